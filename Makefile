@@ -1,0 +1,105 @@
+# Everything here needs only make and Python 3.11 or newer; the rest is installed into this folder from lock files.
+PYTHON ?= python3
+VENV   := .venv
+UV     := .tools/uv/bin/uv
+BIN    := $(VENV)/bin
+ARGS   ?=
+PODMAN ?= podman
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev up test test-browser test-pod faults bench bench-full bench-tiers steady check audit \
+	format lock monitoring-tools clean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.run  ## install everything that running needs into .venv
+setup-dev: $(VENV)/.dev  ## the same, and what developing and testing needs
+
+up: $(VENV)/.run  ## start everything on this machine; Ctrl-C stops it
+	@exec $(BIN)/vestibule up $(ARGS)
+
+# Three at a time, since the long ones mostly wait; they come first, so that none is left running alone at the end.
+test: $(VENV)/.dev  ## run the whole test suite
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-browser: $(VENV)/.browser  ## the pages for people in a real browser; skipped where there is none (.ci/browser installs one)
+	$(BIN)/pytest -n0 -m browser tests/browser $(ARGS)
+
+test-pod: $(VENV)/.dev  ## build the image, start the pod and the compose deployment, drive, hurt and remove them
+	VESTIBULE_TEST_PODMAN="$(PODMAN)" $(BIN)/pytest -n0 -m pod $(if $(findstring tests/,$(ARGS)),,tests/pod) $(ARGS)
+
+bench: $(VENV)/.dev  ## load on Vestibule, the tutorial version and bare answers, side by side (minutes; needs wrk)
+	$(BIN)/python -m benchmarks.load --json build/bench.json $(ARGS)
+	$(BIN)/python benchmarks/tasks.py
+
+bench-full: $(VENV)/.dev  ## the same over all routes and numbers of connections, with floors and plots (an hour)
+	$(BIN)/python -m benchmarks.floor.alone
+	$(BIN)/python -m benchmarks.load --connections 10,50,100,500,1000 --rounds 5 \
+		--routes add,dirty,mixed,run,messages,read,scan --json build/bench-full.json --plots docs/images $(ARGS)
+	$(BIN)/python benchmarks/tasks.py
+	$(BIN)/python -m benchmarks.growth --plots docs/images
+
+steady: $(VENV)/.dev  ## mixed load for MINUTES (10): memory, descriptors and times must stay flat, logs must rotate
+	$(BIN)/python -m benchmarks.steady --minutes $(or $(MINUTES),10) $(ARGS)
+
+bench-tiers: $(VENV)/.dev  ## 10 to 1,000 connections at once with a mix of requests, as a table (needs wrk)
+	$(BIN)/python -m benchmarks.tiers $(ARGS)
+
+faults: $(VENV)/.dev  ## kill the store a hundred times, hold 10,000 connections, then hurt every part under a long load
+	VESTIBULE_TEST_KILLS=100 $(BIN)/pytest -q --timeout 1800 tests/unit/database_service/test_kills.py $(ARGS)
+	VESTIBULE_FAULT_CONNECTIONS=$(or $(CONNECTIONS),10000) \
+		$(BIN)/pytest -n0 -s -q --timeout 600 tests/journeys/test_hostile_callers.py
+	VESTIBULE_FAULT_TASKS=$(or $(TASKS),400) VESTIBULE_FAULT_SECONDS=$(or $(SECONDS),60) \
+		$(BIN)/pytest -n0 -s -q --timeout 1800 tests/journeys/test_task_faults.py tests/journeys/test_clock.py \
+		tests/integration/test_redis_kinds.py tests/integration/test_rabbitmq.py $(ARGS)
+
+check: $(VENV)/.dev  ## formatting, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+audit:  ## ask which packages of the locks have known vulnerabilities (needs the internet)
+	@$(PYTHON) -m venv --clear .tools/audit
+	@.tools/audit/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/audit.lock
+	@set -e; for lock in run build dev uv audit; do \
+		echo "$$lock.lock:"; .tools/audit/bin/pip-audit --require-hashes --disable-pip -r requirements/$$lock.lock; done
+
+format: $(VENV)/.dev  ## put the code into shape
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: $(UV)  ## resolve the dependencies anew into requirements/*.lock
+	requirements/compile $(UV)
+
+monitoring-tools:  ## install Prometheus and Alertmanager from Debian's packages, for their tests; start neither
+	.ci/monitoring-tools
+
+clean:  ## remove what was installed here
+	rm -rf $(VENV) .tools
+
+# The supported way to get uv without asking the machine for more than Python: a venv of its own, pinned by hash.
+$(UV): requirements/uv.lock
+	@echo "Setting up uv in .tools ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Vestibule needs Python 3.11 or newer; set PYTHON=...")'
+	@$(PYTHON) -m venv --clear .tools/uv
+	@.tools/uv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.lock
+	@touch $@
+
+# Bytecode is compiled now: the first start would take several times as long, and every one where none may be written.
+$(VENV)/.run: requirements/run.lock requirements/build.lock pyproject.toml | $(UV)
+	@echo "Installing Vestibule into $(VENV) ..."
+	@test -x $(BIN)/python || $(UV) venv --quiet --python "$$(command -v $(PYTHON))" $(VENV)
+	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/run.lock -r requirements/build.lock
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q src
+	@touch $@
+
+$(VENV)/.browser: requirements/browser.lock $(VENV)/.dev
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/browser.lock
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.lock $(VENV)/.run
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.lock
+	@touch $@

@@ -1,0 +1,101 @@
+"""The alert engine: makes an alert of an event, has it recorded, and tells it on this machine."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from vestibule.alerts.alert import Alert, AlertType, Severity
+from vestibule.alerts.alert_kinds import DEFAULT_SEVERITY
+
+
+class Deliverer(Protocol):
+    """The part of a channel that the engine needs."""
+
+    def deliver(self, alert: Alert) -> None:
+        """Hand `alert` over, or raise `OSError`."""
+        ...
+
+
+class Record(Protocol):
+    """Keeps alerts on disk."""
+
+    async def add(self, alert: Alert) -> Alert:
+        """Return the alert as it was recorded and told."""
+        ...
+
+
+ChannelFailureHandler = Callable[[str, OSError], None]
+AlertWatcher = Callable[[Alert], None]
+
+
+def ignore_alert(_alert: Alert) -> None:
+    """Do nothing about an alert beyond raising it."""
+
+
+class Tellers:
+    """The channels of this machine. One that fails stops neither the others nor the caller."""
+
+    def __init__(self, channels: Mapping[str, Deliverer], on_failure: ChannelFailureHandler) -> None:
+        self._channels = channels
+        self._on_failure = on_failure
+
+    def deliver(self, alert: Alert) -> None:
+        """Hand `alert` to every channel, now and in this thread."""
+        for name, channel in self._channels.items():
+            try:
+                channel.deliver(alert)
+            except OSError as error:
+                self._on_failure(name, error)
+
+
+class AlertEngine:
+    """Raises alerts in the name of one service."""
+
+    def __init__(
+        self,
+        service: str,
+        channels: Mapping[str, Deliverer],
+        on_failure: ChannelFailureHandler,
+        record: Record | None = None,
+        on_raised: AlertWatcher = ignore_alert,
+    ) -> None:
+        """Take the parts. With a `record`, it is the record that tells the channels; `on_raised` counts."""
+        self._service = service
+        self._tellers = Tellers(channels, on_failure)
+        self._record = record
+        self._on_raised = on_raised
+
+    async def raise_alert(
+        self,
+        alert_type: AlertType,
+        description: str,
+        *,
+        entities: Sequence[str] = (),
+        fingerprint: str | None = None,
+        severity: Severity | None = None,
+        request_id: str | None = None,
+        token_id: str | None = None,
+        subject: str | None = None,
+    ) -> Alert:
+        """Record an alert, off the event loop, and return it when it is on disk.
+
+        Its severity is that of its type, unless another is given; many leaks of one token raise it. One that says that
+        something is over, such as `ServiceRecovered`, resolves what is open of the same `subject`.
+        """
+        alert = Alert(
+            type=alert_type,
+            description=description,
+            service=self._service,
+            severity=severity or DEFAULT_SEVERITY[alert_type],
+            entities=tuple(entities),
+            fingerprint=fingerprint,
+            request_id=request_id,
+            token_id=token_id,
+            subject=subject,
+        )
+        if self._record is not None:
+            alert = await self._record.add(alert)
+        else:
+            await asyncio.to_thread(self._tellers.deliver, alert)
+        self._on_raised(alert)
+        return alert

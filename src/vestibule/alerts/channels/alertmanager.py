@@ -1,0 +1,66 @@
+"""Notifications as alerts of a Prometheus Alertmanager."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from vestibule.alerts.alert import Alert, NoticeEvent
+from vestibule.alerts.alert_json import to_dict
+from vestibule.alerts.channel import ChannelKind, Timing
+from vestibule.alerts.outgoing import OutgoingGuard
+from vestibule.alerts.settings import AlertSettings
+
+
+class AlertmanagerChannel:
+    """Posts to `/api/v2/alerts`. An alert ends when it is resolved, or when its next reminder is long overdue."""
+
+    def __init__(self, url: str, lasting_s: float, guard: OutgoingGuard) -> None:
+        self._url = f"{url.rstrip('/')}/api/v2/alerts"
+        self._lasting = timedelta(seconds=lasting_s)
+        self._guard = guard
+
+    def deliver(self, alert: Alert) -> None:
+        """Post `alert`.
+
+        Raises:
+            DeliveryFailed: it was not taken.
+        """
+        body = json.dumps([self._posted(alert)]).encode()
+        self._guard.post(self._url, body, {"Content-Type": "application/json"})
+
+    def _posted(self, alert: Alert) -> dict[str, Any]:
+        notice = alert.notice
+        last = notice.last if notice else alert.time
+        is_over = notice is not None and notice.event is NoticeEvent.RESOLVED
+        told = {name: value for name, value in to_dict(alert).items() if name not in ("type", "service", "severity")}
+        return {
+            # The severity is no label: an alert with another label would be another alert.
+            "labels": {
+                "alertname": f"Vestibule{alert.type.value}",
+                "type": alert.type.value,
+                "service": alert.service,
+                "group_id": notice.group_id if notice else alert.id,
+            },
+            "annotations": {"severity": alert.severity.value} | {name: _text(value) for name, value in told.items()},
+            "startsAt": alert.time.isoformat(),
+            "endsAt": (last if is_over else last + self._lasting).isoformat(),
+        }
+
+
+def _text(value: object) -> str:
+    return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def build(settings: AlertSettings) -> AlertmanagerChannel:
+    """Return the channel.
+
+    Raises:
+        ValueError: its address is not set.
+    """
+    if not settings.alert_alertmanager_url:
+        raise ValueError("the channel alertmanager needs VESTIBULE_ALERT_ALERTMANAGER_URL")
+    lasting_s = 2 * settings.alert_reminder_s
+    return AlertmanagerChannel(settings.alert_alertmanager_url, lasting_s, settings.alert_guard)
+
+
+CHANNEL = ChannelKind("alertmanager", "An alert of a Prometheus Alertmanager.", build, Timing.NOTIFICATION)

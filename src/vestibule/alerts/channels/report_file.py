@@ -1,0 +1,94 @@
+"""Alerts as text files, one each, under `error_reports/`."""
+
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+from vestibule.alerts.alert import Alert
+from vestibule.alerts.channel import ChannelKind
+from vestibule.alerts.report import render_report, report_name
+from vestibule.alerts.settings import AlertSettings
+from vestibule.private_file import write_private
+
+
+class ReportFileChannel:
+    """Writes `<UTC time>_<Type>_<id>.txt`, whole or not at all, readable by its owner only."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def deliver(self, alert: Alert) -> None:
+        """Write the report of `alert`, to be read at once. It outlasts a power cut when it is settled.
+
+        Raises:
+            OSError: it could not be written; nothing of it is left.
+        """
+        # The name is made here and never by a caller.
+        name = report_name(alert)
+        unfinished = f"{self._directory}/.{name}.{secrets.token_hex(4)}"
+        try:
+            _write_new(unfinished, _content(alert))
+            os.rename(unfinished, f"{self._directory}/{name}")  # noqa: PTH104 - within the time of a request
+        except OSError:
+            Path(unfinished).unlink(missing_ok=True)
+            raise
+
+    def settle(self, alerts: Sequence[Alert]) -> None:
+        """See to it that the reports of `alerts` are on disk, those too that a crash took.
+
+        Raises:
+            OSError: one could not be written.
+        """
+        for alert in alerts:
+            path = self._directory / report_name(alert)
+            if not _is_flushed(path, _content(alert)):
+                write_private(path, _content(alert))
+        _flush(self._directory)
+
+
+def _content(alert: Alert) -> bytes:
+    return render_report(alert).encode("utf-8", "backslashreplace")
+
+
+def _write_new(path: str, content: bytes) -> None:
+    descriptor = _create(path)
+    try:
+        while content:
+            content = content[os.write(descriptor, content) :]
+    finally:
+        os.close(descriptor)
+
+
+def _create(path: str) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    try:
+        return os.open(path, flags, 0o600)
+    except FileNotFoundError:
+        Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.open(path, flags, 0o600)
+
+
+def _is_flushed(path: Path, content: bytes) -> bool:
+    try:
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+            return file.read(len(content) + 1) == content
+    except FileNotFoundError:
+        return False
+
+
+def _flush(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def build(settings: AlertSettings) -> ReportFileChannel:
+    """Return the channel that writes into the report folder of the data directory."""
+    return ReportFileChannel(settings.report_dir)
+
+
+CHANNEL = ChannelKind("report_file", "A text file an alert, under error_reports/.", build)

@@ -1,0 +1,57 @@
+"""Notifications as signed posts to an address of the operator's."""
+
+import hashlib
+import hmac
+import json
+import time
+
+from vestibule.alerts.alert import Alert
+from vestibule.alerts.alert_json import to_dict
+from vestibule.alerts.channel import ChannelKind, Timing
+from vestibule.alerts.outgoing import OutgoingGuard
+from vestibule.alerts.settings import AlertSettings
+
+
+class WebhookChannel:
+    """Posts JSON, signed over time and body; each attempt of a notification has the same `Idempotency-Key`."""
+
+    def __init__(self, url: str, secret: str, guard: OutgoingGuard) -> None:
+        self._url = url
+        self._secret = secret.encode()
+        self._guard = guard
+
+    def deliver(self, alert: Alert) -> None:
+        """Post `alert`.
+
+        Raises:
+            DeliveryFailed: it was not taken.
+        """
+        body = json.dumps(to_dict(alert)).encode()
+        now = str(int(time.time()))
+        headers = {
+            "Content-Type": "application/json",
+            "Idempotency-Key": alert.notice.key if alert.notice else alert.id,
+            "X-Vestibule-Timestamp": now,
+            "X-Vestibule-Signature": f"sha256={sign(self._secret, now, body)}",
+        }
+        self._guard.post(self._url, body, headers)
+
+
+def sign(secret: bytes, timestamp: str, body: bytes) -> str:
+    """Return the hexadecimal HMAC-SHA256 of `timestamp`, a point and `body`."""
+    return hmac.new(secret, timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+
+
+def build(settings: AlertSettings) -> WebhookChannel:
+    """Return the channel.
+
+    Raises:
+        ValueError: its address or its secret is not set.
+    """
+    secret = settings.alert_webhook_secret.get_secret_value()
+    if not settings.alert_webhook_url or not secret:
+        raise ValueError("the channel webhook needs VESTIBULE_ALERT_WEBHOOK_URL and VESTIBULE_ALERT_WEBHOOK_SECRET")
+    return WebhookChannel(settings.alert_webhook_url, secret, settings.alert_guard)
+
+
+CHANNEL = ChannelKind("webhook", "A signed post of JSON a notification.", build, Timing.NOTIFICATION)

@@ -1,0 +1,18 @@
+"""Where an alert comes from: the request that is being served, and whose token it came with."""
+
+from typing import TypedDict
+
+import structlog
+
+
+class Origin(TypedDict):
+    """The ids of a request and of its caller's token, None where there is none."""
+
+    request_id: str | None
+    token_id: str | None
+
+
+def current_origin() -> Origin:
+    """Return the origin that the frame and the authentication of this request have bound."""
+    bound = structlog.contextvars.get_contextvars()
+    return {"request_id": bound.get("request_id"), "token_id": bound.get("token_id")}

@@ -1,0 +1,82 @@
+"""The text form of an alert: written by the report channel, read back by the archive and by people."""
+
+from datetime import datetime
+
+from vestibule.alerts.alert import Alert, AlertType, Severity
+
+# One order for all reports, so that the eye finds the line that it looks for.
+_FIELDS = (
+    ("Time", "time"),
+    ("Type", "type"),
+    ("Description", "description"),
+    ("Severity", "severity"),
+    ("Service", "service"),
+    ("Entities", "entities"),
+    ("Fingerprint", "fingerprint"),
+    ("Request-ID", "request_id"),
+    ("Token-ID", "token_id"),
+    ("Subject", "subject"),
+    ("Count", "count"),
+    ("Alert-ID", "id"),
+)
+
+
+def report_name(alert: Alert) -> str:
+    """Return `<UTC time>_<Type>_<id>.txt`; names sort by time, to the microsecond."""
+    return f"{alert.time:%Y%m%dT%H%M%S.%fZ}_{alert.type}_{alert.id}.txt"
+
+
+def render_report(alert: Alert) -> str:
+    """Return the lines `Name: value` of `alert`, leaving out what it does not have."""
+    values = {attribute: getattr(alert, attribute) for _, attribute in _FIELDS}
+    values["time"] = alert.time.isoformat(timespec="microseconds")
+    values["entities"] = ", ".join(alert.entities)
+    lines = [f"{label}: {_one_line(values[attribute])}" for label, attribute in _FIELDS if values[attribute]]
+    return "\n".join(lines) + "\n"
+
+
+def render_notice(alert: Alert) -> str:
+    """Return the report of `alert` with the lines of the group that it stands for, for people to read."""
+    notice = alert.notice
+    if notice is None:
+        return render_report(alert)
+    lines = {"Event": notice.event.value, "First": notice.first.isoformat(), "Last": notice.last.isoformat()}
+    lines |= {"Groups": str(notice.groups)} if notice.groups > 1 else {}
+    lines |= {"Replica": notice.replica} if notice.replica else {}
+    return render_report(alert) + "".join(f"{name}: {_one_line(value)}\n" for name, value in lines.items())
+
+
+def parse_report(text: str) -> Alert:
+    """Return the alert that `render_report` wrote.
+
+    Raises:
+        ValueError: it is not a whole report.
+    """
+    attribute_of = dict(_FIELDS)
+    values: dict[str, str] = {}
+    for line in text.splitlines():
+        label, colon, value = line.partition(": ")
+        if colon and label in attribute_of:
+            values[attribute_of[label]] = value
+    try:
+        return Alert(
+            type=AlertType(values["type"]),
+            description=values["description"],
+            service=values["service"],
+            severity=Severity(values["severity"]),
+            entities=tuple(values["entities"].split(", ")) if "entities" in values else (),
+            fingerprint=values.get("fingerprint"),
+            request_id=values.get("request_id"),
+            token_id=values.get("token_id"),
+            subject=values.get("subject"),
+            count=int(values["count"]),
+            id=values["id"],
+            time=datetime.fromisoformat(values["time"]),
+        )
+    except KeyError as error:
+        raise ValueError(f"the report has no {error} line") from None
+
+
+def _one_line(value: object) -> str:
+    # A line break in a description would let it forge the lines below it.
+    return " ".join(str(value).split())

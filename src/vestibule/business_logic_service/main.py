@@ -1,0 +1,82 @@
+"""Wires the business logic service."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import lru_cache
+
+from fastapi import FastAPI
+
+from vestibule.alerts import DoorAlerts, build_alert_engine, delivering
+from vestibule.business_logic_service.routes import router
+from vestibule.business_logic_service.settings import BusinessLogicSettings
+from vestibule.detection import Scanner
+from vestibule.equipment import build_registry, build_seals
+from vestibule.equipment.policy_in_force import open_policy
+from vestibule.policy import Policy, PolicyBroken
+from vestibule.sealing import KeyRingFile
+from vestibule.service_kit.alert_metrics import AlertMetrics
+from vestibule.service_kit.app import create_service_app
+from vestibule.service_kit.authentication import Authenticator
+from vestibule.service_kit.health import Readiness
+from vestibule.service_kit.metrics import Metrics
+from vestibule.service_kit.registers import caller_registers
+from vestibule.service_kit.service_secret import ServiceSecret
+from vestibule.service_kit.strangers import StrangerLimit
+
+DESCRIPTION = "Processes text at once, by the same processors as the workers."
+
+
+def create_app(settings: BusinessLogicSettings) -> FastAPI:
+    """Return the business logic service.
+
+    Raises:
+        ServiceSecretMissing: the secret of the services cannot be read.
+        KeyRingUnreadable: the key ring cannot be read.
+        PolicyBroken: the policy file is none.
+        ValueError: the settings name an alert channel or an entity that does not exist, or a processor of one's own
+            cannot be used.
+    """
+    metrics = Metrics("business_logic")
+    counted = AlertMetrics(metrics, settings.alert_channels)
+    secret = ServiceSecret.read(settings.secret_file)
+    seals = build_seals(KeyRingFile(settings.key_ring_path))
+    door = DoorAlerts(build_alert_engine("business_logic", settings, counted.count_alert), seals.fingerprint)
+    policies = open_policy(settings)
+    # Built when the first processor asks for it: most never do, and it is half of what the service would weigh.
+    scanner = lru_cache(maxsize=1)(lambda: Scanner.from_settings(settings.detection))
+    processors = build_registry(settings, scanner, lambda: policies.current, seals)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.processors = processors
+        following = asyncio.create_task(policies.follow(_take_over, _keep_the_last))
+        try:
+            with delivering(settings, counted.count_attempt):
+                yield
+        finally:
+            following.cancel()
+
+    app = create_service_app(
+        "business_logic",
+        DESCRIPTION,
+        settings,
+        [router],
+        lifespan,
+        on_invalid_input=door.report_invalid_input,
+        metrics=metrics,
+    )
+    limit = StrangerLimit(settings.strangers_per_minute, settings.trusted_proxies, door.report_guessing)
+    app.state.authenticator = Authenticator(
+        [secret.register(), *caller_registers(settings)], door.report_stranger, limit
+    )
+    app.state.readiness = Readiness({})
+    return app
+
+
+async def _take_over(_policy: Policy) -> None:
+    """Do nothing beyond following a new policy; the client service tells of it."""
+
+
+async def _keep_the_last(_broken: PolicyBroken) -> None:
+    """Do nothing about a broken policy file beyond keeping the policy before it; the client service tells of it."""

@@ -1,0 +1,72 @@
+"""`vestibule up`: its options, and what becomes of them."""
+
+import os
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def up(
+    *,
+    data_dir: Annotated[
+        Path,
+        typer.Option(envvar="VESTIBULE_DATA_DIR", help="Where database, queue files, keys, logs and reports are kept."),
+    ] = Path("var"),
+    base_port: Annotated[
+        int,
+        typer.Option(
+            envvar="VESTIBULE_BASE_PORT",
+            min=1,
+            max=65532,
+            help="Port P of the client service; database P+1, business logic P+2, scheduler P+3.",
+        ),
+    ] = 8000,
+    host: Annotated[
+        str,
+        typer.Option(
+            envvar="VESTIBULE_HOST", help="Address the client service listens on; the other parts stay on loopback."
+        ),
+    ] = "127.0.0.1",
+    workers: Annotated[int, typer.Option(envvar="VESTIBULE_WORKERS", min=1, help="Number of worker processes.")] = 2,
+    concurrency: Annotated[
+        int, typer.Option(envvar="VESTIBULE_CONCURRENCY", min=1, help="Tasks that one worker runs at a time.")
+    ] = 2,
+    without_business_logic: Annotated[
+        bool,
+        typer.Option(
+            "--without-business-logic",
+            envvar="VESTIBULE_WITHOUT_BUSINESS_LOGIC",
+            help="Leave the business logic service out.",
+        ),
+    ] = False,
+) -> None:
+    """Start everything on this machine and keep it running; Ctrl-C stops it.
+
+    Exit codes: 0 stopped as asked, 1 not started, 78 the data directory or the policy cannot be used, 130 killed by a
+    second Ctrl-C.
+    """
+    from vestibule.cli.embedded.data_directory import DataDirectory
+    from vestibule.cli.embedded.launch import launch
+    from vestibule.cli.embedded.parts import Layout
+    from vestibule.cli.embedded.start_refused import StartRefused
+
+    started_at = time.monotonic()
+    # The parts inherit the user's settings, so the environment is read here as a whole.
+    environment = dict(os.environ)
+    layout = Layout(
+        directory=DataDirectory(data_dir.expanduser().absolute()),
+        host=host,
+        base_port=base_port,
+        worker_count=workers,
+        concurrency=concurrency,
+        has_business_logic=not without_business_logic,
+        redis_url=environment.get("VESTIBULE_REDIS_URL", ""),
+    )
+    try:
+        exit_code = launch(layout, environment, started_at)
+    except StartRefused as refusal:
+        typer.echo(f"vestibule: {refusal}", err=True)
+        exit_code = refusal.exit_code
+    raise typer.Exit(exit_code)

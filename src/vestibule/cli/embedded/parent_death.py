@@ -1,0 +1,95 @@
+"""Let a process end with the one that started it, however that one ends.
+
+Run as a program, it ties itself to a parent and then becomes another program, for parts that are not written in Python:
+`parent_death.py PARENT_PID PROGRAM ARGUMENT...`. It needs the standard library only, so that it starts in milliseconds.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+PARENT_PID_VARIABLE = "VESTIBULE_PARENT_PID"
+_PR_SET_PDEATHSIG = 1
+_POLL_INTERVAL_S = 0.2
+
+
+def die_with_parent(parent_pid: int | None = None) -> None:
+    """Arrange for this process to be killed when its parent ends, and end at once where that has happened already.
+
+    Call it early and from the main thread. Without `parent_pid` the number comes from `VESTIBULE_PARENT_PID`, which
+    embedded mode hands to its parts; where that is not set either, nothing is done.
+    """
+    if parent_pid is None:
+        parent_pid = int(os.environ.get(PARENT_PID_VARIABLE) or 0)
+    if not parent_pid:
+        return
+    if not _ask_kernel():
+        threading.Thread(target=_watch_parent, args=(parent_pid,), name="parent-death", daemon=True).start()
+    # The parent may have ended before the kernel was asked: its signal then never comes.
+    if os.getppid() != parent_pid:
+        _end()
+
+
+def tie_pool_children() -> Callable[..., None]:
+    """Return a handler for Celery's `worker_process_init` that lets pool children end with this worker's main process.
+
+    Call it in the main process, and connect with `weak=False`: Celery would otherwise forget the handler.
+    """
+    worker_pid = os.getpid()
+
+    def tie_pool_child(**_: object) -> None:
+        die_with_parent(worker_pid)
+
+    return tie_pool_child
+
+
+def _ask_kernel() -> bool:
+    """Set the parent-death signal; say whether this system has one."""
+    if sys.platform != "linux":
+        return False
+    # The setting outlives exec. It follows the thread that forked this process: a supervisor forks from its main one.
+    libc = ctypes.CDLL(None, use_errno=True)
+    return bool(libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) == 0)
+
+
+def _watch_parent(parent_pid: int) -> None:
+    while os.getppid() == parent_pid:
+        time.sleep(_POLL_INTERVAL_S)
+    _end()
+
+
+def _end() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def become(parent_pid: int, program: list[str]) -> None:
+    """Turn this process into `program`, to be killed when `parent_pid` ends."""
+    if not _ask_kernel():
+        sys.exit(_attend(parent_pid, program))
+    if os.getppid() != parent_pid:
+        _end()
+    os.execv(program[0], program)  # noqa: S606  (the caller chose it, and no shell is wanted)
+
+
+def _attend(parent_pid: int, program: list[str]) -> int:
+    """Run `program` as a child, pass SIGTERM on to it, kill it when `parent_pid` ends, and return its exit code."""
+    child_pid = os.fork()
+    if child_pid == 0:
+        os.execv(program[0], program)  # noqa: S606
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(child_pid, signal.SIGTERM))
+    while os.getppid() == parent_pid:
+        ended_pid, status = os.waitpid(child_pid, os.WNOHANG)
+        if ended_pid:
+            exit_code = os.waitstatus_to_exitcode(status)
+            return exit_code if exit_code >= 0 else 128 - exit_code
+        time.sleep(_POLL_INTERVAL_S)
+    os.kill(child_pid, signal.SIGKILL)
+    return 1
+
+
+if __name__ == "__main__":
+    become(int(sys.argv[1]), sys.argv[2:])

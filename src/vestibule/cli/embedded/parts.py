@@ -1,0 +1,136 @@
+"""What embedded mode starts: each part's command, environment, sign of readiness and place in the order of stopping."""
+
+import enum
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vestibule.cli.embedded import parent_death
+from vestibule.cli.embedded.data_directory import DataDirectory
+from vestibule.cli.embedded.ports import Address
+from vestibule.cli.embedded.readiness import FileReadiness, HttpReadiness, Readiness, RedisSocketReadiness
+from vestibule.cli.embedded.redis_server import RedisServer
+
+_LOOPBACK = "127.0.0.1"
+
+
+class StopStage(enum.Enum):
+    """The order of stopping; each value is the second, counted from the stop's start, when the stubborn are killed."""
+
+    ENTRANCE = 2.5
+    WORK = 7.0
+    SERVICES = 8.5
+    QUEUE = 9.5
+
+
+@dataclass(frozen=True)
+class Part:
+    """One process to keep running; `log` takes its output where the terminal should not."""
+
+    name: str
+    command: tuple[str, ...]
+    readiness: Readiness
+    stop_stage: StopStage
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    log: Path | None = None
+
+    @property
+    def log_name(self) -> str:
+        """Return the name under which log lines speak of the part."""
+        return self.name.replace("-", "_")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The choices of one instance."""
+
+    directory: DataDirectory
+    host: str
+    base_port: int
+    worker_count: int
+    concurrency: int
+    has_business_logic: bool
+    redis_url: str
+
+    # Only the client service is for others: the rest stays on loopback, whatever the host.
+    @property
+    def client(self) -> Address:
+        return Address(self.host, self.base_port)
+
+    @property
+    def database(self) -> Address:
+        return Address(_LOOPBACK, self.base_port + 1)
+
+    @property
+    def business_logic(self) -> Address:
+        return Address(_LOOPBACK, self.base_port + 2)
+
+    @property
+    def scheduler(self) -> Address:
+        return Address(_LOOPBACK, self.base_port + 3)
+
+    @property
+    def services(self) -> dict[str, Address]:
+        """Return every service that runs, by the name `vestibule serve` knows it by."""
+        services = {"client": self.client, "database": self.database}
+        if self.has_business_logic:
+            services["business-logic"] = self.business_logic
+        return services | {"scheduler": self.scheduler}
+
+
+def plan_parts(layout: Layout, user_environment: Mapping[str, str]) -> list[Part]:
+    """Return every part but Redis, with the user's own settings where the layout does not decide."""
+    environment = {**user_environment, **_shared_environment(layout)}
+    environment.setdefault("VESTIBULE_SERVICE_SECRET_FILE", str(layout.directory.service_secret_file))
+    # Nobody shares the load of one machine, so nobody has to hear that it stops.
+    environment.setdefault("VESTIBULE_DRAIN_S", "0")
+    services = [_plan_service(name, address, environment) for name, address in layout.services.items()]
+    workers = [_plan_worker(f"worker{n}", layout, environment) for n in range(1, layout.worker_count + 1)]
+    return services + workers
+
+
+def plan_redis(server: RedisServer) -> Part:
+    """Return the Redis server as a part that ends with this process although it knows nothing of it."""
+    launcher = (sys.executable, "-I", "-S", str(parent_death.__file__), str(os.getpid()))
+    return Part(
+        name="redis",
+        command=(*launcher, str(server.program), str(server.configuration)),
+        readiness=RedisSocketReadiness(server.socket),
+        stop_stage=StopStage.QUEUE,
+        log=server.log,
+    )
+
+
+def _shared_environment(layout: Layout) -> dict[str, str]:
+    return {
+        "VESTIBULE_EMBEDDED": "1",
+        parent_death.PARENT_PID_VARIABLE: str(os.getpid()),
+        "VESTIBULE_DATA_DIR": str(layout.directory.path),
+        "VESTIBULE_CLIENT_SERVICE_URL": layout.client.url,
+        "VESTIBULE_DATABASE_SERVICE_URL": layout.database.url,
+        "VESTIBULE_BUSINESS_LOGIC_URL": layout.business_logic.url if layout.has_business_logic else "",
+        "VESTIBULE_REDIS_URL": layout.redis_url,
+    }
+
+
+def _plan_service(name: str, address: Address, environment: Mapping[str, str]) -> Part:
+    return Part(
+        name=name,
+        command=(sys.executable, "-m", "vestibule", "serve", name),
+        environment={**environment, "VESTIBULE_HOST": address.host, "VESTIBULE_PORT": str(address.port)},
+        readiness=HttpReadiness(address.reachable_host, address.port),
+        stop_stage=StopStage.ENTRANCE if name in {"client", "scheduler"} else StopStage.SERVICES,
+    )
+
+
+def _plan_worker(name: str, layout: Layout, environment: Mapping[str, str]) -> Part:
+    options = ("--name", name, "--concurrency", str(layout.concurrency))
+    return Part(
+        name=name,
+        command=(sys.executable, "-m", "vestibule", "worker", *options),
+        environment=environment,
+        readiness=FileReadiness(layout.directory.ready_file(name)),
+        stop_stage=StopStage.WORK,
+    )

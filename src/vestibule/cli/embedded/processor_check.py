@@ -1,0 +1,27 @@
+"""Refuses a start with processors or routes of messages that cannot be used, before anything is started."""
+
+from collections.abc import Mapping
+
+from vestibule.cli.embedded.data_directory import DataDirectory
+from vestibule.cli.embedded.start_refused import ProcessorsRefused
+
+VARIABLES = ("VESTIBULE_PROCESSORS_DIR", "VESTIBULE_MESSAGE_ROUTES", "VESTIBULE_FORWARD_HOSTS")
+
+
+def refuse_broken_processors(directory: DataDirectory, environment: Mapping[str, str]) -> None:
+    """Read what the settings say of processors, if they say anything.
+
+    Raises: ProcessorsRefused, with the reason.
+    """
+    if not any(environment.get(name) for name in VARIABLES):
+        return
+    # These take half a second to import, for which a start without such settings should not wait.
+    from vestibule.client_service.message_routes import MessageRoutes
+    from vestibule.client_service.settings import ClientSettings
+    from vestibule.equipment import check_processors
+
+    try:
+        settings = ClientSettings(data_dir=directory.path)
+        MessageRoutes(settings.message_routes, check_processors(settings).names)
+    except ValueError as error:
+        raise ProcessorsRefused(str(error)) from error

@@ -1,0 +1,124 @@
+"""How each kind of part is asked whether it is ready; no answer of any kind is "not yet"."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from vestibule.cli.embedded.start_refused import RedisUrlInvalid
+
+_ANSWER_TIMEOUT_S = 2.0
+_POLL_INTERVAL_S = 0.05
+
+
+class Readiness(Protocol):
+    """One way to ask."""
+
+    async def is_ready(self) -> bool:
+        """Say whether the part is ready now; never raise."""
+        ...
+
+    def forget(self) -> None:
+        """Remove what an earlier life of the part left behind."""
+        ...
+
+
+@dataclass(frozen=True)
+class HttpReadiness:
+    """A service: 200 to `GET /readyz`."""
+
+    host: str
+    port: int
+
+    async def is_ready(self) -> bool:
+        request = f"GET /readyz HTTP/1.1\r\nHost: {self.host}:{self.port}\r\nConnection: close\r\n\r\n"
+        answer = await _ask(lambda: asyncio.open_connection(self.host, self.port), request.encode())
+        return answer.split()[1:2] == [b"200"]
+
+    def forget(self) -> None:
+        """Nothing is left behind."""
+
+
+@dataclass(frozen=True)
+class RedisSocketReadiness:
+    """A Redis server on a socket: PONG to PING (it answers LOADING while it reads its files)."""
+
+    path: Path
+
+    async def is_ready(self) -> bool:
+        answer = await _ask(lambda: asyncio.open_unix_connection(self.path), b"PING\r\n")
+        return answer.startswith(b"+PONG")
+
+    def forget(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class RedisUrlReadiness:
+    """A Redis server that somebody else runs, with whatever passwords and TLS its URL asks for."""
+
+    url: str
+
+    def refuse_invalid(self) -> None:
+        """Check the URL's form. Raises: RedisUrlInvalid."""
+        try:
+            self._open()
+        except ValueError as error:
+            raise RedisUrlInvalid(f"VESTIBULE_REDIS_URL cannot be used: {error}") from None
+
+    async def is_ready(self) -> bool:
+        import redis  # slow to import, and rarely needed
+
+        try:
+            async with self._open() as client:
+                return bool(await asyncio.wait_for(client.ping(), _ANSWER_TIMEOUT_S))
+        except (redis.RedisError, OSError, TimeoutError):
+            return False
+
+    def forget(self) -> None:
+        """Nothing is left behind."""
+
+    def _open(self) -> Any:
+        from vestibule.service_kit.redis_settings import RedisSettings
+        from vestibule.service_kit.redis_url import open_redis
+
+        # With the password and the certificates of the settings.
+        url = RedisSettings(redis_url=self.url).redis_url
+        return open_redis(url, socket_connect_timeout=_ANSWER_TIMEOUT_S)
+
+
+@dataclass(frozen=True)
+class FileReadiness:
+    """A worker: it touches a file when it takes work."""
+
+    path: Path
+
+    async def is_ready(self) -> bool:
+        return self.path.exists()
+
+    def forget(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+
+_Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def until_ready(readiness: Readiness) -> None:
+    """Ask until the answer is yes."""
+    while not await readiness.is_ready():  # noqa: ASYNC110  (another process cannot set an event of ours)
+        await asyncio.sleep(_POLL_INTERVAL_S)
+
+
+async def _ask(connect: Callable[[], Awaitable[_Connection]], request: bytes) -> bytes:
+    """Send a request over a new connection and return the answer's first line, empty where none comes."""
+    try:
+        async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+            reader, writer = await connect()
+            try:
+                writer.write(request)
+                return await reader.readline()
+            finally:
+                writer.close()
+    except (OSError, TimeoutError, ValueError):
+        return b""

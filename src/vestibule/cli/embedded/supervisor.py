@@ -1,0 +1,147 @@
+"""Brings all parts up, keeps them up, and takes them down in order when it is told to stop."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine, Sequence
+from itertools import groupby
+from typing import Any
+
+from vestibule.cli.embedded.journal import Journal
+from vestibule.cli.embedded.part_keeper import PartKeeper
+from vestibule.cli.embedded.parts import Part, StopStage
+from vestibule.cli.embedded.readiness import Readiness, until_ready
+
+EXIT_KILLED = 130
+READY_TIMEOUT_S = 60.0
+# One Ctrl-C can reach this process twice, from the terminal and from a `make` that passes it on.
+_SAME_CTRL_C_S = 0.5
+
+
+class StartFailed(Exception):
+    """What the start waits for is not ready, and will not be; `parts` are those to blame."""
+
+    def __init__(self, reason: str, parts: Sequence[Part] = ()) -> None:
+        super().__init__(reason)
+        self.parts = parts
+
+
+class Supervisor:
+    """Runs `first`, then, when those are ready, `rest`.
+
+    `given` is something the parts need that runs without us. Each part's stop waits for those of the stages before it.
+    """
+
+    def __init__(
+        self,
+        first: Sequence[Part],
+        rest: Sequence[Part],
+        journal: Journal,
+        given: Readiness | None = None,
+        ready_timeout_s: float = READY_TIMEOUT_S,
+    ) -> None:
+        self._journal = journal
+        self._first = [PartKeeper(part, journal) for part in first]
+        self._rest = [PartKeeper(part, journal) for part in rest]
+        self._given = given
+        self._ready_timeout_s = ready_timeout_s
+        self._stop_asked = asyncio.Event()
+        self._stop_asked_at: float | None = None
+        self._is_killed = False
+
+    async def run(self, when_ready: Callable[[], None], when_failed: Callable[[StartFailed], None]) -> int:
+        """Run until SIGINT, SIGTERM or SIGHUP, or until it is clear that the parts cannot be brought up.
+
+        Returns the exit code: 0 after a stop that was asked for, 1 after a failed start, 130 after a second Ctrl-C.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._receive, number)
+        exit_code = 0
+        log_opening: asyncio.Task[None] | None = None
+        try:
+            await self._unless_stopped(self._bring_up())
+            if not self._stop_asked.is_set():
+                when_ready()
+                log_opening = asyncio.create_task(self._journal.open_log())
+                await self._stop_asked.wait()
+        except StartFailed as failure:
+            when_failed(failure)
+            exit_code = 1
+        await asyncio.gather(self._stop_all(), log_opening or self._journal.open_log())
+        self._journal.note("stopped", "everything has stopped")
+        return EXIT_KILLED if self._is_killed else exit_code
+
+    def _receive(self, number: signal.Signals) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._stop_asked_at is None:
+            self._stop_asked_at = now
+            self._journal.note("stop_asked", "stopping; Ctrl-C again kills everything at once", signal=number.name)
+            self._stop_asked.set()
+        elif number == signal.SIGINT and now - self._stop_asked_at > _SAME_CTRL_C_S:
+            self._is_killed = True
+            for keeper in self._keepers:
+                keeper.kill()
+
+    async def _bring_up(self) -> None:
+        if self._given:
+            await self._await_given(self._given)
+        for keepers in (self._first, self._rest):
+            for keeper in keepers:
+                keeper.start()
+            await self._await_settled(keepers)
+
+    async def _await_given(self, given: Readiness) -> None:
+        self._journal.note("redis_awaited", "waiting for the Redis of VESTIBULE_REDIS_URL")
+        try:
+            async with asyncio.timeout(self._ready_timeout_s):
+                await until_ready(given)
+        except TimeoutError:
+            raise StartFailed(f"the given Redis did not answer in {self._ready_timeout_s:g} s") from None
+
+    async def _await_settled(self, keepers: Sequence[PartKeeper]) -> None:
+        waits = {asyncio.create_task(_await_ready(keeper)) for keeper in keepers}
+        if not waits:
+            return
+        done, pending = await asyncio.wait(waits, timeout=self._ready_timeout_s, return_when=asyncio.FIRST_EXCEPTION)
+        for wait in pending:
+            wait.cancel()
+        failures = [wait.exception() for wait in done]
+        for failure in filter(None, failures):
+            raise failure
+        late = [keeper.part for keeper in keepers if not keeper.has_been_ready]
+        if late:
+            names = ", ".join(part.name for part in late)
+            raise StartFailed(f"not ready after {self._ready_timeout_s:g} s: {names}", late)
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> None:
+        working = asyncio.create_task(work)
+        stopping = asyncio.create_task(self._stop_asked.wait())
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not working.done():
+            working.cancel()
+            await asyncio.wait({working})
+        elif not self._stop_asked.is_set():
+            working.result()
+
+    async def _stop_all(self) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        in_order = sorted(self._keepers, key=_stop_deadline_s)
+        for deadline_s, keepers in groupby(in_order, key=_stop_deadline_s):
+            await asyncio.gather(*(keeper.stop(began + deadline_s) for keeper in keepers))
+
+    @property
+    def _keepers(self) -> list[PartKeeper]:
+        return self._first + self._rest
+
+
+def _stop_deadline_s(keeper: PartKeeper) -> float:
+    stage: StopStage = keeper.part.stop_stage
+    return stage.value
+
+
+async def _await_ready(keeper: PartKeeper) -> None:
+    await keeper.is_settled.wait()
+    if not keeper.has_been_ready:
+        raise StartFailed(f"{keeper.part.name} ended again and again before it was ready", [keeper.part])

@@ -1,0 +1,1 @@
+"""`vestibule plan`: how many of what a number of connections needs, and the manifests for it."""

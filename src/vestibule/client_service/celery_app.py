@@ -1,0 +1,198 @@
+"""The queue: Celery over Redis, with the settings under which nothing that was accepted gets lost."""
+
+import time
+from typing import Any, Protocol
+
+import structlog
+from celery import Celery
+from celery.app.task import Task
+from kombu.entity import Exchange, Queue
+
+from vestibule.client_service.sealed_content import (
+    CONTENT_TYPE,
+    SERIALIZER,
+    BoundMessages,
+    register_sealed_content,
+)
+from vestibule.client_service.settings import QueueSettings
+from vestibule.contracts.queue import QUEUE, QUEUES, SENT_AT
+from vestibule.contracts.work import WorkOrigin
+from vestibule.processing import ProcessorRegistry
+from vestibule.sealing import Sealer
+from vestibule.service_kit.redis_url import celery_options, celery_url, is_sentinel
+from vestibule.service_kit.tracing import SpanKind, current_traceparent, span
+
+BACKENDS = "vestibule.client_service.task_reports"
+HIDDEN = "(hidden)"
+
+# A worker that dies leaves its tasks unacknowledged; they run again after this time. A task must never run longer,
+# or it would be started a second time while it still runs.
+VISIBILITY_MARGIN_S = 3
+
+
+class SilentTask(Task):  # type: ignore[misc]
+    """A task whose messages say nothing of its arguments, and carry the request's id to the worker's log lines."""
+
+    def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+        """Send the task as Celery does, with its arguments' text form hidden from headers and logs."""
+        options.setdefault("argsrepr", HIDDEN)
+        options.setdefault("kwargsrepr", HIDDEN)
+        request_id = structlog.contextvars.get_contextvars().get("request_id")
+        with span(f"send {self.name}", SpanKind.PRODUCER):
+            ours = {"request_id": request_id, SENT_AT: time.time(), **current_traceparent()}
+            options["headers"] = {**ours, **(options.get("headers") or {})}
+            return super().apply_async(args, kwargs, **options)
+
+
+class WayOfResults(Protocol):
+    """What lets results out."""
+
+    def let_out(self, result: str, origin: WorkOrigin) -> str:
+        """Return a result as it may be read."""
+        ...
+
+
+class VestibuleCelery(Celery):  # type: ignore[misc]
+    """Celery with what its tasks need, so that tasks find it without global state: processors, and the way out."""
+
+    task_cls = SilentTask
+    amqp_cls = BoundMessages
+    processors: ProcessorRegistry
+    settings: QueueSettings
+    sealer: Sealer
+    results: WayOfResults | None = None
+
+    def time_limit_s(self, processor: str) -> float:
+        """Return the longest that a task of `processor` may run."""
+        limits_s = [self.settings.task_time_limit_s, self.processors.time_limit_s(processor)]
+        return min(limit_s for limit_s in limits_s if limit_s is not None)
+
+
+def create_producer(
+    settings: QueueSettings, sealer: Sealer, processors: ProcessorRegistry | None = None
+) -> VestibuleCelery:
+    """Return the application that sends tasks.
+
+    It has no result backend: with one, sending subscribes to the result, which hangs for long where Redis is frozen.
+    """
+    return _create(settings, sealer, processors, result_backend=None)
+
+
+def create_consumer(
+    settings: QueueSettings, sealer: Sealer, processors: ProcessorRegistry | None = None
+) -> VestibuleCelery:
+    """Return the application that workers run; it does no task before it has what lets `results` out."""
+    return _create(settings, sealer, processors, result_backend=_backend_url(settings.redis_url))
+
+
+def held_for_s(settings: QueueSettings) -> float:
+    """Return the longest time that a worker has a message: no task runs for longer, and each is begun soon."""
+    return settings.task_time_limit_s + VISIBILITY_MARGIN_S
+
+
+def _create(
+    settings: QueueSettings, sealer: Sealer, processors: ProcessorRegistry | None, *, result_backend: str | None
+) -> VestibuleCelery:
+    register_sealed_content(sealer)
+    app = VestibuleCelery("vestibule", broker=_broker_url(settings), backend=result_backend)
+    app.settings = settings
+    app.sealer = sealer
+    app.processors = processors or ProcessorRegistry.discover()
+    app.conf.update(**_delivery(settings), **_results(settings), **_content())
+    # Shared tasks belong to the default application of the process, which is this one.
+    app.set_default()
+    app.finalize()
+    return app
+
+
+def _broker_url(settings: QueueSettings) -> str:
+    return settings.broker_url or celery_url(settings.redis_url)
+
+
+def _backend_url(redis_url: str) -> str:
+    # Celery takes what stands before the plus sign for the class of the backend.
+    backend = "ReportingSentinelBackend" if is_sentinel(redis_url) else "ReportingBackend"
+    return f"{BACKENDS}:{backend}+{celery_url(redis_url).removeprefix('redis+')}"
+
+
+def _delivery(settings: QueueSettings) -> dict[str, Any]:
+    return {
+        "task_default_queue": QUEUE,
+        "task_queues": [_queue(name, is_quorum=bool(settings.broker_url)) for name in QUEUES.values()],
+        # A task is acknowledged when it has ended, and goes back to the queue when its process was killed.
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        # Nothing waits in a worker while another one is free, and little is parked when it dies.
+        "worker_prefetch_multiplier": 1,
+        # A task that hangs gives its process back before its message is given out again.
+        "task_time_limit": settings.task_time_limit_s,
+        # What a process leaks ends with it: it is replaced after so many tasks, or after one that made it too large.
+        "worker_max_tasks_per_child": settings.worker_max_tasks,
+        "worker_max_memory_per_child": settings.worker_max_memory_mb * 1024,
+        # A worker outlives any outage of Redis, at its start too.
+        "broker_connection_max_retries": None,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_timeout": 2,
+        # RabbitMQ ends a connection that is silent for two of these, and so does the worker.
+        "broker_heartbeat": 10,
+        "broker_transport_options": _rabbit_options() if settings.broker_url else _redis_options(settings),
+        # At most one more try, so that a caller hears within two seconds that the queue is away.
+        "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0.1, "interval_step": 0, "interval_max": 0.1},
+        # A stop waits this long for running tasks; what still runs goes back to the queue.
+        "worker_soft_shutdown_timeout": 3.0,
+    }
+
+
+def _redis_options(settings: QueueSettings) -> dict[str, Any]:
+    return {
+        **celery_options(settings.redis_url),
+        # All of one queue before any of the next, and no lists beside those that carry the queues' names.
+        "queue_order_strategy": "priority",
+        "priority_steps": [0],
+        "visibility_timeout": held_for_s(settings),
+        # What a dead worker held is looked for every two seconds, by one worker at a time.
+        "unacked_restore_interval": 2,
+        "unacked_restore_throttle": 1,
+        # A worker that is killed while it looks keeps the others from it for so long, which would be five minutes.
+        "unacked_mutex_expire": 5,
+        # A frozen Redis is noticed; without these a call would wait for ever.
+        "socket_timeout": 5,
+        "socket_connect_timeout": 2,
+        "socket_keepalive": not settings.redis_url.startswith("unix://"),
+        "health_check_interval": 10,
+    }
+
+
+def _rabbit_options() -> dict[str, Any]:
+    # No confirmation of each message: the ledger has the task, and what does not arrive is sent again.
+    return {"confirm_publish": False, "write_timeout": 5}
+
+
+def _queue(name: str, *, is_quorum: bool) -> Queue:
+    # Quorum queues are on the disks of most nodes, and outlive each of them.
+    arguments = {"x-queue-type": "quorum"} if is_quorum else None
+    return Queue(name, Exchange(name), routing_key=name, queue_arguments=arguments)  # type: ignore[no-untyped-call]
+
+
+def _results(settings: QueueSettings) -> dict[str, Any]:
+    return {
+        "result_backend_transport_options": celery_options(settings.redis_url),
+        "result_expires": settings.result_expires_s,
+        "redis_socket_timeout": 5.0,
+        "redis_socket_connect_timeout": 2.0,
+        "redis_retry_on_timeout": True,
+    }
+
+
+def _content() -> dict[str, Any]:
+    return {
+        # Nothing crosses the queue that was not sealed here, commands to workers included.
+        "accept_content": [CONTENT_TYPE],
+        "task_serializer": SERIALIZER,
+        "result_serializer": SERIALIZER,
+        "enable_utc": True,
+        "worker_consumer": "vestibule.client_service.sealed_consumer:SealedConsumer",
+        "worker_hijack_root_logger": False,
+        "worker_redirect_stdouts": False,
+        "worker_send_task_events": False,
+    }

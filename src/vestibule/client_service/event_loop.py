@@ -1,0 +1,20 @@
+"""Keeps what is to run on a worker's event loop running: Celery throws all timers away when it loses its connection."""
+
+from collections.abc import Callable
+from typing import Any
+
+from celery import Celery, bootsteps
+
+
+def on_event_loop(app: Celery, begin: Callable[[Any], None]) -> None:
+    """Have `begin` called with the timer of the loop, at the start of a worker and after each new connection."""
+
+    class Begin(bootsteps.StartStopStep):  # type: ignore[misc]
+        """A step of the consumer; they are told each time that the loop begins anew."""
+
+        requires = ("celery.worker.consumer.tasks:Tasks",)
+
+        def register_with_event_loop(self, _consumer: Any, hub: Any) -> None:
+            begin(hub.timer)
+
+    app.steps["consumer"].add(Begin)

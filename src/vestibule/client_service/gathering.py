@@ -1,0 +1,96 @@
+"""Turns many calls for one thing each into few for many: what arrives while calls are under way goes with the next."""
+
+import asyncio
+import math
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import structlog
+
+from vestibule.contracts.errors import Unavailable
+
+Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
+
+
+@dataclass(slots=True)
+class _Asked(Generic[Item, Outcome]):
+    item: Item
+    weight: int
+    request_id: str | None
+    outcome: "asyncio.Future[Outcome]"
+
+
+class Gathering(Generic[Item, Outcome]):
+    """Asks for single items by calls for many; a lone one goes at once."""
+
+    def __init__(
+        self,
+        call: Callable[[list[Item]], Awaitable[Sequence[Outcome]]],
+        *,
+        most: int,
+        weigh: Callable[[Item], int],
+        heaviest: int,
+        at_once: int = 2,
+        patience_s: float = math.inf,
+    ) -> None:
+        """Take the call, which answers in the order of its items; `most` and `heaviest` bound what one may hold.
+
+        Where a call fails as unavailable after `patience_s` or more, what waits for its turn fails with it: the next
+        call would meet the same silence, and nobody shall wait for two.
+        """
+        self._call = call
+        self._most = most
+        self._weigh = weigh
+        self._heaviest = heaviest
+        self._at_once = at_once
+        self._patience_s = patience_s
+        self._waiting: list[_Asked[Item, Outcome]] = []
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def ask(self, item: Item) -> Outcome:
+        """Return the outcome of one item; an error of its call is an error of every item in it."""
+        outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        request_id = structlog.contextvars.get_contextvars().get("request_id")
+        self._waiting.append(_Asked(item, self._weigh(item), request_id, outcome))
+        self._start()
+        return await outcome
+
+    def _start(self) -> None:
+        while self._waiting and len(self._under_way) < self._at_once:
+            task = asyncio.create_task(self._ask_for(self._take()))
+            self._under_way.add(task)
+            task.add_done_callback(self._finish)
+
+    def _finish(self, task: "asyncio.Task[None]") -> None:
+        self._under_way.discard(task)
+        self._start()
+
+    def _take(self) -> list[_Asked[Item, Outcome]]:
+        count, weight = 0, 0
+        for asked in self._waiting[: self._most]:
+            weight += asked.weight
+            if count and weight > self._heaviest:
+                break
+            count += 1
+        taken, self._waiting = self._waiting[:count], self._waiting[count:]
+        return taken
+
+    async def _ask_for(self, several: list[_Asked[Item, Outcome]]) -> None:
+        began = time.monotonic()
+        try:
+            # One call can be under the name of one request only.
+            with structlog.contextvars.bound_contextvars(request_id=several[0].request_id):
+                outcomes = await self._call([asked.item for asked in several])
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait have to hear of it
+            if isinstance(error, Unavailable) and time.monotonic() - began >= self._patience_s:
+                several, self._waiting = [*several, *self._waiting], []
+            for asked in several:
+                if not asked.outcome.done():
+                    asked.outcome.set_exception(error)
+        else:
+            for asked, outcome in zip(several, outcomes, strict=True):
+                if not asked.outcome.done():  # whoever asked may have gone away meanwhile
+                    asked.outcome.set_result(outcome)

@@ -1,0 +1,365 @@
+"""Wires the front door: the one file that knows every concrete part of it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from vestibule.alerts import AlertArchive, AlertEngine, DoorAlerts, build_alert_engine, delivering
+from vestibule.alerts.watchbook import Watchbook
+from vestibule.client_service import (
+    alert_routes,
+    entry_routes,
+    processor_routes,
+    routes,
+    schedule_routes,
+    subject_routes,
+    task_routes,
+    watch_routes,
+)
+from vestibule.client_service.callback_book import OWNER as CALLBACKS_OWNER
+from vestibule.client_service.callback_book import CallbackBook
+from vestibule.client_service.callback_rules import CallbackRules
+from vestibule.client_service.callbacks import CallbackPostman
+from vestibule.client_service.celery_app import VestibuleCelery, create_producer, held_for_s
+from vestibule.client_service.database_gateway import DatabaseGateway
+from vestibule.client_service.door import Door
+from vestibule.client_service.door_metrics import DoorMetrics, MeteredTasks
+from vestibule.client_service.erasure import Erasure
+from vestibule.client_service.idempotency import Idempotency
+from vestibule.client_service.intake import Intake
+from vestibule.client_service.keyed_names import KeyedNames
+from vestibule.client_service.ledger import Ledger
+from vestibule.client_service.log_alarm import alarm_of
+from vestibule.client_service.logic_gateway import LogicGateway
+from vestibule.client_service.message_routes import MessageRoutes
+from vestibule.client_service.policy_news import PolicyNews
+from vestibule.client_service.queue_view import QueueView
+from vestibule.client_service.rabbit_counts import RabbitCounts
+from vestibule.client_service.revealing import Revealing
+from vestibule.client_service.schedule_desk import ScheduleDesk
+from vestibule.client_service.sealed_content import REALM
+from vestibule.client_service.settings import ClientSettings
+from vestibule.client_service.subject_forms import SubjectForms
+from vestibule.client_service.task_carriers import Carrier, CeleryCarrier, RedisCarrier
+from vestibule.client_service.task_desk import TaskDesk
+from vestibule.client_service.task_endings import TaskEndings
+from vestibule.client_service.task_ledger_gateway import TaskLedgerGateway
+from vestibule.client_service.task_message import MessageForm
+from vestibule.client_service.task_outcomes import Steps
+from vestibule.client_service.task_relay import TaskRelay
+from vestibule.client_service.task_results import TaskResults
+from vestibule.client_service.task_sender import TaskSender
+from vestibule.client_service.write_gateway import WriteGateway
+from vestibule.contracts.principal import Principal
+from vestibule.detection import DetectionError, Scanner
+from vestibule.equipment import Seals, build_registry, build_seals
+from vestibule.equipment.known_detectors import SECRETS, read_vocabulary, version_of_detectors
+from vestibule.equipment.policy_in_force import open_policy
+from vestibule.policy.decision_log import DecisionLog
+from vestibule.policy.receipt_key import ensure_receipt_key, read_receipt_keys
+from vestibule.policy.receipts import ReceiptSigner
+from vestibule.policy.source import PolicySource
+from vestibule.processing import ProcessorRegistry
+from vestibule.sealing import Fingerprinter, KeyRingFile, Sealer
+from vestibule.service_kit.alert_metrics import AlertMetrics
+from vestibule.service_kit.app import create_service_app
+from vestibule.service_kit.authentication import Authenticator
+from vestibule.service_kit.breaker import Breaker
+from vestibule.service_kit.health import Readiness
+from vestibule.service_kit.log_watch import watching_log
+from vestibule.service_kit.metric_catalogue import CALLBACKS
+from vestibule.service_kit.metrics import Metrics
+from vestibule.service_kit.peer_client import PeerClient
+from vestibule.service_kit.redis_url import open_redis
+from vestibule.service_kit.registers import caller_registers
+from vestibule.service_kit.service_secret import ServiceSecret
+from vestibule.service_kit.strangers import StrangerLimit
+
+DESCRIPTION = """
+The entrance hall for data. Everything that comes in is checked for personal data and secrets before it is stored or
+processed. Every route but health and metrics needs `Authorization: Bearer TOKEN`; every error is a problem document
+(RFC 9457, `application/problem+json`) that repeats nothing of what was sent.
+"""
+ROUTERS = (
+    routes.router,
+    processor_routes.router,
+    task_routes.router,
+    schedule_routes.router,
+    entry_routes.router,
+    watch_routes.router,
+    alert_routes.router,
+    subject_routes.router,
+)
+
+RELAY_TIMEOUT_S = 5.0
+
+
+def create_app(settings: ClientSettings) -> FastAPI:
+    """Return the client service.
+
+    Raises:
+        ServiceSecretMissing: the secret of the services cannot be read.
+        KeyRingUnreadable: the key ring cannot be read.
+        PolicyBroken: the policy file is none.
+        ReceiptKeyUnreadable: the key of receipts cannot be read.
+        ValueError: the settings name an alert channel, an entity or a processor that does not exist, or a processor
+            of one's own cannot be used.
+    """
+    secret = ServiceSecret.read(settings.secret_file)
+    ring = KeyRingFile(settings.key_ring_path)
+    seals = build_seals(ring)
+    counted = AlertMetrics(metrics := Metrics("client"), settings.alert_channels)
+    alerts = build_alert_engine("client", settings, counted.count_alert)
+    door_alerts = DoorAlerts(alerts, seals.fingerprint)
+    scanner = _warm_scanner(settings)
+    checkpoint = _checkpoint(settings, scanner, alerts, seals, metrics)
+    forms = SubjectForms(ring, read_vocabulary(settings.detection), checkpoint.policies)
+    works = _works(settings, scanner, checkpoint.policies, seals, KeyedNames(Fingerprinter(ring)))
+    producer = create_producer(settings, Sealer(ring, REALM), works.processors)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.enter_context(delivering(settings, counted.count_attempt))
+            await stack.enter_async_context(watching_log(alarm_of(alerts)))
+            await stack.enter_async_context(checkpoint.at_work())
+            peer = await stack.enter_async_context(_peer("database", settings, secret))
+            database = partial(DatabaseGateway, peer, writes=WriteGateway(peer))
+            logic = await _logic(settings, secret, stack)
+            redis = await _redis(settings, settings.peer_timeout_s, stack)
+            ledger = TaskLedgerGateway(peer)
+            book = await _callbacks_at_work(settings, database, ledger, alerts, metrics=metrics, stack=stack)
+            desk = await _tasks_at_work(settings, redis, ledger, producer, book, alerts=alerts, stack=stack)
+            tasks = MeteredTasks(desk, metrics)
+            app.state.intake_of = works.intakes(checkpoint.door, database, tasks, logic)
+            app.state.idempotency, app.state.task_desk = Idempotency(database, works.names), desk
+            app.state.schedules = ScheduleDesk(database, checkpoint.door, works.processors)
+            app.state.erasure_of = _erasures(
+                app, database, ledger, TaskResults(redis, producer.sealer), alerts=alerts, forms=forms
+            )
+            app.state.readiness = Readiness({"database": peer.is_ready, "queue": lambda: _answers(redis)})
+            yield
+
+    app = create_service_app(
+        "client",
+        DESCRIPTION,
+        settings,
+        ROUTERS,
+        lifespan,
+        on_invalid_input=door_alerts.report_invalid_input,
+        is_loggable=lambda request_id: _is_clean(scanner, request_id),
+        metrics=metrics,
+    )
+    _equip(app, settings, checkpoint, seals, alerts)
+    app.state.processors = works.processors
+    app.state.authenticator = _authenticator(settings, door_alerts)
+    return app
+
+
+def _equip(
+    app: FastAPI, settings: ClientSettings, checkpoint: "_Checkpoint", seals: Seals, alerts: AlertEngine
+) -> None:
+    """Give the routes what needs no other part to answer."""
+    app.state.door = checkpoint.door
+    app.state.revealing = Revealing(checkpoint.door, seals.tokenizer, checkpoint.policies, alerts)
+    app.state.receipt_keys = checkpoint.ledger.signer.public_keys
+    app.state.alert_archive = AlertArchive(settings.alert_record_path)
+    app.state.watchbook = Watchbook(settings.alert_record_path)
+    app.state.callback_rules = settings.callback_rules
+
+
+def _authenticator(settings: ClientSettings, alerts: DoorAlerts) -> Authenticator:
+    limit = StrangerLimit(settings.strangers_per_minute, settings.trusted_proxies, alerts.report_guessing)
+    return Authenticator(caller_registers(settings), alerts.report_stranger, limit)
+
+
+@dataclass(frozen=True, slots=True)
+class _Checkpoint:
+    """The door with what it decides by and writes into."""
+
+    door: Door
+    policies: PolicySource
+    ledger: Ledger
+    news: PolicyNews
+
+    @asynccontextmanager
+    async def at_work(self) -> AsyncIterator[None]:
+        """Follow the policy file and write the decision log meanwhile."""
+        self.ledger.log.start()
+        await self.news.tell_change(self.policies.current)
+        following = asyncio.create_task(self.policies.follow(self.news.tell_change, self.news.tell_breakage))
+        try:
+            yield
+        finally:
+            following.cancel()
+            await asyncio.to_thread(self.ledger.log.close)
+
+
+@dataclass(frozen=True, slots=True)
+class _Works:
+    """What can be done with what comes in, and where."""
+
+    processors: ProcessorRegistry
+    routes: MessageRoutes
+    names: KeyedNames
+    callbacks: CallbackRules
+
+    def intakes(
+        self, door: Door, database: Callable[[Principal], DatabaseGateway], tasks: MeteredTasks, logic: LogicGateway
+    ) -> Callable[[Principal], Intake]:
+        """Return what gives each caller an intake."""
+        make = partial(Intake, door, names=self.names, routes=self.routes, callbacks=self.callbacks)
+        return lambda who: make(database(who), tasks, logic, self.processors)
+
+
+def _works(
+    settings: ClientSettings, scanner: Scanner, policies: PolicySource, seals: Seals, names: KeyedNames
+) -> _Works:
+    processors = build_registry(settings, lambda: scanner, lambda: policies.current, seals)
+    routes = MessageRoutes(settings.message_routes, processors.names)
+    return _Works(processors, routes, names, settings.callback_rules)
+
+
+def _checkpoint(
+    settings: ClientSettings, scanner: Scanner, alerts: AlertEngine, seals: Seals, metrics: Metrics
+) -> _Checkpoint:
+    vocabulary = read_vocabulary(settings.detection)
+    policies = open_policy(settings, vocabulary)
+    ledger = _ledger(settings, seals.fingerprint)
+    secrets = vocabulary.groups[SECRETS]
+    count = DoorMetrics(metrics).count_decision
+    door = Door(scanner, lambda: policies.current, alerts, ledger, seals, secrets=secrets, on_decision=count)
+    return _Checkpoint(door, policies, ledger, PolicyNews(alerts))
+
+
+def _ledger(settings: ClientSettings, fingerprint: Callable[[str], str]) -> Ledger:
+    # A key that was named is somebody's care; where none was named, receipts shall need no preparation.
+    if settings.receipt_key_file is None:
+        ensure_receipt_key(settings.receipt_key_path)
+    version = version_of_detectors(settings.detection)
+    log = structlog.get_logger("vestibule.decisions")
+
+    def report_failure(error: OSError, lines: int) -> None:
+        log.error("decisions_not_recorded", error=type(error).__name__, errno=error.errno, lines=lines)
+
+    return Ledger(
+        DecisionLog(settings.decision_dir, settings.decision_keep_days, report_failure),
+        ReceiptSigner(read_receipt_keys(settings.receipt_key_path), version),
+        fingerprint,
+        version,
+    )
+
+
+def _is_clean(scanner: Scanner, text: str) -> bool:
+    try:
+        return not scanner.scan(text)
+    except DetectionError:
+        return False
+
+
+def _peer(part: str, settings: ClientSettings, secret: ServiceSecret) -> PeerClient:
+    urls = {"database": settings.database_service_url, "business_logic": settings.business_logic_url}
+    return PeerClient(part, urls[part], secret, settings.peer_timeout_s, Breaker())
+
+
+async def _logic(settings: ClientSettings, secret: ServiceSecret, stack: AsyncExitStack) -> LogicGateway:
+    is_on = bool(settings.business_logic_url)
+    return LogicGateway(await stack.enter_async_context(_peer("business_logic", settings, secret)) if is_on else None)
+
+
+def _warm_scanner(settings: ClientSettings) -> Scanner:
+    scanner = Scanner.from_settings(settings.detection)
+    scanner.warm_up()
+    return scanner
+
+
+async def _tasks_at_work(
+    settings: ClientSettings,
+    redis: Redis,
+    ledger: TaskLedgerGateway,
+    producer: VestibuleCelery,
+    callbacks: CallbackBook,
+    *,
+    alerts: AlertEngine,
+    stack: AsyncExitStack,
+) -> TaskDesk:
+    """Start what sends tasks and looks after them, until `stack` ends, and return the desk for callers."""
+    # The relay waits for what workers report, which takes longer than a caller could wait for anything.
+    patient = await _redis(settings, RELAY_TIMEOUT_S, stack)
+    rabbit = RabbitCounts(producer) if settings.broker_url else None
+    queue, patient_queue = (QueueView(one, rabbit, held_for_s(settings)) for one in (redis, patient))
+    sender = TaskSender(await _carrier(settings, producer, stack))
+    endings = TaskEndings(redis)
+    relay = TaskRelay(ledger, patient_queue, sender, Steps(settings, producer.sealer), alerts)
+    if rabbit is not None:
+        stack.callback(rabbit.close)
+    for part in (sender, endings, relay):
+        await stack.enter_async_context(part.at_work())
+    return TaskDesk(ledger, queue, endings, sender, settings=settings, sealer=producer.sealer, callbacks=callbacks)
+
+
+async def _callbacks_at_work(
+    settings: ClientSettings,
+    database: Callable[[Principal], DatabaseGateway],
+    ledger: TaskLedgerGateway,
+    alerts: AlertEngine,
+    *,
+    metrics: Metrics,
+    stack: AsyncExitStack,
+) -> CallbackBook:
+    """Start what tells callers of the ends of their tasks, until `stack` ends."""
+    book = CallbackBook(database(CALLBACKS_OWNER))
+    count = partial(metrics.count, CALLBACKS)
+    postman = CallbackPostman(book, ledger, settings.callback_rules, alerts, count)
+    if settings.callback_secret.get_secret_value():
+        await stack.enter_async_context(postman.at_work())
+    return book
+
+
+def _erasures(
+    app: FastAPI,
+    database: Callable[[Principal], DatabaseGateway],
+    ledger: TaskLedgerGateway,
+    results: TaskResults,
+    *,
+    alerts: AlertEngine,
+    forms: SubjectForms,
+) -> Callable[[Principal], Erasure]:
+    schedules: ScheduleDesk = app.state.schedules
+
+    def erasure_of(caller: Principal) -> Erasure:
+        erase_tasks = partial(ledger.erase, caller.tenant)
+        erase_schedules = partial(schedules.erase, caller.tenant)
+        forms_of = partial(forms.of, tenant=caller.tenant)
+        return Erasure(database(caller), erase_tasks, erase_schedules, results, alerts=alerts, forms_of=forms_of)
+
+    return erasure_of
+
+
+async def _answers(redis: Redis) -> bool:
+    return bool(await redis.ping())
+
+
+async def _carrier(settings: ClientSettings, producer: VestibuleCelery, stack: AsyncExitStack) -> Carrier:
+    if settings.broker_url:
+        return stack.enter_context(CeleryCarrier(producer))
+    # What may have arrived is not sent a second time: the relay looks whether it has.
+    once = await _redis(settings, settings.peer_timeout_s, stack, retry=Retry(NoBackoff(), 0))
+    return RedisCarrier(MessageForm.learn(producer), once)
+
+
+async def _redis(
+    settings: ClientSettings, timeout_s: float, stack: AsyncExitStack, retry: Retry | None = None
+) -> Redis:
+    options: dict[str, Any] = {} if retry is None else {"retry": retry}
+    redis = open_redis(settings.redis_url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, **options)
+    return await stack.enter_async_context(redis)

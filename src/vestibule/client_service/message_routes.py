@@ -1,0 +1,78 @@
+"""Where a message goes: into the background, or to the business logic service while the caller waits."""
+
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Destination(StrEnum):
+    """Where a message is processed."""
+
+    QUEUE = "queue"
+    BUSINESS_LOGIC = "business_logic"
+
+
+Mode = Literal["async", "sync"]
+
+
+class MessageRoute(BaseModel):
+    """A rule: a message that is all of what is said here goes to `to`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    to: Destination
+    mode: Mode | None = Field(default=None, description="What the caller asked for in so many words")
+    processors: tuple[str, ...] = Field(default=(), description="One of these")
+    prefixes: tuple[str, ...] = Field(default=(), description="The text starts with one of these")
+    min_chars: int | None = Field(default=None, ge=0, description="The text has at least so many code points")
+    max_chars: int | None = Field(default=None, ge=0, description="The text has at most so many code points")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.min_chars is not None and self.max_chars is not None and self.min_chars > self.max_chars:
+            raise ValueError("min_chars is more than max_chars, so no message would fit")
+        if any(not prefix for prefix in self.prefixes):
+            raise ValueError("an empty prefix says nothing")
+        return self
+
+    def fits(self, mode: Mode | None, processor: str, text: str) -> bool:
+        """Say whether a message is what the rule speaks of."""
+        return (
+            self.mode in (None, mode)
+            and (not self.processors or processor in self.processors)
+            and (not self.prefixes or text.startswith(self.prefixes))
+            and (self.min_chars is None or len(text) >= self.min_chars)
+            and (self.max_chars is None or len(text) <= self.max_chars)
+        )
+
+
+# What holds where no rule of the settings does: the caller's wish.
+DEFAULT = (
+    MessageRoute(to=Destination.BUSINESS_LOGIC, mode="sync"),
+    MessageRoute(to=Destination.QUEUE),
+)
+
+
+class MessageRoutes:
+    """The rules in their order; the first that fits holds."""
+
+    def __init__(self, rules: Sequence[MessageRoute], processors: Iterable[str]) -> None:
+        """Take the rules of the settings.
+
+        Raises:
+            ValueError: one names a processor that does not exist.
+        """
+        known = set(processors)
+        for number, rule in enumerate(rules, 1):
+            if unknown := sorted(set(rule.processors) - known):
+                names = ", ".join(sorted(known))
+                raise ValueError(
+                    f"VESTIBULE_MESSAGE_ROUTES, rule {number}: no processor {', '.join(unknown)}; known are {names}"
+                )
+        self._rules = (*rules, *DEFAULT)
+
+    def choose(self, mode: Mode | None, processor: str, text: str) -> Destination:
+        """Return where a message goes."""
+        return next(rule.to for rule in self._rules if rule.fits(mode, processor, text))

@@ -1,0 +1,27 @@
+"""Tells of the policy what people should know: that another is in force, or that its file is broken."""
+
+import structlog
+
+from vestibule.alerts import AlertEngine, AlertType
+from vestibule.policy import Policy, PolicyBroken
+
+
+class PolicyNews:
+    """Logs every new policy, and alerts of every broken file."""
+
+    def __init__(self, alerts: AlertEngine) -> None:
+        self._alerts = alerts
+        self._log = structlog.get_logger("vestibule.policy")
+
+    async def tell_change(self, policy: Policy) -> None:
+        """Say which policy is in force."""
+        self._log.warning("policy_in_force", policy=policy.version, dry_run=policy.is_dry_run, rules=len(policy.rules))
+
+    async def tell_breakage(self, broken: PolicyBroken) -> None:
+        """Say that the policy file was not taken over, and why."""
+        self._log.error("policy_broken", file=broken.path.name, line=broken.line, reason=broken.reason)
+        place = f", line {broken.line}" if broken.line else ""
+        await self._alerts.raise_alert(
+            AlertType.POLICY_BROKEN,
+            f"The policy file {broken.path.name}{place} was not taken over: {broken.reason}; the one before it stays.",
+        )

@@ -1,0 +1,94 @@
+"""The settings of the client service and of the workers that do what it accepted."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+
+from vestibule.alerts import AlertSettings
+from vestibule.client_service.callback_rules import CallbackRules
+from vestibule.client_service.message_routes import MessageRoute
+from vestibule.equipment import InspectionSettings, ProcessorSettings
+from vestibule.sealing import SealingSettings
+from vestibule.service_kit.redis_settings import RedisSettings
+from vestibule.service_kit.settings import ServiceSettings
+
+SECONDS_A_DAY = 86_400
+
+
+class QueueSettings(ServiceSettings, RedisSettings):
+    """Where the queue is, and how long what it gives stays."""
+
+    broker_url: str = Field(
+        default="", description="RabbitMQ that carries tasks, `amqp://USER:PASSWORD@HOST/VHOST`; empty: Redis does"
+    )
+    result_expires_s: int = Field(default=SECONDS_A_DAY, gt=0, description="Time that a task's result is kept")
+    task_record_expires_s: int = Field(
+        default=7 * SECONDS_A_DAY, gt=0, description="Time that a task is known to have been here"
+    )
+    task_time_limit_s: int = Field(default=15, gt=0, description="Longest that a task may run")
+    task_max_attempts: int = Field(
+        default=3, gt=0, description="Attempts after which a task whose errors may pass, or that ends workers, is dead"
+    )
+    task_retry_first_s: float = Field(
+        default=1.0,
+        gt=0,
+        description="Time to the second attempt at most; each further one may take four times as long",
+    )
+    task_retry_longest_s: float = Field(default=300.0, gt=0, description="Longest time from one attempt to the next")
+    worker_max_tasks: int = Field(
+        default=10_000, gt=0, description="Tasks after which a process of a worker is replaced by a fresh one"
+    )
+    worker_max_memory_mb: int = Field(
+        default=512, gt=0, description="Size at which a process of a worker is replaced, after the task that it is at"
+    )
+
+
+class WorkerSettings(QueueSettings, AlertSettings, SealingSettings, InspectionSettings, ProcessorSettings):
+    """What a worker needs."""
+
+    metrics_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="Port of a worker's /metrics; none if unset. In embedded mode the scheduler shows them",
+    )
+
+
+class ClientSettings(QueueSettings, AlertSettings, SealingSettings, InspectionSettings, ProcessorSettings):
+    """What the client service needs."""
+
+    database_service_url: str = Field(default="http://127.0.0.1:8001", description="Address of the database service")
+    business_logic_url: str = Field(
+        default="http://127.0.0.1:8002", description="Address of the business logic service; empty: switched off"
+    )
+    decision_keep_days: int = Field(default=90, gt=0, description="Days that the records of decisions are kept")
+    receipt_key_file: Path | None = Field(
+        default=None,
+        description="File with the key that signs receipts; keys/receipt_key.pem, made if need be, if unset",
+    )
+    message_routes: list[MessageRoute] = Field(
+        default=[],
+        description="Which messages go to the business logic service, as a JSON list of rules of which the first that "
+        "fits holds; where none does, those with `mode: sync` do",
+    )
+    callback_secret: SecretStr = Field(
+        default=SecretStr(""), description="What the keys of callbacks' signatures follow from; empty: no callbacks"
+    )
+    callback_give_up_after_s: float = Field(
+        default=SECONDS_A_DAY, gt=0, description="A callback that is not taken is tried again for so long"
+    )
+
+    @property
+    def callback_rules(self) -> CallbackRules:
+        """Whether and where callbacks may go."""
+        return CallbackRules(self.callback_secret.get_secret_value(), self.alert_guard, self.callback_give_up_after_s)
+
+    @property
+    def decision_dir(self) -> Path:
+        """The folder of the records of decisions."""
+        return self.data_dir / "decisions"
+
+    @property
+    def receipt_key_path(self) -> Path:
+        """The file of the key that signs receipts."""
+        return self.receipt_key_file or self.data_dir / "keys" / "receipt_key.pem"

@@ -1,0 +1,46 @@
+"""The results that lie in Redis, all of them: to erase those that hold a subject's value."""
+
+from collections.abc import Sequence
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from vestibule.client_service.task_outcomes import open_outcome
+from vestibule.client_service.task_reports import RESULT_PREFIX
+from vestibule.contracts.errors import Unavailable
+from vestibule.contracts.subjects import holds
+from vestibule.sealing import CannotOpen, Sealer
+
+
+class TaskResults:
+    """Opens and searches every result."""
+
+    def __init__(self, redis: Redis, sealer: Sealer) -> None:
+        self._redis = redis
+        self._sealer = sealer
+
+    async def erase(self, forms: Sequence[str]) -> tuple[int, int]:
+        """Erase every result that holds one of `forms`, which are in folded case; return how many there were, and went.
+
+        Raises:
+            Unavailable: Redis does not answer.
+        """
+        examined = erased = 0
+        try:
+            async for key in self._redis.scan_iter(match=f"{RESULT_PREFIX}*", count=1000):
+                content = await self._redis.get(key)
+                if not isinstance(content, bytes):
+                    continue  # expired meanwhile
+                examined += 1
+                if self._holds(key.decode().removeprefix(RESULT_PREFIX), content, list(forms)):
+                    erased += int(await self._redis.delete(key))
+        except (RedisError, OSError) as error:
+            raise Unavailable("queue", "The queue does not answer.") from error
+        return examined, erased
+
+    def _holds(self, task_id: str, content: bytes, forms: list[str]) -> bool:
+        try:
+            result = open_outcome(self._sealer, task_id, content).result
+        except CannotOpen:
+            return False  # nobody can read it either
+        return result is not None and holds(result, forms)

@@ -1,0 +1,1 @@
+"""What crosses a service wall: data and named errors, no behaviour."""

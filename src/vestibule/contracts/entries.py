@@ -1,0 +1,181 @@
+"""The key-value pairs that travel between the client service and the database service."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+MAX_KEY_BYTES = 512
+MAX_VALUE_BYTES = 1024 * 1024
+MAX_BATCH = 1000
+TOO_LARGE = "too_large"
+EVENT_STREAM = "text/event-stream"
+MAX_TTL_S = 10 * 365 * 24 * 3600
+
+
+def _size_of(text: str) -> int:
+    # A lone surrogate has no UTF-8 form; it counts like any character here and is refused below.
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def _within_key_limit(text: str) -> str:
+    if _size_of(text) > MAX_KEY_BYTES:
+        raise ValueError(f"must be at most {MAX_KEY_BYTES:,} bytes in UTF-8")
+    return text
+
+
+def within_value_limit(text: str) -> str:
+    """Let pass what a value may have; more of it is too large, as a body can be, and not malformed.
+
+    Raises:
+        PydanticCustomError: of the type `TOO_LARGE`.
+    """
+    if _size_of(text) > MAX_VALUE_BYTES:
+        raise PydanticCustomError(
+            TOO_LARGE, "must be at most {limit} bytes in UTF-8", {"limit": f"{MAX_VALUE_BYTES:,}"}
+        )
+    return text
+
+
+def _valid_unicode(text: str) -> str:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise ValueError("must be valid Unicode, without lone surrogates") from None
+    return text
+
+
+def _without_control_characters(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must hold printable characters only")
+    return text
+
+
+Key = Annotated[
+    str,
+    Field(min_length=1, description="1 to 512 bytes of printable UTF-8", examples=["test1"]),
+    AfterValidator(_within_key_limit),
+    AfterValidator(_valid_unicode),
+    AfterValidator(_without_control_characters),
+]
+Value = Annotated[
+    str,
+    Field(description="Text of at most 1 MiB in UTF-8", examples=["hello"]),
+    AfterValidator(within_value_limit),
+    AfterValidator(_valid_unicode),
+]
+TtlSeconds = Annotated[
+    float, Field(gt=0, le=MAX_TTL_S, allow_inf_nan=False, description="Seconds after which the entry is gone")
+]
+ExpiresAt = Annotated[datetime | None, Field(description="When the entry is gone; absent where it stays")]
+
+
+class Pair(BaseModel):
+    """A key and the text to keep under it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    key: Key
+    value: Value
+    ttl_s: TtlSeconds | None = None
+
+
+class Written(BaseModel):
+    """The answer to a write that is on disk."""
+
+    key: str
+    version: int = Field(description="1 for the first write of a key, one more for each that follows", examples=[1])
+    expires_at: ExpiresAt = None
+
+
+class Entry(BaseModel):
+    """A stored pair with the version it was written as."""
+
+    key: str = Field(examples=["test1"])
+    value: str = Field(examples=["hello"])
+    version: int = Field(examples=[1])
+    expires_at: ExpiresAt = None
+
+
+class Deleted(BaseModel):
+    """The answer to a delete."""
+
+    key: str
+    deleted: bool = Field(description="False where there was nothing to delete")
+
+
+class ChangeKind(StrEnum):
+    """What happened to an entry."""
+
+    WRITTEN = "written"
+    DELETED = "deleted"
+    EXPIRED = "expired"
+
+
+class Revision(BaseModel):
+    """What became of an entry at one time, and by whom."""
+
+    version: int = Field(examples=[1])
+    kind: ChangeKind
+    at: datetime
+    by: str | None = Field(default=None, description="The id of the token; absent where it was a service")
+    value: str | None = Field(default=None, description="Absent where it was deleted or has expired")
+    expires_at: ExpiresAt = None
+
+
+class History(BaseModel):
+    """What is known of an entry, the newest first, since it was last deleted or has expired."""
+
+    key: str
+    revisions: list[Revision]
+
+
+class BatchPair(Pair):
+    """A pair of a batch."""
+
+    expected_version: int | None = Field(
+        default=None, ge=0, description="The version that the entry has to have now; 0 where there must be none"
+    )
+
+
+class WriteBatch(BaseModel):
+    """Pairs that are kept together or not at all."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    pairs: list[BatchPair] = Field(min_length=1, max_length=MAX_BATCH)
+
+    @model_validator(mode="after")
+    def _check_keys(self) -> Self:
+        if len({pair.key for pair in self.pairs}) < len(self.pairs):
+            raise ValueError("must name each key once")
+        return self
+
+
+class WrittenBatch(BaseModel):
+    """The answer to a batch that is on disk, in the order of the request."""
+
+    written: list[Written]
+
+
+class ReadBatch(BaseModel):
+    """Keys to read at one moment."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    keys: list[Key] = Field(min_length=1, max_length=MAX_BATCH)
+
+
+class EntryBatch(BaseModel):
+    """The entries under some keys, in the order of the request; null where there is none."""
+
+    entries: list[Entry | None]
+
+
+class KeyPage(BaseModel):
+    """Keys in order, and where the next page starts."""
+
+    keys: list[str]
+    cursor: str | None = Field(default=None, description="Pass it as `cursor` for the next page; absent on the last")

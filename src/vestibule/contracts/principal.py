@@ -1,0 +1,53 @@
+"""On whose behalf one service calls another: the tenant whose data it is about, and the token that asks."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Self
+
+from pydantic import StringConstraints
+
+from vestibule.contracts.errors import InvalidInput
+
+TENANT_PATTERN = r"[a-z0-9][a-z0-9_-]{0,62}"
+SENDER_PATTERN = r"[A-Za-z0-9_-]{1,64}"
+DEFAULT_TENANT = "default"
+# What begins with this belongs to the services themselves; no token can have such a tenant.
+RESERVED = "~"
+TENANT, SENDER = "X-Vestibule-Tenant", "X-Vestibule-Sender"
+
+TenantName = Annotated[str, StringConstraints(pattern=f"^{TENANT_PATTERN}$")]
+
+_TENANT = re.compile(rf"{RESERVED}?{TENANT_PATTERN}")
+_SENDER = re.compile(SENDER_PATTERN)
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Somebody who is known at the door, by tenant and by the id of the token; without a token it is a service."""
+
+    tenant: str = DEFAULT_TENANT
+    token_id: str | None = None
+
+    @classmethod
+    def parse(cls, headers: Mapping[str, str]) -> Self:
+        """Return whom the headers of a request between services name; the default tenant where they name none.
+
+        Raises:
+            InvalidInput: one of them is malformed.
+        """
+        tenant, token_id = headers.get(TENANT, DEFAULT_TENANT), headers.get(SENDER)
+        if not _TENANT.fullmatch(tenant):
+            raise _malformed(TENANT, f"`{TENANT_PATTERN}`")
+        if token_id is not None and not _SENDER.fullmatch(token_id):
+            raise _malformed(SENDER, "the id of a token")
+        return cls(tenant, token_id)
+
+    def as_headers(self) -> dict[str, str]:
+        """Return the headers that name it."""
+        return {TENANT: self.tenant} | ({} if self.token_id is None else {SENDER: self.token_id})
+
+
+def _malformed(name: str, expected: str) -> InvalidInput:
+    mistake = {"where": f"header/{name}", "kind": "principal", "expected": expected}
+    return InvalidInput(f"The header `{name}` is not valid.", errors=[mistake])

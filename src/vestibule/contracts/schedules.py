@@ -1,0 +1,89 @@
+"""What the door and the scheduler share of recurring tasks: the schedules, and how far each has come."""
+
+import hashlib
+from typing import Annotated, Self
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from vestibule.contracts.entries import Key
+from vestibule.contracts.principal import Principal
+from vestibule.contracts.tasks import Priority
+from vestibule.contracts.work import WorkTerms
+
+# In the store they belong to nobody who calls.
+OWNER = Principal("~schedules")
+SCHEDULES, PROGRESS = "schedule/", "progress/"
+MOST_OF_A_TENANT = 200
+SHORTEST_S = 1.0
+LONGEST_S = 366 * 86_400.0
+ID_PATTERN = r"^[0-9a-f]{32}$"
+
+EverySeconds = Annotated[float, Field(ge=SHORTEST_S, le=LONGEST_S, allow_inf_nan=False)]
+
+
+class Times(BaseModel):
+    """When something recurs: by a crontab line in a time zone, or every so many seconds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    cron: str | None = Field(
+        default=None,
+        max_length=200,
+        description="Five fields as in a crontab: minute, hour, day, month, weekday (0 and 7 are Sunday)",
+        examples=["30 6 * * 1-5"],
+    )
+    every_s: EverySeconds | None = Field(default=None, description="Seconds from one to the next, instead of `cron`")
+    timezone: str = Field(
+        default="UTC", max_length=100, description="The zone of `cron`, by its IANA name", examples=["Europe/Berlin"]
+    )
+
+    @model_validator(mode="after")
+    def _check_times(self) -> Self:
+        if (self.cron is None) == (self.every_s is None):
+            raise ValueError("must have cron or every_s, not both")
+        return self
+
+
+class Schedule(Times):
+    """A task that recurs. Its data is kept here, or stands under `key` when its time has come."""
+
+    schedule_id: str = Field(pattern=ID_PATTERN)
+    tenant: str
+    processor: str
+    priority: Priority = Priority.NORMAL
+    data: str | None = None
+    key: Key | None = None
+    terms: WorkTerms | None = None
+    created_at: float
+    author: str = Field(description="The name of the token that asked for it")
+
+    @property
+    def place(self) -> str:
+        """Where it is kept, beneath a prefix: beside the others of its tenant."""
+        return place_of(self.tenant) + self.schedule_id
+
+    def task_id(self, turn: str) -> str:
+        """Return the id of the task of one turn: whoever asks for that task again asks for the same."""
+        return str(uuid5(uuid5(NAMESPACE_URL, f"urn:vestibule:schedule:{self.schedule_id}"), turn))
+
+
+class Progress(BaseModel):
+    """How far a schedule has come: the time and the number of its last turn, and the task that was made of it."""
+
+    turn_at: float
+    turns: int
+    task_id: str | None = Field(default=None, description="None where nothing stood under the key")
+
+
+def place_of(tenant: str) -> str:
+    """Return what the places of a tenant's schedules begin with."""
+    return hashlib.sha256(tenant.encode()).hexdigest()[:32] + "/"
+
+
+def is_schedule_id(text: str) -> bool:
+    """Say whether a schedule can have that id."""
+    try:
+        return UUID(hex=text).hex == text
+    except ValueError:
+        return False

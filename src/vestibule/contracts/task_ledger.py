@@ -1,0 +1,163 @@
+"""What the client service and the database service tell each other about tasks.
+
+Times are Unix seconds. Whatever has to be compared with the ledger's clock is given as a time from now (`_in_s`).
+"""
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from vestibule.contracts.entries import Key
+from vestibule.contracts.tasks import Priority, TaskState
+from vestibule.contracts.work import WorkTerms
+
+MAX_TASKS = 1000
+
+
+class NewTask(BaseModel):
+    """A task to record. Its data is given, or is the value under `key`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task_id: str = Field(max_length=64)
+    tenant: str = Field(max_length=512)
+    processor: str = Field(max_length=100)
+    priority: Priority = Priority.NORMAL
+    data: str | None = None
+    key: Key | None = None
+    terms: WorkTerms | None = Field(default=None, description="Kept with the data, sealed as it is")
+    submitted_at: float
+    sent_at: float | None = Field(default=None, description="When its message was given to the queue; null: not yet")
+    due_in_s: float = Field(ge=0, description="When somebody has to look after it")
+    unique_keys: list[str] = Field(
+        default=[], description="Tasks of one tenant that share one are the same task; the first is kept"
+    )
+    unique_for_s: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _check_data(self) -> Self:
+        if (self.data is None) == (self.key is None):
+            raise ValueError("must have data or a key")
+        return self
+
+
+class NewTasks(BaseModel):
+    """Tasks to record, each by itself: one that cannot be leaves the others alone."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tasks: list[NewTask] = Field(min_length=1, max_length=MAX_TASKS)
+
+
+class Recorded(BaseModel):
+    """What became of a new task. It is on disk, unless its key was not found."""
+
+    task_id: str = Field(description="Of the task that was there already, where it is the same")
+    is_new: bool = True
+    is_key_unknown: bool = False
+    data: str | None = Field(default=None, description="What stands under the key, where one was given")
+
+
+class RecordedTasks(BaseModel):
+    """What became of new tasks, in the order of the request."""
+
+    tasks: list[Recorded]
+
+
+class LedgerTask(BaseModel):
+    """A task as the ledger has it."""
+
+    task_id: str
+    tenant: str
+    processor: str
+    priority: Priority
+    state: TaskState
+    attempts: int
+    error: str | None = None
+    result: str | None = None
+    submitted_at: float
+    sent_at: float | None = None
+    due_at: float | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+    has_expired: bool = Field(default=False, description="It was done, and its result is not kept any more")
+
+
+class ClaimRequest(BaseModel):
+    """How many tasks to take care of, and for how long nobody else shall."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(ge=1, le=MAX_TASKS)
+    lease_s: float = Field(gt=0)
+
+
+class LedgerTasks(BaseModel):
+    """Tasks as the ledger has them, and where the next page starts."""
+
+    tasks: list[LedgerTask]
+    cursor: str | None = None
+
+
+class TaskIds(BaseModel):
+    """Tasks by their ids."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task_ids: list[str] = Field(min_length=1, max_length=MAX_TASKS)
+
+
+class TaskData(BaseModel):
+    """The data of tasks, by their ids; those that have none any more are left out."""
+
+    data: dict[str, str]
+    terms: dict[str, WorkTerms] = Field(default={}, description="Of those that have any")
+
+
+class WriteBack(BaseModel):
+    """Where the result of a task goes when it has succeeded, and in whose name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    key: Key
+    tenant: str = Field(max_length=512)
+    token_id: str | None = None
+
+
+class TaskChange(BaseModel):
+    """A step of a task: from where it may be taken, and what it leads to. What is null stays as it is.
+
+    With `due_in_s` the task goes on, and is looked after then; without it the task has ended.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    task_id: str
+    from_states: list[TaskState]
+    tenant: str | None = Field(default=None, description="Where given, a task of another tenant is left alone")
+    state: TaskState
+    due_in_s: float | None = None
+    sent_at: float | None = Field(default=None, description="Of a task that goes on; null: it is still to be sent")
+    attempts: int | None = None
+    error: str | None = None
+    result: str | None = None
+    write_back: WriteBack | None = Field(default=None, description="Where the result is written first, once")
+    started_at: float | None = None
+    finished_at: float | None = None
+    keep_data: bool = Field(default=True, description="Whether it can be sent again after its end")
+    keep_result_s: float | None = Field(default=None, description="Time from now that its result is kept")
+    keep_s: float | None = Field(default=None, description="Time from now that it is known to have been here")
+
+
+class TaskChanges(BaseModel):
+    """Steps of tasks, each by itself."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    changes: list[TaskChange] = Field(min_length=1, max_length=MAX_TASKS)
+
+
+class TakenSteps(BaseModel):
+    """Whether each step was taken, in the order of the request."""
+
+    taken: list[bool]

@@ -1,0 +1,1 @@
+"""The key-value store behind HTTP; only services may call it."""

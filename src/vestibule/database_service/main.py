@@ -1,0 +1,113 @@
+"""Wires the database service."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from fastapi import FastAPI
+
+from vestibule.alerts import DoorAlerts, build_alert_engine, delivering
+from vestibule.database_service import past_routes, stores, task_ledgers, task_routes
+from vestibule.database_service.metered_store import metered
+from vestibule.database_service.routes import router
+from vestibule.database_service.seal_walk import SealWalk
+from vestibule.database_service.sealed_store import REALM, SealedStore
+from vestibule.database_service.sealed_task_ledger import REALM as TASK_REALM
+from vestibule.database_service.sealed_task_ledger import SealedTaskLedger
+from vestibule.database_service.settings import DatabaseSettings
+from vestibule.database_service.store import Store, StoreKind
+from vestibule.database_service.sweeper import Sweeper
+from vestibule.database_service.task_acceptance import TaskAcceptance
+from vestibule.database_service.task_completion import TaskCompletion
+from vestibule.database_service.task_ledger import LedgerKind, TaskLedger
+from vestibule.database_service.task_walk import TaskWalk
+from vestibule.database_service.tombstones import Tombstones
+from vestibule.database_service.watching import WatchDesk
+from vestibule.discovery import discover
+from vestibule.sealing import Fingerprinter, KeyRingFile, Sealer
+from vestibule.service_kit.alert_metrics import AlertMetrics
+from vestibule.service_kit.app import create_service_app
+from vestibule.service_kit.authentication import Authenticator
+from vestibule.service_kit.health import Readiness
+from vestibule.service_kit.metrics import Metrics
+from vestibule.service_kit.service_secret import ServiceSecret
+from vestibule.service_kit.strangers import StrangerLimit
+
+DESCRIPTION = "Keeps key-value pairs. Only the other services may call it."
+
+
+def create_app(settings: DatabaseSettings) -> FastAPI:
+    """Return the database service.
+
+    Raises:
+        ServiceSecretMissing: the secret of the services cannot be read.
+        KeyRingUnreadable: the key ring cannot be read.
+        ValueError: the settings name a store or a channel that does not exist.
+    """
+    metrics = Metrics("database")
+    counted = AlertMetrics(metrics, settings.alert_channels)
+    secret = ServiceSecret.read(settings.secret_file)
+    ring = KeyRingFile(settings.key_ring_path)
+    fingerprint = Fingerprinter(ring).fingerprint
+    door = DoorAlerts(build_alert_engine("database", settings, counted.count_alert), fingerprint)
+    kept = build_store(settings)
+    store = SealedStore(metered(kept, metrics), Sealer(ring, REALM))
+    ledger = SealedTaskLedger(build_task_ledger(kept), Sealer(ring, TASK_REALM))
+
+    tombstones = Tombstones(store, timedelta(days=settings.keep_deleted_days))
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with store, Sweeper([store, ledger, tombstones], settings.sweep_interval_s).at_work():
+            await ledger.prepare()
+            app.state.store = store
+            app.state.seal_walk = SealWalk(store)
+            app.state.watch_desk = WatchDesk()
+            app.state.task_ledger = ledger
+            app.state.task_acceptance = TaskAcceptance(store, ledger)
+            app.state.task_completion = TaskCompletion(store, ledger)
+            app.state.task_walk = TaskWalk(ledger)
+            with delivering(settings, counted.count_attempt):
+                yield
+
+    routers = [router, past_routes.router, task_routes.router]
+    app = create_service_app("database", DESCRIPTION, settings, routers, lifespan, metrics=metrics)
+    limit = StrangerLimit(settings.strangers_per_minute, settings.trusted_proxies, door.report_guessing)
+    app.state.authenticator = Authenticator([secret.register()], door.report_stranger, limit)
+    app.state.readiness = Readiness({})
+    return app
+
+
+def build_store(settings: DatabaseSettings) -> Store:
+    """Return the store that the settings name.
+
+    Raises:
+        ValueError: no store has that scheme.
+    """
+    return find_store_kind(settings).build(settings)
+
+
+def find_store_kind(settings: DatabaseSettings) -> StoreKind:
+    """Return the kind of store that the settings name, found by the scheme of its URL.
+
+    Raises:
+        ValueError: no store has that scheme.
+    """
+    kinds: dict[str, StoreKind] = {kind.scheme: kind for kind in discover(stores, "STORE").values()}
+    scheme = settings.database_url.partition(":")[0]
+    if scheme not in kinds:
+        raise ValueError(f"no store for `{scheme}:`; known are {', '.join(sorted(kinds))}")
+    return kinds[scheme]
+
+
+def build_task_ledger(store: Store) -> TaskLedger:
+    """Return the ledger of tasks that belongs to `store`.
+
+    Raises:
+        ValueError: no ledger does.
+    """
+    kinds: dict[str, LedgerKind] = discover(task_ledgers, "LEDGER")
+    for kind in kinds.values():
+        if isinstance(store, kind.store):
+            return kind.build(store)
+    raise ValueError(f"no ledger of tasks for {type(store).__name__}")

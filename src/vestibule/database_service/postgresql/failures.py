@@ -1,0 +1,67 @@
+"""Says what a failure of PostgreSQL means for the caller: what is wrong, and whether anything was written."""
+
+import asyncpg
+
+from vestibule.contracts.errors import Unavailable
+
+# What may be raised by a connection that breaks, hangs or is refused.
+FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+# The transaction lost against another and changed nothing; the same may go through now.
+TRANSIENT = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+# Something that one change holds was refused, which must not hurt the others that share its transaction.
+FAULTS_OF_A_CHANGE = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+)
+NOT_WRITABLE = (asyncpg.ReadOnlySQLTransactionError,)
+CONNECTION_LOST = (asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, ConnectionResetError)
+# After these the server may have gone through with it all the same.
+_UNDECIDED = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InterfaceError,
+    OSError,
+    TimeoutError,
+)
+_NOT_CONNECTED = (asyncpg.CannotConnectNowError, ConnectionRefusedError, asyncpg.InvalidAuthorizationSpecificationError)
+_REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (asyncpg.DiskFullError, "the disk is full"),
+    (asyncpg.ReadOnlySQLTransactionError, "it is read-only"),
+    (asyncpg.LockNotAvailableError, "it is locked"),
+    (asyncpg.TooManyConnectionsError, "it has no connection free"),
+    (asyncpg.CannotConnectNowError, "it is starting or stopping"),
+    (asyncpg.AdminShutdownError, "it is stopping"),
+    (asyncpg.InvalidAuthorizationSpecificationError, "it does not let us in"),
+    (asyncpg.InvalidSQLStatementNameError, "a pooler stands in between; see `statement_cache_size` in its manual"),
+    (asyncpg.DuplicatePreparedStatementError, "a pooler stands in between; see `statement_cache_size` in its manual"),
+    (asyncpg.QueryCanceledError, "it did not answer in time"),
+    (asyncpg.PostgresConnectionError, "the connection broke"),
+    (asyncpg.PostgresError, "it failed"),
+    (TimeoutError, "it did not answer in time"),
+    (ConnectionRefusedError, "nothing answers at its address"),
+    (OSError, "the connection broke"),
+    (asyncpg.InterfaceError, "the connection broke"),
+)
+
+
+def name_of(error: BaseException) -> str:
+    """Return what a log may say of a failure: its kind and SQLSTATE, never its text, which may quote a value."""
+    state = getattr(error, "sqlstate", None)
+    return f"{type(error).__name__} {state}" if state else type(error).__name__
+
+
+def unavailable_for_reading(error: BaseException) -> Unavailable:
+    """Return what a reader is told."""
+    return Unavailable("database", f"The store cannot serve: {_reason(error)}.")
+
+
+def unavailable_for_writing(error: BaseException) -> Unavailable:
+    """Return what the callers of a transaction are told that was not confirmed."""
+    is_undecided = isinstance(error, _UNDECIDED) and not isinstance(error, _NOT_CONNECTED)
+    written = "Whether it was written is not known; read it again." if is_undecided else "Nothing was written."
+    return Unavailable("database", f"The store cannot serve: {_reason(error)}. {written}")
+
+
+def _reason(error: BaseException) -> str:
+    return next((reason for kind, reason in _REASONS if isinstance(error, kind)), "it failed")

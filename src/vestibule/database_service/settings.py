@@ -1,0 +1,39 @@
+"""The settings of the database service."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from vestibule.alerts import AlertSettings
+from vestibule.sealing import SealingSettings
+from vestibule.service_kit.settings import ServiceSettings
+
+
+class DatabaseSettings(ServiceSettings, AlertSettings, SealingSettings):
+    """Which store, and where."""
+
+    port: int = Field(default=8001, ge=0, le=65535, description="Port to listen on")
+    database_url: str = Field(
+        default="sqlite:",
+        description="The store; `sqlite:` keeps DATA_DIR/vestibule.db, `sqlite:///PATH` another file,"
+        " `postgresql://USER:PASSWORD@HOST/NAME` a database for several services",
+        repr=False,  # it may hold a password
+    )
+    database_timeout_s: float = Field(default=2, gt=0, description="Longest wait for a store that is a server")
+    sweep_interval_s: float = Field(default=10, gt=0, description="Seconds between sweeps of what has expired")
+
+    keep_versions: int = Field(
+        default=10,
+        ge=0,
+        le=1000,
+        description="Versions of an entry that its history keeps, the one that is there included",
+    )
+    keep_deleted_days: float = Field(
+        default=30, gt=0, description="Days that a deleted or expired key is known, so that its versions go on"
+    )
+
+    @property
+    def sqlite_path(self) -> Path:
+        """The file of the SQLite store."""
+        path = self.database_url.removeprefix("sqlite:").removeprefix("//")
+        return Path(path) if path else self.data_dir / "vestibule.db"

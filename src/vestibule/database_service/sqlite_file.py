@@ -1,0 +1,226 @@
+"""One SQLite file in WAL mode, where all changes that wait share one commit.
+
+A commit costs a disk flush however many changes it holds, so one thread takes everything that has arrived meanwhile
+into one transaction. Each caller is answered after the flush; under load a flush serves hundreds of callers.
+"""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Any, NamedTuple, Self, TypeVar
+
+import structlog
+
+from vestibule.contracts.errors import Unavailable, VestibuleError
+
+MAX_BATCH = 1000
+LOCK_TIMEOUT_S = 0.5
+
+PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",  # a commit is on disk, not on its way there
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA secure_delete = ON",  # what was deleted or overwritten cannot be read from the file
+)
+
+REASONS = {"SQLITE_FULL": "the disk is full", "SQLITE_BUSY": "it is locked", "SQLITE_READONLY": "it is read-only"}
+
+Outcome = TypeVar("Outcome")
+Row = tuple[Any, ...]
+Work = Callable[[sqlite3.Connection], Outcome]
+Prepare = Callable[[sqlite3.Connection], None]
+
+
+class Change(NamedTuple):
+    """Work that waits for the next transaction, and who waits for its outcome."""
+
+    work: Work[Any]
+    outcome: "asyncio.Future[Any]"
+
+
+class SqliteFile:
+    """A file that several parts can keep tables in; their changes share the commits. Use it as a context manager."""
+
+    def __init__(self, path: Path, prepare: Prepare) -> None:
+        """Take the path; `prepare` makes the tables that are missing, each time that the file is opened.
+
+        Whoever else keeps tables in the file makes them by a change of its own.
+        """
+        self._path = path
+        self._prepare = prepare
+        self._changes: SimpleQueue[Change | None] = SimpleQueue()
+        self._writer: threading.Thread | None = None
+        self._reader: sqlite3.Connection | None = None
+        self._on_commit: Callable[[int], None] = _ignore
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        connection = await asyncio.to_thread(open_connection, self._path, self._prepare)
+        # WAL readers never wait for the writer and a row is read in microseconds, so reads stay on the event loop.
+        self._reader = await asyncio.to_thread(open_connection, self._path, self._prepare)
+        writer = _GroupCommit(connection, self._changes, loop, self._on_commit)
+        self._writer = threading.Thread(target=writer.run, name="sqlite-writer", daemon=True)
+        self._writer.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # From here on nothing is taken: the writer would never come to it.
+        reader, self._reader = self._reader, None
+        self._changes.put(None)
+        if self._writer is not None:
+            await asyncio.to_thread(self._writer.join)
+        if reader is not None:
+            reader.close()
+
+    def watch_commits(self, on_commit: Callable[[int], None]) -> None:
+        """Have `on_commit` called after each commit with the number of changes; call it before the file is opened."""
+        self._on_commit = on_commit
+
+    async def change(self, work: Work[Outcome]) -> Outcome:
+        """Do `work` in the next transaction and return its outcome once it is on disk.
+
+        `work` runs in the writer's thread, between what others change. It refuses by an error of `contracts.errors`,
+        and before it changes anything: such a refusal disturbs nothing else in the transaction. Any other error undoes
+        the whole transaction.
+
+        Raises:
+            Unavailable: nothing of the transaction was kept.
+        """
+        self._open_reader()
+        outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._changes.put(Change(work, outcome))
+        return await outcome
+
+    def query(self, statement: str, parameters: Mapping[str, object]) -> list[Row]:
+        """Return the rows of a statement that changes nothing; it sees every change that was answered.
+
+        Raises:
+            Unavailable: the file cannot be read.
+        """
+        return self.examine(statement, parameters, list)
+
+    def examine(
+        self, statement: str, parameters: Mapping[str, object], collect: Callable[[sqlite3.Cursor], Outcome]
+    ) -> Outcome:
+        """Return what `collect` makes of the rows of a statement, which need not all be in memory at once.
+
+        Raises:
+            Unavailable: the file cannot be read.
+        """
+        reader = self._open_reader()
+        try:
+            return collect(reader.execute(statement, parameters))
+        except sqlite3.Error as error:
+            raise unavailable(error) from error
+
+    def _open_reader(self) -> sqlite3.Connection:
+        if self._reader is None:
+            raise RuntimeError("a store is used inside its own context")
+        return self._reader
+
+
+class _GroupCommit:
+    """The loop of the writer thread: everything that waits goes into one transaction."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        changes: "SimpleQueue[Change | None]",
+        loop: asyncio.AbstractEventLoop,
+        on_commit: Callable[[int], None],
+    ) -> None:
+        self._on_commit = on_commit
+        self._connection = connection
+        self._changes = changes
+        self._loop = loop
+        self._log = structlog.get_logger("vestibule.store")
+
+    def run(self) -> None:
+        """Commit batches until told to stop."""
+        is_running = True
+        while is_running:
+            batch = [self._changes.get()]
+            while len(batch) < MAX_BATCH and not self._changes.empty():
+                batch.append(self._changes.get())
+            is_running = None not in batch
+            changes = [change for change in batch if change is not None]
+            if changes:
+                self._commit(changes)
+        self._connection.close()
+
+    def _commit(self, changes: list[Change]) -> None:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            outcomes = [_apply(change, self._connection) for change in changes]
+            self._connection.execute("COMMIT")
+        except Exception as error:  # noqa: BLE001 - were this thread to end, every later change would wait for ever
+            self._roll_back()
+            self._log.error("store_write_failed", error=getattr(error, "sqlite_errorname", type(error).__name__))
+            failure = unavailable(error)
+            self._loop.call_soon_threadsafe(_fail, changes, failure)
+        else:
+            self._loop.call_soon_threadsafe(_answer, changes, outcomes)
+            self._on_commit(len(changes))
+
+    def _roll_back(self) -> None:
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            self._log.error("store_rollback_failed")
+
+
+def open_connection(path: Path, prepare: Prepare) -> sqlite3.Connection:
+    """Open the file, which is made for its owner alone where there is none; the caller closes it.
+
+    Raises:
+        sqlite3.Error: it is no database, or cannot be opened.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Before the first connection, since the files beside it get the mode that it has then.
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    connection = sqlite3.connect(path, timeout=LOCK_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    for pragma in PRAGMAS:
+        connection.execute(pragma)
+    prepare(connection)
+    return connection
+
+
+def unavailable(error: Exception) -> Unavailable:
+    """Return the error that says for a caller what failed."""
+    reason = REASONS.get(getattr(error, "sqlite_errorname", ""), "it failed")
+    return Unavailable("database", f"The store cannot serve: {reason}. Nothing was written.")
+
+
+def _ignore(_changes: int) -> None:
+    """Do nothing about a commit."""
+
+
+def _apply(change: Change, connection: sqlite3.Connection) -> Any:
+    try:
+        return change.work(connection)
+    except VestibuleError as refusal:
+        return refusal
+
+
+def _answer(changes: list[Change], outcomes: list[Any]) -> None:
+    for change, outcome in zip(changes, outcomes, strict=True):
+        if change.outcome.done():  # a caller may have gone away meanwhile; the change stands
+            continue
+        if isinstance(outcome, VestibuleError):
+            change.outcome.set_exception(outcome)
+        else:
+            change.outcome.set_result(outcome)
+
+
+def _fail(changes: list[Change], failure: Unavailable) -> None:
+    for change in changes:
+        if not change.outcome.done():
+            change.outcome.set_exception(failure)

@@ -1,0 +1,1 @@
+"""One file a ledger of tasks, each for a store; each offers a `LEDGER`."""

@@ -1,0 +1,91 @@
+"""How a detector is declared: its rules, labels, examples and source, and nothing of how they are run."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+Check = Callable[[str], bool]
+
+_MARK = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """One way a value is written, and how sure a match is before its surroundings are looked at.
+
+    `pattern` is a Python regular expression without lookaround, of bounded length. A group named `value` marks the
+    finding; without one it is the whole match. `not_after` and `not_before` are the insides of character classes: what
+    may not stand right before and right after the match.
+
+    `score` holds when `check` passes (or there is none), `broken_score` when it fails (None: no finding then), and
+    `alone_score` replaces `score` when the value is the whole text. Labels and other words near the value then raise or
+    lower it, see `surroundings`; a rule that cannot reach its threshold without a label runs only near one.
+
+    `fewest_digits` says how many digits a value holds, at least, where the pattern leaves that to the check.
+
+    `anchors` are literals (any case) of which every match holds at least one, and stand for `gate`: an expression that
+    matches wherever `pattern` does and is cheaper to look for. Without either, `pattern` itself is looked for.
+
+    `opening` is worth its while where a match may begin with nearly any letter: an expression that every match begins
+    with, within which what `gate` looks for begins; `pattern` is tried where it matches.
+    """
+
+    name: str
+    pattern: str
+    score: float
+    check: Check | None = None
+    broken_score: float | None = None
+    alone_score: float | None = None
+    fewest_digits: int = 0
+    anchors: tuple[str, ...] = ()
+    gate: str | None = None
+    opening: str | None = None
+    not_after: str = r"\w"
+    not_before: str = r"\w"
+    ignore_case: bool = False
+
+    @cached_property
+    def expression(self) -> str:
+        """The pattern with its borders."""
+        before = f"(?<![{self.not_after}])" if self.not_after else ""
+        after = f"(?![{self.not_before}])" if self.not_before else ""
+        return f"{before}(?:{self.pattern}){after}"
+
+
+@dataclass(frozen=True)
+class Example:
+    """A text in which every value that must be found is written `[[value]]`; `key` is the field it came in."""
+
+    marked: str
+    key: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The text as the scanner gets it."""
+        return _MARK.sub(r"\1", self.marked)
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """Where the marked values stand in `text`."""
+        return [(m.start() - 4 * i, m.end() - 4 * (i + 1)) for i, m in enumerate(_MARK.finditer(self.marked))]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detector:
+    """Everything about one kind of data.
+
+    `labels` are the words that name the value, in lower case, in any language; a label of several words holds spaces,
+    one that ends in `*` stands for every word that begins so (at least four characters). `against` are words that speak
+    against it wherever they stand near. `examples` and `counter_examples` are strings or `Example`s; the conformance
+    test reads them. `sources` name the standard or the vendor's page that the rules follow.
+    """
+
+    entity: str
+    rules: tuple[Rule, ...]
+    examples: tuple[str | Example, ...]
+    counter_examples: tuple[str | Example, ...]
+    sources: tuple[str, ...]
+    labels: tuple[str, ...] = ()
+    against: tuple[str, ...] = ()
+    threshold: float = 0.5

@@ -1,0 +1,1 @@
+"""The detectors, one file each; `vestibule.detection` says how to write one."""

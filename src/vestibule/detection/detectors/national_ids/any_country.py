@@ -1,0 +1,62 @@
+"""Identity, passport and licence numbers whose label says what they are but not of which country."""
+
+from vestibule.detection.declaration import Detector
+from vestibule.detection.detectors.national_ids import (
+    ICAO_9303,
+    LICENCE_WORDS,
+    NATIONAL_WORDS,
+    PASSPORT_WORDS,
+    TAX_WORDS,
+    labelled,
+)
+
+_NUMBER = r"(?:[A-Z]{1,4}[- ]?)?\d{1,14}(?:[ ./-]\d{1,10}){0,4}-?[A-Z0-9]{0,2}"
+
+
+def is_long_enough(value: str) -> bool:
+    """Check that there are 5 to 18 digits."""
+    return 5 <= sum(char.isdigit() for char in value) <= 18
+
+
+def has_digits(value: str) -> bool:
+    """Check that at least half of the characters are digits."""
+    return 2 * sum(char.isdigit() for char in value) >= len(value)
+
+
+DETECTORS = (
+    Detector(
+        entity="NATIONAL_ID",
+        rules=(labelled("labelled", _NUMBER, is_long_enough, is_strict=True, is_vague=True, fewest_digits=5),),
+        labels=(*NATIONAL_WORDS, *TAX_WORDS, "nid", "insurance id", "member id", "id number"),
+        examples=("national id: [[NID-602631871]]", "tax id: [[ABCD-12345678901234]]"),
+        counter_examples=("NID-602631871", "order 12345678"),
+        sources=("https://en.wikipedia.org/wiki/National_identification_number",),
+    ),
+    Detector(
+        entity="PASSPORT",
+        rules=(
+            labelled("common", r"[A-Z]{1,3}\d{5,8}|\d{9}", is_vague=True, ignore_case=True),
+            labelled(
+                "mixed",
+                r"[A-Z0-9]{8,9}",
+                has_digits,
+                is_strict=True,
+                is_vague=True,
+                fewest_digits=4,
+                ignore_case=True,
+            ),
+        ),
+        labels=PASSPORT_WORDS,
+        examples=("passport no. [[QWE12345678]]", "passport: [[12AB34567]]"),
+        counter_examples=("QWE12345678", "12AB34567", "passport required"),
+        sources=(ICAO_9303,),
+    ),
+    Detector(
+        entity="DRIVER_LICENSE",
+        rules=(labelled("labelled", r"[A-Z]{0,3}[- ]?\d{5,12}[A-Z]{0,2}", is_vague=True),),
+        labels=LICENCE_WORDS,
+        examples=("driving licence: [[AB-123456]]", "drivers license number [[ABC1234567]]"),
+        counter_examples=("AB-123456", "license 2.0"),
+        sources=("ISO/IEC 18013-1",),
+    ),
+)

@@ -1,0 +1,159 @@
+"""Secrets that their name tells: drawn characters behind api_key, token, client_secret and the like."""
+
+from vestibule.detection.checks import entropy_bits
+from vestibule.detection.declaration import Detector, Rule
+from vestibule.detection.placeholders import is_random
+from vestibule.detection.vendor_keys import ASSIGNED
+from vestibule.detection.wording import any_case
+
+_TELLING = any_case(("keys?", "tokens?", "secrets?", "credentials?"))
+# Names of settings that look like those of secrets and are none: matched so that nothing behind them is.
+_HARMLESS_KINDS = any_case(
+    "public pub foreign primary cache sort partition row object s3 idempotency unique index composite "
+    "natural hash group routing translation message map storage site publishable next page continuation "
+    "pagination cursor sync csrf xsrf authenticity request-?verification cancellation bos eos pad unk mask "
+    "stop max min num total input output prompt completion device push fcm tur mon don hoc joc whis hot "
+    "short"
+)
+_HARMLESS_PARTS = any_case(
+    r"ids? names? types? ur[li]s? files? paths? length len size count expir\w{0,8} version hash arn alias "
+    r"ring store board words? codes? frames? press up down pairs? space format algorithm usage index digest "
+    r"fingerprint thumbprint budget limit used endpoint vault resolver manager service client provider ref"
+)
+_HARMLESS = rf"{_HARMLESS_KINDS}[\w.-]{{0,2}}{_TELLING}|{_TELLING}[ _.-]?{_HARMLESS_PARTS}\b|[Aa]uthor(?:ity|ed|s)?\b"
+_KEY = (
+    any_case(
+        "api app application access account auth client consumer customer deploy encrypt encryption enc "
+        "decryption hmac jwt aes des license licence master private priv secret security sec service session "
+        "shared signing signature sign subscription ssh token webhook write read admin root user integration "
+        "management rest project server merchant developer dev prod ingest crypt salt"
+    )
+    + r"[ _.-]?[Kk](?:eys?|EYS?)"
+)
+_BARE_KEY = r"(?:^|[^a-zA-Z])(?:[\w.]{0,30}_)?[Kk](?:eys?|EYS?)"
+_TOKEN = any_case(("tokens?", "jwt", "bearer", "access[ _-]?code"))
+_SECRET = any_case(
+    "secrets? credentials? creds auth salt nonce seed hmac private apikeys? client[_-]?id api access certificate cert"
+)
+_TOLD_BEFORE = r"(?:\s(?:is|was|to|of|for|ist|lautet|es|est|è|é|jest)|:)?\s[\"'`]?"
+_TOLD = rf"{_TOLD_BEFORE}(?P<value>[\w.~+/=-]{{15,256}}[\w=])"
+_HEAD = r"[A-Za-z0-9_+/$!#@.~=-]{10}"
+_VALUE = r"(?P<value>[A-Za-z0-9_+/$!#@.~=-]{10,512}[A-Za-z0-9_+/$=-](?:\.{2,3}|…|#{3,9}|\*{2,9})?)"
+_HEX = frozenset("0123456789abcdef-")
+
+
+def is_random_and_no_digest(value: str) -> bool:
+    """Tell a drawn value that is neither a UUID nor a checksum, which many harmless keys are."""
+    return len(value) >= 16 and is_random(value) and entropy_bits(value) >= 3.4 and not _HEX.issuperset(value.lower())
+
+
+def is_told_secret(value: str) -> bool:
+    """Tell a value so random that nobody would say it in a sentence for another reason."""
+    has_both = any(char.isdigit() for char in value) and any(char.isalpha() for char in value)
+    return has_both and is_random(value) and entropy_bits(value) >= 3.2
+
+
+def _assigned(name: str, words: str, gate: str | None = None) -> Rule:
+    return Rule(
+        name=name,
+        pattern=f"(?:{_HARMLESS}|{words}{ASSIGNED}{_VALUE})",
+        gate=f"(?:{gate or words}){ASSIGNED}{_HEAD}",
+        opening=f"{_HARMLESS}|{words}",
+        score=0.88,
+        check=is_random,
+        not_after="",
+        not_before=r"\w(",
+    )
+
+
+def _told(name: str, words: str) -> Rule:
+    return Rule(
+        name=name,
+        pattern=rf"(?:{words}){_TOLD}",
+        gate=rf"(?:{words}){_TOLD_BEFORE}[\w.~+/=-]{{15}}",
+        score=0.86,
+        check=is_told_secret,
+        not_before=r"\w(/",
+        ignore_case=True,
+    )
+
+
+_API_KEY = Detector(
+    entity="API_KEY",
+    rules=(
+        _assigned("assigned-key", _KEY, gate="[Kk](?:eys?|EYS?)"),
+        Rule(
+            name="assigned-bare-key",
+            pattern=f"(?:{_HARMLESS}|{_BARE_KEY}{ASSIGNED}{_VALUE})",
+            gate=f"[Kk](?:eys?|EYS?){ASSIGNED}{_HEAD}",
+            score=0.86,
+            check=is_random_and_no_digest,
+            not_after="",
+            not_before=r"\w(",
+        ),
+        _told(
+            "told-key",
+            r"(?:api|access|secret|private|license|auth|master|encryption|account|service) ?keys?|"
+            r"clave|clé|chiave|klucz|ключ|schlüssel",
+        ),
+    ),
+    examples=(
+        'api_key = "[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]"',
+        '{"apiKey": "[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]"}',
+        "key = [[q7Lw2Zk9Rt4Xv1Bn8Mc3]]",
+        "the api key is [[q7Lw2Zk9Rt4Xv1Bn8Mc3]], keep it",
+    ),
+    counter_examples=(
+        "api_key = your_api_key_here",
+        'primary_key = "q7Lw2Zk9Rt4Xv1Bn8Mc3"',
+        "api_key: ${API_KEY}",
+        "api_key=xxxxxxxxxxxxxxxxxxxx",
+        "key = 8f14e45fceea167a5a36dedd4bea2543",
+        "apiKey: process.env.API_KEY",
+        "key=1234567890abcdef",
+    ),
+    sources=("CWE-798: use of hard-coded credentials",),
+)
+_ACCESS_TOKEN = Detector(
+    entity="ACCESS_TOKEN",
+    rules=(
+        _assigned("assigned-token", _TOKEN),
+        _told("told-token", r"tokens?"),
+    ),
+    examples=(
+        "export BUILD_TOKEN=[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]",
+        "<token>[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]</token>",
+        "use the token [[q7Lw2Zk9Rt4Xv1Bn8Mc3]] for now",
+    ),
+    counter_examples=(
+        "token = get_token(request)",
+        "next_page_token=q7Lw2Zk9Rt4Xv1Bn8Mc3",
+        "token: string",
+        "the token is required",
+    ),
+    sources=("CWE-798: use of hard-coded credentials",),
+)
+_NAMED_SECRET = Detector(
+    entity="SECRET",
+    rules=(
+        _assigned("assigned-secret", _SECRET),
+        _told("told-secret", r"secrets?|geheimnis|secreto|segreto|segredo|sekret|секрет"),
+        Rule(
+            name="stored-secret",
+            pattern=r"<(?:secret|password|token|privateKey|apiKey)[^<>]{0,60}>\s{0,8}\{?(?:[^<>\s{}]{1,40}\s){0,3}(?P<value>[\w.+/=-]{16,512})\}?\s{0,8}</",
+            gate=r"<(?:secret|password|token|privateKey|apiKey)[^<>]{0,60}>\s{0,8}\{?[^<>\s{}]",
+            score=0.88,
+            check=is_random,
+            not_before="",
+            not_after="",
+        ),
+    ),
+    examples=(
+        "client_secret: '[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]'",
+        "the secret [[q7Lw2Zk9Rt4Xv1Bn8Mc3]] is out",
+        "<secret>{AQAAABAAAAAQ [[q7Lw2Zk9Rt4Xv1Bn8Mc3q7Lw2Zk9]]}</secret>",
+    ),
+    counter_examples=("secret = os.environ['X']", "client_secret: <your-secret>", "secret_name = q7Lw2Zk9Rt4Xv1Bn8Mc3"),
+    sources=("CWE-798: use of hard-coded credentials", "https://www.jenkins.io/doc/book/using/using-credentials/"),
+)
+DETECTORS = (_API_KEY, _ACCESS_TOKEN, _NAMED_SECRET)

@@ -1,0 +1,226 @@
+"""Knows every label of every detector and finds them among the words around a value."""
+
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+STEM_CHARS = 4
+# A text is split into words in pieces of this size; no word that matters is longer than the other.
+_PIECE_CHARS = 64
+_WORD_CHARS = 40
+_WORD = re.compile(r"[^\W\d_][^\W_]*")
+_CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W_A-Za-z]+")
+_CAMEL_SIGN = re.compile(r"[A-Z](?:(?<=[^\W_A-Z].)|(?=[A-Z][^\W_A-Z]))")
+# The same for ASCII, without the T of 2024-10-23T11:22.
+_PLAIN_CAMEL_SIGN = re.compile(
+    r"[A-Z](?:(?<=[a-z].)|(?<=[a-z][0-9].)|(?<=[a-z][0-9][0-9].)|(?<=[0-9][0-9][0-9].)|[0-9]*[A-Z][A-Z0-9]*[a-z])"
+)
+# ASCII in lower case, with a space for all that is neither letter nor digit.
+_FLAT = bytes(ord(chr(code).lower()) if chr(code).isalnum() else 32 for code in range(128)) + bytes([32]) * 128
+# Scripts that put no space between words: a label there is looked for as a part of the text.
+_UNSPACED = re.compile("[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+# What may follow a label inside one camelCase name: customerPhoneNumber names a phone, PhoneStatusBar does not.
+_LONGEST_PAIR = 2
+_NAME_ENDINGS = frozenset(
+    ("number", "numbers", "num", "no", "nr", "id", "code", "value", "val", "str", "string", "text", "field", "input")
+)
+
+# A word, its offsets, and whether a label may end with it.
+Word = tuple[str, int, int, bool]
+
+
+class Label(NamedTuple):
+    """A label where it stands: offsets into the looked-at text, and the detectors (by number) that it speaks for."""
+
+    words: str
+    start: int
+    end: int
+    topics: frozenset[int]
+
+
+class _Phrase(NamedTuple):
+    words: tuple[str, ...]
+    joined: str
+    topics: frozenset[int]
+
+
+class Lexicon:
+    """All labels, ready to be looked up by their last word."""
+
+    def __init__(self, labels: Iterable[tuple[str, int]]) -> None:
+        topics: dict[str, set[int]] = {}
+        for label, topic in labels:
+            topics.setdefault(label, set()).add(topic)
+        self._single: dict[str, frozenset[int]] = {}
+        # By their last two words, the longest first.
+        self._phrases: dict[tuple[str, str], tuple[_Phrase, ...]] = {}
+        self.last_words: set[str] = set()
+        self.by_stem: dict[str, tuple[tuple[str, frozenset[int]], ...]] = {}
+        unspaced: dict[str, frozenset[int]] = {}
+        for label, owners in sorted(topics.items()):
+            self._add(label, frozenset(owners), unspaced)
+        self._unspaced = unspaced
+        alternatives = "|".join(map(re.escape, sorted(unspaced, key=len, reverse=True)))
+        self._unspaced_label = re.compile(alternatives) if unspaced else None
+
+    def _add(self, label: str, topics: frozenset[int], unspaced: dict[str, frozenset[int]]) -> None:
+        if _UNSPACED.search(label):
+            unspaced[label] = topics
+        elif label.endswith("*"):
+            stem = label[:STEM_CHARS]
+            self.by_stem[stem] = (*self.by_stem.get(stem, ()), (label[:-1], topics))
+        else:
+            words = tuple(word for word, *_ in split_words(label))
+            self.last_words.add(words[-1])
+            if len(words) == 1:
+                self._single[words[0]] = self._single.get(words[0], frozenset()) | topics
+            else:
+                pair = (words[-2], words[-1])
+                phrases = (*self._phrases.get(pair, ()), _Phrase(words, " ".join(words), topics))
+                self._phrases[pair] = tuple(sorted(phrases, key=lambda phrase: -len(phrase.words)))
+
+    def read(self, text: str) -> "Reading":
+        """Give what finds the labels of `text` place by place."""
+        return Reading(self, text)
+
+    def find(self, text: str) -> list[Label]:
+        """Give the labels in `text`, first to last; where one holds another, only the longer one."""
+        return Reading(self, text).labels(0, len(text))
+
+    def labels_among(self, words: Sequence[Word]) -> list[Label]:
+        """Give the labels in a row of words, the last one first."""
+        found: list[Label] = []
+        last_words, stems = self.last_words, self.by_stem
+        at = len(words)
+        while at:
+            at -= 1
+            word, _, _, may_end = words[at]
+            if may_end and (word in last_words or word[:STEM_CHARS] in stems) and (label := self._ending(words, at)):
+                found.append(label)
+                while at and words[at - 1][1] >= label.start:
+                    at -= 1
+        return found
+
+    def _ending(self, words: Sequence[Word], at: int) -> Label | None:
+        word, start, end, _ = words[at]
+        if at and (phrases := self._phrases.get((words[at - 1][0], word))):
+            for phrase in phrases:
+                first = at + 1 - len(phrase.words)
+                if first >= 0 and phrase.words == tuple(word[0] for word in words[first : at + 1]):
+                    return Label(phrase.joined, words[first][1], end, phrase.topics)
+        if topics := self._single.get(word):
+            return Label(word, start, end, topics)
+        owners = [topics for stem, topics in self.by_stem.get(word[:STEM_CHARS], ()) if word.startswith(stem)]
+        return Label(word, start, end, frozenset().union(*owners)) if owners else None
+
+    def find_unspaced(self, text: str, low: int, high: int) -> Iterator[Label]:
+        """Give the labels of scripts that put no space between words."""
+        if self._unspaced_label:
+            for m in self._unspaced_label.finditer(text, low, high):
+                yield Label(m[0], m.start(), m.end(), self._unspaced[m[0]])
+
+
+class Reading:
+    """The labels of one text, which is split into words piece by piece, as it is asked about, and once only."""
+
+    __slots__ = ("_is_ascii", "_pieces", "_text", "lexicon")
+
+    def __init__(self, lexicon: Lexicon, text: str) -> None:
+        self.lexicon = lexicon
+        self._text = text
+        self._is_ascii = text.isascii()
+        self._pieces: dict[int, list[Word]] = {}
+
+    def labels(self, low: int, high: int) -> list[Label]:
+        """Give the labels from `low` to `high`, first to last; where one holds another, only the longer one."""
+        window = self._text[low:high]
+        if window.isascii() and not _PLAIN_CAMEL_SIGN.search(window):
+            return self._plain_labels(window, low)
+        pieces = range(low // _PIECE_CHARS, (high - 1) // _PIECE_CHARS + 1)
+        words = [word for number in pieces for word in self._piece(number) if low <= word[1] and word[2] <= high]
+        found = self.lexicon.labels_among(words)
+        found.reverse()
+        if not self._is_ascii:
+            found += self.lexicon.find_unspaced(self._text, low, high)
+            found.sort(key=lambda label: label.end)
+        return found
+
+    def _plain_labels(self, window: str, low: int) -> list[Label]:
+        """Give the labels of a window without camelCase; most hold none, which a look at each word tells."""
+        flat = window.encode().translate(_FLAT).decode()
+        words = flat.split()
+        last_words, stems = self.lexicon.last_words, self.lexicon.by_stem
+        for word in words:
+            if word in last_words or word[:STEM_CHARS] in stems or word[0].isdigit():
+                return self._place(words, flat, low)
+        return []
+
+    def _place(self, words: Sequence[str], flat: str, low: int) -> list[Label]:
+        text, high = self._text, low + len(flat)
+        placed: list[Word] = []
+        at = 0
+        for word in words:
+            at = flat.index(word, at)
+            bare = word.lstrip("0123456789")
+            start, at = low + at + len(word) - len(bare), at + len(word)
+            is_cut = (start == low and is_within_word(text, low)) or (low + at == high and is_within_word(text, high))
+            if bare and not is_cut:
+                placed.append((bare, start, low + at, True))
+        found = self.lexicon.labels_among(placed)
+        found.reverse()
+        return found
+
+    def _piece(self, number: int) -> list[Word]:
+        """Give the words that end in a piece."""
+        known = self._pieces.get(number)
+        if known is None:
+            low = number * _PIECE_CHARS
+            high = low + _PIECE_CHARS
+            words = split_words(self._text, *_widen(self._text, low, high))
+            known = self._pieces[number] = [word for word in words if low < word[2] <= high]
+        return known
+
+
+def _widen(text: str, low: int, high: int) -> tuple[int, int]:
+    first, last = max(low - _WORD_CHARS, 0), min(high + _WORD_CHARS, len(text))
+    while low > first and text[low - 1].isalnum():
+        low -= 1
+    while high < last and text[high].isalnum():
+        high += 1
+    return low, high
+
+
+def split_words(text: str, low: int = 0, high: int = sys.maxsize) -> list[Word]:
+    """Split into lower-case words with their offsets; `snake_case` and `camelCase` come apart.
+
+    In a camelCase name of more than two parts only the end can be a label.
+    """
+    piece = text[low:high]
+    lowered = piece.lower()
+    # Some letters beyond ASCII become two when they are lowered.
+    if len(lowered) == len(piece) and not _CAMEL_SIGN.search(piece):
+        return [(match[0], low + match.start(), low + match.end(), True) for match in _WORD.finditer(lowered)]
+    words: list[Word] = []
+    for match in _WORD.finditer(text, low, high):
+        word = match[0]
+        lower = word.lower()
+        if word == lower or word[1:] == lower[1:] or word.isupper():
+            words.append((lower, *match.span(), True))
+        else:
+            words += _parts_of_name(word, match.start())
+    return words
+
+
+def _parts_of_name(word: str, at: int) -> list[Word]:
+    parts = [(part[0].lower(), at + part.start(), at + part.end()) for part in _CAMEL.finditer(word)]
+    last = len(parts)
+    while last and parts[last - 1][0] in _NAME_ENDINGS:
+        last -= 1
+    first_end = last - 1 if len(parts) > _LONGEST_PAIR else 0
+    return [(*part, number >= first_end) for number, part in enumerate(parts)]
+
+
+def is_within_word(text: str, at: int) -> bool:
+    """Tell whether a word goes on from before `at` to behind it."""
+    return 0 < at < len(text) and text[at - 1].isalnum() and text[at].isalnum()

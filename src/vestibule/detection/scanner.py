@@ -1,0 +1,165 @@
+"""The scanner: text in, findings out."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+
+from vestibule.detection.allowance import allowance_of
+from vestibule.detection.catalogue import list_detectors
+from vestibule.detection.clock import Clock
+from vestibule.detection.declaration import Detector
+from vestibule.detection.decoding import decode_base64, decode_form
+from vestibule.detection.errors import TextTooLarge
+from vestibule.detection.finding import Explanation, Finding
+from vestibule.detection.folding import fold, is_plain
+from vestibule.detection.gate_cache import GateCache
+from vestibule.detection.gates import BASE64, Fired, Gates
+from vestibule.detection.judgement import MAX_KEY_CHARS, Lead, Passage, judge
+from vestibule.detection.lexicon import Lexicon
+from vestibule.detection.matching import WHOLE_TEXT_CHARS, Matcher
+from vestibule.detection.options import DEFAULTS, Options
+from vestibule.detection.reference_words import REFERENCE_WORDS
+from vestibule.detection.resolution import resolve
+from vestibule.detection.shapes import ShapeBook
+from vestibule.detection.surroundings import doubt_of
+
+# Expressions from this length on take two milliseconds and more to compile.
+SLOW_TO_COMPILE_CHARS = 300
+_NO_LEAD = Lead("", ())
+
+
+class Scanner:
+    """Looks for personal data and secrets; built once, then shared by any number of threads."""
+
+    def __init__(self, detectors: Sequence[Detector], options: Options) -> None:
+        self._options = options
+        cache = GateCache(options.cache_dir)
+        self._matchers = _matchers(detectors, options, cache)
+        self._lexicon = Lexicon(_labels(detectors))
+        self._gates = Gates(self._matchers, cache)
+        self._is_allowed: Callable[[Explanation, str], bool] | None = allowance_of(options)
+        self._max_chars = options.max_text_chars
+        self._lead_of = lru_cache(maxsize=1_024)(self._make_lead)
+
+    @classmethod
+    def from_settings(cls, settings: Options | None = None) -> "Scanner":
+        """Build a scanner with every detector that the settings leave switched on."""
+        options = settings or DEFAULTS
+        return cls([detector for detector in list_detectors(options) if _is_on(detector, options)], options)
+
+    def warm_up(self) -> None:
+        """Compile now what would keep the first texts waiting longest; the rest takes a millisecond or two each."""
+        for matcher in self._matchers:
+            if len(matcher.rule.pattern) >= SLOW_TO_COMPILE_CHARS:
+                matcher.prepare(Clock(0))
+        # The gates get their scratch space in this thread, whatever the limits are.
+        self._gates.fire("card 4111 1111 1111 1111", "")
+
+    def scan(self, text: str, *, key: str | None = None) -> list[Finding]:
+        """Find everything in `text`, in order and without overlap; `key` is the name of the field it came in.
+
+        Raises:
+            TextTooLarge: the text is over the limit.
+            ScanBudgetExceeded: the scan took too long.
+        """
+        found = self.explain(text, key=key)
+        return [explanation.finding for explanation in found] if found else []
+
+    def explain(self, text: str, *, key: str | None = None) -> list[Explanation]:
+        """Find as `scan` does, and say of each finding why it was made.
+
+        Raises:
+            TextTooLarge: the text is over the limit.
+            ScanBudgetExceeded: the scan took too long.
+        """
+        if len(text) > self._max_chars:
+            raise TextTooLarge(self._max_chars)
+        if is_plain(text):
+            found = self._search(text, key)
+            return self._choose(text, found) if found else found
+        folded = fold(text)
+        found = []
+        for explanation in self._search(folded.text, key):
+            start, end = folded.span(explanation.finding.start, explanation.finding.end)
+            found.append(explanation._replace(finding=explanation.finding._replace(start=start, end=end)))
+        return self._choose(text, found) if found else found
+
+    def _choose(self, text: str, found: list[Explanation]) -> list[Explanation]:
+        """Leave out what is allowed, and decide between what overlaps."""
+        if is_allowed := self._is_allowed:
+            found = [explanation for explanation in found if not is_allowed(explanation, text)]
+        return resolve(found) if len(found) > 1 else found
+
+    def _search(self, text: str, key: str | None) -> list[Explanation]:
+        """Find in a plain text and one level below it; overlaps are not resolved yet."""
+        lead = self._lead_of(key[-MAX_KEY_CHARS:]) if key else _NO_LEAD
+        # The gate takes no time worth measuring on a short text, and most let nothing fire.
+        clock = Clock(self._options.scan_budget_ms) if len(text) > WHOLE_TEXT_CHARS else None
+        fired = self._gates.fire(text, lead.text, clock)
+        may_be_form = "%" in text or ("+" in text and "=" in text)
+        if not fired and not may_be_form:
+            return []
+        clock = clock or Clock(self._options.scan_budget_ms)
+        layers = list(decode_base64(text)) if fired.pop(BASE64, None) else []
+        found = self._match(text, lead, fired, clock) if fired else []
+        if may_be_form and (form := decode_form(text)):
+            layers.append(form)
+        for layer in layers:
+            fired = self._gates.fire(layer.text, lead.text, clock)
+            fired.pop(BASE64, None)
+            for explanation in self._match(layer.text, lead, fired, clock):
+                start, end = layer.span(explanation.finding.start, explanation.finding.end)
+                finding = explanation.finding._replace(start=start, end=end)
+                found.append(explanation._replace(finding=finding, decoded_from=layer.kind))
+        return found
+
+    def _match(self, text: str, lead: Lead, fired: Fired, clock: Clock) -> list[Explanation]:
+        passage = Passage(text, lead, self._lexicon)
+        shift = len(lead.text)
+        whole = passage.text
+        is_short = len(whole) <= WHOLE_TEXT_CHARS
+        found: list[Explanation] = []
+        for number, ends in fired.items():
+            clock.check()
+            matcher = self._matchers[number]
+            matcher.prepare(clock)
+            for span in matcher.find_all(whole) if is_short else matcher.find(whole, ends, clock):
+                if span[0] >= shift and (explanation := judge(matcher, passage, span)):
+                    found.append(explanation)
+        return found
+
+    def _make_lead(self, key: str) -> Lead:
+        text = f"{fold(key).text}: "
+        return Lead(text, tuple(self._lexicon.find(text)))
+
+
+def _matchers(detectors: Sequence[Detector], options: Options, cache: GateCache) -> list[Matcher]:
+    topics: dict[str, list[int]] = {}
+    for topic, detector in enumerate(detectors):
+        topics.setdefault(detector.entity, []).append(topic)
+    siblings = {entity: frozenset(numbers) for entity, numbers in topics.items()}
+    rules = [rule for detector in detectors for rule in detector.rules]
+    shapes = ShapeBook((pattern for rule in rules for pattern in (rule.pattern, rule.gate) if pattern), cache)
+    matchers = []
+    for topic, detector in enumerate(detectors):
+        for rule in detector.rules:
+            matcher = Matcher(detector, rule, topic, _threshold(detector, options), shapes)
+            matcher.siblings = siblings[detector.entity]
+            if matcher.can_pass():
+                matchers.append(matcher)
+    return matchers
+
+
+def _threshold(detector: Detector, options: Options) -> float:
+    return options.thresholds.get(detector.entity, detector.threshold)
+
+
+def _is_on(detector: Detector, options: Options) -> bool:
+    is_wanted = options.entities is None or detector.entity in options.entities
+    return is_wanted and detector.entity not in options.ignored_entities
+
+
+def _labels(detectors: Sequence[Detector]) -> Iterator[tuple[str, int]]:
+    for topic, detector in enumerate(detectors):
+        yield from ((label, topic) for label in detector.labels)
+        yield from ((label, doubt_of(topic)) for label in detector.against)
+    yield from ((word, len(detectors)) for word in REFERENCE_WORDS)

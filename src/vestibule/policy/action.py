@@ -1,0 +1,48 @@
+"""What can be done about a finding, and which of two actions is the stricter."""
+
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    """What is done about a finding, the strictest first."""
+
+    BLOCK = "block"
+    REDACT = "redact"
+    HASH = "hash"
+    TOKENIZE = "tokenize"
+    MASK = "mask"
+    ALERT = "alert"
+    IGNORE = "ignore"
+
+    @property
+    def strictness(self) -> int:
+        """How little of the value is left to whoever reads what is stored: the more, the less is left."""
+        return STRICTNESS[self]
+
+    @property
+    def changes_text(self) -> bool:
+        """Say whether something stands in place of the finding afterwards."""
+        return self in REPLACING
+
+
+class Severity(StrEnum):
+    """How soon a person should look, the least urgent first."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+    @property
+    def urgency(self) -> int:
+        """The place in that order."""
+        return URGENCY[self]
+
+
+STRICTNESS = {action: place for place, action in enumerate(reversed(Action))}
+URGENCY = {severity: place for place, severity in enumerate(Severity)}
+REPLACING = frozenset({Action.REDACT, Action.HASH, Action.TOKENIZE, Action.MASK})
+
+
+def strictest(actions: "list[Action]") -> Action:
+    """Return the strictest of some actions, of which there is at least one."""
+    return max(actions, key=STRICTNESS.__getitem__)

@@ -1,0 +1,131 @@
+"""What goes into a decision, and what comes out of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from vestibule.contracts.principal import DEFAULT_TENANT
+from vestibule.policy.action import Action, Severity, strictest
+
+
+class Found(Protocol):
+    """Something that was found in a text; offsets in code points."""
+
+    @property
+    def entity(self) -> str: ...
+
+    @property
+    def start(self) -> int: ...
+
+    @property
+    def end(self) -> int: ...
+
+    @property
+    def score(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Who sends something, by which route, to be kept under which key."""
+
+    route: str
+    token_id: str | None = None
+    token_name: str | None = None
+    key: str | None = None
+    tenant: str = DEFAULT_TENANT
+
+    def under(self, key: str) -> "Situation":
+        """Return the same for what is to be kept under `key`."""
+        return Situation(self.route, self.token_id, self.token_name, key, self.tenant)
+
+
+class Verdict(NamedTuple):
+    """What the rules say of one entity in one situation; a finding below the threshold is ignored."""
+
+    action: Action
+    threshold: float
+    severity: Severity | None
+    rule: str
+
+
+class Judged(NamedTuple):
+    """A finding in one field of a request, and what the policy says of it."""
+
+    field: str
+    found: Found
+    action: Action
+    severity: Severity | None = None
+
+
+class Outcome(StrEnum):
+    """What becomes of a request."""
+
+    LET_IN = "let_in"
+    BLOCKED = "blocked"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is done about a request: the judged findings, each with the action that is taken."""
+
+    policy_version: str
+    judged: Sequence[Judged] = ()
+    # In a dry run: what would have been done about each of `judged`, in their order.
+    would_have: Sequence[Action] | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """The strictest action decides over the whole request."""
+        return Outcome.BLOCKED if any(one.action is Action.BLOCK for one in self.judged) else Outcome.LET_IN
+
+    @property
+    def strictest(self) -> Action | None:
+        """The strictest action that was taken, None where nothing was found."""
+        return strictest([one.action for one in self.judged]) if self.judged else None
+
+    @property
+    def strictest_withheld(self) -> Action | None:
+        """The same for what a dry run would have done; None where it was none."""
+        return strictest(list(self.would_have)) if self.would_have else None
+
+    @property
+    def with_withheld(self) -> list[tuple[Judged, Action | None]]:
+        """Each finding with what a dry run would have done about it, None where this is none."""
+        return list(zip(self.judged, self.would_have or (None,) * len(self.judged), strict=True))
+
+    @property
+    def is_dry_run(self) -> bool:
+        """Say whether it was only written down what would have been done."""
+        return self.would_have is not None
+
+    @property
+    def actions(self) -> dict[str, Action]:
+        """The strictest action that was taken for each entity."""
+        return strictest_by_entity(self.judged, [one.action for one in self.judged])
+
+    @property
+    def withheld(self) -> dict[str, Action]:
+        """The same for what a dry run would have done."""
+        return strictest_by_entity(self.judged, self.would_have or ())
+
+    @property
+    def suspicious(self) -> list[Judged]:
+        """What a person should hear of: every finding that is not ignored."""
+        return [one for one in self.judged if one.action is not Action.IGNORE]
+
+
+def value_of(one: Judged, texts: Mapping[str, str]) -> str:
+    """Return the characters that a finding stands for."""
+    return texts[one.field][one.found.start : one.found.end]
+
+
+def strictest_by_entity(judged: Sequence[Judged], actions: Sequence[Action]) -> dict[str, Action]:
+    """Return the strictest of `actions` for each entity in `judged`, which are in the same order."""
+    by_entity: dict[str, list[Action]] = {}
+    for one, action in zip(judged, actions, strict=bool(actions)):
+        by_entity.setdefault(one.found.entity, []).append(action)
+    return {entity: strictest(taken) for entity, taken in sorted(by_entity.items())}
+
+
+Findings = Mapping[str, Sequence[Found]]

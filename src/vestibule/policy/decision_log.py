@@ -1,0 +1,181 @@
+"""What was decided, a line of JSON each, in one file a day: kinds, scores, actions and keyed fingerprints, and no text.
+
+Lines are appended whole, by any number of processes: each is one write at the end of the file. A thread of its own
+writes, so that a request does not wait for the disk.
+"""
+
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+import orjson
+from pydantic import AwareDatetime, BaseModel, ValidationError
+
+from vestibule.policy.action import Action
+
+CLEAN_EVERY_S = 60.0
+APPEND_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+# Is told of the error and of how many lines could not be written.
+FailureHandler = Callable[[OSError, int], None]
+_NAME = re.compile(r"(\d{4}-\d{2}-\d{2})\.jsonl")
+
+
+class RecordedFinding(BaseModel):
+    """Something that was found: its kind, how sure that was, and what was done about it."""
+
+    entity: str
+    score: float
+    field: str
+    action: Action
+    would_have: Action | None = None
+    # Keyed, so that leaks of one value are seen to be of one, and nobody can look the value up.
+    fingerprint: str | None = None
+
+
+class DecisionRecord(BaseModel):
+    """One decision about a request in which something was found."""
+
+    time: AwareDatetime
+    decision_id: str
+    request_id: str | None = None
+    token_id: str | None = None
+    route: str
+    # The prefix of the key that a rule of the policy named; the key itself is not kept.
+    key_prefix: str | None = None
+    policy: str
+    detectors: str
+    findings: list[RecordedFinding]
+
+
+class CleanCount(BaseModel):
+    """How many requests came by a route in which nothing was found, since the count before."""
+
+    time: AwareDatetime
+    route: str
+    clean: int
+    policy: str
+    detectors: str
+
+
+class DecisionLog:
+    """Appends decisions to `YYYY-MM-DD.jsonl` in UTC, and removes the files of days that are past keeping."""
+
+    def __init__(self, directory: Path, keep_days: int, on_failure: FailureHandler) -> None:
+        self._directory = directory
+        self._keep_days = keep_days
+        self._on_failure = on_failure
+        self._waiting: SimpleQueue[DecisionRecord | None] = SimpleQueue()
+        # Only the one thread that decides adds to these, and only the writer subtracts what it has written before.
+        self._clean: dict[tuple[str, str, str], int] = {}
+        self._written: dict[tuple[str, str, str], int] = {}
+        self._swept: date | None = None
+        self._thread = threading.Thread(target=self._write_all, name="decision-log", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Write what is left, and stop."""
+        self._waiting.put(None)
+        self._thread.join()
+
+    def record(self, record: DecisionRecord) -> None:
+        """Have `record` appended soon."""
+        self._waiting.put(record)
+
+    def count_clean(self, route: str, policy: str, detectors: str) -> None:
+        """Count a request in which nothing was found."""
+        name = (route, policy, detectors)
+        self._clean[name] = self._clean.get(name, 0) + 1
+
+    def _write_all(self) -> None:
+        is_open, count_at = True, time.monotonic() + CLEAN_EVERY_S
+        while is_open:
+            records, is_open = self._next_records(max(0.0, count_at - time.monotonic()))
+            lines = [record.model_dump_json(exclude_none=True).encode() for record in records]
+            if not is_open or time.monotonic() >= count_at:
+                lines += self._clean_lines()
+                count_at = time.monotonic() + CLEAN_EVERY_S
+            if lines:
+                self._append(lines)
+
+    def _next_records(self, timeout_s: float) -> tuple[list[DecisionRecord], bool]:
+        records: list[DecisionRecord] = []
+        try:
+            record = self._waiting.get(timeout=timeout_s)
+            while record is not None:
+                records.append(record)
+                record = self._waiting.get_nowait()
+        except Empty:
+            return records, True
+        return records, False
+
+    def _clean_lines(self) -> list[bytes]:
+        now = datetime.now(UTC)
+        lines = []
+        for name, total in dict(self._clean).items():
+            count = total - self._written.get(name, 0)
+            if count:
+                route, policy, detectors = name
+                counted = CleanCount(time=now, route=route, clean=count, policy=policy, detectors=detectors)
+                lines.append(counted.model_dump_json().encode())
+            self._written[name] = total
+        return lines
+
+    def _append(self, lines: list[bytes]) -> None:
+        today = datetime.now(UTC).date()
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(self._directory / f"{today}.jsonl", APPEND_FLAGS, 0o600)
+            try:
+                os.write(descriptor, b"\n".join(lines) + b"\n")
+            finally:
+                os.close(descriptor)
+            if self._swept != today:
+                self._swept = today
+                remove_older(self._directory, today - timedelta(days=self._keep_days))
+        except OSError as error:
+            self._on_failure(error, len(lines))
+
+
+def remove_older(directory: Path, oldest: date) -> None:
+    """Remove the files of the days before `oldest`."""
+    for path, day in _days(directory):
+        if day < oldest:
+            with suppress(FileNotFoundError):
+                path.unlink()
+
+
+def read_decisions(directory: Path, since: datetime) -> Iterator[DecisionRecord | CleanCount]:
+    """Yield what was decided since then, oldest day first. Lines that are none of ours are passed over."""
+    for path, day in _days(directory):
+        if day < since.astimezone(UTC).date():
+            continue
+        with path.open("rb") as lines:
+            for line in lines:
+                record = _parse(line)
+                if record is not None and record.time >= since:
+                    yield record
+
+
+def _parse(line: bytes) -> DecisionRecord | CleanCount | None:
+    try:
+        given = orjson.loads(line)
+        kind = CleanCount if "clean" in given else DecisionRecord
+        return kind.model_validate(given)
+    except (ValueError, TypeError, ValidationError):
+        return None
+
+
+def _days(directory: Path) -> list[tuple[Path, date]]:
+    if not directory.is_dir():
+        return []
+    named = [(path, _NAME.fullmatch(path.name)) for path in directory.iterdir()]
+    return sorted((path, date.fromisoformat(match.group(1))) for path, match in named if match)

@@ -1,0 +1,183 @@
+"""The policy file: its form, and how it becomes rules. Says of every mistake where it stands and what it is."""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from vestibule.policy.action import Action, Severity
+from vestibule.policy.errors import PolicyBroken
+from vestibule.policy.places import Places, line_in_message
+from vestibule.policy.rule import Rule, Scope
+from vestibule.policy.vocabulary import Vocabulary
+
+MAX_FILE_BYTES = 1024 * 1024
+MAX_RULES = 20_000
+TOKEN_PREFIX = "vst_"  # noqa: S105 - how a token begins, not one
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Treatment(_Strict):
+    """What a rule says; whatever it leaves out is left to less specific rules."""
+
+    action: Action | None = None
+    threshold: float | None = Field(default=None, ge=0, le=1)
+    severity: Severity | None = None
+
+
+def _spelled_out(given: object) -> object:
+    return {"action": given} if isinstance(given, str) else given
+
+
+ShortTreatment = Annotated[Treatment, BeforeValidator(_spelled_out)]
+Names = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class Exemption(Treatment):
+    """A rule with conditions; each list holds alternatives, and an absent one every possibility."""
+
+    note: str = ""
+    entities: Names | None = None
+    tokens: Names | None = None
+    key_prefixes: Names | None = None
+    routes: Names | None = None
+
+
+class PolicyDocument(_Strict):
+    """A whole policy file."""
+
+    dry_run: bool = False
+    default: ShortTreatment = Treatment()
+    groups: Mapping[str, Names] = {}
+    entities: Mapping[str, ShortTreatment] = {}
+    rules: tuple[Exemption, ...] = ()
+    tenants: Mapping[str, str] = {}
+
+
+class Reading:
+    """One reading of a policy file, with its mistakes placed."""
+
+    def __init__(self, path: Path, text: str, vocabulary: Vocabulary) -> None:
+        self._path = path
+        self._text = text
+        self._places = Places(text)
+        self._vocabulary = vocabulary
+        self.document = self._parse()
+        self.groups = self._check_groups()
+
+    def rules(self) -> list[Rule]:
+        """Return what the file says, one rule for each combination of its conditions.
+
+        Raises:
+            PolicyBroken: it uses a name that nothing goes by, or a rule that says nothing.
+        """
+        rules = [*self._default(), *self._by_entity(), *self._with_conditions()]
+        if len(rules) > MAX_RULES:
+            raise self._mistake(("rules",), f"more than {MAX_RULES:,} combinations of conditions")
+        return rules
+
+    def _parse(self) -> PolicyDocument:
+        try:
+            return PolicyDocument.model_validate(tomllib.loads(self._text))
+        except tomllib.TOMLDecodeError as error:
+            message = str(error)
+            raise PolicyBroken(self._path, line_in_message(message, self._text), f"no TOML: {message}") from None
+        except ValidationError as error:
+            mistake = error.errors()[0]
+            raise self._mistake(mistake["loc"], _reason(mistake)) from None
+
+    def _check_groups(self) -> dict[str, frozenset[str]]:
+        known = self._vocabulary
+        for name, entities in self.document.groups.items():
+            if name in known.entities or name in known.groups:
+                raise self._mistake(("groups", name), f"{name} is the name of an entity or of a built-in group")
+            for entity in entities:
+                if entity not in known.entities:
+                    hint = known.suggest(entity)
+                    raise self._mistake(("groups", name), f"nothing is called {entity}{hint}")
+        return {**known.groups, **{name: frozenset(given) for name, given in self.document.groups.items()}}
+
+    def _default(self) -> Iterator[Rule]:
+        if self.document.default != Treatment():
+            yield self._rule(Scope(), self.document.default, ("default",))
+
+    def _by_entity(self) -> Iterator[Rule]:
+        for name, treatment in self.document.entities.items():
+            yield self._rule(self._scope_of(name, ("entities", name)), treatment, ("entities", name))
+
+    def _with_conditions(self) -> Iterator[Rule]:
+        for number, rule in enumerate(self.document.rules):
+            self._check_rule(rule, number)
+            for entity in rule.entities or (None,):
+                kind = self._scope_of(entity, ("rules", number, "entities")) if entity else Scope()
+                for token in rule.tokens or (None,):
+                    for prefix in rule.key_prefixes or (None,):
+                        for route in rule.routes or (None,):
+                            scope = Scope(kind.entity, kind.group, token, prefix, route)
+                            yield self._rule(scope, rule, ("rules", number))
+
+    def _check_rule(self, rule: Exemption, number: int) -> None:
+        if rule.action is None and rule.threshold is None and rule.severity is None:
+            raise self._mistake(("rules", number), "a rule says an action, a threshold or a severity")
+        if not (rule.entities or rule.tokens or rule.key_prefixes or rule.routes):
+            raise self._mistake(("rules", number), "a rule without conditions is what `default` is for")
+        for route in rule.routes or ():
+            if route not in self._vocabulary.routes:
+                known = ", ".join(sorted(self._vocabulary.routes))
+                raise self._mistake(("rules", number, "routes"), f"only these routes are checked: {known}")
+        for token in rule.tokens or ():
+            if token.startswith(TOKEN_PREFIX):
+                raise self._mistake(("rules", number, "tokens"), "name a token by its name or its id, never by itself")
+        if "" in (rule.key_prefixes or ()) or "" in (rule.tokens or ()):
+            raise self._mistake(("rules", number), "an empty prefix or token names nothing")
+
+    def _scope_of(self, name: str, way: tuple[str | int, ...]) -> Scope:
+        if name in self._vocabulary.entities:
+            return Scope(entity=name)
+        if name in self.groups:
+            return Scope(group=name)
+        raise self._mistake(way, f"nothing is called {name}{self._vocabulary.suggest(name)}")
+
+    def _rule(self, scope: Scope, treatment: Treatment, way: tuple[str | int, ...]) -> Rule:
+        line = self._places.line_of(way)
+        origin = f"{self._path.name}, line {line}" if line else self._path.name
+        return Rule(scope, origin, 1, treatment.action, treatment.threshold, treatment.severity)
+
+    def _mistake(self, way: tuple[str | int, ...], reason: str) -> PolicyBroken:
+        return PolicyBroken(self._path, self._places.line_of(way), reason)
+
+
+def read_document(path: Path, vocabulary: Vocabulary) -> Reading:
+    """Return what stands in the policy file `path`.
+
+    Raises:
+        PolicyBroken: it cannot be read, or it is no policy.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise PolicyBroken(path, None, f"it cannot be read: {error.strerror}") from None
+    if len(content) > MAX_FILE_BYTES:
+        raise PolicyBroken(path, None, f"larger than {MAX_FILE_BYTES:,} bytes")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise PolicyBroken(path, line, "it is not UTF-8") from None
+    return Reading(path, text, vocabulary)
+
+
+def _reason(mistake: Any) -> str:
+    # pydantic's messages name the rule that was broken and do not quote what was written.
+    name = next((part for part in reversed(mistake["loc"]) if isinstance(part, str)), "policy")
+    if mistake["type"] == "extra_forbidden":
+        return f"nothing is called `{name}` here"
+    if mistake["type"] == "too_short":
+        return f"`{name}`: at least one name is needed"
+    message = str(mistake["msg"]).removeprefix("Value error, ")
+    return f"`{name}`: {message[0].lower()}{message[1:]}"

@@ -1,0 +1,53 @@
+"""Finds the line of a TOML file that a mistake stands in, given the way to it through the parsed document."""
+
+import re
+from collections.abc import Sequence
+
+_HEADER = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
+_PART = re.compile(r"""[^."'\s]+|"[^"]*"|'[^']*'""")
+_KEY = re.compile(r"""^\s*(?P<key>[A-Za-z0-9_-]+|"[^"]*"|'[^']*')\s*[.=]""")
+
+Path = tuple[str | int, ...]
+
+
+class Places:
+    """The lines of one document, by the way that leads to what stands there."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = _places(text)
+
+    def line_of(self, way: Sequence[str | int]) -> int | None:
+        """Return the line, counted from 1, where `way` leads, or that of the nearest thing around it."""
+        for length in range(len(way), 0, -1):
+            line = self._lines.get(tuple(way[:length]))
+            if line is not None:
+                return line
+        return None
+
+
+def line_in_message(message: str, text: str) -> int:
+    """Return the line that a message of the TOML parser names; it names none at the end of the document."""
+    found = re.search(r"line (\d+)", message)
+    return int(found.group(1)) if found else max(1, len(text.splitlines()))
+
+
+def _places(text: str) -> dict[Path, int]:
+    places: dict[Path, int] = {}
+    counts: dict[str, int] = {}
+    table: Path = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := _HEADER.match(line):
+            name = header.group(2)
+            table = tuple(_bare(part) for part in _PART.findall(name))
+            if header.group(1) == "[[":
+                table = (*table, counts.get(name, 0))
+                counts[name] = counts.get(name, 0) + 1
+            for length in range(1, len(table) + 1):
+                places.setdefault(table[:length], number)
+        elif key := _KEY.match(line):
+            places.setdefault((*table, _bare(key.group("key"))), number)
+    return places
+
+
+def _bare(name: str) -> str:
+    return name.strip("\"'")

@@ -1,0 +1,143 @@
+"""The policy in force: decides what is done about what was found."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from vestibule.contracts.principal import DEFAULT_TENANT
+from vestibule.policy.action import Action
+from vestibule.policy.decision import Decision, Findings, Found, Judged, Situation, Verdict
+from vestibule.policy.document import read_document
+from vestibule.policy.rule import Rule, Scope
+from vestibule.policy.table import Row, Table
+from vestibule.policy.vocabulary import Vocabulary
+
+KEY_FIELD, OPTIONS_FIELD = "key", "options"
+# Two keys in which something is replaced could become one, and one value overwrite the other. Options in which
+# something is replaced would ask for something else.
+TAKEN_AS_THEY_ARE = frozenset({KEY_FIELD, OPTIONS_FIELD})
+VERSION_DIGITS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Beneath:
+    """What holds where no rule of the file does: the settings, and beneath them what is built in."""
+
+    default: Action = Action.BLOCK
+    by_entity: Mapping[str, Action] = field(default_factory=dict)
+
+    def rules(self, vocabulary: Vocabulary) -> list[Rule]:
+        """Return them as rules.
+
+        Raises:
+            ValueError: the settings name an entity that does not exist.
+        """
+        rules = [Rule(Scope(), "VESTIBULE_POLICY or built in", 0, self.default)]
+        for name, action in self.by_entity.items():
+            if name not in vocabulary.entities and name not in vocabulary.groups:
+                raise ValueError(f"VESTIBULE_ENTITY_POLICY: nothing is called {name}{vocabulary.suggest(name)}")
+            scope = Scope(entity=name) if name in vocabulary.entities else Scope(group=name)
+            rules.append(Rule(scope, "VESTIBULE_ENTITY_POLICY", 0, action))
+        return rules
+
+
+class Policy:
+    """One set of rules, by its version. Deciding changes nothing in it."""
+
+    def __init__(
+        self,
+        rules: Iterable[Rule],
+        groups: Mapping[str, frozenset[str]],
+        *,
+        is_dry_run: bool = False,
+        tenants: Mapping[str, str] | None = None,
+        path: Path | None = None,
+    ) -> None:
+        self.rules = tuple(rules)
+        self.groups = groups
+        self.is_dry_run = is_dry_run
+        self.path = path
+        self._tenants = tenants or {}
+        self._table = Table(self.rules, groups)
+        self.version = _version_of(self.rules, groups, is_dry_run, self._tenants)
+        self._clean = Decision(self.version)
+
+    @classmethod
+    def built_in(cls, vocabulary: Vocabulary, beneath: Beneath | None = None) -> "Policy":
+        """Return the policy that holds without a file.
+
+        Raises:
+            ValueError: the settings name an entity that does not exist.
+        """
+        return cls((beneath or Beneath()).rules(vocabulary), vocabulary.groups)
+
+    @classmethod
+    def read(cls, path: Path, vocabulary: Vocabulary, beneath: Beneath | None = None) -> "Policy":
+        """Return the policy in the file `path`.
+
+        Raises:
+            PolicyBroken: it cannot be read, or it is no policy.
+            ValueError: the settings beneath it name an entity that does not exist.
+        """
+        reading = read_document(path, vocabulary)
+        rules = [*(beneath or Beneath()).rules(vocabulary), *reading.rules()]
+        document = reading.document
+        return cls(rules, reading.groups, is_dry_run=document.dry_run, tenants=document.tenants, path=path)
+
+    def decide(self, situation: Situation, findings: Findings) -> Decision:
+        """Return what is done about a request with these findings, by the field that they stand in."""
+        if not any(findings.values()):
+            return self._clean
+        row = self._table.row_of(situation)
+        judged = [self._judge(row, name, found) for name, some in findings.items() for found in some]
+        if not self.is_dry_run:
+            return Decision(self.version, judged)
+        taken = [one if one.action is Action.IGNORE else one._replace(action=Action.ALERT) for one in judged]
+        return Decision(self.version, taken, [one.action for one in judged])
+
+    def prefix_of(self, key: str | None) -> str | None:
+        """Return the longest prefix of `key` that a rule names; it is the policy's own word, not the caller's."""
+        return self._table.prefix_of(key)
+
+    @property
+    def tenants(self) -> frozenset[str]:
+        """Every tenant that a value can have become a token of, but for those that tokens were made for."""
+        return frozenset({DEFAULT_TENANT, *self._tenants.values()})
+
+    def tenant_of(self, situation: Situation) -> str:
+        """Return the tenant whose tokens the caller's values become, and whose tokens it may open."""
+        for name in (situation.token_id, situation.token_name):
+            if name is not None and name in self._tenants:
+                return self._tenants[name]
+        return situation.tenant
+
+    def verdict_of(self, situation: Situation, entity: str) -> Verdict:
+        """Return what holds for `entity` in `situation`, and by which rule."""
+        return self._table.look_up(self._table.row_of(situation), entity)
+
+    def _judge(self, row: Row, name: str, found: Found) -> Judged:
+        verdict = self._table.look_up(row, found.entity)
+        action = Action.IGNORE if found.score < verdict.threshold else verdict.action
+        if name in TAKEN_AS_THEY_ARE and action.changes_text:
+            action = Action.BLOCK
+        return Judged(name, found, action, verdict.severity)
+
+
+def _version_of(
+    rules: Sequence[Rule], groups: Mapping[str, frozenset[str]], is_dry_run: bool, tenants: Mapping[str, str]
+) -> str:
+    """Return the start of the SHA-256 of what the rules say, whatever order and lines they stand in."""
+    said = sorted(
+        json.dumps([rule.layer, asdict(rule.scope), rule.action, rule.threshold, rule.severity], sort_keys=True)
+        for rule in rules
+    )
+    used = {rule.scope.group for rule in rules}
+    content = {
+        "rules": said,
+        "groups": {name: sorted(entities) for name, entities in groups.items() if name in used},
+        "dry_run": is_dry_run,
+        "tenants": dict(tenants),
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:VERSION_DIGITS]

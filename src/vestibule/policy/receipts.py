@@ -1,0 +1,111 @@
+"""Receipts: what was decided about a request, signed, so that it can be shown to somebody who was not there.
+
+A receipt is a compact JWS, signed with Ed25519; whoever has the public key can verify it, with any JOSE library.
+Source: RFC 7515 (JWS), RFC 8037 (OKP keys), RFC 9864 (the algorithm's name).
+"""
+
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet, OKPKey
+
+from vestibule.policy.decision import Decision
+
+ALGORITHM: Final = "Ed25519"
+KIND = "vestibule-receipt+jwt"
+ISSUER = "vestibule"
+
+
+class ReceiptInvalid(ValueError):
+    """A receipt that was not signed with any of the given keys, or is none."""
+
+
+class ReceiptSigner:
+    """Signs receipts with one key; others may still be needed to verify what they signed before."""
+
+    def __init__(self, keys: "list[OKPKey]", detectors_version: str) -> None:
+        """Take the keys, of which the first signs."""
+        private_key = keys[0].private_key
+        if not isinstance(private_key, Ed25519PrivateKey):
+            raise ValueError("a receipt key is an Ed25519 private key")
+        self._sign = private_key.sign
+        self._detectors_version = detectors_version
+        header = {"alg": ALGORITHM, "kid": keys[0].thumbprint(), "typ": KIND}
+        self._head = _encode(orjson.dumps(header)) + b"."
+        self.public_keys: dict[str, list[dict[str, str]]] = {"keys": [public_form(key) for key in keys]}
+
+    def sign(self, decision_id: str, decision: Decision, *, request_id: str | None, route: str) -> str:
+        """Return the receipt of a decision. It holds kinds and actions, and nothing of what was sent."""
+        claims: dict[str, Any] = {
+            "iss": ISSUER,
+            "jti": decision_id,
+            "iat": int(time.time()),
+            "outcome": decision.outcome,
+            "route": route,
+            "policy": decision.policy_version,
+            "detectors": self._detectors_version,
+            "actions": decision.actions,
+        }
+        if request_id is not None:
+            claims["request_id"] = request_id
+        if decision.is_dry_run:
+            claims["would_have"] = decision.withheld
+        # Written out here, since the library's way costs as much again as the signature itself.
+        signed = self._head + _encode(orjson.dumps(claims))
+        return (signed + b"." + _encode(self._sign(signed))).decode("ascii")
+
+
+def generate_key() -> bytes:
+    """Return a new private key as PEM."""
+    key: OKPKey = OKPKey.generate_key(ALGORITHM)
+    return key.as_pem(private=True)
+
+
+def load_keys(content: bytes) -> list[OKPKey]:
+    """Return the private keys in one or several PEM blocks.
+
+    Raises:
+        ValueError: there is none, or one that is no Ed25519 private key.
+    """
+    end = b"-----END PRIVATE KEY-----"
+    blocks = [block + end for block in content.split(end)[:-1]]
+    if not blocks:
+        raise ValueError("there is no PEM block of a private key")
+    keys = [OKPKey.import_key(block.strip()) for block in blocks]
+    if not all(isinstance(key.raw_value, Ed25519PrivateKey) for key in keys):
+        raise ValueError("a key is not of the kind Ed25519")
+    return keys
+
+
+def public_form(key: OKPKey) -> dict[str, str]:
+    """Return the public part of `key` as a JWK, under the id that receipts name it by."""
+    public = {str(name): str(value) for name, value in key.as_dict(private=False).items()}
+    return {**public, "kid": key.thumbprint(), "alg": ALGORITHM, "use": "sig"}
+
+
+def verify_receipt(receipt: str, public_keys: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a receipt says, if one of `public_keys` (a JWK or a JWK set) signed it.
+
+    Raises:
+        ReceiptInvalid: none of them did, or it is no receipt.
+    """
+    given: Any = public_keys if "keys" in public_keys else {"keys": [public_keys]}
+    try:
+        keys = KeySet.import_key_set(given)
+        content = jws.deserialize_compact(receipt.strip().encode(), keys, algorithms=[ALGORITHM])
+        claims = orjson.loads(content.payload)
+    except (JoseError, ValueError, TypeError, KeyError) as error:
+        raise ReceiptInvalid(f"it was not signed with this key ({type(error).__name__})") from None
+    if content.headers().get("typ") != KIND or not isinstance(claims, dict):
+        raise ReceiptInvalid("it is signed, but it is no receipt")
+    return claims
+
+
+def _encode(content: bytes) -> bytes:
+    return urlsafe_b64encode(content).rstrip(b"=")

@@ -1,0 +1,78 @@
+"""The policy in force, which follows its file: a change counts within a second, a broken file changes nothing."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from vestibule.policy.errors import PolicyBroken
+from vestibule.policy.policy import Beneath, Policy
+from vestibule.policy.vocabulary import Vocabulary
+
+LOOK_EVERY_S = 0.5
+
+Stamp = tuple[int, int, int]
+ChangeHandler = Callable[[Policy], Awaitable[None]]
+BreakageHandler = Callable[[PolicyBroken], Awaitable[None]]
+
+
+class PolicySource:
+    """Reads a policy file and looks at it again and again. Asking for `current` costs nothing.
+
+    A file that may be missing (`is_optional`) leaves the built-in policy where it is; one that was named may not.
+    """
+
+    def __init__(
+        self, path: Path, vocabulary: Vocabulary, beneath: Beneath | None = None, *, is_optional: bool = True
+    ) -> None:
+        """Read the policy for the first time.
+
+        Raises:
+            PolicyBroken: the file is no policy, or missing although it was named.
+            ValueError: the settings beneath it name an entity that does not exist.
+        """
+        self._path = path
+        self._vocabulary = vocabulary
+        self._beneath = beneath
+        self._is_optional = is_optional
+        self._stamp = self._look()
+        self._seen = self._stamp
+        self.current = self._read(self._stamp)
+
+    async def follow(self, on_change: ChangeHandler, on_breakage: BreakageHandler) -> None:
+        """Look at the file until cancelled; tell of each new policy, and once of each broken file."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            try:
+                if await asyncio.to_thread(self.refresh):
+                    await on_change(self.current)
+            except PolicyBroken as broken:
+                await on_breakage(broken)
+
+    def refresh(self) -> bool:
+        """Take over what is in the file now; say whether that changed the policy.
+
+        Raises:
+            PolicyBroken: it is no policy; the last good one stays, and this file is not complained of again.
+        """
+        stamp = self._look()
+        # An editor may be replacing the file: it counts when it looks the same twice.
+        is_settled, self._seen = stamp == self._seen, stamp
+        if stamp == self._stamp or not is_settled:
+            return False
+        self._stamp = stamp
+        policy = self._read(stamp)
+        has_changed = policy.version != self.current.version
+        self.current = policy
+        return has_changed
+
+    def _read(self, stamp: Stamp | None) -> Policy:
+        if stamp is None and self._is_optional:
+            return Policy.built_in(self._vocabulary, self._beneath)
+        return Policy.read(self._path, self._vocabulary, self._beneath)
+
+    def _look(self) -> Stamp | None:
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_ino, status.st_size

@@ -1,0 +1,99 @@
+"""The rules as a look-up: each combination that the rules tell apart is worked out once, at its first use."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from vestibule.policy.action import STRICTNESS, URGENCY, Action
+from vestibule.policy.decision import Situation, Verdict
+from vestibule.policy.rule import Rule
+
+# Callers cannot make it grow: what no rule names counts as the same. Rules alone could, in their product.
+MOST_VERDICTS = 50_000
+
+Row = tuple[str | None, str | None, str | None, str | None]
+
+
+class Table:
+    """Answers what holds for an entity in a situation, at the cost of two look-ups however many rules there are."""
+
+    def __init__(self, rules: Iterable[Rule], groups: Mapping[str, frozenset[str]]) -> None:
+        rules = list(rules)
+        self._anything = [rule for rule in rules if not (rule.scope.entity or rule.scope.group)]
+        self._by_entity = _by_entity(rules, groups)
+        self._tokens = {rule.scope.token for rule in rules if rule.scope.token}
+        self._routes = {rule.scope.route for rule in rules if rule.scope.route}
+        prefixes = {rule.scope.key_prefix for rule in rules if rule.scope.key_prefix}
+        self._prefixes = [
+            (length, {prefix for prefix in prefixes if len(prefix) == length})
+            for length in sorted({len(prefix) for prefix in prefixes}, reverse=True)
+        ]
+        self._verdicts: dict[tuple[Row, str], Verdict] = {}
+
+    def row_of(self, situation: Situation) -> Row:
+        """Return what the rules tell apart in `situation`."""
+        return (
+            situation.token_id if situation.token_id in self._tokens else None,
+            situation.token_name if situation.token_name in self._tokens else None,
+            situation.route if situation.route in self._routes else None,
+            self.prefix_of(situation.key),
+        )
+
+    def prefix_of(self, key: str | None) -> str | None:
+        """Return the longest prefix of `key` that a rule names."""
+        if key is not None:
+            for length, prefixes in self._prefixes:
+                if key[:length] in prefixes:
+                    return key[:length]
+        return None
+
+    def look_up(self, row: Row, entity: str) -> Verdict:
+        """Return what holds for `entity` in the situations of `row`."""
+        verdict = self._verdicts.get((row, entity))
+        if verdict is None:
+            if len(self._verdicts) >= MOST_VERDICTS:
+                self._verdicts.clear()
+            verdict = self._verdicts[row, entity] = resolve(self._holding(row, entity))
+        return verdict
+
+    def _holding(self, row: Row, entity: str) -> list[Rule]:
+        token_id, token_name, route, prefix = row
+        tokens = {None, token_id, token_name}
+        return [
+            rule
+            for rule in (*self._anything, *self._by_entity.get(entity, ()))
+            if rule.scope.token in tokens
+            and rule.scope.route in (None, route)
+            and (rule.scope.key_prefix is None or (prefix or "").startswith(rule.scope.key_prefix))
+        ]
+
+
+def resolve(rules: Sequence[Rule]) -> Verdict:
+    """Return what several rules say together: each property comes from the narrowest rule that names it.
+
+    Between equals the stricter decides: the stricter action, the lower threshold, the greater urgency.
+    """
+    acting = _narrowest([rule for rule in rules if rule.action is not None])
+    severities = [rule.severity for rule in _narrowest([rule for rule in rules if rule.severity]) if rule.severity]
+    limited = _narrowest([rule for rule in rules if rule.threshold is not None])
+    thresholds = [rule.threshold for rule in limited if rule.threshold is not None]
+    decisive = max(acting, key=lambda rule: STRICTNESS[rule.action or Action.IGNORE])
+    return Verdict(
+        decisive.action or Action.BLOCK,
+        min(thresholds, default=0.0),
+        max(severities, key=URGENCY.__getitem__, default=None),
+        decisive.origin,
+    )
+
+
+def _narrowest(rules: Sequence[Rule]) -> list[Rule]:
+    return [rule for rule in rules if not any(other.is_narrower_than(rule) for other in rules)]
+
+
+def _by_entity(rules: Sequence[Rule], groups: Mapping[str, frozenset[str]]) -> dict[str, list[Rule]]:
+    found: dict[str, list[Rule]] = {}
+    for rule in rules:
+        if rule.scope.entity:
+            found.setdefault(rule.scope.entity, []).append(rule)
+        elif rule.scope.group:
+            for entity in groups[rule.scope.group]:
+                found.setdefault(entity, []).append(rule)
+    return found

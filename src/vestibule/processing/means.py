@@ -1,0 +1,111 @@
+"""What processors may need of the world: ports, which a service fills when it builds its registry.
+
+The room knows no scanner, no policy and no wire. `UNEQUIPPED` is for registries that only list and check; the doubles
+for tests are in `doubles`.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+from vestibule.contracts.work import WorkOrigin
+
+
+class Inspection(Protocol):
+    """Finds personal data and secrets, and treats them as the policy says."""
+
+    def count(self, text: str) -> Mapping[str, int]:
+        """Return how often each kind stands in `text`.
+
+        Raises:
+            DataTooLarge: the text is longer than the scanner takes.
+            ProcessingInterrupted: the scanner could not judge it in time.
+        """
+        ...
+
+    def redact(self, text: str, origin: WorkOrigin, entities: Collection[str], action: str | None) -> str:
+        """Return `text` with something in place of what the policy does not ignore, or of `entities` alone.
+
+        What stands there is what the policy says, or `action`. Raises what `count` raises.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a receiver answered."""
+
+    status: int
+    body: bytes
+
+
+class WayOut(Protocol):
+    """Sends data to addresses that the settings allow, and nowhere else."""
+
+    def refusal_of(self, url: str) -> str | None:
+        """Return why nothing may be sent to `url`, None where it may; names are not looked up for it."""
+        ...
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Send `body` and return the answer, whatever its status.
+
+        Raises:
+            ForwardForbidden: nothing may be sent there.
+            AnswerTooLarge: the answer is larger than what is read.
+            ProcessingInterrupted: nobody answered in time.
+        """
+        ...
+
+
+class Others(Protocol):
+    """The other processors, for those that put several together."""
+
+    @property
+    def names(self) -> list[str]:
+        """What they are called, in order."""
+        ...
+
+    def read_options(self, name: str, given: Mapping[str, Any], place: tuple[str | int, ...]) -> BaseModel | None:
+        """Return the options of a processor as its model, None where it takes none.
+
+        Raises:
+            InvalidInput: there is no such processor, or they are not valid; `errors` says where, beneath `place`.
+        """
+        ...
+
+    def process(self, name: str, data: str, options: Mapping[str, Any], job: "Job") -> str:
+        """Return what the processor called `name` makes of `data`."""
+        ...
+
+
+class _Unequipped:
+    """Every port of a registry that nobody has fitted out."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError("this registry was built without the means to work; see `equipment.build_registry`")
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """All that a processor may use beside its data."""
+
+    inspection: Inspection
+    way_out: WayOut
+    others: Others
+
+
+UNEQUIPPED = Means(_Unequipped(), _Unequipped(), _Unequipped())
+
+
+NOBODY = WorkOrigin()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One piece of work: its id, the same at each attempt, on whose behalf it is done, and what may be used for it."""
+
+    id: str
+    origin: WorkOrigin = NOBODY
+    means: Means = UNEQUIPPED

@@ -1,0 +1,1 @@
+"""One file a processor; each offers a `PROCESSOR`."""

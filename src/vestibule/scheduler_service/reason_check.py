@@ -1,0 +1,48 @@
+"""The check of what people write for others to read: nothing that the door would refuse comes in here either."""
+
+import asyncio
+from functools import cached_property
+
+from vestibule.alerts import AlertEngine, AlertType, current_origin
+from vestibule.contracts.errors import PersonalDataFound, ScanImpossible
+from vestibule.detection import DetectionError, DetectionSettings, Scanner
+
+
+class ReasonCheck:
+    """Scans reasons. The scanner is built when the first is given, since most schedulers never get one."""
+
+    def __init__(self, settings: DetectionSettings, alerts: AlertEngine) -> None:
+        self._settings = settings
+        self._alerts = alerts
+
+    async def refuse_findings(self, text: str) -> None:
+        """Refuse a text in which anything is found.
+
+        Raises:
+            PersonalDataFound: something was found.
+            ScanImpossible: the scanner could not judge it.
+        """
+        if not text:
+            return
+        try:
+            findings = await asyncio.to_thread(lambda: self._scanner.scan(text))
+        except DetectionError as error:
+            raise ScanImpossible("The reason could not be checked, so it was refused.") from error
+        if findings:
+            entities = sorted({finding.entity for finding in findings})
+            described = f"{', '.join(entities)} in the reason of a maintenance window; it was refused."
+            alert = await self._alerts.raise_alert(
+                AlertType.PERSONAL_DATA, described, entities=entities, **current_origin()
+            )
+            raise PersonalDataFound(
+                f"The reason holds what may not come in: {', '.join(entities)}. Nothing was stored.",
+                findings=[
+                    {"entity": one.entity, "start": one.start, "end": one.end, "score": round(one.score, 3)}
+                    for one in findings
+                ],
+                alert_id=alert.id,
+            )
+
+    @cached_property
+    def _scanner(self) -> Scanner:
+        return Scanner.from_settings(self._settings)

@@ -1,0 +1,35 @@
+"""A circuit breaker: spares callers the wait for a peer that has not answered lately."""
+
+import time
+
+FAILURES_UNTIL_OPEN = 3
+OPEN_FOR_S = 1.0
+
+
+class Breaker:
+    """Counts the calls in a row that a peer left unanswered, and lets one through now and then while it is away."""
+
+    def __init__(self, failures_until_open: int = FAILURES_UNTIL_OPEN, open_for_s: float = OPEN_FOR_S) -> None:
+        self._failures_until_open = failures_until_open
+        self._open_for_s = open_for_s
+        self._failures = 0
+        self._refuses_until = 0.0
+
+    def lets_pass(self) -> bool:
+        """Say whether to call; where the peer is away, only the first who asks in a while gets a yes, to try it."""
+        if self._failures < self._failures_until_open:
+            return True
+        now = time.monotonic()
+        if now < self._refuses_until:
+            return False
+        self._refuses_until = now + self._open_for_s
+        return True
+
+    def note_answer(self) -> None:
+        """Take note that the peer has answered: it is there."""
+        self._failures = 0
+
+    def note_silence(self) -> None:
+        """Take note that the peer has not answered."""
+        self._failures += 1
+        self._refuses_until = time.monotonic() + self._open_for_s

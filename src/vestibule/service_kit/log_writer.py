@@ -1,0 +1,210 @@
+"""Writes log lines in batches, in a thread of its own: who logs hands a line over and goes on.
+
+A line waits a few hundredths of a second for others. The queue is one that a signal handler may put into while the
+thread that it interrupts does the same.
+"""
+
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from errno import errorcode
+from queue import Empty, SimpleQueue
+from typing import Protocol
+
+COLLECT_S = 0.05
+# So many lines wait at most where the disk stands still: no request waits for it, and memory does not grow.
+MOST_WAITING = 20_000
+FLUSHED_WITHIN_S = 2.0
+# After a failure it is tried so often, also where nothing is logged, so that the end of the trouble is seen.
+RETRY_EVERY_S = 1.0
+TOO_SLOW = "too slow"
+
+
+class Sink(Protocol):
+    """Where lines go; one thread writes to it at a time."""
+
+    most_bytes: int
+
+    def write(self, lines: bytes) -> None:
+        """Append whole lines, all of them or none.
+
+        Raises:
+            OSError: they could not be written.
+            ValueError: what takes them was closed.
+        """
+        ...
+
+    def release(self) -> None:
+        """Let go of what was opened; the next write opens it anew."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WriterHealth:
+    """How many lines were lost since the start, and what keeps lines from being written now, if anything does."""
+
+    lost_lines: int
+    trouble: str | None
+
+
+# Makes the line that tells of lines that were lost before it, from their count and the reason.
+GapLine = Callable[[int, str], bytes]
+# An event is set when what was put before it is written; None ends the thread.
+_Waiting = bytes | threading.Event | None
+
+
+class LineWriter:
+    """Takes lines from any thread and writes them to one sink. What cannot be written is counted and dropped."""
+
+    def __init__(self, sink: Sink, gap_line: GapLine) -> None:
+        self._sink = sink
+        self._gap_line = gap_line
+        self._lost = self._untold = 0
+        self._trouble: str | None = None
+        self._begin_anew()
+        _revive_after_fork(self)
+
+    @property
+    def health(self) -> WriterHealth:
+        """How it goes, as any thread may ask at any time."""
+        return WriterHealth(self._lost, self._trouble)
+
+    def put(self, line: bytes, *, is_urgent: bool = False) -> None:
+        """Have `line` written soon, or as soon as can be."""
+        if self._lines.qsize() >= MOST_WAITING:
+            self._lose(1, TOO_SLOW)
+            return
+        self._lines.put(line)
+        if is_urgent:
+            self._nudges.put(None)
+        if not self._is_running:
+            self._start()
+
+    def flush(self, timeout_s: float = FLUSHED_WITHIN_S) -> bool:
+        """Wait until all that was put before is written, or was lost; say whether that took less than the timeout."""
+        is_written = threading.Event()
+        self._lines.put(is_written)
+        self._nudges.put(None)
+        if not self._is_running:
+            self._start()
+        return is_written.wait(timeout_s)
+
+    def close(self) -> None:
+        """Flush, and end the thread. A line that comes later begins another."""
+        if self.flush():
+            self._lines.put(None)
+            self._nudges.put(None)
+
+    def revive(self) -> None:
+        """Be the writer of a process that was just forked: the thread, its locks and its lines are the parent's."""
+        self._begin_anew()
+        self._sink.release()
+
+    def _begin_anew(self) -> None:
+        self._lines: SimpleQueue[_Waiting] = SimpleQueue()
+        self._nudges: SimpleQueue[None] = SimpleQueue()
+        # Those of a thread that a signal interrupts must not stop the handler of the signal.
+        self._starting, self._counting = threading.RLock(), threading.RLock()
+        self._writing = threading.Lock()
+        self._is_running = False
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._is_running:
+                return
+            self._is_running = True
+            try:
+                threading.Thread(target=self._run, name="log-writer", daemon=True).start()
+            except RuntimeError:  # the interpreter is about to end, and starts no more threads
+                self._is_running = False
+        if not self._is_running:
+            self._write(_taken(self._lines))
+
+    def _run(self) -> None:
+        is_told_to_end = False
+        while not is_told_to_end:
+            try:
+                first = self._lines.get(timeout=RETRY_EVERY_S if self._trouble else None)
+            except Empty:
+                self._retry()
+                continue
+            if first is not None:
+                with suppress(Empty):
+                    self._nudges.get(timeout=COLLECT_S)
+            waiting = [first, *_taken(self._lines)]
+            is_told_to_end = None in waiting
+            if is_told_to_end:
+                # From here on who puts a line begins another thread; this one takes what was put until now.
+                self._is_running = False
+                waiting += _taken(self._lines)
+            self._write(waiting)
+        with self._writing:
+            self._sink.release()
+
+    def _retry(self) -> None:
+        with self._writing:
+            self._write_batch([])
+
+    def _write(self, waiting: list[_Waiting]) -> None:
+        with self._writing:
+            for batch in _batches([line for line in waiting if isinstance(line, bytes)], self._sink.most_bytes):
+                self._write_batch(batch)
+        for one in waiting:
+            if isinstance(one, threading.Event):
+                one.set()
+
+    def _write_batch(self, lines: list[bytes]) -> None:
+        untold = self._untold
+        try:
+            told = [self._gap_line(untold, self._trouble or "")] if untold else []
+            self._sink.write(b"".join([*told, *lines]))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the thread goes on
+            number = error.errno if isinstance(error, OSError) else None
+            self._lose(len(lines), errorcode.get(number or 0, type(error).__name__))
+        else:
+            with self._counting:
+                self._untold -= untold
+                self._trouble = self._trouble if self._untold else None
+
+    def _lose(self, count: int, trouble: str) -> None:
+        with self._counting:
+            self._lost += count
+            self._untold += count
+            self._trouble = trouble
+
+
+def _revive_after_fork(writer: LineWriter) -> None:
+    # What is registered stays for good, and must not keep the writer.
+    reference = weakref.ref(writer)
+
+    def revive() -> None:
+        forked = reference()
+        if forked is not None:
+            forked.revive()
+
+    os.register_at_fork(after_in_child=revive)
+
+
+def _taken(lines: "SimpleQueue[_Waiting]") -> list[_Waiting]:
+    taken: list[_Waiting] = []
+    with suppress(Empty):
+        while len(taken) < MOST_WAITING:
+            taken.append(lines.get_nowait())
+    return taken
+
+
+def _batches(lines: list[bytes], most_bytes: int) -> Iterator[list[bytes]]:
+    """Yield the lines in batches of at most so many bytes; a line that is longer goes alone."""
+    batch: list[bytes] = []
+    size = 0
+    for line in lines:
+        if batch and size + len(line) > most_bytes:
+            yield batch
+            batch, size = [], 0
+        batch.append(line)
+        size += len(line)
+    if batch:
+        yield batch

@@ -1,0 +1,111 @@
+"""How often strangers may try: unknown tokens are counted by the address that they come from, in bounded memory.
+
+Whoever is known is never counted. Each process counts for itself.
+"""
+
+import ipaddress
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from math import ceil
+from typing import NamedTuple
+
+from vestibule.contracts.errors import TooManyStrangers
+
+WINDOW_S = 60
+# The addresses that were not heard of for longest go first. One entry takes about 200 bytes.
+MAX_ADDRESSES = 10_000
+# Whoever has one address of version 6 has the 2**64 beside it too.
+PREFIX_V6 = 64
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class CameFrom(NamedTuple):
+    """Where a request came from: the host that is connected, and what a proxy says of those before it."""
+
+    host: str
+    forwarded_for: str = ""
+
+
+class _Tries:
+    __slots__ = ("began", "count")
+
+    def __init__(self, began: float) -> None:
+        self.began = began
+        self.count = 0
+
+
+class StrangerLimit:
+    """Lets `per_minute` - 1 unknown tokens of an address in a minute pass to the alerts, and refuses the rest."""
+
+    def __init__(
+        self,
+        per_minute: int,
+        trusted_proxies: Sequence[Network],
+        on_limited: Callable[[str, int], Awaitable[None]],
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take the parts: `on_limited` gets the address and the limit, once a minute for each address over it."""
+        self._per_minute = per_minute
+        self._trusted_proxies = trusted_proxies
+        self._on_limited = on_limited
+        self._now_s = now_s
+        self._tries: OrderedDict[str, _Tries] = OrderedDict()
+
+    async def count(self, came_from: CameFrom) -> None:
+        """Count an unknown token.
+
+        Raises:
+            TooManyStrangers: its address has shown too many.
+        """
+        address = _address_of(came_from, self._trusted_proxies)
+        tries = self._tries_of(address)
+        tries.count += 1
+        if tries.count < self._per_minute:
+            return
+        if tries.count == self._per_minute:
+            await self._on_limited(address, self._per_minute)
+        left_s = max(1, ceil(tries.began + WINDOW_S - self._now_s()))
+        raise TooManyStrangers("Too many unknown tokens came from this address. Try again later.", left_s)
+
+    def _tries_of(self, address: str) -> _Tries:
+        now_s = self._now_s()
+        tries = self._tries.get(address)
+        if tries is None or now_s - tries.began >= WINDOW_S:
+            tries = self._tries[address] = _Tries(now_s)
+            if len(self._tries) > MAX_ADDRESSES:
+                self._tries.popitem(last=False)
+        self._tries.move_to_end(address)
+        return tries
+
+
+def _address_of(came_from: CameFrom, trusted: Sequence[Network]) -> str:
+    """Return the last address that no trusted proxy answers for: those before it are anybody's claim."""
+    chain = [name.strip() for name in came_from.forwarded_for.split(",") if name.strip()]
+    address = came_from.host
+    while chain and _is_within(address, trusted):
+        address = chain.pop()
+    return _shortened(address)
+
+
+def _is_within(address: str, networks: Sequence[Network]) -> bool:
+    parsed = _parse(address)
+    return parsed is not None and any(parsed in network for network in networks)
+
+
+def _shortened(address: str) -> str:
+    parsed = _parse(address)
+    if parsed is None:
+        # Not an address: a socket file, or a proxy that sends something else. One name for all bounds them.
+        return "unknown"
+    return str(ipaddress.ip_network((parsed, PREFIX_V6), strict=False)) if parsed.version == 6 else str(parsed)
+
+
+def _parse(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return mapped or parsed

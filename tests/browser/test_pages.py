@@ -1,0 +1,104 @@
+"""What people see: the page about the API and the page about how all is, in a real browser on a running system."""
+
+import signal
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+WITHIN_S = 60
+GROUND = "getComputedStyle(document.body).backgroundColor"
+OVERHANG = "document.documentElement.scrollWidth - window.innerWidth"
+
+
+@pytest.fixture(params=["status", "docs"])
+def url(request: Any, watched: Any) -> str:
+    """The address of one of the two pages."""
+    addresses = {"status": f"{watched.part_url(3)}/status/page", "docs": f"{watched.url}/docs"}
+    return addresses[request.param]
+
+
+def _lightness(tab: Any) -> int:
+    return sum(int(number) for number in tab.page.evaluate(GROUND)[4:-1].split(","))
+
+
+def test_a_page_needs_nothing_from_elsewhere(browser: Any, url: str) -> None:
+    """No request goes to another server, and the browser has nothing to complain of, its policy included."""
+    with browser.opened(url) as tab:
+        tab.page.wait_for_load_state("networkidle")
+        assert tab.page.locator("h1").inner_text()
+        assert {urlsplit(url).netloc} == {urlsplit(one).netloc for one in tab.addresses if not one.startswith("data:")}
+        assert [] == tab.complaints
+
+
+def test_a_page_is_light_or_dark_as_its_reader_likes(browser: Any, url: str) -> None:
+    """Whoever has the system in dark colours is not blinded at night, and can read what stands there."""
+    with browser.opened(url, color_scheme="light") as light, browser.opened(url, color_scheme="dark") as dark:
+        assert _lightness(light) > 600
+        assert _lightness(dark) < 150
+        ink = "getComputedStyle(document.querySelector('h1')).color"
+        assert light.page.evaluate(ink) != dark.page.evaluate(ink)
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280, 1920])
+def test_a_page_fits_a_window_of_any_width(browser: Any, url: str, width: int) -> None:
+    """Nobody has to push the page to and fro, on a telephone neither."""
+    with browser.opened(url, width=width) as tab:
+        assert tab.page.evaluate(OVERHANG) <= 0
+
+
+def test_a_page_works_without_scripts(browser: Any, url: str) -> None:
+    """Where scripts are forbidden everything stands there all the same."""
+    with browser.opened(url) as with_scripts, browser.opened(url, java_script_enabled=False) as without:
+        for tag in ("h1", "h2", "h3"):
+            expected = with_scripts.page.locator(tag).all_inner_texts()
+            assert expected == without.page.locator(tag).all_inner_texts()
+
+
+def test_the_page_about_the_api_leads_to_every_route(browser: Any, watched: Any) -> None:
+    """Each route that the description names has its place, which the list of routes leads to."""
+    paths = watched.http.get("/openapi.json").json()["paths"]
+    operations = [(method.upper(), path) for path, methods in paths.items() for method in methods]
+    with browser.opened(f"{watched.url}/docs") as tab:
+        links = tab.page.locator("nav a")
+        assert sorted(f"{method} {path}" for method, path in operations) == sorted(links.all_inner_texts())
+        tab.page.get_by_role("link", name="POST /reveal").click()
+        assert tab.page.locator("article:target h3").inner_text() == "POST /reveal"
+        answer = tab.page.locator("article:target summary", has_text="410")
+        answer.click()
+        assert tab.page.locator("article:target details[open]", has_text="token-retired").count()
+
+
+def test_the_status_page_shows_what_happens(browser: Any, watched: Any, wait_until: Any) -> None:
+    """A page that is left open turns red when a part does not answer, says since when, and recovers with it."""
+
+    def headline() -> str:
+        # What the page does by itself every 15 seconds it does at once for somebody who comes back to it.
+        tab.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        return str(tab.page.locator("h1").inner_text())
+
+    with browser.opened(f"{watched.part_url(3)}/status/page") as tab:
+        wait_until(lambda: headline() == "Everything works", WITHIN_S, "all parts up")
+        calm = tab.page.locator("link[rel=icon]").get_attribute("href")
+        assert 7 <= tab.page.locator(".parts > li.up").count()
+
+        (logic,) = watched.processes("serve", "business-logic")
+        logic.send_signal(signal.SIGSTOP)
+        try:
+            wait_until(lambda: headline() == "Business logic service is down", WITHIN_S, "the outage on the page")
+            assert "down for" in tab.page.locator(".parts > li.down").inner_text()
+            assert tab.page.title().startswith("Business logic service is down")
+            assert calm != tab.page.locator("link[rel=icon]").get_attribute("href")
+        finally:
+            logic.send_signal(signal.SIGCONT)
+        wait_until(lambda: headline() == "Everything works", WITHIN_S, "the recovery on the page")
+        assert "Business logic service" in tab.page.locator("section[aria-labelledby=incidents]").inner_text()
+        assert [] == tab.complaints
+
+        tab.page.context.set_offline(True)
+        tab.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        tab.page.locator("#lost").wait_for(state="visible")
+        tab.page.context.set_offline(False)
+        wait_until(lambda: headline() == "Everything works" and tab.page.locator("#lost").is_hidden(), WITHIN_S)

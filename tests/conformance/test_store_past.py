@@ -1,0 +1,323 @@
+"""What every store remembers: the history of its entries, and what happened since any position."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from servers.stores import with_server
+from vestibule.contracts.conditions import Condition
+from vestibule.contracts.entries import ChangeKind, Revision
+from vestibule.contracts.errors import PreconditionFailed
+from vestibule.database_service import stores
+from vestibule.database_service.sealed_store import REALM, SealedStore
+from vestibule.database_service.settings import DatabaseSettings
+from vestibule.database_service.store import KeyChange, PositionLost, Store, StoreKind, Write
+from vestibule.discovery import discover
+from vestibule.sealing import KeyRingFile, Sealer, create_key_ring
+
+KEPT = 3
+# A store that keeps no history is named here, and says so by `WithoutPast`.
+WITHOUT_PAST = {"dynamodb"}
+KINDS = {name: kind for name, kind in discover(stores, "STORE").items() if name not in WITHOUT_PAST}
+
+
+def _sealed(kind: StoreKind) -> StoreKind:
+    def build(settings: DatabaseSettings) -> Store:
+        ring = settings.data_dir / "keyring.json"
+        create_key_ring(ring)
+        return SealedStore(kind.build(settings), Sealer(KeyRingFile(ring), REALM))
+
+    return replace(kind, build=build)
+
+
+every_kind = pytest.mark.parametrize("kind", [*KINDS, *(f"sealed_{name}" for name in KINDS)], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def kind(request: pytest.FixtureRequest) -> StoreKind:
+    """The kind of store that a test is about, on a server where it needs one."""
+    reachable = with_server(KINDS[request.param.removeprefix("sealed_")], request)
+    return _sealed(reachable) if request.param.startswith("sealed_") else reachable
+
+
+PAST = datetime(2001, 1, 1, tzinfo=UTC)
+FUTURE = datetime(2101, 1, 1, tzinfo=UTC)
+
+keys = st.sampled_from(["a", "ab", "b", "é", "b/\U0001f511"])
+authors = st.sampled_from([None, "t1", "t2"])
+lifetimes = st.sampled_from([None, None, FUTURE, PAST])
+writes = st.builds(Write, keys, st.text("xyz", max_size=3), lifetimes, author=authors)
+steps = st.lists(
+    st.tuples(st.sampled_from(["write", "write", "delete", "forget", "replace"]), writes)
+    | st.tuples(st.just("batch"), st.lists(writes, min_size=1, max_size=4, unique_by=lambda write: write.key))
+    | st.tuples(st.just("sweep"), writes),
+    max_size=30,
+)
+
+
+@asynccontextmanager
+async def _open(kind: StoreKind, folder: Path, keep_versions: int = KEPT) -> AsyncIterator[Store]:
+    chosen = DatabaseSettings(data_dir=folder, database_url=f"{kind.scheme}:", keep_versions=keep_versions)
+    async with kind.build(chosen) as store:
+        yield store
+
+
+@dataclass
+class _Model:
+    """The histories that a store has to give, without the times."""
+
+    revisions: dict[str, list[Revision]] = field(default_factory=dict)
+
+    def write(self, write: Write) -> None:
+        """Take a write."""
+        before = self.shown(write.key)
+        version = before[0].version + 1 if before else 1
+        kept = before if before and before[0].kind is ChangeKind.WRITTEN else []
+        now = _revision(version, ChangeKind.WRITTEN, write.author, write.value, write.expires_at)
+        self.revisions[write.key] = [now, *[one for one in kept if one.version > version - KEPT]]
+
+    def delete(self, write: Write) -> None:
+        """Take a delete."""
+        before = self.shown(write.key)
+        if before and before[0].kind is ChangeKind.WRITTEN:
+            self.revisions[write.key] = [_revision(before[0].version, ChangeKind.DELETED, write.author)]
+
+    def forget(self, key: str, version: int) -> None:
+        """Take away an earlier version."""
+        now, *before = self.shown(key) or [None]
+        if now is not None:
+            self.revisions[key] = [now, *[one for one in before if one and one.version != version]]
+
+    def replace(self, key: str, version: int, value: str) -> None:
+        """Take another form of a value."""
+        for one in self.shown(key):
+            if one.version == version and one.value is not None:
+                one.value = value
+
+    def shown(self, key: str) -> list[Revision]:
+        """Return the history of a key."""
+        now, *before = self.revisions.get(key) or [None]
+        if now is None:
+            return []
+        if now.expires_at == PAST and now.value is not None:
+            return [_revision(now.version, ChangeKind.EXPIRED)]
+        return [now, *[one for one in before if one]]
+
+
+def _revision(
+    version: int,
+    kind: ChangeKind,
+    by: str | None = None,
+    value: str | None = None,
+    expires_at: datetime | None = None,
+) -> Revision:
+    return Revision(version=version, kind=kind, at=PAST, by=by, value=value, expires_at=expires_at)
+
+
+async def _history(store: Store, key: str) -> list[Revision]:
+    """Return the history of a key without its times, which nobody can foretell."""
+    revisions = await store.history(key)
+    assert all(PAST <= one.at <= datetime.now(UTC) + timedelta(seconds=1) for one in revisions)
+    return [one.model_copy(update={"at": PAST}) for one in revisions]
+
+
+async def _apply(store: Store, model: _Model, action: str, what: Write | list[Write]) -> None:
+    if isinstance(what, list):
+        await store.write_many(what)
+        for write in what:
+            model.write(write)
+        return
+    # A version that may be there, by the length of the value.
+    version = len(what.value) + 1
+    match action:
+        case "write":
+            await store.write(what.key, what.value, expires_at=what.expires_at, author=what.author)
+            model.write(what)
+        case "delete":
+            await store.delete(what.key, author=what.author)
+            model.delete(what)
+        case "sweep":
+            await store.sweep(1000)
+        case "forget":
+            await store.forget(what.key, version)
+            model.forget(what.key, version)
+        case "replace":
+            await store.replace(what.key, "replaced", version)
+            model.replace(what.key, version, "replaced")
+
+
+async def _follow(store: Store, position: str, prefix: str = "", limit: int = 100) -> tuple[list[KeyChange], str]:
+    """Return all that happened after a position, and where that leads."""
+    found: list[KeyChange] = []
+    while True:
+        page = await store.changes(prefix, position, limit)
+        found += page.changes
+        if page.position == position:
+            return found, position
+        position = page.position
+
+
+async def _now(store: Store) -> str:
+    return (await store.changes("", None, 1)).position
+
+
+@every_kind
+@settings(deadline=None, max_examples=25)
+@given(some=steps, prefix=st.sampled_from(["", "a", "b"]), limit=st.integers(1, 5))
+async def test_the_past_is_as_the_model_says(
+    kind: StoreKind, some: list[tuple[str, Write]], prefix: str, limit: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """After any steps each history is the model's; who follows from any position learns what is there at the end."""
+    model = _Model()
+    async with _open(kind, tmp_path_factory.mktemp("store")) as store:
+        states = [(await _now(store), {})]
+        for step in some:
+            await _apply(store, model, *step)
+            states.append((await _now(store), {key: model.shown(key)[0].version for key in model.revisions}))
+        await store.sweep(1000)
+        for key in model.revisions:
+            assert model.shown(key) == await _history(store, key)
+        for position, known in states:
+            told, end = await _follow(store, position, prefix, limit)
+            assert [] == (await _follow(store, end, prefix, limit))[0]
+            learnt = {key: version for key, version in known.items() if key.startswith(prefix)}
+            learnt |= {change.key: change.version for change in told}
+            expected = {key: model.shown(key)[0] for key in model.revisions if key.startswith(prefix)}
+            assert {key: now.version for key, now in expected.items()} == learnt
+            assert all(expected[change.key].kind is change.kind for change in told)
+
+
+@every_kind
+async def test_following_goes_on_from_every_change(kind: StoreKind, tmp_path: Path) -> None:
+    """The position of each change leads to the next one, also when writes come together."""
+    async with _open(kind, tmp_path) as store:
+        start = await _now(store)
+        await asyncio.gather(*(store.write(f"k{number:02}", "x") for number in range(40)))
+        told, _ = await _follow(store, start)
+        assert 40 == len({change.position for change in told})
+        for index, change in enumerate(told):
+            following, _ = await _follow(store, change.position, limit=7)
+            assert [one.key for one in told[index + 1 :]] == [one.key for one in following]
+
+
+@every_kind
+@pytest.mark.parametrize("keep_versions", [0, 1])
+async def test_history_can_be_off(kind: StoreKind, tmp_path: Path, keep_versions: int) -> None:
+    """Where no earlier version is kept, what is there is still told, with who wrote it."""
+    async with _open(kind, tmp_path, keep_versions) as store:
+        await store.write("a", "x", author="t1")
+        await store.write("a", "y", author="t2")
+        assert [_revision(2, ChangeKind.WRITTEN, "t2", "y")] == await _history(store, "a")
+        assert not await store.replace("a", "z", 1)
+
+
+@every_kind
+async def test_services_keep_no_history(kind: StoreKind, tmp_path: Path) -> None:
+    """Of what belongs to the services only what is there is kept, however often they write it."""
+    async with _open(kind, tmp_path) as store:
+        for value in ("x", "y"):
+            await store.write("~watch/a", value)
+        assert [_revision(2, ChangeKind.WRITTEN, None, "y")] == await _history(store, "~watch/a")
+
+
+@every_kind
+async def test_a_refused_change_leaves_no_trace(kind: StoreKind, tmp_path: Path) -> None:
+    """Nothing tells of a change whose condition failed, nor of the deletion of what is not there."""
+    async with _open(kind, tmp_path) as store:
+        await store.write("a", "x")
+        position = await _now(store)
+        for refused in (
+            store.write("a", "y", condition=Condition.of_version(0)),
+            store.delete("b", condition=Condition.of_version(1)),
+        ):
+            with pytest.raises(PreconditionFailed):
+                await refused
+        assert not await store.delete("b")
+        assert [] == (await _follow(store, position))[0]
+        assert [1] == [revision.version for revision in await store.history("a")]
+
+
+@every_kind
+async def test_a_purge_forgets_what_is_gone(kind: StoreKind, tmp_path: Path) -> None:
+    """Traces with the prefix go in small batches; versions begin anew, and what is there stays."""
+    later = datetime.now(UTC) + timedelta(minutes=1)
+    async with _open(kind, tmp_path) as store:
+        for number in range(25):
+            await store.write(f"~a{number}", "x")
+            await store.delete(f"~a{number}")
+        await store.write("b", "x")
+        await store.delete("b")
+        await store.write("~there", "x")
+        assert 0 == await store.purge("~", datetime.now(UTC) - timedelta(minutes=1), 100)
+        assert [10, 10, 5, 0] == [await store.purge("~", later, 10) for _ in range(4)]
+        assert [] == await store.history("~a1")
+        assert [1, 2, 2] == [await store.write(key, "y") for key in ("~a1", "~there", "b")]
+
+
+@every_kind
+async def test_a_position_before_a_purge_is_lost(kind: StoreKind, tmp_path: Path) -> None:
+    """Who watches what was purged is told to begin anew; who watches something else goes on."""
+    later = datetime.now(UTC) + timedelta(minutes=1)
+    async with _open(kind, tmp_path) as store:
+        await store.write("~a", "x")
+        before = await _now(store)
+        await store.delete("~a")
+        await store.write("b", "x")
+        await store.purge("~", later, 100)
+        for prefix in ("~", "", "~a"):
+            with pytest.raises(PositionLost):
+                await store.changes(prefix, before, 10)
+        assert ["b"] == [change.key for change in (await _follow(store, before, "b"))[0]]
+        assert [] == (await _follow(store, await _now(store)))[0]
+
+
+@every_kind
+@pytest.mark.parametrize("position", ["", "0", "-1", "x", "999999", "٣", "1" * 400, "00000000-0", "a-b-c"])
+async def test_what_is_no_position_is_lost(kind: StoreKind, tmp_path: Path, position: str) -> None:
+    """A position of another store, or none at all, is answered as one that is too old."""
+    async with _open(kind, tmp_path) as store:
+        if position == "0" and (await _now(store)) == "0":
+            pytest.skip("it is one of this store")
+        with pytest.raises(PositionLost):
+            await store.changes("", position, 10)
+
+
+@every_kind
+async def test_waiting_ends_with_a_change(kind: StoreKind, tmp_path: Path) -> None:
+    """Who waits is woken by a write, a delete or a sweep; after a change that is not known yet there is no wait."""
+    async with _open(kind, tmp_path) as store:
+        for change in (
+            store.write("a", "x"),
+            store.delete("a"),
+            store.write_many([Write("b", "x", PAST)]),
+            store.sweep(10),
+        ):
+            position = await _now(store)
+            waiting = asyncio.create_task(store.wait(position, 60))
+            await asyncio.sleep(0)
+            await change
+            await asyncio.wait_for(waiting, 10)
+            await asyncio.wait_for(store.wait(position, 60), 10)
+        await store.wait(await _now(store), 0.01)
+
+
+@every_kind
+async def test_earlier_versions_are_replaced_and_forgotten(kind: StoreKind, tmp_path: Path) -> None:
+    """Each version that is kept can be given another form, or taken away; the one that is there cannot be taken."""
+    async with _open(kind, tmp_path) as store:
+        for value in ("one", "two", "three"):
+            await store.write("a", value)
+        position = await _now(store)
+        assert [True, True, False] == [await store.replace("a", "form", version) for version in (1, 3, 4)]
+        assert [False, True, False] == [await store.forget("a", version) for version in (3, 2, 2)]
+        assert [(3, "form"), (1, "form")] == [(one.version, one.value) for one in await store.history("a")]
+        assert [] == (await _follow(store, position))[0]
+        await store.delete("a")
+        assert not await store.replace("a", "x", 1)

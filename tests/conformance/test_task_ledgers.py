@@ -1,0 +1,234 @@
+"""Every ledger of tasks keeps what the port says: one suite for all of them."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from servers.stores import with_server
+from vestibule.contracts.task_ledger import NewTask, TaskChange
+from vestibule.contracts.tasks import Priority, TaskState
+from vestibule.database_service import stores
+from vestibule.database_service.main import build_task_ledger
+from vestibule.database_service.settings import DatabaseSettings
+from vestibule.database_service.task_ledger import Kept, TaskLedger
+from vestibule.discovery import discover
+
+KINDS = discover(stores, "STORE")
+
+UNFINISHED = [TaskState.QUEUED, TaskState.RUNNING, TaskState.RETRYING]
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql", "dynamodb"])
+async def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[TaskLedger]:
+    """An empty ledger of each kind, over its own store."""
+    kind = with_server(KINDS[request.param], request)
+    store = kind.build(DatabaseSettings(data_dir=tmp_path, database_url=f"{kind.scheme}:"))
+    async with store:
+        ledger = build_task_ledger(store)
+        await ledger.prepare()
+        yield ledger
+
+
+def new_task(**given: Any) -> NewTask:
+    defaults: dict[str, Any] = {
+        "task_id": str(uuid4()),
+        "tenant": "t1",
+        "processor": "uppercase",
+        "data": "sealed",
+        "submitted_at": time.time(),
+        "due_in_s": 0,
+    }
+    return NewTask(**{**defaults, **given})
+
+
+def step(task_id: str, state: TaskState, **given: Any) -> TaskChange:
+    return TaskChange(task_id=task_id, state=state, **{"from_states": UNFINISHED, **given})
+
+
+async def test_an_accepted_task_is_there_as_it_came(ledger: TaskLedger) -> None:
+    """All that was said of it is kept, and its data."""
+    task = new_task(priority=Priority.HIGH, sent_at=5.0, due_in_s=10)
+    (recorded,) = await ledger.accept([task])
+    (found,) = await ledger.find([task.task_id, "unknown"])
+    assert (task.task_id, True) == (recorded.task_id, recorded.is_new)
+    assert (task.tenant, task.processor, task.priority) == (found.tenant, found.processor, found.priority)
+    assert (TaskState.QUEUED, 0, 5.0) == (found.state, found.attempts, found.sent_at)
+    assert task.submitted_at == pytest.approx(found.submitted_at)
+    assert found.due_at == pytest.approx(time.time() + 10, abs=5)
+    assert {task.task_id: "sealed"} == await ledger.read_data([task.task_id, "unknown"])
+
+
+async def test_a_task_is_recorded_once(ledger: TaskLedger) -> None:
+    """A repeated acceptance of the same id changes nothing and says so."""
+    task = new_task()
+    await ledger.accept([task])
+    again = await ledger.accept([task.model_copy(update={"data": "other"}), new_task()])
+    assert [False, True] == [one.is_new for one in again]
+    assert {task.task_id: "sealed"} == await ledger.read_data([task.task_id])
+
+
+async def test_unique_tasks_are_one_for_their_time_and_tenant(ledger: TaskLedger) -> None:
+    """The same unique key is the same task, until its time is over, and only within a tenant."""
+    first, second, other = (new_task(unique_keys=["u"], unique_for_s=60) for _ in range(3))
+    (a,) = await ledger.accept([first])
+    (b,) = await ledger.accept([second])
+    (c,) = await ledger.accept([other.model_copy(update={"tenant": "t2"})])
+    assert [(first.task_id, True), (first.task_id, False), (other.task_id, True)] == [
+        (one.task_id, one.is_new) for one in (a, b, c)
+    ]
+    brief, later = (new_task(unique_keys=["brief", "older"], unique_for_s=0.01) for _ in range(2))
+    await ledger.accept([brief])
+    await asyncio.sleep(0.05)
+    assert [True] == [one.is_new for one in await ledger.accept([later])]
+
+
+async def test_two_of_the_same_in_one_batch_are_one(ledger: TaskLedger) -> None:
+    """Within a batch too, the second is the first."""
+    first, second = (new_task(unique_keys=["u"], unique_for_s=60) for _ in range(2))
+    recorded = await ledger.accept([first, second])
+    assert [first.task_id, first.task_id] == [one.task_id for one in recorded]
+
+
+async def test_what_is_due_is_claimed_once(ledger: TaskLedger) -> None:
+    """Of many claims at once each task goes to one; it is due again when the lease is over."""
+    tasks = [new_task(due_in_s=0) for _ in range(40)]
+    await ledger.accept([*tasks, new_task(due_in_s=30)])
+    claims = await asyncio.gather(*(ledger.claim(15, 20) for _ in range(5)))
+    claimed = [task.task_id for claim in claims for task in claim]
+    assert sorted(task.task_id for task in tasks) == sorted(claimed)
+    assert [] == await ledger.claim(10, 20)
+    (short,) = await ledger.accept([new_task()])
+    await ledger.claim(1, 0.01)
+    await asyncio.sleep(0.05)
+    assert [short.task_id] == [task.task_id for task in await ledger.claim(10, 20)]
+
+
+async def test_a_claim_tells_whether_a_task_was_sent(ledger: TaskLedger) -> None:
+    """The first claim finds it not sent, and it counts as sent from then on."""
+    task = new_task()
+    await ledger.accept([task])
+    (first,) = await ledger.claim(1, 0.01)
+    await asyncio.sleep(0.05)
+    (second,) = await ledger.claim(1, 20)
+    assert first.sent_at is None
+    assert second.sent_at == pytest.approx(time.time(), abs=5)
+
+
+async def test_a_clock_that_was_set_back_puts_nothing_off(ledger: TaskLedger) -> None:
+    """A sent task that is due in an hour is due now; one that is still to be sent waits for its hour."""
+    sent, delayed = new_task(sent_at=1.0, due_in_s=3600), new_task(due_in_s=3600)
+    await ledger.accept([sent, delayed])
+    assert [sent.task_id] == [task.task_id for task in await ledger.claim(10, 20)]
+
+
+async def test_an_end_counts_once(ledger: TaskLedger) -> None:
+    """Of two ends the first stands; an ended task is not due and gives its data away."""
+    task = new_task()
+    await ledger.accept([task])
+    taken = await ledger.change(
+        [
+            step(task.task_id, TaskState.SUCCEEDED, result="first", finished_at=2.0, keep_data=False, keep_s=60),
+            step(task.task_id, TaskState.FAILED, error="TaskFailed"),
+            step("unknown", TaskState.FAILED),
+        ]
+    )
+    (found,) = await ledger.find([task.task_id])
+    assert [True, False, False] == taken
+    assert (TaskState.SUCCEEDED, "first", None, 2.0) == (found.state, found.result, found.error, found.finished_at)
+    assert ([], {}) == (await ledger.claim(10, 20), await ledger.read_data([task.task_id]))
+
+
+async def test_a_task_that_waits_for_its_next_attempt_is_due_then(ledger: TaskLedger) -> None:
+    """A retry keeps data, counts attempts and is to be sent; an ended task can go on as long as it has data."""
+    task = new_task(sent_at=1.0)
+    await ledger.accept([task])
+    await ledger.change([step(task.task_id, TaskState.RETRYING, due_in_s=0, attempts=1, error="TaskInterrupted")])
+    (due,) = await ledger.claim(10, 20)
+    assert (TaskState.RETRYING, 1, "TaskInterrupted", None) == (due.state, due.attempts, due.error, due.sent_at)
+
+    await ledger.change([step(task.task_id, TaskState.DEAD, attempts=3, keep_s=60, keep_result_s=60)])
+    again = step(task.task_id, TaskState.QUEUED, from_states=[TaskState.DEAD], due_in_s=0, attempts=0)
+    assert [True, False] == await ledger.change([again, again])
+    assert [TaskState.QUEUED] == [one.state for one in await ledger.claim(10, 20)]
+    await ledger.change([step(task.task_id, TaskState.SUCCEEDED, result="r", keep_data=False)])
+    assert [False] == await ledger.change([again.model_copy(update={"from_states": [TaskState.SUCCEEDED]})])
+
+
+async def test_another_tenants_task_is_left_alone(ledger: TaskLedger) -> None:
+    """A step that names its tenant touches no other's task."""
+    task = new_task()
+    await ledger.accept([task])
+    assert [False, True] == await ledger.change(
+        [step(task.task_id, TaskState.CANCELLED, tenant=tenant) for tenant in ("t2", "t1")]
+    )
+
+
+async def test_tasks_are_listed_newest_first(ledger: TaskLedger) -> None:
+    """By tenant and by state, page after page, each once, without results."""
+    mine = [new_task() for _ in range(7)]
+    for task in mine:
+        await ledger.accept([task, new_task(tenant="t2")])
+    await ledger.change([step(mine[0].task_id, TaskState.SUCCEEDED, result="r")])
+    listed: list[str] = []
+    cursor: str | None = None
+    while True:
+        page, cursor = await ledger.page("t1", [], 3, cursor)
+        listed += [task.task_id for task in page]
+        assert {None} == {task.result for task in page}
+        if cursor is None:
+            break
+    assert [task.task_id for task in reversed(mine)] == listed
+    done, _none = await ledger.page("t1", [TaskState.SUCCEEDED, TaskState.FAILED], 3, None)
+    assert [mine[0].task_id] == [task.task_id for task in done]
+    assert 14 == len((await ledger.page(None, [], 100, None))[0])
+
+
+async def test_results_expire_and_tasks_are_forgotten(ledger: TaskLedger) -> None:
+    """A result is gone when its time is over, the task is known for longer, and then it is not."""
+    expiring, forgotten, kept = (new_task() for _ in range(3))
+    await ledger.accept([expiring, forgotten, kept])
+    await ledger.change(
+        [
+            step(expiring.task_id, TaskState.SUCCEEDED, result="r", keep_result_s=0.01, keep_s=60),
+            step(forgotten.task_id, TaskState.SUCCEEDED, result="r", keep_result_s=0.01, keep_s=0.01),
+            step(kept.task_id, TaskState.SUCCEEDED, result="r", keep_result_s=60, keep_s=60),
+        ]
+    )
+    await asyncio.sleep(0.05)
+    ids = [expiring.task_id, forgotten.task_id, kept.task_id]
+    before = {task.task_id: (task.result, task.has_expired) for task in await ledger.find(ids)}
+    assert ((None, True), ("r", False)) == (before[expiring.task_id], before[kept.task_id])
+    assert 3 == await ledger.sweep(10)
+    assert 0 == await ledger.sweep(10)
+    after = {task.task_id: (task.result, task.has_expired) for task in await ledger.find(ids)}
+    assert {expiring.task_id: (None, True), kept.task_id: ("r", False)} == after
+
+
+async def test_texts_are_walked_and_replaced(ledger: TaskLedger) -> None:
+    """Every text is met once; it is replaced unless it changed; an unfinished task without data is cancelled."""
+    tasks = [new_task(data=f"data {number}") for number in range(5)]
+    await ledger.accept(tasks)
+    await ledger.change([step(tasks[0].task_id, TaskState.SUCCEEDED, result="r", keep_data=False)])
+    met: list[Kept] = []
+    cursor: str | None = None
+    while True:
+        page, cursor = await ledger.read_kept(2, cursor)
+        met += page
+        if cursor is None:
+            break
+    expected = {
+        Kept(tasks[0].task_id, "t1", None, "r"),
+        *(Kept(t.task_id, "t1", f"data {n}", None) for n, t in enumerate(tasks) if n),
+    }
+    assert expected == set(met)
+    old = Kept(tasks[1].task_id, "t1", "data 1", None)
+    new = Kept(tasks[1].task_id, "t1", "sealed anew", None)
+    assert [True, False] == [await ledger.replace_kept(old, new), await ledger.replace_kept(old, new)]
+    assert await ledger.replace_kept(new, Kept(new.task_id, "t1", None, None))
+    (erased,) = await ledger.find([new.task_id])
+    assert (TaskState.CANCELLED, None) == (erased.state, erased.due_at)

@@ -1,0 +1,284 @@
+"""What all tests share: free ports, and a whole running Vestibule that is driven like a user would."""
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from servers.dynamodb import dynamodb_server
+from servers.postgresql import postgresql_server
+
+__all__ = ["dynamodb_server", "postgresql_server"]
+TOKEN = "SECRET_TOKEN"
+READY_TIMEOUT_S = 90
+STOP_TIMEOUT_S = 15
+FIRST_PORT, PORTS, PORT_SHARES = 10_000, 22_000, 4
+
+
+def wait_until(condition: Callable[[], Any], timeout_s: float = 20, what: str = "the condition") -> Any:
+    """Return what `condition` returns as soon as that is true."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"{what} did not come true within {timeout_s} s"
+        time.sleep(0.05)
+
+
+def own_ports() -> range:
+    """Return the ports of this process of the test run: two that run side by side never try for the same one.
+
+    They are below the range that systems take for outgoing connections, which could have one before we bind it.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % PORT_SHARES
+    share = PORTS // PORT_SHARES
+    return range(FIRST_PORT + worker * share, FIRST_PORT + (worker + 1) * share)
+
+
+def free_base_port() -> int:
+    """Return a port that is free together with the three that follow it."""
+    for base in random.SystemRandom().sample(own_ports()[::4], 500):
+        try:
+            for port in range(base, base + 4):
+                with socket.socket() as other:
+                    other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    other.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return base
+    raise RuntimeError("no four free ports in a row")
+
+
+@dataclass
+class System:
+    """A running Vestibule: where it listens, where it keeps what, and its processes."""
+
+    process: subprocess.Popen[bytes]
+    base_port: int
+    data_dir: Path
+    output: Path
+    http: httpx.Client = field(init=False)
+
+    def __post_init__(self) -> None:
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        # As many as threads share it: whatever is beyond the limit is closed, sometimes under another thread's hands.
+        limits = httpx.Limits(max_connections=200, max_keepalive_connections=200)
+        self.http = httpx.Client(base_url=self.url, headers=headers, timeout=40, trust_env=False, limits=limits)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.base_port}"
+
+    def part_url(self, offset: int) -> str:
+        return f"http://127.0.0.1:{self.base_port + offset}"
+
+    def log_lines(self, **wanted: Any) -> list[dict[str, Any]]:
+        """Return the lines of app.log that have all the wanted fields."""
+        lines = [json.loads(line) for line in (self.data_dir / "logs" / "app.log").read_text().splitlines()]
+        return [line for line in lines if all(line.get(name) == value for name, value in wanted.items())]
+
+    def reports(self, kind: str = "") -> list[Path]:
+        return sorted((self.data_dir / "error_reports").glob(f"*_{kind}*.txt"))
+
+    def processes(self, *words: str) -> list[psutil.Process]:
+        """Return the parts of this system whose command line holds all the words."""
+        family = psutil.Process(self.process.pid).children(recursive=True)
+        return [part for part in family if all(word in command_line(part) for word in words)]
+
+    def add(self, key: str, value: str) -> httpx.Response:
+        return self.http.post("/add", json={"key": key, "value": value})
+
+    def everything_written(self) -> bytes:
+        """Return all bytes that people and programs can read beside the store and the queue: logs, reports, output.
+
+        What the client service has logged until now is among them.
+        """
+        if self.process.poll() is None:
+            last = self.http.get("/nowhere").headers["x-request-id"]
+            wait_until(lambda: self.log_lines(request_id=last), what="the line of the last request")
+        files = [*(self.data_dir / "logs").rglob("*"), *(self.data_dir / "error_reports").rglob("*"), self.output]
+        return b"\n".join(path.read_bytes() for path in files if path.is_file())
+
+    def stop(self, signal_number: int = signal.SIGTERM) -> int:
+        self.http.close()
+        if self.process.poll() is None:
+            self.process.send_signal(signal_number)
+        return self.process.wait(STOP_TIMEOUT_S)
+
+
+def command_line(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def start_system(data_dir: Path, output: Path, *options: str, **environment: str) -> System:
+    """Start `vestibule up` and return when it says that everything is ready."""
+    base_port = free_base_port()
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("VESTIBULE_")}
+    command = [sys.executable, "-m", "vestibule", "up", "--data-dir", str(data_dir), "--base-port", str(base_port)]
+    output.write_bytes(b"")
+    # To append: what is written at a place of its own would overwrite what another process wrote there meanwhile.
+    with output.open("ab") as sink:
+        process = subprocess.Popen(
+            [*command, *options], stdout=sink, stderr=subprocess.STDOUT, env={**variables, **environment}
+        )
+    system = System(process, base_port, data_dir, output)
+
+    def is_ready() -> bool:
+        assert process.poll() is None, output.read_text()[-3000:]
+        return b"curl" in output.read_bytes()
+
+    wait_until(is_ready, READY_TIMEOUT_S, f"readiness ({output})")
+    return system
+
+
+def end_system(system: System) -> None:
+    """Stop a system and make sure that nothing of it is left, whatever the test did to it."""
+    family = []
+    if system.process.poll() is None:
+        family = psutil.Process(system.process.pid).children(recursive=True)
+    try:
+        system.stop()
+    except subprocess.TimeoutExpired:
+        system.process.kill()
+        system.process.wait(5)
+    for left in psutil.wait_procs(family, timeout=5)[1]:
+        left.kill()
+
+
+StartSystem = Callable[..., System]
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A Vestibule that a whole session of tests shares; they must not hurt it."""
+    home = tmp_path_factory.mktemp("shared")
+    # Tests ask as strangers more often than a caller may; what comes of that has tests of its own.
+    running = start_system(home / "var", home / "output.log", VESTIBULE_STRANGERS_PER_MINUTE="10000")
+    yield running
+    end_system(running)
+
+
+@contextmanager
+def starting(folder: Path) -> Iterator[StartSystem]:
+    """Give what starts systems in `folder`, and end them afterwards."""
+    started: list[System] = []
+
+    def start_one(*options: str, name: str = "own", **environment: str) -> System:
+        running = start_system(folder / name, folder / f"{name}.log", *options, **environment)
+        started.append(running)
+        return running
+
+    try:
+        yield start_one
+    finally:
+        for running in started:
+            end_system(running)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[StartSystem]:
+    """Starts systems of the test's own, which it may hurt."""
+    with starting(tmp_path) as start_one:
+        yield start_one
+
+
+@pytest.fixture(scope="module")
+def start_for_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartSystem]:
+    """Starts systems that the tests of a module share."""
+    with starting(tmp_path_factory.mktemp("module")) as start_one:
+        yield start_one
+
+
+@dataclass
+class OtlpReceiver:
+    """A collector of traces over OTLP/HTTP: keeps what it is sent, and decodes it."""
+
+    url: str = ""
+    received: list[bytes] = field(default_factory=list)
+
+    def spans(self, trace_id: str = "") -> dict[str, Any]:
+        """Return the spans of a trace, or of all, by name, the last of each."""
+        requests = [ExportTraceServiceRequest.FromString(body) for body in list(self.received)]
+        scopes = [scope for request in requests for one in request.resource_spans for scope in one.scope_spans]
+        found = [one for scope in scopes for one in scope.spans]
+        return {one.name: one for one in found if trace_id in ("", one.trace_id.hex())}
+
+
+@contextmanager
+def receiving() -> Iterator[OtlpReceiver]:
+    """Run a receiver meanwhile."""
+    receiver = OtlpReceiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.path == "/v1/traces":
+                receiver.received.append(body)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    receiver.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield receiver
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture
+def receiver() -> Iterator[OtlpReceiver]:
+    """A collector of the test's own."""
+    with receiving() as own:
+        yield own
+
+
+@pytest.fixture(scope="module")
+def module_receiver() -> Iterator[OtlpReceiver]:
+    """A collector that the tests of a module share."""
+    with receiving() as shared:
+        yield shared
+
+
+@pytest.fixture(name="free_port")
+def free_port_fixture() -> int:
+    """A port that nobody listens on."""
+    return free_base_port()
+
+
+@pytest.fixture(name="own_ports", scope="session")
+def own_ports_fixture() -> range:
+    """The ports that this process of the test run may take."""
+    return own_ports()
+
+
+@pytest.fixture(name="wait_until", scope="session")
+def wait_until_fixture() -> Callable[..., Any]:
+    """The function that waits for a condition."""
+    return wait_until

@@ -1,0 +1,69 @@
+"""The files of the deployments: what every container in them has, and what none may have; `make test-pod` runs them."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from vestibule.cli.deployment_secrets import SHAPES
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())
+DOCUMENTS = list(yaml.safe_load_all((ROOT / "pod.yaml").read_text()))
+POD = next(one for one in DOCUMENTS if one["kind"] == "Pod")["spec"]
+SERVICES: dict[str, Any] = COMPOSE["services"]
+CONTAINERS = {one["name"]: one for one in POD["containers"]}
+IMAGE = "localhost/microsvc"
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_of_compose_is_bounded_and_watched(name: str) -> None:
+    """It starts again, has a health check and limits, and neither a root to write to nor capabilities nor root."""
+    service = SERVICES[name]
+    assert "unless-stopped" == service["restart"]
+    assert service["healthcheck"]["test"]
+    assert {"cpus", "memory"} == service["deploy"]["resources"]["limits"].keys()
+    assert (True, ["ALL"], ["no-new-privileges"]) == (
+        service["read_only"],
+        service["cap_drop"],
+        service["security_opt"],
+    )
+    assert "user" in service or service["image"].endswith(f"{IMAGE}}}")
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_every_container_of_the_pod_is_bounded_and_watched(name: str) -> None:
+    """It has a probe and limits, and neither a root to write to nor capabilities; the pod has a user of its own."""
+    container = CONTAINERS[name]
+    assert container["livenessProbe"]["exec"]["command"]
+    assert {"cpu", "memory"} == container["resources"]["limits"].keys()
+    assert container["securityContext"]["readOnlyRootFilesystem"]
+    assert ["ALL"] == container["securityContext"]["capabilities"]["drop"]
+    assert POD["securityContext"]["runAsNonRoot"]
+
+
+def test_compose_has_the_replicas_that_the_documents_name() -> None:
+    """Two clients, three workers with two processes each, one of everything else."""
+    assert {"client": "${CLIENTS:-2}", "worker": "${WORKERS:-3}"} == {
+        name: service["scale"] for name, service in SERVICES.items() if "scale" in service
+    }
+    assert ["--concurrency", "2"] == SERVICES["worker"]["command"][-2:]
+
+
+def test_no_deployment_holds_a_secret() -> None:
+    """Secrets are files that one command makes; whatever looks like one here was put in by mistake."""
+    assert set(COMPOSE["secrets"]) <= set(SHAPES)
+    mounted = {secret for service in SERVICES.values() for secret in service.get("secrets", [])}
+    assert set(COMPOSE["secrets"]) == mounted
+    assert "Secret" not in {one["kind"] for one in DOCUMENTS}
+    for path in (ROOT / "pod.yaml", ROOT / "deploy" / "compose.yaml"):
+        assert [] == re.findall(r"[0-9a-f]{32,}|[A-Za-z0-9_-]{43,}={0,2}(?=\s|$)", path.read_text())
+
+
+def test_the_balancer_writes_nothing_about_requests() -> None:
+    """Neither its log of requests nor that of errors may have the query of one."""
+    configuration = (ROOT / "deploy" / "balancer" / "nginx.conf").read_text()
+    assert ["off"] == re.findall(r"^\s*access_log (\S+);", configuration, re.MULTILINE)
+    assert ["stderr emerg"] == re.findall(r"^\s*error_log ([^;]+);", configuration, re.MULTILINE)

@@ -1,0 +1,88 @@
+"""Real parts for these tests: a Redis that writes its append-only file, and workers as a deployment starts them."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from redis.exceptions import RedisError
+
+from vestibule.cli.embedded.redis_server import find_redis_program
+from vestibule.client_service.sealed_content import REALM
+from vestibule.client_service.settings import ClientSettings
+from vestibule.sealing import KeyRingFile, Sealer, create_key_ring
+
+
+@dataclass(frozen=True)
+class Place:
+    """A data directory with keys, beside a Redis of its own."""
+
+    settings: ClientSettings
+    redis_dir: Path
+
+    @property
+    def sealer(self) -> Sealer:
+        """Seals for the queue."""
+        return Sealer(KeyRingFile(self.settings.key_ring_path), REALM)
+
+    def append_only_files(self) -> bytes:
+        """Return all that Redis has put on disk."""
+        return b"\n".join(path.read_bytes() for path in self.redis_dir.rglob("*.aof*"))
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """A place to work in."""
+    create_key_ring(tmp_path / "keys" / "keyring.json")
+    with tempfile.TemporaryDirectory(prefix="vst-") as folder:
+        socket = Path(folder) / "r.sock"
+        options = ["--port", "0", "--unixsocket", str(socket), "--dir", folder, "--save", ""]
+        command = [find_redis_program(), *options, "--appendonly", "yes", "--appendfsync", "always"]
+        server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        try:
+            _wait_for_redis(server, socket)
+            yield Place(ClientSettings(data_dir=tmp_path, redis_url=f"unix://{socket}"), Path(folder))
+        finally:
+            server.terminate()
+            server.wait(10)
+
+
+def _wait_for_redis(server: "subprocess.Popen[bytes]", socket: Path) -> None:
+    while server.poll() is None:
+        try:
+            with Redis(unix_socket_path=str(socket)) as redis:
+                redis.ping()
+                return
+        except RedisError:
+            time.sleep(0.01)
+    raise RuntimeError("the Redis server ended at its start")
+
+
+@pytest.fixture
+def start_worker(place: Place) -> Iterator[Callable[..., Path]]:
+    """Starts a worker with more variables and returns the file that takes its output; it ends with the test."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(**environment: str) -> Path:
+        output = place.settings.data_dir / "worker.out"
+        variables = {name: value for name, value in os.environ.items() if not name.startswith("VESTIBULE_")}
+        variables["VESTIBULE_DATA_DIR"] = str(place.settings.data_dir)
+        variables["VESTIBULE_REDIS_URL"] = place.settings.redis_url
+        variables.update(environment)
+        with output.open("ab") as sink:
+            command = [sys.executable, "-m", "vestibule", "worker", "--name", "worker1", "--concurrency", "1"]
+            started.append(subprocess.Popen(command, stdout=sink, stderr=subprocess.STDOUT, env=variables))
+        return output
+
+    yield start
+    for worker in started:
+        assert worker.poll() is None, "a worker has ended in the middle of a test"
+        worker.send_signal(signal.SIGTERM)
+        worker.wait(20)

@@ -1,0 +1,243 @@
+"""The monitoring that comes along works: its rules, and a Vestibule under a real Prometheus and Alertmanager."""
+
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MONITORING = ROOT / "deploy" / "monitoring"
+MARKER = "Zq7MARKERx9"
+WaitUntil = Callable[..., Any]
+
+
+def tool(name: str) -> str:
+    """Return the path of a program, or skip the test."""
+    path = shutil.which(name)
+    if path is None:
+        pytest.skip(f"{name} is not installed (make monitoring-tools)")
+    return path
+
+
+def run(*command: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(command, cwd=MONITORING, capture_output=True, text=True, timeout=100, check=False)
+
+
+def test_the_rules_fire_when_they_should() -> None:
+    """Every alert fires on what it is for, and a quiet system fires none."""
+    ended = run(tool("promtool"), "test", "rules", "rules/alerts.test.yml")
+    assert 0 == ended.returncode, ended.stdout + ended.stderr
+
+
+def test_the_configurations_are_valid() -> None:
+    """Prometheus and Alertmanager take the files as they are."""
+    ended = run(tool("promtool"), "check", "config", "prometheus.yml")
+    assert 0 == ended.returncode, ended.stdout + ended.stderr
+    ended = run(tool("amtool"), "check-config", "alertmanager.yml")
+    assert 0 == ended.returncode, ended.stdout + ended.stderr
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@contextmanager
+def running(log: Path, *command: str) -> Iterator[None]:
+    """Run a program meanwhile."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=log.parent)
+    try:
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@dataclass
+class Watched:
+    """A Vestibule, the Prometheus that scrapes it, and the Alertmanager that both tell."""
+
+    system: Any
+    prometheus: httpx.Client
+    alertmanager: httpx.Client
+
+    def ask(self, expression: str) -> list[dict[str, Any]]:
+        """Return what Prometheus says."""
+        answer = self.prometheus.get("/api/v1/query", params={"query": expression})
+        found: list[dict[str, Any]] = answer.raise_for_status().json()["data"]["result"]
+        return found
+
+
+def configuration(folder: Path, base_port: int, alertmanager_port: int) -> Path:
+    """Return the configuration that comes along, for these ports and in a hurry."""
+    shutil.copytree(MONITORING / "rules", folder / "rules")
+    text = (MONITORING / "prometheus.yml").read_text().replace("15s", "1s")
+    text = re.sub(r"127\.0\.0\.1:800(\d)", lambda port: f"127.0.0.1:{base_port + int(port[1])}", text)
+    path = folder / "prometheus.yml"
+    path.write_text(text.replace("127.0.0.1:9093", f"127.0.0.1:{alertmanager_port}"))
+    return path
+
+
+@pytest.fixture(scope="module")
+def alertmanager_port() -> int:
+    """Where the Alertmanager is going to listen."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def observed(start_for_module: Any, module_receiver: Any, alertmanager_port: int) -> Any:
+    """A Vestibule that sends its alerts to the Alertmanager and its traces to the receiver."""
+    return start_for_module(
+        VESTIBULE_ALERT_CHANNELS='["report_file", "alertmanager"]',
+        VESTIBULE_ALERT_ALERTMANAGER_URL=f"http://127.0.0.1:{alertmanager_port}",
+        VESTIBULE_ALERT_OUTGOING_SCHEMES='["http"]',
+        VESTIBULE_ALERT_OUTGOING_PRIVATE="1",
+        VESTIBULE_ALERT_GROUP_QUIET_S="0",
+        VESTIBULE_OTLP_ENDPOINT=module_receiver.url,
+        VESTIBULE_PROBE_INTERVAL_S="1",
+    )
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory, alertmanager_port: int, request: Any) -> Iterator[Watched]:
+    """The same under a Prometheus and an Alertmanager that run."""
+    prometheus, alertmanager = tool("prometheus"), tool("prometheus-alertmanager")
+    folder = tmp_path_factory.mktemp("monitoring")
+    scraped, told = f"127.0.0.1:{free_port()}", f"127.0.0.1:{alertmanager_port}"
+    options = [f"--storage.path={folder}/alerts", f"--web.listen-address={told}", "--cluster.listen-address="]
+    with running(folder / "alerts.log", alertmanager, f"--config.file={MONITORING}/alertmanager.yml", *options):
+        system = request.getfixturevalue("observed")
+        config = configuration(folder, system.base_port, alertmanager_port)
+        options = [f"--storage.tsdb.path={folder}/data", f"--web.listen-address={scraped}"]
+        with (
+            running(folder / "prometheus.log", prometheus, f"--config.file={config}", *options),
+            httpx.Client(base_url=f"http://{scraped}", timeout=20, trust_env=False) as asked,
+            httpx.Client(base_url=f"http://{told}", timeout=20, trust_env=False) as manager,
+        ):
+            yield Watched(system, asked, manager)
+
+
+def is_up(client: httpx.Client) -> bool:
+    try:
+        return client.get("/-/ready").status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def test_prometheus_sees_what_happened(watched: Watched, wait_until: WaitUntil) -> None:
+    """One leak, one clean pair and one task later, a real Prometheus knows of each, over all processes."""
+    http = watched.system.http
+    assert 200 == watched.system.add("greeting", "hello").status_code
+    assert 422 == watched.system.add(f"{MARKER}-key", f"write to {MARKER.lower()}.muster@example.com").status_code
+    task = http.post("/run", json={"key": "greeting"}).json()
+    assert "succeeded" == http.get(f"/tasks/{task['task_id']}", params={"wait": 30}).json()["state"]
+    http.get(f"/{MARKER}", params={MARKER: MARKER})
+    wait_until(lambda: is_up(watched.prometheus), 60, "Prometheus")
+    expected = {
+        'up{job="vestibule"} == 1': 4,
+        'vestibule_requests_total{route="/add",status="422"} == 1': 1,
+        'vestibule_requests_total{service="client",route="unmatched",status="404"} == 1': 1,
+        'vestibule_findings_total{entity="EMAIL_ADDRESS",action="block"} == 1': 1,
+        'vestibule_decisions_total{action="none"} == 1': 1,
+        'vestibule_alerts_total{type="PersonalData"} == 1': 1,
+        'vestibule_tasks_accepted_total == 1': 1,
+        'sum(vestibule_tasks_total{service=~"worker.*",state="succeeded"}) == 1': 1,
+        'sum(vestibule_task_duration_seconds_count) == 1': 1,
+        'vestibule_store_operation_duration_seconds_count{operation="write",outcome="ok"} > 0': 1,
+        'vestibule_store_commit_changes_count > 0': 1,
+        'vestibule_queue_oldest_age_seconds == 0': 1,
+        'vestibule_workers_alive == 2': 1,
+        'vestibule_part_up == 1': 5,
+        'vestibule_log_lines_lost_total{output="file"} == 0': 6,
+        'count(vestibule_build_info)': 1,
+    }  # fmt: skip
+    for expression, series in expected.items():
+        wait_until(lambda e=expression, n=series: len(watched.ask(e)) >= n, 60, expression)
+
+
+def test_the_rules_are_evaluated_and_quiet(watched: Watched, wait_until: WaitUntil) -> None:
+    """Against real metrics no rule fails, and no alert fires of a system that is well."""
+
+    def rules() -> list[dict[str, Any]]:
+        groups = watched.prometheus.get("/api/v1/rules").json()["data"]["groups"]
+        return [rule for group in groups for rule in group["rules"]]
+
+    wait_until(lambda: is_up(watched.prometheus), 60, "Prometheus")
+    wait_until(lambda: {rule["health"] for rule in rules()} == {"ok"}, 60, "every rule to be evaluated")
+    assert [] == [rule["name"] for rule in rules() if rule.get("state") == "firing"]
+
+
+def test_vestibules_own_alert_reaches_the_alertmanager(watched: Watched, wait_until: WaitUntil) -> None:
+    """The channel that comes along is understood by a real Alertmanager, and routed by its group."""
+    refused = watched.system.add("contact", "write to erika.muster@example.com")
+    assert 422 == refused.status_code
+    arrived = wait_until(
+        lambda: watched.alertmanager.get(
+            "/api/v2/alerts", params={"filter": 'alertname="VestibulePersonalData"'}
+        ).json(),
+        60,
+        "the alert",
+    )
+    labels = arrived[0]["labels"]
+    assert ("PersonalData", "client", "people") == (
+        labels["type"],
+        labels["service"],
+        arrived[0]["receivers"][0]["name"],
+    )
+    assert labels["group_id"]
+    wait_until(
+        lambda: watched.ask('vestibule_alert_deliveries_total{channel="alertmanager",outcome="delivered"} > 0'),
+        60,
+        "the delivery to be counted",
+    )
+
+
+def test_a_trace_goes_from_the_door_to_the_worker(observed: Any, module_receiver: Any, wait_until: WaitUntil) -> None:
+    """Each step is the child of the one before, over two walls and the queue, in the trace that the caller began."""
+    walks = {
+        "0af7651916cd43dd8448eb211c80319c": ["POST /add", "POST database", "POST /write", "store write"],
+        "0af7651916cd43dd8448eb211c80319d": ["POST /run", "run vestibule.process_data"],
+    }
+    parent_id = "b7ad6b7169203331"
+    bodies = ({"key": "traced", "value": "hello"}, {"key": "traced"})
+    for (trace_id, walk), body in zip(walks.items(), bodies, strict=True):
+        headers = {"traceparent": f"00-{trace_id}-{parent_id}-01"}
+        answer = observed.http.post(walk[0].removeprefix("POST "), json=body, headers=headers)
+        assert answer.status_code in {200, 202}
+    for trace_id, walk in walks.items():
+        wait_until(lambda t=trace_id, w=walk: {*w} <= module_receiver.spans(t).keys(), 60, f"the trace of {walk[0]}")
+        spans = module_receiver.spans(trace_id)
+        parents = [parent_id, *(spans[name].span_id.hex() for name in walk[:-1])]
+        assert parents == [spans[name].parent_span_id.hex() for name in walk]
+
+
+def test_nothing_that_was_sent_is_in_metrics_and_traces(
+    observed: Any, module_receiver: Any, wait_until: WaitUntil
+) -> None:
+    """Keys, values, paths, queries and methods that callers make up are in no label and in no span of any part."""
+    observed.add(f"{MARKER}-key", f"hello {MARKER}")
+    for path in ("/read", "/nowhere", f"/tasks/{MARKER}", f"/{MARKER}"):
+        observed.http.get(path, params={"key": MARKER, MARKER: MARKER}, headers={"X-Request-ID": "the-id"})
+    observed.http.request(MARKER.upper(), "/add")
+    observed.http.post("/run", json={"key": f"{MARKER}-key", "processor": MARKER})
+    task = observed.http.post("/messages", json={"text": f"hello {MARKER}", "mode": "async"}).json()
+    observed.http.get(f"/tasks/{task['task_id']}", params={"wait": 30})
+    wait_until(lambda: task["task_id"].encode() in b"".join(module_receiver.received), 60, "the trace of the task")
+    shown = [httpx.get(f"{observed.part_url(part)}/metrics", trust_env=False).text for part in range(4)]
+    assert all("vestibule_requests_total" in text for text in shown)
+    assert MARKER.lower() not in "".join(shown).lower()
+    assert MARKER.lower().encode() not in b"".join(module_receiver.received).lower()

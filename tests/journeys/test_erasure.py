@@ -1,0 +1,40 @@
+"""Erasing a subject: nothing that holds the value stays, in whatever form it was kept, and nothing else goes."""
+
+import pytest
+
+VALUE = "jane.erase.me@example.org"
+
+
+@pytest.mark.parametrize("policy", ["alert", "tokenize"])
+def test_every_form_of_a_value_is_erased(start, policy):
+    """Stored as it came, as a token or as a keyed hash: the entries are gone, and so is the result of a task."""
+    system = start(VESTIBULE_POLICY=policy)
+    assert 200 == system.add("held-1", f"write to {VALUE} today").status_code
+    assert 200 == system.add("held-2", f"<{VALUE.upper()}>").status_code
+    assert 200 == system.add("other-1", "write to mary.jane.erase.me@example.org").status_code
+    assert 200 == system.add("other-2", "nothing about anybody").status_code
+    ran = system.http.post("/run", params={"key": "held-1"}).json()
+    assert "succeeded" == system.http.get(ran["status_url"], params={"wait": 20}).json()["state"]
+
+    erased = system.http.request("DELETE", "/subjects", json={"value": VALUE})
+    # A keyed form is of the value as it was written, so only the text that came in folds its case.
+    gone = ["held-1", "held-2"] if policy == "alert" else ["held-1"]
+    assert (200, 4, len(gone)) == (
+        erased.status_code,
+        erased.json()["entries_examined"],
+        erased.json()["entries_erased"],
+    )
+    assert 1 == erased.json()["results_erased"]
+    for key in gone:
+        assert 404 == system.http.get("/read", params={"key": key}).status_code
+    for key in ("other-1", "other-2"):
+        assert 200 == system.http.get("/read", params={"key": key}).status_code
+    assert 1 == len(system.reports("SubjectErased"))
+    assert VALUE.encode() not in system.everything_written()
+
+
+def test_too_little_to_erase_by_is_refused(system):
+    """A value of three characters would take too much with it; a stranger may not ask at all."""
+    assert 422 == system.http.request("DELETE", "/subjects", json={"value": "abc"}).status_code
+    answer = system.http.request("DELETE", "/subjects", json={"value": VALUE}, headers={"Authorization": "Bearer no"})
+    assert 401 == answer.status_code

@@ -1,0 +1,141 @@
+"""What happens when a part dies, freezes or is away: nothing hangs, nothing is lost, and it heals by itself."""
+
+import signal
+import time
+
+import httpx
+import psutil
+import pytest
+
+FAST_PROBES = {"VESTIBULE_PROBE_INTERVAL_S": "0.3", "VESTIBULE_PROBE_TIMEOUT_S": "0.5"}
+
+
+@pytest.fixture
+def probed(start, wait_until):
+    """A system of the test's own whose scheduler looks several times a second and has found all parts up."""
+    system = start(**FAST_PROBES)
+    wait_until(lambda: set(states(system).values()) == {"up"}, what="all parts up")
+    return system
+
+
+def states(system) -> dict[str, str]:
+    status = httpx.get(f"{system.part_url(3)}/status", headers={"Authorization": "Bearer SECRET_TOKEN"}).json()
+    return {part["name"]: part["state"] for part in status["parts"]}
+
+
+def redis_processes(system) -> list[psutil.Process]:
+    return [process for process in system.processes() if "server" in process.name() and "python" not in process.name()]
+
+
+def timed(call):
+    began = time.monotonic()
+    answer = call()
+    return answer, time.monotonic() - began
+
+
+def test_killed_workers_come_back_and_go_on(probed, wait_until):
+    """kill -9 of both workers and their pools: they are started again, and tasks are done."""
+    first = probed.http.post("/messages", json={"text": "before"}).json()
+    assert "BEFORE" == probed.http.get(first["status_url"], params={"wait": 30}).json()["result"]
+    ready = len(probed.log_lines(event="worker_ready"))
+    for worker in probed.processes("vestibule worker"):
+        worker.kill()
+    wait_until(lambda: len(probed.log_lines(event="worker_ready")) == ready + 2, timeout_s=30, what="both workers")
+    accepted = [probed.http.post("/messages", json={"text": f"work {n}"}).json() for n in range(20)]
+    results = [probed.http.get(task["status_url"], params={"wait": 30}).json()["result"] for task in accepted]
+    assert [f"WORK {n}" for n in range(20)] == results
+
+
+def test_a_killed_database_service_answers_503_and_heals(probed, wait_until):
+    """kill -9 of the store: 503 with Retry-After meanwhile, then everything acknowledged is there."""
+    assert 200 == probed.add("kept", "before the fault").status_code
+    (database,) = probed.processes("vestibule serve database")
+    database.send_signal(signal.SIGSTOP)
+    answer, took_s = timed(lambda: probed.add("frozen", "text"))
+    assert (503, "database") == (answer.status_code, answer.json()["part"])
+    assert int(answer.headers["retry-after"]) >= 1
+    assert took_s < 1.5
+    # Nobody waits for it any more after a few calls in vain, but for the one that finds out.
+    lately = [probed.http.get("/read", params={"key": "kept"}) for _ in range(8)]
+    assert [503] * 8 == [one.status_code for one in lately]
+    assert any("has not answered lately" in one.json()["detail"] for one in lately)
+    database.send_signal(signal.SIGCONT)
+    wait_until(lambda: probed.add("thawed", "text").status_code == 200, what="the store's thaw")
+
+    database.kill()
+    wait_until(lambda: probed.add("after", "text").status_code == 200, what="the store's return")
+    assert "before the fault" == probed.http.get("/read", params={"key": "kept"}).json()["value"]
+
+
+def test_with_redis_frozen_tasks_are_accepted_and_done_later(probed, wait_until):
+    """With the queue frozen /run still answers 202, /add goes on, and the task is done when the queue is back."""
+    probed.add("queued", "text")
+    (redis,) = redis_processes(probed)
+    redis.send_signal(signal.SIGSTOP)
+    try:
+        accepted, took_s = timed(lambda: probed.http.post("/run", params={"key": "queued"}))
+        assert 202 == accepted.status_code
+        assert took_s < 3
+        assert 200 == probed.add("meanwhile", "text").status_code
+        assert "queued" == probed.http.get(accepted.json()["status_url"]).json()["state"]
+        assert 503 == probed.http.get("/readyz").status_code
+    finally:
+        redis.send_signal(signal.SIGCONT)
+
+    def is_done() -> bool:
+        task = probed.http.get(accepted.json()["status_url"], params={"wait": 10}).json()
+        return task.get("result") == "TEXT"
+
+    wait_until(is_done, timeout_s=60, what="the end of the task")
+
+
+def test_business_logic_away_gives_one_alert_down_and_one_back(probed, wait_until):
+    """Only mode sync answers 503; one ServiceDown after three misses, one ServiceRecovered on return."""
+    (logic,) = probed.processes("vestibule serve business-logic")
+    logic.send_signal(signal.SIGSTOP)
+    wait_until(lambda: states(probed)["business_logic"] == "down", what="the part counted as down")
+    assert 503 == probed.http.post("/messages", json={"text": "hey", "mode": "sync"}).status_code
+    assert 202 == probed.http.post("/messages", json={"text": "hey"}).status_code
+    assert 200 == probed.add("fine", "text").status_code
+
+    logic.send_signal(signal.SIGCONT)
+    wait_until(lambda: states(probed)["business_logic"] == "up", what="the part's return")
+    wait_until(lambda: probed.reports("ServiceRecovered"), what="the alert of the return")
+    down = [path for path in probed.reports("ServiceDown") if "business_logic" in path.read_text()]
+    back = [path for path in probed.reports("ServiceRecovered") if "business_logic" in path.read_text()]
+    assert (1, 1) == (len(down), len(back))
+
+
+def test_without_business_logic_the_scheduler_stays_quiet(start, wait_until):
+    """Switched off, it is neither probed nor alerted about; only mode sync answers 503."""
+    system = start("--without-business-logic", **FAST_PROBES)
+    wait_until(lambda: states(system)["workers"] == "up", what="the workers up")
+    wait_until(lambda: len(system.log_lines(event="probe", part="queue")) >= 5, what="five rounds of probes")
+    assert "off" == states(system)["business_logic"]
+    assert [] == system.reports("Service")
+    assert 503 == system.http.post("/messages", json={"text": "hey", "mode": "sync"}).status_code
+    assert 202 == system.http.post("/messages", json={"text": "hey"}).status_code
+
+
+def test_every_part_comes_back_after_kill_9(probed, wait_until):
+    """kill -9 of each part in turn: it is started again, and the whole flow works."""
+    for service in ("client", "scheduler", "database", "business-logic"):
+        words = f"vestibule serve {service}"
+        (part,) = probed.processes(words)
+        part.kill()
+        wait_until(lambda w=words, old=part.pid: [p for p in probed.processes(w) if p.pid != old], what="its return")
+    (redis,) = redis_processes(probed)
+    redis.kill()
+
+    def flow_works() -> bool:
+        try:
+            if probed.add("again", "text").status_code != 200:
+                return False
+            ran = probed.http.post("/run", params={"key": "again"})
+            task = probed.http.get(ran.json()["status_url"], params={"wait": 10})
+            return task.json()["result"] == "TEXT"
+        except (httpx.HTTPError, KeyError):
+            return False
+
+    wait_until(flow_works, timeout_s=60, what="the whole flow")
+    assert psutil.pid_exists(probed.process.pid)

@@ -1,0 +1,61 @@
+"""Requests that are repeated under one `Idempotency-Key`: one effect, one answer."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+REQUESTS = [
+    ("/add", {"key": "repeated", "value": "text"}),
+    ("/run", {"key": "repeated"}),
+    ("/messages", {"text": "hello there"}),
+    ("/messages", {"text": "hello there", "mode": "sync"}),
+]
+
+
+def post(system: Any, path: str, body: dict[str, Any], key: str) -> Any:
+    return system.http.post(path, json=body, headers={"Idempotency-Key": key})
+
+
+@pytest.mark.parametrize(("path", "body"), REQUESTS, ids=["add", "run", "message", "sync"])
+def test_a_repeated_request_gets_the_first_answer(system: Any, path: str, body: dict[str, Any]) -> None:
+    """Same key and same request: the same answer, byte for byte, and no second effect."""
+    system.add("repeated", "text")
+    key = str(uuid4())
+    first, again = (post(system, path, body, key) for _ in range(2))
+    assert first.status_code in (200, 202)
+    assert (first.status_code, first.content) == (again.status_code, again.content)
+    assert first.headers["content-type"] == again.headers["content-type"]
+    assert (None, "true") == (first.headers.get("idempotency-replayed"), again.headers.get("idempotency-replayed"))
+    assert first.content != post(system, path, body, str(uuid4())).content or path == "/messages"
+
+
+def test_a_key_belongs_to_one_request(system: Any) -> None:
+    """Other parameters or another route under the same key are refused; keys that differ in case are two."""
+    key = f"Key-{uuid4()}"
+    assert 202 == post(system, "/messages", {"text": "one"}, key).status_code
+    for path, body in (("/messages", {"text": "two"}), ("/add", {"key": "x", "value": "one"})):
+        refused = post(system, path, body, key)
+        assert (422, "urn:vestibule:problem:idempotency-key-reused") == (refused.status_code, refused.json()["type"])
+    assert 202 == post(system, "/messages", {"text": "two"}, key.upper()).status_code
+    assert 422 == post(system, "/messages", {"text": "one"}, "x" * 256).status_code
+
+
+def test_what_was_refused_can_be_repeated(system: Any) -> None:
+    """A refusal had no effect, so the same request is judged anew."""
+    key = str(uuid4())
+    absent = f"absent-{uuid4()}"
+    assert 404 == post(system, "/run", {"key": absent}, key).status_code
+    system.add(absent, "text")
+    assert 202 == post(system, "/run", {"key": absent}, key).status_code
+
+
+def test_of_many_at_once_one_is_served(system: Any) -> None:
+    """Whoever comes meanwhile hears so, or gets the same answer; the effect is one."""
+    key, name = str(uuid4()), f"at-once-{uuid4()}"
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _n: post(system, "/add", {"key": name, "value": "text"}, key), range(8)))
+    assert {answer.status_code for answer in answers} <= {200, 409}
+    assert 1 == len({answer.content for answer in answers if answer.status_code == 200})
+    assert 1 == system.http.get("/read", params={"key": name}).json()["version"]

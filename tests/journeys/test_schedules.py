@@ -1,0 +1,101 @@
+"""Recurring tasks as callers see them: kept, followed, listed, checked at the door, and deleted."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from vestibule.service_kit.tokens import create_token
+
+LEAK = "write to jane.roe.4711@example.org today"
+
+
+def program(system: Any, *words: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "vestibule", *words, "--url", system.url]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, env={**os.environ, "NO_COLOR": "1"})
+
+
+def test_a_schedule_makes_tasks_until_it_is_deleted(system: Any, wait_until: Callable[..., Any]) -> None:
+    """Every second one task over the value that stands under the key then, with its options, and its result under
+    another; the program lists it and deletes it.
+    """
+    system.add("report", '{"title": "first"}')
+    how = ("--processor", "json_pointer", "--option", "pointer=/title", "--write-to", "title")
+    added = program(system, "schedule", "add", "--key", "report", "--every", "1", *how, "--json")
+    assert 0 == added.returncode, added.stderr
+    schedule_id = json.loads(added.stdout)["schedule_id"]
+
+    def last() -> dict[str, Any]:
+        (one,) = system.http.get("/schedules").json()["schedules"]
+        return dict(one)
+
+    wait_until(lambda: last()["turns"] >= 2, what="two turns")
+    task = system.http.get(f"/tasks/{last()['last_task_id']}", params={"wait": 30}).json()
+    assert ("succeeded", "first") == (task["state"], task["result"])
+    written = system.http.get("/read", params={"key": "title"}).json()
+    assert ("first", True) == (written["value"], written["version"] >= 2)
+    assert schedule_id in program(system, "schedule", "list").stdout
+    assert 0 == program(system, "schedule", "delete", schedule_id).returncode
+    assert [] == system.http.get("/schedules").json()["schedules"]
+    assert 404 == system.http.delete(f"/schedules/{schedule_id}").status_code
+
+
+def test_a_text_is_checked_before_it_recurs(system: Any) -> None:
+    """Personal data in a text is refused as in a message, and appears nowhere; a clean one is kept and not shown."""
+    refused = system.http.post("/schedules", json={"text": LEAK, "every_s": 3600})
+    assert (422, "EMAIL_ADDRESS") == (refused.status_code, refused.json()["findings"][0]["entity"])
+    assert [] == system.http.get("/schedules").json()["schedules"]
+    chain = {"steps": [{"processor": "json_pointer", "options": {"pointer": f"/{LEAK}"}}]}
+    terms = {"key": "k", "processor": "chain", "options": chain, "every_s": 3600}
+    assert [422, 422] == [
+        system.http.post("/schedules", json=terms | more).status_code for more in ({}, {"write_to": LEAK})
+    ]
+    assert b"jane.roe.4711" not in system.everything_written()
+
+    headers = {"Idempotency-Key": "schedule-one"}
+    body = {"text": "sunrise over the hills", "cron": "0 7 * * 1-5", "timezone": "Europe/Berlin"}
+    kept = [system.http.post("/schedules", json=body, headers=headers) for _ in range(2)]
+    assert [201, 201] == [answer.status_code for answer in kept]
+    assert {"next_at", "receipt", "findings"} <= kept[0].json().keys()
+    listed = system.http.get("/schedules").json()
+    assert [kept[0].json()["schedule_id"]] == [one["schedule_id"] for one in listed["schedules"]]
+    assert "sunrise" not in json.dumps(listed)
+    (kept_one,) = listed["schedules"]
+    assert 200 == system.http.delete(f"/schedules/{kept_one['schedule_id']}").status_code
+    assert [] == system.http.get("/schedules").json()["schedules"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"key": "k"},
+        {"key": "k", "every_s": 0.1},
+        {"key": "k", "every_s": 60, "cron": "* * * * *"},
+        {"key": "k", "cron": "61 * * * *"},
+        {"key": "k", "cron": "0 0 30 2 *"},
+        {"key": "k", "cron": "* * * * *", "timezone": "Mars/Olympus"},
+        {"every_s": 60},
+        {"key": "k", "text": "t", "every_s": 60},
+        {"key": "k", "every_s": 60, "processor": "nobody"},
+        {"key": "k", "every_s": 60, "processor": "json_pointer", "options": {"pointer": 7}},
+    ],
+)
+def test_what_cannot_recur_is_refused(system: Any, wrong: dict[str, Any]) -> None:
+    """Times that never come, zones that do not exist, nothing to process or too much: a 422, and nothing is kept."""
+    assert 422 == system.http.post("/schedules", json=wrong).status_code
+
+
+def test_schedules_belong_to_a_tenant(system: Any, wait_until: Callable[..., Any]) -> None:
+    """Another tenant neither sees nor deletes them."""
+    added = system.http.post("/schedules", json={"key": "k", "every_s": 86_400}).json()
+    token, _ = create_token(system.data_dir / "keys" / "tokens.json", "neighbour", ["run"], None, "schedules-next-door")
+    with httpx.Client(base_url=system.url, headers={"Authorization": f"Bearer {token}"}, trust_env=False) as other:
+        wait_until(lambda: other.get("/schedules").status_code == 200, what="the token's being known")
+        assert [] == other.get("/schedules").json()["schedules"]
+        assert 404 == other.delete(f"/schedules/{added['schedule_id']}").status_code
+    assert 200 == system.http.delete(f"/schedules/{added['schedule_id']}").status_code

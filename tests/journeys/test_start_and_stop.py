@@ -1,0 +1,81 @@
+"""Starting and stopping the whole system: side by side, again, in time, and leaving nothing behind."""
+
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+import httpx
+import psutil
+import pytest
+
+from faults.load import expect_all_kept, load_on
+
+
+def test_two_instances_run_side_by_side(system, start):
+    """Different data directories and ports keep them apart."""
+    other = start()
+    assert 200 == other.add("only-here", "text").status_code
+    assert 404 == system.http.get("/read", params={"key": "only-here"}).status_code
+
+
+def test_ctrl_c_ends_everything_in_time(start):
+    """It ends every process within 10 seconds with exit code 0."""
+    system = start()
+    family = psutil.Process(system.process.pid).children(recursive=True)
+    assert len(family) >= 7
+    began = time.monotonic()
+    assert 0 == system.stop(signal.SIGINT)
+    assert time.monotonic() - began < 10
+    assert [] == psutil.wait_procs(family, timeout=1)[1]
+
+
+# It starts a system three times.
+@pytest.mark.timeout(300)
+def test_nothing_is_lost_when_the_system_ends_under_load(start, wait_until):
+    """SIGTERM answers all that is under way, kill -9 of the supervisor leaves no orphan, and what was accepted is done.
+
+    At SIGTERM /readyz says 503 before the door closes, and until it does everybody is served.
+    """
+    system = start(VESTIBULE_DRAIN_S="1")
+    with load_on(system.url) as stopped:
+        wait_until(lambda: len(stopped.accepted) >= 50, what="the load")
+        system.process.send_signal(signal.SIGTERM)
+        leaving = wait_until(lambda: is_leaving(system), what="the word that it stops")
+        assert "It stops: new requests belong elsewhere." == leaving
+        assert 202 == system.http.post("/messages", json={"text": "still served"}).status_code
+        assert 0 == system.stop()
+    # At most one was between the queue of the system and the closing door; nobody had begun to answer it.
+    assert (True, True) == (stopped.cut_off <= 1, stopped.not_connected > 0)
+
+    system = start()
+    expect_all_kept(stopped, system.http, wait_until)
+    family = psutil.Process(system.process.pid).children(recursive=True)
+    with load_on(system.url) as killed:
+        wait_until(lambda: len(killed.accepted) >= 50, what="the load")
+        system.process.send_signal(signal.SIGKILL)
+        system.process.wait(5)
+        assert [] == psutil.wait_procs(family, timeout=5)[1]
+
+    expect_all_kept(killed, start().http, wait_until)
+
+
+def is_leaving(system):
+    """Return what /readyz says of why it is not ready, where it does."""
+    answer = httpx.get(f"{system.url}/readyz", timeout=10, trust_env=False)
+    return answer.json()["detail"] if answer.status_code == 503 else None
+
+
+@pytest.mark.skipif(not (shutil.which("curl") and shutil.which("bash")), reason="needs curl and bash")
+def test_the_printed_curl_lines_work_as_printed(system):
+    """The three lines of the announcement, put into a shell, do what they say."""
+    text = system.output.read_text()
+    lines = [line.strip() for line in text.splitlines() if line.strip().startswith("curl ")]
+    assert 3 == len(lines)
+    answers = [
+        subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=30).stdout for line in lines
+    ]
+    assert '"status":"written"' in answers[0]
+    assert re.search(r'"task_id":"[0-9a-f-]{36}"', answers[1])
+    assert answers[2].strip()

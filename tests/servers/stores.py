@@ -1,0 +1,49 @@
+"""Gives every kind of store the server that it needs, so that tests can build it from a folder alone."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import pytest
+
+from vestibule.database_service.settings import DatabaseSettings
+from vestibule.database_service.store import Store, StoreKind
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How much of a test a store takes: pairs together, bytes of a value, callers at once, and many."""
+
+    together: int = 1000
+    value_bytes: int = 1024 * 1024
+    callers: int = 500
+    many: int = 450
+
+
+# DynamoDB has limits of its own, and the one of the tests has lower ones and takes some milliseconds for each call.
+BOUNDS = {"dynamodb": Bounds(together=25, value_bytes=250_000, callers=10, many=30)}
+
+
+def bounds_of(kind: StoreKind) -> Bounds:
+    """Return how much of a test a kind of store takes."""
+    return BOUNDS.get(kind.scheme, Bounds())
+
+
+# Longer than any machine takes under load.
+PATIENT_S = 60
+
+
+def with_server(kind: StoreKind, request: pytest.FixtureRequest) -> StoreKind:
+    """Return the kind so that `build` finds a place of its own for each data directory, on a server that runs."""
+    urls: dict[str, Callable[[str], str]] = {}
+    if kind.scheme == "postgresql":
+        urls[kind.scheme] = request.getfixturevalue("postgresql_server").database_url
+    elif kind.scheme == "dynamodb":
+        urls[kind.scheme] = request.getfixturevalue("dynamodb_server").table_url
+    else:
+        return kind
+
+    def build(settings: DatabaseSettings) -> Store:
+        url = urls[kind.scheme](str(settings.data_dir))
+        return kind.build(settings.model_copy(update={"database_url": url, "database_timeout_s": PATIENT_S}))
+
+    return replace(kind, build=build)

@@ -1,0 +1,97 @@
+"""An alert is on disk before its request is answered, whatever else happens, and one that cannot be is not lost."""
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from vestibule.alerts import AlertArchive, AlertSettings, AlertType, Severity, build_alert_engine
+
+KILLED = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from vestibule.alerts import AlertSettings, AlertType, build_alert_engine
+
+async def main():
+    engine = build_alert_engine("client", AlertSettings(data_dir=Path(sys.argv[1])))
+    alerts = await asyncio.gather(*(engine.raise_alert(AlertType.SECRET, "It.") for _ in range(int(sys.argv[2]))))
+    Path(sys.argv[3]).write_text(" ".join(alert.id for alert in alerts))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
+
+
+def _wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
+    """Processes that raise alerts at once and are killed right after leave every alert in the record and a report."""
+    command = [sys.executable, "-c", KILLED, str(tmp_path), "100"]
+    answers = [tmp_path / f"answers-{number}" for number in range(3)]
+    killed = [subprocess.Popen([*command, str(answer)], stdout=subprocess.DEVNULL) for answer in answers]
+    assert [-9] * 3 == [process.wait(60) for process in killed]
+    expected = {alert_id for answer in answers for alert_id in answer.read_text().split()}
+    read = {alert.id for alert in AlertArchive(tmp_path / "alerts.db").page(limit=500).alerts}
+    reported = {path.stem.rsplit("_", 1)[1] for path in (tmp_path / "error_reports").glob("*.txt")}
+    assert 300 == len(expected)
+    assert (expected, expected) == (read, reported)
+
+
+async def test_a_record_that_fails_holds_nobody_up_and_catches_up(tmp_path: Path) -> None:
+    """While another holds the lock the caller is answered and the report is there; the record has it afterwards."""
+    engine = build_alert_engine("client", AlertSettings(data_dir=tmp_path))
+    await engine.raise_alert(AlertType.SECRET, "First.")
+    holder = sqlite3.connect(tmp_path / "alerts.db", isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    with structlog.testing.capture_logs() as lines:
+        async with asyncio.timeout(2):
+            alert = await engine.raise_alert(AlertType.SECRET, "Second.")
+    assert "alert_record_failed" in [line["event"] for line in lines]
+    assert 1 == len(list((tmp_path / "error_reports").glob(f"*{alert.id}.txt")))
+    archive = AlertArchive(tmp_path / "alerts.db")
+    assert ["First."] == [one.description for one in archive.page(limit=9).alerts]
+    holder.execute("ROLLBACK")
+    await asyncio.to_thread(_wait_until, lambda: len(archive.page(limit=9).alerts) == 2)
+    assert alert == archive.get(alert.id)
+
+
+async def test_the_tenth_leak_within_an_hour_is_worse(tmp_path: Path) -> None:
+    """Nine leaks of a token have their own severity, the tenth the next higher; another token starts anew."""
+    engine = build_alert_engine("client", AlertSettings(data_dir=tmp_path))
+    of_one = [await engine.raise_alert(AlertType.PERSONAL_DATA, "It.", token_id="one") for _ in range(11)]
+    of_other = await engine.raise_alert(AlertType.PERSONAL_DATA, "It.", token_id="other")
+    harmless = [await engine.raise_alert(AlertType.INVALID_INPUT, "It.", token_id="one") for _ in range(2)]
+    assert [Severity.WARNING] * 9 + [Severity.CRITICAL] * 2 == [alert.severity for alert in of_one]
+    assert [Severity.WARNING, Severity.INFO, Severity.INFO] == [a.severity for a in (of_other, *harmless)]
+    assert of_one[9] == AlertArchive(tmp_path / "alerts.db").get(of_one[9].id)
+
+
+async def test_a_strange_description_loses_no_alert(tmp_path: Path) -> None:
+    """A description that has no UTF-8 form is recorded in a form that has one."""
+    engine = build_alert_engine("client", AlertSettings(data_dir=tmp_path))
+    alert = await engine.raise_alert(AlertType.SECRET, "a \ud800 b")
+    assert r"a \ud800 b" == AlertArchive(tmp_path / "alerts.db").get(alert.id).description
+
+
+async def test_a_record_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    """A record without the column of subjects gets it, and keeps its alerts."""
+    engine = build_alert_engine("client", AlertSettings(data_dir=tmp_path, alert_channels=[]))
+    old = await engine.raise_alert(AlertType.SECRET, "Old.")
+    connection = sqlite3.connect(tmp_path / "alerts.db")
+    connection.executescript(
+        "ALTER TABLE alerts DROP COLUMN subject; ALTER TABLE deliveries DROP COLUMN groups; PRAGMA user_version = 0;"
+    )
+    connection.close()
+    later = build_alert_engine("client", AlertSettings(data_dir=tmp_path, alert_channels=[]))
+    new = await later.raise_alert(AlertType.SERVICE_DOWN, "New.", subject="database")
+    assert [new, old] == AlertArchive(tmp_path / "alerts.db").page(limit=9).alerts

@@ -1,0 +1,63 @@
+"""`vestibule up` where it cannot start: one line that says why, and the exit code that goes with it."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from vestibule.cli.embedded.data_directory import DataDirectory, lock_data_directory, prepare_data_directory
+
+
+def up(*options: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run the command as a user would."""
+    return subprocess.run(
+        [sys.executable, "-m", "vestibule", "up", *options],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, **environment},
+        check=False,
+    )
+
+
+def test_unusable_data_directory():
+    """A directory that cannot be made: exit code 78, and one line that names it."""
+    result = up("--data-dir", "/proc/vestibule")
+    assert 78 == result.returncode
+    assert 1 == len(result.stderr.splitlines())
+    assert "/proc/vestibule" in result.stderr
+
+
+def test_second_instance(tmp_path: Path):
+    """A directory that another instance holds: exit code 1, and the process that holds it."""
+    directory = DataDirectory(tmp_path)
+    prepare_data_directory(directory)
+    with lock_data_directory(directory):
+        result = up(VESTIBULE_DATA_DIR=str(tmp_path))
+    assert 1 == result.returncode
+    assert f"process {os.getpid()}" in result.stderr
+
+
+def test_taken_port(tmp_path: Path, free_ports):
+    """A port in use: exit code 1, the port, and how to choose another; nothing was started."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        result = up("--data-dir", str(tmp_path), VESTIBULE_BASE_PORT=str(port - 1))
+    assert 1 == result.returncode
+    assert f"port {port} " in result.stderr
+    assert "--base-port" in result.stderr
+    assert not (tmp_path / "redis" / "redis.conf").exists()
+
+
+def test_wrong_usage():
+    """A base port that leaves no room for the others is wrong usage: exit code 2."""
+    assert 2 == up("--base-port", "65533").returncode
+
+
+def test_invalid_redis_url(tmp_path: Path, free_ports):
+    """An address that is none of Redis's: exit code 1, before anything is started."""
+    (port,) = free_ports(1)
+    result = up("--data-dir", str(tmp_path), "--base-port", str(port), VESTIBULE_REDIS_URL="http://localhost")
+    assert 1 == result.returncode
+    assert "VESTIBULE_REDIS_URL" in result.stderr

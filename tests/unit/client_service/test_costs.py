@@ -1,0 +1,164 @@
+"""What a request costs, in counts that do not hang on the clock or the machine: a bound that breaks is a finding.
+
+Both services run in this process, joined without a socket; store, queue, scanner, log and signatures are real.
+"""
+
+import asyncio
+import sqlite3
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import structlog
+from fastapi import FastAPI
+from redis import Redis
+
+from vestibule.client_service.main import create_app
+from vestibule.client_service.settings import ClientSettings
+from vestibule.database_service import sqlite_file
+from vestibule.database_service.main import create_app as create_database
+from vestibule.database_service.settings import DatabaseSettings
+from vestibule.service_kit.peer_client import PeerAnswer, PeerClient
+
+HEADERS = {"Authorization": "Bearer SECRET_TOKEN", "Content-Type": "application/json"}
+TEXT = "the quick brown fox jumps over the lazy dog and on"
+
+
+async def _ask(app: FastAPI, method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+    """Serve one request by `app` alone, without what a client of HTTP would do in this process."""
+    status, content = 0, b""
+    bare, _, query = path.partition("?")
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Any) -> None:
+        nonlocal status, content
+        status = message.get("status", status)
+        content += message.get("body", b"")
+
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "path": bare,
+        "raw_path": bare.encode(), "query_string": query.encode(), "root_path": "", "scheme": "http",
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+        "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
+    }  # fmt: skip
+    await app(scope, receive, send)
+    return status, content
+
+
+class Counted:
+    """A front door, and what is counted of what it has others do."""
+
+    def __init__(self, door: FastAPI, calls: "Counter[str]", statements: "Counter[str]") -> None:
+        self.door, self.calls, self.statements = door, calls, statements
+
+    async def post(self, path: str, body: object) -> Any:
+        """Send one request that is served."""
+        status, content = await _ask(self.door, "POST", path, HEADERS, orjson.dumps(body))
+        assert status in {200, 202}, content
+        return orjson.loads(content)
+
+    async def add_many(self, count: int) -> None:
+        """Add pairs, all at once."""
+        await asyncio.gather(*(self.post("/add", {"key": f"k{number}", "value": TEXT}) for number in range(count)))
+
+    def forget(self) -> None:
+        """Count anew."""
+        self.calls.clear()
+        self.statements.clear()
+
+
+@pytest.fixture
+async def counted(settings: ClientSettings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Counted]:
+    """Both services, warm."""
+    calls: Counter[str] = Counter()
+    statements: Counter[str] = Counter()
+    connect = sqlite3.connect
+
+    def traced(path: Path, **options: Any) -> sqlite3.Connection:
+        connection = connect(path, **options)
+        connection.set_trace_callback(lambda statement: statements.update([statement.split()[0].upper()]))
+        return connection
+
+    monkeypatch.setattr(sqlite_file.sqlite3, "connect", traced)
+    # A machine that is busy with other tests may take long over a hundred requests.
+    door = create_app(settings.model_copy(update={"shed_after_s": 0}))
+    database = create_database(DatabaseSettings(data_dir=settings.data_dir, embedded=True))
+
+    async def hop(
+        peer: PeerClient, method: str, path: str, *, body: Any = None, headers: Any = None, **_: Any
+    ) -> PeerAnswer:
+        calls[path] += 1
+        sent = {"Content-Type": "application/json", **peer._headers(headers or {})}
+        status, content = await _ask(database, method, path, sent, orjson.dumps(body))
+        return PeerAnswer(status, orjson.loads(content))
+
+    monkeypatch.setattr(PeerClient, "call", hop)
+    # What a line costs is another matter (benchmarks/log_lines.py).
+    structlog.configure(processors=[structlog.contextvars.merge_contextvars, _drop])
+    async with database.router.lifespan_context(database), door.router.lifespan_context(door):
+        app = Counted(door, calls, statements)
+        await app.add_many(20)
+        app.forget()
+        yield app
+    structlog.reset_defaults()
+
+
+def _drop(_logger: Any, _method: str, _event: Any) -> Any:
+    raise structlog.DropEvent
+
+
+async def test_adds_that_come_together_share_calls_and_commits(counted: Counted) -> None:
+    """A hundred take a few calls to the database service, a statement each, and a few commits."""
+    await counted.add_many(100)
+    assert sum(counted.calls[path] for path in ("/write", "/write/gathered")) <= 6
+    # A second one each where there is a history to keep.
+    assert counted.statements["INSERT"] <= 200
+    assert counted.statements["COMMIT"] <= 20
+    assert counted.statements["SELECT"] <= 10
+
+
+async def test_runs_that_come_together_share_calls_commits_and_commands(counted: Counted, redis: "Redis") -> None:
+    """A hundred take a few calls, a read and a record each, and a few commands of Redis beside them."""
+    commands_before = _commands(redis)
+    sent = await asyncio.gather(*(counted.post("/run", {"key": "k1"}) for _ in range(100)))
+    assert 100 == len({one["task_id"] for one in sent})
+    async with asyncio.timeout(20):
+        while redis.llen("celery") < 100:  # noqa: ASYNC110 - Redis offers nothing to wait for
+            await asyncio.sleep(0.02)
+    assert counted.calls["/tasks/accept"] <= 6
+    assert counted.statements["INSERT"] <= 100
+    assert counted.statements["SELECT"] <= 220
+    assert counted.statements["COMMIT"] <= 20
+    pushed = _commands(redis) - commands_before
+    assert pushed["cmdstat_lpush"] <= 10
+
+
+async def test_an_add_takes_few_steps(counted: Counted) -> None:
+    """From its head to its answer, over both services, an `/add` runs so many functions and not more.
+
+    It was 1,670 by the framework's own way; each of them costs a tenth of a microsecond at least.
+    """
+    steps = 0
+
+    def count(_frame: Any, event: str, _argument: Any) -> None:
+        nonlocal steps
+        steps += event == "call"
+
+    sys.setprofile(count)
+    try:
+        for number in range(50):
+            await counted.post("/add", {"key": f"k{number}", "value": TEXT})
+    finally:
+        sys.setprofile(None)
+    assert steps / 50 <= 700
+
+
+def _commands(redis: "Redis") -> "Counter[str]":
+    found: Any = redis.info("commandstats")
+    return Counter({name: int(stats["calls"]) for name, stats in found.items()})

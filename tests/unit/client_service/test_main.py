@@ -1,0 +1,242 @@
+"""The front door with a real database service behind it and a real queue, as callers see it."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from httpx import ASGITransport, AsyncClient
+from redis import Redis
+
+from vestibule.client_service.main import create_app
+from vestibule.client_service.settings import ClientSettings
+from vestibule.database_service.main import create_app as create_database
+from vestibule.database_service.settings import DatabaseSettings
+from vestibule.policy import Action
+
+MAIL = "anna.schmidt@firma.de"
+
+
+@asynccontextmanager
+async def _database(settings: ClientSettings, port: int) -> AsyncIterator[None]:
+    """Serve the database over a real socket meanwhile."""
+    app = create_database(DatabaseSettings(data_dir=settings.data_dir, alert_channels=["report_file"]))
+    config = uvicorn.Config(app, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve())
+    while not server.started and not serving.done():  # noqa: ASYNC110 - it offers nothing to wait for
+        await asyncio.sleep(0.005)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
+
+
+@asynccontextmanager
+async def _door(settings: ClientSettings) -> AsyncIterator[AsyncClient]:
+    """Give a caller with the development token in front of a door with these settings."""
+    app = create_app(settings)
+    headers = {"Authorization": "Bearer SECRET_TOKEN"}
+    transport = ASGITransport(app, raise_app_exceptions=False)
+    async with (
+        app.router.lifespan_context(app),
+        AsyncClient(transport=transport, base_url="http://door", headers=headers) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+def database_port() -> int:
+    """A free port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def door_settings(settings: ClientSettings, database_port: int) -> ClientSettings:
+    """Settings of a door whose database is where the test serves it."""
+    return settings.model_copy(update={"database_service_url": f"http://127.0.0.1:{database_port}"})
+
+
+@pytest.fixture
+async def client(door_settings: ClientSettings, database_port: int) -> AsyncIterator[AsyncClient]:
+    """A caller in front of a whole door."""
+    async with _database(door_settings, database_port), _door(door_settings) as caller:
+        yield caller
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    """Wait until a condition is true, for as long as a test may take."""
+    while not condition():  # noqa: ASYNC110 - another process makes it true
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("form", ["json", "params"])
+async def test_a_pair_is_added_and_read(client: AsyncClient, form: str) -> None:
+    """JSON and query parameters do the same, and what was added is read with its version."""
+    for version in (1, 2):
+        added = await client.post("/add", **{form: {"key": "ключ 1", "value": "hello & bye"}})  # type: ignore[arg-type]
+        expected = {"status": "written", "key": "ключ 1", "version": version, "findings": []}
+        answer = added.json()
+        assert answer.pop("receipt").count(".") == 2
+        assert (200, expected) == (added.status_code, answer)
+    read = await client.get("/read", params={"key": "ключ 1"})
+    assert {"key": "ключ 1", "value": "hello & bye", "version": 2} == read.json()
+    assert '"2"' == read.headers["etag"]
+    unchanged = await client.get("/read", params={"key": "ключ 1"}, headers={"If-None-Match": '"2"'})
+    assert (304, b"", '"2"') == (unchanged.status_code, unchanged.content, unchanged.headers["etag"])
+    assert 200 == (await client.get("/read", params={"key": "ключ 1"}, headers={"If-None-Match": '"1"'})).status_code
+
+
+@pytest.mark.parametrize(("key", "value", "field"), [("note", f"to {MAIL}", "value"), (MAIL, "hello", "key")])
+async def test_personal_data_is_refused_alerted_and_not_stored(
+    client: AsyncClient, door_settings: ClientSettings, key: str, value: str, field: str
+) -> None:
+    """A 422 says what stands where; its alert is found by id; nothing of it is in any file."""
+    refused = await client.post("/add", json={"key": key, "value": value})
+    body = refused.json()
+    assert (422, "urn:vestibule:problem:personal-data") == (refused.status_code, body["type"])
+    (finding,) = body["findings"]
+    assert ("EMAIL_ADDRESS", field) == (finding["entity"], finding["field"])
+    alert = (await client.get(f"/alerts/{body['alert_id']}")).json()
+    assert (["EMAIL_ADDRESS"], refused.headers["x-request-id"]) == (alert["entities"], alert["request_id"])
+    listed = (await client.get("/alerts")).json()["alerts"][0]
+    assert listed == {name: value for name, value in alert.items() if name != "group"}
+    assert 404 == (await client.get("/read", params={"key": key})).status_code
+    files = [path for path in door_settings.data_dir.rglob("*") if path.is_file()]
+    assert all(MAIL.encode() not in path.read_bytes() for path in files)
+    assert MAIL not in refused.text + json.dumps(alert)
+
+
+async def test_the_policy_redact_stores_names_in_place(door_settings: ClientSettings, database_port: int) -> None:
+    """What is stored is the redacted text, and the answer says what was found."""
+    redacting = door_settings.model_copy(update={"entity_policy": {"EMAIL_ADDRESS": Action.REDACT}})
+    async with _database(redacting, database_port), _door(redacting) as client:
+        added = await client.post("/add", json={"key": "note", "value": f"to {MAIL}!"})
+        read = await client.get("/read", params={"key": "note"})
+    assert (200, ["EMAIL_ADDRESS"]) == (added.status_code, [f["entity"] for f in added.json()["findings"]])
+    assert "to <EMAIL_ADDRESS>!" == read.json()["value"]
+
+
+async def test_a_stored_value_is_run(client: AsyncClient, redis: Redis) -> None:
+    """The answer is a task that is known, and its message holds the stored value."""
+    await client.post("/add", json={"key": "test1", "value": "hello"})
+    for accepted in (await client.post("/run?key=test1"), await client.post("/run", json={"key": "test1"})):
+        assert 202 == accepted.status_code
+        status = (await client.get(accepted.json()["status_url"])).json()
+        assert (accepted.json()["task_id"], "queued", "uppercase") == tuple(
+            status[name] for name in ("task_id", "state", "processor")
+        )
+    await _until(lambda: redis.llen("celery") == 2)
+
+
+@pytest.mark.parametrize(
+    ("request_line", "body", "status", "kind"),
+    [
+        ("POST /run", {"key": "nothing"}, 404, "key-not-found"),
+        ("POST /run?key=nothing", None, 404, "key-not-found"),
+        ("POST /run", {"key": "x", "processor": "nobody"}, 422, "unknown-processor"),
+        ("POST /run", None, 422, "invalid-input"),
+        ("POST /add", None, 422, "invalid-input"),
+        ("POST /add?key=x", None, 422, "invalid-input"),
+        ("POST /add", {"key": "x"}, 422, "invalid-input"),
+        ("POST /add", {"key": "x", "value": "y", "more": 1}, 422, "invalid-input"),
+        ("POST /add?key=x&value=y&key=", None, 422, "invalid-input"),
+        ("GET /read", None, 422, "invalid-input"),
+        ("GET /read?key=nothing", None, 404, "key-not-found"),
+        ("GET /tasks/nothing", None, 404, "task-not-found"),
+        ("GET /tasks/nothing?wait=31", None, 422, "invalid-input"),
+        ("GET /alerts/nothing", None, 404, "alert-not-found"),
+        ("GET /alerts?cursor=nothing", None, 422, "invalid-input"),
+        ("POST /messages", {"text": "x", "mode": "later"}, 422, "invalid-input"),
+        ("POST /messages", {"text": "x", "processor": "nobody"}, 422, "unknown-processor"),
+        ("POST /messages", {"text": "x", "mode": "sync"}, 503, "unavailable"),
+        ("POST /scan", {}, 422, "invalid-input"),
+        ("POST /scan", {"text": "x", "texts": ["y"]}, 422, "invalid-input"),
+        ("POST /scan", {"texts": ["x"] * 1001}, 422, "invalid-input"),
+    ],
+)
+async def test_what_cannot_be_done_is_refused_by_name(
+    client: AsyncClient, request_line: str, body: Any, status: int, kind: str
+) -> None:
+    """Every refusal of the contract has its status and its kind; what is malformed is alerted too."""
+    answer = await client.request(*request_line.split(" "), json=body)
+    assert (status, f"urn:vestibule:problem:{kind}") == (answer.status_code, answer.json()["type"])
+    alerts = (await client.get("/alerts")).json()["alerts"]
+    assert ["InvalidInput"] * (status == 422) == [alert["type"] for alert in alerts]
+
+
+async def test_a_message_is_taken_or_refused(client: AsyncClient, redis: Redis) -> None:
+    """An ordinary message is queued; one with a secret is refused and leaves nothing in the queue."""
+    assert 202 == (await client.post("/messages", json={"text": "hello"})).status_code
+    refused = await client.post("/messages", json={"text": "password=Tr0ub4dor&3"})
+    assert (422, "text") == (refused.status_code, refused.json()["findings"][0]["field"])
+    await _until(lambda: redis.llen("celery") == 1)
+
+
+async def test_scanning_stores_and_alerts_nothing(client: AsyncClient) -> None:
+    """One text or many: findings in the order of the texts, with offsets in code points, and no consequence."""
+    one = await client.post("/scan", json={"text": f"🔑 {MAIL}"})
+    assert [("EMAIL_ADDRESS", 2, 2 + len(MAIL))] == [
+        (finding["entity"], finding["start"], finding["end"]) for finding in one.json()["findings"]
+    ]
+    many = await client.post("/scan", json={"texts": ["hello", MAIL, ""]})
+    assert [0, 1, 0] == [len(result["findings"]) for result in many.json()["results"]]
+    assert [] == (await client.get("/alerts")).json()["alerts"]
+    assert MAIL not in one.text + many.text
+
+
+async def test_a_database_that_is_away_is_a_503_and_heals(door_settings: ClientSettings, database_port: int) -> None:
+    """Writing, reading and running say which part is away and when to try again; when it is back, all work."""
+    async with _door(door_settings) as client:
+        for attempt in ("/add?key=a&value=b", "/run?key=a"):
+            answer = await client.post(attempt)
+            assert (503, "database") == (answer.status_code, answer.json()["part"])
+            assert int(answer.headers["retry-after"]) >= 1
+        assert "database" == (await client.get("/readyz")).json()["part"]
+        async with _database(door_settings, database_port):
+            assert 200 == (await client.post("/add?key=a&value=b")).status_code
+            assert 202 == (await client.post("/run?key=a")).status_code
+            assert 200 == (await client.get("/readyz")).status_code
+
+
+async def test_a_queue_that_is_away_hinders_no_task(door_settings: ClientSettings, database_port: int) -> None:
+    """What is stored stays served, tasks are accepted and known; only the readiness names the queue."""
+    without = door_settings.model_copy(update={"redis_url": "unix:///nowhere/redis.sock"})
+    async with _database(without, database_port), _door(without) as client:
+        assert 200 == (await client.post("/add?key=a&value=b")).status_code
+        for path, body in (("/run?key=a", None), ("/messages", {"text": "x"})):
+            answer = await client.post(path, json=body)
+            assert 202 == answer.status_code
+            assert "queued" == (await client.get(answer.json()["status_url"])).json()["state"]
+        assert "queue" == (await client.get("/readyz")).json()["part"]
+
+
+async def test_a_request_id_that_holds_personal_data_is_replaced(client: AsyncClient) -> None:
+    """Ids that callers choose travel into logs and reports, so they are checked as well."""
+    answer = await client.get("/alerts", headers={"X-Request-ID": "4111-1111-1111-1111"})
+    assert "4111-1111-1111-1111" != answer.headers["x-request-id"]
+
+
+async def test_a_request_id_that_cannot_be_judged_is_replaced(door_settings: ClientSettings) -> None:
+    """A scanner that runs out of time over an id fails no request and lets no id through unchecked."""
+    detection = door_settings.detection.model_copy(update={"max_text_chars": 3})
+    async with _door(door_settings.model_copy(update={"detection": detection})) as client:
+        answer = await client.get("/alerts", headers={"X-Request-ID": "a-long-id"})
+    assert 200 == answer.status_code
+    assert "a-long-id" != answer.headers["x-request-id"]
+
+
+def test_nested_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The limits of detection can be set one by one, and the policy of single entities as JSON."""
+    monkeypatch.setenv("VESTIBULE_DETECTION__MAX_TEXT_CHARS", "77")
+    monkeypatch.setenv("VESTIBULE_ENTITY_POLICY", '{"EMAIL_ADDRESS": "redact"}')
+    read = ClientSettings(data_dir=tmp_path)
+    assert (77, {"EMAIL_ADDRESS": Action.REDACT}) == (read.detection.max_text_chars, read.entity_policy)

@@ -1,0 +1,127 @@
+"""An attempt at a task in a worker: what is reported of it, over a real Redis."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from celery.app.task import Context
+from redis import Redis
+
+from vestibule.client_service.celery_app import VestibuleCelery, create_consumer
+from vestibule.client_service.result_door import ResultNotAllowed
+from vestibule.client_service.settings import ClientSettings
+from vestibule.client_service.task_outcomes import open_outcome
+from vestibule.client_service.task_reports import ENDED_KEY, AttemptFailed, parse_report
+from vestibule.client_service.tasks import process_data_task
+from vestibule.contracts.tasks import TaskState
+from vestibule.contracts.work import WorkOrigin
+from vestibule.processing import ProcessingInterrupted, ProcessorRegistry
+from vestibule.processing.errors import NotJson
+from vestibule.sealing import Sealer
+
+
+class Failing:
+    """Fails with the error that its text names."""
+
+    name = "failing"
+    description = "Fails."
+    examples = ()
+
+    def process(self, data: str) -> str:
+        """Raise the error called `data`, or return it."""
+        errors = {
+            "interrupted": ProcessingInterrupted,
+            "timeout": TimeoutError,
+            "away": ConnectionRefusedError,
+            "value": ValueError,
+            "no json": NotJson,
+        }
+        if data in errors:
+            raise errors[data](data)
+        return data
+
+
+class _OpenDoor:
+    """Lets every result out but one."""
+
+    def let_out(self, result: str, origin: WorkOrigin) -> str:
+        if result == "forbidden":
+            raise ResultNotAllowed
+        return result
+
+
+@pytest.fixture
+def worker(settings: ClientSettings, sealer: Sealer) -> Iterator[VestibuleCelery]:
+    """The application of a worker whose only processor fails as it is told."""
+    app = create_consumer(settings, sealer)
+    app.processors = ProcessorRegistry([Failing()])
+    app.results = _OpenDoor()
+    yield app
+    app.close()
+
+
+def attempt(data: str, task_id: str, **of_request: str) -> str:
+    """Do a task here and return its Celery state; its result is stored as a worker does it.
+
+    `of_request` is what the attempt has noted in its request, which is gone when it has ended here.
+    """
+    done = process_data_task.apply((data, "failing"), task_id=task_id)
+    if done.state in ("SUCCESS", "FAILURE"):
+        process_data_task.backend.store_result(task_id, done.result, done.state, request=Context(**of_request))
+    return str(done.state)
+
+
+@pytest.mark.parametrize("error", ["interrupted", "timeout", "away"])
+def test_an_error_that_may_pass_is_reported_and_no_end(worker: VestibuleCelery, redis: Redis, error: str) -> None:
+    """Each attempt is counted, and there is no result yet; nothing of the error's text is told."""
+    task_id = str(uuid4())
+    assert ["IGNORED", "IGNORED"] == [attempt(error, task_id) for _ in range(2)]
+    reports = [parse_report(report) for report in redis.lrange(ENDED_KEY, 0, -1)]
+    assert [AttemptFailed(task_id, "TaskInterrupted", number) for number in (1, 2)] == reports
+    assert not redis.exists(f"celery-task-meta-{task_id}")
+
+
+def test_an_error_that_will_not_pass_is_the_end(worker: VestibuleCelery, redis: Redis, sealer: Sealer) -> None:
+    """The task has failed, and its id is reported."""
+    task_id = str(uuid4())
+    assert "FAILURE" == attempt("value", task_id)
+    outcome = open_outcome(sealer, task_id, redis.get(f"celery-task-meta-{task_id}"))
+    assert (TaskState.FAILED, "TaskFailed", None) == (outcome.state, outcome.error, outcome.result)
+    assert [task_id] == [parse_report(report) for report in redis.lrange(ENDED_KEY, 0, -1)]
+
+
+@pytest.mark.parametrize(("data", "kind"), [("no json", "NotJson"), ("forbidden", "ResultRefused")])
+def test_an_end_says_why(worker: VestibuleCelery, redis: Redis, sealer: Sealer, data: str, kind: str) -> None:
+    """What an attempt notes of why it is no use, the processor or the door for results, is what callers are told."""
+    task_id = str(uuid4())
+    assert "FAILURE" == attempt(data, task_id, failed_by=kind)
+    outcome = open_outcome(sealer, task_id, redis.get(f"celery-task-meta-{task_id}"))
+    assert (TaskState.FAILED, kind, None) == (outcome.state, outcome.error, outcome.result)
+
+
+def test_a_worker_without_a_door_for_results_gives_none(worker: VestibuleCelery) -> None:
+    """A worker that was put together wrongly fails its tasks, and lets nothing out unchecked."""
+    worker.results = None
+    assert "FAILURE" == attempt("fine", str(uuid4()))
+
+
+def test_a_task_that_ended_its_workers_is_not_begun_again(worker: VestibuleCelery, redis: Redis) -> None:
+    """After as many starts as it may have, it is reported as lost with its workers."""
+    task_id = str(uuid4())
+    redis.hset(f"vestibule:task:{task_id}", "starts", worker.settings.task_max_attempts)
+    assert "IGNORED" == attempt("fine", task_id)
+    assert [AttemptFailed(task_id, "WorkerLost", 4)] == [parse_report(one) for one in redis.lrange(ENDED_KEY, 0, -1)]
+
+
+def test_what_is_done_or_cancelled_is_not_done_again(worker: VestibuleCelery, redis: Redis, sealer: Sealer) -> None:
+    """A message that is given out twice does nothing the second time; the first result stands."""
+    done, cancelled = str(uuid4()), str(uuid4())
+    redis.hset(f"vestibule:task:{cancelled}", "is_cancelled", "1")
+    assert ["SUCCESS", "IGNORED", "IGNORED"] == [
+        attempt("fine", done),
+        attempt("interrupted", done),
+        attempt("fine", cancelled),
+    ]
+    worker.backend.store_result(done, "other", "SUCCESS")
+    assert "fine" == open_outcome(sealer, done, redis.get(f"celery-task-meta-{done}")).result
+    assert {done} == {parse_report(report) for report in redis.lrange(ENDED_KEY, 0, -1)}

@@ -1,0 +1,192 @@
+"""The database service as its peers see it, and as strangers do."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from httpx import ASGITransport, AsyncClient
+
+from vestibule.alerts import AlertArchive, AlertType
+from vestibule.database_service.main import build_store, create_app
+from vestibule.database_service.settings import DatabaseSettings
+from vestibule.database_service.stores.memory import MemoryStore
+from vestibule.database_service.stores.sqlite import SqliteStore
+from vestibule.sealing import KeyRingFile, KeyRingUnreadable, Purpose, add_key, create_key_ring
+from vestibule.service_kit.service_secret import ServiceSecretMissing
+from vestibule.service_kit.tokens import create_token
+
+SECRET = "s" * 43
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> DatabaseSettings:
+    """Settings of an embedded service with its keys in place."""
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "service_secret").write_text(SECRET)
+    create_key_ring(tmp_path / "keys" / "keyring.json")
+    return DatabaseSettings(data_dir=tmp_path, embedded=True, alert_channels=["report_file"])
+
+
+@pytest.fixture
+async def client(settings: DatabaseSettings) -> AsyncIterator[AsyncClient]:
+    """A peer of the running service."""
+    app = create_app(settings)
+    headers = {"Authorization": f"Bearer {SECRET}"}
+    async with (
+        app.router.lifespan_context(app),
+        AsyncClient(transport=ASGITransport(app), base_url="http://database", headers=headers) as peer,
+    ):
+        yield peer
+
+
+async def test_a_pair_is_written_read_listed_and_deleted(client: AsyncClient) -> None:
+    """The four routes do what they say."""
+    written = await client.post("/write", json={"key": "ключ 🔑", "value": "zeile\n\0"})
+    assert (200, {"key": "ключ 🔑", "version": 1}) == (written.status_code, written.json())
+    read = await client.get("/read", params={"key": "ключ 🔑"})
+    assert {"key": "ключ 🔑", "value": "zeile\n\0", "version": 1} == read.json()
+    assert ["ключ 🔑"] == (await client.get("/keys", params={"prefix": "кл"})).json()["keys"]
+    assert {"key": "ключ 🔑", "deleted": True} == (await client.delete("/delete", params={"key": "ключ 🔑"})).json()
+    gone = await client.get("/read", params={"key": "ключ 🔑"})
+    assert (404, "urn:vestibule:problem:key-not-found") == (gone.status_code, gone.json()["type"])
+    assert "ключ" not in gone.text
+    assert not (await client.delete("/delete", params={"key": "ключ 🔑"})).json()["deleted"]
+
+
+async def test_keys_come_in_pages(client: AsyncClient) -> None:
+    """Following the cursors gives every key once, in order."""
+    for number in range(7):
+        await client.post("/write", json={"key": f"k{number}", "value": ""})
+    found, cursor = [], None
+    while True:
+        page = (await client.get("/keys", params={"limit": 3} | ({"cursor": cursor} if cursor else {}))).json()
+        found += page["keys"]
+        cursor = page.get("cursor")
+        if cursor is None or len(found) > 7:
+            break
+    assert [f"k{number}" for number in range(7)] == found
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/write", {"key": "", "value": "x"}),
+        ("POST", "/write", {"key": "a"}),
+        ("POST", "/write", {"key": "a\n", "value": "x"}),
+        ("GET", "/read", None),
+        ("GET", "/read?key=%00", None),
+        ("GET", "/keys?limit=0", None),
+        ("GET", "/keys?limit=1001", None),
+        ("DELETE", "/delete?key=", None),
+    ],
+)
+async def test_a_malformed_request_is_refused(client: AsyncClient, method: str, path: str, body: object) -> None:
+    """The rules of keys and values hold here too, whatever the door has let through."""
+    answer = await client.request(method, path, json=body)
+    assert (422, "urn:vestibule:problem:invalid-input") == (answer.status_code, answer.json()["type"])
+
+
+async def test_only_services_come_in(client: AsyncClient, settings: DatabaseSettings) -> None:
+    """Neither the development token nor a caller's token with every scope opens the database, and each is alerted."""
+    callers, _ = create_token(settings.token_file, "caller", ["*"])
+    for token in ("SECRET_TOKEN", callers):
+        for method, path in (("POST", "/write"), ("GET", "/read?key=a"), ("DELETE", "/delete?key=a"), ("GET", "/keys")):
+            answer = await client.request(method, path, headers={"Authorization": f"Bearer {token}"})
+            assert 401 == answer.status_code
+    alerts = AlertArchive(settings.alert_record_path).page(limit=100).alerts
+    assert [(AlertType.INVALID_TOKEN, "database")] * 8 == [(alert.type, alert.service) for alert in alerts]
+    assert 2 == len({alert.fingerprint for alert in alerts})
+
+
+async def test_a_locked_store_is_a_503(client: AsyncClient, settings: DatabaseSettings) -> None:
+    """What cannot be written now may be written later, and the answer says when to try."""
+    other = sqlite3.connect(settings.sqlite_path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    answer = await client.post("/write", json={"key": "a", "value": "b"})
+    other.close()
+    assert (503, "database", "1") == (answer.status_code, answer.json()["part"], answer.headers["retry-after"])
+    assert 200 == (await client.post("/write", json={"key": "a", "value": "b"})).status_code
+
+
+async def test_many_requests_at_once_are_all_on_disk(client: AsyncClient, settings: DatabaseSettings) -> None:
+    """Every 200 stands for a row that another process can read."""
+    bodies = [{"key": f"k{number}", "value": str(number)} for number in range(200)]
+    answers = await asyncio.gather(*(client.post("/write", json=body) for body in bodies))
+    assert {200} == {answer.status_code for answer in answers}
+    other = sqlite3.connect(settings.sqlite_path)
+    assert 200 == other.execute("SELECT count(*) FROM entries").fetchone()[0]
+    other.close()
+
+
+def test_without_the_secret_nothing_starts(tmp_path: Path) -> None:
+    """A service that could trust nobody does not listen."""
+    with pytest.raises(ServiceSecretMissing):
+        create_app(DatabaseSettings(data_dir=tmp_path))
+
+
+def test_the_url_chooses_the_store(tmp_path: Path) -> None:
+    """The scheme names the store, and a path the file."""
+    assert isinstance(build_store(DatabaseSettings(database_url="memory:")), MemoryStore)
+    assert isinstance(build_store(DatabaseSettings(database_url="sqlite:")), SqliteStore)
+    with pytest.raises(ValueError, match=r"no store for `mongo:`; known are dynamodb, memory, postgresql, sqlite"):
+        build_store(DatabaseSettings(database_url="mongo://user:secret@host/db"))
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [("sqlite:", "var/vestibule.db"), ("sqlite:///srv/x.db", "/srv/x.db"), ("sqlite:x.db", "x.db")],
+)
+def test_the_file_of_the_store(url: str, path: str) -> None:
+    """A file anywhere, or the one in the data directory."""
+    assert Path(path) == DatabaseSettings(database_url=url).sqlite_path
+
+
+async def test_the_service_seals_what_it_keeps(client: AsyncClient, settings: DatabaseSettings) -> None:
+    """A value that was written over HTTP stands in no file of the data directory."""
+    await client.post("/write", json={"key": "a", "value": "Zq7MARKERx9"})
+    assert "Zq7MARKERx9" == (await client.get("/read", params={"key": "a"})).json()["value"]
+    files = [path for path in settings.data_dir.rglob("*") if path.is_file()]
+    assert [] == [path.name for path in files if b"MARKER" in path.read_bytes()]
+
+
+async def test_seals_are_told_and_renewed(client: AsyncClient, settings: DatabaseSettings) -> None:
+    """A rotation counts within seconds in the running service; renewing moves every value to the new key, in pages."""
+    for number in range(5):
+        await client.post("/write", json={"key": f"k{number}", "value": "v"})
+    first = KeyRingFile(settings.key_ring_path).current().active(Purpose.DATA).id
+    assert {"entries": 5, "by_key": {first: 5}, "not_opened": [], "resealed": 0, "cursor": None} == (
+        await client.get("/seals", params={"limit": 10})
+    ).json()
+    second = add_key(settings.key_ring_path, Purpose.DATA).id
+    async with asyncio.timeout(10):
+        while (await client.post("/seals/renew", params={"limit": 2})).json()["resealed"] < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    page = (await client.post("/seals/renew", params={"limit": 2, "cursor": "default/k1"})).json()
+    assert (2, "default/k3") == (page["resealed"], page["cursor"])
+    assert {second: 4, first: 1} == (await client.get("/seals")).json()["by_key"]
+
+
+async def test_a_value_that_does_not_open_is_a_503(client: AsyncClient, settings: DatabaseSettings) -> None:
+    """The answer says that it does not open, and nothing of what stands there."""
+    await client.post("/write", json={"key": "a", "value": "b"})
+    other = sqlite3.connect(settings.sqlite_path, isolation_level=None)
+    other.execute("UPDATE entries SET value = 'Zq7MARKERx9'")
+    other.close()
+    answer = await client.get("/read", params={"key": "a"})
+    assert (503, "database") == (answer.status_code, answer.json()["part"])
+    assert "MARKER" not in answer.text
+
+
+def test_without_the_key_ring_nothing_starts(settings: DatabaseSettings) -> None:
+    """A service that could open nothing does not listen; what it says is one line and no key."""
+    ring = settings.key_ring_path.read_text()
+    for content in ("", "{}", "[]", ring[:-20], ring.replace('"data"', '"other"')):
+        settings.key_ring_path.write_text(content)
+        with pytest.raises(KeyRingUnreadable, match=r"cannot read the key ring .*keyring\.json") as caught:
+            create_app(settings)
+        assert "\n" not in str(caught.value)
+    settings.key_ring_path.unlink()
+    with pytest.raises(KeyRingUnreadable):
+        create_app(settings)

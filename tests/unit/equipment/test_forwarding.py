@@ -1,0 +1,158 @@
+"""Data leaves only to where the settings allow, over the guard that notifications go through."""
+
+import hashlib
+import hmac
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from vestibule.equipment import ProcessorSettings, check_processors
+from vestibule.equipment.forwarding import MOST_ANSWER_BYTES, GuardedWayOut
+from vestibule.processing import Job, Means, ProcessingInterrupted, ProcessorRegistry
+from vestibule.processing.errors import AnswerTooLarge, CannotProcess, ForwardForbidden
+from vestibule.processing.means import UNEQUIPPED
+
+
+class _Receiver(ThreadingHTTPServer):
+    """Keeps what it gets, and answers as its paths say."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        # Wherever this machine looks first when it hears that name.
+        family, _, _, _, address = socket.getaddrinfo("localhost", 0, type=socket.SOCK_STREAM)[0]
+        self.address_family = family
+        super().__init__(address[:2], _Handler)  # type: ignore[arg-type]
+        self.got: list[tuple[str, dict[str, str], bytes]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.server_address[1]}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Receiver
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.got.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+        answer = b"x" * (MOST_ANSWER_BYTES + 1) if self.path == "/much" else b"taken: " + body
+        self.send_response(int(self.path[1:]) if self.path[1:].isdigit() else 200)
+        self.send_header("Location", f"{self.server.url}/elsewhere")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[_Receiver]:
+    """A real server on loopback."""
+    server = _Receiver()
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join(10)
+
+
+def _way_out(**given: Any) -> GuardedWayOut:
+    settings = ProcessorSettings(
+        **{"forward_hosts": ["localhost"], "forward_schemes": ["http"], "forward_private": True, **given}
+    )
+    return GuardedWayOut(settings.forward_guard, settings.forward_secret.get_secret_value())
+
+
+def _forward(way_out: GuardedWayOut, url: str, data: str = "hello") -> str:
+    means = Means(UNEQUIPPED.inspection, way_out, UNEQUIPPED.others)
+    built_in = ProcessorRegistry.discover()
+    registry = ProcessorRegistry([built_in.find("http_forward")], means)
+    return registry.process("http_forward", data, {"url": url}, Job("task-7"))
+
+
+def test_what_is_sent_arrives_once_to_be_told_and_signed(receiver: _Receiver) -> None:
+    """The key is the id of the work, and the signature is that of webhooks."""
+    way_out = _way_out(forward_secret=SecretStr("the-key"))
+    assert "taken: grüße" == _forward(way_out, f"{receiver.url}/in", "grüße")
+    path, headers, body = receiver.got[-1]
+    signed = f"{headers['x-vestibule-timestamp']}.".encode() + body
+    expected = f"sha256={hmac.new(b'the-key', signed, hashlib.sha256).hexdigest()}"
+    assert ("/in", "task-7", expected) == (path, headers["idempotency-key"], headers["x-vestibule-signature"])
+    assert "text/plain; charset=utf-8" == headers["content-type"]
+
+
+def test_a_redirect_is_final_and_not_followed(receiver: _Receiver) -> None:
+    """Nobody sends data on to where nobody checked."""
+    before = len(receiver.got)
+    with pytest.raises(CannotProcess) as caught:
+        _forward(_way_out(), f"{receiver.url}/302")
+    assert ("ForwardRefused", ["/302"]) == (caught.value.kind, [path for path, _, _ in receiver.got[before:]])
+
+
+def test_too_large_an_answer_is_not_read(receiver: _Receiver) -> None:
+    """It takes no memory, and is no result."""
+    with pytest.raises(AnswerTooLarge):
+        _forward(_way_out(), f"{receiver.url}/much")
+
+
+def test_silence_may_pass() -> None:
+    """A host where nobody listens, one that takes connections and says nothing, and a name that is not known."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        closed = f"http://localhost:{silent.getsockname()[1]}/"
+        with pytest.raises(ProcessingInterrupted):
+            _forward(_way_out(), closed)
+        silent.listen()
+        with pytest.raises(ProcessingInterrupted):
+            _forward(_way_out(forward_timeout_s=0.2), closed)
+    with pytest.raises(ProcessingInterrupted):
+        _forward(_way_out(forward_hosts=["nobody.invalid"]), "http://nobody.invalid/")
+
+
+def test_an_address_that_is_not_public_gets_nothing(receiver: _Receiver) -> None:
+    """A name on the list that leads into the own network is refused when it is looked up, for good."""
+    before = len(receiver.got)
+    way_out = _way_out(forward_private=False)
+    assert way_out.refusal_of(f"{receiver.url}/in") is None
+    with pytest.raises(ForwardForbidden):
+        way_out.post(f"{receiver.url}/in", b"hello", {})
+    assert before == len(receiver.got)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://localhost/",
+        "http://elsewhere.example/",
+        "http://tr0ub4dor@localhost/",
+        "http://localhost/#tr0ub4dor",
+        "http://localhost:99999/",
+        "http://[::1",
+        "localhost",
+        "file:///etc/passwd",
+        "http://",
+        "http://localhost/\n",
+        "http://localhost.elsewhere.example/",
+    ],
+)
+def test_other_addresses_are_refused_at_once(url: str) -> None:
+    """The refusal says what is allowed, and does not repeat what was asked for."""
+    reason = _way_out().refusal_of(url)
+    assert reason is not None
+    assert "tr0ub4dor" not in reason
+    with pytest.raises(ForwardForbidden):
+        _way_out().post(url, b"hello", {})
+
+
+def test_without_hosts_nothing_is_sent_anywhere() -> None:
+    """Who does not name a host has not asked for anything to leave."""
+    assert "names no host" in str(GuardedWayOut(ProcessorSettings().forward_guard).refusal_of("https://example.org/"))
+    assert "http_forward" in check_processors(ProcessorSettings()).names

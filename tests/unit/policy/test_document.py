@@ -1,0 +1,66 @@
+"""A policy file is taken as a whole or refused with the line and the reason."""
+
+from pathlib import Path
+
+import pytest
+
+from vestibule.policy import PolicyBroken, Vocabulary
+from vestibule.policy.policy import Policy
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "reason"),
+    [
+        ('default = "block', 1, "no TOML"),
+        ('# mine\ndefualt = "block"', 2, "nothing is called `defualt` here"),
+        ('[entities]\n\nEMAIL_ADRESS = "redact"', 3, "did you mean EMAIL_ADDRESS?"),
+        ('[entities]\nEMAIL_ADDRESS = "readct"', 2, "`action`: input should be 'block', 'redact'"),
+        ('[entities]\nEMAIL_ADDRESS = { action = "mask", threshold = 1.5 }', 2, "`threshold`: input should be less"),
+        ('[entities.PASSWORD]\naction = "mask"\nseverity = "loud"', 3, "`severity`: input should be 'info'"),
+        ('[groups]\nsecrets = ["PASSWORD"]', 2, "secrets is the name of an entity or of a built-in group"),
+        ('[groups]\nmine = ["PASWORD"]', 2, "did you mean PASSWORD?"),
+        ("[groups]\nmine = []", 2, "at least one name is needed"),
+        ('[[rules]]\ntokens = ["a"]\n[[rules]]\nroutes = ["/add"]\naction = "mask"', 1, "a rule says an action"),
+        ('[[rules]]\naction = "mask"', 1, "what `default` is for"),
+        ('[[rules]]\naction = "mask"\nroutes = ["/run"]', 3, "only these routes are checked: /add, /messages"),
+        ('[[rules]]\naction = "mask"\n\ntokens = ["vst_abc"]', 4, "never by itself"),
+        ('[[rules]]\naction = "mask"\nkey_prefixes = [""]', 1, "names nothing"),
+        ('[[rules]]\ntokens = ["a"]\naction = "alert"\n[[rules]]\naction = "mask"\nentities = ["X"]', 6, "called X"),
+        ("dry_run = 'perhaps'", 1, "`dry_run`: input should be a valid boolean"),
+    ],
+)
+def test_a_broken_file_is_refused_with_line_and_reason(
+    tmp_path: Path, vocabulary: Vocabulary, text: str, line: int, reason: str
+) -> None:
+    """Whoever wrote it finds the mistake at once, and a name that nothing goes by is one."""
+    path = tmp_path / "policy.toml"
+    path.write_text(text)
+    with pytest.raises(PolicyBroken) as caught:
+        Policy.read(path, vocabulary)
+    assert line == caught.value.line
+    assert reason in caught.value.reason
+    assert "vst_" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"#" * 1_100_000, None])
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, vocabulary: Vocabulary, content: bytes | None) -> None:
+    """No text, too much of it, or none at all."""
+    path = tmp_path / "policy.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(PolicyBroken):
+        Policy.read(path, vocabulary)
+
+
+def test_the_version_is_of_what_is_said(tmp_path: Path, vocabulary: Vocabulary) -> None:
+    """Comments, blank lines, notes and the order of rules change nothing; a threshold does."""
+    texts = [
+        '[[rules]]\ntokens = ["a", "b"]\naction = "mask"\n[entities]\nPASSWORD = "hash"',
+        '#\n[entities]\nPASSWORD = { action = "hash" }\n\n[[rules]]\nnote = ""\ntokens = ["b", "a"]\naction = "mask"',
+        '[[rules]]\ntokens = ["a", "b"]\naction = "mask"\n[entities]\nPASSWORD = { action = "hash", threshold = 0.9 }',
+    ]
+    versions = []
+    for number, text in enumerate(texts):
+        (tmp_path / str(number)).write_text(text)
+        versions.append(Policy.read(tmp_path / str(number), vocabulary).version)
+    assert versions[0] == versions[1] != versions[2]

@@ -1,0 +1,117 @@
+"""What processors say no to, and how: an error that may pass, or one that says why it will not."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from vestibule.contracts.errors import InvalidInput
+from vestibule.processing import Answer, Job, Means, ProcessingInterrupted, ProcessorRegistry
+from vestibule.processing.doubles import ECHO, EchoingWayOut
+from vestibule.processing.errors import CannotProcess, ResultNotText
+from vestibule.processing.means import UNEQUIPPED
+
+BUILT_IN = ProcessorRegistry.discover()
+
+
+class _Receiver(EchoingWayOut):
+    """A receiver that answers as it is told."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()
+        self.answer = answer
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        super().post(url, body, headers)
+        return self.answer
+
+
+def _with(way_out: EchoingWayOut) -> ProcessorRegistry:
+    known = [BUILT_IN.find(name) for name in BUILT_IN.names]
+    return ProcessorRegistry(known, Means(UNEQUIPPED.inspection, way_out, UNEQUIPPED.others))
+
+
+@pytest.mark.parametrize(
+    ("data", "pointer", "kind"),
+    [
+        ("no json", "", "NotJson"),
+        ("NaN", "", "NotJson"),
+        ("[1e999]", "/0", "NotJson"),
+        ("[" * 100_000, "/0", "NotJson"),
+        ("9" * 5_000, "", "NotJson"),
+        ('{"a": [1]}', "/b", "PointerLeadsNowhere"),
+        ('{"a": [1]}', "/a/1", "PointerLeadsNowhere"),
+        ('{"a": [1]}', "/a/-", "PointerLeadsNowhere"),
+        ('{"a": [1]}', "/a/00", "PointerLeadsNowhere"),
+        ('{"a": [1]}', "/a/٠", "PointerLeadsNowhere"),
+        ('{"a": 1}', "/a/b", "PointerLeadsNowhere"),
+        (r'["\ud800"]', "/0", "ResultNotText"),
+    ],
+)
+def test_a_pointer_that_leads_nowhere_says_why(data: str, pointer: str, kind: str) -> None:
+    """No document breaks it, and each refusal has a kind of its own."""
+    with pytest.raises(CannotProcess) as caught:
+        BUILT_IN.process("json_pointer", data, {"pointer": pointer})
+    assert kind == caught.value.kind
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+def test_a_receiver_that_may_take_it_later_interrupts(status: int) -> None:
+    """The task is tried again."""
+    with pytest.raises(ProcessingInterrupted):
+        _with(_Receiver(Answer(status, b""))).process("http_forward", "x", {"url": ECHO})
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308, 400, 401, 403, 404, 409, 413, 422])
+def test_a_receiver_that_says_no_is_final(status: int) -> None:
+    """It would say so each time; a redirect is nothing that was allowed."""
+    with pytest.raises(CannotProcess) as caught:
+        _with(_Receiver(Answer(status, b""))).process("http_forward", "x", {"url": ECHO})
+    assert "ForwardRefused" == caught.value.kind
+
+
+def test_an_answer_that_is_no_text_is_no_result() -> None:
+    """It could not be stored."""
+    with pytest.raises(ResultNotText):
+        _with(_Receiver(Answer(200, b"\xff"))).process("http_forward", "x", {"url": ECHO})
+
+
+def test_each_step_of_a_chain_is_one_piece_of_work_at_every_attempt() -> None:
+    """A receiver that gets two things from one task tells them apart, and knows each when it comes again."""
+    way_out = EchoingWayOut()
+    forward = {"processor": "http_forward", "options": {"url": ECHO}}
+    for _attempt in range(2):
+        made = _with(way_out).process("chain", "x", {"steps": [forward, {"processor": "uppercase"}, forward]}, Job("t"))
+        assert "X" == made
+    keys = [headers["Idempotency-Key"] for _, headers in way_out.sent]
+    assert (["t.1", "t.3"] * 2, [b"x", b"X"] * 2) == (keys, [body for body, _ in way_out.sent])
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "where"),
+    [
+        ("uppercase", {"anything": 1}, "body/options"),
+        ("json_pointer", {}, "body/options/pointer"),
+        ("json_pointer", {"pointer": "tr0ub4dor"}, "body/options/pointer"),
+        ("redact", {"action": "tr0ub4dor"}, "body/options/action"),
+        ("http_forward", {"url": "https://tr0ub4dor.example/"}, "body/options/url"),
+        ("chain", {"steps": []}, "body/options/steps"),
+        ("chain", {"steps": [{"processor": "chain"}]}, "body/options/steps/0/processor"),
+        (
+            "chain",
+            {"steps": [{"processor": "uppercase"}, {"processor": "tr0ub4dor"}]},
+            "body/options/steps/1/processor",
+        ),
+        (
+            "chain",
+            {"steps": [{"processor": "json_pointer", "options": {"pointer": "tr0ub4dor"}}]},
+            "body/options/steps/0/options/pointer",
+        ),
+    ],
+)
+def test_a_wrong_option_is_named_and_not_repeated(name: str, options: dict[str, Any], where: str) -> None:
+    """The caller learns which it is, also within a chain; what it was is said nowhere."""
+    with pytest.raises(InvalidInput) as caught:
+        _with(EchoingWayOut()).read_options(name, options)
+    assert where in {mistake["where"] for mistake in caught.value.extra["errors"]}  # type: ignore[attr-defined]
+    assert "tr0ub4dor" not in f"{caught.value.detail} {caught.value.extra}"

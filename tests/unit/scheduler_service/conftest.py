@@ -1,0 +1,157 @@
+"""What the tests of the watch share: a store that can go away, a clock that can be set, and a channel that keeps."""
+
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from vestibule.alerts import Alert, AlertEngine
+from vestibule.cli.embedded.redis_server import find_redis_program
+from vestibule.contracts.conditions import ALWAYS, Condition
+from vestibule.contracts.entries import BatchPair, Entry
+from vestibule.contracts.errors import Unavailable
+from vestibule.database_service.store import Write
+from vestibule.database_service.stores.memory import MemoryStore
+from vestibule.scheduler_service.store_gateway import StoreGateway
+
+REDIS_TIMEOUT_S = 0.3
+Server = tuple["subprocess.Popen[bytes]", Path]
+
+
+class StoreNearby(StoreGateway):
+    """The gateway to a store in this process, which goes away when it is told to."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self.is_away = False
+        self.is_full = False
+        self.writes = 0
+
+    async def read_many(self, keys: Sequence[str]) -> list[Entry | None]:
+        self._answer()
+        return await self._store.read_many(keys)
+
+    async def read_all(self, prefix: str) -> list[Entry]:
+        self._answer()
+        found = await self._store.read_many((await self._store.keys(prefix, 1000, None)).keys)
+        return [entry for entry in found if entry is not None]
+
+    async def write(self, key: str, value: str, condition: Condition = ALWAYS, ttl_s: float | None = None) -> int:
+        self._answer(is_change=True)
+        return await self._store.write(key, value, expires_at=_end(ttl_s), condition=condition)
+
+    async def write_many(self, pairs: Sequence[BatchPair]) -> list[int]:
+        self._answer(is_change=True)
+        return await self._store.write_many(
+            [Write(p.key, p.value, _end(p.ttl_s), Condition.of_version(p.expected_version)) for p in pairs]
+        )
+
+    async def delete(self, key: str, condition: Condition = ALWAYS) -> bool:
+        self._answer(is_change=True)
+        return await self._store.delete(key, condition=condition)
+
+    def _answer(self, *, is_change: bool = False) -> None:
+        if self.is_away or (is_change and self.is_full):
+            raise Unavailable("database", "away")
+        self.writes += is_change
+
+
+def _end(ttl_s: float | None) -> datetime | None:
+    return None if ttl_s is None else datetime.now(UTC) + timedelta(seconds=ttl_s)
+
+
+class SteadyClock:
+    """A clock that goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+class Witnesses:
+    """What stands for Redis: one name at a time."""
+
+    def __init__(self) -> None:
+        self.name: str | None = None
+
+    async def beat(self, holder: str, for_s: float) -> bool:
+        self.name = self.name or holder
+        return self.name == holder
+
+
+class Kept:
+    """A channel that keeps what it gets."""
+
+    def __init__(self) -> None:
+        self.alerts: list[Alert] = []
+
+    def deliver(self, alert: Alert) -> None:
+        self.alerts.append(alert)
+
+    @property
+    def types(self) -> list[str]:
+        return [alert.type.value for alert in self.alerts]
+
+
+@pytest.fixture
+def entries() -> MemoryStore:
+    """The store that several schedulers share."""
+    return MemoryStore()
+
+
+@pytest.fixture
+def store(entries: MemoryStore) -> StoreNearby:
+    """The way to it of the first of them."""
+    return StoreNearby(entries)
+
+
+@pytest.fixture
+def clock() -> SteadyClock:
+    """The steady clock."""
+    return SteadyClock()
+
+
+@pytest.fixture
+def kept() -> Kept:
+    """The channel of the test."""
+    return Kept()
+
+
+@pytest.fixture
+def alerts(kept: Kept) -> AlertEngine:
+    """An engine that tells it."""
+    return AlertEngine("scheduler", {"kept": kept}, lambda *_: None)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A real Redis of this test alone, which may freeze or kill it."""
+    with tempfile.TemporaryDirectory(prefix="vst-") as folder:
+        socket = Path(folder) / "r.sock"
+        options = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", folder]
+        process = subprocess.Popen([find_redis_program(), *options], stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 20
+        while not socket.exists() and time.monotonic() < deadline:
+            time.sleep(0.005)
+        yield process, socket
+        process.send_signal(signal.SIGCONT)
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture
+async def redis(server: Server) -> AsyncIterator[Redis]:
+    """A client as the scheduler has it."""
+    client = Redis(
+        unix_socket_path=str(server[1]), socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S
+    )
+    yield client
+    await client.aclose()

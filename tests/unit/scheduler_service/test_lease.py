@@ -1,0 +1,178 @@
+"""Of several schedulers one works, and another takes over within the time of the lease."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vestibule.contracts.entries import BatchPair
+from vestibule.contracts.errors import Unavailable
+from vestibule.database_service.stores.memory import MemoryStore
+from vestibule.scheduler_service.lease import KEY, LOOK, Lease, LeaseLost, Role
+
+from .conftest import SteadyClock, StoreNearby, Witnesses
+
+LEASE_S = 12.0
+
+
+class Replica:
+    """A scheduler with its own way to the store."""
+
+    def __init__(self, name: str, entries: MemoryStore, clock: SteadyClock, witness: Witnesses) -> None:
+        self.store = StoreNearby(entries)
+        self.lease = Lease(self.store, witness, name, LEASE_S, clock)
+
+    @property
+    def role(self) -> Role:
+        return self.lease.role
+
+
+def _pair(clock: SteadyClock) -> tuple[Replica, Replica]:
+    entries, witness = MemoryStore(), Witnesses()
+    return Replica("a:1", entries, clock, witness), Replica("b:1", entries, clock, witness)
+
+
+async def _pass_time(clock: SteadyClock, seconds: float, *replicas: Replica) -> None:
+    """Let time pass, and every replica look as often as it does."""
+    end = clock.now_s + seconds
+    while clock.now_s < end:
+        clock.now_s += LEASE_S * LOOK
+        for replica in replicas:
+            await replica.lease.attend()
+
+
+async def test_one_of_two_works(clock: SteadyClock) -> None:
+    """Whoever comes first works, for as long as it lives; the other looks on."""
+    one, other = _pair(clock)
+    await _pass_time(clock, 10 * LEASE_S, one, other)
+    assert (Role.ACTIVE, Role.PASSIVE) == (one.role, other.role)
+    assert "a:1" == other.lease.holder
+    assert (True, False) == (await one.lease.may_work(), await other.lease.may_work())
+
+
+async def test_another_takes_over_within_the_lease(clock: SteadyClock) -> None:
+    """When the one that works dies, the other works before the time of the lease is over."""
+    one, other = _pair(clock)
+    await _pass_time(clock, LEASE_S, one, other)
+    await _pass_time(clock, LEASE_S, other)
+    assert (Role.ACTIVE, "b:1") == (other.role, other.lease.holder)
+
+
+async def test_who_slept_too_long_does_not_work(clock: SteadyClock) -> None:
+    """A process that was frozen while another took over learns of it before it does anything."""
+    one, other = _pair(clock)
+    await _pass_time(clock, LEASE_S, one, other)
+    await _pass_time(clock, 2 * LEASE_S, other)
+    assert Role.ACTIVE is one.role
+    assert not await one.lease.may_work()
+
+
+async def test_a_lease_that_is_given_back_is_free_at_once(clock: SteadyClock) -> None:
+    """A stop in order leaves no time in which nobody watches."""
+    one, other = _pair(clock)
+    await _pass_time(clock, LEASE_S, one, other)
+    await one.lease.release()
+    await other.lease.attend()
+    assert (Role.PASSIVE, Role.ACTIVE) == (one.role, other.role)
+
+
+async def test_who_comes_back_under_the_same_name_need_not_wait(clock: SteadyClock) -> None:
+    """A scheduler that was killed and started again goes on at once."""
+    entries, witness = MemoryStore(), Witnesses()
+    await Replica("a:1", entries, clock, witness).lease.attend()
+    again = Replica("a:1", entries, clock, witness)
+    await again.lease.attend()
+    assert Role.ACTIVE is again.role
+
+
+async def test_two_of_the_same_name_do_not_take_turns(clock: SteadyClock) -> None:
+    """Where two go by the same name, the one that lost stays passive."""
+    entries, witness = MemoryStore(), Witnesses()
+    one, other = (Replica("a:1", entries, clock, witness) for _ in range(2))
+    await one.lease.attend()
+    await other.lease.attend()
+    await _pass_time(clock, 5 * LEASE_S, one, other)
+    assert (Role.PASSIVE, Role.ACTIVE) == (one.role, other.role)
+    assert 1 == other.lease.term
+
+
+async def test_while_the_store_is_away_who_works_goes_on(clock: SteadyClock) -> None:
+    """Somebody has to say that the store is away, and one is enough; nothing changes when it is back."""
+    one, other = _pair(clock)
+    await _pass_time(clock, LEASE_S, one, other)
+    one.store.is_away = other.store.is_away = True
+    await _pass_time(clock, 5 * LEASE_S, one, other)
+    assert (True, False) == (await one.lease.may_work(), await other.lease.may_work())
+    one.store.is_away = other.store.is_away = False
+    await _pass_time(clock, 5 * LEASE_S, one, other)
+    assert (Role.ACTIVE, Role.PASSIVE) == (one.role, other.role)
+
+
+async def test_without_store_from_the_start_one_works(clock: SteadyClock) -> None:
+    """Where the store was never there, the first works alone, and holds the lease when the store is there."""
+    one, other = _pair(clock)
+    one.store.is_away = other.store.is_away = True
+    await _pass_time(clock, LEASE_S, one, other)
+    assert (Role.ALONE, Role.PASSIVE) == (one.role, other.role)
+    one.store.is_away = other.store.is_away = False
+    await _pass_time(clock, 2 * LEASE_S, one, other)
+    assert (Role.ACTIVE, Role.PASSIVE) == (one.role, other.role)
+
+
+async def test_who_works_dies_while_the_store_is_away(clock: SteadyClock) -> None:
+    """When Redis hears no more of the one that worked, another does."""
+    one, other = _pair(clock)
+    witness = other.lease._witness
+    assert isinstance(witness, Witnesses)
+    await _pass_time(clock, LEASE_S, one, other)
+    other.store.is_away = True
+    witness.name = None
+    await _pass_time(clock, LEASE_S, other)
+    assert Role.ALONE is other.role
+
+
+async def test_what_is_written_is_written_by_the_holder_only(clock: SteadyClock) -> None:
+    """A holder that lost its lease without knowing writes nothing over what the next one wrote."""
+    one, other = _pair(clock)
+    await _pass_time(clock, LEASE_S, one, other)
+    await one.lease.write([BatchPair(key="state", value="one")])
+    await _pass_time(clock, 2 * LEASE_S, other)
+    await other.lease.write([BatchPair(key="state", value="other")])
+    for replica in (one, one):
+        try:
+            await replica.lease.write([BatchPair(key="state", value="late")])
+        except LeaseLost:
+            continue
+        raise AssertionError("it was written")
+    found = await other.store.read("state")
+    assert found is not None
+    assert "other" == found.value
+
+
+async def test_a_write_whose_answer_was_lost_loses_no_lease(clock: SteadyClock) -> None:
+    """The version that its own unheard write made is no other's."""
+    one, other = _pair(clock)
+    await _pass_time(clock, LEASE_S, one, other)
+    entry = await one.store.read(KEY)
+    assert entry is not None
+    await one.store.write(KEY, entry.value)
+    await _pass_time(clock, 2 * LEASE_S, one, other)
+    assert (Role.ACTIVE, Role.PASSIVE) == (one.role, other.role)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.booleans(), st.floats(0.1, 1.5)), max_size=40))
+async def test_whatever_happens_the_store_knows_one_holder(steps: list[tuple[int, bool, float]]) -> None:
+    """Over any order of looks, pauses and absences of the store, only the holder can write."""
+    clock, entries, witness = SteadyClock(), MemoryStore(), Witnesses()
+    replicas = [Replica(f"{name}:1", entries, clock, witness) for name in "abc"]
+    for who, is_away, share in steps:
+        clock.now_s += LEASE_S * share
+        replicas[who].store.is_away = is_away
+        await replicas[who].lease.attend()
+    written = 0
+    for replica in replicas:
+        replica.store.is_away = False
+        try:
+            await replica.lease.write([BatchPair(key="state", value=replica.lease.role)])
+            written += 1
+        except (LeaseLost, Unavailable):
+            continue
+    assert written <= 1

@@ -1,0 +1,105 @@
+"""What the answers of a part add up to, for any sequence of them."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vestibule.scheduler_service.outages import Change, PartRecord, PartState, Thresholds
+from vestibule.scheduler_service.probes import Reading
+
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+STEP = timedelta(seconds=10)
+answers = st.lists(st.booleans(), max_size=40)
+counts = st.integers(1, 5)
+
+
+def _feed(record: PartRecord, some: list[bool], thresholds: Thresholds, patience: int = 0) -> list[Change | None]:
+    return [
+        record.take(BEGAN + number * STEP, Reading(answered), 1.5, thresholds, is_patient=number < patience)
+        for number, answered in enumerate(some)
+    ]
+
+
+@given(answers, counts)
+def test_an_outage_is_told_once_and_its_end_once(some: list[bool], misses_until_down: int) -> None:
+    """Every run of enough misses gives one `WENT_DOWN`, at its n-th miss, and the next answer one `RECOVERED`."""
+    changes = _feed(PartRecord(name="part"), some, Thresholds(misses_until_down=misses_until_down))
+    expected: list[Change | None] = []
+    was_down = False
+    for answered, run in groupby(some):
+        length = len(list(run))
+        told: list[Change | None] = [None] * length
+        if answered and was_down:
+            told[0] = Change.RECOVERED
+        if not answered and length >= misses_until_down:
+            told[misses_until_down - 1] = Change.WENT_DOWN
+        was_down = not answered and length >= misses_until_down
+        expected += told
+    assert expected == changes
+
+
+@given(answers, counts, counts)
+def test_a_part_is_up_again_after_enough_answers(some: list[bool], until_down: int, until_up: int) -> None:
+    """Going down and coming back take turns, and each has as many probes in a row behind it as it needs."""
+    thresholds = Thresholds(misses_until_down=until_down, hits_until_up=until_up)
+    changes = _feed(PartRecord(name="part"), some, thresholds)
+    told = [(number, change) for number, change in enumerate(changes) if change is not None]
+    expected = [Change.WENT_DOWN, Change.RECOVERED]
+    for index, (number, change) in enumerate(told):
+        assert expected[index % 2] is change
+        needed = until_down if change is Change.WENT_DOWN else until_up
+        assert [change is Change.RECOVERED] * needed == some[number + 1 - needed : number + 1]
+
+
+@given(st.lists(st.floats(1, 100), max_size=40), counts)
+def test_slow_answers_degrade_and_a_quick_one_mends(latencies: list[float], until: int) -> None:
+    """Enough slow answers in a row make a part degraded, one quick answer makes it up; neither makes it down."""
+    record = PartRecord(name="part", state=PartState.UP)
+    slow = 0
+    for number, latency_ms in enumerate(latencies):
+        thresholds = Thresholds(misses_until_down=until, slow_ms=50)
+        record.take(BEGAN + number * STEP, Reading(True), latency_ms, thresholds)
+        slow = slow + 1 if latency_ms > 50 else 0
+        assert (PartState.DEGRADED if slow >= until else PartState.UP) is record.state
+
+
+def test_a_strained_part_is_degraded_however_quick() -> None:
+    """A part can say itself that it is not as it should be."""
+    record = PartRecord(name="backlog")
+    for number in range(4):
+        record.take(BEGAN + number * STEP, Reading(True, is_strained=True, note="5000 waiting"), 1, Thresholds())
+    assert (PartState.DEGRADED, "5000 waiting") == (record.state, record.note)
+
+
+@given(answers, counts, st.integers(0, 40))
+def test_while_it_is_patient_nothing_is_down(some: list[bool], misses_until_down: int, patience: int) -> None:
+    """A patient probe makes nothing down, whatever it was before; those that follow do."""
+    thresholds = Thresholds(misses_until_down=misses_until_down)
+    changes = _feed(PartRecord(name="part", state=PartState.UP), some, thresholds, patience)
+    assert Change.WENT_DOWN not in changes[:patience]
+
+
+@given(answers.filter(any), counts)
+def test_the_last_answer_is_the_last_answer(some: list[bool], misses_until_down: int) -> None:
+    """When it last answered and how fast is remembered over misses."""
+    record = PartRecord(name="part")
+    _feed(record, some, Thresholds(misses_until_down=misses_until_down))
+    last = max(number for number, answered in enumerate(some) if answered)
+    assert (BEGAN + last * STEP, 1.5) == (record.last_answer_at, record.latency_ms)
+
+
+def test_an_outage_began_with_its_first_miss() -> None:
+    """People are told since when a part is away, not when that was noticed."""
+    record = PartRecord(name="part")
+    _feed(record, [True, False, False, False, False], Thresholds())
+    assert BEGAN + STEP == record.down_since
+
+
+@given(answers)
+def test_a_record_is_the_same_after_it_was_kept(some: list[bool]) -> None:
+    """What is written and read again goes on where it was."""
+    record = PartRecord(name="part")
+    _feed(record, some, Thresholds())
+    assert record == PartRecord.model_validate_json(record.model_dump_json())

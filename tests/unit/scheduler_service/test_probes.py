@@ -1,0 +1,107 @@
+"""Probes of real parts: what answers does, what does not does not, and neither takes long."""
+
+import asyncio
+import json
+import signal
+import time
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from vestibule.contracts.errors import Unavailable
+from vestibule.contracts.heartbeat import ALIVE_FOR_S, WORKERS_KEY
+from vestibule.contracts.queue import QUEUE, SENT_AT
+from vestibule.scheduler_service.probes import (
+    BacklogLimits,
+    BacklogProbe,
+    RedisProbe,
+    StoreProbe,
+    WorkersProbe,
+)
+
+from .conftest import REDIS_TIMEOUT_S as TIMEOUT_S
+from .conftest import Server, SteadyClock, StoreNearby
+
+
+async def test_a_redis_that_answers_answers(redis: Redis) -> None:
+    """The probe is the plainest question that Redis knows."""
+    assert (await RedisProbe(redis).read()).is_up
+
+
+@pytest.mark.parametrize("fault", [signal.SIGSTOP, signal.SIGKILL], ids=["frozen", "killed"])
+async def test_a_redis_that_does_not_answer_is_told_in_time(
+    redis: Redis, server: Server, fault: signal.Signals
+) -> None:
+    """A probe of a dead or frozen Redis ends when the watch gives it up, and leaves nothing hanging."""
+    assert (await RedisProbe(redis).read()).is_up
+    server[0].send_signal(fault)
+    if fault == signal.SIGKILL:
+        server[0].wait(10)
+    for probe in (RedisProbe(redis), WorkersProbe(redis)):
+        began = time.monotonic()
+        with pytest.raises((RedisError, OSError)):
+            async with asyncio.timeout(2 * TIMEOUT_S):
+                await probe.read()
+        assert time.monotonic() - began < 4 * TIMEOUT_S
+    if fault == signal.SIGSTOP:
+        server[0].send_signal(signal.SIGCONT)
+        assert (await RedisProbe(redis).read()).is_up
+
+
+@pytest.mark.parametrize(
+    ("ages_s", "has_worker"),
+    [
+        ([], False),
+        ([0], True),
+        ([ALIVE_FOR_S - 2], True),
+        ([ALIVE_FOR_S + 2], False),
+        ([ALIVE_FOR_S + 2, 0], True),
+        ([3600, 86_400], False),
+    ],
+)
+async def test_workers_live_as_long_as_they_beat(redis: Redis, ages_s: list[float], has_worker: bool) -> None:
+    """One worker that has beaten lately is enough for tasks to be done; those of long ago do not count."""
+    for number, age_s in enumerate(ages_s):
+        await redis.zadd(WORKERS_KEY, {f"worker-{number}": time.time() - age_s})
+    assert has_worker == (await WorkersProbe(redis).read()).is_up
+
+
+async def test_a_store_that_keeps_is_up(store: StoreNearby) -> None:
+    """A value is really written and read; a store that takes reads only does not answer."""
+    assert (await StoreProbe(store).read()).is_up
+    store.is_full = True
+    with pytest.raises(Unavailable):
+        await StoreProbe(store).read()
+
+
+async def test_a_queue_is_stalled_when_nothing_is_taken(redis: Redis, clock: SteadyClock) -> None:
+    """Not how many wait but that the next stays the next makes a queue stalled; one that is taken ends it."""
+    probe = BacklogProbe(redis, BacklogLimits(depth=2, age_s=30, stalled_s=60), clock)
+    assert (await probe.read()).is_up
+    await redis.lpush(QUEUE, "first", "second")
+    assert (await probe.read()).is_up
+    clock.now_s += 61
+    reading = await probe.read()
+    assert (False, "2 waiting, the oldest for 61 s") == (reading.is_up, reading.note)
+    await redis.rpop(QUEUE)
+    assert (await probe.read()).is_up
+    clock.now_s += 30
+    assert (await probe.read()).is_up
+
+
+async def test_too_many_waiting_tasks_are_a_strain(redis: Redis, clock: SteadyClock) -> None:
+    """A queue that is worked off but long is up, and not as it should be."""
+    probe = BacklogProbe(redis, BacklogLimits(depth=2, age_s=30, stalled_s=60), clock)
+    await redis.lpush(QUEUE, "1", "2", "3")
+    reading = await probe.read()
+    assert (True, True, "3 waiting") == (reading.is_up, reading.is_strained, reading.note)
+
+
+async def test_a_task_that_waits_for_long_is_a_strain(redis: Redis, clock: SteadyClock) -> None:
+    """Where each waits for long, the queue is not as it should be, though tasks are taken."""
+    probe = BacklogProbe(redis, BacklogLimits(depth=9, age_s=30, stalled_s=60), clock)
+    await redis.lpush(QUEUE, json.dumps({"headers": {SENT_AT: time.time() - 40}}))
+    reading = await probe.read()
+    assert (True, True) == (reading.is_up, reading.is_strained)
+    assert (reading.note or "").startswith("1 waiting, the oldest for 4")
