@@ -1,5 +1,7 @@
 """Erasing a subject: nothing that holds the value stays, in whatever form it was kept, and nothing else goes."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 VALUE = "jane.erase.me@example.org"
@@ -38,3 +40,20 @@ def test_too_little_to_erase_by_is_refused(system):
     assert 422 == system.http.request("DELETE", "/subjects", json={"value": "abc"}).status_code
     answer = system.http.request("DELETE", "/subjects", json={"value": VALUE}, headers={"Authorization": "Bearer no"})
     assert 401 == answer.status_code
+
+
+def test_large_values_hold_nobody_up(start):
+    """Where the values are a MiB of prose each, everybody else is served while they are searched."""
+    system = start(VESTIBULE_POLICY="alert")
+    prose = "nothing about anybody, and much of it; " * 26_000
+    with ThreadPoolExecutor(2) as pool:
+        stored = pool.map(lambda number: system.add(f"long-{number}", prose).status_code, range(24))
+        assert {200} == set(stored)
+        assert 200 == system.add("short", f"about {VALUE} alone").status_code
+        erasing = pool.submit(system.http.request, "DELETE", "/subjects", json={"value": VALUE})
+        others = [system.http.get("/read", params={"key": "nothing"}).status_code]
+        while not erasing.done():
+            others.append(system.http.get("/read", params={"key": "nothing"}).status_code)
+    erased = erasing.result()
+    assert (200, 25, 1) == (erased.status_code, erased.json()["entries_examined"], erased.json()["entries_erased"])
+    assert {404} == set(others)

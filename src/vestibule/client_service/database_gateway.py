@@ -17,7 +17,7 @@ from vestibule.contracts.entries import (
 )
 from vestibule.contracts.errors import KeyNotFound, PreconditionFailed, TooLarge, Unavailable
 from vestibule.contracts.principal import Principal
-from vestibule.contracts.subjects import ErasePage
+from vestibule.contracts.subjects import PAGE_TIMEOUT_S, ErasePage
 from vestibule.service_kit.peer_client import PeerAnswer, PeerClient
 
 PART = "database"
@@ -137,7 +137,9 @@ class DatabaseGateway:
             Unavailable: the database service does not confirm it.
         """
         query = {"limit": str(limit)} if cursor is None else {"limit": str(limit), "cursor": cursor}
-        answer = await self._call("POST", "/subjects/erase", query=query, body={"forms": forms})
+        answer = await self._call(
+            "POST", "/subjects/erase", query=query, body={"forms": forms}, timeout_s=PAGE_TIMEOUT_S
+        )
         return ErasePage.model_validate(_expect(answer, 200).body)
 
     async def _call(
@@ -148,9 +150,10 @@ class DatabaseGateway:
         query: Mapping[str, str] | None = None,
         body: object = None,
         condition: Condition = ALWAYS,
+        timeout_s: float | None = None,
     ) -> PeerAnswer:
         headers = self._principal.as_headers() | condition.as_headers()
-        return await self._peer.call(method, path, query=query, body=body, headers=headers)
+        return await self._peer.call(method, path, query=query, body=body, headers=headers, timeout_s=timeout_s)
 
 
 def _expect(answer: PeerAnswer, status: int) -> PeerAnswer:

@@ -8,14 +8,14 @@ import structlog
 from vestibule.alerts import AlertEngine, AlertType, current_origin
 from vestibule.client_service.database_gateway import DatabaseGateway
 from vestibule.client_service.task_results import TaskResults
-from vestibule.contracts.subjects import ErasePage, fold
+from vestibule.contracts.subjects import MAX_FORMS, ErasePage, SubjectSearch
 
-# So few that a page is opened and searched within the time that a peer has to answer, with values of a whole MiB too.
-PAGE = 50
+# The most of a page; it ends earlier where its values are long.
+PAGE = 200
 
 FormsOf = Callable[[str], Iterable[str]]
 EraseSome = Callable[[list[str], int, str | None], Awaitable[ErasePage]]
-EraseFew = Callable[[list[str]], Awaitable[ErasePage]]
+EraseFew = Callable[[SubjectSearch], Awaitable[ErasePage]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +55,14 @@ class Erasure:
         Raises:
             Unavailable: a part does not answer; what was erased until then stays erased, and it can be asked again.
         """
-        forms = fold([value, *self._forms_of(value)])
-        entries = await _erase_all(self._database.erase, forms)
+        search = SubjectSearch([value, *self._forms_of(value)])
+        entries = await _erase_all(self._database.erase, search.forms)
         # They count as entries: a caller has stored them.
-        schedules = await self._erase_schedules(forms)
+        schedules = await self._erase_schedules(search)
         entries.examined += schedules.examined
         entries.erased += schedules.erased
-        tasks = await _erase_all(self._erase_tasks, forms)
-        await self._results.erase(forms)
+        tasks = await _erase_all(self._erase_tasks, search.forms)
+        await self._results.erase(search)
         erased = Erased(entries.examined, entries.erased, tasks.examined, tasks.erased)
         structlog.contextvars.bind_contextvars(entries_erased=entries.erased, results_erased=tasks.erased)
         await self._alerts.raise_alert(
@@ -74,6 +74,15 @@ class Erasure:
 
 
 async def _erase_all(erase: EraseSome, forms: list[str]) -> ErasePage:
+    examined = erased = 0
+    for start in range(0, len(forms), MAX_FORMS):
+        some = await _erase_some(erase, forms[start : start + MAX_FORMS])
+        examined = max(examined, some.examined)
+        erased += some.erased
+    return ErasePage(examined=examined, erased=erased)
+
+
+async def _erase_some(erase: EraseSome, forms: list[str]) -> ErasePage:
     examined = erased = 0
     cursor: str | None = None
     while True:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -28,7 +28,7 @@ from vestibule.contracts.schedules import (
     is_schedule_id,
     place_of,
 )
-from vestibule.contracts.subjects import ErasePage, holds
+from vestibule.contracts.subjects import ErasePage, SubjectSearch
 from vestibule.contracts.tasks import Priority
 from vestibule.policy import Situation
 from vestibule.policy.policy import OPTIONS_FIELD
@@ -126,10 +126,10 @@ class ScheduleDesk:
             raise ScheduleNotFound("No schedule of that id is kept here.")
         await self._database.delete(PROGRESS + place)
 
-    async def erase(self, tenant: str, forms: Sequence[str]) -> ErasePage:
-        """Delete the schedules of a tenant whose texts hold one of `forms`, which are in folded case."""
+    async def erase(self, tenant: str, search: SubjectSearch) -> ErasePage:
+        """Delete the schedules of a tenant in whose texts a subject is found."""
         kept = await self.all_of(tenant)
-        hit = [one.schedule for one in kept if holds(_said(one.schedule), list(forms))]
+        hit = [one.schedule for one in kept if await search.finds_among(_said(one.schedule))]
         for schedule in hit:
             await self.delete(schedule.schedule_id, tenant)
         return ErasePage(examined=len(kept), erased=len(hit))

@@ -5,7 +5,7 @@ from typing import Any
 
 from vestibule.client_service.gathering import Gathering
 from vestibule.contracts.errors import Unavailable
-from vestibule.contracts.subjects import ErasePage
+from vestibule.contracts.subjects import PAGE_TIMEOUT_S, ErasePage
 from vestibule.contracts.task_ledger import (
     MAX_TASKS,
     LedgerTask,
@@ -77,7 +77,9 @@ class TaskLedgerGateway:
     async def erase(self, tenant: str, forms: list[str], limit: int, cursor: str | None) -> ErasePage:
         """Erase the texts of a tenant's tasks that hold one of `forms`, those of a page."""
         query = {"tenant": tenant, "limit": str(limit)} | ({} if cursor is None else {"cursor": cursor})
-        answer = await self._peer.call("POST", "/tasks/subjects/erase", query=query, body={"forms": forms})
+        answer = await self._peer.call(
+            "POST", "/tasks/subjects/erase", query=query, body={"forms": forms}, timeout_s=PAGE_TIMEOUT_S
+        )
         return ErasePage.model_validate(_expect_ok(answer.status, answer.body))
 
     async def _accept(self, tasks: list[NewTask]) -> list[Recorded]:

@@ -1,14 +1,12 @@
 """The results that lie in Redis, all of them: to erase those that hold a subject's value."""
 
-from collections.abc import Sequence
-
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from vestibule.client_service.task_outcomes import open_outcome
 from vestibule.client_service.task_reports import RESULT_PREFIX
 from vestibule.contracts.errors import Unavailable
-from vestibule.contracts.subjects import holds
+from vestibule.contracts.subjects import SubjectSearch
 from vestibule.sealing import CannotOpen, Sealer
 
 
@@ -19,8 +17,8 @@ class TaskResults:
         self._redis = redis
         self._sealer = sealer
 
-    async def erase(self, forms: Sequence[str]) -> tuple[int, int]:
-        """Erase every result that holds one of `forms`, which are in folded case; return how many there were, and went.
+    async def erase(self, search: SubjectSearch) -> tuple[int, int]:
+        """Erase every result in which a subject is found; return how many there were, and went.
 
         Raises:
             Unavailable: Redis does not answer.
@@ -32,15 +30,15 @@ class TaskResults:
                 if not isinstance(content, bytes):
                     continue  # expired meanwhile
                 examined += 1
-                if self._holds(key.decode().removeprefix(RESULT_PREFIX), content, list(forms)):
+                if await self._is_found(search, key.decode().removeprefix(RESULT_PREFIX), content):
                     erased += int(await self._redis.delete(key))
         except (RedisError, OSError) as error:
             raise Unavailable("queue", "The queue does not answer.") from error
         return examined, erased
 
-    def _holds(self, task_id: str, content: bytes, forms: list[str]) -> bool:
+    async def _is_found(self, search: SubjectSearch, task_id: str, content: bytes) -> bool:
         try:
             result = open_outcome(self._sealer, task_id, content).result
         except CannotOpen:
             return False  # nobody can read it either
-        return result is not None and holds(result, forms)
+        return await search.finds_among(result)

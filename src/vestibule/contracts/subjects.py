@@ -1,6 +1,19 @@
 """What is asked and told when everything about a subject is erased."""
 
+import asyncio
+import re
+from collections.abc import Iterable
+
 from pydantic import BaseModel, ConfigDict, Field
+
+# The most forms in one request.
+MAX_FORMS = 10_000
+# A page ends after so long, however few entries it had until then, since values may be a MiB each; whoever asked for it
+# waits longer than for other answers, for what is erased in the background of other work may have to wait for that.
+PAGE_S = 0.5
+PAGE_TIMEOUT_S = 10.0
+# The most characters that are searched without letting others have their turn.
+AT_ONCE_CHARS = 20_000
 
 
 class EraseRequest(BaseModel):
@@ -8,7 +21,7 @@ class EraseRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    forms: list[str] = Field(min_length=1, max_length=10_000)
+    forms: list[str] = Field(min_length=1, max_length=MAX_FORMS)
 
 
 class ErasePage(BaseModel):
@@ -19,33 +32,61 @@ class ErasePage(BaseModel):
     cursor: str | None = Field(default=None, description="Pass it as `cursor` for the next page; absent on the last")
 
 
-def holds(text: str, forms: list[str]) -> bool:
-    """Say whether one of `forms` stands in `text` as a whole, in whatever case: processors may have changed it.
+class SubjectSearch:
+    """Finds a subject's value in texts, in any of its forms, in whatever case: processors may have changed that.
 
-    `forms` are in folded case. A value is not a part of a longer one: jane@example.org is not in mary.jane@example.org.
+    A form has to stand there as a whole: jane@example.org is not in mary.jane@example.org. A search goes over a text
+    once, however many forms there are, since a value has thousands (its tokens and fingerprints) and a text may have a
+    million characters: where a form stands, its longest word stands too, with nothing of a word on either side.
     """
-    folded = text.casefold()
-    # A value may have thousands of forms, tokens and fingerprints among them, and a text a million characters: most
-    # forms hold a character that the text has not, which is told at once.
-    characters = set(folded)
-    return any(characters.issuperset(form) and _stands_in(folded, form) for form in forms)
 
+    def __init__(self, forms: Iterable[str]) -> None:
+        self.forms = sorted({form.casefold() for form in forms} - {""})
+        self._by_word: dict[str, list[tuple[int, str]]] = {}
+        self._without_words: list[str] = []
+        for form in self.forms:
+            words = list(_WORD.finditer(form))
+            if words:
+                longest = max(words, key=lambda word: len(word[0]))
+                self._by_word.setdefault(longest[0], []).append((longest.start(), form))
+            else:
+                self._without_words.append(form)
 
-def fold(forms: list[str]) -> list[str]:
-    """Return the forms in folded case, as `holds` takes them."""
-    return sorted({form.casefold() for form in forms})
+    def finds_in(self, text: str) -> bool:
+        """Say whether one of the forms stands in `text`."""
+        folded = text.casefold()
+        for word in _WORD.finditer(folded):
+            for start, form in self._by_word.get(word[0], ()):
+                if _stands_at(folded, word.start() - start, form):
+                    return True
+        return any(_stands_in(folded, form) for form in self._without_words)
+
+    async def finds_among(self, *texts: str | None) -> bool:
+        """Say the same of several texts, and let an event loop go on meanwhile."""
+        given = [text for text in texts if text is not None]
+        if sum(map(len, given)) <= AT_ONCE_CHARS:
+            return any(map(self.finds_in, given))
+        return await asyncio.to_thread(lambda: any(map(self.finds_in, given)))
 
 
 def _stands_in(text: str, form: str) -> bool:
     at = text.find(form)
     while at >= 0:
-        before, after = text[max(0, at - 2) : at], text[at + len(form) : at + len(form) + 1]
-        is_part_before = before[-1:].isalnum() or (before[-1:] in _INNER and before[:1].isalnum() and len(before) == 2)
-        if not is_part_before and not after.isalnum():
+        if _stands_at(text, at, form):
             return True
         at = text.find(form, at + 1)
     return False
 
 
+def _stands_at(text: str, at: int, form: str) -> bool:
+    if at < 0 or not text.startswith(form, at):
+        return False
+    before, after = text[max(0, at - 2) : at], text[at + len(form) : at + len(form) + 1]
+    is_part_before = before[-1:].isalnum() or (before[-1:] in _INNER and before[:1].isalnum() and len(before) == 2)
+    return not is_part_before and not after.isalnum()
+
+
+# What str.isalnum() is true of.
+_WORD = re.compile(r"[^\W_]+")
 # Signs that join the parts of one value, as in an address before the at sign.
 _INNER = frozenset(".-_+")

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from vestibule.contracts.subjects import ErasePage, fold, holds
+from vestibule.contracts.subjects import PAGE_S, ErasePage, SubjectSearch
 from vestibule.database_service.tenant_space import TenantSpace
 
 
@@ -18,19 +18,23 @@ class SubjectWalk:
 
     async def erase(self, forms: list[str], limit: int, after: str | None) -> ErasePage:
         """Delete the entries of a page whose key or value holds one of `forms`, and earlier versions that do."""
-        folded = fold(forms)
+        search, clock = SubjectSearch(forms), asyncio.get_running_loop().time
+        ends = clock() + PAGE_S
         page = await self._space.keys("", limit, after)
-        erased = 0
+        examined = erased = 0
         for key in page.keys:
-            erased += await self._erase_from(key, folded)
+            erased += await self._erase_from(key, search)
+            examined += 1
+            if clock() > ends and examined < len(page.keys):
+                return ErasePage(examined=examined, erased=erased, cursor=key)
             await asyncio.sleep(0)
-        return ErasePage(examined=len(page.keys), erased=erased, cursor=page.cursor)
+        return ErasePage(examined=examined, erased=erased, cursor=page.cursor)
 
-    async def _erase_from(self, key: str, folded: list[str]) -> int:
+    async def _erase_from(self, key: str, search: SubjectSearch) -> int:
         entry = await self._space.read(key)
         if entry is None:
             return 0
-        if holds(key, folded) or holds(entry.value, folded):
+        if await search.finds_among(key, entry.value):
             return int(await self._space.delete(key))
-        earlier = [one for one in await self._space.history(key) if one.value is not None and holds(one.value, folded)]
+        earlier = [one for one in await self._space.history(key) if await search.finds_among(one.value)]
         return sum([await self._space.forget(key, one.version) for one in earlier])

@@ -5,10 +5,13 @@ from collections import Counter
 from dataclasses import replace
 
 from vestibule.contracts.seals import SealPage
-from vestibule.contracts.subjects import ErasePage, fold, holds
+from vestibule.contracts.subjects import PAGE_S, ErasePage, SubjectSearch
 from vestibule.database_service.sealed_task_ledger import SealedTaskLedger, seals_of
 from vestibule.database_service.task_ledger import Kept
 from vestibule.sealing import CannotOpen
+
+# So many are read at once: data and result of each may be a MiB.
+AT_ONCE = 16
 
 
 class TaskWalk:
@@ -45,19 +48,24 @@ class TaskWalk:
 
     async def erase(self, tenant: str, forms: list[str], limit: int, after: str | None) -> ErasePage:
         """Erase data and result of a tenant's tasks that hold one of `forms`; unfinished ones are cancelled."""
-        folded = fold(forms)
-        tasks, cursor = await self._ledger.read_kept(limit, after)
-        own = [kept for kept in tasks if kept.tenant == tenant]
-        erased = 0
-        for kept in own:
-            if self._holds(kept, folded):
-                erased += await self._ledger.replace_kept(kept, replace(kept, data=None, result=None))
+        search, clock = SubjectSearch(forms), asyncio.get_running_loop().time
+        ends = clock() + PAGE_S
+        cursor, read, page = after, 0, ErasePage(examined=0, erased=0)
+        while True:
+            tasks, cursor = await self._ledger.read_kept(min(AT_ONCE, limit - read), cursor)
+            read += len(tasks)
+            own = [kept for kept in tasks if kept.tenant == tenant]
+            page.examined += len(own)
+            page.erased += sum([await self._erase_from(kept, search) for kept in own])
+            if cursor is None or read >= limit or clock() > ends:
+                return page.model_copy(update={"cursor": cursor})
             await asyncio.sleep(0)
-        return ErasePage(examined=len(own), erased=erased, cursor=cursor)
 
-    def _holds(self, kept: Kept, folded: list[str]) -> bool:
+    async def _erase_from(self, kept: Kept, search: SubjectSearch) -> bool:
         try:
             opened = self._ledger.open_kept(kept)
         except CannotOpen:
             return False  # nobody can read it either
-        return any(holds(text, folded) for text in (opened.data, opened.result) if text is not None)
+        if not await search.finds_among(opened.data, opened.result):
+            return False
+        return await self._ledger.replace_kept(kept, replace(kept, data=None, result=None))

@@ -98,13 +98,14 @@ class PeerClient:
         query: Mapping[str, str] | None = None,
         body: object = None,
         headers: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
     ) -> PeerAnswer:
-        """Send a request and return the answer, whatever its status below 500.
+        """Send a request and return the answer, whatever its status below 500; `timeout_s` replaces the usual one.
 
         Raises:
             Unavailable: the peer does not answer within the timeout, says that it cannot serve, or answers no JSON.
         """
-        until = time.monotonic() + self._timeout_s
+        until = time.monotonic() + (timeout_s or self._timeout_s)
         asked = _Asked(method, path, query, None if body is None else orjson.dumps(body), headers or {})
         tries = TRIES_OF_A_READ if method == "GET" else 1
         for attempt in range(1, tries + 1):

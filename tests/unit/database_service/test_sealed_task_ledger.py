@@ -10,7 +10,7 @@ from vestibule.contracts.work import WorkOrigin, WorkTerms
 from vestibule.database_service.sealed_task_ledger import REALM, SealedTaskLedger, TaskWork
 from vestibule.database_service.task_ledger import Kept
 from vestibule.database_service.task_ledgers.memory import MemoryTaskLedger
-from vestibule.database_service.task_walk import TaskWalk
+from vestibule.database_service.task_walk import AT_ONCE, TaskWalk
 from vestibule.sealing import CannotOpen, KeyRingFile, Purpose, Sealer, add_key, create_key_ring
 
 TERMS = WorkTerms(
@@ -88,3 +88,16 @@ async def test_seals_are_renewed_and_subjects_erased_with_the_terms(
     assert {"one": TaskWork(DATA, TERMS), "two": TaskWork(DATA, None)} == await renewing.read_work(["one", "two"])
     assert 1 == (await walk.erase("t1", ["hidden-option"], 10, None)).erased
     assert {"two"} == set(await renewing.read_work(["one", "two"]))
+
+
+async def test_an_erasure_that_takes_long_goes_on_with_the_next_page(
+    ledger: SealedTaskLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page whose time is over ends where it is, and the pages together leave out nothing."""
+    monkeypatch.setattr("vestibule.database_service.task_walk.PAGE_S", 0)
+    await ledger.accept([_task(f"task-{number}", TERMS) for number in range(3 * AT_ONCE)])
+    walk, cursor, pages = TaskWalk(ledger), None, []
+    while not pages or cursor is not None:
+        pages.append(await walk.erase("t1", ["hidden-option"], 1000, cursor))
+        cursor = pages[-1].cursor
+    assert [(AT_ONCE, AT_ONCE)] * 3 == [(page.examined, page.erased) for page in pages]

@@ -75,6 +75,19 @@ async def test_erasing_stays_within_the_tenant() -> None:
     ]
 
 
+async def test_an_erasure_that_takes_long_goes_on_with_the_next_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page whose time is over ends where it is, and the pages together leave out nothing."""
+    monkeypatch.setattr("vestibule.database_service.subject_walk.PAGE_S", 0)
+    space = TenantSpace(MemoryStore(), Principal("a"))
+    for number in range(3):
+        await space.write(f"k{number}", "write to jane@example.org")
+    walk, cursor, pages = SubjectWalk(space), None, []
+    while not pages or cursor is not None:
+        pages.append(await walk.erase(["jane@example.org"], 100, cursor))
+        cursor = pages[-1].cursor
+    assert [(1, 1)] * 3 == [(page.examined, page.erased) for page in pages]
+
+
 async def test_a_value_opens_in_its_tenant_alone(tmp_path: Path) -> None:
     """A sealed value that somebody moves in the store under the same key of another tenant does not open."""
     create_key_ring(tmp_path / "ring.json")
