@@ -21,13 +21,14 @@ up: $(VENV)/.run  ## start everything on this machine; Ctrl-C stops it
 
 # Three at a time, since the long ones mostly wait; they come first, so that none is left running alone at the end.
 test: $(VENV)/.dev  ## run the whole test suite
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS) || tests/again $$?
 
 test-browser: $(VENV)/.browser  ## the pages for people in a real browser; skipped where there is none (.ci/browser installs one)
-	$(BIN)/pytest -n0 -m browser tests/browser $(ARGS)
+	$(BIN)/pytest -n0 -m browser tests/browser $(ARGS) || tests/again $$? -m browser tests/browser
 
 test-pod: $(VENV)/.dev  ## build the image, start the pod and the compose deployment, drive, hurt and remove them
-	VESTIBULE_TEST_PODMAN="$(PODMAN)" $(BIN)/pytest -n0 -m pod $(if $(findstring tests/,$(ARGS)),,tests/pod) $(ARGS)
+	export VESTIBULE_TEST_PODMAN="$(PODMAN)"; \
+		$(BIN)/pytest -n0 -m pod $(if $(findstring tests/,$(ARGS)),,tests/pod) $(ARGS) || tests/again $$? -m pod tests/pod
 
 bench: $(VENV)/.dev  ## load on Vestibule, the tutorial version and bare answers, side by side (minutes; needs wrk)
 	$(BIN)/python -m benchmarks.load --json build/bench.json $(ARGS)
