@@ -1,6 +1,8 @@
 """Mixed load at 70% of what a system can carry, for a while: what grows that should not?
 
-    python -m benchmarks.steady [--minutes 10]
+    python -m benchmarks.steady [--minutes 10] [--rate REQUESTS_PER_SECOND]
+
+With --rate it is as many a second as that, for a machine that is not free the whole time.
 
 Prints memory (USS), descriptors and times of ten stretches, and ends with 1 where memory or descriptors grew from the
 second stretch to the last by more than is allowed, where something was not served, or where no log was rotated.
@@ -88,18 +90,24 @@ def faults_of(stretches: list[Stretch], log_dir: Path) -> list[str]:
     return faults
 
 
+def carried_per_s(url: str) -> float:
+    """Return how many requests of the mix a second can be sent, by as many of each as it has, one after the other."""
+    rates = [asyncio.run(measure(url, TOKEN, route, CONNECTIONS, 2)) for route in dict.fromkeys(MIX)]
+    times_s = dict(zip(dict.fromkeys(MIX), (one.elapsed_s / len(one.took_s) for one in rates), strict=True))
+    return len(MIX) / sum(times_s[route] for route in MIX)
+
+
 def main() -> None:
     """Drive, look, and judge."""
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("--minutes", type=float, default=10)
-    seconds = ask.parse_args().minutes * 60 / STRETCHES
+    ask.add_argument("--rate", type=float)
+    options = ask.parse_args()
+    seconds = options.minutes * 60 / STRETCHES
     stretches: list[Stretch] = []
     with tempfile.TemporaryDirectory() as name, vestibule(Path(name), VESTIBULE_LOG_MAX_BYTES="1000000") as system:
-        rates = [asyncio.run(measure(system.url, TOKEN, route, CONNECTIONS, 2)) for route in dict.fromkeys(MIX)]
-        # As many of each as the mix has, one after the other.
-        times_s = dict(zip(dict.fromkeys(MIX), (one.elapsed_s / len(one.took_s) for one in rates), strict=True))
-        rate = SHARE * len(MIX) / sum(times_s[route] for route in MIX)
-        print(f"{rate:,.0f} requests/s, {SHARE:.0%} of what this mix can be sent with")
+        rate = options.rate or SHARE * carried_per_s(system.url)
+        print(f"{rate:,.0f} requests/s" + ("" if options.rate else f", {SHARE:.0%} of what this mix can be sent with"))
         for number in range(STRETCHES):
             stretches.append(look(system, asyncio.run(drive(system.url, rate, seconds))))
             one = stretches[-1]
