@@ -75,7 +75,7 @@ lock: $(UV)  ## resolve the dependencies anew into requirements/*.lock
 	requirements/compile $(UV)
 
 monitoring-tools:  ## install Prometheus and Alertmanager from Debian's packages, for their tests; start neither
-	.ci/monitoring-tools
+	.ci/from-debian prometheus prometheus-alertmanager
 
 clean:  ## remove what was installed here
 	rm -rf $(VENV) .tools

@@ -87,7 +87,7 @@ def rabbitmq(folder: Path) -> Iterator[Rabbit]:
     """Run a node meanwhile."""
     programs = [str(path) for path in HOME_OF_PROGRAMS.glob(PROGRAM)]
     if not programs or shutil.which("epmd") is None:
-        pytest.skip("needs rabbitmq (.ci/rabbitmq)")
+        pytest.skip("needs rabbitmq (Debian: apt install rabbitmq-server)")
     folder.mkdir(exist_ok=True)
     rabbit = Rabbit(folder, (processes.free_port(), processes.free_port(), processes.free_port()), programs[0])
     try:

@@ -4,6 +4,7 @@ Both services run in this process, joined without a socket; store, queue, scanne
 """
 
 import asyncio
+import gc
 import sqlite3
 import sys
 from collections import Counter
@@ -157,6 +158,20 @@ async def test_an_add_takes_few_steps(counted: Counted) -> None:
     finally:
         sys.setprofile(None)
     assert steps / 50 <= 700
+
+
+async def test_an_add_leaves_nothing_behind(counted: Counted) -> None:
+    """What an `/add` allocates is free again after it; the store alone grows, and a history has ten versions."""
+
+    async def blocks_after(adds: int) -> int:
+        for number in range(adds):
+            await counted.post("/add", {"key": f"k{number % 10}", "value": TEXT})
+        gc.collect()
+        return sys.getallocatedblocks()
+
+    await blocks_after(200)
+    before = await blocks_after(200)
+    assert await blocks_after(800) - before < 400
 
 
 def _commands(redis: "Redis") -> "Counter[str]":
