@@ -2,9 +2,7 @@
 
 import json
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +19,7 @@ import psutil
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from servers import ports
 from servers.dynamodb import dynamodb_server
 from servers.postgresql import postgresql_server
 
@@ -28,7 +27,6 @@ __all__ = ["dynamodb_server", "postgresql_server"]
 TOKEN = "SECRET_TOKEN"
 READY_TIMEOUT_S = 90
 STOP_TIMEOUT_S = 15
-FIRST_PORT, PORTS, PORT_SHARES = 10_000, 22_000, 4
 
 
 def wait_until(condition: Callable[[], Any], timeout_s: float = 20, what: str = "the condition") -> Any:
@@ -40,30 +38,6 @@ def wait_until(condition: Callable[[], Any], timeout_s: float = 20, what: str = 
             return value
         assert time.monotonic() < deadline, f"{what} did not come true within {timeout_s} s"
         time.sleep(0.05)
-
-
-def own_ports() -> range:
-    """Return the ports of this process of the test run: two that run side by side never try for the same one.
-
-    They are below the range that systems take for outgoing connections, which could have one before we bind it.
-    """
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % PORT_SHARES
-    share = PORTS // PORT_SHARES
-    return range(FIRST_PORT + worker * share, FIRST_PORT + (worker + 1) * share)
-
-
-def free_base_port() -> int:
-    """Return a port that is free together with the three that follow it."""
-    for base in random.SystemRandom().sample(own_ports()[::4], 500):
-        try:
-            for port in range(base, base + 4):
-                with socket.socket() as other:
-                    other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                    other.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return base
-    raise RuntimeError("no four free ports in a row")
 
 
 @dataclass
@@ -132,7 +106,7 @@ def command_line(process: psutil.Process) -> str:
 
 def start_system(data_dir: Path, output: Path, *options: str, **environment: str) -> System:
     """Start `vestibule up` and return when it says that everything is ready."""
-    base_port = free_base_port()
+    base_port = ports.free_row(4)[0]
     variables = {name: value for name, value in os.environ.items() if not name.startswith("VESTIBULE_")}
     command = [sys.executable, "-m", "vestibule", "up", "--data-dir", str(data_dir), "--base-port", str(base_port)]
     output.write_bytes(b"")
@@ -266,16 +240,16 @@ def module_receiver() -> Iterator[OtlpReceiver]:
         yield shared
 
 
-@pytest.fixture(name="free_port")
-def free_port_fixture() -> int:
-    """A port that nobody listens on."""
-    return free_base_port()
+@pytest.fixture
+def free_port() -> int:
+    """A port that nobody listens on, nor on the three that follow it."""
+    return ports.free_row(4)[0]
 
 
-@pytest.fixture(name="own_ports", scope="session")
-def own_ports_fixture() -> range:
-    """The ports that this process of the test run may take."""
-    return own_ports()
+@pytest.fixture
+def free_ports() -> Callable[[int], range]:
+    """The function that finds ports which follow each other and that nobody listens on."""
+    return ports.free_row
 
 
 @pytest.fixture(name="wait_until", scope="session")

@@ -18,7 +18,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from servers import processes
+from servers import ports, processes
 from servers.manifests import KUBERNETES, Object, Rendered, render
 from servers.postgresql import PASSWORD, PostgresqlServer
 from vestibule.cli.embedded.redis_server import find_redis_program
@@ -119,7 +119,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, postgresql_server: Postgresq
         _start_redis(place)
         _start_pooler(place)
         names = [*PODS, "worker-0/metrics"]
-        place.ports |= {name: processes.free_port() for name in names}
+        place.ports |= {name: ports.free_port() for name in names}
         place.ports |= {name: place.ports[f"{name}-0"] for name in ("client", "database", "business-logic")}
         _migrate(place)
         for pod in PODS:
@@ -141,7 +141,7 @@ def _put_secrets(place: Place) -> None:
 
 
 def _start_redis(place: Place) -> None:
-    place.ports["redis"] = processes.free_port()
+    place.ports["redis"] = ports.free_port()
     (place.folder / "redis").mkdir()
     text = place.here(place.rendered.one("ConfigMap", "vestibule-redis")["data"]["redis.conf"])
     text = text.replace("port 6379", f"port {place.ports['redis']}").replace("dir /data", f"dir {place.folder}/redis")
@@ -156,7 +156,7 @@ def _start_pooler(place: Place) -> None:
     pooler = shutil.which("pgbouncer", path="/usr/sbin:/usr/local/bin:/usr/bin:/opt/homebrew/bin")
     if pooler is None:
         return
-    server, port = urlsplit(place.postgresql), processes.free_port()
+    server, port = urlsplit(place.postgresql), ports.free_port()
     home = place.stack.enter_context(processes.home_of_server("pgbouncer"))
     (prepare,) = place.rendered.pod("pgbouncer")["spec"]["initContainers"]
     command = [place.here(word).replace("/run/pgbouncer", str(home)) for word in prepare["command"]]

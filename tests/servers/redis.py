@@ -6,7 +6,6 @@ import ipaddress
 import ssl
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from servers import processes
+from servers import ports, processes
 from vestibule.cli.embedded.redis_server import find_redis_program
 
 START_TIMEOUT_S = 20
@@ -31,7 +30,7 @@ def redis_server(folder: Path, port: int, *options: str) -> Iterator["subprocess
     command = [find_redis_program(), "--port", str(port), "--bind", LOOPBACK, "--dir", str(folder), "--save", ""]
     process = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL)
     try:
-        _wait_for(port)
+        processes.wait_for_port(port, START_TIMEOUT_S, process)
         yield process
     finally:
         process.kill()
@@ -54,7 +53,7 @@ def guarded_redis(folder: Path, rules: str) -> Iterator[Guarded]:
     password = "w0rd-of-the-tests"
     (folder / "users.acl").write_text(f"user default off\nuser vestibule on >{password} {rules}\n")
     (folder / "password").write_text(password)
-    plain, tls = processes.free_port(), processes.free_port()
+    plain, tls = ports.free_port(), ports.free_port()
     with redis_server(folder, plain, "--aclfile", str(folder / "users.acl")), _tls_before(plain, tls, folder):
         yield Guarded(f"rediss://vestibule@localhost:{tls}/0", folder / "ca.pem", folder / "password")
 
@@ -71,7 +70,7 @@ class Watched:
 def watched_redis(folder: Path) -> Iterator[Watched]:
     """Run a master with a replica, and a Sentinel that puts the replica in its place a second after it is gone."""
     folder.mkdir(exist_ok=True)
-    first, second, sentinel = (processes.free_port() for _ in range(3))
+    first, second, sentinel = (ports.free_port() for _ in range(3))
     replica = ("--replicaof", f"{LOOPBACK} {first}", "--repl-diskless-sync-delay", "0")
     with redis_server(folder / "first", first) as master, redis_server(folder / "second", second, *replica):
         settings = folder / "sentinel.conf"
@@ -81,7 +80,7 @@ def watched_redis(folder: Path) -> Iterator[Watched]:
         )
         process = subprocess.Popen([find_redis_program(), settings, "--sentinel"], stdout=subprocess.DEVNULL)
         try:
-            _wait_for(sentinel)
+            processes.wait_for_port(sentinel, START_TIMEOUT_S, process)
             yield Watched(f"sentinel://{LOOPBACK}:{sentinel}/0?master=vestibule", master)
         finally:
             process.kill()
@@ -152,17 +151,3 @@ def _sign(
         .add_extension(names, critical=False)
         .sign(by, hashes.SHA256())
     )
-
-
-def _wait_for(port: int) -> None:
-    import socket
-
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while True:
-        try:
-            socket.create_connection((LOOPBACK, port), 1).close()
-        except OSError:
-            assert time.monotonic() < deadline, "Redis does not answer"
-            time.sleep(0.02)
-        else:
-            return

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ import uvicorn
 from httpx import ASGITransport, AsyncClient
 from redis import Redis
 
+from servers import ports
 from vestibule.client_service.main import create_app
 from vestibule.client_service.settings import ClientSettings
 from vestibule.database_service.main import create_app as create_database
@@ -53,10 +53,8 @@ async def _door(settings: ClientSettings) -> AsyncIterator[AsyncClient]:
 
 @pytest.fixture
 def database_port() -> int:
-    """A free port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Where the test serves the database, or does not."""
+    return ports.free_port()
 
 
 @pytest.fixture

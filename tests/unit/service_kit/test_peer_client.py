@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager
 import pytest
 import structlog
 from aiohttp import web
-from aiohttp.test_utils import TestServer, unused_port
+from aiohttp.test_utils import TestServer
 
+from servers import ports
 from vestibule.contracts.errors import Unavailable
 from vestibule.service_kit.breaker import Breaker
 from vestibule.service_kit.peer_client import PeerAnswer, PeerClient
@@ -161,7 +162,7 @@ async def test_a_peer_that_hangs_up_is_unavailable() -> None:
 
 async def test_a_refused_connection_is_unavailable_at_once() -> None:
     """Nobody listens: the caller hears so without waiting for the timeout."""
-    async with PeerClient("queue", f"http://127.0.0.1:{unused_port()}", SECRET, 30) as peer:
+    async with PeerClient("queue", f"http://127.0.0.1:{ports.free_port()}", SECRET, 30) as peer:
         began = time.monotonic()
         with pytest.raises(Unavailable):
             await peer.call("GET", "/")
@@ -171,7 +172,7 @@ async def test_a_refused_connection_is_unavailable_at_once() -> None:
 
 async def test_a_peer_that_comes_back_is_served_again() -> None:
     """After a failure nothing has to be built anew."""
-    port = unused_port()
+    port = ports.free_port()
     app = web.Application()
     app.router.add_get("/health", _echo)
     async with PeerClient("queue", f"http://127.0.0.1:{port}/", SECRET, 5) as peer:

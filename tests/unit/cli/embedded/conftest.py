@@ -2,9 +2,7 @@
 
 import contextlib
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -102,22 +100,6 @@ def until() -> Callable[..., None]:
 def runs() -> Callable[[psutil.Process], bool]:
     """Lend `is_running` to the tests."""
     return is_running
-
-
-@pytest.fixture
-def free_ports(own_ports: range) -> Callable[[int], list[int]]:
-    """Lend a function that finds ports nobody listens on."""
-
-    def find(count: int) -> list[int]:
-        ports: list[int] = []
-        for port in random.SystemRandom().sample(own_ports, 1000):
-            with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-                ports.append(port)
-            if len(ports) == count:
-                return ports
-        raise RuntimeError(f"not {count} free ports")
-
-    return find
 
 
 @pytest.fixture
