@@ -1,13 +1,16 @@
-"""Redis as people run it: with users and TLS, or behind a Sentinel."""
+"""Redis as people run it: on a socket, with users and TLS, or behind a Sentinel."""
 
 import asyncio
 import datetime
 import ipaddress
+import signal
 import ssl
 import subprocess
+import tempfile
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +18,56 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from redis import Redis
+from redis.exceptions import RedisError
 
 from servers import ports, processes
 from vestibule.cli.embedded.redis_server import find_redis_program
 
 START_TIMEOUT_S = 20
 LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class LocalRedis:
+    """A server of one test, or of a few, which may freeze or kill it."""
+
+    process: "subprocess.Popen[bytes]"
+    folder: Path
+
+    @property
+    def socket(self) -> Path:
+        return self.folder / "r.sock"
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.socket}"
+
+
+@contextmanager
+def redis_on_socket(*options: str) -> Iterator[LocalRedis]:
+    """Run a server meanwhile that listens on a socket alone."""
+    # The folders of pytest have paths that are too long for a socket.
+    with tempfile.TemporaryDirectory(prefix="vst-") as folder:
+        command = [find_redis_program(), "--port", "0", "--unixsocket", f"{folder}/r.sock", "--dir", folder]
+        process = subprocess.Popen([*command, "--save", "", *options], stdout=subprocess.DEVNULL)
+        server = LocalRedis(process, Path(folder))
+        try:
+            _wait_for_answer(server)
+            yield server
+        finally:
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+            process.wait(60)
+
+
+def _wait_for_answer(server: LocalRedis) -> None:
+    while server.process.poll() is None:
+        with suppress(RedisError), Redis(unix_socket_path=str(server.socket)) as client:
+            client.ping()
+            return
+        time.sleep(0.01)
+    raise RuntimeError("the Redis server ended at its start")
 
 
 @contextmanager

@@ -55,7 +55,7 @@ class System:
         children = psutil.Process(self.process.pid).children()
         return next(child for child in children if f" {word}" in " ".join(child.cmdline()))
 
-    def wait_for(self, text: str, timeout_s: float = 20) -> None:
+    def wait_for(self, text: str, timeout_s: float = 60) -> None:
         """Wait until the supervisor has printed `text`."""
         wait_until(lambda: text in self.text or self.process.poll() is not None, timeout_s)
         assert text in self.text, self.text
@@ -82,7 +82,7 @@ def is_running(process: psutil.Process) -> bool:
         return False
 
 
-def wait_until(is_so: Callable[[], bool], timeout_s: float = 20) -> None:
+def wait_until(is_so: Callable[[], bool], timeout_s: float = 60) -> None:
     """Wait until the condition holds, and fail where it does not in time."""
     deadline = time.monotonic() + timeout_s
     while not is_so():
