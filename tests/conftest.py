@@ -5,12 +5,10 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +16,12 @@ import httpx
 import psutil
 import pytest
 from hypothesis import HealthCheck, settings
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from servers import ports
 from servers.dynamodb import dynamodb_server
+from servers.otlp import OtlpReceiver
 from servers.postgresql import postgresql_server
+from servers.receivers import running
 
 __all__ = ["dynamodb_server", "postgresql_server"]
 # On a busy machine any example may take long, and so may drawing it: neither is a failure.
@@ -189,60 +188,17 @@ def start_for_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start
         yield start_one
 
 
-@dataclass
-class OtlpReceiver:
-    """A collector of traces over OTLP/HTTP: keeps what it is sent, and decodes it."""
-
-    url: str = ""
-    received: list[bytes] = field(default_factory=list)
-
-    def spans(self, trace_id: str = "") -> dict[str, Any]:
-        """Return the spans of a trace, or of all, by name, the last of each."""
-        requests = [ExportTraceServiceRequest.FromString(body) for body in list(self.received)]
-        scopes = [scope for request in requests for one in request.resource_spans for scope in one.scope_spans]
-        found = [one for scope in scopes for one in scope.spans]
-        return {one.name: one for one in found if trace_id in ("", one.trace_id.hex())}
-
-
-@contextmanager
-def receiving() -> Iterator[OtlpReceiver]:
-    """Run a receiver meanwhile."""
-    receiver = OtlpReceiver()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.path == "/v1/traces":
-                receiver.received.append(body)
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    receiver.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield receiver
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
 @pytest.fixture
 def receiver() -> Iterator[OtlpReceiver]:
     """A collector of the test's own."""
-    with receiving() as own:
+    with running(OtlpReceiver()) as own:
         yield own
 
 
 @pytest.fixture(scope="module")
 def module_receiver() -> Iterator[OtlpReceiver]:
     """A collector that the tests of a module share."""
-    with receiving() as shared:
+    with running(OtlpReceiver()) as shared:
         yield shared
 
 

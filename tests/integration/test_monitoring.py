@@ -102,7 +102,7 @@ def observed(start_for_module: Any, module_receiver: Any, alertmanager_port: int
         VESTIBULE_ALERT_OUTGOING_SCHEMES='["http"]',
         VESTIBULE_ALERT_OUTGOING_PRIVATE="1",
         VESTIBULE_ALERT_GROUP_QUIET_S="0",
-        VESTIBULE_OTLP_ENDPOINT=module_receiver.url,
+        VESTIBULE_OTLP_ENDPOINT=module_receiver.url(),
         VESTIBULE_PROBE_INTERVAL_S="1",
     )
 

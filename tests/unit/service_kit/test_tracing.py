@@ -81,7 +81,7 @@ async def calling(app: FastAPI) -> Any:
 @pytest.fixture
 def traced(settings: ServiceSettings, receiver: Any) -> FastAPI:
     """A service that sends its traces to the receiver."""
-    return traced_app(settings.model_copy(update={"otlp_endpoint": receiver.url}))
+    return traced_app(settings.model_copy(update={"otlp_endpoint": receiver.url()}))
 
 
 async def test_a_request_is_one_trace_that_goes_on_from_the_callers(traced: FastAPI, receiver: Any) -> None:
@@ -142,7 +142,7 @@ async def test_probes_are_not_traced(traced: FastAPI, receiver: Any) -> None:
 
 async def test_the_line_of_a_request_names_its_trace(settings: ServiceSettings, receiver: Any, log_lines: Any) -> None:
     """Who has the line finds the trace, and the other way round."""
-    app = traced_app(settings.model_copy(update={"otlp_endpoint": receiver.url}))
+    app = traced_app(settings.model_copy(update={"otlp_endpoint": receiver.url()}))
     async with calling(app) as client:
         await client.get("/things/one")
     (line,) = [line for line in log_lines() if line["event"] == "request"]
@@ -151,7 +151,7 @@ async def test_the_line_of_a_request_names_its_trace(settings: ServiceSettings, 
 
 async def test_only_a_share_of_requests_is_traced(settings: ServiceSettings, receiver: Any) -> None:
     """A share of zero sends nothing, and the services behind are told so."""
-    app = traced_app(settings.model_copy(update={"otlp_endpoint": receiver.url, "trace_share": 0.0}))
+    app = traced_app(settings.model_copy(update={"otlp_endpoint": receiver.url(), "trace_share": 0.0}))
     async with calling(app) as client:
         assert (await client.get("/things/one")).json()["traceparent"][
             -1
@@ -188,7 +188,7 @@ async def test_the_frameworks_own_telemetry_is_off(
 ) -> None:
     """It would send paths and query strings, wherever somebody set the variables that switch it on."""
     monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url())
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "10")
     app = traced_app(settings)
     async with calling(app) as client:
