@@ -9,7 +9,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import httpx
@@ -91,13 +93,21 @@ class System:
             last = self.http.get("/nowhere").headers["x-request-id"]
             wait_until(lambda: self.log_lines(request_id=last), what="the line of the last request")
         files = [*(self.data_dir / "logs").rglob("*"), *(self.data_dir / "error_reports").rglob("*"), self.output]
-        return b"\n".join(path.read_bytes() for path in files if path.is_file())
+        return b"\n".join(map(content_of, files))
 
     def stop(self, signal_number: int = signal.SIGTERM) -> int:
         self.http.close()
         if self.process.poll() is None:
             self.process.send_signal(signal_number)
         return self.process.wait(STOP_TIMEOUT_S)
+
+
+def content_of(path: Path) -> bytes:
+    """Return what is in a file, and nothing where that is no file, or none any more: files are moved and removed."""
+    try:
+        return path.read_bytes() if path.is_file() else b""
+    except FileNotFoundError:
+        return b""
 
 
 def command_line(process: psutil.Process) -> str:
@@ -212,6 +222,27 @@ def free_port() -> int:
 def free_ports() -> Callable[[int], range]:
     """The function that finds ports which follow each other and that nobody listens on."""
     return ports.free_row
+
+
+@pytest.fixture(name="content_of", scope="session")
+def content_of_fixture() -> Callable[[Path], bytes]:
+    """The function that reads a file that may be gone."""
+    return content_of
+
+
+@pytest.fixture
+def set_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[ModuleType, timedelta], None]:
+    """Sets the clock on the wall that a module sees, forth or back."""
+
+    def set_by(module: ModuleType, by: timedelta) -> None:
+        class Shown(datetime):
+            @classmethod
+            def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+                return datetime.now(tz) + by
+
+        monkeypatch.setattr(module, "datetime", Shown)
+
+    return set_by
 
 
 @pytest.fixture(name="wait_until", scope="session")

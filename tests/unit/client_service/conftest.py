@@ -39,7 +39,13 @@ def settings(tmp_path: Path, redis_url: str, redis: "Redis") -> ClientSettings:
     # A few detectors are enough here, and are built in no time.
     detection = DetectionSettings(entities=frozenset({"EMAIL_ADDRESS", "CREDIT_CARD", "PASSWORD"}))
     return ClientSettings(
-        data_dir=tmp_path, redis_url=redis_url, embedded=True, business_logic_url="", detection=detection
+        data_dir=tmp_path,
+        redis_url=redis_url,
+        embedded=True,
+        business_logic_url="",
+        detection=detection,
+        # Longer than any machine takes under load.
+        peer_timeout_s=60,
     )
 
 

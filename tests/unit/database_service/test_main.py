@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -143,12 +143,13 @@ def test_the_file_of_the_store(url: str, path: str) -> None:
     assert Path(path) == DatabaseSettings(database_url=url).sqlite_path
 
 
-async def test_the_service_seals_what_it_keeps(client: AsyncClient, settings: DatabaseSettings) -> None:
+async def test_the_service_seals_what_it_keeps(
+    client: AsyncClient, settings: DatabaseSettings, content_of: Callable[[Path], bytes]
+) -> None:
     """A value that was written over HTTP stands in no file of the data directory."""
     await client.post("/write", json={"key": "a", "value": "Zq7MARKERx9"})
     assert "Zq7MARKERx9" == (await client.get("/read", params={"key": "a"})).json()["value"]
-    files = [path for path in settings.data_dir.rglob("*") if path.is_file()]
-    assert [] == [path.name for path in files if b"MARKER" in path.read_bytes()]
+    assert [] == [path.name for path in settings.data_dir.rglob("*") if b"MARKER" in content_of(path)]
 
 
 async def test_seals_are_told_and_renewed(client: AsyncClient, settings: DatabaseSettings) -> None:

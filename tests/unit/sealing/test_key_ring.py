@@ -6,7 +6,7 @@ import stat
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -68,15 +68,7 @@ def test_a_rotation_makes_the_old_key_old(path: Path) -> None:
     assert [KeyState.ACTIVE] == list(_states(path, Purpose.TOKEN).values())
 
 
-class _InTwoHours(datetime):
-    """A clock that shows what time it will be."""
-
-    @classmethod
-    def now(cls, tz: tzinfo | None = None) -> "datetime":
-        return datetime.now(tz) + timedelta(hours=2)
-
-
-def test_a_key_can_wait_for_its_time(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_can_wait_for_its_time(path: Path, set_clock: Callable[..., None]) -> None:
     """A key that takes over later opens already, so that it can be everywhere before it seals."""
     first = read_key_ring(path).active(Purpose.DATA).id
     later = add_key(path, Purpose.DATA, datetime.now(UTC) + timedelta(hours=1)).id
@@ -84,7 +76,7 @@ def test_a_key_can_wait_for_its_time(path: Path, monkeypatch: pytest.MonkeyPatch
     assert first == read_key_ring(path).active(Purpose.DATA).id
     ring = read_key_ring(path)
     assert first == ring.active(Purpose.DATA).id
-    monkeypatch.setattr(key_ring, "datetime", _InTwoHours)
+    set_clock(key_ring, timedelta(hours=2))
     assert later == ring.active(Purpose.DATA).id
 
 
