@@ -93,7 +93,9 @@ class Place:
             ended = subprocess.run(command, env=self.environment(pod) | path, capture_output=True, timeout=30)
             return ended.returncode == 0
         try:
-            answer = httpx.get(f"http://127.0.0.1:{self.ports[pod]}{asked['httpGet']['path']}", trust_env=False)
+            answer = httpx.get(
+                f"http://127.0.0.1:{self.ports[pod]}{asked['httpGet']['path']}", trust_env=False, timeout=40
+            )
         except httpx.HTTPError:
             return False
         return answer.status_code == 200
@@ -213,10 +215,10 @@ def test_the_parts_run_as_the_manifests_say(place: Place, wait_until: Callable[.
         watch = f"http://127.0.0.1:{place.ports['scheduler-0']}/status"
 
         def watched() -> Any:
-            return httpx.get(watch, headers=headers, trust_env=False).json()
+            return httpx.get(watch, headers=headers, trust_env=False, timeout=40).json()
 
         # It may have begun before the store was there, and works alone until it has taken the lease.
         wait_until(lambda: watched()["role"] == "active", WITHIN_S, "a scheduler with the lease")
         assert 7 == len(watched()["parts"])
-    shown = httpx.get(f"http://127.0.0.1:{place.ports['worker-0/metrics']}/metrics", trust_env=False).text
+    shown = httpx.get(f"http://127.0.0.1:{place.ports['worker-0/metrics']}/metrics", trust_env=False, timeout=40).text
     assert 'service="worker-0"' in shown

@@ -232,7 +232,7 @@ def test_nothing_that_was_sent_is_in_metrics_and_traces(
     task = observed.http.post("/messages", json={"text": f"hello {MARKER}", "mode": "async"}).json()
     observed.http.get(f"/tasks/{task['task_id']}", params={"wait": 30})
     wait_until(lambda: task["task_id"].encode() in b"".join(module_receiver.received), 60, "the trace of the task")
-    shown = [httpx.get(f"{observed.part_url(part)}/metrics", trust_env=False).text for part in range(4)]
+    shown = [httpx.get(f"{observed.part_url(part)}/metrics", trust_env=False, timeout=40).text for part in range(4)]
     assert all("vestibule_requests_total" in text for text in shown)
     assert MARKER.lower() not in "".join(shown).lower()
     assert MARKER.lower().encode() not in b"".join(module_receiver.received).lower()

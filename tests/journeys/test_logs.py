@@ -86,7 +86,7 @@ def test_trouble_with_the_disk_stops_nothing_and_is_told_once(start, wait_until)
         assert 200 == system.add(f"k{number}", "text").status_code
     wait_until(lambda: system.reports("LogNotWritten"), 60, what="the alert")
     lost = r'vestibule_log_lines_lost_total\{[^}]*"file"[^}]*\} ([1-9]\d*)'
-    wait_until(lambda: re.search(lost, httpx.get(f"{system.url}/metrics").text), 60, what="the count")
+    wait_until(lambda: re.search(lost, httpx.get(f"{system.url}/metrics", timeout=40).text), 60, what="the count")
     folder.unlink()
     wait_until(lambda: system.reports("LogWritten"), 60, what="the end of the alert")
     assert 1 == len(system.reports("LogNotWritten"))

@@ -146,7 +146,7 @@ def test_a_result_that_the_policy_blocks_is_nowhere(
     assert MAIL.encode() not in house.everything_written() + refused.content
 
     def is_counted() -> bool:
-        shown = httpx.get(f"{house.part_url(3)}/metrics", trust_env=False).text
+        shown = httpx.get(f"{house.part_url(3)}/metrics", trust_env=False, timeout=40).text
         return 'vestibule_findings_total{action="block",entity="EMAIL_ADDRESS",service="worker' in shown
 
     wait_until(is_counted, 60, "the finding in the metrics of a worker")
