@@ -2,36 +2,39 @@
 
 import json
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import httpx
 import psutil
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from hypothesis import HealthCheck, settings
 
+from servers import ports
 from servers.dynamodb import dynamodb_server
+from servers.otlp import OtlpReceiver
 from servers.postgresql import postgresql_server
+from servers.receivers import running
 
 __all__ = ["dynamodb_server", "postgresql_server"]
+# On a busy machine any example may take long, and so may drawing it: neither is a failure.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 TOKEN = "SECRET_TOKEN"
-READY_TIMEOUT_S = 90
-STOP_TIMEOUT_S = 15
-FIRST_PORT, PORTS, PORT_SHARES = 10_000, 22_000, 4
+READY_TIMEOUT_S = 150
+STOP_TIMEOUT_S = 30
 
 
-def wait_until(condition: Callable[[], Any], timeout_s: float = 20, what: str = "the condition") -> Any:
+def wait_until(condition: Callable[[], Any], timeout_s: float = 60, what: str = "the condition") -> Any:
     """Return what `condition` returns as soon as that is true."""
     deadline = time.monotonic() + timeout_s
     while True:
@@ -40,30 +43,6 @@ def wait_until(condition: Callable[[], Any], timeout_s: float = 20, what: str = 
             return value
         assert time.monotonic() < deadline, f"{what} did not come true within {timeout_s} s"
         time.sleep(0.05)
-
-
-def own_ports() -> range:
-    """Return the ports of this process of the test run: two that run side by side never try for the same one.
-
-    They are below the range that systems take for outgoing connections, which could have one before we bind it.
-    """
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % PORT_SHARES
-    share = PORTS // PORT_SHARES
-    return range(FIRST_PORT + worker * share, FIRST_PORT + (worker + 1) * share)
-
-
-def free_base_port() -> int:
-    """Return a port that is free together with the three that follow it."""
-    for base in random.SystemRandom().sample(own_ports()[::4], 500):
-        try:
-            for port in range(base, base + 4):
-                with socket.socket() as other:
-                    other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                    other.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return base
-    raise RuntimeError("no four free ports in a row")
 
 
 @dataclass
@@ -114,13 +93,21 @@ class System:
             last = self.http.get("/nowhere").headers["x-request-id"]
             wait_until(lambda: self.log_lines(request_id=last), what="the line of the last request")
         files = [*(self.data_dir / "logs").rglob("*"), *(self.data_dir / "error_reports").rglob("*"), self.output]
-        return b"\n".join(path.read_bytes() for path in files if path.is_file())
+        return b"\n".join(map(content_of, files))
 
     def stop(self, signal_number: int = signal.SIGTERM) -> int:
         self.http.close()
         if self.process.poll() is None:
             self.process.send_signal(signal_number)
         return self.process.wait(STOP_TIMEOUT_S)
+
+
+def content_of(path: Path) -> bytes:
+    """Return what is in a file, and nothing where that is no file, or none any more: files are moved and removed."""
+    try:
+        return path.read_bytes() if path.is_file() else b""
+    except FileNotFoundError:
+        return b""
 
 
 def command_line(process: psutil.Process) -> str:
@@ -132,7 +119,7 @@ def command_line(process: psutil.Process) -> str:
 
 def start_system(data_dir: Path, output: Path, *options: str, **environment: str) -> System:
     """Start `vestibule up` and return when it says that everything is ready."""
-    base_port = free_base_port()
+    base_port = ports.free_row(4)[0]
     variables = {name: value for name, value in os.environ.items() if not name.startswith("VESTIBULE_")}
     command = [sys.executable, "-m", "vestibule", "up", "--data-dir", str(data_dir), "--base-port", str(base_port)]
     output.write_bytes(b"")
@@ -172,8 +159,10 @@ StartSystem = Callable[..., System]
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A Vestibule that a whole session of tests shares; they must not hurt it."""
     home = tmp_path_factory.mktemp("shared")
-    # Tests ask as strangers more often than a caller may; what comes of that has tests of its own.
-    running = start_system(home / "var", home / "output.log", VESTIBULE_STRANGERS_PER_MINUTE="10000")
+    # Tests ask as strangers more often than a caller may, and a busy machine is no fault of a part; what comes of both
+    # has tests of its own.
+    options = {"VESTIBULE_STRANGERS_PER_MINUTE": "10000", "VESTIBULE_PEER_TIMEOUT_S": "20"}
+    running = start_system(home / "var", home / "output.log", **options)
     yield running
     end_system(running)
 
@@ -209,73 +198,51 @@ def start_for_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start
         yield start_one
 
 
-@dataclass
-class OtlpReceiver:
-    """A collector of traces over OTLP/HTTP: keeps what it is sent, and decodes it."""
-
-    url: str = ""
-    received: list[bytes] = field(default_factory=list)
-
-    def spans(self, trace_id: str = "") -> dict[str, Any]:
-        """Return the spans of a trace, or of all, by name, the last of each."""
-        requests = [ExportTraceServiceRequest.FromString(body) for body in list(self.received)]
-        scopes = [scope for request in requests for one in request.resource_spans for scope in one.scope_spans]
-        found = [one for scope in scopes for one in scope.spans]
-        return {one.name: one for one in found if trace_id in ("", one.trace_id.hex())}
-
-
-@contextmanager
-def receiving() -> Iterator[OtlpReceiver]:
-    """Run a receiver meanwhile."""
-    receiver = OtlpReceiver()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.path == "/v1/traces":
-                receiver.received.append(body)
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    receiver.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield receiver
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
 @pytest.fixture
 def receiver() -> Iterator[OtlpReceiver]:
     """A collector of the test's own."""
-    with receiving() as own:
+    with running(OtlpReceiver()) as own:
         yield own
 
 
 @pytest.fixture(scope="module")
 def module_receiver() -> Iterator[OtlpReceiver]:
     """A collector that the tests of a module share."""
-    with receiving() as shared:
+    with running(OtlpReceiver()) as shared:
         yield shared
 
 
-@pytest.fixture(name="free_port")
-def free_port_fixture() -> int:
-    """A port that nobody listens on."""
-    return free_base_port()
+@pytest.fixture
+def free_port() -> int:
+    """A port that nobody listens on, nor on the three that follow it."""
+    return ports.free_row(4)[0]
 
 
-@pytest.fixture(name="own_ports", scope="session")
-def own_ports_fixture() -> range:
-    """The ports that this process of the test run may take."""
-    return own_ports()
+@pytest.fixture
+def free_ports() -> Callable[[int], range]:
+    """The function that finds ports which follow each other and that nobody listens on."""
+    return ports.free_row
+
+
+@pytest.fixture(name="content_of", scope="session")
+def content_of_fixture() -> Callable[[Path], bytes]:
+    """The function that reads a file that may be gone."""
+    return content_of
+
+
+@pytest.fixture
+def set_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[ModuleType, timedelta], None]:
+    """Sets the clock on the wall that a module sees, forth or back."""
+
+    def set_by(module: ModuleType, by: timedelta) -> None:
+        class Shown(datetime):
+            @classmethod
+            def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+                return datetime.now(tz) + by
+
+        monkeypatch.setattr(module, "datetime", Shown)
+
+    return set_by
 
 
 @pytest.fixture(name="wait_until", scope="session")

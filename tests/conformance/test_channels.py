@@ -1,19 +1,17 @@
 """What every channel promises: each alert handed over, whole, whoever else delivers, and nothing else with it."""
 
 import json
-import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from email import policy
 from email.parser import BytesParser
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 import structlog
 from pydantic import SecretStr
 
+from servers.receivers import HttpReceiver, MailReceiver, running
 from vestibule.alerts import Alert, AlertSettings, AlertType, Severity, channels
 from vestibule.alerts.channel import Channel, ChannelKind
 from vestibule.discovery import discover
@@ -31,85 +29,37 @@ def lines() -> Iterator[list[str]]:
         yield captured  # type: ignore[misc]
 
 
-class _Server(ThreadingHTTPServer):
-    """Keeps what is posted to it."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.posted: list[str] = []
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.posted.append(body.decode())  # type: ignore[attr-defined]
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-class _MailServer(socketserver.ThreadingTCPServer):
-    """Takes mail as an SMTP server does (RFC 5321), and keeps its text."""
-
-    daemon_threads = True
-    request_queue_size = 50
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Mail)
-        self.posted: list[str] = []
-
-
-class _Mail(socketserver.StreamRequestHandler):
-    def handle(self) -> None:
-        self._say("220 ready")
-        while line := self.rfile.readline().decode().strip().upper():
-            if line == "DATA":
-                self._say("354 go on")
-                text = b"".join(iter(self.rfile.readline, b".\r\n"))
-                self.server.posted.append(BytesParser(policy=policy.default).parsebytes(text).as_string())  # type: ignore[attr-defined]
-            self._say("221 bye" if line == "QUIT" else "250 ok")
-
-    def _say(self, answer: str) -> None:
-        self.wfile.write(f"{answer}\r\n".encode())
+@pytest.fixture
+def http() -> Iterator[HttpReceiver]:
+    """A server on loopback that channels post to."""
+    with running(HttpReceiver()) as server:
+        yield server
 
 
 @pytest.fixture
-def servers() -> Iterator[dict[str, Any]]:
-    """Real servers on loopback that channels send to."""
-    servers: dict[str, Any] = {"http": _Server(), "mail": _MailServer()}
-    threads = [threading.Thread(target=server.serve_forever, args=(0.02,)) for server in servers.values()]
-    for thread in threads:
-        thread.start()
-    yield servers
-    for server in servers.values():
-        server.shutdown()
-        server.server_close()
-    for thread in threads:
-        thread.join(10)
+def mail() -> Iterator[MailReceiver]:
+    """A server on loopback that channels mail to."""
+    with running(MailReceiver()) as server:
+        yield server
 
 
 @pytest.fixture
-def build(servers: dict[str, Any]) -> Build:
+def build(http: HttpReceiver, mail: MailReceiver) -> Build:
     """Return what builds a channel that sends to the servers."""
-    url, mail = (f"127.0.0.1:{servers[name].server_address[1]}" for name in ("http", "mail"))
 
     def build_channel(kind: ChannelKind, folder: Path) -> Channel:
         settings = AlertSettings(
             data_dir=folder,
             alert_outgoing_schemes=["http"],
             alert_outgoing_private=True,
-            alert_webhook_url=f"http://{url}/hook",
+            alert_webhook_url=http.url("/hook"),
             alert_webhook_secret=SecretStr("the-key"),
-            alert_alertmanager_url=f"http://{url}",
-            alert_email_server=mail,
+            alert_alertmanager_url=http.url(),
+            alert_email_server=f"127.0.0.1:{mail.port}",
             alert_email_from="vestibule@example.org",
             alert_email_to=["team@example.org"],
             alert_email_tls=False,
-            alert_apprise_urls=[SecretStr(f"mmost://{url}/{'a' * 24}")],
+            alert_apprise_urls=[SecretStr(f"mmost://{http.address}/{'a' * 24}")],
         )
         return kind.build(settings)
 
@@ -117,19 +67,15 @@ def build(servers: dict[str, Any]) -> Build:
 
 
 @pytest.fixture
-def received(tmp_path: Path, lines: list[object], servers: dict[str, Any]) -> Received:
+def received(tmp_path: Path, lines: list[object], http: HttpReceiver, mail: MailReceiver) -> Received:
     """Return everything that left through a channel: log lines, and files in the data directory."""
 
     def read() -> list[str]:
         texts = [path.read_text() for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".jsonl"]
         of_files = [line for path in tmp_path.rglob("*.jsonl") for line in path.read_text().splitlines()]
-        return (
-            [json.dumps(line, default=str) for line in lines]
-            + texts
-            + of_files
-            + servers["http"].posted
-            + servers["mail"].posted
-        )
+        logged = [json.dumps(line, default=str) for line in lines]
+        mails = [BytesParser(policy=policy.default).parsebytes(one).as_string() for one in mail.mails]
+        return logged + texts + of_files + [posted.text for posted in http.posted] + mails
 
     return read
 

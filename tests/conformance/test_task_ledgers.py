@@ -116,7 +116,7 @@ async def test_a_claim_tells_whether_a_task_was_sent(ledger: TaskLedger) -> None
     await asyncio.sleep(0.05)
     (second,) = await ledger.claim(1, 20)
     assert first.sent_at is None
-    assert second.sent_at == pytest.approx(time.time(), abs=5)
+    assert second.sent_at == pytest.approx(time.time(), abs=60)
 
 
 async def test_a_clock_that_was_set_back_puts_nothing_off(ledger: TaskLedger) -> None:

@@ -2,7 +2,6 @@
 
 import io
 import os
-import random
 import subprocess
 import sys
 import tarfile
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from containers.deployed import RUNNING, Deployed
-from containers.pod import is_free
 from containers.podman import IMAGE, ROOT, Podman
 
 FILE = ROOT / "deploy" / "compose.yaml"
@@ -74,11 +72,6 @@ def make_secrets(podman: Podman, folder: Path) -> Path:
     ) as made:
         made.extractall(folder, filter="tar")
     return folder / "secrets"
-
-
-def free_ports(ports: Sequence[int], count: int) -> list[int]:
-    """Return ports that nobody listens on."""
-    return [port for port in random.SystemRandom().sample(ports, 200) if is_free(port)][:count]
 
 
 @contextmanager

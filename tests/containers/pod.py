@@ -1,7 +1,6 @@
 """Starts the pod of `pod.yaml`, just as the README says, and takes away what it made."""
 
 import base64
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ import yaml
 
 from containers.deployed import RUNNING, Deployed
 from containers.podman import IMAGE, ROOT, Podman
+from servers.ports import is_free
 
 POD = "microservices-pod"
 VOLUMES = ("vestibule-data", "vestibule-secrets", "vestibule-redis")
@@ -95,14 +95,3 @@ def running_pod(podman: Podman, folder: Path, wait_until: Until) -> Iterator[Dep
 
 def _secrets(podman: Podman) -> list[str]:
     return [name for name in podman("secret", "ls", "--format", "{{.Name}}").split() if name in SECRETS]
-
-
-def is_free(port: int) -> bool:
-    """Say whether nobody listens on a port of this machine."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("0.0.0.0", port))
-        except OSError:
-            return False
-    return True

@@ -4,17 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from redis import Redis
-from redis.exceptions import RedisError
 
-from vestibule.cli.embedded.redis_server import find_redis_program
+from servers.redis import redis_on_socket
 from vestibule.client_service.sealed_content import REALM
 from vestibule.client_service.settings import ClientSettings
 from vestibule.sealing import KeyRingFile, Sealer, create_key_ring
@@ -41,28 +37,8 @@ class Place:
 def place(tmp_path: Path) -> Iterator[Place]:
     """A place to work in."""
     create_key_ring(tmp_path / "keys" / "keyring.json")
-    with tempfile.TemporaryDirectory(prefix="vst-") as folder:
-        socket = Path(folder) / "r.sock"
-        options = ["--port", "0", "--unixsocket", str(socket), "--dir", folder, "--save", ""]
-        command = [find_redis_program(), *options, "--appendonly", "yes", "--appendfsync", "always"]
-        server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        try:
-            _wait_for_redis(server, socket)
-            yield Place(ClientSettings(data_dir=tmp_path, redis_url=f"unix://{socket}"), Path(folder))
-        finally:
-            server.terminate()
-            server.wait(10)
-
-
-def _wait_for_redis(server: "subprocess.Popen[bytes]", socket: Path) -> None:
-    while server.poll() is None:
-        try:
-            with Redis(unix_socket_path=str(socket)) as redis:
-                redis.ping()
-                return
-        except RedisError:
-            time.sleep(0.01)
-    raise RuntimeError("the Redis server ended at its start")
+    with redis_on_socket("--appendonly", "yes", "--appendfsync", "always") as server:
+        yield Place(ClientSettings(data_dir=tmp_path, redis_url=server.url), server.folder)
 
 
 @pytest.fixture
@@ -85,4 +61,4 @@ def start_worker(place: Place) -> Iterator[Callable[..., Path]]:
     for worker in started:
         assert worker.poll() is None, "a worker has ended in the middle of a test"
         worker.send_signal(signal.SIGTERM)
-        worker.wait(20)
+        worker.wait(60)

@@ -135,4 +135,4 @@ def test_the_services_change_their_secret_while_they_work(system: Any, wait_unti
     assert [after] != before
     stranger = {"Authorization": f"Bearer {before[0]}"}
     refused = f"{system.part_url(1)}/keys"
-    wait_until(lambda: httpx.get(refused, headers=stranger).status_code == 401, what="the old secret's end")
+    wait_until(lambda: httpx.get(refused, headers=stranger, timeout=40).status_code == 401, what="the old secret's end")

@@ -18,7 +18,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from servers import processes
+from servers import ports, processes
 from servers.manifests import KUBERNETES, Object, Rendered, render
 from servers.postgresql import PASSWORD, PostgresqlServer
 from vestibule.cli.embedded.redis_server import find_redis_program
@@ -93,7 +93,9 @@ class Place:
             ended = subprocess.run(command, env=self.environment(pod) | path, capture_output=True, timeout=30)
             return ended.returncode == 0
         try:
-            answer = httpx.get(f"http://127.0.0.1:{self.ports[pod]}{asked['httpGet']['path']}", trust_env=False)
+            answer = httpx.get(
+                f"http://127.0.0.1:{self.ports[pod]}{asked['httpGet']['path']}", trust_env=False, timeout=40
+            )
         except httpx.HTTPError:
             return False
         return answer.status_code == 200
@@ -119,7 +121,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, postgresql_server: Postgresq
         _start_redis(place)
         _start_pooler(place)
         names = [*PODS, "worker-0/metrics"]
-        place.ports |= {name: processes.free_port() for name in names}
+        place.ports |= {name: ports.free_port() for name in names}
         place.ports |= {name: place.ports[f"{name}-0"] for name in ("client", "database", "business-logic")}
         _migrate(place)
         for pod in PODS:
@@ -141,7 +143,7 @@ def _put_secrets(place: Place) -> None:
 
 
 def _start_redis(place: Place) -> None:
-    place.ports["redis"] = processes.free_port()
+    place.ports["redis"] = ports.free_port()
     (place.folder / "redis").mkdir()
     text = place.here(place.rendered.one("ConfigMap", "vestibule-redis")["data"]["redis.conf"])
     text = text.replace("port 6379", f"port {place.ports['redis']}").replace("dir /data", f"dir {place.folder}/redis")
@@ -156,7 +158,7 @@ def _start_pooler(place: Place) -> None:
     pooler = shutil.which("pgbouncer", path="/usr/sbin:/usr/local/bin:/usr/bin:/opt/homebrew/bin")
     if pooler is None:
         return
-    server, port = urlsplit(place.postgresql), processes.free_port()
+    server, port = urlsplit(place.postgresql), ports.free_port()
     home = place.stack.enter_context(processes.home_of_server("pgbouncer"))
     (prepare,) = place.rendered.pod("pgbouncer")["spec"]["initContainers"]
     command = [place.here(word).replace("/run/pgbouncer", str(home)) for word in prepare["command"]]
@@ -213,10 +215,10 @@ def test_the_parts_run_as_the_manifests_say(place: Place, wait_until: Callable[.
         watch = f"http://127.0.0.1:{place.ports['scheduler-0']}/status"
 
         def watched() -> Any:
-            return httpx.get(watch, headers=headers, trust_env=False).json()
+            return httpx.get(watch, headers=headers, trust_env=False, timeout=40).json()
 
         # It may have begun before the store was there, and works alone until it has taken the lease.
         wait_until(lambda: watched()["role"] == "active", WITHIN_S, "a scheduler with the lease")
         assert 7 == len(watched()["parts"])
-    shown = httpx.get(f"http://127.0.0.1:{place.ports['worker-0/metrics']}/metrics", trust_env=False).text
+    shown = httpx.get(f"http://127.0.0.1:{place.ports['worker-0/metrics']}/metrics", trust_env=False, timeout=40).text
     assert 'service="worker-0"' in shown

@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,8 @@ from typing import Any
 
 import httpx
 import pytest
+
+from servers import ports
 
 ROOT = Path(__file__).parents[2]
 MONITORING = ROOT / "deploy" / "monitoring"
@@ -43,12 +44,6 @@ def test_the_configurations_are_valid() -> None:
     assert 0 == ended.returncode, ended.stdout + ended.stderr
     ended = run(tool("amtool"), "check-config", "alertmanager.yml")
     assert 0 == ended.returncode, ended.stdout + ended.stderr
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @contextmanager
@@ -95,7 +90,7 @@ def configuration(folder: Path, base_port: int, alertmanager_port: int) -> Path:
 @pytest.fixture(scope="module")
 def alertmanager_port() -> int:
     """Where the Alertmanager is going to listen."""
-    return free_port()
+    return ports.free_port()
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +102,7 @@ def observed(start_for_module: Any, module_receiver: Any, alertmanager_port: int
         VESTIBULE_ALERT_OUTGOING_SCHEMES='["http"]',
         VESTIBULE_ALERT_OUTGOING_PRIVATE="1",
         VESTIBULE_ALERT_GROUP_QUIET_S="0",
-        VESTIBULE_OTLP_ENDPOINT=module_receiver.url,
+        VESTIBULE_OTLP_ENDPOINT=module_receiver.url(),
         VESTIBULE_PROBE_INTERVAL_S="1",
     )
 
@@ -117,7 +112,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory, alertmanager_port: int, re
     """The same under a Prometheus and an Alertmanager that run."""
     prometheus, alertmanager = tool("prometheus"), tool("prometheus-alertmanager")
     folder = tmp_path_factory.mktemp("monitoring")
-    scraped, told = f"127.0.0.1:{free_port()}", f"127.0.0.1:{alertmanager_port}"
+    scraped, told = f"127.0.0.1:{ports.free_port()}", f"127.0.0.1:{alertmanager_port}"
     options = [f"--storage.path={folder}/alerts", f"--web.listen-address={told}", "--cluster.listen-address="]
     with running(folder / "alerts.log", alertmanager, f"--config.file={MONITORING}/alertmanager.yml", *options):
         system = request.getfixturevalue("observed")
@@ -237,7 +232,7 @@ def test_nothing_that_was_sent_is_in_metrics_and_traces(
     task = observed.http.post("/messages", json={"text": f"hello {MARKER}", "mode": "async"}).json()
     observed.http.get(f"/tasks/{task['task_id']}", params={"wait": 30})
     wait_until(lambda: task["task_id"].encode() in b"".join(module_receiver.received), 60, "the trace of the task")
-    shown = [httpx.get(f"{observed.part_url(part)}/metrics", trust_env=False).text for part in range(4)]
+    shown = [httpx.get(f"{observed.part_url(part)}/metrics", trust_env=False, timeout=40).text for part in range(4)]
     assert all("vestibule_requests_total" in text for text in shown)
     assert MARKER.lower() not in "".join(shown).lower()
     assert MARKER.lower().encode() not in b"".join(module_receiver.received).lower()

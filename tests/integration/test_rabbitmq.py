@@ -52,7 +52,7 @@ def test_tasks_outlive_rabbitmq(start: Any, tmp_path: Path, wait_until: Callable
             for worker in workers:
                 worker.send_signal(signal.SIGSTOP)
             purged = send(system, "purged", 40)
-            wait_until(lambda: channel.queue_declare(QUEUES["normal"], passive=True).message_count > 20, 20, "a queue")
+            wait_until(lambda: channel.queue_declare(QUEUES["normal"], passive=True).message_count > 20, 60, "a queue")
             channel.queue_purge(QUEUES["normal"])
             for worker in workers:
                 worker.send_signal(signal.SIGCONT)

@@ -2,9 +2,7 @@
 
 import json
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from servers import ports
 from vestibule.sealing import create_key_ring
 from vestibule.service_kit.tokens import create_token
 
@@ -65,24 +64,23 @@ class Process:
 class House:
     """Starts services that share a data directory, a secret and a store."""
 
-    def __init__(self, folder: Path, ports: range, stack: ExitStack, wait_until: Until) -> None:
+    def __init__(self, folder: Path, stack: ExitStack, wait_until: Until) -> None:
         create_key_ring(folder / "keys" / "keyring.json")
         (folder / "keys" / "service_secret").write_text("s" * 43)
         self.token, _ = create_token(folder / "keys" / "tokens.json", "ops", ["status", "heartbeat", "maintenance"])
         self._folder = folder
-        self._ports = ports
         self._stack = stack
         self._wait_until = wait_until
         self.database_url = ""
 
     def start(self, service: str, port: int | None = None) -> Process:
-        port = port or _free_port(self._ports)
+        port = port or ports.free_port()
         output = self._folder / f"{service}-{port}.log"
         environment = {
             "VESTIBULE_DATA_DIR": str(self._folder),
             "VESTIBULE_PORT": str(port),
             "VESTIBULE_DATABASE_SERVICE_URL": self.database_url,
-            "VESTIBULE_CLIENT_SERVICE_URL": f"http://127.0.0.1:{_free_port(self._ports)}",
+            "VESTIBULE_CLIENT_SERVICE_URL": f"http://127.0.0.1:{ports.free_port()}",
             "VESTIBULE_BUSINESS_LOGIC_URL": "",
             "VESTIBULE_REDIS_URL": f"unix://{self._folder}/no-redis.sock",
             "VESTIBULE_PROBE_INTERVAL_S": "0.3",
@@ -105,22 +103,11 @@ class House:
         return sum(f"Subject: {subject}\n" in text for text in reports)
 
 
-def _free_port(ports: range) -> int:
-    for port in random.SystemRandom().sample(ports, 500):
-        with socket.socket() as one:
-            try:
-                one.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise RuntimeError("no free port")
-
-
 @pytest.fixture
-def house(tmp_path: Path, own_ports: range, wait_until: Until) -> Iterator[House]:
+def house(tmp_path: Path, wait_until: Until) -> Iterator[House]:
     """A house with a store."""
     with ExitStack() as stack:
-        house = House(tmp_path, own_ports, stack, wait_until)
+        house = House(tmp_path, stack, wait_until)
         house.database_url = f"http://127.0.0.1:{house.start('database').port}"
         yield house
 

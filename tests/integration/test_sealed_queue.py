@@ -22,7 +22,7 @@ from vestibule.contracts.queue import QUEUE
 from vestibule.sealing import Purpose, add_key
 
 MARKER = "zq7marker9xy"
-WITHIN_S = 40.0
+WITHIN_S = 120.0
 
 
 @contextmanager

@@ -79,7 +79,7 @@ def test_strangers_are_refused_and_alerted(system):
     before = len(system.reports("InvalidToken"))
     unknown = "vst_this-token-is-unknown-0123456789"
     for headers in ({}, {"Authorization": f"Bearer {unknown}"}, {"Authorization": "Basic dXNlcjpwYXNz"}):
-        answer = httpx.post(f"{system.url}/add?key=a&value=b", headers=headers)
+        answer = httpx.post(f"{system.url}/add?key=a&value=b", headers=headers, timeout=40)
         assert (401, "Bearer") == (answer.status_code, answer.headers["www-authenticate"])
     assert before + 3 == len(system.reports("InvalidToken"))
     assert unknown.encode() not in system.everything_written()
@@ -89,10 +89,10 @@ def test_every_route_but_health_and_metrics_needs_a_token(system):
     """All documented routes of all services answer 401 to a stranger, except those that say how a service is."""
     for offset in range(4):
         base = system.part_url(offset)
-        paths = httpx.get(f"{base}/openapi.json").json()["paths"]
+        paths = httpx.get(f"{base}/openapi.json", timeout=40).json()["paths"]
         for path, methods in paths.items():
             for method in methods:
-                answer = httpx.request(method, base + path.replace("{", "").replace("}", ""))
+                answer = httpx.request(method, base + path.replace("{", "").replace("}", ""), timeout=40)
                 is_open = path in ("/health", "/readyz", "/metrics")
                 # So many strangers from one address are too many at some time, and are no more let in for that.
                 assert is_open == (answer.status_code not in (401, 429)), (base, method, path, answer.status_code)
@@ -100,7 +100,9 @@ def test_every_route_but_health_and_metrics_needs_a_token(system):
 
 def test_the_database_service_refuses_the_callers_token(system):
     """A caller's token opens the front door only; the store takes calls from services alone."""
-    answer = httpx.get(f"{system.part_url(1)}/read?key=test1", headers={"Authorization": "Bearer SECRET_TOKEN"})
+    answer = httpx.get(
+        f"{system.part_url(1)}/read?key=test1", headers={"Authorization": "Bearer SECRET_TOKEN"}, timeout=40
+    )
     assert 401 == answer.status_code
 
 
@@ -164,7 +166,7 @@ def test_redact_and_alert_policies(start):
 def test_metrics_count_and_hold_no_data(system):
     """/metrics needs no token, counts requests by route, and has no value, key or query in its labels."""
     system.add("metric-key-zq", "metric-value-zq")
-    text = httpx.get(f"{system.url}/metrics").text
+    text = httpx.get(f"{system.url}/metrics", timeout=40).text
     assert 'route="/add"' in text
     assert "-zq" not in text
 

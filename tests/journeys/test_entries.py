@@ -133,7 +133,7 @@ def test_listing_and_deleting_need_their_scopes(system, wait_until):
     """A token that may add and read may neither list nor delete."""
     words = ("token", "create", "--name", "reader", "--scope", "add,read", "--data-dir", str(system.data_dir), "--json")
     token = json.loads(_vestibule(system, *words))["token"]
-    with httpx.Client(base_url=system.url, headers={"Authorization": f"Bearer {token}"}) as reader:
+    with httpx.Client(base_url=system.url, headers={"Authorization": f"Bearer {token}"}, timeout=40) as reader:
         wait_until(lambda: reader.get("/read", params={"key": "a"}).status_code != 401, what="the token's being known")
         answers = [reader.get("/keys"), reader.delete("/delete", params={"key": "a"})]
     assert [(403, "keys"), (403, "delete")] == [(answer.status_code, answer.json()["scope"]) for answer in answers]

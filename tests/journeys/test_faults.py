@@ -7,7 +7,10 @@ import httpx
 import psutil
 import pytest
 
-FAST_PROBES = {"VESTIBULE_PROBE_INTERVAL_S": "0.3", "VESTIBULE_PROBE_TIMEOUT_S": "0.5"}
+from faults.load import ANSWERED_WITHIN_S
+
+# A part that is well is never taken for dead, however busy the machine is.
+FAST_PROBES = {"VESTIBULE_PROBE_INTERVAL_S": "0.3", "VESTIBULE_PROBE_TIMEOUT_S": "2"}
 
 
 @pytest.fixture
@@ -19,7 +22,9 @@ def probed(start, wait_until):
 
 
 def states(system) -> dict[str, str]:
-    status = httpx.get(f"{system.part_url(3)}/status", headers={"Authorization": "Bearer SECRET_TOKEN"}).json()
+    status = httpx.get(
+        f"{system.part_url(3)}/status", headers={"Authorization": "Bearer SECRET_TOKEN"}, timeout=40
+    ).json()
     return {part["name"]: part["state"] for part in status["parts"]}
 
 
@@ -40,7 +45,7 @@ def test_killed_workers_come_back_and_go_on(probed, wait_until):
     ready = len(probed.log_lines(event="worker_ready"))
     for worker in probed.processes("vestibule worker"):
         worker.kill()
-    wait_until(lambda: len(probed.log_lines(event="worker_ready")) == ready + 2, timeout_s=30, what="both workers")
+    wait_until(lambda: len(probed.log_lines(event="worker_ready")) == ready + 2, what="both workers")
     accepted = [probed.http.post("/messages", json={"text": f"work {n}"}).json() for n in range(20)]
     results = [probed.http.get(task["status_url"], params={"wait": 30}).json()["result"] for task in accepted]
     assert [f"WORK {n}" for n in range(20)] == results
@@ -54,7 +59,7 @@ def test_a_killed_database_service_answers_503_and_heals(probed, wait_until):
     answer, took_s = timed(lambda: probed.add("frozen", "text"))
     assert (503, "database") == (answer.status_code, answer.json()["part"])
     assert int(answer.headers["retry-after"]) >= 1
-    assert took_s < 1.5
+    assert took_s < ANSWERED_WITHIN_S
     # Nobody waits for it any more after a few calls in vain, but for the one that finds out.
     lately = [probed.http.get("/read", params={"key": "kept"}) for _ in range(8)]
     assert [503] * 8 == [one.status_code for one in lately]
@@ -75,7 +80,7 @@ def test_with_redis_frozen_tasks_are_accepted_and_done_later(probed, wait_until)
     try:
         accepted, took_s = timed(lambda: probed.http.post("/run", params={"key": "queued"}))
         assert 202 == accepted.status_code
-        assert took_s < 3
+        assert took_s < ANSWERED_WITHIN_S
         assert 200 == probed.add("meanwhile", "text").status_code
         assert "queued" == probed.http.get(accepted.json()["status_url"]).json()["state"]
         assert 503 == probed.http.get("/readyz").status_code

@@ -14,6 +14,7 @@ def test_the_mission_verbatim(system):
     added = httpx.post(
         f"http://localhost:{system.base_port}/add?key=test1&value=hello",
         headers={"Authorization": "Bearer SECRET_TOKEN"},
+        timeout=40,
     )
     assert 200 == added.status_code
     answer = added.json()
@@ -21,7 +22,9 @@ def test_the_mission_verbatim(system):
     assert {"status": "written", "key": "test1", "version": 1, "findings": []} == answer
 
     ran = httpx.post(
-        f"http://localhost:{system.base_port}/run?key=test1", headers={"Authorization": "Bearer SECRET_TOKEN"}
+        f"http://localhost:{system.base_port}/run?key=test1",
+        headers={"Authorization": "Bearer SECRET_TOKEN"},
+        timeout=40,
     )
     assert 202 == ran.status_code
     task = system.http.get(ran.json()["status_url"], params={"wait": 20}).json()

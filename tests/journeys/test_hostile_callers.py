@@ -29,7 +29,7 @@ def door(start_for_module: Any) -> Any:
 
 
 def begin(port: int, beginning: bytes) -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", port), 10)
+    connection = socket.create_connection(("127.0.0.1", port), 60)
     connection.sendall(beginning)
     return connection
 
@@ -65,7 +65,7 @@ def test_slow_callers_are_ended_and_keep_nobody_waiting(door: Any, wait_until: C
     took_s = []
     for _ in range(PROBES):
         began = time.monotonic()
-        fresh = http.client.HTTPConnection("127.0.0.1", door.base_port, timeout=10)
+        fresh = http.client.HTTPConnection("127.0.0.1", door.base_port, timeout=60)
         fresh.request("GET", "/health")
         assert 200 == fresh.getresponse().status
         fresh.close()
@@ -120,13 +120,13 @@ def test_what_is_too_large_is_refused(door: Any) -> None:
 
 def first_status(port: int, request: bytes) -> int:
     """Return the status that is answered before the whole request could be sent."""
-    connection = socket.create_connection(("127.0.0.1", port), 10)
+    connection = socket.create_connection(("127.0.0.1", port), 60)
     connection.setblocking(False)
     left, answer = memoryview(request), b""
     with selectors.DefaultSelector() as selector:
         selector.register(connection, selectors.EVENT_READ | selectors.EVENT_WRITE)
         while not answer:
-            ((_, events),) = selector.select(10)
+            ((_, events),) = selector.select(60)
             if events & selectors.EVENT_READ:
                 answer = connection.recv(4096)
                 break

@@ -1,16 +1,15 @@
 """Processors as callers see them: options, results that are checked and written back, routes, and one's own."""
 
-import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+
+from servers.receivers import Answer, HttpReceiver, Posted, running
 
 MAIL = "leonore.wintergarten@firma.de"
 SECRET_WORD = "kaleidoskop-der-zeugen"
@@ -34,52 +33,26 @@ action = "alert"
 ROUTES = '[{"to": "queue", "mode": "async"}, {"to": "business_logic", "prefixes": ["now:"]}]'
 
 
-class _Receiver(ThreadingHTTPServer):
+class _Receiver(HttpReceiver):
     """Takes what is forwarded; `/flaky` is away the first time, `/refuse` says no, `/leak` answers with an address."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        family, _, _, _, address = socket.getaddrinfo("localhost", 0, type=socket.SOCK_STREAM)[0]
-        self.address_family = family
-        super().__init__(address[:2], _Handler)  # type: ignore[arg-type]
-        self.got: list[tuple[str, str | None, str]] = []
+        super().__init__("localhost", self._judge)
 
-    def url(self, path: str) -> str:
-        return f"http://localhost:{self.server_address[1]}{path}"
+    def _judge(self, posted: Posted) -> Answer:
+        is_first = not self.keys(posted.path)
+        status = {"/flaky": 503 if is_first else 200, "/refuse": 400}.get(posted.path, 200)
+        return Answer(status, f"ask {MAIL}".encode() if posted.path == "/leak" else b"taken: " + posted.body)
 
     def keys(self, path: str) -> list[str | None]:
-        return [key for at, key, _ in self.got if at == path]
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Receiver
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        is_first = not self.server.keys(self.path)
-        self.server.got.append((self.path, self.headers["Idempotency-Key"], body))
-        status = {"/flaky": 503 if is_first else 200, "/refuse": 400}.get(self.path, 200)
-        answer = (f"ask {MAIL}" if self.path == "/leak" else f"taken: {body}").encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, *_: object) -> None:
-        pass
+        return [posted.headers.get("idempotency-key") for posted in self.posted if posted.path == path]
 
 
 @pytest.fixture(scope="module")
 def receiver() -> Iterator[_Receiver]:
     """A receiver on this machine."""
-    server = _Receiver()
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join(10)
+    with running(_Receiver()) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +146,7 @@ def test_a_result_that_the_policy_blocks_is_nowhere(
     assert MAIL.encode() not in house.everything_written() + refused.content
 
     def is_counted() -> bool:
-        shown = httpx.get(f"{house.part_url(3)}/metrics", trust_env=False).text
+        shown = httpx.get(f"{house.part_url(3)}/metrics", trust_env=False, timeout=40).text
         return 'vestibule_findings_total{action="block",entity="EMAIL_ADDRESS",service="worker' in shown
 
     wait_until(is_counted, 60, "the finding in the metrics of a worker")

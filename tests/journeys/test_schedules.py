@@ -94,7 +94,9 @@ def test_schedules_belong_to_a_tenant(system: Any, wait_until: Callable[..., Any
     """Another tenant neither sees nor deletes them."""
     added = system.http.post("/schedules", json={"key": "k", "every_s": 86_400}).json()
     token, _ = create_token(system.data_dir / "keys" / "tokens.json", "neighbour", ["run"], None, "schedules-next-door")
-    with httpx.Client(base_url=system.url, headers={"Authorization": f"Bearer {token}"}, trust_env=False) as other:
+    with httpx.Client(
+        base_url=system.url, headers={"Authorization": f"Bearer {token}"}, trust_env=False, timeout=40
+    ) as other:
         wait_until(lambda: other.get("/schedules").status_code == 200, what="the token's being known")
         assert [] == other.get("/schedules").json()["schedules"]
         assert 404 == other.delete(f"/schedules/{added['schedule_id']}").status_code

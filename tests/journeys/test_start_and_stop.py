@@ -28,7 +28,7 @@ def test_ctrl_c_ends_everything_in_time(start):
     began = time.monotonic()
     assert 0 == system.stop(signal.SIGINT)
     assert time.monotonic() - began < 10
-    assert [] == psutil.wait_procs(family, timeout=1)[1]
+    assert [] == psutil.wait_procs(family, timeout=5)[1]
 
 
 # It starts a system three times.
@@ -55,8 +55,8 @@ def test_nothing_is_lost_when_the_system_ends_under_load(start, wait_until):
     with load_on(system.url) as killed:
         wait_until(lambda: len(killed.accepted) >= 50, what="the load")
         system.process.send_signal(signal.SIGKILL)
-        system.process.wait(5)
-        assert [] == psutil.wait_procs(family, timeout=5)[1]
+        system.process.wait(30)
+        assert [] == psutil.wait_procs(family, timeout=30)[1]
 
     expect_all_kept(killed, start().http, wait_until)
 

@@ -1,50 +1,23 @@
 """A storm of leaks is counted exactly and told in a handful of notifications, and no report of it is lost."""
 
-import json
 import sqlite3
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
 
+from servers.receivers import HttpReceiver, running
 from vestibule.service_kit.tokens import create_token
 
 LEAKS, TOKENS, CONNECTIONS = 150, 15, 30
 
 
-class _Hook(ThreadingHTTPServer):
-    """Keeps the notifications that it gets."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.told: list[dict] = []
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        self.server.told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
-def hook() -> Iterator[_Hook]:
+def hook() -> Iterator[HttpReceiver]:
     """A server on loopback that is notified."""
-    hook = _Hook()
-    thread = threading.Thread(target=hook.serve_forever, args=(0.05,))
-    thread.start()
-    yield hook
-    hook.shutdown()
-    hook.server_close()
-    thread.join(10)
+    with running(HttpReceiver()) as server:
+        yield server
 
 
 # Seldom, on a slow machine, some groups are told with the next gathering, a minute later.
@@ -55,7 +28,7 @@ def test_a_storm_is_counted_exactly_and_told_briefly(start, hook, wait_until):
         VESTIBULE_ALERT_CHANNELS='["report_file", "report_lines", "webhook"]',
         VESTIBULE_ALERT_OUTGOING_SCHEMES='["http"]',
         VESTIBULE_ALERT_OUTGOING_PRIVATE="true",
-        VESTIBULE_ALERT_WEBHOOK_URL=f"http://127.0.0.1:{hook.server_address[1]}/",
+        VESTIBULE_ALERT_WEBHOOK_URL=hook.url("/"),
         VESTIBULE_ALERT_WEBHOOK_SECRET="the-key",
         VESTIBULE_ALERT_GROUP_QUIET_S="3",
         VESTIBULE_ALERT_GROUP_WAIT_S="600",
@@ -87,7 +60,7 @@ def test_a_storm_is_counted_exactly_and_told_briefly(start, hook, wait_until):
     wait_until(lambda: sum(path.read_text().count("\n") for path in lines.glob("*.jsonl")) >= expected, 60, "lines")
 
     def leaks() -> list[dict]:
-        return [notice for notice in hook.told if notice["type"] == "PersonalData"]
+        return [posted.json for posted in hook.posted if posted.json["type"] == "PersonalData"]
 
     wait_until(lambda: sum(notice["groups"] for notice in leaks()) == TOKENS, 150, "the notifications")
     assert expected == sum(notice["count"] for notice in leaks())

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from containers.compose import PROJECT, Compose, free_ports, running_compose
+from containers.compose import PROJECT, Compose, running_compose
 from containers.deployed import Deployed
 from containers.journeys import *  # noqa: F403
 from containers.load import Load, expect_nothing_lost, load_on, until_more
 from containers.podman import NEXT_IMAGE, ROOT, Podman
+from servers import ports
 
 SERVICES = {"balancer": 1, "client": 2, "database": 1, "business-logic": 1, "worker": 3, "scheduler": 1, "redis": 1}
 KILLED = ("client", "worker", "database", "redis", "scheduler", "balancer")
@@ -26,10 +27,11 @@ Running = tuple[Deployed, Compose]
 
 @pytest.fixture(scope="module")
 def running(
-    podman: Podman, image: str, tmp_path_factory: pytest.TempPathFactory, own_ports: range, wait_until: Until
+    podman: Podman, image: str, tmp_path_factory: pytest.TempPathFactory, wait_until: Until
 ) -> Iterator[Running]:
-    ports = free_ports(own_ports, 2)
-    with running_compose(podman, tmp_path_factory.mktemp("compose"), ports, wait_until) as deployed_and_compose:
+    with running_compose(
+        podman, tmp_path_factory.mktemp("compose"), ports.free_row(2), wait_until
+    ) as deployed_and_compose:
         yield deployed_and_compose
 
 

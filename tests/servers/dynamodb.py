@@ -11,7 +11,7 @@ from urllib.error import URLError
 import pytest
 from aiobotocore.session import get_session
 
-from servers import processes
+from servers import ports, processes
 from vestibule.database_service.dynamodb.table import create_table
 
 START_TIMEOUT_S = 60
@@ -41,7 +41,7 @@ class DynamoDbServer:
 def dynamodb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DynamoDbServer]:
     """A DynamoDB that a whole session of tests shares."""
     output = tmp_path_factory.mktemp("dynamodb") / "output.log"
-    port = processes.free_port()
+    port = ports.free_port()
     process = processes.start([sys.executable, "-c", _SERVE, str(port)], output, as_root=True)
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("AWS_ACCESS_KEY_ID", "test")

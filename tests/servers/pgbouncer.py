@@ -1,15 +1,13 @@
 """A PgBouncer in transaction mode, in front of the PostgreSQL of the tests, where one is installed."""
 
 import shutil
-import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
 
-from servers import processes
+from servers import ports, processes
 from servers.postgresql import PASSWORD, START_TIMEOUT_S
 
 # Fewer connections than callers, so that one connection of a caller meets many of the server.
@@ -23,7 +21,7 @@ def pgbouncer_before(url: str) -> Iterator[str]:
     if program is None:
         pytest.skip("needs pgbouncer (apt-get install pgbouncer)")
     server = urlsplit(url)
-    port = processes.free_port()
+    port = ports.free_port()
     with processes.home_of_server("pgbouncer") as home:
         users = home / "users.txt"
         users.write_text(f'"vestibule" "{PASSWORD}"\n')
@@ -37,21 +35,9 @@ def pgbouncer_before(url: str) -> Iterator[str]:
             processes.hand_over(file)
         process = processes.start([program, settings], home / "output.log")
         try:
-            _wait_for(port)
+            processes.wait_for_port(port, START_TIMEOUT_S, process)
             netloc = f"vestibule:{PASSWORD}@127.0.0.1:{port}"
             yield server._replace(netloc=netloc).geturl()
         finally:
             process.terminate()
             process.wait(20)
-
-
-def _wait_for(port: int) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            assert time.monotonic() < deadline, "pgbouncer does not answer"
-            time.sleep(0.05)
-        else:
-            return

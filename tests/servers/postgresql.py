@@ -15,7 +15,7 @@ import asyncpg
 import psutil
 import pytest
 
-from servers import processes
+from servers import ports, processes
 
 GIVEN = "VESTIBULE_TEST_POSTGRES_URL"
 PASSWORD = "S3cretOfTheServer"
@@ -134,7 +134,7 @@ def running_server(*options: str) -> Iterator[PostgresqlServer]:
     """Give a new server on a free port; `options` are lines of its configuration."""
     with processes.home_of_server("postgresql") as home:
         binaries = _find_binaries(home)
-        port = processes.free_port()
+        port = ports.free_port()
         _make_cluster(binaries, home, [*_settings(home, port), *options])
         url = f"postgresql://vestibule:{PASSWORD}@127.0.0.1:{port}/postgres"
         server = PostgresqlServer(url, home, binaries)

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -69,12 +70,18 @@ def run_apart(work: Callable[..., Coroutine[Any, Any, Outcome]], *arguments: obj
         return pool.submit(lambda: asyncio.run(work(*arguments))).result()
 
 
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def wait_for_port(port: int, timeout_s: float, process: "subprocess.Popen[bytes]") -> None:
+    """Return when the server takes connections on loopback."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            assert process.poll() is None, f"{process.args} has ended with {process.returncode}"
+            assert time.monotonic() < deadline, f"{process.args} does not answer"
+            time.sleep(0.02)
+        else:
+            return
 
 
 # The signal for a parent's death is asked for after the user was changed, since a change forgets it.

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from servers import processes
+from servers import ports
 
 START_TIMEOUT_S = 60
 LOOPBACK = "127.0.0.1"
@@ -89,7 +89,7 @@ def rabbitmq(folder: Path) -> Iterator[Rabbit]:
     if not programs or shutil.which("epmd") is None:
         pytest.skip("needs rabbitmq (Debian: apt install rabbitmq-server)")
     folder.mkdir(exist_ok=True)
-    rabbit = Rabbit(folder, (processes.free_port(), processes.free_port(), processes.free_port()), programs[0])
+    rabbit = Rabbit(folder, (ports.free_port(), ports.free_port(), ports.free_port()), programs[0])
     try:
         rabbit.start()
         yield rabbit

@@ -1,14 +1,16 @@
-"""Redis as people run it: with users and TLS, or behind a Sentinel."""
+"""Redis as people run it: on a socket, with users and TLS, or behind a Sentinel."""
 
 import asyncio
 import datetime
 import ipaddress
+import signal
 import ssl
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +18,56 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from redis import Redis
+from redis.exceptions import RedisError
 
-from servers import processes
+from servers import ports, processes
 from vestibule.cli.embedded.redis_server import find_redis_program
 
 START_TIMEOUT_S = 20
 LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class LocalRedis:
+    """A server of one test, or of a few, which may freeze or kill it."""
+
+    process: "subprocess.Popen[bytes]"
+    folder: Path
+
+    @property
+    def socket(self) -> Path:
+        return self.folder / "r.sock"
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.socket}"
+
+
+@contextmanager
+def redis_on_socket(*options: str) -> Iterator[LocalRedis]:
+    """Run a server meanwhile that listens on a socket alone."""
+    # The folders of pytest have paths that are too long for a socket.
+    with tempfile.TemporaryDirectory(prefix="vst-") as folder:
+        command = [find_redis_program(), "--port", "0", "--unixsocket", f"{folder}/r.sock", "--dir", folder]
+        process = subprocess.Popen([*command, "--save", "", *options], stdout=subprocess.DEVNULL)
+        server = LocalRedis(process, Path(folder))
+        try:
+            _wait_for_answer(server)
+            yield server
+        finally:
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+            process.wait(60)
+
+
+def _wait_for_answer(server: LocalRedis) -> None:
+    while server.process.poll() is None:
+        with suppress(RedisError), Redis(unix_socket_path=str(server.socket)) as client:
+            client.ping()
+            return
+        time.sleep(0.01)
+    raise RuntimeError("the Redis server ended at its start")
 
 
 @contextmanager
@@ -31,7 +77,7 @@ def redis_server(folder: Path, port: int, *options: str) -> Iterator["subprocess
     command = [find_redis_program(), "--port", str(port), "--bind", LOOPBACK, "--dir", str(folder), "--save", ""]
     process = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL)
     try:
-        _wait_for(port)
+        processes.wait_for_port(port, START_TIMEOUT_S, process)
         yield process
     finally:
         process.kill()
@@ -54,7 +100,7 @@ def guarded_redis(folder: Path, rules: str) -> Iterator[Guarded]:
     password = "w0rd-of-the-tests"
     (folder / "users.acl").write_text(f"user default off\nuser vestibule on >{password} {rules}\n")
     (folder / "password").write_text(password)
-    plain, tls = processes.free_port(), processes.free_port()
+    plain, tls = ports.free_port(), ports.free_port()
     with redis_server(folder, plain, "--aclfile", str(folder / "users.acl")), _tls_before(plain, tls, folder):
         yield Guarded(f"rediss://vestibule@localhost:{tls}/0", folder / "ca.pem", folder / "password")
 
@@ -71,7 +117,7 @@ class Watched:
 def watched_redis(folder: Path) -> Iterator[Watched]:
     """Run a master with a replica, and a Sentinel that puts the replica in its place a second after it is gone."""
     folder.mkdir(exist_ok=True)
-    first, second, sentinel = (processes.free_port() for _ in range(3))
+    first, second, sentinel = (ports.free_port() for _ in range(3))
     replica = ("--replicaof", f"{LOOPBACK} {first}", "--repl-diskless-sync-delay", "0")
     with redis_server(folder / "first", first) as master, redis_server(folder / "second", second, *replica):
         settings = folder / "sentinel.conf"
@@ -81,7 +127,7 @@ def watched_redis(folder: Path) -> Iterator[Watched]:
         )
         process = subprocess.Popen([find_redis_program(), settings, "--sentinel"], stdout=subprocess.DEVNULL)
         try:
-            _wait_for(sentinel)
+            processes.wait_for_port(sentinel, START_TIMEOUT_S, process)
             yield Watched(f"sentinel://{LOOPBACK}:{sentinel}/0?master=vestibule", master)
         finally:
             process.kill()
@@ -152,17 +198,3 @@ def _sign(
         .add_extension(names, critical=False)
         .sign(by, hashes.SHA256())
     )
-
-
-def _wait_for(port: int) -> None:
-    import socket
-
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while True:
-        try:
-            socket.create_connection((LOOPBACK, port), 1).close()
-        except OSError:
-            assert time.monotonic() < deadline, "Redis does not answer"
-            time.sleep(0.02)
-        else:
-            return

@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import threading
-import time
 
 from vestibule.alerts import DEFAULT_SEVERITY, Alert, AlertEngine, AlertType, Severity
 from vestibule.alerts.alert import new_alert_id
@@ -29,10 +28,14 @@ class _Full:
 
 
 class _Slow(_Kept):
-    """A channel that takes its time."""
+    """A channel that takes as long as it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_end = threading.Event()
 
     def deliver(self, alert: Alert) -> None:
-        time.sleep(0.2)
+        assert self.may_end.wait(60), "the event loop was held up"
         super().deliver(alert)
 
 
@@ -76,11 +79,11 @@ async def test_a_slow_channel_does_not_hold_up_the_event_loop() -> None:
     slow = _Slow()
     engine = AlertEngine("client", {"slow": slow}, lambda *_: None)
     raising = asyncio.create_task(engine.raise_alert(AlertType.INVALID_INPUT, "It."))
-    turns = 0
-    while not raising.done():
+    for _ in range(5):
         await asyncio.sleep(0.005)
-        turns += 1
-    assert turns > 5
+        assert not raising.done()
+    slow.may_end.set()
+    assert [await raising] == slow.alerts
     assert threading.get_ident() not in slow.threads
 
 

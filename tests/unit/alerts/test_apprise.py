@@ -1,6 +1,5 @@
 """What apprise sends goes through the guard, and nothing else leaves its process."""
 
-import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -66,8 +65,8 @@ def test_services_get_it_in_their_own_form(server: Any, deliver: Deliver, url: s
     deliver(url.format(server.address))
     (posted,) = server.posted
     assert path == posted.path
-    assert "[Vestibule] critical: Secret (7)" in posted.body
-    assert "Description: It happened." in posted.body
+    assert "[Vestibule] critical: Secret (7)" in posted.text
+    assert "Description: It happened." in posted.text
 
 
 def test_a_redirect_is_not_followed(server: Any, deliver: Deliver) -> None:
@@ -103,7 +102,7 @@ def test_only_those_who_did_not_take_it_get_it_again(server: Any) -> None:
         channel.deliver(ALERT)
     server.statuses.clear()
     channel.deliver(ALERT)
-    assert ["first", "second", "second"] == [json.loads(posted.body)["topic"] for posted in server.posted]
+    assert ["first", "second", "second"] == [posted.json["topic"] for posted in server.posted]
 
 
 @pytest.mark.parametrize(

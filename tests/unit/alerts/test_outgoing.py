@@ -5,9 +5,7 @@ import hmac
 import itertools
 import json
 import socket
-import socketserver
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -21,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 
+from servers.receivers import MailReceiver, running
 from vestibule.alerts import Alert, AlertSettings, AlertType, Severity
 from vestibule.alerts.alert import Notice, NoticeEvent
 from vestibule.alerts.channels import email, webhook
@@ -32,15 +31,6 @@ from vestibule.alerts.record_file import open_record, transaction
 
 LOCAL = OutgoingGuard(frozenset({"http"}), frozenset(), is_private_allowed=True, timeout_s=10)
 ALERT = Alert(type=AlertType.SECRET, description="It happened.", service="client", severity=Severity.CRITICAL)
-
-
-def _serve(server: Any) -> Iterator[Any]:
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join(10)
 
 
 def _webhook(server: Any) -> Any:
@@ -58,7 +48,7 @@ def test_a_webhook_can_be_verified(server: Any) -> None:
     _webhook(server).deliver(ALERT)
     ((path, headers, body),) = server.posted
     timestamp = headers["x-vestibule-timestamp"]
-    expected = hmac.new(b"the-key", f"{timestamp}.{body}".encode(), hashlib.sha256).hexdigest()
+    expected = hmac.new(b"the-key", f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
     assert ("/hook", f"sha256={expected}") == (path, headers["x-vestibule-signature"])
     assert abs(int(timestamp) - datetime.now(UTC).timestamp()) < 60
     assert ALERT.id == json.loads(body)["id"]
@@ -153,53 +143,6 @@ def test_a_name_that_turns_private_is_refused(server: Any, answers: Answers) -> 
     assert [] == server.posted
 
 
-class _MailServer(socketserver.ThreadingTCPServer):
-    """Speaks SMTP with STARTTLS (RFC 3207), takes mail over TLS alone, and keeps what it heard."""
-
-    daemon_threads = True
-    allow_reuse_address = True
-
-    def __init__(self, context: ssl.SSLContext, *, offers_tls: bool = True) -> None:
-        super().__init__(("127.0.0.1", 0), _Mail)
-        self.context = context
-        self.offers_tls = offers_tls
-        self.heard: list[str] = []
-
-
-class _Mail(socketserver.BaseRequestHandler):
-    server: _MailServer
-
-    def handle(self) -> None:
-        wire: Any = self.request
-        wire.sendall(b"220 ready\r\n")
-        stream, is_safe = wire.makefile("rb"), False
-        while line := stream.readline().decode().strip():
-            verb = line.split()[0].upper()
-            self.server.heard.append(f"{'tls' if is_safe else 'plain'} {verb}")
-            if verb == "EHLO":
-                wire.sendall(
-                    b"250-here\r\n250-AUTH PLAIN\r\n" + (b"250-STARTTLS\r\n" if self.server.offers_tls else b"")
-                )
-                wire.sendall(b"250 OK\r\n")
-            elif verb == "STARTTLS":
-                wire.sendall(b"220 go\r\n")
-                try:
-                    wire = self.server.context.wrap_socket(wire, server_side=True)
-                except (ssl.SSLError, OSError):
-                    return
-                stream, is_safe = wire.makefile("rb"), True
-            elif verb == "AUTH":
-                wire.sendall(b"235 welcome\r\n")
-            elif verb == "DATA":
-                wire.sendall(b"354 go on\r\n")
-                self.server.heard.append(b"".join(iter(stream.readline, b".\r\n")).decode())
-                wire.sendall(b"250 taken\r\n")
-            else:
-                wire.sendall(b"221 bye\r\n" if verb == "QUIT" else b"250 ok\r\n")
-            if verb == "QUIT":
-                return
-
-
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A key with a certificate for `mail.example` that signs itself."""
@@ -227,18 +170,19 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def mail(certificate: Path, answers: Answers, request: pytest.FixtureRequest) -> Iterator[_MailServer]:
+def mail(certificate: Path, answers: Answers, request: pytest.FixtureRequest) -> Iterator[MailReceiver]:
     """A mail server with that certificate under the name `mail.example`; the parameter says whether it offers TLS."""
     answers("127.0.0.1")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
-    yield from _serve(_MailServer(context, offers_tls=getattr(request, "param", True)))
+    with running(MailReceiver(context if getattr(request, "param", True) else None)) as server:
+        yield server
 
 
-def _mailer(mail: _MailServer) -> Any:
+def _mailer(mail: MailReceiver) -> Any:
     settings = AlertSettings(
         alert_outgoing_private=True,
-        alert_email_server=f"mail.example:{mail.server_address[1]}",
+        alert_email_server=f"mail.example:{mail.port}",
         alert_email_from="vestibule@example.org",
         alert_email_to=["team@example.org"],
         alert_email_user="vestibule",
@@ -247,17 +191,17 @@ def _mailer(mail: _MailServer) -> Any:
     return email.build(settings)
 
 
-def test_mail_and_password_go_over_tls(mail: _MailServer, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mail_and_password_go_over_tls(mail: MailReceiver, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing but the greeting is said before the connection is encrypted, to the host of the settings."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     _mailer(mail).deliver(ALERT)
     plain = [heard for heard in mail.heard if heard.startswith("plain")]
     assert ["plain EHLO", "plain STARTTLS"] == plain
     assert {"tls AUTH", "tls MAIL", "tls RCPT", "tls DATA"} <= set(mail.heard)
-    assert "Description: It happened." in "".join(mail.heard)
+    assert "Description: It happened." in b"".join(mail.mails).decode()
 
 
-def test_a_server_that_cannot_prove_who_it_is_gets_nothing(mail: _MailServer) -> None:
+def test_a_server_that_cannot_prove_who_it_is_gets_nothing(mail: MailReceiver) -> None:
     """A certificate that nobody vouches for ends it before the password is said."""
     with pytest.raises(DeliveryFailed):
         _mailer(mail).deliver(ALERT)
@@ -265,7 +209,7 @@ def test_a_server_that_cannot_prove_who_it_is_gets_nothing(mail: _MailServer) ->
 
 
 @pytest.mark.parametrize("mail", [False], indirect=True)
-def test_a_server_without_tls_gets_nothing(mail: _MailServer) -> None:
+def test_a_server_without_tls_gets_nothing(mail: MailReceiver) -> None:
     """Whoever strips the offer of TLS from the line hears no password and no mail."""
     with pytest.raises(DeliveryFailed):
         _mailer(mail).deliver(ALERT)

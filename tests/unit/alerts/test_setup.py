@@ -1,21 +1,14 @@
 """The settings choose the channels."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
 
 from vestibule.alerts import AlertSettings, AlertType, build_alert_engine
-
-
-def _wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_an_unknown_channel_is_refused_at_start(tmp_path: Path) -> None:
@@ -25,13 +18,13 @@ def test_an_unknown_channel_is_refused_at_start(tmp_path: Path) -> None:
         build_alert_engine("client", settings)
 
 
-async def test_a_channel_that_fails_is_logged_without_its_words(tmp_path: Path) -> None:
+async def test_a_channel_that_fails_is_logged_without_its_words(tmp_path: Path, wait_until: Callable[..., Any]) -> None:
     """The log says which channel failed and why in numbers; the other channels have the alert."""
     (tmp_path / "error_reports").write_text("in the way")
     with structlog.testing.capture_logs() as lines:
         engine = build_alert_engine("client", AlertSettings(data_dir=tmp_path))
         await engine.raise_alert(AlertType.SECRET, "It happened.")
-        await asyncio.to_thread(_wait_until, lambda: len(lines) == 3)
+        await asyncio.to_thread(wait_until, lambda: len(lines) == 3)
     failure, _, alert = lines
     assert ("alert_channel_failed", "report_file") == (failure["event"], failure["channel"])
     assert ("alert", "It happened.", "error") == (alert["event"], alert["description"], alert["log_level"])

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ import uvicorn
 from httpx import ASGITransport, AsyncClient
 from redis import Redis
 
+from servers import ports
 from vestibule.client_service.main import create_app
 from vestibule.client_service.settings import ClientSettings
 from vestibule.database_service.main import create_app as create_database
@@ -53,10 +53,8 @@ async def _door(settings: ClientSettings) -> AsyncIterator[AsyncClient]:
 
 @pytest.fixture
 def database_port() -> int:
-    """A free port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Where the test serves the database, or does not."""
+    return ports.free_port()
 
 
 @pytest.fixture
@@ -97,7 +95,13 @@ async def test_a_pair_is_added_and_read(client: AsyncClient, form: str) -> None:
 
 @pytest.mark.parametrize(("key", "value", "field"), [("note", f"to {MAIL}", "value"), (MAIL, "hello", "key")])
 async def test_personal_data_is_refused_alerted_and_not_stored(
-    client: AsyncClient, door_settings: ClientSettings, key: str, value: str, field: str
+    client: AsyncClient,
+    door_settings: ClientSettings,
+    content_of: Callable[[Path], bytes],
+    *,
+    key: str,
+    value: str,
+    field: str,
 ) -> None:
     """A 422 says what stands where; its alert is found by id; nothing of it is in any file."""
     refused = await client.post("/add", json={"key": key, "value": value})
@@ -110,8 +114,7 @@ async def test_personal_data_is_refused_alerted_and_not_stored(
     listed = (await client.get("/alerts")).json()["alerts"][0]
     assert listed == {name: value for name, value in alert.items() if name != "group"}
     assert 404 == (await client.get("/read", params={"key": key})).status_code
-    files = [path for path in door_settings.data_dir.rglob("*") if path.is_file()]
-    assert all(MAIL.encode() not in path.read_bytes() for path in files)
+    assert all(MAIL.encode() not in content_of(path) for path in door_settings.data_dir.rglob("*"))
     assert MAIL not in refused.text + json.dumps(alert)
 
 

@@ -106,7 +106,7 @@ async def test_a_watcher_goes_on_where_it_was(space: TenantSpace) -> None:
 
 async def test_a_quiet_stream_gives_signs_of_life(space: TenantSpace) -> None:
     """Where nothing happens the connection is kept by comments, and the stream ends in time."""
-    stream = await _open(space, heartbeat_s=0.02, longest_s=0.3)
+    stream = await _open(space, heartbeat_s=0.02, longest_s=1)
     events = [await stream.next()]
     with suppress(StopAsyncIteration):
         while True:

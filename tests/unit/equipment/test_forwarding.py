@@ -3,14 +3,13 @@
 import hashlib
 import hmac
 import socket
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
+from servers.receivers import Answer, HttpReceiver, Posted, running
 from vestibule.equipment import ProcessorSettings, check_processors
 from vestibule.equipment.forwarding import MOST_ANSWER_BYTES, GuardedWayOut
 from vestibule.processing import Job, Means, ProcessingInterrupted, ProcessorRegistry
@@ -18,50 +17,17 @@ from vestibule.processing.errors import AnswerTooLarge, CannotProcess, ForwardFo
 from vestibule.processing.means import UNEQUIPPED
 
 
-class _Receiver(ThreadingHTTPServer):
-    """Keeps what it gets, and answers as its paths say."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        # Wherever this machine looks first when it hears that name.
-        family, _, _, _, address = socket.getaddrinfo("localhost", 0, type=socket.SOCK_STREAM)[0]
-        self.address_family = family
-        super().__init__(address[:2], _Handler)  # type: ignore[arg-type]
-        self.got: list[tuple[str, dict[str, str], bytes]] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://localhost:{self.server_address[1]}"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Receiver
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.got.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
-        answer = b"x" * (MOST_ANSWER_BYTES + 1) if self.path == "/much" else b"taken: " + body
-        self.send_response(int(self.path[1:]) if self.path[1:].isdigit() else 200)
-        self.send_header("Location", f"{self.server.url}/elsewhere")
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, *_: object) -> None:
-        pass
+def _answer(posted: Posted) -> Answer:
+    if posted.path == "/much":
+        return Answer(body=b"x" * (MOST_ANSWER_BYTES + 1))
+    return Answer(int(posted.path[1:]) if posted.path[1:].isdigit() else 200, b"taken: " + posted.body)
 
 
 @pytest.fixture(scope="module")
-def receiver() -> Iterator[_Receiver]:
+def receiver() -> Iterator[HttpReceiver]:
     """A real server on loopback."""
-    server = _Receiver()
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join(10)
+    with running(HttpReceiver("localhost", _answer)) as server:
+        yield server
 
 
 def _way_out(**given: Any) -> GuardedWayOut:
@@ -78,29 +44,29 @@ def _forward(way_out: GuardedWayOut, url: str, data: str = "hello") -> str:
     return registry.process("http_forward", data, {"url": url}, Job("task-7"))
 
 
-def test_what_is_sent_arrives_once_to_be_told_and_signed(receiver: _Receiver) -> None:
+def test_what_is_sent_arrives_once_to_be_told_and_signed(receiver: HttpReceiver) -> None:
     """The key is the id of the work, and the signature is that of webhooks."""
     way_out = _way_out(forward_secret=SecretStr("the-key"))
-    assert "taken: grüße" == _forward(way_out, f"{receiver.url}/in", "grüße")
-    path, headers, body = receiver.got[-1]
+    assert "taken: grüße" == _forward(way_out, receiver.url("/in"), "grüße")
+    path, headers, body = receiver.posted[-1]
     signed = f"{headers['x-vestibule-timestamp']}.".encode() + body
     expected = f"sha256={hmac.new(b'the-key', signed, hashlib.sha256).hexdigest()}"
     assert ("/in", "task-7", expected) == (path, headers["idempotency-key"], headers["x-vestibule-signature"])
     assert "text/plain; charset=utf-8" == headers["content-type"]
 
 
-def test_a_redirect_is_final_and_not_followed(receiver: _Receiver) -> None:
+def test_a_redirect_is_final_and_not_followed(receiver: HttpReceiver) -> None:
     """Nobody sends data on to where nobody checked."""
-    before = len(receiver.got)
+    before = len(receiver.posted)
     with pytest.raises(CannotProcess) as caught:
-        _forward(_way_out(), f"{receiver.url}/302")
-    assert ("ForwardRefused", ["/302"]) == (caught.value.kind, [path for path, _, _ in receiver.got[before:]])
+        _forward(_way_out(), receiver.url("/302"))
+    assert ("ForwardRefused", ["/302"]) == (caught.value.kind, [path for path, _, _ in receiver.posted[before:]])
 
 
-def test_too_large_an_answer_is_not_read(receiver: _Receiver) -> None:
+def test_too_large_an_answer_is_not_read(receiver: HttpReceiver) -> None:
     """It takes no memory, and is no result."""
     with pytest.raises(AnswerTooLarge):
-        _forward(_way_out(), f"{receiver.url}/much")
+        _forward(_way_out(), receiver.url("/much"))
 
 
 def test_silence_may_pass() -> None:
@@ -117,14 +83,14 @@ def test_silence_may_pass() -> None:
         _forward(_way_out(forward_hosts=["nobody.invalid"]), "http://nobody.invalid/")
 
 
-def test_an_address_that_is_not_public_gets_nothing(receiver: _Receiver) -> None:
+def test_an_address_that_is_not_public_gets_nothing(receiver: HttpReceiver) -> None:
     """A name on the list that leads into the own network is refused when it is looked up, for good."""
-    before = len(receiver.got)
+    before = len(receiver.posted)
     way_out = _way_out(forward_private=False)
-    assert way_out.refusal_of(f"{receiver.url}/in") is None
+    assert way_out.refusal_of(receiver.url("/in")) is None
     with pytest.raises(ForwardForbidden):
-        way_out.post(f"{receiver.url}/in", b"hello", {})
-    assert before == len(receiver.got)
+        way_out.post(receiver.url("/in"), b"hello", {})
+    assert before == len(receiver.posted)
 
 
 @pytest.mark.parametrize(

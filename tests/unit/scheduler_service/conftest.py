@@ -1,18 +1,13 @@
 """What the tests of the watch share: a store that can go away, a clock that can be set, and a channel that keeps."""
 
-import signal
-import subprocess
-import tempfile
-import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
+from servers.redis import LocalRedis, redis_on_socket
 from vestibule.alerts import Alert, AlertEngine
-from vestibule.cli.embedded.redis_server import find_redis_program
 from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import BatchPair, Entry
 from vestibule.contracts.errors import Unavailable
@@ -20,8 +15,8 @@ from vestibule.database_service.store import Write
 from vestibule.database_service.stores.memory import MemoryStore
 from vestibule.scheduler_service.store_gateway import StoreGateway
 
-REDIS_TIMEOUT_S = 0.3
-Server = tuple["subprocess.Popen[bytes]", Path]
+# Longer than any machine takes under load.
+PATIENT_S = 60
 
 
 class StoreNearby(StoreGateway):
@@ -132,26 +127,14 @@ def alerts(kept: Kept) -> AlertEngine:
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
+def server() -> Iterator[LocalRedis]:
     """A real Redis of this test alone, which may freeze or kill it."""
-    with tempfile.TemporaryDirectory(prefix="vst-") as folder:
-        socket = Path(folder) / "r.sock"
-        options = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", folder]
-        process = subprocess.Popen([find_redis_program(), *options], stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 20
-        while not socket.exists() and time.monotonic() < deadline:
-            time.sleep(0.005)
-        yield process, socket
-        process.send_signal(signal.SIGCONT)
-        process.terminate()
-        process.wait(10)
+    with redis_on_socket() as running:
+        yield running
 
 
 @pytest.fixture
-async def redis(server: Server) -> AsyncIterator[Redis]:
-    """A client as the scheduler has it."""
-    client = Redis(
-        unix_socket_path=str(server[1]), socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S
-    )
-    yield client
-    await client.aclose()
+async def redis(server: LocalRedis) -> AsyncIterator[Redis]:
+    """A client of it that has patience."""
+    async with Redis(unix_socket_path=str(server.socket), socket_timeout=PATIENT_S) as client:
+        yield client

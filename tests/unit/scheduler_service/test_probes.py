@@ -4,11 +4,14 @@ import asyncio
 import json
 import signal
 import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from servers.redis import LocalRedis
 from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.heartbeat import ALIVE_FOR_S, WORKERS_KEY
 from vestibule.contracts.queue import QUEUE, SENT_AT
@@ -20,8 +23,18 @@ from vestibule.scheduler_service.probes import (
     WorkersProbe,
 )
 
-from .conftest import REDIS_TIMEOUT_S as TIMEOUT_S
-from .conftest import Server, SteadyClock, StoreNearby
+from .conftest import PATIENT_S, SteadyClock, StoreNearby
+
+TIMEOUT_S = 0.3
+
+
+@pytest.fixture
+async def hasty(server: LocalRedis) -> AsyncIterator[Redis]:
+    """A client that does not wait for long, as the scheduler has it."""
+    async with Redis(
+        unix_socket_path=str(server.socket), socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
+    ) as client:
+        yield client
 
 
 async def test_a_redis_that_answers_answers(redis: Redis) -> None:
@@ -31,22 +44,31 @@ async def test_a_redis_that_answers_answers(redis: Redis) -> None:
 
 @pytest.mark.parametrize("fault", [signal.SIGSTOP, signal.SIGKILL], ids=["frozen", "killed"])
 async def test_a_redis_that_does_not_answer_is_told_in_time(
-    redis: Redis, server: Server, fault: signal.Signals
+    hasty: Redis, server: LocalRedis, fault: signal.Signals
 ) -> None:
     """A probe of a dead or frozen Redis ends when the watch gives it up, and leaves nothing hanging."""
-    assert (await RedisProbe(redis).read()).is_up
-    server[0].send_signal(fault)
+    await _until_up(hasty)
+    server.process.send_signal(fault)
     if fault == signal.SIGKILL:
-        server[0].wait(10)
-    for probe in (RedisProbe(redis), WorkersProbe(redis)):
+        server.process.wait(60)
+    for probe in (RedisProbe(hasty), WorkersProbe(hasty)):
         began = time.monotonic()
         with pytest.raises((RedisError, OSError)):
             async with asyncio.timeout(2 * TIMEOUT_S):
                 await probe.read()
-        assert time.monotonic() - began < 4 * TIMEOUT_S
+        assert time.monotonic() - began < PATIENT_S
     if fault == signal.SIGSTOP:
-        server[0].send_signal(signal.SIGCONT)
-        assert (await RedisProbe(redis).read()).is_up
+        server.process.send_signal(signal.SIGCONT)
+        await _until_up(hasty)
+
+
+async def _until_up(redis: Redis) -> None:
+    # On a busy machine also a Redis that is well may answer too late.
+    async with asyncio.timeout(PATIENT_S):
+        while True:
+            with suppress(RedisError, OSError):
+                assert (await RedisProbe(redis).read()).is_up
+                return
 
 
 @pytest.mark.parametrize(
@@ -54,7 +76,7 @@ async def test_a_redis_that_does_not_answer_is_told_in_time(
     [
         ([], False),
         ([0], True),
-        ([ALIVE_FOR_S - 2], True),
+        ([ALIVE_FOR_S / 2], True),
         ([ALIVE_FOR_S + 2], False),
         ([ALIVE_FOR_S + 2, 0], True),
         ([3600, 86_400], False),

@@ -2,9 +2,8 @@
 
 from redis.asyncio import Redis
 
+from servers.redis import LocalRedis
 from vestibule.scheduler_service.witness import KEY, RedisWitness
-
-from .conftest import Server
 
 
 async def test_one_is_heard_at_a_time(redis: Redis) -> None:
@@ -18,8 +17,8 @@ async def test_one_is_heard_at_a_time(redis: Redis) -> None:
     assert await witness.beat("other", 60)
 
 
-async def test_without_redis_nobody_else_is_known_to_work(redis: Redis, server: Server) -> None:
+async def test_without_redis_nobody_else_is_known_to_work(redis: Redis, server: LocalRedis) -> None:
     """Rather two that tell than none."""
-    server[0].kill()
-    server[0].wait(10)
+    server.process.kill()
+    server.process.wait(60)
     assert await RedisWitness(redis).beat("one", 60)

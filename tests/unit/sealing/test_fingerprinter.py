@@ -19,7 +19,7 @@ def _at(monkeypatch: pytest.MonkeyPatch, unix_time: float) -> None:
     monkeypatch.setattr("vestibule.sealing.fingerprinter.time.time", lambda: unix_time)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(text=st.text(), other=st.text())
 def test_equal_texts_and_only_they_are_recognised(ring: KeyRingFile, text: str, other: str) -> None:
     """Any text has a fingerprint, which differs from that of any other value."""

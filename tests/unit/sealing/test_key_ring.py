@@ -20,6 +20,7 @@ from vestibule.sealing import (
     Purpose,
     add_key,
     create_key_ring,
+    key_ring,
     read_key_ring,
     retire_key,
 )
@@ -67,17 +68,16 @@ def test_a_rotation_makes_the_old_key_old(path: Path) -> None:
     assert [KeyState.ACTIVE] == list(_states(path, Purpose.TOKEN).values())
 
 
-def test_a_key_can_wait_for_its_time(path: Path) -> None:
+def test_a_key_can_wait_for_its_time(path: Path, set_clock: Callable[..., None]) -> None:
     """A key that takes over later opens already, so that it can be everywhere before it seals."""
     first = read_key_ring(path).active(Purpose.DATA).id
     later = add_key(path, Purpose.DATA, datetime.now(UTC) + timedelta(hours=1)).id
     assert {later: KeyState.NEXT, first: KeyState.ACTIVE} == _states(path)
     assert first == read_key_ring(path).active(Purpose.DATA).id
-    soon = add_key(path, Purpose.DATA, datetime.now(UTC) + timedelta(seconds=0.2)).id
     ring = read_key_ring(path)
     assert first == ring.active(Purpose.DATA).id
-    time.sleep(0.25)
-    assert soon == ring.active(Purpose.DATA).id
+    set_clock(key_ring, timedelta(hours=2))
+    assert later == ring.active(Purpose.DATA).id
 
 
 def test_a_clock_that_is_behind_leaves_the_first_key_active() -> None:
@@ -165,7 +165,7 @@ def test_a_running_service_sees_a_change_within_seconds(path: Path, ring: KeyRin
     """Without a restart; and a look at once is possible."""
     first = ring.current().active(Purpose.DATA).id
     second = add_key(path, Purpose.DATA).id
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while ring.current().active(Purpose.DATA).id == first:
         assert time.monotonic() < deadline
         time.sleep(0.02)

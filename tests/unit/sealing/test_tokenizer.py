@@ -19,7 +19,7 @@ from vestibule.sealing import (
 )
 
 MAIL = "jane.roe@example.org"
-with_ring = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+with_ring = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @with_ring

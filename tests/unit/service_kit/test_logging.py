@@ -58,7 +58,8 @@ from pathlib import Path
 import structlog
 from vestibule.service_kit.logging import configure_logging
 from vestibule.service_kit.settings import ServiceSettings
-configure_logging("p", ServiceSettings(data_dir=Path(sys.argv[1])), stdout=open("/dev/null", "w"))
+# However long it is left alone, the file is not rotated.
+configure_logging("p", ServiceSettings(data_dir=Path(sys.argv[1]), log_max_bytes=10**12), stdout=open("/dev/null", "w"))
 log = structlog.get_logger("writer")
 for number in itertools.count():
     log.info("line", number=number, filling="x" * (number % 500))

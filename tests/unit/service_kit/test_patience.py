@@ -32,7 +32,7 @@ def test_where_descriptors_run_out_those_who_hold_them_longest_make_room(
     silent: list[socket.socket] = []
 
     def status() -> int:
-        connection = http.client.HTTPConnection("127.0.0.1", free_port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", free_port, timeout=60)
         try:
             connection.request("GET", "/")
             return connection.getresponse().status
@@ -44,11 +44,11 @@ def test_where_descriptors_run_out_those_who_hold_them_longest_make_room(
     try:
         wait_until(lambda: status() == 200, what="the server")
         for _ in range(400):
-            silent.append(socket.create_connection(("127.0.0.1", free_port), 10))
+            silent.append(socket.create_connection(("127.0.0.1", free_port), 60))
         assert [200] * 3 == [status() for _ in range(3)]
         assert b"" == silent[0].recv(1)
     finally:
         for connection in silent:
             connection.close()
         server.terminate()
-        server.wait(10)
+        server.wait(60)

@@ -14,7 +14,8 @@ from vestibule.service_kit import tokens
 from vestibule.service_kit.authentication import Caller, Presented
 from vestibule.service_kit.tokens import TokenFile, TokenFileBroken, create_token, read_records, revoke_token
 
-WITHIN_S = 1.5
+# It is about a second; a busy machine takes longer.
+WITHIN_S = 20
 
 
 @pytest.fixture
@@ -101,12 +102,13 @@ def test_a_deleted_file_revokes_everything(path: Path) -> None:
     assert _becomes(lambda: _find(register, token) is None)
 
 
-def test_an_expired_token_is_unknown(path: Path) -> None:
+def test_an_expired_token_is_unknown(path: Path, set_clock: Callable[..., None]) -> None:
     """A token counts until its time, also in a register that knew it before."""
-    token, _ = create_token(path, "guest", ["add"], timedelta(seconds=0.3))
+    token, _ = create_token(path, "guest", ["add"], timedelta(hours=1))
     register = TokenFile(path)
     assert _find(register, token) is not None
-    assert _becomes(lambda: _find(register, token) is None)
+    set_clock(tokens, timedelta(hours=2))
+    assert _find(register, token) is None
     assert _find(TokenFile(path), token) is None
 
 
@@ -158,5 +160,5 @@ def test_tokens_made_at_once_are_all_kept(path: Path) -> None:
     for process in processes:
         process.start()
     for process in processes:
-        process.join(30)
+        process.join(60)
     assert 40 == len(read_records(path))

@@ -1,11 +1,10 @@
 """Traces reach a real OTLP receiver, give nothing away, and never cost a request anything."""
 
 import re
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -27,14 +26,6 @@ from vestibule.service_kit.tracing import SpanKind, current_traceparent, entered
 MARKER = "Zq7MARKERx9"
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 WaitUntil = Callable[..., Any]
-
-
-@pytest.fixture
-def refusing_port() -> Iterator[int]:
-    """A port that nobody listens on, and that nobody else can take meanwhile."""
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", 0))
-        yield holder.getsockname()[1]
 
 
 def attributes_of(one: Any) -> dict[str, Any]:
@@ -90,7 +81,7 @@ async def calling(app: FastAPI) -> Any:
 @pytest.fixture
 def traced(settings: ServiceSettings, receiver: Any) -> FastAPI:
     """A service that sends its traces to the receiver."""
-    return traced_app(settings.model_copy(update={"otlp_endpoint": receiver.url}))
+    return traced_app(settings.model_copy(update={"otlp_endpoint": receiver.url()}))
 
 
 async def test_a_request_is_one_trace_that_goes_on_from_the_callers(traced: FastAPI, receiver: Any) -> None:
@@ -151,7 +142,7 @@ async def test_probes_are_not_traced(traced: FastAPI, receiver: Any) -> None:
 
 async def test_the_line_of_a_request_names_its_trace(settings: ServiceSettings, receiver: Any, log_lines: Any) -> None:
     """Who has the line finds the trace, and the other way round."""
-    app = traced_app(settings.model_copy(update={"otlp_endpoint": receiver.url}))
+    app = traced_app(settings.model_copy(update={"otlp_endpoint": receiver.url()}))
     async with calling(app) as client:
         await client.get("/things/one")
     (line,) = [line for line in log_lines() if line["event"] == "request"]
@@ -160,7 +151,7 @@ async def test_the_line_of_a_request_names_its_trace(settings: ServiceSettings, 
 
 async def test_only_a_share_of_requests_is_traced(settings: ServiceSettings, receiver: Any) -> None:
     """A share of zero sends nothing, and the services behind are told so."""
-    app = traced_app(settings.model_copy(update={"otlp_endpoint": receiver.url, "trace_share": 0.0}))
+    app = traced_app(settings.model_copy(update={"otlp_endpoint": receiver.url(), "trace_share": 0.0}))
     async with calling(app) as client:
         assert (await client.get("/things/one")).json()["traceparent"][
             -1
@@ -168,11 +159,9 @@ async def test_only_a_share_of_requests_is_traced(settings: ServiceSettings, rec
     assert {} == receiver.spans()
 
 
-async def test_a_collector_that_is_away_costs_no_request_anything(
-    settings: ServiceSettings, refusing_port: int
-) -> None:
+async def test_a_collector_that_is_away_costs_no_request_anything(settings: ServiceSettings, free_port: int) -> None:
     """Requests are answered, the stop is not held up, and what was lost is counted."""
-    app = traced_app(settings.model_copy(update={"otlp_endpoint": f"http://127.0.0.1:{refusing_port}"}))
+    app = traced_app(settings.model_copy(update={"otlp_endpoint": f"http://127.0.0.1:{free_port}"}))
     async with calling(app) as client:
         answers = [await client.get("/things/one") for _ in range(50)]
         began = time.monotonic()
@@ -181,11 +170,11 @@ async def test_a_collector_that_is_away_costs_no_request_anything(
 
 
 def test_spans_that_were_not_taken_are_counted(
-    settings: ServiceSettings, refusing_port: int, wait_until: WaitUntil
+    settings: ServiceSettings, free_port: int, wait_until: WaitUntil
 ) -> None:
     """A gap in the traces has its place in the metrics."""
     metrics = Metrics("sample")
-    away = settings.model_copy(update={"otlp_endpoint": f"http://127.0.0.1:{refusing_port}"})
+    away = settings.model_copy(update={"otlp_endpoint": f"http://127.0.0.1:{free_port}"})
     tracer = open_tracer("sample", away, metrics)
     assert tracer is not None
     with entered(tracer.begin("one", SpanKind.SERVER, None, {})):
@@ -199,7 +188,7 @@ async def test_the_frameworks_own_telemetry_is_off(
 ) -> None:
     """It would send paths and query strings, wherever somebody set the variables that switch it on."""
     monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url())
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "10")
     app = traced_app(settings)
     async with calling(app) as client:

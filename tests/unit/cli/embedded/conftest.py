@@ -2,9 +2,7 @@
 
 import contextlib
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -57,7 +55,7 @@ class System:
         children = psutil.Process(self.process.pid).children()
         return next(child for child in children if f" {word}" in " ".join(child.cmdline()))
 
-    def wait_for(self, text: str, timeout_s: float = 20) -> None:
+    def wait_for(self, text: str, timeout_s: float = 60) -> None:
         """Wait until the supervisor has printed `text`."""
         wait_until(lambda: text in self.text or self.process.poll() is not None, timeout_s)
         assert text in self.text, self.text
@@ -84,7 +82,7 @@ def is_running(process: psutil.Process) -> bool:
         return False
 
 
-def wait_until(is_so: Callable[[], bool], timeout_s: float = 20) -> None:
+def wait_until(is_so: Callable[[], bool], timeout_s: float = 60) -> None:
     """Wait until the condition holds, and fail where it does not in time."""
     deadline = time.monotonic() + timeout_s
     while not is_so():
@@ -102,22 +100,6 @@ def until() -> Callable[..., None]:
 def runs() -> Callable[[psutil.Process], bool]:
     """Lend `is_running` to the tests."""
     return is_running
-
-
-@pytest.fixture
-def free_ports(own_ports: range) -> Callable[[int], list[int]]:
-    """Lend a function that finds ports nobody listens on."""
-
-    def find(count: int) -> list[int]:
-        ports: list[int] = []
-        for port in random.SystemRandom().sample(own_ports, 1000):
-            with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-                ports.append(port)
-            if len(ports) == count:
-                return ports
-        raise RuntimeError(f"not {count} free ports")
-
-    return find
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ async def main(directory: Path, descriptions: list[str]) -> int:
         journal.fail("start_failed", str(failure))
 
     parts = [plan(description, directory) for description in descriptions]
-    supervisor = Supervisor([redis], parts, journal, ready_timeout_s=20)
+    supervisor = Supervisor([redis], parts, journal, ready_timeout_s=60)
     return await supervisor.run(lambda: journal.show("ALL READY"), when_failed)
 
 

@@ -41,9 +41,9 @@ def test_second_instance(tmp_path: Path):
 
 def test_taken_port(tmp_path: Path, free_ports):
     """A port in use: exit code 1, the port, and how to choose another; nothing was started."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        result = up("--data-dir", str(tmp_path), VESTIBULE_BASE_PORT=str(port - 1))
+    base_port, port, *_ = free_ports(4)
+    with socket.create_server(("127.0.0.1", port)):
+        result = up("--data-dir", str(tmp_path), VESTIBULE_BASE_PORT=str(base_port))
     assert 1 == result.returncode
     assert f"port {port} " in result.stderr
     assert "--base-port" in result.stderr
@@ -55,9 +55,8 @@ def test_wrong_usage():
     assert 2 == up("--base-port", "65533").returncode
 
 
-def test_invalid_redis_url(tmp_path: Path, free_ports):
+def test_invalid_redis_url(tmp_path: Path, free_port):
     """An address that is none of Redis's: exit code 1, before anything is started."""
-    (port,) = free_ports(1)
-    result = up("--data-dir", str(tmp_path), "--base-port", str(port), VESTIBULE_REDIS_URL="http://localhost")
+    result = up("--data-dir", str(tmp_path), "--base-port", str(free_port), VESTIBULE_REDIS_URL="http://localhost")
     assert 1 == result.returncode
     assert "VESTIBULE_REDIS_URL" in result.stderr

@@ -82,7 +82,7 @@ def test_secret_is_never_half_written(directory):
     with ThreadPoolExecutor() as pool:
         reading = pool.submit(read)
         ensure_service_secret(directory)
-        assert {43} == reading.result(timeout=10)
+        assert {43} == reading.result(timeout=60)
 
 
 def test_secret_that_others_could_read_is_closed(directory):

@@ -10,18 +10,15 @@ from vestibule.cli.embedded.start_refused import PortTaken
 
 def test_taken_port_is_named(free_ports):
     """The refusal names the port and says how to choose another."""
-    (free,) = free_ports(1)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        taken = listener.getsockname()[1]
-        with pytest.raises(PortTaken, match=f"port {taken} .*--base-port"):
-            refuse_taken_ports([Address("127.0.0.1", free), Address("127.0.0.1", taken)])
+    free, taken = free_ports(2)
+    with socket.create_server(("127.0.0.1", taken)), pytest.raises(PortTaken, match=f"port {taken} .*--base-port"):
+        refuse_taken_ports([Address("127.0.0.1", free), Address("127.0.0.1", taken)])
 
 
-def test_free_ports_are_let_pass(free_ports):
+def test_free_ports_are_let_pass(free_port):
     """Free ports are let pass, and are free afterwards."""
-    (port,) = free_ports(1)
-    refuse_taken_ports([Address("127.0.0.1", port)])
-    socket.create_server(("127.0.0.1", port)).close()
+    refuse_taken_ports([Address("127.0.0.1", free_port)])
+    socket.create_server(("127.0.0.1", free_port)).close()
 
 
 @pytest.mark.parametrize(

