@@ -1,9 +1,17 @@
-"""Finds plug-ins by their place: every module of a folder offers one, and nothing else names it."""
+"""Finds plug-ins by their place: in a package, in an operator's folder, or by the entry points of what is installed."""
 
+import sys
+from collections.abc import Iterator
 from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any
+
+
+class CannotLoad(Exception):
+    """A plug-in is not to be had; the message says which, and why."""
 
 
 def discover(package: ModuleType, attribute: str) -> dict[str, Any]:
@@ -17,3 +25,51 @@ def discover(package: ModuleType, attribute: str) -> dict[str, Any]:
         module = import_module(f"{package.__name__}.{module_info.name}")
         found[module_info.name] = getattr(module, attribute)
     return found
+
+
+def load_folder(folder: Path | None, kind: str) -> Iterator[tuple[Path, ModuleType]]:
+    """Import an operator's own plug-ins: each Python file of `folder`, by name, whose name begins with no `_` or `.`.
+
+    Each becomes a module of its own beneath `vestibule_own_KIND`. Where there is no folder, nothing is imported.
+
+    Raises:
+        CannotLoad: the folder is none, or a file of it cannot be imported.
+    """
+    if folder is None:
+        return
+    if not folder.is_dir():
+        raise CannotLoad(f"{folder} is no folder of {kind}")
+    for path in sorted(folder.glob("[!_.]*.py")):
+        yield path, _load_file(path, f"vestibule_own_{kind}.{path.stem}")
+
+
+def load_installed(kind: str) -> Iterator[tuple[str, Any]]:
+    """Load what the entry points `vestibule.KIND` of installed packages name, with the name of where it comes from.
+
+    Raises:
+        CannotLoad: one of them cannot be loaded.
+    """
+    from importlib.metadata import entry_points  # noqa: PLC0415 - costs more than all the rest of an import
+
+    for entry_point in sorted(entry_points(group=f"vestibule.{kind}")):
+        origin = f"the entry point {entry_point.value}"
+        try:
+            offered = entry_point.load()
+        except Exception as error:
+            raise CannotLoad(f"{origin} cannot be imported: {type(error).__name__}: {error}") from error
+        yield origin, offered
+
+
+def _load_file(path: Path, name: str) -> ModuleType:
+    spec = spec_from_file_location(name, path)
+    assert spec is not None  # noqa: S101 - a path that ends in .py always has one
+    assert spec.loader is not None  # noqa: S101
+    module = module_from_spec(spec)
+    # Dataclasses and models look up there what the annotations of their module mean.
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise CannotLoad(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
+    return module

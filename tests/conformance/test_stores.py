@@ -19,7 +19,7 @@ from vestibule.contracts.errors import PreconditionFailed, TooLarge
 from vestibule.database_service import stores
 from vestibule.database_service.sealed_store import REALM, SealedStore
 from vestibule.database_service.settings import DatabaseSettings
-from vestibule.database_service.store import MAX_READ_CHARS, Store, StoreKind, Write
+from vestibule.database_service.store import MAX_READ_CHARS, Note, Store, StoreKind, Write
 from vestibule.database_service.sweeper import Sweeper
 from vestibule.discovery import discover
 from vestibule.sealing import KeyRingFile, Sealer, create_key_ring
@@ -344,6 +344,59 @@ async def test_a_refusal_disturbs_no_other_write(kind: StoreKind, tmp_path: Path
         outcomes = await asyncio.gather(*changes, store.write_many(refused), return_exceptions=True)
         assert 41 == sum(isinstance(outcome, PreconditionFailed) for outcome in outcomes)
         assert sorted(f"k{number}" for number in range(0, 60, 3)) == await _all_keys(store, "", 7)
+
+
+def _note(key: str = "~note") -> Note:
+    return Note(key, lambda versions: f"versions {list(versions)}", FUTURE)
+
+
+@every_kind
+async def test_a_note_tells_the_versions_that_it_is_kept_with(kind: StoreKind, tmp_path: Path) -> None:
+    """Of new keys, of such that go on and of such that were deleted or have expired; it is an entry like any other."""
+    async with _open(kind, tmp_path) as store:
+        for _ in range(2):
+            for key in ("goes on", "deleted", "expired"):
+                await store.write(key, "x")
+        await store.delete("deleted")
+        await store.write("expired", "x", expires_at=PAST)
+        some = [Write("goes on", "y", condition=Condition.of_version(2)), *map(_plain, ("deleted", "expired", "new"))]
+        assert [3, 3, 4, 1] == await store.write_many(some, _note())
+        kept = await store.read("~note")
+        assert Entry(key="~note", value="versions [3, 3, 4, 1]", version=1, expires_at=FUTURE) == kept
+
+
+@every_kind
+async def test_a_note_is_kept_once_and_with_all_or_nothing(kind: StoreKind, tmp_path: Path) -> None:
+    """Where it is there already nothing is written, and where a write is refused it is not there."""
+    async with _open(kind, tmp_path) as store:
+        assert [1] == await store.write_many([_plain("a")], _note())
+        for _ in range(2):
+            with pytest.raises(PreconditionFailed) as caught:
+                await store.write_many([_plain("a"), _plain("b")], _note())
+            assert {"current_version": 1, "index": 2} == caught.value.extra
+        with pytest.raises(PreconditionFailed) as caught:
+            await store.write_many([_plain("b"), replace(_plain("a"), condition=ABSENT)], _note("~other"))
+        assert {"current_version": 1, "index": 1} == caught.value.extra
+        kept = Entry(key="a", value="y", version=1)
+        assert [kept, None, None] == await store.read_many(["a", "b", "~other"])
+
+
+@every_kind
+async def test_notes_are_right_however_many_write_at_once(kind: StoreKind, tmp_path: Path) -> None:
+    """Of equal notes one is kept, and each tells the version that its own write got, whatever others do meanwhile."""
+    count = 4 if kind.scheme == "dynamodb" else 20
+    async with _open(kind, tmp_path) as store:
+        noted = [store.write_many([_plain("k")], _note(f"~{number // 2}")) for number in range(2 * count)]
+        others = [store.delete("k") if number % 2 else store.write("k", "z") for number in range(count)]
+        outcomes = await asyncio.gather(*noted, *others, return_exceptions=True)
+        won = [[one for one in outcomes[2 * n : 2 * n + 2] if isinstance(one, list)] for n in range(count)]
+        assert [1] * count == [len(pair) for pair in won]
+        notes = await store.read_many([f"~{number}" for number in range(count)])
+        assert [f"versions {versions}" for (versions,) in won] == [note.value for note in notes if note]
+
+
+def _plain(key: str) -> Write:
+    return Write(key, "y")
 
 
 @every_kind

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from vestibule.discovery import discover
+from vestibule.discovery import CannotLoad, discover, load_folder
 
 
 @pytest.fixture
@@ -36,3 +36,43 @@ def test_a_module_that_offers_nothing_is_named(package: ModuleType) -> None:
     (Path(package.__path__[0]) / "gamma.py").write_text("PLUGGED = 'c'")
     with pytest.raises(AttributeError, match=r"sample_plugins\.gamma"):
         discover(package, "PLUGIN")
+
+
+ANNOTATED = """
+from __future__ import annotations
+from dataclasses import dataclass
+
+@dataclass
+class Step:
+    following: Step | None = None
+
+PLUGIN = Step(Step())
+"""
+
+
+def test_an_own_folder_offers_its_python_files(tmp_path: Path) -> None:
+    """Each by name, as a module like any other; what editors and systems leave beside them is none."""
+    for name in ("beta.py", "alpha.py"):
+        (tmp_path / name).write_text(ANNOTATED)
+    for name in ("_shared.py", ".alpha.py", "._beta.py", "beta.py~"):
+        (tmp_path / name).write_text("raise RuntimeError")
+    loaded = dict(load_folder(tmp_path, "samples"))
+    assert [tmp_path / "alpha.py", tmp_path / "beta.py"] == list(loaded)
+    assert ["vestibule_own_samples.alpha", "vestibule_own_samples.beta"] == [one.__name__ for one in loaded.values()]
+    assert all(one.PLUGIN.following.following is None for one in loaded.values())
+    assert [] == list(load_folder(None, "samples"))
+
+
+@pytest.mark.parametrize("source", ["1/0", "def", "import nothing_of_that_name"])
+def test_an_own_file_that_fails_is_named_and_leaves_nothing(tmp_path: Path, source: str) -> None:
+    """Whoever wrote it reads which file it is and what went wrong, and half a module is not to be imported."""
+    (tmp_path / "failing.py").write_text(source)
+    with pytest.raises(CannotLoad, match=r"failing\.py cannot be imported: [A-Z]\w+Error: "):
+        list(load_folder(tmp_path, "samples"))
+    assert "vestibule_own_samples.failing" not in sys.modules
+
+
+def test_an_own_folder_that_is_none_is_named(tmp_path: Path) -> None:
+    """A wrong path is no empty folder."""
+    with pytest.raises(CannotLoad, match="nowhere is no folder of samples"):
+        list(load_folder(tmp_path / "nowhere", "samples"))

@@ -16,7 +16,7 @@ from vestibule.contracts.entries import (
     WrittenBatch,
 )
 from vestibule.contracts.errors import KeyNotFound, PreconditionFailed, TooLarge, Unavailable
-from vestibule.contracts.principal import Principal
+from vestibule.contracts.principal import OPERATION, Principal
 from vestibule.contracts.subjects import PAGE_TIMEOUT_S, ErasePage
 from vestibule.service_kit.peer_client import PeerAnswer, PeerClient
 
@@ -32,17 +32,20 @@ class DatabaseGateway:
         self._principal = principal
         self._writes = writes
 
-    async def write(self, pair: Pair, condition: Condition = ALWAYS) -> Written:
+    async def write(self, pair: Pair, condition: Condition = ALWAYS, operation: str | None = None) -> Written:
         """Keep a pair and return its version; it is on disk then.
+
+        Where `operation` is given, it is kept once, and what is repeated under it within a day is answered alike.
 
         Raises:
             PreconditionFailed: the entry is not what `condition` says.
             Unavailable: the database service does not confirm it.
         """
-        if condition is ALWAYS and self._writes is not None:
+        if condition is ALWAYS and operation is None and self._writes is not None:
             return await self._writes.write(pair, self._principal)
         body = pair.model_dump(exclude_none=True)
-        answer = await self._call("POST", "/write", body=body, condition=condition)
+        headers = {} if operation is None else {OPERATION: operation}
+        answer = await self._call("POST", "/write", body=body, condition=condition, headers=headers)
         return Written.model_validate(_expect(answer, 200).body)
 
     async def write_batch(self, pairs: Sequence[BatchPair]) -> list[Written]:
@@ -150,10 +153,11 @@ class DatabaseGateway:
         query: Mapping[str, str] | None = None,
         body: object = None,
         condition: Condition = ALWAYS,
+        headers: Mapping[str, str] | None = None,
         timeout_s: float | None = None,
     ) -> PeerAnswer:
-        headers = self._principal.as_headers() | condition.as_headers()
-        return await self._peer.call(method, path, query=query, body=body, headers=headers, timeout_s=timeout_s)
+        said = {**self._principal.as_headers(), **condition.as_headers(), **(headers or {})}
+        return await self._peer.call(method, path, query=query, body=body, headers=said, timeout_s=timeout_s)
 
 
 def _expect(answer: PeerAnswer, status: int) -> PeerAnswer:

@@ -6,13 +6,16 @@ Source: the rules of Stripe's API ("Idempotent requests"), and the IETF draft "T
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
 from fastapi import Request
+from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from vestibule.client_service.database_gateway import DatabaseGateway
@@ -20,11 +23,15 @@ from vestibule.client_service.keyed_names import KeyedNames
 from vestibule.contracts.conditions import Condition
 from vestibule.contracts.entries import MAX_VALUE_BYTES, Entry, Pair
 from vestibule.contracts.errors import (
+    Conflict,
     IdempotencyKeyReused,
     InvalidInput,
     KeyNotFound,
+    NotFound,
     PreconditionFailed,
+    Refused,
     RequestUnderWay,
+    VestibuleError,
 )
 from vestibule.contracts.principal import Principal
 from vestibule.service_kit.authentication import Caller, GuardedRoute
@@ -46,20 +53,28 @@ KEPT_FOR_S = 86_400.0
 # A request that was begun and not finished for so long has died with its process, and may be taken up again.
 ABANDONED_AFTER_S = 60.0
 
-_task_id: ContextVar[str | None] = ContextVar("task_id_of_a_repeatable_request", default=None)
+# Whoever is told one of these knows that nothing happened.
+WITHOUT_EFFECT = (Refused, NotFound, Conflict, PreconditionFailed, RequestValidationError, HTTPException)
+
+_operation: ContextVar[str | None] = ContextVar("operation_of_a_repeatable_request", default=None)
 
 
-def task_id_of_request() -> str | None:
-    """Return the id that a task of this request has each time that the request is repeated, if it can be."""
-    return _task_id.get()
+def operation_of_request() -> str | None:
+    """Return the id that the effect of this request, its task or its write, has each time that it is repeated.
+
+    None where the request came without a key.
+    """
+    return _operation.get()
 
 
 class Attempt(BaseModel):
-    """What is kept of a request: the digest of what it asks, the id for its task, and the answer when there is one."""
+    """What is kept of a request: the digest of what it asks, the id of its effect, and the answer when there is one."""
 
     digest: str
     task_id: str
     begun_at: float
+    # When it came for the first time; records of earlier versions lack it.
+    first_at: float | None = None
     status: int | None = None
     media_type: str | None = None
     body: str = ""
@@ -72,6 +87,7 @@ class _Begun:
     name: str
     version: int
     attempt: Attempt
+    is_again: bool
 
 
 Serve = Callable[[Request], Awaitable[Response]]
@@ -87,7 +103,8 @@ class Idempotency:
     async def answer(self, request: Request, key: str, serve: Serve) -> Response:
         """Serve a request, or return the answer that it was given before.
 
-        What was refused or failed is not kept: nothing happened, and the same request may do better later.
+        What was refused is not kept: nothing happened, and the same request may do better later. Where a part did not
+        answer, nobody knows whether anything happened: the id of the effect stays, under which it happens once.
 
         Raises:
             InvalidInput: the key is malformed.
@@ -101,14 +118,14 @@ class Idempotency:
         if isinstance(found, Attempt):
             headers = {REPLAYED: "true"}
             return Response(found.body, found.status or 200, headers, found.media_type)
-        token = _task_id.set(found.attempt.task_id)
+        token = _operation.set(found.attempt.task_id)
         try:
             answer = await serve(request)
-        except Exception:
-            await self._database.delete(found.name)
+        except Exception as error:
+            await self._end(found, has_no_effect=isinstance(error, WITHOUT_EFFECT))
             raise
         finally:
-            _task_id.reset(token)
+            _operation.reset(token)
         await self._keep(found, answer)
         return answer
 
@@ -119,8 +136,9 @@ class Idempotency:
         for name in names:
             if (entry := await self._read(name)) is not None:
                 return await self._take_up(name, entry, digest)
-        attempt = Attempt(digest=digest, task_id=str(uuid4()), begun_at=time.time())
-        return await self._write(names[0], attempt, 0)
+        now = time.time()
+        attempt = Attempt(digest=digest, task_id=str(uuid4()), begun_at=now, first_at=now)
+        return _Begun(names[0], await self._write(names[0], attempt, 0), attempt, is_again=False)
 
     async def _take_up(self, name: str, entry: Entry, digest: str) -> Attempt | _Begun:
         try:
@@ -133,7 +151,9 @@ class Idempotency:
             return attempt
         if time.time() - attempt.begun_at < ABANDONED_AFTER_S:
             raise RequestUnderWay("The same request is being served at the moment; repeat it a little later.")
-        return await self._write(name, attempt.model_copy(update={"begun_at": time.time()}), entry.version)
+        first_at = attempt.begun_at if attempt.first_at is None else attempt.first_at
+        again = attempt.model_copy(update={"begun_at": time.time(), "first_at": first_at})
+        return _Begun(name, await self._write(name, again, entry.version), again, is_again=True)
 
     async def _read(self, name: str) -> Entry | None:
         try:
@@ -141,18 +161,32 @@ class Idempotency:
         except KeyNotFound:
             return None
 
-    async def _write(self, name: str, attempt: Attempt, expected: int) -> _Begun:
-        pair = Pair(key=name, value=attempt.model_dump_json(), ttl_s=KEPT_FOR_S)
+    async def _write(self, name: str, attempt: Attempt, expected: int) -> int:
+        # What came of its effect is remembered from the first time on, so the id is of no use for longer.
+        age_s = time.time() - (attempt.first_at or 0.0) if attempt.status is None else 0.0
+        pair = Pair(key=name, value=attempt.model_dump_json(), ttl_s=max(1.0, KEPT_FOR_S - age_s))
         try:
             written = await self._database.write(pair, Condition.of_version(expected))
         except PreconditionFailed:
             raise RequestUnderWay("The same request is being served at the moment; repeat it a little later.") from None
-        return _Begun(name, written.version, attempt)
+        return written.version
+
+    async def _end(self, begun: _Begun, *, has_no_effect: bool) -> None:
+        """Let the request be served anew: as if it had never come, or under the id that its effect may have.
+
+        Where this fails, that is so after the time in which it would be abandoned.
+        """
+        with suppress(VestibuleError):
+            # An earlier try may have had the effect that this one had not.
+            if has_no_effect and not begun.is_again:
+                await self._database.delete(begun.name)
+            else:
+                await self._write(begun.name, begun.attempt.model_copy(update={"begun_at": 0.0}), begun.version)
 
     async def _keep(self, begun: _Begun, answer: Response) -> None:
         body = bytes(answer.body).decode()
         if answer.status_code >= 300 or len(body) > MAX_VALUE_BYTES // 2:
-            await self._database.delete(begun.name)
+            await self._end(begun, has_no_effect=answer.status_code < 500)
             return
         done = {"status": answer.status_code, "media_type": answer.media_type, "body": body}
         await self._write(begun.name, begun.attempt.model_copy(update=done), begun.version)

@@ -8,7 +8,7 @@ from vestibule.client_service.callback_rules import CallbackRules
 from vestibule.client_service.database_gateway import DatabaseGateway
 from vestibule.client_service.door import Admitted, Door
 from vestibule.client_service.door_metrics import TaskAcceptance
-from vestibule.client_service.idempotency import task_id_of_request
+from vestibule.client_service.idempotency import operation_of_request
 from vestibule.client_service.keyed_names import KeyedNames
 from vestibule.client_service.logic_gateway import LogicGateway
 from vestibule.client_service.message_routes import Destination, MessageRoutes
@@ -84,7 +84,8 @@ class Intake:
             PreconditionFailed: the entry is not what `condition` says.
         """
         admitted = await self._door.admit(sender.under(pair.key), "value", pair.value)
-        written = await self._database.write(pair.model_copy(update={"value": admitted.text}), condition)
+        changed = pair.model_copy(update={"value": admitted.text})
+        written = await self._database.write(changed, condition, operation_of_request())
         return Added(written, admitted)
 
     async def add_batch(self, pairs: Sequence[BatchPair], sender: Situation) -> list[Added]:
@@ -191,7 +192,7 @@ class Intake:
         if message.write_to is not None:
             if len(reply.encode()) > MAX_VALUE_BYTES:
                 raise NotProcessable(ERROR_DETAILS["ResultTooLarge"], kind="ResultTooLarge")
-            await self._database.write(Pair(key=message.write_to, value=reply))
+            await self._database.write(Pair(key=message.write_to, value=reply), operation=operation_of_request())
         return reply
 
     def _work(
@@ -210,7 +211,7 @@ class Intake:
             delay_s=request.due_in_s,
             unique_keys=() if unique_s is None else self._names.of("unique", *asked, *more, since_s=unique_s),
             unique_for_s=unique_s,
-            task_id=task_id_of_request() or str(uuid4()),
+            task_id=operation_of_request() or str(uuid4()),
             terms=terms_of(request, sender, key),
             callback=request.callback,
         )

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field
 
 from vestibule.client_service.database_gateway import DatabaseGateway
 from vestibule.client_service.door import Admitted, Door
-from vestibule.client_service.idempotency import task_id_of_request
+from vestibule.client_service.idempotency import operation_of_request
 from vestibule.client_service.schemas import ProcessorChoice
 from vestibule.client_service.work_terms import situation_of_result, terms_of
 from vestibule.contracts.entries import MAX_BATCH, Key, Pair, Value
@@ -80,7 +80,7 @@ class ScheduleDesk:
         if len(await self._keys(sender.tenant)) >= MOST_OF_A_TENANT:
             raise InvalidInput(f"There are {MOST_OF_A_TENANT} schedules already; delete some.")
         admitted = await self._admit(request, situation_of_result(request, sender))
-        known_id = task_id_of_request()
+        known_id = operation_of_request()
         schedule = Schedule(
             **request.model_dump(exclude={"text", "options", "write_to"}),
             terms=terms_of(request, sender, request.key),

@@ -15,6 +15,8 @@ DEFAULT_TENANT = "default"
 # What begins with this belongs to the services themselves; no token can have such a tenant.
 RESERVED = "~"
 TENANT, SENDER = "X-Vestibule-Tenant", "X-Vestibule-Sender"
+# Names a write that may be repeated, between services as at the door.
+OPERATION = "Idempotency-Key"
 
 TenantName = Annotated[str, StringConstraints(pattern=f"^{TENANT_PATTERN}$")]
 

@@ -24,7 +24,7 @@ from vestibule.contracts.gathered_writes import GatheredOutcomes, GatheredWrites
 from vestibule.contracts.seals import SealPage
 from vestibule.contracts.subjects import ErasePage, EraseRequest
 from vestibule.database_service.gathered_writing import write_each
-from vestibule.database_service.requests import KeyParameter, Prefix, SpacePart, StorePart
+from vestibule.database_service.requests import TAKES_OPERATION, KeyParameter, Operation, Prefix, SpacePart, StorePart
 from vestibule.database_service.seal_walk import SealWalk
 from vestibule.database_service.store import Write
 from vestibule.database_service.subject_walk import SubjectWalk
@@ -50,13 +50,15 @@ PageSize = Annotated[int, Query(ge=1, le=1000, description="Entries a page")]
 @router.post(
     "/write",
     dependencies=[allow("write")],
-    openapi_extra=TAKES_EXPECTED,
+    openapi_extra={"parameters": [*TAKES_EXPECTED["parameters"], TAKES_OPERATION]},
     responses=problem_responses(412, 413, 422, 503),
     response_model_exclude_none=True,
 )
-async def write(pair: Pair, space: SpacePart, expected: Expected) -> Written:
+async def write(pair: Pair, space: SpacePart, expected: Expected, operation: Operation) -> Written:
     """Keep a value under a key. A 200 means that it is on disk."""
     expires_at = _end_of(pair)
+    if operation is not None:
+        return await space.write_once(Write(pair.key, pair.value, expires_at, expected), operation)
     version = await space.write(pair.key, pair.value, expires_at=expires_at, condition=expected)
     return Written(key=pair.key, version=version, expires_at=expires_at)
 

@@ -14,7 +14,7 @@ from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import Entry, KeyPage, Revision
 from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.principal import DEFAULT_TENANT
-from vestibule.database_service.store import ChangePage, PositionLost, Store, Write
+from vestibule.database_service.store import ChangePage, Note, PositionLost, Store, Write
 from vestibule.database_service.tenant_space import start_of
 from vestibule.sealing import CannotOpen, Sealer, key_id_of
 
@@ -55,11 +55,10 @@ class SealedStore:
         sealed = self._seal(key, value)
         return await self._store.write(key, sealed, expires_at=expires_at, condition=condition, author=author)
 
-    async def write_many(self, writes: Sequence[Write]) -> list[int]:
-        """Keep all of `writes` or none; return their versions once they are on disk."""
-        return await self._store.write_many(
-            [replace(write, value=self._seal(write.key, write.value)) for write in writes]
-        )
+    async def write_many(self, writes: Sequence[Write], note: Note | None = None) -> list[int]:
+        """Keep all of `writes` with `note` or nothing; return their versions once they are on disk."""
+        sealed = [replace(write, value=self._seal(write.key, write.value)) for write in writes]
+        return await self._store.write_many(sealed, note and self._seal_note(note))
 
     async def read(self, key: str) -> Entry | None:
         """Return the entry under `key`, or None.
@@ -182,6 +181,9 @@ class SealedStore:
             return self._sealer.open(base64.urlsafe_b64decode(sealed), POSITION).decode()
         except (CannotOpen, ValueError):
             raise PositionLost from None
+
+    def _seal_note(self, note: Note) -> Note:
+        return replace(note, text=lambda versions: self._seal(note.key, note.text(versions)))
 
     def _seal(self, key: str, value: str) -> str:
         return base64.b64encode(self._sealer.seal(value.encode(), _place(key))).decode("ascii")

@@ -28,6 +28,31 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """An entry that is kept together with others, and only where there is none under its key.
+
+    `text` makes its value from the versions that the others get, in their order.
+    """
+
+    key: str
+    text: Callable[[Sequence[int]], str]
+    expires_at: datetime
+
+    def expect_new(self, version: int | None, index: int) -> None:
+        """Hold it against the version that there is under its key, None where there is no entry.
+
+        Raises:
+            PreconditionFailed: there is one; the error has `index`.
+        """
+        if version is not None:
+            raise PreconditionFailed(version, index=index)
+
+    def as_write(self, versions: Sequence[int]) -> Write:
+        """Return what is to be kept where the others get `versions`."""
+        return Write(self.key, self.text(versions), self.expires_at)
+
+
+@dataclass(frozen=True, slots=True)
 class KeyChange:
     """Something that happened to an entry, and the position right after it."""
 
@@ -84,11 +109,12 @@ class Store(Protocol):
         """
         ...
 
-    async def write_many(self, writes: Sequence[Write]) -> list[int]:
-        """Keep all of `writes`, of different keys, or none of them, and return their versions.
+    async def write_many(self, writes: Sequence[Write], note: Note | None = None) -> list[int]:
+        """Keep all of `writes`, of different keys, and `note` with them, or nothing, and return their versions.
 
         Raises:
-            PreconditionFailed: an entry is not what the condition of its write says; `index` says which.
+            PreconditionFailed: an entry is not what the condition of its write says; `index` says which. That of a note
+                which is there already follows those of the writes.
         """
         ...
 

@@ -2,15 +2,29 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+from pydantic import BaseModel
 
 from vestibule.contracts.conditions import ALWAYS, Condition
-from vestibule.contracts.entries import Entry, KeyPage, Revision
-from vestibule.contracts.principal import Principal
-from vestibule.database_service.store import ChangePage, Store, Write
+from vestibule.contracts.entries import Entry, KeyPage, Revision, Written
+from vestibule.contracts.errors import PreconditionFailed
+from vestibule.contracts.principal import RESERVED, Principal
+from vestibule.database_service.store import ChangePage, Note, Store, Write
 
 # No tenant's name holds it, so that no name is the beginning of another's space.
 SEPARATOR = "/"
+# What came of operations, in a space that no caller has. Who repeats one has known its name for at most a day.
+OPERATIONS = f"{RESERVED}operations{SEPARATOR}"
+REMEMBERED_FOR = timedelta(hours=25)
+
+
+class _Outcome(BaseModel):
+    """What is remembered of a write: nothing that came in with it."""
+
+    version: int
+    expires_at: datetime | None
 
 
 class TenantSpace:
@@ -38,6 +52,27 @@ class TenantSpace:
         return await self._store.write_many(
             [replace(write, key=self._start + write.key, author=self._author) for write in writes]
         )
+
+    async def write_once(self, write: Write, operation: str) -> Written:
+        """Keep a value once, however often `operation` is repeated within a day; return what came of the first time.
+
+        What is remembered of it is kept in one transaction with the value, so either both are there or neither.
+        """
+        remembered = f"{OPERATIONS}{self._start}{operation}"
+        own = replace(write, key=self._start + write.key, author=self._author)
+
+        def text(versions: Sequence[int]) -> str:
+            return _Outcome(version=versions[0], expires_at=write.expires_at).model_dump_json()
+
+        try:
+            (version,) = await self._store.write_many([own], Note(remembered, text, datetime.now(UTC) + REMEMBERED_FOR))
+        except PreconditionFailed as refusal:
+            # Its own first time may be why the entry is not as its condition says.
+            if (known := await self._store.read(remembered)) is not None:
+                outcome = _Outcome.model_validate_json(known.value)
+                return Written(key=write.key, version=outcome.version, expires_at=outcome.expires_at)
+            raise PreconditionFailed(cast("int | None", refusal.extra["current_version"])) from None
+        return Written(key=write.key, version=version, expires_at=write.expires_at)
 
     async def read(self, key: str) -> Entry | None:
         """Return the entry under `key`, or None."""

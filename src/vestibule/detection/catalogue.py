@@ -1,10 +1,8 @@
 """Lists the detectors: the built-in ones, an operator's own, and those of installed packages."""
 
 import importlib
-import importlib.util
 import pkgutil
 from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 
 from vestibule.detection import detectors
@@ -12,8 +10,9 @@ from vestibule.detection.declaration import Detector, Rule
 from vestibule.detection.errors import InvalidDetector
 from vestibule.detection.linear_time import require_linear_time
 from vestibule.detection.options import DEFAULTS, Options
+from vestibule.discovery import CannotLoad, load_folder, load_installed
 
-ENTRY_POINT_GROUP = "vestibule.detectors"
+KIND = "detectors"
 
 
 def list_detectors(options: Options = DEFAULTS) -> list[Detector]:
@@ -22,10 +21,11 @@ def list_detectors(options: Options = DEFAULTS) -> list[Detector]:
     Raises:
         InvalidDetector: one of the operator's own or of a package's cannot be used.
     """
-    modules = [*list_modules(), *_own_modules(options.detectors_dir)]
-    found = [detector for module in modules for detector in declared_in(module)]
-    if options.has_installed_detectors:
-        found += _installed_detectors()
+    found = [detector for module in list_modules() for detector in declared_in(module)]
+    try:
+        found += _added(options)
+    except CannotLoad as error:
+        raise InvalidDetector(str(error)) from error
     return [*found, *_ad_hoc_detectors(options)]
 
 
@@ -49,34 +49,13 @@ def declared_in(module: object) -> tuple[Detector, ...]:
     return tuple(declared)
 
 
-def _own_modules(folder: Path | None) -> Iterator[ModuleType]:
-    if folder is None:
-        return
-    if not folder.is_dir():
-        raise InvalidDetector(f"{folder} is no folder of detectors")
-    for path in sorted(folder.glob("[!_]*.py")):
-        spec = importlib.util.spec_from_file_location(f"vestibule_own_detectors.{path.stem}", path)
-        assert spec is not None  # noqa: S101 - a path that ends in .py always has one
-        assert spec.loader is not None  # noqa: S101
-        module = importlib.util.module_from_spec(spec)
-        try:
-            spec.loader.exec_module(module)
-        except Exception as error:
-            raise InvalidDetector(f"{path} cannot be imported: {error}") from error
-        yield module
-
-
-def _installed_detectors() -> list[Detector]:
-    from importlib.metadata import entry_points  # noqa: PLC0415 - costs more than all the rest of an import
-
-    found: list[Detector] = []
-    for entry_point in sorted(entry_points(group=ENTRY_POINT_GROUP)):
-        try:
-            offered = entry_point.load()
-        except Exception as error:
-            raise InvalidDetector(f"the detector {entry_point.value} cannot be imported: {error}") from error
-        found += (offered,) if isinstance(offered, Detector) else declared_in(offered)
-    return found
+def _added(options: Options) -> Iterator[Detector]:
+    """Yield an operator's own detectors and those of packages."""
+    for _, module in load_folder(options.detectors_dir, KIND):
+        yield from declared_in(module)
+    if options.has_installed_detectors:
+        for _, offered in load_installed(KIND):
+            yield from (offered,) if isinstance(offered, Detector) else declared_in(offered)
 
 
 def _ad_hoc_detectors(options: Options) -> Iterator[Detector]:

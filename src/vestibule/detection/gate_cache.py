@@ -2,14 +2,26 @@
 
 import hashlib
 import os
+import re
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 
+# What no start has used for so long belongs to versions and settings of the past; making it anew takes seconds.
+UNUSED_FOR_S = 30 * 86_400.0
+# A file is marked as used no more often than this, so that most starts write nothing.
+MARKED_FOR_S = 86_400.0
 _FORMAT = b"vestibule gate 1\n"
+# Others may keep their files in this folder too. The second kind is one that its writer has not finished.
+_OURS = re.compile(r"gate-[0-9a-f]{32}\.bin|gate-\w+\.part")
 
 
 class GateCache:
-    """A folder of compiled gates; without a folder nothing is kept."""
+    """A folder of compiled gates, which any number of processes share; without a folder nothing is kept.
+
+    The time of a file's last change is that of its last use.
+    """
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
@@ -23,8 +35,10 @@ class GateCache:
         except OSError:
             return None
         digest, database = content[len(_FORMAT) :][:32], content[len(_FORMAT) + 32 :]
-        is_whole = content.startswith(_FORMAT) and hashlib.sha256(database).digest() == digest
-        return database if is_whole else None
+        if not content.startswith(_FORMAT) or hashlib.sha256(database).digest() != digest:
+            return None
+        _mark(self._path(fingerprint))
+        return database
 
     def save(self, fingerprint: bytes, database: bytes) -> None:
         """Keep `database`; a folder that cannot be written to costs time at the next start and nothing else."""
@@ -32,13 +46,34 @@ class GateCache:
             return
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=self._folder)
+            handle, name = tempfile.mkstemp(dir=self._folder, prefix="gate-", suffix=".part")
             with os.fdopen(handle, "wb") as file:
                 file.write(_FORMAT + hashlib.sha256(database).digest() + database)
             Path(name).replace(self._path(fingerprint))
         except OSError:
             return
 
+    def clear_unused(self) -> None:
+        """Remove what was not used for long; a process that looks for it at this moment makes it anew."""
+        if self._folder is None:
+            return
+        with suppress(OSError):
+            for path in self._folder.iterdir():
+                if _OURS.fullmatch(path.name):
+                    _remove_unused(path)
+
     def _path(self, fingerprint: bytes) -> Path:
         assert self._folder is not None  # noqa: S101 - both callers have looked
         return self._folder / f"gate-{hashlib.sha256(fingerprint).hexdigest()[:32]}.bin"
+
+
+def _mark(path: Path) -> None:
+    with suppress(OSError):  # gone meanwhile, or another account's
+        if time.time() - path.stat().st_mtime > MARKED_FOR_S:
+            os.utime(path)
+
+
+def _remove_unused(path: Path) -> None:
+    with suppress(OSError):  # another process was faster, or the folder may not be written to
+        if time.time() - path.stat().st_mtime > UNUSED_FOR_S:
+            path.unlink()

@@ -36,6 +36,7 @@ class Scanner:
         self._matchers = _matchers(detectors, options, cache)
         self._lexicon = Lexicon(_labels(detectors))
         self._gates = Gates(self._matchers, cache)
+        cache.clear_unused()
         self._is_allowed: Callable[[Explanation, str], bool] | None = allowance_of(options)
         self._max_chars = options.max_text_chars
         self._lead_of = lru_cache(maxsize=1_024)(self._make_lead)

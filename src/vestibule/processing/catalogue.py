@@ -4,7 +4,6 @@ An operator's own are Python files of a folder, and a package's are named by its
 `PROCESSOR`, or several as `PROCESSORS`. One that cannot be used is refused while the registry is built.
 """
 
-import importlib.util
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,12 +12,12 @@ from types import ModuleType
 
 from pydantic import BaseModel
 
-from vestibule.discovery import discover
+from vestibule.discovery import CannotLoad, discover, load_folder, load_installed
 from vestibule.processing import processors
 from vestibule.processing.errors import InvalidProcessor
 from vestibule.processing.processor import AnyProcessor, Example
 
-ENTRY_POINT_GROUP = "vestibule.processors"
+KIND = "processors"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
@@ -40,9 +39,10 @@ def list_processors(sources: Sources = BUILT_IN) -> list[AnyProcessor]:
         InvalidProcessor: one of the operator's own or of a package's cannot be used.
     """
     found = [("vestibule", processor) for processor in discover(processors, "PROCESSOR").values()]
-    found += _own(sources.folder)
-    if sources.has_installed:
-        found += _installed()
+    try:
+        found += _added(sources)
+    except CannotLoad as error:
+        raise InvalidProcessor(str(error)) from error
     return list(_named_once(found))
 
 
@@ -55,42 +55,14 @@ def _named_once(found: Iterable[tuple[str, AnyProcessor]]) -> Iterator[AnyProces
         yield processor
 
 
-def _own(folder: Path | None) -> list[tuple[str, AnyProcessor]]:
-    if folder is None:
-        return []
-    if not folder.is_dir():
-        raise InvalidProcessor(f"{folder} is no folder of processors")
-    found: list[tuple[str, AnyProcessor]] = []
-    for path in sorted(folder.glob("[!_.]*.py")):
-        found += [(str(path), processor) for processor in _offered_by(_load(path), str(path))]
-    return found
-
-
-def _load(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"vestibule_own_processors.{path.stem}", path)
-    assert spec is not None  # noqa: S101 - a path that ends in .py always has one
-    assert spec.loader is not None  # noqa: S101
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise InvalidProcessor(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
-    return module
-
-
-def _installed() -> list[tuple[str, AnyProcessor]]:
-    from importlib.metadata import entry_points  # noqa: PLC0415 - costs more than all the rest of an import
-
-    found: list[tuple[str, AnyProcessor]] = []
-    for entry_point in sorted(entry_points(group=ENTRY_POINT_GROUP)):
-        origin = f"the entry point {entry_point.value}"
-        try:
-            offered = entry_point.load()
-        except Exception as error:
-            raise InvalidProcessor(f"{origin} cannot be imported: {type(error).__name__}: {error}") from error
-        given = _offered_by(offered, origin) if isinstance(offered, ModuleType) else (offered,)
-        found += [(origin, _checked(processor, origin)) for processor in given]
-    return found
+def _added(sources: Sources) -> Iterator[tuple[str, AnyProcessor]]:
+    """Yield an operator's own processors and those of packages, each with where it comes from."""
+    for path, module in load_folder(sources.folder, KIND):
+        yield from ((str(path), processor) for processor in _offered_by(module, str(path)))
+    if sources.has_installed:
+        for origin, offered in load_installed(KIND):
+            given = _offered_by(offered, origin) if isinstance(offered, ModuleType) else (offered,)
+            yield from ((origin, _checked(processor, origin)) for processor in given)
 
 
 def _offered_by(module: ModuleType, origin: str) -> tuple[AnyProcessor, ...]:

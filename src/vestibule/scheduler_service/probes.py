@@ -2,16 +2,15 @@
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Protocol
 
 from redis.asyncio import Redis
 
 from vestibule.contracts.heartbeat import ALIVE_FOR_S, WORKERS_KEY
-from vestibule.contracts.queue import QUEUE
-from vestibule.scheduler_service.queue_gauges import age_of
 from vestibule.scheduler_service.store_gateway import StoreGateway
+from vestibule.scheduler_service.waiting import Waiting, age_of, ask_waiting, waiting_of
 from vestibule.service_kit.peer_client import PeerClient
 
 PROBE_KEY = "probe"
@@ -93,28 +92,39 @@ class BacklogLimits:
 
 
 class BacklogProbe:
-    """Counts the waiting tasks, and sees how long the oldest of them waits and how long it has been the next.
+    """Counts the waiting tasks of all priorities, and sees how long the oldest waits and how long none was taken.
 
-    Where none is taken from a queue for long, it is stalled, however few wait. That is judged by the steady clock.
+    Where none is taken from any queue for long, they are stalled, however few wait; tasks that only stand behind those
+    of a higher priority are not. That is judged by the steady clock.
     """
 
     def __init__(self, redis: Redis, limits: BacklogLimits, clock: Callable[[], float] = time.monotonic) -> None:
         self._redis = redis
         self._limits = limits
         self._clock = clock
-        self._next: bytes | None = None
+        self._next: tuple[bytes | None, ...] = ()
         self._next_since = clock()
 
     async def read(self) -> Reading:
         """Say whether waiting tasks are taken, and whether too many wait."""
-        async with self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.llen(QUEUE)
-            pipeline.lindex(QUEUE, -1)
-            depth, first = cast("tuple[int, bytes | None]", await pipeline.execute())
-        if first is None or first != self._next:
-            self._next, self._next_since = first, self._clock()
-        is_next_for_s = self._clock() - self._next_since if first is not None else 0.0
-        age_s = max(is_next_for_s, (age_of(first) or 0.0) if first is not None else 0.0)
+        waiting = await self._ask()
+        depth = sum(queue.depth for queue in waiting)
+        if self._is_taken_from([queue.next for queue in waiting]):
+            self._next_since = self._clock()
+        self._next = tuple(queue.next for queue in waiting)
+        ages_s = [age_of(message) or 0.0 for message in self._next if message is not None]
+        stands_for_s = self._clock() - self._next_since if ages_s else 0.0
+        age_s = max(stands_for_s, *ages_s, 0.0)
         note = f"{depth} waiting" if age_s < 1 else f"{depth} waiting, the oldest for {age_s:.0f} s"
         is_strained = depth > self._limits.depth or age_s > self._limits.age_s
-        return Reading(is_next_for_s < self._limits.stalled_s, is_strained, note)
+        return Reading(stands_for_s < self._limits.stalled_s, is_strained, note)
+
+    async def _ask(self) -> list[Waiting]:
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            ask_waiting(pipeline)
+            return waiting_of(await pipeline.execute())
+
+    def _is_taken_from(self, heads: Sequence[bytes | None]) -> bool:
+        """Say whether any task that was the next is so no more, or none was; one that newly waits says nothing."""
+        stood = [(before, now) for before, now in zip(self._next, heads, strict=False) if before is not None]
+        return not stood or any(before != now for before, now in stood)

@@ -40,7 +40,7 @@ class _World:
         self.accepted.append(work)
         return str(work.task_id)
 
-    async def write(self, pair: Pair) -> None:
+    async def write(self, pair: Pair, *, operation: str | None = None) -> None:
         self.written.append(pair)
 
 

@@ -1,5 +1,6 @@
 """Tenants of one store: each sees its own entries under its own keys, and no trace of anybody else's."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vestibule.contracts.conditions import Condition
+from vestibule.contracts.entries import Written
 from vestibule.contracts.errors import PreconditionFailed
 from vestibule.contracts.principal import Principal
 from vestibule.database_service.sealed_store import REALM, SealedStore
@@ -60,6 +62,43 @@ async def test_a_condition_tells_nothing_of_others() -> None:
     with pytest.raises(PreconditionFailed):
         await other.delete("k", condition=Condition.of_version(1))
     assert 1 == await other.write("k", "y", condition=ABSENT)
+
+
+async def test_an_operation_writes_once() -> None:
+    """Repeated, it is answered as the first time, whatever was written, deleted or expected since."""
+    store = MemoryStore()
+    space = TenantSpace(store, Principal("a"))
+    ends = datetime(2101, 1, 1, tzinfo=UTC)
+    write = Write("k", "x", ends, ABSENT)
+    first = await space.write_once(write, "operation-1")
+    assert Written(key="k", version=1, expires_at=ends) == first
+    await space.write("k", "y")
+    assert first == await space.write_once(write, "operation-1")
+    await space.delete("k")
+    assert first == await space.write_once(write, "operation-1")
+    assert await space.read("k") is None
+    assert 3 == (await space.write_once(write, "operation-2")).version
+
+
+async def test_an_operation_that_was_refused_is_not_known() -> None:
+    """Its condition is told without a word of notes, and it may be written later."""
+    space = TenantSpace(MemoryStore(), Principal("a"))
+    await space.write("k", "x")
+    with pytest.raises(PreconditionFailed) as caught:
+        await space.write_once(Write("k", "y", condition=ABSENT), "operation")
+    assert {"current_version": 1} == caught.value.extra
+    await space.delete("k")
+    assert 2 == (await space.write_once(Write("k", "y", condition=ABSENT), "operation")).version
+
+
+async def test_operations_of_tenants_do_not_meet() -> None:
+    """Under one name each tenant has an operation of its own, and what is remembered is in no tenant's space."""
+    store = MemoryStore()
+    spaces = [TenantSpace(store, Principal(tenant)) for tenant in ("a", "aa")]
+    for space in spaces:
+        await space.write("k", "x")
+        assert 2 == (await space.write_once(Write("k", "y"), "operation")).version
+        assert ["k"] == (await space.keys("", 10, None)).keys
 
 
 async def test_erasing_stays_within_the_tenant() -> None:

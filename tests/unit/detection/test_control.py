@@ -67,8 +67,10 @@ def test_own_detectors_come_from_a_folder(tmp_path: Path) -> None:
     assert ["ST-12345"] == _found("ST-12345", detectors_dir=tmp_path)
     assert "STAFF_NUMBER" in {d.entity for d in list_detectors(Defaults(detectors_dir=tmp_path))}
     (tmp_path / "broken.py").write_text("1/0", encoding="utf-8")
-    with pytest.raises(InvalidDetector, match=r"broken\.py"):
+    with pytest.raises(InvalidDetector, match=r"broken\.py cannot be imported: ZeroDivisionError"):
         list_detectors(Defaults(detectors_dir=tmp_path))
+    with pytest.raises(InvalidDetector, match="nowhere is no folder of detectors"):
+        list_detectors(Defaults(detectors_dir=tmp_path / "nowhere"))
 
 
 def test_defaults_are_those_of_the_settings() -> None:

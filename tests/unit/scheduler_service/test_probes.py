@@ -14,7 +14,8 @@ from redis.exceptions import RedisError
 from servers.redis import LocalRedis
 from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.heartbeat import ALIVE_FOR_S, WORKERS_KEY
-from vestibule.contracts.queue import QUEUE, SENT_AT
+from vestibule.contracts.queue import QUEUE, QUEUES, SENT_AT
+from vestibule.contracts.tasks import Priority
 from vestibule.scheduler_service.probes import (
     BacklogLimits,
     BacklogProbe,
@@ -22,6 +23,8 @@ from vestibule.scheduler_service.probes import (
     StoreProbe,
     WorkersProbe,
 )
+from vestibule.scheduler_service.queue_gauges import QueueGauges
+from vestibule.service_kit.metrics import Metrics
 
 from .conftest import PATIENT_S, SteadyClock, StoreNearby
 
@@ -127,3 +130,48 @@ async def test_a_task_that_waits_for_long_is_a_strain(redis: Redis, clock: Stead
     reading = await probe.read()
     assert (True, True) == (reading.is_up, reading.is_strained)
     assert (reading.note or "").startswith("1 waiting, the oldest for 4")
+
+
+@pytest.mark.parametrize("priority", Priority)
+async def test_tasks_of_each_priority_count(redis: Redis, clock: SteadyClock, priority: Priority) -> None:
+    """However urgent they are: many are a strain, one that waits for long is one, and none taken is a stall."""
+    probe = BacklogProbe(redis, BacklogLimits(depth=2, age_s=50, stalled_s=60), clock)
+    await redis.lpush(QUEUES[priority], json.dumps({"headers": {SENT_AT: time.time() - 40}}), "2", "3")
+    reading = await probe.read()
+    assert (True, True) == (reading.is_up, reading.is_strained)
+    assert (reading.note or "").startswith("3 waiting, the oldest for 4")
+    clock.now_s += 61
+    assert not (await probe.read()).is_up
+
+
+async def test_tasks_behind_more_urgent_ones_are_not_stalled(redis: Redis, clock: SteadyClock) -> None:
+    """A queue whose turn does not come is a strain and no stall; new tasks of another hide no stall."""
+    probe = BacklogProbe(redis, BacklogLimits(depth=9, age_s=50, stalled_s=60), clock)
+    await redis.lpush(QUEUES[Priority.LOW], "low")
+    await redis.lpush(QUEUES[Priority.HIGH], "first", "second")
+    assert (await probe.read()).is_up
+    clock.now_s += 40
+    await redis.rpop(QUEUES[Priority.HIGH])
+    assert (await probe.read()).is_up
+    clock.now_s += 40
+    await redis.lpush(QUEUE, "normal")
+    assert (True, "3 waiting, the oldest for 40 s") == ((reading := await probe.read()).is_up, reading.note)
+    clock.now_s += 40
+    assert not (await probe.read()).is_up
+
+
+async def test_the_backlog_and_its_metrics_take_one_round_trip(redis: Redis, clock: SteadyClock) -> None:
+    """Both are asked often and of a Redis that may be far; what they show is the sum over all priorities."""
+    for number, queue in enumerate(QUEUES.values(), 1):
+        await redis.lpush(queue, *map(str, range(number)))
+    metrics = Metrics("scheduler")
+    for ask in (BacklogProbe(redis, BacklogLimits(9, 30, 60), clock).read, lambda: QueueGauges(redis).measure(metrics)):
+        before = await _reads(redis)
+        await ask()
+        assert 2 == await _reads(redis) - before
+    assert 'vestibule_queue_tasks{service="scheduler",state="waiting"} 6.0' in metrics.render().decode()
+
+
+async def _reads(redis: Redis) -> int:
+    """Return how many times the server has read from its clients, this question included."""
+    return int((await redis.info("stats"))["total_reads_processed"])

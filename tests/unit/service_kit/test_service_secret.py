@@ -1,5 +1,6 @@
 """The secret between services opens their doors."""
 
+import os
 import time
 from pathlib import Path
 
@@ -56,6 +57,40 @@ def test_a_secret_is_changed_while_services_run(tmp_path: Path, monkeypatch: pyt
     assert late.find(Presented(SECRET, is_local=True)) is None
     assert 0o600 == path.stat().st_mode & 0o777
     assert 1 == len(path.read_text().split())
+
+
+def test_a_secret_that_is_mounted_as_a_file_is_changed_in_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container sees the file that it was given, whatever takes its name later; what is written into it counts."""
+    path, mounted, copy = tmp_path / "secret", tmp_path / "mounted", tmp_path / "copy"
+    path.write_text(SECRET)
+    copy.write_text(SECRET)
+    mounted.hardlink_to(path)  # as a mount does, another name holds on to the file
+    now = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    service = ServiceSecret.read(mounted)
+    for step in (add_secret, use_secret, drop_secret):
+        step(copy)
+        path.write_bytes(copy.read_bytes())
+        now += 1
+        assert ServiceSecret.read(copy).authorization == service.authorization
+    assert f"Bearer {SECRET}" != service.authorization
+
+
+def test_a_file_that_is_read_while_it_is_written_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock of a file system stands still for some milliseconds: an empty file and a full one may have one time."""
+    path = tmp_path / "secret"
+    path.write_text(SECRET)
+    now = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    service = ServiceSecret.read(path)
+    for content in ("", "t" * 43):
+        path.write_text(content)
+        os.utime(path, ns=(10**18, 10**18))
+        now += 1
+        sent = service.authorization
+    assert f"Bearer {'t' * 43}" == sent
 
 
 def test_a_broken_file_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

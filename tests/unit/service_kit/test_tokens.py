@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import os
 import stat
 import time
 from collections.abc import Callable
@@ -137,6 +138,20 @@ def test_a_broken_file_keeps_the_last_good_one(path: Path, content: bytes, monke
     assert record.sha256 not in str(caught.value)
     path.write_bytes(good.replace(record.sha256.encode(), b"0" * 64))
     assert _becomes(lambda: _find(register, token) is None)
+
+
+def test_a_file_that_is_read_while_it_is_written_is_read_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a file is written in place, the empty one and the full one may have been changed at the same time."""
+    monkeypatch.setattr(tokens, "RELOAD_AFTER_S", 0.0)
+    first, _ = create_token(path, "laptop", ["add"])
+    register = TokenFile(path)
+    assert _find(register, first) is not None
+    second, _ = create_token(path, "server", ["add"])
+    for content in (b"", path.read_bytes()):
+        path.write_bytes(content)
+        os.utime(path, ns=(10**18, 10**18))
+        assert _find(register, first) is not None
+    assert _find(register, second) is not None
 
 
 def test_a_broken_file_is_not_overwritten(path: Path) -> None:

@@ -1,22 +1,23 @@
 """A change to the store, as the steps that the function in the database takes."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 from vestibule.contracts.conditions import ALWAYS, ANY, Condition, Tags
 from vestibule.contracts.errors import PreconditionFailed
 from vestibule.contracts.principal import RESERVED
-from vestibule.database_service.store import Write
+from vestibule.database_service.store import Note, Write
 
+ABSENT = Condition.of_version(0)
 Action = Literal["write", "delete", "replace", "forget", "check"]
 
 
 class Step(NamedTuple):
     """One thing to do to one entry, or to its version `target`, if it is as `condition` says.
 
-    `check` does nothing more.
+    `check` does nothing more, and `target` is then the last version that the key had, 0 where it had none.
     """
 
     action: Action
@@ -59,16 +60,27 @@ def write_of(write: Write) -> Change:
 
 def writes_of(writes: Sequence[Write]) -> Change:
     """Return the change that keeps all values if all conditions hold; its answer is the versions."""
-    checks = [Step("check", write.key, condition=write.condition) for write in writes if write.condition != ALWAYS]
-    places = [place for place, write in enumerate(writes) if write.condition != ALWAYS]
+    checks, places = _checks_of(writes)
 
     def conclude(outcomes: StepOutcomes) -> list[int | None]:
-        for step, place in enumerate(places):
-            if step in outcomes:
-                _expect(outcomes[step], place)
+        _expect_all(places, outcomes)
         return [outcomes[len(checks) + place].version for place in range(len(writes))]
 
     return Change([*checks, *(_keep(write, ALWAYS) for write in writes)], conclude)
+
+
+def noted_writes_of(writes: Sequence[Write], note: Note, versions: Sequence[int]) -> Change:
+    """Return the change that keeps all values and a note of `versions`, if these are what they get and all conditions
+    hold; its answer is whether they are."""
+    checks, places = _checks_of([*writes, replace(note.as_write(versions), condition=ABSENT)])
+    turns = [Step("check", write.key, target=version - 1) for write, version in zip(writes, versions, strict=True)]
+    kept = [_keep(write, ALWAYS) for write in (*writes, note.as_write(versions))]
+
+    def conclude(outcomes: StepOutcomes) -> bool:
+        _expect_all(places, outcomes)
+        return len(checks) + len(turns) in outcomes
+
+    return Change([*checks, *turns, *kept], conclude)
 
 
 def replacement_of(key: str, value: str, version: int) -> Change:
@@ -105,6 +117,18 @@ def outcomes_of(changes: Sequence[Change], rows: Iterable[tuple[int, bool, int |
         number, place = places[step - 1]
         found[number][place] = StepOutcome(is_refused, version)
     return found
+
+
+def _checks_of(writes: Sequence[Write]) -> tuple[list[Step], list[int]]:
+    """Return the steps that hold the conditions of writes, and the places of those writes."""
+    places = [place for place, write in enumerate(writes) if write.condition != ALWAYS]
+    return [Step("check", writes[place].key, condition=writes[place].condition) for place in places], places
+
+
+def _expect_all(places: Sequence[int], outcomes: StepOutcomes) -> None:
+    for step, place in enumerate(places):
+        if step in outcomes:
+            _expect(outcomes[step], place)
 
 
 def _keep(write: Write, condition: Condition) -> Step:

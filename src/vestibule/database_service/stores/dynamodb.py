@@ -41,7 +41,7 @@ from vestibule.database_service.dynamodb.items import (
 )
 from vestibule.database_service.settings import DatabaseSettings
 from vestibule.database_service.sqlite_file import SqliteFile
-from vestibule.database_service.store import StoreKind, WithoutPast, WithoutTransfer, Write, expect, hold
+from vestibule.database_service.store import Note, StoreKind, WithoutPast, WithoutTransfer, Write, expect, hold
 
 if TYPE_CHECKING:
     from vestibule.database_service.dynamodb.calls import DynamoDbCalls
@@ -93,23 +93,28 @@ class DynamoDbStore(WithoutPast, WithoutTransfer):
         item = await self._update(key, update, stated, {**values, **content})
         return int(item[VERSION]["N"])
 
-    async def write_many(self, writes: Sequence[Write]) -> list[int]:
-        """Keep all of `writes` or none; return their versions.
+    async def write_many(self, writes: Sequence[Write], note: Note | None = None) -> list[int]:
+        """Keep all of `writes` with `note` or nothing; return their versions.
 
         Raises:
             TooLarge: there are more than DynamoDB changes in one transaction.
         """
-        if len(writes) > MAX_TOGETHER:
+        keys = [write.key for write in writes] + ([] if note is None else [note.key])
+        if len(keys) > MAX_TOGETHER:
             raise TooLarge(f"This store keeps at most {MAX_TOGETHER} entries together; send fewer at once.")
-        for key in {partition_of(write.key): write.key for write in writes}.values():
+        for key in {partition_of(key): key for key in keys}.values():
             await self._know_partition(key)
         for _ in range(MAX_ATTEMPTS):
-            seen = await self._get([write.key for write in writes])
+            seen = await self._get(keys)
             for index, write in enumerate(writes):
                 expect(write, version_of(seen.get(write.key)), index)
             items = [item_of(write, seen.get(write.key)) for write in writes]
+            versions = [int(item[VERSION]["N"]) for item in items]
+            if note is not None:
+                note.expect_new(version_of(seen.get(note.key)), len(writes))
+                items.append(item_of(note.as_write(versions), seen.get(note.key)))
             if await self._put_all([put_of(self._calls.table, item, seen.get(item[KEY]["S"])) for item in items]):
-                return [int(item[VERSION]["N"]) for item in items]
+                return versions
         raise Unavailable("database", "Others write the same entries all the time. Nothing was written.")
 
     async def read(self, key: str) -> Entry | None:

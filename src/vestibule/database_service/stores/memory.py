@@ -15,6 +15,7 @@ from vestibule.database_service.settings import DatabaseSettings
 from vestibule.database_service.store import (
     ChangePage,
     KeyChange,
+    Note,
     PositionLost,
     StoreKind,
     Write,
@@ -64,11 +65,16 @@ class MemoryStore:
         expect(write, self._version(key))
         return self._keep(write)
 
-    async def write_many(self, writes: Sequence[Write]) -> list[int]:
-        """Keep all of `writes` or none, and return their versions."""
+    async def write_many(self, writes: Sequence[Write], note: Note | None = None) -> list[int]:
+        """Keep all of `writes` with `note` or nothing, and return their versions."""
         for index, write in enumerate(writes):
             expect(write, self._version(write.key), index)
-        return [self._keep(write) for write in writes]
+        if note is not None:
+            note.expect_new(self._version(note.key), len(writes))
+        versions = [self._keep(write) for write in writes]
+        if note is not None:
+            self._keep(note.as_write(versions))
+        return versions
 
     async def read(self, key: str) -> Entry | None:
         """Return the entry under `key`, or None."""

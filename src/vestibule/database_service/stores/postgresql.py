@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import ChangeKind, Entry, KeyPage, Revision
-from vestibule.contracts.errors import TooLarge
+from vestibule.contracts.errors import TooLarge, Unavailable
 from vestibule.database_service.bell import Bell, wait_for
 from vestibule.database_service.postgresql.changes import (
     Change,
     deletion_of,
+    noted_writes_of,
     removal_of,
     replacement_of,
     write_of,
@@ -24,6 +25,7 @@ from vestibule.database_service.store import (
     MAX_READ_CHARS,
     ChangePage,
     KeyChange,
+    Note,
     PositionLost,
     StoreKind,
     Write,
@@ -46,6 +48,7 @@ READ_MANY = f"""
     )
     SELECT key, CASE WHEN (SELECT sum(size) FROM found) <= $2 THEN value END AS value, version, expires_at FROM found
 """
+LAST_VERSIONS = "SELECT key, version FROM vestibule.entries WHERE key = ANY($1)"
 KEYS = f"""
     SELECT key FROM vestibule.entries WHERE key >= $1 AND key < $2 AND key > $3 AND {PRESENT}
     ORDER BY key LIMIT $4
@@ -92,6 +95,7 @@ LOST = """
 LOOK_INTERVAL_S = 0.5
 # No number of a change is longer than a 64-bit integer.
 MAX_DIGITS = 18
+MAX_ATTEMPTS = 20
 
 
 class PostgresqlStore:
@@ -126,10 +130,19 @@ class PostgresqlStore:
         version: int = await self._change(write_of(Write(key, value, expires_at, condition, author)))
         return version
 
-    async def write_many(self, writes: Sequence[Write]) -> list[int]:
-        """Keep all of `writes` or none; return their versions once they are on disk."""
-        versions: list[int] = await self._change(writes_of(writes))
-        return versions
+    async def write_many(self, writes: Sequence[Write], note: Note | None = None) -> list[int]:
+        """Keep all of `writes` with `note` or nothing; return their versions once they are on disk."""
+        if note is None:
+            versions: list[int] = await self._change(writes_of(writes))
+            return versions
+        # The note is made here, so from versions that are still to be given: the change is refused if others get them.
+        for _ in range(MAX_ATTEMPTS):
+            rows = await self.connections.read(LAST_VERSIONS, [write.key for write in writes])
+            last = {row["key"]: row["version"] for row in rows}
+            versions = [last.get(write.key, 0) + 1 for write in writes]
+            if await self._change(noted_writes_of(writes, note, versions)):
+                return versions
+        raise Unavailable("database", "Others write the same entries all the time. Nothing was written.")
 
     async def read(self, key: str) -> Entry | None:
         """Return the entry under `key`, or None."""

@@ -17,7 +17,7 @@ from vestibule.database_service.bell import Bell, wait_for
 from vestibule.database_service.settings import DatabaseSettings
 from vestibule.database_service.sqlite_file import Row, SqliteFile
 from vestibule.database_service.sqlite_schema import prepare
-from vestibule.database_service.store import ChangePage, KeyChange, PositionLost, StoreKind, Write, expect, hold
+from vestibule.database_service.store import ChangePage, KeyChange, Note, PositionLost, StoreKind, Write, expect, hold
 
 # ruff: noqa: S608 - the statements below are put together from these constants alone
 PRESENT = "value IS NOT NULL AND (expires_at IS NULL OR expires_at > :now)"
@@ -129,14 +129,19 @@ class SqliteStore:
         self._bell.ring()
         return version
 
-    async def write_many(self, writes: Sequence[Write]) -> list[int]:
-        """Keep all of `writes` or none; return their versions once they are on disk."""
+    async def write_many(self, writes: Sequence[Write], note: Note | None = None) -> list[int]:
+        """Keep all of `writes` with `note` or nothing; return their versions once they are on disk."""
 
         def keep(connection: sqlite3.Connection) -> list[int]:
             for index, write in enumerate(writes):
                 if write.condition is not ALWAYS:
                     expect(write, _version(connection, write.key), index)
-            return [_keep(connection, write) for write in writes]
+            if note is not None:
+                note.expect_new(_version(connection, note.key), len(writes))
+            versions = [_keep(connection, write) for write in writes]
+            if note is not None:
+                _keep(connection, note.as_write(versions))
+            return versions
 
         versions = await self.file.change(keep)
         self._bell.ring()
