@@ -1,5 +1,5 @@
 """Runs the `vestibule` program as `python -m vestibule`."""
 
-from vestibule.cli.main import run
+from vestibule.cli.entrance import run
 
 run()

@@ -1,9 +1,5 @@
 """Puts the commands together. What a command needs is imported when it runs, so that help and errors come at once."""
 
-from typing import Annotated
-
-import typer
-
 from vestibule.cli import (
     alerts,
     caller,
@@ -14,7 +10,6 @@ from vestibule.cli import (
     heartbeat,
     keys,
     maintenance,
-    parts,
     policy,
     receipt,
     schedules,
@@ -31,42 +26,17 @@ from vestibule.cli.embedded.command import up
 from vestibule.cli.logs import logs
 from vestibule.cli.plan.command import plan
 from vestibule.cli.processors import processors
+from vestibule.cli.program import RUN, add_parts, create_program
 from vestibule.cli.scan import scan
 
-RUN = "Run Vestibule"
 USE = "Use a running Vestibule"
 CHECK = "Check texts"
 MANAGE = "Manage"
 
-app = typer.Typer(
-    name="vestibule",
-    help="The entrance hall for data: everything that comes in is checked for personal data and secrets.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-def _print_version(is_asked: bool) -> None:
-    if is_asked:
-        from vestibule import __version__
-
-        typer.echo(f"vestibule {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def main(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    """Take the options that come before every command."""
-
+app = create_program()
 
 app.command(rich_help_panel=RUN)(up)
-app.command(rich_help_panel=RUN)(parts.serve)
-app.command(rich_help_panel=RUN)(parts.worker)
+add_parts(app)
 app.command(rich_help_panel=RUN)(plan)
 for verb in (caller.add, caller.read, caller.run, caller.message):
     app.command(rich_help_panel=USE)(verb)
@@ -96,8 +66,3 @@ keys.app.command("secret")(service_secret.secret)
 app.add_typer(keys.app, name="keys", rich_help_panel=MANAGE)
 app.add_typer(token.app, name="token", rich_help_panel=MANAGE)
 app.add_typer(deployment_secrets.app, name="secrets", rich_help_panel=MANAGE)
-
-
-def run() -> None:
-    """Run the program. Exit codes: 0 done, 1 failed or refused, 2 wrong usage."""
-    app()

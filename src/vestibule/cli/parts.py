@@ -4,9 +4,11 @@ import os
 import warnings
 from enum import StrEnum
 from socket import gethostname
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+
+from vestibule.cli.optional_packages import UNUSED, without_packages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,17 +32,20 @@ class Service(StrEnum):
 def serve(service: Annotated[Service, typer.Argument(help="Which service to run.")]) -> None:
     """Run one service in the foreground. Its options are environment variables: see `vestibule config`."""
     from vestibule.cli.embedded.parent_death import die_with_parent
-    from vestibule.sealing import KeyRingUnreadable
-    from vestibule.service_kit.logging import configure_logging
-    from vestibule.service_kit.server import run_server
-    from vestibule.service_kit.service_secret import ServiceSecretMissing
 
     die_with_parent()
+    with without_packages(*UNUSED):
+        from vestibule.sealing import KeyRingUnreadable
+        from vestibule.service_kit.logging import configure_logging
+        from vestibule.service_kit.server import run_server
+        from vestibule.service_kit.service_secret import ServiceSecretMissing
+
+        settings_class, create_app = _parts_of(service)
     try:
-        settings, create_app = _parts_of(service)
+        settings = settings_class()
         _refuse_dev_token(settings)
         configure_logging(service.value.replace("-", "_"), settings, has_colour=_has_colour())
-        app = create_app()
+        app = create_app(settings)
     except (ValueError, OSError, ServiceSecretMissing, KeyRingUnreadable) as error:
         _refuse(error)
     run_server(app, settings)
@@ -59,11 +64,12 @@ def worker(
     # Its warning about root is about messages that can hold code; ours cannot.
     warnings.filterwarnings("ignore", message=".*superuser privileges")
     from vestibule.cli.embedded.parent_death import die_with_parent, tie_pool_children
-    from vestibule.client_service.settings import WorkerSettings
-    from vestibule.client_service.worker import build_worker, run_worker
-    from vestibule.sealing import KeyRingFile, KeyRingUnreadable
 
     die_with_parent()
+    with without_packages(*UNUSED):
+        from vestibule.client_service.settings import WorkerSettings
+        from vestibule.client_service.worker import build_worker, run_worker
+        from vestibule.sealing import KeyRingFile, KeyRingUnreadable
     try:
         settings = WorkerSettings()
         _refuse_dev_token(settings)
@@ -80,33 +86,29 @@ def worker(
     raise typer.Exit(exit_code)
 
 
-def _parts_of(service: Service) -> "tuple[ServiceSettings, Callable[[], FastAPI]]":
+def _parts_of(service: Service) -> "tuple[type[ServiceSettings], Callable[[Any], FastAPI]]":
     # Each service is imported only when it is the one that runs.
     match service:
         case Service.CLIENT:
             from vestibule.client_service import main as client
             from vestibule.client_service.settings import ClientSettings
 
-            client_settings = ClientSettings()
-            return client_settings, lambda: client.create_app(client_settings)
+            return ClientSettings, client.create_app
         case Service.DATABASE:
             from vestibule.database_service import main as database
             from vestibule.database_service.settings import DatabaseSettings
 
-            database_settings = DatabaseSettings()
-            return database_settings, lambda: database.create_app(database_settings)
+            return DatabaseSettings, database.create_app
         case Service.BUSINESS_LOGIC:
             from vestibule.business_logic_service import main as logic
             from vestibule.business_logic_service.settings import BusinessLogicSettings
 
-            logic_settings = BusinessLogicSettings()
-            return logic_settings, lambda: logic.create_app(logic_settings)
+            return BusinessLogicSettings, logic.create_app
         case Service.SCHEDULER:
             from vestibule.scheduler_service import main as scheduler
             from vestibule.scheduler_service.settings import SchedulerSettings
 
-            scheduler_settings = SchedulerSettings()
-            return scheduler_settings, lambda: scheduler.create_app(scheduler_settings)
+            return SchedulerSettings, scheduler.create_app
 
 
 def _has_colour() -> bool:

@@ -10,13 +10,16 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request
-from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
 from vestibule.service_kit.docs_view import DocsView, view_docs
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 router = APIRouter()
 
@@ -28,12 +31,15 @@ _ADDRESS = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(:\d+)?")
 class DocsPage:
     """Draws the page, and says what a browser may do with it."""
 
-    template: Template
+    template: "Template"
     css: str
 
     @classmethod
     def read(cls) -> "DocsPage":
         """Return the page from the files beside this one."""
+        # Takes 2 MB, and most services are never asked for their page.
+        from jinja2 import Environment, StrictUndefined  # noqa: PLC0415
+
         folder = files(__package__) / "docs_files"
         environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
         environment.filters |= {"prose": prose, "words": words}
