@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import httpx
 import pytest
 
 from faults import at_length
+from servers import ports
 from servers.losing_proxy import LosingProxy, losing_proxy
 
 WRITERS = 24
@@ -46,12 +46,12 @@ class Door:
 
 
 @pytest.fixture(scope="module")
-def door(system: Any, own_ports: range, wait_until: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+def door(system: Any, wait_until: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     """The shared system, with a door of these tests' own whose way to the store they may hurt."""
     (client,) = system.processes("vestibule serve client")
     output = tmp_path_factory.mktemp("door") / "output.log"
     with losing_proxy(system.base_port + 1) as proxy, output.open("wb") as log:
-        port = next(port for port in reversed(own_ports) if _is_free(port))
+        port = ports.free_port()
         changed = {"VESTIBULE_PORT": str(port), "VESTIBULE_DATABASE_SERVICE_URL": proxy.url}
         command = [sys.executable, "-m", "vestibule", "serve", "client"]
         # The pid is of the one who would end it; here that is this test.
@@ -67,11 +67,6 @@ def door(system: Any, own_ports: range, wait_until: Any, tmp_path_factory: pytes
         finally:
             process.terminate()
             process.wait(20)
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as one:
-        return one.connect_ex(("127.0.0.1", port)) != 0
 
 
 def _is_ready(http: httpx.Client) -> bool:
