@@ -224,6 +224,12 @@ def free_ports() -> Callable[[int], range]:
     return ports.free_row
 
 
+@pytest.fixture(scope="session")
+def own_ports() -> range:
+    """The ports that this process of the test run may take."""
+    return ports.own_ports()
+
+
 @pytest.fixture(name="content_of", scope="session")
 def content_of_fixture() -> Callable[[Path], bytes]:
     """The function that reads a file that may be gone."""

@@ -31,7 +31,6 @@ def _vestibule(*words: str, expect: int = 0, **variables: str) -> str:
     return (done.stdout if expect == 0 else done.stderr).strip()
 
 
-@pytest.mark.timeout(180)
 def test_a_key_goes_from_active_to_retired(start: Callable[..., Any], wait_until: Callable[..., Any]) -> None:
     """Values stay readable all the way, and each step that would lose something is refused with its reason."""
     system = start(VESTIBULE_RESULT_EXPIRES_S="8")
@@ -118,7 +117,6 @@ def test_without_the_ring_there_is_nothing_to_manage(tmp_path: Path, words: tupl
     assert not (tmp_path / "keys" / "keyring.json").exists()
 
 
-@pytest.mark.timeout(180)
 def test_the_services_change_their_secret_while_they_work(system: Any, wait_until: Callable[..., Any]) -> None:
     """`vestibule keys secret` leaves another secret in the file, and no request is refused meanwhile."""
     path = system.data_dir / "keys" / "service_secret"

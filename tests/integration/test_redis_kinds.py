@@ -24,7 +24,7 @@ def done(system: Any, text: str) -> str | None:
 
 
 @pytest.mark.timeout(300)
-def test_over_tls_with_a_login_that_may_do_little(start: Any, tmp_path: Path) -> None:
+def test_over_tls_with_a_login_that_may_do_little(start: Any, tmp_path: Path, wait_until: Callable[..., Any]) -> None:
     """Tasks, results, waiting and the look into the queue work, and the server's certificate is checked."""
     with guarded_redis(tmp_path / "redis", RULES) as redis:
         system = start(
@@ -33,7 +33,7 @@ def test_over_tls_with_a_login_that_may_do_little(start: Any, tmp_path: Path) ->
             VESTIBULE_REDIS_CA_FILE=str(redis.ca_file),
         )
         assert ["ONE", "TWO"] == [done(system, text) for text in ("one", "two")]
-        assert 200 == system.http.get("/readyz").status_code
+        wait_until(lambda: system.http.get("/readyz").status_code == 200, what="readiness")
         hindered = [line["event"] for line in system.log_lines(level="warning")]
         assert [] == [event for event in hindered if event in ("relay_hindered", "heartbeat_failed", "tasks_not_sent")]
         assert redis.password_file.read_bytes() not in system.everything_written()

@@ -12,7 +12,7 @@ ACTIONS = ["alert"]
 
 def canary(*options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "vestibule", "canary", "--json", *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=110)
+    return subprocess.run(command, capture_output=True, text=True, timeout=240)
 
 
 @pytest.mark.parametrize("action", ACTIONS)

@@ -19,7 +19,7 @@ def vestibule(*words: str, expect: int = 0, **variables: str) -> str:
         env={**os.environ, **variables},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
     )
     assert expect == done.returncode, done.stdout + done.stderr
     return done.stdout + done.stderr

@@ -42,8 +42,7 @@ def test_nothing_is_lost_when_the_system_ends_under_load(start, wait_until):
     with load_on(system.url) as stopped:
         wait_until(lambda: len(stopped.accepted) >= 50, what="the load")
         system.process.send_signal(signal.SIGTERM)
-        leaving = wait_until(lambda: is_leaving(system), what="the word that it stops")
-        assert "It stops: new requests belong elsewhere." == leaving
+        wait_until(lambda: is_leaving(system), what="the word that it stops")
         assert 202 == system.http.post("/messages", json={"text": "still served"}).status_code
         assert 0 == system.stop()
     # At most one was between the queue of the system and the closing door; nobody had begun to answer it.
@@ -62,9 +61,9 @@ def test_nothing_is_lost_when_the_system_ends_under_load(start, wait_until):
 
 
 def is_leaving(system):
-    """Return what /readyz says of why it is not ready, where it does."""
-    answer = httpx.get(f"{system.url}/readyz", timeout=10, trust_env=False)
-    return answer.json()["detail"] if answer.status_code == 503 else None
+    """Say whether /readyz tells that it stops; of a part that is slow under load it may tell before."""
+    answer = httpx.get(f"{system.url}/readyz", timeout=40, trust_env=False)
+    return answer.status_code == 503 and answer.json()["detail"] == "It stops: new requests belong elsewhere."
 
 
 @pytest.mark.skipif(not (shutil.which("curl") and shutil.which("bash")), reason="needs curl and bash")

@@ -20,11 +20,16 @@ def free_row(count: int) -> range:
     return _own().free_row(count)
 
 
+def own_ports() -> range:
+    """Return the ports of which this process hands out some; who takes one of them by itself may meet another."""
+    return _own().ports
+
+
 class _Share:
     """Ports of this process alone, of which none is given twice while others are left."""
 
     def __init__(self, ports: range, holder: socket.socket | None) -> None:
-        self._ports = ports
+        self.ports = ports
         # Other processes leave the share alone as long as this is open.
         self._holder = holder
         self._next = random.SystemRandom().randrange(len(ports))
@@ -32,8 +37,8 @@ class _Share:
 
     def free_row(self, count: int) -> range:
         with self._lock:
-            for _ in self._ports:
-                row = self._ports[self._next : self._next + count]
+            for _ in self.ports:
+                row = self.ports[self._next : self._next + count]
                 if len(row) < count:
                     self._next = 0
                     continue
