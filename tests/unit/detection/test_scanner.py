@@ -194,3 +194,24 @@ def test_damaged_cache_is_built_anew(tmp_path: Path) -> None:
     cache.save(b"f", b"content")
     assert b"content" == cache.load(b"f")
     assert cache.load(b"other") is None
+
+
+@pytest.mark.parametrize(
+    "uuid",
+    [
+        "89516ad2-0546-404b-be65-cb3e9e5ec5b6",
+        "EE36362C-6BA9-40E6-8B02-318C8690D38B",
+        "00277314-7034-4755-aa70-0c751859b6c3",
+    ],
+)
+def test_a_piece_of_a_uuid_is_nothing(uuid: str) -> None:
+    """A UUID may have an IBAN's check digits or a number's form in it by chance; outside of one the same is found."""
+    assert not SCANNER.scan(uuid)
+    assert not SCANNER.scan(f"order {uuid} is paid", key="id")
+    pieces = ("be65-cb3e9e5ec5b6", "EE36362C-6BA9-40E6-8B02", "00277314-7034-4755")
+    assert SCANNER.scan(next(piece for piece in pieces if piece in uuid))
+
+
+def test_a_whole_uuid_may_be_a_secret() -> None:
+    """Where a name says that it is one."""
+    assert SCANNER.scan("HEROKU_API_KEY=89516ad2-0546-404b-be65-cb3e9e5ec5b6")
