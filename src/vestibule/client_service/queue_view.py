@@ -51,6 +51,7 @@ class Trace:
 
     result: bytes | None
     started_at: float | None
+    is_cancelled: bool
 
 
 class QueueView:
@@ -105,9 +106,9 @@ class QueueView:
         """Return what Redis has of one task."""
         async with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.get(RESULT_PREFIX + task_id)
-            pipeline.hget(RECORD_PREFIX + task_id, STARTED_AT)
-            result, started_at = await pipeline.execute()
-        return Trace(result, None if started_at is None else float(started_at))
+            pipeline.hmget(RECORD_PREFIX + task_id, [STARTED_AT, IS_CANCELLED])
+            result, (started_at, is_cancelled) = await pipeline.execute()
+        return Trace(result, None if started_at is None else float(started_at), is_cancelled is not None)
 
     async def results(self, task_ids: Sequence[str]) -> dict[str, bytes]:
         """Return the sealed results of those tasks that have one."""

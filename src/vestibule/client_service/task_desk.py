@@ -10,7 +10,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from vestibule.client_service.callback_book import CallbackBook
-from vestibule.client_service.queue_view import QueueView
+from vestibule.client_service.queue_view import QueueView, Trace
 from vestibule.client_service.settings import QueueSettings
 from vestibule.client_service.task_endings import TaskEndings
 from vestibule.client_service.task_ledger_gateway import TaskLedgerGateway
@@ -103,12 +103,11 @@ class TaskDesk:
 
     async def wait(self, task_id: str, tenant: str, wait_s: float) -> TaskStatus:
         """Return what is known of a task when it has ended, or after `wait_s` seconds. Raises what `read` raises."""
-        status = await self.read(task_id, tenant)
-        if status.has_ended or not wait_s:
-            return status
-        async for later in self.follow(task_id, tenant, wait_s):
-            status = later
-        return status
+        if not wait_s:
+            return await self.read(task_id, tenant)
+        async for status in self.follow(task_id, tenant, wait_s):
+            known = status
+        return known
 
     async def follow(self, task_id: str, tenant: str, wait_s: float) -> AsyncIterator[TaskStatus]:
         """Yield what is known of a task now and after each change, until it has ended or `wait_s` seconds are over.
@@ -116,22 +115,24 @@ class TaskDesk:
         Raises what `read` raises.
         """
         deadline = time.monotonic() + wait_s
-        async with self._endings.of(task_id) as has_ended:
-            known: TaskStatus | None = None
-            while True:
-                status = await self.read(task_id, tenant)
-                if status != known:
-                    yield status
-                known = status
-                left_s = deadline - time.monotonic()
-                if status.has_ended or left_s <= 0:
-                    return
+        status = await self.read(task_id, tenant)
+        yield status
+        if status.has_ended:
+            return
+        async with self._endings.of(task_id) as is_news:
+            while (left_s := deadline - time.monotonic()) > 0:
+                look_after_s = LOOK_SOON_S if status.is_settling else LOOK_EVERY_S
                 try:
-                    look_after_s = LOOK_SOON_S if status.is_settling else LOOK_EVERY_S
-                    await asyncio.wait_for(has_ended.wait(), min(left_s, look_after_s))
-                    has_ended.clear()
+                    await asyncio.wait_for(is_news.wait(), min(left_s, look_after_s))
+                    is_news.clear()
+                    later = await self._look_after_news(status, tenant)
                 except TimeoutError:
-                    continue
+                    later = await self.read(task_id, tenant)
+                if later != status:
+                    yield later
+                status = later
+                if status.has_ended:
+                    return
 
     async def page(self, tenant: str | None, states: Sequence[TaskState], limit: int, cursor: str | None) -> TaskPage:
         """Return a tenant's tasks, the newest first and without results; those of all with no tenant."""
@@ -226,13 +227,30 @@ class TaskDesk:
 
     async def _look(self, status: TaskStatus) -> TaskStatus:
         """Bring a status up to what Redis knows: workers are ahead of the ledger."""
+        trace = await self._trace(status.task_id)
+        # What the ledger says is true, if not the latest.
+        return status if trace is None else self._with_trace(status, trace)
+
+    async def _look_after_news(self, status: TaskStatus, tenant: str) -> TaskStatus:
+        """Bring a status up to what Redis tells of; of tasks that were cancelled the ledger knows what counts."""
+        trace = await self._trace(status.task_id)
+        if trace is None or trace.is_cancelled:
+            return await self.read(status.task_id, tenant)
+        return self._with_trace(status, trace)
+
+    async def _trace(self, task_id: str) -> Trace | None:
         try:
             async with asyncio.timeout(REDIS_PATIENCE_S):
-                trace = await self._queue.read(status.task_id)
-            if trace.result is not None:
+                return await self._queue.read(task_id)
+        except (RedisError, OSError, TimeoutError):
+            return None
+
+    def _with_trace(self, status: TaskStatus, trace: Trace) -> TaskStatus:
+        if trace.result is not None:
+            try:
                 return with_outcome(status, open_outcome(self._sealer, status.task_id, trace.result))
-        except (RedisError, OSError, TimeoutError, CannotOpen):
-            return status  # what the ledger says is true, if not the latest
+            except CannotOpen:
+                return status
         if trace.started_at is None or status.state is not TaskState.QUEUED:
             return status
         return status.model_copy(update={"state": TaskState.RUNNING, "started_at": at(trace.started_at)})

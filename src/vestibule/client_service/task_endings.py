@@ -22,7 +22,7 @@ class TaskEndings:
     """Listens on one connection for all who wait. It can miss an end while Redis is away: look again after a while."""
 
     def __init__(self, redis: Redis) -> None:
-        self._pubsub = redis.pubsub(ignore_subscribe_messages=True)
+        self._pubsub = redis.pubsub()
         self._waiting: defaultdict[bytes, set[asyncio.Event]] = defaultdict(set)
         self._log = structlog.get_logger("vestibule.task_endings")
 
@@ -38,7 +38,10 @@ class TaskEndings:
 
     @asynccontextmanager
     async def of(self, task_id: str) -> AsyncIterator[asyncio.Event]:
-        """Give an event that is set when the task ends; where Redis is away it never is."""
+        """Give an event that is set when there is news: from now on Redis tells of the task, and the task has ended.
+
+        What happened before the first of these is not told of. Where Redis is away there is none.
+        """
         channel = (RESULT_PREFIX + task_id).encode()
         event = asyncio.Event()
         self._waiting[channel].add(event)

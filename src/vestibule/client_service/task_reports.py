@@ -58,7 +58,7 @@ class _Reporting:
         # In one packet, and in this order: who is told finds the result there. It needs no transaction.
         with self.client.pipeline(transaction=False) as pipe:
             pipe.set(name, value, ex=self.expires or None, nx=True)
-            pipe.publish(name, value)
+            pipe.publish(name, "")  # who is told looks for itself
             if name.startswith(RESULT_PREFIX):
                 pipe.rpush(ENDED_KEY, name.removeprefix(RESULT_PREFIX))
             pipe.execute()
