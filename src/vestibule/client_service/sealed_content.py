@@ -6,6 +6,7 @@ from celery.app.amqp import AMQP
 from kombu.serialization import register
 from kombu.utils import json
 
+from vestibule.client_service.redis_transport import QueueConnection
 from vestibule.sealing import CannotOpen, Sealer
 
 SERIALIZER = "vestibule-sealed"
@@ -18,6 +19,8 @@ class BoundMessages(AMQP):  # type: ignore[misc]
 
     A worker holds them against the open headers (`sealed_consumer.py`).
     """
+
+    Connection = QueueConnection
 
     def as_task_v2(self, task_id: str, name: str, *args: Any, **options: Any) -> Any:
         """Return the message for a task as Celery does, with what it is sealed for."""

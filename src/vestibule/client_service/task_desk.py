@@ -15,7 +15,7 @@ from vestibule.client_service.settings import QueueSettings
 from vestibule.client_service.task_endings import TaskEndings
 from vestibule.client_service.task_ledger_gateway import TaskLedgerGateway
 from vestibule.client_service.task_message import TaskMessage
-from vestibule.client_service.task_outcomes import UNFINISHED_STATES, at, describe, open_outcome, with_outcome
+from vestibule.client_service.task_outcomes import UNFINISHED_STATES, Outcome, at, describe, open_outcome, with_outcome
 from vestibule.client_service.task_relay import FIRST_LOOK_S
 from vestibule.client_service.task_sender import TaskSender
 from vestibule.contracts.errors import KeyNotFound, ResultExpired, TaskConflict, TaskNotFound, Unavailable
@@ -229,14 +229,16 @@ class TaskDesk:
         """Bring a status up to what Redis knows: workers are ahead of the ledger."""
         trace = await self._trace(status.task_id)
         # What the ledger says is true, if not the latest.
-        return status if trace is None else self._with_trace(status, trace)
+        return status if trace is None else _with_trace(status, trace, self._outcome(status.task_id, trace))
 
     async def _look_after_news(self, status: TaskStatus, tenant: str) -> TaskStatus:
-        """Bring a status up to what Redis tells of; of tasks that were cancelled the ledger knows what counts."""
+        """Bring a status up to what Redis tells of; where it has missed a step, the ledger has it."""
         trace = await self._trace(status.task_id)
-        if trace is None or trace.is_cancelled:
+        outcome = None if trace is None else self._outcome(status.task_id, trace)
+        has_missed_attempts = outcome is not None and outcome.attempt > status.attempts + 1
+        if trace is None or trace.is_cancelled or has_missed_attempts:
             return await self.read(status.task_id, tenant)
-        return self._with_trace(status, trace)
+        return _with_trace(status, trace, outcome)
 
     async def _trace(self, task_id: str) -> Trace | None:
         try:
@@ -245,15 +247,11 @@ class TaskDesk:
         except (RedisError, OSError, TimeoutError):
             return None
 
-    def _with_trace(self, status: TaskStatus, trace: Trace) -> TaskStatus:
-        if trace.result is not None:
-            try:
-                return with_outcome(status, open_outcome(self._sealer, status.task_id, trace.result))
-            except CannotOpen:
-                return status
-        if trace.started_at is None or status.state is not TaskState.QUEUED:
-            return status
-        return status.model_copy(update={"state": TaskState.RUNNING, "started_at": at(trace.started_at)})
+    def _outcome(self, task_id: str, trace: Trace) -> Outcome | None:
+        try:
+            return None if trace.result is None else open_outcome(self._sealer, task_id, trace.result)
+        except CannotOpen:
+            return None
 
     async def _change(self, task: LedgerTask, step: TaskChange) -> None:
         (is_taken,) = await self._ledger.change([step.model_copy(update={"tenant": task.tenant})])
@@ -267,6 +265,14 @@ class TaskDesk:
                 await self._queue.forget([task_id])
         except (RedisError, OSError, TimeoutError) as error:
             raise Unavailable("queue", "The queue does not answer, so nothing was sent again.") from error
+
+
+def _with_trace(status: TaskStatus, trace: Trace, outcome: Outcome | None) -> TaskStatus:
+    if outcome is not None:
+        return with_outcome(status, outcome)
+    if trace.started_at is None or status.state is not TaskState.QUEUED:
+        return status
+    return status.model_copy(update={"state": TaskState.RUNNING, "started_at": at(trace.started_at)})
 
 
 def _new_task(work: Work) -> NewTask:

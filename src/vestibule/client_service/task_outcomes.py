@@ -31,6 +31,7 @@ class Outcome:
     started_at: float | None
     finished_at: float | None
     write_back: WriteBack | None = None
+    attempt: int = 1
 
 
 def open_outcome(sealer: Sealer, task_id: str, content: bytes) -> Outcome:
@@ -44,13 +45,17 @@ def open_outcome(sealer: Sealer, task_id: str, content: bytes) -> Outcome:
         raise CannotOpen("it was sealed for another task")
     finished_at = datetime.fromisoformat(meta["date_done"]).replace(tzinfo=UTC) if meta["date_done"] else None
     times = meta.get("started_at"), finished_at.timestamp() if finished_at else None
+    # Results of earlier versions do not say it.
+    attempt = meta.get("attempt") or 1
     if meta["status"] != "SUCCESS":
-        return Outcome(TaskState.FAILED, None, meta.get("kind") or meta["result"]["exc_type"], *times)
+        error = meta.get("kind") or meta["result"]["exc_type"]
+        return Outcome(TaskState.FAILED, None, error, *times, attempt=attempt)
     result, target = str(meta["result"]), meta.get("write_back")
     most_bytes = MAX_RESULT_BYTES if target is None else MAX_VALUE_BYTES
     if len(result) * 4 > most_bytes and len(result.encode()) > most_bytes:
-        return Outcome(TaskState.FAILED, None, "ResultTooLarge", *times)
-    return Outcome(TaskState.SUCCEEDED, result, None, *times, None if target is None else WriteBack(**target))
+        return Outcome(TaskState.FAILED, None, "ResultTooLarge", *times, attempt=attempt)
+    write_back = None if target is None else WriteBack(**target)
+    return Outcome(TaskState.SUCCEEDED, result, None, *times, write_back, attempt)
 
 
 class Steps:
