@@ -80,12 +80,12 @@ class ServiceSecret:
         except ServiceSecretMissing as error:
             structlog.get_logger("vestibule.secret").error("service_secret_unreadable", reason=str(error))
 
-    def _file_stamp(self) -> tuple[int, int] | None:
+    def _file_stamp(self) -> tuple[int, int, int] | None:
         try:
             status = self._path.stat() if self._path else None
         except OSError:
             return None
-        return status and (status.st_mtime_ns, status.st_ino)
+        return status and (status.st_mtime_ns, status.st_ino, status.st_size)
 
 
 def read_secrets(path: Path) -> list[str]:

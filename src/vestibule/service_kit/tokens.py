@@ -100,7 +100,7 @@ class TokenFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._by_digest: dict[str, TokenRecord] = {}
-        self._stamp: tuple[int, int] | None = None
+        self._stamp: tuple[int, int, int] | None = None
         self._looked_at = -RELOAD_AFTER_S
 
     def find(self, presented: Presented) -> Caller | None:
@@ -130,12 +130,12 @@ class TokenFile:
             self._stamp = stamp
             structlog.get_logger("vestibule.tokens").error("token_file_broken", reason=str(error))
 
-    def _file_stamp(self) -> tuple[int, int] | None:
+    def _file_stamp(self) -> tuple[int, int, int] | None:
         try:
             status = self._path.stat()
         except OSError:
             return None
-        return status.st_mtime_ns, status.st_ino
+        return status.st_mtime_ns, status.st_ino, status.st_size
 
 
 def _write(path: Path, records: Iterable[TokenRecord]) -> None:
