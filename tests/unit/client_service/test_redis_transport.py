@@ -33,7 +33,7 @@ def held(redis: "Redis") -> tuple[int, int]:
 def test_what_is_taken_is_noted_and_what_is_done_is_forgotten(queue: Any, redis: "Redis") -> None:
     """At the next turn of the event loop at the latest, and when the channel closes."""
     messages = [queue.get(timeout=5) for _ in range(3)]
-    queue.channel.notes.send()
+    queue.channel.notes.settle()
     assert (3, 3) == held(redis)
     for message in messages:
         message.ack()
@@ -88,7 +88,7 @@ def test_many_notes_are_one_packet(redis: "Redis") -> None:
     before = redis.info("stats")["total_reads_processed"]
     for number in range(20):
         notes.add(("SET", "text", number))
-    notes.send()
+    notes.settle()
     assert b"19" == redis.get("text")
     # The packet, the question before it, the one for the text, and this one.
     assert redis.info("stats")["total_reads_processed"] - before <= 4
