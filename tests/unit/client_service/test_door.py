@@ -11,7 +11,7 @@ from vestibule.alerts import Alert, AlertEngine, AlertType, Severity
 from vestibule.client_service.door import Admitted, Door
 from vestibule.client_service.ledger import Ledger
 from vestibule.contracts.errors import PersonalDataFound, ScanImpossible, TooLarge
-from vestibule.contracts.subjects import fold, holds
+from vestibule.contracts.subjects import SubjectSearch
 from vestibule.detection import DetectionSettings, Scanner
 from vestibule.equipment import Seals, hashed
 from vestibule.equipment.known_detectors import SECRETS, read_vocabulary
@@ -299,4 +299,4 @@ def test_what_stands_in_place_of_a_value_is_no_finding(scanner: Scanner) -> None
 async def test_a_hash_is_found_where_a_subject_is_erased(door_with: DoorWith) -> None:
     """Whoever looks for the fingerprint of a value finds it in what was stored."""
     checked = await _check(door_with(Action.HASH), f"write to {MAIL} today")
-    assert holds(checked.text, fold([_length_of(MAIL)]))
+    assert SubjectSearch([_length_of(MAIL)]).finds_in(checked.text)
