@@ -169,6 +169,20 @@ def test_a_failed_attempt_is_followed_by_another(system: Any) -> None:
     assert ("succeeded", "TEXT", 1) == (task["state"], task["result"], task["attempts"])
 
 
+def test_redis_soon_lets_go_of_what_the_ledger_has(system: Any, wait_until: Any) -> None:
+    """A result is there a day, but not in Redis, which they would fill; a sign stays there that the task is done."""
+    system.add("let-go", "text")
+    task_id = run(system, "let-go")
+    assert ("succeeded", "TEXT") == end_of(system, task_id)
+    with Redis.from_url(redis_url_of(system.data_dir)) as redis:
+        result, record = f"celery-task-meta-{task_id}", f"vestibule:task:{task_id}"
+        wait_until(lambda: 0 < redis.ttl(result) <= 600, what="the ledger's knowledge of the end")
+        redis.delete(result)
+        assert redis.hget(record, "has_ended") == b"1"
+        assert 0 < redis.ttl(record) <= 3_600
+    assert ("succeeded", "TEXT") == end_of(system, task_id)
+
+
 def test_a_task_takes_few_commands_of_redis(system: Any) -> None:
     """From the 202 to the ledger's knowledge of its end, with what it takes to lose none; idle polling included."""
     system.add("counted", "text")

@@ -24,6 +24,10 @@ from vestibule.contracts.tasks import Priority
 # Several processes send, each by its own clock, and what they send arrives a little later.
 ORDER_MARGIN_S = 5.0
 REPORTS_AT_ONCE = 500
+# Of a task whose end the ledger has, a result is still looked for by those who were just told of it, and the sign that
+# it is done by a worker that gets its message again, which happens seconds later where it happens.
+RESULT_LET_GO_AFTER_S = 600
+RECORD_LET_GO_AFTER_S = 3_600
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,14 @@ class QueueView:
             pipeline.hset(RECORD_PREFIX + task_id, IS_CANCELLED, "1")
             pipeline.expire(RECORD_PREFIX + task_id, expires_s)
             pipeline.publish(RESULT_PREFIX + task_id, IS_CANCELLED)
+            await pipeline.execute()
+
+    async def let_go(self, task_ids: Sequence[str]) -> None:
+        """Keep what the ledger has by now no longer than it is looked for here: it would fill Redis."""
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for task_id in task_ids:
+                pipeline.expire(RESULT_PREFIX + task_id, RESULT_LET_GO_AFTER_S)
+                pipeline.expire(RECORD_PREFIX + task_id, RECORD_LET_GO_AFTER_S)
             await pipeline.execute()
 
     async def forget(self, task_ids: Sequence[str]) -> None:

@@ -157,6 +157,7 @@ class TaskRelay:
         for step, is_taken in zip(changes, taken, strict=True):
             if is_taken and step.state is TaskState.DEAD:
                 await self._tell_dead(step)
+        await self._queue.let_go([step.task_id for step in changes if step.state.is_end])
 
     async def _tell_dead(self, step: TaskChange) -> None:
         self._log.error("task_dead", task_id=step.task_id, error=step.error, attempts=step.attempts)

@@ -10,7 +10,7 @@ RECORD_PREFIX = "vestibule:task:"
 RESULT_PREFIX = "celery-task-meta-"  # Celery's own name for the key of a result
 ENDED_KEY = "vestibule:ended"
 
-STARTED_AT, STARTS, IS_CANCELLED = "started_at", "starts", "is_cancelled"
+STARTED_AT, STARTS, IS_CANCELLED, HAS_ENDED = "started_at", "starts", "is_cancelled", "has_ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,11 @@ class _Reporting:
             pipe.set(name, value, ex=self.expires or None, nx=True)
             pipe.publish(name, "")  # who is told looks for itself
             if name.startswith(RESULT_PREFIX):
-                pipe.rpush(ENDED_KEY, name.removeprefix(RESULT_PREFIX))
+                task_id = name.removeprefix(RESULT_PREFIX)
+                # Stays when the result has gone into the ledger, so that nobody begins the task again.
+                pipe.hset(RECORD_PREFIX + task_id, HAS_ENDED, "1")
+                pipe.expire(RECORD_PREFIX + task_id, self.expires)
+                pipe.rpush(ENDED_KEY, task_id)
             pipe.execute()
 
 
@@ -103,7 +107,9 @@ def begin_attempt(redis: Any, task_id: str, attempts_before: int, expires_s: int
         pipeline.hincrby(key, STARTS, 1)
         pipeline.hset(key, STARTED_AT, str(time.time()))
         pipeline.expire(key, expires_s)
-        pipeline.hexists(key, IS_CANCELLED)
+        pipeline.hmget(key, [IS_CANCELLED, HAS_ENDED])
+        # Workers of before left no other sign.
         pipeline.exists(RESULT_PREFIX + task_id)
-        starts, _set, _expire, is_cancelled, is_done = pipeline.execute()
-    return Begun(max(int(starts), attempts_before + 1), not is_cancelled and not is_done)
+        starts, _set, _expire, (is_cancelled, has_ended), has_result = pipeline.execute()
+    is_over = is_cancelled is not None or has_ended is not None or bool(has_result)
+    return Begun(max(int(starts), attempts_before + 1), not is_over)

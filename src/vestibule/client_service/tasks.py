@@ -97,7 +97,7 @@ def _begin(task: Any, app: VestibuleCelery) -> Begun:
     request = task.request
     attempts_before = int(getattr(request, "attempts", None) or 0)
     try:
-        begun = begin_attempt(task.backend.client, request.id, attempts_before, app.settings.task_record_expires_s)
+        begun = begin_attempt(task.backend.client, request.id, attempts_before, app.settings.result_expires_s)
     except (RedisError, OSError) as error:
         # Redis went away since the task came. The work can be done all the same; the result waits for its return.
         structlog.get_logger("vestibule.task").warning("start_not_recorded", error=type(error).__name__)
