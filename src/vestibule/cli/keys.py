@@ -171,7 +171,7 @@ def _expect_unused(key: "Key", data_dir: Path, authorization: str, database_url:
 
     # The queue first: a value that is read for a task goes from the database into it.
     if queued := count_in_queue(data_dir, redis_url)[key.id]:
-        fail(f"{queued:,} tasks or results in the queue are sealed with it; results stay for a day")
+        fail(f"{queued:,} tasks or results in the queue are sealed with it; results stay for minutes, at most a day")
     if kept := walk_seals("GET", "/seals", database_url, authorization).by_key.get(key.id, 0):
         fail(f"{kept:,} values in the database are sealed with it; `vestibule keys rewrap` seals them anew")
 
