@@ -28,7 +28,7 @@ from pathlib import Path
 
 import aiohttp
 
-from vestibule.service_kit.tokens import create_token
+from vestibule.service_kit.auth.token_file import create_token
 
 READY_WITHIN_S = 90
 COUNTED_WITHIN_S = 90

@@ -23,16 +23,16 @@ import orjson
 from fastapi import FastAPI
 
 from vestibule.client_service import main as client
-from vestibule.client_service.door import Admitted, Door
+from vestibule.client_service.screening.screener import Admitted, Door
 from vestibule.client_service.settings import ClientSettings
 from vestibule.database_service import main as database
-from vestibule.database_service.sealed_store import SealedStore
+from vestibule.database_service.entries.encrypted_store import SealedStore
 from vestibule.database_service.settings import DatabaseSettings
-from vestibule.policy.receipts import ReceiptSigner
-from vestibule.private_file import write_private
-from vestibule.sealing import create_key_ring
-from vestibule.service_kit.logging import configure_logging
-from vestibule.service_kit.peer_client import PeerAnswer, PeerClient
+from vestibule.encryption import create_key_ring
+from vestibule.policy.audit.receipts import ReceiptSigner
+from vestibule.runtime.private_file import write_private
+from vestibule.service_kit.http.service_client import PeerAnswer, PeerClient
+from vestibule.service_kit.logging.logging_config import configure_logging
 
 VALUE = "the quick brown fox jumps over the lazy dog and on"
 

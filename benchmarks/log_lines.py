@@ -25,7 +25,7 @@ from typing import Any
 import orjson
 import structlog
 
-from vestibule.service_kit.logging import configure_logging, flush_log
+from vestibule.service_kit.logging.logging_config import configure_logging, flush_log
 from vestibule.service_kit.settings import ServiceSettings
 
 PROCESSES, LINES = 4, 5_000

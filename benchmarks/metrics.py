@@ -17,9 +17,9 @@ from typing import Any
 
 from door import cost_us, running
 
-from vestibule.service_kit.metric_catalogue import DECISIONS, STORE_COMMIT_CHANGES, STORE_DURATION
-from vestibule.service_kit.metrics import Metrics
-from vestibule.service_kit.tracing import span
+from vestibule.service_kit.metrics.catalogue import DECISIONS, STORE_COMMIT_CHANGES, STORE_DURATION
+from vestibule.service_kit.metrics.metrics import Metrics
+from vestibule.service_kit.tracing.tracing import span
 
 COUNTING = ("count", "observe", "set")
 

@@ -19,7 +19,7 @@ from statistics import median
 import httpx
 import psutil
 
-from vestibule.sealing import Fingerprinter, KeyRingFile, Sealer, Tokenizer, create_key_ring
+from vestibule.encryption import Fingerprinter, KeyRingFile, Sealer, Tokenizer, create_key_ring
 
 SIZES = (60, 500, 100_000)
 ROUNDS = 9

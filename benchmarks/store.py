@@ -24,10 +24,10 @@ from pathlib import Path
 import httpx
 import psutil
 
-from vestibule.database_service.sqlite_file import open_connection
-from vestibule.database_service.sqlite_schema import prepare
-from vestibule.database_service.stores.sqlite import WRITE, SqliteStore
-from vestibule.sealing import create_key_ring
+from vestibule.database_service.entries.sqlite.database import open_connection
+from vestibule.database_service.entries.sqlite.schema import prepare
+from vestibule.database_service.entries.stores.sqlite import WRITE, SqliteStore
+from vestibule.encryption import create_key_ring
 
 try:
     import aiosqlite

@@ -1,5 +1,5 @@
 """Runs the `vestibule` program as `python -m vestibule`."""
 
-from vestibule.cli.entrance import run
+from vestibule.cli.entry_point import run
 
 run()

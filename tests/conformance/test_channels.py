@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from servers.receivers import HttpReceiver, MailReceiver, running
 from vestibule.alerts import Alert, AlertSettings, AlertType, Severity, channels
 from vestibule.alerts.channel import Channel, ChannelKind
-from vestibule.discovery import discover
+from vestibule.runtime.plugins import discover
 
 KINDS = discover(channels, "CHANNEL")
 every_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())

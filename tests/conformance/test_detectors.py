@@ -9,13 +9,13 @@ from re import _parser as expression_parser  # type: ignore[attr-defined]
 import pytest
 
 from vestibule.detection import DetectionSettings, Scanner
-from vestibule.detection.beginnings import beginning_of
 from vestibule.detection.catalogue import declared_in, list_modules
-from vestibule.detection.declaration import Detector, Example
-from vestibule.detection.gate_cache import GateCache
-from vestibule.detection.gates import Gates
 from vestibule.detection.matching import LOOK_AHEAD_CHARS, Matcher
-from vestibule.detection.shapes import shape_of
+from vestibule.detection.prefilter.compiled_cache import GateCache
+from vestibule.detection.prefilter.prefilter import Gates
+from vestibule.detection.prefilter.regex_analysis import shape_of
+from vestibule.detection.prefilter.start_sets import beginning_of
+from vestibule.detection.rules import Detector, Example
 
 LONGEST_MATCH_CHARS = 65_536
 LOOKAROUND = ("(?=", "(?!", "(?<=", "(?<!")

@@ -12,9 +12,6 @@ from hypothesis import strategies as st
 from vestibule.contracts.errors import InvalidInput
 from vestibule.contracts.tasks import ERROR_DETAILS
 from vestibule.detection import DetectionSettings, Scanner
-from vestibule.discovery import discover
-from vestibule.equipment import Inspector, Seals
-from vestibule.equipment.known_detectors import read_vocabulary
 from vestibule.policy import Policy
 from vestibule.processing import (
     AnyProcessor,
@@ -27,8 +24,11 @@ from vestibule.processing import (
     model_of,
     processors,
 )
-from vestibule.processing.doubles import EchoingWayOut
-from vestibule.processing.means import UNEQUIPPED
+from vestibule.processing.echo_egress import EchoingWayOut
+from vestibule.processing.ports import UNEQUIPPED
+from vestibule.processor_adapters import Inspector, Seals
+from vestibule.processor_adapters.detector_vocabulary import read_vocabulary
+from vestibule.runtime.plugins import discover
 
 MODULES = discover(processors, "PROCESSOR")
 every_processor = pytest.mark.parametrize("processor", MODULES.values(), ids=MODULES.keys())

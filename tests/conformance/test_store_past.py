@@ -15,12 +15,12 @@ from servers.stores import with_server
 from vestibule.contracts.conditions import Condition
 from vestibule.contracts.entries import ChangeKind, Revision
 from vestibule.contracts.errors import PreconditionFailed
-from vestibule.database_service import stores
-from vestibule.database_service.sealed_store import REALM, SealedStore
+from vestibule.database_service.entries import stores
+from vestibule.database_service.entries.encrypted_store import REALM, SealedStore
+from vestibule.database_service.entries.store import KeyChange, PositionLost, Store, StoreKind, Write
 from vestibule.database_service.settings import DatabaseSettings
-from vestibule.database_service.store import KeyChange, PositionLost, Store, StoreKind, Write
-from vestibule.discovery import discover
-from vestibule.sealing import KeyRingFile, Sealer, create_key_ring
+from vestibule.encryption import KeyRingFile, Sealer, create_key_ring
+from vestibule.runtime.plugins import discover
 
 KEPT = 3
 # A store that keeps no history is named here, and says so by `WithoutPast`.

@@ -7,11 +7,18 @@ from pathlib import Path
 import pytest
 
 from servers.stores import with_server
-from vestibule.database_service import stores
+from vestibule.database_service.entries import stores
+from vestibule.database_service.entries.store import Store, StoreKind, WithoutTransfer
+from vestibule.database_service.maintenance.transfer import (
+    Head,
+    TransferRefused,
+    bring_in,
+    parse_entries,
+    parse_head,
+    take_out,
+)
 from vestibule.database_service.settings import DatabaseSettings
-from vestibule.database_service.store import Store, StoreKind, WithoutTransfer
-from vestibule.database_service.transfer import Head, TransferRefused, bring_in, parse_entries, parse_head, take_out
-from vestibule.discovery import discover
+from vestibule.runtime.plugins import discover
 
 # A store that cannot take entries over says so by `WithoutTransfer`.
 NOT_YET = {"dynamodb"}

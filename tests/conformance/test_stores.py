@@ -16,13 +16,13 @@ from servers.stores import bounds_of, with_server
 from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import Entry, KeyPage
 from vestibule.contracts.errors import PreconditionFailed, TooLarge
-from vestibule.database_service import stores
-from vestibule.database_service.sealed_store import REALM, SealedStore
+from vestibule.database_service.entries import stores
+from vestibule.database_service.entries.encrypted_store import REALM, SealedStore
+from vestibule.database_service.entries.store import MAX_READ_CHARS, Note, Store, StoreKind, Write
+from vestibule.database_service.maintenance.sweeper import Sweeper
 from vestibule.database_service.settings import DatabaseSettings
-from vestibule.database_service.store import MAX_READ_CHARS, Note, Store, StoreKind, Write
-from vestibule.database_service.sweeper import Sweeper
-from vestibule.discovery import discover
-from vestibule.sealing import KeyRingFile, Sealer, create_key_ring
+from vestibule.encryption import KeyRingFile, Sealer, create_key_ring
+from vestibule.runtime.plugins import discover
 
 KINDS = discover(stores, "STORE")
 

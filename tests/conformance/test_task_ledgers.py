@@ -12,11 +12,11 @@ import pytest
 from servers.stores import with_server
 from vestibule.contracts.task_ledger import NewTask, TaskChange
 from vestibule.contracts.tasks import Priority, TaskState
-from vestibule.database_service import stores
+from vestibule.database_service.entries import stores
 from vestibule.database_service.main import build_task_ledger
 from vestibule.database_service.settings import DatabaseSettings
-from vestibule.database_service.task_ledger import Kept, TaskLedger
-from vestibule.discovery import discover
+from vestibule.database_service.tasks.ledger import Kept, TaskLedger
+from vestibule.runtime.plugins import discover
 
 KINDS = discover(stores, "STORE")
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 DETECTOR = '''
 """Numbers of tickets."""
 
-from vestibule.detection.declaration import Detector, Rule
+from vestibule.detection.rules import Detector, Rule
 
 DETECTOR = Detector(
     entity="TICKET_NUMBER",
@@ -98,8 +98,8 @@ STORE = '''
 """A store under another scheme."""
 
 from vestibule.database_service.settings import DatabaseSettings
-from vestibule.database_service.store import StoreKind
-from vestibule.database_service.stores.memory import MemoryStore
+from vestibule.database_service.entries.store import StoreKind
+from vestibule.database_service.entries.stores.memory import MemoryStore
 
 
 def build(settings: DatabaseSettings) -> MemoryStore:
@@ -169,7 +169,12 @@ def python(package: Path) -> Python:
             id="processor",
         ),
         pytest.param(
-            "database_service/stores/drawer.py", STORE, USE_STORE, "hello", ("test_stores.py", "drawer"), id="store"
+            "database_service/entries/stores/drawer.py",
+            STORE,
+            USE_STORE,
+            "hello",
+            ("test_stores.py", "drawer"),
+            id="store",
         ),
     ],
 )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from vestibule.cli.deployment_secrets import SHAPES
+from vestibule.cli.commands.deployment_secrets import SHAPES
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())

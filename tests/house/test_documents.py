@@ -19,9 +19,9 @@ from vestibule.client_service.main import create_app as create_client
 from vestibule.client_service.settings import ClientSettings
 from vestibule.database_service.main import create_app as create_database
 from vestibule.database_service.settings import DatabaseSettings
+from vestibule.encryption import create_key_ring
 from vestibule.scheduler_service.main import create_app as create_scheduler
 from vestibule.scheduler_service.settings import SchedulerSettings
-from vestibule.sealing import create_key_ring
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])

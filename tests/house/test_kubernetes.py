@@ -173,7 +173,7 @@ def test_callers_outside_reach_what_asks_for_a_token(rendered: Rendered, tmp_pat
     """The Ingress leads to each route of the door that needs a token, and to none that does not."""
     from vestibule.client_service.main import create_app
     from vestibule.client_service.settings import ClientSettings
-    from vestibule.sealing import create_key_ring
+    from vestibule.encryption import create_key_ring
 
     create_key_ring(tmp_path / "keys" / "keyring.json")
     (tmp_path / "keys" / "service_secret").write_text("s" * 43)

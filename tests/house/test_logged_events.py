@@ -37,7 +37,7 @@ def _name_of(function: ast.expr) -> str:
 def _owner(call: ast.Call, path: Path) -> str:
     # `write` and `error` are names that much else has; a logger goes by one that says so.
     text = ast.unparse(call.func).lower()
-    return "log" if text == "write" or "journal" in text or path.name == "logging.py" else text
+    return "log" if text == "write" or "journal" in text or path.name == "logging_config.py" else text
 
 
 def _logged() -> dict[str, set[str]]:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from vestibule.service_kit.metric_catalogue import CATALOGUE, MetricKind
-from vestibule.service_kit.metrics import Metrics
+from vestibule.service_kit.metrics.catalogue import CATALOGUE, MetricKind
+from vestibule.service_kit.metrics.metrics import Metrics
 
 ROOT = Path(__file__).parents[2]
 MONITORING = ROOT / "deploy" / "monitoring"

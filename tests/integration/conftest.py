@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from servers.redis import redis_on_socket
-from vestibule.client_service.sealed_content import REALM
+from vestibule.client_service.queue.encrypted_content import REALM
 from vestibule.client_service.settings import ClientSettings
-from vestibule.sealing import KeyRingFile, Sealer, create_key_ring
+from vestibule.encryption import KeyRingFile, Sealer, create_key_ring
 
 
 @dataclass(frozen=True)

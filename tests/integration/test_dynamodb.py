@@ -11,9 +11,9 @@ from aiohttp import ClientSession, web
 from servers.dynamodb import DynamoDbServer
 from vestibule.contracts.conditions import Condition
 from vestibule.contracts.errors import PreconditionFailed, TooLarge, Unavailable
+from vestibule.database_service.entries.store import Store, Write
 from vestibule.database_service.main import build_store
 from vestibule.database_service.settings import DatabaseSettings
-from vestibule.database_service.store import Store, Write
 
 PATIENT_S = 60
 Refuse = Callable[[web.Request, str], Awaitable[web.Response | None]]

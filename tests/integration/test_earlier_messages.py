@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from vestibule.client_service.task_outcomes import open_outcome
+from vestibule.client_service.task_service.outcomes import open_outcome
 
 EARLIER = sorted((Path(__file__).parent / "earlier").glob("*.json"))
 WITHIN_S = 60

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from vestibule.sealing import create_key_ring
+from vestibule.encryption import create_key_ring
 
 SETTLED_AFTER_S = 5.5
 

@@ -13,10 +13,10 @@ from servers.pgbouncer import pgbouncer_before
 from servers.postgresql import PASSWORD, PostgresqlServer, run_sql, running_server
 from vestibule.contracts.conditions import Condition
 from vestibule.contracts.errors import PreconditionFailed, Unavailable
+from vestibule.database_service.entries.postgresql.schema import SchemaError
+from vestibule.database_service.entries.store import Store, Write
 from vestibule.database_service.main import build_store
-from vestibule.database_service.postgresql.schema import SchemaError
 from vestibule.database_service.settings import DatabaseSettings
-from vestibule.database_service.store import Store, Write
 
 PATIENT_S = 60
 

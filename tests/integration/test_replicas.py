@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from servers import ports
-from vestibule.sealing import create_key_ring
-from vestibule.service_kit.tokens import create_token
+from vestibule.encryption import create_key_ring
+from vestibule.service_kit.auth.token_file import create_token
 
 # Long enough that a holder on a busy machine is never taken for dead.
 LEASE_S = 8

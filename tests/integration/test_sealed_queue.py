@@ -13,13 +13,13 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
 from vestibule.client_service.celery_app import create_producer
-from vestibule.client_service.queue_view import QueueView
+from vestibule.client_service.queue.queue_view import QueueView
+from vestibule.client_service.queue.result_backend import ENDED_KEY
 from vestibule.client_service.settings import ClientSettings
-from vestibule.client_service.task_outcomes import Outcome, open_outcome
-from vestibule.client_service.task_reports import ENDED_KEY
+from vestibule.client_service.task_service.outcomes import Outcome, open_outcome
 from vestibule.client_service.tasks import process_data_task
-from vestibule.contracts.queue import QUEUE
-from vestibule.sealing import Purpose, add_key
+from vestibule.contracts.queue_names import QUEUE
+from vestibule.encryption import Purpose, add_key
 
 MARKER = "zq7marker9xy"
 WITHIN_S = 120.0

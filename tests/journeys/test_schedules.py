@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from vestibule.service_kit.tokens import create_token
+from vestibule.service_kit.auth.token_file import create_token
 
 LEAK = "write to jane.roe.4711@example.org today"
 

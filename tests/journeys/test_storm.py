@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from servers.receivers import HttpReceiver, running
-from vestibule.service_kit.tokens import create_token
+from vestibule.service_kit.auth.token_file import create_token
 
 LEAKS, TOKENS, CONNECTIONS = 150, 15, 30
 

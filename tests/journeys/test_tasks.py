@@ -12,7 +12,7 @@ from typing import Any
 from redis import Redis
 
 from vestibule.cli.canary.embedded import redis_url_of
-from vestibule.service_kit.tokens import create_token
+from vestibule.service_kit.auth.token_file import create_token
 
 DONE_WITHIN_S = 30
 

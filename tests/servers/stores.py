@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from vestibule.database_service.entries.store import Store, StoreKind
 from vestibule.database_service.settings import DatabaseSettings
-from vestibule.database_service.store import Store, StoreKind
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,12 @@
 
 from vestibule.alerts.alert import Alert, AlertType, Severity
 from vestibule.alerts.alert_engine import AlertEngine
-from vestibule.alerts.alert_kinds import DEFAULT_SEVERITY
-from vestibule.alerts.archive import AlertArchive, AlertPage
-from vestibule.alerts.door import DoorAlerts
+from vestibule.alerts.alert_types import DEFAULT_SEVERITY
+from vestibule.alerts.builder import build_alert_engine, delivering
 from vestibule.alerts.origin import current_origin
+from vestibule.alerts.request_alerts import DoorAlerts
 from vestibule.alerts.settings import AlertSettings
-from vestibule.alerts.setup import build_alert_engine, delivering
+from vestibule.alerts.store.archive import AlertArchive, AlertPage
 
 __all__ = [
     "DEFAULT_SEVERITY",

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from vestibule.alerts.alert import Alert, AlertType, Severity
-from vestibule.alerts.alert_kinds import DEFAULT_SEVERITY
+from vestibule.alerts.alert_types import DEFAULT_SEVERITY
 
 
 class Deliverer(Protocol):

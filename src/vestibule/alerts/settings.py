@@ -5,10 +5,10 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from vestibule.alerts.entering import Escalation
-from vestibule.alerts.grouping import Grouping
-from vestibule.alerts.outgoing import OutgoingGuard
-from vestibule.alerts.routing import Route
+from vestibule.alerts.delivery.routing import Route
+from vestibule.alerts.store.grouping import Grouping
+from vestibule.alerts.store.repository import Escalation
+from vestibule.egress.guard import OutgoingGuard
 
 
 class AlertSettings(BaseSettings):

@@ -8,21 +8,21 @@ from functools import lru_cache
 from fastapi import FastAPI
 
 from vestibule.alerts import DoorAlerts, build_alert_engine, delivering
-from vestibule.business_logic_service.routes import router
+from vestibule.business_logic_service.api.process import router
 from vestibule.business_logic_service.settings import BusinessLogicSettings
 from vestibule.detection import Scanner
-from vestibule.equipment import build_registry, build_seals
-from vestibule.equipment.policy_in_force import open_policy
+from vestibule.encryption import KeyRingFile
 from vestibule.policy import Policy, PolicyBroken
-from vestibule.sealing import KeyRingFile
-from vestibule.service_kit.alert_metrics import AlertMetrics
-from vestibule.service_kit.app import create_service_app
-from vestibule.service_kit.authentication import Authenticator
-from vestibule.service_kit.health import Readiness
-from vestibule.service_kit.metrics import Metrics
-from vestibule.service_kit.registers import caller_registers
-from vestibule.service_kit.service_secret import ServiceSecret
-from vestibule.service_kit.strangers import StrangerLimit
+from vestibule.processor_adapters import build_registry, build_seals
+from vestibule.processor_adapters.policy_loader import open_policy
+from vestibule.service_kit.auth.auth_rate_limit import StrangerLimit
+from vestibule.service_kit.auth.authentication import Authenticator
+from vestibule.service_kit.auth.service_secret import ServiceSecret
+from vestibule.service_kit.auth.token_registers import caller_registers
+from vestibule.service_kit.http.app import create_service_app
+from vestibule.service_kit.http.health import Readiness
+from vestibule.service_kit.metrics.alert_metrics import AlertMetrics
+from vestibule.service_kit.metrics.metrics import Metrics
 
 DESCRIPTION = "Processes text at once, by the same processors as the workers."
 

@@ -3,8 +3,8 @@
 from pydantic import Field
 
 from vestibule.alerts import AlertSettings
-from vestibule.equipment import InspectionSettings, ProcessorSettings
-from vestibule.sealing import SealingSettings
+from vestibule.encryption import SealingSettings
+from vestibule.processor_adapters import InspectionSettings, ProcessorSettings
 from vestibule.service_kit.settings import ServiceSettings
 
 

@@ -1,33 +1,33 @@
 """Puts the commands together. What a command needs is imported when it runs, so that help and errors come at once."""
 
-from vestibule.cli import (
+from vestibule.cli.bench.command import bench
+from vestibule.cli.canary.command import canary
+from vestibule.cli.commands import (
     alerts,
-    caller,
-    configuration,
-    database,
+    config,
     deployment_secrets,
     entries,
     heartbeat,
-    keys,
     maintenance,
-    policy,
     receipt,
     schedules,
-    service_secret,
+    status,
+    submit,
     tasks,
     token,
-    transfer,
-    watch,
 )
-from vestibule.cli.bench import bench
-from vestibule.cli.canary.command import canary
-from vestibule.cli.detectors import detectors
+from vestibule.cli.commands.detectors import detectors
+from vestibule.cli.commands.processors import processors
+from vestibule.cli.database import command as database
+from vestibule.cli.database import transfer
 from vestibule.cli.embedded.command import up
-from vestibule.cli.logs import logs
+from vestibule.cli.keys import command as keys
+from vestibule.cli.keys import service_secret
+from vestibule.cli.logs.command import logs
 from vestibule.cli.plan.command import plan
-from vestibule.cli.processors import processors
+from vestibule.cli.policy import command as policy
 from vestibule.cli.program import RUN, add_parts, create_program
-from vestibule.cli.scan import scan
+from vestibule.cli.scan.command import scan
 
 USE = "Use a running Vestibule"
 CHECK = "Check texts"
@@ -38,7 +38,7 @@ app = create_program()
 app.command(rich_help_panel=RUN)(up)
 add_parts(app)
 app.command(rich_help_panel=RUN)(plan)
-for verb in (caller.add, caller.read, caller.run, caller.message):
+for verb in (submit.add, submit.read, submit.run, submit.message):
     app.command(rich_help_panel=USE)(verb)
 app.command("list", rich_help_panel=USE)(entries.list_keys)
 app.command(rich_help_panel=USE)(entries.delete)
@@ -49,7 +49,7 @@ app.add_typer(schedules.app, name="schedule", rich_help_panel=USE)
 app.add_typer(alerts.app, name="alerts", rich_help_panel=USE)
 app.command(rich_help_panel=USE)(processors)
 app.command(rich_help_panel=USE)(logs)
-app.command(rich_help_panel=USE)(watch.status)
+app.command(rich_help_panel=USE)(status.status)
 app.command(rich_help_panel=USE)(bench)
 app.add_typer(heartbeat.app, name="heartbeat", rich_help_panel=USE)
 app.add_typer(maintenance.app, name="maintenance", rich_help_panel=USE)
@@ -58,7 +58,7 @@ app.command(rich_help_panel=CHECK)(detectors)
 app.command(rich_help_panel=CHECK)(canary)
 app.add_typer(policy.app, name="policy", rich_help_panel=CHECK)
 app.add_typer(receipt.app, name="receipt", rich_help_panel=CHECK)
-app.command("config", rich_help_panel=MANAGE)(configuration.config)
+app.command("config", rich_help_panel=MANAGE)(config.config)
 database.app.command("export")(transfer.export)
 database.app.command("import")(transfer.import_entries)
 app.add_typer(database.app, name="db", rich_help_panel=MANAGE)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from vestibule.cli import parts
+from vestibule.cli import serve
 
 RUN = "Run Vestibule"
 
@@ -24,8 +24,8 @@ def create_program() -> typer.Typer:
 
 def add_parts(program: typer.Typer) -> None:
     """Add what runs a part of the system."""
-    program.command("serve", rich_help_panel=RUN)(parts.serve)
-    program.command("worker", rich_help_panel=RUN)(parts.worker)
+    program.command("serve", rich_help_panel=RUN)(serve.serve)
+    program.command("worker", rich_help_panel=RUN)(serve.worker)
 
 
 def _print_version(is_asked: bool) -> None:

@@ -8,21 +8,21 @@ from celery import Celery
 from celery.app.task import Task
 from kombu.entity import Exchange, Queue
 
-from vestibule.client_service.sealed_content import (
+from vestibule.client_service.queue.encrypted_content import (
     CONTENT_TYPE,
     SERIALIZER,
     BoundMessages,
     register_sealed_content,
 )
 from vestibule.client_service.settings import QueueSettings
-from vestibule.contracts.queue import QUEUE, QUEUES, SENT_AT
+from vestibule.contracts.queue_names import QUEUE, QUEUES, SENT_AT
 from vestibule.contracts.work import WorkOrigin
+from vestibule.encryption import Sealer
 from vestibule.processing import ProcessorRegistry
-from vestibule.sealing import Sealer
-from vestibule.service_kit.redis_url import celery_options, celery_url, is_sentinel
-from vestibule.service_kit.tracing import SpanKind, current_traceparent, span
+from vestibule.service_kit.redis.redis_url import celery_options, celery_url, is_sentinel
+from vestibule.service_kit.tracing.tracing import SpanKind, current_traceparent, span
 
-BACKENDS = "vestibule.client_service.task_reports"
+BACKENDS = "vestibule.client_service.queue.result_backend"
 HIDDEN = "(hidden)"
 
 # A worker that dies leaves its tasks unacknowledged; they run again after this time. A task must never run longer,
@@ -191,7 +191,7 @@ def _content() -> dict[str, Any]:
         "task_serializer": SERIALIZER,
         "result_serializer": SERIALIZER,
         "enable_utc": True,
-        "worker_consumer": "vestibule.client_service.sealed_consumer:SealedConsumer",
+        "worker_consumer": "vestibule.worker.consumer:SealedConsumer",
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
         "worker_send_task_events": False,

@@ -14,75 +14,66 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from vestibule.alerts import AlertArchive, AlertEngine, DoorAlerts, build_alert_engine, delivering
-from vestibule.alerts.watchbook import Watchbook
-from vestibule.client_service import (
-    alert_routes,
-    entry_routes,
-    processor_routes,
-    routes,
-    schedule_routes,
-    subject_routes,
-    task_routes,
-    watch_routes,
-)
-from vestibule.client_service.callback_book import OWNER as CALLBACKS_OWNER
-from vestibule.client_service.callback_book import CallbackBook
-from vestibule.client_service.callback_rules import CallbackRules
-from vestibule.client_service.callbacks import CallbackPostman
+from vestibule.alerts.store.triage import Watchbook
+from vestibule.client_service.api import alerts, entries, messages, processors, scan, schedules, subjects, tasks
+from vestibule.client_service.api.idempotency import Idempotency
 from vestibule.client_service.celery_app import VestibuleCelery, create_producer, held_for_s
-from vestibule.client_service.database_gateway import DatabaseGateway
-from vestibule.client_service.door import Door
-from vestibule.client_service.door_metrics import DoorMetrics, MeteredTasks
-from vestibule.client_service.erasure import Erasure
-from vestibule.client_service.idempotency import Idempotency
-from vestibule.client_service.intake import Intake
-from vestibule.client_service.keyed_names import KeyedNames
-from vestibule.client_service.ledger import Ledger
-from vestibule.client_service.log_alarm import alarm_of
-from vestibule.client_service.logic_gateway import LogicGateway
-from vestibule.client_service.message_routes import MessageRoutes
-from vestibule.client_service.policy_news import PolicyNews
-from vestibule.client_service.queue_view import QueueView
-from vestibule.client_service.rabbit_counts import RabbitCounts
-from vestibule.client_service.revealing import Revealing
-from vestibule.client_service.schedule_desk import ScheduleDesk
-from vestibule.client_service.sealed_content import REALM
+from vestibule.client_service.intake.business_logic_client import LogicGateway
+from vestibule.client_service.intake.intake import Intake
+from vestibule.client_service.intake.keyed_names import KeyedNames
+from vestibule.client_service.intake.message_routing import MessageRoutes
+from vestibule.client_service.log_alerts import alarm_of
+from vestibule.client_service.queue.dispatcher import TaskSender
+from vestibule.client_service.queue.encrypted_content import REALM
+from vestibule.client_service.queue.end_listener import TaskEndings
+from vestibule.client_service.queue.publishers import Carrier, CeleryCarrier, RedisCarrier
+from vestibule.client_service.queue.queue_view import QueueView
+from vestibule.client_service.queue.rabbitmq_depth import RabbitCounts
+from vestibule.client_service.queue.task_message import MessageForm
+from vestibule.client_service.screening.decision_audit import Ledger
+from vestibule.client_service.screening.detokenization import Revealing
+from vestibule.client_service.screening.policy_alerts import PolicyNews
+from vestibule.client_service.screening.screener import Door
+from vestibule.client_service.screening.screening_metrics import DoorMetrics, MeteredTasks
 from vestibule.client_service.settings import ClientSettings
-from vestibule.client_service.subject_forms import SubjectForms
-from vestibule.client_service.task_carriers import Carrier, CeleryCarrier, RedisCarrier
-from vestibule.client_service.task_desk import TaskDesk
-from vestibule.client_service.task_endings import TaskEndings
-from vestibule.client_service.task_ledger_gateway import TaskLedgerGateway
-from vestibule.client_service.task_message import MessageForm
-from vestibule.client_service.task_outcomes import Steps
-from vestibule.client_service.task_relay import TaskRelay
-from vestibule.client_service.task_results import TaskResults
-from vestibule.client_service.task_sender import TaskSender
-from vestibule.client_service.write_gateway import WriteGateway
-from vestibule.contracts.principal import Principal
+from vestibule.client_service.subjects.erasure import Erasure
+from vestibule.client_service.subjects.stored_results import TaskResults
+from vestibule.client_service.subjects.value_forms import SubjectForms
+from vestibule.client_service.task_service.outcomes import Steps
+from vestibule.client_service.task_service.relay import TaskRelay
+from vestibule.client_service.task_service.schedule_service import ScheduleDesk
+from vestibule.client_service.task_service.task_service import TaskDesk
+from vestibule.client_service.webhooks.dispatcher import CallbackPostman
+from vestibule.client_service.webhooks.repository import OWNER as CALLBACKS_OWNER
+from vestibule.client_service.webhooks.repository import CallbackBook
+from vestibule.client_service.webhooks.rules import CallbackRules
+from vestibule.contracts.identity import Principal
+from vestibule.database_client.entries import DatabaseGateway
+from vestibule.database_client.entry_writes import WriteGateway
+from vestibule.database_client.tasks import TaskLedgerGateway
 from vestibule.detection import DetectionError, Scanner
-from vestibule.equipment import Seals, build_registry, build_seals
-from vestibule.equipment.known_detectors import SECRETS, read_vocabulary, version_of_detectors
-from vestibule.equipment.policy_in_force import open_policy
-from vestibule.policy.decision_log import DecisionLog
-from vestibule.policy.receipt_key import ensure_receipt_key, read_receipt_keys
-from vestibule.policy.receipts import ReceiptSigner
-from vestibule.policy.source import PolicySource
+from vestibule.encryption import Fingerprinter, KeyRingFile, Sealer
+from vestibule.policy.audit.decision_log import DecisionLog
+from vestibule.policy.audit.receipt_key import ensure_receipt_key, read_receipt_keys
+from vestibule.policy.audit.receipts import ReceiptSigner
+from vestibule.policy.policy_file import PolicySource
 from vestibule.processing import ProcessorRegistry
-from vestibule.sealing import Fingerprinter, KeyRingFile, Sealer
-from vestibule.service_kit.alert_metrics import AlertMetrics
-from vestibule.service_kit.app import create_service_app
-from vestibule.service_kit.authentication import Authenticator
-from vestibule.service_kit.breaker import Breaker
-from vestibule.service_kit.health import Readiness
-from vestibule.service_kit.log_watch import watching_log
-from vestibule.service_kit.metric_catalogue import CALLBACKS
-from vestibule.service_kit.metrics import Metrics
-from vestibule.service_kit.peer_client import PeerClient
-from vestibule.service_kit.redis_url import open_redis
-from vestibule.service_kit.registers import caller_registers
-from vestibule.service_kit.service_secret import ServiceSecret
-from vestibule.service_kit.strangers import StrangerLimit
+from vestibule.processor_adapters import Seals, build_registry, build_seals
+from vestibule.processor_adapters.detector_vocabulary import SECRETS, read_vocabulary, version_of_detectors
+from vestibule.processor_adapters.policy_loader import open_policy
+from vestibule.service_kit.auth.auth_rate_limit import StrangerLimit
+from vestibule.service_kit.auth.authentication import Authenticator
+from vestibule.service_kit.auth.service_secret import ServiceSecret
+from vestibule.service_kit.auth.token_registers import caller_registers
+from vestibule.service_kit.http.app import create_service_app
+from vestibule.service_kit.http.circuit_breaker import Breaker
+from vestibule.service_kit.http.health import Readiness
+from vestibule.service_kit.http.service_client import PeerClient
+from vestibule.service_kit.logging.log_health import watching_log
+from vestibule.service_kit.metrics.alert_metrics import AlertMetrics
+from vestibule.service_kit.metrics.catalogue import CALLBACKS
+from vestibule.service_kit.metrics.metrics import Metrics
+from vestibule.service_kit.redis.redis_url import open_redis
 
 DESCRIPTION = """
 The entrance hall for data. Everything that comes in is checked for personal data and secrets before it is stored or
@@ -90,14 +81,14 @@ processed. Every route but health and metrics needs `Authorization: Bearer TOKEN
 (RFC 9457, `application/problem+json`) that repeats nothing of what was sent.
 """
 ROUTERS = (
-    routes.router,
-    processor_routes.router,
-    task_routes.router,
-    schedule_routes.router,
-    entry_routes.router,
-    watch_routes.router,
-    alert_routes.router,
-    subject_routes.router,
+    messages.router,
+    processors.router,
+    tasks.router,
+    schedules.router,
+    entries.router,
+    scan.router,
+    alerts.router,
+    subjects.router,
 )
 
 RELAY_TIMEOUT_S = 5.0

@@ -5,11 +5,11 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 
 from vestibule.alerts import AlertSettings
-from vestibule.client_service.callback_rules import CallbackRules
-from vestibule.client_service.message_routes import MessageRoute
-from vestibule.equipment import InspectionSettings, ProcessorSettings
-from vestibule.sealing import SealingSettings
-from vestibule.service_kit.redis_settings import RedisSettings
+from vestibule.client_service.intake.message_routing import MessageRoute
+from vestibule.client_service.webhooks.rules import CallbackRules
+from vestibule.encryption import SealingSettings
+from vestibule.processor_adapters import InspectionSettings, ProcessorSettings
+from vestibule.service_kit.redis.redis_settings import RedisSettings
 from vestibule.service_kit.settings import ServiceSettings
 
 SECONDS_A_DAY = 86_400

@@ -10,7 +10,7 @@ from celery.exceptions import Ignore
 from redis.exceptions import RedisError
 
 from vestibule.client_service.celery_app import VestibuleCelery
-from vestibule.client_service.task_reports import Begun, begin_attempt
+from vestibule.client_service.queue.result_backend import Begun, begin_attempt
 from vestibule.contracts.tasks import ERROR_DETAILS
 from vestibule.contracts.work import DEFAULT_PROCESSOR, WorkTerms
 from vestibule.processing import MAY_PASS, CannotProcess, Job

@@ -7,7 +7,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from vestibule.contracts.entries import Key
-from vestibule.contracts.principal import Principal
+from vestibule.contracts.identity import Principal
 from vestibule.contracts.tasks import Priority
 from vestibule.contracts.work import WorkTerms
 

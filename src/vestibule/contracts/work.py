@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from vestibule.contracts.entries import Key
-from vestibule.contracts.principal import DEFAULT_TENANT
+from vestibule.contracts.identity import DEFAULT_TENANT
 
 DEFAULT_PROCESSOR = "uppercase"
 

@@ -7,31 +7,33 @@ from datetime import timedelta
 from fastapi import FastAPI
 
 from vestibule.alerts import DoorAlerts, build_alert_engine, delivering
-from vestibule.database_service import past_routes, stores, task_ledgers, task_routes
-from vestibule.database_service.metered_store import metered
-from vestibule.database_service.routes import router
-from vestibule.database_service.seal_walk import SealWalk
-from vestibule.database_service.sealed_store import REALM, SealedStore
-from vestibule.database_service.sealed_task_ledger import REALM as TASK_REALM
-from vestibule.database_service.sealed_task_ledger import SealedTaskLedger
+from vestibule.database_service.api import history, tasks
+from vestibule.database_service.api.entries import router
+from vestibule.database_service.entries import stores
+from vestibule.database_service.entries.change_stream import WatchDesk
+from vestibule.database_service.entries.encrypted_store import REALM, SealedStore
+from vestibule.database_service.entries.metered_store import metered
+from vestibule.database_service.entries.store import Store, StoreKind
+from vestibule.database_service.maintenance.reencrypt_entries import SealWalk
+from vestibule.database_service.maintenance.sweeper import Sweeper
+from vestibule.database_service.maintenance.task_maintenance import TaskWalk
+from vestibule.database_service.maintenance.tombstones import Tombstones
 from vestibule.database_service.settings import DatabaseSettings
-from vestibule.database_service.store import Store, StoreKind
-from vestibule.database_service.sweeper import Sweeper
-from vestibule.database_service.task_acceptance import TaskAcceptance
-from vestibule.database_service.task_completion import TaskCompletion
-from vestibule.database_service.task_ledger import LedgerKind, TaskLedger
-from vestibule.database_service.task_walk import TaskWalk
-from vestibule.database_service.tombstones import Tombstones
-from vestibule.database_service.watching import WatchDesk
-from vestibule.discovery import discover
-from vestibule.sealing import Fingerprinter, KeyRingFile, Sealer
-from vestibule.service_kit.alert_metrics import AlertMetrics
-from vestibule.service_kit.app import create_service_app
-from vestibule.service_kit.authentication import Authenticator
-from vestibule.service_kit.health import Readiness
-from vestibule.service_kit.metrics import Metrics
-from vestibule.service_kit.service_secret import ServiceSecret
-from vestibule.service_kit.strangers import StrangerLimit
+from vestibule.database_service.tasks import ledgers
+from vestibule.database_service.tasks.acceptance import TaskAcceptance
+from vestibule.database_service.tasks.completion import TaskCompletion
+from vestibule.database_service.tasks.encrypted_ledger import REALM as TASK_REALM
+from vestibule.database_service.tasks.encrypted_ledger import SealedTaskLedger
+from vestibule.database_service.tasks.ledger import LedgerKind, TaskLedger
+from vestibule.encryption import Fingerprinter, KeyRingFile, Sealer
+from vestibule.runtime.plugins import discover
+from vestibule.service_kit.auth.auth_rate_limit import StrangerLimit
+from vestibule.service_kit.auth.authentication import Authenticator
+from vestibule.service_kit.auth.service_secret import ServiceSecret
+from vestibule.service_kit.http.app import create_service_app
+from vestibule.service_kit.http.health import Readiness
+from vestibule.service_kit.metrics.alert_metrics import AlertMetrics
+from vestibule.service_kit.metrics.metrics import Metrics
 
 DESCRIPTION = "Keeps key-value pairs. Only the other services may call it."
 
@@ -70,7 +72,7 @@ def create_app(settings: DatabaseSettings) -> FastAPI:
             with delivering(settings, counted.count_attempt):
                 yield
 
-    routers = [router, past_routes.router, task_routes.router]
+    routers = [router, history.router, tasks.router]
     app = create_service_app("database", DESCRIPTION, settings, routers, lifespan, metrics=metrics)
     limit = StrangerLimit(settings.strangers_per_minute, settings.trusted_proxies, door.report_guessing)
     app.state.authenticator = Authenticator([secret.register()], door.report_stranger, limit)
@@ -106,7 +108,7 @@ def build_task_ledger(store: Store) -> TaskLedger:
     Raises:
         ValueError: no ledger does.
     """
-    kinds: dict[str, LedgerKind] = discover(task_ledgers, "LEDGER")
+    kinds: dict[str, LedgerKind] = discover(ledgers, "LEDGER")
     for kind in kinds.values():
         if isinstance(store, kind.store):
             return kind.build(store)

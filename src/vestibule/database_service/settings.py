@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field
 
 from vestibule.alerts import AlertSettings
-from vestibule.sealing import SealingSettings
+from vestibule.encryption import SealingSettings
 from vestibule.service_kit.settings import ServiceSettings
 
 

@@ -44,7 +44,7 @@ Then `pytest tests/conformance/test_detectors.py -k your_module`. To see why som
 
 from typing import TYPE_CHECKING
 
-from vestibule.detection.allowance import fingerprint_of
+from vestibule.detection.allow_list import fingerprint_of
 from vestibule.detection.errors import DetectionError, InvalidDetector, ScanBudgetExceeded, TextTooLarge
 from vestibule.detection.finding import Explanation, Finding
 from vestibule.detection.redaction import redact

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from types import ModuleType
 
 from vestibule.detection import detectors
-from vestibule.detection.declaration import Detector, Rule
 from vestibule.detection.errors import InvalidDetector
 from vestibule.detection.linear_time import require_linear_time
 from vestibule.detection.options import DEFAULTS, Options
-from vestibule.discovery import CannotLoad, load_folder, load_installed
+from vestibule.detection.rules import Detector, Rule
+from vestibule.runtime.plugins import CannotLoad, load_folder, load_installed
 
 KIND = "detectors"
 

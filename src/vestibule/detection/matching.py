@@ -4,11 +4,11 @@ import re
 from collections.abc import Sequence
 from time import perf_counter
 
-from vestibule.detection.beginnings import beginning_of
-from vestibule.detection.clock import Clock
-from vestibule.detection.declaration import Detector, Rule
-from vestibule.detection.shapes import ShapeBook, shape_of
-from vestibule.detection.surroundings import CERTAIN, DIRECT, REACH_CHARS
+from vestibule.detection.context.context import CERTAIN, DIRECT, REACH_CHARS
+from vestibule.detection.prefilter.regex_analysis import ShapeBook, shape_of
+from vestibule.detection.prefilter.start_sets import beginning_of
+from vestibule.detection.rules import Detector, Rule
+from vestibule.detection.time_budget import Clock
 
 # Below this a window saves less than it costs.
 WHOLE_TEXT_CHARS = 250

@@ -3,24 +3,24 @@
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
-from vestibule.detection.allowance import allowance_of
+from vestibule.detection.allow_list import allowance_of
 from vestibule.detection.catalogue import list_detectors
-from vestibule.detection.clock import Clock
-from vestibule.detection.declaration import Detector
-from vestibule.detection.decoding import decode_base64, decode_form
+from vestibule.detection.context.context import doubt_of
+from vestibule.detection.context.label_index import Lexicon
+from vestibule.detection.context.reference_words import REFERENCE_WORDS
 from vestibule.detection.errors import TextTooLarge
 from vestibule.detection.finding import Explanation, Finding
-from vestibule.detection.folding import fold, is_plain
-from vestibule.detection.gate_cache import GateCache
-from vestibule.detection.gates import BASE64, Fired, Gates
-from vestibule.detection.judgement import MAX_KEY_CHARS, Lead, Passage, judge
-from vestibule.detection.lexicon import Lexicon
 from vestibule.detection.matching import WHOLE_TEXT_CHARS, Matcher
+from vestibule.detection.normalization.decoding import decode_base64, decode_form
+from vestibule.detection.normalization.unicode import fold, is_plain
 from vestibule.detection.options import DEFAULTS, Options
-from vestibule.detection.reference_words import REFERENCE_WORDS
+from vestibule.detection.prefilter.compiled_cache import GateCache
+from vestibule.detection.prefilter.prefilter import BASE64, Fired, Gates
+from vestibule.detection.prefilter.regex_analysis import ShapeBook
 from vestibule.detection.resolution import resolve
-from vestibule.detection.shapes import ShapeBook
-from vestibule.detection.surroundings import doubt_of
+from vestibule.detection.rules import Detector
+from vestibule.detection.scoring import MAX_KEY_CHARS, Lead, Passage, judge
+from vestibule.detection.time_budget import Clock
 
 # Expressions from this length on take two milliseconds and more to compile.
 SLOW_TO_COMPILE_CHARS = 300

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
-from vestibule.contracts.principal import DEFAULT_TENANT
+from vestibule.contracts.identity import DEFAULT_TENANT
 from vestibule.policy.action import Action, Severity, strictest
 
 

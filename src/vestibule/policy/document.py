@@ -9,8 +9,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from vestibule.policy.action import Action, Severity
 from vestibule.policy.errors import PolicyBroken
-from vestibule.policy.places import Places, line_in_message
 from vestibule.policy.rule import Rule, Scope
+from vestibule.policy.toml_positions import Places, line_in_message
 from vestibule.policy.vocabulary import Vocabulary
 
 MAX_FILE_BYTES = 1024 * 1024

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from vestibule.contracts.principal import DEFAULT_TENANT
+from vestibule.contracts.identity import DEFAULT_TENANT
 from vestibule.policy.action import Action
 from vestibule.policy.decision import Decision, Findings, Found, Judged, Situation, Verdict
 from vestibule.policy.document import read_document
 from vestibule.policy.rule import Rule, Scope
-from vestibule.policy.table import Row, Table
+from vestibule.policy.rule_index import Row, Table
 from vestibule.policy.vocabulary import Vocabulary
 
 KEY_FIELD, OPTIONS_FIELD = "key", "options"

@@ -10,7 +10,7 @@ out (`means`): the scanner with the policy, the guarded way out, and the other p
 
 from vestibule.processing.catalogue import Sources, list_processors
 from vestibule.processing.errors import MAY_PASS, CannotProcess, InvalidProcessor, ProcessingInterrupted
-from vestibule.processing.means import Answer, Inspection, Job, Means, WayOut
+from vestibule.processing.ports import Answer, Inspection, Job, Means, WayOut
 from vestibule.processing.processor import (
     AnyProcessor,
     ConfigurableProcessor,

@@ -12,10 +12,10 @@ from types import ModuleType
 
 from pydantic import BaseModel
 
-from vestibule.discovery import CannotLoad, discover, load_folder, load_installed
 from vestibule.processing import processors
 from vestibule.processing.errors import InvalidProcessor
 from vestibule.processing.processor import AnyProcessor, Example
+from vestibule.runtime.plugins import CannotLoad, discover, load_folder, load_installed
 
 KIND = "processors"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from vestibule.processing.means import Job, Means
+from vestibule.processing.ports import Job, Means
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from vestibule.contracts.errors import UnknownProcessor
 from vestibule.processing.catalogue import BUILT_IN, Sources, list_processors
 from vestibule.processing.errors import ResultNotText
-from vestibule.processing.means import UNEQUIPPED, Job, Means
-from vestibule.processing.option_reading import Place, read_options, refuse_option
+from vestibule.processing.options import Place, read_options, refuse_option
+from vestibule.processing.ports import UNEQUIPPED, Job, Means
 from vestibule.processing.processor import AnyProcessor, ConfigurableProcessor, Processor
 
 PLACE: Place = ("body", "options")

@@ -10,16 +10,13 @@ from redis.asyncio import Redis
 
 from vestibule.alerts import AlertEngine, DoorAlerts, build_alert_engine, delivering
 from vestibule.contracts.schedules import OWNER as SCHEDULES_OWNER
-from vestibule.scheduler_service import heartbeat_routes, maintenance_routes, routes
-from vestibule.scheduler_service.books import Books
-from vestibule.scheduler_service.duties import Duties
-from vestibule.scheduler_service.heartbeats import HeartbeatWatch
-from vestibule.scheduler_service.lease import Lease
-from vestibule.scheduler_service.memory import Memory
-from vestibule.scheduler_service.page import StatusPage
-from vestibule.scheduler_service.parts import PARTS
-from vestibule.scheduler_service.probe_metrics import ProbeMetrics
-from vestibule.scheduler_service.probes import (
+from vestibule.encryption import Fingerprinter, KeyRingFile
+from vestibule.scheduler_service.api import heartbeats, maintenance, status
+from vestibule.scheduler_service.availability.monitor import Watch, WatchRules
+from vestibule.scheduler_service.availability.monitor_state import Memory
+from vestibule.scheduler_service.availability.monitored_parts import PARTS
+from vestibule.scheduler_service.availability.probe_metrics import ProbeMetrics
+from vestibule.scheduler_service.availability.probes import (
     BacklogLimits,
     BacklogProbe,
     Probe,
@@ -28,31 +25,34 @@ from vestibule.scheduler_service.probes import (
     StoreProbe,
     WorkersProbe,
 )
-from vestibule.scheduler_service.queue_gauges import QueueGauges
-from vestibule.scheduler_service.reason_check import ReasonCheck
-from vestibule.scheduler_service.rota import Rota
-from vestibule.scheduler_service.schedules import ScheduleKeeper
+from vestibule.scheduler_service.availability.queue_metrics import QueueGauges
+from vestibule.scheduler_service.availability.status import StatusDesk
+from vestibule.scheduler_service.heartbeats.heartbeats import HeartbeatWatch
+from vestibule.scheduler_service.leadership.fallback_lock import RedisWitness
+from vestibule.scheduler_service.leadership.jobs import Rota
+from vestibule.scheduler_service.leadership.lease import Lease
+from vestibule.scheduler_service.leadership.operator_input_job import Duties
+from vestibule.scheduler_service.maintenance.reason_check import ReasonCheck
+from vestibule.scheduler_service.operator_inputs import Books
+from vestibule.scheduler_service.schedules.schedule_runner import ScheduleKeeper
+from vestibule.scheduler_service.schedules.task_submission import TaskGateway
 from vestibule.scheduler_service.settings import SchedulerSettings
-from vestibule.scheduler_service.status import StatusDesk
-from vestibule.scheduler_service.store_gateway import StoreGateway
-from vestibule.scheduler_service.task_gateway import TaskGateway
-from vestibule.scheduler_service.watch import Watch, WatchRules
-from vestibule.scheduler_service.witness import RedisWitness
-from vestibule.sealing import Fingerprinter, KeyRingFile
-from vestibule.service_kit.alert_metrics import AlertMetrics
-from vestibule.service_kit.app import create_service_app
-from vestibule.service_kit.authentication import Authenticator
-from vestibule.service_kit.health import Readiness
-from vestibule.service_kit.metric_sharing import read_neighbours
-from vestibule.service_kit.metrics import Metrics
-from vestibule.service_kit.peer_client import PeerClient
-from vestibule.service_kit.redis_url import open_redis
-from vestibule.service_kit.registers import caller_registers
-from vestibule.service_kit.service_secret import ServiceSecret
-from vestibule.service_kit.strangers import StrangerLimit
+from vestibule.scheduler_service.state_store import StoreGateway
+from vestibule.scheduler_service.status_page.page import StatusPage
+from vestibule.service_kit.auth.auth_rate_limit import StrangerLimit
+from vestibule.service_kit.auth.authentication import Authenticator
+from vestibule.service_kit.auth.service_secret import ServiceSecret
+from vestibule.service_kit.auth.token_registers import caller_registers
+from vestibule.service_kit.http.app import create_service_app
+from vestibule.service_kit.http.health import Readiness
+from vestibule.service_kit.http.service_client import PeerClient
+from vestibule.service_kit.metrics.alert_metrics import AlertMetrics
+from vestibule.service_kit.metrics.metrics import Metrics
+from vestibule.service_kit.metrics.sharing import read_neighbours
+from vestibule.service_kit.redis.redis_url import open_redis
 
 DESCRIPTION = "Asks every part regularly whether it answers, and alerts when one stops and when it is back."
-ROUTERS = [routes.router, routes.view_router, heartbeat_routes.router, maintenance_routes.router]
+ROUTERS = [status.router, status.view_router, heartbeats.router, maintenance.router]
 
 
 def create_app(settings: SchedulerSettings) -> FastAPI:

@@ -4,9 +4,9 @@ from pydantic import Field
 
 from vestibule.alerts import AlertSettings
 from vestibule.detection import DetectionSettings
-from vestibule.scheduler_service.outages import Thresholds
-from vestibule.sealing import SealingSettings
-from vestibule.service_kit.redis_settings import RedisSettings
+from vestibule.encryption import SealingSettings
+from vestibule.scheduler_service.availability.outages import Thresholds
+from vestibule.service_kit.redis.redis_settings import RedisSettings
 from vestibule.service_kit.settings import ServiceSettings
 
 

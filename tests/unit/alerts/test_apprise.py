@@ -10,14 +10,14 @@ from pydantic import SecretStr
 
 from vestibule.alerts import Alert, AlertSettings, AlertType, Severity
 from vestibule.alerts.channels.apprise import CHANNEL
-from vestibule.alerts.outgoing import DeliveryFailed
+from vestibule.egress.guard import DeliveryFailed
 
 ALLOWED: dict[str, Any] = {"alert_outgoing_schemes": ["http"], "alert_outgoing_private": True}
 ALERT = Alert(type=AlertType.SECRET, description="It happened.", service="client", severity=Severity.CRITICAL, count=7)
 
 TRIED = """
 import os, socket, subprocess, sys
-from vestibule.alerts.apprise_child import _Way, _hook_for
+from vestibule.alerts.delivery.apprise_process import _Way, _hook_for
 tried = {
     "connect": lambda: socket.create_connection(("127.0.0.1", int(sys.argv[1])), 1),
     "name": lambda: socket.getaddrinfo("example.org", 80),

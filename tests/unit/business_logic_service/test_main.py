@@ -9,10 +9,10 @@ from httpx import ASGITransport, AsyncClient
 from vestibule.alerts import AlertArchive, AlertType
 from vestibule.business_logic_service.main import create_app
 from vestibule.business_logic_service.settings import BusinessLogicSettings
+from vestibule.encryption import KeyRingFile, Tokenizer, create_key_ring
 from vestibule.processing import ProcessorRegistry, examples_of
-from vestibule.sealing import KeyRingFile, Tokenizer, create_key_ring
-from vestibule.service_kit.service_secret import ServiceSecretMissing
-from vestibule.service_kit.tokens import create_token
+from vestibule.service_kit.auth.service_secret import ServiceSecretMissing
+from vestibule.service_kit.auth.token_file import create_token
 
 SECRET = "s" * 43
 

@@ -16,13 +16,13 @@ PARTS = {
     "database": "vestibule.database_service.main",
     "business-logic": "vestibule.business_logic_service.main",
     "scheduler": "vestibule.scheduler_service.main",
-    "worker": "vestibule.client_service.worker",
+    "worker": "vestibule.worker.worker",
 }
 LOAD = """
 import importlib, json, sys
 from vestibule.cli.optional_packages import UNUSED, without_packages
 with without_packages(*UNUSED):
-    importlib.import_module("vestibule.service_kit.server")
+    importlib.import_module("vestibule.service_kit.http.server")
     importlib.import_module(sys.argv[1])
 loaded = sorted(sys.modules)
 for name in UNUSED:

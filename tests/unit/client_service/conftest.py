@@ -7,10 +7,10 @@ import pytest
 from redis import Redis
 
 from servers.redis import redis_on_socket
-from vestibule.client_service.sealed_content import REALM
+from vestibule.client_service.queue.encrypted_content import REALM
 from vestibule.client_service.settings import ClientSettings
 from vestibule.detection import DetectionSettings
-from vestibule.sealing import KeyRingFile, Sealer, create_key_ring
+from vestibule.encryption import KeyRingFile, Sealer, create_key_ring
 
 SECRET = "s" * 43
 

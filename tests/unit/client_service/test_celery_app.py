@@ -11,10 +11,10 @@ import structlog
 from celery import current_app
 
 from vestibule.client_service.celery_app import QUEUE, VestibuleCelery, create_consumer, create_producer
-from vestibule.client_service.sealed_content import CONTENT_TYPE, SERIALIZER, open_sealed
+from vestibule.client_service.queue.encrypted_content import CONTENT_TYPE, SERIALIZER, open_sealed
 from vestibule.client_service.settings import ClientSettings
 from vestibule.client_service.tasks import process_data_task
-from vestibule.sealing import Sealer
+from vestibule.encryption import Sealer
 
 MARKER = "Zq7MARKERx9"
 ROOT = Path(__file__).parents[3]

@@ -20,10 +20,10 @@ from redis import Redis
 
 from vestibule.client_service.main import create_app
 from vestibule.client_service.settings import ClientSettings
-from vestibule.database_service import sqlite_file
+from vestibule.database_service.entries.sqlite import database as sqlite_database
 from vestibule.database_service.main import create_app as create_database
 from vestibule.database_service.settings import DatabaseSettings
-from vestibule.service_kit.peer_client import PeerAnswer, PeerClient
+from vestibule.service_kit.http.service_client import PeerAnswer, PeerClient
 
 HEADERS = {"Authorization": "Bearer SECRET_TOKEN", "Content-Type": "application/json"}
 TEXT = "the quick brown fox jumps over the lazy dog and on"
@@ -86,7 +86,7 @@ async def counted(settings: ClientSettings, monkeypatch: pytest.MonkeyPatch) -> 
         connection.set_trace_callback(lambda statement: statements.update([statement.split()[0].upper()]))
         return connection
 
-    monkeypatch.setattr(sqlite_file.sqlite3, "connect", traced)
+    monkeypatch.setattr(sqlite_database.sqlite3, "connect", traced)
     # A machine that is busy with other tests may take long over a hundred requests.
     door = create_app(settings.model_copy(update={"shed_after_s": 0}))
     database = create_database(DatabaseSettings(data_dir=settings.data_dir, embedded=True))

@@ -8,16 +8,16 @@ from celery.app.task import Context
 from redis import Redis
 
 from vestibule.client_service.celery_app import VestibuleCelery, create_consumer
-from vestibule.client_service.result_door import ResultNotAllowed
+from vestibule.client_service.queue.result_backend import ENDED_KEY, AttemptFailed, parse_report
 from vestibule.client_service.settings import ClientSettings
-from vestibule.client_service.task_outcomes import open_outcome
-from vestibule.client_service.task_reports import ENDED_KEY, AttemptFailed, parse_report
+from vestibule.client_service.task_service.outcomes import open_outcome
 from vestibule.client_service.tasks import process_data_task
 from vestibule.contracts.tasks import TaskState
 from vestibule.contracts.work import WorkOrigin
+from vestibule.encryption import Sealer
 from vestibule.processing import ProcessingInterrupted, ProcessorRegistry
 from vestibule.processing.errors import NotJson
-from vestibule.sealing import Sealer
+from vestibule.worker.result_screening import ResultNotAllowed
 
 
 class Failing:

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from httpx import ASGITransport, AsyncClient
 
+from vestibule.database_service.entries.encrypted_store import REALM
 from vestibule.database_service.main import create_app
-from vestibule.database_service.sealed_store import REALM
 from vestibule.database_service.settings import DatabaseSettings
-from vestibule.sealing import KeyRingFile, Sealer, create_key_ring
+from vestibule.encryption import KeyRingFile, Sealer, create_key_ring
 
 SECRET = "s" * 43
 OLD_SCHEMA = """

@@ -14,15 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from vestibule.database_service.stores.sqlite import SqliteStore
+from vestibule.database_service.entries.stores.sqlite import SqliteStore
 
 KILLS = int(os.environ.get("VESTIBULE_TEST_KILLS", "3"))
 WRITERS, BATCHERS, BATCH = 20, 5, 10
 WRITE = """
 import asyncio, os, sys
 from pathlib import Path
-from vestibule.database_service.store import Write
-from vestibule.database_service.stores.sqlite import SqliteStore
+from vestibule.database_service.entries.store import Write
+from vestibule.database_service.entries.stores.sqlite import SqliteStore
 
 async def writer(store, name):
     entry = await store.read(name)

@@ -9,13 +9,13 @@ import pytest
 from httpx import ASGITransport, AsyncClient
 
 from vestibule.alerts import AlertArchive, AlertType
+from vestibule.database_service.entries.stores.memory import MemoryStore
+from vestibule.database_service.entries.stores.sqlite import SqliteStore
 from vestibule.database_service.main import build_store, create_app
 from vestibule.database_service.settings import DatabaseSettings
-from vestibule.database_service.stores.memory import MemoryStore
-from vestibule.database_service.stores.sqlite import SqliteStore
-from vestibule.sealing import KeyRingFile, KeyRingUnreadable, Purpose, add_key, create_key_ring
-from vestibule.service_kit.service_secret import ServiceSecretMissing
-from vestibule.service_kit.tokens import create_token
+from vestibule.encryption import KeyRingFile, KeyRingUnreadable, Purpose, add_key, create_key_ring
+from vestibule.service_kit.auth.service_secret import ServiceSecretMissing
+from vestibule.service_kit.auth.token_file import create_token
 
 SECRET = "s" * 43
 

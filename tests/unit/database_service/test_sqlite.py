@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from vestibule.contracts.errors import Unavailable
-from vestibule.database_service import sqlite_file
-from vestibule.database_service.store import Write
-from vestibule.database_service.stores.sqlite import SqliteStore
+from vestibule.database_service.entries.sqlite import database
+from vestibule.database_service.entries.store import Write
+from vestibule.database_service.entries.stores.sqlite import SqliteStore
 
 MARKER = "Zq7MARKERx9"
 WRITE_AND_DIE = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from vestibule.database_service.stores.sqlite import SqliteStore
+from vestibule.database_service.entries.stores.sqlite import SqliteStore
 
 async def main():
     async with SqliteStore(Path(sys.argv[1])) as store:
@@ -33,7 +33,7 @@ FILL_UP = """
 import asyncio, resource, sys
 from pathlib import Path
 from vestibule.contracts.errors import Unavailable
-from vestibule.database_service.stores.sqlite import SqliteStore
+from vestibule.database_service.entries.stores.sqlite import SqliteStore
 
 async def main():
     async with SqliteStore(Path(sys.argv[1])) as store:
@@ -117,7 +117,7 @@ async def test_writes_that_wait_share_a_commit(path: Path) -> None:
 
 async def test_every_commit_is_flushed(path: Path) -> None:
     """The connection that writes flushes at each commit, and keeps a write-ahead log for its readers."""
-    connection = sqlite_file.open_connection(path, lambda _: None)
+    connection = database.open_connection(path, lambda _: None)
     try:
         assert 2 == connection.execute("PRAGMA synchronous").fetchone()[0]
         assert "wal" == connection.execute("PRAGMA journal_mode").fetchone()[0]
@@ -165,7 +165,7 @@ async def test_a_locked_database_is_unavailable_and_heals(path: Path) -> None:
 
 async def test_a_full_database_is_unavailable_and_says_why(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A write that does not fit is refused whole; smaller ones and reads go on."""
-    monkeypatch.setattr(sqlite_file, "PRAGMAS", (*sqlite_file.PRAGMAS, "PRAGMA max_page_count = 20"))
+    monkeypatch.setattr(database, "PRAGMAS", (*database.PRAGMAS, "PRAGMA max_page_count = 20"))
     async with SqliteStore(path) as store:
         await store.write("a", "before")
         with pytest.raises(Unavailable, match="the disk is full"):

@@ -12,7 +12,7 @@ from vestibule.detection.options import Defaults
 
 TEXT = "ada@example.com wrote to bob@example.org"
 OWN_DETECTOR = """
-from vestibule.detection.declaration import Detector, Rule
+from vestibule.detection.rules import Detector, Rule
 DETECTOR = Detector(entity="STAFF_NUMBER", rules=(Rule(name="n", pattern=r"ST-[0-9]{5}", score=0.9),),
                     examples=("[[ST-12345]]",), counter_examples=("ST-1",), sources=("the handbook",))
 """

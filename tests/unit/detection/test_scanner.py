@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vestibule.detection import DetectionSettings, Finding, ScanBudgetExceeded, Scanner, TextTooLarge, gate
-from vestibule.detection.gate_cache import GateCache
+from vestibule.detection import DetectionSettings, Finding, ScanBudgetExceeded, Scanner, TextTooLarge
+from vestibule.detection.prefilter import engines
+from vestibule.detection.prefilter.compiled_cache import GateCache
 from vestibule.detection.scanner import SLOW_TO_COMPILE_CHARS
 
 SCANNER = Scanner.from_settings()
@@ -71,11 +72,11 @@ def test_is_the_same_without_the_accelerator(text: str) -> None:
 
 
 def _plain_scanner() -> Scanner:
-    kept, gate.hyperscan = gate.hyperscan, None  # type: ignore[assignment]
+    kept, engines.hyperscan = engines.hyperscan, None  # type: ignore[assignment]
     try:
         return Scanner.from_settings(DetectionSettings(cache_dir=None))
     finally:
-        gate.hyperscan = kept
+        engines.hyperscan = kept
 
 
 PLAIN = _plain_scanner()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from vestibule.policy import Action, Outcome, Policy, Severity, Situation, Vocabulary
 from vestibule.policy.policy import Beneath
 from vestibule.policy.rule import Rule, Scope
-from vestibule.policy.table import resolve
+from vestibule.policy.rule_index import resolve
 
 ENTITIES = ("EMAIL_ADDRESS", "PASSWORD", "API_KEY", "US_SSN")
 GROUPS = {"secrets": frozenset({"PASSWORD", "API_KEY"}), "contact": frozenset({"EMAIL_ADDRESS"})}

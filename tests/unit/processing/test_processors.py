@@ -7,9 +7,9 @@ import pytest
 
 from vestibule.contracts.errors import InvalidInput
 from vestibule.processing import Answer, Job, Means, ProcessingInterrupted, ProcessorRegistry
-from vestibule.processing.doubles import ECHO, EchoingWayOut
+from vestibule.processing.echo_egress import ECHO, EchoingWayOut
 from vestibule.processing.errors import CannotProcess, ResultNotText
-from vestibule.processing.means import UNEQUIPPED
+from vestibule.processing.ports import UNEQUIPPED
 
 BUILT_IN = ProcessorRegistry.discover()
 

@@ -11,9 +11,9 @@ from vestibule.alerts import Alert, AlertEngine
 from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import BatchPair, Entry
 from vestibule.contracts.errors import Unavailable
-from vestibule.database_service.store import Write
-from vestibule.database_service.stores.memory import MemoryStore
-from vestibule.scheduler_service.store_gateway import StoreGateway
+from vestibule.database_service.entries.store import Write
+from vestibule.database_service.entries.stores.memory import MemoryStore
+from vestibule.scheduler_service.state_store import StoreGateway
 
 # Longer than any machine takes under load.
 PATIENT_S = 60

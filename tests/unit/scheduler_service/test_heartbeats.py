@@ -8,10 +8,10 @@ import pytest
 
 from vestibule.alerts import AlertEngine
 from vestibule.contracts.errors import HeartbeatNotFound, InvalidInput
-from vestibule.scheduler_service import heartbeats
-from vestibule.scheduler_service.books import Books
-from vestibule.scheduler_service.heartbeats import HeartbeatState, HeartbeatWatch, Ping
-from vestibule.scheduler_service.incidents import Incidents
+from vestibule.scheduler_service.availability.incidents import Incidents
+from vestibule.scheduler_service.heartbeats import heartbeats
+from vestibule.scheduler_service.heartbeats.heartbeats import HeartbeatState, HeartbeatWatch, Ping
+from vestibule.scheduler_service.operator_inputs import Books
 
 from .conftest import Kept, SteadyClock, StoreNearby
 

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from vestibule.contracts.entries import BatchPair
 from vestibule.contracts.errors import Unavailable
-from vestibule.database_service.stores.memory import MemoryStore
-from vestibule.scheduler_service.lease import KEY, LOOK, Lease, LeaseLost, Role
+from vestibule.database_service.entries.stores.memory import MemoryStore
+from vestibule.scheduler_service.leadership.lease import KEY, LOOK, Lease, LeaseLost, Role
 
 from .conftest import SteadyClock, StoreNearby, Witnesses
 

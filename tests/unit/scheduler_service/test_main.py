@@ -17,11 +17,11 @@ from httpx import ASGITransport, AsyncClient, Response
 
 from servers import ports
 from vestibule.alerts import AlertArchive, AlertType
+from vestibule.encryption import create_key_ring
+from vestibule.scheduler_service.availability.outages import Thresholds
 from vestibule.scheduler_service.main import create_app
-from vestibule.scheduler_service.outages import Thresholds
 from vestibule.scheduler_service.settings import SchedulerSettings
-from vestibule.sealing import create_key_ring
-from vestibule.service_kit.tokens import create_token
+from vestibule.service_kit.auth.token_file import create_token
 
 SECRET = "s" * 43
 INTERVAL_S = 0.1

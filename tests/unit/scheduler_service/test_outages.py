@@ -6,8 +6,8 @@ from itertools import groupby
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestibule.scheduler_service.outages import Change, PartRecord, PartState, Thresholds
-from vestibule.scheduler_service.probes import Reading
+from vestibule.scheduler_service.availability.outages import Change, PartRecord, PartState, Thresholds
+from vestibule.scheduler_service.availability.probes import Reading
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 STEP = timedelta(seconds=10)

@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestibule.scheduler_service.badge import draw_badge
-from vestibule.scheduler_service.chronicle import Chronicle, Tally
-from vestibule.scheduler_service.heartbeats import HeartbeatState
-from vestibule.scheduler_service.incidents import Incident, IncidentKind
-from vestibule.scheduler_service.lease import Role
-from vestibule.scheduler_service.maintenance import Maintenance
-from vestibule.scheduler_service.outages import PartState
-from vestibule.scheduler_service.page import StatusPage
-from vestibule.scheduler_service.page_view import sum_up, view_page
-from vestibule.scheduler_service.status import Availability, HeartbeatStatus, PartStatus, Status
-from vestibule.scheduler_service.wording import duration, percent
+from vestibule.scheduler_service.availability.availability_history import Chronicle, Tally
+from vestibule.scheduler_service.availability.incidents import Incident, IncidentKind
+from vestibule.scheduler_service.availability.outages import PartState
+from vestibule.scheduler_service.availability.status import Availability, HeartbeatStatus, PartStatus, Status
+from vestibule.scheduler_service.heartbeats.heartbeats import HeartbeatState
+from vestibule.scheduler_service.leadership.lease import Role
+from vestibule.scheduler_service.maintenance.windows import Maintenance
+from vestibule.scheduler_service.status_page.badge import draw_badge
+from vestibule.scheduler_service.status_page.formatting import duration, percent
+from vestibule.scheduler_service.status_page.page import StatusPage
+from vestibule.scheduler_service.status_page.page_view import sum_up, view_page
 
 NOON = datetime(2026, 3, 1, 12, 0, 30, tzinfo=UTC)
 MARKUP = "<script>alert(1)</script>"

@@ -13,18 +13,18 @@ from redis.exceptions import RedisError
 
 from servers.redis import LocalRedis
 from vestibule.contracts.errors import Unavailable
-from vestibule.contracts.heartbeat import ALIVE_FOR_S, WORKERS_KEY
-from vestibule.contracts.queue import QUEUE, QUEUES, SENT_AT
+from vestibule.contracts.queue_names import QUEUE, QUEUES, SENT_AT
 from vestibule.contracts.tasks import Priority
-from vestibule.scheduler_service.probes import (
+from vestibule.contracts.worker_heartbeat import ALIVE_FOR_S, WORKERS_KEY
+from vestibule.scheduler_service.availability.probes import (
     BacklogLimits,
     BacklogProbe,
     RedisProbe,
     StoreProbe,
     WorkersProbe,
 )
-from vestibule.scheduler_service.queue_gauges import QueueGauges
-from vestibule.service_kit.metrics import Metrics
+from vestibule.scheduler_service.availability.queue_metrics import QueueGauges
+from vestibule.service_kit.metrics.metrics import Metrics
 
 from .conftest import PATIENT_S, SteadyClock, StoreNearby
 

@@ -18,13 +18,13 @@ from pydantic import BaseModel, ConfigDict
 
 from vestibule.contracts.entries import Pair
 from vestibule.contracts.errors import InvalidInput
-from vestibule.service_kit.app import create_service_app
-from vestibule.service_kit.authentication import Authenticator, GuardedRoute, allow
-from vestibule.service_kit.health import Readiness
-from vestibule.service_kit.logging import configure_logging, flush_log
-from vestibule.service_kit.registers import caller_registers
+from vestibule.service_kit.auth.auth_rate_limit import StrangerLimit
+from vestibule.service_kit.auth.authentication import Authenticator, GuardedRoute, allow
+from vestibule.service_kit.auth.token_registers import caller_registers
+from vestibule.service_kit.http.app import create_service_app
+from vestibule.service_kit.http.health import Readiness
+from vestibule.service_kit.logging.logging_config import configure_logging, flush_log
 from vestibule.service_kit.settings import ServiceSettings
-from vestibule.service_kit.strangers import StrangerLimit
 
 LogLines = Callable[[], list[dict[str, Any]]]
 

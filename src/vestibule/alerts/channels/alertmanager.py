@@ -7,8 +7,8 @@ from typing import Any
 from vestibule.alerts.alert import Alert, NoticeEvent
 from vestibule.alerts.alert_json import to_dict
 from vestibule.alerts.channel import ChannelKind, Timing
-from vestibule.alerts.outgoing import OutgoingGuard
 from vestibule.alerts.settings import AlertSettings
+from vestibule.egress.guard import OutgoingGuard
 
 
 class AlertmanagerChannel:

@@ -11,9 +11,9 @@ from typing import Any
 
 from vestibule.alerts.alert import Alert, NoticeEvent, Severity
 from vestibule.alerts.channel import ChannelKind, Timing
-from vestibule.alerts.outgoing import DeliveryFailed, OutgoingGuard
 from vestibule.alerts.report import render_notice
 from vestibule.alerts.settings import AlertSettings
+from vestibule.egress.guard import DeliveryFailed, OutgoingGuard
 
 START_TIMEOUT_S = 60
 # One notification may take several requests: some services want a session first.
@@ -103,7 +103,7 @@ class _Sender:
         # Neither proxies nor passwords of this environment are for others to use.
         environment = {"PYTHONPATH": os.pathsep.join(sys.path), "NETRC": os.devnull, "HOME": os.devnull}
         self._process = subprocess.Popen(
-            [sys.executable, "-B", "-X", "utf8", "-m", "vestibule.alerts.apprise_child"],
+            [sys.executable, "-B", "-X", "utf8", "-m", "vestibule.alerts.delivery.apprise_process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -9,9 +9,9 @@ from email.utils import format_datetime, make_msgid
 
 from vestibule.alerts.alert import Alert
 from vestibule.alerts.channel import ChannelKind, Timing
-from vestibule.alerts.outgoing import DeliveryFailed, OutgoingGuard
 from vestibule.alerts.report import render_notice
 from vestibule.alerts.settings import AlertSettings
+from vestibule.egress.guard import DeliveryFailed, OutgoingGuard
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ import time
 from vestibule.alerts.alert import Alert
 from vestibule.alerts.alert_json import to_dict
 from vestibule.alerts.channel import ChannelKind, Timing
-from vestibule.alerts.outgoing import OutgoingGuard
 from vestibule.alerts.settings import AlertSettings
+from vestibule.egress.guard import OutgoingGuard
 
 
 class WebhookChannel:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vestibule.cli.remote import DEVELOPMENT_TOKEN
+from vestibule.cli.http_client import DEVELOPMENT_TOKEN
 
 if TYPE_CHECKING:
     from vestibule.cli.canary.proof import Target, Verdict

@@ -42,10 +42,10 @@ def fail_tasks(data_dir: Path, redis_url: str, canaries: list[Canary]) -> None:
     The door would refuse this, so the tasks are sealed and sent here, as the client service does it.
     """
     from vestibule.client_service.celery_app import create_producer
-    from vestibule.client_service.sealed_content import REALM
+    from vestibule.client_service.queue.encrypted_content import REALM
     from vestibule.client_service.settings import WorkerSettings
     from vestibule.client_service.tasks import process_data_task
-    from vestibule.sealing import KeyRingFile, Sealer
+    from vestibule.encryption import KeyRingFile, Sealer
 
     settings = WorkerSettings(data_dir=data_dir, redis_url=redis_url)
     create_producer(settings, Sealer(KeyRingFile(settings.key_ring_path), REALM))

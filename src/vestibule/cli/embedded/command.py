@@ -48,9 +48,9 @@ def up(
     second Ctrl-C.
     """
     from vestibule.cli.embedded.data_directory import DataDirectory
-    from vestibule.cli.embedded.launch import launch
     from vestibule.cli.embedded.parts import Layout
-    from vestibule.cli.embedded.start_refused import StartRefused
+    from vestibule.cli.embedded.start_errors import StartRefused
+    from vestibule.cli.embedded.wiring import launch
 
     started_at = time.monotonic()
     # The parts inherit the user's settings, so the environment is read here as a whole.

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from vestibule.cli.embedded.start_refused import DataDirectoryInUse, DataDirectoryUnusable
-from vestibule.private_file import write_private
+from vestibule.cli.embedded.start_errors import DataDirectoryInUse, DataDirectoryUnusable
+from vestibule.runtime.private_file import write_private
 
 _FOLDERS = ("logs", "error_reports", "keys", "redis", "run")
 
@@ -128,7 +128,7 @@ def ensure_key_ring(directory: DataDirectory) -> None:
             path.chmod(0o600)
             return
         # Only the first start waits for this import.
-        from vestibule.sealing import create_key_ring
+        from vestibule.encryption import create_key_ring
 
         create_key_ring(path)
     except OSError as error:

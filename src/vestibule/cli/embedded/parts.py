@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vestibule.cli.embedded import parent_death
+from vestibule.cli import parent_death
 from vestibule.cli.embedded.data_directory import DataDirectory
 from vestibule.cli.embedded.ports import Address
 from vestibule.cli.embedded.readiness import FileReadiness, HttpReadiness, Readiness, RedisSocketReadiness

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from vestibule.cli.embedded.data_directory import DataDirectory
-from vestibule.cli.embedded.start_refused import PolicyRefused
+from vestibule.cli.embedded.start_errors import PolicyRefused
 
 
 def refuse_broken_policy(directory: DataDirectory, environment: Mapping[str, str]) -> None:
@@ -15,7 +15,7 @@ def refuse_broken_policy(directory: DataDirectory, environment: Mapping[str, str
         return
     # These take half a second to import, for which a start without a policy file should not wait.
     from vestibule.client_service.settings import ClientSettings
-    from vestibule.equipment.policy_in_force import open_policy
+    from vestibule.processor_adapters.policy_loader import open_policy
 
     try:
         open_policy(ClientSettings(data_dir=directory.path))

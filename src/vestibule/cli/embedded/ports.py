@@ -4,7 +4,7 @@ import socket
 import time
 from dataclasses import dataclass
 
-from vestibule.cli.embedded.start_refused import PortTaken
+from vestibule.cli.embedded.start_errors import PortTaken
 
 # A killed instance's parts need a moment to let go of their ports.
 _PATIENCE_S = 1.0

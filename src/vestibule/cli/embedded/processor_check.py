@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from vestibule.cli.embedded.data_directory import DataDirectory
-from vestibule.cli.embedded.start_refused import ProcessorsRefused
+from vestibule.cli.embedded.start_errors import ProcessorsRefused
 
 VARIABLES = ("VESTIBULE_PROCESSORS_DIR", "VESTIBULE_MESSAGE_ROUTES", "VESTIBULE_FORWARD_HOSTS")
 
@@ -16,9 +16,9 @@ def refuse_broken_processors(directory: DataDirectory, environment: Mapping[str,
     if not any(environment.get(name) for name in VARIABLES):
         return
     # These take half a second to import, for which a start without such settings should not wait.
-    from vestibule.client_service.message_routes import MessageRoutes
+    from vestibule.client_service.intake.message_routing import MessageRoutes
     from vestibule.client_service.settings import ClientSettings
-    from vestibule.equipment import check_processors
+    from vestibule.processor_adapters import check_processors
 
     try:
         settings = ClientSettings(data_dir=directory.path)

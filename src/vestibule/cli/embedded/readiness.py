@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from vestibule.cli.embedded.start_refused import RedisUrlInvalid
+from vestibule.cli.embedded.start_errors import RedisUrlInvalid
 
 _ANSWER_TIMEOUT_S = 2.0
 _POLL_INTERVAL_S = 0.05
@@ -80,8 +80,8 @@ class RedisUrlReadiness:
         """Nothing is left behind."""
 
     def _open(self) -> Any:
-        from vestibule.service_kit.redis_settings import RedisSettings
-        from vestibule.service_kit.redis_url import open_redis
+        from vestibule.service_kit.redis.redis_settings import RedisSettings
+        from vestibule.service_kit.redis.redis_url import open_redis
 
         # With the password and the certificates of the settings.
         url = RedisSettings(redis_url=self.url).redis_url

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vestibule.cli.embedded.data_directory import DataDirectory
-from vestibule.cli.embedded.start_refused import RedisNotFound
+from vestibule.cli.embedded.start_errors import RedisNotFound
 
 # sun_path holds 104 bytes on macOS and 108 on Linux, its closing NUL among them.
 _LONGEST_SOCKET_PATH_BYTES = 100

@@ -6,10 +6,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from itertools import groupby
 from typing import Any
 
-from vestibule.cli.embedded.journal import Journal
-from vestibule.cli.embedded.part_keeper import PartKeeper
 from vestibule.cli.embedded.parts import Part, StopStage
+from vestibule.cli.embedded.process_supervisor import PartKeeper
 from vestibule.cli.embedded.readiness import Readiness, until_ready
+from vestibule.cli.embedded.supervisor_log import Journal
 
 EXIT_KILLED = 130
 READY_TIMEOUT_S = 60.0

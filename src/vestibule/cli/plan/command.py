@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vestibule.cli.remote import AsJson, fail
+from vestibule.cli.http_client import AsJson, fail
 
 if TYPE_CHECKING:
     from vestibule.cli.plan.figures import Figures

@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import Field
 
-from vestibule.processing.means import Job, Means
-from vestibule.processing.option_reading import Place, refuse_option
+from vestibule.processing.options import Place, refuse_option
+from vestibule.processing.ports import Job, Means
 from vestibule.processing.processor import ConfigurableProcessor, Example, Options
 
 

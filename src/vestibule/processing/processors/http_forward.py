@@ -5,8 +5,8 @@ from typing import Literal
 from pydantic import Field
 
 from vestibule.processing.errors import ForwardRefused, ProcessingInterrupted, ResultNotText
-from vestibule.processing.means import Job, Means
-from vestibule.processing.option_reading import Place, refuse_option
+from vestibule.processing.options import Place, refuse_option
+from vestibule.processing.ports import Job, Means
 from vestibule.processing.processor import ConfigurableProcessor, Example, Options
 
 # Source: RFC 9110 (408), RFC 8470 (425), RFC 6585 (429).

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from vestibule.processing.means import Job
+from vestibule.processing.ports import Job
 from vestibule.processing.processor import ConfigurableProcessor, Example, Options
 
 

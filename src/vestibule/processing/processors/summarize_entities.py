@@ -2,7 +2,7 @@
 
 import json
 
-from vestibule.processing.means import Job
+from vestibule.processing.ports import Job
 from vestibule.processing.processor import ConfigurableProcessor, Options
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import structlog
 
 from vestibule.cli.embedded.data_directory import DataDirectory, prepare_data_directory
-from vestibule.cli.embedded.journal import Journal
 from vestibule.cli.embedded.parts import Part, StopStage, plan_redis
 from vestibule.cli.embedded.readiness import HttpReadiness
 from vestibule.cli.embedded.redis_server import prepare_redis_server
 from vestibule.cli.embedded.supervisor import StartFailed, Supervisor
+from vestibule.cli.embedded.supervisor_log import Journal
 
 STAND_IN = Path(__file__).with_name("stand_in_service.py")
 

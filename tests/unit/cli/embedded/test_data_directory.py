@@ -14,7 +14,7 @@ from vestibule.cli.embedded.data_directory import (
     lock_data_directory,
     prepare_data_directory,
 )
-from vestibule.cli.embedded.start_refused import DataDirectoryInUse, DataDirectoryUnusable
+from vestibule.cli.embedded.start_errors import DataDirectoryInUse, DataDirectoryUnusable
 
 
 @pytest.fixture

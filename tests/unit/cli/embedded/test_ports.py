@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from vestibule.cli.embedded.ports import Address, refuse_taken_ports
-from vestibule.cli.embedded.start_refused import PortTaken
+from vestibule.cli.embedded.start_errors import PortTaken
 
 
 def test_taken_port_is_named(free_ports):

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from vestibule.cli.embedded.readiness import FileReadiness, HttpReadiness, RedisSocketReadiness, RedisUrlReadiness
-from vestibule.cli.embedded.start_refused import RedisUrlInvalid
+from vestibule.cli.embedded.start_errors import RedisUrlInvalid
 
 
 @pytest.mark.parametrize(

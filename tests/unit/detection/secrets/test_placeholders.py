@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestibule.detection.placeholders import is_drawn, is_placeholder, is_random, is_sequence, is_worded
+from vestibule.detection.validation.placeholders import is_drawn, is_placeholder, is_random, is_sequence, is_worded
 
 
 @pytest.mark.parametrize(

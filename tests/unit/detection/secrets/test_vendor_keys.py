@@ -5,8 +5,8 @@ import re
 import pytest
 
 from vestibule.detection.catalogue import declared_in, list_modules
-from vestibule.detection.vendor_keys import alnum, digits, hexa, key, named, of, one_of, uuid
-from vestibule.detection.wording import any_case, in_any_case
+from vestibule.detection.rule_builders.vendor_keys import alnum, digits, hexa, key, named, of, one_of, uuid
+from vestibule.detection.rule_builders.word_patterns import any_case, in_any_case
 
 VENDORS_AT_LEAST = 150
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import date
 from importlib import import_module
 
-from vestibule.detection.declaration import Check, Detector, Rule
+from vestibule.detection.rules import Check, Detector, Rule
 
 NATIONAL_WORDS = (
     *("national id", "national identity", "identity number"),

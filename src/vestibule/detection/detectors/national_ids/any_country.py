@@ -1,6 +1,5 @@
 """Identity, passport and licence numbers whose label says what they are but not of which country."""
 
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import (
     ICAO_9303,
     LICENCE_WORDS,
@@ -9,6 +8,7 @@ from vestibule.detection.detectors.national_ids import (
     TAX_WORDS,
     labelled,
 )
+from vestibule.detection.rules import Detector
 
 _NUMBER = r"(?:[A-Z]{1,4}[- ]?)?\d{1,14}(?:[ ./-]\d{1,10}){0,4}-?[A-Z0-9]{0,2}"
 

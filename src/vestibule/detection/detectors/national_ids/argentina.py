@@ -1,7 +1,7 @@
 """Argentina: CUIT/CUIL tax numbers, identity cards (DNI) and passports."""
 
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import TAX_WORDS, Standard, labelled, passport, standing
+from vestibule.detection.rules import Detector
 
 _CUIT = Standard("ar.cuit")
 

@@ -1,6 +1,5 @@
 """Australia: tax file, business and company numbers, passports and driver licences."""
 
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import (
     Standard,
     driving_licence,
@@ -8,6 +7,7 @@ from vestibule.detection.detectors.national_ids import (
     passport,
     standing,
 )
+from vestibule.detection.rules import Detector
 
 _TFN = Standard("au.tfn")
 _ABN = Standard("au.abn")

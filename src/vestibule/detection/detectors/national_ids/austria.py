@@ -1,7 +1,7 @@
 """Austria: social insurance and tax numbers, passports."""
 
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import TAX_WORDS, Standard, labelled, passport, standing
+from vestibule.detection.rules import Detector
 
 _INSURANCE = Standard("at.vnr")
 _TAX = Standard("at.tin")

@@ -1,7 +1,7 @@
 """Belgium: national register numbers, identity cards and passports."""
 
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import NATIONAL_WORDS, Standard, labelled, passport, standing
+from vestibule.detection.rules import Detector
 
 _REGISTER = Standard("be.nn")
 _CARD = Standard("be.eid")

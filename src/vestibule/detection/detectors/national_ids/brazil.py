@@ -1,7 +1,5 @@
 """Brazil: CPF, CNPJ, PIS, RG, driving licences (CNH) and passports."""
 
-from vestibule.detection.checks import digits_of, is_one_digit_repeated, weighted_sum
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import (
     TAX_WORDS,
     Standard,
@@ -10,6 +8,8 @@ from vestibule.detection.detectors.national_ids import (
     passport,
     standing,
 )
+from vestibule.detection.rules import Detector
+from vestibule.detection.validation.checks import digits_of, is_one_digit_repeated, weighted_sum
 
 _TAXPAYER = Standard("br.cpf")
 _CNPJ = Standard("br.cnpj")

@@ -1,12 +1,12 @@
 """Canada: social insurance numbers, passports and driver licences."""
 
-from vestibule.detection.checks import digits_of, passes_luhn
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import (
     driving_licence,
     labelled,
     passport,
 )
+from vestibule.detection.rules import Detector
+from vestibule.detection.validation.checks import digits_of, passes_luhn
 
 
 def is_sin(value: str) -> bool:

@@ -1,6 +1,5 @@
 """Chile: RUN/RUT numbers and passports."""
 
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import (
     NATIONAL_WORDS,
     TAX_WORDS,
@@ -9,6 +8,7 @@ from vestibule.detection.detectors.national_ids import (
     passport,
     standing,
 )
+from vestibule.detection.rules import Detector
 
 _RUT = Standard("cl.rut")
 

@@ -1,7 +1,7 @@
 """China: resident identity numbers, social credit codes and passports."""
 
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import NATIONAL_WORDS, Standard, labelled, passport, standing
+from vestibule.detection.rules import Detector
 
 _RESIDENT = Standard("cn.ric")
 _CREDIT = Standard("cn.uscc")

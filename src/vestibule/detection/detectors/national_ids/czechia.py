@@ -1,7 +1,7 @@
 """Czechia: birth numbers, identity cards and passports."""
 
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import NATIONAL_WORDS, TAX_WORDS, Standard, labelled, passport, standing
+from vestibule.detection.rules import Detector
 
 _BIRTH_NUMBER = Standard("cz.rc")
 

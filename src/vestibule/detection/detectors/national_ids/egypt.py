@@ -1,7 +1,7 @@
 """Egypt: national identity numbers and passports."""
 
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import is_date, labelled, passport
+from vestibule.detection.rules import Detector
 
 _GOVERNORATES = frozenset(
     [

@@ -1,7 +1,7 @@
 """European Union: value added tax numbers with their country."""
 
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import Standard, labelled
+from vestibule.detection.rules import Detector
 
 DETECTORS = (
     Detector(

@@ -1,6 +1,5 @@
 """Finland: personal identity codes, business IDs and passports."""
 
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import (
     NATIONAL_WORDS,
     Standard,
@@ -9,6 +8,7 @@ from vestibule.detection.detectors.national_ids import (
     passport,
     standing,
 )
+from vestibule.detection.rules import Detector
 
 _LETTERS = "0123456789ABCDEFHJKLMNPRSTUVWXY"
 _HETU = r"[0-3]\d[01]\d{3}[-+A-FU-Y]\d{3}[0-9A-FHJ-NPR-Y]"

@@ -1,6 +1,5 @@
 """France: social security (NIR), tax and company numbers, identity cards, passports and driving licences."""
 
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import (
     NATIONAL_WORDS,
     Standard,
@@ -9,6 +8,7 @@ from vestibule.detection.detectors.national_ids import (
     passport,
     standing,
 )
+from vestibule.detection.rules import Detector
 
 _NIR = Standard("fr.nir")
 

@@ -1,7 +1,5 @@
 """Germany: tax IDs, pension insurance numbers, identity cards, passports and driving licences."""
 
-from vestibule.detection.checks import compact
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import (
     NATIONAL_WORDS,
     Standard,
@@ -11,6 +9,8 @@ from vestibule.detection.detectors.national_ids import (
     passport,
     standing,
 )
+from vestibule.detection.rules import Detector
+from vestibule.detection.validation.checks import compact
 
 _TAX_ID = Standard("de.idnr")
 # Serial numbers leave out vowels and what looks like another character. Source: BSI TR-03105.

@@ -1,7 +1,7 @@
 """Greece: social security (AMKA) and tax numbers (AFM), identity cards and passports."""
 
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import Standard, labelled, passport
+from vestibule.detection.rules import Detector
 
 DETECTORS = (
     Detector(

@@ -1,8 +1,8 @@
 """Hong Kong: identity cards and passports."""
 
-from vestibule.detection.checks import compact
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import NATIONAL_WORDS, labelled, passport, standing
+from vestibule.detection.rules import Detector
+from vestibule.detection.validation.checks import compact
 
 
 def is_hkid(value: str) -> bool:

@@ -1,8 +1,8 @@
 """Hungary: personal, tax and social security (TAJ) numbers, identity cards and passports."""
 
-from vestibule.detection.checks import digits_of, weighted_sum
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import labelled, passport
+from vestibule.detection.rules import Detector
+from vestibule.detection.validation.checks import digits_of, weighted_sum
 
 
 def is_tax_id(value: str) -> bool:

@@ -1,7 +1,5 @@
 """India: Aadhaar, PAN, voter cards, GSTIN, passports and driving licences."""
 
-from vestibule.detection.checks import compact
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import (
     PASSPORT_WORDS,
     TAX_WORDS,
@@ -11,6 +9,8 @@ from vestibule.detection.detectors.national_ids import (
     passport,
     standing,
 )
+from vestibule.detection.rules import Detector
+from vestibule.detection.validation.checks import compact
 
 _AADHAAR = Standard("in_.aadhaar")
 _STATES = range(1, 39)

@@ -1,6 +1,5 @@
 """Ireland: personal public service numbers and passports."""
 
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import (
     NATIONAL_WORDS,
     TAX_WORDS,
@@ -8,6 +7,7 @@ from vestibule.detection.detectors.national_ids import (
     passport,
     standing,
 )
+from vestibule.detection.rules import Detector
 
 DETECTORS = (
     Detector(

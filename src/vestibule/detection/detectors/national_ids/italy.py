@@ -1,7 +1,5 @@
 """Italy: fiscal codes, VAT numbers, identity cards, passports and driving licences."""
 
-from vestibule.detection.checks import compact, is_one_digit_repeated
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import (
     NATIONAL_WORDS,
     TAX_WORDS,
@@ -10,6 +8,8 @@ from vestibule.detection.detectors.national_ids import (
     passport,
     standing,
 )
+from vestibule.detection.rules import Detector
+from vestibule.detection.validation.checks import compact, is_one_digit_repeated
 
 # Where two people would share a code, digits become letters of LMNPQRSTUV.
 _DIGIT = "[0-9LMNP-V]"

@@ -1,12 +1,12 @@
 """Japan: individual numbers (My Number), passports and driving licences."""
 
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import (
     Standard,
     driving_licence,
     labelled,
     passport,
 )
+from vestibule.detection.rules import Detector
 
 DETECTORS = (
     Detector(

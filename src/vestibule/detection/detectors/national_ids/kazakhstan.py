@@ -1,8 +1,8 @@
 """Kazakhstan: individual identification numbers (IIN) and passports."""
 
-from vestibule.detection.checks import weighted_sum
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import is_short_date, labelled, passport
+from vestibule.detection.rules import Detector
+from vestibule.detection.validation.checks import weighted_sum
 
 _FIRST = tuple(range(1, 12))
 _SECOND = (*range(3, 12), 1, 2)

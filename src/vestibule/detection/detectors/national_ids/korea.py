@@ -1,7 +1,5 @@
 """South Korea: resident, foreigner and business numbers, passports and driving licences."""
 
-from vestibule.detection.checks import digits_of, weighted_sum
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import (
     ICAO_9303,
     NATIONAL_WORDS,
@@ -11,6 +9,8 @@ from vestibule.detection.detectors.national_ids import (
     labelled,
     standing,
 )
+from vestibule.detection.rules import Detector
+from vestibule.detection.validation.checks import digits_of, weighted_sum
 
 _CENTURIES = {
     "1": 1900,

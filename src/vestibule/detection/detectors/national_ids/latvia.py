@@ -1,7 +1,7 @@
 """Latvia: personal codes and passports."""
 
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import NATIONAL_WORDS, Standard, labelled, passport, standing
+from vestibule.detection.rules import Detector
 
 DETECTORS = (
     Detector(

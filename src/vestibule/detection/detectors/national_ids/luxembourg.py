@@ -1,8 +1,8 @@
 """Luxembourg: national identification numbers and passports."""
 
-from vestibule.detection.checks import passes_luhn
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import Standard, is_date, labelled, passport
+from vestibule.detection.rules import Detector
+from vestibule.detection.validation.checks import passes_luhn
 
 _VERHOEFF = Standard("verhoeff")
 

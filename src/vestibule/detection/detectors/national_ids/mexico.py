@@ -1,7 +1,5 @@
 """Mexico: CURP, RFC, voter keys, social security numbers and passports."""
 
-from vestibule.detection.checks import passes_luhn
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import (
     NATIONAL_WORDS,
     TAX_WORDS,
@@ -11,6 +9,8 @@ from vestibule.detection.detectors.national_ids import (
     passport,
     standing,
 )
+from vestibule.detection.rules import Detector
+from vestibule.detection.validation.checks import passes_luhn
 
 _CURP = Standard("mx.curp")
 

@@ -1,7 +1,7 @@
 """New Zealand: tax (IRD) numbers, passports and driver licences."""
 
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import Standard, driving_licence, labelled, passport
+from vestibule.detection.rules import Detector
 
 DETECTORS = (
     Detector(

@@ -1,7 +1,7 @@
 """Philippines: tax numbers, social security numbers, national IDs (PhilSys) and passports."""
 
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import labelled, passport
+from vestibule.detection.rules import Detector
 
 DETECTORS = (
     Detector(

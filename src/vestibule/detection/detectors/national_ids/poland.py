@@ -1,6 +1,5 @@
 """Poland: PESEL, NIP, REGON, identity cards, passports and driving licences."""
 
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import (
     TAX_WORDS,
     Standard,
@@ -9,6 +8,7 @@ from vestibule.detection.detectors.national_ids import (
     passport,
     standing,
 )
+from vestibule.detection.rules import Detector
 
 DETECTORS = (
     Detector(

@@ -1,6 +1,5 @@
 """Portugal: tax numbers, citizen cards, social security numbers and passports."""
 
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import (
     NATIONAL_WORDS,
     Standard,
@@ -9,6 +8,7 @@ from vestibule.detection.detectors.national_ids import (
     passport,
     standing,
 )
+from vestibule.detection.rules import Detector
 
 DETECTORS = (
     Detector(

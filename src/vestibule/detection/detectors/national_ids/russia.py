@@ -1,7 +1,5 @@
 """Russia: tax numbers (INN), insurance numbers (SNILS), company numbers and passports."""
 
-from vestibule.detection.checks import digits_of, weighted_sum
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import (
     NATIONAL_WORDS,
     Standard,
@@ -10,6 +8,8 @@ from vestibule.detection.detectors.national_ids import (
     passport,
     standing,
 )
+from vestibule.detection.rules import Detector
+from vestibule.detection.validation.checks import digits_of, weighted_sum
 
 
 def is_snils(value: str) -> bool:

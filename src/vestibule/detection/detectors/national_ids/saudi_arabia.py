@@ -1,8 +1,8 @@
 """Saudi Arabia: identity and residence numbers, passports."""
 
-from vestibule.detection.checks import passes_luhn
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import labelled, passport
+from vestibule.detection.rules import Detector
+from vestibule.detection.validation.checks import passes_luhn
 
 DETECTORS = (
     Detector(

@@ -1,8 +1,8 @@
 """Serbia and the other states that were Yugoslavia: citizens' master numbers (JMBG)."""
 
-from vestibule.detection.checks import weighted_sum
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import Standard, is_date, labelled, passport
+from vestibule.detection.rules import Detector
+from vestibule.detection.validation.checks import weighted_sum
 
 
 def is_jmbg(value: str) -> bool:

@@ -1,8 +1,8 @@
 """Singapore: identity card numbers (NRIC, FIN), entity numbers (UEN) and passports."""
 
-from vestibule.detection.checks import weighted_sum
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import NATIONAL_WORDS, Standard, labelled, passport, standing
+from vestibule.detection.rules import Detector
+from vestibule.detection.validation.checks import weighted_sum
 
 _OFFSETS = {"S": 0, "T": 4, "F": 0, "G": 4, "M": 3}
 _LETTERS = {**dict.fromkeys("ST", "JZIHGFEDCBA"), **dict.fromkeys("FG", "XWUTRQPNMLK"), "M": "XWUTRQPNJLK"}

@@ -1,7 +1,7 @@
 """Slovakia: birth numbers and passports; the numbers are Czechia's until 1993."""
 
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import Standard, labelled, passport
+from vestibule.detection.rules import Detector
 
 DETECTORS = (
     Detector(

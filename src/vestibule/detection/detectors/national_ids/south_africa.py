@@ -1,8 +1,8 @@
 """South Africa: identity numbers and passports."""
 
-from vestibule.detection.checks import passes_luhn
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import is_short_date, labelled, passport
+from vestibule.detection.rules import Detector
+from vestibule.detection.validation.checks import passes_luhn
 
 
 def is_id_number(value: str) -> bool:

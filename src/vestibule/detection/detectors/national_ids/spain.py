@@ -1,7 +1,5 @@
 """Spain: NIF, NIE, company (CIF) and social security numbers, passports."""
 
-from vestibule.detection.checks import compact, digits_of
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import (
     NATIONAL_WORDS,
     TAX_WORDS,
@@ -10,6 +8,8 @@ from vestibule.detection.detectors.national_ids import (
     passport,
     standing,
 )
+from vestibule.detection.rules import Detector
+from vestibule.detection.validation.checks import compact, digits_of
 
 _LETTERS = "TRWAGMYFPDXBNJZSQVHLCKE"
 _COMPANY = Standard("es.cif")

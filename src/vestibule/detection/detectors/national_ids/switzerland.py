@@ -1,7 +1,7 @@
 """Switzerland: social insurance numbers (AHV/AVS), company numbers and passports."""
 
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import NATIONAL_WORDS, TAX_WORDS, Standard, passport, standing
+from vestibule.detection.rules import Detector
 
 DETECTORS = (
     Detector(

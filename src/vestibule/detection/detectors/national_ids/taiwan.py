@@ -1,8 +1,8 @@
 """Taiwan: identity numbers, business numbers and passports."""
 
-from vestibule.detection.checks import weighted_sum
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import Standard, labelled, passport
+from vestibule.detection.rules import Detector
+from vestibule.detection.validation.checks import weighted_sum
 
 # Each letter stands for a number from 10 on, in this order.
 _LETTERS = "ABCDEFGHJKLMNPQRSTUVXYWZIO"

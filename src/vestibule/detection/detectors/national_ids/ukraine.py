@@ -2,14 +2,14 @@
 
 from datetime import date
 
-from vestibule.detection.checks import weighted_sum
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import (
     Standard,
     driving_licence,
     labelled,
     passport,
 )
+from vestibule.detection.rules import Detector
+from vestibule.detection.validation.checks import weighted_sum
 
 _FIRST_DAY = date(1899, 12, 31)
 

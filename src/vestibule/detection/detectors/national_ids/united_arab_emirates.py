@@ -1,8 +1,8 @@
 """United Arab Emirates: Emirates IDs and passports."""
 
-from vestibule.detection.checks import passes_luhn
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import NATIONAL_WORDS, labelled, passport, standing
+from vestibule.detection.rules import Detector
+from vestibule.detection.validation.checks import passes_luhn
 
 DETECTORS = (
     Detector(

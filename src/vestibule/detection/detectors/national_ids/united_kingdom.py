@@ -1,7 +1,5 @@
 """United Kingdom: national insurance and taxpayer references, passports and driving licences."""
 
-from vestibule.detection.checks import compact
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import (
     LICENCE_WORDS,
     NATIONAL_WORDS,
@@ -11,6 +9,8 @@ from vestibule.detection.detectors.national_ids import (
     passport,
     standing,
 )
+from vestibule.detection.rules import Detector
+from vestibule.detection.validation.checks import compact
 
 _NEVER_PREFIXES = frozenset({"BG", "GB", "KN", "NK", "NT", "TN", "ZZ"})
 

@@ -1,7 +1,5 @@
 """United States: taxpayer numbers other than the SSN, passports and driver licences."""
 
-from vestibule.detection.checks import digits_of
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import (
     LICENCE_WORDS,
     PASSPORT_WORDS,
@@ -11,6 +9,8 @@ from vestibule.detection.detectors.national_ids import (
     passport,
     standing,
 )
+from vestibule.detection.rules import Detector
+from vestibule.detection.validation.checks import digits_of
 
 _EMPLOYER = Standard("us.ein")
 # Source: AAMVA DL/ID card design, forms by state.

@@ -1,8 +1,8 @@
 """Uruguay: identity cards, tax numbers and passports."""
 
-from vestibule.detection.checks import digits_of, weighted_sum
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import NATIONAL_WORDS, Standard, labelled, passport, standing
+from vestibule.detection.rules import Detector
+from vestibule.detection.validation.checks import digits_of, weighted_sum
 
 
 def is_cedula(value: str) -> bool:

@@ -1,7 +1,7 @@
 """Venezuela: tax numbers (RIF), identity cards and passports."""
 
-from vestibule.detection.declaration import Detector
 from vestibule.detection.detectors.national_ids import TAX_WORDS, Standard, labelled, passport, standing
+from vestibule.detection.rules import Detector
 
 DETECTORS = (
     Detector(

@@ -4,9 +4,9 @@ import binascii
 import json
 import re
 
-from vestibule.detection.checks import entropy_bits
-from vestibule.detection.declaration import Detector, Rule
-from vestibule.detection.placeholders import is_placeholder, is_worded
+from vestibule.detection.rules import Detector, Rule
+from vestibule.detection.validation.checks import entropy_bits
+from vestibule.detection.validation.placeholders import is_placeholder, is_worded
 
 _MIN_BASIC_CHARS = 6
 

@@ -1,6 +1,18 @@
 """Keys of services for artificial intelligence."""
 
-from vestibule.detection.vendor_keys import alnum, by_name, hexa, key, lower, named, of, one_of, url64, uuid, vendor
+from vestibule.detection.rule_builders.vendor_keys import (
+    alnum,
+    by_name,
+    hexa,
+    key,
+    lower,
+    named,
+    of,
+    one_of,
+    url64,
+    uuid,
+    vendor,
+)
 
 DETECTORS = (
     vendor(

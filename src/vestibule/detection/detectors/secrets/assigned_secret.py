@@ -1,10 +1,10 @@
 """Secrets that their name tells: drawn characters behind api_key, token, client_secret and the like."""
 
-from vestibule.detection.checks import entropy_bits
-from vestibule.detection.declaration import Detector, Rule
-from vestibule.detection.placeholders import is_random
-from vestibule.detection.vendor_keys import ASSIGNED
-from vestibule.detection.wording import any_case
+from vestibule.detection.rule_builders.vendor_keys import ASSIGNED
+from vestibule.detection.rule_builders.word_patterns import any_case
+from vestibule.detection.rules import Detector, Rule
+from vestibule.detection.validation.checks import entropy_bits
+from vestibule.detection.validation.placeholders import is_random
 
 _TELLING = any_case(("keys?", "tokens?", "secrets?", "credentials?"))
 # Names of settings that look like those of secrets and are none: matched so that nothing behind them is.

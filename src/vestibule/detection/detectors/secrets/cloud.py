@@ -1,8 +1,6 @@
 """Keys of clouds and hosts."""
 
-from vestibule.detection.checks import entropy_bits
-from vestibule.detection.placeholders import is_drawn, is_random, is_varied
-from vestibule.detection.vendor_keys import (
+from vestibule.detection.rule_builders.vendor_keys import (
     Part,
     alnum,
     any_hexa,
@@ -21,6 +19,8 @@ from vestibule.detection.vendor_keys import (
     uuid,
     vendor,
 )
+from vestibule.detection.validation.checks import entropy_bits
+from vestibule.detection.validation.placeholders import is_drawn, is_random, is_varied
 
 
 def is_azure_secret(value: str) -> bool:

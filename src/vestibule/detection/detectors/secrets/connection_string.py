@@ -2,8 +2,8 @@
 
 import re
 
-from vestibule.detection.declaration import Detector, Rule
-from vestibule.detection.placeholders import is_placeholder, is_random
+from vestibule.detection.rules import Detector, Rule
+from vestibule.detection.validation.placeholders import is_placeholder, is_random
 
 _URL = re.compile(r"//([^/@\s]*?):([^\s]*)@")
 _PASSWORD = re.compile(r"(?:password|pwd)=[\"'{]?([^;&\"'}\s]+)", re.IGNORECASE)

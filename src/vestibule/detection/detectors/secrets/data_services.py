@@ -1,7 +1,6 @@
 """Keys of services for maps, weather, markets, money changers and other data."""
 
-from vestibule.detection.placeholders import is_random, is_varied
-from vestibule.detection.vendor_keys import (
+from vestibule.detection.rule_builders.vendor_keys import (
     alnum,
     by_name,
     digits,
@@ -16,6 +15,7 @@ from vestibule.detection.vendor_keys import (
     uuid,
     vendor,
 )
+from vestibule.detection.validation.placeholders import is_random, is_varied
 
 DETECTORS = (
     vendor(

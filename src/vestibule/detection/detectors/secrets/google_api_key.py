@@ -2,9 +2,9 @@
 
 from hashlib import sha256
 
-from vestibule.detection.checks import entropy_bits
-from vestibule.detection.declaration import Detector, Rule
-from vestibule.detection.placeholders import is_drawn
+from vestibule.detection.rules import Detector, Rule
+from vestibule.detection.validation.checks import entropy_bits
+from vestibule.detection.validation.placeholders import is_drawn
 
 # The heads of the SHA-256 of keys that stand in Google's own public code, as gitleaks lists them: to quote one leaks
 # nothing.

@@ -1,7 +1,6 @@
 """Tokens of identity providers, of social networks and of media."""
 
-from vestibule.detection.placeholders import is_random
-from vestibule.detection.vendor_keys import (
+from vestibule.detection.rule_builders.vendor_keys import (
     Part,
     alnum,
     by_name,
@@ -17,6 +16,7 @@ from vestibule.detection.vendor_keys import (
     uuid,
     vendor,
 )
+from vestibule.detection.validation.placeholders import is_random
 
 
 def is_facebook_token(value: str) -> bool:

@@ -1,7 +1,6 @@
 """Keys of services that send mail, short messages and chat."""
 
-from vestibule.detection.placeholders import is_random, is_varied
-from vestibule.detection.vendor_keys import (
+from vestibule.detection.rule_builders.vendor_keys import (
     Part,
     alnum,
     any_hexa,
@@ -19,6 +18,7 @@ from vestibule.detection.vendor_keys import (
     uuid,
     vendor,
 )
+from vestibule.detection.validation.placeholders import is_random, is_varied
 
 _TEAMS_ID = Part("[a-z0-9]{8}-(?:[a-z0-9]{4}-){3}[a-z0-9]{12}", "5f2c81a0-b94e-7d36-a1c8-0d4f9b27e653")
 DETECTORS = (

@@ -1,7 +1,6 @@
 """Keys of services that watch, measure and log."""
 
-from vestibule.detection.placeholders import is_random
-from vestibule.detection.vendor_keys import (
+from vestibule.detection.rule_builders.vendor_keys import (
     Part,
     alnum,
     base64,
@@ -17,6 +16,7 @@ from vestibule.detection.vendor_keys import (
     uuid,
     vendor,
 )
+from vestibule.detection.validation.placeholders import is_random
 
 DETECTORS = (
     vendor(

@@ -1,6 +1,18 @@
 """Tokens of package registries and of container registries."""
 
-from vestibule.detection.vendor_keys import Part, alnum, by_name, hexa, key, lower, named, of, upper, url64, vendor
+from vestibule.detection.rule_builders.vendor_keys import (
+    Part,
+    alnum,
+    by_name,
+    hexa,
+    key,
+    lower,
+    named,
+    of,
+    upper,
+    url64,
+    vendor,
+)
 
 DETECTORS = (
     vendor(

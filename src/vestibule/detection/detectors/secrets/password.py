@@ -2,10 +2,10 @@
 
 import re
 
-from vestibule.detection.checks import entropy_bits
-from vestibule.detection.declaration import Detector, Rule
-from vestibule.detection.placeholders import is_placeholder, is_worded
-from vestibule.detection.wording import any_case
+from vestibule.detection.rule_builders.word_patterns import any_case
+from vestibule.detection.rules import Detector, Rule
+from vestibule.detection.validation.checks import entropy_bits
+from vestibule.detection.validation.placeholders import is_placeholder, is_worded
 
 # Latin, Cyrillic and Korean names, as they stand in settings and in sentences.
 _NAMES = (

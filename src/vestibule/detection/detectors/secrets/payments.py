@@ -1,7 +1,6 @@
 """Keys of payment services, banks and shops."""
 
-from vestibule.detection.placeholders import is_random, is_varied
-from vestibule.detection.vendor_keys import (
+from vestibule.detection.rule_builders.vendor_keys import (
     Part,
     alnum,
     any_hexa,
@@ -19,6 +18,7 @@ from vestibule.detection.vendor_keys import (
     uuid,
     vendor,
 )
+from vestibule.detection.validation.placeholders import is_random, is_varied
 
 DETECTORS = (
     vendor(

@@ -2,7 +2,7 @@
 
 import re
 
-from vestibule.detection.declaration import Detector, Rule
+from vestibule.detection.rules import Detector, Rule
 
 _BODY = re.compile(r"[A-Za-z0-9+/]{20}")
 _MIN_BODY_CHARS = 40

@@ -1,7 +1,6 @@
 """Tokens of code hosts, of continuous integration and of what watches over code."""
 
-from vestibule.detection.placeholders import is_random
-from vestibule.detection.vendor_keys import (
+from vestibule.detection.rule_builders.vendor_keys import (
     Part,
     alnum,
     any_hexa,
@@ -18,6 +17,7 @@ from vestibule.detection.vendor_keys import (
     uuid,
     vendor,
 )
+from vestibule.detection.validation.placeholders import is_random
 
 DETECTORS = (
     vendor(

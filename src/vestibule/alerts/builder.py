@@ -1,0 +1,125 @@
+"""Builds the alert engine that the settings ask for."""
+
+import socket
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+
+from vestibule.alerts import channels
+from vestibule.alerts.alert import Alert
+from vestibule.alerts.alert_engine import AlertEngine, AlertWatcher, Tellers, ignore_alert
+from vestibule.alerts.channel import Channel, ChannelKind, Settling, Timing
+from vestibule.alerts.delivery.dispatcher import AttemptWatcher, Postman, ignore_attempt
+from vestibule.alerts.delivery.outbox import DeliveryRules
+from vestibule.alerts.settings import AlertSettings
+from vestibule.alerts.store.alert_store import AlertRecord
+from vestibule.alerts.store.retention import Pruner
+from vestibule.runtime.plugins import discover
+
+
+def known_channels() -> dict[str, ChannelKind]:
+    """Return every channel in `channels/`, by name."""
+    return {kind.name: kind for kind in discover(channels, "CHANNEL").values()}
+
+
+def chosen_channels(settings: AlertSettings) -> dict[str, ChannelKind]:
+    """Return the channels that the settings name.
+
+    Raises:
+        ValueError: one of them does not exist.
+    """
+    known = known_channels()
+    unknown = sorted(set(settings.alert_channels) - set(known))
+    if unknown:
+        raise ValueError(f"unknown alert channels {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+    return {name: known[name] for name in settings.alert_channels}
+
+
+def build_channels(settings: AlertSettings, timing: Timing) -> dict[str, Channel]:
+    """Return the channels that the settings name and that get their alerts at that time.
+
+    Raises:
+        ValueError: one of them does not exist, or lacks a setting.
+    """
+    chosen = chosen_channels(settings)
+    return {name: kind.build(settings) for name, kind in chosen.items() if kind.timing is timing}
+
+
+def build_alert_engine(service: str, settings: AlertSettings, on_raised: AlertWatcher = ignore_alert) -> AlertEngine:
+    """Return an engine that raises alerts in the name of `service` and shows each to `on_raised`.
+
+    Raises:
+        ValueError: the settings name a channel that does not exist, or one that lacks a setting.
+    """
+    return AlertEngine(service, {}, _log_failure, build_record(settings), on_raised)
+
+
+@contextmanager
+def delivering(settings: AlertSettings, on_attempt: AttemptWatcher = ignore_attempt) -> Iterator[None]:
+    """Group alerts and send notifications meanwhile, where no other process of this host does.
+
+    `on_attempt` is told of each attempt at a delivery: the channel, and how it ended.
+
+    Raises:
+        ValueError: the settings name a channel that does not exist, or one that lacks a setting.
+    """
+    rules = DeliveryRules(
+        settings.alert_grouping,
+        settings.alert_reminder_s,
+        settings.alert_give_up_after_s,
+        settings.alert_replica or socket.gethostname(),
+    )
+    at_once = build_channels(settings, Timing.BEFORE_ANSWER)
+    postman = Postman(
+        settings.alert_record_path,
+        rules,
+        build_channels(settings, Timing.NOTIFICATION),
+        settings.alert_routes,
+        [channel for channel in at_once.values() if isinstance(channel, Settling)],
+        on_attempt=on_attempt,
+        pruner=Pruner(settings.report_dir, settings.alert_keep_days),
+    )
+    postman.start()
+    try:
+        yield
+    finally:
+        postman.close()
+
+
+def build_record(settings: AlertSettings) -> AlertRecord:
+    """Return the record, which tells the channels of this machine of what it takes.
+
+    Raises:
+        ValueError: the settings name a channel that does not exist.
+    """
+    at_once = build_channels(settings, Timing.BEFORE_ANSWER)
+    before = Tellers(at_once, _log_failure)
+    after = Tellers(build_channels(settings, Timing.AFTER_ANSWER), _log_failure)
+    settling = {name: channel for name, channel in at_once.items() if isinstance(channel, Settling)}
+
+    def tell(alert: Alert, is_recorded: bool) -> None:
+        before.deliver(alert)
+        # Where the record has failed, the report alone has to last.
+        for name, channel in () if is_recorded else settling.items():
+            try:
+                channel.settle([alert])
+            except OSError as error:
+                _log_failure(name, error)
+
+    def tell_later(alert: Alert, _is_recorded: bool) -> None:
+        after.deliver(alert)
+
+    return AlertRecord(settings.alert_record_path, settings.alert_escalation, tell, tell_later, _log_record_failure)
+
+
+def _log_failure(channel: str, error: OSError) -> None:
+    log = structlog.get_logger("vestibule.alerts")
+    log.error("alert_channel_failed", channel=channel, error=type(error).__name__, errno=error.errno)
+
+
+def _log_record_failure(error: Exception) -> None:
+    name = error.sqlite_errorname if isinstance(error, sqlite3.Error) else None
+    log = structlog.get_logger("vestibule.alerts")
+    log.error("alert_record_failed", error=name or type(error).__name__)

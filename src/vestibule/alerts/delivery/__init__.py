@@ -1,0 +1,1 @@
+"""Delivers notifications: the outbox, routing, digests, and the dispatcher that retries."""

@@ -1,0 +1,148 @@
+"""Groups alerts and sends notifications, in a thread of one process of the host, whoever raised them."""
+
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+
+from vestibule.alerts.alert import Alert
+from vestibule.alerts.channel import Channel, Settling
+from vestibule.alerts.delivery.outbox import Delivery, DeliveryRules, Outbox
+from vestibule.alerts.delivery.routing import Route, route_alert
+from vestibule.alerts.store.database import open_record
+from vestibule.alerts.store.grouping import US
+from vestibule.alerts.store.retention import Pruner
+from vestibule.alerts.store.rows import to_us
+from vestibule.egress.guard import DeliveryFailed
+
+SWEEP_EVERY_S = 0.25
+LET_OTHERS_S = 0.02
+# A notification that takes longer than this is left to be sent again: a stop must not wait for it.
+CLOSED_WITHIN_S = 3
+# Until then the process that raised an alert may still be writing its report.
+SETTLE_AFTER_S = 2
+
+# The channel, and how it ended: `delivered`, `failed`, `given_up`.
+AttemptWatcher = Callable[[str, str], None]
+
+
+def ignore_attempt(_channel: str, _outcome: str) -> None:
+    """Do nothing about an attempt beyond making it."""
+
+
+class Postman:
+    """Sweeps the record while it holds the lock; the lock of a process that dies is free at once."""
+
+    def __init__(
+        self,
+        path: Path,
+        rules: DeliveryRules,
+        channels: Mapping[str, Channel],
+        routes: Sequence[Route],
+        settling: Sequence[Settling],
+        *,
+        on_attempt: AttemptWatcher = ignore_attempt,
+        pruner: Pruner | None = None,
+    ) -> None:
+        self._path = path
+        self._rules = rules
+        self._channels = channels
+        self._routes = routes
+        self._settling = settling
+        self._on_attempt = on_attempt
+        self._pruner = pruner
+        self._is_told_to_stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="alert-postman", daemon=True)
+        self._log = structlog.get_logger("vestibule.alerts")
+
+    def start(self) -> None:
+        """Begin, in a thread of its own."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End after the notification that is under way; what is left is sent by another process or later."""
+        self._is_told_to_stop.set()
+        self._thread.join(CLOSED_WITHIN_S)
+
+    def _run(self) -> None:
+        while not self._is_told_to_stop.wait(SWEEP_EVERY_S):
+            # A record that does not exist has nothing to deliver.
+            if not self._path.exists():
+                continue
+            try:
+                self._sweep_while_alone()
+            except (OSError, sqlite3.Error) as error:
+                name = getattr(error, "sqlite_errorname", type(error).__name__)
+                self._log.error("alert_delivery_failed", error=name)
+                self._is_told_to_stop.wait(1)
+
+    def _sweep_while_alone(self) -> None:
+        descriptor = os.open(self._path.with_name(".alerts.postman.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            connection = open_record(self._path)
+            try:
+                self._sweep_until_stopped(Outbox(connection, self._rules), connection)
+            finally:
+                connection.close()
+        except BlockingIOError:
+            pass
+        finally:
+            os.close(descriptor)
+
+    def _sweep_until_stopped(self, outbox: Outbox, connection: sqlite3.Connection) -> None:
+        with ThreadPoolExecutor(max(1, len(self._channels)), thread_name_prefix="alert-channel") as pool:
+            while not self._is_told_to_stop.is_set():
+                self._sweep(outbox, pool)
+                if self._pruner is not None:
+                    self._pruner.step(connection)
+                self._is_told_to_stop.wait(SWEEP_EVERY_S)
+
+    def _sweep(self, outbox: Outbox, pool: ThreadPoolExecutor) -> None:
+        # A pause in which those who record alerts get the lock: they poll for it, and are answered after it.
+        while outbox.group_new() and not self._is_told_to_stop.wait(LET_OTHERS_S):
+            pass
+        now_us = to_us(datetime.now(UTC))
+        outbox.post_due(now_us, lambda alert: route_alert(alert, self._channels, self._routes))
+        chosen = [(name, outbox.due(now_us, name)) for name in self._channels]
+        for results in pool.map(lambda pair: self._deliver(*pair), chosen):
+            for delivery, error in results:
+                self._on_attempt(delivery.channel, "delivered" if error is None else "failed")
+                if error is None:
+                    outbox.confirm(delivery)
+                else:
+                    outbox.postpone(delivery, to_us(datetime.now(UTC)), error)
+        for group_id, channel in outbox.give_up(now_us):
+            self._on_attempt(channel, "given_up")
+            self._log.error("alert_given_up", channel=channel, alert_id=group_id)
+        if self._settling:
+            outbox.settle(now_us - SETTLE_AFTER_S * US, self._settle)
+
+    def _settle(self, alerts: list[Alert]) -> None:
+        for channel in self._settling:
+            channel.settle(alerts)
+
+    def _deliver(self, name: str, deliveries: list[Delivery]) -> list[tuple[Delivery, str | None]]:
+        results: list[tuple[Delivery, str | None]] = []
+        for delivery in deliveries:
+            try:
+                self._channels[name].deliver(delivery.alert)
+            except Exception as error:  # noqa: BLE001 - whatever a channel does, the others get theirs
+                reason = str(error) if isinstance(error, DeliveryFailed) else type(error).__name__
+                self._log.warning(
+                    "alert_not_delivered",
+                    channel=name,
+                    alert_id=delivery.alert.id,
+                    reason=reason,
+                    attempt=delivery.attempts + 1,
+                )
+                # A channel that is away keeps nobody waiting: the rest is tried in the next sweep.
+                return [*results, (delivery, reason)]
+            results.append((delivery, None))
+        return results

@@ -1,0 +1,238 @@
+"""What the record says is to be done: alerts to group, groups to tell, notifications to send."""
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from vestibule.alerts.alert import Alert, AlertType, Notice, NoticeEvent, Severity
+from vestibule.alerts.alert_types import DEFAULT_SEVERITY
+from vestibule.alerts.delivery.digest import Kind, Storms, Telling
+from vestibule.alerts.store.database import transaction
+from vestibule.alerts.store.grouping import US, Grouping, group_alert
+from vestibule.alerts.store.repository import Escalation, enter_alert
+from vestibule.alerts.store.rows import ALERT_COLUMNS, alert_of, from_us, join_entities, split_entities
+
+GROUPED, SETTLED = "grouped_seq", "settled_seq"
+COLUMNS = ", ".join(f"a.{name}" for name in ALERT_COLUMNS.split(", "))
+SINCE = f"""
+    SELECT a.seq, {COLUMNS} FROM alerts a
+    WHERE a.seq > coalesce((SELECT value FROM marks WHERE name = ?), 0) AND a.time_us <= ? ORDER BY a.seq LIMIT ?
+"""  # noqa: S608
+DUE_GROUPS = f"""
+    SELECT g.severity, g.entities, g.first_us, g.last_us, g.count, g.state, g.notified_severity, {COLUMNS}
+    FROM groups g JOIN alerts a ON a.id = g.id WHERE g.due_us <= ? ORDER BY g.due_us, g.first_us LIMIT 1000
+"""  # noqa: S608
+SILENCED_UNTIL = """
+    SELECT max(until_us) FROM silences WHERE from_us <= ?1 AND until_us > ?1
+    AND (type IS NULL OR type = ?2) AND (token_id IS NULL OR token_id = ?3)
+    AND (entity IS NULL OR instr(', ' || ?4 || ', ', ', ' || entity || ', ') > 0)
+"""
+POST = """
+    INSERT INTO deliveries
+    (group_id, channel, event, severity, entities, last_us, count, created_us, due_us, state, groups)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+TOLD = "UPDATE groups SET notified_severity = ?, notice_since_us = NULL, due_us = ? WHERE id = ?"
+DUE_DELIVERIES = f"""
+    SELECT d.id, d.channel, d.attempts, d.event, d.severity, d.entities, d.last_us, d.count, d.groups, {COLUMNS}
+    FROM deliveries d JOIN alerts a ON a.id = d.group_id
+    WHERE d.state = 'waiting' AND d.due_us <= ? AND d.channel = ? ORDER BY d.id LIMIT 20
+"""  # noqa: S608
+FIRST_RETRY_S, LONGEST_RETRY_S = 5, 3600
+# So often a notification is not taken before that is an alert of its own.
+FAILING_AFTER = 3
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRules:
+    """How groups are made, when people are reminded, and how long a notification is tried."""
+
+    grouping: Grouping
+    reminder_s: float
+    give_up_after_s: float
+    replica: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A notification that is due."""
+
+    id: int
+    channel: str
+    attempts: int
+    alert: Alert
+
+
+class _Due(NamedTuple):
+    summary: Alert
+    event: NoticeEvent
+    state: str
+    last_us: int
+
+
+class Outbox:
+    """Reads and changes the record for the one process that delivers."""
+
+    def __init__(self, connection: sqlite3.Connection, rules: DeliveryRules) -> None:
+        self._connection = connection
+        self._rules = rules
+        self._storms = Storms()
+
+    def group_new(self, limit: int = 200) -> int:
+        """Put the alerts that have no group into theirs, and return how many there were."""
+        rows = self._since(GROUPED, 2**62, limit)
+        if rows:
+            with transaction(self._connection):
+                for row in rows:
+                    group_id = group_alert(self._connection, alert_of(row[1:]), self._rules.grouping)
+                    self._run("UPDATE alerts SET group_id = ? WHERE seq = ?", group_id, row[0])
+                self._mark(GROUPED, rows[-1][0])
+        return len(rows)
+
+    def settle(self, before_us: int, settle: Callable[[list[Alert]], None], limit: int = 200) -> None:
+        """Have the next alerts before that time settled, and remember it."""
+        rows = self._since(SETTLED, before_us, limit)
+        if rows:
+            settle([alert_of(row[1:]) for row in rows])
+            with transaction(self._connection):
+                self._mark(SETTLED, rows[-1][0])
+
+    def post_due(self, now_us: int, route: Callable[[Alert], list[str]]) -> None:
+        """Post notifications of the groups that are due, except those that are silenced; of many at once, one."""
+        with transaction(self._connection):
+            kinds: dict[Kind, list[_Due]] = defaultdict(list)
+            for row in self._run(DUE_GROUPS, now_us):
+                due = _due_of(row)
+                if not self._is_silenced(due, now_us):
+                    kinds[due.summary.type, due.event].append(due)
+            for kind, groups in kinds.items():
+                self._post_kind(kind, groups, now_us, route)
+
+    def due(self, now_us: int, channel: str) -> list[Delivery]:
+        """Return the next notifications that are due for a channel, in the order in which they were posted."""
+        return [_delivery_of(row, self._rules.replica) for row in self._run(DUE_DELIVERIES, now_us, channel)]
+
+    def confirm(self, delivery: Delivery) -> None:
+        """Remember that it was taken."""
+        with transaction(self._connection):
+            self._run(
+                "UPDATE deliveries SET state = 'done', error = NULL, attempts = attempts + 1 WHERE id = ?", delivery.id
+            )
+            if delivery.attempts >= FAILING_AFTER:
+                self._enter(AlertType.DELIVERY_RESUMED, delivery, "takes its notifications again")
+
+    def postpone(self, delivery: Delivery, now_us: int, error: str) -> None:
+        """Remember why it was not taken, and try again later."""
+        pause_s = min(FIRST_RETRY_S * 2**delivery.attempts, LONGEST_RETRY_S)
+        with transaction(self._connection):
+            self._run(
+                "UPDATE deliveries SET attempts = attempts + 1, error = ?, due_us = ? WHERE id = ?",
+                *(error, now_us + pause_s * US, delivery.id),
+            )
+            if delivery.attempts + 1 == FAILING_AFTER:
+                self._enter(AlertType.DELIVERY_FAILING, delivery, f"has not taken a notification: {error}")
+
+    def give_up(self, now_us: int) -> list[tuple[str, str]]:
+        """Give up what was tried too long, and return the groups and channels of it."""
+        oldest_us = now_us - int(self._rules.give_up_after_s * US)
+        with transaction(self._connection):
+            return self._run(
+                "UPDATE deliveries SET state = 'given_up' WHERE state = 'waiting' AND created_us < ? "
+                "RETURNING group_id, channel",
+                oldest_us,
+            )
+
+    def _post_kind(self, kind: Kind, groups: "list[_Due]", now_us: int, route: Callable[[Alert], list[str]]) -> None:
+        telling = self._storms.decide(kind, len(groups), now_us)
+        if telling is Telling.LATER:
+            for due in groups:
+                self._run("UPDATE groups SET due_us = ? WHERE id = ?", self._storms.next_us(kind), due.summary.id)
+        elif telling is Telling.TOGETHER:
+            self._post(groups, now_us, route)
+        else:
+            for due in groups:
+                self._post([due], now_us, route)
+
+    def _post(self, groups: "list[_Due]", now_us: int, route: Callable[[Alert], list[str]]) -> None:
+        summary = _summary_of(groups)
+        last_us = max(due.last_us for due in groups)
+        for channel in route(summary):
+            told = (channel, groups[0].event, summary.severity.value, join_entities(summary.entities), last_us)
+            self._run(POST, groups[0].summary.id, *told, summary.count, now_us, now_us, "waiting", len(groups))
+            for due in groups[1:]:
+                self._run(POST, due.summary.id, *told, due.summary.count, now_us, now_us, "merged", 1)
+        for due in groups:
+            severity = due.summary.severity
+            is_reminded = due.state == "open" and severity.rank >= Severity.WARNING.rank
+            due_us = now_us + int(self._rules.reminder_s * US) if is_reminded else None
+            self._run(TOLD, severity.value, due_us, due.summary.id)
+
+    def _is_silenced(self, due: "_Due", now_us: int) -> bool:
+        one = due.summary
+        parameters = (now_us, one.type.value, one.token_id, join_entities(one.entities))
+        ((until_us,),) = self._run(SILENCED_UNTIL, *parameters)
+        if until_us is not None:
+            self._run("UPDATE groups SET due_us = ? WHERE id = ?", until_us, one.id)
+        return until_us is not None
+
+    def _enter(self, alert_type: AlertType, delivery: Delivery, what: str) -> None:
+        # That a channel fails is told by the others, and to itself when it is back; not once more for each of these.
+        if delivery.alert.type not in (AlertType.DELIVERY_FAILING, AlertType.DELIVERY_RESUMED):
+            text = f"The channel {delivery.channel} {what}."
+            severity = DEFAULT_SEVERITY[alert_type]
+            alert = Alert(
+                type=alert_type, description=text, service="alerts", severity=severity, subject=delivery.channel
+            )
+            enter_alert(self._connection, alert, Escalation())
+
+    def _since(self, mark: str, until_us: int, limit: int) -> list[tuple[Any, ...]]:
+        return self._run(SINCE, mark, until_us, limit)
+
+    def _mark(self, name: str, value: int) -> None:
+        self._run("INSERT OR REPLACE INTO marks (name, value) VALUES (?, ?)", name, value)
+
+    def _run(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+        return self._connection.execute(statement, parameters).fetchall()
+
+
+def _due_of(row: tuple[Any, ...]) -> _Due:
+    severity, entities, _, last_us, count, state, told, *columns = row
+    summary = replace(alert_of(columns), severity=Severity(severity), entities=split_entities(entities), count=count)
+    return _Due(summary, _event_of(state, severity, told), state, last_us)
+
+
+def _summary_of(groups: list[_Due]) -> Alert:
+    if len(groups) == 1:
+        return groups[0].summary
+    return replace(
+        groups[0].summary,
+        severity=max((due.summary.severity for due in groups), key=lambda severity: severity.rank),
+        entities=tuple(sorted({entity for due in groups for entity in due.summary.entities})),
+        count=sum(due.summary.count for due in groups),
+    )
+
+
+def _event_of(state: str, severity: str, told: str | None) -> NoticeEvent:
+    if state == "resolved":
+        return NoticeEvent.RESOLVED
+    if told is None:
+        return NoticeEvent.RAISED
+    return NoticeEvent.ESCALATED if Severity(severity).rank > Severity(told).rank else NoticeEvent.REMINDER
+
+
+def _delivery_of(row: tuple[Any, ...], replica: str) -> Delivery:
+    delivery_id, channel, attempts, event, severity, entities, last_us, count, groups, *columns = row
+    first = alert_of(columns)
+    notice = Notice(
+        f"{first.id}-{delivery_id}", NoticeEvent(event), first.id, first.time, from_us(last_us), groups, replica
+    )
+    alert = replace(first, severity=Severity(severity), entities=split_entities(entities), count=count, notice=notice)
+    return Delivery(delivery_id, channel, attempts, alert if groups == 1 else _of_many(alert, groups))
+
+
+def _of_many(alert: Alert, groups: int) -> Alert:
+    # Whose request the first was says nothing of the others.
+    text = f"{groups} groups of alerts at once, told together. The first: {alert.description}"
+    return replace(alert, description=text, fingerprint=None, request_id=None, token_id=None, subject=None)

@@ -1,0 +1,1 @@
+"""The alert store that all processes of a host share: tables, grouping, triage, retention."""

@@ -1,0 +1,144 @@
+"""The file of the record of alerts: its tables, and how a connection to it is opened."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vestibule.runtime.private_file import change_alone
+
+# Within this time another process has long finished its commit; a caller waits no longer for its alert.
+LOCK_TIMEOUT_S = 0.3
+
+SCHEMA = """
+    CREATE TABLE IF NOT EXISTS alerts (
+        seq INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        time_us INTEGER NOT NULL,
+        type TEXT NOT NULL,
+        severity TEXT NOT NULL,
+        description TEXT NOT NULL,
+        service TEXT NOT NULL,
+        entities TEXT NOT NULL,
+        fingerprint TEXT,
+        request_id TEXT,
+        token_id TEXT,
+        group_id TEXT,
+        subject TEXT
+    ) STRICT;
+    CREATE INDEX IF NOT EXISTS leaks_by_token ON alerts (token_id, time_us)
+        WHERE token_id IS NOT NULL AND type IN ('PersonalData', 'Secret');
+
+    -- A group has the id of its first alert.
+    CREATE TABLE IF NOT EXISTS groups (
+        id TEXT PRIMARY KEY,
+        type TEXT NOT NULL,
+        token_id TEXT,
+        severity TEXT NOT NULL,
+        entities TEXT NOT NULL,
+        first_us INTEGER NOT NULL,
+        last_us INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        state TEXT NOT NULL DEFAULT 'open',
+        state_by TEXT,
+        state_reason TEXT,
+        state_us INTEGER,
+        notified_severity TEXT,
+        notice_since_us INTEGER,
+        due_us INTEGER
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS groups_due ON groups (due_us) WHERE due_us IS NOT NULL;
+
+    CREATE TABLE IF NOT EXISTS memberships (
+        type TEXT NOT NULL,
+        key TEXT NOT NULL,
+        group_id TEXT NOT NULL,
+        last_us INTEGER NOT NULL,
+        PRIMARY KEY (type, key)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE IF NOT EXISTS deliveries (
+        id INTEGER PRIMARY KEY,
+        group_id TEXT NOT NULL,
+        channel TEXT NOT NULL,
+        event TEXT NOT NULL,
+        severity TEXT NOT NULL,
+        entities TEXT NOT NULL,
+        last_us INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        created_us INTEGER NOT NULL,
+        due_us INTEGER NOT NULL,
+        state TEXT NOT NULL DEFAULT 'waiting',
+        attempts INTEGER NOT NULL DEFAULT 0,
+        error TEXT,
+        groups INTEGER NOT NULL DEFAULT 1
+    ) STRICT;
+    CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (due_us) WHERE state = 'waiting';
+    CREATE INDEX IF NOT EXISTS deliveries_by_group ON deliveries (group_id);
+
+    CREATE TABLE IF NOT EXISTS silences (
+        id TEXT PRIMARY KEY,
+        type TEXT,
+        token_id TEXT,
+        entity TEXT,
+        author TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        from_us INTEGER NOT NULL,
+        until_us INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+"""
+
+# What makes each version of the file into the next one.
+CHANGES = (
+    "ALTER TABLE alerts ADD COLUMN subject TEXT;",
+    "ALTER TABLE deliveries ADD COLUMN groups INTEGER NOT NULL DEFAULT 1;",
+)
+VERSION = len(CHANGES)
+
+
+def open_record(path: Path) -> sqlite3.Connection:
+    """Return a connection to the record in `path`, which is made if need be, readable by its owner only.
+
+    Raises:
+        OSError: its folder cannot be written.
+        sqlite3.Error: it cannot be opened.
+    """
+    # Of several processes that start at once, one makes the tables. change_alone makes the folder.
+    with change_alone(path):
+        # Before the first connection, since the files beside it get the mode that it has then.
+        path.touch(mode=0o600)
+        connection = sqlite3.connect(path, timeout=LOCK_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")  # a commit is on disk, not on its way there
+            connection.execute("PRAGMA secure_delete = ON")
+            _bring_up_to_date(connection)
+        except sqlite3.Error:
+            connection.close()
+            raise
+    return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Change the record as a whole or not at all."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _bring_up_to_date(connection: sqlite3.Connection) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version >= VERSION:
+        return
+    if connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'marks'").fetchone() == (0,):
+        statements = [SCHEMA]
+    else:
+        statements = list(CHANGES[version:])
+    connection.executescript(f"BEGIN IMMEDIATE; {' '.join(statements)} PRAGMA user_version = {VERSION}; COMMIT;")

@@ -1,0 +1,135 @@
+"""What people do about alerts: acknowledge and resolve their groups, and silence what is known."""
+
+import secrets
+import sqlite3
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from vestibule.alerts.store.archive import RecordReader
+from vestibule.alerts.store.database import open_record
+from vestibule.alerts.store.rows import from_us, to_us
+from vestibule.contracts.errors import AlertNotFound, InvalidInput, Unavailable
+
+_GROUP = """
+    SELECT id, severity, count, first_us, last_us, state, state_by, state_reason, state_us FROM groups
+    WHERE id = (SELECT group_id FROM alerts WHERE id = ?)
+"""
+_DELIVERIES = (
+    "SELECT channel, event, state, attempts, error FROM deliveries WHERE group_id = ? ORDER BY id DESC LIMIT 50"
+)
+# What was told of is told once more when it is over; what was not has nobody to tell.
+_CHANGE = """
+    UPDATE groups SET state = ?, state_by = ?, state_reason = ?, state_us = ?, notice_since_us = NULL,
+    due_us = CASE WHEN ?1 = 'resolved' AND notified_severity IS NOT NULL THEN ?4 END
+    WHERE id = (SELECT group_id FROM alerts WHERE id = ?) AND state != 'resolved' RETURNING id
+"""
+_SILENCE = """
+    INSERT INTO silences (id, type, token_id, entity, author, reason, from_us, until_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_SILENCES = "SELECT id, type, token_id, entity, author, reason, from_us, until_us FROM silences WHERE until_us > ?"
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryState:
+    """How far a notification has come, and why it has not come further."""
+
+    channel: str
+    event: str
+    state: str
+    attempts: int
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupState:
+    """The group of an alert, what was done about it, and its notifications, newest first."""
+
+    id: str
+    severity: str
+    count: int
+    first: datetime
+    last: datetime
+    state: str
+    state_by: str | None
+    state_reason: str | None
+    state_since: datetime | None
+    deliveries: list[DeliveryState]
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """What is not told until when, who wants it so, and why. What is None matches all."""
+
+    type: str | None
+    token_id: str | None
+    entity: str | None
+    author: str
+    reason: str
+    start: datetime
+    end: datetime
+    id: str = ""
+
+
+class Watchbook:
+    """Reads and changes the state of groups; every change is on disk when it is answered."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._record = RecordReader(path)
+
+    def group_of(self, alert_id: str) -> GroupState | None:
+        """Return the group of an alert, None in the moment before it has one."""
+        rows = self._record.query(_GROUP, (alert_id,)) if alert_id.isascii() else []
+        if not rows:
+            return None
+        group_id, severity, count, first_us, last_us, state, by, reason, state_us = rows[0]
+        since = None if state_us is None else from_us(state_us)
+        deliveries = [DeliveryState(*row) for row in self._record.query(_DELIVERIES, (group_id,))]
+        return GroupState(
+            group_id, severity, count, from_us(first_us), from_us(last_us), state, by, reason, since, deliveries
+        )
+
+    def change(self, alert_id: str, state: str, author: str, reason: str | None) -> None:
+        """Set the group of an alert to `acknowledged` (no more reminders) or `resolved` (the next opens another).
+
+        Raises:
+            AlertNotFound: no alert has that id, or its group is resolved already.
+            Unavailable: the record cannot be written.
+        """
+        now_us = to_us(datetime.now(UTC))
+        if not alert_id.isascii() or not self._write(_CHANGE, (state, author, reason, now_us, alert_id)):
+            raise AlertNotFound("No alert has that id whose group is not resolved yet.")
+
+    def silence(self, silence: Silence) -> str:
+        """Keep a silence, and return its id.
+
+        Raises:
+            InvalidInput: it ends before it begins.
+            Unavailable: the record cannot be written.
+        """
+        if silence.end <= silence.start:
+            raise InvalidInput("A silence has to end after it begins.")
+        silence_id = secrets.token_hex(8)
+        matching = (silence.type, silence.token_id, silence.entity)
+        times = (to_us(silence.start), to_us(silence.end))
+        self._write(_SILENCE, (silence_id, *matching, silence.author, silence.reason, *times))
+        return silence_id
+
+    def silences(self) -> list[Silence]:
+        """Return the silences that have not ended."""
+        rows = self._record.query(_SILENCES, (to_us(datetime.now(UTC)),))
+        return [
+            Silence(row[1], row[2], row[3], row[4], row[5], from_us(row[6]), from_us(row[7]), row[0]) for row in rows
+        ]
+
+    def _write(self, statement: str, parameters: tuple[Any, ...]) -> list[Any]:
+        try:
+            connection = open_record(self._path)
+            try:
+                return connection.execute(statement, parameters).fetchall()
+            finally:
+                connection.close()
+        except (OSError, sqlite3.Error) as error:
+            raise Unavailable("alerts", "The record of alerts cannot be written.") from error

@@ -1,0 +1,1 @@
+"""`vestibule bench`: measures a running system."""

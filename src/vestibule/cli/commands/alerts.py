@@ -1,0 +1,128 @@
+"""`vestibule alerts`: what was raised, and what is done about it."""
+
+from typing import Annotated, Any
+
+import typer
+
+from vestibule.cli.http_client import AsJson, Remote, TokenOption, UrlOption, fail, show
+
+app = typer.Typer(help="List the alerts that were raised, and say what is done about them.", no_args_is_help=False)
+
+AlertId = Annotated[str, typer.Argument(help="The id of an alert.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept.")]
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=500, help="How many to list, newest first.")]
+
+
+@app.callback(invoke_without_command=True)
+def alerts(
+    context: typer.Context, limit: Limit = 20, url: UrlOption = "", token: TokenOption = "", as_json: AsJson = False
+) -> None:
+    """List the alerts that were raised, or say what is done about them."""
+    if context.invoked_subcommand is None:
+        _list(limit, url, token, as_json)
+
+
+@app.command("list")
+def list_alerts(limit: Limit = 20, url: UrlOption = "", token: TokenOption = "", as_json: AsJson = False) -> None:
+    """List the alerts that were raised, newest first."""
+    _list(limit, url, token, as_json)
+
+
+@app.command("show")
+def show_alert(alert_id: AlertId, url: UrlOption = "", token: TokenOption = "", as_json: AsJson = False) -> None:
+    """Show an alert, its group, and how its notifications went."""
+    _print(Remote(url, token).call("GET", f"/alerts/{alert_id}"), as_json)
+
+
+@app.command("types")
+def list_types(as_json: AsJson = False) -> None:
+    """List the types of alerts: what each means, its severity, and what it puts an end to."""
+    from vestibule.alerts.alert_types import ALERT_KINDS
+
+    rows = [
+        {"type": name.value, "severity": kind.severity.value, "meaning": kind.meaning, "resolves": kind.resolves}
+        for name, kind in ALERT_KINDS.items()
+    ]
+    lines = [
+        f"{row['type']:<20}{row['severity']:<10}{row['meaning']}{' Ends ' + row['resolves'] if row['resolves'] else ''}"
+        for row in rows
+    ]
+    show(rows, as_json, "\n".join(lines))
+
+
+@app.command()
+def ack(
+    alert_id: AlertId, reason: Reason = "", url: UrlOption = "", token: TokenOption = "", as_json: AsJson = False
+) -> None:
+    """Say that somebody looks after the group of an alert: no more reminders."""
+    _change("ack", alert_id, reason, Remote(url, token), as_json)
+
+
+@app.command()
+def resolve(
+    alert_id: AlertId, reason: Reason = "", url: UrlOption = "", token: TokenOption = "", as_json: AsJson = False
+) -> None:
+    """Say that the group of an alert is over."""
+    _change("resolve", alert_id, reason, Remote(url, token), as_json)
+
+
+@app.command()
+def silence(
+    reason: Annotated[str, typer.Argument(help="Why; it is kept with your token's name.")],
+    hours: Annotated[float, typer.Option(help="Hours until it ends.")] = 1,
+    kind: Annotated[str | None, typer.Option("--type", help="Only alerts of this type.")] = None,
+    entity: Annotated[str | None, typer.Option(help="Only alerts with this entity.")] = None,
+    token_id: Annotated[str | None, typer.Option(help="Only alerts of the token with this id.")] = None,
+    url: UrlOption = "",
+    token: TokenOption = "",
+    as_json: AsJson = False,
+) -> None:
+    """Have no notifications sent of what matches, for a time. It is recorded and reported all the same."""
+    wanted = {"type": kind, "entity": entity, "token_id": token_id, "reason": reason, "hours": hours}
+    made = Remote(url, token).call("POST", "/silences", body=wanted)
+    show(made, as_json, f"silence {made['id']} until {made['end']}")
+
+
+@app.command()
+def test(channel: Annotated[str, typer.Argument(help="The name of a channel.")]) -> None:
+    """Send a test through a channel, from here and with the settings of this environment."""
+    from vestibule.alerts import Alert, AlertSettings, AlertType, Severity
+    from vestibule.alerts.builder import known_channels
+    from vestibule.service_kit.settings import describe_mistakes
+
+    known = known_channels()
+    if channel not in known:
+        raise typer.BadParameter(f"known are {', '.join(sorted(known))}", param_hint="CHANNEL")
+    alert = Alert(type=AlertType.TEST, description="A test of this channel.", service="cli", severity=Severity.INFO)
+    try:
+        known[channel].build(AlertSettings()).deliver(alert)
+    except (OSError, ValueError) as error:
+        reason = describe_mistakes(error) if isinstance(error, ValueError) else error
+        fail(f"the test was not taken: {reason}")
+    typer.echo(f"test {alert.id} was taken by {channel}")
+
+
+def _list(limit: int, url: str, token: str, as_json: bool) -> None:
+    answer = Remote(url, token).call("GET", "/alerts", query={"limit": limit})
+    show(answer, as_json, "\n".join(_line(alert) for alert in answer["alerts"]) or "No alerts.")
+
+
+def _change(verb: str, alert_id: str, reason: str, remote: Remote, as_json: bool) -> None:
+    _print(remote.call("POST", f"/alerts/{alert_id}/{verb}", body={"reason": reason or None}), as_json)
+
+
+def _print(alert: dict[str, Any], as_json: bool) -> None:
+    group = alert.get("group") or {}
+    shown = {name: ", ".join(value) if isinstance(value, list) else value for name, value in alert.items()}
+    lines = [f"{name}: {value}" for name, value in shown.items() if name != "group" and value not in (None, "")]
+    lines += [f"group {name}: {value}" for name, value in group.items() if name != "deliveries" and value is not None]
+    for sent in group.get("deliveries", ()):
+        why = f" ({sent['error']})" if sent["error"] else ""
+        lines.append(
+            f"notification {sent['event']} by {sent['channel']}: {sent['state']}, tried {sent['attempts']}{why}"
+        )
+    show(alert, as_json, "\n".join(lines))
+
+
+def _line(alert: dict[str, Any]) -> str:
+    return f"{alert['time'][:19]}Z  {alert['severity']:8}  {alert['type']:16}  {alert['id']}  {alert['description']}"

@@ -1,0 +1,133 @@
+"""The verbs that speak to a running Vestibule: add, read, run, message."""
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from vestibule.cli.commands.tasks import show_task
+from vestibule.cli.http_client import AsJson, IfVersion, Remote, TokenOption, UrlOption, condition_of, show
+
+Processor = Annotated[str, typer.Option(help="Which processor does the work.")]
+OptionList = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--option",
+        "-o",
+        help="NAME=VALUE, an option of the processor; VALUE is JSON, or else text. More than once for several; "
+        "`vestibule processors NAME` lists them.",
+    ),
+]
+WriteTo = Annotated[str | None, typer.Option(help="The key that the result is written to.")]
+Callback = Annotated[str, typer.Option(help="Address that is told of the end of the task by a signed POST.")]
+Wait = Annotated[float, typer.Option(min=0, help="Seconds to wait for the end of the task.")]
+
+
+def add(
+    key: Annotated[str, typer.Argument(help="The key to store the value under.")],
+    value: Annotated[str, typer.Argument(help="The value; `-` reads it from standard input.")],
+    ttl: Annotated[float | None, typer.Option(min=0, help="Seconds after which the entry is gone.")] = None,
+    if_version: IfVersion = None,
+    create_only: Annotated[bool, typer.Option("--create-only", help="Only where there is no entry.")] = False,
+    url: UrlOption = "",
+    token: TokenOption = "",
+    as_json: AsJson = False,
+) -> None:
+    """Store a value, if the door lets it in."""
+    text = sys.stdin.read() if value == "-" else value
+    pair = {"key": key, "value": text} | ({} if ttl is None else {"ttl_s": ttl})
+    headers = condition_of(if_version) | ({"If-None-Match": "*"} if create_only else {})
+    answer = Remote(url, token).call("POST", "/add", body=pair, headers=headers)
+    show(answer, as_json, f"{answer['key']} written as version {answer['version']}{_found(answer['findings'])}")
+
+
+def read(
+    key: Annotated[str, typer.Argument(help="The key to read.")],
+    url: UrlOption = "",
+    token: TokenOption = "",
+    as_json: AsJson = False,
+) -> None:
+    """Print the value under a key."""
+    answer = Remote(url, token).call("GET", "/read", query={"key": key})
+    show(answer, as_json, str(answer["value"]))
+
+
+def run(
+    key: Annotated[str, typer.Argument(help="The key of the value to process.")],
+    processor: Processor = "uppercase",
+    option: OptionList = None,
+    write_to: WriteTo = None,
+    wait: Wait = 0,
+    callback: Callback = "",
+    url: UrlOption = "",
+    token: TokenOption = "",
+    as_json: AsJson = False,
+) -> None:
+    """Have a stored value processed in the background; print the task's id, or with --wait its result."""
+    remote = Remote(url, token)
+    work = {"key": key, "processor": processor, **terms(option, write_to), **_told(callback)}
+    accepted = remote.call("POST", "/run", body=work)
+    _follow(remote, accepted, wait, as_json)
+
+
+def message(
+    text: Annotated[str, typer.Argument(help="The message; `-` reads it from standard input.")],
+    processor: Processor = "uppercase",
+    option: OptionList = None,
+    write_to: WriteTo = None,
+    sync: Annotated[
+        bool | None,
+        typer.Option(
+            "--sync/--async",
+            help="Have it processed at once and print the reply, or not; what the settings say if not given.",
+        ),
+    ] = None,
+    wait: Wait = 0,
+    callback: Callback = "",
+    url: UrlOption = "",
+    token: TokenOption = "",
+    as_json: AsJson = False,
+) -> None:
+    """Send a message, if the door lets it in."""
+    remote = Remote(url, token)
+    content = sys.stdin.read() if text == "-" else text
+    mode = {} if sync is None else {"mode": "sync" if sync else "async"}
+    body = {"text": content, "processor": processor, **mode, **terms(option, write_to), **_told(callback)}
+    answer = remote.call("POST", "/messages", body=body)
+    if "reply" in answer:
+        show(answer, as_json, str(answer["reply"]))
+    else:
+        _follow(remote, answer, wait, as_json)
+
+
+def terms(options: list[str] | None, write_to: str | None) -> dict[str, Any]:
+    """Return what the options of a command say of the work, as members of a request."""
+    given = dict(_option(one) for one in options or ())
+    return ({"options": given} if given else {}) | ({} if write_to is None else {"write_to": write_to})
+
+
+def _option(given: str) -> tuple[str, Any]:
+    name, sign, text = given.partition("=")
+    if not name or not sign:
+        raise typer.BadParameter("write it as NAME=VALUE", param_hint="--option")
+    try:
+        return name, json.loads(text)
+    except ValueError:
+        return name, text
+
+
+def _follow(remote: Remote, accepted: dict[str, Any], wait: float, as_json: bool) -> None:
+    if wait:
+        show_task(remote, accepted["task_id"], wait, as_json)
+    else:
+        show(accepted, as_json, str(accepted["task_id"]))
+
+
+def _told(callback: str) -> dict[str, str]:
+    return {"callback": callback} if callback else {}
+
+
+def _found(findings: list[dict[str, Any]]) -> str:
+    entities = sorted({finding["entity"] for finding in findings})
+    return f" (the policy let through: {', '.join(entities)})" if entities else ""

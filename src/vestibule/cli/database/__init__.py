@@ -1,0 +1,1 @@
+"""`vestibule db`: checks, migrates, backs up and transfers the store."""

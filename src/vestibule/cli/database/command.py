@@ -1,0 +1,137 @@
+"""`vestibule db`: checks and migrates the store; backs up and restores the file of SQLite."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vestibule.cli.http_client import AsJson, fail
+
+if TYPE_CHECKING:
+    from vestibule.database_service.entries.store import StoreKind
+    from vestibule.database_service.maintenance.sqlite_backup import OnProgress
+    from vestibule.database_service.settings import DatabaseSettings
+
+app = typer.Typer(help="Check and migrate the database; back it up and restore it (SQLite).", no_args_is_help=True)
+
+DataDir = Annotated[Path, typer.Option(envvar="VESTIBULE_DATA_DIR", help="The data directory of the services.")]
+
+
+@app.command()
+def check(data_dir: DataDir = Path("var"), as_json: AsJson = False) -> None:
+    """Say whether the store is sound; a running system is not disturbed. Exit code 1 where it is not."""
+    checked, faults = _check_server() if _is_on_server() else _check_file(_path(data_dir))
+    if as_json:
+        typer.echo(json.dumps({"file": checked, "faults": faults}))
+    else:
+        typer.echo("\n".join(faults) if faults else f"{checked} is sound.")
+    if faults:
+        raise typer.Exit(1)
+
+
+@app.command()
+def migrate() -> None:
+    """Make tables on the server of the store, or bring them up to date (PostgreSQL, DynamoDB)."""
+    from vestibule.database_service.entries.store import StoreRefused
+
+    kind, settings = _store_kind()
+    if kind.migrate is None:
+        fail(f"`{kind.scheme}:` needs no migration")
+    try:
+        is_changed = asyncio.run(kind.migrate(settings))
+    except StoreRefused as error:
+        fail(str(error))
+    typer.echo("The store is up to date now." if is_changed else "The store was up to date.")
+
+
+@app.command()
+def backup(
+    target: Annotated[Path, typer.Argument(help="The file to make; it must not exist.")],
+    data_dir: DataDir = Path("var"),
+) -> None:
+    """Copy the database as it is at this moment, while the system runs. Values stay sealed: keep the ring too."""
+    from vestibule.database_service.maintenance import sqlite_backup
+
+    try:
+        sqlite_backup.back_up(_path(data_dir), target, _progress())
+    except sqlite_backup.DatabaseFileError as error:
+        fail(str(error))
+    typer.echo(f"{target} is written.")
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Argument(help="A file that `vestibule db backup` made.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Replace the database that is there.")] = False,
+    data_dir: DataDir = Path("var"),
+) -> None:
+    """Put a backup in place of the database; stop the system first."""
+    from vestibule.database_service.maintenance import sqlite_backup
+
+    path = _path(data_dir)
+    if path.exists() and not replace:
+        fail(f"{path} exists; --replace overwrites it")
+    try:
+        sqlite_backup.restore(source, path, _progress())
+    except sqlite_backup.DatabaseFileError as error:
+        fail(str(error))
+    typer.echo(f"{path} is restored from {source}.")
+
+
+def _check_file(path: Path) -> tuple[str, list[str]]:
+    from vestibule.database_service.maintenance import sqlite_backup
+
+    try:
+        return str(path), sqlite_backup.check(path)
+    except sqlite_backup.DatabaseFileError as error:
+        fail(str(error))
+
+
+def _check_server() -> tuple[str, list[str]]:
+    from vestibule.database_service.entries.store import StoreRefused
+
+    kind, settings = _store_kind()
+    if kind.check is None:
+        fail(f"`{kind.scheme}:` has nothing to check")
+    try:
+        return f"The {kind.scheme} store", asyncio.run(kind.check(settings))
+    except StoreRefused as error:
+        fail(str(error))
+
+
+def _is_on_server() -> bool:
+    return _store_kind()[0].check is not None
+
+
+def _store_kind() -> "tuple[StoreKind, DatabaseSettings]":
+    from vestibule.database_service.main import find_store_kind
+    from vestibule.database_service.settings import DatabaseSettings
+    from vestibule.service_kit.settings import describe_mistakes
+
+    try:
+        settings = DatabaseSettings()
+        return find_store_kind(settings), settings
+    except ValueError as error:
+        fail(describe_mistakes(error))
+
+
+def _path(data_dir: Path) -> Path:
+    from vestibule.database_service.settings import DatabaseSettings
+
+    settings = DatabaseSettings(data_dir=data_dir)
+    if not settings.database_url.startswith("sqlite:"):
+        fail("VESTIBULE_DATABASE_URL names another store; use its own tools")
+    return settings.sqlite_path
+
+
+def _progress() -> "OnProgress":
+    is_watched = sys.stderr.isatty()
+
+    def tell(done: int, total: int) -> None:
+        if is_watched:
+            typer.echo(f"\r{done:,} of {total:,} pages", err=True, nl=done == total)
+
+    return tell

@@ -1,0 +1,114 @@
+"""`vestibule db export` and `vestibule db import`: all entries as lines of JSON, from one store into another."""
+
+import asyncio
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+from vestibule.cli.database.command import DataDir
+from vestibule.cli.http_client import fail
+
+if TYPE_CHECKING:
+    from vestibule.database_service.entries.store import Store
+
+STANDARD = Path("-")
+MOST_COUNTED = 1000
+
+
+def export(
+    target: Annotated[Path, typer.Argument(help="The file to make; `-` is standard output.")] = STANDARD,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Open the values, for another key ring. Whoever has the file can read them.")
+    ] = False,
+    drained: Annotated[
+        bool, typer.Option("--drained", help="Refuse while tasks are unfinished: they do not go along.")
+    ] = False,
+    data_dir: DataDir = Path("var"),
+) -> None:
+    """Write every entry as a line of JSON, with its version and expiry, while the system runs."""
+    if plain:
+        typer.echo("vestibule: the values are written as they are; whoever has the file can read them", err=True)
+    if target != STANDARD and target.exists():
+        fail(f"{target} exists")
+    if unfinished := asyncio.run(_count_unfinished(_store(data_dir, is_sealed=True))):
+        many = f"{unfinished} tasks" if unfinished < MOST_COUNTED else f"{unfinished} tasks or more"
+        if drained:
+            fail(f"{many} are unfinished; nothing is exported")
+        typer.echo(f"vestibule: {many} are unfinished and do not go along", err=True)
+    with nullcontext(sys.stdout) if target == STANDARD else target.open("x", encoding="utf-8") as sink:
+        if target != STANDARD:
+            target.chmod(0o600)
+        asyncio.run(_export(_store(data_dir, is_sealed=not plain), sink, is_sealed=not plain))
+
+
+def import_entries(
+    source: Annotated[Path, typer.Argument(help="A file that `vestibule db export` made; `-` is standard input.")],
+    data_dir: DataDir = Path("var"),
+) -> None:
+    """Take entries in, with their versions and expiries; what is here in the same or a later version stays.
+
+    Sealed values need the key ring that they were sealed with. The door does not look at what comes in this way.
+    """
+    from vestibule.contracts.errors import VestibuleError
+    from vestibule.database_service.maintenance.transfer import TransferRefused, parse_head
+
+    with nullcontext(sys.stdin) if source == STANDARD else source.open(encoding="utf-8") as lines:
+        try:
+            head = parse_head(lines.readline())
+            asyncio.run(_import(_store(data_dir, is_sealed=head.sealed), lines))
+        except (TransferRefused, VestibuleError) as error:
+            fail(str(error))
+
+
+async def _count_unfinished(store: "Store") -> int:
+    from vestibule.contracts.tasks import UNFINISHED
+    from vestibule.database_service.main import build_task_ledger
+
+    async with store:
+        ledger = build_task_ledger(store)
+        await ledger.prepare()
+        found, _cursor = await ledger.page(None, sorted(UNFINISHED), MOST_COUNTED, None)
+    return len(found)
+
+
+async def _export(store: "Store", sink: TextIO, is_sealed: bool) -> None:
+    from vestibule.database_service.maintenance.transfer import Head, take_out
+
+    count = 0
+    async with store:
+        sink.write(Head(sealed=is_sealed).model_dump_json() + "\n")
+        async for entry in take_out(store):
+            sink.write(entry.model_dump_json(exclude_none=True) + "\n")
+            count += 1
+            _show(f"{count:,} entries", is_last=False)
+    _show(f"{count:,} entries are exported", is_last=True)
+
+
+async def _import(store: "Store", lines: TextIO) -> None:
+    from vestibule.database_service.maintenance.transfer import bring_in, parse_entries
+
+    counts = (0, 0)
+    async with store:
+        async for page in bring_in(store, parse_entries(lines)):
+            counts = page
+            _show(f"{counts[0]:,} entries", is_last=False)
+    _show(f"{counts[1]:,} of {counts[0]:,} entries are imported; the others were here", is_last=True)
+
+
+def _store(data_dir: Path, is_sealed: bool) -> "Store":
+    from vestibule.database_service.entries.encrypted_store import REALM, SealedStore
+    from vestibule.database_service.main import build_store
+    from vestibule.database_service.settings import DatabaseSettings
+    from vestibule.encryption import KeyRingFile, Sealer
+
+    settings = DatabaseSettings(data_dir=data_dir)
+    store = build_store(settings)
+    return store if is_sealed else SealedStore(store, Sealer(KeyRingFile(settings.key_ring_path), REALM))
+
+
+def _show(text: str, is_last: bool) -> None:
+    if is_last or sys.stderr.isatty():
+        typer.echo(f"\r{text}", err=True, nl=is_last)

@@ -1,0 +1,155 @@
+"""Keeps one part running: starts it, starts it again when it dies, and stops it."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from vestibule.cli.embedded.parts import Part
+from vestibule.cli.embedded.readiness import until_ready
+from vestibule.cli.embedded.supervisor_log import Journal
+
+_LONGEST_DELAY_S = 10.0
+_LONG_LIFE_S = 30.0
+_DEATHS_TO_GIVE_UP = 3
+
+
+class Backoff:
+    """How long to wait before the next start: not at all, then half a second, then ever longer up to ten seconds."""
+
+    def __init__(self) -> None:
+        self._next_delay_s = 0.0
+
+    def delay_after(self, lifetime_s: float) -> float:
+        """Return the wait in seconds after a life of `lifetime_s`; a long life makes up for earlier deaths."""
+        delay_s = 0.0 if lifetime_s >= _LONG_LIFE_S else self._next_delay_s
+        self._next_delay_s = min(max(0.5, delay_s * 2), _LONGEST_DELAY_S)
+        return delay_s
+
+
+class PartKeeper:
+    """The part, its process, and the task that looks after both.
+
+    `is_settled` is set when the part is ready for the first time, or when it died so often before that hope is gone.
+    """
+
+    def __init__(self, part: Part, journal: Journal) -> None:
+        self.part = part
+        self.has_been_ready = False
+        self.is_settled = asyncio.Event()
+        self._journal = journal
+        self._process: asyncio.subprocess.Process | None = None
+        self._stop_asked = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to keep the part running. Call it in the main thread: the part ends with the thread that starts it."""
+        self._task = asyncio.create_task(self._keep_running(), name=f"keep {self.part.name}")
+
+    async def stop(self, deadline: float) -> None:
+        """Ask the part to end, and kill it where it has not by `deadline` (the event loop's clock)."""
+        self._stop_asked.set()
+        self._ask_to_end()
+        if self._task is None:
+            return
+        patience_s = max(0.0, deadline - asyncio.get_running_loop().time())
+        await asyncio.wait({self._task}, timeout=patience_s)
+        if not self._task.done():
+            self._journal.warn("part_killed", f"{self.part.name} did not end in time: killed", part=self.part.log_name)
+            self.kill()
+            await self._task
+        self._journal.note("part_stopped", f"{self.part.name} has stopped", part=self.part.log_name)
+
+    def kill(self) -> None:
+        """End the part and all that it started, at once and for good."""
+        self._stop_asked.set()
+        if self._process:
+            _kill_group(self._process.pid)
+
+    async def _keep_running(self) -> None:
+        backoff, deaths = Backoff(), 0
+        while not self._stop_asked.is_set():
+            started_at = time.monotonic()
+            ending = await self._live_once(started_at)
+            if self._stop_asked.is_set():
+                return
+            deaths += 1
+            if deaths >= _DEATHS_TO_GIVE_UP and not self.has_been_ready:
+                self.is_settled.set()
+            delay_s = backoff.delay_after(time.monotonic() - started_at)
+            self._tell_of_death(ending, delay_s)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop_asked.wait(), delay_s)
+
+    async def _live_once(self, started_at: float) -> str:
+        """Start the part, wait for its end, and say how it ended."""
+        try:
+            self.part.readiness.forget()
+            with self._output() as output:
+                process = await asyncio.create_subprocess_exec(
+                    *self.part.command,
+                    env=self.part.environment,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    # The terminal's Ctrl-C is for the supervisor alone, which knows the order of stopping.
+                    start_new_session=True,
+                )
+        except OSError as error:
+            return f"could not be started: {error.strerror}"
+        self._process = process
+        if self._stop_asked.is_set():
+            self._ask_to_end()
+        watch = asyncio.create_task(self._watch_readiness(started_at, process.pid))
+        try:
+            return _describe_end(await process.wait())
+        finally:
+            watch.cancel()
+            _kill_group(process.pid)
+
+    @contextlib.contextmanager
+    def _output(self) -> Iterator[BinaryIO | None]:
+        if self.part.log is None:
+            yield None
+            return
+        with self.part.log.open("ab") as log:
+            yield log
+
+    async def _watch_readiness(self, started_at: float, pid: int) -> None:
+        await until_ready(self.part.readiness)
+        took_s = round(time.monotonic() - started_at, 2)
+        event, again = ("part_restarted", " again") if self.has_been_ready else ("part_started", "")
+        self.has_been_ready = True
+        self.is_settled.set()
+        name = self.part.name
+        self._journal.note(
+            event, f"{name} is ready{again} ({took_s:.1f} s)", part=self.part.log_name, pid=pid, took_s=took_s
+        )
+
+    def _tell_of_death(self, ending: str, delay_s: float) -> None:
+        when = f"in {delay_s:g} s" if delay_s else "at once"
+        name = self.part.name
+        text = f"{name} {ending}; it is started again {when}"
+        self._journal.warn("part_died", text, part=self.part.log_name, ending=ending, restart_in_s=delay_s)
+
+    def _ask_to_end(self) -> None:
+        if self._process and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGTERM)
+                # A frozen process hears nothing until it goes on.
+                self._process.send_signal(signal.SIGCONT)
+
+
+def _kill_group(pid: int) -> None:
+    # macOS answers EPERM for a group of which only zombies are left.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _describe_end(exit_code: int) -> str:
+    if exit_code >= 0:
+        return f"ended with exit code {exit_code}"
+    return f"was ended by {signal.Signals(-exit_code).name}"

@@ -1,0 +1,111 @@
+"""The wiring of embedded mode: from the choices of one instance to its running parts."""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from vestibule.cli.embedded.banner import announce
+from vestibule.cli.embedded.crash_log import last_words
+from vestibule.cli.embedded.data_directory import (
+    DataDirectory,
+    ensure_key_ring,
+    ensure_service_secret,
+    lock_data_directory,
+    prepare_data_directory,
+)
+from vestibule.cli.embedded.parts import Layout, Part, plan_parts, plan_redis
+from vestibule.cli.embedded.policy_check import refuse_broken_policy
+from vestibule.cli.embedded.ports import refuse_taken_ports
+from vestibule.cli.embedded.processor_check import refuse_broken_processors
+from vestibule.cli.embedded.readiness import RedisUrlReadiness
+from vestibule.cli.embedded.redis_server import prepare_redis_server
+from vestibule.cli.embedded.supervisor import StartFailed, Supervisor
+from vestibule.cli.embedded.supervisor_log import Journal, Log
+from vestibule.cli.embedded.systemd_notify import notify_ready
+
+# Published on purpose: it is good on loopback, in embedded mode, and nowhere else.
+_PUBLISHED_TOKEN = "SECRET_TOKEN"  # noqa: S105
+# The name of a variable: its value is not for the terminal.
+_OWN_TOKEN = "$VESTIBULE_DEV_TOKEN"  # noqa: S105
+
+
+def launch(layout: Layout, environment: Mapping[str, str], started_at: float) -> int:
+    """Start the parts and keep them running until told to stop; return the exit code.
+
+    `environment` is the user's own, which the parts inherit; `started_at` is on the clock of `time.monotonic`.
+
+    Raises: StartRefused.
+    """
+    prepare_data_directory(layout.directory)
+    with ExitStack() as exits:
+        exits.enter_context(lock_data_directory(layout.directory))
+        refuse_taken_ports(list(layout.services.values()))
+        ensure_service_secret(layout.directory)
+        if not environment.get("VESTIBULE_KEYRING_FILE"):
+            ensure_key_ring(layout.directory)
+        refuse_broken_policy(layout.directory, environment)
+        refuse_broken_processors(layout.directory, environment)
+        redis: list[Part] = []
+        if layout.redis_url:
+            RedisUrlReadiness(layout.redis_url).refuse_invalid()
+        else:
+            server = prepare_redis_server(layout.directory)
+            exits.callback(server.clean_up)
+            layout = replace(layout, redis_url=server.url)
+            redis = [plan_redis(server)]
+        return asyncio.run(_supervise(layout, redis, environment, started_at))
+
+
+async def _supervise(layout: Layout, redis: list[Part], environment: Mapping[str, str], started_at: float) -> int:
+    journal = _open_journal(layout.directory, environment)
+    token = _OWN_TOKEN if environment.get("VESTIBULE_DEV_TOKEN") else _PUBLISHED_TOKEN
+
+    def when_ready() -> None:
+        journal.show(announce(layout, time.monotonic() - started_at, token))
+        notify_ready(environment)
+
+    def when_failed(failure: StartFailed) -> None:
+        _explain(failure, journal, layout.directory)
+
+    given = None if redis else RedisUrlReadiness(layout.redis_url)
+    supervisor = Supervisor(redis, plan_parts(layout, environment), journal, given)
+    return await supervisor.run(when_ready, when_failed)
+
+
+def _open_journal(directory: DataDirectory, environment: Mapping[str, str]) -> Journal:
+    is_terminal = sys.stdout.isatty()
+
+    def open_log() -> Log:
+        return _open_log(directory, is_terminal)
+
+    has_colour = is_terminal and not environment.get("NO_COLOR")
+    return Journal(sys.stdout, has_colour=has_colour, shows_progress=is_terminal, open_log=open_log)
+
+
+def _open_log(directory: DataDirectory, is_terminal: bool) -> Log:
+    """Open `app.log`. Its lines go to stdout too, unless that is a terminal, where the journal has spoken already."""
+    # These take a second to import, for which the start of the parts should not wait.
+    import structlog
+
+    from vestibule.service_kit import settings
+    from vestibule.service_kit.logging import logging_config
+
+    # Open for as long as the process lives.
+    stdout = Path(os.devnull).open("w", encoding="utf-8") if is_terminal else sys.stdout  # noqa: SIM115
+    logging_config.configure_logging("supervisor", settings.ServiceSettings(data_dir=directory.path), stdout)
+    log: Log = structlog.get_logger()
+    return log
+
+
+def _explain(failure: StartFailed, journal: Journal, directory: DataDirectory) -> None:
+    journal.fail("start_failed", f"vestibule: {failure}", parts=[part.name for part in failure.parts])
+    for part in failure.parts:
+        lines = last_words(part, directory.app_log) or ["nothing; what it printed stands above"]
+        journal.show(f"the last that {part.name} logged:")
+        for line in lines:
+            journal.show(f"  {line}")

@@ -1,0 +1,1 @@
+"""`vestibule keys`: the key ring and the secret of the services."""

@@ -1,0 +1,77 @@
+"""Goes through the seals of a running system, in the database page by page and in the queue."""
+
+import sys
+from collections import Counter
+from pathlib import Path
+
+import typer
+
+from vestibule.cli.http_client import fail
+from vestibule.contracts.reencryption import SealPage
+
+ENTRIES_A_PAGE = 200
+TIMEOUT_S = 60.0
+UNIX = "unix://"
+
+
+def walk_seals(method: str, path: str, database_url: str, authorization: str) -> SealPage:
+    """Return what all pages of entries and tasks say together; a service that does not answer ends the program."""
+    entries = _walk(method, path, database_url, authorization, SealPage())
+    return _walk(method, "/tasks" + path, database_url, authorization, entries)
+
+
+def _walk(method: str, path: str, database_url: str, authorization: str, total: SealPage) -> SealPage:
+    import httpx
+
+    headers = {"Authorization": authorization}
+    transport = httpx.HTTPTransport(uds=database_url.removeprefix(UNIX)) if database_url.startswith(UNIX) else None
+    base_url = "http://localhost" if transport else database_url
+    with httpx.Client(
+        base_url=base_url, headers=headers, timeout=TIMEOUT_S, trust_env=False, transport=transport
+    ) as client:
+        while True:
+            query = {"limit": str(ENTRIES_A_PAGE)} | ({"cursor": total.cursor} if total.cursor else {})
+            try:
+                answer = client.request(method, path, params=query)
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                reason = f"no answer from the database service at {database_url} ({type(error).__name__})"
+                fail(f"{reason}; VESTIBULE_DATABASE_SERVICE_URL says where it is")
+            if answer.status_code != 200:
+                fail(f"the database service at {database_url} answered {answer.status_code}")
+            total = _add(total, SealPage.model_validate_json(answer.content))
+            _show_progress(total)
+            if total.cursor is None:
+                return total
+
+
+def count_in_queue(data_dir: Path, redis_url: str) -> Counter[str]:
+    """Return how many tasks and results each key has sealed; a Redis that does not answer ends the program."""
+    from redis import Redis
+    from redis.exceptions import RedisError
+
+    from vestibule.cli.canary.embedded import redis_url_of
+    from vestibule.client_service.queue.key_usage import count_queue_seals
+
+    url = redis_url or redis_url_of(data_dir)
+    if not url:
+        fail("name the Redis of the queue in VESTIBULE_REDIS_URL")
+    try:
+        with Redis.from_url(url, socket_timeout=10, socket_connect_timeout=5) as redis:
+            return count_queue_seals(redis)
+    except (RedisError, ValueError, OSError) as error:
+        fail(f"the Redis of the queue does not answer ({type(error).__name__})")
+
+
+def _add(total: SealPage, page: SealPage) -> SealPage:
+    return SealPage(
+        entries=total.entries + page.entries,
+        by_key=dict(Counter(total.by_key) + Counter(page.by_key)),
+        not_opened=total.not_opened + page.not_opened,
+        resealed=total.resealed + page.resealed,
+        cursor=page.cursor,
+    )
+
+
+def _show_progress(total: SealPage) -> None:
+    if sys.stderr.isatty():
+        typer.echo(f"\r{total.entries:,} values", nl=total.cursor is None, err=True)

@@ -1,0 +1,1 @@
+"""`vestibule logs`: reads and follows `app.log`."""

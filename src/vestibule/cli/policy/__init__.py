@@ -1,0 +1,1 @@
+"""`vestibule policy`: shows, checks and tries out policies."""

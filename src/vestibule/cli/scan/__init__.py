@@ -1,0 +1,1 @@
+"""`vestibule scan`: checks texts and files without a running service."""

@@ -1,0 +1,86 @@
+"""`vestibule scan`: checks texts and files for personal data and secrets, without a running service."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from vestibule.detection import Scanner
+
+Sources = Annotated[
+    list[str] | None,
+    typer.Argument(help="Texts, files or folders; - or nothing reads standard input.", show_default=False),
+]
+Allowed = Annotated[list[str] | None, typer.Option("--allow", help="Let this value through; may be repeated.")]
+AllowedPatterns = Annotated[
+    list[str] | None, typer.Option("--allow-pattern", help="Let values of this expression through; may be repeated.")
+]
+AllowedFingerprints = Annotated[
+    list[str] | None,
+    typer.Option("--allow-fingerprint", help="Let the value of this HMAC-SHA-256 through; may be repeated."),
+]
+FingerprintKey = Annotated[
+    str | None,
+    typer.Option(
+        envvar="VESTIBULE_DETECTION__FINGERPRINT_KEY",
+        help="What the fingerprints were made with; rather set the variable than show the key on a command line.",
+    ),
+]
+Key = Annotated[str | None, typer.Option(help="The name of the field that the texts come from.")]
+
+
+def scan(
+    sources: Sources = None,
+    key: Key = None,
+    jsonl: Annotated[
+        bool, typer.Option("--jsonl", help='Read {"text","key"?} a line, write {"findings"} a line, in order.')
+    ] = False,
+    redact: Annotated[bool, typer.Option("--redact", help="Write the text with <ENTITY> for each finding.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Say why each finding was made.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
+    entity: Annotated[
+        list[str] | None, typer.Option(help="Look for this entity only; may be repeated.", show_default=False)
+    ] = None,
+    allow: Allowed = None,
+    allow_pattern: AllowedPatterns = None,
+    allow_fingerprint: AllowedFingerprints = None,
+    fingerprint_key: FingerprintKey = None,
+) -> None:
+    """Look for personal data and secrets.
+
+    Exit code 0: nothing found, 1: something found or refused, 2: wrong usage. With --jsonl: 0 whatever was found, 1: a
+    text was refused, 2: a line was malformed.
+    """
+    chosen = {
+        "entities": entity,
+        "allowed_values": allow,
+        "allowed_patterns": allow_pattern,
+        "allowed_fingerprints": allow_fingerprint,
+    }
+    scanner = _build_scanner({name: given for name, given in chosen.items() if given}, fingerprint_key)
+    if jsonl:
+        from vestibule.cli.scan.lines import answer_lines
+
+        raise typer.Exit(answer_lines(scanner, key, with_reasons=explain, redact=redact))
+    from vestibule.cli.scan.sources import scan_sources
+
+    has_found = scan_sources(scanner, sources or ["-"], key, redact=redact, explain=explain, quiet=quiet)
+    raise typer.Exit(1 if has_found else 0)
+
+
+def _build_scanner(chosen: dict[str, list[str]], fingerprint_key: str | None) -> "Scanner":
+    from vestibule.detection import Scanner
+
+    if not chosen:
+        return Scanner.from_settings()
+    if "allowed_fingerprints" in chosen and not fingerprint_key:
+        raise typer.BadParameter("--allow-fingerprint needs --fingerprint-key")
+    from pydantic import ValidationError
+
+    from vestibule.detection import DetectionSettings
+
+    try:
+        settings = DetectionSettings.model_validate({**chosen, "fingerprint_key": fingerprint_key})
+    except ValidationError as error:
+        raise typer.BadParameter("; ".join(problem["msg"] for problem in error.errors())) from error
+    return Scanner.from_settings(settings)

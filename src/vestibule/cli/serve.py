@@ -1,0 +1,130 @@
+"""`vestibule serve` and `vestibule worker`: one part of the system, in the foreground, set by its environment."""
+
+import os
+import warnings
+from enum import StrEnum
+from socket import gethostname
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from vestibule.cli.optional_packages import UNUSED, without_packages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fastapi import FastAPI
+
+    from vestibule.service_kit.settings import ServiceSettings
+
+EXIT_BAD_SETTINGS = 78  # EX_CONFIG of sysexits.h
+
+
+class Service(StrEnum):
+    """The services by the names that the command line uses."""
+
+    CLIENT = "client"
+    DATABASE = "database"
+    BUSINESS_LOGIC = "business-logic"
+    SCHEDULER = "scheduler"
+
+
+def serve(service: Annotated[Service, typer.Argument(help="Which service to run.")]) -> None:
+    """Run one service in the foreground. Its options are environment variables: see `vestibule config`."""
+    from vestibule.cli.parent_death import die_with_parent
+
+    die_with_parent()
+    with without_packages(*UNUSED):
+        from vestibule.encryption import KeyRingUnreadable
+        from vestibule.service_kit.auth.service_secret import ServiceSecretMissing
+        from vestibule.service_kit.http.server import run_server
+        from vestibule.service_kit.logging.logging_config import configure_logging
+
+        settings_class, create_app = _parts_of(service)
+    try:
+        settings = settings_class()
+        _refuse_dev_token(settings)
+        configure_logging(service.value.replace("-", "_"), settings, has_colour=_has_colour())
+        app = create_app(settings)
+    except (ValueError, OSError, ServiceSecretMissing, KeyRingUnreadable) as error:
+        _refuse(error)
+    run_server(app, settings)
+
+
+def worker(
+    name: Annotated[
+        str, typer.Option(help="Name in logs and in the queue; %h is the name of the host, or of the container.")
+    ] = "worker1",
+    concurrency: Annotated[int, typer.Option(min=1, help="Tasks that it does at once.")] = 2,
+) -> None:
+    """Run one Celery worker in the foreground. Its options are environment variables: see `vestibule config`."""
+    # Celery reads this when it is imported. With it a SIGTERM waits a little for running tasks and gives the rest
+    # back to the queue; without it, it would wait for as long as they run.
+    os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
+    # Its warning about root is about messages that can hold code; ours cannot.
+    warnings.filterwarnings("ignore", message=".*superuser privileges")
+    from vestibule.cli.parent_death import die_with_parent, tie_pool_children
+
+    die_with_parent()
+    with without_packages(*UNUSED):
+        from vestibule.client_service.settings import WorkerSettings
+        from vestibule.encryption import KeyRingFile, KeyRingUnreadable
+        from vestibule.worker.worker import build_worker, run_worker
+    try:
+        settings = WorkerSettings()
+        _refuse_dev_token(settings)
+        app = build_worker(name, settings, KeyRingFile(settings.key_ring_path))
+    except (ValueError, OSError, KeyRingUnreadable) as error:
+        _refuse(error)
+    name = name.replace("%h", gethostname())
+    ready_file = settings.data_dir / "run" / f"{name}.ready"
+    on_fork = tie_pool_children()
+    exit_code = run_worker(
+        name, concurrency, settings, app, ready_file=ready_file, on_fork=on_fork, has_colour=_has_colour()
+    )
+    ready_file.unlink(missing_ok=True)
+    raise typer.Exit(exit_code)
+
+
+def _parts_of(service: Service) -> "tuple[type[ServiceSettings], Callable[[Any], FastAPI]]":
+    # Each service is imported only when it is the one that runs.
+    match service:
+        case Service.CLIENT:
+            from vestibule.client_service import main as client
+            from vestibule.client_service.settings import ClientSettings
+
+            return ClientSettings, client.create_app
+        case Service.DATABASE:
+            from vestibule.database_service import main as database
+            from vestibule.database_service.settings import DatabaseSettings
+
+            return DatabaseSettings, database.create_app
+        case Service.BUSINESS_LOGIC:
+            from vestibule.business_logic_service import main as logic
+            from vestibule.business_logic_service.settings import BusinessLogicSettings
+
+            return BusinessLogicSettings, logic.create_app
+        case Service.SCHEDULER:
+            from vestibule.scheduler_service import main as scheduler
+            from vestibule.scheduler_service.settings import SchedulerSettings
+
+            return SchedulerSettings, scheduler.create_app
+
+
+def _has_colour() -> bool:
+    return not os.environ.get("NO_COLOR")
+
+
+def _refuse_dev_token(settings: "ServiceSettings") -> None:
+    if not settings.embedded and "dev_token" in settings.model_fields_set:
+        raise ValueError(
+            "VESTIBULE_DEV_TOKEN is for `vestibule up` alone; make real tokens with `vestibule token create`"
+        )
+
+
+def _refuse(error: Exception) -> NoReturn:
+    from vestibule.service_kit.settings import describe_mistakes
+
+    reason = describe_mistakes(error) if isinstance(error, ValueError) else error
+    typer.echo(f"vestibule: cannot start: {reason}", err=True)
+    raise typer.Exit(EXIT_BAD_SETTINGS) from None

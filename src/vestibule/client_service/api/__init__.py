@@ -1,0 +1,1 @@
+"""The HTTP API of the client service, one file a resource."""

@@ -1,0 +1,61 @@
+"""What requests bring: pairs as JSON or as query parameters, and who sent them by which route."""
+
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Body, Depends, Query, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
+
+from vestibule.client_service.api.schemas import RunRequest
+from vestibule.client_service.intake.intake import Intake
+from vestibule.contracts.entries import Pair
+from vestibule.policy import Situation
+from vestibule.service_kit.auth.authentication import Caller
+
+# The models validate both forms, so that the rules and their messages are the same.
+Model = TypeVar("Model", bound=BaseModel)
+KeyText = Annotated[str | None, Query(description="The key, where there is no body")]
+ValueText = Annotated[str | None, Query(description="The value, where there is no body")]
+TtlText = Annotated[str | None, Query(description="Seconds after which the entry is gone")]
+ProcessorText = Annotated[str | None, Query(description="Which processor does the work; `uppercase` unless given")]
+
+
+async def _pair(
+    body: Annotated[Pair | None, Body()] = None,
+    key: KeyText = None,
+    value: ValueText = None,
+    ttl_s: TtlText = None,
+) -> Pair:
+    return body or _from_query(Pair, {"key": key, "value": value, "ttl_s": ttl_s})
+
+
+async def _run(
+    body: Annotated[RunRequest | None, Body()] = None, key: KeyText = None, processor: ProcessorText = None
+) -> RunRequest:
+    return body or _from_query(RunRequest, {"key": key, "processor": processor})
+
+
+async def _sender(request: Request) -> Situation:
+    caller: Caller = request.state.caller
+    return Situation(request.scope["route"].path, caller.token_id, caller.name, tenant=caller.tenant)
+
+
+async def _intake(request: Request) -> Intake:
+    caller: Caller = request.state.caller
+    intake: Intake = request.app.state.intake_of(caller.principal)
+    return intake
+
+
+def _from_query(model: type[Model], given: dict[str, str | None]) -> Model:
+    present = {name: value for name, value in given.items() if value is not None}
+    try:
+        return model.model_validate(present)
+    except ValidationError as error:
+        mistakes: list[Any] = [{**mistake, "loc": ("query", *mistake["loc"])} for mistake in error.errors()]
+        raise RequestValidationError(mistakes) from None
+
+
+PairSource = Annotated[Pair, Depends(_pair)]
+Sender = Annotated[Situation, Depends(_sender)]
+IntakePart = Annotated[Intake, Depends(_intake)]
+RunSource = Annotated[RunRequest, Depends(_run)]

@@ -1,0 +1,19 @@
+"""Alerts when the log cannot be written, and when it can again."""
+
+from functools import partial
+
+from vestibule.alerts import AlertEngine, AlertType
+from vestibule.service_kit.logging.log_health import TroubleHandler
+
+
+def alarm_of(alerts: AlertEngine) -> TroubleHandler:
+    """Return what raises an alert about the log of this service."""
+    return partial(_tell, alerts)
+
+
+async def _tell(alerts: AlertEngine, trouble: str | None) -> None:
+    if trouble:
+        text = f"Log lines cannot be written to the log file ({trouble}): they are counted and dropped, requests go on."
+        await alerts.raise_alert(AlertType.LOG_NOT_WRITTEN, text, subject="app.log")
+    else:
+        await alerts.raise_alert(AlertType.LOG_WRITTEN, "Log lines are written again.", subject="app.log")

@@ -1,0 +1,72 @@
+"""Gives recorded tasks to the queue, many at a time and beside the answers; what it cannot take, the relay sends."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import structlog
+
+from vestibule.client_service.queue.publishers import AT_ONCE, Carrier, QueueAway
+from vestibule.client_service.queue.task_message import TaskMessage
+from vestibule.runtime.cancellation import cancel_all
+
+MOST_WAITING = 2_000
+MOST_WAITING_CHARS = 64_000_000
+# What waited for longer than this is left to the relay, which looks after each task some seconds after its acceptance.
+STALE_AFTER_S = 3.0
+
+
+class TaskSender:
+    """Has a carrier take messages to the queue. A full one takes nothing more."""
+
+    def __init__(self, carrier: Carrier) -> None:
+        self._carrier = carrier
+        self._waiting: deque[TaskMessage] = deque()
+        self._waiting_chars = 0
+        self._has_work = asyncio.Event()
+        self._log = structlog.get_logger("vestibule.task_sender")
+
+    def offer(self, message: TaskMessage) -> None:
+        """Have a message sent soon, if there is room for it."""
+        if len(self._waiting) < MOST_WAITING and self._waiting_chars < MOST_WAITING_CHARS:
+            self._waiting.append(message)
+            self._waiting_chars += len(message.data)
+            self._has_work.set()
+
+    async def send(self, messages: Sequence[TaskMessage]) -> None:
+        """Send messages now, in their order.
+
+        Raises:
+            QueueAway: the queue does not take them.
+        """
+        await self._carrier.carry(messages)
+
+    @asynccontextmanager
+    async def at_work(self) -> AsyncIterator[None]:
+        """Send what is offered meanwhile; what is left at the end the relay of another process sends, or the next."""
+        sending = asyncio.create_task(self._run())
+        try:
+            yield
+        finally:
+            await cancel_all(sending)
+
+    async def _run(self) -> None:
+        while True:
+            await self._has_work.wait()
+            messages = self._take()
+            if not messages:
+                continue
+            try:
+                await self.send(messages)
+            except QueueAway as error:
+                self._log.warning("tasks_not_sent", tasks=len(messages), error=str(error))
+
+    def _take(self) -> list[TaskMessage]:
+        taken = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
+        self._waiting_chars -= sum(len(message.data) for message in taken)
+        if not self._waiting:
+            self._has_work.clear()
+        oldest = time.time() - STALE_AFTER_S
+        return [message for message in taken if message.sent_at > oldest]

@@ -1,0 +1,127 @@
+"""The ways to the queue: straight into Redis, and by Celery into whatever else carries tasks."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from amqp.exceptions import AMQPError
+from kombu.exceptions import KombuError
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from vestibule.client_service.celery_app import VestibuleCelery
+from vestibule.client_service.queue.task_message import MessageForm, TaskMessage
+from vestibule.client_service.tasks import process_data_task
+from vestibule.contracts.queue_names import SENT_AT
+
+AT_ONCE = 100
+MOST_CHARS_AT_ONCE = 1_000_000
+
+
+class QueueAway(Exception):
+    """The queue did not take what it was given; some of it may have arrived."""
+
+
+class Carrier(Protocol):
+    """Takes messages to the queue."""
+
+    async def carry(self, messages: Sequence[TaskMessage]) -> None:
+        """Send messages now, in their order.
+
+        Raises:
+            QueueAway: the queue does not take them.
+        """
+        ...
+
+
+class RedisCarrier:
+    """Puts messages into the lists in Redis that workers take them from."""
+
+    def __init__(self, form: MessageForm, redis: Redis) -> None:
+        self._form = form
+        self._redis = redis
+
+    async def carry(self, messages: Sequence[TaskMessage]) -> None:
+        """Send messages now, in their order.
+
+        Raises:
+            QueueAway: the queue does not take them.
+        """
+        left = messages
+        try:
+            while left:
+                some, left = _split(left)
+                async with self._redis.pipeline(transaction=False) as pipe:
+                    for queue, rendered in self._rendered(some).items():
+                        pipe.lpush(queue, *rendered)
+                    await pipe.execute()
+        except (RedisError, OSError) as error:
+            raise QueueAway(type(error).__name__) from error
+
+    def _rendered(self, messages: Sequence[TaskMessage]) -> dict[str, list[bytes]]:
+        by_queue: defaultdict[str, list[bytes]] = defaultdict(list)
+        for message in messages:
+            by_queue[message.queue].append(self._form.render(message))
+        return by_queue
+
+
+class CeleryCarrier:
+    """Has Celery send messages, from one thread of its own, since it sends synchronously."""
+
+    def __init__(self, producer: VestibuleCelery) -> None:
+        self._celery = producer
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="task-carrier")
+
+    def __enter__(self) -> Self:
+        """Be there for messages."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the thread, without waiting for a queue that does not answer."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def carry(self, messages: Sequence[TaskMessage]) -> None:
+        """Send messages now, in their order.
+
+        Raises:
+            QueueAway: the queue does not take them.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(self._thread, self._send, messages)
+        except (KombuError, AMQPError, RedisError, OSError) as error:
+            raise QueueAway(type(error).__name__) from error
+
+    def _send(self, messages: Sequence[TaskMessage]) -> None:
+        with self._celery.producer_pool.acquire(block=True) as producer, producer.batch(max_size=AT_ONCE):
+            for message in messages:
+                send_by_celery(self._celery, message, producer=producer)
+
+
+def send_by_celery(celery: VestibuleCelery, message: TaskMessage, **options: Any) -> None:
+    """Have Celery put one message together and send it."""
+    headers = {"request_id": message.request_id, "attempts": message.attempts, SENT_AT: message.sent_at}
+    process_data_task.apply_async(
+        message.arguments,
+        task_id=message.task_id,
+        queue=message.queue,
+        time_limit=celery.time_limit_s(message.processor),
+        headers={**headers, **message.trace},
+        **options,
+    )
+
+
+def _split(messages: Sequence[TaskMessage]) -> tuple[Sequence[TaskMessage], Sequence[TaskMessage]]:
+    """Return as many as go at once, and the others."""
+    chars = 0
+    for count, message in enumerate(messages):
+        chars += len(message.data)
+        # Sealing a megabyte takes milliseconds, in which nobody else is served.
+        if count and chars > MOST_CHARS_AT_ONCE:
+            return messages[:count], messages[count:]
+    return messages, ()

@@ -1,0 +1,182 @@
+"""What the queue in Redis shows of tasks: which wait, which workers have, and what came of others."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from redis.asyncio import Redis
+
+from vestibule.client_service.queue.rabbitmq_depth import RabbitCounts
+from vestibule.client_service.queue.result_backend import (
+    ENDED_KEY,
+    IS_CANCELLED,
+    RECORD_PREFIX,
+    RESULT_PREFIX,
+    STARTED_AT,
+    AttemptFailed,
+    parse_report,
+)
+from vestibule.contracts.queue_names import QUEUES, SENT_AT, TAKEN
+from vestibule.contracts.tasks import Priority
+
+# Several processes send, each by its own clock, and what they send arrives a little later.
+ORDER_MARGIN_S = 5.0
+REPORTS_AT_ONCE = 500
+# Of a task whose end the ledger has, a result is still looked for by those who were just told of it, and the sign that
+# it is done by a worker that gets its message again, which happens seconds later where it happens.
+RESULT_LET_GO_AFTER_S = 600
+RECORD_LET_GO_AFTER_S = 3_600
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The queue at one moment: results of the tasks that were asked for, and where all others are."""
+
+    results: Mapping[str, bytes]
+    at_workers: frozenset[str]
+    oldest_sent_at: Mapping[Priority, float | None]
+
+    def is_lost(self, task_id: str, priority: Priority, sent_at: float) -> bool:
+        """Say whether the message of a task is neither in the queue nor with a worker, and its result is not there.
+
+        A queue is in order: where all that wait were sent later than this one, this one does not wait.
+        """
+        if task_id in self.results or task_id in self.at_workers:
+            return False
+        oldest = self.oldest_sent_at[priority]
+        return oldest is None or oldest > sent_at + ORDER_MARGIN_S
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What Redis has of one task."""
+
+    result: bytes | None
+    started_at: float | None
+    is_cancelled: bool
+
+
+class QueueView:
+    """Looks into Redis, and into RabbitMQ where that carries the tasks.
+
+    Every method raises `RedisError` or `OSError` where they do not answer.
+    """
+
+    def __init__(self, redis: Redis, rabbit: RabbitCounts | None = None, held_for_s: float = 0.0) -> None:
+        """Take the clients; a worker that RabbitMQ gave a task to is done with it after `held_for_s` at the latest."""
+        self._redis = redis
+        self._rabbit = rabbit
+        self._held_for_s = held_for_s
+
+    async def look(self, task_ids: Sequence[str]) -> Look:
+        """Return where tasks are; a task that moves meanwhile is met twice, not never."""
+        if self._rabbit is not None:
+            return await self._look_beside_rabbit(await self._rabbit.read(), task_ids)
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for queue in QUEUES.values():
+                pipeline.lindex(queue, -1)
+            pipeline.hvals(TAKEN)
+            pipeline.mget([RESULT_PREFIX + task_id for task_id in task_ids])
+            *oldest, held, results = await pipeline.execute()
+        return Look(
+            {task_id: result for task_id, result in zip(task_ids, results, strict=True) if result is not None},
+            frozenset(str(_headers(message).get("id")) for message in held),
+            {priority: _sent_at(message) for priority, message in zip(QUEUES, oldest, strict=True)},
+        )
+
+    async def _look_beside_rabbit(self, waiting: Mapping[Priority, int], task_ids: Sequence[str]) -> Look:
+        """Return the same from what can be seen there: counts of those that wait, and which tasks workers began.
+
+        Where some wait, each may be among them. Where none does, a message is with a worker or lost, and after the
+        time that a worker may have it, lost.
+        """
+        now = time.time()
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for task_id in task_ids:
+                pipeline.hget(RECORD_PREFIX + task_id, STARTED_AT)
+            pipeline.mget([RESULT_PREFIX + task_id for task_id in task_ids])
+            *started, results = await pipeline.execute()
+        begun = zip(task_ids, started, strict=True)
+        oldest = {name: 0.0 if count else now - self._held_for_s for name, count in waiting.items()}
+        return Look(
+            {task_id: result for task_id, result in zip(task_ids, results, strict=True) if result is not None},
+            frozenset(task_id for task_id, at in begun if at is not None and now - float(at) < self._held_for_s),
+            oldest,
+        )
+
+    async def read(self, task_id: str) -> Trace:
+        """Return what Redis has of one task."""
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.get(RESULT_PREFIX + task_id)
+            pipeline.hmget(RECORD_PREFIX + task_id, [STARTED_AT, IS_CANCELLED])
+            result, (started_at, is_cancelled) = await pipeline.execute()
+        return Trace(result, None if started_at is None else float(started_at), is_cancelled is not None)
+
+    async def results(self, task_ids: Sequence[str]) -> dict[str, bytes]:
+        """Return the sealed results of those tasks that have one."""
+        found: list[Any] = await self._redis.mget([RESULT_PREFIX + task_id for task_id in task_ids])
+        return {task_id: result for task_id, result in zip(task_ids, found, strict=True) if result is not None}
+
+    async def take_reports(self, wait_s: float) -> list[str | AttemptFailed]:
+        """Return what workers have reported since, after at most `wait_s` seconds; nobody else gets it."""
+        first = await self._redis.blpop([ENDED_KEY], timeout=wait_s)
+        if first is None:
+            return []
+        more = await self._redis.lpop(ENDED_KEY, REPORTS_AT_ONCE - 1) or []
+        return [parsed for report in (first[1], *more) if (parsed := _parse(report)) is not None]
+
+    async def waiting(self) -> int:
+        """Return how many messages wait."""
+        if self._rabbit is not None:
+            return sum((await self._rabbit.read()).values())
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for queue in QUEUES.values():
+                pipeline.llen(queue)
+            return sum(await pipeline.execute())
+
+    async def mark_cancelled(self, task_id: str, expires_s: int) -> None:
+        """Have workers skip a task, and tell those who wait for it."""
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.hset(RECORD_PREFIX + task_id, IS_CANCELLED, "1")
+            pipeline.expire(RECORD_PREFIX + task_id, expires_s)
+            pipeline.publish(RESULT_PREFIX + task_id, IS_CANCELLED)
+            await pipeline.execute()
+
+    async def let_go(self, task_ids: Sequence[str]) -> None:
+        """Keep what the ledger has by now no longer than it is looked for here: it would fill Redis."""
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for task_id in task_ids:
+                pipeline.expire(RESULT_PREFIX + task_id, RESULT_LET_GO_AFTER_S)
+                pipeline.expire(RECORD_PREFIX + task_id, RECORD_LET_GO_AFTER_S)
+            await pipeline.execute()
+
+    async def forget(self, task_ids: Sequence[str]) -> None:
+        """Remove all that is known of tasks, so that they can run anew."""
+        await self._redis.delete(*(prefix + one for one in task_ids for prefix in (RECORD_PREFIX, RESULT_PREFIX)))
+
+
+def _parse(report: bytes) -> str | AttemptFailed | None:
+    try:
+        return parse_report(report)
+    except ValueError:
+        return None  # nothing of ours; tasks whose report is lost are found by their lateness
+
+
+def _headers(message: bytes) -> Mapping[str, Any]:
+    try:
+        content = json.loads(message)
+        # An unacknowledged message stands beside its exchange and its routing key.
+        headers = content[0]["headers"] if isinstance(content, list) else content["headers"]
+        return headers if isinstance(headers, dict) else {}
+    except (ValueError, TypeError, LookupError):
+        return {}
+
+
+def _sent_at(message: bytes | None) -> float | None:
+    """Return when the oldest message was sent; of a message that does not say it, that it was long ago."""
+    if message is None:
+        return None
+    sent_at = _headers(message).get(SENT_AT)
+    return float(sent_at) if isinstance(sent_at, int | float) else 0.0

@@ -1,0 +1,1 @@
+"""Screens what comes in: scan, policy, alert, audit."""

@@ -1,0 +1,52 @@
+"""Opens what the policy replaced by tokens: for a reason, and never without an alert."""
+
+from vestibule.alerts import Alert, AlertEngine, AlertType, current_origin
+from vestibule.client_service.screening.screener import Door
+from vestibule.contracts.errors import TokenRetired, UnknownToken
+from vestibule.encryption import TokenKeyRetired
+from vestibule.encryption import UnknownToken as NoToken
+from vestibule.policy import Policy, Situation
+from vestibule.policy.policy_file import PolicySource
+from vestibule.processor_adapters import Tokens
+
+
+class Revealing:
+    """Reveals values. Every use is alerted before the value leaves, and every vain try as well."""
+
+    def __init__(self, door: Door, tokenizer: Tokens, policies: PolicySource, alerts: AlertEngine) -> None:
+        self._door = door
+        self._tokenizer = tokenizer
+        self._policies = policies
+        self._alerts = alerts
+
+    async def reveal(self, token: str, reason: str, sender: Situation) -> tuple[str, Alert]:
+        """Return the value that `token` stands for, and the alert that says so.
+
+        Raises:
+            PersonalDataFound: the reason holds personal data, and it would be kept.
+            UnknownToken: it stands for nothing here, or for a value of another tenant.
+            TokenRetired: it stood for something, and its key was retired.
+        """
+        await self._door.refuse_findings("reason", reason)
+        try:
+            value = self._open(token, self._policies.current, sender)
+        except (UnknownToken, TokenRetired) as error:
+            await self._tell(f"A reveal was refused: {error.title.lower()}", reason)
+            raise
+        entity = token[1:].partition(".")[0]
+        return value, await self._tell(f"A value of the kind {entity} was revealed", reason)
+
+    def is_rotated(self, token: str) -> bool:
+        """Say whether the key of `token` was rotated, so that it opens only until that key is retired."""
+        return self._tokenizer.is_rotated(token)
+
+    def _open(self, token: str, policy: Policy, sender: Situation) -> str:
+        try:
+            return self._tokenizer.reveal(token, policy.tenant_of(sender))
+        except NoToken:
+            raise UnknownToken("It is not a token that was made here for your tenant.") from None
+        except TokenKeyRetired:
+            raise TokenRetired("Its key was retired; what it stood for cannot be revealed any more.") from None
+
+    async def _tell(self, event: str, reason: str) -> Alert:
+        return await self._alerts.raise_alert(AlertType.REVEAL, f"{event}; reason given: {reason}", **current_origin())

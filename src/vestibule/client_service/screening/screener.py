@@ -1,0 +1,250 @@
+"""The check at the door: what comes in is scanned, the policy decides, and what is suspicious is alerted."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from vestibule.alerts import DEFAULT_SEVERITY, Alert, AlertEngine, AlertType, Severity, current_origin
+from vestibule.client_service.screening.canonical_log_line import tell_decision
+from vestibule.contracts.errors import PersonalDataFound, ResultRefused, ScanImpossible, TooLarge
+from vestibule.detection import Explanation, Finding, ScanBudgetExceeded, Scanner, TextTooLarge
+from vestibule.policy import Action, Decision, Judged, Outcome, Policy, Situation
+from vestibule.policy.anonymizer import treat
+from vestibule.policy.decision import value_of
+from vestibule.policy.policy import KEY_FIELD, OPTIONS_FIELD
+from vestibule.processor_adapters import Seals
+
+# What a processor made: it is judged where the work was asked for, and goes out, where everything else comes in.
+RESULT_FIELD = "result"
+
+# A scan of more characters than this takes longer than other requests should wait for it on the event loop.
+LARGE_TEXT_CHARS = 20_000
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A finding, the part of the request that it stands in, and what was done about it."""
+
+    judged: Judged
+    would_have: Action | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the finding as it travels in JSON."""
+        found = self.judged.found
+        shown = {
+            "entity": found.entity,
+            "start": found.start,
+            "end": found.end,
+            "score": round(found.score, 3),
+            "field": self.judged.field,
+            "action": self.judged.action,
+        }
+        return shown if self.would_have is None else {**shown, "would_have": self.would_have}
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A text that may go in, as it may go in, what was found, and the receipt of the decision."""
+
+    text: str
+    findings: list[Located]
+    receipt: str
+    would_have: Action | None = None
+
+
+class DecisionRecord(Protocol):
+    """Keeps what is decided."""
+
+    def enter(self, decision: Decision, situation: Situation, texts: Mapping[str, str], key_prefix: str | None) -> str:
+        """Record a decision about `texts`, by field, and return its receipt."""
+        ...
+
+
+def ignore_decision(_decision: Decision) -> None:
+    """Do nothing about a decision beyond what it says."""
+
+
+class Door:
+    """Lets texts in, or refuses them. Where the scanner cannot judge, nothing passes."""
+
+    def __init__(
+        self,
+        scanner: Scanner,
+        policy: Callable[[], Policy],
+        alerts: AlertEngine,
+        ledger: DecisionRecord,
+        seals: Seals,
+        *,
+        secrets: frozenset[str],
+        on_decision: Callable[[Decision], None] = ignore_decision,
+    ) -> None:
+        """Take the parts; `policy` gives the one in force, and `secrets` are the entities that are no personal data."""
+        self._on_decision = on_decision
+        self._scanner = scanner
+        self._policy = policy
+        self._alerts = alerts
+        self._ledger = ledger
+        self._seals = seals
+        self._secrets = secrets
+
+    async def admit(self, situation: Situation, field: str, text: str, options: str | None = None) -> Admitted:
+        """Let a text in, changed where the policy says so, and with it the key that it will be kept under.
+
+        `options` came with it and is judged with it; like the key, it comes in as it is or not at all.
+
+        Raises:
+            PersonalDataFound: the policy does not let it in.
+            TooLarge: it is longer than the scanner takes.
+            ScanImpossible: the scanner could not judge it in time.
+        """
+        texts = {field: text} if situation.key is None else {KEY_FIELD: situation.key, field: text}
+        if options is not None:
+            texts[OPTIONS_FIELD] = options
+        return await self._judge(situation, field, texts)
+
+    async def let_out(self, situation: Situation, result: str) -> Admitted:
+        """Let out what a processor made, changed where the policy says so; the key was judged when it came in.
+
+        Raises:
+            ResultRefused: the policy does not let it out.
+            TooLarge: it is longer than the scanner takes.
+            ScanImpossible: the scanner could not judge it in time.
+        """
+        return await self._judge(situation, RESULT_FIELD, {RESULT_FIELD: result})
+
+    async def _judge(self, situation: Situation, field: str, texts: Mapping[str, str]) -> Admitted:
+        text = texts[field]
+        findings = {name: await self.scan(given, _name_of(name, situation)) for name, given in texts.items()}
+        policy = self._policy()
+        decision = policy.decide(situation, findings)
+        self._on_decision(decision)
+        tell_decision(decision)
+        receipt = self._ledger.enter(decision, situation, texts, policy.prefix_of(situation.key))
+        if not decision.judged:
+            return Admitted(text, [], receipt)
+        await self._act(decision, texts, receipt)
+        judged = [one for one in decision.judged if one.field == field]
+        tenant = policy.tenant_of(situation)
+        return Admitted(
+            treat(text, judged, self._seals.tools_of(tenant)), _located(decision), receipt, decision.strictest_withheld
+        )
+
+    async def scan(self, text: str, key: str | None = None) -> list[Finding]:
+        """Return what the scanner finds, without any consequence.
+
+        Raises:
+            TooLarge: it is longer than the scanner takes.
+            ScanImpossible: the scanner could not judge it in time.
+        """
+        return await self._within_bounds(self._scanner.scan, text, key)
+
+    async def explain(self, text: str, key: str | None = None) -> list[Explanation]:
+        """Return what `scan` returns, with the reasons of each finding. Raises what `scan` raises."""
+        return await self._within_bounds(self._scanner.explain, text, key)
+
+    @staticmethod
+    async def _within_bounds(look: Callable[..., list[Found]], text: str, key: str | None) -> list[Found]:
+        try:
+            if len(text) > LARGE_TEXT_CHARS:
+                return await asyncio.to_thread(look, text, key=key)
+            return look(text, key=key)
+        except TextTooLarge as error:
+            raise TooLarge(f"A text may have at most {error.limit:,} characters.") from error
+        except ScanBudgetExceeded as error:
+            raise ScanImpossible("The text could not be checked within the time allowed, so it was refused.") from error
+
+    async def refuse_findings(self, field: str, text: str) -> None:
+        """Refuse a text in which anything is found, whatever the policy says: it is for people to read.
+
+        Raises:
+            PersonalDataFound: something was found.
+        """
+        judged = [Judged(field, found, Action.BLOCK) for found in await self.scan(text)]
+        if judged:
+            decision = Decision("", judged)
+            tell_decision(decision)
+            await self._act(decision, {field: text}, None)
+
+    async def _act(self, decision: Decision, texts: Mapping[str, str], receipt: str | None) -> None:
+        if not decision.suspicious:
+            return
+        alert = await self._alert(decision, texts)
+        if decision.outcome is Outcome.BLOCKED:
+            blocking = [one for one in decision.judged if one.action is Action.BLOCK]
+            is_result = RESULT_FIELD in texts
+            kind, way = (ResultRefused, "go out") if is_result else (PersonalDataFound, "come in")
+            raise kind(
+                f"The {_fields(blocking)} {_hold(blocking)} what may not {way}: {_entities(blocking)}. "
+                "Nothing was stored.",
+                findings=[located.as_dict() for located in _located(decision)],
+                alert_id=alert.id,
+                **({} if receipt is None else {"receipt": receipt}),
+            )
+
+    async def _alert(self, decision: Decision, texts: Mapping[str, str]) -> Alert:
+        suspicious = decision.suspicious
+        surest = max(suspicious, key=lambda one: one.found.score)
+        return await self._alerts.raise_alert(
+            self._kind_of(suspicious),
+            f"{_entities(suspicious)} in the {_fields(suspicious)} of a request; {_told(decision, texts)}.",
+            entities=sorted({one.found.entity for one in suspicious}),
+            fingerprint=self._seals.fingerprint(value_of(surest, texts)),
+            severity=self._severity_of(suspicious),
+            **current_origin(),
+        )
+
+    def _kind_of(self, suspicious: list[Judged]) -> AlertType:
+        is_secret = any(one.found.entity in self._secrets for one in suspicious)
+        return AlertType.SECRET if is_secret else AlertType.PERSONAL_DATA
+
+    def _severity_of(self, suspicious: list[Judged]) -> Severity:
+        order = list(Severity)
+        asked = [
+            Severity(one.severity) if one.severity else DEFAULT_SEVERITY[self._kind_of([one])] for one in suspicious
+        ]
+        return max(asked, key=order.index)
+
+
+TOLD = {
+    Action.REDACT: "redacted",
+    Action.HASH: "hashed",
+    Action.TOKENIZE: "tokenized",
+    Action.MASK: "masked",
+    Action.ALERT: "as it came",
+    Action.IGNORE: "ignored",
+}
+
+
+def _told(decision: Decision, texts: Mapping[str, str]) -> str:
+    if decision.outcome is Outcome.BLOCKED:
+        return "it was refused"
+    way = "out" if RESULT_FIELD in texts else "in"
+    if decision.is_dry_run:
+        return f"it was let {way} as it came, in a dry run; the policy says {decision.strictest_withheld}"
+    taken = ", ".join(f"{entity} {TOLD[action]}" for entity, action in decision.actions.items())
+    return f"it was let {way}: {taken}"
+
+
+def _name_of(field: str, situation: Situation) -> str | None:
+    # The key says what the value may be, and nothing says what the key may be, or the options.
+    return None if field in {KEY_FIELD, OPTIONS_FIELD} else situation.key
+
+
+def _located(decision: Decision) -> list[Located]:
+    return [Located(one, withheld) for one, withheld in decision.with_withheld]
+
+
+def _entities(judged: list[Judged]) -> str:
+    return ", ".join(sorted({one.found.entity for one in judged}))
+
+
+def _fields(judged: list[Judged]) -> str:
+    return " and the ".join(dict.fromkeys(one.field for one in judged))
+
+
+def _hold(judged: list[Judged]) -> str:
+    fields = {one.field for one in judged}
+    return "holds" if len(fields) == 1 and fields != {OPTIONS_FIELD} else "hold"

@@ -1,0 +1,1 @@
+"""Erases everything that is stored about a subject."""

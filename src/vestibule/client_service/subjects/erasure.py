@@ -1,0 +1,94 @@
+"""The use case of erasing a subject: every stored value, token and result that holds a value."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+
+import structlog
+
+from vestibule.alerts import AlertEngine, AlertType, current_origin
+from vestibule.client_service.subjects.stored_results import TaskResults
+from vestibule.contracts.subjects import MAX_FORMS, ErasePage, SubjectSearch
+from vestibule.database_client.entries import DatabaseGateway
+
+# The most of a page; it ends earlier where its values are long.
+PAGE = 200
+
+FormsOf = Callable[[str], Iterable[str]]
+EraseSome = Callable[[list[str], int, str | None], Awaitable[ErasePage]]
+EraseFew = Callable[[SubjectSearch], Awaitable[ErasePage]]
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """How much was searched, and how much of it is gone."""
+
+    entries_examined: int
+    entries_erased: int
+    results_examined: int
+    results_erased: int
+
+
+class Erasure:
+    """Erases what holds a value, as it came, as a token, or as a keyed hash."""
+
+    def __init__(
+        self,
+        database: DatabaseGateway,
+        erase_tasks: EraseSome,
+        erase_schedules: EraseFew,
+        results: TaskResults,
+        *,
+        alerts: AlertEngine,
+        forms_of: FormsOf,
+    ) -> None:
+        """Take the parts; `erase_tasks` does it page by page in the ledger, and `results` are the copies in Redis."""
+        self._database = database
+        self._erase_tasks = erase_tasks
+        self._erase_schedules = erase_schedules
+        self._results = results
+        self._alerts = alerts
+        self._forms_of = forms_of
+
+    async def erase(self, value: str) -> Erased:
+        """Erase every entry and every result that holds `value` in any form, and return the counts.
+
+        Raises:
+            Unavailable: a part does not answer; what was erased until then stays erased, and it can be asked again.
+        """
+        search = SubjectSearch([value, *self._forms_of(value)])
+        entries = await _erase_all(self._database.erase, search.forms)
+        # They count as entries: a caller has stored them.
+        schedules = await self._erase_schedules(search)
+        entries.examined += schedules.examined
+        entries.erased += schedules.erased
+        tasks = await _erase_all(self._erase_tasks, search.forms)
+        await self._results.erase(search)
+        erased = Erased(entries.examined, entries.erased, tasks.examined, tasks.erased)
+        structlog.contextvars.bind_contextvars(entries_erased=entries.erased, results_erased=tasks.erased)
+        await self._alerts.raise_alert(
+            AlertType.SUBJECT_ERASED,
+            f"A subject was erased: {entries.erased} entries and {tasks.erased} results are gone.",
+            **current_origin(),
+        )
+        return erased
+
+
+async def _erase_all(erase: EraseSome, forms: list[str]) -> ErasePage:
+    examined = erased = 0
+    for start in range(0, len(forms), MAX_FORMS):
+        some = await _erase_some(erase, forms[start : start + MAX_FORMS])
+        examined = max(examined, some.examined)
+        erased += some.erased
+    return ErasePage(examined=examined, erased=erased)
+
+
+async def _erase_some(erase: EraseSome, forms: list[str]) -> ErasePage:
+    examined = erased = 0
+    cursor: str | None = None
+    while True:
+        page = await erase(forms, PAGE, cursor)
+        examined += page.examined
+        erased += page.erased
+        cursor = page.cursor
+        if cursor is None:
+            return ErasePage(examined=examined, erased=erased)

@@ -1,0 +1,322 @@
+"""The use cases of tasks: accept one, tell how far it has come, wait for it, list, cancel, send again, drop."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+import structlog
+from redis.exceptions import RedisError
+
+from vestibule.client_service.queue.dispatcher import TaskSender
+from vestibule.client_service.queue.end_listener import TaskEndings
+from vestibule.client_service.queue.queue_view import QueueView, Trace
+from vestibule.client_service.queue.task_message import TaskMessage
+from vestibule.client_service.settings import QueueSettings
+from vestibule.client_service.task_service.outcomes import (
+    UNFINISHED_STATES,
+    Outcome,
+    at,
+    describe,
+    open_outcome,
+    with_outcome,
+)
+from vestibule.client_service.task_service.relay import FIRST_LOOK_S
+from vestibule.client_service.webhooks.repository import CallbackBook
+from vestibule.contracts.errors import KeyNotFound, ResultExpired, TaskConflict, TaskNotFound, Unavailable
+from vestibule.contracts.task_ledger import LedgerTask, NewTask, TaskChange
+from vestibule.contracts.tasks import Priority, TaskPage, TaskState, TaskStatus
+from vestibule.contracts.work import WorkTerms
+from vestibule.database_client.tasks import TaskLedgerGateway
+from vestibule.encryption import CannotOpen, Sealer
+from vestibule.service_kit.tracing.tracing import current_traceparent
+
+# Redis tells of an end at once. Whoever waits looks again now and then all the same, should a word have been lost.
+LOOK_EVERY_S = 1.0
+# Of a task that is done and settled in a moment, nobody tells.
+LOOK_SOON_S = 0.05
+REDIS_PATIENCE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What shall be done: with the given data or with the value under a key, when, and how urgently."""
+
+    tenant: str
+    processor: str
+    data: str | None = None
+    key: str | None = None
+    priority: Priority = Priority.NORMAL
+    delay_s: float = 0.0
+    unique_keys: Sequence[str] = ()
+    unique_for_s: float | None = None
+    task_id: str | None = None
+    terms: WorkTerms | None = None
+    callback: str | None = None
+
+
+class TaskDesk:
+    """Serves callers. Every method raises `Unavailable` where the ledger does not answer."""
+
+    def __init__(
+        self,
+        ledger: TaskLedgerGateway,
+        queue: QueueView,
+        endings: TaskEndings,
+        sender: TaskSender,
+        *,
+        settings: QueueSettings,
+        sealer: Sealer,
+        callbacks: CallbackBook,
+    ) -> None:
+        self._ledger = ledger
+        self._queue = queue
+        self._endings = endings
+        self._sender = sender
+        self._settings = settings
+        self._sealer = sealer
+        self._callbacks = callbacks
+
+    async def accept(self, work: Work) -> str:
+        """Record work and return the id of its task; it is on disk then and will be done.
+
+        Raises:
+            KeyNotFound: nothing is stored under the key.
+        """
+        task = _new_task(work)
+        # First, so that no task is accepted whose caller would not be told; without its task a callback is forgotten.
+        await self._owe(work, task.task_id)
+        recorded = await self._ledger.accept(task)
+        if recorded.is_key_unknown:
+            raise KeyNotFound("Nothing is stored under that key.")
+        if recorded.task_id != task.task_id:
+            await self._owe(work, recorded.task_id)
+        structlog.contextvars.bind_contextvars(task_id=recorded.task_id)
+        data = work.data if work.data is not None else recorded.data
+        if recorded.is_new and task.sent_at is not None and data is not None:
+            self._sender.offer(_message(task, data))
+        return recorded.task_id
+
+    async def read(self, task_id: str, tenant: str) -> TaskStatus:
+        """Return what is known of a task.
+
+        Raises:
+            TaskNotFound: no task of that id was accepted here from that tenant.
+            ResultExpired: it was, and its result is not kept any more.
+        """
+        task = await self._find(task_id, tenant)
+        return describe(task) if task.state.is_end else await self._look(describe(task))
+
+    async def wait(self, task_id: str, tenant: str, wait_s: float) -> TaskStatus:
+        """Return what is known of a task when it has ended, or after `wait_s` seconds. Raises what `read` raises."""
+        if not wait_s:
+            return await self.read(task_id, tenant)
+        async for status in self.follow(task_id, tenant, wait_s):
+            known = status
+        return known
+
+    async def follow(self, task_id: str, tenant: str, wait_s: float) -> AsyncIterator[TaskStatus]:
+        """Yield what is known of a task now and after each change, until it has ended or `wait_s` seconds are over.
+
+        Raises what `read` raises.
+        """
+        deadline = time.monotonic() + wait_s
+        status = await self.read(task_id, tenant)
+        yield status
+        if status.has_ended:
+            return
+        async with self._endings.of(task_id) as is_news:
+            while (left_s := deadline - time.monotonic()) > 0:
+                look_after_s = LOOK_SOON_S if status.is_settling else LOOK_EVERY_S
+                try:
+                    await asyncio.wait_for(is_news.wait(), min(left_s, look_after_s))
+                    is_news.clear()
+                    later = await self._look_after_news(status, tenant)
+                except TimeoutError:
+                    later = await self.read(task_id, tenant)
+                if later != status:
+                    yield later
+                status = later
+                if status.has_ended:
+                    return
+
+    async def page(self, tenant: str | None, states: Sequence[TaskState], limit: int, cursor: str | None) -> TaskPage:
+        """Return a tenant's tasks, the newest first and without results; those of all with no tenant."""
+        page = await self._ledger.page(tenant, states, limit, cursor)
+        return TaskPage(tasks=[describe(task) for task in page.tasks], cursor=page.cursor)
+
+    async def cancel(self, task_id: str, tenant: str) -> TaskStatus:
+        """End a task that has not ended. One that runs goes on; what it comes to does not count.
+
+        Raises:
+            TaskNotFound: no task of that id was accepted here from that tenant.
+            TaskConflict: it has ended already.
+        """
+        task = await self._find(task_id, tenant)
+        keep_s = self._settings.task_record_expires_s
+        await self._change(
+            task,
+            TaskChange(
+                task_id=task_id,
+                from_states=UNFINISHED_STATES,
+                state=TaskState.CANCELLED,
+                finished_at=time.time(),
+                keep_result_s=keep_s,
+                keep_s=keep_s,
+            ),
+        )
+        try:
+            async with asyncio.timeout(REDIS_PATIENCE_S):
+                await self._queue.mark_cancelled(task_id, keep_s)
+        except (RedisError, OSError, TimeoutError):
+            # A worker may take it all the same, in vain: the ledger knows the end already.
+            structlog.get_logger("vestibule.tasks").info("cancelled_without_queue", task_id=task_id)
+        return await self.read(task_id, tenant)
+
+    async def send_again(self, task_id: str, tenant: str) -> TaskStatus:
+        """Have a task that failed, is dead or was cancelled done anew, with all its attempts.
+
+        Raises:
+            TaskNotFound: no task of that id was accepted here from that tenant.
+            TaskConflict: it is under way, has succeeded, or its data is not kept any more.
+            Unavailable: the queue does not answer.
+        """
+        task = await self._find(task_id, tenant)
+        await self._forget(task_id)
+        await self._change(
+            task,
+            TaskChange(
+                task_id=task_id,
+                from_states=[TaskState.FAILED, TaskState.DEAD, TaskState.CANCELLED],
+                state=TaskState.QUEUED,
+                due_in_s=0,
+                attempts=0,
+            ),
+        )
+        return await self.read(task_id, tenant)
+
+    async def drop(self, task_id: str, tenant: str) -> TaskStatus:
+        """Take a task out of the dead letters for good: it counts as failed, and its data is gone.
+
+        Raises:
+            TaskNotFound: no task of that id was accepted here from that tenant.
+            TaskConflict: it is not dead.
+        """
+        task = await self._find(task_id, tenant)
+        keep_s = self._settings.task_record_expires_s
+        await self._change(
+            task,
+            TaskChange(
+                task_id=task_id,
+                from_states=[TaskState.DEAD],
+                state=TaskState.FAILED,
+                error=task.error,
+                finished_at=task.finished_at,
+                keep_data=False,
+                keep_result_s=keep_s,
+                keep_s=keep_s,
+            ),
+        )
+        return await self.read(task_id, tenant)
+
+    async def _owe(self, work: Work, task_id: str) -> None:
+        if work.callback is not None:
+            await self._callbacks.add(task_id, work.tenant, work.callback, work.delay_s)
+
+    async def _find(self, task_id: str, tenant: str) -> LedgerTask:
+        task = await self._ledger.find(task_id) if _is_task_id(task_id) else None
+        if task is None or task.tenant != tenant:
+            raise TaskNotFound("No task of that id was accepted here.")
+        if task.has_expired:
+            raise ResultExpired("The task was done here, and its result is not kept any more.")
+        return task
+
+    async def _look(self, status: TaskStatus) -> TaskStatus:
+        """Bring a status up to what Redis knows: workers are ahead of the ledger."""
+        trace = await self._trace(status.task_id)
+        # What the ledger says is true, if not the latest.
+        return status if trace is None else _with_trace(status, trace, self._outcome(status.task_id, trace))
+
+    async def _look_after_news(self, status: TaskStatus, tenant: str) -> TaskStatus:
+        """Bring a status up to what Redis tells of; where it has missed a step, the ledger has it."""
+        trace = await self._trace(status.task_id)
+        outcome = None if trace is None else self._outcome(status.task_id, trace)
+        has_missed_attempts = outcome is not None and outcome.attempt > status.attempts + 1
+        if trace is None or trace.is_cancelled or has_missed_attempts:
+            return await self.read(status.task_id, tenant)
+        return _with_trace(status, trace, outcome)
+
+    async def _trace(self, task_id: str) -> Trace | None:
+        try:
+            async with asyncio.timeout(REDIS_PATIENCE_S):
+                return await self._queue.read(task_id)
+        except (RedisError, OSError, TimeoutError):
+            return None
+
+    def _outcome(self, task_id: str, trace: Trace) -> Outcome | None:
+        try:
+            return None if trace.result is None else open_outcome(self._sealer, task_id, trace.result)
+        except CannotOpen:
+            return None
+
+    async def _change(self, task: LedgerTask, step: TaskChange) -> None:
+        (is_taken,) = await self._ledger.change([step.model_copy(update={"tenant": task.tenant})])
+        if not is_taken:
+            raise TaskConflict("The task is in another state by now, or its data is not kept any more.")
+
+    async def _forget(self, task_id: str) -> None:
+        # What was there of its last run would be taken for the outcome of the next.
+        try:
+            async with asyncio.timeout(REDIS_PATIENCE_S):
+                await self._queue.forget([task_id])
+        except (RedisError, OSError, TimeoutError) as error:
+            raise Unavailable("queue", "The queue does not answer, so nothing was sent again.") from error
+
+
+def _with_trace(status: TaskStatus, trace: Trace, outcome: Outcome | None) -> TaskStatus:
+    if outcome is not None:
+        return with_outcome(status, outcome)
+    if trace.started_at is None or status.state is not TaskState.QUEUED:
+        return status
+    return status.model_copy(update={"state": TaskState.RUNNING, "started_at": at(trace.started_at)})
+
+
+def _new_task(work: Work) -> NewTask:
+    now = time.time()
+    is_due = work.delay_s <= 0
+    return NewTask(
+        task_id=work.task_id or str(uuid4()),
+        tenant=work.tenant,
+        processor=work.processor,
+        priority=work.priority,
+        data=work.data,
+        key=work.key,
+        terms=work.terms,
+        submitted_at=now,
+        sent_at=now if is_due else None,
+        due_in_s=FIRST_LOOK_S if is_due else work.delay_s,
+        unique_keys=list(work.unique_keys),
+        unique_for_s=work.unique_for_s,
+    )
+
+
+def _message(task: NewTask, data: str) -> TaskMessage:
+    return TaskMessage(
+        task.task_id,
+        data,
+        task.processor,
+        task.priority,
+        sent_at=task.submitted_at,
+        request_id=structlog.contextvars.get_contextvars().get("request_id"),
+        # Sent from elsewhere, where this request's trace is not known any more.
+        trace=current_traceparent(),
+        terms=task.terms,
+    )
+
+
+def _is_task_id(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False

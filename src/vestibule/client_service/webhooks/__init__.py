@@ -1,0 +1,1 @@
+"""Webhooks that notify callers of the end of their tasks."""

@@ -1,0 +1,153 @@
+"""Tells callers of the ends of their tasks: a signed post to the address that they gave, again and again for a day."""
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import structlog
+
+from vestibule.alerts import AlertEngine, AlertType
+from vestibule.alerts.channels.webhook import sign
+from vestibule.client_service.task_service.outcomes import describe
+from vestibule.client_service.webhooks.repository import CallbackBook, Known, Owed
+from vestibule.client_service.webhooks.rules import CallbackRules
+from vestibule.contracts.errors import Unavailable
+from vestibule.contracts.task_ledger import LedgerTask
+from vestibule.database_client.tasks import TaskLedgerGateway
+from vestibule.egress.guard import DeliveryFailed
+from vestibule.runtime.cancellation import cancel_all
+
+LOOK_EVERY_S = 0.5
+# While many are owed, looks are so far apart that listing them stays a small part of the work.
+OWED_A_SECOND = 1_000
+AT_ONCE = 16
+# A task is looked at again after as long as it has taken until then.
+LONGEST_LOOK_AGAIN_S = 30.0
+RETRY_FIRST_S, RETRY_LONGEST_S = 2.0, 3600.0
+# A callback that was recorded and whose task was not: its request was refused, or ended on the way.
+ORPHAN_AFTER_S = 60.0
+
+CallbackWatcher = Callable[[str], None]
+
+
+class CallbackPostman:
+    """Looks after what is owed. Any number of doors may: each callback goes to one at a time."""
+
+    def __init__(
+        self,
+        book: CallbackBook,
+        ledger: TaskLedgerGateway,
+        rules: CallbackRules,
+        alerts: AlertEngine,
+        on_attempt: CallbackWatcher,
+    ) -> None:
+        self._book = book
+        self._ledger = ledger
+        self._rules = rules
+        self._alerts = alerts
+        self._on_attempt = on_attempt
+        self._room = asyncio.Semaphore(AT_ONCE)
+        self._log = structlog.get_logger("vestibule.callbacks")
+
+    @asynccontextmanager
+    async def at_work(self) -> AsyncIterator[None]:
+        """Look after callbacks meanwhile; what is under way at the end is sent again by another door or later."""
+        working = asyncio.create_task(self._run())
+        try:
+            yield
+        finally:
+            await cancel_all(working)
+
+    async def _run(self) -> None:
+        while True:
+            owed = 0
+            try:
+                owed = await self.look()
+            except Unavailable:
+                pass  # said elsewhere; nothing is lost
+            except Exception:  # noqa: BLE001 - without it nobody would be told any more
+                self._log.exception("callbacks_failed")
+            await asyncio.sleep(max(LOOK_EVERY_S, owed / OWED_A_SECOND))
+
+    async def look(self) -> int:
+        """Tell whoever can be told now, and return how many callbacks are owed."""
+        due, owed = await self._book.due()
+        await asyncio.gather(*(self._look_after(known) for known in due))
+        return owed
+
+    async def _look_after(self, known: Known) -> None:
+        async with self._room:
+            task = await self._ledger.find(known.owed.task_id)
+            now = time.time()
+            if task is not None and task.state.is_end:
+                await self._tell(known, task, now)
+            elif task is None and now - known.owed.asked_at > ORPHAN_AFTER_S:
+                await self._book.remove(known)
+            else:
+                again_s = min(max(now - known.owed.asked_at, LOOK_EVERY_S), LONGEST_LOOK_AGAIN_S)
+                await self._book.take(known, known.owed.model_copy(update={"next_at": now + again_s}))
+
+    async def _tell(self, known: Known, task: LedgerTask, now: float) -> None:
+        attempts = known.owed.attempts + 1
+        changed = known.owed.model_copy(
+            update={
+                "attempts": attempts,
+                "next_at": now + _back_off_s(attempts),
+                "first_tried_at": known.owed.first_tried_at or now,
+            }
+        )
+        # Noted before it is sent: whoever dies meanwhile has it sent again, and by one door only.
+        taken = await self._book.take(known, changed)
+        if taken is None:
+            return
+        try:
+            await asyncio.to_thread(self._post, taken.owed, task)
+        except DeliveryFailed as error:
+            await self._put_off(taken, str(error))
+            return
+        self._on_attempt("delivered")
+        self._log.info("callback_delivered", task_id=task.task_id, attempts=attempts)
+        await self._book.remove(taken)
+
+    def _post(self, owed: Owed, task: LedgerTask) -> None:
+        body = json.dumps(_said_of(task)).encode()
+        now = str(int(time.time()))
+        headers = {
+            "Content-Type": "application/json",
+            "Idempotency-Key": task.task_id,
+            "X-Vestibule-Timestamp": now,
+            "X-Vestibule-Signature": f"sha256={sign(self._rules.key_of(owed.tenant).encode(), now, body)}",
+        }
+        try:
+            self._rules.guard.post(owed.url, body, headers)
+        except (ValueError, RuntimeError) as error:
+            raise DeliveryFailed(type(error).__name__) from error
+
+    async def _put_off(self, known: Known, reason: str) -> None:
+        owed = known.owed
+        self._log.warning("callback_not_delivered", task_id=owed.task_id, reason=reason, attempts=owed.attempts)
+        if owed.next_at - (owed.first_tried_at or owed.next_at) < self._rules.give_up_after_s:
+            self._on_attempt("failed")
+            return
+        self._on_attempt("given_up")
+        self._log.error("callback_given_up", task_id=owed.task_id, attempts=owed.attempts)
+        await self._book.remove(known)
+        await self._alerts.raise_alert(
+            AlertType.DELIVERY_FAILING,
+            f"The end of task {owed.task_id} could not be told to its caller in {owed.attempts} attempts.",
+            subject="callbacks",
+        )
+
+
+def _said_of(task: LedgerTask) -> dict[str, object]:
+    """Return what a callback says: everything about a task but its result, which takes a token to read."""
+    status = describe(task).model_dump(mode="json", exclude={"result"}, exclude_none=True)
+    return {**status, "status_url": f"/tasks/{task.task_id}"}
+
+
+def _back_off_s(attempts: int) -> float:
+    longest_s = min(RETRY_FIRST_S * 3.0 ** (attempts - 1), RETRY_LONGEST_S)
+    return longest_s * random.uniform(0.5, 1.0) + RETRY_FIRST_S  # noqa: S311 - chance here keeps no secret

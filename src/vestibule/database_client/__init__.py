@@ -1,0 +1,1 @@
+"""The way to the database service: entries and the task ledger."""

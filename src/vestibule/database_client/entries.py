@@ -1,0 +1,170 @@
+"""The way to the database service."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from vestibule.contracts.conditions import ALWAYS, Condition
+from vestibule.contracts.entries import (
+    BatchPair,
+    Deleted,
+    Entry,
+    EntryBatch,
+    History,
+    KeyPage,
+    Pair,
+    Written,
+    WrittenBatch,
+)
+from vestibule.contracts.errors import KeyNotFound, PreconditionFailed, TooLarge, Unavailable
+from vestibule.contracts.identity import OPERATION, Principal
+from vestibule.contracts.subjects import PAGE_TIMEOUT_S, ErasePage
+from vestibule.database_client.entry_writes import WriteGateway
+from vestibule.service_kit.http.service_client import PeerAnswer, PeerClient
+
+PART = "database"
+
+
+class DatabaseGateway:
+    """Reads and writes the entries of one tenant in the database service, on behalf of one caller."""
+
+    def __init__(self, peer: PeerClient, principal: Principal, writes: WriteGateway | None = None) -> None:
+        """Take the peer, on whose behalf it is called, and what takes plain writes of all callers together."""
+        self._peer = peer
+        self._principal = principal
+        self._writes = writes
+
+    async def write(self, pair: Pair, condition: Condition = ALWAYS, operation: str | None = None) -> Written:
+        """Keep a pair and return its version; it is on disk then.
+
+        Where `operation` is given, it is kept once, and what is repeated under it within a day is answered alike.
+
+        Raises:
+            PreconditionFailed: the entry is not what `condition` says.
+            Unavailable: the database service does not confirm it.
+        """
+        if condition is ALWAYS and operation is None and self._writes is not None:
+            return await self._writes.write(pair, self._principal)
+        body = pair.model_dump(exclude_none=True)
+        headers = {} if operation is None else {OPERATION: operation}
+        answer = await self._call("POST", "/write", body=body, condition=condition, headers=headers)
+        return Written.model_validate(_expect(answer, 200).body)
+
+    async def write_batch(self, pairs: Sequence[BatchPair]) -> list[Written]:
+        """Keep all of `pairs` or none, and return their versions; they are on disk then.
+
+        Raises:
+            PreconditionFailed: an entry has not the version that is expected; `index` says which.
+            Unavailable: the database service does not confirm it.
+        """
+        body = {"pairs": [pair.model_dump(exclude_none=True) for pair in pairs]}
+        answer = await self._call("POST", "/write/batch", body=body)
+        return WrittenBatch.model_validate(_expect(answer, 200).body).written
+
+    async def delete(self, key: str, condition: Condition = ALWAYS) -> Deleted:
+        """Remove the entry under `key`.
+
+        Raises:
+            PreconditionFailed: the entry is not what `condition` says.
+            Unavailable: the database service does not confirm it.
+        """
+        answer = await self._call("DELETE", "/delete", query={"key": key}, condition=condition)
+        return Deleted.model_validate(_expect(answer, 200).body)
+
+    async def keys(self, prefix: str, limit: int, cursor: str | None) -> KeyPage:
+        """Return a page of the keys that start with `prefix`.
+
+        Raises:
+            Unavailable: the database service does not answer.
+        """
+        query = {"prefix": prefix, "limit": str(limit)} | ({} if cursor is None else {"cursor": cursor})
+        return KeyPage.model_validate(_expect(await self._call("GET", "/keys", query=query), 200).body)
+
+    async def read(self, key: str) -> Entry:
+        """Return the entry under `key`.
+
+        Raises:
+            KeyNotFound: there is none.
+            Unavailable: the database service does not answer.
+        """
+        answer = await self._call("GET", "/read", query={"key": key})
+        if answer.status == 404:
+            raise KeyNotFound("Nothing is stored under that key.")
+        return Entry.model_validate(_expect(answer, 200).body)
+
+    async def read_many(self, keys: Sequence[str]) -> list[Entry | None]:
+        """Return the entries under `keys`, at most a batch of them, in that order; None where there is none.
+
+        Raises:
+            TooLarge: together they are too large for one answer.
+            Unavailable: the database service does not answer.
+        """
+        return (await self.read_batch(list(keys))).entries if keys else []
+
+    async def read_batch(self, keys: list[str]) -> EntryBatch:
+        """Return the entries under `keys` as they are at one moment.
+
+        Raises:
+            TooLarge: together they are too large for one answer.
+            Unavailable: the database service does not answer.
+        """
+        answer = await self._call("POST", "/read/batch", body={"keys": keys})
+        if answer.status == 413:
+            raise TooLarge("These values are too large for one answer; read fewer at once.")
+        return EntryBatch.model_validate(_expect(answer, 200).body)
+
+    async def history(self, key: str) -> History:
+        """Return what is known of the entry under `key`, the newest first.
+
+        Raises:
+            KeyNotFound: nothing is.
+            Unavailable: the database service does not answer.
+        """
+        answer = await self._call("GET", "/history", query={"key": key})
+        if answer.status == 404:
+            raise KeyNotFound("Nothing is known of that key.")
+        return History.model_validate(_expect(answer, 200).body)
+
+    async def watch(self, prefix: str, last_event_id: str | None) -> AsyncIterator[bytes]:
+        """Return the events of the entries that start with `prefix`, as they come.
+
+        Raises:
+            Unavailable: the database service does not answer; where it goes away later, the events end.
+        """
+        seen = {} if last_event_id is None else {"Last-Event-ID": last_event_id}
+        headers = self._principal.as_headers() | seen
+        return await self._peer.stream("/watch", query={"prefix": prefix}, headers=headers)
+
+    async def erase(self, forms: list[str], limit: int, cursor: str | None) -> ErasePage:
+        """Erase the entries of a page that hold one of `forms`.
+
+        Raises:
+            Unavailable: the database service does not confirm it.
+        """
+        query = {"limit": str(limit)} if cursor is None else {"limit": str(limit), "cursor": cursor}
+        answer = await self._call(
+            "POST", "/subjects/erase", query=query, body={"forms": forms}, timeout_s=PAGE_TIMEOUT_S
+        )
+        return ErasePage.model_validate(_expect(answer, 200).body)
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        condition: Condition = ALWAYS,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+    ) -> PeerAnswer:
+        said = {**self._principal.as_headers(), **condition.as_headers(), **(headers or {})}
+        return await self._peer.call(method, path, query=query, body=body, headers=said, timeout_s=timeout_s)
+
+
+def _expect(answer: PeerAnswer, status: int) -> PeerAnswer:
+    if answer.status == 412:
+        place = {"index": answer.body["index"]} if "index" in answer.body else {}
+        raise PreconditionFailed(answer.body["current_version"], **place)
+    # Every value was validated by the same rules before, so a refusal means that the two services do not fit together.
+    if answer.status != status:
+        raise Unavailable(PART, f"The database service refused the request ({answer.status}).")
+    return answer

@@ -1,0 +1,1 @@
+"""The HTTP API of the database service, one file a resource."""

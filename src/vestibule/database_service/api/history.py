@@ -1,0 +1,46 @@
+"""The routes for what was: the history of an entry, and what happens to entries from a position on."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request
+from starlette.responses import StreamingResponse
+
+from vestibule.contracts.entries import EVENT_STREAM, History
+from vestibule.contracts.errors import KeyNotFound
+from vestibule.database_service.api.request_parsing import KeyParameter, Prefix, SpacePart
+from vestibule.database_service.entries.change_stream import WatchDesk
+from vestibule.service_kit.auth.authentication import GuardedRoute, allow
+from vestibule.service_kit.openapi.descriptions import problem_responses
+
+router = APIRouter(route_class=GuardedRoute, tags=["entries"])
+
+
+@router.get(
+    "/history",
+    dependencies=[allow("read")],
+    responses=problem_responses(404, 422, 503),
+    response_model_exclude_none=True,
+)
+async def history(key: KeyParameter, space: SpacePart) -> History:
+    """Return what is known of an entry, the newest first."""
+    revisions = await space.history(key)
+    if not revisions:
+        raise KeyNotFound("Nothing is known of that key.")
+    return History(key=key, revisions=revisions)
+
+
+@router.get(
+    "/watch",
+    dependencies=[allow("read")],
+    responses=problem_responses(422, 503),
+    response_class=StreamingResponse,
+)
+async def watch(
+    request: Request,
+    space: SpacePart,
+    prefix: Prefix = "",
+    last_event_id: Annotated[str | None, Header(max_length=512, description="The last event that was seen")] = None,
+) -> StreamingResponse:
+    """Tell what happens to entries, as server-sent events, from now or from after the last event that was seen."""
+    desk: WatchDesk = request.app.state.watch_desk
+    return StreamingResponse(await desk.watch(space, prefix, last_event_id), media_type=EVENT_STREAM)

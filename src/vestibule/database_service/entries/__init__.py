@@ -1,0 +1,1 @@
+"""Entries: the store port, its backends, encryption, tenants and the change stream."""

@@ -1,0 +1,163 @@
+"""Calls of DynamoDB: bounded in time, and tried again where that is safe."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any, Self
+
+import structlog
+from aiobotocore.config import AioConfig
+from aiobotocore.session import get_session
+from botocore.exceptions import BotoCoreError, ClientError
+
+from vestibule.contracts.errors import TooLarge, Unavailable
+from vestibule.database_service.entries.dynamodb.address import DynamoDbAddress
+
+MAX_CONNECTIONS = 50
+FIRST_SERVER_ERROR = 500
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 0.5
+# Refused before anything was done.
+_THROTTLED = frozenset(
+    {
+        *("ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded", "Throttling"),
+        *("TransactionInProgressException", "TransactionConflictException"),
+    }
+)
+# Why a transaction did not happen that may happen now.
+_CONFLICTS = {None, "None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+_REASONS = {
+    "ResourceNotFoundException": "the table does not exist; `vestibule db migrate` makes it",
+    "AccessDeniedException": "the credentials do not allow it",
+    "UnrecognizedClientException": "the credentials are not known",
+    **dict.fromkeys(_THROTTLED, "it is throttled"),
+}
+_OF_MANY_TABLES = {"batch_get_item", "transact_get_items", "transact_write_items"}
+FAILURES = (ClientError, BotoCoreError, OSError, TimeoutError)
+
+
+class DynamoDbCalls:
+    """A client of DynamoDB. Every call ends within `timeout_s`, its repetitions included.
+
+    A call raises `refusal` where a condition was not met, and its `response` holds the item that did not meet it.
+    """
+
+    refusal = ClientError
+
+    def __init__(self, address: DynamoDbAddress, timeout_s: float) -> None:
+        self.table = address.table
+        self._address = address
+        self._timeout_s = timeout_s
+        self._open = AsyncExitStack()
+        self._client: Any = None
+        self._log = structlog.get_logger("vestibule.store")
+
+    async def __aenter__(self) -> Self:
+        config = AioConfig(
+            connect_timeout=self._timeout_s,
+            read_timeout=self._timeout_s,
+            max_pool_connections=MAX_CONNECTIONS,
+            # Repetitions are decided here: an update that was not answered may have been made.
+            retries={"total_max_attempts": 1},
+        )
+        client = get_session().create_client(
+            "dynamodb", region_name=self._address.region, endpoint_url=self._address.endpoint, config=config
+        )
+        self._client = await self._open.enter_async_context(client)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client = None
+        await self._open.aclose()
+
+    @property
+    def client(self) -> Any:
+        """The bare client, for what is no call about entries."""
+        if self._client is None:
+            raise RuntimeError("a store is used inside its own context")
+        return self._client
+
+    async def read(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Call what changes nothing; again as long as there is time.
+
+        Raises:
+            Unavailable: there was no answer in time.
+        """
+        return await self._repeat(method, parameters, is_harmless=True)
+
+    async def change(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Call what changes something; again only where it was refused before anything was done.
+
+        Raises:
+            refusal: a condition was not met.
+            Unavailable: it was not confirmed.
+        """
+        return await self._repeat(method, parameters, is_harmless="ClientRequestToken" in parameters)
+
+    async def _repeat(self, method: str, parameters: dict[str, Any], *, is_harmless: bool) -> dict[str, Any]:
+        call: Callable[..., Awaitable[dict[str, Any]]] = getattr(self.client, method)
+        named = parameters if method in _OF_MANY_TABLES else {"TableName": self.table, **parameters}
+        end = time.monotonic() + self._timeout_s
+        pause_s = FIRST_PAUSE_S
+        said: Exception | None = None
+        while True:
+            began = time.monotonic()
+            try:
+                async with asyncio.timeout(max(0.001, end - time.monotonic())):
+                    return await call(**named)
+            except FAILURES as error:
+                if _is_refusal(error):
+                    raise
+                if code_of(error) == "ValidationException" and "size" in str(error):
+                    raise TooLarge("These values are too large for one call of the store.") from error
+                wait_s = random.uniform(pause_s / 2, pause_s)  # noqa: S311 - it spreads callers, no more
+                may_repeat = _is_throttled(error) or (is_harmless and not _is_lasting(error))
+                if code_of(error):
+                    said = error
+                # Where there is no time for a whole call, the last answer tells more than silence.
+                took_s = time.monotonic() - began
+                if not may_repeat or time.monotonic() + wait_s + 2 * took_s >= end:
+                    raise self._unavailable((is_harmless and said) or error) from error
+            await asyncio.sleep(wait_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def _unavailable(self, error: Exception) -> Unavailable:
+        code = code_of(error)
+        self._log.error("store_call_failed", error=code or type(error).__name__)
+        reason = _REASONS.get(code, "it failed" if code else "it did not answer in time")
+        is_refused = code in _REASONS or _is_lasting(error)
+        written = "Nothing was written." if is_refused else "Whether something was written is not known."
+        return Unavailable("database", f"The store cannot serve: {reason}. {written}")
+
+
+def code_of(error: Exception) -> str:
+    """Return what DynamoDB calls the error, nothing where it did not answer."""
+    return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
+
+
+def _is_refusal(error: Exception) -> bool:
+    is_single = code_of(error) == "ConditionalCheckFailedException"
+    return is_single or "ConditionalCheckFailed" in _reasons_of(error)
+
+
+def _is_throttled(error: Exception) -> bool:
+    reasons = _reasons_of(error)
+    return code_of(error) in _THROTTLED or (bool(reasons) and reasons <= _CONFLICTS)
+
+
+def _is_lasting(error: Exception) -> bool:
+    """Say whether DynamoDB has understood the call and will always refuse it."""
+    if not isinstance(error, ClientError):
+        return False
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)) < FIRST_SERVER_ERROR
+
+
+def _reasons_of(error: Exception) -> set[str | None]:
+    """Return why a transaction was given up, nothing where it was none."""
+    if not isinstance(error, ClientError) or code_of(error) != "TransactionCanceledException":
+        return set()
+    return {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}

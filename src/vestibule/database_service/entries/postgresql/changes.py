@@ -1,0 +1,158 @@
+"""A change to the store, as the steps that the function in the database takes."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+
+from vestibule.contracts.conditions import ALWAYS, ANY, Condition, Tags
+from vestibule.contracts.errors import PreconditionFailed
+from vestibule.contracts.identity import RESERVED
+from vestibule.database_service.entries.store import Note, Write
+
+ABSENT = Condition.of_version(0)
+Action = Literal["write", "delete", "replace", "forget", "check"]
+
+
+class Step(NamedTuple):
+    """One thing to do to one entry, or to its version `target`, if it is as `condition` says.
+
+    `check` does nothing more, and `target` is then the last version that the key had, 0 where it had none.
+    """
+
+    action: Action
+    key: str
+    value: bytes | None = None
+    expires_at: datetime | None = None
+    author: str | None = None
+    target: int | None = None
+    condition: Condition = ALWAYS
+
+
+class StepOutcome(NamedTuple):
+    """What became of a step: the version that it found (refused) or gave, None where there was no entry."""
+
+    is_refused: bool
+    version: int | None
+
+
+# By the place of the step in its change; steps that were left out have none.
+StepOutcomes = dict[int, StepOutcome]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Steps that happen together or not at all, and what to tell the caller in the end."""
+
+    steps: Sequence[Step]
+    conclude: Callable[[StepOutcomes], Any]
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it sends."""
+        return sum(len(step.value or b"") + len(step.key) for step in self.steps)
+
+
+def write_of(write: Write) -> Change:
+    """Return the change that keeps one value; its answer is the version."""
+    return Change([_keep(write, write.condition)], lambda outcomes: _expect(outcomes[0]))
+
+
+def writes_of(writes: Sequence[Write]) -> Change:
+    """Return the change that keeps all values if all conditions hold; its answer is the versions."""
+    checks, places = _checks_of(writes)
+
+    def conclude(outcomes: StepOutcomes) -> list[int | None]:
+        _expect_all(places, outcomes)
+        return [outcomes[len(checks) + place].version for place in range(len(writes))]
+
+    return Change([*checks, *(_keep(write, ALWAYS) for write in writes)], conclude)
+
+
+def noted_writes_of(writes: Sequence[Write], note: Note, versions: Sequence[int]) -> Change:
+    """Return the change that keeps all values and a note of `versions`, if these are what they get and all conditions
+    hold; its answer is whether they are."""
+    checks, places = _checks_of([*writes, replace(note.as_write(versions), condition=ABSENT)])
+    turns = [Step("check", write.key, target=version - 1) for write, version in zip(writes, versions, strict=True)]
+    kept = [_keep(write, ALWAYS) for write in (*writes, note.as_write(versions))]
+
+    def conclude(outcomes: StepOutcomes) -> bool:
+        _expect_all(places, outcomes)
+        return len(checks) + len(turns) in outcomes
+
+    return Change([*checks, *turns, *kept], conclude)
+
+
+def replacement_of(key: str, value: str, version: int) -> Change:
+    """Return the change that gives a version another form; its answer is whether there was such a version."""
+    return Change([Step("replace", key, value.encode(), target=version)], _has_found)
+
+
+def removal_of(key: str, version: int) -> Change:
+    """Return the change that takes a version out of the history; its answer is whether there was such a version."""
+    return Change([Step("forget", key, target=version)], _has_found)
+
+
+def deletion_of(key: str, condition: Condition, author: str | None) -> Change:
+    """Return the change that removes an entry; its answer is whether there was one."""
+    step = Step("delete", key, author=author, condition=condition)
+    return Change([step], lambda outcomes: _expect(outcomes[0]) is not None)
+
+
+def columns_of(changes: Iterable[Change], earlier_kept: int) -> list[list[Any]]:
+    """Return all steps as the arrays that `vestibule.apply_changes` takes; services keep no earlier versions."""
+    rows = [
+        (number, 0 if step.key.startswith(RESERVED) else earlier_kept, *step[:6], *_stated(step.condition))
+        for number, change in enumerate(changes)
+        for step in change.steps
+    ]
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def outcomes_of(changes: Sequence[Change], rows: Iterable[tuple[int, bool, int | None]]) -> list[StepOutcomes]:
+    """Sort what the function returned, which counts all steps from 1, by change."""
+    places = [(number, place) for number, change in enumerate(changes) for place in range(len(change.steps))]
+    found: list[StepOutcomes] = [{} for _ in changes]
+    for step, is_refused, version in rows:
+        number, place = places[step - 1]
+        found[number][place] = StepOutcome(is_refused, version)
+    return found
+
+
+def _checks_of(writes: Sequence[Write]) -> tuple[list[Step], list[int]]:
+    """Return the steps that hold the conditions of writes, and the places of those writes."""
+    places = [place for place, write in enumerate(writes) if write.condition != ALWAYS]
+    return [Step("check", writes[place].key, condition=writes[place].condition) for place in places], places
+
+
+def _expect_all(places: Sequence[int], outcomes: StepOutcomes) -> None:
+    for step, place in enumerate(places):
+        if step in outcomes:
+            _expect(outcomes[step], place)
+
+
+def _keep(write: Write, condition: Condition) -> Step:
+    return Step("write", write.key, write.value.encode(), write.expires_at, write.author, condition=condition)
+
+
+def _has_found(outcomes: StepOutcomes) -> bool:
+    return outcomes[0].version is not None
+
+
+def _expect(outcome: StepOutcome, index: int | None = None) -> int | None:
+    if outcome.is_refused:
+        raise PreconditionFailed(outcome.version, **({} if index is None else {"index": index}))
+    return outcome.version
+
+
+def _stated(condition: Condition) -> tuple[str | None, str | None]:
+    return _versions(condition.match), _versions(condition.none_match)
+
+
+def _versions(tags: Tags | None) -> str | None:
+    """Return the versions that tags name as `,3,5,`; a tag that we never gave names none."""
+    if tags is None:
+        return None
+    if ANY in tags:
+        return ANY
+    return "".join([",", *(f"{tag.strip(chr(34))}," for tag in sorted(tags) if tag.strip('"').isdecimal())])

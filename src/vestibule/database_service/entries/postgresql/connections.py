@@ -1,0 +1,180 @@
+"""The connections to PostgreSQL: pooled, bounded in time, and made anew when the server is back."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from types import TracebackType
+from typing import Any, Self
+
+import asyncpg
+import structlog
+from asyncpg import Record
+from asyncpg.pool import PoolConnectionProxy
+
+from vestibule.database_service.entries.postgresql import schema
+from vestibule.database_service.entries.postgresql.address import PostgresqlAddress
+from vestibule.database_service.entries.postgresql.failures import (
+    CONNECTION_LOST,
+    FAILURES,
+    NOT_WRITABLE,
+    TRANSIENT,
+    name_of,
+    unavailable_for_reading,
+    unavailable_for_writing,
+)
+
+# How long a connection may take to cancel what was given up, before it is closed.
+RELEASE_TIMEOUT_S = 2
+MIGRATION_TIMEOUT_S = 60
+ATTEMPTS = 3
+
+
+class Connections:
+    """A pool of connections to a database whose tables are up to date.
+
+    Where the server does not answer at the start, every call tries to bring the tables up to date first.
+    """
+
+    def __init__(self, address: PostgresqlAddress, timeout_s: float) -> None:
+        self._address = address
+        self._timeout_s = timeout_s
+        self._pool: asyncpg.Pool[Record] | None = None
+        self._is_migrated = False
+        self._migrating = asyncio.Lock()
+        self._releases: set[asyncio.Task[None]] = set()
+        self._log = structlog.get_logger("vestibule.store")
+
+    async def __aenter__(self) -> Self:
+        # With no connection at first: it opens also where the server is away.
+        self._pool = await asyncpg.create_pool(
+            self._address.dsn,
+            min_size=0,
+            max_size=self._address.pool_size,
+            timeout=self._timeout_s,
+            command_timeout=self._timeout_s,
+            statement_cache_size=self._address.statement_cache_size,
+            server_settings={"application_name": "vestibule"},
+            reset=_keep_as_it_is,
+        )
+        try:
+            async with asyncio.timeout(MIGRATION_TIMEOUT_S):
+                await self._migrate()
+        except asyncpg.InvalidAuthorizationSpecificationError:
+            await self._close()
+            raise
+        except FAILURES as error:
+            self._log.warning("store_not_reached", address=str(self._address), error=name_of(error))
+        except BaseException:
+            await self._close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._close()
+
+    async def read(self, statement: str, *parameters: object) -> list[Record]:
+        """Run a statement that changes nothing, and return its rows.
+
+        Raises:
+            Unavailable: the server did not answer.
+        """
+        try:
+            try:
+                return await self.fetch(statement, *parameters)
+            except CONNECTION_LOST:  # reading again harms nobody, and the server may be back
+                return await self.fetch(statement, *parameters)
+        except FAILURES as error:
+            raise unavailable_for_reading(error) from error
+
+    async def change(self, statement: str, *parameters: object) -> list[Record]:
+        """Run a statement in a transaction of its own, and return its rows once it is on disk.
+
+        Raises:
+            Unavailable: the server did not confirm it.
+        """
+        try:
+            return await self.fetch(statement, *parameters)
+        except FAILURES as error:
+            self._log.error("store_write_failed", error=name_of(error))
+            raise unavailable_for_writing(error) from error
+
+    async def fetch(self, statement: str, *parameters: object) -> list[Record]:
+        """Run one statement, in a transaction of its own, and return its rows; again where it lost against another.
+
+        Raises:
+            Exception: one of `failures.FAILURES`.
+        """
+        async with asyncio.timeout(self._timeout_s):
+            if not self._is_migrated:
+                await self._migrate()
+            for attempt in range(1, ATTEMPTS + 1):
+                try:
+                    async with self._lent() as connection:
+                        return await self._run(connection, statement, parameters)
+                except TRANSIENT:
+                    if attempt == ATTEMPTS:
+                        raise
+        raise AssertionError("unreachable")
+
+    async def _run(self, connection: Any, statement: str, parameters: tuple[object, ...]) -> list[Record]:
+        rows: list[Record]
+        if self._address.prepares:
+            rows = await connection.fetch(statement, *parameters)
+        else:
+            # The unnamed statement is prepared and run in two messages, which a pooler keeps together in a transaction.
+            async with connection.transaction():
+                rows = await connection.fetch(statement, *parameters)
+        return rows
+
+    @asynccontextmanager
+    async def _lent(self) -> AsyncIterator["PoolConnectionProxy[Record]"]:
+        pool = self._open_pool()
+        connection = await pool.acquire()
+        try:
+            yield connection
+        except BaseException as error:
+            # It may have to be cancelled first, which the caller does not wait for.
+            release = asyncio.create_task(_give_back(pool, connection))
+            self._releases.add(release)
+            release.add_done_callback(self._releases.discard)
+            if isinstance(error, NOT_WRITABLE):
+                await pool.expire_connections()  # another server may take writes by now
+            raise
+        await pool.release(connection)
+
+    async def _migrate(self) -> None:
+        async with self._migrating:
+            if self._is_migrated:
+                return
+            async with self._lent() as connection:
+                if await schema.migrate(connection):
+                    self._log.info("store_migrated", address=str(self._address), shape=schema.newest_shape())
+            self._is_migrated = True
+
+    async def _close(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        try:
+            await asyncio.wait_for(pool.close(), self._timeout_s)
+        except FAILURES:
+            pool.terminate()
+        if self._releases:
+            await asyncio.wait(self._releases)
+
+    def _open_pool(self) -> "asyncpg.Pool[Record]":
+        if self._pool is None:
+            raise RuntimeError("a store is used inside its own context")
+        return self._pool
+
+
+async def _give_back(pool: "asyncpg.Pool[Record]", connection: "PoolConnectionProxy[Record]") -> None:
+    with suppress(*FAILURES):
+        await pool.release(connection, timeout=RELEASE_TIMEOUT_S)
+
+
+async def _keep_as_it_is(_connection: Any) -> None:
+    # Nothing here changes a connection for longer than a transaction, so cleaning it would be a round trip for nothing.
+    return None

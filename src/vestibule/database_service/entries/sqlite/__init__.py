@@ -1,0 +1,1 @@
+"""The parts of the SQLite store: its file and its schema."""

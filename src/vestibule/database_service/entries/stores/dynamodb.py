@@ -1,0 +1,315 @@
+"""The store that AWS runs: entries in a DynamoDB table, for several database services at once."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+from uuid import uuid4
+
+from vestibule.contracts.conditions import ALWAYS, Condition
+from vestibule.contracts.entries import Entry, KeyPage
+from vestibule.contracts.errors import PreconditionFailed, TooLarge, Unavailable
+from vestibule.database_service.entries.dynamodb.items import (
+    CONTENT,
+    EXPIRES,
+    EXPIRING,
+    EXPIRY_GROUP,
+    EXPIRY_INDEX,
+    KEY,
+    PARTITION,
+    PARTITIONS,
+    PLAIN_PARTITION,
+    PRESENT,
+    REMOVE_CONTENT,
+    VERSION,
+    Item,
+    condition_on,
+    content_of,
+    entry_of,
+    item_of,
+    now,
+    number,
+    partition_of,
+    place_of,
+    purge_at,
+    put_of,
+    update_of,
+    version_of,
+)
+from vestibule.database_service.entries.sqlite.database import SqliteFile
+from vestibule.database_service.entries.store import Note, StoreKind, WithoutPast, WithoutTransfer, Write, expect, hold
+from vestibule.database_service.settings import DatabaseSettings
+
+if TYPE_CHECKING:
+    from vestibule.database_service.entries.dynamodb.calls import DynamoDbCalls
+
+# DynamoDB takes transactions of 100 items.
+MAX_TOGETHER = 100
+MAX_ATTEMPTS = 20
+FIRST_CHARACTER, LAST_CHARACTER = "\1", "\U0010ffff"
+SWEEPS_AT_ONCE = 25
+
+
+class DynamoDbStore(WithoutPast, WithoutTransfer):
+    """Entries in a DynamoDB table; a batch is at most 100 entries, and a value at most 390 kB as it is kept."""
+
+    def __init__(self, calls: "DynamoDbCalls", task_file: Path) -> None:
+        self._calls = calls
+        self._known_partitions: set[str] = set()
+        # The ledger of tasks of this one service: what it does all the time would cost a call of AWS each time.
+        self.task_file = SqliteFile(task_file, lambda _connection: None)
+        self._parts = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        await self._parts.enter_async_context(self._calls)
+        await self._parts.enter_async_context(self.task_file)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._parts.aclose()
+
+    async def write(
+        self,
+        key: str,
+        value: str,
+        *,
+        expires_at: datetime | None = None,
+        condition: Condition = ALWAYS,
+        author: str | None = None,  # noqa: ARG002 - there is no history that would name it
+    ) -> int:
+        """Keep `value` under `key`; return its version.
+
+        Raises:
+            TooLarge: DynamoDB has no item of that size.
+        """
+        await self._know_partition(key)
+        stated, values = condition_on(condition)
+        update, content = update_of(Write(key, value, expires_at))
+        item = await self._update(key, update, stated, {**values, **content})
+        return int(item[VERSION]["N"])
+
+    async def write_many(self, writes: Sequence[Write], note: Note | None = None) -> list[int]:
+        """Keep all of `writes` with `note` or nothing; return their versions.
+
+        Raises:
+            TooLarge: there are more than DynamoDB changes in one transaction.
+        """
+        keys = [write.key for write in writes] + ([] if note is None else [note.key])
+        if len(keys) > MAX_TOGETHER:
+            raise TooLarge(f"This store keeps at most {MAX_TOGETHER} entries together; send fewer at once.")
+        for key in {partition_of(key): key for key in keys}.values():
+            await self._know_partition(key)
+        for _ in range(MAX_ATTEMPTS):
+            seen = await self._get(keys)
+            for index, write in enumerate(writes):
+                expect(write, version_of(seen.get(write.key)), index)
+            items = [item_of(write, seen.get(write.key)) for write in writes]
+            versions = [int(item[VERSION]["N"]) for item in items]
+            if note is not None:
+                note.expect_new(version_of(seen.get(note.key)), len(writes))
+                items.append(item_of(note.as_write(versions), seen.get(note.key)))
+            if await self._put_all([put_of(self._calls.table, item, seen.get(item[KEY]["S"])) for item in items]):
+                return versions
+        raise Unavailable("database", "Others write the same entries all the time. Nothing was written.")
+
+    async def read(self, key: str) -> Entry | None:
+        """Return the entry under `key`, or None."""
+        found = await self._calls.read("get_item", Key=place_of(key), ConsistentRead=True)
+        return entry_of(found.get("Item"))
+
+    async def read_many(self, keys: Sequence[str]) -> list[Entry | None]:
+        """Return the entries under `keys` as they are at one moment, and None where there is none.
+
+        Raises:
+            TooLarge: there are more than DynamoDB reads in one transaction.
+        """
+        asked = list(dict.fromkeys(keys))
+        if len(asked) > MAX_TOGETHER:
+            raise TooLarge(f"This store reads at most {MAX_TOGETHER} entries together; ask for fewer at once.")
+        places = [{"Get": {"TableName": self._calls.table, "Key": place_of(key)}} for key in asked]
+        found = await self._calls.read("transact_get_items", TransactItems=places) if places else {"Responses": []}
+        entries = (entry_of(response.get("Item")) for response in found["Responses"])
+        held = hold(entry for entry in entries if entry is not None)
+        return [held.get(key) for key in keys]
+
+    async def replace(self, key: str, value: str, version: int) -> bool:
+        """Put `value` in place of the one of that version; False where it is another by now."""
+        condition = f"{PRESENT} AND {VERSION} = :version"
+        values = {":content": content_of(value), ":version": number(version)}
+        return await self._update_if(key, f"SET {CONTENT} = :content", condition, values)
+
+    async def delete(
+        self,
+        key: str,
+        *,
+        condition: Condition = ALWAYS,
+        author: str | None = None,  # noqa: ARG002 - there is no history that would name it
+    ) -> bool:
+        """Remove the value under `key`; False where there was none."""
+        expression, values = condition_on(condition)
+        stated = f"{PRESENT} AND {expression}" if expression else PRESENT
+        try:
+            await self._update(key, REMOVE_CONTENT, stated, {**values, ":purge": purge_at(datetime.now(UTC))})
+        except PreconditionFailed as refusal:
+            version = refusal.extra["current_version"]
+            if version is None and condition.allows(None):
+                return False
+            raise
+        return True
+
+    async def sweep(self, limit: int) -> int:
+        """Remove at most `limit` values that have expired."""
+        found = await self._calls.read(
+            "query",
+            IndexName=EXPIRY_INDEX,
+            KeyConditionExpression=f"{EXPIRY_GROUP} = :group AND {EXPIRES} <= :now",
+            ExpressionAttributeValues={":group": EXPIRING, ":now": now()},
+            Limit=limit,
+        )
+        keys = [item[KEY]["S"] for item in found["Items"]]
+        swept = 0
+        for start in range(0, len(keys), SWEEPS_AT_ONCE):
+            swept += sum(await asyncio.gather(*map(self._expire, keys[start : start + SWEEPS_AT_ONCE])))
+        return swept
+
+    async def keys(self, prefix: str, limit: int, after: str | None) -> KeyPage:
+        """Return at most `limit` keys with `prefix` that come after `after`."""
+        first, *others = await self._partitions_of(prefix)
+        found = await self._keys_in(first, prefix, limit + 1, after or "")
+        in_order: list[str] = []
+        for partition in others:
+            is_behind = after is not None and partition < after and not after.startswith(partition)
+            if not is_behind and len(in_order) <= limit:
+                in_order += await self._keys_in(partition, prefix, limit + 1, after or "")
+        found = sorted([*found, *in_order])
+        return KeyPage(keys=found[:limit], cursor=found[limit - 1] if len(found) > limit else None)
+
+    async def _partitions_of(self, prefix: str) -> list[str]:
+        """Return the partitions that may hold keys with `prefix`: the plain one or the only one, then the others."""
+        own = partition_of(prefix)
+        if own != PLAIN_PARTITION:
+            return [own]
+        return [own, *(name for name in await self._keys_in(PARTITIONS, prefix, None, "") if name != own)]
+
+    async def _keys_in(self, partition: str, prefix: str, limit: int | None, after: str) -> list[str]:
+        values = {
+            ":partition": {"S": partition},
+            ":first": {"S": max(prefix, after, FIRST_CHARACTER)},
+            ":last": {"S": prefix + LAST_CHARACTER},
+        }
+        if values[":first"]["S"] > values[":last"]["S"]:
+            return []
+        found: list[str] = []
+        page: dict[str, Any] = {}
+        while limit is None or len(found) < limit:
+            page = await self._calls.read(
+                "query",
+                ConsistentRead=True,
+                KeyConditionExpression=f"{PARTITION} = :partition AND {KEY} BETWEEN :first AND :last",
+                FilterExpression=PRESENT,
+                ProjectionExpression=KEY,
+                ExpressionAttributeValues={**values, ":now": now()},
+                **({"ExclusiveStartKey": page["LastEvaluatedKey"]} if page else {}),
+                **({} if limit is None else {"Limit": limit - len(found) + 1}),
+            )
+            found += [item[KEY]["S"] for item in page["Items"] if item[KEY]["S"] > after]
+            if "LastEvaluatedKey" not in page:
+                break
+        return found if limit is None else found[:limit]
+
+    async def _know_partition(self, key: str) -> None:
+        """Write down that there is the partition of `key`, since DynamoDB lists none."""
+        name = partition_of(key)
+        if name in self._known_partitions:
+            return
+        item = {PARTITION: {"S": PARTITIONS}, KEY: {"S": name}, CONTENT: {"B": b""}, VERSION: number(1)}
+        await self._calls.change("put_item", Item=item)
+        self._known_partitions.add(name)
+
+    async def _get(self, keys: Sequence[str]) -> dict[str, Item]:
+        """Return the items of at most a hundred keys, each as it is when it is read."""
+        table = self._calls.table
+        found: dict[str, Item] = {}
+        asked: dict[str, Any] = {table: {"Keys": [place_of(key) for key in keys], "ConsistentRead": True}}
+        while asked:
+            page = await self._calls.read("batch_get_item", RequestItems=asked)
+            found.update({item[KEY]["S"]: item for item in page["Responses"].get(table, [])})
+            asked = page.get("UnprocessedKeys", {})
+        return found
+
+    async def _put_all(self, puts: list[Item]) -> bool:
+        """Put all items if each is still as it was seen; False where one is not."""
+        try:
+            # With a token DynamoDB makes the change once, however often it is asked.
+            await self._calls.change("transact_write_items", TransactItems=puts, ClientRequestToken=str(uuid4()))
+        except self._calls.refusal:
+            return False
+        return True
+
+    async def _expire(self, key: str) -> bool:
+        condition = f"attribute_exists({CONTENT}) AND {EXPIRES} <= :now"
+        return await self._update_if(key, REMOVE_CONTENT, condition, {":purge": purge_at(datetime.now(UTC))})
+
+    async def _update_if(self, key: str, update: str, condition: str, values: dict[str, Item]) -> bool:
+        try:
+            await self._update(key, update, condition, values)
+        except PreconditionFailed:
+            return False
+        return True
+
+    async def _update(self, key: str, update: str, condition: str | None, values: dict[str, Item]) -> Item:
+        stated = {} if condition is None else {"ConditionExpression": condition}
+        named = {**values, ":now": now()}
+        try:
+            answer = await self._calls.change(
+                "update_item",
+                Key=place_of(key),
+                UpdateExpression=update,
+                # DynamoDB refuses values that no expression names.
+                ExpressionAttributeValues={name: named[name] for name in named if name in f"{update} {condition}"},
+                ReturnValues="UPDATED_NEW",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                **stated,
+            )
+        except self._calls.refusal as refusal:
+            raise PreconditionFailed(version_of(refusal.response.get("Item"))) from None
+        attributes: Item = answer.get("Attributes", {})
+        return attributes
+
+
+def build(settings: DatabaseSettings) -> DynamoDbStore:
+    """Return the store in the table that the URL names.
+
+    Raises:
+        ValueError: the URL has an option that makes no sense.
+    """
+    # Loaded here, since the client is of no use to whoever keeps entries elsewhere.
+    from vestibule.database_service.entries.dynamodb.address import DynamoDbAddress  # noqa: PLC0415
+    from vestibule.database_service.entries.dynamodb.calls import DynamoDbCalls  # noqa: PLC0415
+
+    calls = DynamoDbCalls(DynamoDbAddress.parse(settings.database_url), settings.database_timeout_s)
+    return DynamoDbStore(calls, settings.data_dir / "tasks.db")
+
+
+async def migrate(settings: DatabaseSettings) -> bool:
+    """Make what the store needs on its server; False where it is there."""
+    from vestibule.database_service.entries.dynamodb import administration  # noqa: PLC0415 - for the command line alone
+
+    return await administration.migrate(settings)
+
+
+async def check(settings: DatabaseSettings) -> list[str]:
+    """Return what is not as the store needs it on its server."""
+    from vestibule.database_service.entries.dynamodb import administration  # noqa: PLC0415 - for the command line alone
+
+    return await administration.check(settings)
+
+
+STORE = StoreKind(
+    "dynamodb", "A DynamoDB table of AWS, which several database services can share.", build, migrate, check
+)

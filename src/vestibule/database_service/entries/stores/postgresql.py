@@ -1,0 +1,310 @@
+"""The store of many machines: entries in PostgreSQL, for several database services at once."""
+
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from datetime import datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from vestibule.contracts.conditions import ALWAYS, Condition
+from vestibule.contracts.entries import ChangeKind, Entry, KeyPage, Revision
+from vestibule.contracts.errors import TooLarge, Unavailable
+from vestibule.database_service.entries.change_notifier import Bell, wait_for
+from vestibule.database_service.entries.postgresql.changes import (
+    Change,
+    deletion_of,
+    noted_writes_of,
+    removal_of,
+    replacement_of,
+    write_of,
+    writes_of,
+)
+from vestibule.database_service.entries.store import (
+    MAX_READ_CHARS,
+    ChangePage,
+    KeyChange,
+    Note,
+    PositionLost,
+    StoreKind,
+    Write,
+)
+from vestibule.database_service.settings import DatabaseSettings
+
+if TYPE_CHECKING:
+    from vestibule.database_service.entries.postgresql.connections import Connections
+    from vestibule.database_service.entries.postgresql.group_commit import GroupCommit
+
+NUL = "\0"
+LAST_CHARACTER = "\U0010ffff"
+# ruff: noqa: S608 - the statements below are put together from these constants alone
+PRESENT = "value IS NOT NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())"
+READ = f"SELECT key, value, version, expires_at FROM vestibule.entries WHERE key = $1 AND {PRESENT}"
+# The sizes are known without reading the values, which are only sent where all of them have room.
+READ_MANY = f"""
+    WITH found AS (
+        SELECT key, value, version, expires_at, octet_length(value) AS size
+        FROM vestibule.entries WHERE key = ANY($1) AND {PRESENT}
+    )
+    SELECT key, CASE WHEN (SELECT sum(size) FROM found) <= $2 THEN value END AS value, version, expires_at FROM found
+"""
+LAST_VERSIONS = "SELECT key, version FROM vestibule.entries WHERE key = ANY($1)"
+KEYS = f"""
+    SELECT key FROM vestibule.entries WHERE key >= $1 AND key < $2 AND key > $3 AND {PRESENT}
+    ORDER BY key LIMIT $4
+"""
+# The lock comes first, since the rows need the number that it is taken with. What an import replaces has no past here.
+PUT = """
+    WITH begun AS MATERIALIZED (SELECT vestibule.begin_changes($1) AS last_change),
+    given AS (
+        SELECT * FROM unnest($2::text[], $3::bytea[], $4::bigint[], $5::timestamptz[])
+            WITH ORDINALITY AS given(key, value, version, expires_at, number)
+    ),
+    kept AS (
+        INSERT INTO vestibule.entries (key, value, version, written_at, expires_at, change)
+            SELECT key, value, version, clock_timestamp(), expires_at, last_change + number FROM begun, given
+        ON CONFLICT (key) DO UPDATE SET value = excluded.value, version = excluded.version,
+            written_at = excluded.written_at, written_by = NULL, expires_at = excluded.expires_at,
+            change = excluded.change
+            WHERE excluded.version > entries.version
+        RETURNING key
+    ),
+    forgotten AS (DELETE FROM vestibule.history USING kept WHERE history.key = kept.key)
+    SELECT count(*) FROM kept
+"""
+SWEEP = "SELECT vestibule.expire_entries($1, $2)"
+HISTORY = """
+    SELECT version, value, written_at, written_by, expires_at, expires_at <= clock_timestamp() AS has_expired FROM (
+        SELECT * FROM (SELECT version, value, written_at, written_by, expires_at
+            FROM vestibule.entries WHERE key = $1) AS entry
+        UNION ALL
+        SELECT version, value, written_at, written_by, expires_at FROM vestibule.history WHERE key = $1
+    ) AS revisions ORDER BY version DESC
+"""
+PURGE = "SELECT vestibule.purge_entries($1, $2, $3, $4)"
+LAST_CHANGE = "SELECT id, (SELECT coalesce(max(change), 0) FROM vestibule.entries) AS last FROM vestibule.era"
+CHANGES = """
+    SELECT change, key, version, value IS NULL AS has_ended, expires_at FROM vestibule.entries
+    WHERE change > $1 ORDER BY change LIMIT $2
+"""
+LOST = """
+    SELECT coalesce(max(change), 0) AS lost FROM vestibule.purges
+    WHERE starts_with(prefix, $1) OR starts_with($1, prefix)
+"""
+# What another service changes is looked for so often by those who wait.
+LOOK_INTERVAL_S = 0.5
+# No number of a change is longer than a 64-bit integer.
+MAX_DIGITS = 18
+MAX_ATTEMPTS = 20
+
+
+class PostgresqlStore:
+    """Entries in the schema `vestibule` of a PostgreSQL database; other services may use it at the same time."""
+
+    def __init__(self, connections: "Connections", group_commit: "GroupCommit") -> None:
+        self.connections = connections
+        self._group_commit = group_commit
+        self._bell = Bell()
+        self._parts = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        await self._parts.enter_async_context(self.connections)
+        await self._parts.enter_async_context(self._group_commit)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._parts.aclose()
+
+    async def write(
+        self,
+        key: str,
+        value: str,
+        *,
+        expires_at: datetime | None = None,
+        condition: Condition = ALWAYS,
+        author: str | None = None,
+    ) -> int:
+        """Keep `value` under `key`; return its version once it is on disk."""
+        version: int = await self._change(write_of(Write(key, value, expires_at, condition, author)))
+        return version
+
+    async def write_many(self, writes: Sequence[Write], note: Note | None = None) -> list[int]:
+        """Keep all of `writes` with `note` or nothing; return their versions once they are on disk."""
+        if note is None:
+            versions: list[int] = await self._change(writes_of(writes))
+            return versions
+        # The note is made here, so from versions that are still to be given: the change is refused if others get them.
+        for _ in range(MAX_ATTEMPTS):
+            rows = await self.connections.read(LAST_VERSIONS, [write.key for write in writes])
+            last = {row["key"]: row["version"] for row in rows}
+            versions = [last.get(write.key, 0) + 1 for write in writes]
+            if await self._change(noted_writes_of(writes, note, versions)):
+                return versions
+        raise Unavailable("database", "Others write the same entries all the time. Nothing was written.")
+
+    async def read(self, key: str) -> Entry | None:
+        """Return the entry under `key`, or None."""
+        if NUL in key:
+            return None
+        rows = await self.connections.read(READ, key)
+        return _entry(rows[0]) if rows else None
+
+    async def read_many(self, keys: Sequence[str]) -> list[Entry | None]:
+        """Return the entries under `keys` as they are at one moment, and None where there is none."""
+        rows = await self.connections.read(
+            READ_MANY, [key for key in dict.fromkeys(keys) if NUL not in key], MAX_READ_CHARS
+        )
+        if any(row["value"] is None for row in rows):
+            raise TooLarge("These values are too large for one answer; read fewer at once.")
+        held = {row["key"]: _entry(row) for row in rows}
+        return [held.get(key) for key in keys]
+
+    async def replace(self, key: str, value: str, version: int) -> bool:
+        """Put `value` in place of what `version` is, now or in the history, on disk; False where there is no such."""
+        is_replaced: bool = await self._group_commit.change(replacement_of(key, value, version))
+        return is_replaced
+
+    async def delete(self, key: str, *, condition: Condition = ALWAYS, author: str | None = None) -> bool:
+        """Remove the value under `key` and its history; False where there was none."""
+        is_deleted: bool = await self._change(deletion_of(key, condition, author))
+        return is_deleted
+
+    async def sweep(self, limit: int) -> int:
+        """Remove at most `limit` values that have expired, with their history."""
+        ((removed,),) = await self.connections.change(SWEEP, self._group_commit.lock_timeout_ms, limit)
+        if removed:
+            self._bell.ring()
+        return int(removed)
+
+    async def put(self, entries: Sequence[Entry]) -> int:
+        """Keep entries as they are elsewhere; return how many were newer than what is here."""
+        keys, contents = [one.key for one in entries], [one.value.encode() for one in entries]
+        versions, ends = [one.version for one in entries], [one.expires_at for one in entries]
+        parameters = (self._group_commit.lock_timeout_ms, keys, contents, versions, ends)
+        ((kept,),) = await self.connections.change(PUT, *parameters)
+        self._bell.ring()
+        return int(kept)
+
+    async def history(self, key: str) -> list[Revision]:
+        """Return what is known of `key`, the newest first."""
+        revisions = [_revision(row) for row in await self.connections.read(HISTORY, key)] if NUL not in key else []
+        # What has expired and was not swept yet has no past any more.
+        return revisions if revisions and revisions[0].kind is ChangeKind.WRITTEN else revisions[:1]
+
+    async def forget(self, key: str, version: int) -> bool:
+        """Remove an earlier version of an entry; False where there is no such."""
+        is_forgotten: bool = await self._group_commit.change(removal_of(key, version))
+        return is_forgotten
+
+    async def purge(self, prefix: str, before: datetime, limit: int) -> int:
+        """Remove at most `limit` traces of keys with `prefix` that ended before that time."""
+        parameters = (self._group_commit.lock_timeout_ms, prefix, before, limit)
+        ((purged,),) = await self.connections.change(PURGE, *parameters)
+        return int(purged)
+
+    async def changes(self, prefix: str, after: str | None, limit: int) -> ChangePage:
+        """Return what happened after a position to keys that start with `prefix`; the last change of each is shown."""
+        ((era, last),) = await self.connections.read(LAST_CHANGE)
+        if after is None:
+            return ChangePage([], f"{era}-{last}")
+        since = _change_at(after, era, last)
+        rows = await self.connections.read(CHANGES, since, limit)
+        # Last: what a purge removes while this reads is missing from the rows, and known to be.
+        ((lost,),) = await self.connections.read(LOST, prefix)
+        if since < lost:
+            raise PositionLost
+        found = [_key_change(row, era) for row in rows if row["key"].startswith(prefix)]
+        return ChangePage(found, f"{era}-{rows[-1]['change']}" if rows else after)
+
+    async def wait(self, position: str, timeout_s: float) -> None:
+        """Return when something has happened after `position`; what others change is known within half a second."""
+        end = time.monotonic() + timeout_s
+        while (left_s := end - time.monotonic()) > 0:
+            rung = self._bell.listen()
+            ((era, last),) = await self.connections.read(LAST_CHANGE)
+            if position != f"{era}-{last}":
+                return
+            await wait_for(rung, min(left_s, LOOK_INTERVAL_S))
+
+    async def keys(self, prefix: str, limit: int, after: str | None) -> KeyPage:
+        """Return at most `limit` keys with `prefix` that come after `after`."""
+        if NUL in prefix:
+            return KeyPage(keys=[])
+        rows = await self.connections.read(KEYS, prefix, prefix + LAST_CHARACTER, after or "", limit + 1)
+        found = [row["key"] for row in rows]
+        return KeyPage(keys=found[:limit], cursor=found[limit - 1] if len(found) > limit else None)
+
+    async def _change(self, change: Change) -> Any:
+        outcome = await self._group_commit.change(change)
+        self._bell.ring()
+        return outcome
+
+
+def _entry(row: Any) -> Entry:
+    return Entry(key=row["key"], value=row["value"].decode(), version=row["version"], expires_at=row["expires_at"])
+
+
+def _revision(row: Any) -> Revision:
+    if row["has_expired"]:
+        return Revision(version=row["version"], kind=ChangeKind.EXPIRED, at=row["expires_at"])
+    has_ended = row["value"] is None
+    return Revision(
+        version=row["version"],
+        kind=ChangeKind.DELETED if has_ended else ChangeKind.WRITTEN,
+        at=row["written_at"],
+        by=row["written_by"],
+        value=None if has_ended else row["value"].decode(),
+        expires_at=row["expires_at"],
+    )
+
+
+def _key_change(row: Any, era: str) -> KeyChange:
+    ended = ChangeKind.DELETED if row["expires_at"] is None else ChangeKind.EXPIRED
+    kind = ended if row["has_ended"] else ChangeKind.WRITTEN
+    return KeyChange(row["key"], row["version"], kind, f"{era}-{row['change']}")
+
+
+def _change_at(position: str, era: str, last: int) -> int:
+    of_era, _, number = position.partition("-")
+    is_number = number.isascii() and number.isdecimal() and len(number) <= MAX_DIGITS
+    if of_era != era or not is_number or int(number) > last:
+        raise PositionLost
+    return int(number)
+
+
+def build(settings: DatabaseSettings) -> PostgresqlStore:
+    """Return the store in the database that the URL names.
+
+    Raises:
+        ValueError: the URL has an option that makes no sense.
+    """
+    # Loaded here, since the driver is of no use to whoever keeps entries elsewhere.
+    from vestibule.database_service.entries.postgresql.address import PostgresqlAddress  # noqa: PLC0415
+    from vestibule.database_service.entries.postgresql.connections import Connections  # noqa: PLC0415
+    from vestibule.database_service.entries.postgresql.group_commit import GroupCommit  # noqa: PLC0415
+
+    connections = Connections(PostgresqlAddress.parse(settings.database_url), settings.database_timeout_s)
+    # The server gives up waiting before we do, so that most who waited in vain know that nothing was written.
+    lock_timeout_ms = int(settings.database_timeout_s * 750)
+    return PostgresqlStore(connections, GroupCommit(connections, lock_timeout_ms, max(0, settings.keep_versions - 1)))
+
+
+async def migrate(settings: DatabaseSettings) -> bool:
+    """Make what the store needs on its server; False where it is there."""
+    from vestibule.database_service.entries.postgresql import administration  # noqa: PLC0415 - for the command line alone
+
+    return await administration.migrate(settings)
+
+
+async def check(settings: DatabaseSettings) -> list[str]:
+    """Return what is not as the store needs it on its server."""
+    from vestibule.database_service.entries.postgresql import administration  # noqa: PLC0415 - for the command line alone
+
+    return await administration.check(settings)
+
+
+STORE = StoreKind(
+    "postgresql", "A PostgreSQL database, which several database services can share.", build, migrate, check
+)

@@ -1,0 +1,325 @@
+"""The store of one machine: entries in one SQLite file."""
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from vestibule.contracts.conditions import ALWAYS, Condition
+from vestibule.contracts.entries import ChangeKind, Entry, KeyPage, Revision
+from vestibule.contracts.errors import PreconditionFailed
+from vestibule.database_service.entries.change_notifier import Bell, wait_for
+from vestibule.database_service.entries.sqlite.database import Row, SqliteFile
+from vestibule.database_service.entries.sqlite.schema import prepare
+from vestibule.database_service.entries.store import (
+    ChangePage,
+    KeyChange,
+    Note,
+    PositionLost,
+    StoreKind,
+    Write,
+    expect,
+    hold,
+)
+from vestibule.database_service.settings import DatabaseSettings
+
+# ruff: noqa: S608 - the statements below are put together from these constants alone
+PRESENT = "value IS NOT NULL AND (expires_at IS NULL OR expires_at > :now)"
+NEXT_CHANGE = "(SELECT coalesce(max(change), 0) + 1 FROM entries)"
+WRITE = f"""
+    INSERT INTO entries (key, value, version, written_at, written_by, expires_at, change)
+    VALUES (?, ?, 1, ?, ?, ?, {NEXT_CHANGE})
+    ON CONFLICT (key) DO UPDATE
+    SET value = excluded.value, version = version + 1, written_at = excluded.written_at,
+        written_by = excluded.written_by, expires_at = excluded.expires_at, change = excluded.change
+    RETURNING version
+"""
+PUT = f"""
+    INSERT INTO entries (key, value, version, written_at, expires_at, change) VALUES (?, ?, ?, ?, ?, {NEXT_CHANGE})
+    ON CONFLICT (key) DO UPDATE
+    SET value = excluded.value, version = excluded.version, written_at = excluded.written_at, written_by = NULL,
+        expires_at = excluded.expires_at, change = excluded.change
+    WHERE excluded.version > version
+"""
+VERSION = f"SELECT version FROM entries WHERE key = :key AND {PRESENT}"
+READ = f"SELECT key, value, version, expires_at FROM entries WHERE key = :key AND {PRESENT}"
+READ_MANY = f"""
+    SELECT key, value, version, expires_at FROM entries
+    WHERE key IN (SELECT value FROM json_each(:keys)) AND {PRESENT}
+"""
+REPLACE = f"UPDATE entries SET value = :value WHERE key = :key AND version = :version AND {PRESENT} RETURNING version"
+REPLACE_EARLIER = "UPDATE history SET value = :value WHERE key = :key AND version = :version RETURNING version"
+DELETE = f"""
+    UPDATE entries SET value = NULL, written_at = :now, written_by = :author, expires_at = NULL, change = {NEXT_CHANGE}
+    WHERE key = :key AND {PRESENT} RETURNING version
+"""
+EXPIRED = "SELECT key FROM entries WHERE value IS NOT NULL AND expires_at <= :now LIMIT :limit"
+EXPIRE = f"""
+    UPDATE entries SET value = NULL, written_at = expires_at, written_by = NULL, change = {NEXT_CHANGE} WHERE key = :key
+"""
+# One lower bound for the index to begin at: of two it takes the first, and walks from there to the other.
+KEYS = f"""
+    SELECT key FROM entries
+    WHERE key >= max(:prefix, :after) AND key < :prefix || char(0x10FFFF) AND +key > :after AND {PRESENT}
+    ORDER BY key LIMIT :limit
+"""
+HISTORY = """
+    SELECT version, value, written_at, written_by, expires_at FROM entries WHERE key = :key
+    UNION ALL SELECT version, value, written_at, written_by, expires_at FROM history WHERE key = :key
+    ORDER BY version DESC
+"""
+FORGET = "DELETE FROM history WHERE key = :key AND version = :version RETURNING version"
+ENDED = """
+    SELECT key, change FROM entries
+    WHERE value IS NULL AND written_at < :before AND key >= :prefix AND key < :prefix || char(0x10FFFF)
+        AND change < (SELECT max(change) FROM entries)
+    LIMIT :limit
+"""
+PURGE = "DELETE FROM entries WHERE key = ?"
+LOSE = """
+    INSERT INTO purges (prefix, change) VALUES (?, ?)
+    ON CONFLICT (prefix) DO UPDATE SET change = max(change, excluded.change)
+"""
+LOST = """
+    SELECT max(change) FROM purges
+    WHERE substr(prefix, 1, length(:prefix)) = :prefix OR substr(:prefix, 1, length(prefix)) = prefix
+"""
+LAST_CHANGE = "SELECT id, (SELECT coalesce(max(change), 0) FROM entries) FROM era"
+CHANGES = """
+    SELECT change, key, version, value IS NULL, expires_at FROM entries
+    WHERE change > :after ORDER BY change LIMIT :limit
+"""
+
+
+class SqliteStore:
+    """Entries in a SQLite file, which others may keep tables of their own in."""
+
+    def __init__(self, path: Path, keep_versions: int = 0) -> None:
+        """Take the path, and how many versions of an entry are kept, the one that is there included."""
+        self.file = SqliteFile(path, partial(prepare, keep_versions=keep_versions))
+        self._bell = Bell()
+
+    def watch_commits(self, on_commit: Callable[[int], None]) -> None:
+        """Have `on_commit` called after each commit with the number of changes that shared it."""
+        self.file.watch_commits(on_commit)
+
+    async def __aenter__(self) -> Self:
+        await self.file.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.file.__aexit__(kind, error, trace)
+
+    async def write(
+        self,
+        key: str,
+        value: str,
+        *,
+        expires_at: datetime | None = None,
+        condition: Condition = ALWAYS,
+        author: str | None = None,
+    ) -> int:
+        """Keep `value` under `key`; return its version once it is on disk."""
+        write = Write(key, value, expires_at, condition, author)
+
+        def keep(connection: sqlite3.Connection) -> int:
+            if condition is not ALWAYS:
+                expect(write, _version(connection, key))
+            return _keep(connection, write)
+
+        version = await self.file.change(keep)
+        self._bell.ring()
+        return version
+
+    async def write_many(self, writes: Sequence[Write], note: Note | None = None) -> list[int]:
+        """Keep all of `writes` with `note` or nothing; return their versions once they are on disk."""
+
+        def keep(connection: sqlite3.Connection) -> list[int]:
+            for index, write in enumerate(writes):
+                if write.condition is not ALWAYS:
+                    expect(write, _version(connection, write.key), index)
+            if note is not None:
+                note.expect_new(_version(connection, note.key), len(writes))
+            versions = [_keep(connection, write) for write in writes]
+            if note is not None:
+                _keep(connection, note.as_write(versions))
+            return versions
+
+        versions = await self.file.change(keep)
+        self._bell.ring()
+        return versions
+
+    async def read(self, key: str) -> Entry | None:
+        """Return the entry under `key`, or None."""
+        rows = self.file.query(READ, {"key": key, "now": time.time()})
+        return _entry(rows[0]) if rows else None
+
+    async def read_many(self, keys: Sequence[str]) -> list[Entry | None]:
+        """Return the entries under `keys` as they are at one moment, and None where there is none."""
+        parameters = {"keys": json.dumps(keys), "now": time.time()}
+        held = self.file.examine(READ_MANY, parameters, lambda rows: hold(map(_entry, rows)))
+        return [held.get(key) for key in keys]
+
+    async def replace(self, key: str, value: str, version: int) -> bool:
+        """Put `value` in place of what `version` is, now or in the history, on disk; False where there is no such."""
+        parameters = {"value": value, "key": key, "version": version}
+        return await self.file.change(
+            lambda connection: any(_first(connection, one, parameters) for one in (REPLACE, REPLACE_EARLIER))
+        )
+
+    async def delete(self, key: str, *, condition: Condition = ALWAYS, author: str | None = None) -> bool:
+        """Remove the value under `key` and its history from the file; False where there was none."""
+
+        def clear(connection: sqlite3.Connection) -> bool:
+            if condition is not ALWAYS and not condition.allows(version := _version(connection, key)):
+                raise PreconditionFailed(version)
+            return _first(connection, DELETE, {"key": key, "author": author}) is not None
+
+        is_deleted = await self.file.change(clear)
+        self._bell.ring()
+        return is_deleted
+
+    async def sweep(self, limit: int) -> int:
+        """Remove at most `limit` values that have expired from the file, with their history."""
+
+        def expire(connection: sqlite3.Connection) -> int:
+            expired = connection.execute(EXPIRED, {"now": time.time(), "limit": limit}).fetchall()
+            connection.executemany(EXPIRE, [{"key": key} for (key,) in expired])
+            return len(expired)
+
+        removed = await self.file.change(expire)
+        if removed:
+            self._bell.ring()
+        return removed
+
+    async def keys(self, prefix: str, limit: int, after: str | None) -> KeyPage:
+        """Return at most `limit` keys with `prefix` that come after `after`."""
+        parameters = {"prefix": prefix, "after": after or "", "limit": limit + 1, "now": time.time()}
+        found = [row[0] for row in self.file.query(KEYS, parameters)]
+        return KeyPage(keys=found[:limit], cursor=found[limit - 1] if len(found) > limit else None)
+
+    async def put(self, entries: Sequence[Entry]) -> int:
+        """Keep entries as they are elsewhere; return how many were newer than what is here."""
+        rows = [(one.key, one.value, one.version, time.time(), _seconds(one.expires_at)) for one in entries]
+
+        def keep(connection: sqlite3.Connection) -> int:
+            return sum(connection.execute(PUT, row).rowcount for row in rows)
+
+        kept = await self.file.change(keep)
+        self._bell.ring()
+        return kept
+
+    async def history(self, key: str) -> list[Revision]:
+        """Return what is known of `key`, the newest first."""
+        revisions = [_revision(row) for row in self.file.query(HISTORY, {"key": key})]
+        # What has expired and was not swept yet has no past any more.
+        return revisions if revisions and revisions[0].kind is ChangeKind.WRITTEN else revisions[:1]
+
+    async def forget(self, key: str, version: int) -> bool:
+        """Remove an earlier version of an entry from the file; False where there is no such."""
+        parameters = {"key": key, "version": version}
+        return await self.file.change(lambda connection: _first(connection, FORGET, parameters)) is not None
+
+    async def purge(self, prefix: str, before: datetime, limit: int) -> int:
+        """Remove at most `limit` traces of keys with `prefix` that ended before that time."""
+        parameters = {"prefix": prefix, "before": before.timestamp(), "limit": limit}
+
+        def remove(connection: sqlite3.Connection) -> int:
+            ended = connection.execute(ENDED, parameters).fetchall()
+            connection.executemany(PURGE, [(key,) for key, _ in ended])
+            if ended:
+                connection.execute(LOSE, (prefix, max(change for _, change in ended)))
+            return len(ended)
+
+        return await self.file.change(remove)
+
+    async def changes(self, prefix: str, after: str | None, limit: int) -> ChangePage:
+        """Return what happened after a position to keys that start with `prefix`; the last change of each is shown."""
+        ((era, last),) = self.file.query(LAST_CHANGE, {})
+        if after is None:
+            return ChangePage([], f"{era}-{last}")
+        since = self._change_at(after, era, last)
+        rows = self.file.query(CHANGES, {"after": since, "limit": limit})
+        # Last: what a purge removes while this reads is missing from the rows, and known to be.
+        ((lost,),) = self.file.query(LOST, {"prefix": prefix})
+        if since < (lost or 0):
+            raise PositionLost
+        found = [_key_change(row, era) for row in rows if row[1].startswith(prefix)]
+        return ChangePage(found, f"{era}-{rows[-1][0]}" if rows else after)
+
+    async def wait(self, position: str, timeout_s: float) -> None:
+        """Return when something has happened after `position`; what another process changes is known in time only."""
+        rung = self._bell.listen()
+        ((era, last),) = self.file.query(LAST_CHANGE, {})
+        if position == f"{era}-{last}":
+            await wait_for(rung, timeout_s)
+
+    @staticmethod
+    def _change_at(position: str, era: str, last: int) -> int:
+        of_era, _, number = position.partition("-")
+        # No number of a change is longer than a 64-bit integer.
+        if of_era != era or not (number.isascii() and number.isdecimal()) or len(number) > 18 or int(number) > last:
+            raise PositionLost
+        return int(number)
+
+
+def _first(connection: sqlite3.Connection, statement: str, parameters: Mapping[str, object]) -> Row | None:
+    row: Row | None = connection.execute(statement, {**parameters, "now": time.time()}).fetchone()
+    return row
+
+
+def _version(connection: sqlite3.Connection, key: str) -> int | None:
+    row = _first(connection, VERSION, {"key": key})
+    return None if row is None else int(row[0])
+
+
+def _keep(connection: sqlite3.Connection, write: Write) -> int:
+    expires_at = _seconds(write.expires_at)
+    # Values by position: this is the statement that has to be fast.
+    row = connection.execute(WRITE, (write.key, write.value, time.time(), write.author, expires_at)).fetchone()
+    if row is None:
+        raise sqlite3.DatabaseError("the write returned no version")
+    return int(row[0])
+
+
+def _entry(row: Row) -> Entry:
+    key, value, version, expires_at = row
+    return Entry(key=key, value=value, version=version, expires_at=_time(expires_at))
+
+
+def _revision(row: Row) -> Revision:
+    version, value, at, by, expires_at = row
+    if expires_at is not None and (value is None or expires_at <= time.time()):
+        return Revision(version=version, kind=ChangeKind.EXPIRED, at=datetime.fromtimestamp(expires_at, UTC))
+    kind = ChangeKind.DELETED if value is None else ChangeKind.WRITTEN
+    at = datetime.fromtimestamp(at, UTC)
+    return Revision(version=version, kind=kind, at=at, by=by, value=value, expires_at=_time(expires_at))
+
+
+def _key_change(row: Row, era: str) -> KeyChange:
+    change, key, version, has_ended, expires_at = row
+    ended = ChangeKind.DELETED if expires_at is None else ChangeKind.EXPIRED
+    return KeyChange(key, version, ended if has_ended else ChangeKind.WRITTEN, f"{era}-{change}")
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def build(settings: DatabaseSettings) -> SqliteStore:
+    """Return the store in the file that the settings name."""
+    return SqliteStore(settings.sqlite_path, settings.keep_versions)
+
+
+STORE = StoreKind("sqlite", "One file on this machine; a write is on disk before it is answered.", build)

@@ -1,0 +1,1 @@
+"""Maintenance of the store: expiry, re-encryption, erasure, backup and transfer."""

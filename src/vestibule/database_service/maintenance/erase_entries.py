@@ -1,0 +1,40 @@
+"""Walks over all that a tenant keeps, a page at a time, and erases every entry that holds a subject's value."""
+
+import asyncio
+
+from vestibule.contracts.subjects import PAGE_S, ErasePage, SubjectSearch
+from vestibule.database_service.entries.tenant_view import TenantSpace
+
+
+class SubjectWalk:
+    """Erases beside the ordinary work of the service; a caller asks for page after page.
+
+    Every value is opened and searched. An index of fingerprints would be faster, and would miss what no detector had
+    found when it was stored.
+    """
+
+    def __init__(self, space: TenantSpace) -> None:
+        self._space = space
+
+    async def erase(self, forms: list[str], limit: int, after: str | None) -> ErasePage:
+        """Delete the entries of a page whose key or value holds one of `forms`, and earlier versions that do."""
+        search, clock = SubjectSearch(forms), asyncio.get_running_loop().time
+        ends = clock() + PAGE_S
+        page = await self._space.keys("", limit, after)
+        examined = erased = 0
+        for key in page.keys:
+            erased += await self._erase_from(key, search)
+            examined += 1
+            if clock() > ends and examined < len(page.keys):
+                return ErasePage(examined=examined, erased=erased, cursor=key)
+            await asyncio.sleep(0)
+        return ErasePage(examined=examined, erased=erased, cursor=page.cursor)
+
+    async def _erase_from(self, key: str, search: SubjectSearch) -> int:
+        entry = await self._space.read(key)
+        if entry is None:
+            return 0
+        if await search.finds_among(key, entry.value):
+            return int(await self._space.delete(key))
+        earlier = [one for one in await self._space.history(key) if await search.finds_among(one.value)]
+        return sum([await self._space.forget(key, one.version) for one in earlier])

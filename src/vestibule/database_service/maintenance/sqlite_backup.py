@@ -1,0 +1,140 @@
+"""Checks, copies and puts back the file of the SQLite store.
+
+Source: SQLite, "SQLite Backup API", "Write-Ahead Logging".
+"""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from vestibule.database_service.entries.sqlite.schema import NEW_ERA
+
+PAGES_AT_ONCE = 1000
+MAX_FAULTS = 100
+LOCK_TIMEOUT_S = 0.5
+
+# Pages that are copied, of how many.
+OnProgress = Callable[[int, int], None]
+
+
+class DatabaseFileError(Exception):
+    """The file cannot be used; says why."""
+
+
+def check(path: Path) -> list[str]:
+    """Return what is wrong with the file, nothing where it is sound; a running service is not disturbed.
+
+    Raises:
+        DatabaseFileError: there is no such file, or it cannot be opened.
+    """
+    with closing(_open(path)) as connection:
+        try:
+            faults = [row[0] for row in connection.execute(f"PRAGMA integrity_check({MAX_FAULTS})")]
+            connection.execute("SELECT key, value, version, written_at FROM entries LIMIT 1").fetchall()
+        except sqlite3.DatabaseError as error:
+            return [str(error)]
+    return [] if faults == ["ok"] else faults
+
+
+def back_up(path: Path, target: Path, on_progress: OnProgress) -> None:
+    """Copy the file as it is at this moment to `target`, which must not exist; a running service goes on writing.
+
+    Raises:
+        DatabaseFileError: `target` exists, the file cannot be read, or the copy is not sound.
+    """
+    if target.exists():
+        raise DatabaseFileError(f"{target} exists")
+    with _copied(path, target, on_progress) as copy:
+        copy.replace(target)
+    _flush(target.parent)
+
+
+def restore(backup: Path, path: Path, on_progress: OnProgress) -> None:
+    """Put a backup in place of the file, whole or not at all.
+
+    Raises:
+        DatabaseFileError: a service has the file open, or the backup is not sound.
+    """
+    if path.exists():
+        _refuse_if_open(path)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _copied(backup, path, on_progress) as copy:
+        _begin_era(copy)
+        if path.exists():
+            _refuse_if_open(path)  # a service may have started meanwhile
+        # What a broken file left beside it must never be read on top of the backup.
+        for suffix in ("-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        copy.replace(path)
+    _flush(path.parent)
+
+
+@contextmanager
+def _copied(source: Path, target: Path, on_progress: OnProgress) -> Iterator[Path]:
+    """Give a sound copy that is on disk, beside `target`, and remove it if it is still there in the end."""
+    copy = target.with_name(f"{target.name}.partial")
+    copy.unlink(missing_ok=True)
+    try:
+        copy.touch(mode=0o600)
+        _copy_pages(source, copy, on_progress)
+        if faults := check(copy):
+            raise DatabaseFileError(f"{source} is not sound: {faults[0]}")
+        _flush(copy)
+        yield copy
+    except (sqlite3.Error, OSError) as error:
+        raise DatabaseFileError(f"{source} cannot be copied to {target}: {error}") from error
+    finally:
+        copy.unlink(missing_ok=True)
+
+
+def _begin_era(copy: Path) -> None:
+    # Whoever watched the database that is replaced has seen what this one does not know.
+    # A backup from before there were eras has none.
+    with closing(sqlite3.connect(copy, isolation_level=None)) as connection, suppress(sqlite3.OperationalError):
+        connection.execute(NEW_ERA)
+    _flush(copy)
+
+
+def _copy_pages(source: Path, target: Path, on_progress: OnProgress) -> None:
+    with closing(_open(source)) as reader, closing(sqlite3.connect(target, isolation_level=None)) as writer:
+        # The copy would begin anew with every write of others, did it not read from one moment.
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        reader.backup(
+            writer, pages=PAGES_AT_ONCE, progress=lambda _, left, total: on_progress(total - left, total), sleep=0
+        )
+        # One file, without a write-ahead log beside it; the store turns it on again when it opens the file.
+        writer.execute("PRAGMA journal_mode = DELETE")
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    if not path.is_file():
+        raise DatabaseFileError(f"{path} does not exist")
+    try:
+        return sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=LOCK_TIMEOUT_S, isolation_level=None
+        )
+    except sqlite3.Error as error:
+        raise DatabaseFileError(f"{path} cannot be opened: {error}") from error
+
+
+def _refuse_if_open(path: Path) -> None:
+    with closing(sqlite3.connect(path, timeout=LOCK_TIMEOUT_S, isolation_level=None)) as connection:
+        try:
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            connection.execute("BEGIN EXCLUSIVE")
+            connection.execute("ROLLBACK")
+        except sqlite3.OperationalError as error:
+            raise DatabaseFileError(f"{path} is in use; stop the database service first") from error
+        except sqlite3.DatabaseError:
+            return  # it is damaged, which is a reason to restore
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,71 @@
+"""Walks over all texts of tasks, a page at a time: to check or renew their seals, or to erase a subject."""
+
+import asyncio
+from collections import Counter
+from dataclasses import replace
+
+from vestibule.contracts.reencryption import SealPage
+from vestibule.contracts.subjects import PAGE_S, ErasePage, SubjectSearch
+from vestibule.database_service.tasks.encrypted_ledger import SealedTaskLedger, seals_of
+from vestibule.database_service.tasks.ledger import Kept
+from vestibule.encryption import CannotOpen
+
+# So many are read at once: data and result of each may be a MiB.
+AT_ONCE = 16
+
+
+class TaskWalk:
+    """Walks beside the ordinary work of the service; a caller asks for page after page."""
+
+    def __init__(self, ledger: SealedTaskLedger) -> None:
+        self._ledger = ledger
+
+    async def check(self, limit: int, after: str | None) -> SealPage:
+        """Open the texts of a page of tasks and tell which keys sealed them."""
+        tasks, cursor = await self._ledger.read_kept(limit, after)
+        by_key: Counter[str] = Counter()
+        reasons: list[str] = []
+        for kept in tasks:
+            try:
+                self._ledger.open_kept(kept)
+                by_key.update(seals_of(kept))
+            except CannotOpen as error:
+                reasons.append(str(error))
+            await asyncio.sleep(0)
+        return SealPage(entries=len(tasks), by_key=dict(by_key), not_opened=reasons, cursor=cursor)
+
+    async def renew(self, limit: int, after: str | None) -> SealPage:
+        """Seal the texts of a page of tasks with the active key, those that another sealed."""
+        tasks, cursor = await self._ledger.read_kept(limit, after)
+        reasons: list[str] = []
+        resealed = 0
+        for kept in tasks:
+            try:
+                resealed += await self._ledger.reseal(kept)
+            except CannotOpen as error:
+                reasons.append(str(error))
+        return SealPage(entries=len(tasks), resealed=resealed, not_opened=reasons, cursor=cursor)
+
+    async def erase(self, tenant: str, forms: list[str], limit: int, after: str | None) -> ErasePage:
+        """Erase data and result of a tenant's tasks that hold one of `forms`; unfinished ones are cancelled."""
+        search, clock = SubjectSearch(forms), asyncio.get_running_loop().time
+        ends = clock() + PAGE_S
+        cursor, read, page = after, 0, ErasePage(examined=0, erased=0)
+        while True:
+            tasks, cursor = await self._ledger.read_kept(min(AT_ONCE, limit - read), cursor)
+            read += len(tasks)
+            own = [kept for kept in tasks if kept.tenant == tenant]
+            page.examined += len(own)
+            page.erased += sum([await self._erase_from(kept, search) for kept in own])
+            if cursor is None or read >= limit or clock() > ends:
+                return page.model_copy(update={"cursor": cursor})
+            await asyncio.sleep(0)
+
+    async def _erase_from(self, kept: Kept, search: SubjectSearch) -> bool:
+        try:
+            opened = self._ledger.open_kept(kept)
+        except CannotOpen:
+            return False  # nobody can read it either
+        if not await search.finds_among(opened.data, opened.result):
+            return False
+        return await self._ledger.replace_kept(kept, replace(kept, data=None, result=None))

@@ -1,0 +1,1 @@
+"""The task ledger: its port, its backends, encryption, acceptance and completion."""

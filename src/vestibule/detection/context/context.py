@@ -1,0 +1,113 @@
+"""Weighs the words around a value: the nearest label decides, and the closer it stands the more it says.
+
+What is added to a rule's score:
+- `DIRECT` when a label of the detector stands right before the value: only fillers (number, is, #, :) between them;
+- `NEAR` when one stands within `REACH_CHARS` before or after it, or is the key of the field;
+- `FOREIGN` (negative) when a label of something else stands right before it: order, invoice, another kind of number;
+- `AGAINST` (negative) when a word that speaks against the detector stands near.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from vestibule.detection.context.label_index import Label, Reading, is_within_word
+
+REACH_CHARS = 45
+# From here on the value speaks for itself and nothing around it is read.
+CERTAIN = 0.85
+DIRECT = 0.45
+NEAR = 0.3
+FOREIGN = -0.35
+AGAINST = -0.3
+
+_FILLER = re.compile(
+    r"(?:[\W_]|\b(?:number|numbers|num|no|nr|nro|id|ids|is|are|was|the|my|a|code|value|of|for|new|to|it|s|n|ist|lautet|"
+    r"es|est|e|ein|numero|número|numéro|nummer|numer|номер|is|to|jest|de|do|del|di|da)(?=[\W_])){0,30}"
+)
+
+
+class Verdict(NamedTuple):
+    """What the surroundings add to the score, and the words that it rests on."""
+
+    weight: float
+    words: tuple[str, ...]
+
+
+class Surroundings:
+    """The labels around one value, read once for all the rules that claim it."""
+
+    __slots__ = ("_after", "_before", "_direct", "_end", "_is_foreign", "_key", "_pair", "_reading", "_text")
+
+    def __init__(self, reading: Reading, text: str, start: int, end: int, key_labels: Sequence[Label]) -> None:
+        self._reading, self._text, self._end = reading, text, end
+        if is_within_word(text, start):
+            # What stands right before the value is read as if the value were not there.
+            reading = reading.lexicon.read(text[:start])
+        # The nearest one first.
+        self._before = reading.labels(max(0, start - REACH_CHARS), start)[::-1]
+        nearest = self._before[0] if self._before else None
+        self._direct = nearest if nearest and _FILLER.fullmatch(text, nearest.end, start) else None
+        self._is_foreign = self._direct is not None and any(number >= 0 for number in self._direct.topics)
+        self._key = key_labels
+        self._after: list[Label] | None = None
+        self._pair: list[Label] | None = None
+
+    def weigh(self, topic: int, siblings: frozenset[int], has_doubts: bool) -> Verdict:
+        """Say what stands around the value for detector number `topic`; `siblings` are all of its entity."""
+        direct = self._direct
+        if direct and not siblings.isdisjoint(direct.topics):
+            label, weight = direct, DIRECT
+        elif direct and self._is_foreign:
+            return self._weigh_foreign(direct, topic)
+        elif found := self._find(topic):
+            label, weight = found, NEAR
+        else:
+            doubt = self._find(doubt_of(topic)) if has_doubts else None
+            return Verdict(AGAINST, (doubt.words,)) if doubt else NOTHING
+        if has_doubts and (doubt := self._find(doubt_of(topic))):
+            return Verdict(weight + AGAINST, (label.words, doubt.words))
+        return Verdict(weight, (label.words,))
+
+    def _find(self, topic: int) -> Label | None:
+        """Give the nearest label of a topic: before the value, after it or in the name of the field."""
+        for label in self._before:
+            if topic in label.topics:
+                return label
+        return _holding(topic, self._read_after()) or _holding(topic, self._key)
+
+    def _read_after(self) -> list[Label]:
+        after = self._after
+        if after is None:
+            end, high = self._end, min(self._end + REACH_CHARS, len(self._text))
+            if is_within_word(self._text, end):
+                after = self._reading.lexicon.find(self._text[end:high])
+            else:
+                after = self._reading.labels(end, high)
+            self._after = after
+        return after
+
+    def _weigh_foreign(self, direct: Label, topic: int) -> Verdict:
+        if self._pair is None:
+            # Labels that name the same value: "phone or email:", "phone / fax:".
+            self._pair = [label for label in self._before if _PAIR.fullmatch(self._text, label.end, direct.start)]
+        if label := _holding(topic, self._pair):
+            return Verdict(NEAR, (label.words, direct.words))
+        label = _holding(topic, self._read_after())
+        return Verdict(0.0, (direct.words, label.words)) if label else Verdict(FOREIGN, (direct.words,))
+
+
+_PAIR = re.compile(r"\s?/\s?|\s(?:or|and|oder|und|ou|et|o|y|e|of|en|lub|i|або|та)\s")
+NOTHING = Verdict(0.0, ())
+
+
+def doubt_of(topic: int) -> int:
+    """Give the number under which the lexicon keeps the words against the detector number `topic`."""
+    return -1 - topic
+
+
+def _holding(topic: int, labels: Iterable[Label]) -> Label | None:
+    for label in labels:
+        if topic in label.topics:
+            return label
+    return None

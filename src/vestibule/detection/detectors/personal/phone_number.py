@@ -1,0 +1,264 @@
+"""Telephone numbers: international with the calling codes' own lengths, and national ones as they are written."""
+
+import re
+
+from vestibule.detection.rules import Detector, Rule
+from vestibule.detection.validation.checks import digits_of
+from vestibule.detection.validation.number_plans import has_plan
+
+# Lengths of the national number (fewest, most) by calling code. Source: ITU-T E.164 and the national numbering plans.
+_LENGTHS: dict[str, tuple[int, int]] = {
+    code: (low, high)
+    for low, high, codes in (
+        (4, 5, "290"),
+        (4, 7, "690 683"),
+        (5, 6, "247"),
+        (5, 7, "688 500 682"),
+        (5, 8, "676 677 678 47 686 386"),
+        (5, 11, "27 64 31 852 685 352"),
+        (5, 12, "358 971 49 598"),
+        (5, 14, "82 43"),
+        (6, 7, "597 298 299 672 687"),
+        (6, 9, "252 355 421 376 689 40 508 681"),
+        (6, 10, "46 95 880 53 98"),
+        (6, 12, "375 595 39 381 61 359 63"),
+        (7, 7, "238 239 246 248 269 291 297 592 673 674 680 691 692"),
+        (7, 8, "241 599 670 675 853 961 965 975"),
+        (7, 9, "231 385 967 968 220 245 265 354 423"),
+        (7, 10, "84 243 254 353 230 267 372 44 48 263 1 960"),
+        (7, 12, "886 86 972 62 974 507 503 90 501 679"),
+        (8, 8, "45 216 222 223 226 227 228 232 235 236 253 257 266 350 356 357 370 371 373 374 389 505 509 800"),
+        (8, 8, "808 973 993"),
+        (8, 9, "32 36 51 213 224 233 237 250 258 264 268 377 382 387 591 962 963"),
+        (8, 10, "20 60 855 856 964 970 976 378 506 850 66"),
+        (8, 11, "55 593 57 65 977 502 504"),
+        (8, 13, "92 383 883 91 81"),
+        (9, 9, "33 34 41 93 94 211 212 218 221 240 242 244 249 251 255 256 260 261 262 351 420 590 594 596 979"),
+        (9, 9, "992 994 995 998"),
+        (9, 11, "380 881 966 996 56 870"),
+        (10, 11, "52 58 225 229 54 7"),
+        (10, 13, "30 234"),
+        (11, 12, "888 878"),
+    )
+    for code in codes.split()
+}
+_EXTENSION = r"(?:[ ,;]{0,3}(?:ext|extn|extension|x|durchwahl|poste|int|wew|tlf|dw)[ .:]{0,2}\d{1,6})?"
+_EXTENSION_TAIL = re.compile(r"[ ,;]*(?:ext|extn|extension|x|durchwahl|poste|int|wew|tlf|dw)[ .:]*\d+$", re.IGNORECASE)
+
+
+def is_international(value: str) -> bool:
+    """Check that the calling code is assigned and the rest as long as its plan has numbers."""
+    number = _EXTENSION_TAIL.sub("", value)
+    digits = digits_of(number.replace("(0)", ""))
+    if digits.startswith("00"):
+        digits = digits[2:]
+    for size in (1, 2, 3):
+        if lengths := _LENGTHS.get(digits[:size]):
+            return lengths[0] <= len(digits) - size <= lengths[1] + 1
+    return False
+
+
+def is_north_american(value: str) -> bool:
+    """Check area code and exchange. Source: NANPA, numbering plan."""
+    digits = digits_of(_EXTENSION_TAIL.sub("", value))[-10:]
+    return digits[0] > "1" and digits[3] > "1"
+
+
+def is_national(value: str) -> bool:
+    """Check that one of the larger countries' plans has such a number behind its trunk prefix."""
+    digits = digits_of(_EXTENSION_TAIL.sub("", value))
+    return has_plan(digits) and len(set(digits)) > 2
+
+
+def is_plausible(value: str) -> bool:
+    """Check that the digits are as many as numbers have, and grouped as numbers are."""
+    number = _EXTENSION_TAIL.sub("", value)
+    digits = digits_of(number)
+    groups = _GROUP.findall(number)
+    # Two groups of which the second is the shorter by far: a house number, a page, a quantity.
+    is_lopsided = len(groups) == 2 and len(groups[1]) < 3 <= len(groups[0])
+    is_grouped_well = not is_lopsided and not _IP_V4.fullmatch(number)
+    return 6 <= len(digits) <= 13 and is_grouped_well and len(set(digits)) > 2 and not _is_span_of_years(number)
+
+
+def _is_span_of_years(number: str) -> bool:
+    years = _YEARS.fullmatch(number)
+    return years is not None and years[1] <= years[2]
+
+
+_GROUP = re.compile(r"\d+")
+_YEARS = re.compile(r"((?:19|20)\d\d)[ /.-]{1,3}((?:19|20)\d\d)")
+# Moments and bank accounts have digits in groups as well: they are consumed before a number is looked for.
+_CLOCK = r"\d{1,2}:\d\d(?::\d\d(?:[.,]\d{1,9})?)?"
+_CONSUMED = "|".join(
+    (
+        rf"(?:19|20)\d\d[-/.]\d{{1,2}}[-/.]\d{{1,2}}(?:[T ]{_CLOCK})?",
+        rf"\d{{1,2}}[-/. ]\d{{1,2}}[-/. ](?:19|20)\d\d(?:[T ,]{{1,2}}{_CLOCK})?",
+        r"[01]\d[0-3]\d/[0-2]\d[0-5]\d[0-5]\d",
+        rf"\d{{1,2}}[-/]\d{{1,2}}(?:[-/]\d\d)? {_CLOCK}|{_CLOCK}",
+        r"[A-Z]{2}\d\d(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?",
+    )
+)
+_IP_V4 = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
+_NOT_AFTER = r"\w.+/-"
+_JOINT = r"(?: ?[-./] ?| ?\(\d{1,4}\)[ -]?| )"
+_AREA = r"\([0-9][0-9 -]{0,4}[0-9]?\)[ -]?"
+_NANP = rf"(?:\+?1[ .-]?)?(?:\([0-9]{{3}}\)[ .-]?|[0-9]{{3}}[-. /])[0-9]{{3}}[-. ][0-9]{{4}}{_EXTENSION}"
+_TRUNK = rf"(?:\(0\d{{1,4}}\)[ ./-]?|0\d{{1,4}} ?[ ./-] ?)\d{{2,8}}(?:[ ./-]\d{{2,5}}){{0,4}}{_EXTENSION}"
+_BRACKETED = rf"(?:8 ?)?{_AREA}\d{{2,5}}(?:[ -]?\d{{2,4}}){{1,3}}{_EXTENSION}"
+_PAIRS = rf"\d{{1,3}}[ .-]\d{{3}}(?:[ .-]\d\d){{2}}|\d{{3}}(?:[ -]\d\d){{2,3}}|\d\d(?: \d\d){{3,4}}{_EXTENSION}"
+_LOOSE = rf"(?:\(\d{{1,5}}\)[ -]?)?\d{{1,13}}(?:{_JOINT}\d{{1,8}}){{0,6}}{_EXTENSION}"
+
+
+def _after_moments(pattern: str) -> str:
+    return rf"{_CONSUMED}|(?P<value>{pattern})"
+
+
+DETECTOR = Detector(
+    entity="PHONE_NUMBER",
+    rules=(
+        Rule(
+            name="international",
+            pattern=_after_moments(rf"(?:\+|00|\(\+)[1-9]\d{{0,3}}\)?(?:[ ./()-]{{0,3}}\d){{4,14}}{_EXTENSION}"),
+            gate=r"(?:\+|(?:^|[^\w.,+-])00)[1-9](?:[ ./()-]{0,3}\d){5}",
+            score=0.75,
+            check=is_international,
+            ignore_case=True,
+            not_after=_NOT_AFTER,
+        ),
+        Rule(
+            name="north-american",
+            pattern=_NANP,
+            gate=r"[0-9]{3}(?:\)[ .-]?|[-. /])[0-9]{3}[-. ][0-9]{4}",
+            score=0.6,
+            broken_score=0.25,
+            check=is_north_american,
+            ignore_case=True,
+            not_after=_NOT_AFTER,
+        ),
+        Rule(
+            name="trunk-prefix",
+            pattern=_after_moments(_TRUNK),
+            # No plan that `is_national` knows has fewer digits than nine.
+            gate=r"(?:^|[^\w.+/-])\(?0(?:[ ./()-]{0,3}\d){8}",
+            score=0.5,
+            check=is_national,
+            ignore_case=True,
+            not_after=_NOT_AFTER,
+        ),
+        Rule(
+            name="bracketed-area",
+            pattern=_BRACKETED,
+            gate=r"(?:^|[^\w.+/-])(?:8 ?)?\([0-9][0-9 -]{0,4}[0-9]?\)[ -]?\d{2,5}[ -]?\d\d",
+            score=0.0,
+            alone_score=0.6,
+            check=is_plausible,
+            ignore_case=True,
+            not_after=_NOT_AFTER,
+        ),
+        Rule(
+            name="pairs",
+            pattern=_after_moments(_PAIRS),
+            fewest_digits=6,
+            score=0.0,
+            alone_score=0.5,
+            check=is_plausible,
+            ignore_case=True,
+            not_after=_NOT_AFTER,
+        ),
+        Rule(
+            name="labelled",
+            pattern=_after_moments(_LOOSE),
+            fewest_digits=6,
+            score=0.2,
+            check=is_plausible,
+            ignore_case=True,
+            not_after=_NOT_AFTER,
+        ),
+    ),
+    labels=(
+        *(
+            "phone",
+            "phones",
+            "phone number",
+            "telephone",
+            "tel",
+            "mobile",
+            "mobile number",
+            "cell",
+            "cellphone",
+            "call",
+            "called",
+        ),
+        *(
+            "call me",
+            "ring",
+            "dial",
+            "fax",
+            "sms",
+            "text me",
+            "whatsapp",
+            "contact",
+            "reach me",
+            "landline",
+            "hotline",
+            "ph",
+            "answering",
+            "voicemail",
+            "messages to",
+            "message on",
+            "office",
+            "desk",
+            "line",
+            "extension",
+        ),
+        *(
+            "telefon*",
+            "telefone*",
+            "teléfono",
+            "teléfonos",
+            "móvil",
+            "celular",
+            "llame",
+            "llámame",
+            "handy*",
+            "mobil*",
+            "ruf*",
+        ),
+        *(
+            "téléphone",
+            "portable",
+            "appelez",
+            "cellulare",
+            "chiama",
+            "telemóvel",
+            "ligue",
+            "mobiel*",
+            "bel",
+            "komórk*",
+            "zadzwoń",
+        ),
+        *("телефон*", "моб", "дзвоніть", "звоните", "電話", "电话", "전화"),
+    ),
+    examples=(
+        "Call [[+44 20 7946 0958]] now",
+        "[[(415) 555-2671]]",
+        "tel: [[030 901820]]",
+        "[[415-555-2671 ext. 12]]",
+        "[[0049 30 901820]]",
+        "They do not pick up at [[0348 2102744]].",
+        "[[8 (301) 123-45-67]]",
+        "[[20 21 23 45]]",
+        "my mobile is [[07700 900123]]",
+    ),
+    counter_examples=(
+        "phone support is available since 2019-2020",
+        "2024-10-23 11:22:33",
+        "+999 123 456",
+        "order 415-555-2671",
+        "1732995089",
+        "+1 point",
+        "0.123 456 789",
+    ),
+    sources=("ITU-T E.164", "ITU-T E.123", "https://www.nanpa.com/numbering"),
+)

@@ -1,0 +1,77 @@
+"""Turns what the rules declare into the signs that the gates look for."""
+
+import re
+from collections.abc import Iterator
+
+from vestibule.detection.context.context import DIRECT
+from vestibule.detection.matching import Matcher
+from vestibule.detection.prefilter.engines import Sign
+from vestibule.detection.rules import Rule
+
+_SHORT_LABEL_CHARS = 5
+_GENERAL_WORDS = frozenset(
+    {
+        *("number", "numbers", "nummer", "numero", "numéro", "número", "account", "address", "client"),
+        *("passport", "passports", "license", "licence", "driver", "drivers", "driver's", "driving", "permit"),
+    }
+)
+
+
+def signs_of(matcher: Matcher, number: int) -> Iterator[Sign]:
+    """Give the signs of one rule: its labels when it needs one, else its anchors, its gate or its pattern."""
+    rule = matcher.rule
+    if matcher.needs_label:
+        if rule.score + DIRECT < matcher.threshold and (rule.broken_score or 0) + DIRECT < matcher.threshold:
+            return
+        for label in matcher.detector.labels:
+            yield from _label_signs(label, number)
+    elif rule.anchors:
+        for anchor in rule.anchors:
+            yield from _literal_signs(anchor, number)
+    else:
+        yield Sign(rule.gate or _bordered(rule), number, rule.ignore_case, matcher.gate_digits)
+
+
+def sign_alone(matcher: Matcher, number: int) -> Iterator[Sign]:
+    """Give the sign of a value that is the whole text, where that makes a finding of it."""
+    rule = matcher.rule
+    if rule.alone_score is not None and rule.alone_score >= matcher.threshold:
+        yield Sign(rf"^\s*(?:{rule.pattern})\s*$", number, rule.ignore_case)
+
+
+def _bordered(rule: Rule) -> str:
+    before = f"(?:^|[^{rule.not_after}])" if rule.not_after else ""
+    after = f"(?:[^{rule.not_before}]|$)" if rule.not_before else ""
+    return f"{before}(?:{rule.pattern}){after}"
+
+
+def _label_signs(label: str, number: int) -> Iterator[Sign]:
+    word = _telling_word(label.rstrip("*"))
+    if not word.isascii() or label.endswith("*") or len(word) > _SHORT_LABEL_CHARS:
+        yield from _literal_signs(word, number)
+        return
+    # A short label stands inside many longer words: it counts as a word, beside _ and as a part of camelCase.
+    loose = _loose(word)
+    yield Sign(f"(?:^|[^A-Za-z]){loose}[^A-Za-z]", number, ignore_case=True)
+    yield Sign(f"[a-z]{_loose(word.title())}[^A-Za-z]", number)
+    yield Sign(f"(?:{loose}|{_loose(word.title())})[A-Z]", number)
+
+
+def _telling_word(label: str) -> str:
+    """Give the longest word of a label where that says enough: a plain word costs the gate a fraction of a phrase."""
+    words = [word for word in label.split(" ") if len(word) > _SHORT_LABEL_CHARS and word not in _GENERAL_WORDS]
+    return max(words, key=len) if words else label
+
+
+def _literal_signs(literal: str, number: int) -> Iterator[Sign]:
+    if literal.isascii():
+        yield Sign(_loose(literal), number, ignore_case=True)
+        return
+    # The gate reads bytes and knows the case of ASCII letters only.
+    for variant in dict.fromkeys((literal, literal.title(), literal.upper(), literal.capitalize())):
+        yield Sign(_loose(variant), number)
+
+
+def _loose(literal: str) -> str:
+    """Let the words of a label be joined by anything that joins words in prose and in names, or by nothing."""
+    return r"[\s_-]{0,3}".join(re.escape(part) for part in literal.split(" ")) if " " in literal else re.escape(literal)

@@ -1,0 +1,117 @@
+"""The gates of a scanner: which rules are worth trying on a text, and near which places."""
+
+from collections.abc import Sequence
+
+from vestibule.detection.matching import Matcher
+from vestibule.detection.normalization.decoding import BASE64_SIGN
+from vestibule.detection.prefilter.compiled_cache import GateCache
+from vestibule.detection.prefilter.engines import END, Sign, build_gate
+from vestibule.detection.prefilter.literals import sign_alone, signs_of
+from vestibule.detection.time_budget import Clock
+
+# Each rule that is worth trying, with the ends of its signs.
+Fired = dict[int, list[int]]
+
+# What needs fewer digits than this is looked for among the words.
+_SEVERAL = 3
+# The number under which base64 fires.
+BASE64 = -1
+# A long text is read in pieces, so that the clock is looked at; each repeats the end of the one before it, which is
+# more than any sign takes.
+PIECE_CHARS = 32_768
+OVERLAP_CHARS = 1_024
+# A value that is a text of its own is no longer than this.
+LONGEST_ALONE_CHARS = 48
+_DIGITS = b"0123456789"
+
+
+class Gates:
+    """Four of them, so that a text pays for no more than it needs.
+
+    One is for what holds no digit; one for labels and the like, whose values hold some; one for what holds several
+    itself; and one for a value that is all the text.
+    """
+
+    def __init__(self, matchers: Sequence[Matcher], cache: GateCache) -> None:
+        self._fewest_digits = [matcher.fewest_digits for matcher in matchers]
+        signs = [sign for number, matcher in enumerate(matchers) for sign in signs_of(matcher, number)]
+        plain = [sign for sign in signs if not self._need(sign)]
+        self._plain = _Tier([*plain, Sign(BASE64_SIGN, BASE64)], 0, cache)
+        labels = [sign for sign in signs if self._need(sign) and not self._is_number(sign)]
+        numbers = [sign for sign in signs if self._is_number(sign)]
+        self._tiers = [_Tier(some, min(map(self._need, some), default=0), cache) for some in (labels, numbers)]
+        alone = [sign for number, matcher in enumerate(matchers) for sign in sign_alone(matcher, number)]
+        self._alone = _Tier(alone, min(map(self._need, alone), default=0), cache)
+
+    def _need(self, sign: Sign) -> int:
+        """How many digits a text holds at least where the sign is of use."""
+        return max(sign.fewest_digits, self._fewest_digits[sign.number])
+
+    def _is_number(self, sign: Sign) -> bool:
+        return sign.fewest_digits > 0 and self._need(sign) >= _SEVERAL
+
+    def fire(self, text: str, lead: str, clock: Clock | None = None) -> Fired:
+        """Give the rules worth trying; the ends are offsets into `lead` and `text` together.
+
+        Raises:
+            ScanBudgetExceeded: the clock ran out; it is looked at for long texts only.
+        """
+        fired: Fired = {}
+        whole = lead + text if lead else text
+        if len(whole) <= PIECE_CHARS:
+            self._fire_piece(whole, 0, fired)
+        else:
+            for start in range(0, len(whole), PIECE_CHARS):
+                if clock:
+                    clock.check()
+                low = max(start - OVERLAP_CHARS, 0)
+                self._fire_piece(whole[low : start + PIECE_CHARS], low, fired)
+        if lead:
+            self._fire_field(text, lead, fired)
+        if len(text) <= LONGEST_ALONE_CHARS:
+            self._fire_alone(text, len(lead), fired)
+        return fired
+
+    def _fire_piece(self, piece: str, low: int, fired: Fired) -> None:
+        data = _encode(piece)
+        for number, end in self._plain.find(piece, data):
+            fired.setdefault(number, []).append(end + low)
+        digits = len(data) - len(data.translate(None, _DIGITS))
+        if not digits:
+            return
+        fewest = self._fewest_digits
+        for tier in self._tiers:
+            if tier.least_digits <= digits:
+                for number, end in tier.find(piece, data):
+                    if fewest[number] <= digits:
+                        fired.setdefault(number, []).append(end + low)
+
+    def _fire_field(self, text: str, lead: str, fired: Fired) -> None:
+        """What the name of the field calls for may stand anywhere in the text."""
+        everywhere = range(len(lead), len(lead) + len(text) + 1, 64)
+        for number, ends in fired.items():
+            if number != BASE64 and ends[0] <= len(lead) + 1:
+                fired[number] = [*ends, *everywhere]
+
+    def _fire_alone(self, text: str, shift: int, fired: Fired) -> None:
+        data = _encode(text)
+        if len(data) - len(data.translate(None, _DIGITS)) >= self._alone.least_digits:
+            for number, end in self._alone.find(text, data):
+                fired.setdefault(number, []).append(end + shift)
+
+
+class _Tier:
+    """A gate, and how many digits a text holds at least that may pass it."""
+
+    __slots__ = ("find", "least_digits")
+
+    def __init__(self, signs: Sequence[Sign], least_digits: int, cache: GateCache) -> None:
+        self.find = build_gate(signs, cache.load, cache.save).find
+        self.least_digits = least_digits
+
+
+def _encode(text: str) -> bytes:
+    try:
+        return text.encode() + END
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass") + END

@@ -1,0 +1,41 @@
+"""Says cheaply where a rule's expression may begin to match, so that it is tried at few places of a text."""
+
+from collections.abc import Iterable
+
+from vestibule.detection.prefilter.regex_analysis import Shape
+from vestibule.detection.rules import Rule
+
+# Where a match may begin with more letters than this, most words begin like one.
+_MOST_LETTERS = 12
+# A first digit that is farther off says little.
+_FARTHEST_DIGIT = 16
+# Letters beyond ASCII that `re` takes for one within it where case is ignored. Source: Unicode, CaseFolding.txt.
+_LOOSE_TWINS = {"i": "\u0130\u0131", "k": "\u212a", "s": "\u017f"}
+
+
+def beginning_of(rule: Rule, shape: Shape) -> str | None:
+    """Give an expression that matches wherever `rule` may begin to; None where that is nearly everywhere."""
+    if rule.opening is not None:
+        not_after = f"(?<![{rule.not_after}])" if rule.not_after else ""
+        return f"{not_after}(?={rule.opening})"
+    if shape.firsts is None:
+        return None
+    firsts = _in_both_cases(shape.firsts) if rule.ignore_case else set(shape.firsts)
+    letters = {first.lower() for first in firsts if first.isalpha()}
+    is_near = shape.digit_by is not None and shape.digit_by <= _FARTHEST_DIGIT
+    if len(letters) > _MOST_LETTERS and not (is_near and rule.not_after):
+        return None
+    # A search for one character out of a class is the fastest there is: what must not stand before it comes second.
+    before = f"(?<![{rule.not_after}].)" if rule.not_after else ""
+    digit = rf"(?:(?<=\d)|(?=\D{{0,{max(shape.digit_by - 1, 0)}}}\d))" if shape.digit_by and is_near else ""
+    return f"[{''.join(sorted(firsts))}]{before}{digit}"
+
+
+def _in_both_cases(firsts: Iterable[str]) -> set[str]:
+    found = set()
+    for first in firsts:
+        if len(first) > 1:
+            found.add(first)
+        else:
+            found |= {first, first.lower(), first.upper(), *_LOOSE_TWINS.get(first.lower(), "")}
+    return found

@@ -1,0 +1,1 @@
+"""Makes rules and detectors from tables and lists of words."""

@@ -1,0 +1,91 @@
+"""Judges one match: the check and the surroundings make its score, the threshold decides."""
+
+import re
+from typing import NamedTuple
+
+from vestibule.detection.context.context import NOTHING, Surroundings, Verdict
+from vestibule.detection.context.label_index import Label, Lexicon
+from vestibule.detection.finding import Explanation, Finding
+from vestibule.detection.matching import Matcher
+
+MAX_KEY_CHARS = 200
+# Source: RFC 9562, sections 4 and 5: the versions there are, and their variant.
+_UUID = re.compile(
+    r"(?<![0-9A-Za-z])[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[1-8][0-9A-Fa-f]{3}-[89ABab][0-9A-Fa-f]{3}-[0-9A-Fa-f]{12}"
+    r"(?![0-9A-Za-z])"
+)
+_UUID_CHARS = 36
+
+
+class Lead(NamedTuple):
+    """The name of a field as a label would stand before its value, and the labels in it."""
+
+    text: str
+    labels: tuple[Label, ...]
+
+
+class Passage:
+    """A text with its lead before it: offsets into `text` are `len(lead)` more than those into the value."""
+
+    __slots__ = ("_alone", "_key_labels", "_reading", "_surroundings", "lead", "text")
+
+    def __init__(self, value: str, lead: Lead, lexicon: Lexicon) -> None:
+        self.lead = lead.text
+        self.text = lead.text + value
+        self._reading = lexicon.read(self.text)
+        self._key_labels = lead.labels
+        self._surroundings: dict[tuple[int, int], Surroundings] = {}
+        self._alone: tuple[int, int] | None = None
+
+    def is_alone(self, span: tuple[int, int]) -> bool:
+        """Tell whether nothing but white space stands around the span."""
+        if self._alone is None:
+            value = self.text[len(self.lead) :]
+            self._alone = (len(self.text) - len(value.lstrip()), len(self.text.rstrip()))
+        return span == self._alone
+
+    def weigh(self, matcher: Matcher, span: tuple[int, int]) -> Verdict:
+        """Say for a rule what stands around the span, which is read once."""
+        found = self._surroundings.get(span)
+        if found is None:
+            found = Surroundings(self._reading, self.text, *span, self._key_labels)
+            self._surroundings[span] = found
+        return found.weigh(matcher.topic, matcher.siblings, matcher.has_doubts)
+
+
+def judge(matcher: Matcher, passage: Passage, span: tuple[int, int]) -> Explanation | None:
+    """Score one match; None when it stays below the threshold."""
+    rule = matcher.rule
+    is_alone = rule.alone_score is not None and passage.is_alone(span)
+    verdict = None
+    if matcher.needs_label and not is_alone and not (rule.check and rule.broken_score is None):
+        # The check alone does not decide, and most of what looks like such a value has no label.
+        verdict = passage.weigh(matcher, span)
+        if matcher.best_score + verdict.weight < matcher.threshold:
+            return None
+    is_valid = rule.check is None or rule.check(passage.text[span[0] : span[1]])
+    score = rule.score if is_valid else rule.broken_score
+    if score is None:
+        return None
+    if is_alone and is_valid:
+        score = max(score, rule.alone_score or 0.0)
+    if verdict is None:
+        verdict = NOTHING if is_valid and matcher.is_certain else passage.weigh(matcher, span)
+    score = min(score + verdict.weight, 1.0)
+    if score < matcher.threshold or is_piece_of_uuid(passage.text, *span):
+        return None
+    shift = len(passage.lead)
+    finding = Finding(matcher.detector.entity, span[0] - shift, span[1] - shift, score)
+    return Explanation(finding, rule.name, matcher.say_check(is_valid), verdict.words)
+
+
+def is_piece_of_uuid(text: str, start: int, end: int) -> bool:
+    """Tell whether a span is a part of a UUID and not the whole of it.
+
+    Of the UUIDs that a program draws, one in some 7,000 has a piece that passes for an IBAN or a phone number, check
+    digits and all. A whole one may be a secret, where a name says so.
+    """
+    for found in _UUID.finditer(text, max(0, start - _UUID_CHARS), end + _UUID_CHARS):
+        if found.start() <= start and end <= found.end():
+            return (start, end) != found.span()
+    return False

@@ -1,0 +1,1 @@
+"""The one way out of the system: the guard of outgoing addresses and the signature of webhooks."""

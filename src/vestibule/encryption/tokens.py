@@ -1,0 +1,100 @@
+"""Reversible tokens in place of values: the same value gives the same token within a tenant, and a key reveals it.
+
+Source: RFC 5297 (AES-SIV, deterministic authenticated encryption), RFC 4648 (base32), RFC 5869 (HKDF).
+"""
+
+import base64
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from vestibule.encryption.errors import TokenKeyRetired, UnknownToken
+from vestibule.encryption.key_ring import Key, KeyRingSource, Purpose
+
+ENTITY = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+# No colon after the entity: `<API_KEY:...>` would read as the assignment of a key, and a token must not be a finding.
+TOKEN = re.compile(r"<(?P<entity>[A-Z][A-Z0-9_]{0,63})\.v1\.(?P<key_id>[0-9a-f]{8})\.(?P<sealed>[A-Z2-7]+)>")
+
+
+class Tokenizer:
+    """Makes tokens such as `<EMAIL_ADDRESS.v1.5f3a9c21.K7YQ...>` and reveals them.
+
+    The token names its entity and its key. Its length tells that of the value, in steps of five bits.
+    """
+
+    def __init__(self, ring: KeyRingSource) -> None:
+        self._ring = ring
+        self._cipher = lru_cache(64)(_cipher)
+
+    def tokenize(self, value: str, entity: str, tenant: str) -> str:
+        """Return the token of `value`; it is the same each time, until the token key is rotated.
+
+        Raises:
+            ValueError: `entity` is no name of an entity.
+        """
+        return self._token(value, entity, tenant, self._ring.current().active(Purpose.TOKEN))
+
+    def candidates(self, value: str, entity: str, tenant: str) -> Iterator[str]:
+        """Yield every token that `value` can have been given by a key that was not retired."""
+        for key in self._ring.reload().usable(Purpose.TOKEN):
+            yield self._token(value, entity, tenant, key)
+
+    def reveal(self, token: str, tenant: str) -> str:
+        """Return the value that a token stands for.
+
+        Raises:
+            UnknownToken: it is no token of this tenant, or was changed.
+            TokenKeyRetired: it was one, and its key was retired.
+        """
+        parts = TOKEN.fullmatch(token)
+        if parts is None:
+            raise UnknownToken("The text is not a token.")
+        secret = self._secret(parts["key_id"])
+        try:
+            sealed = _decode(parts["sealed"])
+            opened = self._cipher(secret).decrypt(sealed, _associated(parts["entity"], tenant))
+        except (InvalidTag, ValueError):
+            raise UnknownToken("It is not a token that was made here for this tenant.") from None
+        return opened.decode("utf-8", "surrogatepass")
+
+    def is_rotated(self, token: str) -> bool:
+        """Say whether another key makes tokens by now than the one that made `token`."""
+        parts = TOKEN.fullmatch(token)
+        return parts is not None and parts["key_id"] != self._ring.current().active(Purpose.TOKEN).id
+
+    def _token(self, value: str, entity: str, tenant: str, key: Key) -> str:
+        if not ENTITY.fullmatch(entity):
+            raise ValueError("an entity is named by capitals, digits and underscores")
+        content = value.encode("utf-8", "surrogatepass")
+        sealed = self._cipher(key.material).encrypt(content, _associated(entity, tenant))
+        return f"<{entity}.v1.{key.id}.{base64.b32encode(sealed).decode().rstrip('=')}>"
+
+    def _secret(self, key_id: str) -> bytes:
+        key = self._ring.current().find(Purpose.TOKEN, key_id) or self._ring.reload().find(Purpose.TOKEN, key_id)
+        if key is None:
+            raise UnknownToken("It is not a token that was made here for this tenant.")
+        if key.secret is None:
+            raise TokenKeyRetired("The key of this token was retired; what it stood for cannot be revealed any more.")
+        return key.secret
+
+
+def _cipher(secret: bytes) -> AESSIV:
+    info = b"vestibule/token/1"
+    return AESSIV(HKDF(hashes.SHA256(), length=64, salt=None, info=info).derive(secret))
+
+
+def _associated(entity: str, tenant: str) -> list[bytes]:
+    return [entity.encode(), tenant.encode("utf-8", "surrogatepass")]
+
+
+def _decode(text: str) -> bytes:
+    decoded = base64.b32decode(text + "=" * (-len(text) % 8))
+    # Spare bits at the end could be changed unseen otherwise: one value, several tokens.
+    if base64.b32encode(decoded).decode().rstrip("=") != text:
+        raise ValueError("not the canonical form")
+    return decoded

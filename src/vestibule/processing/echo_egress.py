@@ -1,0 +1,24 @@
+"""The double of the way out, for tests: a receiver that answers with what it was sent, and leaves no machine."""
+
+from collections.abc import Mapping
+
+from vestibule.processing.ports import Answer
+
+ECHO = "https://receiver.example/echo"
+
+
+class EchoingWayOut:
+    """Knows one address, and keeps what went there."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[bytes, Mapping[str, str]]] = []
+
+    def refusal_of(self, url: str) -> str | None:
+        """Let the one address pass."""
+        return None if url == ECHO else "the one address that there is"
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Answer with what was sent."""
+        assert url == ECHO  # noqa: S101 - anything else was refused before
+        self.sent.append((body, headers))
+        return Answer(200, body)

@@ -1,0 +1,22 @@
+"""What services fit processors and doors out with: the scanner with the policy, the way out, the registry.
+
+The rooms beneath do not know each other: `processing` has ports for what it needs, and here stands what fills them from
+`detection`, `policy`, `sealing` and the guard of outgoing addresses.
+"""
+
+from vestibule.processor_adapters.builder import build_registry, build_seals, check_processors
+from vestibule.processor_adapters.inspection import Inspector, Seals, Tokens, hashed, situation_of
+from vestibule.processor_adapters.settings import InspectionSettings, ProcessorSettings
+
+__all__ = [
+    "InspectionSettings",
+    "Inspector",
+    "ProcessorSettings",
+    "Seals",
+    "Tokens",
+    "build_registry",
+    "build_seals",
+    "check_processors",
+    "hashed",
+    "situation_of",
+]

@@ -1,0 +1,64 @@
+"""What the policy and the receipts have to know of the detectors: names, groups, and the version of them all."""
+
+import hashlib
+
+import vestibule
+from vestibule.detection.catalogue import declared_in, list_detectors, list_modules
+from vestibule.detection.options import DEFAULTS, Options
+from vestibule.detection.rules import Detector
+from vestibule.policy import Vocabulary
+
+SECRETS = "secrets"
+PERSONAL_DATA = "personal_data"
+# Older than the folder that such detectors live in now.
+NATIONAL_IDS = {"national_ids": frozenset({"US_SSN"})}
+# The routes whose texts the policy decides about.
+CHECKED_ROUTES = frozenset({"/add", "/messages", "/run"})
+VERSION_DIGITS = 12
+
+
+def read_vocabulary(options: Options = DEFAULTS) -> Vocabulary:
+    """Return the names that a policy may use.
+
+    A folder of detectors is a group of its name; `personal_data` is every entity that is no secret.
+    """
+    entities = frozenset(detector.entity for detector in list_detectors(options))
+    groups: dict[str, frozenset[str]] = {SECRETS: frozenset(), **NATIONAL_IDS}
+    for module in list_modules():
+        folder = module.__name__.split(".detectors.")[1].rpartition(".")[0]
+        if folder:
+            found = frozenset(detector.entity for detector in declared_in(module))
+            groups[folder] = groups.get(folder, frozenset()) | found
+    groups[PERSONAL_DATA] = entities - groups[SECRETS]
+    return Vocabulary(entities, groups, CHECKED_ROUTES)
+
+
+def version_of_detectors(options: Options = DEFAULTS) -> str:
+    """Return a short hash that changes with the program, with any rule, and with what the operator chose."""
+    digest = hashlib.sha256(vestibule.__version__.encode())
+    for detector in list_detectors(options):
+        digest.update(_content(detector).encode())
+    chosen = (options.entities and sorted(options.entities), sorted(options.ignored_entities), options.thresholds)
+    digest.update(repr((*chosen, sorted(options.allowed_values), options.allowed_patterns)).encode())
+    return digest.hexdigest()[:VERSION_DIGITS]
+
+
+def _content(detector: Detector) -> str:
+    rules = [
+        (
+            rule.name,
+            rule.expression,
+            rule.score,
+            rule.broken_score,
+            rule.alone_score,
+            _name_of(rule.check),
+        )
+        for rule in detector.rules
+    ]
+    return repr((detector.entity, detector.threshold, rules, detector.labels, detector.against))
+
+
+def _name_of(check: object) -> str:
+    # Where a check is an object with an address in its text, its kind has to do.
+    name = getattr(check, "__qualname__", None) or repr(check)
+    return type(check).__qualname__ if " at 0x" in name else str(name)

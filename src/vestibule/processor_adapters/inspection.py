@@ -1,0 +1,109 @@
+"""The scanner with the policy, as processors need them."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from vestibule.contracts.work import WorkOrigin
+from vestibule.detection import Finding, ScanBudgetExceeded, Scanner, TextTooLarge
+from vestibule.policy import Action, Judged, Policy, Situation
+from vestibule.policy.anonymizer import Tools, treat
+from vestibule.processing import ProcessingInterrupted
+from vestibule.processing.errors import DataTooLarge
+
+FIELD = "data"
+
+
+class Tokens(Protocol):
+    """Makes tokens that can be opened, and opens them."""
+
+    def tokenize(self, value: str, entity: str, tenant: str) -> str:
+        """Return the token of `value`."""
+        ...
+
+    def reveal(self, token: str, tenant: str) -> str:
+        """Return what `token` stands for."""
+        ...
+
+    def is_rotated(self, token: str) -> bool:
+        """Say whether another key makes tokens by now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Seals:
+    """What stands in place of a value: its keyed fingerprint, and the token that a tenant can open."""
+
+    fingerprint: Callable[[str], str]
+    tokenizer: Tokens
+
+    def tools_of(self, tenant: str) -> Tools:
+        """Return what replaces values of a tenant."""
+        return Tools(
+            hash=lambda value, entity: hashed(entity, self.fingerprint(value)),
+            tokenize=lambda value, entity: self.tokenizer.tokenize(value, entity, tenant),
+        )
+
+
+def hashed(entity: str, fingerprint: str) -> str:
+    """Return what stands in place of a hashed value: `<EMAIL_ADDRESS#e682:1f6d...>`.
+
+    The fingerprint stands as it does in alerts and records, so that one search finds both. A colon before it would make
+    an assignment of it, and what stands in place of a value must not be a finding.
+    """
+    return f"<{entity}#{fingerprint}>"
+
+
+def situation_of(origin: WorkOrigin) -> Situation:
+    """Return by what the policy judges work that was asked for so."""
+    return Situation(origin.route, origin.token_id, origin.token_name, origin.key, origin.tenant)
+
+
+class Inspector:
+    """Counts and replaces what the scanner finds. Built once, then shared by any number of threads."""
+
+    def __init__(self, scanner: Callable[[], Scanner], policy: Callable[[], Policy], seals: Seals) -> None:
+        """Take the parts: what gives the scanner, which may be built when it is needed, and the policy in force."""
+        self._scanner = scanner
+        self._policy = policy
+        self._seals = seals
+
+    def count(self, text: str) -> Mapping[str, int]:
+        """Return how often each kind stands in `text`.
+
+        Raises:
+            DataTooLarge: the text is longer than the scanner takes.
+            ProcessingInterrupted: the scanner could not judge it in time.
+        """
+        return Counter(finding.entity for finding in self._scan(text, None))
+
+    def redact(self, text: str, origin: WorkOrigin, entities: Collection[str], action: str | None) -> str:
+        """Return `text` with something in place of what the policy does not ignore, or of `entities` alone.
+
+        Raises what `count` raises.
+        """
+        found = self._scan(text, origin.key)
+        if not found:
+            return text
+        policy, situation = self._policy(), situation_of(origin)
+        wanted = [one for one in found if not entities or one.entity in entities]
+        judged = [self._judge(policy, situation, one, bool(entities), action) for one in wanted]
+        return treat(text, judged, self._seals.tools_of(policy.tenant_of(situation)))
+
+    @staticmethod
+    def _judge(policy: Policy, situation: Situation, found: Finding, is_named: bool, asked: str | None) -> Judged:
+        verdict = policy.verdict_of(situation, found.entity)
+        is_ignored = verdict.action is Action.IGNORE or found.score < verdict.threshold
+        if is_ignored and not is_named:
+            return Judged(FIELD, found, Action.IGNORE)
+        by_policy = verdict.action if verdict.action.changes_text else Action.REDACT
+        return Judged(FIELD, found, Action(asked) if asked else by_policy)
+
+    def _scan(self, text: str, key: str | None) -> list[Finding]:
+        try:
+            return self._scanner().scan(text, key=key)
+        except TextTooLarge as error:
+            raise DataTooLarge(str(error)) from error
+        except ScanBudgetExceeded as error:
+            raise ProcessingInterrupted(str(error)) from error

@@ -1,0 +1,85 @@
+"""The settings of what texts are held against, and of processors."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from vestibule.detection import DetectionSettings
+from vestibule.egress.guard import OutgoingGuard
+from vestibule.policy import Action
+from vestibule.policy.policy import Beneath
+from vestibule.processing import Sources
+
+
+class InspectionSettings(BaseSettings):
+    """What is looked for in texts, and what is done about it."""
+
+    # As in ServiceSettings: where both are inherited from, the last of the two decides.
+    model_config = SettingsConfigDict(env_prefix="VESTIBULE_", env_nested_delimiter="__", extra="ignore")
+
+    data_dir: Path = Field(default=Path("var"), description="Database, queue files, keys, logs and reports live here")
+    policy: Action = Field(
+        default=Action.BLOCK,
+        description=f"What is done about a finding where the policy file says nothing: {', '.join(Action)}",
+    )
+    entity_policy: dict[str, Action] = Field(
+        default={}, description='The same for single entities or groups, as JSON: {"EMAIL_ADDRESS": "redact"}'
+    )
+    policy_file: Path | None = Field(
+        default=None, description="The policy file; policy.toml in the data directory if unset, where there is one"
+    )
+    detection: DetectionSettings = Field(
+        default_factory=DetectionSettings, description="Detection, as JSON or as VESTIBULE_DETECTION__NAME"
+    )
+
+    @property
+    def policy_path(self) -> Path:
+        """The policy file, which need not exist unless it was named."""
+        return self.policy_file or self.data_dir / "policy.toml"
+
+    @property
+    def beneath_policy(self) -> Beneath:
+        """What holds where the policy file says nothing."""
+        return Beneath(self.policy, self.entity_policy)
+
+
+class ProcessorSettings(BaseSettings):
+    """Which processors there are beside the built-in ones, and where `http_forward` may send data."""
+
+    model_config = SettingsConfigDict(env_prefix="VESTIBULE_", env_nested_delimiter="__", extra="ignore")
+
+    processors_dir: Path | None = Field(
+        default=None, description="A folder of processors of your own: Python files that offer a PROCESSOR"
+    )
+    has_installed_processors: bool = Field(
+        default=True, description="Whether processors of installed packages are taken (entry points)"
+    )
+    forward_hosts: list[str] = Field(
+        default=[], description="Hosts that http_forward may send data to, as a JSON list; empty: to nobody"
+    )
+    forward_schemes: list[str] = Field(
+        default=["https"], description="Schemes that http_forward may send data over, as a JSON list"
+    )
+    forward_private: bool = Field(
+        default=False, description="Whether http_forward may send data to addresses that are not public"
+    )
+    forward_timeout_s: float = Field(default=5, gt=0, description="Longest that one http_forward may take")
+    forward_secret: SecretStr = Field(
+        default=SecretStr(""), description="Key of the signature of what http_forward sends; unsigned if empty"
+    )
+
+    @property
+    def processor_sources(self) -> Sources:
+        """Where processors come from."""
+        return Sources(self.processors_dir, self.has_installed_processors)
+
+    @property
+    def forward_guard(self) -> OutgoingGuard:
+        """Where data may be sent to, once it is known that there is a host at all."""
+        return OutgoingGuard(
+            frozenset(self.forward_schemes),
+            frozenset(host.lower() for host in self.forward_hosts),
+            self.forward_private,
+            self.forward_timeout_s,
+        )

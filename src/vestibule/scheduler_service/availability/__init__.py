@@ -1,0 +1,1 @@
+"""Availability of every part: probes, outages, incidents and history."""

@@ -1,0 +1,149 @@
+"""The watch: probes every part, counts, and tells when one stops and when it is back."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from vestibule.alerts import AlertEngine, AlertType
+from vestibule.scheduler_service.availability.availability_history import Tally
+from vestibule.scheduler_service.availability.incidents import Incident, IncidentKind
+from vestibule.scheduler_service.availability.monitor_state import Memory
+from vestibule.scheduler_service.availability.monitored_parts import BACKLOG, PARTS
+from vestibule.scheduler_service.availability.outages import Change, PartRecord, PartState, Thresholds
+from vestibule.scheduler_service.availability.probes import Probe, Reading
+from vestibule.scheduler_service.leadership.monotonic_scheduler import now
+
+IsPlanned = Callable[[str, datetime], bool]
+# The part, whether it answered, how long that took in seconds, and what state it is in since.
+ProbeWatcher = Callable[[str, bool, float, PartState], None]
+MISS = Reading(is_up=False)
+
+
+@dataclass(frozen=True, slots=True)
+class WatchRules:
+    """When a part counts as what; `thresholds` are those of single parts."""
+
+    usual: Thresholds
+    thresholds: Mapping[str, Thresholds]
+    timeout_s: float
+    start_grace_s: float = 0
+
+    def of(self, part: str) -> Thresholds:
+        """Return the thresholds of a part."""
+        return self.thresholds.get(part, self.usual)
+
+
+def ignore_probe(_part: str, _has_answered: bool, _took_s: float, _state: PartState) -> None:
+    """Do nothing about a probe beyond making it."""
+
+
+class Watch:
+    """Watches the parts that have a probe; a part without one was switched off, and is left in peace."""
+
+    def __init__(
+        self,
+        probes: Mapping[str, Probe],
+        memory: Memory,
+        alerts: AlertEngine,
+        rules: WatchRules,
+        *,
+        is_planned: IsPlanned,
+        on_probe: ProbeWatcher = ignore_probe,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._probes = probes
+        self._memory = memory
+        self._alerts = alerts
+        self._rules = rules
+        self._is_planned = is_planned
+        self._on_probe = on_probe
+        self._clock = clock
+        # All parts start together, and some take longer than three probes.
+        self._patient_until = clock() + rules.start_grace_s
+        self._answered: set[str] = set()
+        self._log = structlog.get_logger("vestibule.watch")
+
+    async def probe(self, part: str) -> None:
+        """Ask one part, count the answer, and tell what changed."""
+        await self._memory.catch_up()
+        began = self._clock()
+        reading = await self._ask(self._probes[part])
+        latency_ms = round((self._clock() - began) * 1000, 1)
+        at = now()
+        is_planned = self._is_planned(part, at)
+        record = self._memory.parts[part]
+        is_patient = part not in self._answered and began < self._patient_until
+        if reading.is_up or not is_patient:
+            self._count(part, at, reading, latency_ms, is_planned)
+        since = record.down_since
+        change = record.take(at, reading, latency_ms, self._rules.of(part), is_patient=is_patient)
+        if reading.is_up:
+            self._answered.add(part)
+        self._on_probe(part, reading.is_up, latency_ms / 1000, record.state)
+        write = self._log.info if reading.is_up else self._log.warning
+        write("probe", part=part, answered=reading.is_up, latency_ms=latency_ms, state=record.state.value)
+        if change is not None:
+            self._enter(change, record, at, is_planned=is_planned)
+        if await self._tell(record, since, is_planned=is_planned) or change is not None:
+            await self._memory.save()
+
+    async def _ask(self, probe: Probe) -> Reading:
+        try:
+            async with asyncio.timeout(self._rules.timeout_s):
+                return await probe.read()
+        except Exception:  # noqa: BLE001 - whatever keeps a part from answering, it does not answer
+            return MISS
+
+    def _count(self, part: str, at: datetime, reading: Reading, latency_ms: float, is_planned: bool) -> None:
+        # What happens in a maintenance window does not count.
+        tally = Tally(planned=1) if is_planned else Tally(int(reading.is_up), 1, latency_ms if reading.is_up else 0)
+        self._memory.chronicle.count(part, at, tally)
+
+    def _enter(self, change: Change, record: PartRecord, at: datetime, *, is_planned: bool) -> None:
+        incidents, part = self._memory.incidents, record.name
+        match change:
+            case Change.WENT_DOWN:
+                incidents.end(part, IncidentKind.DEGRADED, at)
+                began = record.down_since or at
+                incidents.begin(Incident(subject=part, kind=IncidentKind.DOWN, began=began, is_planned=is_planned))
+            case Change.RECOVERED:
+                incidents.end(part, IncidentKind.DOWN, at)
+            case Change.SLOWED:
+                incidents.begin(Incident(subject=part, kind=IncidentKind.DEGRADED, began=at, is_planned=is_planned))
+            case Change.QUICKENED:
+                incidents.end(part, IncidentKind.DEGRADED, at)
+
+    async def _tell(self, record: PartRecord, since: datetime | None, *, is_planned: bool) -> bool:
+        """Raise the alert that is due, if one is. It follows the state, so that one held back is raised later."""
+        is_down = record.state is PartState.DOWN
+        if is_down and not record.is_told and not is_planned and not self._is_explained(record.name):
+            await self._raise(record, is_over=False)
+        elif record.state in (PartState.UP, PartState.DEGRADED) and record.is_told:
+            await self._raise(record, is_over=True, since=since)
+        else:
+            return False
+        record.is_told = is_down
+        return True
+
+    def _is_explained(self, part: str) -> bool:
+        """Say whether another part's absence is the reason, of which people are told."""
+        needed = PARTS[part].needs
+        return needed is not None and self._memory.parts[needed].misses_in_a_row > 0
+
+    async def _raise(self, record: PartRecord, *, is_over: bool, since: datetime | None = None) -> None:
+        name = record.name
+        began = f" since {since:%Y-%m-%d %H:%M:%S} UTC" if since else ""
+        if name == BACKLOG:
+            kind = AlertType.QUEUE_RECOVERED if is_over else AlertType.QUEUE_STALLED
+            what = f"it had not{began}" if is_over else record.note or "none is taken"
+            text = f"{name}: waiting tasks are taken again; {what}." if is_over else f"{name} is stalled: {what}."
+        elif is_over:
+            kind, text = AlertType.SERVICE_RECOVERED, f"{name} answers again; it had not{began}."
+        else:
+            kind = AlertType.SERVICE_DOWN
+            text = f"{name} did not answer {record.misses_in_a_row} probes in a row."
+        await self._alerts.raise_alert(kind, text, subject=name)

@@ -1,0 +1,97 @@
+"""What the answers of a part add up to: up, degraded or down, and since when."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from vestibule.scheduler_service.availability.probes import Reading
+
+
+class PartState(StrEnum):
+    """How a part is doing."""
+
+    UNKNOWN = "unknown"
+    UP = "up"
+    DEGRADED = "degraded"
+    DOWN = "down"
+    OFF = "off"
+
+
+class Change(StrEnum):
+    """What an answer, or its absence, changed."""
+
+    WENT_DOWN = "went_down"
+    RECOVERED = "recovered"
+    SLOWED = "slowed"
+    QUICKENED = "quickened"
+
+
+class Thresholds(BaseModel):
+    """How many answers make a state, and how late an answer is slow."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    misses_until_down: int = Field(default=3, gt=0)
+    hits_until_up: int = Field(default=1, gt=0)
+    slow_ms: float = Field(default=1000, gt=0)
+
+
+class PartRecord(BaseModel):
+    """What is known of a part: it outlives the process, so that an outage is told once and its end once."""
+
+    name: str
+    state: PartState = PartState.UNKNOWN
+    misses_in_a_row: int = 0
+    hits_in_a_row: int = 0
+    slow_in_a_row: int = 0
+    last_answer_at: datetime | None = None
+    latency_ms: float | None = None
+    note: str | None = None
+    down_since: datetime | None = None
+    is_told: bool = False
+
+    def take(
+        self, at: datetime, reading: Reading, latency_ms: float, thresholds: Thresholds, *, is_patient: bool = False
+    ) -> Change | None:
+        """Take in one probe and return what it changed; a patient one waits for a part that has never answered yet."""
+        self.note = reading.note
+        if not reading.is_up:
+            return self._take_miss(at, thresholds.misses_until_down, is_patient)
+        self.misses_in_a_row = 0
+        self.hits_in_a_row += 1
+        self.last_answer_at, self.latency_ms = at, latency_ms
+        is_slow = reading.is_strained or latency_ms > thresholds.slow_ms
+        self.slow_in_a_row = self.slow_in_a_row + 1 if is_slow else 0
+        return self._take_hit(thresholds)
+
+    def _take_miss(self, at: datetime, misses_until_down: int, is_patient: bool) -> Change | None:
+        self.misses_in_a_row += 1
+        self.hits_in_a_row = self.slow_in_a_row = 0
+        if self.state is PartState.DOWN:
+            return None
+        if self.misses_in_a_row == 1:
+            self.down_since = at
+        if self.misses_in_a_row < misses_until_down or is_patient:
+            return None
+        self.state = PartState.DOWN
+        return Change.WENT_DOWN
+
+    def _take_hit(self, thresholds: Thresholds) -> Change | None:
+        match self.state:
+            case PartState.DOWN if self.hits_in_a_row < thresholds.hits_until_up:
+                return None
+            case PartState.DOWN:
+                self.state, self.down_since = PartState.UP, None
+                return Change.RECOVERED
+            case PartState.DEGRADED if self.slow_in_a_row == 0:
+                self.state = PartState.UP
+                return Change.QUICKENED
+            case PartState.UP if self.slow_in_a_row >= thresholds.misses_until_down:
+                self.state = PartState.DEGRADED
+                return Change.SLOWED
+            case PartState.UNKNOWN:
+                self.state = PartState.UP
+        if self.state is not PartState.DOWN:
+            self.down_since = None
+        return None

@@ -1,0 +1,130 @@
+"""Probes: each asks one part whether it answers."""
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from redis.asyncio import Redis
+
+from vestibule.contracts.worker_heartbeat import ALIVE_FOR_S, WORKERS_KEY
+from vestibule.scheduler_service.availability.queue_depth import Waiting, age_of, ask_waiting, waiting_of
+from vestibule.scheduler_service.state_store import StoreGateway
+from vestibule.service_kit.http.service_client import PeerClient
+
+PROBE_KEY = "probe"
+PROBE_TTL_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a part answered: whether it works, whether it works as it should, and what there is to say about it."""
+
+    is_up: bool
+    is_strained: bool = False
+    note: str | None = None
+
+
+class Probe(Protocol):
+    """Asks one part."""
+
+    async def read(self) -> Reading:
+        """Return what the part answers; any error says that it does not."""
+        ...
+
+
+class ServiceProbe:
+    """Asks a service for its health."""
+
+    def __init__(self, peer: PeerClient) -> None:
+        self._peer = peer
+
+    async def read(self) -> Reading:
+        """Say whether the service lives."""
+        return Reading(await self._peer.is_alive())
+
+
+class StoreProbe:
+    """Writes an entry, and reads whether it is there."""
+
+    def __init__(self, store: StoreGateway) -> None:
+        self._store = store
+
+    async def read(self) -> Reading:
+        """Say whether the store keeps what it is given."""
+        written = secrets.token_hex(8)
+        await self._store.write(PROBE_KEY, written, ttl_s=PROBE_TTL_S)
+        found = await self._store.read(PROBE_KEY)
+        return Reading(found is not None and found.value == written)
+
+
+class RedisProbe:
+    """Pings Redis."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def read(self) -> Reading:
+        """Say whether Redis answers."""
+        return Reading(bool(await self._redis.ping()))
+
+
+class WorkersProbe:
+    """Reads the workers' heartbeats; one that lives is enough for tasks to be done."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def read(self) -> Reading:
+        """Say whether at least one worker has beaten lately."""
+        alive = int(await self._redis.zcount(WORKERS_KEY, time.time() - ALIVE_FOR_S, "+inf"))
+        return Reading(alive > 0, note=f"{alive} at work")
+
+
+@dataclass(frozen=True, slots=True)
+class BacklogLimits:
+    """When the waiting tasks are too many, and when they wait for too long."""
+
+    depth: int
+    age_s: float
+    stalled_s: float
+
+
+class BacklogProbe:
+    """Counts the waiting tasks of all priorities, and sees how long the oldest waits and how long none was taken.
+
+    Where none is taken from any queue for long, they are stalled, however few wait; tasks that only stand behind those
+    of a higher priority are not. That is judged by the steady clock.
+    """
+
+    def __init__(self, redis: Redis, limits: BacklogLimits, clock: Callable[[], float] = time.monotonic) -> None:
+        self._redis = redis
+        self._limits = limits
+        self._clock = clock
+        self._next: tuple[bytes | None, ...] = ()
+        self._next_since = clock()
+
+    async def read(self) -> Reading:
+        """Say whether waiting tasks are taken, and whether too many wait."""
+        waiting = await self._ask()
+        depth = sum(queue.depth for queue in waiting)
+        if self._is_taken_from([queue.next for queue in waiting]):
+            self._next_since = self._clock()
+        self._next = tuple(queue.next for queue in waiting)
+        ages_s = [age_of(message) or 0.0 for message in self._next if message is not None]
+        stands_for_s = self._clock() - self._next_since if ages_s else 0.0
+        age_s = max(stands_for_s, *ages_s, 0.0)
+        note = f"{depth} waiting" if age_s < 1 else f"{depth} waiting, the oldest for {age_s:.0f} s"
+        is_strained = depth > self._limits.depth or age_s > self._limits.age_s
+        return Reading(stands_for_s < self._limits.stalled_s, is_strained, note)
+
+    async def _ask(self) -> list[Waiting]:
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            ask_waiting(pipeline)
+            return waiting_of(await pipeline.execute())
+
+    def _is_taken_from(self, heads: Sequence[bytes | None]) -> bool:
+        """Say whether any task that was the next is so no more, or none was; one that newly waits says nothing."""
+        stood = [(before, now) for before, now in zip(self._next, heads, strict=False) if before is not None]
+        return not stood or any(before != now for before, now in stood)

@@ -1,0 +1,41 @@
+"""The tasks that wait in Redis: how many for each priority, which of them is the next, and since when it waits."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from redis.asyncio.client import Pipeline
+
+from vestibule.contracts.queue_names import QUEUES, SENT_AT
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One queue: how many messages it holds, and the one that a worker takes next, its oldest."""
+
+    depth: int
+    next: bytes | None
+
+
+def ask_waiting(pipeline: Pipeline) -> None:
+    """Have `pipeline` ask for the queues of all priorities: one round trip brings them with what else it asks."""
+    for queue in QUEUES.values():
+        pipeline.llen(queue)
+        # Workers take from this end.
+        pipeline.lindex(queue, -1)
+
+
+def waiting_of(answers: Sequence[Any]) -> list[Waiting]:
+    """Return the queues, those of higher priorities first, from the answers to what `ask_waiting` asked."""
+    return [Waiting(*answer) for answer in zip(answers[::2], answers[1::2], strict=True)]
+
+
+def age_of(message: bytes) -> float | None:
+    """Return for how many seconds a message of the queue has waited; None where it does not say when it was sent."""
+    try:
+        sent_at: Any = orjson.loads(message)["headers"][SENT_AT]
+        return max(0.0, time.time() - float(sent_at))
+    except (ValueError, TypeError, LookupError):
+        return None  # not a message of ours

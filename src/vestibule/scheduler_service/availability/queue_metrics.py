@@ -1,0 +1,35 @@
+"""How full the queue is, how long the oldest task waits, and how many workers live, asked when metrics are."""
+
+import time
+
+from redis.asyncio import Redis
+
+from vestibule.contracts.queue_names import TAKEN
+from vestibule.contracts.worker_heartbeat import ALIVE_FOR_S, WORKERS_KEY
+from vestibule.scheduler_service.availability.queue_depth import age_of, ask_waiting, waiting_of
+from vestibule.service_kit.metrics.catalogue import QUEUE_OLDEST_AGE, QUEUE_TASKS, WORKERS_ALIVE
+from vestibule.service_kit.metrics.metrics import Metrics
+
+
+class QueueGauges:
+    """Asks Redis. Where that does not answer, nothing is shown."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def measure(self, metrics: Metrics) -> None:
+        """Set the gauges."""
+        for gauge in (QUEUE_TASKS, QUEUE_OLDEST_AGE, WORKERS_ALIVE):
+            metrics.forget(gauge)
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.hlen(TAKEN)
+            pipeline.zcount(WORKERS_KEY, time.time() - ALIVE_FOR_S, "+inf")
+            ask_waiting(pipeline)
+            reserved, workers, *answers = await pipeline.execute()
+        waiting = waiting_of(answers)
+        metrics.set(QUEUE_TASKS, sum(queue.depth for queue in waiting), "waiting")
+        metrics.set(QUEUE_TASKS, reserved, "reserved")
+        metrics.set(WORKERS_ALIVE, workers)
+        ages_s = [age_of(queue.next) for queue in waiting if queue.next is not None]
+        if None not in ages_s:
+            metrics.set(QUEUE_OLDEST_AGE, max((age_s for age_s in ages_s if age_s is not None), default=0.0))

@@ -1,0 +1,90 @@
+"""Maintenance windows: times in which a part may be away without anybody being told."""
+
+import secrets
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from vestibule.contracts.errors import InvalidInput, MaintenanceNotFound
+from vestibule.scheduler_service.state_store import StoreGateway
+
+PREFIX = "book/maintenance/"
+EVERYTHING = "all"
+# How long a window is shown after its end.
+KEEP = timedelta(days=31)
+LONGEST = timedelta(days=366)
+MOST = 200
+
+
+class Maintenance(BaseModel):
+    """A window."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    id: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")] = Field(default_factory=lambda: secrets.token_hex(8))
+    part: str = Field(description="The name of a part, `heartbeat:NAME`, or `all`", examples=["database"])
+    begins: AwareDatetime = Field(alias="from")
+    ends: AwareDatetime = Field(alias="until")
+    reason: str = ""
+    author: str = Field(description="The name of the token that asked for it")
+
+    def covers(self, part: str, at: datetime) -> bool:
+        """Say whether `part` may be away at that time."""
+        return self.part in (part, EVERYTHING) and self.begins <= at < self.ends
+
+
+class MaintenanceBook:
+    """The windows, in the store; what was last read of them is at hand without it."""
+
+    def __init__(self, store: StoreGateway) -> None:
+        self._store = store
+        self.known: list[Maintenance] = []
+
+    def is_planned(self, part: str, at: datetime) -> bool:
+        """Say whether `part` may be away at that time, by what was last read."""
+        return any(window.covers(part, at) for window in self.known)
+
+    def take(self, values: Iterable[str]) -> None:
+        """Take what was read."""
+        found = [Maintenance.model_validate_json(value) for value in values]
+        self.known = sorted(found, key=lambda window: window.begins, reverse=True)
+
+    async def add(self, window: Maintenance, now: datetime) -> None:
+        """Keep a window.
+
+        Raises:
+            InvalidInput: it ends before it begins, ended already, is too long, or there are too many.
+            Unavailable: the store does not answer.
+        """
+        if not window.begins < window.ends <= window.begins + LONGEST or window.ends <= now:
+            raise InvalidInput("A window has to end after it begins, in the future, and within a year of its begin.")
+        if len(await self._store.read_all(PREFIX)) >= MOST:
+            raise InvalidInput(f"There are {MOST} windows already; delete some.")
+        await self._write(window, now)
+        self.known = [window, *self.known]
+
+    async def end(self, window_id: str, now: datetime) -> Maintenance:
+        """End a window, or take it back where it has not begun.
+
+        Raises:
+            MaintenanceNotFound: there is none of that id.
+            Unavailable: the store does not answer.
+        """
+        entry = await self._store.read(PREFIX + window_id)
+        if entry is None:
+            raise MaintenanceNotFound("No maintenance window has that id.")
+        window = Maintenance.model_validate_json(entry.value)
+        self.known = [one for one in self.known if one.id != window_id]
+        if window.begins >= now or window.ends <= now:
+            await self._store.delete(PREFIX + window_id)
+            return window
+        ended = window.model_copy(update={"ends": now})
+        await self._write(ended, now)
+        self.known = [ended, *self.known]
+        return ended
+
+    async def _write(self, window: Maintenance, now: datetime) -> None:
+        ttl_s = (window.ends - now + KEEP).total_seconds()
+        await self._store.write(PREFIX + window.id, window.model_dump_json(by_alias=True), ttl_s=ttl_s)

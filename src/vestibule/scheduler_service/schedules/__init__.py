@@ -1,0 +1,1 @@
+"""Runs schedules: each due time becomes one task."""

@@ -1,0 +1,177 @@
+"""Follows schedules: each turn becomes one task in the ledger, whoever makes it and however often it is tried.
+
+A turn has a name, and the task's id follows from it, so a task that is recorded twice is recorded once. A turn of a
+crontab line is named by its time, one of an interval by its number: so neither comes twice where the clock is set back.
+What came while nobody was there to follow is made up for by the last turn alone.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+import structlog
+
+from vestibule.contracts.conditions import Condition
+from vestibule.contracts.entries import Entry
+from vestibule.contracts.errors import PreconditionFailed, Unavailable
+from vestibule.contracts.schedules import PROGRESS, SCHEDULES, Progress, Schedule
+from vestibule.contracts.task_ledger import NewTask, Recorded
+from vestibule.scheduler_service.state_store import StoreGateway
+from vestibule.service_kit.recurrence import Crontab, next_turn
+
+# Longer than any schedule takes from one turn to the next.
+KEEP_PROGRESS_S = 3 * 366 * 86_400.0
+CLOCK_TOLERANCE_S = 2.0
+
+
+class Acceptance(Protocol):
+    """Records tasks."""
+
+    async def accept(self, task: NewTask) -> Recorded:
+        """Record a task; it is on disk then, unless its key is unknown."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A schedule as it was last read, with the versions of its entries, and when its next turn is due."""
+
+    schedule: Schedule
+    progress: Progress | None
+    versions: tuple[int, int]
+    next_at: float | None
+
+
+class ScheduleKeeper:
+    """Reads all schedules now and then, and makes tasks of those whose time has come."""
+
+    def __init__(
+        self, store: StoreGateway, tasks: Acceptance, read_every_s: float, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._store = store
+        self._tasks = tasks
+        self._read_every_s = read_every_s
+        self._clock = clock
+        self._read_at = float("-inf")
+        self._known: dict[str, Known] = {}
+        self._is_hindered = False
+        self._log = structlog.get_logger("vestibule.schedules")
+
+    async def follow(self) -> None:
+        """Make a task of each schedule that is due; where the store is away, later."""
+        try:
+            if time.monotonic() - self._read_at >= self._read_every_s:
+                await self.read()
+            for place, known in list(self._known.items()):
+                if self._is_due(known):
+                    await self._take_turn(place)
+            self._is_hindered = False
+        except Unavailable as error:
+            if not self._is_hindered:  # said once for each time that it is away
+                self._log.warning("schedules_put_off", part=error.extra.get("part", "database"))
+            self._is_hindered = True
+
+    async def read(self) -> None:
+        """Read all schedules and how far they have come.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        schedules = {entry.key.removeprefix(SCHEDULES): entry for entry in await self._store.read_all(SCHEDULES)}
+        progress = {entry.key.removeprefix(PROGRESS): entry for entry in await self._store.read_all(PROGRESS)}
+        self._known = {place: self._know(place, entry, progress.get(place)) for place, entry in schedules.items()}
+        self._read_at = time.monotonic()
+
+    def _know(self, place: str, entry: Entry, progress_entry: Entry | None) -> Known:
+        versions = entry.version, 0 if progress_entry is None else progress_entry.version
+        known = self._known.get(place)
+        if known is not None and known.versions == versions:
+            return known
+        schedule = Schedule.model_validate_json(entry.value)
+        progress = None if progress_entry is None else Progress.model_validate_json(progress_entry.value)
+        return Known(schedule, progress, versions, next_turn(schedule, progress))
+
+    def _is_due(self, known: Known) -> bool:
+        now = self._clock()
+        return known.next_at is not None and (known.next_at <= now or _is_put_off(known, now))
+
+    async def _take_turn(self, place: str) -> None:
+        """Make the task of the turn that is due, by what the store says at this moment."""
+        entry, progress_entry = await self._store.read_many([SCHEDULES + place, PROGRESS + place])
+        if entry is None:
+            self._known.pop(place, None)
+            return
+        known = self._known[place] = self._know(place, entry, progress_entry)
+        now = self._clock()
+        turn = _turn_of(known, now)
+        if turn is None:
+            if known.next_at is not None and _is_put_off(known, now):
+                await self._keep(place, known, Progress(turn_at=now, turns=_turns(known), task_id=_task_id(known)))
+            return
+        name, turn_at = turn
+        schedule = known.schedule
+        recorded = await self._tasks.accept(_task(schedule, schedule.task_id(name), now))
+        task_id = None if recorded.is_key_unknown else recorded.task_id
+        await self._keep(place, known, Progress(turn_at=turn_at, turns=_turns(known) + 1, task_id=task_id))
+        self._tell(schedule, task_id, late_s=round(now - turn_at, 1))
+
+    async def _keep(self, place: str, known: Known, progress: Progress) -> None:
+        condition = Condition.of_version(known.versions[1])
+        try:
+            version = await self._store.write(
+                PROGRESS + place, progress.model_dump_json(), condition, ttl_s=KEEP_PROGRESS_S
+            )
+        except PreconditionFailed:
+            # Another scheduler has made the same task; what it wrote is read anew.
+            self._read_at = float("-inf")
+            return
+        next_at = next_turn(known.schedule, progress)
+        self._known[place] = Known(known.schedule, progress, (known.versions[0], version), next_at)
+
+    def _tell(self, schedule: Schedule, task_id: str | None, late_s: float) -> None:
+        if task_id is None:
+            self._log.warning("schedule_without_value", schedule_id=schedule.schedule_id, late_s=late_s)
+        else:
+            self._log.info("schedule_fired", schedule_id=schedule.schedule_id, task_id=task_id, late_s=late_s)
+
+
+def _turn_of(known: Known, now: float) -> tuple[str, float] | None:
+    """Return name and time of the turn that is due, the last one where several are."""
+    schedule = known.schedule
+    last_at = schedule.created_at if known.progress is None else known.progress.turn_at
+    if schedule.every_s is not None:
+        passed = int((now - last_at) // schedule.every_s)
+        return None if passed < 1 else (f"number {_turns(known) + 1}", last_at + passed * schedule.every_s)
+    crontab = Crontab(schedule.cron or "", schedule.timezone)
+    due = crontab.last_until(datetime.fromtimestamp(now, UTC), datetime.fromtimestamp(last_at, UTC))
+    return None if due is None else (f"at {due.timestamp():.0f}", due.timestamp())
+
+
+def _is_put_off(known: Known, now: float) -> bool:
+    """Say whether a clock that was set back has put an interval off; then it counts from now on."""
+    every_s, next_at = known.schedule.every_s, known.next_at
+    return every_s is not None and next_at is not None and next_at - now > every_s + CLOCK_TOLERANCE_S
+
+
+def _turns(known: Known) -> int:
+    return 0 if known.progress is None else known.progress.turns
+
+
+def _task_id(known: Known) -> str | None:
+    return None if known.progress is None else known.progress.task_id
+
+
+def _task(schedule: Schedule, task_id: str, now: float) -> NewTask:
+    return NewTask(
+        task_id=task_id,
+        tenant=schedule.tenant,
+        processor=schedule.processor,
+        priority=schedule.priority,
+        data=schedule.data,
+        key=schedule.key,
+        terms=schedule.terms,
+        submitted_at=now,
+        due_in_s=0,
+    )

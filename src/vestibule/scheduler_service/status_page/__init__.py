@@ -1,0 +1,1 @@
+"""The status page and badges, for people with a browser."""

@@ -1,0 +1,71 @@
+"""The status page: drawn here as a whole, with nothing to load from anywhere, and without need of a script."""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.resources import files
+
+from jinja2 import Environment, StrictUndefined, Template
+from markupsafe import Markup
+
+from vestibule.scheduler_service.status_page.formatting import clock_time, duration, moment
+from vestibule.scheduler_service.status_page.page_view import PageView
+
+REFRESH_S = 15
+# A hook, an exclamation mark, a cross, a spanner's line: what a person sees who does not see colours.
+SIGNS = {
+    "up": "M7 12.5l3.4 3.4L17 9",
+    "degraded": "M12 6.5v7M12 17.2v.1",
+    "down": "M8.2 8.2l7.6 7.6M15.8 8.2l-7.6 7.6",
+    "planned": "M7 12h10",
+    "calm": "M7 12h10",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StatusPage:
+    """Draws the page, and says what a browser may do with it."""
+
+    template: Template
+    css: str
+    js: str
+
+    @classmethod
+    def read(cls) -> "StatusPage":
+        """Return the page from the files beside this one."""
+        folder = files(__package__) / "page_files"
+        environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+        environment.filters |= {
+            "clock": clock_time,
+            "duration": duration,
+            "iso": datetime.isoformat,
+            "moment": moment,
+        }
+        template = environment.from_string((folder / "status.html.jinja").read_text())
+        return cls(template, (folder / "status.css").read_text(), (folder / "status.js").read_text())
+
+    @property
+    def policy(self) -> str:
+        """The content security policy: the one style and the one script of this page, and nothing else."""
+        return (
+            f"default-src 'none'; style-src '{_hash(self.css)}'; script-src '{_hash(self.js)}'; connect-src 'self'; "
+            "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        )
+
+    def draw(self, page: PageView, interval_s: float) -> str:
+        """Return the page as HTML."""
+        return self.template.render(
+            page=page,
+            interval_s=interval_s,
+            refresh_s=REFRESH_S,
+            signs=SIGNS,
+            # Our own files, which have to stand there as they are.
+            css=Markup(self.css),  # noqa: S704
+            js=Markup(self.js),  # noqa: S704
+        )
+
+
+def _hash(content: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode("ascii")
+    return f"sha256-{digest}"

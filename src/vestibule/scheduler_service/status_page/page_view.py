@@ -1,0 +1,214 @@
+"""What stands on the status page, in words and tones."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import quote
+
+from vestibule.scheduler_service.availability.availability_history import Chronicle, Tally
+from vestibule.scheduler_service.availability.incidents import Incident, IncidentKind
+from vestibule.scheduler_service.availability.monitored_parts import PARTS
+from vestibule.scheduler_service.availability.outages import PartState
+from vestibule.scheduler_service.availability.status import HeartbeatStatus, PartStatus, Status
+from vestibule.scheduler_service.heartbeats.heartbeats import HeartbeatState
+from vestibule.scheduler_service.maintenance.windows import EVERYTHING, Maintenance
+from vestibule.scheduler_service.status_page.formatting import clock_time, duration, milliseconds, moment, percent
+
+BARS, BAR_WIDTH = 48, timedelta(minutes=30)
+SHOWN_INCIDENTS = 20
+SHOWN_AFTER_END = timedelta(days=1)
+
+PART_LOOKS = {
+    PartState.UP: ("up", "up"),
+    PartState.DEGRADED: ("degraded", "degraded"),
+    PartState.DOWN: ("down", "down"),
+    PartState.OFF: ("calm", "switched off"),
+    PartState.UNKNOWN: ("calm", "not known yet"),
+}
+HEARTBEAT_LOOKS = {
+    HeartbeatState.UP: "up",
+    HeartbeatState.RUNNING: "planned",
+    HeartbeatState.LATE: "degraded",
+    HeartbeatState.MISSED: "down",
+    HeartbeatState.FAILED: "down",
+}
+TONE_COLOURS = {"up": "#1a7f4b", "degraded": "#d08a1c", "down": "#c0262d", "planned": "#3557c4", "calm": "#6b7587"}
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A stretch of time of a part."""
+
+    tone: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartView:
+    """A part."""
+
+    title: str
+    tone: str
+    word: str
+    bars: list[Bar]
+    summary: str
+    facts: list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatView:
+    """A heartbeat."""
+
+    name: str
+    tone: str
+    word: str
+    last: str
+    period_s: float
+    grace_s: float
+    took: str
+
+
+@dataclass(frozen=True, slots=True)
+class WindowView:
+    """A maintenance window."""
+
+    part: str
+    word: str
+    begins: datetime
+    ends: datetime
+    reason: str
+    author: str
+    is_over: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentView:
+    """An incident."""
+
+    title: str
+    tone: str
+    word: str
+    began: datetime
+    length: str
+
+
+@dataclass(frozen=True, slots=True)
+class PageView:
+    """The page."""
+
+    at: datetime
+    headline: str
+    tone: str
+    holder: str | None
+    parts: list[PartView]
+    heartbeats: list[HeartbeatView]
+    windows: list[WindowView]
+    incidents: list[IncidentView]
+    more_incidents: int
+
+    @property
+    def icon(self) -> str:
+        """The sign in the browser's tab, as a data URL."""
+        circle = f'<circle cx="8" cy="8" r="7" fill="{TONE_COLOURS[self.tone]}"/>'
+        return "data:image/svg+xml," + quote(
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">{circle}</svg>', safe="/:="
+        )
+
+
+def view_page(status: Status, chronicle: Chronicle) -> PageView:
+    """Return what stands on the page."""
+    headline, tone = sum_up(status)
+    windows = [one for one in status.maintenance if one.ends > status.at - SHOWN_AFTER_END]
+    return PageView(
+        at=status.at,
+        headline=headline,
+        tone=tone,
+        holder=status.holder,
+        parts=[_view_part(part, chronicle, status.at) for part in status.parts],
+        heartbeats=[_view_heartbeat(one, status.at) for one in status.heartbeats],
+        windows=[_view_window(one, status.at) for one in windows],
+        incidents=[_view_incident(one, status.at) for one in status.incidents[:SHOWN_INCIDENTS]],
+        more_incidents=max(0, len(status.incidents) - SHOWN_INCIDENTS),
+    )
+
+
+def sum_up(status: Status) -> tuple[str, str]:
+    """Return how all is in a few words, and the tone of it."""
+    wanting = (HeartbeatState.MISSED, HeartbeatState.FAILED)
+    down = [title_of(part.name) for part in status.parts if part.state is PartState.DOWN and not part.in_maintenance]
+    missed = [one.name for one in status.heartbeats if one.state in wanting]
+    degraded = [title_of(part.name) for part in status.parts if part.state is PartState.DEGRADED]
+    planned = [part for part in status.parts if part.in_maintenance]
+    if down:
+        return (f"{down[0]} is down" if len(down) == 1 else f"{len(down)} parts are down"), "down"
+    if missed:
+        return (
+            f"{missed[0]} was not heard of" if len(missed) == 1 else f"{len(missed)} heartbeats are missing"
+        ), "down"
+    if degraded:
+        return (
+            f"{degraded[0]} is degraded" if len(degraded) == 1 else f"{len(degraded)} parts are degraded"
+        ), "degraded"
+    if planned:
+        return "Maintenance is under way", "planned"
+    if all(part.state in (PartState.UNKNOWN, PartState.OFF) for part in status.parts):
+        return "Nothing is known yet", "calm"
+    return "Everything works", "up"
+
+
+def title_of(subject: str) -> str:
+    """Return what people call a part, or what sends a heartbeat."""
+    if subject == EVERYTHING:
+        return "Everything"
+    return PARTS[subject].title if subject in PARTS else subject.removeprefix("heartbeat:")
+
+
+def _view_part(part: PartStatus, chronicle: Chronicle, now: datetime) -> PartView:
+    title = title_of(part.name)
+    tone, word = PART_LOOKS[part.state]
+    if part.in_maintenance:
+        tone, word = "planned", f"maintenance, {word}"
+    elif part.down_since is not None:
+        word = f"{word} for {duration(now - part.down_since)}"
+    if part.state is PartState.OFF:
+        return PartView(title, tone, word, [], "", [])
+    over = part.availability
+    shares = [("hour", percent(over.hour)), ("day", percent(over.day)), ("30 days", percent(over.month))]
+    facts = [*shares, ("last answer in", milliseconds(part.latency_ms))]
+    if part.note:
+        facts.append(("now", part.note))
+    bars = [_bar(end, tally, now) for end, tally in chronicle.bars(part.name, now, BARS, BAR_WIDTH)]
+    summary = f"{title}, the last 24 hours: {percent(over.day)} of the probes were answered"
+    return PartView(title, tone, word, bars, summary, facts)
+
+
+def _bar(end: datetime, tally: Tally, now: datetime) -> Bar:
+    when = f"{moment(end - BAR_WIDTH, now)} to {clock_time(end)[:5]} UTC"
+    if not tally.asked:
+        return Bar("planned", f"{when}: maintenance") if tally.planned else Bar("none", f"{when}: not watched")
+    share = tally.answered / tally.asked
+    tone = "up" if share == 1 else "degraded" if share >= 0.9 else "down"
+    planned = ", some of it maintenance" if tally.planned else ""
+    latency = f", {milliseconds(tally.latency_ms / tally.answered)} on average" if tally.answered else ""
+    return Bar(tone, f"{when}: {percent(share)} answered{latency}{planned}")
+
+
+def _view_heartbeat(one: HeartbeatStatus, now: datetime) -> HeartbeatView:
+    last = f"{duration(now - one.last_at)} ago" if one.last_at else "–"
+    took = "–" if one.took_s is None else duration(one.took_s)
+    return HeartbeatView(one.name, HEARTBEAT_LOOKS[one.state], one.state.value, last, one.period_s, one.grace_s, took)
+
+
+def _view_window(window: Maintenance, now: datetime) -> WindowView:
+    word = "planned" if now < window.begins else "under way" if now < window.ends else "over"
+    return WindowView(
+        title_of(window.part), word, window.begins, window.ends, window.reason, window.author, word == "over"
+    )
+
+
+def _view_incident(one: Incident, now: datetime) -> IncidentView:
+    words = {IncidentKind.DOWN: "down", IncidentKind.DEGRADED: "degraded", IncidentKind.MISSED: "not heard of"}
+    tones = {IncidentKind.DOWN: "down", IncidentKind.DEGRADED: "degraded", IncidentKind.MISSED: "down"}
+    length = f"for {duration((one.ended or now) - one.began)}" + ("" if one.ended else " until now")
+    planned = " in maintenance" if one.is_planned else ""
+    tone = "planned" if one.is_planned else tones[one.kind]
+    return IncidentView(title_of(one.subject), tone, words[one.kind] + planned, one.began, length)

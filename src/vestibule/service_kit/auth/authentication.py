@@ -1,0 +1,197 @@
+"""Who may come in: bearer tokens of callers, the secret that services share, and the scopes of routes.
+
+The check runs before the body is read, so a stranger costs next to nothing and learns nothing about the routes.
+"""
+
+import hashlib
+import hmac
+import ipaddress
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol
+
+import structlog
+from fastapi import Request, Security
+from fastapi.params import Security as SecurityParameter
+from fastapi.security import HTTPBearer
+from starlette.responses import Response
+
+from vestibule.contracts.errors import InvalidToken, ScopeMissing
+from vestibule.contracts.identity import DEFAULT_TENANT, Principal
+from vestibule.service_kit.auth.auth_rate_limit import CameFrom, StrangerLimit
+from vestibule.service_kit.http.fast_dispatch import ExpressRoute
+from vestibule.service_kit.http.query_string import check_query
+
+ALL_SCOPES = "*"
+_scheme = HTTPBearer(auto_error=False, description="`Authorization: Bearer TOKEN`")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody who is known: by the token's id (never the token) and name, what it may do, and whose data it sees."""
+
+    token_id: str
+    name: str
+    scopes: frozenset[str]
+    tenant: str = DEFAULT_TENANT
+
+    @property
+    def principal(self) -> Principal:
+        """On whose behalf other services are called for it."""
+        return Principal(self.tenant, self.token_id)
+
+    def may(self, scope: str) -> bool:
+        """Say whether the token has `scope`."""
+        return scope in self.scopes or ALL_SCOPES in self.scopes
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """What a request shows at the door: the token, and whether it came straight from this machine."""
+
+    token: str
+    is_local: bool
+
+
+class Register(Protocol):
+    """Knows some tokens."""
+
+    def find(self, presented: Presented) -> Caller | None:
+        """Return whom the token belongs to, or None where this register does not know it."""
+        ...
+
+
+StrangerHandler = Callable[[str | None], Awaitable[None]]
+
+
+class Authenticator:
+    """Asks each register who a caller is; tells `on_stranger` what token everyone showed whom none knows.
+
+    With a `limit`, an address from which too many strangers come is refused without telling.
+    """
+
+    def __init__(
+        self, registers: list[Register], on_stranger: StrangerHandler, limit: StrangerLimit | None = None
+    ) -> None:
+        self._registers = registers
+        self._on_stranger = on_stranger
+        self._limit = limit
+
+    async def admit(self, presented: Presented | None, scope: str, came_from: Callable[[], CameFrom]) -> Caller:
+        """Return the caller, if known and allowed to `scope`.
+
+        Raises:
+            InvalidToken: no token, or one that no register knows.
+            TooManyStrangers: too many of those came from there.
+            ScopeMissing: a known token without the scope.
+        """
+        caller = self._find(presented) if presented else None
+        if caller is None:
+            if self._limit is not None:
+                await self._limit.count(came_from())
+            await self._on_stranger(presented.token if presented else None)
+            raise InvalidToken("Send a valid token in the header `Authorization: Bearer TOKEN`.")
+        structlog.contextvars.bind_contextvars(token_id=caller.token_id)
+        if not caller.may(scope):
+            raise ScopeMissing(f"The token needs the scope `{scope}`.", scope=scope)
+        return caller
+
+    def _find(self, presented: Presented) -> Caller | None:
+        for register in self._registers:
+            caller = register.find(presented)
+            if caller is not None:
+                return caller
+        return None
+
+
+class OneToken:
+    """A register of a single token: the secret between services, or the development token."""
+
+    def __init__(self, token: str, caller: Caller, *, is_local_only: bool = False) -> None:
+        self._digest = digest_of(token)
+        self._caller = caller
+        self._is_local_only = is_local_only
+
+    def find(self, presented: Presented) -> Caller | None:
+        """Return the caller if it is the token, compared in constant time."""
+        is_it = hmac.compare_digest(self._digest, digest_of(presented.token))
+        is_allowed = presented.is_local or not self._is_local_only
+        return self._caller if is_it and is_allowed else None
+
+
+def digest_of(token: str) -> str:
+    """Return the SHA-256 of a token, the only form of it that is kept.
+
+    A token has 256 random bits, so a fast hash is as good as a slow one: nobody can try them all.
+    """
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def allow(scope: str) -> SecurityParameter:
+    """Return the dependency that a guarded route declares: callers need `scope`."""
+    parameter: SecurityParameter = Security(_scheme, scopes=[scope])
+    return parameter
+
+
+class GuardedRoute(ExpressRoute):
+    """A route that asks who is there before it reads the body.
+
+    Raises:
+        TypeError: when it is declared without `dependencies=[allow(SCOPE)]`; no route is open by oversight.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler that admits first and serves then."""
+        handle = super().get_route_handler()
+        scope = self._scope()
+
+        async def guarded(request: Request) -> Response:
+            authenticator: Authenticator = request.app.state.authenticator
+            request.state.caller = await authenticator.admit(presented_by(request), scope, lambda: came_from(request))
+            check_query(request.scope["query_string"])
+            return await handle(request)
+
+        return guarded
+
+    def _scope(self) -> str:
+        for dependency in self.dependencies:
+            if isinstance(dependency, SecurityParameter) and dependency.scopes:
+                return str(dependency.scopes[0])
+        raise TypeError(f"the route {self.path} does not say which scope it needs")
+
+
+def presented_by(request: Request) -> Presented | None:
+    """Return what `request` shows at the door, or None where it shows no bearer token."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        return None
+    return Presented(token, is_local(request))
+
+
+def came_from(request: Request) -> CameFrom:
+    """Return where a request came from."""
+    host = request.client.host if request.client is not None else ""
+    return CameFrom(host, ",".join(request.headers.getlist("x-forwarded-for")))
+
+
+_PROXY_HEADERS = frozenset(
+    {b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-real-ip"}
+)
+
+
+def is_local(request: Request) -> bool:
+    """Say whether a request comes straight from this machine, through no proxy."""
+    client = request.scope.get("client")
+    # Behind a proxy on this machine every caller seems local, so a forwarded request never counts as such.
+    if client is None or any(name in _PROXY_HEADERS for name, _ in request.scope["headers"]):
+        return False
+    return _is_loopback(client[0])
+
+
+@lru_cache(1024)
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,142 @@
+"""The callers' tokens: made here, shown once, kept as hashes in one file that every service reads."""
+
+import secrets
+import time
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import structlog
+from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
+
+from vestibule.contracts.identity import DEFAULT_TENANT, TenantName
+from vestibule.runtime.private_file import change_alone, write_private
+from vestibule.service_kit.auth.authentication import Caller, Presented, digest_of
+
+TOKEN_BYTES = 32
+TOKEN_PREFIX = "vst_"  # noqa: S105 - so that secret scanners can recognise a leaked one
+RELOAD_AFTER_S = 1.0
+
+
+class TokenRecord(BaseModel):
+    """What is kept of a token: everything but the token."""
+
+    id: str
+    name: str
+    sha256: str
+    scopes: list[str]
+    tenant: TenantName = DEFAULT_TENANT
+    created_at: AwareDatetime
+    expires_at: AwareDatetime | None = None
+
+    def is_expired(self) -> bool:
+        """Say whether its time has passed."""
+        return self.expires_at is not None and self.expires_at <= datetime.now(UTC)
+
+
+_records = TypeAdapter(list[TokenRecord])
+
+
+class TokenFileBroken(Exception):
+    """The token file cannot be read; the message says why and shows none of it."""
+
+
+def read_records(path: Path) -> list[TokenRecord]:
+    """Return the records in `path`, none where there is no such file.
+
+    Raises:
+        TokenFileBroken: it is not a token file.
+    """
+    try:
+        return _records.validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return []
+    except (OSError, ValidationError) as error:
+        raise TokenFileBroken(f"{path} cannot be read as a token file ({type(error).__name__})") from None
+
+
+def create_token(
+    path: Path,
+    name: str,
+    scopes: Sequence[str],
+    lifetime: timedelta | None = None,
+    tenant: str = DEFAULT_TENANT,
+) -> tuple[str, TokenRecord]:
+    """Add a token to the file and return it with its record. It is shown here and never again.
+
+    Raises:
+        ValueError: `tenant` is no name of a tenant.
+    """
+    token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+    now = datetime.now(UTC)
+    record = TokenRecord(
+        id=secrets.token_hex(6),
+        name=name,
+        sha256=digest_of(token),
+        scopes=sorted(scopes),
+        tenant=tenant,
+        created_at=now,
+        expires_at=now + lifetime if lifetime else None,
+    )
+    with change_alone(path):
+        _write(path, [*read_records(path), record])
+    return token, record
+
+
+def revoke_token(path: Path, token_id: str) -> bool:
+    """Remove the token of that id; False where there is none."""
+    with change_alone(path):
+        records = read_records(path)
+        kept = [record for record in records if record.id != token_id]
+        if len(kept) == len(records):
+            return False
+        _write(path, kept)
+        return True
+
+
+class TokenFile:
+    """A register of the tokens in a file. A change to the file counts within a second; a broken one changes nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._by_digest: dict[str, TokenRecord] = {}
+        self._stamp: tuple[int, int, int] | None = None
+        self._looked_at = -RELOAD_AFTER_S
+
+    def find(self, presented: Presented) -> Caller | None:
+        """Return whom the token belongs to, unless its time has passed.
+
+        The look-up is by hash: what a caller can learn from its timing is a prefix of a hash, which leads nowhere.
+        """
+        self._reload()
+        record = self._by_digest.get(digest_of(presented.token))
+        if record is None or record.is_expired():
+            return None
+        return Caller(record.id, record.name, frozenset(record.scopes), record.tenant)
+
+    def _reload(self) -> None:
+        now = time.monotonic()
+        if now - self._looked_at < RELOAD_AFTER_S:
+            return
+        self._looked_at = now
+        stamp = self._file_stamp()
+        if stamp == self._stamp:
+            return
+        try:
+            self._by_digest = {record.sha256: record for record in read_records(self._path)}
+            self._stamp = stamp
+        except TokenFileBroken as error:
+            # Said once for each state of the file; the tokens that were known stay known.
+            self._stamp = stamp
+            structlog.get_logger("vestibule.tokens").error("token_file_broken", reason=str(error))
+
+    def _file_stamp(self) -> tuple[int, int, int] | None:
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_ino, status.st_size
+
+
+def _write(path: Path, records: Iterable[TokenRecord]) -> None:
+    write_private(path, _records.dump_json(list(records), indent=1) + b"\n")

@@ -1,0 +1,140 @@
+"""The frame of a service: from settings, routes and a lifespan to an application that behaves like the others."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.telemetry import TelemetryConfig
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Match
+
+import vestibule
+from vestibule.contracts.errors import InvalidInput, TooLarge, VestibuleError
+from vestibule.service_kit.http import health
+from vestibule.service_kit.http.body_limit import BodyLimit
+from vestibule.service_kit.http.fast_dispatch import ExpressLane
+from vestibule.service_kit.http.load_shedding import LoadShed
+from vestibule.service_kit.http.problems import refusal_of, render_error, render_http_exception
+from vestibule.service_kit.http.request_frame import IsLoggable, RequestFrame
+from vestibule.service_kit.logging.log_metrics import show_lost_lines
+from vestibule.service_kit.metrics.metrics import Metrics
+from vestibule.service_kit.openapi import docs_page
+from vestibule.service_kit.openapi.descriptions import describe_problems
+from vestibule.service_kit.settings import ServiceSettings
+from vestibule.service_kit.tracing.trace_frame import TraceFrame
+from vestibule.service_kit.tracing.tracers import open_tracer
+from vestibule.service_kit.tracing.tracing import Tracer
+
+# The framework's own would put paths and query strings into spans, wherever a provider is set (trace_frame.py is ours).
+_NO_TELEMETRY: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+InvalidInputHandler = Callable[[InvalidInput], Awaitable[None]]
+
+
+async def _ignore(_error: InvalidInput) -> None:
+    """Do nothing about invalid input; for services that only peers call."""
+
+
+def _anything(_request_id: str) -> bool:
+    return True
+
+
+def create_service_app(
+    service: str,
+    description: str,
+    settings: ServiceSettings,
+    routers: Sequence[APIRouter],
+    lifespan: Lifespan,
+    *,
+    on_invalid_input: InvalidInputHandler = _ignore,
+    is_loggable: IsLoggable = _anything,
+    metrics: Metrics | None = None,
+) -> FastAPI:
+    """Return the application of a service.
+
+    The lifespan puts what the routes need on `app.state`, among it `readiness` and `authenticator`.
+    `on_invalid_input` is told of every malformed request; `is_loggable` judges request ids that callers choose;
+    `metrics` are what the service's other parts count with.
+    """
+    metrics = metrics or Metrics(service)
+    show_lost_lines(metrics)
+    tracer = open_tracer(service, settings, metrics)
+    app = FastAPI(
+        title=f"Vestibule {service.replace('_', ' ')} service",
+        description=description,
+        version=vestibule.__version__,
+        lifespan=_closing(tracer, lifespan) if tracer else lifespan,
+        docs_url=None,
+        redoc_url=None,
+        # A path with a slash too many would be answered with a redirection that repeats the query string.
+        redirect_slashes=False,
+        telemetry=_NO_TELEMETRY,
+    )
+    app.state.service = service
+    app.state.metrics = metrics
+    for router in (*routers, health.router, docs_page.router):
+        app.include_router(router)
+    _render_errors(app, on_invalid_input, settings.max_body_bytes)
+    describe_problems(app)
+    app.add_middleware(ExpressLane, routers=routers)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    if tracer:
+        app.add_middleware(TraceFrame, tracer=tracer, is_loggable=is_loggable)
+    app.add_middleware(RequestFrame, metrics=metrics, is_loggable=is_loggable)
+    app.add_middleware(LoadShed, after_s=settings.shed_after_s, metrics=metrics)
+    return app
+
+
+def _closing(tracer: Tracer, lifespan: Lifespan) -> Lifespan:
+    @asynccontextmanager
+    async def closing(app: FastAPI) -> AsyncIterator[None]:
+        async with lifespan(app):
+            yield
+        # After all else: the last requests are traced too.
+        await asyncio.to_thread(tracer.close)
+
+    return closing
+
+
+def _render_errors(app: FastAPI, on_invalid_input: InvalidInputHandler, max_body_bytes: int) -> None:
+    @app.exception_handler(VestibuleError)
+    async def named(request: Request, error: VestibuleError) -> Response:
+        if isinstance(error, InvalidInput):
+            await on_invalid_input(error)
+        return render_error(error, request.state.request_id)
+
+    @app.exception_handler(RequestValidationError)
+    async def malformed(request: Request, error: RequestValidationError) -> Response:
+        return await named(request, refusal_of(error, request))
+
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 413:
+            return await named(request, TooLarge(f"The body may have at most {max_body_bytes:,} bytes."))
+        if error.status_code == 400:
+            return await named(request, InvalidInput("The body cannot be read as JSON."))
+        if error.status_code == 405:
+            error.headers = {"Allow": ", ".join(_methods_of(request))}
+        return render_http_exception(error, request.state.request_id)
+
+
+def _methods_of(request: Request) -> list[str]:
+    # The framework names those of the first route of that path only.
+    routes = request.app.router.routes
+    return [
+        method
+        for method in METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]

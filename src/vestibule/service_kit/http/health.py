@@ -1,0 +1,84 @@
+"""The routes that need no token: does the process live, is it ready, what does it count."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from vestibule.contracts.errors import Unavailable
+from vestibule.service_kit.metrics.metrics import Metrics
+from vestibule.service_kit.openapi.descriptions import problem_responses
+
+Check = Callable[[], Awaitable[bool]]
+CHECK_TIMEOUT_S = 1.0
+
+
+class Readiness:
+    """Asks everything that a service needs whether it answers."""
+
+    def __init__(self, checks: Mapping[str, Check]) -> None:
+        self._checks = checks
+
+    async def missing(self) -> list[str]:
+        """Return the names of the parts that do not answer within a second."""
+        answers = await asyncio.gather(*(self._answers(check) for check in self._checks.values()))
+        return [part for part, answered in zip(self._checks, answers, strict=True) if not answered]
+
+    @staticmethod
+    async def _answers(check: Check) -> bool:
+        try:
+            async with asyncio.timeout(CHECK_TIMEOUT_S):
+                return await check()
+        except Exception:  # noqa: BLE001 - whatever keeps a part from answering, it does not answer
+            return False
+
+
+class Health(BaseModel):
+    """The process lives."""
+
+    status: str = Field(default="ok", examples=["ok"])
+    service: str = Field(examples=["client"])
+    version: str = Field(examples=["0.1.0"])
+
+
+async def _readiness(request: Request) -> Readiness:
+    readiness: Readiness = request.app.state.readiness
+    return readiness
+
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/health")
+async def health(request: Request) -> Health:
+    """Say that the process lives. Needs no token."""
+    return Health(service=request.app.state.service, version=request.app.version)
+
+
+@router.get("/healthz", include_in_schema=False)
+async def healthz(request: Request) -> Health:
+    """Say the same under the name that Kubernetes users expect."""
+    return await health(request)
+
+
+@router.get("/readyz", responses=problem_responses(503, is_guarded=False))
+async def readyz(request: Request, readiness: Annotated[Readiness, Depends(_readiness)]) -> Health:
+    """Say whether everything that this service needs answers; 503 names what is missing. Needs no token."""
+    if getattr(request.app.state, "is_leaving", False):
+        raise Unavailable(request.app.state.service, "It stops: new requests belong elsewhere.")
+    missing = await readiness.missing()
+    if missing:
+        raise Unavailable(missing[0], f"No answer from: {', '.join(missing)}.")
+    return await health(request)
+
+
+@router.get("/metrics", response_class=Response)
+async def metrics(request: Request) -> Response:
+    """Return what this service counts, in the Prometheus text format; see `docs/monitoring.md`. Needs no token."""
+    counted: Metrics = request.app.state.metrics
+    await counted.refresh()
+    return Response(counted.render(), media_type=CONTENT_TYPE_PLAIN_0_0_4)

@@ -1,0 +1,228 @@
+"""The way from one service to another over HTTP: known, traced by request id, and never waiting for long."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+import orjson
+import structlog
+
+from vestibule.contracts.errors import Unavailable
+from vestibule.service_kit.auth.service_secret import ServiceSecret
+from vestibule.service_kit.http.circuit_breaker import Breaker
+from vestibule.service_kit.tracing.tracing import SpanKind, current_traceparent, span
+
+# A stream that says nothing for so long has ended.
+LONGEST_SILENCE_S = 30.0
+TRIES_OF_A_READ = 3
+FIRST_PAUSE_S = 0.03
+UNIX = "unix://"
+
+
+@dataclass(frozen=True, slots=True)
+class PeerAnswer:
+    """What a peer answered: the status, and the JSON body or None where there is none."""
+
+    status: int
+    body: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request as it is sent, however often."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] | None
+    content: bytes | None
+    headers: Mapping[str, str]
+
+
+class _WorthAnother(Unavailable):
+    """The peer may answer in a moment."""
+
+
+class PeerClient:
+    """Calls one peer over kept connections. Use it as an async context manager.
+
+    What only reads is tried again where the peer hung up or could not serve, within the timeout of the call. A peer
+    that has left several calls in a row unanswered is not waited for; one call a second finds out that it is back.
+    """
+
+    def __init__(
+        self, part: str, base_url: str, secret: ServiceSecret, timeout_s: float, breaker: Breaker | None = None
+    ) -> None:
+        """Take the peer's name and address, `http://...` or `unix:///PATH`; without a breaker every call is made."""
+        self._part = part
+        self._socket = base_url.removeprefix(UNIX) if base_url.startswith(UNIX) else None
+        self._base_url = "http://localhost" if self._socket else base_url.rstrip("/")
+        self._secret = secret
+        self._timeout_s = timeout_s
+        self._breaker = breaker
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def timeout_s(self) -> float:
+        """The longest wait for an answer."""
+        return self._timeout_s
+
+    async def __aenter__(self) -> Self:
+        # No proxy, no cookies, no redirects: a peer is one known address.
+        options: dict[str, Any] = {"limit": 0, "keepalive_timeout": 30}
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.UnixConnector(self._socket, **options)
+            if self._socket
+            else aiohttp.TCPConnector(**options),
+            timeout=aiohttp.ClientTimeout(total=self._timeout_s),
+            headers={"Content-Type": "application/json"},
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+    ) -> PeerAnswer:
+        """Send a request and return the answer, whatever its status below 500; `timeout_s` replaces the usual one.
+
+        Raises:
+            Unavailable: the peer does not answer within the timeout, says that it cannot serve, or answers no JSON.
+        """
+        until = time.monotonic() + (timeout_s or self._timeout_s)
+        asked = _Asked(method, path, query, None if body is None else orjson.dumps(body), headers or {})
+        tries = TRIES_OF_A_READ if method == "GET" else 1
+        for attempt in range(1, tries + 1):
+            try:
+                return await self._try(asked, until)
+            except _WorthAnother:
+                # All who failed together shall not come back together.
+                pause_s = random.uniform(0.5, 1.5) * FIRST_PAUSE_S * attempt  # noqa: S311 - no secret hangs on it
+                if attempt == tries or time.monotonic() + pause_s >= until:
+                    raise
+                await asyncio.sleep(pause_s)
+        raise AssertionError("unreachable")
+
+    async def _try(self, asked: _Asked, until: float) -> PeerAnswer:
+        session = self._admitted()
+        timeout = aiohttp.ClientTimeout(total=max(0.01, until - time.monotonic()))
+        try:
+            with span(f"{asked.method} {self._part}", SpanKind.CLIENT) as calling:
+                async with session.request(
+                    asked.method,
+                    self._base_url + asked.path,
+                    params=asked.query,
+                    data=asked.content,
+                    headers=self._headers(asked.headers),
+                    allow_redirects=False,
+                    timeout=timeout,
+                ) as answer:
+                    received = await answer.read()
+                if calling is not None:
+                    calling.note("http.response.status_code", answer.status)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._silence(error) from error
+        self._note_answer()
+        if answer.status >= 500:
+            kind = _WorthAnother if answer.status == 503 else Unavailable
+            raise kind(self._part, f"The {self._part} service cannot serve at the moment.")
+        try:
+            return PeerAnswer(answer.status, orjson.loads(received) if received else None)
+        except orjson.JSONDecodeError:
+            raise Unavailable(self._part, f"What answers is not the {self._part} service.") from None
+
+    def _admitted(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise RuntimeError("a peer client is used inside its own context")
+        if self._breaker is not None and not self._breaker.lets_pass():
+            raise Unavailable(self._part, f"The {self._part} service has not answered lately.")
+        return self._session
+
+    def _note_answer(self) -> None:
+        if self._breaker is not None:
+            self._breaker.note_answer()
+
+    def _silence(self, error: Exception) -> Unavailable:
+        kind = Unavailable if isinstance(error, TimeoutError) else _WorthAnother
+        # Who waited for the whole time has none left for another try. Whose connection broke, or was refused, lost
+        # none, and may be answered in a moment: it is the wait alone that others are spared.
+        if kind is Unavailable and self._breaker is not None:
+            self._breaker.note_silence()
+        return kind(self._part, f"The {self._part} service does not answer.")
+
+    def _headers(self, given: Mapping[str, str]) -> dict[str, str]:
+        return {
+            "Authorization": self._secret.authorization,
+            **_request_id_header(),
+            **current_traceparent(),
+            **given,
+        }
+
+    async def stream(self, path: str, *, query: Mapping[str, str], headers: Mapping[str, str]) -> AsyncIterator[bytes]:
+        """Return what the peer sends, piece by piece as it comes; it ends where the peer falls silent or goes away.
+
+        Raises:
+            Unavailable: the peer does not begin within the timeout, or with another status than 200.
+        """
+        session = self._admitted()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                answer = await session.get(
+                    self._base_url + path,
+                    params=query,
+                    headers=self._headers(headers),
+                    allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(sock_read=LONGEST_SILENCE_S),
+                )
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._silence(error) from error
+        self._note_answer()
+        if answer.status != 200:
+            answer.close()
+            raise Unavailable(self._part, f"The {self._part} service cannot serve at the moment.")
+        return _pieces(answer)
+
+    async def is_alive(self) -> bool:
+        """Say whether the peer answers at all."""
+        try:
+            return (await self.call("GET", "/health")).status == 200
+        except Unavailable:
+            return False
+
+    async def is_ready(self) -> bool:
+        """Say whether the peer answers and has all that it needs."""
+        try:
+            return (await self.call("GET", "/readyz")).status == 200
+        except Unavailable:
+            return False
+
+
+async def _pieces(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    try:
+        async for piece in answer.content.iter_any():
+            yield piece
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return
+    finally:
+        answer.close()
+
+
+def _request_id_header() -> dict[str, str]:
+    request_id = structlog.contextvars.get_contextvars().get("request_id")
+    return {"X-Request-ID": request_id} if request_id else {}

@@ -1,0 +1,1 @@
+"""Logging: one JSON event a line, written by many processes into one rotated file."""

@@ -1,0 +1,1 @@
+"""Metrics in the Prometheus text format, summed up over the processes of a service."""

@@ -1,0 +1,133 @@
+"""What a process counts, in the Prometheus text format; labels are bounded and hold nothing that was sent."""
+
+import asyncio
+import platform
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics_core import Metric as Family
+
+import vestibule
+from vestibule.service_kit.metrics.catalogue import (
+    BUILD_INFO,
+    REQUEST_DURATION,
+    REQUESTS,
+    Metric,
+    MetricKind,
+)
+from vestibule.service_kit.metrics.snapshots import Snapshot, add_up
+
+# A label that took more values than this was not as bounded as its author thought.
+MAX_SERIES = 2000
+OTHER = "other"
+SOURCE_TIMEOUT_S = 1.0
+
+Source = Callable[["Metrics"], Awaitable[None]]
+Totals = Callable[[], Mapping[tuple[str, ...], float]]
+Neighbours = Callable[[], Iterable[Snapshot]]
+
+
+class Metrics:
+    """The metrics of one process. Counting takes about a microsecond and never fails for a label's value."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+        self._registry = CollectorRegistry()
+        self._wrappers: dict[Metric, Any] = {}
+        self._children: dict[tuple[Metric, tuple[str, ...]], Any] = {}
+        self._series: dict[Metric, int] = {}
+        self._sources: list[Source] = []
+        self._told: dict[tuple[Metric, tuple[str, ...]], float] = {}
+        self._followed: list[tuple[Metric, Totals]] = []
+        self._neighbours: list[Neighbours] = []
+        self.set(BUILD_INFO, 1, vestibule.__version__, platform.python_version())
+
+    def count(self, metric: Metric, *labels: str, by: float = 1) -> None:
+        """Add to a counter."""
+        self._child(metric, labels).inc(by)
+
+    def expect(self, metric: Metric, *labels: str) -> None:
+        """Show a metric from now on: who asks for its increase needs the zero that it began with."""
+        self._child(metric, labels)
+
+    def observe(self, metric: Metric, value: float, *labels: str) -> None:
+        """Add one value to a histogram."""
+        self._child(metric, labels).observe(value)
+
+    def set(self, metric: Metric, value: float, *labels: str) -> None:
+        """Set a gauge."""
+        self._child(metric, labels).set(value)
+
+    def forget(self, metric: Metric) -> None:
+        """Show a gauge no more until it is set again: no value is better than an old one."""
+        for key in [key for key in self._children if key[0] is metric]:
+            del self._children[key]
+        if metric in self._wrappers:
+            self._wrappers[metric].clear()
+            self._series[metric] = 0
+
+    def observe_request(self, method: str, route: str, status: int, took_s: float) -> None:
+        """Count one answered request."""
+        self.count(REQUESTS, method, route, str(status))
+        self.observe(REQUEST_DURATION, took_s, method, route)
+
+    def ask(self, source: Source) -> None:
+        """Have `source` set gauges before each rendering."""
+        self._sources.append(source)
+
+    def follow(self, counter: Metric, totals: Totals) -> None:
+        """Have a counter go up with what `totals` returns, by labels; for what others count already."""
+        self._followed.append((counter, totals))
+
+    def join(self, neighbours: Neighbours) -> None:
+        """Show with this process's metrics those that `neighbours` returns."""
+        self._neighbours.append(neighbours)
+
+    async def refresh(self) -> None:
+        """Ask all sources; one that fails or takes over a second has to have left nothing old behind."""
+        asked = (asyncio.wait_for(source(self), SOURCE_TIMEOUT_S) for source in self._sources)
+        await asyncio.gather(*asked, return_exceptions=True)
+
+    def snapshot(self) -> Snapshot:
+        """Return what this process has counted."""
+        for counter, totals in self._followed:
+            for labels, total in totals().items():
+                self.count(counter, *labels, by=max(0.0, total - self._told.get((counter, labels), 0.0)))
+                self._told[counter, labels] = total
+        return Snapshot.take(self._registry)
+
+    def render(self) -> bytes:
+        """Return everything as text."""
+        return generate_latest(self)
+
+    def collect(self) -> Iterator[Family]:
+        """Yield everything, for whoever renders it."""
+        others = [snapshot for neighbours in self._neighbours for snapshot in neighbours()]
+        yield from add_up([self.snapshot(), *others]).families()
+
+    def _child(self, metric: Metric, labels: tuple[str, ...]) -> Any:
+        child = self._children.get((metric, labels))
+        return self._add_child(metric, labels) if child is None else child
+
+    def _add_child(self, metric: Metric, labels: tuple[str, ...]) -> Any:
+        if metric not in self._wrappers:
+            self._wrappers[metric] = _wrap(metric, self._registry)
+        series = self._series.get(metric, 0)
+        if series >= MAX_SERIES:
+            return self._wrappers[metric].labels(self._service, *(OTHER for _ in labels))
+        self._series[metric] = series + 1
+        child = self._wrappers[metric].labels(self._service, *labels)
+        self._children[(metric, labels)] = child
+        return child
+
+
+def _wrap(metric: Metric, registry: CollectorRegistry) -> Any:
+    labels = ("service", *metric.labels)
+    match metric.kind:
+        case MetricKind.COUNTER:
+            return Counter(metric.name, metric.meaning, labels, registry=registry)
+        case MetricKind.GAUGE:
+            return Gauge(metric.name, metric.meaning, labels, registry=registry)
+        case MetricKind.HISTOGRAM:
+            return Histogram(metric.name, metric.meaning, labels, registry=registry, buckets=metric.buckets)

@@ -1,0 +1,160 @@
+"""Processes that share a folder show their metrics as one: each writes a snapshot into it, and any reads them all.
+
+The library has a mode of its own for this. It maps files into memory, and the system kills a process that counts into
+such a file on a full disk; a snapshot that cannot be written is only late (docs/adr/0015-metrics-of-processes.md).
+"""
+
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import structlog
+
+from vestibule.service_kit.metrics.snapshots import Snapshot, add_up
+
+PUBLISH_EVERY_S = 1.0
+# Written at least so often, changed or not: what is older is of a process that is gone.
+REFRESH_AFTER_S = 5.0
+STALE_AFTER_S = 20.0
+MAX_PROCESSES = 1024
+
+
+class Desk:
+    """A process's place in the folder. Its lock is free when the process is gone, however it ended.
+
+    Who takes it next goes on from what the one before had counted, so that no count ever falls and files stay few.
+    """
+
+    def __init__(self, descriptor: int, file: Path, *, is_taken_over: bool) -> None:
+        self._descriptor = descriptor
+        self.is_taken_over = is_taken_over
+        self._inherited = _lasting(file)
+        self._file = file
+
+    @classmethod
+    def take(cls, folder: Path) -> "Desk":
+        """Take the first free place in `folder`.
+
+        Raises:
+            OSError: there is none, or the folder cannot be written.
+        """
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for number in range(MAX_PROCESSES):
+            is_taken_over = (folder / f"{number}.lock").exists()
+            descriptor = os.open(folder / f"{number}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                continue
+            return cls(descriptor, folder / f"{number}.json", is_taken_over=is_taken_over)
+        raise OSError(f"more than {MAX_PROCESSES} processes share {folder}")
+
+    def publish(self, snapshot: Snapshot) -> None:
+        """Put `snapshot` where the others read it.
+
+        Raises:
+            OSError: it could not be written; what was there before is still there.
+        """
+        # Nobody needs it after a power cut, so it is not flushed: that would cost a disk's time each second.
+        unfinished = self._file.with_suffix(".new")
+        unfinished.write_bytes(add_up([*self._inherited, snapshot]).dump())
+        unfinished.replace(self._file)
+
+    def leave(self) -> None:
+        """Give the place to the next."""
+        os.close(self._descriptor)
+
+
+class Publisher:
+    """Writes what a process has counted to its desk, in a thread, once a second while it changes."""
+
+    def __init__(
+        self, folder: Path, take_snapshot: Callable[[], Snapshot], on_take_over: Callable[[], None] = lambda: None
+    ) -> None:
+        """Take the parts; `on_take_over` is called where a process that had the desk is gone."""
+        self._folder = folder
+        self._on_take_over = on_take_over
+        self._take_snapshot = take_snapshot
+        self._desk: Desk | None = None
+        self._told_to_stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="metrics-publisher", daemon=True)
+        self._written: tuple[bytes, float] = (b"", 0.0)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Write what is left, and give the desk to the next."""
+        self._told_to_stop.set()
+        self._thread.join(REFRESH_AFTER_S)
+
+    def _run(self) -> None:
+        has_failed = False
+        while True:
+            is_last = self._told_to_stop.wait(PUBLISH_EVERY_S)
+            try:
+                self._publish()
+                has_failed = False
+            except OSError as error:
+                if not has_failed:
+                    log = structlog.get_logger("vestibule.metrics")
+                    log.warning("metrics_not_published", error=type(error).__name__, errno=error.errno)
+                has_failed = True
+            if is_last:
+                break
+        if self._desk is not None:
+            self._desk.leave()
+
+    def _publish(self) -> None:
+        if self._desk is None:
+            self._desk = Desk.take(self._folder)
+            if self._desk.is_taken_over:
+                self._on_take_over()
+        snapshot, now = self._take_snapshot(), time.monotonic()
+        content, (known, written_at) = snapshot.dump(), self._written
+        if content != known or now - written_at >= REFRESH_AFTER_S:
+            self._desk.publish(snapshot)
+            self._written = (content, now)
+
+
+def read_shared(folder: Path) -> Iterator[Snapshot]:
+    """Yield what the processes that share `folder` have counted; gauges only of those that live."""
+    for file in sorted(folder.glob("*.json")):
+        try:
+            age_s = time.time() - file.stat().st_mtime
+            snapshot = Snapshot.read(file.read_bytes())
+        except (OSError, ValueError):
+            continue  # it is being removed, or was torn by a power cut
+        yield snapshot if age_s < STALE_AFTER_S else snapshot.lasting()
+
+
+def read_neighbours(folder: Path) -> Iterator[Snapshot]:
+    """Yield the same of every folder in `folder` in which a process still lives."""
+    for part in sorted(folder.glob("*/")):
+        if any(_is_fresh(file) for file in part.glob("*.json")):
+            yield from read_shared(part)
+
+
+def clear_shared(folder: Path) -> None:
+    """Forget what processes had counted in `folder` that are gone; for the first that starts."""
+    for file in [*folder.glob("*.json"), *folder.glob("*.lock")]:
+        file.unlink(missing_ok=True)
+
+
+def _is_fresh(file: Path) -> bool:
+    try:
+        return time.time() - file.stat().st_mtime < STALE_AFTER_S
+    except OSError:
+        return False
+
+
+def _lasting(file: Path) -> list[Snapshot]:
+    try:
+        return [Snapshot.read(file.read_bytes()).lasting()]
+    except (OSError, ValueError):
+        return []

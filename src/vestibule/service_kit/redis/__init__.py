@@ -1,0 +1,1 @@
+"""The settings of Redis and the forms of its address."""

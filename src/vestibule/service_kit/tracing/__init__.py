@@ -1,0 +1,1 @@
+"""Traces over OTLP, where an endpoint is set."""

@@ -1,0 +1,1 @@
+"""The Celery worker program: takes tasks, runs processors, screens their results."""

@@ -1,0 +1,67 @@
+"""The worker's side of the queue: takes only messages that were sealed for the very task that they name."""
+
+from typing import Any
+from uuid import UUID
+
+import structlog
+from celery.worker.consumer import Consumer
+from redis.exceptions import RedisError
+
+from vestibule.client_service.queue.encrypted_content import CONTENT_TYPE, sealed_for
+from vestibule.encryption import CannotOpen
+
+
+class SealedConsumer(Consumer):  # type: ignore[misc]
+    """Celery's consumer, with a check before it: some malformed messages would end the worker."""
+
+    def create_task_handler(self, *args: Any, **options: Any) -> Any:
+        """Return what is called with each message."""
+        handle = super().create_task_handler(*args, **options)
+
+        def receive(message: Any) -> None:
+            try:
+                _expect_sealed(message)
+            except Exception as error:  # noqa: BLE001 - a message can be wrong in any way, and the worker goes on
+                self.on_decode_error(message, error)
+            else:
+                handle(message)
+
+        return receive
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        """Drop a message, log it without its content, and report a failed attempt: the ledger has it as it was."""
+        task_id = _task_id(message)
+        log = structlog.get_logger("vestibule.worker")
+        log.error("message_refused", task_id=task_id, reason=_reason(exc))
+        if task_id:
+            try:
+                self.app.backend.report_failed_attempt(task_id, "MessageRefused", _attempts(message) + 1)
+            except (RedisError, OSError) as error:
+                log.warning("refusal_not_recorded", task_id=task_id, error=type(error).__name__)
+        message.ack()
+
+
+def _expect_sealed(message: Any) -> None:
+    if message.content_type != CONTENT_TYPE:
+        raise CannotOpen("it is not sealed")
+    _arguments, _keywords, embedded = message.payload
+    if embedded["sealed_for"] != sealed_for(message.headers["task"], message.headers["id"]):
+        raise CannotOpen("it was sealed for another task")
+
+
+def _task_id(message: Any) -> str | None:
+    try:
+        return str(UUID(message.headers["id"]))
+    except (TypeError, ValueError, LookupError, AttributeError):
+        return None
+
+
+def _attempts(message: Any) -> int:
+    attempts = message.headers.get("attempts")
+    return attempts if isinstance(attempts, int) and attempts >= 0 else 0
+
+
+def _reason(error: Exception) -> str:
+    # Other errors may quote what they could not read.
+    cause = error.__cause__ if isinstance(error.__cause__, CannotOpen) else error
+    return str(cause) if isinstance(cause, CannotOpen) else type(error).__name__

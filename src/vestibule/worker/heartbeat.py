@@ -1,0 +1,32 @@
+"""The worker's heartbeat."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import structlog
+from redis.exceptions import RedisError
+
+from vestibule.contracts.worker_heartbeat import BEAT_INTERVAL_S, FORGOTTEN_AFTER_S, WORKERS_KEY
+
+
+def start_heartbeat(name: str, redis: Any, timer: Any, sign: Path) -> None:
+    """Beat for the worker `name` on `timer`, the one of its own event loop: a loop that is stuck does not beat.
+
+    Each beat touches the file `sign` as well, by which a health check on this machine tells.
+    """
+    log = structlog.get_logger("vestibule.worker")
+
+    def beat() -> None:
+        now = time.time()
+        try:
+            sign.touch()
+            with redis.pipeline(transaction=False) as pipeline:
+                pipeline.zadd(WORKERS_KEY, {name: now})
+                pipeline.zremrangebyscore(WORKERS_KEY, 0, now - FORGOTTEN_AFTER_S)
+                pipeline.execute()
+        except (RedisError, OSError) as error:
+            log.warning("heartbeat_failed", error=type(error).__name__)
+
+    beat()
+    timer.call_repeatedly(BEAT_INTERVAL_S, beat)

@@ -1,0 +1,116 @@
+"""The way out of a worker: what a processor made is held against the policy before anybody can read it."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from vestibule.alerts import Alert, build_alert_engine
+from vestibule.client_service.screening.screener import Door
+from vestibule.client_service.screening.screening_metrics import DoorMetrics
+from vestibule.client_service.settings import WorkerSettings
+from vestibule.contracts.errors import ResultRefused, ScanImpossible, TooLarge
+from vestibule.contracts.work import WorkOrigin
+from vestibule.detection import DetectionError, Scanner
+from vestibule.policy import Decision, PolicyBroken, Situation
+from vestibule.policy.policy_file import LOOK_EVERY_S, PolicySource
+from vestibule.processing import CannotProcess, ProcessingInterrupted
+from vestibule.processor_adapters import Seals, situation_of
+from vestibule.processor_adapters.detector_vocabulary import SECRETS, read_vocabulary
+from vestibule.service_kit.metrics.alert_metrics import AlertMetrics
+from vestibule.service_kit.metrics.metrics import Metrics
+
+
+class ResultTooLarge(CannotProcess):
+    """What became of it is longer than the scanner takes."""
+
+
+class ResultNotAllowed(CannotProcess):
+    """The policy does not let it out."""
+
+    kind = "ResultRefused"
+
+
+class NoRecord:
+    """Keeps no decisions and signs none: the record of a result is its alert, and nobody waits for receipts."""
+
+    def enter(
+        self, _decision: Decision, _situation: Situation, _texts: Mapping[str, str], _key_prefix: str | None
+    ) -> str:
+        """Return no receipt."""
+        return ""
+
+
+class ResultDoor:
+    """Lets results out, as the policy says of where the work came from. One process of a worker's pool has one."""
+
+    def __init__(
+        self, name: str, settings: WorkerSettings, scanner: Scanner, policies: PolicySource, seals: Seals
+    ) -> None:
+        """Take the parts. Nothing is opened here, so that the processes of a pool can be made of one that has it."""
+        self._scanner = scanner
+        self._policies = policies
+        self._door = Door(
+            scanner,
+            lambda: policies.current,
+            build_alert_engine(name, settings, self._tell_alert),
+            NoRecord(),
+            seals,
+            secrets=read_vocabulary(settings.detection).groups[SECRETS],
+            on_decision=self._tell_decision,
+        )
+        self._count_alert: Callable[[Alert], None] | None = None
+        self._count_decision: Callable[[Decision], None] | None = None
+
+    def count_into(self, metrics: Metrics) -> None:
+        """Count findings and alerts from now on, as other doors do: each process of a pool has its own metrics."""
+        # It sends no notifications, so there are no deliveries to expect.
+        self._count_alert = AlertMetrics(metrics, ()).count_alert
+        self._count_decision = DoorMetrics(metrics).count_decision
+
+    def follow_policy(self) -> None:
+        """Look at the policy file from now on, in a thread of this process."""
+        threading.Thread(target=self._follow, name="policy", daemon=True).start()
+
+    def let_out(self, result: str, origin: WorkOrigin) -> str:
+        """Return a result as it may be read: most have nothing in them, and cost one scan.
+
+        Raises:
+            ResultNotAllowed: the policy does not let it out; the alert is on disk.
+            ResultTooLarge: it is longer than the scanner takes.
+            ProcessingInterrupted: the scanner could not judge it in time.
+        """
+        try:
+            if not self._scanner.scan(result, key=origin.key):
+                return result
+        except DetectionError:
+            pass  # the door says why
+        with structlog.contextvars.bound_contextvars(token_id=origin.token_id):
+            return self._judge(result, situation_of(origin))
+
+    def _judge(self, result: str, situation: Situation) -> str:
+        try:
+            return asyncio.run(self._door.let_out(situation, result)).text
+        except ResultRefused as refusal:
+            raise ResultNotAllowed("the policy does not let the result out") from refusal
+        except TooLarge as error:
+            raise ResultTooLarge("the result is longer than the scanner takes") from error
+        except ScanImpossible as error:
+            raise ProcessingInterrupted("the result could not be checked in time") from error
+
+    def _tell_alert(self, alert: Alert) -> None:
+        if self._count_alert is not None:
+            self._count_alert(alert)
+
+    def _tell_decision(self, decision: Decision) -> None:
+        if self._count_decision is not None:
+            self._count_decision(decision)
+
+    def _follow(self) -> None:
+        pause = threading.Event()
+        while not pause.wait(LOOK_EVERY_S):
+            try:
+                self._policies.refresh()
+            except PolicyBroken:
+                continue  # the client service tells of it, and the one before stays in force here too

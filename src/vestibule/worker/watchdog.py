@@ -1,0 +1,54 @@
+"""Ends a worker that takes nothing although tasks wait, as after a broken connection; then it is started again."""
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from celery.worker import state
+from redis.exceptions import RedisError
+
+from vestibule.contracts.queue_names import QUEUES
+
+LOOK_EVERY_S = 5.0
+# Longer than a connection takes to come back, and than the queue takes to give out what a dead worker held.
+STOPPED_AFTER_S = 45.0
+EXIT_STOPPED = 75  # EX_TEMPFAIL of sysexits.h
+
+
+class ConsumerWatch:
+    """Judges one worker by what waits, and by whether it has work."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._idle_since: float | None = None
+
+    def has_stopped(self, waiting: int, is_busy: bool) -> bool:
+        """Say whether the worker has had nothing to do for long although tasks were waiting all the time."""
+        if is_busy or not waiting:
+            self._idle_since = None
+            return False
+        self._idle_since = self._clock() if self._idle_since is None else self._idle_since
+        return self._clock() - self._idle_since >= STOPPED_AFTER_S
+
+
+def watch_consumer(redis: Any, timer: Any) -> None:
+    """Watch this worker on `timer`, the one of its own event loop."""
+    watch = ConsumerWatch()
+    log = structlog.get_logger("vestibule.worker")
+
+    def look() -> None:
+        try:
+            with redis.pipeline(transaction=False) as pipeline:
+                for queue in QUEUES.values():
+                    pipeline.llen(queue)
+                waiting = sum(pipeline.execute())
+        except (RedisError, OSError):
+            return  # away; that is told elsewhere, and passes
+        if watch.has_stopped(waiting, is_busy=bool(state.reserved_requests)):
+            log.error("consumer_stopped", waiting=waiting)
+            # At once: it holds no task, and its own way of stopping goes over the connection that is broken.
+            os._exit(EXIT_STOPPED)
+
+    timer.call_repeatedly(LOOK_EVERY_S, look)

@@ -1,0 +1,110 @@
+"""Runs a worker: Celery with our log lines in every process of its pool, and nobody else's."""
+
+import gc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import structlog
+from celery import signals
+from celery.apps import worker as celery_program
+
+# Imported for its tasks: a worker knows those whose modules were imported.
+from vestibule.client_service import tasks  # noqa: F401
+from vestibule.client_service.celery_app import VestibuleCelery, create_consumer
+from vestibule.client_service.queue.encrypted_content import REALM
+from vestibule.client_service.settings import WorkerSettings
+from vestibule.detection import Scanner
+from vestibule.encryption import KeyRingSource, Sealer
+from vestibule.processor_adapters import build_registry, build_seals
+from vestibule.processor_adapters.policy_loader import open_policy
+from vestibule.service_kit.logging.logging_config import configure_logging, flush_log
+from vestibule.worker.event_loop import on_event_loop
+from vestibule.worker.heartbeat import start_heartbeat
+from vestibule.worker.result_screening import ResultDoor
+from vestibule.worker.telemetry import PoolObservation
+from vestibule.worker.watchdog import watch_consumer
+
+
+def build_worker(name: str, settings: WorkerSettings, ring: KeyRingSource) -> VestibuleCelery:
+    """Return the application of a worker with all that its tasks need; the processes of its pool are made of it.
+
+    Raises:
+        PolicyBroken: the policy file is none.
+        ValueError: the settings name an entity or a channel that does not exist, or a processor of one's own cannot be
+            used.
+    """
+    scanner = Scanner.from_settings(settings.detection)
+    scanner.warm_up()
+    policies = open_policy(settings)
+    seals = build_seals(ring)
+    processors = build_registry(settings, lambda: scanner, lambda: policies.current, seals)
+    app = create_consumer(settings, Sealer(ring, REALM), processors)
+    results = app.results = ResultDoor(name, settings, scanner, policies, seals)
+    signals.worker_process_init.connect(lambda **_ignored: results.follow_policy(), weak=False)
+    PoolObservation(name, settings, processors.names, results.count_into).connect()
+    return app
+
+
+def run_worker(
+    name: str,
+    concurrency: int,
+    settings: WorkerSettings,
+    app: VestibuleCelery,
+    *,
+    ready_file: Path,
+    on_fork: Callable[..., None],
+    has_colour: bool = True,
+) -> int:
+    """Work until SIGTERM and return the exit code.
+
+    `ready_file` is touched when tasks are about to be taken, and at each heartbeat; each process of the pool calls
+    `on_fork` when it starts.
+    """
+    log = structlog.get_logger("vestibule.worker")
+
+    def configure(**_ignored: Any) -> None:
+        configure_logging(name, settings, has_colour=has_colour)
+
+    def configure_process(**_ignored: Any) -> None:
+        on_fork()
+        # Anew in each process of the pool: Celery's own set-up has run in it.
+        configure()
+
+    def end_process(**_ignored: Any) -> None:
+        # It ends without Python's own end, which would write what is left.
+        flush_log()
+
+    def begin(timer: Any) -> None:
+        ready_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        start_heartbeat(name, app.backend.client, timer, ready_file)
+        watch_consumer(app.backend.client, timer)
+
+    def announce(**_ignored: Any) -> None:
+        log.info("worker_ready", concurrency=concurrency)
+
+    signals.setup_logging.connect(configure, weak=False)
+    signals.worker_process_init.connect(configure_process, weak=False)
+    signals.worker_process_shutdown.connect(end_process, weak=False)
+    signals.worker_ready.connect(announce, weak=False)
+    on_event_loop(app, begin)
+    # It says in words of its own, straight to the real stdout, that it stops.
+    celery_program.safe_say = _say_nothing
+    worker = app.Worker(
+        hostname=f"{name}@%h",
+        concurrency=concurrency,
+        loglevel=settings.log_level.upper(),
+        without_gossip=True,
+        without_mingle=True,
+        quiet=True,
+    )
+    # The processes of the pool share what is here by now, the scanner above all, as long as nobody writes to it; the
+    # collector would, into every object.
+    gc.collect()
+    gc.freeze()
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+def _say_nothing(*_ignored: Any) -> None:
+    """Take what Celery would print."""

@@ -1,0 +1,197 @@
+"""A storm is one notification with a true count, whoever raised it, and what cannot be sent is not given up at once."""
+
+import asyncio
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vestibule.alerts import Alert, AlertSettings, AlertType, Severity, build_alert_engine
+from vestibule.alerts.alert import NoticeEvent
+from vestibule.alerts.delivery import outbox
+from vestibule.alerts.delivery.dispatcher import Postman
+from vestibule.alerts.delivery.outbox import DeliveryRules, Outbox
+from vestibule.alerts.delivery.routing import Route, route_alert
+from vestibule.alerts.store.database import open_record
+from vestibule.alerts.store.grouping import Grouping
+from vestibule.egress.guard import DeliveryFailed, OutgoingGuard
+
+RULES = DeliveryRules(Grouping(quiet_s=0.5, wait_s=5), reminder_s=1000, give_up_after_s=86_400)
+StartPostman = Callable[..., Postman]
+
+
+class _Kept:
+    """A channel that keeps what it gets, and can be away."""
+
+    def __init__(self) -> None:
+        self.alerts: list[Alert] = []
+        self.is_away = False
+        self.tries = 0
+
+    def deliver(self, alert: Alert) -> None:
+        self.tries += 1
+        if self.is_away:
+            raise DeliveryFailed("it is away")
+        self.alerts.append(alert)
+
+
+def _wait_until(condition: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[StartPostman]:
+    """Return what starts a postman on the record of the test; all end with it."""
+    with ExitStack() as stack:
+
+        def start_postman(channel: Any, rules: DeliveryRules = RULES) -> Postman:
+            postman = Postman(tmp_path / "alerts.db", rules, {"kept": channel}, [], [])
+            postman.start()
+            stack.callback(postman.close)
+            return postman
+
+        yield start_postman
+
+
+def _raise(folder: Path, service: str, *alerts: dict[str, Any], kind: AlertType = AlertType.PERSONAL_DATA) -> None:
+    engine = build_alert_engine(service, AlertSettings(data_dir=folder, alert_channels=[]))
+
+    async def raise_all() -> None:
+        await asyncio.gather(*(engine.raise_alert(kind, "It happened.", **alert) for alert in alerts))
+
+    asyncio.run(raise_all())
+
+
+def test_a_storm_is_one_notification_with_a_true_count(tmp_path: Path, start: StartPostman) -> None:
+    """5,000 leaks of different values from one token, over two services and two postmen, are told once."""
+    channels = [_Kept(), _Kept()]
+    for channel in channels:
+        start(channel, DeliveryRules(Grouping(quiet_s=5, wait_s=60), reminder_s=1000, give_up_after_s=86_400))
+    leaks = [{"token_id": "t", "request_id": "r", "fingerprint": f"f{number}"} for number in range(2500)]
+    others = [leak | {"fingerprint": f"g{number}"} for number, leak in enumerate(leaks)]
+    raising = [threading.Thread(target=_raise, args=(tmp_path, "client", *some)) for some in (leaks, others)]
+    for thread in raising:
+        thread.start()
+    for thread in raising:
+        thread.join()
+    reader = sqlite3.connect(tmp_path / "alerts.db")
+    _wait_until(lambda: reader.execute("SELECT count FROM groups").fetchall() == [(5000,)])
+    _wait_until(lambda: channels[0].alerts + channels[1].alerts)
+    (told,) = channels[0].alerts + channels[1].alerts
+    assert (5000, Severity.CRITICAL, NoticeEvent.RAISED) == (told.count, told.severity, told.notice.event)  # type: ignore[union-attr]
+    reader.close()
+
+
+def test_the_same_value_is_one_group_whoever_sent_it(tmp_path: Path, start: StartPostman) -> None:
+    """A fingerprint joins alerts of two tokens; another value, type or part that is away has a group of its own."""
+    kept = _Kept()
+    _raise(tmp_path, "client", *[{"token_id": token, "fingerprint": "f"} for token in ("a", "b", "c")])
+    _raise(tmp_path, "client", {"token_id": "b", "fingerprint": "other"})
+    _raise(tmp_path, "client", {"token_id": "a", "fingerprint": "f"}, kind=AlertType.SECRET)
+    # Not before all are there: on a busy machine a group could be told between two of its alerts.
+    start(kept)
+    _wait_until(lambda: len(kept.alerts) == 3)
+    counts = sorted((alert.type.value, alert.count) for alert in kept.alerts)
+    assert [("PersonalData", 1), ("PersonalData", 3), ("Secret", 1)] == counts
+
+
+def test_what_is_not_taken_is_tried_again(tmp_path: Path, start: StartPostman, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure is kept with its reason and its attempts, and the notification arrives once the channel is back."""
+    monkeypatch.setattr(outbox, "FIRST_RETRY_S", 1)
+    kept = _Kept()
+    kept.is_away = True
+    start(kept)
+    _raise(tmp_path, "client", {"token_id": "t"})
+    _wait_until(lambda: kept.tries)
+    reader = sqlite3.connect(tmp_path / "alerts.db")
+    _wait_until(lambda: reader.execute("SELECT attempts FROM deliveries").fetchone() >= (1,))
+    assert ("waiting", "it is away") == reader.execute("SELECT state, error FROM deliveries").fetchone()
+    kept.is_away = False
+    _wait_until(lambda: kept.alerts)
+    _wait_until(lambda: reader.execute("SELECT state, error FROM deliveries").fetchone() == ("done", None))
+    reader.close()
+
+
+def test_another_postman_takes_over(tmp_path: Path, start: StartPostman) -> None:
+    """When the one that delivers ends, the next begins, and nothing is told twice."""
+    first, second = _Kept(), _Kept()
+    leaving = start(first)
+    _raise(tmp_path, "client", {"token_id": "a"})
+    _wait_until(lambda: first.alerts)
+    start(second)
+    leaving.close()
+    _raise(tmp_path, "client", {"token_id": "b"})
+    _wait_until(lambda: second.alerts)
+    assert (1, 1) == (len(first.alerts), len(second.alerts))
+
+
+def test_what_is_tried_too_long_is_given_up(tmp_path: Path) -> None:
+    """After the time of the settings a notification is given up, and not before."""
+    _raise(tmp_path, "client", {"token_id": "t"})
+    connection = open_record(tmp_path / "alerts.db")
+    box = Outbox(connection, RULES)
+    now_us = int((datetime.now(UTC).timestamp() + 10) * 1e6)
+    assert 1 == box.group_new()
+    box.post_due(now_us, lambda _: ["kept"])
+    (delivery,) = box.due(now_us, "kept")
+    box.postpone(delivery, now_us, "it is away")
+    assert ([], []) == (box.due(now_us, "kept"), box.give_up(now_us + 86_399_000_000))
+    assert [(delivery.alert.id, "kept")] == box.give_up(now_us + 86_401_000_000)
+    connection.close()
+
+
+def test_groups_that_nobody_looks_at_are_told_again(tmp_path: Path, start: StartPostman) -> None:
+    """A reminder says the same group again with its count."""
+    kept = _Kept()
+    start(kept, DeliveryRules(RULES.grouping, reminder_s=0.5, give_up_after_s=100))
+    _raise(tmp_path, "client", {"token_id": "t"})
+    _wait_until(lambda: len(kept.alerts) > 1)
+    first, second = kept.alerts[:2]
+    assert (NoticeEvent.RAISED, NoticeEvent.REMINDER) == (first.notice.event, second.notice.event)  # type: ignore[union-attr]
+    assert first.id == second.id
+    assert first.notice.key != second.notice.key  # type: ignore[union-attr]
+
+
+def test_routes_choose_by_type_severity_and_entity() -> None:
+    """A channel that routes name gets what one of them takes; one that none names gets everything."""
+    alert = Alert(
+        type=AlertType.SECRET, description="x", service="s", severity=Severity.WARNING, entities=("PASSWORD", "JWT")
+    )
+    takes = Route(channels=["a"], types=[AlertType.SECRET], entities=["JWT"], min_severity=Severity.WARNING)
+    others = [
+        Route(channels=["b"], types=[AlertType.PERSONAL_DATA]),
+        Route(channels=["c"], entities=["IBAN_CODE"]),
+        Route(channels=["d"], min_severity=Severity.CRITICAL),
+    ]
+    assert ["a", "e"] == route_alert(alert, ["a", "b", "c", "d", "e"], [takes, *others])
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("http://127.0.0.1/", "scheme"),
+        ("https://127.0.0.1/", "not public"),
+        ("https://[::1]/", "not public"),
+        ("https://[::ffff:10.0.0.1]/", "not public"),
+        ("https://169.254.169.254/", "not public"),
+        ("https://2130706433/", "not public"),
+        ("https://localhost/", "not public"),
+        ("https://elsewhere.example/", "not allowed"),
+        ("file:///etc/passwd", "scheme"),
+    ],
+)
+def test_the_guard_lets_out_only_what_is_allowed(url: str, reason: str) -> None:
+    """However an address is spelled, what the settings do not allow is not called."""
+    hosts = frozenset({"127.0.0.1", "::1", "::ffff:10.0.0.1", "169.254.169.254", "2130706433", "localhost"})
+    guard = OutgoingGuard(frozenset({"https"}), hosts, is_private_allowed=False, timeout_s=1)
+    with pytest.raises(DeliveryFailed, match=reason):
+        guard.post(url, b"{}", {})

@@ -1,0 +1,132 @@
+"""The archive gives alerts newest first, a page at a time, and nothing that is not an alert."""
+
+import sqlite3
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vestibule.alerts import Alert, AlertArchive, AlertType, Severity
+from vestibule.alerts.store.database import open_record
+from vestibule.alerts.store.repository import INSERT, Escalation, enter_alert
+from vestibule.alerts.store.rows import row_of
+from vestibule.contracts.errors import AlertNotFound, InvalidInput, Unavailable
+
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def _alert(number: int) -> Alert:
+    return Alert(
+        type=list(AlertType)[number % 3],
+        description=str(number),
+        service="client",
+        severity=Severity.INFO,
+        time=BEGAN + timedelta(microseconds=number // 2),
+    )
+
+
+def _enter(path: Path, alerts: Sequence[Alert]) -> None:
+    connection = open_record(path)
+    connection.execute("BEGIN IMMEDIATE")
+    for alert in alerts:
+        enter_alert(connection, alert, Escalation())
+    connection.execute("COMMIT")
+    connection.close()
+
+
+def _fill(path: Path, count: int) -> list[Alert]:
+    """Record `count` alerts, two in every microsecond, and return them newest first."""
+    alerts = [_alert(number) for number in range(count)]
+    _enter(path, alerts)
+    return alerts[::-1]
+
+
+@given(limit=st.integers(1, 30))
+@settings(deadline=None, max_examples=15)
+def test_pages_together_are_everything_once(limit: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Following the cursors gives every alert once, newest first, whatever the size of a page."""
+    path = tmp_path_factory.mktemp("archive") / "alerts.db"
+    expected = _fill(path, 23)
+    archive, read, cursor, pages = AlertArchive(path), [], None, 0
+    while True:
+        page = archive.page(limit=limit, cursor=cursor)
+        read += page.alerts
+        pages += 1
+        cursor = page.cursor
+        if cursor is None or pages > len(expected):
+            break
+    archive.close()
+    assert expected == read
+    assert -(-23 // limit) == pages
+
+
+def test_new_alerts_do_not_disturb_who_reads_on(tmp_path: Path) -> None:
+    """An alert that is raised between two pages shifts nothing."""
+    path = tmp_path / "alerts.db"
+    expected = _fill(path, 10)
+    archive = AlertArchive(path)
+    first = archive.page(limit=4)
+    _enter(path, [_alert(99)])
+    assert expected[4:8] == archive.page(limit=4, cursor=first.cursor).alerts
+
+
+def test_an_alert_is_found_by_its_id(tmp_path: Path) -> None:
+    """The id of a refusal leads to its alert."""
+    wanted = _fill(tmp_path / "alerts.db", 5)[2]
+    assert wanted == AlertArchive(tmp_path / "alerts.db").get(wanted.id)
+
+
+@pytest.mark.parametrize("alert_id", ["0" * 16, "", "*", "?" * 16, "../../etc/passwd", "%", "\0", "A" * 16, "\ud800"])
+def test_an_unknown_id_is_not_found(tmp_path: Path, alert_id: str) -> None:
+    """No id, however it is spelled, finds an alert that is not its own."""
+    _fill(tmp_path / "alerts.db", 3)
+    with pytest.raises(AlertNotFound):
+        AlertArchive(tmp_path / "alerts.db").get(alert_id)
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "../../etc/passwd", "-1", "0", "1" * 19, "\0", "\u0661"])
+def test_a_made_up_cursor_is_refused(tmp_path: Path, cursor: str) -> None:
+    """A cursor is taken from an earlier page or not at all."""
+    with pytest.raises(InvalidInput):
+        AlertArchive(tmp_path / "alerts.db").page(limit=1, cursor=cursor)
+
+
+def test_no_record_means_no_alerts(tmp_path: Path) -> None:
+    """A fresh instance has an empty archive, and reading it leaves nothing behind."""
+    page = AlertArchive(tmp_path / "nothing" / "alerts.db").page(limit=10)
+    assert ([], None, []) == (page.alerts, page.cursor, list(tmp_path.iterdir()))
+
+
+def test_a_record_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    """A file that is no record is a part that is not available, not an unforeseen error."""
+    (tmp_path / "alerts.db").write_text("in the way, and long enough not to be taken for an empty file")
+    with pytest.raises(Unavailable):
+        AlertArchive(tmp_path / "alerts.db").page(limit=10)
+
+
+def test_pages_of_a_large_record_come_at_once(tmp_path: Path) -> None:
+    """With 200,000 alerts, a page from anywhere and an alert by its id take milliseconds."""
+    path, count = tmp_path / "alerts.db", 200_000
+    connection = open_record(path)
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute("BEGIN")
+    template = row_of(_alert(0))[1:]
+    connection.executemany(INSERT, ((f"{number:016x}", *template) for number in range(count)))
+    connection.execute("COMMIT")
+    archive = AlertArchive(path)
+    archive.page(limit=1)
+    took_s = []
+    for _ in range(10):
+        began = time.perf_counter()
+        middle = archive.page(limit=50, cursor=str(count // 2))
+        wanted = archive.get(f"{count - 1:016x}")
+        took_s.append(time.perf_counter() - began)
+    # The shortest, since a busy machine makes some of them wait.
+    assert min(took_s) < 0.2
+    assert (50, f"{count - 1:016x}") == (len(middle.alerts), wanted.id)
+    assert isinstance(connection, sqlite3.Connection)
+    connection.close()

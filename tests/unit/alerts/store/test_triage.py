@@ -1,0 +1,166 @@
+"""What people do about alerts holds: nothing more is told of what is known, silenced or over."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vestibule.alerts import AlertSettings, AlertType, build_alert_engine
+from vestibule.alerts.alert import Alert, NoticeEvent
+from vestibule.alerts.delivery.outbox import DeliveryRules, Outbox
+from vestibule.alerts.store.database import open_record
+from vestibule.alerts.store.grouping import Grouping
+from vestibule.alerts.store.triage import Silence, Watchbook
+from vestibule.contracts.errors import AlertNotFound, InvalidInput
+
+RULES = DeliveryRules(Grouping(quiet_s=0, wait_s=0), reminder_s=100, give_up_after_s=86_400)
+
+
+class _Desk:
+    """A record with the one who delivers, at times that the test chooses."""
+
+    def __init__(self, folder: Path) -> None:
+        self.engine = build_alert_engine("client", AlertSettings(data_dir=folder, alert_channels=[]))
+        self.connection = open_record(folder / "alerts.db")
+        self.book = Watchbook(folder / "alerts.db")
+        self._outbox = Outbox(self.connection, RULES)
+
+    def leak(self, **fields: Any) -> Alert:
+        return asyncio.run(self.engine.raise_alert(AlertType.PERSONAL_DATA, "It.", token_id="t", **fields))
+
+    def leak_of(self, token_id: str) -> Alert:
+        return asyncio.run(self.engine.raise_alert(AlertType.PERSONAL_DATA, "It.", token_id=token_id))
+
+    def event(self, kind: AlertType, subject: str) -> Alert:
+        return asyncio.run(self.engine.raise_alert(kind, f"{kind} of {subject}.", subject=subject))
+
+    def told(self, in_s: float = 1) -> list[tuple[str, NoticeEvent]]:
+        """Return what is told when it is `in_s` seconds later."""
+        return [(alert.id, alert.notice.event) for alert in self.deliveries(in_s) if alert.notice is not None]
+
+    def deliveries(self, in_s: float = 1) -> list[Alert]:
+        """Return the notifications that are sent when it is `in_s` seconds later."""
+        now_us = int((datetime.now(UTC).timestamp() + in_s) * 1e6)
+        self._outbox.group_new()
+        self._outbox.post_due(now_us, lambda _: ["kept"])
+        due = self._outbox.due(now_us, "kept")
+        for delivery in due:
+            self._outbox.confirm(delivery)
+        return [delivery.alert for delivery in due]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[_Desk]:
+    """A desk with an empty record."""
+    desk = _Desk(tmp_path)
+    yield desk
+    desk.connection.close()
+
+
+def test_what_is_acknowledged_is_not_told_again(desk: _Desk) -> None:
+    """Without it a reminder comes; with it none does, and the count goes on."""
+    alert = desk.leak()
+    assert [(alert.id, NoticeEvent.RAISED)] == desk.told()
+    assert [(alert.id, NoticeEvent.REMINDER)] == desk.told(in_s=150)
+    desk.book.change(alert.id, "acknowledged", "ann", "on it")
+    desk.leak()
+    assert [] == desk.told(in_s=900)
+    group = desk.book.group_of(alert.id)
+    assert group is not None
+    assert ("acknowledged", "ann", "on it", 2) == (group.state, group.state_by, group.state_reason, group.count)
+    assert [("kept", "done", 1)] * 2 == [(sent.channel, sent.state, sent.attempts) for sent in group.deliveries]
+
+
+def test_what_is_resolved_is_told_once_and_what_follows_is_new(desk: _Desk) -> None:
+    """The end is told to those who heard of the beginning, and the next alert opens another group."""
+    alert = desk.leak()
+    desk.told()
+    desk.book.change(alert.id, "resolved", "ann", None)
+    assert [(alert.id, NoticeEvent.RESOLVED)] == desk.told()
+    following = desk.leak()
+    assert [(following.id, NoticeEvent.RAISED)] == desk.told()
+    with pytest.raises(AlertNotFound):
+        desk.book.change(alert.id, "acknowledged", "ann", None)
+
+
+@pytest.mark.parametrize("matching", [("PersonalData", None, None), (None, "t", None), (None, None, "IBAN_CODE")])
+def test_what_is_silenced_is_told_when_the_silence_ends(desk: _Desk, matching: tuple[str | None, ...]) -> None:
+    """A silence matches by type, token and entity; its author and reason can be read while it lasts."""
+    now = datetime.now(UTC)
+    desk.book.silence(Silence(*matching, "ann", "a drill", now, now + timedelta(seconds=500)))  # type: ignore[arg-type]
+    alert = desk.leak(entities=["EMAIL_ADDRESS", "IBAN_CODE"])
+    assert [] == desk.told()
+    assert [("ann", "a drill")] == [(one.author, one.reason) for one in desk.book.silences()]
+    assert [(alert.id, NoticeEvent.RAISED)] == desk.told(in_s=501)
+
+
+def test_a_silence_of_something_else_silences_nothing(desk: _Desk) -> None:
+    """Part of an entity's name is not the entity."""
+    now = datetime.now(UTC)
+    for matching in (("Secret", None, None), (None, "other", None), (None, None, "IBAN")):
+        desk.book.silence(Silence(*matching, "ann", "a drill", now, now + timedelta(seconds=500)))
+    alert = desk.leak(entities=["IBAN_CODE"])
+    assert [(alert.id, NoticeEvent.RAISED)] == desk.told()
+    with pytest.raises(InvalidInput):
+        desk.book.silence(Silence(None, None, None, "ann", "backwards", now, now))
+
+
+def test_a_recovery_ends_what_was_down(desk: _Desk) -> None:
+    """One notification says that a part is down and one that it is back; another part's outage goes on."""
+    down = desk.event(AlertType.SERVICE_DOWN, "database")
+    other = desk.event(AlertType.SERVICE_DOWN, "redis")
+    assert {(down.id, NoticeEvent.RAISED), (other.id, NoticeEvent.RAISED)} == set(desk.told())
+    recovered = desk.event(AlertType.SERVICE_RECOVERED, "database")
+    assert [(down.id, NoticeEvent.RESOLVED)] == desk.told()
+    ended, still_open = desk.book.group_of(down.id), desk.book.group_of(other.id)
+    assert ended is not None
+    assert still_open is not None
+    assert ("resolved", "client", recovered.description) == (ended.state, ended.state_by, ended.state_reason)
+    assert "open" == still_open.state
+    again = desk.event(AlertType.SERVICE_DOWN, "database")
+    assert (again.id, NoticeEvent.RAISED) in desk.told()
+
+
+def test_a_recovery_of_nothing_is_told_itself(desk: _Desk) -> None:
+    """Where no group of the part is open, people hear of the recovery alone."""
+    recovered = desk.event(AlertType.HEARTBEAT_RECOVERED, "backup")
+    assert [(recovered.id, NoticeEvent.RAISED)] == desk.told()
+
+
+def test_what_is_down_is_one_group_until_it_is_over(desk: _Desk) -> None:
+    """An outage that is raised anew after the window of groups, in other words, is still the same outage."""
+    down = desk.event(AlertType.SERVICE_DOWN, "database")
+    desk.told()
+    desk.connection.execute("UPDATE groups SET last_us = last_us - 10000000000")
+    asyncio.run(desk.engine.raise_alert(AlertType.SERVICE_DOWN, "Still away.", subject="database"))
+    desk.told()
+    group = desk.book.group_of(down.id)
+    assert group is not None
+    assert ("open", 2) == (group.state, group.count)
+
+
+def test_many_groups_at_once_are_told_together(desk: _Desk) -> None:
+    """Of fifty tokens that leak, people hear once, with the sum; what follows within the minute is one more."""
+    leaks = [desk.leak_of(f"token-{number}") for number in range(50) for _ in range(2)]
+    assert [] == desk.deliveries()
+    (told,) = desk.deliveries(in_s=7)
+    assert (leaks[0].id, 100, 50, None) == (told.id, told.count, told.notice.groups, told.token_id)  # type: ignore[union-attr]
+    assert "50 groups of alerts at once" in told.description
+    group = desk.book.group_of(leaks[-1].id)
+    assert group is not None
+    assert ["merged"] == [sent.state for sent in group.deliveries]
+    later = [desk.leak_of(f"other-{number}") for number in range(10)]
+    assert [] == desk.deliveries(in_s=8)
+    (told,) = desk.deliveries(in_s=68)
+    assert (later[0].id, 10) == (told.id, told.count)
+    alone = desk.leak_of("alone")
+    assert [(alone.id, 1)] == [(one.id, one.notice.groups) for one in desk.deliveries(in_s=69) if one.notice]
+
+
+def test_a_few_groups_are_told_one_by_one(desk: _Desk) -> None:
+    """Up to five are no storm."""
+    leaks = [desk.leak_of(f"token-{number}") for number in range(5)]
+    assert {leak.id for leak in leaks} == {one.id for one in desk.deliveries()}

@@ -1,0 +1,51 @@
+"""The entrance of the program: the parts of the system come without all other commands."""
+
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from vestibule.cli.main import app
+
+RUN = """
+import sys
+from vestibule.cli.entry_point import run
+try:
+    run()
+finally:
+    print("every command" if "vestibule.cli.main" in sys.modules else "this one alone", file=sys.stderr)
+"""
+
+
+def outcome(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([sys.executable, "-c", RUN, *arguments], capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("command", ["serve", "worker"])
+def test_a_part_is_loaded_alone(command):
+    """Its help is the same as in the program with all commands."""
+    alone = outcome(command, "--help")
+    assert (0, "this one alone\n") == (alone.returncode, alone.stderr)
+    whole = CliRunner().invoke(app, [command, "--help"])
+    assert described(whole.stdout) == described(alone.stdout)
+
+
+def described(help_text: str) -> list[str]:
+    """Return the words of a help text without its first line, which tells how the program was called, and frames."""
+    return [word for line in help_text.strip().splitlines()[1:] for word in line.split() if word.isascii()]
+
+
+def test_a_wrong_use_of_a_part_is_told():
+    """With the exit code of wrong usage."""
+    wrong = outcome("serve", "nothing")
+    assert 2 == wrong.returncode
+    assert "nothing" in wrong.stderr
+
+
+def test_every_other_command_is_there():
+    """And the version, and the help."""
+    assert (0, "every command\n") == ((known := outcome("--version")).returncode, known.stderr)
+    listed = outcome("--help")
+    assert 0 == listed.returncode
+    assert {"up", "serve", "worker", "add", "scan", "config"} <= set(described(listed.stdout))

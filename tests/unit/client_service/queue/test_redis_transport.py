@@ -1,0 +1,101 @@
+"""What a worker notes of its messages: all of it arrives, in its order, and without a round trip for each."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from kombu.connection import Connection
+from redis import Redis
+
+from vestibule.client_service.queue.redis_transport import NoteStream, QueueConnection, SentinelTransport
+from vestibule.service_kit.redis.redis_url import celery_url
+
+MESSAGES = 5
+
+
+@pytest.fixture
+def queue(redis_url: str, redis: "Redis") -> Iterator[Any]:
+    """A queue with some messages, on a connection of ours."""
+    redis.flushdb()
+    with QueueConnection(celery_url(redis_url), transport_options={"visibility_timeout": 60}) as connection:
+        queue = connection.SimpleQueue("celery")
+        for number in range(MESSAGES):
+            queue.put({"number": number})
+        yield queue
+        queue.close()
+
+
+def held(redis: "Redis") -> tuple[int, int]:
+    """Return how many messages are noted as taken, in each of the two places."""
+    return redis.hlen("unacked"), redis.zcard("unacked_index")
+
+
+def test_what_is_taken_is_noted_and_what_is_done_is_forgotten(queue: Any, redis: "Redis") -> None:
+    """At the next turn of the event loop at the latest, and when the channel closes."""
+    messages = [queue.get(timeout=5) for _ in range(3)]
+    queue.channel.notes.settle()
+    assert (3, 3) == held(redis)
+    for message in messages:
+        message.ack()
+    assert (3, 3) == held(redis)
+    queue.channel.close()
+    assert (0, 0) == held(redis)
+    assert MESSAGES - 3 == redis.llen("celery")
+
+
+def test_a_message_that_was_just_taken_can_be_given_back(queue: Any, redis: "Redis") -> None:
+    """It is noted first, so that it is there to be given back, and goes before those that wait."""
+    message = queue.get(timeout=5)
+    message.requeue()
+    assert MESSAGES == redis.llen("celery")
+    assert (0, 0) == held(redis)
+
+
+def test_what_nobody_acknowledged_goes_back_at_the_end(queue: Any, redis: "Redis") -> None:
+    """As kombu's own transport has it."""
+    queue.get(timeout=5)
+    queue.channel.close()
+    assert MESSAGES == redis.llen("celery")
+    assert (0, 0) == held(redis)
+
+
+def test_an_acknowledgement_after_the_end_of_its_channel_disturbs_nothing(queue: Any, redis: "Redis") -> None:
+    """A task goes on when its worker gets a new connection; its message is given out again, and skipped as done."""
+    message = queue.get(timeout=5)
+    channel = queue.channel
+    channel.close()
+    channel.close()
+    channel.qos.ack(message.delivery_tag)
+    assert MESSAGES == redis.llen("celery")
+
+
+def test_a_refused_note_disturbs_no_other(redis: "Redis") -> None:
+    """A full Redis refuses some; the answers to the others are still theirs."""
+    redis.flushdb()
+    notes = NoteStream(redis.connection_pool)
+    notes.add(("SET", "text", "1"), ("HSET", "text", "field", "1"), ("SADD", "members", "one"))
+    notes.settle()
+    notes.add(("SADD", "members", "two"))
+    notes.settle()
+    assert {b"one", b"two"} == redis.smembers("members")
+
+
+def test_many_notes_are_one_packet(redis: "Redis") -> None:
+    """Redis reads once for all that came up in a turn of the event loop, and nobody waits for its answers."""
+    notes = NoteStream(redis.connection_pool)
+    notes.add(("SET", "text", "0"))
+    notes.settle()
+    before = redis.info("stats")["total_reads_processed"]
+    for number in range(20):
+        notes.add(("SET", "text", number))
+    notes.settle()
+    assert b"19" == redis.get("text")
+    # The packet, the question before it, the one for the text, and this one.
+    assert redis.info("stats")["total_reads_processed"] - before <= 4
+
+
+def test_other_ways_are_left_alone() -> None:
+    """Only kombu's transports for Redis are replaced."""
+    assert SentinelTransport is QueueConnection("sentinel://localhost:26379/0").get_transport_cls()
+    memory = Connection("memory://").get_transport_cls()  # type: ignore[no-untyped-call]
+    assert memory is QueueConnection("memory://").get_transport_cls()

@@ -1,0 +1,47 @@
+"""The line of a request says what was decided about it, once for all of its texts."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from vestibule.client_service.screening.canonical_log_line import tell_decision
+from vestibule.detection import Finding
+from vestibule.policy import Action, Decision, Judged
+
+
+@pytest.fixture(autouse=True)
+def no_context() -> Iterator[None]:
+    """Begin and end with a line that says nothing."""
+    structlog.contextvars.clear_contextvars()
+    yield
+    structlog.contextvars.clear_contextvars()
+
+
+def _decision(**actions: Action) -> Decision:
+    return Decision("v", [Judged("value", Finding(entity, 0, 1, 0.9), action) for entity, action in actions.items()])
+
+
+@pytest.mark.parametrize(
+    ("decisions", "expected"),
+    [
+        ([_decision()], {"decision": "clean"}),
+        ([_decision(EMAIL_ADDRESS=Action.REDACT)], {"decision": "redact", "entities": ["EMAIL_ADDRESS"]}),
+        ([_decision(URL=Action.IGNORE)], {"decision": "ignore", "entities": ["URL"]}),
+        (
+            [_decision(), _decision(US_SSN=Action.REDACT), _decision(), _decision(PASSWORD=Action.ALERT)],
+            {"decision": "redact", "entities": ["PASSWORD", "US_SSN"]},
+        ),
+        (
+            [_decision(A=Action.ALERT), _decision(B=Action.BLOCK, A=Action.REDACT)],
+            {"decision": "block", "entities": ["A", "B"]},
+        ),
+    ],
+    ids=["clean", "redacted", "ignored", "a batch", "a batch that is refused"],
+)
+def test_the_strictest_of_all_decisions_and_the_kinds_of_all(decisions: list[Decision], expected: Any) -> None:
+    """A clean text takes nothing back from what was said of another."""
+    for decision in decisions:
+        tell_decision(decision)
+    assert expected == structlog.contextvars.get_contextvars()

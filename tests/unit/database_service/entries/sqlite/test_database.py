@@ -1,0 +1,63 @@
+"""The SQLite file that several parts keep tables in: one commit for all, and no part disturbs another."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from vestibule.contracts.errors import TaskNotFound, Unavailable
+from vestibule.database_service.entries.sqlite.database import SqliteFile
+from vestibule.database_service.entries.stores.sqlite import SqliteStore
+
+COUNT = "SELECT count(*) FROM notes"
+
+
+def make_notes(connection: sqlite3.Connection) -> None:
+    """Make a table of this test's own."""
+    connection.execute("CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT")
+
+
+def note(connection: sqlite3.Connection) -> int | None:
+    """Add a row and return its id."""
+    return connection.execute("INSERT INTO notes (text) VALUES ('x')").lastrowid
+
+
+def refuse(connection: sqlite3.Connection) -> int:
+    """Refuse by a named error."""
+    raise TaskNotFound("none")
+
+
+async def test_another_part_shares_file_and_commits(tmp_path: Path) -> None:
+    """Tables of another part live beside the entries, share their transactions, and survive a restart."""
+    async with SqliteStore(tmp_path / "vestibule.db") as store:
+        await store.file.change(make_notes)
+        both = [store.file.change(note) if number % 2 else store.write(f"k{number}", "v") for number in range(100)]
+        await asyncio.gather(*both)
+        assert [(50,)] == store.file.query(COUNT, {})
+    async with SqliteStore(tmp_path / "vestibule.db") as store:
+        assert [(50,)] == store.file.query(COUNT, {})
+        assert 50 == len((await store.keys("", 100, None)).keys)
+
+
+async def test_a_refusal_by_name_disturbs_nothing(tmp_path: Path) -> None:
+    """Work that refuses before it changes anything fails alone; its error reaches the one who asked."""
+    async with SqliteFile(tmp_path / "notes.db", make_notes) as file:
+        outcomes = await asyncio.gather(
+            file.change(note), file.change(refuse), file.change(note), return_exceptions=True
+        )
+        assert [1, TaskNotFound, 2] == [one if isinstance(one, int) else type(one) for one in outcomes]
+
+
+async def test_work_that_breaks_undoes_the_transaction(tmp_path: Path) -> None:
+    """An error that nobody foresaw keeps nothing of the transaction, and the next works."""
+
+    def break_off(connection: sqlite3.Connection) -> None:
+        note(connection)
+        raise ZeroDivisionError
+
+    async with SqliteFile(tmp_path / "notes.db", make_notes) as file:
+        with pytest.raises(Unavailable):
+            await file.change(break_off)
+        assert [(0,)] == file.query(COUNT, {})
+        assert 1 == await file.change(note)

@@ -1,0 +1,146 @@
+"""Tenants of one store: each sees its own entries under its own keys, and no trace of anybody else's."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vestibule.contracts.conditions import Condition
+from vestibule.contracts.entries import Written
+from vestibule.contracts.errors import PreconditionFailed
+from vestibule.contracts.identity import Principal
+from vestibule.database_service.entries.encrypted_store import REALM, SealedStore
+from vestibule.database_service.entries.store import Write
+from vestibule.database_service.entries.stores.memory import MemoryStore
+from vestibule.database_service.entries.tenant_view import TenantSpace
+from vestibule.database_service.maintenance.erase_entries import SubjectWalk
+from vestibule.encryption import CannotOpen, KeyRingFile, Sealer, create_key_ring
+
+ABSENT = Condition.of_version(0)
+
+# Names that begin alike, and keys that look like the names of spaces.
+tenants = st.sampled_from(["a", "a-", "a0", "aa", "b", "~a", "default"])
+keys = st.sampled_from(["k", "/", "/k", "a", "a/", "a/k", "../a/k", "aa/k", "~a/k", "%", "\U0010fffd", "~"])
+changes = st.lists(st.tuples(tenants, st.sampled_from(["write", "delete", "batch"]), keys), max_size=40)
+
+
+@settings(deadline=None)
+@given(some=changes, prefix=keys | st.just(""), cursor=keys | st.none(), limit=st.integers(1, 4))
+async def test_every_tenant_has_a_store_of_its_own(
+    some: list[tuple[str, str, str]], prefix: str, cursor: str | None, limit: int
+) -> None:
+    """Whatever tenants do with like keys, prefixes and cursors, each finds what it would find alone."""
+    store = MemoryStore()
+    alone = {tenant: MemoryStore() for tenant, _, _ in some}
+    for number, (tenant, action, key) in enumerate(some):
+        shared, own = TenantSpace(store, Principal(tenant)), alone[tenant]
+        match action:
+            case "write":
+                assert await own.write(key, str(number)) == await shared.write(key, str(number))
+            case "delete":
+                assert await own.delete(key) == await shared.delete(key)
+            case "batch":
+                batch = [Write(key, str(number)), Write(f"{key}2", str(number))]
+                assert await own.write_many(batch) == await shared.write_many(batch)
+    for tenant, own in alone.items():
+        shared = TenantSpace(store, Principal(tenant))
+        assert await own.keys(prefix, limit, cursor) == await shared.keys(prefix, limit, cursor)
+        asked = [key for _, _, key in some]
+        assert await own.read_many(asked) == await shared.read_many(asked)
+
+
+async def test_a_condition_tells_nothing_of_others() -> None:
+    """What another tenant has under the same key neither allows nor forbids, and its version is not told."""
+    store = MemoryStore()
+    await TenantSpace(store, Principal("a")).write("k", "x")
+    other = TenantSpace(store, Principal("b"))
+    with pytest.raises(PreconditionFailed) as caught:
+        await other.write("k", "y", condition=Condition.of_version(1))
+    assert {"current_version": None} == caught.value.extra
+    with pytest.raises(PreconditionFailed):
+        await other.delete("k", condition=Condition.of_version(1))
+    assert 1 == await other.write("k", "y", condition=ABSENT)
+
+
+async def test_an_operation_writes_once() -> None:
+    """Repeated, it is answered as the first time, whatever was written, deleted or expected since."""
+    store = MemoryStore()
+    space = TenantSpace(store, Principal("a"))
+    ends = datetime(2101, 1, 1, tzinfo=UTC)
+    write = Write("k", "x", ends, ABSENT)
+    first = await space.write_once(write, "operation-1")
+    assert Written(key="k", version=1, expires_at=ends) == first
+    await space.write("k", "y")
+    assert first == await space.write_once(write, "operation-1")
+    await space.delete("k")
+    assert first == await space.write_once(write, "operation-1")
+    assert await space.read("k") is None
+    assert 3 == (await space.write_once(write, "operation-2")).version
+
+
+async def test_an_operation_that_was_refused_is_not_known() -> None:
+    """Its condition is told without a word of notes, and it may be written later."""
+    space = TenantSpace(MemoryStore(), Principal("a"))
+    await space.write("k", "x")
+    with pytest.raises(PreconditionFailed) as caught:
+        await space.write_once(Write("k", "y", condition=ABSENT), "operation")
+    assert {"current_version": 1} == caught.value.extra
+    await space.delete("k")
+    assert 2 == (await space.write_once(Write("k", "y", condition=ABSENT), "operation")).version
+
+
+async def test_operations_of_tenants_do_not_meet() -> None:
+    """Under one name each tenant has an operation of its own, and what is remembered is in no tenant's space."""
+    store = MemoryStore()
+    spaces = [TenantSpace(store, Principal(tenant)) for tenant in ("a", "aa")]
+    for space in spaces:
+        await space.write("k", "x")
+        assert 2 == (await space.write_once(Write("k", "y"), "operation")).version
+        assert ["k"] == (await space.keys("", 10, None)).keys
+
+
+async def test_erasing_stays_within_the_tenant() -> None:
+    """A subject is erased from what its tenant keeps; another's entries are neither opened nor counted."""
+    store = MemoryStore()
+    spaces = [TenantSpace(store, Principal(tenant)) for tenant in ("a", "aa")]
+    for space in spaces:
+        await space.write("k", "write to jane@example.org")
+    page = await SubjectWalk(spaces[0]).erase(["jane@example.org"], 100, None)
+    assert (1, 1) == (page.examined, page.erased)
+    assert [None, "write to jane@example.org"] == [
+        entry and entry.value for entry in [await space.read("k") for space in spaces]
+    ]
+
+
+async def test_an_erasure_that_takes_long_goes_on_with_the_next_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page whose time is over ends where it is, and the pages together leave out nothing."""
+    monkeypatch.setattr("vestibule.database_service.maintenance.erase_entries.PAGE_S", 0)
+    space = TenantSpace(MemoryStore(), Principal("a"))
+    for number in range(3):
+        await space.write(f"k{number}", "write to jane@example.org")
+    walk, cursor, pages = SubjectWalk(space), None, []
+    while not pages or cursor is not None:
+        pages.append(await walk.erase(["jane@example.org"], 100, cursor))
+        cursor = pages[-1].cursor
+    assert [(1, 1)] * 3 == [(page.examined, page.erased) for page in pages]
+
+
+async def test_a_value_opens_in_its_tenant_alone(tmp_path: Path) -> None:
+    """A sealed value that somebody moves in the store under the same key of another tenant does not open."""
+    create_key_ring(tmp_path / "ring.json")
+    beneath = MemoryStore()
+    sealed = SealedStore(beneath, Sealer(KeyRingFile(tmp_path / "ring.json"), REALM))
+    places = ["default/a/k", "a/a/k", "a/k", "b/k", "\0a/k"]
+    for place in places:
+        await sealed.write(place, "x")
+        kept = await beneath.read(place)
+        assert kept is not None
+        for other in places:
+            await beneath.write(other, kept.value)
+            if other == place:
+                assert await sealed.check_seals(other)
+            else:
+                with pytest.raises(CannotOpen):
+                    await sealed.check_seals(other)

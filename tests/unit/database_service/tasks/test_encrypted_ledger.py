@@ -1,0 +1,103 @@
+"""Data and terms of a task are sealed as one text; what was kept before there were terms opens as it did."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from vestibule.contracts.task_ledger import NewTask
+from vestibule.contracts.work import WorkOrigin, WorkTerms
+from vestibule.database_service.maintenance.task_maintenance import AT_ONCE, TaskWalk
+from vestibule.database_service.tasks.encrypted_ledger import REALM, SealedTaskLedger, TaskWork
+from vestibule.database_service.tasks.ledger import Kept
+from vestibule.database_service.tasks.ledgers.memory import MemoryTaskLedger
+from vestibule.encryption import CannotOpen, KeyRingFile, Purpose, Sealer, add_key, create_key_ring
+
+TERMS = WorkTerms(
+    options={"pointer": "/hidden-option"}, write_to="a key", origin=WorkOrigin(tenant="t1", token_name="somebody")
+)
+DATA = "hidden data\nof two lines"
+
+
+@pytest.fixture
+def ring_path(tmp_path: Path) -> Path:
+    """A ring of keys."""
+    create_key_ring(tmp_path / "keyring.json")
+    return tmp_path / "keyring.json"
+
+
+@pytest.fixture
+def inner() -> MemoryTaskLedger:
+    """What keeps the sealed texts."""
+    return MemoryTaskLedger()
+
+
+@pytest.fixture
+def ledger(inner: MemoryTaskLedger, ring_path: Path) -> SealedTaskLedger:
+    """A ledger over it."""
+    return SealedTaskLedger(inner, Sealer(KeyRingFile(ring_path), REALM))
+
+
+def _task(task_id: str, terms: WorkTerms | None) -> NewTask:
+    return NewTask(
+        task_id=task_id,
+        tenant="t1",
+        processor="json_pointer",
+        data=DATA,
+        terms=terms,
+        submitted_at=time.time(),
+        due_in_s=0,
+    )
+
+
+async def _kept(inner: MemoryTaskLedger) -> list[Kept]:
+    return (await inner.read_kept(10, None))[0]
+
+
+async def test_a_task_comes_back_with_its_terms_and_one_of_before_without(
+    inner: MemoryTaskLedger, ledger: SealedTaskLedger
+) -> None:
+    """Nothing of either can be read where it lies."""
+    await ledger.accept([_task("new", TERMS), _task("old", None)])
+    assert {"new": TaskWork(DATA, TERMS), "old": TaskWork(DATA, None)} == await ledger.read_work(["new", "old"])
+    assert {"new": DATA, "old": DATA} == await ledger.read_data(["new", "old"])
+    texts = " ".join(kept.data or "" for kept in await _kept(inner))
+    assert not any(word in texts for word in ("hidden", "somebody", "a key"))
+
+
+async def test_terms_open_only_with_their_task_and_as_terms(inner: MemoryTaskLedger, ledger: SealedTaskLedger) -> None:
+    """Who can write into the file can put neither another's terms nor data in their place."""
+    await ledger.accept([_task("one", TERMS), _task("two", None)])
+    one, two = await _kept(inner)
+    assert one.data is not None
+    assert two.data is not None
+    for forged in (Kept("two", "t1", one.data, None), Kept("two", "t1", "~" + two.data, None)):
+        with pytest.raises(CannotOpen):
+            ledger.open_kept(forged)
+
+
+async def test_seals_are_renewed_and_subjects_erased_with_the_terms(
+    inner: MemoryTaskLedger, ledger: SealedTaskLedger, ring_path: Path
+) -> None:
+    """A new key seals both anew, and a value that stands in an option alone is found."""
+    await ledger.accept([_task("one", TERMS), _task("two", None)])
+    add_key(ring_path, Purpose.DATA)
+    renewing = SealedTaskLedger(inner, Sealer(KeyRingFile(ring_path), REALM))
+    walk = TaskWalk(renewing)
+    assert 2 == (await walk.renew(10, None)).resealed
+    assert {"one": TaskWork(DATA, TERMS), "two": TaskWork(DATA, None)} == await renewing.read_work(["one", "two"])
+    assert 1 == (await walk.erase("t1", ["hidden-option"], 10, None)).erased
+    assert {"two"} == set(await renewing.read_work(["one", "two"]))
+
+
+async def test_an_erasure_that_takes_long_goes_on_with_the_next_page(
+    ledger: SealedTaskLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page whose time is over ends where it is, and the pages together leave out nothing."""
+    monkeypatch.setattr("vestibule.database_service.maintenance.task_maintenance.PAGE_S", 0)
+    await ledger.accept([_task(f"task-{number}", TERMS) for number in range(3 * AT_ONCE)])
+    walk, cursor, pages = TaskWalk(ledger), None, []
+    while not pages or cursor is not None:
+        pages.append(await walk.erase("t1", ["hidden-option"], 1000, cursor))
+        cursor = pages[-1].cursor
+    assert [(AT_ONCE, AT_ONCE)] * 3 == [(page.examined, page.erased) for page in pages]

@@ -1,0 +1,124 @@
+"""Data leaves only to where the settings allow, over the guard that notifications go through."""
+
+import hashlib
+import hmac
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from servers.receivers import Answer, HttpReceiver, Posted, running
+from vestibule.processing import Job, Means, ProcessingInterrupted, ProcessorRegistry
+from vestibule.processing.errors import AnswerTooLarge, CannotProcess, ForwardForbidden
+from vestibule.processing.ports import UNEQUIPPED
+from vestibule.processor_adapters import ProcessorSettings, check_processors
+from vestibule.processor_adapters.http_egress import MOST_ANSWER_BYTES, GuardedWayOut
+
+
+def _answer(posted: Posted) -> Answer:
+    if posted.path == "/much":
+        return Answer(body=b"x" * (MOST_ANSWER_BYTES + 1))
+    return Answer(int(posted.path[1:]) if posted.path[1:].isdigit() else 200, b"taken: " + posted.body)
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[HttpReceiver]:
+    """A real server on loopback."""
+    with running(HttpReceiver("localhost", _answer)) as server:
+        yield server
+
+
+def _way_out(**given: Any) -> GuardedWayOut:
+    settings = ProcessorSettings(
+        **{"forward_hosts": ["localhost"], "forward_schemes": ["http"], "forward_private": True, **given}
+    )
+    return GuardedWayOut(settings.forward_guard, settings.forward_secret.get_secret_value())
+
+
+def _forward(way_out: GuardedWayOut, url: str, data: str = "hello") -> str:
+    means = Means(UNEQUIPPED.inspection, way_out, UNEQUIPPED.others)
+    built_in = ProcessorRegistry.discover()
+    registry = ProcessorRegistry([built_in.find("http_forward")], means)
+    return registry.process("http_forward", data, {"url": url}, Job("task-7"))
+
+
+def test_what_is_sent_arrives_once_to_be_told_and_signed(receiver: HttpReceiver) -> None:
+    """The key is the id of the work, and the signature is that of webhooks."""
+    way_out = _way_out(forward_secret=SecretStr("the-key"))
+    assert "taken: grüße" == _forward(way_out, receiver.url("/in"), "grüße")
+    path, headers, body = receiver.posted[-1]
+    signed = f"{headers['x-vestibule-timestamp']}.".encode() + body
+    expected = f"sha256={hmac.new(b'the-key', signed, hashlib.sha256).hexdigest()}"
+    assert ("/in", "task-7", expected) == (path, headers["idempotency-key"], headers["x-vestibule-signature"])
+    assert "text/plain; charset=utf-8" == headers["content-type"]
+
+
+def test_a_redirect_is_final_and_not_followed(receiver: HttpReceiver) -> None:
+    """Nobody sends data on to where nobody checked."""
+    before = len(receiver.posted)
+    with pytest.raises(CannotProcess) as caught:
+        _forward(_way_out(), receiver.url("/302"))
+    assert ("ForwardRefused", ["/302"]) == (caught.value.kind, [path for path, _, _ in receiver.posted[before:]])
+
+
+def test_too_large_an_answer_is_not_read(receiver: HttpReceiver) -> None:
+    """It takes no memory, and is no result."""
+    with pytest.raises(AnswerTooLarge):
+        _forward(_way_out(), receiver.url("/much"))
+
+
+def test_silence_may_pass() -> None:
+    """A host where nobody listens, one that takes connections and says nothing, and a name that is not known."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        closed = f"http://localhost:{silent.getsockname()[1]}/"
+        with pytest.raises(ProcessingInterrupted):
+            _forward(_way_out(), closed)
+        silent.listen()
+        with pytest.raises(ProcessingInterrupted):
+            _forward(_way_out(forward_timeout_s=0.2), closed)
+    with pytest.raises(ProcessingInterrupted):
+        _forward(_way_out(forward_hosts=["nobody.invalid"]), "http://nobody.invalid/")
+
+
+def test_an_address_that_is_not_public_gets_nothing(receiver: HttpReceiver) -> None:
+    """A name on the list that leads into the own network is refused when it is looked up, for good."""
+    before = len(receiver.posted)
+    way_out = _way_out(forward_private=False)
+    assert way_out.refusal_of(receiver.url("/in")) is None
+    with pytest.raises(ForwardForbidden):
+        way_out.post(receiver.url("/in"), b"hello", {})
+    assert before == len(receiver.posted)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://localhost/",
+        "http://elsewhere.example/",
+        "http://tr0ub4dor@localhost/",
+        "http://localhost/#tr0ub4dor",
+        "http://localhost:99999/",
+        "http://[::1",
+        "localhost",
+        "file:///etc/passwd",
+        "http://",
+        "http://localhost/\n",
+        "http://localhost.elsewhere.example/",
+    ],
+)
+def test_other_addresses_are_refused_at_once(url: str) -> None:
+    """The refusal says what is allowed, and does not repeat what was asked for."""
+    reason = _way_out().refusal_of(url)
+    assert reason is not None
+    assert "tr0ub4dor" not in reason
+    with pytest.raises(ForwardForbidden):
+        _way_out().post(url, b"hello", {})
+
+
+def test_without_hosts_nothing_is_sent_anywhere() -> None:
+    """Who does not name a host has not asked for anything to leave."""
+    assert "names no host" in str(GuardedWayOut(ProcessorSettings().forward_guard).refusal_of("https://example.org/"))
+    assert "http_forward" in check_processors(ProcessorSettings()).names

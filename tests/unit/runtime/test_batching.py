@@ -1,0 +1,66 @@
+"""Many calls for one thing each become few calls for many."""
+
+import asyncio
+
+import pytest
+
+from vestibule.contracts.errors import Unavailable
+from vestibule.runtime.batching import Gathering
+
+
+class Calls:
+    """Answers with the double of each item, and remembers what came together."""
+
+    def __init__(self) -> None:
+        self.made: list[list[int]] = []
+        self.may_go_on = asyncio.Event()
+
+    async def double(self, items: list[int]) -> list[int]:
+        """Return the doubles, once it may."""
+        self.made.append(items)
+        await self.may_go_on.wait()
+        if 13 in items:
+            raise ValueError(13)
+        return [item * 2 for item in items]
+
+
+async def test_what_arrives_meanwhile_goes_together() -> None:
+    """A lone one goes at once; the rest waits for it and shares calls within the bounds; each gets its own outcome."""
+    calls = Calls()
+    gathering = Gathering(calls.double, most=4, weigh=lambda item: item, heaviest=10, at_once=1)
+    asking = [asyncio.create_task(gathering.ask(item)) for item in (1, 2, 3, 4, 5, 50, 1, 1, 1, 1, 1)]
+    await asyncio.sleep(0)
+    calls.may_go_on.set()
+    assert [2, 4, 6, 8, 10, 100, 2, 2, 2, 2, 2] == await asyncio.gather(*asking)
+    assert [[1], [2, 3, 4], [5], [50], [1, 1, 1, 1], [1]] == calls.made
+
+
+async def test_an_error_is_one_of_its_call_alone() -> None:
+    """Whoever was in the call hears of it; who left before hinders nobody."""
+    calls = Calls()
+    gathering = Gathering(calls.double, most=2, weigh=lambda _item: 0, heaviest=1, at_once=1)
+    asking = [asyncio.create_task(gathering.ask(item)) for item in (1, 13, 2, 3, 4)]
+    await asyncio.sleep(0)
+    asking[3].cancel()
+    calls.may_go_on.set()
+    outcomes = await asyncio.gather(*asking, return_exceptions=True)
+    assert [2, 8] == [outcomes[0], outcomes[4]]
+    assert ["ValueError", "ValueError", "CancelledError"] == [type(one).__name__ for one in outcomes[1:4]]
+    with pytest.raises(ValueError, match="13"):
+        raise outcomes[1]  # type: ignore[misc]
+
+
+async def test_nobody_waits_for_two_silences() -> None:
+    """Where a call fails after long, what waits for its turn fails with it; after a quick failure the next is tried."""
+    for patience_s, expected in ((0.0, [[1]]), (60.0, [[1], [2, 3]])):
+        made: list[list[int]] = []
+
+        async def fail(items: list[int], made: list[list[int]] = made) -> list[int]:
+            made.append(items)
+            await asyncio.sleep(0)
+            raise Unavailable("database", "It does not answer.")
+
+        gathering = Gathering(fail, most=4, weigh=lambda _: 0, heaviest=1, at_once=1, patience_s=patience_s)
+        outcomes = await asyncio.gather(*(gathering.ask(item) for item in (1, 2, 3)), return_exceptions=True)
+        assert expected == made
+        assert ["Unavailable"] * 3 == [type(one).__name__ for one in outcomes]

@@ -1,0 +1,251 @@
+"""The watch tells of an outage once, of its end once, and of nothing while that was planned or has another's reason."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from vestibule.alerts import AlertEngine
+from vestibule.database_service.entries.stores.memory import MemoryStore
+from vestibule.scheduler_service.availability.availability_history import HOUR
+from vestibule.scheduler_service.availability.incidents import IncidentKind
+from vestibule.scheduler_service.availability.monitor import Watch, WatchRules
+from vestibule.scheduler_service.availability.monitor_state import Memory
+from vestibule.scheduler_service.availability.outages import PartState, Thresholds
+from vestibule.scheduler_service.availability.probes import Reading
+from vestibule.scheduler_service.leadership.lease import Lease
+from vestibule.scheduler_service.leadership.monotonic_scheduler import now
+
+from .conftest import Kept, SteadyClock, StoreNearby, Witnesses
+
+TIMEOUT_S = 0.1
+DOWN, BACK = "ServiceDown", "ServiceRecovered"
+
+
+class Scripted:
+    """A probe that answers as it is told: a reading, a truth value, an error to raise, or None to hang."""
+
+    def __init__(self, *answers: Reading | bool | Exception | None) -> None:
+        self.answers = list(answers)
+
+    async def read(self) -> Reading:
+        answer = self.answers.pop(0)
+        if answer is None:
+            await asyncio.Event().wait()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer if isinstance(answer, Reading) else Reading(bool(answer))
+
+
+@pytest.fixture
+def lines() -> Iterator[list[Any]]:
+    """The log lines that are written meanwhile."""
+    with structlog.testing.capture_logs() as captured:
+        yield captured
+
+
+class Scheduler:
+    """As much of a scheduler as watches: made anew, it is the next process on the same store."""
+
+    def __init__(self, store: StoreNearby, alerts: AlertEngine, /, grace_s: float = 0, **probes: Scripted) -> None:
+        self.lease = Lease(store, Witnesses(), "a:1", 15, SteadyClock())
+        parts = ("client", "database", "store", "business_logic", "queue", "workers", "backlog")
+        self.memory = Memory(store, self.lease, {part: part in probes for part in parts})
+        self.planned: set[str] = set()
+        rules = WatchRules(Thresholds(), {"client": Thresholds(misses_until_down=1)}, TIMEOUT_S, grace_s)
+        self.watch = Watch(probes, self.memory, alerts, rules, is_planned=lambda part, _at: part in self.planned)
+
+    async def probe(self, *parts: str) -> None:
+        await self.lease.attend()
+        for part in parts:
+            await self.watch.probe(part)
+
+    def state(self, part: str) -> PartState:
+        return self.memory.parts[part].state
+
+
+Start = Callable[..., Scheduler]
+
+
+@pytest.fixture
+def start(store: StoreNearby, alerts: AlertEngine, lines: list[Any]) -> Start:
+    """Starts a scheduler with the given probes."""
+    return lambda **options: Scheduler(store, alerts, **options)
+
+
+async def test_three_misses_are_one_alert_and_the_return_is_one(start: Start, kept: Kept) -> None:
+    """Neither a longer outage nor a longer health gives more; both have the part as their subject."""
+    scheduler = start(database=Scripted(True, False, OSError("refused"), None, False, False, True, True))
+    await scheduler.probe(*["database"] * 8)
+    assert [DOWN, BACK] == kept.types
+    assert ["database", "database"] == [alert.subject for alert in kept.alerts]
+    assert all(alert.description.startswith("database ") for alert in kept.alerts)
+    assert "3 probes" in kept.alerts[0].description
+    assert " since 20" in kept.alerts[1].description
+
+
+async def test_fewer_misses_are_no_alert(start: Start, kept: Kept) -> None:
+    """Two misses, however often, tell nobody."""
+    scheduler = start(database=Scripted(*[True, False, False] * 4))
+    await scheduler.probe(*["database"] * 12)
+    assert [] == kept.alerts
+
+
+async def test_a_part_can_have_thresholds_of_its_own(start: Start, kept: Kept) -> None:
+    """One miss is enough for a part of which that was said."""
+    await start(client=Scripted(False)).probe("client")
+    assert [DOWN] == kept.types
+
+
+async def test_parts_are_watched_each_for_itself(start: Start, kept: Kept) -> None:
+    """The misses of one part are not counted for another."""
+    scheduler = start(database=Scripted(*[False] * 2), queue=Scripted(*[False] * 2))
+    await scheduler.probe(*["database", "queue"] * 2)
+    assert [] == kept.alerts
+
+
+async def test_a_part_that_starts_may_take_its_time(start: Start, kept: Kept) -> None:
+    """Within the grace it is not down, its misses do not count, and it is watched from its first answer on."""
+    scheduler = start(grace_s=60, workers=Scripted(False, False, False, False, True, False, False, False))
+    await scheduler.probe(*["workers"] * 5)
+    assert ([], 1.0) == (kept.types, scheduler.memory.chronicle.availability("workers", HOUR, now()))
+    await scheduler.probe(*["workers"] * 3)
+    assert [DOWN] == kept.types
+
+
+async def test_a_part_that_was_switched_off_is_left_in_peace(start: Start) -> None:
+    """It is shown as off."""
+    assert PartState.OFF is start(database=Scripted()).state("business_logic")
+
+
+async def test_every_probe_is_one_line(start: Start, lines: list[Any]) -> None:
+    """A line says which part, whether it answered and how fast; a miss is a warning and quotes no error."""
+    scheduler = start(database=Scripted(True, OSError("redis://user:secret@host"), None))
+    await scheduler.probe(*["database"] * 3)
+    probes = [line for line in lines if line["event"] == "probe"]
+    assert [("info", True), ("warning", False), ("warning", False)] == [
+        (line["log_level"], line["answered"]) for line in probes
+    ]
+    assert {"database"} == {line["part"] for line in probes}
+    assert probes[2]["latency_ms"] >= TIMEOUT_S * 900
+    assert "secret" not in str(lines)
+
+
+async def test_what_has_another_reason_is_told_when_that_is_gone(start: Start, kept: Kept) -> None:
+    """While Redis is away its own alert is enough; workers that are still away after it came back are told."""
+    scheduler = start(queue=Scripted(*[False] * 4, True, True), workers=Scripted(*[False] * 6))
+    await scheduler.probe(*["queue", "workers"] * 4)
+    assert [("ServiceDown", "queue")] == [(alert.type, alert.subject) for alert in kept.alerts]
+    await scheduler.probe(*["queue", "workers"] * 2)
+    told = [(alert.type.value, alert.subject) for alert in kept.alerts[1:]]
+    assert [(BACK, "queue"), (DOWN, "workers")] == told
+
+
+async def test_what_is_planned_is_told_when_its_time_is_over(start: Start, kept: Kept) -> None:
+    """In a window nobody is told and nothing counts; who is still away after it is told."""
+    scheduler = start(database=Scripted(True, *[False] * 6, True))
+    await scheduler.probe("database")
+    scheduler.planned = {"database"}
+    await scheduler.probe(*["database"] * 4)
+    chronicle, at = scheduler.memory.chronicle, now()
+    assert ([], 1.0) == (kept.types, chronicle.availability("database", HOUR, at))
+    assert 4 == chronicle.sum_up("database", at - HOUR, at).planned
+    assert [True] == [incident.is_planned for incident in scheduler.memory.incidents.listed]
+    scheduler.planned = set()
+    await scheduler.probe("database")
+    assert [DOWN] == kept.types
+
+
+async def test_an_outage_within_a_window_tells_nobody(start: Start, kept: Kept) -> None:
+    """Neither its begin nor its end."""
+    scheduler = start(database=Scripted(True, *[False] * 4, True))
+    scheduler.planned = {"database"}
+    await scheduler.probe(*["database"] * 6)
+    assert ([], PartState.UP) == (kept.types, scheduler.state("database"))
+
+
+async def test_a_stalled_queue_has_an_alert_of_its_own(start: Start, kept: Kept) -> None:
+    """A queue does not answer or not: it is stalled, and worked off again."""
+    stalled = Reading(is_up=False, note="7 waiting, the next for 61 s")
+    scheduler = start(queue=Scripted(*[True] * 4), backlog=Scripted(True, stalled, stalled, stalled, True))
+    await scheduler.probe("queue", *["backlog"] * 5)
+    assert ["QueueStalled", "QueueRecovered"] == kept.types
+    assert "7 waiting" in kept.alerts[0].description
+
+
+async def test_an_outage_outlives_the_scheduler(start: Start, kept: Kept) -> None:
+    """The next scheduler does not tell of it again, and tells of its end."""
+    await start(database=Scripted(True, *[False] * 3)).probe(*["database"] * 4)
+    after = start(database=Scripted(False, False, False, True))
+    await after.probe("database")
+    assert PartState.DOWN is after.state("database")
+    await after.probe(*["database"] * 3)
+    assert [DOWN, BACK] == kept.types
+    assert [True] == [incident.ended is not None for incident in after.memory.incidents.listed]
+
+
+async def test_the_history_outlives_the_scheduler(start: Start) -> None:
+    """Availability is over all that was counted before, to the last write."""
+    first = start(database=Scripted(True, False, True, True))
+    await first.probe(*["database"] * 4)
+    await first.memory.save()
+    after = start(database=Scripted(True))
+    await after.probe("database")
+    assert 4 / 5 == after.memory.chronicle.availability("database", HOUR, now())
+
+
+async def test_without_the_store_the_watch_goes_on(start: Start, store: StoreNearby, kept: Kept) -> None:
+    """It counts and tells while the store is away, and writes all of it when that is back, once."""
+    store.is_away = True
+    scheduler = start(store=Scripted(*[False] * 3, *[True] * 5), database=Scripted(*[True] * 2))
+    await scheduler.probe(*["store"] * 3)
+    await scheduler.memory.save()
+    assert ([DOWN], 0) == (kept.types, store.writes)
+    store.is_away = False
+    await scheduler.probe("store")
+    for _ in range(2):
+        await scheduler.memory.save()
+    after = start(store=Scripted(True), database=Scripted(True))
+    await after.probe("store")
+    assert 2 / 5 == after.memory.chronicle.availability("store", HOUR, now())
+    assert [DOWN, BACK] == kept.types
+    assert [IncidentKind.DOWN] == [incident.kind for incident in after.memory.incidents.listed]
+
+
+async def test_an_outage_from_before_ends_while_the_store_was_away(
+    start: Start, store: StoreNearby, kept: Kept
+) -> None:
+    """A scheduler that starts without the store tells of the end of what its forerunner told, when it learns of it."""
+    await start(database=Scripted(True, *[False] * 3)).probe(*["database"] * 4)
+    store.is_away = True
+    after = start(database=Scripted(True, True, True))
+    await after.probe("database")
+    store.is_away = False
+    await after.probe("database", "database")
+    assert [DOWN, BACK] == kept.types
+
+
+async def test_what_is_kept_is_written_once_a_save(start: Start, store: StoreNearby) -> None:
+    """A round of probes without news writes nothing."""
+    scheduler = start(database=Scripted(*[True] * 20))
+    await scheduler.probe("database")
+    writes = store.writes
+    await scheduler.probe(*["database"] * 19)
+    assert writes == store.writes
+    await scheduler.memory.save()
+    assert writes + 1 == store.writes
+
+
+async def test_a_passive_scheduler_shows_what_the_other_wrote(
+    start: Start, entries: MemoryStore, alerts: AlertEngine
+) -> None:
+    """Its own part is to read: it has the states, the history and the incidents of the one that works."""
+    first = start(database=Scripted(True, *[False] * 3))
+    await first.probe(*["database"] * 4)
+    passive = Scheduler(StoreNearby(entries), alerts, database=Scripted())
+    await passive.memory.look_over()
+    assert PartState.DOWN is passive.state("database")
+    assert 0.25 == passive.memory.chronicle.availability("database", HOUR, now())
+    assert 1 == len(passive.memory.incidents.listed)

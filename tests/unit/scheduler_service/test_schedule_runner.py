@@ -1,0 +1,199 @@
+"""Each turn of a schedule becomes one task, whoever follows it, and whatever is done to the clock."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from vestibule.contracts.errors import Unavailable
+from vestibule.contracts.schedules import PROGRESS, SCHEDULES, Progress, Schedule
+from vestibule.contracts.task_ledger import NewTask, Recorded
+from vestibule.database_service.entries.stores.memory import MemoryStore
+from vestibule.database_service.tasks.ledgers.memory import MemoryTaskLedger
+from vestibule.scheduler_service.schedules.schedule_runner import ScheduleKeeper
+
+from .conftest import StoreNearby
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp()
+HOUR_S = 3600.0
+
+
+class Wall:
+    """A clock on the wall, which people set."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Ledger:
+    """The ledger, which can go away, also right after it has recorded a task."""
+
+    def __init__(self) -> None:
+        self._ledger = MemoryTaskLedger()
+        self.is_away = self.goes_away = False
+
+    async def accept(self, task: NewTask) -> Recorded:
+        if self.is_away:
+            raise Unavailable("database", "away")
+        (recorded,) = await self._ledger.accept([task.model_copy(update={"data": task.data or "of the key"})])
+        if self.goes_away:
+            raise Unavailable("database", "away")
+        return recorded
+
+    async def task_ids(self) -> list[str]:
+        tasks, _ = await self._ledger.page("default", [], 10_000, None)
+        return [task.task_id for task in reversed(tasks)]
+
+
+@pytest.fixture
+def wall() -> Wall:
+    """A clock at noon."""
+    return Wall()
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    """An empty ledger."""
+    return Ledger()
+
+
+@pytest.fixture
+def store() -> Iterator[StoreNearby]:
+    """An empty store."""
+    return StoreNearby(MemoryStore())
+
+
+async def _keep(store: StoreNearby, **times: object) -> Schedule:
+    schedule = Schedule.model_validate(
+        {
+            "schedule_id": "0" * 32,
+            "tenant": "default",
+            "processor": "uppercase",
+            "data": "hello",
+            "created_at": NOON,
+            "author": "tests",
+            **times,
+        }
+    )
+    await store.write(SCHEDULES + schedule.place, schedule.model_dump_json())
+    return schedule
+
+
+async def _progress(store: StoreNearby, schedule: Schedule) -> Progress:
+    entry = await store.read(PROGRESS + schedule.place)
+    assert entry is not None
+    return Progress.model_validate_json(entry.value)
+
+
+def _follower(store: StoreNearby, ledger: Ledger, wall: Wall) -> ScheduleKeeper:
+    return ScheduleKeeper(store, ledger, 0, wall)
+
+
+async def _go_on(follower: ScheduleKeeper, wall: Wall, for_s: float, step_s: float) -> None:
+    for _ in range(int(for_s / step_s)):
+        wall.now += step_s
+        await follower.follow()
+
+
+@pytest.mark.parametrize("times", [{"cron": "*/10 * * * *"}, {"every_s": 600}])
+async def test_each_turn_becomes_one_task_with_two_schedulers(
+    store: StoreNearby, ledger: Ledger, wall: Wall, times: dict[str, object]
+) -> None:
+    """Two that follow at the same time, as around a change of the lease, make each task once."""
+    schedule = await _keep(store, **times)
+    both = [_follower(store, ledger, wall), _follower(store, ledger, wall)]
+    for _ in range(60):
+        wall.now += 60
+        await asyncio.gather(*(one.follow() for one in both))
+    assert 6 == len(set(await ledger.task_ids())) == len(await ledger.task_ids())
+    assert (NOON + HOUR_S, 6) == ((last := await _progress(store, schedule)).turn_at, last.turns)
+
+
+@pytest.mark.parametrize("times", [{"cron": "*/10 * * * *"}, {"every_s": 600}])
+async def test_what_was_missed_is_made_up_for_once(
+    store: StoreNearby, ledger: Ledger, wall: Wall, times: dict[str, object]
+) -> None:
+    """After a day without a scheduler one task is made, at once, and the next in its time."""
+    await _keep(store, **times)
+    wall.now += 24 * HOUR_S + 30
+    after = _follower(store, ledger, wall)
+    await after.follow()
+    assert 1 == len(await ledger.task_ids())
+    await _go_on(after, wall, 560, 10)
+    assert 1 == len(await ledger.task_ids())
+    await _go_on(after, wall, 20, 10)
+    assert 2 == len(await ledger.task_ids())
+
+
+async def test_a_turn_that_was_made_and_not_noted_is_not_made_again(
+    store: StoreNearby, ledger: Ledger, wall: Wall
+) -> None:
+    """Killed between the task and the note of it, the next scheduler makes the same task, which is there already."""
+    schedule = await _keep(store, every_s=600)
+    wall.now += 600
+    ledger.goes_away = True
+    await _follower(store, ledger, wall).follow()
+    assert 1 == len(await ledger.task_ids())
+    ledger.goes_away = False
+    await _follower(store, ledger, wall).follow()
+    assert [(await _progress(store, schedule)).task_id] == await ledger.task_ids()
+
+
+async def test_with_the_ledger_away_a_turn_waits(store: StoreNearby, ledger: Ledger, wall: Wall) -> None:
+    """Nothing is noted that was not recorded; when the ledger is back, the turn is taken."""
+    await _keep(store, cron="*/10 * * * *")
+    follower = _follower(store, ledger, wall)
+    ledger.is_away = True
+    await _go_on(follower, wall, 620, 10)
+    ledger.is_away = False
+    await _go_on(follower, wall, 20, 10)
+    assert 1 == len(await ledger.task_ids())
+
+
+@pytest.mark.parametrize("set_by_s", [HOUR_S, -HOUR_S], ids=["forth", "back"])
+async def test_an_interval_outlives_a_clock_that_is_set(
+    store: StoreNearby, ledger: Ledger, wall: Wall, set_by_s: float
+) -> None:
+    """With the clock set by an hour no turn comes twice, and the next comes within one interval."""
+    await _keep(store, every_s=600)
+    follower = _follower(store, ledger, wall)
+    await _go_on(follower, wall, 1200, 60)
+    assert 2 == len(await ledger.task_ids())
+    wall.now += set_by_s
+    await _go_on(follower, wall, 660, 60)
+    after = len(await ledger.task_ids())
+    assert after in (3, 4)
+    await _go_on(follower, wall, 1200, 60)
+    assert after + 2 == len(set(await ledger.task_ids()))
+
+
+async def test_a_crontab_time_comes_once_whatever_is_done_to_the_clock(
+    store: StoreNearby, ledger: Ledger, wall: Wall
+) -> None:
+    """Set back over a time that has come, it does not come again; set forth over one, it comes at once."""
+    await _keep(store, cron="30 * * * *")
+    follower = _follower(store, ledger, wall)
+    await _go_on(follower, wall, 2400, 60)  # 12:40
+    assert 1 == len(await ledger.task_ids())
+    wall.now -= HOUR_S  # 11:40
+    await _go_on(follower, wall, HOUR_S, 60)  # 12:40 again
+    assert 1 == len(await ledger.task_ids())
+    wall.now += HOUR_S  # 13:40, and 13:30 was left out
+    await _go_on(follower, wall, 60, 60)
+    assert 2 == len(await ledger.task_ids())
+    await _go_on(follower, wall, HOUR_S, 60)
+    assert 3 == len(await ledger.task_ids())
+
+
+async def test_a_deleted_schedule_has_no_more_turns(store: StoreNearby, ledger: Ledger, wall: Wall) -> None:
+    """Deleted between two readings, it is not followed once more."""
+    schedule = await _keep(store, every_s=600)
+    follower = ScheduleKeeper(store, ledger, HOUR_S, wall)
+    await _go_on(follower, wall, 600, 60)
+    await store.delete(SCHEDULES + schedule.place)
+    await _go_on(follower, wall, 1200, 60)
+    assert 1 == len(await ledger.task_ids())

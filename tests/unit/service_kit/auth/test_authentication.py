@@ -1,0 +1,150 @@
+"""Who may come in: strangers learn nothing, tokens do what they may, and no route is open by oversight."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import APIRouter
+
+from vestibule.service_kit.auth.authentication import GuardedRoute
+from vestibule.service_kit.auth.token_file import create_token
+from vestibule.service_kit.settings import ServiceSettings
+
+STRANGE_HEADERS = {
+    "none": None,
+    "empty": "",
+    "no token": "Bearer",
+    "blank token": "Bearer ",
+    "other scheme": "Basic SECRET_TOKEN",
+    "token alone": "SECRET_TOKEN",
+    "unknown": "Bearer nobody-knows",
+    "longer": "Bearer SECRET_TOKENS",
+    "shorter": "Bearer SECRET_TOKE",
+    "two tokens": "Bearer SECRET_TOKEN SECRET_TOKEN",
+    "other case": "Bearer secret_token",
+    "latin-1": b"Bearer \xff\xfe",
+}
+GUARDED = [
+    ("POST", "/pairs", {"key": "a", "value": "b"}),
+    ("POST", "/nested", {"inner": {"number": 1}}),
+    ("GET", "/things/one", None),
+    ("GET", "/broken", None),
+]
+
+
+@pytest.mark.parametrize("header", STRANGE_HEADERS.values(), ids=STRANGE_HEADERS.keys())
+@pytest.mark.parametrize(("method", "path", "body"), GUARDED)
+async def test_a_stranger_is_refused_and_reported(
+    service: Any, header: str | bytes | None, method: str, path: str, body: Any
+) -> None:
+    """Every guarded route answers 401 to whoever shows no known token, and tells of each stranger once."""
+    headers = {} if header is None else {"Authorization": header}
+    async with service.client(token=None) as client:
+        answer = await client.request(method, path, json=body, headers=headers)
+    assert (401, "Bearer") == (answer.status_code, answer.headers["www-authenticate"])
+    assert "urn:vestibule:problem:invalid-token" == answer.json()["type"]
+    assert 1 == len(service.strangers)
+    assert "nobody-knows" not in answer.text
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+async def test_the_scheme_is_case_insensitive(service: Any, scheme: str) -> None:
+    """HTTP compares the names of schemes without case."""
+    async with service.client(token=None) as client:
+        answer = await client.get("/things/one", headers={"Authorization": f"{scheme} SECRET_TOKEN"})
+    assert 200 == answer.status_code
+
+
+@pytest.mark.parametrize(
+    ("scopes", "expected"),
+    [(["write"], (200, 403)), (["read"], (403, 200)), (["read", "write"], (200, 200)), (["other"], (403, 403))],
+)
+async def test_a_token_does_what_its_scopes_say(
+    service: Any, settings: ServiceSettings, scopes: list[str], expected: tuple[int, int]
+) -> None:
+    """A known token may use the routes of its scopes, and is told which scope it lacks for the others."""
+    token, _ = create_token(settings.token_file, "test", scopes)
+    async with service.client(token=token, address="203.0.113.9") as client:
+        answers = [await client.post("/pairs", json={"key": "a", "value": "b"}), await client.get("/things/one")]
+    assert expected == tuple(answer.status_code for answer in answers)
+    for answer, scope in zip(answers, ("write", "read"), strict=True):
+        if answer.status_code == 403:
+            assert ("urn:vestibule:problem:scope-missing", scope) == (answer.json()["type"], answer.json()["scope"])
+    assert [] == service.strangers
+
+
+async def test_a_stranger_is_refused_before_the_body_is_read(service: Any) -> None:
+    """Not a byte of a stranger's body is asked for, valid or not, large or small."""
+    asked: list[int] = []
+
+    async def pieces() -> Any:
+        asked.append(1)
+        yield b"not json"
+
+    async with service.client(token="nobody-knows") as client:
+        answer = await client.post("/pairs", content=pieces(), headers={"Content-Type": "application/json"})
+        large = await client.post("/pairs", content=b"x" * 20_000)
+    assert (401, 401) == (answer.status_code, large.status_code)
+    assert [] == asked
+    assert [] == service.invalid_inputs
+
+
+async def test_who_lacks_the_scope_is_refused_before_the_body_is_read(service: Any, settings: ServiceSettings) -> None:
+    """A 403 does not say whether the body would have been right."""
+    token, _ = create_token(settings.token_file, "test", ["read"])
+    async with service.client(token=token) as client:
+        assert 403 == (await client.post("/pairs", content=b"not json")).status_code
+
+
+@pytest.mark.parametrize(("address", "status"), [("127.0.0.1", 200), ("127.9.9.9", 200), ("::1", 200)])
+async def test_the_development_token_counts_on_this_machine(service: Any, address: str, status: int) -> None:
+    """In embedded mode the published token opens every route from loopback."""
+    async with service.client(address=address) as client:
+        assert status == (await client.get("/things/one")).status_code
+
+
+@pytest.mark.parametrize("address", ["203.0.113.9", "10.0.0.1", "2001:db8::1", "testclient", "0.0.0.0"])
+async def test_the_development_token_counts_nowhere_else(service: Any, address: str) -> None:
+    """From any other address the published token is a stranger's."""
+    async with service.client(address=address) as client:
+        assert 401 == (await client.get("/things/one")).status_code
+    assert ["SECRET_TOKEN"] == service.strangers
+
+
+@pytest.mark.parametrize("name", ["X-Forwarded-For", "Forwarded"])
+async def test_the_development_token_does_not_count_behind_a_proxy(service: Any, name: str) -> None:
+    """Behind a proxy on this machine everybody seems local, so a forwarded request is not."""
+    async with service.client() as client:
+        assert 401 == (await client.get("/things/one", headers={name: "127.0.0.1"})).status_code
+
+
+async def test_the_development_token_does_not_count_outside_embedded_mode(tmp_path: Path, service: Any) -> None:
+    """A service that was not started by `vestibule up` knows no published token."""
+    served = type(service)(ServiceSettings(data_dir=tmp_path, embedded=False))
+    async with served.client() as client:
+        assert 401 == (await client.get("/things/one")).status_code
+
+
+async def test_every_open_route_is_meant_to_be(service: Any) -> None:
+    """Only health, readiness and metrics answer without a token."""
+    async with service.client(token=None) as client:
+        for path in ("/health", "/healthz", "/readyz", "/metrics"):
+            assert 200 == (await client.get(path)).status_code
+
+
+def test_a_guarded_route_without_a_scope_cannot_be_declared() -> None:
+    """Whoever forgets `allow()` hears of it when the program starts."""
+    router = APIRouter(route_class=GuardedRoute)
+    with pytest.raises(TypeError, match=r"/open does not say which scope"):
+
+        @router.get("/open")
+        async def route() -> None:
+            pass
+
+
+def test_the_openapi_says_that_routes_need_a_token(service: Any) -> None:
+    """People who read `/docs` find the way to send a token, on guarded routes only."""
+    schema = service.app.openapi()
+    assert "bearer" == schema["components"]["securitySchemes"]["HTTPBearer"]["scheme"]
+    guarded = {path for path, methods in schema["paths"].items() if any("security" in m for m in methods.values())}
+    assert {"/pairs", "/nested", "/things/{thing}", "/broken"} == guarded

@@ -1,0 +1,179 @@
+"""Tokens are shown once, kept as hashes, and count until they are revoked or their time has passed."""
+
+import json
+import multiprocessing
+import os
+import stat
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from vestibule.service_kit.auth import token_file
+from vestibule.service_kit.auth.authentication import Caller, Presented
+from vestibule.service_kit.auth.token_file import TokenFile, TokenFileBroken, create_token, read_records, revoke_token
+
+# It is about a second; a busy machine takes longer.
+WITHIN_S = 20
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """The place of the token file, where nothing is yet."""
+    return tmp_path / "keys" / "tokens.json"
+
+
+def _find(register: TokenFile, token: str) -> Caller | None:
+    return register.find(Presented(token, is_local=False))
+
+
+def _becomes(condition: Callable[[], bool], within_s: float = WITHIN_S) -> bool:
+    deadline = time.monotonic() + within_s
+    while not (is_true := condition()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return is_true
+
+
+def test_a_created_token_is_known(path: Path) -> None:
+    """The register knows the token's id, name and scopes."""
+    token, record = create_token(path, "laptop", ["run", "add"])
+    assert Caller(record.id, "laptop", frozenset({"add", "run"})) == _find(TokenFile(path), token)
+
+
+def test_the_file_holds_no_token(path: Path) -> None:
+    """Who reads the file can become nobody: it has a hash, and the token's id is no part of the token."""
+    token, record = create_token(path, "laptop", ["add"])
+    content = path.read_text()
+    assert token not in content
+    assert token.removeprefix("vst_") not in content
+    assert record.id not in token
+    assert 64 == len(json.loads(content)[0]["sha256"])
+
+
+def test_the_hash_is_not_a_token(path: Path) -> None:
+    """What stands in the file opens nothing."""
+    _, record = create_token(path, "laptop", ["add"])
+    assert _find(TokenFile(path), record.sha256) is None
+
+
+def test_only_the_owner_may_read_the_file(path: Path) -> None:
+    """Mode 0600 from the first moment, also after a change, and 0700 for the folder."""
+    for _ in range(2):
+        create_token(path, "laptop", ["add"])
+        assert 0o600 == stat.S_IMODE(path.stat().st_mode)
+    assert 0o700 == stat.S_IMODE(path.parent.stat().st_mode)
+    assert [path] == list(path.parent.glob("*.json"))
+
+
+def test_tokens_cannot_be_guessed(path: Path) -> None:
+    """Every token is another one of at least 256 bits."""
+    made = {create_token(path, "laptop", ["add"])[0] for _ in range(20)}
+    assert 20 == len(made)
+    assert all(len(token) >= 4 + 43 and token.startswith("vst_") for token in made)
+
+
+def test_a_new_token_counts_within_a_second(path: Path) -> None:
+    """A running service need not be started anew, even when there was no file at first."""
+    register = TokenFile(path)
+    assert _find(register, "anything") is None
+    token, _ = create_token(path, "laptop", ["add"])
+    assert _becomes(lambda: _find(register, token) is not None)
+
+
+def test_a_revoked_token_is_unknown_within_a_second(path: Path) -> None:
+    """A revocation counts in running services, and leaves the other tokens in place."""
+    token, record = create_token(path, "laptop", ["add"])
+    other, _ = create_token(path, "phone", ["add"])
+    register = TokenFile(path)
+    assert _find(register, token) is not None
+    assert revoke_token(path, record.id)
+    assert _becomes(lambda: _find(register, token) is None)
+    assert _find(register, other) is not None
+    assert not revoke_token(path, record.id)
+
+
+def test_a_deleted_file_revokes_everything(path: Path) -> None:
+    """Whoever deletes the file wants nobody to come in."""
+    token, _ = create_token(path, "laptop", ["add"])
+    register = TokenFile(path)
+    assert _find(register, token) is not None
+    path.unlink()
+    assert _becomes(lambda: _find(register, token) is None)
+
+
+def test_an_expired_token_is_unknown(path: Path, set_clock: Callable[..., None]) -> None:
+    """A token counts until its time, also in a register that knew it before."""
+    token, _ = create_token(path, "guest", ["add"], timedelta(hours=1))
+    register = TokenFile(path)
+    assert _find(register, token) is not None
+    set_clock(token_file, timedelta(hours=2))
+    assert _find(register, token) is None
+    assert _find(TokenFile(path), token) is None
+
+
+BROKEN = {
+    "cut off": b'[{"id": "a"',
+    "empty": b"",
+    "another form": b'{"tokens": []}',
+    "not text": b"\xff\xfe\x00",
+    "a time without zone": b'[{"id":"a","name":"a","sha256":"a","scopes":[],"created_at":"2026-01-01T00:00:00Z",'
+    b'"expires_at":"2026-01-01T00:00:00"}]',
+}
+
+
+@pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN.keys())
+def test_a_broken_file_keeps_the_last_good_one(path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slip of an editor locks nobody out and lets nobody in; mending it counts again."""
+    monkeypatch.setattr(token_file, "RELOAD_AFTER_S", 0.0)
+    token, record = create_token(path, "laptop", ["add"])
+    good = path.read_bytes()
+    register = TokenFile(path)
+    assert _find(register, token) is not None
+    path.write_bytes(content)
+    assert _find(register, token) is not None
+    with pytest.raises(TokenFileBroken) as caught:
+        read_records(path)
+    assert record.sha256 not in str(caught.value)
+    path.write_bytes(good.replace(record.sha256.encode(), b"0" * 64))
+    assert _becomes(lambda: _find(register, token) is None)
+
+
+def test_a_file_that_is_read_while_it_is_written_is_read_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a file is written in place, the empty one and the full one may have been changed at the same time."""
+    monkeypatch.setattr(token_file, "RELOAD_AFTER_S", 0.0)
+    first, _ = create_token(path, "laptop", ["add"])
+    register = TokenFile(path)
+    assert _find(register, first) is not None
+    second, _ = create_token(path, "server", ["add"])
+    for content in (b"", path.read_bytes()):
+        path.write_bytes(content)
+        os.utime(path, ns=(10**18, 10**18))
+        assert _find(register, first) is not None
+    assert _find(register, second) is not None
+
+
+def test_a_broken_file_is_not_overwritten(path: Path) -> None:
+    """Creating a token in a file that cannot be read loses nothing of what is there."""
+    path.parent.mkdir()
+    path.write_bytes(BROKEN["cut off"])
+    with pytest.raises(TokenFileBroken):
+        create_token(path, "laptop", ["add"])
+    assert BROKEN["cut off"] == path.read_bytes()
+
+
+def _create_some(path: Path, count: int) -> None:
+    for _ in range(count):
+        create_token(path, "worker", ["add"])
+
+
+def test_tokens_made_at_once_are_all_kept(path: Path) -> None:
+    """Two people who create tokens at the same time both have theirs, and no revoked one comes back."""
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=_create_some, args=(path, 10)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert 40 == len(read_records(path))

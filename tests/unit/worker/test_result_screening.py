@@ -1,0 +1,108 @@
+"""No result leaves a worker unchecked: the policy of where the work came from decides, and alerts are on disk first."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+
+from vestibule.alerts import AlertArchive, AlertType
+from vestibule.client_service.settings import ClientSettings
+from vestibule.contracts.work import WorkOrigin
+from vestibule.detection import DetectionSettings, Scanner
+from vestibule.encryption import KeyRingFile
+from vestibule.policy.anonymizer import mask
+from vestibule.processing import ProcessingInterrupted
+from vestibule.processor_adapters import build_seals
+from vestibule.processor_adapters.policy_loader import open_policy
+from vestibule.worker.result_screening import ResultDoor, ResultNotAllowed, ResultTooLarge
+
+MAIL = "anna.schmidt@firma.de"
+POLICY = """
+[entities]
+EMAIL_ADDRESS = "redact"
+
+[[rules]]
+key_prefixes = ["tickets/"]
+entities = ["EMAIL_ADDRESS"]
+action = "alert"
+
+[[rules]]
+routes = ["/messages"]
+entities = ["EMAIL_ADDRESS"]
+action = "mask"
+"""
+
+
+@pytest.fixture
+def door_with(settings: ClientSettings) -> Callable[..., ResultDoor]:
+    """Return what builds the door of a worker under a policy file."""
+
+    def build(policy: str = "", **detection: object) -> ResultDoor:
+        (settings.data_dir / "policy.toml").write_text(policy)
+        given = settings.model_copy(
+            update={"detection": DetectionSettings(entities=frozenset({"EMAIL_ADDRESS"}), **detection)}
+        )
+        seals = build_seals(KeyRingFile(settings.key_ring_path))
+        return ResultDoor("worker1", given, Scanner.from_settings(given.detection), open_policy(given), seals)
+
+    return build
+
+
+def test_what_holds_nothing_goes_out_as_it_is(door_with: Callable[..., ResultDoor]) -> None:
+    """Most results."""
+    assert "HELLO" == door_with().let_out("HELLO", WorkOrigin())
+
+
+def test_what_the_policy_blocks_goes_nowhere(door_with: Callable[..., ResultDoor], settings: ClientSettings) -> None:
+    """The alert is on disk when the refusal is known, and says nothing of the result."""
+    with pytest.raises(ResultNotAllowed) as caught:
+        door_with().let_out(f"to {MAIL}", WorkOrigin(token_id="t-7"))
+    (alert,) = AlertArchive(settings.alert_record_path).page(limit=10).alerts
+    told = (AlertType.PERSONAL_DATA, ("EMAIL_ADDRESS",), "worker1", "t-7")
+    assert told == (alert.type, alert.entities, alert.service, alert.token_id)
+    assert "EMAIL_ADDRESS in the result of a request; it was refused." == alert.description
+    assert ("ResultRefused", False) == (caught.value.kind, MAIL in f"{alert} {caught.value}")
+
+
+@pytest.mark.parametrize(
+    ("origin", "expected"),
+    [
+        (WorkOrigin(), "to <EMAIL_ADDRESS>"),
+        (WorkOrigin(key="tickets/1"), f"to {MAIL}"),
+        (WorkOrigin(route="/messages"), f"to {mask(MAIL)}"),
+    ],
+)
+def test_the_policy_is_that_of_where_the_work_came_from(
+    door_with: Callable[..., ResultDoor], origin: WorkOrigin, expected: str
+) -> None:
+    """By key and by route; what is replaced at the door is replaced here."""
+    assert expected == door_with(POLICY).let_out(f"to {MAIL}", origin)
+
+
+def test_what_cannot_be_judged_does_not_go_out(door_with: Callable[..., ResultDoor]) -> None:
+    """Too long a result is refused for good, one that takes too long to check for now."""
+    with pytest.raises(ResultTooLarge):
+        door_with(max_text_chars=100).let_out("x" * 101, WorkOrigin())
+    with pytest.raises(ProcessingInterrupted):
+        door_with(scan_budget_ms=1e-9).let_out(f"to {MAIL} " * 200, WorkOrigin())
+
+
+def test_a_changed_policy_counts_soon(door_with: Callable[..., ResultDoor], settings: ClientSettings) -> None:
+    """Within some moments, without a restart, and a broken file changes nothing."""
+    door = door_with(POLICY)
+    door.follow_policy()
+    for policy in (POLICY.replace('"redact"', '"ignore"'), "this is none"):
+        (settings.data_dir / "policy.toml").write_text(policy)
+        deadline = time.monotonic() + 20
+        while f"to {MAIL}" != door.let_out(f"to {MAIL}", WorkOrigin()):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def test_a_worker_loads_what_it_needs() -> None:
+    """Neither the web framework nor the client of other services nor receipts: each process would weigh that much."""
+    program = "import sys, vestibule.worker.worker; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100, check=True)
+    assert set() == {"fastapi", "starlette", "aiohttp", "joserfc"} & set(loaded.stdout.split())
