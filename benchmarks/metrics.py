@@ -2,7 +2,7 @@
 
     python benchmarks/metrics.py [--requests 400] [--rounds 9]
 
-As in `door.py`, client and database service run in this one process, joined without a socket, with everything else
+As in `intake_cost.py`, client and database service run in this one process, joined without a socket, with all else
 real. Rounds of the states alternate: everything counted, nothing counted. Prints microseconds of CPU a request, of the
 median round and of the best, and what one look at the current span costs where traces are off.
 """
@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from door import cost_us, running
+from client_service import cost_us, running
 
 from vestibule.service_kit.metrics.catalogue import DECISIONS, STORE_COMMIT_CHANGES, STORE_DURATION
 from vestibule.service_kit.metrics.metrics import Metrics

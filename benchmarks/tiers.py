@@ -29,7 +29,7 @@ from benchmarks.systems import SYSTEMS, TOKEN
 
 SCRIPT = Path(__file__).with_name("tiers.lua")
 DRAINED_WITHIN_S = 600
-Memory = Callable[[], dict[str, float]]
+MonitorState = Callable[[], dict[str, float]]
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Target:
     name: str
     url: str
     token: str
-    memory: Memory
+    memory: MonitorState
 
 
 def main() -> None:

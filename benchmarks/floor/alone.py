@@ -18,10 +18,10 @@ from redis.asyncio import Redis
 
 CALLERS = 100
 TEXT = "the quick brown fox jumps over the lazy dog and on"
-Waiting = tuple[str, "asyncio.Future[None]"]
+QueueDepth = tuple[str, "asyncio.Future[None]"]
 
 
-def commit_groups(path: Path, waiting: "SimpleQueue[Waiting | None]", loop: asyncio.AbstractEventLoop) -> None:
+def commit_groups(path: Path, waiting: "SimpleQueue[QueueDepth | None]", loop: asyncio.AbstractEventLoop) -> None:
     """Take all that waits into one transaction after the other, and tell after each."""
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
@@ -40,7 +40,7 @@ def commit_groups(path: Path, waiting: "SimpleQueue[Waiting | None]", loop: asyn
 
 async def group_commit(folder: Path, seconds: float) -> float:
     """Return durable writes a second of a hundred callers."""
-    waiting: SimpleQueue[Waiting | None] = SimpleQueue()
+    waiting: SimpleQueue[QueueDepth | None] = SimpleQueue()
     loop = asyncio.get_running_loop()
     writer = threading.Thread(target=commit_groups, args=(folder / "floor.db", waiting, loop))
     writer.start()

@@ -11,11 +11,11 @@ import pytest
 from vestibule.detection import DetectionSettings, Scanner
 from vestibule.detection.catalogue import declared_in, list_modules
 from vestibule.detection.matching import LOOK_AHEAD_CHARS, Matcher
-from vestibule.detection.prefilter.compiled_cache import GateCache
-from vestibule.detection.prefilter.prefilter import Gates
-from vestibule.detection.prefilter.regex_analysis import shape_of
-from vestibule.detection.prefilter.start_sets import beginning_of
-from vestibule.detection.rules import Detector, Example
+from vestibule.detection.prefilter.compiled_cache import CompiledCache
+from vestibule.detection.prefilter.prefilter import Prefilter
+from vestibule.detection.prefilter.regex_analysis import analyze_regex
+from vestibule.detection.prefilter.start_sets import start_set_of
+from vestibule.detection.rules import Detector, DetectorExample
 
 LONGEST_MATCH_CHARS = 65_536
 LOOKAROUND = ("(?=", "(?!", "(?<=", "(?<!")
@@ -33,8 +33,8 @@ DETECTORS = [
 every_detector = pytest.mark.parametrize("detector", DETECTORS)
 
 
-def _examples(given: tuple[str | Example, ...]) -> Iterator[Example]:
-    return (example if isinstance(example, Example) else Example(example) for example in given)
+def _examples(given: tuple[str | DetectorExample, ...]) -> Iterator[DetectorExample]:
+    return (example if isinstance(example, DetectorExample) else DetectorExample(example) for example in given)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_is_declared_well(detector: Detector) -> None:
         label for label in (*detector.labels, *detector.against) if label != label.lower() or not label.strip()
     ]
     for rule in detector.rules:
-        assert (rule.name, False) == (rule.name, any(sign in rule.pattern for sign in LOOKAROUND))
+        assert (rule.name, False) == (rule.name, any(literal in rule.pattern for literal in LOOKAROUND))
         assert expression_parser.parse(rule.pattern).getwidth()[1] <= LONGEST_MATCH_CHARS
 
 
@@ -92,22 +92,22 @@ def test_gate_lets_examples_through(detector: Detector) -> None:
     """A match never stands without a sign of it."""
     for rule in detector.rules:
         matcher = Matcher(detector, rule, 0, detector.threshold)
-        gates = Gates([matcher], GateCache(None))
+        prefilter = Prefilter([matcher], CompiledCache(None))
         for example in _examples(detector.examples):
             text = f"{example.key}: {example.text}" if example.key else example.text
             if rule.score >= detector.threshold and re.search(rule.expression, text, _flags(rule.ignore_case)):
-                assert (rule.name, True) == (rule.name, 0 in gates.fire(text, ""))
+                assert (rule.name, True) == (rule.name, 0 in prefilter.fire(text, ""))
 
 
 @every_detector
 def test_begins_where_it_is_tried(detector: Detector) -> None:
     """Each match in an example begins where the rule's beginning matches, and no opening is too long."""
     for rule in detector.rules:
-        assert rule.opening is None or shape_of(rule.opening).width <= LOOK_AHEAD_CHARS
-        beginning = beginning_of(rule, shape_of(rule.pattern))
-        if beginning is None:
+        assert rule.opening is None or analyze_regex(rule.opening).width <= LOOK_AHEAD_CHARS
+        start_set = start_set_of(rule, analyze_regex(rule.pattern))
+        if start_set is None:
             continue
-        starts = re.compile(beginning, re.DOTALL)
+        starts = re.compile(start_set, re.DOTALL)
         for example in _examples(detector.examples):
             text = f"{example.key}: {example.text}" if example.key else example.text
             for match in re.finditer(rule.expression, text, _flags(rule.ignore_case)):
@@ -157,7 +157,7 @@ def _ordinary_texts(count: int) -> list[str]:
 def test_gates_let_ordinary_prose_through(scanner: Scanner) -> None:
     """No rule is tried on more than a small share of texts in which nothing of its kind is likely."""
     texts = _ordinary_texts(400)
-    fired = Counter(number for text in texts for number in scanner._gates.fire(text, ""))
+    fired = Counter(number for text in texts for number in scanner._prefilter.fire(text, ""))
     names = {number: f"{m.detector.entity}/{m.rule.name}" for number, m in enumerate(scanner._matchers)}
     often = {names[number]: count / len(texts) for number, count in fired.items() if number in names}
     assert {} == {name: share for name, share in often.items() if share > MOST_FIRED_SHARE}

@@ -18,15 +18,15 @@ from vestibule.processing import (
     CannotProcess,
     Example,
     Job,
-    Means,
+    ProcessorContext,
     ProcessorRegistry,
     examples_of,
     model_of,
     processors,
 )
-from vestibule.processing.echo_egress import EchoingWayOut
-from vestibule.processing.ports import UNEQUIPPED
-from vestibule.processor_adapters import Inspector, Seals
+from vestibule.processing.echo_egress import EchoEgress
+from vestibule.processing.ports import UNCONFIGURED
+from vestibule.processor_adapters import Inspector, Pseudonymizer
 from vestibule.processor_adapters.detector_vocabulary import read_vocabulary
 from vestibule.runtime.plugins import discover
 
@@ -51,19 +51,19 @@ class _NoTokens:
 
 
 @pytest.fixture(scope="module")
-def means() -> Means:
+def context() -> ProcessorContext:
     """The real scanner, the policy that is built in, and a receiver that answers what it got."""
     entities = frozenset({"EMAIL_ADDRESS", "CREDIT_CARD", "PASSWORD"})
     scanner = Scanner.from_settings(DetectionSettings(entities=entities, scan_budget_ms=60_000))
     policy = Policy.built_in(read_vocabulary())
-    inspector = Inspector(lambda: scanner, lambda: policy, Seals(lambda text: f"{len(text):016x}", _NoTokens()))
-    return Means(inspector, EchoingWayOut(), UNEQUIPPED.others)
+    inspector = Inspector(lambda: scanner, lambda: policy, Pseudonymizer(lambda text: f"{len(text):016x}", _NoTokens()))
+    return ProcessorContext(inspector, EchoEgress(), UNCONFIGURED.processors)
 
 
 @pytest.fixture(scope="module")
-def registry(means: Means) -> ProcessorRegistry:
+def registry(context: ProcessorContext) -> ProcessorRegistry:
     """Every processor with those means."""
-    return ProcessorRegistry(MODULES.values(), means)
+    return ProcessorRegistry(MODULES.values(), context)
 
 
 def _outcome(registry: ProcessorRegistry, name: str, data: str, options: Mapping[str, Any]) -> str:
@@ -136,12 +136,14 @@ def test_a_processor_gives_the_same_for_the_same(
 
 
 @every_processor
-def test_a_processor_keeps_no_state(registry: ProcessorRegistry, means: Means, processor: AnyProcessor) -> None:
+def test_a_processor_keeps_no_state(
+    registry: ProcessorRegistry, context: ProcessorContext, processor: AnyProcessor
+) -> None:
     """Several threads and processes run it at once without disturbing each other."""
     texts = [f"text ß {number} é" for number in range(200)]
     name, options = processor.name, _options(processor)
     expected = [_outcome(registry, name, text, options) for text in texts]
     with ThreadPoolExecutor(8) as pool:
         assert expected == list(pool.map(lambda text: _outcome(registry, name, text, options), texts))
-    copies = ProcessorRegistry(pickle.loads(pickle.dumps(list(MODULES.values()))), means)
+    copies = ProcessorRegistry(pickle.loads(pickle.dumps(list(MODULES.values()))), context)
     assert expected == [_outcome(copies, name, text, options) for text in texts]

@@ -16,23 +16,23 @@ from vestibule.contracts.conditions import Condition
 from vestibule.contracts.entries import ChangeKind, Revision
 from vestibule.contracts.errors import PreconditionFailed
 from vestibule.database_service.entries import stores
-from vestibule.database_service.entries.encrypted_store import REALM, SealedStore
+from vestibule.database_service.entries.encrypted_store import REALM, EncryptedStore
 from vestibule.database_service.entries.store import KeyChange, PositionLost, Store, StoreKind, Write
 from vestibule.database_service.settings import DatabaseSettings
-from vestibule.encryption import KeyRingFile, Sealer, create_key_ring
+from vestibule.encryption import Cipher, KeyRingFile, create_key_ring
 from vestibule.runtime.plugins import discover
 
 KEPT = 3
-# A store that keeps no history is named here, and says so by `WithoutPast`.
+# A store that keeps no history is named here, and says so by `WithoutHistory`.
 WITHOUT_PAST = {"dynamodb"}
 KINDS = {name: kind for name, kind in discover(stores, "STORE").items() if name not in WITHOUT_PAST}
 
 
-def _sealed(kind: StoreKind) -> StoreKind:
+def _encrypted(kind: StoreKind) -> StoreKind:
     def build(settings: DatabaseSettings) -> Store:
         ring = settings.data_dir / "keyring.json"
         create_key_ring(ring)
-        return SealedStore(kind.build(settings), Sealer(KeyRingFile(ring), REALM))
+        return EncryptedStore(kind.build(settings), Cipher(KeyRingFile(ring), REALM))
 
     return replace(kind, build=build)
 
@@ -44,7 +44,7 @@ every_kind = pytest.mark.parametrize("kind", [*KINDS, *(f"sealed_{name}" for nam
 def kind(request: pytest.FixtureRequest) -> StoreKind:
     """The kind of store that a test is about, on a server where it needs one."""
     reachable = with_server(KINDS[request.param.removeprefix("sealed_")], request)
-    return _sealed(reachable) if request.param.startswith("sealed_") else reachable
+    return _encrypted(reachable) if request.param.startswith("sealed_") else reachable
 
 
 PAST = datetime(2001, 1, 1, tzinfo=UTC)

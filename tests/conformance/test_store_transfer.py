@@ -93,5 +93,5 @@ def test_what_is_no_export_is_refused(line: str) -> None:
     with pytest.raises(TransferRefused, match="line 2"):
         list(parse_entries([line]))
     with pytest.raises(TransferRefused, match="format 9"):
-        parse_head('{"vestibule_export":9,"sealed":true}')
-    assert parse_head(Head(sealed=False).model_dump_json()) == Head(sealed=False)
+        parse_head('{"vestibule_export":9,"encrypted":true}')
+    assert parse_head(Head(encrypted=False).model_dump_json()) == Head(encrypted=False)

@@ -17,30 +17,30 @@ from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import Entry, KeyPage
 from vestibule.contracts.errors import PreconditionFailed, TooLarge
 from vestibule.database_service.entries import stores
-from vestibule.database_service.entries.encrypted_store import REALM, SealedStore
-from vestibule.database_service.entries.store import MAX_READ_CHARS, Note, Store, StoreKind, Write
+from vestibule.database_service.entries.encrypted_store import REALM, EncryptedStore
+from vestibule.database_service.entries.store import MAX_READ_CHARS, OperationNote, Store, StoreKind, Write
 from vestibule.database_service.maintenance.sweeper import Sweeper
 from vestibule.database_service.settings import DatabaseSettings
-from vestibule.encryption import KeyRingFile, Sealer, create_key_ring
+from vestibule.encryption import Cipher, KeyRingFile, create_key_ring
 from vestibule.runtime.plugins import discover
 
 KINDS = discover(stores, "STORE")
 
 
-def _sealed(kind: StoreKind) -> StoreKind:
+def _encrypted(kind: StoreKind) -> StoreKind:
     """Return the kind as the database service uses it, with every value sealed."""
 
     def build(settings: DatabaseSettings) -> Store:
         ring = settings.data_dir / "keyring.json"
         create_key_ring(ring)
-        return SealedStore(kind.build(settings), Sealer(KeyRingFile(ring), REALM))
+        return EncryptedStore(kind.build(settings), Cipher(KeyRingFile(ring), REALM))
 
     return replace(kind, build=build)
 
 
 # What sealing adds is the same over each; the DynamoDB of the tests is slow.
-SEALED = [f"sealed_{name}" for name in KINDS if name != "dynamodb"]
-every_kind = pytest.mark.parametrize("kind", [*KINDS, *SEALED], indirect=True)
+ENCRYPTED = [f"encrypted_{name}" for name in KINDS if name != "dynamodb"]
+every_kind = pytest.mark.parametrize("kind", [*KINDS, *ENCRYPTED], indirect=True)
 PAST = datetime(2001, 1, 1, tzinfo=UTC)
 FUTURE = datetime(2101, 1, 1, tzinfo=UTC)
 ABSENT = Condition.of_version(0)
@@ -50,8 +50,8 @@ PRESENT = Condition.parse("*", None)
 @pytest.fixture(scope="session")
 def kind(request: pytest.FixtureRequest) -> StoreKind:
     """The kind of store that a test is about, on a server where it needs one."""
-    reachable = with_server(KINDS[request.param.removeprefix("sealed_")], request)
-    return _sealed(reachable) if request.param.startswith("sealed_") else reachable
+    reachable = with_server(KINDS[request.param.removeprefix("encrypted_")], request)
+    return _encrypted(reachable) if request.param.startswith("encrypted_") else reachable
 
 
 # Few letters, so that keys meet and begin alike; with wildcards, and characters outside the first plane.
@@ -174,7 +174,7 @@ async def _check_against_model(kind: StoreKind, folder: Path, some: list[Step], 
 some_calls = given(some=steps, prefix=st.text("aAbé_%*\0\U0001f511", max_size=2), limit=st.integers(1, 5))
 
 
-@pytest.mark.parametrize("kind", [name for name in [*KINDS, *SEALED] if name != "dynamodb"], indirect=True)
+@pytest.mark.parametrize("kind", [name for name in [*KINDS, *ENCRYPTED] if name != "dynamodb"], indirect=True)
 @settings(deadline=None, max_examples=25)
 @some_calls
 async def test_a_store_does_what_the_model_does(
@@ -346,8 +346,8 @@ async def test_a_refusal_disturbs_no_other_write(kind: StoreKind, tmp_path: Path
         assert sorted(f"k{number}" for number in range(0, 60, 3)) == await _all_keys(store, "", 7)
 
 
-def _note(key: str = "~note") -> Note:
-    return Note(key, lambda versions: f"versions {list(versions)}", FUTURE)
+def _note(key: str = "~note") -> OperationNote:
+    return OperationNote(key, lambda versions: f"versions {list(versions)}", FUTURE)
 
 
 @every_kind

@@ -15,7 +15,7 @@ from vestibule.contracts.tasks import Priority, TaskState
 from vestibule.database_service.entries import stores
 from vestibule.database_service.main import build_task_ledger
 from vestibule.database_service.settings import DatabaseSettings
-from vestibule.database_service.tasks.ledger import Kept, TaskLedger
+from vestibule.database_service.tasks.ledger import StoredTask, TaskLedger
 from vestibule.runtime.plugins import discover
 
 KINDS = discover(stores, "STORE")
@@ -214,7 +214,7 @@ async def test_texts_are_walked_and_replaced(ledger: TaskLedger) -> None:
     tasks = [new_task(data=f"data {number}") for number in range(5)]
     await ledger.accept(tasks)
     await ledger.change([step(tasks[0].task_id, TaskState.SUCCEEDED, result="r", keep_data=False)])
-    met: list[Kept] = []
+    met: list[StoredTask] = []
     cursor: str | None = None
     while True:
         page, cursor = await ledger.read_kept(2, cursor)
@@ -222,13 +222,13 @@ async def test_texts_are_walked_and_replaced(ledger: TaskLedger) -> None:
         if cursor is None:
             break
     expected = {
-        Kept(tasks[0].task_id, "t1", None, "r"),
-        *(Kept(t.task_id, "t1", f"data {n}", None) for n, t in enumerate(tasks) if n),
+        StoredTask(tasks[0].task_id, "t1", None, "r"),
+        *(StoredTask(t.task_id, "t1", f"data {n}", None) for n, t in enumerate(tasks) if n),
     }
     assert expected == set(met)
-    old = Kept(tasks[1].task_id, "t1", "data 1", None)
-    new = Kept(tasks[1].task_id, "t1", "sealed anew", None)
+    old = StoredTask(tasks[1].task_id, "t1", "data 1", None)
+    new = StoredTask(tasks[1].task_id, "t1", "sealed anew", None)
     assert [True, False] == [await ledger.replace_kept(old, new), await ledger.replace_kept(old, new)]
-    assert await ledger.replace_kept(new, Kept(new.task_id, "t1", None, None))
+    assert await ledger.replace_kept(new, StoredTask(new.task_id, "t1", None, None))
     (erased,) = await ledger.find([new.task_id])
     assert (TaskState.CANCELLED, None) == (erased.state, erased.due_at)

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from vestibule.cli.canary.embedded import redis_url_of
 
-DATABASE, DOOR, LOGIC, SCHEDULER, WORKERS = (
+DATABASE, CLIENT_SERVICE, LOGIC, SCHEDULER, WORKERS = (
     "vestibule serve database",
     "vestibule serve client",
     "vestibule serve business-logic",
@@ -135,8 +135,8 @@ FAULTS = [
     Fault("database service frozen", partial(freeze, DATABASE)),
     Fault("database locked by another", lock_database),
     Fault("disk of the database full", partial(fill_disk, DATABASE)),
-    Fault("client service killed", partial(kill, DOOR), may_cut_off=True),
-    Fault("its disk full: log, alerts, decisions", partial(fill_disk, DOOR)),
+    Fault("client service killed", partial(kill, CLIENT_SERVICE), may_cut_off=True),
+    Fault("its disk full: log, alerts, decisions", partial(fill_disk, CLIENT_SERVICE)),
     Fault("business logic service killed", partial(kill, LOGIC)),
     Fault("scheduler service killed", partial(kill, SCHEDULER)),
     Fault("all workers killed", partial(kill, WORKERS)),

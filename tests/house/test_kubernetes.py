@@ -188,7 +188,7 @@ def test_callers_outside_reach_what_asks_for_a_token(rendered: Rendered, tmp_pat
 
 
 # Who speaks to whom in the tier of several hosts; nobody else may.
-WALKS = {
+PAGES_OF = {
     ("client", "database", 8001), ("client", "business-logic", 8002), ("client", "redis", 6379),
     ("scheduler", "client", 8000), ("scheduler", "database", 8001), ("scheduler", "business-logic", 8002),
     ("scheduler", "redis", 6379), ("worker", "redis", 6379), ("database", "pgbouncer", 5432),
@@ -214,7 +214,7 @@ def test_parts_reach_whom_they_need_and_nobody_else(rendered: Rendered) -> None:
         if _lets_pass(policies, "egress", labels[source], labels[target], {name, number})
         and _lets_pass(policies, "ingress", labels[target], labels[source], {name, number})
     }
-    assert WALKS == allowed
+    assert PAGES_OF == allowed
 
 
 def _lets_pass(policies: list[Object], way: str, own: Object, other: Object, port: set[Any]) -> bool:

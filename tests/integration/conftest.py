@@ -13,7 +13,7 @@ import pytest
 from servers.redis import redis_on_socket
 from vestibule.client_service.queue.encrypted_content import REALM
 from vestibule.client_service.settings import ClientSettings
-from vestibule.encryption import KeyRingFile, Sealer, create_key_ring
+from vestibule.encryption import Cipher, KeyRingFile, create_key_ring
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class Place:
     redis_dir: Path
 
     @property
-    def sealer(self) -> Sealer:
+    def cipher(self) -> Cipher:
         """Seals for the queue."""
-        return Sealer(KeyRingFile(self.settings.key_ring_path), REALM)
+        return Cipher(KeyRingFile(self.settings.key_ring_path), REALM)
 
     def append_only_files(self) -> bytes:
         """Return all that Redis has put on disk."""

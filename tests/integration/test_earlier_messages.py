@@ -28,7 +28,7 @@ def test_what_an_earlier_version_sent_is_done(
         redis.lpush(sent["queue"], sent["message"])
         start_worker()
         kept = wait_until(lambda: redis.get(f"celery-task-meta-{sent['task_id']}"), WITHIN_S, "the result")
-    outcome = open_outcome(place.sealer, sent["task_id"], kept)
+    outcome = open_outcome(place.cipher, sent["task_id"], kept)
     assert ("succeeded", sent["result"]) == (outcome.state, outcome.result)
 
 

@@ -59,7 +59,7 @@ def test_a_key_goes_from_active_to_retired(start: Callable[..., Any], wait_until
     assert {first: True, second: True} == {first: by_key[first] >= 5, second: by_key[second] >= 1}
     assert "values in the database are sealed with it" in _until_database_refuses(keys, first, wait_until)
     rewrapped = json.loads(keys("rewrap", "--json"))
-    assert (True, []) == (rewrapped["resealed"] >= 5, rewrapped["not_opened"])
+    assert (True, []) == (rewrapped["reencrypted"] >= 5, rewrapped["not_opened"])
     assert {second} == json.loads(keys("check", "--json"))["by_key"].keys()
     keys("retire", first)
     assert [f"value {n}" for n in range(5)] == [
@@ -131,6 +131,8 @@ def test_the_services_change_their_secret_while_they_work(system: Any, wait_unti
     assert {200} == statuses
     (after,) = path.read_text().split()
     assert [after] != before
-    stranger = {"Authorization": f"Bearer {before[0]}"}
+    unknown_caller = {"Authorization": f"Bearer {before[0]}"}
     refused = f"{system.part_url(1)}/keys"
-    wait_until(lambda: httpx.get(refused, headers=stranger, timeout=40).status_code == 401, what="the old secret's end")
+    wait_until(
+        lambda: httpx.get(refused, headers=unknown_caller, timeout=40).status_code == 401, what="the old secret's end"
+    )

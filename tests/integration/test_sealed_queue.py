@@ -16,7 +16,7 @@ from vestibule.client_service.celery_app import create_producer
 from vestibule.client_service.queue.queue_view import QueueView
 from vestibule.client_service.queue.result_backend import ENDED_KEY
 from vestibule.client_service.settings import ClientSettings
-from vestibule.client_service.task_service.outcomes import Outcome, open_outcome
+from vestibule.client_service.task_service.outcomes import TaskOutcome, open_outcome
 from vestibule.client_service.tasks import process_data_task
 from vestibule.contracts.queue_names import QUEUE
 from vestibule.encryption import Purpose, add_key
@@ -28,7 +28,7 @@ WITHIN_S = 120.0
 @contextmanager
 def _sending(place: Any) -> Iterator[Callable[[str], str]]:
     """Give a function that sends a task and returns its id."""
-    producer = create_producer(place.settings, place.sealer)
+    producer = create_producer(place.settings, place.cipher)
 
     def send(text: str) -> str:
         return str(process_data_task.delay(text).id)
@@ -37,12 +37,12 @@ def _sending(place: Any) -> Iterator[Callable[[str], str]]:
     producer.close()
 
 
-def _wait(place: Any, task_id: str) -> Outcome:
-    async def ask() -> Outcome:
+def _wait(place: Any, task_id: str) -> TaskOutcome:
+    async def ask() -> TaskOutcome:
         async with AsyncRedis.from_url(place.settings.redis_url) as redis, asyncio.timeout(WITHIN_S):
             while (trace := await QueueView(redis).read(task_id)).result is None:  # noqa: ASYNC110 - a worker sets it
                 await asyncio.sleep(0.02)
-        return open_outcome(place.sealer, task_id, trace.result)
+        return open_outcome(place.cipher, task_id, trace.result)
 
     return asyncio.run(ask())
 

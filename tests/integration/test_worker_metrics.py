@@ -37,7 +37,7 @@ def test_a_worker_shows_its_pool(
     """Tasks are counted, also after the process that did them was killed; that it was is counted too."""
     start_worker(VESTIBULE_METRICS_PORT=str(free_port))
     url = f"http://127.0.0.1:{free_port}/metrics"
-    producer = create_producer(place.settings, place.sealer)
+    producer = create_producer(place.settings, place.cipher)
 
     def shows(**expected: float) -> bool:
         shown = totals(url)

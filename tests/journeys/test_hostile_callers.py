@@ -21,10 +21,10 @@ ENDED_WITHIN_S = 60
 
 
 @pytest.fixture(scope="module")
-def door(start_for_module: Any) -> Any:
+def client_service(start_for_module: Any) -> Any:
     """A system of this module's own, less patient than usual."""
     return start_for_module(
-        VESTIBULE_HEAD_TIMEOUT_S="2", VESTIBULE_BODY_TIMEOUT_S="2", VESTIBULE_STRANGERS_PER_MINUTE="100000"
+        VESTIBULE_HEAD_TIMEOUT_S="2", VESTIBULE_BODY_TIMEOUT_S="2", VESTIBULE_AUTH_FAILURES_PER_MINUTE="100000"
     )
 
 
@@ -58,14 +58,14 @@ def answers_of(connections: list[socket.socket]) -> list[bytes]:
     return [answers[connection] for connection in connections]
 
 
-def test_slow_callers_are_ended_and_keep_nobody_waiting(door: Any, wait_until: Callable[..., Any]) -> None:
+def test_slow_callers_are_ended_and_keep_nobody_waiting(client_service: Any, wait_until: Callable[..., Any]) -> None:
     """A thousand connections with half a request: a probe beside them is answered at once, then each gets its 408."""
-    alerts = len(door.reports("InvalidInput"))
-    connections = [begin(door.base_port, BEGINNINGS[number % 4]) for number in range(SLOW)]
+    alerts = len(client_service.reports("InvalidInput"))
+    connections = [begin(client_service.base_port, BEGINNINGS[number % 4]) for number in range(SLOW)]
     took_s = []
     for _ in range(PROBES):
         began = time.monotonic()
-        fresh = http.client.HTTPConnection("127.0.0.1", door.base_port, timeout=60)
+        fresh = http.client.HTTPConnection("127.0.0.1", client_service.base_port, timeout=60)
         fresh.request("GET", "/health")
         assert 200 == fresh.getresponse().status
         fresh.close()
@@ -79,17 +79,17 @@ def test_slow_callers_are_ended_and_keep_nobody_waiting(door: Any, wait_until: C
     assert ["408"] * (SLOW // 2) == statuses[1::4] + statuses[2::4]
     assert {"401"} == set(statuses[3::4])
     assert all(b'"status":408' in answer for answer in answers[1::4])
-    wait_until(lambda: door.log_lines(event="slow_callers_ended"), what="the line about slow callers")
-    assert alerts == len(door.reports("InvalidInput"))
-    assert 200 == door.add("after", "the slow ones").status_code
+    wait_until(lambda: client_service.log_lines(event="slow_callers_ended"), what="the line about slow callers")
+    assert alerts == len(client_service.reports("InvalidInput"))
+    assert 200 == client_service.add("after", "the slow ones").status_code
 
 
-def test_a_body_that_comes_steadily_may_take_its_time(door: Any) -> None:
+def test_a_body_that_comes_steadily_may_take_its_time(client_service: Any) -> None:
     """Whoever goes on sending is not cut off, although the whole takes longer than a body may pause."""
     value = b"x" * 40_000
     body = b'{"key": "steady", "value": "' + value + b'"}'
     head = HEAD + b"Content-Type: application/json\r\nContent-Length: " + str(len(body)).encode() + b"\r\n\r\n"
-    connection = begin(door.base_port, head)
+    connection = begin(client_service.base_port, head)
     for number in range(8):
         connection.sendall(body[number * 5_010 : (number + 1) * 5_010])
         time.sleep(0.5)
@@ -97,7 +97,7 @@ def test_a_body_that_comes_steadily_may_take_its_time(door: Any) -> None:
     connection.close()
 
 
-def test_what_is_too_large_is_refused(door: Any) -> None:
+def test_what_is_too_large_is_refused(client_service: Any) -> None:
     """Heads of 20 MB get a 431, bodies of 20 MB a 413, declared or not; what is no HTTP gets a 400."""
     large = b"x" * 20_000_000
     heads = {
@@ -107,15 +107,15 @@ def test_what_is_too_large_is_refused(door: Any) -> None:
     }
     statuses = {}
     for name, head in heads.items():
-        statuses[name] = first_status(door.base_port, head)
+        statuses[name] = first_status(client_service.base_port, head)
     assert dict.fromkeys(heads, 431) == statuses
-    assert 400 == first_status(door.base_port, b"this is not HTTP\r\n\r\n")
+    assert 400 == first_status(client_service.base_port, b"this is not HTTP\r\n\r\n")
 
-    declared = door.http.post("/add", content=large, headers={"Content-Type": "application/json"})
-    undeclared = door.http.post("/add", content=iter([large]), headers={"Content-Type": "application/json"})
+    declared = client_service.http.post("/add", content=large, headers={"Content-Type": "application/json"})
+    undeclared = client_service.http.post("/add", content=iter([large]), headers={"Content-Type": "application/json"})
     assert [413, 413] == [declared.status_code, undeclared.status_code]
     assert "application/problem+json" == declared.headers["content-type"]
-    assert 200 == door.http.get("/health", headers={"X-Fine": "x" * 30_000}).status_code
+    assert 200 == client_service.http.get("/health", headers={"X-Fine": "x" * 30_000}).status_code
 
 
 def first_status(port: int, request: bytes) -> int:

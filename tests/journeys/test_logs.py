@@ -40,10 +40,15 @@ def test_one_request_is_shown_through_all_parts(system, wait_until):
     assert [line["timestamp"] for line in lines] == sorted(line["timestamp"] for line in lines)
     said = {(line["service"].rstrip("12"), line["event"]) for line in lines}
     assert {("client", "request"), ("database", "request"), ("worker", "task_succeeded")} <= said
-    (door,) = [line for line in lines if (line["service"], line["event"]) == ("client", "request")]
+    (client_service,) = [line for line in lines if (line["service"], line["event"]) == ("client", "request")]
     (done,) = [line for line in lines if line["event"] == "task_succeeded"]
-    assert ("/run", "POST", 202, "development") == (door["route"], door["method"], door["status"], door["token_id"])
-    assert door["task_id"] == done["task_id"]
+    assert ("/run", "POST", 202, "development") == (
+        client_service["route"],
+        client_service["method"],
+        client_service["status"],
+        client_service["token_id"],
+    )
+    assert client_service["task_id"] == done["task_id"]
     assert "\x1b" not in "".join(in_columns)
 
 
@@ -58,9 +63,14 @@ def test_a_request_has_one_line_in_each_service(system, wait_until):
 
     wait_until(lambda: len(lines_of(clean)) >= 2 and lines_of(leak), what="the lines")
     assert ["client", "database"] == sorted(line["service"] for line in lines_of(clean))
-    (door,) = [line for line in lines_of(clean) if line["service"] == "client"]
-    assert ("request", "/add", 200, "clean") == (door["event"], door["route"], door["status"], door["decision"])
-    assert door["duration_ms"] > 0
+    (client_service,) = [line for line in lines_of(clean) if line["service"] == "client"]
+    assert ("request", "/add", 200, "clean") == (
+        client_service["event"],
+        client_service["route"],
+        client_service["status"],
+        client_service["decision"],
+    )
+    assert client_service["duration_ms"] > 0
     (refused,) = lines_of(leak)
     assert (422, "block", ["EMAIL_ADDRESS"]) == (refused["status"], refused["decision"], refused["entities"])
     assert b"quizzical" not in (system.data_dir / "logs" / "app.log").read_bytes()

@@ -24,7 +24,7 @@ TAKEN_UP_WITHIN_S = 90
 
 
 @dataclass
-class Door:
+class Screener:
     """A client service of its own beside a system, which reaches the database service through a proxy."""
 
     http: httpx.Client
@@ -46,7 +46,7 @@ class Door:
 
 
 @pytest.fixture(scope="module")
-def door(system: Any, wait_until: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+def client_service(system: Any, wait_until: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Screener]:
     """The shared system, with a door of these tests' own whose way to the store they may hurt."""
     (client,) = system.processes("vestibule serve client")
     output = tmp_path_factory.mktemp("door") / "output.log"
@@ -63,7 +63,7 @@ def door(system: Any, wait_until: Any, tmp_path_factory: pytest.TempPathFactory)
         try:
             with httpx.Client(base_url=url, headers=headers, timeout=20, trust_env=False) as http:
                 wait_until(lambda: _is_ready(http), timeout_s=60, what=f"the door ({output})")
-                yield Door(http, proxy)
+                yield Screener(http, proxy)
         finally:
             process.terminate()
             process.wait(20)
@@ -76,33 +76,35 @@ def _is_ready(http: httpx.Client) -> bool:
         return False
 
 
-def test_an_add_whose_answer_was_lost_writes_once(door: Door, system: Any) -> None:
+def test_an_add_whose_answer_was_lost_writes_once(client_service: Screener, system: Any) -> None:
     """The repeated request is answered with the version of the first, though others have written since."""
     key, name = str(uuid4()), f"lost-{uuid4()}"
     body = {"key": name, "value": "text"}
-    with door.losing("/write"):
+    with client_service.losing("/write"):
         for _ in range(3):
-            assert 503 == door.post("/add", body, key).status_code
+            assert 503 == client_service.post("/add", body, key).status_code
     assert 200 == system.add(name, "of others").status_code
-    first, again = (door.post("/add", body, key) for _ in range(2))
+    first, again = (client_service.post("/add", body, key) for _ in range(2))
     assert (200, 1) == (first.status_code, first.json()["version"])
     assert (first.content, "true") == (again.content, again.headers.get("idempotency-replayed"))
     known = system.http.get("/history", params={"key": name}).json()["revisions"]
     assert [(2, "of others"), (1, "text")] == [(one["version"], one["value"]) for one in known]
 
 
-def test_a_condition_that_the_lost_write_has_met_is_not_held_against_its_repetition(door: Door, system: Any) -> None:
+def test_a_condition_that_the_lost_write_has_met_is_not_held_against_its_repetition(
+    client_service: Screener, system: Any
+) -> None:
     """`If-None-Match: *` held when the value was written; that it is there now is the request's own doing."""
     headers = {"Idempotency-Key": str(uuid4()), "If-None-Match": "*"}
     body = {"key": f"lost-{uuid4()}", "value": "text", "ttl_s": 600}
-    with door.losing("/write"):
-        assert 503 == door.http.post("/add", json=body, headers=headers).status_code
-    written = door.http.post("/add", json=body, headers=headers)
+    with client_service.losing("/write"):
+        assert 503 == client_service.http.post("/add", json=body, headers=headers).status_code
+    written = client_service.http.post("/add", json=body, headers=headers)
     assert (200, 1) == (written.status_code, written.json()["version"])
     kept = system.http.get("/history", params={"key": body["key"]}).json()["revisions"]
     assert [written.json()["expires_at"]] == [one["expires_at"] for one in kept]
     other = {**headers, "Idempotency-Key": str(uuid4())}
-    assert 412 == door.http.post("/add", json=body, headers=other).status_code
+    assert 412 == client_service.http.post("/add", json=body, headers=other).status_code
 
 
 @pytest.mark.parametrize(
@@ -110,13 +112,15 @@ def test_a_condition_that_the_lost_write_has_met_is_not_held_against_its_repetit
     [("/run", {"key": "lost-run"}), ("/messages", {"text": "hello there"})],
     ids=["run", "message"],
 )
-def test_a_task_whose_acceptance_was_lost_is_one_task(door: Door, system: Any, path: str, body: dict[str, Any]) -> None:
+def test_a_task_whose_acceptance_was_lost_is_one_task(
+    client_service: Screener, system: Any, path: str, body: dict[str, Any]
+) -> None:
     """The repeated request is answered with the task that there is."""
     system.add("lost-run", "text")
     key, before = str(uuid4()), _task_ids(system)
-    with door.losing("/tasks/accept"):
-        assert 503 == door.post(path, body, key).status_code
-    accepted = door.post(path, body, key)
+    with client_service.losing("/tasks/accept"):
+        assert 503 == client_service.post(path, body, key).status_code
+    accepted = client_service.post(path, body, key)
     assert 202 == accepted.status_code
     assert {accepted.json()["task_id"]} == _task_ids(system) - before
 

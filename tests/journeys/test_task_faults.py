@@ -16,7 +16,7 @@ import pytest
 from redis.exceptions import RedisError
 
 from faults import TASKS, at_length
-from faults.injections import DOOR, FAULTS, Fault, fill_disk
+from faults.injections import CLIENT_SERVICE, FAULTS, Fault, fill_disk
 from faults.load import Load, expect_all_kept, load_on
 
 SECONDS = float(os.environ.get("VESTIBULE_FAULT_SECONDS", "60"))
@@ -102,7 +102,7 @@ def test_a_full_disk_is_told_once_and_lets_nothing_in(hurt: Any, wait_until: Cal
     def new(kind: str) -> int:
         return len(hurt.reports(kind)) - before[kind]
 
-    with fill_disk(DOOR, hurt):
+    with fill_disk(CLIENT_SERVICE, hurt):
         wait_until(lambda: hurt.add("on a full disk", "text").status_code == 200 and new("LogNotWritten"))
         assert 422 == hurt.add("leak", "write to jane.roe.4711@example.org").status_code
         assert 202 == hurt.http.post("/messages", json={"text": "on a full disk"}).status_code

@@ -5,7 +5,7 @@ from vestibule.alerts.alert_engine import AlertEngine
 from vestibule.alerts.alert_types import DEFAULT_SEVERITY
 from vestibule.alerts.builder import build_alert_engine, delivering
 from vestibule.alerts.origin import current_origin
-from vestibule.alerts.request_alerts import DoorAlerts
+from vestibule.alerts.request_alerts import RequestAlerts
 from vestibule.alerts.settings import AlertSettings
 from vestibule.alerts.store.archive import AlertArchive, AlertPage
 
@@ -17,7 +17,7 @@ __all__ = [
     "AlertPage",
     "AlertSettings",
     "AlertType",
-    "DoorAlerts",
+    "RequestAlerts",
     "Severity",
     "build_alert_engine",
     "current_origin",

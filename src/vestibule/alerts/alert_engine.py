@@ -8,7 +8,7 @@ from vestibule.alerts.alert import Alert, AlertType, Severity
 from vestibule.alerts.alert_types import DEFAULT_SEVERITY
 
 
-class Deliverer(Protocol):
+class AlertChannel(Protocol):
     """The part of a channel that the engine needs."""
 
     def deliver(self, alert: Alert) -> None:
@@ -32,10 +32,10 @@ def ignore_alert(_alert: Alert) -> None:
     """Do nothing about an alert beyond raising it."""
 
 
-class Tellers:
+class ChannelFanOut:
     """The channels of this machine. One that fails stops neither the others nor the caller."""
 
-    def __init__(self, channels: Mapping[str, Deliverer], on_failure: ChannelFailureHandler) -> None:
+    def __init__(self, channels: Mapping[str, AlertChannel], on_failure: ChannelFailureHandler) -> None:
         self._channels = channels
         self._on_failure = on_failure
 
@@ -54,14 +54,14 @@ class AlertEngine:
     def __init__(
         self,
         service: str,
-        channels: Mapping[str, Deliverer],
+        channels: Mapping[str, AlertChannel],
         on_failure: ChannelFailureHandler,
         record: Record | None = None,
         on_raised: AlertWatcher = ignore_alert,
     ) -> None:
         """Take the parts. With a `record`, it is the record that tells the channels; `on_raised` counts."""
         self._service = service
-        self._tellers = Tellers(channels, on_failure)
+        self._fan_out = ChannelFanOut(channels, on_failure)
         self._record = record
         self._on_raised = on_raised
 
@@ -96,6 +96,6 @@ class AlertEngine:
         if self._record is not None:
             alert = await self._record.add(alert)
         else:
-            await asyncio.to_thread(self._tellers.deliver, alert)
+            await asyncio.to_thread(self._fan_out.deliver, alert)
         self._on_raised(alert)
         return alert

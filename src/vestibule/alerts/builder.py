@@ -9,17 +9,17 @@ import structlog
 
 from vestibule.alerts import channels
 from vestibule.alerts.alert import Alert
-from vestibule.alerts.alert_engine import AlertEngine, AlertWatcher, Tellers, ignore_alert
+from vestibule.alerts.alert_engine import AlertEngine, AlertWatcher, ChannelFanOut, ignore_alert
 from vestibule.alerts.channel import Channel, ChannelKind, Settling, Timing
-from vestibule.alerts.delivery.dispatcher import AttemptWatcher, Postman, ignore_attempt
+from vestibule.alerts.delivery.dispatcher import AttemptWatcher, NotificationDispatcher, ignore_attempt
 from vestibule.alerts.delivery.outbox import DeliveryRules
 from vestibule.alerts.settings import AlertSettings
-from vestibule.alerts.store.alert_store import AlertRecord
-from vestibule.alerts.store.retention import Pruner
+from vestibule.alerts.store.alert_store import AlertStore
+from vestibule.alerts.store.retention import AlertRetention
 from vestibule.runtime.plugins import discover
 
 
-def known_channels() -> dict[str, ChannelKind]:
+def list_channels() -> dict[str, ChannelKind]:
     """Return every channel in `channels/`, by name."""
     return {kind.name: kind for kind in discover(channels, "CHANNEL").values()}
 
@@ -30,7 +30,7 @@ def chosen_channels(settings: AlertSettings) -> dict[str, ChannelKind]:
     Raises:
         ValueError: one of them does not exist.
     """
-    known = known_channels()
+    known = list_channels()
     unknown = sorted(set(settings.alert_channels) - set(known))
     if unknown:
         raise ValueError(f"unknown alert channels {', '.join(unknown)}; known are {', '.join(sorted(known))}")
@@ -53,7 +53,7 @@ def build_alert_engine(service: str, settings: AlertSettings, on_raised: AlertWa
     Raises:
         ValueError: the settings name a channel that does not exist, or one that lacks a setting.
     """
-    return AlertEngine(service, {}, _log_failure, build_record(settings), on_raised)
+    return AlertEngine(service, {}, _log_failure, build_store(settings), on_raised)
 
 
 @contextmanager
@@ -72,31 +72,31 @@ def delivering(settings: AlertSettings, on_attempt: AttemptWatcher = ignore_atte
         settings.alert_replica or socket.gethostname(),
     )
     at_once = build_channels(settings, Timing.BEFORE_ANSWER)
-    postman = Postman(
+    dispatcher = NotificationDispatcher(
         settings.alert_record_path,
         rules,
         build_channels(settings, Timing.NOTIFICATION),
         settings.alert_routes,
         [channel for channel in at_once.values() if isinstance(channel, Settling)],
         on_attempt=on_attempt,
-        pruner=Pruner(settings.report_dir, settings.alert_keep_days),
+        pruner=AlertRetention(settings.report_dir, settings.alert_keep_days),
     )
-    postman.start()
+    dispatcher.start()
     try:
         yield
     finally:
-        postman.close()
+        dispatcher.close()
 
 
-def build_record(settings: AlertSettings) -> AlertRecord:
+def build_store(settings: AlertSettings) -> AlertStore:
     """Return the record, which tells the channels of this machine of what it takes.
 
     Raises:
         ValueError: the settings name a channel that does not exist.
     """
     at_once = build_channels(settings, Timing.BEFORE_ANSWER)
-    before = Tellers(at_once, _log_failure)
-    after = Tellers(build_channels(settings, Timing.AFTER_ANSWER), _log_failure)
+    before = ChannelFanOut(at_once, _log_failure)
+    after = ChannelFanOut(build_channels(settings, Timing.AFTER_ANSWER), _log_failure)
     settling = {name: channel for name, channel in at_once.items() if isinstance(channel, Settling)}
 
     def tell(alert: Alert, is_recorded: bool) -> None:
@@ -111,7 +111,7 @@ def build_record(settings: AlertSettings) -> AlertRecord:
     def tell_later(alert: Alert, _is_recorded: bool) -> None:
         after.deliver(alert)
 
-    return AlertRecord(settings.alert_record_path, settings.alert_escalation, tell, tell_later, _log_record_failure)
+    return AlertStore(settings.alert_record_path, settings.alert_escalation, tell, tell_later, _log_record_failure)
 
 
 def _log_failure(channel: str, error: OSError) -> None:

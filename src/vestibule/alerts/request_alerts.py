@@ -8,14 +8,14 @@ from vestibule.alerts.origin import current_origin
 from vestibule.contracts.errors import InvalidInput
 
 
-class DoorAlerts:
+class RequestAlerts:
     """Raises the alerts that every service raises at its door, with the request's id."""
 
     def __init__(self, engine: AlertEngine, fingerprint: Callable[[str], str]) -> None:
         self._engine = engine
         self._fingerprint = fingerprint
 
-    async def report_stranger(self, token: str | None) -> None:
+    async def report_auth_failure(self, token: str | None) -> None:
         """Alert that no known token was shown; only a keyed fingerprint of what was shown is kept."""
         shown = "no token" if token is None else "a token that nobody knows"
         fingerprint = None if token is None else self._fingerprint(token)
@@ -23,7 +23,7 @@ class DoorAlerts:
             AlertType.INVALID_TOKEN, f"A request came with {shown}.", fingerprint=fingerprint, **current_origin()
         )
 
-    async def report_guessing(self, address: str, limit: int) -> None:
+    async def report_guessed_tokens(self, address: str, limit: int) -> None:
         """Alert that one address showed too many unknown tokens; only a keyed fingerprint of it is kept."""
         await self._engine.raise_alert(
             AlertType.INVALID_TOKEN,

@@ -8,7 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from vestibule.alerts.delivery.routing import Route
 from vestibule.alerts.store.grouping import Grouping
 from vestibule.alerts.store.repository import Escalation
-from vestibule.egress.guard import OutgoingGuard
+from vestibule.egress.guard import EgressGuard
 
 
 class AlertSettings(BaseSettings):
@@ -100,9 +100,9 @@ class AlertSettings(BaseSettings):
         return Escalation(self.alert_escalate_at, self.alert_escalate_within_s)
 
     @property
-    def alert_guard(self) -> OutgoingGuard:
+    def alert_guard(self) -> EgressGuard:
         """What notifications may be sent to."""
-        return OutgoingGuard(
+        return EgressGuard(
             frozenset(self.alert_outgoing_schemes),
             frozenset(self.alert_outgoing_hosts),
             self.alert_outgoing_private,

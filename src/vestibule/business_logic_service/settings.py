@@ -3,12 +3,12 @@
 from pydantic import Field
 
 from vestibule.alerts import AlertSettings
-from vestibule.encryption import SealingSettings
+from vestibule.encryption import EncryptionSettings
 from vestibule.processor_adapters import InspectionSettings, ProcessorSettings
 from vestibule.service_kit.settings import ServiceSettings
 
 
-class BusinessLogicSettings(ServiceSettings, AlertSettings, SealingSettings, InspectionSettings, ProcessorSettings):
+class BusinessLogicSettings(ServiceSettings, AlertSettings, EncryptionSettings, InspectionSettings, ProcessorSettings):
     """Where the service listens; it keeps nothing."""
 
     port: int = Field(default=8002, ge=0, le=65535, description="Port to listen on")

@@ -43,7 +43,7 @@ IfVersion = Annotated[int | None, typer.Option(min=1, help="Only where the entry
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-class Remote:
+class HttpClient:
     """Calls a service of a running Vestibule; a problem is printed and ends the program with code 1."""
 
     def __init__(self, url: str, token: str, default_url: str = DEFAULT_URL) -> None:

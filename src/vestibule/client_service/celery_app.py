@@ -12,12 +12,12 @@ from vestibule.client_service.queue.encrypted_content import (
     CONTENT_TYPE,
     SERIALIZER,
     BoundMessages,
-    register_sealed_content,
+    register_encrypted_content,
 )
 from vestibule.client_service.settings import QueueSettings
 from vestibule.contracts.queue_names import QUEUE, QUEUES, SENT_AT
 from vestibule.contracts.work import WorkOrigin
-from vestibule.encryption import Sealer
+from vestibule.encryption import Cipher
 from vestibule.processing import ProcessorRegistry
 from vestibule.service_kit.redis.redis_url import celery_options, celery_url, is_sentinel
 from vestibule.service_kit.tracing.tracing import SpanKind, current_traceparent, span
@@ -30,7 +30,7 @@ HIDDEN = "(hidden)"
 VISIBILITY_MARGIN_S = 3
 
 
-class SilentTask(Task):  # type: ignore[misc]
+class QuietTask(Task):  # type: ignore[misc]
     """A task whose messages say nothing of its arguments, and carry the request's id to the worker's log lines."""
 
     def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
@@ -44,7 +44,7 @@ class SilentTask(Task):  # type: ignore[misc]
             return super().apply_async(args, kwargs, **options)
 
 
-class WayOfResults(Protocol):
+class ResultRoute(Protocol):
     """What lets results out."""
 
     def let_out(self, result: str, origin: WorkOrigin) -> str:
@@ -55,12 +55,12 @@ class WayOfResults(Protocol):
 class VestibuleCelery(Celery):  # type: ignore[misc]
     """Celery with what its tasks need, so that tasks find it without global state: processors, and the way out."""
 
-    task_cls = SilentTask
+    task_cls = QuietTask
     amqp_cls = BoundMessages
     processors: ProcessorRegistry
     settings: QueueSettings
-    sealer: Sealer
-    results: WayOfResults | None = None
+    cipher: Cipher
+    results: ResultRoute | None = None
 
     def time_limit_s(self, processor: str) -> float:
         """Return the longest that a task of `processor` may run."""
@@ -69,20 +69,20 @@ class VestibuleCelery(Celery):  # type: ignore[misc]
 
 
 def create_producer(
-    settings: QueueSettings, sealer: Sealer, processors: ProcessorRegistry | None = None
+    settings: QueueSettings, cipher: Cipher, processors: ProcessorRegistry | None = None
 ) -> VestibuleCelery:
     """Return the application that sends tasks.
 
     It has no result backend: with one, sending subscribes to the result, which hangs for long where Redis is frozen.
     """
-    return _create(settings, sealer, processors, result_backend=None)
+    return _create(settings, cipher, processors, result_backend=None)
 
 
 def create_consumer(
-    settings: QueueSettings, sealer: Sealer, processors: ProcessorRegistry | None = None
+    settings: QueueSettings, cipher: Cipher, processors: ProcessorRegistry | None = None
 ) -> VestibuleCelery:
     """Return the application that workers run; it does no task before it has what lets `results` out."""
-    return _create(settings, sealer, processors, result_backend=_backend_url(settings.redis_url))
+    return _create(settings, cipher, processors, result_backend=_backend_url(settings.redis_url))
 
 
 def held_for_s(settings: QueueSettings) -> float:
@@ -91,12 +91,12 @@ def held_for_s(settings: QueueSettings) -> float:
 
 
 def _create(
-    settings: QueueSettings, sealer: Sealer, processors: ProcessorRegistry | None, *, result_backend: str | None
+    settings: QueueSettings, cipher: Cipher, processors: ProcessorRegistry | None, *, result_backend: str | None
 ) -> VestibuleCelery:
-    register_sealed_content(sealer)
+    register_encrypted_content(cipher)
     app = VestibuleCelery("vestibule", broker=_broker_url(settings), backend=result_backend)
     app.settings = settings
-    app.sealer = sealer
+    app.cipher = cipher
     app.processors = processors or ProcessorRegistry.discover()
     app.conf.update(**_delivery(settings), **_results(settings), **_content())
     # Shared tasks belong to the default application of the process, which is this one.

@@ -3,10 +3,10 @@
 from functools import partial
 
 from vestibule.alerts import AlertEngine, AlertType
-from vestibule.service_kit.logging.log_health import TroubleHandler
+from vestibule.service_kit.logging.log_health import LogFailureHandler
 
 
-def alarm_of(alerts: AlertEngine) -> TroubleHandler:
+def log_alerts(alerts: AlertEngine) -> LogFailureHandler:
     """Return what raises an alert about the log of this service."""
     return partial(_tell, alerts)
 

@@ -6,8 +6,8 @@ from pydantic import Field, SecretStr
 
 from vestibule.alerts import AlertSettings
 from vestibule.client_service.intake.message_routing import MessageRoute
-from vestibule.client_service.webhooks.rules import CallbackRules
-from vestibule.encryption import SealingSettings
+from vestibule.client_service.webhooks.rules import WebhookRules
+from vestibule.encryption import EncryptionSettings
 from vestibule.processor_adapters import InspectionSettings, ProcessorSettings
 from vestibule.service_kit.redis.redis_settings import RedisSettings
 from vestibule.service_kit.settings import ServiceSettings
@@ -43,7 +43,7 @@ class QueueSettings(ServiceSettings, RedisSettings):
     )
 
 
-class WorkerSettings(QueueSettings, AlertSettings, SealingSettings, InspectionSettings, ProcessorSettings):
+class WorkerSettings(QueueSettings, AlertSettings, EncryptionSettings, InspectionSettings, ProcessorSettings):
     """What a worker needs."""
 
     metrics_port: int | None = Field(
@@ -54,7 +54,7 @@ class WorkerSettings(QueueSettings, AlertSettings, SealingSettings, InspectionSe
     )
 
 
-class ClientSettings(QueueSettings, AlertSettings, SealingSettings, InspectionSettings, ProcessorSettings):
+class ClientSettings(QueueSettings, AlertSettings, EncryptionSettings, InspectionSettings, ProcessorSettings):
     """What the client service needs."""
 
     database_service_url: str = Field(default="http://127.0.0.1:8001", description="Address of the database service")
@@ -79,9 +79,9 @@ class ClientSettings(QueueSettings, AlertSettings, SealingSettings, InspectionSe
     )
 
     @property
-    def callback_rules(self) -> CallbackRules:
+    def callback_rules(self) -> WebhookRules:
         """Whether and where callbacks may go."""
-        return CallbackRules(self.callback_secret.get_secret_value(), self.alert_guard, self.callback_give_up_after_s)
+        return WebhookRules(self.callback_secret.get_secret_value(), self.alert_guard, self.callback_give_up_after_s)
 
     @property
     def decision_dir(self) -> Path:

@@ -10,7 +10,7 @@ from celery.exceptions import Ignore
 from redis.exceptions import RedisError
 
 from vestibule.client_service.celery_app import VestibuleCelery
-from vestibule.client_service.queue.result_backend import Begun, begin_attempt
+from vestibule.client_service.queue.result_backend import StartedAttempt, begin_attempt
 from vestibule.contracts.tasks import ERROR_DETAILS
 from vestibule.contracts.work import DEFAULT_PROCESSOR, WorkTerms
 from vestibule.processing import MAY_PASS, CannotProcess, Job
@@ -46,7 +46,7 @@ def process_data_task(
 
 
 def _attempt(  # noqa: PLR0917 - as they come
-    task: Any, app: VestibuleCelery, begun: Begun, data: str, processor: str, given: Mapping[str, Any]
+    task: Any, app: VestibuleCelery, begun: StartedAttempt, data: str, processor: str, given: Mapping[str, Any]
 ) -> str:
     log = structlog.get_logger("vestibule.task")
     if not begun.is_wanted:
@@ -93,7 +93,7 @@ def _do(app: VestibuleCelery, task_id: str, data: str, processor: str, terms: Wo
     return app.results.let_out(made, terms.origin)
 
 
-def _begin(task: Any, app: VestibuleCelery) -> Begun:
+def _begin(task: Any, app: VestibuleCelery) -> StartedAttempt:
     request = task.request
     attempts_before = int(getattr(request, "attempts", None) or 0)
     try:
@@ -101,7 +101,7 @@ def _begin(task: Any, app: VestibuleCelery) -> Begun:
     except (RedisError, OSError) as error:
         # Redis went away since the task came. The work can be done all the same; the result waits for its return.
         structlog.get_logger("vestibule.task").warning("start_not_recorded", error=type(error).__name__)
-        begun = Begun(attempts_before + 1, is_wanted=True)
+        begun = StartedAttempt(attempts_before + 1, is_wanted=True)
     # From here they go into the result.
     request.started_at, request.attempt = time.time(), begun.attempt
     return begun

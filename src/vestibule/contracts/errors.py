@@ -102,10 +102,10 @@ class InvalidToken(Refused):
     slug, title = "invalid-token", "Missing or unknown token"
 
 
-class TooManyStrangers(Refused):
+class TooManyAuthFailures(Refused):
     """Too many unknown tokens from one address; after `retry_after_s` seconds it may try again."""
 
-    slug, title = "too-many-strangers", "Too many unknown tokens"
+    slug, title = "too-many-auth-failures", "Too many unknown tokens"
 
     def __init__(self, detail: str, retry_after_s: int = 60) -> None:
         super().__init__(detail)
@@ -160,10 +160,10 @@ class MaintenanceNotFound(NotFound):
     slug, title = "maintenance-not-found", "Unknown maintenance window"
 
 
-class CallbacksOff(NotFound):
+class WebhooksDisabled(NotFound):
     """Nobody is told of the ends of tasks here, so there is no key for it either."""
 
-    slug, title = "callbacks-off", "Callbacks are switched off"
+    slug, title = "callbacks-disabled", "Callbacks are switched off"
 
 
 class UnknownToken(NotFound):
@@ -184,10 +184,10 @@ class TaskConflict(Conflict):
     slug, title = "task-conflict", "The task is in another state"
 
 
-class RequestUnderWay(Conflict):
+class RequestInProgress(Conflict):
     """The same request, by its `Idempotency-Key`, is being served at the moment."""
 
-    slug, title = "request-under-way", "The same request is being served"
+    slug, title = "request-in-progress", "The same request is being served"
 
 
 class IdempotencyKeyReused(Refused):

@@ -3,7 +3,7 @@
 from pydantic import BaseModel, Field
 
 
-class SealPage(BaseModel):
+class ReencryptionPage(BaseModel):
     """The seals of some entries, and where the next page starts."""
 
     entries: int = Field(default=0, description="Entries that were looked at")
@@ -11,5 +11,5 @@ class SealPage(BaseModel):
         default={}, description="Values that open, earlier versions among them, by the id of the key that sealed them"
     )
     not_opened: list[str] = Field(default=[], description="Why entries did not open, once for each")
-    resealed: int = Field(default=0, description="Values that were sealed anew with the active key")
+    reencrypted: int = Field(default=0, description="Values that were sealed anew with the active key")
     cursor: str | None = Field(default=None, description="Pass it as `cursor` for the next page; absent on the last")

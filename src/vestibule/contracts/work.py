@@ -44,7 +44,7 @@ class ProcessRequest(BaseModel):
     origin: WorkOrigin | None = Field(default=None, description="On whose behalf; services alone are believed")
 
 
-class Processed(BaseModel):
+class ProcessResponse(BaseModel):
     """What a processor made of the text."""
 
     processed_data: str = Field(examples=["HELLO"])

@@ -10,7 +10,7 @@ from vestibule.contracts.identity import DEFAULT_TENANT, RESERVED, SENDER_PATTER
 MAX_WRITES = 500
 
 
-class GatheredWrite(Pair):
+class BatchedWrite(Pair):
     """An unconditional write: the pair, on whose behalf, and the request that it is for."""
 
     tenant: Annotated[str, StringConstraints(pattern=f"^{RESERVED}?{TENANT_PATTERN}$")] = DEFAULT_TENANT
@@ -18,15 +18,15 @@ class GatheredWrite(Pair):
     request_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,128}$")] | None = None
 
 
-class GatheredWrites(BaseModel):
+class BatchedWrites(BaseModel):
     """The writes, in the order in which they came; of two under one key the later one stays."""
 
     model_config = ConfigDict(extra="forbid")
 
-    writes: list[GatheredWrite] = Field(min_length=1, max_length=MAX_WRITES)
+    writes: list[BatchedWrite] = Field(min_length=1, max_length=MAX_WRITES)
 
 
-class GatheredOutcome(BaseModel):
+class BatchedWriteOutcome(BaseModel):
     """What became of one write: the version that is on disk, or why nothing was written."""
 
     version: int | None = None
@@ -34,7 +34,7 @@ class GatheredOutcome(BaseModel):
     problem: str | None = None
 
 
-class GatheredOutcomes(BaseModel):
+class BatchedWriteOutcomes(BaseModel):
     """What became of each, in the order of the request."""
 
-    outcomes: list[GatheredOutcome]
+    outcomes: list[BatchedWriteOutcome]

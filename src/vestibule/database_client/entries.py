@@ -17,16 +17,16 @@ from vestibule.contracts.entries import (
 from vestibule.contracts.errors import KeyNotFound, PreconditionFailed, TooLarge, Unavailable
 from vestibule.contracts.identity import OPERATION, Principal
 from vestibule.contracts.subjects import PAGE_TIMEOUT_S, ErasePage
-from vestibule.database_client.entry_writes import WriteGateway
-from vestibule.service_kit.http.service_client import PeerAnswer, PeerClient
+from vestibule.database_client.entry_writes import EntryWriter
+from vestibule.service_kit.http.service_client import ServiceClient, ServiceResponse
 
 PART = "database"
 
 
-class DatabaseGateway:
+class EntryClient:
     """Reads and writes the entries of one tenant in the database service, on behalf of one caller."""
 
-    def __init__(self, peer: PeerClient, principal: Principal, writes: WriteGateway | None = None) -> None:
+    def __init__(self, peer: ServiceClient, principal: Principal, writes: EntryWriter | None = None) -> None:
         """Take the peer, on whose behalf it is called, and what takes plain writes of all callers together."""
         self._peer = peer
         self._principal = principal
@@ -155,12 +155,12 @@ class DatabaseGateway:
         condition: Condition = ALWAYS,
         headers: Mapping[str, str] | None = None,
         timeout_s: float | None = None,
-    ) -> PeerAnswer:
+    ) -> ServiceResponse:
         said = {**self._principal.as_headers(), **condition.as_headers(), **(headers or {})}
         return await self._peer.call(method, path, query=query, body=body, headers=said, timeout_s=timeout_s)
 
 
-def _expect(answer: PeerAnswer, status: int) -> PeerAnswer:
+def _expect(answer: ServiceResponse, status: int) -> ServiceResponse:
     if answer.status == 412:
         place = {"index": answer.body["index"]} if "index" in answer.body else {}
         raise PreconditionFailed(answer.body["current_version"], **place)

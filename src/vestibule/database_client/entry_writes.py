@@ -10,8 +10,8 @@ from vestibule.contracts.entries import Pair, Written
 from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.identity import Principal
 from vestibule.contracts.write_batches import MAX_WRITES
-from vestibule.runtime.batching import Gathering
-from vestibule.service_kit.http.service_client import PeerClient
+from vestibule.runtime.batching import Batcher
+from vestibule.service_kit.http.service_client import ServiceClient
 
 PART = "database"
 # Characters of one call; a single value that is longer goes alone.
@@ -36,17 +36,17 @@ class _Write:
         return {name: value for name, value in body.items() if value is not None}
 
 
-class WriteGateway:
+class EntryWriter:
     """Has pairs kept, for all tenants. A lone one goes as a request of its own, at once."""
 
-    def __init__(self, peer: PeerClient) -> None:
+    def __init__(self, peer: ServiceClient) -> None:
         self._peer = peer
-        self._gathering = Gathering(
+        self._batcher = Batcher(
             self._write,
             most=MAX_WRITES,
             weigh=lambda write: len(write.pair.value),
             heaviest=HEAVIEST,
-            patience_s=peer.timeout_s / 2,
+            timeout_s=peer.timeout_s / 2,
         )
 
     async def write(self, pair: Pair, principal: Principal) -> Written:
@@ -56,7 +56,7 @@ class WriteGateway:
             Unavailable: the database service does not confirm it.
         """
         request_id = structlog.contextvars.get_contextvars().get("request_id")
-        outcome = await self._gathering.ask(_Write(principal, pair, request_id))
+        outcome = await self._batcher.ask(_Write(principal, pair, request_id))
         if (problem := outcome.get("problem")) is not None:
             raise Unavailable(PART, problem)
         expires_at = outcome.get("expires_at")

@@ -17,25 +17,23 @@ from vestibule.contracts.task_ledger import (
     TaskData,
 )
 from vestibule.contracts.tasks import TaskState
-from vestibule.runtime.batching import Gathering
-from vestibule.service_kit.http.service_client import PeerClient
+from vestibule.runtime.batching import Batcher
+from vestibule.service_kit.http.service_client import ServiceClient
 
 PART = "database"
 # Characters of one request or answer; a single larger one goes alone.
 HEAVIEST = 1_000_000
 
 
-class TaskLedgerGateway:
+class TaskLedgerClient:
     """Asks the ledger. Every method raises `Unavailable` where it does not answer for certain."""
 
-    def __init__(self, peer: PeerClient) -> None:
+    def __init__(self, peer: ServiceClient) -> None:
         self._peer = peer
-        self._accepting = Gathering(
-            self._accept, most=MAX_TASKS // 4, weigh=_weight, heaviest=HEAVIEST, patience_s=peer.timeout_s / 2
+        self._accepting = Batcher(
+            self._accept, most=MAX_TASKS // 4, weigh=_weight, heaviest=HEAVIEST, timeout_s=peer.timeout_s / 2
         )
-        self._finding = Gathering(
-            self._find, most=50, weigh=lambda _task_id: 0, heaviest=1, patience_s=peer.timeout_s / 2
-        )
+        self._finding = Batcher(self._find, most=50, weigh=lambda _task_id: 0, heaviest=1, timeout_s=peer.timeout_s / 2)
 
     async def accept(self, task: NewTask) -> Recorded:
         """Record a task; it is on disk then, unless its key is unknown."""

@@ -6,28 +6,28 @@ from datetime import timedelta
 
 from fastapi import FastAPI
 
-from vestibule.alerts import DoorAlerts, build_alert_engine, delivering
+from vestibule.alerts import RequestAlerts, build_alert_engine, delivering
 from vestibule.database_service.api import history, tasks
 from vestibule.database_service.api.entries import router
 from vestibule.database_service.entries import stores
-from vestibule.database_service.entries.change_stream import WatchDesk
-from vestibule.database_service.entries.encrypted_store import REALM, SealedStore
+from vestibule.database_service.entries.change_stream import ChangeStream
+from vestibule.database_service.entries.encrypted_store import REALM, EncryptedStore
 from vestibule.database_service.entries.metered_store import metered
 from vestibule.database_service.entries.store import Store, StoreKind
-from vestibule.database_service.maintenance.reencrypt_entries import SealWalk
+from vestibule.database_service.maintenance.reencrypt_entries import EntryReencryption
 from vestibule.database_service.maintenance.sweeper import Sweeper
-from vestibule.database_service.maintenance.task_maintenance import TaskWalk
+from vestibule.database_service.maintenance.task_maintenance import TaskMaintenance
 from vestibule.database_service.maintenance.tombstones import Tombstones
 from vestibule.database_service.settings import DatabaseSettings
 from vestibule.database_service.tasks import ledgers
 from vestibule.database_service.tasks.acceptance import TaskAcceptance
 from vestibule.database_service.tasks.completion import TaskCompletion
 from vestibule.database_service.tasks.encrypted_ledger import REALM as TASK_REALM
-from vestibule.database_service.tasks.encrypted_ledger import SealedTaskLedger
+from vestibule.database_service.tasks.encrypted_ledger import EncryptedTaskLedger
 from vestibule.database_service.tasks.ledger import LedgerKind, TaskLedger
-from vestibule.encryption import Fingerprinter, KeyRingFile, Sealer
+from vestibule.encryption import Cipher, Fingerprinter, KeyRingFile
 from vestibule.runtime.plugins import discover
-from vestibule.service_kit.auth.auth_rate_limit import StrangerLimit
+from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit
 from vestibule.service_kit.auth.authentication import Authenticator
 from vestibule.service_kit.auth.service_secret import ServiceSecret
 from vestibule.service_kit.http.app import create_service_app
@@ -51,10 +51,10 @@ def create_app(settings: DatabaseSettings) -> FastAPI:
     secret = ServiceSecret.read(settings.secret_file)
     ring = KeyRingFile(settings.key_ring_path)
     fingerprint = Fingerprinter(ring).fingerprint
-    door = DoorAlerts(build_alert_engine("database", settings, counted.count_alert), fingerprint)
+    door = RequestAlerts(build_alert_engine("database", settings, counted.count_alert), fingerprint)
     kept = build_store(settings)
-    store = SealedStore(metered(kept, metrics), Sealer(ring, REALM))
-    ledger = SealedTaskLedger(build_task_ledger(kept), Sealer(ring, TASK_REALM))
+    store = EncryptedStore(metered(kept, metrics), Cipher(ring, REALM))
+    ledger = EncryptedTaskLedger(build_task_ledger(kept), Cipher(ring, TASK_REALM))
 
     tombstones = Tombstones(store, timedelta(days=settings.keep_deleted_days))
 
@@ -63,19 +63,19 @@ def create_app(settings: DatabaseSettings) -> FastAPI:
         async with store, Sweeper([store, ledger, tombstones], settings.sweep_interval_s).at_work():
             await ledger.prepare()
             app.state.store = store
-            app.state.seal_walk = SealWalk(store)
-            app.state.watch_desk = WatchDesk()
+            app.state.entry_reencryption = EntryReencryption(store)
+            app.state.change_stream = ChangeStream()
             app.state.task_ledger = ledger
             app.state.task_acceptance = TaskAcceptance(store, ledger)
             app.state.task_completion = TaskCompletion(store, ledger)
-            app.state.task_walk = TaskWalk(ledger)
+            app.state.task_maintenance = TaskMaintenance(ledger)
             with delivering(settings, counted.count_attempt):
                 yield
 
     routers = [router, history.router, tasks.router]
     app = create_service_app("database", DESCRIPTION, settings, routers, lifespan, metrics=metrics)
-    limit = StrangerLimit(settings.strangers_per_minute, settings.trusted_proxies, door.report_guessing)
-    app.state.authenticator = Authenticator([secret.register()], door.report_stranger, limit)
+    limit = AuthRateLimit(settings.auth_failures_per_minute, settings.trusted_proxies, door.report_guessed_tokens)
+    app.state.authenticator = Authenticator([secret.register()], door.report_auth_failure, limit)
     app.state.readiness = Readiness({})
     return app
 

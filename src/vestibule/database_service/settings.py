@@ -5,11 +5,11 @@ from pathlib import Path
 from pydantic import Field
 
 from vestibule.alerts import AlertSettings
-from vestibule.encryption import SealingSettings
+from vestibule.encryption import EncryptionSettings
 from vestibule.service_kit.settings import ServiceSettings
 
 
-class DatabaseSettings(ServiceSettings, AlertSettings, SealingSettings):
+class DatabaseSettings(ServiceSettings, AlertSettings, EncryptionSettings):
     """Which store, and where."""
 
     port: int = Field(default=8001, ge=0, le=65535, description="Port to listen on")

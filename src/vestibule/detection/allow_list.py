@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from vestibule.detection.finding import Explanation
 from vestibule.detection.linear_time import require_linear_time
-from vestibule.detection.options import Options
+from vestibule.detection.options import ScannerOptions
 
 
 def fingerprint_of(value: str, key: str) -> str:
@@ -14,7 +14,7 @@ def fingerprint_of(value: str, key: str) -> str:
     return hmac.new(key.encode(), value.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
 
 
-def allowance_of(options: Options) -> Callable[[Explanation, str], bool] | None:
+def build_allow_list(options: ScannerOptions) -> Callable[[Explanation, str], bool] | None:
     """Give what tells whether a finding in a text is let through; None when nothing is.
 
     Raises:

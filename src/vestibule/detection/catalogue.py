@@ -8,14 +8,14 @@ from types import ModuleType
 from vestibule.detection import detectors
 from vestibule.detection.errors import InvalidDetector
 from vestibule.detection.linear_time import require_linear_time
-from vestibule.detection.options import DEFAULTS, Options
+from vestibule.detection.options import DEFAULTS, ScannerOptions
 from vestibule.detection.rules import Detector, Rule
 from vestibule.runtime.plugins import CannotLoad, load_folder, load_installed
 
 KIND = "detectors"
 
 
-def list_detectors(options: Options = DEFAULTS) -> list[Detector]:
+def list_detectors(options: ScannerOptions = DEFAULTS) -> list[Detector]:
     """Give every detector there is, the built-in ones first, in the order of the module names.
 
     Raises:
@@ -49,7 +49,7 @@ def declared_in(module: object) -> tuple[Detector, ...]:
     return tuple(declared)
 
 
-def _added(options: Options) -> Iterator[Detector]:
+def _added(options: ScannerOptions) -> Iterator[Detector]:
     """Yield an operator's own detectors and those of packages."""
     for _, module in load_folder(options.detectors_dir, KIND):
         yield from declared_in(module)
@@ -58,7 +58,7 @@ def _added(options: Options) -> Iterator[Detector]:
             yield from (offered,) if isinstance(offered, Detector) else declared_in(offered)
 
 
-def _ad_hoc_detectors(options: Options) -> Iterator[Detector]:
+def _ad_hoc_detectors(options: ScannerOptions) -> Iterator[Detector]:
     for entity, pattern in options.patterns.items():
         require_linear_time(pattern.expression)
         rule = Rule(name="pattern", pattern=pattern.expression, score=pattern.score)

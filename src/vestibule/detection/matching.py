@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from time import perf_counter
 
 from vestibule.detection.context.context import CERTAIN, DIRECT, REACH_CHARS
-from vestibule.detection.prefilter.regex_analysis import ShapeBook, shape_of
-from vestibule.detection.prefilter.start_sets import beginning_of
+from vestibule.detection.prefilter.regex_analysis import RegexAnalysisCache, analyze_regex
+from vestibule.detection.prefilter.start_sets import start_set_of
 from vestibule.detection.rules import Detector, Rule
-from vestibule.detection.time_budget import Clock
+from vestibule.detection.time_budget import TimeBudget
 
 # Below this a window saves less than it costs.
 WHOLE_TEXT_CHARS = 250
@@ -28,7 +28,7 @@ class Matcher:
     siblings: frozenset[int] = frozenset()
 
     def __init__(
-        self, detector: Detector, rule: Rule, topic: int, threshold: float, shapes: ShapeBook | None = None
+        self, detector: Detector, rule: Rule, topic: int, threshold: float, analyses: RegexAnalysisCache | None = None
     ) -> None:
         self.detector = detector
         self.rule = rule
@@ -40,14 +40,16 @@ class Matcher:
         self.has_doubts = bool(detector.against)
         name = getattr(rule.check, "__name__", type(rule.check).__name__)
         self._said = (f"{name}: failed", f"{name}: passed") if rule.check else (None, None)
-        shape = shapes[rule.pattern] if shapes else shape_of(rule.pattern)
-        gate_shape = (shapes[rule.gate] if shapes else shape_of(rule.gate)) if rule.gate else shape
-        sign_width = max(map(len, rule.anchors)) if rule.anchors else gate_shape.width
-        self.gate_digits = gate_shape.fewest_digits
-        self.fewest_digits = max(shape.fewest_digits, rule.fewest_digits)
+        properties = analyses[rule.pattern] if analyses else analyze_regex(rule.pattern)
+        prefilter_properties = (
+            (analyses[rule.prefilter] if analyses else analyze_regex(rule.prefilter)) if rule.prefilter else properties
+        )
+        sign_width = max(map(len, rule.anchors)) if rule.anchors else prefilter_properties.width
+        self.prefilter_digits = prefilter_properties.fewest_digits
+        self.fewest_digits = max(properties.fewest_digits, rule.fewest_digits)
         # With the character before and the one after.
-        self.width = shape.width + 2
-        self._shape = shape
+        self.width = properties.width + 2
+        self._properties = properties
         self._back, self._ahead = self._reach(sign_width + 2)
         self._compiled: re.Pattern[str] | None = None
         self._starts: re.Pattern[str] | None = None
@@ -71,7 +73,7 @@ class Matcher:
         """Name the check and what it said; None where there is none."""
         return self._said[is_valid]
 
-    def prepare(self, clock: Clock) -> None:
+    def prepare(self, clock: TimeBudget) -> None:
         """Compile the pattern at the first use, since most rules of a process are never used."""
         if self._compiled is None:
             began = perf_counter()
@@ -79,8 +81,8 @@ class Matcher:
             clock.extend(perf_counter() - began)
 
     def _compile(self) -> re.Pattern[str]:
-        if self._back + self._ahead >= LEAST_WINDOW_CHARS and (beginning := beginning_of(self.rule, self._shape)):
-            self._starts = re.compile(beginning, re.DOTALL)
+        if self._back + self._ahead >= LEAST_WINDOW_CHARS and (start_set := start_set_of(self.rule, self._properties)):
+            self._starts = re.compile(start_set, re.DOTALL)
         self._compiled = re.compile(self.rule.expression, re.IGNORECASE if self.rule.ignore_case else 0)
         return self._compiled
 
@@ -95,7 +97,7 @@ class Matcher:
         spans = [match.span(group) for match in self.expression.finditer(text)]
         return [span for span in spans if span[0] < span[1]]
 
-    def find(self, text: str, ends: Sequence[int], clock: Clock) -> Spans:
+    def find(self, text: str, ends: Sequence[int], clock: TimeBudget) -> Spans:
         """Give the spans of the values near the `ends` of the signs.
 
         Raises:
@@ -104,7 +106,7 @@ class Matcher:
         matches: list[re.Match[str]] = []
         size, width, needs_digit = len(text), self.width, self.fewest_digits > 0
         self.expression  # noqa: B018 - compiled before it is known whether there is a cheaper way to the beginnings
-        look = self._search if self._starts is None else self._try_beginnings
+        look = self._search if self._starts is None else self._try_start_set
         for low, high in self._windows(size, ends):
             clock.check()
             if not needs_digit or _DIGIT.search(text, low, high + width):
@@ -113,7 +115,7 @@ class Matcher:
         spans = [match.span(group) for match in matches]
         return [span for span in spans if span[0] < span[1]]
 
-    def _try_beginnings(self, text: str, low: int, high: int, matches: list[re.Match[str]]) -> None:
+    def _try_start_set(self, text: str, low: int, high: int, matches: list[re.Match[str]]) -> None:
         """Add what matches from `low` to `high` at the places where the expression may begin to, and not before."""
         assert self._starts is not None  # noqa: S101 - the caller has looked
         match_at = self.expression.match

@@ -21,7 +21,7 @@ class Pattern(Protocol):
         """Words that name the value."""
 
 
-class Options(Protocol):
+class ScannerOptions(Protocol):
     """Everything that can be chosen; `DetectionSettings` and `Defaults` offer it."""
 
     @property

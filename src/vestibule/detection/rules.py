@@ -20,15 +20,15 @@ class Rule:
 
     `score` holds when `check` passes (or there is none), `broken_score` when it fails (None: no finding then), and
     `alone_score` replaces `score` when the value is the whole text. Labels and other words near the value then raise or
-    lower it, see `surroundings`; a rule that cannot reach its threshold without a label runs only near one.
+    lower it, see `context_scorer`; a rule that cannot reach its threshold without a label runs only near one.
 
     `fewest_digits` says how many digits a value holds, at least, where the pattern leaves that to the check.
 
-    `anchors` are literals (any case) of which every match holds at least one, and stand for `gate`: an expression that
-    matches wherever `pattern` does and is cheaper to look for. Without either, `pattern` itself is looked for.
+    `anchors` are literals (any case) of which every match holds at least one, and stand for `prefilter`: an expression
+    that matches wherever `pattern` does and is cheaper to look for. Without either, `pattern` itself is looked for.
 
     `opening` is worth its while where a match may begin with nearly any letter: an expression that every match begins
-    with, within which what `gate` looks for begins; `pattern` is tried where it matches.
+    with, within which what `prefilter` looks for begins; `pattern` is tried where it matches.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Rule:
     alone_score: float | None = None
     fewest_digits: int = 0
     anchors: tuple[str, ...] = ()
-    gate: str | None = None
+    prefilter: str | None = None
     opening: str | None = None
     not_after: str = r"\w"
     not_before: str = r"\w"
@@ -54,7 +54,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Example:
+class DetectorExample:
     """A text in which every value that must be found is written `[[value]]`; `key` is the field it came in."""
 
     marked: str
@@ -77,14 +77,14 @@ class Detector:
 
     `labels` are the words that name the value, in lower case, in any language; a label of several words holds spaces,
     one that ends in `*` stands for every word that begins so (at least four characters). `against` are words that speak
-    against it wherever they stand near. `examples` and `counter_examples` are strings or `Example`s; the conformance
-    test reads them. `sources` name the standard or the vendor's page that the rules follow.
+    against it wherever they stand near. `examples` and `counter_examples` are strings or `DetectorExample`s; the
+    conformance test reads them. `sources` name the standard or the vendor's page that the rules follow.
     """
 
     entity: str
     rules: tuple[Rule, ...]
-    examples: tuple[str | Example, ...]
-    counter_examples: tuple[str | Example, ...]
+    examples: tuple[str | DetectorExample, ...]
+    counter_examples: tuple[str | DetectorExample, ...]
     sources: tuple[str, ...]
     labels: tuple[str, ...] = ()
     against: tuple[str, ...] = ()

@@ -3,46 +3,46 @@
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
-from vestibule.detection.allow_list import allowance_of
+from vestibule.detection.allow_list import build_allow_list
 from vestibule.detection.catalogue import list_detectors
 from vestibule.detection.context.context import doubt_of
-from vestibule.detection.context.label_index import Lexicon
+from vestibule.detection.context.label_index import LabelIndex
 from vestibule.detection.context.reference_words import REFERENCE_WORDS
 from vestibule.detection.errors import TextTooLarge
 from vestibule.detection.finding import Explanation, Finding
 from vestibule.detection.matching import WHOLE_TEXT_CHARS, Matcher
 from vestibule.detection.normalization.decoding import decode_base64, decode_form
-from vestibule.detection.normalization.unicode import fold, is_plain
-from vestibule.detection.options import DEFAULTS, Options
-from vestibule.detection.prefilter.compiled_cache import GateCache
-from vestibule.detection.prefilter.prefilter import BASE64, Fired, Gates
-from vestibule.detection.prefilter.regex_analysis import ShapeBook
+from vestibule.detection.normalization.unicode import is_plain, normalize
+from vestibule.detection.options import DEFAULTS, ScannerOptions
+from vestibule.detection.prefilter.compiled_cache import CompiledCache
+from vestibule.detection.prefilter.prefilter import BASE64, Fired, Prefilter
+from vestibule.detection.prefilter.regex_analysis import RegexAnalysisCache
 from vestibule.detection.resolution import resolve
 from vestibule.detection.rules import Detector
-from vestibule.detection.scoring import MAX_KEY_CHARS, Lead, Passage, judge
-from vestibule.detection.time_budget import Clock
+from vestibule.detection.scoring import MAX_KEY_CHARS, KeyContext, ScanPassage, judge
+from vestibule.detection.time_budget import TimeBudget
 
 # Expressions from this length on take two milliseconds and more to compile.
 SLOW_TO_COMPILE_CHARS = 300
-_NO_LEAD = Lead("", ())
+_NO_LEAD = KeyContext("", ())
 
 
 class Scanner:
     """Looks for personal data and secrets; built once, then shared by any number of threads."""
 
-    def __init__(self, detectors: Sequence[Detector], options: Options) -> None:
+    def __init__(self, detectors: Sequence[Detector], options: ScannerOptions) -> None:
         self._options = options
-        cache = GateCache(options.cache_dir)
+        cache = CompiledCache(options.cache_dir)
         self._matchers = _matchers(detectors, options, cache)
-        self._lexicon = Lexicon(_labels(detectors))
-        self._gates = Gates(self._matchers, cache)
+        self._label_index = LabelIndex(_labels(detectors))
+        self._prefilter = Prefilter(self._matchers, cache)
         cache.clear_unused()
-        self._is_allowed: Callable[[Explanation, str], bool] | None = allowance_of(options)
+        self._is_allowed: Callable[[Explanation, str], bool] | None = build_allow_list(options)
         self._max_chars = options.max_text_chars
         self._lead_of = lru_cache(maxsize=1_024)(self._make_lead)
 
     @classmethod
-    def from_settings(cls, settings: Options | None = None) -> "Scanner":
+    def from_settings(cls, settings: ScannerOptions | None = None) -> "Scanner":
         """Build a scanner with every detector that the settings leave switched on."""
         options = settings or DEFAULTS
         return cls([detector for detector in list_detectors(options) if _is_on(detector, options)], options)
@@ -51,9 +51,9 @@ class Scanner:
         """Compile now what would keep the first texts waiting longest; the rest takes a millisecond or two each."""
         for matcher in self._matchers:
             if len(matcher.rule.pattern) >= SLOW_TO_COMPILE_CHARS:
-                matcher.prepare(Clock(0))
+                matcher.prepare(TimeBudget(0))
         # The gates get their scratch space in this thread, whatever the limits are.
-        self._gates.fire("card 4111 1111 1111 1111", "")
+        self._prefilter.fire("card 4111 1111 1111 1111", "")
 
     def scan(self, text: str, *, key: str | None = None) -> list[Finding]:
         """Find everything in `text`, in order and without overlap; `key` is the name of the field it came in.
@@ -77,7 +77,7 @@ class Scanner:
         if is_plain(text):
             found = self._search(text, key)
             return self._choose(text, found) if found else found
-        folded = fold(text)
+        folded = normalize(text)
         found = []
         for explanation in self._search(folded.text, key):
             start, end = folded.span(explanation.finding.start, explanation.finding.end)
@@ -94,18 +94,18 @@ class Scanner:
         """Find in a plain text and one level below it; overlaps are not resolved yet."""
         lead = self._lead_of(key[-MAX_KEY_CHARS:]) if key else _NO_LEAD
         # The gate takes no time worth measuring on a short text, and most let nothing fire.
-        clock = Clock(self._options.scan_budget_ms) if len(text) > WHOLE_TEXT_CHARS else None
-        fired = self._gates.fire(text, lead.text, clock)
+        clock = TimeBudget(self._options.scan_budget_ms) if len(text) > WHOLE_TEXT_CHARS else None
+        fired = self._prefilter.fire(text, lead.text, clock)
         may_be_form = "%" in text or ("+" in text and "=" in text)
         if not fired and not may_be_form:
             return []
-        clock = clock or Clock(self._options.scan_budget_ms)
+        clock = clock or TimeBudget(self._options.scan_budget_ms)
         layers = list(decode_base64(text)) if fired.pop(BASE64, None) else []
         found = self._match(text, lead, fired, clock) if fired else []
         if may_be_form and (form := decode_form(text)):
             layers.append(form)
         for layer in layers:
-            fired = self._gates.fire(layer.text, lead.text, clock)
+            fired = self._prefilter.fire(layer.text, lead.text, clock)
             fired.pop(BASE64, None)
             for explanation in self._match(layer.text, lead, fired, clock):
                 start, end = layer.span(explanation.finding.start, explanation.finding.end)
@@ -113,8 +113,8 @@ class Scanner:
                 found.append(explanation._replace(finding=finding, decoded_from=layer.kind))
         return found
 
-    def _match(self, text: str, lead: Lead, fired: Fired, clock: Clock) -> list[Explanation]:
-        passage = Passage(text, lead, self._lexicon)
+    def _match(self, text: str, lead: KeyContext, fired: Fired, clock: TimeBudget) -> list[Explanation]:
+        passage = ScanPassage(text, lead, self._label_index)
         shift = len(lead.text)
         whole = passage.text
         is_short = len(whole) <= WHOLE_TEXT_CHARS
@@ -128,33 +128,35 @@ class Scanner:
                     found.append(explanation)
         return found
 
-    def _make_lead(self, key: str) -> Lead:
-        text = f"{fold(key).text}: "
-        return Lead(text, tuple(self._lexicon.find(text)))
+    def _make_lead(self, key: str) -> KeyContext:
+        text = f"{normalize(key).text}: "
+        return KeyContext(text, tuple(self._label_index.find(text)))
 
 
-def _matchers(detectors: Sequence[Detector], options: Options, cache: GateCache) -> list[Matcher]:
+def _matchers(detectors: Sequence[Detector], options: ScannerOptions, cache: CompiledCache) -> list[Matcher]:
     topics: dict[str, list[int]] = {}
     for topic, detector in enumerate(detectors):
         topics.setdefault(detector.entity, []).append(topic)
     siblings = {entity: frozenset(numbers) for entity, numbers in topics.items()}
     rules = [rule for detector in detectors for rule in detector.rules]
-    shapes = ShapeBook((pattern for rule in rules for pattern in (rule.pattern, rule.gate) if pattern), cache)
+    analyses = RegexAnalysisCache(
+        (pattern for rule in rules for pattern in (rule.pattern, rule.prefilter) if pattern), cache
+    )
     matchers = []
     for topic, detector in enumerate(detectors):
         for rule in detector.rules:
-            matcher = Matcher(detector, rule, topic, _threshold(detector, options), shapes)
+            matcher = Matcher(detector, rule, topic, _threshold(detector, options), analyses)
             matcher.siblings = siblings[detector.entity]
             if matcher.can_pass():
                 matchers.append(matcher)
     return matchers
 
 
-def _threshold(detector: Detector, options: Options) -> float:
+def _threshold(detector: Detector, options: ScannerOptions) -> float:
     return options.thresholds.get(detector.entity, detector.threshold)
 
 
-def _is_on(detector: Detector, options: Options) -> bool:
+def _is_on(detector: Detector, options: ScannerOptions) -> bool:
     is_wanted = options.entities is None or detector.entity in options.entities
     return is_wanted and detector.entity not in options.ignored_entities
 

@@ -3,8 +3,8 @@
 import re
 from typing import NamedTuple
 
-from vestibule.detection.context.context import NOTHING, Surroundings, Verdict
-from vestibule.detection.context.label_index import Label, Lexicon
+from vestibule.detection.context.context import NOTHING, ContextScorer, ContextVerdict
+from vestibule.detection.context.label_index import Label, LabelIndex
 from vestibule.detection.finding import Explanation, Finding
 from vestibule.detection.matching import Matcher
 
@@ -17,24 +17,24 @@ _UUID = re.compile(
 _UUID_CHARS = 36
 
 
-class Lead(NamedTuple):
+class KeyContext(NamedTuple):
     """The name of a field as a label would stand before its value, and the labels in it."""
 
     text: str
     labels: tuple[Label, ...]
 
 
-class Passage:
+class ScanPassage:
     """A text with its lead before it: offsets into `text` are `len(lead)` more than those into the value."""
 
-    __slots__ = ("_alone", "_key_labels", "_reading", "_surroundings", "lead", "text")
+    __slots__ = ("_alone", "_context_scorer", "_key_labels", "_reading", "lead", "text")
 
-    def __init__(self, value: str, lead: Lead, lexicon: Lexicon) -> None:
+    def __init__(self, value: str, lead: KeyContext, label_index: LabelIndex) -> None:
         self.lead = lead.text
         self.text = lead.text + value
-        self._reading = lexicon.read(self.text)
+        self._reading = label_index.read(self.text)
         self._key_labels = lead.labels
-        self._surroundings: dict[tuple[int, int], Surroundings] = {}
+        self._context_scorer: dict[tuple[int, int], ContextScorer] = {}
         self._alone: tuple[int, int] | None = None
 
     def is_alone(self, span: tuple[int, int]) -> bool:
@@ -44,16 +44,16 @@ class Passage:
             self._alone = (len(self.text) - len(value.lstrip()), len(self.text.rstrip()))
         return span == self._alone
 
-    def weigh(self, matcher: Matcher, span: tuple[int, int]) -> Verdict:
+    def weigh(self, matcher: Matcher, span: tuple[int, int]) -> ContextVerdict:
         """Say for a rule what stands around the span, which is read once."""
-        found = self._surroundings.get(span)
+        found = self._context_scorer.get(span)
         if found is None:
-            found = Surroundings(self._reading, self.text, *span, self._key_labels)
-            self._surroundings[span] = found
+            found = ContextScorer(self._reading, self.text, *span, self._key_labels)
+            self._context_scorer[span] = found
         return found.weigh(matcher.topic, matcher.siblings, matcher.has_doubts)
 
 
-def judge(matcher: Matcher, passage: Passage, span: tuple[int, int]) -> Explanation | None:
+def judge(matcher: Matcher, passage: ScanPassage, span: tuple[int, int]) -> Explanation | None:
     """Score one match; None when it stays below the threshold."""
     rule = matcher.rule
     is_alone = rule.alone_score is not None and passage.is_alone(span)

@@ -5,7 +5,7 @@ from time import perf_counter
 from vestibule.detection.errors import ScanBudgetExceeded
 
 
-class Clock:
+class TimeBudget:
     """Runs from the moment it is made."""
 
     __slots__ = ("_budget_ms", "_deadline")

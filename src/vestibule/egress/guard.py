@@ -17,12 +17,12 @@ class DeliveryForbidden(DeliveryFailed):
     """It may not go there, now or later."""
 
 
-class AnswerTooLarge(DeliveryFailed):
+class ResponseTooLarge(DeliveryFailed):
     """The receiver took it, and answered more than is read."""
 
 
 @dataclass(frozen=True, slots=True)
-class OutgoingAnswer:
+class EgressResponse:
     """What a receiver answered."""
 
     status: int
@@ -30,7 +30,7 @@ class OutgoingAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class OutgoingGuard:
+class EgressGuard:
     """Schemes and hosts that are allowed (no host: all of the settings'), and whether addresses may be private."""
 
     schemes: frozenset[str]
@@ -84,14 +84,14 @@ class OutgoingGuard:
         if not 200 <= status < 300:
             raise DeliveryFailed(f"the answer was {status}")
 
-    def send(self, url: str, body: bytes, headers: Mapping[str, str], most_bytes: int = 0) -> OutgoingAnswer:
+    def send(self, url: str, body: bytes, headers: Mapping[str, str], most_bytes: int = 0) -> EgressResponse:
         """Post `body` and return the answer, whatever its status, with a body of at most `most_bytes`.
 
         With none, the body is not read. Redirects are not followed.
 
         Raises:
             DeliveryForbidden: it may not go there.
-            AnswerTooLarge: the answer has more than `most_bytes`.
+            ResponseTooLarge: the answer has more than `most_bytes`.
             DeliveryFailed: nobody answered in time.
         """
         parts = urlsplit(url)
@@ -110,7 +110,7 @@ def _is_public(address: str) -> bool:
 
 async def _post(  # noqa: PLR0917 - as they come
     url: str, address: str, body: bytes, headers: Mapping[str, str], timeout_s: float, most_bytes: int
-) -> OutgoingAnswer:
+) -> EgressResponse:
     import aiohttp  # noqa: PLC0415 - only those who notify pay for it
     from aiohttp.abc import AbstractResolver, ResolveResult  # noqa: PLC0415
 
@@ -139,7 +139,7 @@ async def _post(  # noqa: PLR0917 - as they come
             aiohttp.ClientSession(connector=connector, **options) as session,
             session.post(url, data=body, headers=plain, allow_redirects=False) as answer,
         ):
-            return OutgoingAnswer(answer.status, await _read(answer.content, most_bytes) if most_bytes else b"")
+            return EgressResponse(answer.status, await _read(answer.content, most_bytes) if most_bytes else b"")
     except TimeoutError as error:
         raise DeliveryFailed("no answer in time") from error
     except aiohttp.ClientError as error:
@@ -152,6 +152,6 @@ async def _read(content: Any, most_bytes: int) -> bytes:
     async for part in content.iter_chunked(64 * 1024):
         size += len(part)
         if size > most_bytes:
-            raise AnswerTooLarge("the answer is too large")
+            raise ResponseTooLarge("the answer is too large")
         parts.append(part)
     return b"".join(parts)

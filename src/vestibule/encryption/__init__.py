@@ -1,13 +1,13 @@
 """Keeps what came in unreadable where it lies: sealed content, keyed fingerprints, reversible tokens and the keys."""
 
-from vestibule.encryption.cipher import Sealer, key_id_of
+from vestibule.encryption.cipher import Cipher, key_id_of
 from vestibule.encryption.errors import (
-    CannotOpen,
+    DecryptionFailed,
+    EncryptionError,
     KeyRefused,
     KeyRingUnreadable,
-    SealingError,
     TokenKeyRetired,
-    UnknownToken,
+    UnrecognizedToken,
 )
 from vestibule.encryption.fingerprint import Fingerprinter
 from vestibule.encryption.key_file import (
@@ -19,11 +19,14 @@ from vestibule.encryption.key_file import (
     retire_key,
 )
 from vestibule.encryption.key_ring import Key, KeyRing, KeyRingSource, KeyState, Purpose
-from vestibule.encryption.settings import SealingSettings
+from vestibule.encryption.settings import EncryptionSettings
 from vestibule.encryption.tokens import Tokenizer
 
 __all__ = [
-    "CannotOpen",
+    "Cipher",
+    "DecryptionFailed",
+    "EncryptionError",
+    "EncryptionSettings",
     "Fingerprinter",
     "Key",
     "KeyRefused",
@@ -33,12 +36,9 @@ __all__ = [
     "KeyRingUnreadable",
     "KeyState",
     "Purpose",
-    "Sealer",
-    "SealingError",
-    "SealingSettings",
     "TokenKeyRetired",
     "Tokenizer",
-    "UnknownToken",
+    "UnrecognizedToken",
     "add_key",
     "create_key_ring",
     "find_old_key",

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from vestibule.encryption.errors import CannotOpen
+from vestibule.encryption.errors import DecryptionFailed
 from vestibule.encryption.key_ring import KEY_ID_BYTES, Key, KeyRingSource, Purpose
 
 # An envelope: version, key id, salt, nonce, then ciphertext and tag.
@@ -24,11 +24,11 @@ TAG_BYTES = 16
 _SALT_AT = len(VERSION) + KEY_ID_BYTES
 _NONCE_AT = _SALT_AT + SALT_BYTES
 HEADER_BYTES = _NONCE_AT + NONCE_BYTES
-LEAST_ENVELOPE_BYTES = HEADER_BYTES + TAG_BYTES
+MIN_ENVELOPE_BYTES = HEADER_BYTES + TAG_BYTES
 
 # SP 800-38D, 8.3: at most 2^32 random nonces a key. A derived key is given up long before.
-SEALS_A_DERIVED_KEY = 2**28
-OPENED_KEYS_KEPT = 4096
+ENCRYPTIONS_PER_DERIVED_KEY = 2**28
+DERIVED_KEYS_CACHED = 4096
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class _Derived:
     uses: "count[int]"
 
 
-class Sealer:
+class Cipher:
     """Seals what belongs to one `realm` ("database", "queue"): nothing sealed for one opens in another.
 
     Each instance seals with a key that it derives from the ring's active key and a salt of its own, so that the bound
@@ -51,20 +51,20 @@ class Sealer:
     def __init__(self, ring: KeyRingSource, realm: str) -> None:
         self._ring = ring
         self._info = b"vestibule/seal/1/" + realm.encode()
-        self._cipher = lru_cache(OPENED_KEYS_KEPT)(self._derive)
-        self._sealing: _Derived | None = None
+        self._cipher = lru_cache(DERIVED_KEYS_CACHED)(self._derive)
+        self._encrypting: _Derived | None = None
 
-    def seal(self, content: bytes, place: bytes = b"") -> bytes:
+    def encrypt(self, content: bytes, place: bytes = b"") -> bytes:
         """Return `content` in an envelope that opens only with the same `place`."""
-        derived = self._sealing_key()
+        derived = self._encryption_key()
         header = derived.header + os.urandom(NONCE_BYTES)
         return header + derived.cipher.encrypt(header[_NONCE_AT:], content, header + place)
 
-    def open(self, envelope: bytes, place: bytes = b"") -> bytes:
+    def decrypt(self, envelope: bytes, place: bytes = b"") -> bytes:
         """Return what was sealed.
 
         Raises:
-            CannotOpen: it was not sealed here, was changed, stood in another place, or its key is not in the ring.
+            DecryptionFailed: it was not encrypted here, was changed or moved, or its key is not in the ring.
         """
         key_id = key_id_of(envelope)
         cipher = self._cipher(self._secret(key_id), envelope[_SALT_AT:_NONCE_AT])
@@ -72,27 +72,27 @@ class Sealer:
         try:
             return cipher.decrypt(header[_NONCE_AT:], envelope[HEADER_BYTES:], header + place)
         except InvalidTag:
-            raise CannotOpen("it was changed, or stands in another place than it was sealed for") from None
+            raise DecryptionFailed("it was changed, or stands in another place than it was sealed for") from None
 
     def is_current(self, envelope: bytes) -> bool:
         """Say whether the key that is active now has sealed it."""
         return key_id_of(envelope) == self._ring.current().active(Purpose.DATA).id
 
-    def _sealing_key(self) -> _Derived:
+    def _encryption_key(self) -> _Derived:
         key = self._ring.current().active(Purpose.DATA)
-        derived = self._sealing
-        if derived is None or derived.key.id != key.id or next(derived.uses) >= SEALS_A_DERIVED_KEY:
+        derived = self._encrypting
+        if derived is None or derived.key.id != key.id or next(derived.uses) >= ENCRYPTIONS_PER_DERIVED_KEY:
             salt = os.urandom(SALT_BYTES)
             header = VERSION + bytes.fromhex(key.id) + salt
-            derived = self._sealing = _Derived(key, header, self._derive(key.material, salt), count())
+            derived = self._encrypting = _Derived(key, header, self._derive(key.material, salt), count())
         return derived
 
     def _secret(self, key_id: str) -> bytes:
         key = self._ring.current().find(Purpose.DATA, key_id) or self._ring.reload().find(Purpose.DATA, key_id)
         if key is None:
-            raise CannotOpen(f"the ring has no data key {key_id}")
+            raise DecryptionFailed(f"the ring has no data key {key_id}")
         if key.secret is None:
-            raise CannotOpen(f"the data key {key_id} was retired")
+            raise DecryptionFailed(f"the data key {key_id} was retired")
         return key.secret
 
     def _derive(self, secret: bytes, salt: bytes) -> AESGCM:
@@ -103,8 +103,8 @@ def key_id_of(envelope: bytes) -> str:
     """Return the id of the key that an envelope names.
 
     Raises:
-        CannotOpen: it is no envelope.
+        DecryptionFailed: it is no envelope.
     """
-    if len(envelope) < LEAST_ENVELOPE_BYTES or not envelope.startswith(VERSION):
-        raise CannotOpen("it is not sealed")
+    if len(envelope) < MIN_ENVELOPE_BYTES or not envelope.startswith(VERSION):
+        raise DecryptionFailed("it is not sealed")
     return envelope[len(VERSION) : _SALT_AT].hex()

@@ -6,7 +6,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
-class SealingSettings(BaseSettings):
+class EncryptionSettings(BaseSettings):
     """Where the keys are."""
 
     # As in ServiceSettings: where both are inherited from, the last of the two decides.

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from vestibule.encryption.errors import TokenKeyRetired, UnknownToken
+from vestibule.encryption.errors import TokenKeyRetired, UnrecognizedToken
 from vestibule.encryption.key_ring import Key, KeyRingSource, Purpose
 
 ENTITY = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
@@ -48,18 +48,18 @@ class Tokenizer:
         """Return the value that a token stands for.
 
         Raises:
-            UnknownToken: it is no token of this tenant, or was changed.
+            UnrecognizedToken: it is no token of this tenant, or was changed.
             TokenKeyRetired: it was one, and its key was retired.
         """
         parts = TOKEN.fullmatch(token)
         if parts is None:
-            raise UnknownToken("The text is not a token.")
+            raise UnrecognizedToken("The text is not a token.")
         secret = self._secret(parts["key_id"])
         try:
-            sealed = _decode(parts["sealed"])
-            opened = self._cipher(secret).decrypt(sealed, _associated(parts["entity"], tenant))
+            encrypted = _decode(parts["sealed"])
+            opened = self._cipher(secret).decrypt(encrypted, _associated(parts["entity"], tenant))
         except (InvalidTag, ValueError):
-            raise UnknownToken("It is not a token that was made here for this tenant.") from None
+            raise UnrecognizedToken("It is not a token that was made here for this tenant.") from None
         return opened.decode("utf-8", "surrogatepass")
 
     def is_rotated(self, token: str) -> bool:
@@ -71,13 +71,13 @@ class Tokenizer:
         if not ENTITY.fullmatch(entity):
             raise ValueError("an entity is named by capitals, digits and underscores")
         content = value.encode("utf-8", "surrogatepass")
-        sealed = self._cipher(key.material).encrypt(content, _associated(entity, tenant))
-        return f"<{entity}.v1.{key.id}.{base64.b32encode(sealed).decode().rstrip('=')}>"
+        encrypted = self._cipher(key.material).encrypt(content, _associated(entity, tenant))
+        return f"<{entity}.v1.{key.id}.{base64.b32encode(encrypted).decode().rstrip('=')}>"
 
     def _secret(self, key_id: str) -> bytes:
         key = self._ring.current().find(Purpose.TOKEN, key_id) or self._ring.reload().find(Purpose.TOKEN, key_id)
         if key is None:
-            raise UnknownToken("It is not a token that was made here for this tenant.")
+            raise UnrecognizedToken("It is not a token that was made here for this tenant.")
         if key.secret is None:
             raise TokenKeyRetired("The key of this token was retired; what it stood for cannot be revealed any more.")
         return key.secret

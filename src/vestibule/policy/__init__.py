@@ -7,7 +7,7 @@ says what another policy would have decided, and `receipts` signs what a caller 
 
 from vestibule.policy.action import Action, Severity
 from vestibule.policy.decision import Decision, Found, Judged, Outcome, Situation
-from vestibule.policy.errors import PolicyBroken
+from vestibule.policy.errors import InvalidPolicy
 from vestibule.policy.policy import Policy
 from vestibule.policy.vocabulary import Vocabulary
 
@@ -15,10 +15,10 @@ __all__ = [
     "Action",
     "Decision",
     "Found",
+    "InvalidPolicy",
     "Judged",
     "Outcome",
     "Policy",
-    "PolicyBroken",
     "Severity",
     "Situation",
     "Vocabulary",

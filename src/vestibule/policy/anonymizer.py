@@ -15,7 +15,7 @@ Replace = Callable[[str, str], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
+class AnonymizerOperators:
     """How to hash and to tokenize: each takes a value and its entity and returns what stands in its place."""
 
     hash: Replace
@@ -29,7 +29,7 @@ class _Piece(NamedTuple):
     action: Action
 
 
-def treat(text: str, judged: Iterable[Judged], tools: Tools) -> str:
+def anonymize(text: str, judged: Iterable[Judged], tools: AnonymizerOperators) -> str:
     """Return `text` with every finding replaced that is to be; where findings overlap, the strictest action counts."""
     parts: list[str] = []
     at = 0
@@ -46,7 +46,7 @@ def mask(value: str) -> str:
     return "*" * (len(value) - KEPT_CHARS) + value[-KEPT_CHARS:]
 
 
-def _replacement(value: str, piece: _Piece, tools: Tools) -> str:
+def _replacement(value: str, piece: _Piece, tools: AnonymizerOperators) -> str:
     match piece.action:
         case Action.MASK:
             return mask(value)

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from vestibule.policy.action import Action, Severity
-from vestibule.policy.errors import PolicyBroken
-from vestibule.policy.rule import Rule, Scope
-from vestibule.policy.toml_positions import Places, line_in_message
+from vestibule.policy.errors import InvalidPolicy
+from vestibule.policy.rule import PolicyRule, Scope
+from vestibule.policy.toml_positions import TomlPositions, line_in_message
 from vestibule.policy.vocabulary import Vocabulary
 
 MAX_FILE_BYTES = 1024 * 1024
@@ -59,22 +59,22 @@ class PolicyDocument(_Strict):
     tenants: Mapping[str, str] = {}
 
 
-class Reading:
+class DocumentReader:
     """One reading of a policy file, with its mistakes placed."""
 
     def __init__(self, path: Path, text: str, vocabulary: Vocabulary) -> None:
         self._path = path
         self._text = text
-        self._places = Places(text)
+        self._places = TomlPositions(text)
         self._vocabulary = vocabulary
         self.document = self._parse()
         self.groups = self._check_groups()
 
-    def rules(self) -> list[Rule]:
+    def rules(self) -> list[PolicyRule]:
         """Return what the file says, one rule for each combination of its conditions.
 
         Raises:
-            PolicyBroken: it uses a name that nothing goes by, or a rule that says nothing.
+            InvalidPolicy: it uses a name that nothing goes by, or a rule that says nothing.
         """
         rules = [*self._default(), *self._by_entity(), *self._with_conditions()]
         if len(rules) > MAX_RULES:
@@ -86,7 +86,7 @@ class Reading:
             return PolicyDocument.model_validate(tomllib.loads(self._text))
         except tomllib.TOMLDecodeError as error:
             message = str(error)
-            raise PolicyBroken(self._path, line_in_message(message, self._text), f"no TOML: {message}") from None
+            raise InvalidPolicy(self._path, line_in_message(message, self._text), f"no TOML: {message}") from None
         except ValidationError as error:
             mistake = error.errors()[0]
             raise self._mistake(mistake["loc"], _reason(mistake)) from None
@@ -102,15 +102,15 @@ class Reading:
                     raise self._mistake(("groups", name), f"nothing is called {entity}{hint}")
         return {**known.groups, **{name: frozenset(given) for name, given in self.document.groups.items()}}
 
-    def _default(self) -> Iterator[Rule]:
+    def _default(self) -> Iterator[PolicyRule]:
         if self.document.default != Treatment():
             yield self._rule(Scope(), self.document.default, ("default",))
 
-    def _by_entity(self) -> Iterator[Rule]:
+    def _by_entity(self) -> Iterator[PolicyRule]:
         for name, treatment in self.document.entities.items():
             yield self._rule(self._scope_of(name, ("entities", name)), treatment, ("entities", name))
 
-    def _with_conditions(self) -> Iterator[Rule]:
+    def _with_conditions(self) -> Iterator[PolicyRule]:
         for number, rule in enumerate(self.document.rules):
             self._check_rule(rule, number)
             for entity in rule.entities or (None,):
@@ -143,33 +143,33 @@ class Reading:
             return Scope(group=name)
         raise self._mistake(way, f"nothing is called {name}{self._vocabulary.suggest(name)}")
 
-    def _rule(self, scope: Scope, treatment: Treatment, way: tuple[str | int, ...]) -> Rule:
+    def _rule(self, scope: Scope, treatment: Treatment, way: tuple[str | int, ...]) -> PolicyRule:
         line = self._places.line_of(way)
         origin = f"{self._path.name}, line {line}" if line else self._path.name
-        return Rule(scope, origin, 1, treatment.action, treatment.threshold, treatment.severity)
+        return PolicyRule(scope, origin, 1, treatment.action, treatment.threshold, treatment.severity)
 
-    def _mistake(self, way: tuple[str | int, ...], reason: str) -> PolicyBroken:
-        return PolicyBroken(self._path, self._places.line_of(way), reason)
+    def _mistake(self, way: tuple[str | int, ...], reason: str) -> InvalidPolicy:
+        return InvalidPolicy(self._path, self._places.line_of(way), reason)
 
 
-def read_document(path: Path, vocabulary: Vocabulary) -> Reading:
+def read_document(path: Path, vocabulary: Vocabulary) -> DocumentReader:
     """Return what stands in the policy file `path`.
 
     Raises:
-        PolicyBroken: it cannot be read, or it is no policy.
+        InvalidPolicy: it cannot be read, or it is no policy.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise PolicyBroken(path, None, f"it cannot be read: {error.strerror}") from None
+        raise InvalidPolicy(path, None, f"it cannot be read: {error.strerror}") from None
     if len(content) > MAX_FILE_BYTES:
-        raise PolicyBroken(path, None, f"larger than {MAX_FILE_BYTES:,} bytes")
+        raise InvalidPolicy(path, None, f"larger than {MAX_FILE_BYTES:,} bytes")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise PolicyBroken(path, line, "it is not UTF-8") from None
-    return Reading(path, text, vocabulary)
+        raise InvalidPolicy(path, line, "it is not UTF-8") from None
+    return DocumentReader(path, text, vocabulary)
 
 
 def _reason(mistake: Any) -> str:

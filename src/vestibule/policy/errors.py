@@ -3,7 +3,7 @@
 from pathlib import Path
 
 
-class PolicyBroken(ValueError):
+class InvalidPolicy(ValueError):
     """A policy file is no policy; says where and why. Of what stands in the file, only names are repeated."""
 
     def __init__(self, path: Path, line: int | None, reason: str) -> None:

@@ -10,8 +10,8 @@ from vestibule.contracts.identity import DEFAULT_TENANT
 from vestibule.policy.action import Action
 from vestibule.policy.decision import Decision, Findings, Found, Judged, Situation, Verdict
 from vestibule.policy.document import read_document
-from vestibule.policy.rule import Rule, Scope
-from vestibule.policy.rule_index import Row, Table
+from vestibule.policy.rule import PolicyRule, Scope
+from vestibule.policy.rule_index import Row, RuleIndex
 from vestibule.policy.vocabulary import Vocabulary
 
 KEY_FIELD, OPTIONS_FIELD = "key", "options"
@@ -22,24 +22,24 @@ VERSION_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Beneath:
+class FallbackPolicy:
     """What holds where no rule of the file does: the settings, and beneath them what is built in."""
 
     default: Action = Action.BLOCK
     by_entity: Mapping[str, Action] = field(default_factory=dict)
 
-    def rules(self, vocabulary: Vocabulary) -> list[Rule]:
+    def rules(self, vocabulary: Vocabulary) -> list[PolicyRule]:
         """Return them as rules.
 
         Raises:
             ValueError: the settings name an entity that does not exist.
         """
-        rules = [Rule(Scope(), "VESTIBULE_POLICY or built in", 0, self.default)]
+        rules = [PolicyRule(Scope(), "VESTIBULE_POLICY or built in", 0, self.default)]
         for name, action in self.by_entity.items():
             if name not in vocabulary.entities and name not in vocabulary.groups:
                 raise ValueError(f"VESTIBULE_ENTITY_POLICY: nothing is called {name}{vocabulary.suggest(name)}")
             scope = Scope(entity=name) if name in vocabulary.entities else Scope(group=name)
-            rules.append(Rule(scope, "VESTIBULE_ENTITY_POLICY", 0, action))
+            rules.append(PolicyRule(scope, "VESTIBULE_ENTITY_POLICY", 0, action))
         return rules
 
 
@@ -48,7 +48,7 @@ class Policy:
 
     def __init__(
         self,
-        rules: Iterable[Rule],
+        rules: Iterable[PolicyRule],
         groups: Mapping[str, frozenset[str]],
         *,
         is_dry_run: bool = False,
@@ -60,29 +60,29 @@ class Policy:
         self.is_dry_run = is_dry_run
         self.path = path
         self._tenants = tenants or {}
-        self._table = Table(self.rules, groups)
+        self._table = RuleIndex(self.rules, groups)
         self.version = _version_of(self.rules, groups, is_dry_run, self._tenants)
         self._clean = Decision(self.version)
 
     @classmethod
-    def built_in(cls, vocabulary: Vocabulary, beneath: Beneath | None = None) -> "Policy":
+    def built_in(cls, vocabulary: Vocabulary, beneath: FallbackPolicy | None = None) -> "Policy":
         """Return the policy that holds without a file.
 
         Raises:
             ValueError: the settings name an entity that does not exist.
         """
-        return cls((beneath or Beneath()).rules(vocabulary), vocabulary.groups)
+        return cls((beneath or FallbackPolicy()).rules(vocabulary), vocabulary.groups)
 
     @classmethod
-    def read(cls, path: Path, vocabulary: Vocabulary, beneath: Beneath | None = None) -> "Policy":
+    def read(cls, path: Path, vocabulary: Vocabulary, beneath: FallbackPolicy | None = None) -> "Policy":
         """Return the policy in the file `path`.
 
         Raises:
-            PolicyBroken: it cannot be read, or it is no policy.
+            InvalidPolicy: it cannot be read, or it is no policy.
             ValueError: the settings beneath it name an entity that does not exist.
         """
         reading = read_document(path, vocabulary)
-        rules = [*(beneath or Beneath()).rules(vocabulary), *reading.rules()]
+        rules = [*(beneath or FallbackPolicy()).rules(vocabulary), *reading.rules()]
         document = reading.document
         return cls(rules, reading.groups, is_dry_run=document.dry_run, tenants=document.tenants, path=path)
 
@@ -126,7 +126,7 @@ class Policy:
 
 
 def _version_of(
-    rules: Sequence[Rule], groups: Mapping[str, frozenset[str]], is_dry_run: bool, tenants: Mapping[str, str]
+    rules: Sequence[PolicyRule], groups: Mapping[str, frozenset[str]], is_dry_run: bool, tenants: Mapping[str, str]
 ) -> str:
     """Return the start of the SHA-256 of what the rules say, whatever order and lines they stand in."""
     said = sorted(

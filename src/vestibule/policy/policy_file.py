@@ -4,30 +4,30 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from vestibule.policy.errors import PolicyBroken
-from vestibule.policy.policy import Beneath, Policy
+from vestibule.policy.errors import InvalidPolicy
+from vestibule.policy.policy import FallbackPolicy, Policy
 from vestibule.policy.vocabulary import Vocabulary
 
 LOOK_EVERY_S = 0.5
 
 Stamp = tuple[int, int, int]
 ChangeHandler = Callable[[Policy], Awaitable[None]]
-BreakageHandler = Callable[[PolicyBroken], Awaitable[None]]
+BreakageHandler = Callable[[InvalidPolicy], Awaitable[None]]
 
 
-class PolicySource:
+class PolicyFile:
     """Reads a policy file and looks at it again and again. Asking for `current` costs nothing.
 
     A file that may be missing (`is_optional`) leaves the built-in policy where it is; one that was named may not.
     """
 
     def __init__(
-        self, path: Path, vocabulary: Vocabulary, beneath: Beneath | None = None, *, is_optional: bool = True
+        self, path: Path, vocabulary: Vocabulary, beneath: FallbackPolicy | None = None, *, is_optional: bool = True
     ) -> None:
         """Read the policy for the first time.
 
         Raises:
-            PolicyBroken: the file is no policy, or missing although it was named.
+            InvalidPolicy: the file is no policy, or missing although it was named.
             ValueError: the settings beneath it name an entity that does not exist.
         """
         self._path = path
@@ -45,14 +45,14 @@ class PolicySource:
             try:
                 if await asyncio.to_thread(self.refresh):
                     await on_change(self.current)
-            except PolicyBroken as broken:
+            except InvalidPolicy as broken:
                 await on_breakage(broken)
 
     def refresh(self) -> bool:
         """Take over what is in the file now; say whether that changed the policy.
 
         Raises:
-            PolicyBroken: it is no policy; the last good one stays, and this file is not complained of again.
+            InvalidPolicy: it is no policy; the last good one stays, and this file is not complained of again.
         """
         stamp = self._look()
         # An editor may be replacing the file: it counts when it looks the same twice.

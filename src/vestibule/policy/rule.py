@@ -31,7 +31,7 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class PolicyRule:
     """What holds in a scope; None is left to less specific rules. `layer` 1 is the file, 0 what lies beneath it."""
 
     scope: Scope
@@ -41,7 +41,7 @@ class Rule:
     threshold: float | None = None
     severity: Severity | None = None
 
-    def is_narrower_than(self, other: "Rule") -> bool:
+    def is_narrower_than(self, other: "PolicyRule") -> bool:
         """Say whether this one holds over `other` wherever both apply.
 
         It does where its scope says all that the other's says, and more. Two rules of which each is the narrower in

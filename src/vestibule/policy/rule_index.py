@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from vestibule.policy.action import STRICTNESS, URGENCY, Action
 from vestibule.policy.decision import Situation, Verdict
-from vestibule.policy.rule import Rule
+from vestibule.policy.rule import PolicyRule
 
 # Callers cannot make it grow: what no rule names counts as the same. Rules alone could, in their product.
 MOST_VERDICTS = 50_000
@@ -12,10 +12,10 @@ MOST_VERDICTS = 50_000
 Row = tuple[str | None, str | None, str | None, str | None]
 
 
-class Table:
+class RuleIndex:
     """Answers what holds for an entity in a situation, at the cost of two look-ups however many rules there are."""
 
-    def __init__(self, rules: Iterable[Rule], groups: Mapping[str, frozenset[str]]) -> None:
+    def __init__(self, rules: Iterable[PolicyRule], groups: Mapping[str, frozenset[str]]) -> None:
         rules = list(rules)
         self._anything = [rule for rule in rules if not (rule.scope.entity or rule.scope.group)]
         self._by_entity = _by_entity(rules, groups)
@@ -54,7 +54,7 @@ class Table:
             verdict = self._verdicts[row, entity] = resolve(self._holding(row, entity))
         return verdict
 
-    def _holding(self, row: Row, entity: str) -> list[Rule]:
+    def _holding(self, row: Row, entity: str) -> list[PolicyRule]:
         token_id, token_name, route, prefix = row
         tokens = {None, token_id, token_name}
         return [
@@ -66,7 +66,7 @@ class Table:
         ]
 
 
-def resolve(rules: Sequence[Rule]) -> Verdict:
+def resolve(rules: Sequence[PolicyRule]) -> Verdict:
     """Return what several rules say together: each property comes from the narrowest rule that names it.
 
     Between equals the stricter decides: the stricter action, the lower threshold, the greater urgency.
@@ -84,12 +84,12 @@ def resolve(rules: Sequence[Rule]) -> Verdict:
     )
 
 
-def _narrowest(rules: Sequence[Rule]) -> list[Rule]:
+def _narrowest(rules: Sequence[PolicyRule]) -> list[PolicyRule]:
     return [rule for rule in rules if not any(other.is_narrower_than(rule) for other in rules)]
 
 
-def _by_entity(rules: Sequence[Rule], groups: Mapping[str, frozenset[str]]) -> dict[str, list[Rule]]:
-    found: dict[str, list[Rule]] = {}
+def _by_entity(rules: Sequence[PolicyRule], groups: Mapping[str, frozenset[str]]) -> dict[str, list[PolicyRule]]:
+    found: dict[str, list[PolicyRule]] = {}
     for rule in rules:
         if rule.scope.entity:
             found.setdefault(rule.scope.entity, []).append(rule)

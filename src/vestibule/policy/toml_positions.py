@@ -10,7 +10,7 @@ _KEY = re.compile(r"""^\s*(?P<key>[A-Za-z0-9_-]+|"[^"]*"|'[^']*')\s*[.=]""")
 Path = tuple[str | int, ...]
 
 
-class Places:
+class TomlPositions:
     """The lines of one document, by the way that leads to what stands there."""
 
     def __init__(self, text: str) -> None:

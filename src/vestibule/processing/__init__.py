@@ -5,12 +5,12 @@ How to write a processor
 One module that offers a `PROCESSOR`: an object with `name`, `description`, `examples` and `process(data)`. One that
 takes options names their model as `options` (inherit from `Options`), and its method is `process(data, options, job)`;
 `job` has the id of the work, the same at each attempt, on whose behalf it is done, and the means that a service fits
-out (`means`): the scanner with the policy, the guarded way out, and the other processors.
+out (`context`): the scanner with the policy, the guarded way out, and the other processors.
 """
 
 from vestibule.processing.catalogue import Sources, list_processors
 from vestibule.processing.errors import MAY_PASS, CannotProcess, InvalidProcessor, ProcessingInterrupted
-from vestibule.processing.ports import Answer, Inspection, Job, Means, WayOut
+from vestibule.processing.ports import EgressReply, HttpEgress, Inspection, Job, ProcessorContext
 from vestibule.processing.processor import (
     AnyProcessor,
     ConfigurableProcessor,
@@ -23,21 +23,21 @@ from vestibule.processing.registry import ProcessorRegistry, model_of
 
 __all__ = [
     "MAY_PASS",
-    "Answer",
     "AnyProcessor",
     "CannotProcess",
     "ConfigurableProcessor",
+    "EgressReply",
     "Example",
+    "HttpEgress",
     "Inspection",
     "InvalidProcessor",
     "Job",
-    "Means",
     "Options",
     "ProcessingInterrupted",
     "Processor",
+    "ProcessorContext",
     "ProcessorRegistry",
     "Sources",
-    "WayOut",
     "examples_of",
     "list_processors",
     "model_of",

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from vestibule.processing.ports import Answer
+from vestibule.processing.ports import EgressReply
 
 ECHO = "https://receiver.example/echo"
 
 
-class EchoingWayOut:
+class EchoEgress:
     """Knows one address, and keeps what went there."""
 
     def __init__(self) -> None:
@@ -17,8 +17,8 @@ class EchoingWayOut:
         """Let the one address pass."""
         return None if url == ECHO else "the one address that there is"
 
-    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> EgressReply:
         """Answer with what was sent."""
         assert url == ECHO  # noqa: S101 - anything else was refused before
         self.sent.append((body, headers))
-        return Answer(200, body)
+        return EgressReply(200, body)

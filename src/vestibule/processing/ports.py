@@ -1,6 +1,6 @@
 """What processors may need of the world: ports, which a service fills when it builds its registry.
 
-The room knows no scanner, no policy and no wire. `UNEQUIPPED` is for registries that only list and check; the doubles
+The room knows no scanner, no policy and no wire. `UNCONFIGURED` is for registries that only list and check; the doubles
 for tests are in `doubles`.
 """
 
@@ -34,21 +34,21 @@ class Inspection(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class EgressReply:
     """What a receiver answered."""
 
     status: int
     body: bytes
 
 
-class WayOut(Protocol):
+class HttpEgress(Protocol):
     """Sends data to addresses that the settings allow, and nowhere else."""
 
     def refusal_of(self, url: str) -> str | None:
         """Return why nothing may be sent to `url`, None where it may; names are not looked up for it."""
         ...
 
-    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> EgressReply:
         """Send `body` and return the answer, whatever its status.
 
         Raises:
@@ -59,7 +59,7 @@ class WayOut(Protocol):
         ...
 
 
-class Others(Protocol):
+class Processors(Protocol):
     """The other processors, for those that put several together."""
 
     @property
@@ -80,7 +80,7 @@ class Others(Protocol):
         ...
 
 
-class _Unequipped:
+class _Unconfigured:
     """Every port of a registry that nobody has fitted out."""
 
     def __getattr__(self, name: str) -> Any:
@@ -88,18 +88,18 @@ class _Unequipped:
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class ProcessorContext:
     """All that a processor may use beside its data."""
 
     inspection: Inspection
-    way_out: WayOut
-    others: Others
+    egress: HttpEgress
+    processors: Processors
 
 
-UNEQUIPPED = Means(_Unequipped(), _Unequipped(), _Unequipped())
+UNCONFIGURED = ProcessorContext(_Unconfigured(), _Unconfigured(), _Unconfigured())
 
 
-NOBODY = WorkOrigin()
+NO_ORIGIN = WorkOrigin()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,5 +107,5 @@ class Job:
     """One piece of work: its id, the same at each attempt, on whose behalf it is done, and what may be used for it."""
 
     id: str
-    origin: WorkOrigin = NOBODY
-    means: Means = UNEQUIPPED
+    origin: WorkOrigin = NO_ORIGIN
+    context: ProcessorContext = UNCONFIGURED

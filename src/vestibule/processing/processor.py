@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from vestibule.processing.ports import Job, Means
+from vestibule.processing.ports import Job, ProcessorContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +98,8 @@ __all__ = [
     "Example",
     "Examples",
     "Job",
-    "Means",
     "Options",
     "Processor",
+    "ProcessorContext",
     "examples_of",
 ]

@@ -10,7 +10,7 @@ from vestibule.contracts.errors import UnknownProcessor
 from vestibule.processing.catalogue import BUILT_IN, Sources, list_processors
 from vestibule.processing.errors import ResultNotText
 from vestibule.processing.options import Place, read_options, refuse_option
-from vestibule.processing.ports import UNEQUIPPED, Job, Means
+from vestibule.processing.ports import UNCONFIGURED, Job, ProcessorContext
 from vestibule.processing.processor import AnyProcessor, ConfigurableProcessor, Processor
 
 PLACE: Place = ("body", "options")
@@ -19,18 +19,18 @@ PLACE: Place = ("body", "options")
 class ProcessorRegistry:
     """All processors by name, and the means that they work with."""
 
-    def __init__(self, known: Iterable[AnyProcessor], means: Means = UNEQUIPPED) -> None:
+    def __init__(self, known: Iterable[AnyProcessor], context: ProcessorContext = UNCONFIGURED) -> None:
         self._processors = {processor.name: processor for processor in known}
-        self._means = replace(means, others=self)
+        self._context = replace(context, processors=self)
 
     @classmethod
-    def discover(cls, sources: Sources = BUILT_IN, means: Means = UNEQUIPPED) -> Self:
+    def discover(cls, sources: Sources = BUILT_IN, context: ProcessorContext = UNCONFIGURED) -> Self:
         """Return a registry of every processor in `processors/`, and of those that `sources` adds.
 
         Raises:
             InvalidProcessor: one of those cannot be used.
         """
-        return cls(list_processors(sources), means)
+        return cls(list_processors(sources), context)
 
     @property
     def names(self) -> list[str]:
@@ -68,7 +68,7 @@ class ProcessorRegistry:
             return None
         options = read_options(model, given, place)
         if (look := getattr(processor, "refusal_of", None)) is not None:
-            look(options, self._means, place)
+            look(options, self._context, place)
         return options
 
     def process(self, name: str, data: str, options: Mapping[str, Any] | None = None, job: Job | None = None) -> str:
@@ -84,11 +84,11 @@ class ProcessorRegistry:
         if read is None:
             result = cast(Processor, processor).process(data)
         else:
-            result = cast(ConfigurableProcessor, processor).process(data, read, self._equipped(job))
+            result = cast(ConfigurableProcessor, processor).process(data, read, self._configured(job))
         return _text(result)
 
-    def _equipped(self, job: Job | None) -> Job:
-        return Job("", means=self._means) if job is None else replace(job, means=self._means)
+    def _configured(self, job: Job | None) -> Job:
+        return Job("", context=self._context) if job is None else replace(job, context=self._context)
 
 
 def model_of(processor: AnyProcessor) -> type[BaseModel] | None:

@@ -4,18 +4,18 @@ The rooms beneath do not know each other: `processing` has ports for what it nee
 `detection`, `policy`, `sealing` and the guard of outgoing addresses.
 """
 
-from vestibule.processor_adapters.builder import build_registry, build_seals, check_processors
-from vestibule.processor_adapters.inspection import Inspector, Seals, Tokens, hashed, situation_of
+from vestibule.processor_adapters.builder import build_pseudonymizer, build_registry, check_processors
+from vestibule.processor_adapters.inspection import Inspector, Pseudonymizer, Tokens, hashed, situation_of
 from vestibule.processor_adapters.settings import InspectionSettings, ProcessorSettings
 
 __all__ = [
     "InspectionSettings",
     "Inspector",
     "ProcessorSettings",
-    "Seals",
+    "Pseudonymizer",
     "Tokens",
+    "build_pseudonymizer",
     "build_registry",
-    "build_seals",
     "check_processors",
     "hashed",
     "situation_of",

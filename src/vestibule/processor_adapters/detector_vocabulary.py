@@ -4,7 +4,7 @@ import hashlib
 
 import vestibule
 from vestibule.detection.catalogue import declared_in, list_detectors, list_modules
-from vestibule.detection.options import DEFAULTS, Options
+from vestibule.detection.options import DEFAULTS, ScannerOptions
 from vestibule.detection.rules import Detector
 from vestibule.policy import Vocabulary
 
@@ -17,7 +17,7 @@ CHECKED_ROUTES = frozenset({"/add", "/messages", "/run"})
 VERSION_DIGITS = 12
 
 
-def read_vocabulary(options: Options = DEFAULTS) -> Vocabulary:
+def read_vocabulary(options: ScannerOptions = DEFAULTS) -> Vocabulary:
     """Return the names that a policy may use.
 
     A folder of detectors is a group of its name; `personal_data` is every entity that is no secret.
@@ -33,7 +33,7 @@ def read_vocabulary(options: Options = DEFAULTS) -> Vocabulary:
     return Vocabulary(entities, groups, CHECKED_ROUTES)
 
 
-def version_of_detectors(options: Options = DEFAULTS) -> str:
+def version_of_detectors(options: ScannerOptions = DEFAULTS) -> str:
     """Return a short hash that changes with the program, with any rule, and with what the operator chose."""
     digest = hashlib.sha256(vestibule.__version__.encode())
     for detector in list_detectors(options):

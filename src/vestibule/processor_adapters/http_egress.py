@@ -5,18 +5,17 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from vestibule.alerts.channels.webhook import sign
-from vestibule.egress.guard import AnswerTooLarge as TooMuch
-from vestibule.egress.guard import DeliveryFailed, DeliveryForbidden, OutgoingGuard
-from vestibule.processing import Answer, ProcessingInterrupted
+from vestibule.egress.guard import DeliveryFailed, DeliveryForbidden, EgressGuard, ResponseTooLarge
+from vestibule.processing import EgressReply, ProcessingInterrupted
 from vestibule.processing.errors import AnswerTooLarge, ForwardForbidden
 
 MOST_ANSWER_BYTES = 1024 * 1024
 
 
-class GuardedWayOut:
+class GuardedHttpEgress:
     """Sends where the guard lets it, and signs what it sends where there is a key."""
 
-    def __init__(self, guard: OutgoingGuard, secret: str = "") -> None:
+    def __init__(self, guard: EgressGuard, secret: str = "") -> None:
         self._guard = guard
         self._secret = secret.encode()
 
@@ -39,7 +38,7 @@ class GuardedWayOut:
             return f"an address over {schemes} of one of these hosts: {hosts}"
         return None
 
-    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> EgressReply:
         """Send `body` and return the answer, whatever its status.
 
         Raises:
@@ -54,11 +53,11 @@ class GuardedWayOut:
             answer = self._guard.send(url, body, {**headers, **self._signature(body)}, MOST_ANSWER_BYTES)
         except DeliveryForbidden as error:
             raise ForwardForbidden(str(error)) from error
-        except TooMuch as error:
+        except ResponseTooLarge as error:
             raise AnswerTooLarge(str(error)) from error
         except DeliveryFailed as error:
             raise ProcessingInterrupted(str(error)) from error
-        return Answer(answer.status, answer.body)
+        return EgressReply(answer.status, answer.body)
 
     def _signature(self, body: bytes) -> dict[str, str]:
         if not self._secret:

@@ -8,7 +8,7 @@ from typing import Protocol
 from vestibule.contracts.work import WorkOrigin
 from vestibule.detection import Finding, ScanBudgetExceeded, Scanner, TextTooLarge
 from vestibule.policy import Action, Judged, Policy, Situation
-from vestibule.policy.anonymizer import Tools, treat
+from vestibule.policy.anonymizer import AnonymizerOperators, anonymize
 from vestibule.processing import ProcessingInterrupted
 from vestibule.processing.errors import DataTooLarge
 
@@ -32,15 +32,15 @@ class Tokens(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Seals:
+class Pseudonymizer:
     """What stands in place of a value: its keyed fingerprint, and the token that a tenant can open."""
 
     fingerprint: Callable[[str], str]
     tokenizer: Tokens
 
-    def tools_of(self, tenant: str) -> Tools:
+    def tools_of(self, tenant: str) -> AnonymizerOperators:
         """Return what replaces values of a tenant."""
-        return Tools(
+        return AnonymizerOperators(
             hash=lambda value, entity: hashed(entity, self.fingerprint(value)),
             tokenize=lambda value, entity: self.tokenizer.tokenize(value, entity, tenant),
         )
@@ -63,11 +63,13 @@ def situation_of(origin: WorkOrigin) -> Situation:
 class Inspector:
     """Counts and replaces what the scanner finds. Built once, then shared by any number of threads."""
 
-    def __init__(self, scanner: Callable[[], Scanner], policy: Callable[[], Policy], seals: Seals) -> None:
+    def __init__(
+        self, scanner: Callable[[], Scanner], policy: Callable[[], Policy], pseudonymizer: Pseudonymizer
+    ) -> None:
         """Take the parts: what gives the scanner, which may be built when it is needed, and the policy in force."""
         self._scanner = scanner
         self._policy = policy
-        self._seals = seals
+        self._pseudonymizer = pseudonymizer
 
     def count(self, text: str) -> Mapping[str, int]:
         """Return how often each kind stands in `text`.
@@ -89,7 +91,7 @@ class Inspector:
         policy, situation = self._policy(), situation_of(origin)
         wanted = [one for one in found if not entities or one.entity in entities]
         judged = [self._judge(policy, situation, one, bool(entities), action) for one in wanted]
-        return treat(text, judged, self._seals.tools_of(policy.tenant_of(situation)))
+        return anonymize(text, judged, self._pseudonymizer.tools_of(policy.tenant_of(situation)))
 
     @staticmethod
     def _judge(policy: Policy, situation: Situation, found: Finding, is_named: bool, asked: str | None) -> Judged:

@@ -3,21 +3,21 @@
 from pathlib import Path
 
 from vestibule.policy import Vocabulary
-from vestibule.policy.policy_file import PolicySource
+from vestibule.policy.policy_file import PolicyFile
 from vestibule.processor_adapters.detector_vocabulary import read_vocabulary
 from vestibule.processor_adapters.settings import InspectionSettings
 
 
 def open_policy(
     settings: InspectionSettings, vocabulary: Vocabulary | None = None, path: Path | None = None
-) -> PolicySource:
+) -> PolicyFile:
     """Return the policy of the settings' file, or of another at `path`, over what the settings say.
 
     Raises:
-        PolicyBroken: the file is no policy, or missing although it was named.
+        InvalidPolicy: the file is no policy, or missing although it was named.
         ValueError: the settings name an entity that does not exist.
     """
-    return PolicySource(
+    return PolicyFile(
         path or settings.policy_path,
         vocabulary or read_vocabulary(settings.detection),
         settings.beneath_policy,

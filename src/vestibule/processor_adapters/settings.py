@@ -6,9 +6,9 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from vestibule.detection import DetectionSettings
-from vestibule.egress.guard import OutgoingGuard
+from vestibule.egress.guard import EgressGuard
 from vestibule.policy import Action
-from vestibule.policy.policy import Beneath
+from vestibule.policy.policy import FallbackPolicy
 from vestibule.processing import Sources
 
 
@@ -39,9 +39,9 @@ class InspectionSettings(BaseSettings):
         return self.policy_file or self.data_dir / "policy.toml"
 
     @property
-    def beneath_policy(self) -> Beneath:
+    def beneath_policy(self) -> FallbackPolicy:
         """What holds where the policy file says nothing."""
-        return Beneath(self.policy, self.entity_policy)
+        return FallbackPolicy(self.policy, self.entity_policy)
 
 
 class ProcessorSettings(BaseSettings):
@@ -75,9 +75,9 @@ class ProcessorSettings(BaseSettings):
         return Sources(self.processors_dir, self.has_installed_processors)
 
     @property
-    def forward_guard(self) -> OutgoingGuard:
+    def forward_guard(self) -> EgressGuard:
         """Where data may be sent to, once it is known that there is a host at all."""
-        return OutgoingGuard(
+        return EgressGuard(
             frozenset(self.forward_schemes),
             frozenset(host.lower() for host in self.forward_hosts),
             self.forward_private,

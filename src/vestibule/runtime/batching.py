@@ -23,7 +23,7 @@ class _Asked(Generic[Item, Outcome]):
     outcome: "asyncio.Future[Outcome]"
 
 
-class Gathering(Generic[Item, Outcome]):
+class Batcher(Generic[Item, Outcome]):
     """Asks for single items by calls for many; a lone one goes at once."""
 
     def __init__(
@@ -34,11 +34,11 @@ class Gathering(Generic[Item, Outcome]):
         weigh: Callable[[Item], int],
         heaviest: int,
         at_once: int = 2,
-        patience_s: float = math.inf,
+        timeout_s: float = math.inf,
     ) -> None:
         """Take the call, which answers in the order of its items; `most` and `heaviest` bound what one may hold.
 
-        Where a call fails as unavailable after `patience_s` or more, what waits for its turn fails with it: the next
+        Where a call fails as unavailable after `timeout_s` or more, what waits for its turn fails with it: the next
         call would meet the same silence, and nobody shall wait for two.
         """
         self._call = call
@@ -46,7 +46,7 @@ class Gathering(Generic[Item, Outcome]):
         self._weigh = weigh
         self._heaviest = heaviest
         self._at_once = at_once
-        self._patience_s = patience_s
+        self._timeout_s = timeout_s
         self._waiting: list[_Asked[Item, Outcome]] = []
         self._under_way: set[asyncio.Task[None]] = set()
 
@@ -85,7 +85,7 @@ class Gathering(Generic[Item, Outcome]):
             with structlog.contextvars.bound_contextvars(request_id=several[0].request_id):
                 outcomes = await self._call([asked.item for asked in several])
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait have to hear of it
-            if isinstance(error, Unavailable) and time.monotonic() - began >= self._patience_s:
+            if isinstance(error, Unavailable) and time.monotonic() - began >= self._timeout_s:
                 several, self._waiting = [*several, *self._waiting], []
             for asked in several:
                 if not asked.outcome.done():

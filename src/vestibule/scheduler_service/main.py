@@ -8,12 +8,12 @@ from functools import partial
 from fastapi import FastAPI
 from redis.asyncio import Redis
 
-from vestibule.alerts import AlertEngine, DoorAlerts, build_alert_engine, delivering
+from vestibule.alerts import AlertEngine, RequestAlerts, build_alert_engine, delivering
 from vestibule.contracts.schedules import OWNER as SCHEDULES_OWNER
 from vestibule.encryption import Fingerprinter, KeyRingFile
 from vestibule.scheduler_service.api import heartbeats, maintenance, status
-from vestibule.scheduler_service.availability.monitor import Watch, WatchRules
-from vestibule.scheduler_service.availability.monitor_state import Memory
+from vestibule.scheduler_service.availability.monitor import AvailabilityMonitor, MonitorRules
+from vestibule.scheduler_service.availability.monitor_state import MonitorState
 from vestibule.scheduler_service.availability.monitored_parts import PARTS
 from vestibule.scheduler_service.availability.probe_metrics import ProbeMetrics
 from vestibule.scheduler_service.availability.probes import (
@@ -25,27 +25,27 @@ from vestibule.scheduler_service.availability.probes import (
     StoreProbe,
     WorkersProbe,
 )
-from vestibule.scheduler_service.availability.queue_metrics import QueueGauges
-from vestibule.scheduler_service.availability.status import StatusDesk
-from vestibule.scheduler_service.heartbeats.heartbeats import HeartbeatWatch
-from vestibule.scheduler_service.leadership.fallback_lock import RedisWitness
-from vestibule.scheduler_service.leadership.jobs import Rota
+from vestibule.scheduler_service.availability.queue_metrics import QueueMetrics
+from vestibule.scheduler_service.availability.status import StatusService
+from vestibule.scheduler_service.heartbeats.heartbeats import HeartbeatMonitor
+from vestibule.scheduler_service.leadership.fallback_lock import RedisFallbackLock
+from vestibule.scheduler_service.leadership.jobs import JobRunner
 from vestibule.scheduler_service.leadership.lease import Lease
-from vestibule.scheduler_service.leadership.operator_input_job import Duties
+from vestibule.scheduler_service.leadership.operator_input_job import OperatorInputJob
 from vestibule.scheduler_service.maintenance.reason_check import ReasonCheck
-from vestibule.scheduler_service.operator_inputs import Books
-from vestibule.scheduler_service.schedules.schedule_runner import ScheduleKeeper
-from vestibule.scheduler_service.schedules.task_submission import TaskGateway
+from vestibule.scheduler_service.operator_inputs import OperatorInputs
+from vestibule.scheduler_service.schedules.schedule_runner import ScheduleRunner
+from vestibule.scheduler_service.schedules.task_submission import TaskSubmitter
 from vestibule.scheduler_service.settings import SchedulerSettings
-from vestibule.scheduler_service.state_store import StoreGateway
+from vestibule.scheduler_service.state_store import StateStore
 from vestibule.scheduler_service.status_page.page import StatusPage
-from vestibule.service_kit.auth.auth_rate_limit import StrangerLimit
+from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit
 from vestibule.service_kit.auth.authentication import Authenticator
 from vestibule.service_kit.auth.service_secret import ServiceSecret
-from vestibule.service_kit.auth.token_registers import caller_registers
+from vestibule.service_kit.auth.token_registers import caller_token_lookups
 from vestibule.service_kit.http.app import create_service_app
 from vestibule.service_kit.http.health import Readiness
-from vestibule.service_kit.http.service_client import PeerClient
+from vestibule.service_kit.http.service_client import ServiceClient
 from vestibule.service_kit.metrics.alert_metrics import AlertMetrics
 from vestibule.service_kit.metrics.metrics import Metrics
 from vestibule.service_kit.metrics.sharing import read_neighbours
@@ -68,7 +68,7 @@ def create_app(settings: SchedulerSettings) -> FastAPI:
     secret = ServiceSecret.read(settings.secret_file)
     fingerprint = Fingerprinter(KeyRingFile(settings.key_ring_path)).fingerprint
     alerts = build_alert_engine("scheduler", settings, counted.count_alert)
-    door = DoorAlerts(alerts, fingerprint)
+    door = RequestAlerts(alerts, fingerprint)
     _refuse_unknown_parts(settings)
 
     @asynccontextmanager
@@ -87,12 +87,12 @@ def create_app(settings: SchedulerSettings) -> FastAPI:
         on_invalid_input=door.report_invalid_input,
         metrics=metrics,
     )
-    limit = StrangerLimit(settings.strangers_per_minute, settings.trusted_proxies, door.report_guessing)
+    limit = AuthRateLimit(settings.auth_failures_per_minute, settings.trusted_proxies, door.report_guessed_tokens)
     if settings.embedded:
         # Where all parts are on one machine, the workers have no port of their own.
         metrics.join(lambda: read_neighbours(settings.metrics_dir))
     app.state.authenticator = Authenticator(
-        [secret.register(), *caller_registers(settings)], door.report_stranger, limit
+        [secret.register(), *caller_token_lookups(settings)], door.report_auth_failure, limit
     )
     app.state.readiness = Readiness({})
     app.state.page = StatusPage.read()
@@ -115,58 +115,62 @@ async def _go_to_work(
         settings.redis_url, socket_timeout=settings.probe_timeout_s, socket_connect_timeout=settings.probe_timeout_s
     )
     stack.push_async_callback(redis.aclose)
-    metrics.ask(QueueGauges(redis).measure)
+    metrics.ask(QueueMetrics(redis).measure)
     probed = ProbeMetrics(metrics, shown_for_s=3 * settings.probe_interval_s + settings.probe_timeout_s)
     metrics.ask(probed.forget_old)
-    database = PeerClient("database", settings.database_service_url, secret, settings.peer_timeout_s)
-    store = StoreGateway(await stack.enter_async_context(database))
+    database = ServiceClient("database", settings.database_service_url, secret, settings.peer_timeout_s)
+    store = StateStore(await stack.enter_async_context(database))
     probes = await _probes(settings, secret, redis, store, stack)
     # Who comes back under the same name takes its own lease at once.
-    lease = Lease(store, RedisWitness(redis), f"{socket.gethostname()}:{settings.port}", settings.lease_s)
-    memory = Memory(store, lease, {part: part in probes for part in PARTS})
-    books = Books(store)
-    watch = Watch(
+    lease = Lease(store, RedisFallbackLock(redis), f"{socket.gethostname()}:{settings.port}", settings.lease_s)
+    monitor_state = MonitorState(store, lease, {part: part in probes for part in PARTS})
+    operator_inputs = OperatorInputs(store)
+    monitor = AvailabilityMonitor(
         probes,
-        memory,
+        monitor_state,
         alerts,
         _rules(settings),
-        is_planned=books.windows.is_planned,
+        is_planned=operator_inputs.windows.is_planned,
         on_probe=probed.count_probe,
     )
-    heartbeats = HeartbeatWatch(
-        books.heartbeats,
-        lambda: memory.incidents,
+    heartbeats = HeartbeatMonitor(
+        operator_inputs.heartbeats,
+        lambda: monitor_state.incidents,
         alerts,
-        books.windows.is_planned,
+        operator_inputs.windows.is_planned,
         start_grace_s=settings.probe_start_grace_s,
     )
-    duties = Duties(lease, memory, books, heartbeats)
-    app.state.desk = StatusDesk(memory, lease, books)
-    app.state.books, app.state.heartbeats, app.state.windows = books, books.heartbeats, books.windows
-    rota = Rota(lease)
+    operator_input_job = OperatorInputJob(lease, monitor_state, operator_inputs, heartbeats)
+    app.state.status_service = StatusService(monitor_state, lease, operator_inputs)
+    app.state.operator_inputs, app.state.heartbeats, app.state.windows = (
+        operator_inputs,
+        operator_inputs.heartbeats,
+        operator_inputs.windows,
+    )
+    jobs = JobRunner(lease)
     for part in probes:
-        rota.add(f"probe-{part}", settings.probe_interval_s, partial(watch.probe, part))
-    rota.add("save", settings.watch_save_s, memory.save)
-    rota.add_everywhere("books", settings.watch_read_s, duties.look_after_books)
-    await _follow_schedules(settings, secret, rota, stack)
-    stack.push_async_callback(rota.close)
-    stack.push_async_callback(memory.save)
-    await rota.start()
+        jobs.add(f"probe-{part}", settings.probe_interval_s, partial(monitor.probe, part))
+    jobs.add("save", settings.monitor_save_interval_s, monitor_state.save)
+    jobs.add_everywhere("books", settings.operator_input_interval_s, operator_input_job.read_and_alert)
+    await _follow_schedules(settings, secret, jobs, stack)
+    stack.push_async_callback(jobs.close)
+    stack.push_async_callback(monitor_state.save)
+    await jobs.start()
 
 
 async def _follow_schedules(
-    settings: SchedulerSettings, secret: ServiceSecret, rota: Rota, stack: AsyncExitStack
+    settings: SchedulerSettings, secret: ServiceSecret, jobs: JobRunner, stack: AsyncExitStack
 ) -> None:
     if not settings.database_service_url:
         return
-    peer = PeerClient("database", settings.database_service_url, secret, settings.peer_timeout_s)
+    peer = ServiceClient("database", settings.database_service_url, secret, settings.peer_timeout_s)
     await stack.enter_async_context(peer)
-    keeper = ScheduleKeeper(StoreGateway(peer, SCHEDULES_OWNER), TaskGateway(peer), settings.watch_read_s)
-    rota.add("schedules", settings.schedule_look_s, keeper.follow)
+    runner = ScheduleRunner(StateStore(peer, SCHEDULES_OWNER), TaskSubmitter(peer), settings.operator_input_interval_s)
+    jobs.add("schedules", settings.schedule_look_s, runner.follow)
 
 
 async def _probes(
-    settings: SchedulerSettings, secret: ServiceSecret, redis: Redis, store: StoreGateway, stack: AsyncExitStack
+    settings: SchedulerSettings, secret: ServiceSecret, redis: Redis, store: StateStore, stack: AsyncExitStack
 ) -> dict[str, Probe]:
     urls = {
         "client": settings.client_service_url,
@@ -181,7 +185,7 @@ async def _probes(
     }
     for part, url in urls.items():
         if url:
-            peer = PeerClient(part, url, secret, settings.probe_timeout_s)
+            peer = ServiceClient(part, url, secret, settings.probe_timeout_s)
             probes[part] = ServiceProbe(await stack.enter_async_context(peer))
     if settings.database_service_url:
         probes["store"] = StoreProbe(store)
@@ -194,7 +198,7 @@ def _refuse_unknown_parts(settings: SchedulerSettings) -> None:
         raise ValueError(f"VESTIBULE_PART_THRESHOLDS names no part: {', '.join(unknown)}")
 
 
-def _rules(settings: SchedulerSettings) -> WatchRules:
-    return WatchRules(
+def _rules(settings: SchedulerSettings) -> MonitorRules:
+    return MonitorRules(
         settings.usual_thresholds, settings.part_thresholds, settings.probe_timeout_s, settings.probe_start_grace_s
     )

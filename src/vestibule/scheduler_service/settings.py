@@ -4,13 +4,13 @@ from pydantic import Field
 
 from vestibule.alerts import AlertSettings
 from vestibule.detection import DetectionSettings
-from vestibule.encryption import SealingSettings
+from vestibule.encryption import EncryptionSettings
 from vestibule.scheduler_service.availability.outages import Thresholds
 from vestibule.service_kit.redis.redis_settings import RedisSettings
 from vestibule.service_kit.settings import ServiceSettings
 
 
-class SchedulerSettings(ServiceSettings, RedisSettings, AlertSettings, SealingSettings):
+class SchedulerSettings(ServiceSettings, RedisSettings, AlertSettings, EncryptionSettings):
     """What is probed, how often, and when a part counts as down."""
 
     port: int = Field(default=8003, ge=0, le=65535, description="Port to listen on")
@@ -49,10 +49,10 @@ class SchedulerSettings(ServiceSettings, RedisSettings, AlertSettings, SealingSe
     lease_s: float = Field(
         default=15.0, gt=0, description="Of several schedulers one works; another takes over within this time"
     )
-    watch_save_s: float = Field(
+    monitor_save_interval_s: float = Field(
         default=60.0, gt=0, description="Time from one write of the watch's history to the next"
     )
-    watch_read_s: float = Field(
+    operator_input_interval_s: float = Field(
         default=5.0,
         gt=0,
         description="Time from one reading of heartbeats, maintenance windows and schedules to the next",

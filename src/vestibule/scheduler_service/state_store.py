@@ -7,15 +7,15 @@ from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import MAX_BATCH, BatchPair, Entry, Pair
 from vestibule.contracts.errors import PreconditionFailed, Unavailable
 from vestibule.contracts.identity import Principal
-from vestibule.service_kit.http.service_client import PeerClient
+from vestibule.service_kit.http.service_client import ServiceClient
 
 OWNER = Principal("~watch")
 
 
-class StoreGateway:
+class StateStore:
     """Reads and writes the watch's own entries, or those of another owner that is no caller."""
 
-    def __init__(self, peer: PeerClient, owner: Principal = OWNER) -> None:
+    def __init__(self, peer: ServiceClient, owner: Principal = OWNER) -> None:
         self._peer = peer
         self._owner = owner
 

@@ -25,7 +25,7 @@ NEAR = timedelta(hours=3)
 TICK = timedelta(microseconds=1)
 
 
-class NoRecurrence(ValueError):
+class InvalidRecurrence(ValueError):
     """That is no crontab line, no time zone, or never comes."""
 
 
@@ -40,7 +40,7 @@ class Crontab:
         """Return the first time after `moment`, None where there is none.
 
         Raises:
-            NoRecurrence: the line or the zone is none.
+            InvalidRecurrence: the line or the zone is none.
         """
         found: datetime | None = None
         start = moment.astimezone(self._zone).replace(tzinfo=None) - (NEAR if self._is_near_change(moment) else TICK)
@@ -96,7 +96,7 @@ class Crontab:
         try:
             return ZoneInfo(self.timezone)
         except (OSError, ValueError, LookupError):
-            raise NoRecurrence("no time zone goes by that name") from None
+            raise InvalidRecurrence("no time zone goes by that name") from None
 
     @cached_property
     def _trigger(self) -> Any:
@@ -104,12 +104,12 @@ class Crontab:
 
         values = self.line.split()
         if len(values) != len(FIELDS) or not re.fullmatch(r"[0-9A-Za-z*/,\- ]+", self.line):
-            raise NoRecurrence("a crontab line has five fields")
+            raise InvalidRecurrence("a crontab line has five fields")
         values[-1] = _weekdays(values[-1].lower())
         try:
             return CronTrigger(**dict(zip(FIELDS, values, strict=True)), timezone=UTC)
         except (ValueError, TypeError):
-            raise NoRecurrence("a field of the crontab line cannot be read") from None
+            raise InvalidRecurrence("a field of the crontab line cannot be read") from None
 
 
 def next_turn(schedule: Schedule, progress: Progress | None) -> float | None:
@@ -125,10 +125,10 @@ def check_crontab(line: str, timezone: str, now: datetime) -> None:
     """Make sure that a line can be followed.
 
     Raises:
-        NoRecurrence: it cannot, or never comes.
+        InvalidRecurrence: it cannot, or never comes.
     """
     if Crontab(line, timezone).next_after(now) is None:
-        raise NoRecurrence("that never comes")
+        raise InvalidRecurrence("that never comes")
 
 
 def _weekdays(field: str) -> str:
@@ -145,6 +145,6 @@ def _weekday(part: str) -> str:
     first = 0 if found[1] else int(found[2])
     last = 6 if found[1] else int(found[3] or (7 if found[4] else found[2]))
     if last < first:
-        raise NoRecurrence("a range of weekdays goes backwards")
+        raise InvalidRecurrence("a range of weekdays goes backwards")
     days = dict.fromkeys(WEEKDAYS[number] for number in range(first, last + 1, int(found[4] or 1)))
     return ",".join(days)

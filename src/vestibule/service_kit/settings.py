@@ -47,7 +47,7 @@ class ServiceSettings(BaseSettings):
     service_secret_file: Path | None = Field(
         default=None, description="File with the secret by which services know each other; keys/service_secret if unset"
     )
-    strangers_per_minute: int = Field(
+    auth_failures_per_minute: int = Field(
         default=30,
         ge=2,
         description="So many requests of strangers from one address within a minute are too many: 429 until it ends",

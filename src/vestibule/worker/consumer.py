@@ -7,11 +7,11 @@ import structlog
 from celery.worker.consumer import Consumer
 from redis.exceptions import RedisError
 
-from vestibule.client_service.queue.encrypted_content import CONTENT_TYPE, sealed_for
-from vestibule.encryption import CannotOpen
+from vestibule.client_service.queue.encrypted_content import CONTENT_TYPE, bound_to
+from vestibule.encryption import DecryptionFailed
 
 
-class SealedConsumer(Consumer):  # type: ignore[misc]
+class VerifyingConsumer(Consumer):  # type: ignore[misc]
     """Celery's consumer, with a check before it: some malformed messages would end the worker."""
 
     def create_task_handler(self, *args: Any, **options: Any) -> Any:
@@ -20,7 +20,7 @@ class SealedConsumer(Consumer):  # type: ignore[misc]
 
         def receive(message: Any) -> None:
             try:
-                _expect_sealed(message)
+                _verify(message)
             except Exception as error:  # noqa: BLE001 - a message can be wrong in any way, and the worker goes on
                 self.on_decode_error(message, error)
             else:
@@ -41,12 +41,12 @@ class SealedConsumer(Consumer):  # type: ignore[misc]
         message.ack()
 
 
-def _expect_sealed(message: Any) -> None:
+def _verify(message: Any) -> None:
     if message.content_type != CONTENT_TYPE:
-        raise CannotOpen("it is not sealed")
+        raise DecryptionFailed("it is not sealed")
     _arguments, _keywords, embedded = message.payload
-    if embedded["sealed_for"] != sealed_for(message.headers["task"], message.headers["id"]):
-        raise CannotOpen("it was sealed for another task")
+    if embedded["sealed_for"] != bound_to(message.headers["task"], message.headers["id"]):
+        raise DecryptionFailed("it was sealed for another task")
 
 
 def _task_id(message: Any) -> str | None:
@@ -63,5 +63,5 @@ def _attempts(message: Any) -> int:
 
 def _reason(error: Exception) -> str:
     # Other errors may quote what they could not read.
-    cause = error.__cause__ if isinstance(error.__cause__, CannotOpen) else error
-    return str(cause) if isinstance(cause, CannotOpen) else type(error).__name__
+    cause = error.__cause__ if isinstance(error.__cause__, DecryptionFailed) else error
+    return str(cause) if isinstance(cause, DecryptionFailed) else type(error).__name__

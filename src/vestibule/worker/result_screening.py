@@ -7,16 +7,16 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from vestibule.alerts import Alert, build_alert_engine
-from vestibule.client_service.screening.screener import Door
-from vestibule.client_service.screening.screening_metrics import DoorMetrics
+from vestibule.client_service.screening.screener import Screener
+from vestibule.client_service.screening.screening_metrics import ScreeningMetrics
 from vestibule.client_service.settings import WorkerSettings
 from vestibule.contracts.errors import ResultRefused, ScanImpossible, TooLarge
 from vestibule.contracts.work import WorkOrigin
 from vestibule.detection import DetectionError, Scanner
-from vestibule.policy import Decision, PolicyBroken, Situation
-from vestibule.policy.policy_file import LOOK_EVERY_S, PolicySource
+from vestibule.policy import Decision, InvalidPolicy, Situation
+from vestibule.policy.policy_file import LOOK_EVERY_S, PolicyFile
 from vestibule.processing import CannotProcess, ProcessingInterrupted
-from vestibule.processor_adapters import Seals, situation_of
+from vestibule.processor_adapters import Pseudonymizer, situation_of
 from vestibule.processor_adapters.detector_vocabulary import SECRETS, read_vocabulary
 from vestibule.service_kit.metrics.alert_metrics import AlertMetrics
 from vestibule.service_kit.metrics.metrics import Metrics
@@ -42,21 +42,21 @@ class NoRecord:
         return ""
 
 
-class ResultDoor:
+class ResultScreener:
     """Lets results out, as the policy says of where the work came from. One process of a worker's pool has one."""
 
     def __init__(
-        self, name: str, settings: WorkerSettings, scanner: Scanner, policies: PolicySource, seals: Seals
+        self, name: str, settings: WorkerSettings, scanner: Scanner, policies: PolicyFile, pseudonymizer: Pseudonymizer
     ) -> None:
         """Take the parts. Nothing is opened here, so that the processes of a pool can be made of one that has it."""
         self._scanner = scanner
         self._policies = policies
-        self._door = Door(
+        self._screener = Screener(
             scanner,
             lambda: policies.current,
             build_alert_engine(name, settings, self._tell_alert),
             NoRecord(),
-            seals,
+            pseudonymizer,
             secrets=read_vocabulary(settings.detection).groups[SECRETS],
             on_decision=self._tell_decision,
         )
@@ -67,7 +67,7 @@ class ResultDoor:
         """Count findings and alerts from now on, as other doors do: each process of a pool has its own metrics."""
         # It sends no notifications, so there are no deliveries to expect.
         self._count_alert = AlertMetrics(metrics, ()).count_alert
-        self._count_decision = DoorMetrics(metrics).count_decision
+        self._count_decision = ScreeningMetrics(metrics).count_decision
 
     def follow_policy(self) -> None:
         """Look at the policy file from now on, in a thread of this process."""
@@ -91,7 +91,7 @@ class ResultDoor:
 
     def _judge(self, result: str, situation: Situation) -> str:
         try:
-            return asyncio.run(self._door.let_out(situation, result)).text
+            return asyncio.run(self._screener.let_out(situation, result)).text
         except ResultRefused as refusal:
             raise ResultNotAllowed("the policy does not let the result out") from refusal
         except TooLarge as error:
@@ -112,5 +112,5 @@ class ResultDoor:
         while not pause.wait(LOOK_EVERY_S):
             try:
                 self._policies.refresh()
-            except PolicyBroken:
+            except InvalidPolicy:
                 continue  # the client service tells of it, and the one before stays in force here too

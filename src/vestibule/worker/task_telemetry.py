@@ -22,7 +22,7 @@ STATES = {"SUCCESS": "succeeded", "RETRY": "retried"}
 UNKNOWN = "unknown"
 
 
-class TaskObservation:
+class TaskTelemetry:
     """The metrics and traces of one process. Celery calls its methods; none of them may fail a task."""
 
     def __init__(self, metrics: Metrics, tracer: Tracer | None, processors: Collection[str]) -> None:

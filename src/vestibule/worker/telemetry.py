@@ -16,10 +16,10 @@ from vestibule.service_kit.metrics.metrics import Metrics
 from vestibule.service_kit.metrics.sharing import Publisher, clear_shared, read_shared
 from vestibule.service_kit.tracing.tracers import open_tracer
 from vestibule.service_kit.tracing.tracing import Tracer
-from vestibule.worker.task_telemetry import TaskObservation
+from vestibule.worker.task_telemetry import TaskTelemetry
 
 
-class PoolObservation:
+class PoolTelemetry:
     """Observes every process of a pool. The parent gathers what the others count, and shows it where it has a port."""
 
     def __init__(
@@ -50,7 +50,7 @@ class PoolObservation:
         show_lost_lines(metrics)
         self._on_metrics(metrics)
         self._tracer = open_tracer(self._name, self._settings, metrics)
-        observation = TaskObservation(metrics, self._tracer, self._processors)
+        observation = TaskTelemetry(metrics, self._tracer, self._processors)
         signals.task_prerun.connect(observation.begin_task, weak=False)
         signals.task_postrun.connect(observation.end_task, weak=False)
         if self._is_shown:

@@ -17,7 +17,7 @@ STOPPED_AFTER_S = 45.0
 EXIT_STOPPED = 75  # EX_TEMPFAIL of sysexits.h
 
 
-class ConsumerWatch:
+class ConsumerWatchdog:
     """Judges one worker by what waits, and by whether it has work."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -35,7 +35,7 @@ class ConsumerWatch:
 
 def watch_consumer(redis: Any, timer: Any) -> None:
     """Watch this worker on `timer`, the one of its own event loop."""
-    watch = ConsumerWatch()
+    watch = ConsumerWatchdog()
     log = structlog.get_logger("vestibule.worker")
 
     def look() -> None:

@@ -15,14 +15,14 @@ from vestibule.client_service.celery_app import VestibuleCelery, create_consumer
 from vestibule.client_service.queue.encrypted_content import REALM
 from vestibule.client_service.settings import WorkerSettings
 from vestibule.detection import Scanner
-from vestibule.encryption import KeyRingSource, Sealer
-from vestibule.processor_adapters import build_registry, build_seals
+from vestibule.encryption import Cipher, KeyRingSource
+from vestibule.processor_adapters import build_pseudonymizer, build_registry
 from vestibule.processor_adapters.policy_loader import open_policy
 from vestibule.service_kit.logging.logging_config import configure_logging, flush_log
 from vestibule.worker.event_loop import on_event_loop
 from vestibule.worker.heartbeat import start_heartbeat
-from vestibule.worker.result_screening import ResultDoor
-from vestibule.worker.telemetry import PoolObservation
+from vestibule.worker.result_screening import ResultScreener
+from vestibule.worker.telemetry import PoolTelemetry
 from vestibule.worker.watchdog import watch_consumer
 
 
@@ -30,19 +30,19 @@ def build_worker(name: str, settings: WorkerSettings, ring: KeyRingSource) -> Ve
     """Return the application of a worker with all that its tasks need; the processes of its pool are made of it.
 
     Raises:
-        PolicyBroken: the policy file is none.
+        InvalidPolicy: the policy file is none.
         ValueError: the settings name an entity or a channel that does not exist, or a processor of one's own cannot be
             used.
     """
     scanner = Scanner.from_settings(settings.detection)
     scanner.warm_up()
     policies = open_policy(settings)
-    seals = build_seals(ring)
-    processors = build_registry(settings, lambda: scanner, lambda: policies.current, seals)
-    app = create_consumer(settings, Sealer(ring, REALM), processors)
-    results = app.results = ResultDoor(name, settings, scanner, policies, seals)
+    pseudonymizer = build_pseudonymizer(ring)
+    processors = build_registry(settings, lambda: scanner, lambda: policies.current, pseudonymizer)
+    app = create_consumer(settings, Cipher(ring, REALM), processors)
+    results = app.results = ResultScreener(name, settings, scanner, policies, pseudonymizer)
     signals.worker_process_init.connect(lambda **_ignored: results.follow_policy(), weak=False)
-    PoolObservation(name, settings, processors.names, results.count_into).connect()
+    PoolTelemetry(name, settings, processors.names, results.count_into).connect()
     return app
 
 
@@ -80,13 +80,13 @@ def run_worker(
         start_heartbeat(name, app.backend.client, timer, ready_file)
         watch_consumer(app.backend.client, timer)
 
-    def announce(**_ignored: Any) -> None:
+    def log_ready(**_ignored: Any) -> None:
         log.info("worker_ready", concurrency=concurrency)
 
     signals.setup_logging.connect(configure, weak=False)
     signals.worker_process_init.connect(configure_process, weak=False)
     signals.worker_process_shutdown.connect(end_process, weak=False)
-    signals.worker_ready.connect(announce, weak=False)
+    signals.worker_ready.connect(log_ready, weak=False)
     on_event_loop(app, begin)
     # It says in words of its own, straight to the real stdout, that it stops.
     celery_program.safe_say = _say_nothing

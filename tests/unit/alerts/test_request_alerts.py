@@ -4,13 +4,13 @@ from pathlib import Path
 
 import structlog
 
-from vestibule.alerts import Alert, AlertArchive, AlertSettings, AlertType, DoorAlerts, build_alert_engine
+from vestibule.alerts import Alert, AlertArchive, AlertSettings, AlertType, RequestAlerts, build_alert_engine
 from vestibule.contracts.errors import InvalidInput
 
 
-def _door(folder: Path) -> DoorAlerts:
+def _door(folder: Path) -> RequestAlerts:
     settings = AlertSettings(data_dir=folder, alert_channels=["report_file"])
-    return DoorAlerts(build_alert_engine("client", settings), lambda text: f"{len(text):016x}")
+    return RequestAlerts(build_alert_engine("client", settings), lambda text: f"{len(text):016x}")
 
 
 def _only_alert(folder: Path) -> Alert:
@@ -21,7 +21,7 @@ def _only_alert(folder: Path) -> Alert:
 async def test_a_stranger_is_reported_without_the_token(tmp_path: Path) -> None:
     """A report has a fingerprint of what was shown, the request's id, and nothing else of it."""
     with structlog.contextvars.bound_contextvars(request_id="the-id"):
-        await _door(tmp_path).report_stranger("my-old-token")
+        await _door(tmp_path).report_auth_failure("my-old-token")
     alert = _only_alert(tmp_path)
     assert (AlertType.INVALID_TOKEN, "000000000000000c", "the-id") == (alert.type, alert.fingerprint, alert.request_id)
     (path,) = (tmp_path / "error_reports").iterdir()
@@ -30,7 +30,7 @@ async def test_a_stranger_is_reported_without_the_token(tmp_path: Path) -> None:
 
 async def test_somebody_without_a_token_is_reported(tmp_path: Path) -> None:
     """There is nothing to take a fingerprint of, and the report says so."""
-    await _door(tmp_path).report_stranger(None)
+    await _door(tmp_path).report_auth_failure(None)
     alert = _only_alert(tmp_path)
     assert (None, "A request came with no token.") == (alert.fingerprint, alert.description)
 

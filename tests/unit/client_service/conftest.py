@@ -10,7 +10,7 @@ from servers.redis import redis_on_socket
 from vestibule.client_service.queue.encrypted_content import REALM
 from vestibule.client_service.settings import ClientSettings
 from vestibule.detection import DetectionSettings
-from vestibule.encryption import KeyRingFile, Sealer, create_key_ring
+from vestibule.encryption import Cipher, KeyRingFile, create_key_ring
 
 SECRET = "s" * 43
 
@@ -50,8 +50,8 @@ def settings(tmp_path: Path, redis_url: str, redis: "Redis") -> ClientSettings:
 
 
 @pytest.fixture
-def sealer(tmp_path: Path) -> Sealer:
+def cipher(tmp_path: Path) -> Cipher:
     """Seals for the queue, with the keys of `settings`."""
     ring = tmp_path / "keys" / "keyring.json"
     create_key_ring(ring)
-    return Sealer(KeyRingFile(ring), REALM)
+    return Cipher(KeyRingFile(ring), REALM)

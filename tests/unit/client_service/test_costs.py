@@ -23,7 +23,7 @@ from vestibule.client_service.settings import ClientSettings
 from vestibule.database_service.entries.sqlite import database as sqlite_database
 from vestibule.database_service.main import create_app as create_database
 from vestibule.database_service.settings import DatabaseSettings
-from vestibule.service_kit.http.service_client import PeerAnswer, PeerClient
+from vestibule.service_kit.http.service_client import ServiceClient, ServiceResponse
 
 HEADERS = {"Authorization": "Bearer SECRET_TOKEN", "Content-Type": "application/json"}
 TEXT = "the quick brown fox jumps over the lazy dog and on"
@@ -55,12 +55,12 @@ async def _ask(app: FastAPI, method: str, path: str, headers: Mapping[str, str],
 class Counted:
     """A front door, and what is counted of what it has others do."""
 
-    def __init__(self, door: FastAPI, calls: "Counter[str]", statements: "Counter[str]") -> None:
-        self.door, self.calls, self.statements = door, calls, statements
+    def __init__(self, screener: FastAPI, calls: "Counter[str]", statements: "Counter[str]") -> None:
+        self.screener, self.calls, self.statements = screener, calls, statements
 
     async def post(self, path: str, body: object) -> Any:
         """Send one request that is served."""
-        status, content = await _ask(self.door, "POST", path, HEADERS, orjson.dumps(body))
+        status, content = await _ask(self.screener, "POST", path, HEADERS, orjson.dumps(body))
         assert status in {200, 202}, content
         return orjson.loads(content)
 
@@ -88,22 +88,22 @@ async def counted(settings: ClientSettings, monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(sqlite_database.sqlite3, "connect", traced)
     # A machine that is busy with other tests may take long over a hundred requests.
-    door = create_app(settings.model_copy(update={"shed_after_s": 0}))
+    screener = create_app(settings.model_copy(update={"shed_after_s": 0}))
     database = create_database(DatabaseSettings(data_dir=settings.data_dir, embedded=True))
 
     async def hop(
-        peer: PeerClient, method: str, path: str, *, body: Any = None, headers: Any = None, **_: Any
-    ) -> PeerAnswer:
+        peer: ServiceClient, method: str, path: str, *, body: Any = None, headers: Any = None, **_: Any
+    ) -> ServiceResponse:
         calls[path] += 1
         sent = {"Content-Type": "application/json", **peer._headers(headers or {})}
         status, content = await _ask(database, method, path, sent, orjson.dumps(body))
-        return PeerAnswer(status, orjson.loads(content))
+        return ServiceResponse(status, orjson.loads(content))
 
-    monkeypatch.setattr(PeerClient, "call", hop)
+    monkeypatch.setattr(ServiceClient, "call", hop)
     # What a line costs is another matter (benchmarks/log_lines.py).
     structlog.configure(processors=[structlog.contextvars.merge_contextvars, _drop])
-    async with database.router.lifespan_context(database), door.router.lifespan_context(door):
-        app = Counted(door, calls, statements)
+    async with database.router.lifespan_context(database), screener.router.lifespan_context(screener):
+        app = Counted(screener, calls, statements)
         await app.add_many(20)
         app.forget()
         yield app

@@ -39,7 +39,7 @@ async def _database(settings: ClientSettings, port: int) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _door(settings: ClientSettings) -> AsyncIterator[AsyncClient]:
+async def _screener(settings: ClientSettings) -> AsyncIterator[AsyncClient]:
     """Give a caller with the development token in front of a door with these settings."""
     app = create_app(settings)
     headers = {"Authorization": "Bearer SECRET_TOKEN"}
@@ -58,15 +58,15 @@ def database_port() -> int:
 
 
 @pytest.fixture
-def door_settings(settings: ClientSettings, database_port: int) -> ClientSettings:
+def client_settings(settings: ClientSettings, database_port: int) -> ClientSettings:
     """Settings of a door whose database is where the test serves it."""
     return settings.model_copy(update={"database_service_url": f"http://127.0.0.1:{database_port}"})
 
 
 @pytest.fixture
-async def client(door_settings: ClientSettings, database_port: int) -> AsyncIterator[AsyncClient]:
+async def client(client_settings: ClientSettings, database_port: int) -> AsyncIterator[AsyncClient]:
     """A caller in front of a whole door."""
-    async with _database(door_settings, database_port), _door(door_settings) as caller:
+    async with _database(client_settings, database_port), _screener(client_settings) as caller:
         yield caller
 
 
@@ -106,7 +106,7 @@ async def test_a_pair_is_added_and_read(client: AsyncClient, form: str) -> None:
 @pytest.mark.parametrize(("key", "value", "field"), [("note", f"to {MAIL}", "value"), (MAIL, "hello", "key")])
 async def test_personal_data_is_refused_alerted_and_not_stored(
     client: AsyncClient,
-    door_settings: ClientSettings,
+    client_settings: ClientSettings,
     content_of: Callable[[Path], bytes],
     *,
     key: str,
@@ -124,14 +124,14 @@ async def test_personal_data_is_refused_alerted_and_not_stored(
     listed = (await client.get("/alerts")).json()["alerts"][0]
     assert listed == {name: value for name, value in alert.items() if name != "group"}
     assert 404 == (await client.get("/read", params={"key": key})).status_code
-    assert all(MAIL.encode() not in content_of(path) for path in door_settings.data_dir.rglob("*"))
+    assert all(MAIL.encode() not in content_of(path) for path in client_settings.data_dir.rglob("*"))
     assert MAIL not in refused.text + json.dumps(alert)
 
 
-async def test_the_policy_redact_stores_names_in_place(door_settings: ClientSettings, database_port: int) -> None:
+async def test_the_policy_redact_stores_names_in_place(client_settings: ClientSettings, database_port: int) -> None:
     """What is stored is the redacted text, and the answer says what was found."""
-    redacting = door_settings.model_copy(update={"entity_policy": {"EMAIL_ADDRESS": Action.REDACT}})
-    async with _database(redacting, database_port), _door(redacting) as client:
+    redacting = client_settings.model_copy(update={"entity_policy": {"EMAIL_ADDRESS": Action.REDACT}})
+    async with _database(redacting, database_port), _screener(redacting) as client:
         added = await client.post("/add", json={"key": "note", "value": f"to {MAIL}!"})
         read = await client.get("/read", params={"key": "note"})
     assert (200, ["EMAIL_ADDRESS"]) == (added.status_code, [f["entity"] for f in added.json()["findings"]])
@@ -206,24 +206,24 @@ async def test_scanning_stores_and_alerts_nothing(client: AsyncClient) -> None:
     assert MAIL not in one.text + many.text
 
 
-async def test_a_database_that_is_away_is_a_503_and_heals(door_settings: ClientSettings, database_port: int) -> None:
+async def test_a_database_that_is_away_is_a_503_and_heals(client_settings: ClientSettings, database_port: int) -> None:
     """Writing, reading and running say which part is away and when to try again; when it is back, all work."""
-    async with _door(door_settings) as client:
+    async with _screener(client_settings) as client:
         for attempt in ("/add?key=a&value=b", "/run?key=a"):
             answer = await client.post(attempt)
             assert (503, "database") == (answer.status_code, answer.json()["part"])
             assert int(answer.headers["retry-after"]) >= 1
         await _until_missing(client, "database")
-        async with _database(door_settings, database_port):
+        async with _database(client_settings, database_port):
             assert 200 == (await client.post("/add?key=a&value=b")).status_code
             assert 202 == (await client.post("/run?key=a")).status_code
             await _until_missing(client, None)
 
 
-async def test_a_queue_that_is_away_hinders_no_task(door_settings: ClientSettings, database_port: int) -> None:
+async def test_a_queue_that_is_away_hinders_no_task(client_settings: ClientSettings, database_port: int) -> None:
     """What is stored stays served, tasks are accepted and known; only the readiness names the queue."""
-    without = door_settings.model_copy(update={"redis_url": "unix:///nowhere/redis.sock"})
-    async with _database(without, database_port), _door(without) as client:
+    without = client_settings.model_copy(update={"redis_url": "unix:///nowhere/redis.sock"})
+    async with _database(without, database_port), _screener(without) as client:
         assert 200 == (await client.post("/add?key=a&value=b")).status_code
         for path, body in (("/run?key=a", None), ("/messages", {"text": "x"})):
             answer = await client.post(path, json=body)
@@ -238,10 +238,10 @@ async def test_a_request_id_that_holds_personal_data_is_replaced(client: AsyncCl
     assert "4111-1111-1111-1111" != answer.headers["x-request-id"]
 
 
-async def test_a_request_id_that_cannot_be_judged_is_replaced(door_settings: ClientSettings) -> None:
+async def test_a_request_id_that_cannot_be_judged_is_replaced(client_settings: ClientSettings) -> None:
     """A scanner that runs out of time over an id fails no request and lets no id through unchecked."""
-    detection = door_settings.detection.model_copy(update={"max_text_chars": 3})
-    async with _door(door_settings.model_copy(update={"detection": detection})) as client:
+    detection = client_settings.detection.model_copy(update={"max_text_chars": 3})
+    async with _screener(client_settings.model_copy(update={"detection": detection})) as client:
         answer = await client.get("/alerts", headers={"X-Request-ID": "a-long-id"})
     assert 200 == answer.status_code
     assert "a-long-id" != answer.headers["x-request-id"]

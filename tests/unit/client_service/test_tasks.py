@@ -14,7 +14,7 @@ from vestibule.client_service.task_service.outcomes import open_outcome
 from vestibule.client_service.tasks import process_data_task
 from vestibule.contracts.tasks import TaskState
 from vestibule.contracts.work import WorkOrigin
-from vestibule.encryption import Sealer
+from vestibule.encryption import Cipher
 from vestibule.processing import ProcessingInterrupted, ProcessorRegistry
 from vestibule.processing.errors import NotJson
 from vestibule.worker.result_screening import ResultNotAllowed
@@ -41,7 +41,7 @@ class Failing:
         return data
 
 
-class _OpenDoor:
+class _OpenScreener:
     """Lets every result out but one."""
 
     def let_out(self, result: str, origin: WorkOrigin) -> str:
@@ -51,11 +51,11 @@ class _OpenDoor:
 
 
 @pytest.fixture
-def worker(settings: ClientSettings, sealer: Sealer) -> Iterator[VestibuleCelery]:
+def worker(settings: ClientSettings, cipher: Cipher) -> Iterator[VestibuleCelery]:
     """The application of a worker whose only processor fails as it is told."""
-    app = create_consumer(settings, sealer)
+    app = create_consumer(settings, cipher)
     app.processors = ProcessorRegistry([Failing()])
-    app.results = _OpenDoor()
+    app.results = _OpenScreener()
     yield app
     app.close()
 
@@ -81,21 +81,21 @@ def test_an_error_that_may_pass_is_reported_and_no_end(worker: VestibuleCelery, 
     assert not redis.exists(f"celery-task-meta-{task_id}")
 
 
-def test_an_error_that_will_not_pass_is_the_end(worker: VestibuleCelery, redis: Redis, sealer: Sealer) -> None:
+def test_an_error_that_will_not_pass_is_the_end(worker: VestibuleCelery, redis: Redis, cipher: Cipher) -> None:
     """The task has failed, and its id is reported."""
     task_id = str(uuid4())
     assert "FAILURE" == attempt("value", task_id)
-    outcome = open_outcome(sealer, task_id, redis.get(f"celery-task-meta-{task_id}"))
+    outcome = open_outcome(cipher, task_id, redis.get(f"celery-task-meta-{task_id}"))
     assert (TaskState.FAILED, "TaskFailed", None) == (outcome.state, outcome.error, outcome.result)
     assert [task_id] == [parse_report(report) for report in redis.lrange(ENDED_KEY, 0, -1)]
 
 
 @pytest.mark.parametrize(("data", "kind"), [("no json", "NotJson"), ("forbidden", "ResultRefused")])
-def test_an_end_says_why(worker: VestibuleCelery, redis: Redis, sealer: Sealer, data: str, kind: str) -> None:
+def test_an_end_says_why(worker: VestibuleCelery, redis: Redis, cipher: Cipher, data: str, kind: str) -> None:
     """What an attempt notes of why it is no use, the processor or the door for results, is what callers are told."""
     task_id = str(uuid4())
     assert "FAILURE" == attempt(data, task_id, failed_by=kind)
-    outcome = open_outcome(sealer, task_id, redis.get(f"celery-task-meta-{task_id}"))
+    outcome = open_outcome(cipher, task_id, redis.get(f"celery-task-meta-{task_id}"))
     assert (TaskState.FAILED, kind, None) == (outcome.state, outcome.error, outcome.result)
 
 
@@ -113,7 +113,7 @@ def test_a_task_that_ended_its_workers_is_not_begun_again(worker: VestibuleCeler
     assert [AttemptFailed(task_id, "WorkerLost", 4)] == [parse_report(one) for one in redis.lrange(ENDED_KEY, 0, -1)]
 
 
-def test_what_is_done_or_cancelled_is_not_done_again(worker: VestibuleCelery, redis: Redis, sealer: Sealer) -> None:
+def test_what_is_done_or_cancelled_is_not_done_again(worker: VestibuleCelery, redis: Redis, cipher: Cipher) -> None:
     """A message that is given out twice does nothing the second time; the first result stands."""
     done, cancelled = str(uuid4()), str(uuid4())
     redis.hset(f"vestibule:task:{cancelled}", "is_cancelled", "1")
@@ -123,5 +123,5 @@ def test_what_is_done_or_cancelled_is_not_done_again(worker: VestibuleCelery, re
         attempt("fine", cancelled),
     ]
     worker.backend.store_result(done, "other", "SUCCESS")
-    assert "fine" == open_outcome(sealer, done, redis.get(f"celery-task-meta-{done}")).result
+    assert "fine" == open_outcome(cipher, done, redis.get(f"celery-task-meta-{done}")).result
     assert {done} == {parse_report(report) for report in redis.lrange(ENDED_KEY, 0, -1)}

@@ -13,7 +13,7 @@ from httpx import ASGITransport, AsyncClient
 from vestibule.database_service.entries.encrypted_store import REALM
 from vestibule.database_service.main import create_app
 from vestibule.database_service.settings import DatabaseSettings
-from vestibule.encryption import KeyRingFile, Sealer, create_key_ring
+from vestibule.encryption import Cipher, KeyRingFile, create_key_ring
 
 SECRET = "s" * 43
 OLD_SCHEMA = """
@@ -126,8 +126,8 @@ async def test_a_batch_has_bounds(client: AsyncClient, pairs: list[object]) -> N
 @pytest.mark.parametrize("columns", ["", ", expires_at REAL"], ids=["before_expiry", "before_tenants"])
 async def test_a_file_from_before_is_taken_over(settings: DatabaseSettings, columns: str) -> None:
     """Entries that an earlier Vestibule wrote and sealed belong to the default tenant, and their versions go on."""
-    sealer = Sealer(KeyRingFile(settings.key_ring_path), REALM)
-    rows = [(key, base64.b64encode(sealer.seal(b"x", key.encode())).decode()) for key in ("a", "default/a", "b/a")]
+    cipher = Cipher(KeyRingFile(settings.key_ring_path), REALM)
+    rows = [(key, base64.b64encode(cipher.encrypt(b"x", key.encode())).decode()) for key in ("a", "default/a", "b/a")]
     with sqlite3.connect(settings.sqlite_path) as old:
         old.execute(OLD_SCHEMA.replace(", written_at REAL NOT NULL", f", written_at REAL NOT NULL{columns}"))
         old.executemany("INSERT INTO entries (key, value, version, written_at) VALUES (?, ?, 4, 0)", rows)

@@ -157,18 +157,18 @@ async def test_seals_are_told_and_renewed(client: AsyncClient, settings: Databas
     for number in range(5):
         await client.post("/write", json={"key": f"k{number}", "value": "v"})
     first = KeyRingFile(settings.key_ring_path).current().active(Purpose.DATA).id
-    assert {"entries": 5, "by_key": {first: 5}, "not_opened": [], "resealed": 0, "cursor": None} == (
+    assert {"entries": 5, "by_key": {first: 5}, "not_opened": [], "reencrypted": 0, "cursor": None} == (
         await client.get("/seals", params={"limit": 10})
     ).json()
     second = add_key(settings.key_ring_path, Purpose.DATA).id
     # The change may be seen between the two of a page, which then takes two calls.
-    resealed = 0
+    reencrypted = 0
     async with asyncio.timeout(60):
-        while resealed < 2:
-            resealed += (await client.post("/seals/renew", params={"limit": 2})).json()["resealed"]
+        while reencrypted < 2:
+            reencrypted += (await client.post("/seals/renew", params={"limit": 2})).json()["reencrypted"]
             await asyncio.sleep(0.05)
     page = (await client.post("/seals/renew", params={"limit": 2, "cursor": "default/k1"})).json()
-    assert (2, "default/k3") == (page["resealed"], page["cursor"])
+    assert (2, "default/k3") == (page["reencrypted"], page["cursor"])
     assert {second: 4, first: 1} == (await client.get("/seals")).json()["by_key"]
 
 

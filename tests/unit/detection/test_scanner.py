@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from vestibule.detection import DetectionSettings, Finding, ScanBudgetExceeded, Scanner, TextTooLarge
 from vestibule.detection.prefilter import engines
-from vestibule.detection.prefilter.compiled_cache import GateCache
+from vestibule.detection.prefilter.compiled_cache import CompiledCache
 from vestibule.detection.scanner import SLOW_TO_COMPILE_CHARS
 
 SCANNER = Scanner.from_settings()
@@ -191,7 +191,7 @@ def test_damaged_cache_is_built_anew(tmp_path: Path) -> None:
     for kept in tmp_path.glob("gate-*.bin"):
         kept.write_bytes(kept.read_bytes()[:-10])
     assert expected == Scanner.from_settings(chosen).scan("ada@example.com")
-    cache = GateCache(tmp_path)
+    cache = CompiledCache(tmp_path)
     cache.save(b"f", b"content")
     assert b"content" == cache.load(b"f")
     assert cache.load(b"other") is None

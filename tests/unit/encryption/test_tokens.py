@@ -12,7 +12,7 @@ from vestibule.encryption import (
     Purpose,
     Tokenizer,
     TokenKeyRetired,
-    UnknownToken,
+    UnrecognizedToken,
     add_key,
     create_key_ring,
     retire_key,
@@ -32,7 +32,7 @@ def test_a_value_comes_back_to_its_tenant_alone(ring: KeyRingFile, value: str, t
     assert value == tokenizer.reveal(token, tenant)
     if tenant != other:
         assert token != tokenizer.tokenize(value, "EMAIL_ADDRESS", other)
-        with pytest.raises(UnknownToken):
+        with pytest.raises(UnrecognizedToken):
             tokenizer.reveal(token, other)
 
 
@@ -45,7 +45,7 @@ def test_a_token_that_was_changed_is_unknown(ring: KeyRingFile, value: str, posi
     at = position % len(token)
     changed = token[:at] + character + token[at + 1 :]
     if changed != token:
-        with pytest.raises(UnknownToken):
+        with pytest.raises(UnrecognizedToken):
             tokenizer.reveal(changed, "t")
 
 
@@ -54,7 +54,7 @@ def test_a_token_that_was_changed_is_unknown(ring: KeyRingFile, value: str, posi
 )
 def test_what_is_no_token_is_unknown(ring: KeyRingFile, text: str) -> None:
     """The refusal repeats nothing of it."""
-    with pytest.raises(UnknownToken) as caught:
+    with pytest.raises(UnrecognizedToken) as caught:
         Tokenizer(ring).reveal(text, "t")
     assert not text or text not in str(caught.value)
 
@@ -63,7 +63,7 @@ def test_a_token_of_another_installation_is_unknown(ring: KeyRingFile, tmp_path:
     """Its key is not in this ring, and never was."""
     create_key_ring(tmp_path / "other")
     token = Tokenizer(KeyRingFile(tmp_path / "other")).tokenize(MAIL, "EMAIL_ADDRESS", "t")
-    with pytest.raises(UnknownToken):
+    with pytest.raises(UnrecognizedToken):
         Tokenizer(ring).reveal(token, "t")
 
 

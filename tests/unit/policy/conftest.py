@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from vestibule.policy import Policy, Vocabulary
-from vestibule.policy.policy import Beneath
+from vestibule.policy.policy import FallbackPolicy
 
 ReadPolicy = Callable[..., Policy]
 
@@ -24,7 +24,7 @@ def vocabulary() -> Vocabulary:
 def read_policy(tmp_path: Path, vocabulary: Vocabulary) -> ReadPolicy:
     """Return what reads a policy from text, over settings if any are given."""
 
-    def read(text: str, beneath: Beneath | None = None) -> Policy:
+    def read(text: str, beneath: FallbackPolicy | None = None) -> Policy:
         path = tmp_path / "policy.toml"
         path.write_text(text)
         return Policy.read(path, vocabulary, beneath)

@@ -6,9 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vestibule.policy import Action, Judged
-from vestibule.policy.anonymizer import Tools, mask, treat
+from vestibule.policy.anonymizer import AnonymizerOperators, anonymize, mask
 
-TOOLS = Tools(hash=lambda value, entity: f"<{entity}:h{len(value)}>", tokenize=lambda value, entity: f"<{entity}:t>")
+TOOLS = AnonymizerOperators(
+    hash=lambda value, entity: f"<{entity}:h{len(value)}>", tokenize=lambda value, entity: f"<{entity}:t>"
+)
 
 
 class Finding(NamedTuple):
@@ -27,7 +29,7 @@ def test_each_action_has_its_own_form() -> None:
     judged = [
         Judged("value", Finding("X", 2 + 13 * place, 12 + 13 * place), action) for place, action in enumerate(kinds)
     ]
-    assert "a <X> b ******6789 c <X:h10> d <X:t> e 0123456789" == treat(text, judged, TOOLS)
+    assert "a <X> b ******6789 c <X:h10> d <X:t> e 0123456789" == anonymize(text, judged, TOOLS)
 
 
 def test_of_a_short_value_nothing_is_kept() -> None:
@@ -49,7 +51,7 @@ def test_what_is_outside_of_findings_stays_and_what_is_inside_goes(judged: list[
     text = "abcdefghijklmnopqrstuvwxyzabcdefgh"
     inside = {place for one in judged for place in range(one.found.start, one.found.end)}
     strict = [one._replace(action=Action.REDACT) for one in judged]
-    left = treat(text, strict, TOOLS).replace("<X>", "")
+    left = anonymize(text, strict, TOOLS).replace("<X>", "")
     assert "".join(letter for place, letter in enumerate(text) if place not in inside) == left
-    shown = treat(text, judged, TOOLS)
+    shown = anonymize(text, judged, TOOLS)
     assert judged == [] or shown != text

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vestibule.policy import PolicyBroken, Vocabulary
+from vestibule.policy import InvalidPolicy, Vocabulary
 from vestibule.policy.policy import Policy
 
 
@@ -35,7 +35,7 @@ def test_a_broken_file_is_refused_with_line_and_reason(
     """Whoever wrote it finds the mistake at once, and a name that nothing goes by is one."""
     path = tmp_path / "policy.toml"
     path.write_text(text)
-    with pytest.raises(PolicyBroken) as caught:
+    with pytest.raises(InvalidPolicy) as caught:
         Policy.read(path, vocabulary)
     assert line == caught.value.line
     assert reason in caught.value.reason
@@ -48,7 +48,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, vocabulary: Vocab
     path = tmp_path / "policy.toml"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(PolicyBroken):
+    with pytest.raises(InvalidPolicy):
         Policy.read(path, vocabulary)
 
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vestibule.policy import Action, Outcome, Policy, Severity, Situation, Vocabulary
-from vestibule.policy.policy import Beneath
-from vestibule.policy.rule import Rule, Scope
+from vestibule.policy.policy import FallbackPolicy
+from vestibule.policy.rule import PolicyRule, Scope
 from vestibule.policy.rule_index import resolve
 
 ENTITIES = ("EMAIL_ADDRESS", "PASSWORD", "API_KEY", "US_SSN")
@@ -33,7 +33,7 @@ scopes = st.builds(
     route=st.sampled_from([None, "/add"]),
 ) | st.builds(Scope, group=st.sampled_from(list(GROUPS)), token=st.sampled_from([None, "a"]))
 rules = st.builds(
-    Rule,
+    PolicyRule,
     scopes,
     st.just("here"),
     st.sampled_from([0, 1]),
@@ -41,7 +41,7 @@ rules = st.builds(
     st.none() | st.floats(0, 1),
     st.none() | st.sampled_from(Severity),
 )
-BOTTOM = Rule(Scope(), "built in", 0, Action.BLOCK)
+BOTTOM = PolicyRule(Scope(), "built in", 0, Action.BLOCK)
 situations = st.builds(
     Situation,
     st.sampled_from(["/add", "/messages"]),
@@ -52,7 +52,7 @@ situations = st.builds(
 findings = st.lists(st.builds(Finding, st.sampled_from(ENTITIES), score=st.floats(0, 1)), max_size=5)
 
 
-def _applies(rule: Rule, situation: Situation, entity: str) -> bool:
+def _applies(rule: PolicyRule, situation: Situation, entity: str) -> bool:
     scope = rule.scope
     return (
         scope.entity in (None, entity)
@@ -64,7 +64,9 @@ def _applies(rule: Rule, situation: Situation, entity: str) -> bool:
 
 
 @given(st.lists(rules, max_size=12), situations, st.sampled_from(ENTITIES))
-def test_the_table_says_what_a_walk_over_all_rules_says(some: list[Rule], situation: Situation, entity: str) -> None:
+def test_the_table_says_what_a_walk_over_all_rules_says(
+    some: list[PolicyRule], situation: Situation, entity: str
+) -> None:
     """The compiled look-up and the plain reading of the rules agree, on a first use and on a second."""
     every = [BOTTOM, *some]
     policy = Policy(every, GROUPS)
@@ -73,7 +75,9 @@ def test_the_table_says_what_a_walk_over_all_rules_says(some: list[Rule], situat
 
 
 @given(st.lists(rules, max_size=8), situations, st.sampled_from(ENTITIES), st.randoms())
-def test_the_order_of_rules_does_not_matter(some: list[Rule], situation: Situation, entity: str, random: Any) -> None:
+def test_the_order_of_rules_does_not_matter(
+    some: list[PolicyRule], situation: Situation, entity: str, random: Any
+) -> None:
     """Neither for what is decided nor for the version."""
     shuffled = random.sample(some, len(some))
     one, other = Policy([BOTTOM, *some], GROUPS), Policy([*shuffled, BOTTOM], GROUPS)
@@ -83,7 +87,7 @@ def test_the_order_of_rules_does_not_matter(some: list[Rule], situation: Situati
 
 @given(st.lists(rules, max_size=8), situations, findings)
 def test_the_strictest_action_decides_over_the_request(
-    some: list[Rule], situation: Situation, found: list[Finding]
+    some: list[PolicyRule], situation: Situation, found: list[Finding]
 ) -> None:
     """One finding that is to be blocked blocks; what is below its threshold is ignored."""
     policy = Policy([BOTTOM, *some], GROUPS)
@@ -95,14 +99,16 @@ def test_the_strictest_action_decides_over_the_request(
 
 
 @given(st.lists(rules, max_size=8), situations, findings)
-def test_nothing_is_replaced_in_a_key(some: list[Rule], situation: Situation, found: list[Finding]) -> None:
+def test_nothing_is_replaced_in_a_key(some: list[PolicyRule], situation: Situation, found: list[Finding]) -> None:
     """A key passes as it is or not at all: two keys that are redacted could become one."""
     decision = Policy([BOTTOM, *some], GROUPS).decide(situation, {"key": found})
     assert {one.action for one in decision.judged} <= {Action.BLOCK, Action.ALERT, Action.IGNORE}
 
 
 @given(st.lists(rules, max_size=8), situations, findings)
-def test_a_dry_run_blocks_and_changes_nothing(some: list[Rule], situation: Situation, found: list[Finding]) -> None:
+def test_a_dry_run_blocks_and_changes_nothing(
+    some: list[PolicyRule], situation: Situation, found: list[Finding]
+) -> None:
     """What would have been done is said, and is what the same policy does in earnest."""
     dry = Policy([BOTTOM, *some], GROUPS, is_dry_run=True).decide(situation, {"value": found})
     earnest = Policy([BOTTOM, *some], GROUPS).decide(situation, {"value": found})
@@ -159,7 +165,7 @@ def test_precedence(read_policy: Any, token: str | None, key: str | None, entity
 
 def test_the_file_holds_over_the_settings(read_policy: Any, vocabulary: Vocabulary) -> None:
     """Settings hold where the file says nothing, and a `default` in the file says something about everything."""
-    beneath = Beneath(Action.ALERT, {"EMAIL_ADDRESS": Action.REDACT, "secrets": Action.HASH})
+    beneath = FallbackPolicy(Action.ALERT, {"EMAIL_ADDRESS": Action.REDACT, "secrets": Action.HASH})
     here = Situation("/add")
     for text, expected in (
         ("", ("redact", "hash", "alert")),
@@ -171,7 +177,7 @@ def test_the_file_holds_over_the_settings(read_policy: Any, vocabulary: Vocabula
         assert expected == tuple(policy.verdict_of(here, entity).action for entity in entities)
     assert Action.BLOCK is Policy.built_in(vocabulary).verdict_of(here, "US_SSN").action
     with pytest.raises(ValueError, match="did you mean PASSWORD"):
-        Policy.built_in(vocabulary, Beneath(Action.ALERT, {"PASWORD": Action.BLOCK}))
+        Policy.built_in(vocabulary, FallbackPolicy(Action.ALERT, {"PASWORD": Action.BLOCK}))
 
 
 def test_tenants_are_named_by_token(read_policy: Any) -> None:
@@ -185,6 +191,6 @@ def test_tenants_are_named_by_token(read_policy: Any) -> None:
 
 def test_callers_cannot_fill_the_table() -> None:
     """What no rule names counts as the same, however many keys and tokens come."""
-    policy = Policy([BOTTOM, Rule(Scope(key_prefix="x/"), "here", 1, Action.MASK)], {})
+    policy = Policy([BOTTOM, PolicyRule(Scope(key_prefix="x/"), "here", 1, Action.MASK)], {})
     rows = {policy._table.row_of(Situation("/add", f"t{n}", f"n{n}", f"k{n}")) for n in range(100)}
     assert {(None, None, None, None)} == rows

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from vestibule.policy import Action, Policy, PolicyBroken, Situation, Vocabulary
+from vestibule.policy import Action, InvalidPolicy, Policy, Situation, Vocabulary
 from vestibule.policy import policy_file as source_module
-from vestibule.policy.policy_file import PolicySource
+from vestibule.policy.policy_file import PolicyFile
 
 
 def _write(path: Path, text: str) -> None:
@@ -16,11 +16,11 @@ def _write(path: Path, text: str) -> None:
     fresh.replace(path)
 
 
-def _action(source: PolicySource) -> Action:
+def _action(source: PolicyFile) -> Action:
     return source.current.verdict_of(Situation("/add"), "US_SSN").action
 
 
-def _settle(source: PolicySource) -> bool:
+def _settle(source: PolicyFile) -> bool:
     # A file counts when it looks the same twice.
     return source.refresh() or source.refresh()
 
@@ -28,12 +28,12 @@ def _settle(source: PolicySource) -> bool:
 def test_a_change_counts_and_a_breakage_does_not(tmp_path: Path, vocabulary: Vocabulary) -> None:
     """The last good policy stays, and a file is complained of once."""
     path = tmp_path / "policy.toml"
-    source = PolicySource(path, vocabulary)
+    source = PolicyFile(path, vocabulary)
     assert Action.BLOCK is _action(source)
     _write(path, 'default = "mask"')
     assert (True, Action.MASK) == (_settle(source), _action(source))
     _write(path, 'default = "msk"')
-    with pytest.raises(PolicyBroken):
+    with pytest.raises(InvalidPolicy):
         _settle(source)
     assert (False, Action.MASK) == (_settle(source), _action(source))
     _write(path, "default = 'mask'  # as before")
@@ -47,12 +47,12 @@ def test_a_change_counts_and_a_breakage_does_not(tmp_path: Path, vocabulary: Voc
 def test_a_file_that_was_named_may_not_go(tmp_path: Path, vocabulary: Vocabulary) -> None:
     """Missing at the start it is refused; gone later, what it said stays."""
     path = tmp_path / "named.toml"
-    with pytest.raises(PolicyBroken, match="cannot be read"):
-        PolicySource(path, vocabulary, is_optional=False)
+    with pytest.raises(InvalidPolicy, match="cannot be read"):
+        PolicyFile(path, vocabulary, is_optional=False)
     path.write_text('default = "mask"')
-    source = PolicySource(path, vocabulary, is_optional=False)
+    source = PolicyFile(path, vocabulary, is_optional=False)
     path.unlink()
-    with pytest.raises(PolicyBroken):
+    with pytest.raises(InvalidPolicy):
         _settle(source)
     assert Action.MASK is _action(source)
 
@@ -63,13 +63,13 @@ async def test_following_tells_of_each_once(
     """A new policy is told, and so is a broken file, while nobody asks for anything."""
     monkeypatch.setattr(source_module, "LOOK_EVERY_S", 0.01)
     path = tmp_path / "policy.toml"
-    source = PolicySource(path, vocabulary)
+    source = PolicyFile(path, vocabulary)
     told: asyncio.Queue[str] = asyncio.Queue()
 
     async def on_change(policy: Policy) -> None:
         await told.put(policy.version)
 
-    async def on_breakage(broken: PolicyBroken) -> None:
+    async def on_breakage(broken: InvalidPolicy) -> None:
         await told.put(broken.reason)
 
     following = asyncio.create_task(source.follow(on_change, on_breakage))

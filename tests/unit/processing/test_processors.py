@@ -6,29 +6,29 @@ from typing import Any
 import pytest
 
 from vestibule.contracts.errors import InvalidInput
-from vestibule.processing import Answer, Job, Means, ProcessingInterrupted, ProcessorRegistry
-from vestibule.processing.echo_egress import ECHO, EchoingWayOut
+from vestibule.processing import EgressReply, Job, ProcessingInterrupted, ProcessorContext, ProcessorRegistry
+from vestibule.processing.echo_egress import ECHO, EchoEgress
 from vestibule.processing.errors import CannotProcess, ResultNotText
-from vestibule.processing.ports import UNEQUIPPED
+from vestibule.processing.ports import UNCONFIGURED
 
 BUILT_IN = ProcessorRegistry.discover()
 
 
-class _Receiver(EchoingWayOut):
+class _Receiver(EchoEgress):
     """A receiver that answers as it is told."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: EgressReply) -> None:
         super().__init__()
         self.answer = answer
 
-    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> EgressReply:
         super().post(url, body, headers)
         return self.answer
 
 
-def _with(way_out: EchoingWayOut) -> ProcessorRegistry:
+def _with(egress: EchoEgress) -> ProcessorRegistry:
     known = [BUILT_IN.find(name) for name in BUILT_IN.names]
-    return ProcessorRegistry(known, Means(UNEQUIPPED.inspection, way_out, UNEQUIPPED.others))
+    return ProcessorRegistry(known, ProcessorContext(UNCONFIGURED.inspection, egress, UNCONFIGURED.processors))
 
 
 @pytest.mark.parametrize(
@@ -59,32 +59,32 @@ def test_a_pointer_that_leads_nowhere_says_why(data: str, pointer: str, kind: st
 def test_a_receiver_that_may_take_it_later_interrupts(status: int) -> None:
     """The task is tried again."""
     with pytest.raises(ProcessingInterrupted):
-        _with(_Receiver(Answer(status, b""))).process("http_forward", "x", {"url": ECHO})
+        _with(_Receiver(EgressReply(status, b""))).process("http_forward", "x", {"url": ECHO})
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308, 400, 401, 403, 404, 409, 413, 422])
 def test_a_receiver_that_says_no_is_final(status: int) -> None:
     """It would say so each time; a redirect is nothing that was allowed."""
     with pytest.raises(CannotProcess) as caught:
-        _with(_Receiver(Answer(status, b""))).process("http_forward", "x", {"url": ECHO})
+        _with(_Receiver(EgressReply(status, b""))).process("http_forward", "x", {"url": ECHO})
     assert "ForwardRefused" == caught.value.kind
 
 
 def test_an_answer_that_is_no_text_is_no_result() -> None:
     """It could not be stored."""
     with pytest.raises(ResultNotText):
-        _with(_Receiver(Answer(200, b"\xff"))).process("http_forward", "x", {"url": ECHO})
+        _with(_Receiver(EgressReply(200, b"\xff"))).process("http_forward", "x", {"url": ECHO})
 
 
 def test_each_step_of_a_chain_is_one_piece_of_work_at_every_attempt() -> None:
     """A receiver that gets two things from one task tells them apart, and knows each when it comes again."""
-    way_out = EchoingWayOut()
+    egress = EchoEgress()
     forward = {"processor": "http_forward", "options": {"url": ECHO}}
     for _attempt in range(2):
-        made = _with(way_out).process("chain", "x", {"steps": [forward, {"processor": "uppercase"}, forward]}, Job("t"))
+        made = _with(egress).process("chain", "x", {"steps": [forward, {"processor": "uppercase"}, forward]}, Job("t"))
         assert "X" == made
-    keys = [headers["Idempotency-Key"] for _, headers in way_out.sent]
-    assert (["t.1", "t.3"] * 2, [b"x", b"X"] * 2) == (keys, [body for body, _ in way_out.sent])
+    keys = [headers["Idempotency-Key"] for _, headers in egress.sent]
+    assert (["t.1", "t.3"] * 2, [b"x", b"X"] * 2) == (keys, [body for body, _ in egress.sent])
 
 
 @pytest.mark.parametrize(
@@ -112,6 +112,6 @@ def test_each_step_of_a_chain_is_one_piece_of_work_at_every_attempt() -> None:
 def test_a_wrong_option_is_named_and_not_repeated(name: str, options: dict[str, Any], where: str) -> None:
     """The caller learns which it is, also within a chain; what it was is said nowhere."""
     with pytest.raises(InvalidInput) as caught:
-        _with(EchoingWayOut()).read_options(name, options)
+        _with(EchoEgress()).read_options(name, options)
     assert where in {mistake["where"] for mistake in caught.value.extra["errors"]}  # type: ignore[attr-defined]
     assert "tr0ub4dor" not in f"{caught.value.detail} {caught.value.extra}"

@@ -10,11 +10,11 @@ import pytest
 from pydantic import SecretStr
 
 from servers.receivers import Answer, HttpReceiver, Posted, running
-from vestibule.processing import Job, Means, ProcessingInterrupted, ProcessorRegistry
+from vestibule.processing import Job, ProcessingInterrupted, ProcessorContext, ProcessorRegistry
 from vestibule.processing.errors import AnswerTooLarge, CannotProcess, ForwardForbidden
-from vestibule.processing.ports import UNEQUIPPED
+from vestibule.processing.ports import UNCONFIGURED
 from vestibule.processor_adapters import ProcessorSettings, check_processors
-from vestibule.processor_adapters.http_egress import MOST_ANSWER_BYTES, GuardedWayOut
+from vestibule.processor_adapters.http_egress import MOST_ANSWER_BYTES, GuardedHttpEgress
 
 
 def _answer(posted: Posted) -> Answer:
@@ -30,24 +30,24 @@ def receiver() -> Iterator[HttpReceiver]:
         yield server
 
 
-def _way_out(**given: Any) -> GuardedWayOut:
+def _egress(**given: Any) -> GuardedHttpEgress:
     settings = ProcessorSettings(
         **{"forward_hosts": ["localhost"], "forward_schemes": ["http"], "forward_private": True, **given}
     )
-    return GuardedWayOut(settings.forward_guard, settings.forward_secret.get_secret_value())
+    return GuardedHttpEgress(settings.forward_guard, settings.forward_secret.get_secret_value())
 
 
-def _forward(way_out: GuardedWayOut, url: str, data: str = "hello") -> str:
-    means = Means(UNEQUIPPED.inspection, way_out, UNEQUIPPED.others)
+def _forward(egress: GuardedHttpEgress, url: str, data: str = "hello") -> str:
+    context = ProcessorContext(UNCONFIGURED.inspection, egress, UNCONFIGURED.processors)
     built_in = ProcessorRegistry.discover()
-    registry = ProcessorRegistry([built_in.find("http_forward")], means)
+    registry = ProcessorRegistry([built_in.find("http_forward")], context)
     return registry.process("http_forward", data, {"url": url}, Job("task-7"))
 
 
 def test_what_is_sent_arrives_once_to_be_told_and_signed(receiver: HttpReceiver) -> None:
     """The key is the id of the work, and the signature is that of webhooks."""
-    way_out = _way_out(forward_secret=SecretStr("the-key"))
-    assert "taken: grüße" == _forward(way_out, receiver.url("/in"), "grüße")
+    egress = _egress(forward_secret=SecretStr("the-key"))
+    assert "taken: grüße" == _forward(egress, receiver.url("/in"), "grüße")
     path, headers, body = receiver.posted[-1]
     signed = f"{headers['x-vestibule-timestamp']}.".encode() + body
     expected = f"sha256={hmac.new(b'the-key', signed, hashlib.sha256).hexdigest()}"
@@ -59,14 +59,14 @@ def test_a_redirect_is_final_and_not_followed(receiver: HttpReceiver) -> None:
     """Nobody sends data on to where nobody checked."""
     before = len(receiver.posted)
     with pytest.raises(CannotProcess) as caught:
-        _forward(_way_out(), receiver.url("/302"))
+        _forward(_egress(), receiver.url("/302"))
     assert ("ForwardRefused", ["/302"]) == (caught.value.kind, [path for path, _, _ in receiver.posted[before:]])
 
 
 def test_too_large_an_answer_is_not_read(receiver: HttpReceiver) -> None:
     """It takes no memory, and is no result."""
     with pytest.raises(AnswerTooLarge):
-        _forward(_way_out(), receiver.url("/much"))
+        _forward(_egress(), receiver.url("/much"))
 
 
 def test_silence_may_pass() -> None:
@@ -75,21 +75,21 @@ def test_silence_may_pass() -> None:
         silent.bind(("127.0.0.1", 0))
         closed = f"http://localhost:{silent.getsockname()[1]}/"
         with pytest.raises(ProcessingInterrupted):
-            _forward(_way_out(), closed)
+            _forward(_egress(), closed)
         silent.listen()
         with pytest.raises(ProcessingInterrupted):
-            _forward(_way_out(forward_timeout_s=0.2), closed)
+            _forward(_egress(forward_timeout_s=0.2), closed)
     with pytest.raises(ProcessingInterrupted):
-        _forward(_way_out(forward_hosts=["nobody.invalid"]), "http://nobody.invalid/")
+        _forward(_egress(forward_hosts=["nobody.invalid"]), "http://nobody.invalid/")
 
 
 def test_an_address_that_is_not_public_gets_nothing(receiver: HttpReceiver) -> None:
     """A name on the list that leads into the own network is refused when it is looked up, for good."""
     before = len(receiver.posted)
-    way_out = _way_out(forward_private=False)
-    assert way_out.refusal_of(receiver.url("/in")) is None
+    egress = _egress(forward_private=False)
+    assert egress.refusal_of(receiver.url("/in")) is None
     with pytest.raises(ForwardForbidden):
-        way_out.post(receiver.url("/in"), b"hello", {})
+        egress.post(receiver.url("/in"), b"hello", {})
     assert before == len(receiver.posted)
 
 
@@ -111,14 +111,16 @@ def test_an_address_that_is_not_public_gets_nothing(receiver: HttpReceiver) -> N
 )
 def test_other_addresses_are_refused_at_once(url: str) -> None:
     """The refusal says what is allowed, and does not repeat what was asked for."""
-    reason = _way_out().refusal_of(url)
+    reason = _egress().refusal_of(url)
     assert reason is not None
     assert "tr0ub4dor" not in reason
     with pytest.raises(ForwardForbidden):
-        _way_out().post(url, b"hello", {})
+        _egress().post(url, b"hello", {})
 
 
 def test_without_hosts_nothing_is_sent_anywhere() -> None:
     """Who does not name a host has not asked for anything to leave."""
-    assert "names no host" in str(GuardedWayOut(ProcessorSettings().forward_guard).refusal_of("https://example.org/"))
+    assert "names no host" in str(
+        GuardedHttpEgress(ProcessorSettings().forward_guard).refusal_of("https://example.org/")
+    )
     assert "http_forward" in check_processors(ProcessorSettings()).names

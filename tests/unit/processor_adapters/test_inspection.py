@@ -5,10 +5,10 @@ import pytest
 from vestibule.contracts.work import WorkOrigin
 from vestibule.detection import DetectionSettings, Scanner
 from vestibule.policy import Action, Policy
-from vestibule.policy.policy import Beneath
+from vestibule.policy.policy import FallbackPolicy
 from vestibule.processing import ProcessingInterrupted
 from vestibule.processing.errors import DataTooLarge
-from vestibule.processor_adapters import Inspector, Seals
+from vestibule.processor_adapters import Inspector, Pseudonymizer
 from vestibule.processor_adapters.detector_vocabulary import read_vocabulary
 
 MAIL, CARD = "anna.schmidt@firma.de", "4111 1111 1111 1111"
@@ -33,8 +33,8 @@ def scanner() -> Scanner:
 
 
 def _inspector(scanner: Scanner, default: Action = Action.BLOCK, **by_entity: Action) -> Inspector:
-    policy = Policy.built_in(read_vocabulary(), Beneath(default, by_entity))
-    return Inspector(lambda: scanner, lambda: policy, Seals(lambda _text: "f1", _Tokens()))
+    policy = Policy.built_in(read_vocabulary(), FallbackPolicy(default, by_entity))
+    return Inspector(lambda: scanner, lambda: policy, Pseudonymizer(lambda _text: "f1", _Tokens()))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from vestibule.contracts.errors import Unavailable
-from vestibule.runtime.batching import Gathering
+from vestibule.runtime.batching import Batcher
 
 
 class Calls:
@@ -27,8 +27,8 @@ class Calls:
 async def test_what_arrives_meanwhile_goes_together() -> None:
     """A lone one goes at once; the rest waits for it and shares calls within the bounds; each gets its own outcome."""
     calls = Calls()
-    gathering = Gathering(calls.double, most=4, weigh=lambda item: item, heaviest=10, at_once=1)
-    asking = [asyncio.create_task(gathering.ask(item)) for item in (1, 2, 3, 4, 5, 50, 1, 1, 1, 1, 1)]
+    batcher = Batcher(calls.double, most=4, weigh=lambda item: item, heaviest=10, at_once=1)
+    asking = [asyncio.create_task(batcher.ask(item)) for item in (1, 2, 3, 4, 5, 50, 1, 1, 1, 1, 1)]
     await asyncio.sleep(0)
     calls.may_go_on.set()
     assert [2, 4, 6, 8, 10, 100, 2, 2, 2, 2, 2] == await asyncio.gather(*asking)
@@ -38,8 +38,8 @@ async def test_what_arrives_meanwhile_goes_together() -> None:
 async def test_an_error_is_one_of_its_call_alone() -> None:
     """Whoever was in the call hears of it; who left before hinders nobody."""
     calls = Calls()
-    gathering = Gathering(calls.double, most=2, weigh=lambda _item: 0, heaviest=1, at_once=1)
-    asking = [asyncio.create_task(gathering.ask(item)) for item in (1, 13, 2, 3, 4)]
+    batcher = Batcher(calls.double, most=2, weigh=lambda _item: 0, heaviest=1, at_once=1)
+    asking = [asyncio.create_task(batcher.ask(item)) for item in (1, 13, 2, 3, 4)]
     await asyncio.sleep(0)
     asking[3].cancel()
     calls.may_go_on.set()
@@ -52,7 +52,7 @@ async def test_an_error_is_one_of_its_call_alone() -> None:
 
 async def test_nobody_waits_for_two_silences() -> None:
     """Where a call fails after long, what waits for its turn fails with it; after a quick failure the next is tried."""
-    for patience_s, expected in ((0.0, [[1]]), (60.0, [[1], [2, 3]])):
+    for timeout_s, expected in ((0.0, [[1]]), (60.0, [[1], [2, 3]])):
         made: list[list[int]] = []
 
         async def fail(items: list[int], made: list[list[int]] = made) -> list[int]:
@@ -60,7 +60,7 @@ async def test_nobody_waits_for_two_silences() -> None:
             await asyncio.sleep(0)
             raise Unavailable("database", "It does not answer.")
 
-        gathering = Gathering(fail, most=4, weigh=lambda _: 0, heaviest=1, at_once=1, patience_s=patience_s)
-        outcomes = await asyncio.gather(*(gathering.ask(item) for item in (1, 2, 3)), return_exceptions=True)
+        batcher = Batcher(fail, most=4, weigh=lambda _: 0, heaviest=1, at_once=1, timeout_s=timeout_s)
+        outcomes = await asyncio.gather(*(batcher.ask(item) for item in (1, 2, 3)), return_exceptions=True)
         assert expected == made
         assert ["Unavailable"] * 3 == [type(one).__name__ for one in outcomes]

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from redis.asyncio import Redis
+from vestibule.database_service.entries.stores.monitor_state import MemoryStore
 
 from servers.redis import LocalRedis, redis_on_socket
 from vestibule.alerts import Alert, AlertEngine
@@ -12,14 +13,13 @@ from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import BatchPair, Entry
 from vestibule.contracts.errors import Unavailable
 from vestibule.database_service.entries.store import Write
-from vestibule.database_service.entries.stores.memory import MemoryStore
-from vestibule.scheduler_service.state_store import StoreGateway
+from vestibule.scheduler_service.state_store import StateStore
 
 # Longer than any machine takes under load.
 PATIENT_S = 60
 
 
-class StoreNearby(StoreGateway):
+class StoreNearby(StateStore):
     """The gateway to a store in this process, which goes away when it is told to."""
 
     def __init__(self, store: MemoryStore) -> None:
@@ -71,7 +71,7 @@ class SteadyClock:
         return self.now_s
 
 
-class Witnesses:
+class FallbackLocks:
     """What stands for Redis: one name at a time."""
 
     def __init__(self) -> None:

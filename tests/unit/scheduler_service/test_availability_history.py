@@ -5,35 +5,42 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestibule.scheduler_service.availability.availability_history import DAY, HOUR, MONTH, Chronicle, Tally, page_names
+from vestibule.scheduler_service.availability.availability_history import (
+    DAY,
+    HOUR,
+    MONTH,
+    AvailabilityHistory,
+    ProbeCounts,
+    page_names,
+)
 
 NOON = datetime(2026, 3, 1, 12, 0, 30, tzinfo=UTC)
 probes = st.lists(st.tuples(st.integers(0, 60 * 24), st.booleans()), max_size=60)
 
 
-def _count(chronicle: Chronicle, at: datetime, has_answered: bool, latency_ms: float = 2) -> None:
-    chronicle.count("part", at, Tally(int(has_answered), 1, latency_ms if has_answered else 0))
+def _count(history: AvailabilityHistory, at: datetime, has_answered: bool, latency_ms: float = 2) -> None:
+    history.count("part", at, ProbeCounts(int(has_answered), 1, latency_ms if has_answered else 0))
 
 
 @given(probes)
 def test_availability_is_the_share_of_answers(some: list[tuple[int, bool]]) -> None:
     """Over an hour and a day, exactly the probes of the minutes of that time count."""
-    chronicle = Chronicle()
+    history = AvailabilityHistory()
     for minutes_ago, has_answered in some:
-        _count(chronicle, NOON - timedelta(minutes=minutes_ago), has_answered)
+        _count(history, NOON - timedelta(minutes=minutes_ago), has_answered)
     for over, minutes in ((HOUR, 60), (DAY, 24 * 60)):
         counted = [has_answered for minutes_ago, has_answered in some if minutes_ago < minutes]
         expected = sum(counted) / len(counted) if counted else None
-        assert expected == chronicle.availability("part", over, NOON)
+        assert expected == history.availability("part", over, NOON)
 
 
 @given(probes, st.integers(0, 60), st.integers(0, 60))
 def test_it_is_the_same_from_the_store_as_from_memory(some: list[tuple[int, bool]], first: int, second: int) -> None:
     """However much of it was written, failed to be written, or is yet to be: the sums are the same."""
-    straight, broken, pages = Chronicle(), Chronicle(), dict[str, str]()
+    straight, broken, pages = AvailabilityHistory(), AvailabilityHistory(), dict[str, str]()
     for number, (minutes_ago, has_answered) in enumerate(some):
-        for chronicle in (straight, broken):
-            _count(chronicle, NOON - timedelta(minutes=minutes_ago), has_answered)
+        for history in (straight, broken):
+            _count(history, NOON - timedelta(minutes=minutes_ago), has_answered)
         if number == first:
             written, new = broken.take_new()
             pages |= written
@@ -44,7 +51,7 @@ def test_it_is_the_same_from_the_store_as_from_memory(some: list[tuple[int, bool
             _count(broken, NOON, True)
             broken.give_back(new)
     written, new = broken.take_new()
-    again = Chronicle()
+    again = AvailabilityHistory()
     again.load(pages | written)
     for over in (HOUR, DAY, MONTH):
         assert straight.sum_up("part", NOON - over, NOON) == again.sum_up("part", NOON - over, NOON)
@@ -52,68 +59,68 @@ def test_it_is_the_same_from_the_store_as_from_memory(some: list[tuple[int, bool
 
 def test_a_page_that_is_written_twice_counts_once() -> None:
     """What is in the store is not added again when the next minute is written."""
-    chronicle = Chronicle()
+    history = AvailabilityHistory()
     for minute in range(3):
-        _count(chronicle, NOON + timedelta(minutes=minute), minute != 1)
-        pages, new = chronicle.take_new()
-        chronicle.settle(new)
-    again = Chronicle()
+        _count(history, NOON + timedelta(minutes=minute), minute != 1)
+        pages, new = history.take_new()
+        history.settle(new)
+    again = AvailabilityHistory()
     again.load(pages)
     assert 2 / 3 == again.availability("part", HOUR, NOON + timedelta(minutes=2))
 
 
 def test_a_month_is_seen_by_hours() -> None:
     """What was a week ago counts for the month, and not for the day."""
-    chronicle = Chronicle()
-    _count(chronicle, NOON - timedelta(days=7), False)
-    _count(chronicle, NOON - timedelta(days=40), False)
-    _count(chronicle, NOON, True)
-    assert (1.0, 0.5) == tuple(chronicle.availability("part", over, NOON) for over in (DAY, MONTH))
+    history = AvailabilityHistory()
+    _count(history, NOON - timedelta(days=7), False)
+    _count(history, NOON - timedelta(days=40), False)
+    _count(history, NOON, True)
+    assert (1.0, 0.5) == tuple(history.availability("part", over, NOON) for over in (DAY, MONTH))
 
 
 def test_maintenance_does_not_count() -> None:
     """Probes in a window are seen, and change no availability."""
-    chronicle = Chronicle()
-    chronicle.count("part", NOON, Tally(planned=5))
-    assert chronicle.availability("part", HOUR, NOON) is None
-    assert 5 == chronicle.sum_up("part", NOON - HOUR, NOON).planned
+    history = AvailabilityHistory()
+    history.count("part", NOON, ProbeCounts(planned=5))
+    assert history.availability("part", HOUR, NOON) is None
+    assert 5 == history.sum_up("part", NOON - HOUR, NOON).planned
 
 
 def test_it_does_not_grow_for_ever() -> None:
     """After a year without a store, what is in memory is a day of minutes and a month of hours."""
-    chronicle = Chronicle()
+    history = AvailabilityHistory()
     for hours in range(0, 24 * 365, 6):
         at = NOON + timedelta(hours=hours)
-        _count(chronicle, at, True)
-        chronicle.prune(at)
-    pages, _ = chronicle.take_new()
+        _count(history, at, True)
+        history.prune(at)
+    pages, _ = history.take_new()
     assert set(pages) <= set(page_names(at))
     assert len(page_names(at)) < 64
 
 
 def test_a_clock_that_was_set_back_loses_nothing() -> None:
     """What is counted in an hour that was there before is added to it."""
-    chronicle = Chronicle()
+    history = AvailabilityHistory()
     for at in (NOON, NOON + HOUR, NOON):
-        _count(chronicle, at, True)
-    assert 2 == chronicle.sum_up("part", NOON - HOUR, NOON).asked
+        _count(history, at, True)
+    assert 2 == history.sum_up("part", NOON - HOUR, NOON).asked
 
 
 def test_bars_are_the_stretches_up_to_now() -> None:
     """The last bar ends now, and every probe is in one bar."""
-    chronicle = Chronicle()
+    history = AvailabilityHistory()
     for minutes in range(0, 24 * 60, 10):
-        _count(chronicle, NOON - timedelta(minutes=minutes), minutes >= 30)
-    bars = [tally for _, tally in chronicle.bars("part", NOON, 48, timedelta(minutes=30))]
+        _count(history, NOON - timedelta(minutes=minutes), minutes >= 30)
+    bars = [tally for _, tally in history.bars("part", NOON, 48, timedelta(minutes=30))]
     assert 24 * 6 == sum(bar.asked for bar in bars)
     assert (0.0, 1.0) == (bars[-1].availability, bars[-2].availability)
 
 
 def test_a_page_is_small() -> None:
     """A full hour of seven parts is one entry of a few kilobytes."""
-    chronicle = Chronicle()
+    history = AvailabilityHistory()
     for part in range(7):
         for minute in range(60):
-            chronicle.count(f"part-{part}", NOON + timedelta(minutes=minute), Tally(6, 6, 31.4))
-    pages, _ = chronicle.take_new()
+            history.count(f"part-{part}", NOON + timedelta(minutes=minute), ProbeCounts(6, 6, 31.4))
+    pages, _ = history.take_new()
     assert max(map(len, pages.values())) < 10_000

@@ -10,8 +10,8 @@ from vestibule.alerts import AlertEngine
 from vestibule.contracts.errors import HeartbeatNotFound, InvalidInput
 from vestibule.scheduler_service.availability.incidents import Incidents
 from vestibule.scheduler_service.heartbeats import heartbeats
-from vestibule.scheduler_service.heartbeats.heartbeats import HeartbeatState, HeartbeatWatch, Ping
-from vestibule.scheduler_service.operator_inputs import Books
+from vestibule.scheduler_service.heartbeats.heartbeats import HeartbeatMonitor, HeartbeatState, Ping
+from vestibule.scheduler_service.operator_inputs import OperatorInputs
 
 from .conftest import Kept, SteadyClock, StoreNearby
 
@@ -20,11 +20,11 @@ PERIOD_S, GRACE_S = 60.0, 10.0
 MISSED, BACK = "HeartbeatMissed", "HeartbeatRecovered"
 
 
-class Desk:
+class StatusServicePart:
     """What one scheduler has of heartbeats, with time that passes on both clocks."""
 
     def __init__(self, store: StoreNearby, alerts: AlertEngine, clock: SteadyClock) -> None:
-        self.books = Books(store)
+        self.operator_inputs = OperatorInputs(store)
         self.clock = clock
         self.now = NOON
         self.planned: set[str] = set()
@@ -33,12 +33,16 @@ class Desk:
 
     def restart(self, alerts: AlertEngine, start_grace_s: float = 0) -> None:
         options: dict[str, Any] = {"start_grace_s": start_grace_s, "clock": self.clock}
-        self.watch = HeartbeatWatch(
-            self.books.heartbeats, lambda: self.incidents, alerts, lambda part, _at: part in self.planned, **options
+        self.monitor = HeartbeatMonitor(
+            self.operator_inputs.heartbeats,
+            lambda: self.incidents,
+            alerts,
+            lambda part, _at: part in self.planned,
+            **options,
         )
 
     async def ping(self, ping: Ping = Ping.DONE, name: str = "backup") -> None:
-        await self.books.heartbeats.ping(name, ping, self.now, PERIOD_S, GRACE_S)
+        await self.operator_inputs.heartbeats.ping(name, ping, self.now, PERIOD_S, GRACE_S)
 
     async def pass_time(self, seconds: float, step_s: float = 5) -> None:
         for _ in range(int(seconds / step_s)):
@@ -47,147 +51,153 @@ class Desk:
             await self.look()
 
     async def look(self) -> None:
-        await self.books.read()
-        await self.watch.check(self.now)
+        await self.operator_inputs.read()
+        await self.monitor.check(self.now)
 
     @property
     def state(self) -> HeartbeatState:
-        return self.books.heartbeats.known[0].state(self.now)
+        return self.operator_inputs.heartbeats.known[0].state(self.now)
 
 
 @pytest.fixture
-def desk(store: StoreNearby, alerts: AlertEngine, clock: SteadyClock) -> Desk:
+def status_service(store: StoreNearby, alerts: AlertEngine, clock: SteadyClock) -> StatusServicePart:
     """A scheduler that watches."""
-    return Desk(store, alerts, clock)
+    return StatusServicePart(store, alerts, clock)
 
 
-async def test_who_is_heard_of_in_time_is_not_told_of(desk: Desk, kept: Kept) -> None:
+async def test_who_is_heard_of_in_time_is_not_told_of(status_service: StatusServicePart, kept: Kept) -> None:
     """For as long as the pings come, within period and grace, nothing happens."""
     for _ in range(20):
-        await desk.ping()
-        await desk.pass_time(PERIOD_S + GRACE_S - 5)
-    assert ([], HeartbeatState.LATE) == (kept.types, desk.state)
+        await status_service.ping()
+        await status_service.pass_time(PERIOD_S + GRACE_S - 5)
+    assert ([], HeartbeatState.LATE) == (kept.types, status_service.state)
 
 
-async def test_who_is_missed_is_told_once_and_the_return_once(desk: Desk, kept: Kept) -> None:
+async def test_who_is_missed_is_told_once_and_the_return_once(status_service: StatusServicePart, kept: Kept) -> None:
     """However long it lasts; both alerts have the same subject, and the incident has an end."""
-    await desk.ping()
-    await desk.pass_time(600)
-    assert ([MISSED], HeartbeatState.MISSED) == (kept.types, desk.state)
-    await desk.ping()
-    await desk.pass_time(30)
-    assert ([MISSED, BACK], HeartbeatState.UP) == (kept.types, desk.state)
+    await status_service.ping()
+    await status_service.pass_time(600)
+    assert ([MISSED], HeartbeatState.MISSED) == (kept.types, status_service.state)
+    await status_service.ping()
+    await status_service.pass_time(30)
+    assert ([MISSED, BACK], HeartbeatState.UP) == (kept.types, status_service.state)
     assert {"heartbeat:backup"} == {alert.subject for alert in kept.alerts}
-    assert [True] == [incident.ended is not None for incident in desk.incidents.listed]
+    assert [True] == [incident.ended is not None for incident in status_service.incidents.listed]
 
 
 @pytest.mark.parametrize("hours", [1, -1])
-async def test_a_clock_that_is_set_makes_nobody_missed(desk: Desk, kept: Kept, hours: int) -> None:
+async def test_a_clock_that_is_set_makes_nobody_missed(
+    status_service: StatusServicePart, kept: Kept, hours: int
+) -> None:
     """Set forth, nobody is missed who is not; set back, who is missed is told all the same."""
-    await desk.ping()
-    await desk.pass_time(20)
-    desk.now += timedelta(hours=hours)
-    await desk.pass_time(40)
+    await status_service.ping()
+    await status_service.pass_time(20)
+    status_service.now += timedelta(hours=hours)
+    await status_service.pass_time(40)
     assert [] == kept.types
-    await desk.pass_time(20)
+    await status_service.pass_time(20)
     assert [MISSED] == kept.types
 
 
-async def test_a_missed_one_outlives_the_scheduler(desk: Desk, kept: Kept, alerts: AlertEngine) -> None:
+async def test_a_missed_one_outlives_the_scheduler(
+    status_service: StatusServicePart, kept: Kept, alerts: AlertEngine
+) -> None:
     """The next scheduler does not tell of it again, and tells of the return."""
-    await desk.ping()
-    await desk.pass_time(100)
-    desk.restart(alerts, start_grace_s=30)
-    await desk.pass_time(100)
+    await status_service.ping()
+    await status_service.pass_time(100)
+    status_service.restart(alerts, start_grace_s=30)
+    await status_service.pass_time(100)
     assert [MISSED] == kept.types
-    await desk.ping()
-    await desk.pass_time(10)
+    await status_service.ping()
+    await status_service.pass_time(10)
     assert [MISSED, BACK] == kept.types
 
 
 async def test_a_time_without_scheduler_makes_nobody_missed_at_once(
-    desk: Desk, kept: Kept, alerts: AlertEngine
+    status_service: StatusServicePart, kept: Kept, alerts: AlertEngine
 ) -> None:
     """Who could not be heard because nobody listened has the grace of the start; who stays away is told then."""
-    await desk.ping()
-    await desk.pass_time(5)
-    desk.now += timedelta(hours=3)
-    desk.restart(alerts, start_grace_s=30)
-    await desk.pass_time(25)
+    await status_service.ping()
+    await status_service.pass_time(5)
+    status_service.now += timedelta(hours=3)
+    status_service.restart(alerts, start_grace_s=30)
+    await status_service.pass_time(25)
     assert [] == kept.types
-    await desk.pass_time(10)
+    await status_service.pass_time(10)
     assert [MISSED] == kept.types
 
 
-async def test_a_failure_is_told_at_once(desk: Desk, kept: Kept) -> None:
+async def test_a_failure_is_told_at_once(status_service: StatusServicePart, kept: Kept) -> None:
     """And success after it is the return."""
-    await desk.ping(Ping.FAIL)
-    await desk.pass_time(5)
-    assert ([MISSED], HeartbeatState.FAILED) == (kept.types, desk.state)
-    await desk.ping()
-    await desk.pass_time(5)
+    await status_service.ping(Ping.FAIL)
+    await status_service.pass_time(5)
+    assert ([MISSED], HeartbeatState.FAILED) == (kept.types, status_service.state)
+    await status_service.ping()
+    await status_service.pass_time(5)
     assert [MISSED, BACK] == kept.types
 
 
-async def test_what_has_started_has_its_grace_to_end(desk: Desk, kept: Kept) -> None:
+async def test_what_has_started_has_its_grace_to_end(status_service: StatusServicePart, kept: Kept) -> None:
     """A run that hangs is told after the grace, however long the period is; one that ends says how long it took."""
-    await desk.ping(Ping.START)
-    await desk.pass_time(5)
-    assert HeartbeatState.RUNNING is desk.state
-    await desk.ping()
-    await desk.pass_time(5)
-    assert 5 == desk.books.heartbeats.known[0].took_s
-    await desk.ping(Ping.START)
-    await desk.pass_time(20)
+    await status_service.ping(Ping.START)
+    await status_service.pass_time(5)
+    assert HeartbeatState.RUNNING is status_service.state
+    await status_service.ping()
+    await status_service.pass_time(5)
+    assert 5 == status_service.operator_inputs.heartbeats.known[0].took_s
+    await status_service.ping(Ping.START)
+    await status_service.pass_time(20)
     assert [MISSED] == kept.types
 
 
-async def test_maintenance_holds_it_back(desk: Desk, kept: Kept) -> None:
+async def test_maintenance_holds_it_back(status_service: StatusServicePart, kept: Kept) -> None:
     """Nobody is told within a window; after it they are."""
-    desk.planned = {"heartbeat:backup"}
-    await desk.ping()
-    await desk.pass_time(200)
+    status_service.planned = {"heartbeat:backup"}
+    await status_service.ping()
+    await status_service.pass_time(200)
     assert [] == kept.types
-    desk.planned = set()
-    await desk.pass_time(5)
+    status_service.planned = set()
+    await status_service.pass_time(5)
     assert [MISSED] == kept.types
 
 
-async def test_a_store_that_takes_nothing_repeats_no_alert(desk: Desk, kept: Kept, store: StoreNearby) -> None:
+async def test_a_store_that_takes_nothing_repeats_no_alert(
+    status_service: StatusServicePart, kept: Kept, store: StoreNearby
+) -> None:
     """With a full disk the miss is told once, and remembered in the store when it can be."""
-    await desk.ping()
-    await desk.look()
+    await status_service.ping()
+    await status_service.look()
     store.is_full = True
-    await desk.pass_time(300)
+    await status_service.pass_time(300)
     assert [MISSED] == kept.types
     store.is_full = False
-    await desk.look()
-    await desk.books.read()
-    assert desk.books.heartbeats.known[0].is_told
+    await status_service.look()
+    await status_service.operator_inputs.read()
+    assert status_service.operator_inputs.heartbeats.known[0].is_told
 
 
-async def test_pings_at_once_are_all_counted(desk: Desk) -> None:
+async def test_pings_at_once_are_all_counted(status_service: StatusServicePart) -> None:
     """None of several that write at the same time is lost."""
-    await asyncio.gather(*(desk.ping() for _ in range(5)))
-    await desk.books.read()
-    assert 5 == desk.books.heartbeats.known[0].pings
+    await asyncio.gather(*(status_service.ping() for _ in range(5)))
+    await status_service.operator_inputs.read()
+    assert 5 == status_service.operator_inputs.heartbeats.known[0].pings
 
 
-async def test_who_is_deleted_is_forgotten(desk: Desk, kept: Kept) -> None:
+async def test_who_is_deleted_is_forgotten(status_service: StatusServicePart, kept: Kept) -> None:
     """Nothing is told of it any more, and it cannot be deleted twice."""
-    await desk.ping()
-    await desk.look()
-    await desk.books.heartbeats.delete("backup")
-    await desk.pass_time(200)
-    assert ([], []) == (kept.types, desk.books.heartbeats.known)
+    await status_service.ping()
+    await status_service.look()
+    await status_service.operator_inputs.heartbeats.delete("backup")
+    await status_service.pass_time(200)
+    assert ([], []) == (kept.types, status_service.operator_inputs.heartbeats.known)
     with pytest.raises(HeartbeatNotFound):
-        await desk.books.heartbeats.delete("backup")
+        await status_service.operator_inputs.heartbeats.delete("backup")
 
 
-async def test_there_is_a_bound(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_there_is_a_bound(status_service: StatusServicePart, monkeypatch: pytest.MonkeyPatch) -> None:
     """A caller that makes names up cannot fill the store; those that are known go on."""
     monkeypatch.setattr(heartbeats, "MOST", 2)
     for name in ("one", "two", "one"):
-        await desk.ping(name=name)
+        await status_service.ping(name=name)
     with pytest.raises(InvalidInput):
-        await desk.ping(name="three")
+        await status_service.ping(name="three")

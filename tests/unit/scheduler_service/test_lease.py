@@ -2,13 +2,13 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from vestibule.database_service.entries.stores.monitor_state import MemoryStore
 
 from vestibule.contracts.entries import BatchPair
 from vestibule.contracts.errors import Unavailable
-from vestibule.database_service.entries.stores.memory import MemoryStore
 from vestibule.scheduler_service.leadership.lease import KEY, LOOK, Lease, LeaseLost, Role
 
-from .conftest import SteadyClock, StoreNearby, Witnesses
+from .conftest import FallbackLocks, SteadyClock, StoreNearby
 
 LEASE_S = 12.0
 
@@ -16,9 +16,9 @@ LEASE_S = 12.0
 class Replica:
     """A scheduler with its own way to the store."""
 
-    def __init__(self, name: str, entries: MemoryStore, clock: SteadyClock, witness: Witnesses) -> None:
+    def __init__(self, name: str, entries: MemoryStore, clock: SteadyClock, fallback_lock: FallbackLocks) -> None:
         self.store = StoreNearby(entries)
-        self.lease = Lease(self.store, witness, name, LEASE_S, clock)
+        self.lease = Lease(self.store, fallback_lock, name, LEASE_S, clock)
 
     @property
     def role(self) -> Role:
@@ -26,8 +26,8 @@ class Replica:
 
 
 def _pair(clock: SteadyClock) -> tuple[Replica, Replica]:
-    entries, witness = MemoryStore(), Witnesses()
-    return Replica("a:1", entries, clock, witness), Replica("b:1", entries, clock, witness)
+    entries, fallback_lock = MemoryStore(), FallbackLocks()
+    return Replica("a:1", entries, clock, fallback_lock), Replica("b:1", entries, clock, fallback_lock)
 
 
 async def _pass_time(clock: SteadyClock, seconds: float, *replicas: Replica) -> None:
@@ -76,17 +76,17 @@ async def test_a_lease_that_is_given_back_is_free_at_once(clock: SteadyClock) ->
 
 async def test_who_comes_back_under_the_same_name_need_not_wait(clock: SteadyClock) -> None:
     """A scheduler that was killed and started again goes on at once."""
-    entries, witness = MemoryStore(), Witnesses()
-    await Replica("a:1", entries, clock, witness).lease.attend()
-    again = Replica("a:1", entries, clock, witness)
+    entries, fallback_lock = MemoryStore(), FallbackLocks()
+    await Replica("a:1", entries, clock, fallback_lock).lease.attend()
+    again = Replica("a:1", entries, clock, fallback_lock)
     await again.lease.attend()
     assert Role.ACTIVE is again.role
 
 
 async def test_two_of_the_same_name_do_not_take_turns(clock: SteadyClock) -> None:
     """Where two go by the same name, the one that lost stays passive."""
-    entries, witness = MemoryStore(), Witnesses()
-    one, other = (Replica("a:1", entries, clock, witness) for _ in range(2))
+    entries, fallback_lock = MemoryStore(), FallbackLocks()
+    one, other = (Replica("a:1", entries, clock, fallback_lock) for _ in range(2))
     await one.lease.attend()
     await other.lease.attend()
     await _pass_time(clock, 5 * LEASE_S, one, other)
@@ -120,11 +120,11 @@ async def test_without_store_from_the_start_one_works(clock: SteadyClock) -> Non
 async def test_who_works_dies_while_the_store_is_away(clock: SteadyClock) -> None:
     """When Redis hears no more of the one that worked, another does."""
     one, other = _pair(clock)
-    witness = other.lease._witness
-    assert isinstance(witness, Witnesses)
+    fallback_lock = other.lease._fallback_lock
+    assert isinstance(fallback_lock, FallbackLocks)
     await _pass_time(clock, LEASE_S, one, other)
     other.store.is_away = True
-    witness.name = None
+    fallback_lock.name = None
     await _pass_time(clock, LEASE_S, other)
     assert Role.ALONE is other.role
 
@@ -161,8 +161,8 @@ async def test_a_write_whose_answer_was_lost_loses_no_lease(clock: SteadyClock) 
 @given(st.lists(st.tuples(st.integers(0, 2), st.booleans(), st.floats(0.1, 1.5)), max_size=40))
 async def test_whatever_happens_the_store_knows_one_holder(steps: list[tuple[int, bool, float]]) -> None:
     """Over any order of looks, pauses and absences of the store, only the holder can write."""
-    clock, entries, witness = SteadyClock(), MemoryStore(), Witnesses()
-    replicas = [Replica(f"{name}:1", entries, clock, witness) for name in "abc"]
+    clock, entries, fallback_lock = SteadyClock(), MemoryStore(), FallbackLocks()
+    replicas = [Replica(f"{name}:1", entries, clock, fallback_lock) for name in "abc"]
     for who, is_away, share in steps:
         clock.now_s += LEASE_S * share
         replicas[who].store.is_away = is_away

@@ -6,19 +6,19 @@ from typing import Any
 
 import pytest
 import structlog
+from vestibule.database_service.entries.stores.monitor_state import MemoryStore
 
 from vestibule.alerts import AlertEngine
-from vestibule.database_service.entries.stores.memory import MemoryStore
 from vestibule.scheduler_service.availability.availability_history import HOUR
 from vestibule.scheduler_service.availability.incidents import IncidentKind
-from vestibule.scheduler_service.availability.monitor import Watch, WatchRules
-from vestibule.scheduler_service.availability.monitor_state import Memory
+from vestibule.scheduler_service.availability.monitor import AvailabilityMonitor, MonitorRules
+from vestibule.scheduler_service.availability.monitor_state import MonitorState
 from vestibule.scheduler_service.availability.outages import PartState, Thresholds
-from vestibule.scheduler_service.availability.probes import Reading
+from vestibule.scheduler_service.availability.probes import ProbeResult
 from vestibule.scheduler_service.leadership.lease import Lease
 from vestibule.scheduler_service.leadership.monotonic_scheduler import now
 
-from .conftest import Kept, SteadyClock, StoreNearby, Witnesses
+from .conftest import FallbackLocks, Kept, SteadyClock, StoreNearby
 
 TIMEOUT_S = 0.1
 DOWN, BACK = "ServiceDown", "ServiceRecovered"
@@ -27,16 +27,16 @@ DOWN, BACK = "ServiceDown", "ServiceRecovered"
 class Scripted:
     """A probe that answers as it is told: a reading, a truth value, an error to raise, or None to hang."""
 
-    def __init__(self, *answers: Reading | bool | Exception | None) -> None:
+    def __init__(self, *answers: ProbeResult | bool | Exception | None) -> None:
         self.answers = list(answers)
 
-    async def read(self) -> Reading:
+    async def read(self) -> ProbeResult:
         answer = self.answers.pop(0)
         if answer is None:
             await asyncio.Event().wait()
         if isinstance(answer, Exception):
             raise answer
-        return answer if isinstance(answer, Reading) else Reading(bool(answer))
+        return answer if isinstance(answer, ProbeResult) else ProbeResult(bool(answer))
 
 
 @pytest.fixture
@@ -50,20 +50,22 @@ class Scheduler:
     """As much of a scheduler as watches: made anew, it is the next process on the same store."""
 
     def __init__(self, store: StoreNearby, alerts: AlertEngine, /, grace_s: float = 0, **probes: Scripted) -> None:
-        self.lease = Lease(store, Witnesses(), "a:1", 15, SteadyClock())
+        self.lease = Lease(store, FallbackLocks(), "a:1", 15, SteadyClock())
         parts = ("client", "database", "store", "business_logic", "queue", "workers", "backlog")
-        self.memory = Memory(store, self.lease, {part: part in probes for part in parts})
+        self.monitor_state = MonitorState(store, self.lease, {part: part in probes for part in parts})
         self.planned: set[str] = set()
-        rules = WatchRules(Thresholds(), {"client": Thresholds(misses_until_down=1)}, TIMEOUT_S, grace_s)
-        self.watch = Watch(probes, self.memory, alerts, rules, is_planned=lambda part, _at: part in self.planned)
+        rules = MonitorRules(Thresholds(), {"client": Thresholds(misses_until_down=1)}, TIMEOUT_S, grace_s)
+        self.monitor = AvailabilityMonitor(
+            probes, self.monitor_state, alerts, rules, is_planned=lambda part, _at: part in self.planned
+        )
 
     async def probe(self, *parts: str) -> None:
         await self.lease.attend()
         for part in parts:
-            await self.watch.probe(part)
+            await self.monitor.probe(part)
 
     def state(self, part: str) -> PartState:
-        return self.memory.parts[part].state
+        return self.monitor_state.parts[part].state
 
 
 Start = Callable[..., Scheduler]
@@ -110,7 +112,7 @@ async def test_a_part_that_starts_may_take_its_time(start: Start, kept: Kept) ->
     """Within the grace it is not down, its misses do not count, and it is watched from its first answer on."""
     scheduler = start(grace_s=60, workers=Scripted(False, False, False, False, True, False, False, False))
     await scheduler.probe(*["workers"] * 5)
-    assert ([], 1.0) == (kept.types, scheduler.memory.chronicle.availability("workers", HOUR, now()))
+    assert ([], 1.0) == (kept.types, scheduler.monitor_state.history.availability("workers", HOUR, now()))
     await scheduler.probe(*["workers"] * 3)
     assert [DOWN] == kept.types
 
@@ -149,10 +151,10 @@ async def test_what_is_planned_is_told_when_its_time_is_over(start: Start, kept:
     await scheduler.probe("database")
     scheduler.planned = {"database"}
     await scheduler.probe(*["database"] * 4)
-    chronicle, at = scheduler.memory.chronicle, now()
-    assert ([], 1.0) == (kept.types, chronicle.availability("database", HOUR, at))
-    assert 4 == chronicle.sum_up("database", at - HOUR, at).planned
-    assert [True] == [incident.is_planned for incident in scheduler.memory.incidents.listed]
+    history, at = scheduler.monitor_state.history, now()
+    assert ([], 1.0) == (kept.types, history.availability("database", HOUR, at))
+    assert 4 == history.sum_up("database", at - HOUR, at).planned
+    assert [True] == [incident.is_planned for incident in scheduler.monitor_state.incidents.listed]
     scheduler.planned = set()
     await scheduler.probe("database")
     assert [DOWN] == kept.types
@@ -168,7 +170,7 @@ async def test_an_outage_within_a_window_tells_nobody(start: Start, kept: Kept) 
 
 async def test_a_stalled_queue_has_an_alert_of_its_own(start: Start, kept: Kept) -> None:
     """A queue does not answer or not: it is stalled, and worked off again."""
-    stalled = Reading(is_up=False, note="7 waiting, the next for 61 s")
+    stalled = ProbeResult(is_up=False, note="7 waiting, the next for 61 s")
     scheduler = start(queue=Scripted(*[True] * 4), backlog=Scripted(True, stalled, stalled, stalled, True))
     await scheduler.probe("queue", *["backlog"] * 5)
     assert ["QueueStalled", "QueueRecovered"] == kept.types
@@ -183,17 +185,17 @@ async def test_an_outage_outlives_the_scheduler(start: Start, kept: Kept) -> Non
     assert PartState.DOWN is after.state("database")
     await after.probe(*["database"] * 3)
     assert [DOWN, BACK] == kept.types
-    assert [True] == [incident.ended is not None for incident in after.memory.incidents.listed]
+    assert [True] == [incident.ended is not None for incident in after.monitor_state.incidents.listed]
 
 
 async def test_the_history_outlives_the_scheduler(start: Start) -> None:
     """Availability is over all that was counted before, to the last write."""
     first = start(database=Scripted(True, False, True, True))
     await first.probe(*["database"] * 4)
-    await first.memory.save()
+    await first.monitor_state.save()
     after = start(database=Scripted(True))
     await after.probe("database")
-    assert 4 / 5 == after.memory.chronicle.availability("database", HOUR, now())
+    assert 4 / 5 == after.monitor_state.history.availability("database", HOUR, now())
 
 
 async def test_without_the_store_the_watch_goes_on(start: Start, store: StoreNearby, kept: Kept) -> None:
@@ -201,17 +203,17 @@ async def test_without_the_store_the_watch_goes_on(start: Start, store: StoreNea
     store.is_away = True
     scheduler = start(store=Scripted(*[False] * 3, *[True] * 5), database=Scripted(*[True] * 2))
     await scheduler.probe(*["store"] * 3)
-    await scheduler.memory.save()
+    await scheduler.monitor_state.save()
     assert ([DOWN], 0) == (kept.types, store.writes)
     store.is_away = False
     await scheduler.probe("store")
     for _ in range(2):
-        await scheduler.memory.save()
+        await scheduler.monitor_state.save()
     after = start(store=Scripted(True), database=Scripted(True))
     await after.probe("store")
-    assert 2 / 5 == after.memory.chronicle.availability("store", HOUR, now())
+    assert 2 / 5 == after.monitor_state.history.availability("store", HOUR, now())
     assert [DOWN, BACK] == kept.types
-    assert [IncidentKind.DOWN] == [incident.kind for incident in after.memory.incidents.listed]
+    assert [IncidentKind.DOWN] == [incident.kind for incident in after.monitor_state.incidents.listed]
 
 
 async def test_an_outage_from_before_ends_while_the_store_was_away(
@@ -234,7 +236,7 @@ async def test_what_is_kept_is_written_once_a_save(start: Start, store: StoreNea
     writes = store.writes
     await scheduler.probe(*["database"] * 19)
     assert writes == store.writes
-    await scheduler.memory.save()
+    await scheduler.monitor_state.save()
     assert writes + 1 == store.writes
 
 
@@ -245,7 +247,7 @@ async def test_a_passive_scheduler_shows_what_the_other_wrote(
     first = start(database=Scripted(True, *[False] * 3))
     await first.probe(*["database"] * 4)
     passive = Scheduler(StoreNearby(entries), alerts, database=Scripted())
-    await passive.memory.look_over()
+    await passive.monitor_state.look_over()
     assert PartState.DOWN is passive.state("database")
-    assert 0.25 == passive.memory.chronicle.availability("database", HOUR, now())
-    assert 1 == len(passive.memory.incidents.listed)
+    assert 0.25 == passive.monitor_state.history.availability("database", HOUR, now())
+    assert 1 == len(passive.monitor_state.incidents.listed)

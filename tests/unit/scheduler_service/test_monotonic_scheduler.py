@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from apscheduler.schedulers import base
 
-from vestibule.scheduler_service.leadership.monotonic_scheduler import SteadyScheduler
+from vestibule.scheduler_service.leadership.monotonic_scheduler import MonotonicScheduler
 
 INTERVAL_S = 0.2
 HOUR_S = 3600.0
@@ -40,15 +40,15 @@ def wall(monkeypatch: pytest.MonkeyPatch) -> Wall:
 
 
 @pytest.fixture
-async def scheduler(wall: Wall) -> AsyncIterator[SteadyScheduler]:
+async def scheduler(wall: Wall) -> AsyncIterator[MonotonicScheduler]:
     """A scheduler that is at work."""
-    scheduler = SteadyScheduler(wall)
+    scheduler = MonotonicScheduler(wall)
     scheduler.start()
     yield scheduler
     scheduler.shutdown(wait=False)
 
 
-def _start_job(scheduler: SteadyScheduler, wall: Wall) -> list[float]:
+def _start_job(scheduler: MonotonicScheduler, wall: Wall) -> list[float]:
     ran: list[float] = []
 
     async def run() -> None:
@@ -67,7 +67,7 @@ async def _until(ran: list[float], count: int) -> None:
 
 
 @pytest.mark.parametrize("set_by_s", [HOUR_S, -HOUR_S, 30.0, -30.0])
-async def test_a_clock_that_is_set_changes_nothing(scheduler: SteadyScheduler, wall: Wall, set_by_s: float) -> None:
+async def test_a_clock_that_is_set_changes_nothing(scheduler: MonotonicScheduler, wall: Wall, set_by_s: float) -> None:
     """Neither a run more nor one less: the runs go on in their steps."""
     began = time.monotonic()
     ran = _start_job(scheduler, wall)
@@ -78,7 +78,7 @@ async def test_a_clock_that_is_set_changes_nothing(scheduler: SteadyScheduler, w
     assert [] == [number for number, at in enumerate(ran) if at - began < number * INTERVAL_S - 0.05]
 
 
-async def test_every_job_keeps_its_time(scheduler: SteadyScheduler, wall: Wall) -> None:
+async def test_every_job_keeps_its_time(scheduler: MonotonicScheduler, wall: Wall) -> None:
     """A job that is due in an hour is still due in an hour."""
     ran = _start_job(scheduler, wall)
     job = scheduler.add_job(asyncio.sleep, "interval", args=[0], hours=1)

@@ -6,8 +6,8 @@ from itertools import groupby
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestibule.scheduler_service.availability.outages import Change, PartRecord, PartState, Thresholds
-from vestibule.scheduler_service.availability.probes import Reading
+from vestibule.scheduler_service.availability.outages import PartRecord, PartState, StateChange, Thresholds
+from vestibule.scheduler_service.availability.probes import ProbeResult
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 STEP = timedelta(seconds=10)
@@ -15,9 +15,9 @@ answers = st.lists(st.booleans(), max_size=40)
 counts = st.integers(1, 5)
 
 
-def _feed(record: PartRecord, some: list[bool], thresholds: Thresholds, patience: int = 0) -> list[Change | None]:
+def _feed(record: PartRecord, some: list[bool], thresholds: Thresholds, timeouts: int = 0) -> list[StateChange | None]:
     return [
-        record.take(BEGAN + number * STEP, Reading(answered), 1.5, thresholds, is_patient=number < patience)
+        record.take(BEGAN + number * STEP, ProbeResult(answered), 1.5, thresholds, is_in_grace=number < timeouts)
         for number, answered in enumerate(some)
     ]
 
@@ -26,15 +26,15 @@ def _feed(record: PartRecord, some: list[bool], thresholds: Thresholds, patience
 def test_an_outage_is_told_once_and_its_end_once(some: list[bool], misses_until_down: int) -> None:
     """Every run of enough misses gives one `WENT_DOWN`, at its n-th miss, and the next answer one `RECOVERED`."""
     changes = _feed(PartRecord(name="part"), some, Thresholds(misses_until_down=misses_until_down))
-    expected: list[Change | None] = []
+    expected: list[StateChange | None] = []
     was_down = False
     for answered, run in groupby(some):
         length = len(list(run))
-        told: list[Change | None] = [None] * length
+        told: list[StateChange | None] = [None] * length
         if answered and was_down:
-            told[0] = Change.RECOVERED
+            told[0] = StateChange.RECOVERED
         if not answered and length >= misses_until_down:
-            told[misses_until_down - 1] = Change.WENT_DOWN
+            told[misses_until_down - 1] = StateChange.WENT_DOWN
         was_down = not answered and length >= misses_until_down
         expected += told
     assert expected == changes
@@ -46,11 +46,11 @@ def test_a_part_is_up_again_after_enough_answers(some: list[bool], until_down: i
     thresholds = Thresholds(misses_until_down=until_down, hits_until_up=until_up)
     changes = _feed(PartRecord(name="part"), some, thresholds)
     told = [(number, change) for number, change in enumerate(changes) if change is not None]
-    expected = [Change.WENT_DOWN, Change.RECOVERED]
+    expected = [StateChange.WENT_DOWN, StateChange.RECOVERED]
     for index, (number, change) in enumerate(told):
         assert expected[index % 2] is change
-        needed = until_down if change is Change.WENT_DOWN else until_up
-        assert [change is Change.RECOVERED] * needed == some[number + 1 - needed : number + 1]
+        needed = until_down if change is StateChange.WENT_DOWN else until_up
+        assert [change is StateChange.RECOVERED] * needed == some[number + 1 - needed : number + 1]
 
 
 @given(st.lists(st.floats(1, 100), max_size=40), counts)
@@ -60,7 +60,7 @@ def test_slow_answers_degrade_and_a_quick_one_mends(latencies: list[float], unti
     slow = 0
     for number, latency_ms in enumerate(latencies):
         thresholds = Thresholds(misses_until_down=until, slow_ms=50)
-        record.take(BEGAN + number * STEP, Reading(True), latency_ms, thresholds)
+        record.take(BEGAN + number * STEP, ProbeResult(True), latency_ms, thresholds)
         slow = slow + 1 if latency_ms > 50 else 0
         assert (PartState.DEGRADED if slow >= until else PartState.UP) is record.state
 
@@ -69,16 +69,16 @@ def test_a_strained_part_is_degraded_however_quick() -> None:
     """A part can say itself that it is not as it should be."""
     record = PartRecord(name="backlog")
     for number in range(4):
-        record.take(BEGAN + number * STEP, Reading(True, is_strained=True, note="5000 waiting"), 1, Thresholds())
+        record.take(BEGAN + number * STEP, ProbeResult(True, is_strained=True, note="5000 waiting"), 1, Thresholds())
     assert (PartState.DEGRADED, "5000 waiting") == (record.state, record.note)
 
 
 @given(answers, counts, st.integers(0, 40))
-def test_while_it_is_patient_nothing_is_down(some: list[bool], misses_until_down: int, patience: int) -> None:
+def test_while_it_is_patient_nothing_is_down(some: list[bool], misses_until_down: int, timeouts: int) -> None:
     """A patient probe makes nothing down, whatever it was before; those that follow do."""
     thresholds = Thresholds(misses_until_down=misses_until_down)
-    changes = _feed(PartRecord(name="part", state=PartState.UP), some, thresholds, patience)
-    assert Change.WENT_DOWN not in changes[:patience]
+    changes = _feed(PartRecord(name="part", state=PartState.UP), some, thresholds, timeouts)
+    assert StateChange.WENT_DOWN not in changes[:timeouts]
 
 
 @given(answers.filter(any), counts)

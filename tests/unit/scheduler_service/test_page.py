@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestibule.scheduler_service.availability.availability_history import Chronicle, Tally
+from vestibule.scheduler_service.availability.availability_history import AvailabilityHistory, ProbeCounts
 from vestibule.scheduler_service.availability.incidents import Incident, IncidentKind
 from vestibule.scheduler_service.availability.outages import PartState
 from vestibule.scheduler_service.availability.status import Availability, HeartbeatStatus, PartStatus, Status
 from vestibule.scheduler_service.heartbeats.heartbeats import HeartbeatState
 from vestibule.scheduler_service.leadership.lease import Role
-from vestibule.scheduler_service.maintenance.windows import Maintenance
+from vestibule.scheduler_service.maintenance.windows import MaintenanceWindow
 from vestibule.scheduler_service.status_page.badge import draw_badge
 from vestibule.scheduler_service.status_page.formatting import duration, percent
 from vestibule.scheduler_service.status_page.page import StatusPage
@@ -45,7 +45,7 @@ def _heartbeat(state: HeartbeatState) -> HeartbeatStatus:
 
 
 def _status(*parts: PartStatus, heartbeats: list[HeartbeatStatus] | None = None, reason: str = "") -> Status:
-    window = Maintenance(part="all", begins=NOON, ends=NOON + timedelta(hours=1), reason=reason, author="ops")
+    window = MaintenanceWindow(part="all", begins=NOON, ends=NOON + timedelta(hours=1), reason=reason, author="ops")
     return Status(
         at=NOON,
         role=Role.ACTIVE,
@@ -78,8 +78,8 @@ def test_the_worst_is_said_first(
     assert expected == sum_up(_status(*parts, heartbeats=heartbeats))
 
 
-def _draw(status: Status, chronicle: Chronicle | None = None) -> str:
-    return StatusPage.read().draw(view_page(status, chronicle or Chronicle()), 10)
+def _draw(status: Status, history: AvailabilityHistory | None = None) -> str:
+    return StatusPage.read().draw(view_page(status, history or AvailabilityHistory()), 10)
 
 
 class _Outline(HTMLParser):
@@ -107,11 +107,11 @@ class _Outline(HTMLParser):
 
 def test_the_page_is_well_formed_and_says_what_it_shows() -> None:
     """Every element ends, every picture has words, sections have headings, and states stand there as words."""
-    chronicle = Chronicle()
-    chronicle.count("store", NOON, Tally(9, 10, 30))
-    chronicle.count("store", NOON - timedelta(hours=3), Tally(planned=4))
+    history = AvailabilityHistory()
+    history.count("store", NOON, ProbeCounts(9, 10, 30))
+    history.count("store", NOON - timedelta(hours=3), ProbeCounts(planned=4))
     parts = [_part("store"), _part("client", PartState.DOWN), _part("business_logic", PartState.OFF)]
-    page = _draw(_status(*parts, heartbeats=[_heartbeat(HeartbeatState.LATE)], reason="new disks"), chronicle)
+    page = _draw(_status(*parts, heartbeats=[_heartbeat(HeartbeatState.LATE)], reason="new disks"), history)
     outline = _Outline(page)
     assert [] == outline.open
     ids = {attributes["id"] for _, attributes in outline.seen if "id" in attributes}

@@ -23,7 +23,7 @@ from vestibule.scheduler_service.availability.probes import (
     StoreProbe,
     WorkersProbe,
 )
-from vestibule.scheduler_service.availability.queue_metrics import QueueGauges
+from vestibule.scheduler_service.availability.queue_metrics import QueueMetrics
 from vestibule.service_kit.metrics.metrics import Metrics
 
 from .conftest import PATIENT_S, SteadyClock, StoreNearby
@@ -165,7 +165,10 @@ async def test_the_backlog_and_its_metrics_take_one_round_trip(redis: Redis, clo
     for number, queue in enumerate(QUEUES.values(), 1):
         await redis.lpush(queue, *map(str, range(number)))
     metrics = Metrics("scheduler")
-    for ask in (BacklogProbe(redis, BacklogLimits(9, 30, 60), clock).read, lambda: QueueGauges(redis).measure(metrics)):
+    for ask in (
+        BacklogProbe(redis, BacklogLimits(9, 30, 60), clock).read,
+        lambda: QueueMetrics(redis).measure(metrics),
+    ):
         before = await _reads(redis)
         await ask()
         assert 2 == await _reads(redis) - before

@@ -18,9 +18,9 @@ from pydantic import BaseModel, ConfigDict
 
 from vestibule.contracts.entries import Pair
 from vestibule.contracts.errors import InvalidInput
-from vestibule.service_kit.auth.auth_rate_limit import StrangerLimit
+from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit
 from vestibule.service_kit.auth.authentication import Authenticator, GuardedRoute, allow
-from vestibule.service_kit.auth.token_registers import caller_registers
+from vestibule.service_kit.auth.token_registers import caller_token_lookups
 from vestibule.service_kit.http.app import create_service_app
 from vestibule.service_kit.http.health import Readiness
 from vestibule.service_kit.logging.logging_config import configure_logging, flush_log
@@ -120,7 +120,7 @@ class Service:
     """A small real service and the ways to call it."""
 
     def __init__(self, settings: ServiceSettings) -> None:
-        self.strangers: list[str | None] = []
+        self.auth_failures: list[str | None] = []
         self.invalid_inputs: list[InvalidInput] = []
         self.app = create_service_app(
             "sample",
@@ -133,14 +133,14 @@ class Service:
         )
         self.app.state.readiness = Readiness({})
         self.limited: list[str] = []
-        limit = StrangerLimit(settings.strangers_per_minute, settings.trusted_proxies, self._note_limited)
-        self.app.state.authenticator = Authenticator(caller_registers(settings), self._note_stranger, limit)
+        limit = AuthRateLimit(settings.auth_failures_per_minute, settings.trusted_proxies, self._note_limited)
+        self.app.state.authenticator = Authenticator(caller_token_lookups(settings), self._note_auth_failure, limit)
 
     async def _note_limited(self, address: str, _limit: int) -> None:
         self.limited.append(address)
 
-    async def _note_stranger(self, token: str | None) -> None:
-        self.strangers.append(token)
+    async def _note_auth_failure(self, token: str | None) -> None:
+        self.auth_failures.append(token)
 
     async def _note_invalid(self, error: InvalidInput) -> None:
         self.invalid_inputs.append(error)

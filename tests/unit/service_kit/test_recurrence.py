@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from vestibule.service_kit.recurrence import Crontab, NoRecurrence, check_crontab
+from vestibule.service_kit.recurrence import Crontab, InvalidRecurrence, check_crontab
 
 BERLIN = "Europe/Berlin"
 AUTUMN = datetime(2026, 10, 24, 12, tzinfo=UTC)  # at 3:00 of the 25th, clocks are set back to 2:00
@@ -84,5 +84,5 @@ def test_of_what_was_missed_the_last_is_found(back: timedelta) -> None:
 )
 def test_what_never_comes_is_refused(line: str, timezone: str) -> None:
     """Lines that cannot be read, zones that do not exist and days that never come are refused."""
-    with pytest.raises(NoRecurrence):
+    with pytest.raises(InvalidRecurrence):
         check_crontab(line, timezone, AUTUMN)

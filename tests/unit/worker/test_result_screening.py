@@ -14,9 +14,9 @@ from vestibule.detection import DetectionSettings, Scanner
 from vestibule.encryption import KeyRingFile
 from vestibule.policy.anonymizer import mask
 from vestibule.processing import ProcessingInterrupted
-from vestibule.processor_adapters import build_seals
+from vestibule.processor_adapters import build_pseudonymizer
 from vestibule.processor_adapters.policy_loader import open_policy
-from vestibule.worker.result_screening import ResultDoor, ResultNotAllowed, ResultTooLarge
+from vestibule.worker.result_screening import ResultNotAllowed, ResultScreener, ResultTooLarge
 
 MAIL = "anna.schmidt@firma.de"
 POLICY = """
@@ -36,29 +36,33 @@ action = "mask"
 
 
 @pytest.fixture
-def door_with(settings: ClientSettings) -> Callable[..., ResultDoor]:
+def screener_with(settings: ClientSettings) -> Callable[..., ResultScreener]:
     """Return what builds the door of a worker under a policy file."""
 
-    def build(policy: str = "", **detection: object) -> ResultDoor:
+    def build(policy: str = "", **detection: object) -> ResultScreener:
         (settings.data_dir / "policy.toml").write_text(policy)
         given = settings.model_copy(
             update={"detection": DetectionSettings(entities=frozenset({"EMAIL_ADDRESS"}), **detection)}
         )
-        seals = build_seals(KeyRingFile(settings.key_ring_path))
-        return ResultDoor("worker1", given, Scanner.from_settings(given.detection), open_policy(given), seals)
+        pseudonymizer = build_pseudonymizer(KeyRingFile(settings.key_ring_path))
+        return ResultScreener(
+            "worker1", given, Scanner.from_settings(given.detection), open_policy(given), pseudonymizer
+        )
 
     return build
 
 
-def test_what_holds_nothing_goes_out_as_it_is(door_with: Callable[..., ResultDoor]) -> None:
+def test_what_holds_nothing_goes_out_as_it_is(screener_with: Callable[..., ResultScreener]) -> None:
     """Most results."""
-    assert "HELLO" == door_with().let_out("HELLO", WorkOrigin())
+    assert "HELLO" == screener_with().let_out("HELLO", WorkOrigin())
 
 
-def test_what_the_policy_blocks_goes_nowhere(door_with: Callable[..., ResultDoor], settings: ClientSettings) -> None:
+def test_what_the_policy_blocks_goes_nowhere(
+    screener_with: Callable[..., ResultScreener], settings: ClientSettings
+) -> None:
     """The alert is on disk when the refusal is known, and says nothing of the result."""
     with pytest.raises(ResultNotAllowed) as caught:
-        door_with().let_out(f"to {MAIL}", WorkOrigin(token_id="t-7"))
+        screener_with().let_out(f"to {MAIL}", WorkOrigin(token_id="t-7"))
     (alert,) = AlertArchive(settings.alert_record_path).page(limit=10).alerts
     told = (AlertType.PERSONAL_DATA, ("EMAIL_ADDRESS",), "worker1", "t-7")
     assert told == (alert.type, alert.entities, alert.service, alert.token_id)
@@ -75,28 +79,28 @@ def test_what_the_policy_blocks_goes_nowhere(door_with: Callable[..., ResultDoor
     ],
 )
 def test_the_policy_is_that_of_where_the_work_came_from(
-    door_with: Callable[..., ResultDoor], origin: WorkOrigin, expected: str
+    screener_with: Callable[..., ResultScreener], origin: WorkOrigin, expected: str
 ) -> None:
     """By key and by route; what is replaced at the door is replaced here."""
-    assert expected == door_with(POLICY).let_out(f"to {MAIL}", origin)
+    assert expected == screener_with(POLICY).let_out(f"to {MAIL}", origin)
 
 
-def test_what_cannot_be_judged_does_not_go_out(door_with: Callable[..., ResultDoor]) -> None:
+def test_what_cannot_be_judged_does_not_go_out(screener_with: Callable[..., ResultScreener]) -> None:
     """Too long a result is refused for good, one that takes too long to check for now."""
     with pytest.raises(ResultTooLarge):
-        door_with(max_text_chars=100).let_out("x" * 101, WorkOrigin())
+        screener_with(max_text_chars=100).let_out("x" * 101, WorkOrigin())
     with pytest.raises(ProcessingInterrupted):
-        door_with(scan_budget_ms=1e-9).let_out(f"to {MAIL} " * 200, WorkOrigin())
+        screener_with(scan_budget_ms=1e-9).let_out(f"to {MAIL} " * 200, WorkOrigin())
 
 
-def test_a_changed_policy_counts_soon(door_with: Callable[..., ResultDoor], settings: ClientSettings) -> None:
+def test_a_changed_policy_counts_soon(screener_with: Callable[..., ResultScreener], settings: ClientSettings) -> None:
     """Within some moments, without a restart, and a broken file changes nothing."""
-    door = door_with(POLICY)
-    door.follow_policy()
+    screener = screener_with(POLICY)
+    screener.follow_policy()
     for policy in (POLICY.replace('"redact"', '"ignore"'), "this is none"):
         (settings.data_dir / "policy.toml").write_text(policy)
         deadline = time.monotonic() + 20
-        while f"to {MAIL}" != door.let_out(f"to {MAIL}", WorkOrigin()):
+        while f"to {MAIL}" != screener.let_out(f"to {MAIL}", WorkOrigin()):
             assert time.monotonic() < deadline
             time.sleep(0.05)
 

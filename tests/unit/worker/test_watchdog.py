@@ -1,12 +1,12 @@
 """When a worker counts as one that takes nothing any more."""
 
-from vestibule.worker.watchdog import STOPPED_AFTER_S, ConsumerWatch
+from vestibule.worker.watchdog import STOPPED_AFTER_S, ConsumerWatchdog
 
 
 def test_only_an_idle_worker_beside_waiting_tasks_has_stopped() -> None:
     """It has to be idle, with tasks waiting, at every look for long; work or an empty queue in between clear it."""
     now = [0.0]
-    watch = ConsumerWatch(lambda: now[0])
+    watch = ConsumerWatchdog(lambda: now[0])
 
     def look(at: float, waiting: int, is_busy: bool) -> bool:
         now[0] = at

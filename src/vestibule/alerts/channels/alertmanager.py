@@ -8,13 +8,13 @@ from vestibule.alerts.alert import Alert, NoticeEvent
 from vestibule.alerts.alert_json import to_dict
 from vestibule.alerts.channel import ChannelKind, Timing
 from vestibule.alerts.settings import AlertSettings
-from vestibule.egress.guard import OutgoingGuard
+from vestibule.egress.guard import EgressGuard
 
 
 class AlertmanagerChannel:
     """Posts to `/api/v2/alerts`. An alert ends when it is resolved, or when its next reminder is long overdue."""
 
-    def __init__(self, url: str, lasting_s: float, guard: OutgoingGuard) -> None:
+    def __init__(self, url: str, lasting_s: float, guard: EgressGuard) -> None:
         self._url = f"{url.rstrip('/')}/api/v2/alerts"
         self._lasting = timedelta(seconds=lasting_s)
         self._guard = guard

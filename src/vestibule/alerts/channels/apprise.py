@@ -13,7 +13,7 @@ from vestibule.alerts.alert import Alert, NoticeEvent, Severity
 from vestibule.alerts.channel import ChannelKind, Timing
 from vestibule.alerts.report import render_notice
 from vestibule.alerts.settings import AlertSettings
-from vestibule.egress.guard import DeliveryFailed, OutgoingGuard
+from vestibule.egress.guard import DeliveryFailed, EgressGuard
 
 START_TIMEOUT_S = 60
 # One notification may take several requests: some services want a session first.
@@ -50,7 +50,7 @@ UNGUARDED = frozenset(
 class AppriseChannel:
     """Sends through a process of its own, which starts with the first notification and ends with this channel."""
 
-    def __init__(self, urls: list[str], guard: OutgoingGuard) -> None:
+    def __init__(self, urls: list[str], guard: EgressGuard) -> None:
         self._urls = urls
         self._sender = _Sender(guard)
         self._lock = threading.Lock()
@@ -89,7 +89,7 @@ class AppriseChannel:
 class _Sender:
     """Keeps the process that sends."""
 
-    def __init__(self, guard: OutgoingGuard) -> None:
+    def __init__(self, guard: EgressGuard) -> None:
         self._guard = guard
         self._process: subprocess.Popen[str] | None = None
 

@@ -11,7 +11,7 @@ from vestibule.alerts.alert import Alert
 from vestibule.alerts.channel import ChannelKind, Timing
 from vestibule.alerts.report import render_notice
 from vestibule.alerts.settings import AlertSettings
-from vestibule.egress.guard import DeliveryFailed, OutgoingGuard
+from vestibule.egress.guard import DeliveryFailed, EgressGuard
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class MailServer:
 class EmailChannel:
     """Sends one mail a notification, with the report as its text."""
 
-    def __init__(self, server: MailServer, sender: str, recipients: list[str], guard: OutgoingGuard) -> None:
+    def __init__(self, server: MailServer, sender: str, recipients: list[str], guard: EgressGuard) -> None:
         self._server = server
         self._sender = sender
         self._recipients = recipients

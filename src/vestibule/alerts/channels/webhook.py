@@ -9,13 +9,13 @@ from vestibule.alerts.alert import Alert
 from vestibule.alerts.alert_json import to_dict
 from vestibule.alerts.channel import ChannelKind, Timing
 from vestibule.alerts.settings import AlertSettings
-from vestibule.egress.guard import OutgoingGuard
+from vestibule.egress.guard import EgressGuard
 
 
 class WebhookChannel:
     """Posts JSON, signed over time and body; each attempt of a notification has the same `Idempotency-Key`."""
 
-    def __init__(self, url: str, secret: str, guard: OutgoingGuard) -> None:
+    def __init__(self, url: str, secret: str, guard: EgressGuard) -> None:
         self._url = url
         self._secret = secret.encode()
         self._guard = guard

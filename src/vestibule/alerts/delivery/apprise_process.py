@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from vestibule.egress.guard import DeliveryFailed, OutgoingGuard
+from vestibule.egress.guard import DeliveryFailed, EgressGuard
 
 FORBIDDEN = frozenset(
     {
@@ -61,9 +61,9 @@ def main() -> None:
         _say(answers, _send(apprise, way, json.loads(line)))
 
 
-def guard_of(said: dict[str, Any]) -> OutgoingGuard:
+def guard_of(said: dict[str, Any]) -> EgressGuard:
     """Return the guard that the first line describes."""
-    return OutgoingGuard(
+    return EgressGuard(
         frozenset(said["schemes"]), frozenset(said["hosts"]), said["is_private_allowed"], said["timeout_s"]
     )
 
@@ -92,7 +92,7 @@ def _speaks_http(service: Any) -> bool:
     return any(hasattr(sys.modules.get(kind.__module__), "requests") for kind in type(service).__mro__)
 
 
-def _prepare(guard: OutgoingGuard, way: _Way) -> Any:
+def _prepare(guard: EgressGuard, way: _Way) -> Any:
     # Everything that is needed is loaded before the hook stands.
     import apprise  # noqa: PLC0415
     import requests  # noqa: PLC0415
@@ -107,7 +107,7 @@ def _prepare(guard: OutgoingGuard, way: _Way) -> Any:
     return apprise
 
 
-def _send_by_guard(requests: Any, guard: OutgoingGuard, way: _Way) -> None:
+def _send_by_guard(requests: Any, guard: EgressGuard, way: _Way) -> None:
     send = requests.Session.send
 
     def guarded(self: Any, request: Any, **options: Any) -> Any:
@@ -125,7 +125,7 @@ def _send_by_guard(requests: Any, guard: OutgoingGuard, way: _Way) -> None:
     requests.Session.send = guarded
 
 
-def _allow(url: str, guard: OutgoingGuard, way: _Way) -> None:
+def _allow(url: str, guard: EgressGuard, way: _Way) -> None:
     parts = urlsplit(url)
     guard.check_scheme(parts.scheme)
     host = parts.hostname or ""

@@ -14,7 +14,7 @@ GATHER_S = 5
 Kind = tuple[str, str]
 
 
-class Telling(Enum):
+class DigestDecision(Enum):
     """How groups that are due are told."""
 
     ONE_BY_ONE = "one by one"
@@ -22,28 +22,28 @@ class Telling(Enum):
     LATER = "later"
 
 
-class Storms:
+class DigestBatcher:
     """Remembers what was told lately of each kind; a process that takes over begins anew."""
 
     def __init__(self) -> None:
         self._one_by_one: dict[Kind, deque[int]] = {}
         self._next_us: dict[Kind, int] = {}
 
-    def decide(self, kind: Kind, count: int, now_us: int) -> Telling:
+    def decide(self, kind: Kind, count: int, now_us: int) -> DigestDecision:
         """Say how `count` groups of a kind are told, and remember that they are."""
         told = self._one_by_one.setdefault(kind, deque())
         while told and told[0] <= now_us - WITHIN_S * US:
             told.popleft()
         if len(told) + count <= ONE_BY_ONE:
             told.extend([now_us] * count)
-            return Telling.ONE_BY_ONE
+            return DigestDecision.ONE_BY_ONE
         next_us = self._next_us.get(kind, 0)
         if next_us <= now_us - WITHIN_S * US:
             next_us = self._next_us[kind] = now_us + GATHER_S * US
         if next_us > now_us:
-            return Telling.LATER
+            return DigestDecision.LATER
         self._next_us[kind] = now_us + WITHIN_S * US
-        return Telling.TOGETHER
+        return DigestDecision.TOGETHER
 
     def next_us(self, kind: Kind) -> int:
         """Return when groups of a kind are told together next."""

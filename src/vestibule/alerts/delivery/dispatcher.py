@@ -15,9 +15,9 @@ from vestibule.alerts.alert import Alert
 from vestibule.alerts.channel import Channel, Settling
 from vestibule.alerts.delivery.outbox import Delivery, DeliveryRules, Outbox
 from vestibule.alerts.delivery.routing import Route, route_alert
-from vestibule.alerts.store.database import open_record
+from vestibule.alerts.store.database import open_database
 from vestibule.alerts.store.grouping import US
-from vestibule.alerts.store.retention import Pruner
+from vestibule.alerts.store.retention import AlertRetention
 from vestibule.alerts.store.rows import to_us
 from vestibule.egress.guard import DeliveryFailed
 
@@ -36,7 +36,7 @@ def ignore_attempt(_channel: str, _outcome: str) -> None:
     """Do nothing about an attempt beyond making it."""
 
 
-class Postman:
+class NotificationDispatcher:
     """Sweeps the record while it holds the lock; the lock of a process that dies is free at once."""
 
     def __init__(
@@ -48,7 +48,7 @@ class Postman:
         settling: Sequence[Settling],
         *,
         on_attempt: AttemptWatcher = ignore_attempt,
-        pruner: Pruner | None = None,
+        pruner: AlertRetention | None = None,
     ) -> None:
         self._path = path
         self._rules = rules
@@ -86,7 +86,7 @@ class Postman:
         descriptor = os.open(self._path.with_name(".alerts.postman.lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            connection = open_record(self._path)
+            connection = open_database(self._path)
             try:
                 self._sweep_until_stopped(Outbox(connection, self._rules), connection)
             finally:

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from vestibule.alerts.alert import Alert, AlertType, Notice, NoticeEvent, Severity
 from vestibule.alerts.alert_types import DEFAULT_SEVERITY
-from vestibule.alerts.delivery.digest import Kind, Storms, Telling
+from vestibule.alerts.delivery.digest import DigestBatcher, DigestDecision, Kind
 from vestibule.alerts.store.database import transaction
 from vestibule.alerts.store.grouping import US, Grouping, group_alert
-from vestibule.alerts.store.repository import Escalation, enter_alert
+from vestibule.alerts.store.repository import Escalation, insert_alert
 from vestibule.alerts.store.rows import ALERT_COLUMNS, alert_of, from_us, join_entities, split_entities
 
 GROUPED, SETTLED = "grouped_seq", "settled_seq"
@@ -78,7 +78,7 @@ class Outbox:
     def __init__(self, connection: sqlite3.Connection, rules: DeliveryRules) -> None:
         self._connection = connection
         self._rules = rules
-        self._storms = Storms()
+        self._digest = DigestBatcher()
 
     def group_new(self, limit: int = 200) -> int:
         """Put the alerts that have no group into theirs, and return how many there were."""
@@ -145,11 +145,11 @@ class Outbox:
             )
 
     def _post_kind(self, kind: Kind, groups: "list[_Due]", now_us: int, route: Callable[[Alert], list[str]]) -> None:
-        telling = self._storms.decide(kind, len(groups), now_us)
-        if telling is Telling.LATER:
+        telling = self._digest.decide(kind, len(groups), now_us)
+        if telling is DigestDecision.LATER:
             for due in groups:
-                self._run("UPDATE groups SET due_us = ? WHERE id = ?", self._storms.next_us(kind), due.summary.id)
-        elif telling is Telling.TOGETHER:
+                self._run("UPDATE groups SET due_us = ? WHERE id = ?", self._digest.next_us(kind), due.summary.id)
+        elif telling is DigestDecision.TOGETHER:
             self._post(groups, now_us, route)
         else:
             for due in groups:
@@ -185,7 +185,7 @@ class Outbox:
             alert = Alert(
                 type=alert_type, description=text, service="alerts", severity=severity, subject=delivery.channel
             )
-            enter_alert(self._connection, alert, Escalation())
+            insert_alert(self._connection, alert, Escalation())
 
     def _since(self, mark: str, until_us: int, limit: int) -> list[tuple[Any, ...]]:
         return self._run(SINCE, mark, until_us, limit)

@@ -10,8 +10,8 @@ from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
 from vestibule.alerts.alert import Alert
-from vestibule.alerts.store.database import open_record
-from vestibule.alerts.store.repository import Escalation, enter_alert
+from vestibule.alerts.store.database import open_database
+from vestibule.alerts.store.repository import Escalation, insert_alert
 
 MAX_BATCH = 500
 # What could not be recorded is tried again this often; the oldest go when there are too many to keep.
@@ -28,7 +28,7 @@ class _Waiting(NamedTuple):
 Teller = Callable[[Alert, bool], None]
 
 
-class AlertRecord:
+class AlertStore:
     """Appends alerts to the record. A record that fails holds nobody up: its alerts are entered when it works again."""
 
     def __init__(
@@ -158,9 +158,9 @@ class _Writer:
 
     def _commit(self, alerts: list[Alert]) -> list[Alert]:
         if self._connection is None:
-            self._connection = open_record(self._path)
+            self._connection = open_database(self._path)
         self._connection.execute("BEGIN IMMEDIATE")
-        entered = [enter_alert(self._connection, alert, self._rule) for alert in alerts]
+        entered = [insert_alert(self._connection, alert, self._rule) for alert in alerts]
         self._connection.execute("COMMIT")
         return entered
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vestibule.alerts.alert import Alert
-from vestibule.alerts.store.database import open_record
+from vestibule.alerts.store.database import open_database
 from vestibule.alerts.store.rows import ALERT_COLUMNS, alert_of
 from vestibule.contracts.errors import AlertNotFound, InvalidInput, Unavailable
 
@@ -26,7 +26,7 @@ class AlertPage:
     cursor: str | None
 
 
-class RecordReader:
+class AlertReader:
     """Queries the record over one connection; a record that does not exist yet is empty."""
 
     def __init__(self, path: Path) -> None:
@@ -45,7 +45,7 @@ class RecordReader:
                 if self._connection is None:
                     if not self._path.exists():
                         return []
-                    self._connection = open_record(self._path)
+                    self._connection = open_database(self._path)
                 return self._connection.execute(statement, parameters).fetchall()
             except (OSError, sqlite3.Error) as error:
                 raise Unavailable("alerts", "The record of alerts cannot be read.") from error
@@ -62,7 +62,7 @@ class AlertArchive:
     """Reads the alerts of all services of a host."""
 
     def __init__(self, path: Path) -> None:
-        self._record = RecordReader(path)
+        self._record = AlertReader(path)
 
     def page(self, *, limit: int, cursor: str | None = None) -> AlertPage:
         """Return at most `limit` alerts older than `cursor`.

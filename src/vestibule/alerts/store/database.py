@@ -98,7 +98,7 @@ CHANGES = (
 VERSION = len(CHANGES)
 
 
-def open_record(path: Path) -> sqlite3.Connection:
+def open_database(path: Path) -> sqlite3.Connection:
     """Return a connection to the record in `path`, which is made if need be, readable by its owner only.
 
     Raises:

@@ -24,7 +24,7 @@ class Escalation:
     within_s: float = 3600
 
 
-def enter_alert(connection: sqlite3.Connection, alert: Alert, rule: Escalation) -> Alert:
+def insert_alert(connection: sqlite3.Connection, alert: Alert, rule: Escalation) -> Alert:
     """Enter `alert` and return it with the severity that it has after its token's leaks were counted."""
     severity = _severity(connection, alert, rule)
     alert = alert if severity is alert.severity else replace(alert, severity=severity)

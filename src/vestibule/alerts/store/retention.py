@@ -38,7 +38,7 @@ OLD_DELIVERIES = """
 """
 
 
-class Pruner:
+class AlertRetention:
     """Goes through everything once an hour, one step at each call."""
 
     def __init__(

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from vestibule.alerts.store.archive import RecordReader
-from vestibule.alerts.store.database import open_record
+from vestibule.alerts.store.archive import AlertReader
+from vestibule.alerts.store.database import open_database
 from vestibule.alerts.store.rows import from_us, to_us
 from vestibule.contracts.errors import AlertNotFound, InvalidInput, Unavailable
 
@@ -72,12 +72,12 @@ class Silence:
     id: str = ""
 
 
-class Watchbook:
+class AlertTriage:
     """Reads and changes the state of groups; every change is on disk when it is answered."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._record = RecordReader(path)
+        self._record = AlertReader(path)
 
     def group_of(self, alert_id: str) -> GroupState | None:
         """Return the group of an alert, None in the moment before it has one."""
@@ -126,7 +126,7 @@ class Watchbook:
 
     def _write(self, statement: str, parameters: tuple[Any, ...]) -> list[Any]:
         try:
-            connection = open_record(self._path)
+            connection = open_database(self._path)
             try:
                 return connection.execute(statement, parameters).fetchall()
             finally:

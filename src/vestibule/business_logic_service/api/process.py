@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request
 
 from vestibule.contracts.errors import NotProcessable, Unavailable
 from vestibule.contracts.tasks import ERROR_DETAILS
-from vestibule.contracts.work import Processed, ProcessRequest, WorkOrigin
+from vestibule.contracts.work import ProcessRequest, ProcessResponse, WorkOrigin
 from vestibule.processing import MAY_PASS, CannotProcess, Job, ProcessorRegistry
 from vestibule.service_kit.auth.authentication import Caller, GuardedRoute, allow
 from vestibule.service_kit.auth.service_secret import SERVICE
@@ -25,7 +25,7 @@ async def _processors(request: Request) -> ProcessorRegistry:
 @router.post("/process", dependencies=[allow("process")], responses=problem_responses(413, 422, 503))
 async def process(
     work: ProcessRequest, request: Request, processors: Annotated[ProcessorRegistry, Depends(_processors)]
-) -> Processed:
+) -> ProcessResponse:
     """Return what a processor makes of the data, by the same processors as the workers use."""
     job = Job(work.work_id or str(uuid4()), _origin_of(work, request.state.caller))
     try:
@@ -35,7 +35,7 @@ async def process(
         raise NotProcessable(ERROR_DETAILS[kind], kind=kind) from error
     except MAY_PASS as error:
         raise Unavailable("processor", ERROR_DETAILS["TaskInterrupted"]) from error
-    return Processed(processed_data=made)
+    return ProcessResponse(processed_data=made)
 
 
 def _origin_of(work: ProcessRequest, caller: Caller) -> WorkOrigin:

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vestibule.cli.http_client import DEFAULT_URL, AsJson, Remote, TokenOption, show
+from vestibule.cli.http_client import DEFAULT_URL, AsJson, HttpClient, TokenOption, show
 
 MOST_CONNECTIONS = 500
 LONGEST_S = 60.0
@@ -31,7 +31,7 @@ def bench(
 
     if route not in ROUTES:
         raise typer.BadParameter(f"one of {', '.join(ROUTES)}", param_hint="--route")
-    remote = Remote(url, token)
+    remote = HttpClient(url, token)
     figures = asyncio.run(measure(remote.url, remote.token, route, connections, seconds)).as_dict()
     show({"route": route, "connections": connections, "seconds": seconds, **figures}, as_json, _told(route, figures))
     are_all_served = all(status.startswith("2") for status in figures["statuses"]) and not figures["unanswered"]

@@ -10,7 +10,7 @@ import typer
 from vestibule.cli.http_client import DEVELOPMENT_TOKEN
 
 if TYPE_CHECKING:
-    from vestibule.cli.canary.proof import Target, Verdict
+    from vestibule.cli.canary.proof import ProofResult, ProofTarget
     from vestibule.cli.canary.values import Canary
 
 ACTIONS = ("block", "redact", "mask", "hash", "tokenize", "alert", "ignore")
@@ -39,12 +39,12 @@ def canary(
     """
     from vestibule.cli.canary.disturbance import NotHealed
     from vestibule.cli.canary.embedded import NotReady, redis_url_of, running_system
-    from vestibule.cli.canary.proof import Target
+    from vestibule.cli.canary.proof import ProofTarget
 
-    verdicts: dict[str, Verdict] = {}
+    verdicts: dict[str, ProofResult] = {}
     if url:
         found_redis = redis_url or (redis_url_of(data_dir) if data_dir else None)
-        target = Target(
+        target = ProofTarget(
             url.rstrip("/"), token, data_dir=data_dir, redis_url=found_redis, outputs=output or [], keeps_keys=True
         )
         verdicts["as it is set"] = _prove(target, plant)
@@ -61,7 +61,7 @@ def canary(
         raise typer.Exit(1)
 
 
-def _prove(target: "Target", is_planting: bool) -> "Verdict":
+def _prove(target: "ProofTarget", is_planting: bool) -> "ProofResult":
     from vestibule.cli.canary.plant import plant_leaks
     from vestibule.cli.canary.proof import prove
 
@@ -71,7 +71,7 @@ def _prove(target: "Target", is_planting: bool) -> "Verdict":
     return prove(target, lambda text: typer.echo(f"  {text}", err=True), plant if is_planting else None)
 
 
-def _report(verdicts: "dict[str, Verdict]", as_json: bool) -> None:
+def _report(verdicts: "dict[str, ProofResult]", as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({name: asdict(verdict) for name, verdict in verdicts.items()}, indent=1))
         return

@@ -45,10 +45,10 @@ def fail_tasks(data_dir: Path, redis_url: str, canaries: list[Canary]) -> None:
     from vestibule.client_service.queue.encrypted_content import REALM
     from vestibule.client_service.settings import WorkerSettings
     from vestibule.client_service.tasks import process_data_task
-    from vestibule.encryption import KeyRingFile, Sealer
+    from vestibule.encryption import Cipher, KeyRingFile
 
     settings = WorkerSettings(data_dir=data_dir, redis_url=redis_url)
-    create_producer(settings, Sealer(KeyRingFile(settings.key_ring_path), REALM))
+    create_producer(settings, Cipher(KeyRingFile(settings.key_ring_path), REALM))
     for canary in canaries:
         process_data_task.delay(canary.text, f"no-such-processor {canary.value}")
 

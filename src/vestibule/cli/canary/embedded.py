@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 
-from vestibule.cli.canary.proof import Target
+from vestibule.cli.canary.proof import ProofTarget
 
 READY_WITHIN_S = 90
 STOPPED_WITHIN_S = 15
@@ -26,7 +26,7 @@ class NotReady(Exception):
 
 
 @contextmanager
-def running_system(action: str) -> Iterator[Target]:
+def running_system(action: str) -> Iterator[ProofTarget]:
     """Start `vestibule up` with `action` as its policy, in a directory of its own; end it afterwards.
 
     Raises:
@@ -43,7 +43,7 @@ def running_system(action: str) -> Iterator[Target]:
             )
         try:
             _wait_until_ready(system, port, output)
-            yield Target(
+            yield ProofTarget(
                 url=f"http://127.0.0.1:{port}",
                 token=TOKEN,
                 service_urls=[f"http://127.0.0.1:{port + offset}" for offset in range(4)],

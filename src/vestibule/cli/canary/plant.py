@@ -2,11 +2,11 @@
 
 from redis import Redis
 
-from vestibule.cli.canary.proof import Target
+from vestibule.cli.canary.proof import ProofTarget
 from vestibule.cli.canary.values import Canary
 
 
-def plant_leaks(target: Target, canaries: list[Canary]) -> None:
+def plant_leaks(target: ProofTarget, canaries: list[Canary]) -> None:
     """Write the first value into a log file, a report, a key of Redis and an output of `target`."""
     value = canaries[0].value
     if target.data_dir is not None:

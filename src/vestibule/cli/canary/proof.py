@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 
 from vestibule.cli.canary.disturbance import fail_tasks, kill_workers
-from vestibule.cli.canary.shapes import Shape, all_shapes
+from vestibule.cli.canary.shapes import RequestShape, all_shapes
 from vestibule.cli.canary.sinks import (
     Place,
     files_below,
@@ -27,7 +27,7 @@ TASK_WAIT_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ProofTarget:
     """A running Vestibule, and where it writes, as far as this machine can see that."""
 
     url: str
@@ -53,7 +53,7 @@ class Leak:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ProofResult:
     """What a proof did and found."""
 
     requests: int
@@ -62,7 +62,9 @@ class Verdict:
     leaks: list[Leak]
 
 
-def prove(target: Target, tell: Callable[[str], None], plant: Callable[[list[Canary]], None] | None = None) -> Verdict:
+def prove(
+    target: ProofTarget, tell: Callable[[str], None], plant: Callable[[list[Canary]], None] | None = None
+) -> ProofResult:
     """Send every value in every way to `target`, search every place, and return what was found.
 
     `plant` may hide a value somewhere before the search, to show that it would be found.
@@ -85,10 +87,10 @@ def prove(target: Target, tell: Callable[[str], None], plant: Callable[[list[Can
         places += 1
         searched += len(place.content)
         leaks += _search(place, traces)
-    return Verdict(len(answers), places, searched, leaks)
+    return ProofResult(len(answers), places, searched, leaks)
 
 
-def _send(target: Target, canaries: list[Canary], shapes: list[Shape]) -> Iterator[Place]:
+def _send(target: ProofTarget, canaries: list[Canary], shapes: list[RequestShape]) -> Iterator[Place]:
     """Yield the answers that must not repeat what was sent: refusals of every kind, and receipts of tasks."""
     headers = {"Authorization": f"Bearer {target.token}"}
     with httpx.Client(base_url=target.url, headers=headers, timeout=40, trust_env=False) as http:
@@ -107,14 +109,14 @@ def _send(target: Target, canaries: list[Canary], shapes: list[Shape]) -> Iterat
             kill_workers(target.data_dir, http, canaries)
 
 
-def _is_kept(target: Target, shape: Shape, canary: Canary) -> bool:
+def _is_kept(target: ProofTarget, shape: RequestShape, canary: Canary) -> bool:
     """Say whether the shape puts the value where Vestibule says that it keeps and tells it."""
     if canary.kind == "clean text":
         return shape.name in TOLD_WHEN_CLEAN
     return target.keeps_keys and shape.name in KEPT_BY_NAME
 
 
-def _places(target: Target, answers: Iterable[Place], began: float) -> Iterator[Place]:
+def _places(target: ProofTarget, answers: Iterable[Place], began: float) -> Iterator[Place]:
     yield from answers
     yield from metrics_of(target.service_urls or [target.url])
     for output in target.outputs:

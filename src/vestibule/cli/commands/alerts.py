@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vestibule.cli.http_client import AsJson, Remote, TokenOption, UrlOption, fail, show
+from vestibule.cli.http_client import AsJson, HttpClient, TokenOption, UrlOption, fail, show
 
 app = typer.Typer(help="List the alerts that were raised, and say what is done about them.", no_args_is_help=False)
 
@@ -31,17 +31,17 @@ def list_alerts(limit: Limit = 20, url: UrlOption = "", token: TokenOption = "",
 @app.command("show")
 def show_alert(alert_id: AlertId, url: UrlOption = "", token: TokenOption = "", as_json: AsJson = False) -> None:
     """Show an alert, its group, and how its notifications went."""
-    _print(Remote(url, token).call("GET", f"/alerts/{alert_id}"), as_json)
+    _print(HttpClient(url, token).call("GET", f"/alerts/{alert_id}"), as_json)
 
 
 @app.command("types")
 def list_types(as_json: AsJson = False) -> None:
     """List the types of alerts: what each means, its severity, and what it puts an end to."""
-    from vestibule.alerts.alert_types import ALERT_KINDS
+    from vestibule.alerts.alert_types import ALERT_TYPES
 
     rows = [
         {"type": name.value, "severity": kind.severity.value, "meaning": kind.meaning, "resolves": kind.resolves}
-        for name, kind in ALERT_KINDS.items()
+        for name, kind in ALERT_TYPES.items()
     ]
     lines = [
         f"{row['type']:<20}{row['severity']:<10}{row['meaning']}{' Ends ' + row['resolves'] if row['resolves'] else ''}"
@@ -55,7 +55,7 @@ def ack(
     alert_id: AlertId, reason: Reason = "", url: UrlOption = "", token: TokenOption = "", as_json: AsJson = False
 ) -> None:
     """Say that somebody looks after the group of an alert: no more reminders."""
-    _change("ack", alert_id, reason, Remote(url, token), as_json)
+    _change("ack", alert_id, reason, HttpClient(url, token), as_json)
 
 
 @app.command()
@@ -63,7 +63,7 @@ def resolve(
     alert_id: AlertId, reason: Reason = "", url: UrlOption = "", token: TokenOption = "", as_json: AsJson = False
 ) -> None:
     """Say that the group of an alert is over."""
-    _change("resolve", alert_id, reason, Remote(url, token), as_json)
+    _change("resolve", alert_id, reason, HttpClient(url, token), as_json)
 
 
 @app.command()
@@ -79,7 +79,7 @@ def silence(
 ) -> None:
     """Have no notifications sent of what matches, for a time. It is recorded and reported all the same."""
     wanted = {"type": kind, "entity": entity, "token_id": token_id, "reason": reason, "hours": hours}
-    made = Remote(url, token).call("POST", "/silences", body=wanted)
+    made = HttpClient(url, token).call("POST", "/silences", body=wanted)
     show(made, as_json, f"silence {made['id']} until {made['end']}")
 
 
@@ -87,10 +87,10 @@ def silence(
 def test(channel: Annotated[str, typer.Argument(help="The name of a channel.")]) -> None:
     """Send a test through a channel, from here and with the settings of this environment."""
     from vestibule.alerts import Alert, AlertSettings, AlertType, Severity
-    from vestibule.alerts.builder import known_channels
+    from vestibule.alerts.builder import list_channels
     from vestibule.service_kit.settings import describe_mistakes
 
-    known = known_channels()
+    known = list_channels()
     if channel not in known:
         raise typer.BadParameter(f"known are {', '.join(sorted(known))}", param_hint="CHANNEL")
     alert = Alert(type=AlertType.TEST, description="A test of this channel.", service="cli", severity=Severity.INFO)
@@ -103,11 +103,11 @@ def test(channel: Annotated[str, typer.Argument(help="The name of a channel.")])
 
 
 def _list(limit: int, url: str, token: str, as_json: bool) -> None:
-    answer = Remote(url, token).call("GET", "/alerts", query={"limit": limit})
+    answer = HttpClient(url, token).call("GET", "/alerts", query={"limit": limit})
     show(answer, as_json, "\n".join(_line(alert) for alert in answer["alerts"]) or "No alerts.")
 
 
-def _change(verb: str, alert_id: str, reason: str, remote: Remote, as_json: bool) -> None:
+def _change(verb: str, alert_id: str, reason: str, remote: HttpClient, as_json: bool) -> None:
     _print(remote.call("POST", f"/alerts/{alert_id}/{verb}", body={"reason": reason or None}), as_json)
 
 

@@ -60,7 +60,9 @@ def _print(detector: "Detector", *, with_details: bool) -> None:
 
 
 def _texts_of(examples: "tuple[object, ...]") -> list[str]:
-    from vestibule.detection.rules import Example
+    from vestibule.detection.rules import DetectorExample
 
-    wrapped = (example if isinstance(example, Example) else Example(str(example)) for example in examples)
+    wrapped = (
+        example if isinstance(example, DetectorExample) else DetectorExample(str(example)) for example in examples
+    )
     return [f"{example.key}: {example.text}" if example.key else example.text for example in wrapped]

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vestibule.cli.http_client import AsJson, IfVersion, Remote, TokenOption, UrlOption, condition_of, show
+from vestibule.cli.http_client import AsJson, HttpClient, IfVersion, TokenOption, UrlOption, condition_of, show
 
 PAGE = 1000
 
@@ -17,7 +17,7 @@ def list_keys(
     as_json: AsJson = False,
 ) -> None:
     """List the keys of stored entries in order, one a line."""
-    remote = Remote(url, token)
+    remote = HttpClient(url, token)
     found: list[str] = []
     cursor = None
     while limit is None or len(found) < limit:
@@ -38,7 +38,7 @@ def delete(
     as_json: AsJson = False,
 ) -> None:
     """Remove a stored entry. Exit code 1 where there was none."""
-    answer = Remote(url, token).call("DELETE", "/delete", query={"key": key}, headers=condition_of(if_version))
+    answer = HttpClient(url, token).call("DELETE", "/delete", query={"key": key}, headers=condition_of(if_version))
     show(answer, as_json, f"{key} deleted" if answer["deleted"] else "Nothing is stored under that key.")
     if not answer["deleted"]:
         raise typer.Exit(1)
@@ -51,7 +51,7 @@ def history(
     as_json: AsJson = False,
 ) -> None:
     """Show the versions of an entry that are kept, the newest first: when, by which token, and what it was."""
-    answer = Remote(url, token).call("GET", "/history", query={"key": key})
+    answer = HttpClient(url, token).call("GET", "/history", query={"key": key})
     show(answer, as_json, "\n".join(_line(revision) for revision in answer["revisions"]))
 
 
@@ -60,6 +60,6 @@ def _line(revision: dict[str, Any]) -> str:
     return f"{revision['version']}  {revision['at'][:19]}  {revision.get('by', '-'):12}  {what}"
 
 
-def _page(remote: Remote, prefix: str, limit: int, cursor: str | None) -> Any:
+def _page(remote: HttpClient, prefix: str, limit: int, cursor: str | None) -> Any:
     query = {"prefix": prefix, "limit": limit} | ({} if cursor is None else {"cursor": cursor})
     return remote.call("GET", "/keys", query=query)

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vestibule.cli.http_client import DEFAULT_SCHEDULER_URL, AsJson, Remote, SchedulerUrlOption, TokenOption, show
+from vestibule.cli.http_client import DEFAULT_SCHEDULER_URL, AsJson, HttpClient, SchedulerUrlOption, TokenOption, show
 
 app = typer.Typer(help="Say that something is done, and list what is expected.", no_args_is_help=True)
 
@@ -14,7 +14,7 @@ Name = Annotated[str, typer.Argument(help="The name of what is done.")]
 @app.command("list")
 def list_heartbeats(url: SchedulerUrlOption = "", token: TokenOption = "", as_json: AsJson = False) -> None:
     """List what is expected to be heard of, and when it was last."""
-    answer = Remote(url, token, DEFAULT_SCHEDULER_URL).call("GET", "/heartbeats")
+    answer = HttpClient(url, token, DEFAULT_SCHEDULER_URL).call("GET", "/heartbeats")
     show(answer, as_json, "\n".join(map(_line, answer)) or "No heartbeats.")
 
 
@@ -34,14 +34,14 @@ def ping(
         raise typer.BadParameter("either --start or --fail")
     path = f"/heartbeats/{name}" + ("/start" if start else "/fail" if failed else "")
     query = {key: value for key, value in (("period_s", period), ("grace_s", grace)) if value is not None}
-    answer = Remote(url, token, DEFAULT_SCHEDULER_URL).call("POST", path, query=query)
+    answer = HttpClient(url, token, DEFAULT_SCHEDULER_URL).call("POST", path, query=query)
     show(answer, as_json, _line(answer))
 
 
 @app.command()
 def delete(name: Name, url: SchedulerUrlOption = "", token: TokenOption = "", as_json: AsJson = False) -> None:
     """Expect nothing more of something."""
-    answer = Remote(url, token, DEFAULT_SCHEDULER_URL).call("DELETE", f"/heartbeats/{name}")
+    answer = HttpClient(url, token, DEFAULT_SCHEDULER_URL).call("DELETE", f"/heartbeats/{name}")
     show(answer, as_json, f"{name} deleted")
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vestibule.cli.http_client import DEFAULT_SCHEDULER_URL, AsJson, Remote, SchedulerUrlOption, TokenOption, show
+from vestibule.cli.http_client import DEFAULT_SCHEDULER_URL, AsJson, HttpClient, SchedulerUrlOption, TokenOption, show
 
 app = typer.Typer(help="Have nobody told, for a time, that a part is away.", no_args_is_help=True)
 
@@ -27,7 +27,7 @@ def start(
     begins = datetime.now(UTC) + (_length(after, "--in") if after else timedelta())
     ends = begins + _length(length, "--for")
     wanted = {"part": part, "from": begins.isoformat(), "until": ends.isoformat(), "reason": reason}
-    answer = Remote(url, token, DEFAULT_SCHEDULER_URL).call("POST", "/maintenance", body=wanted)
+    answer = HttpClient(url, token, DEFAULT_SCHEDULER_URL).call("POST", "/maintenance", body=wanted)
     show(answer, as_json, _line(answer))
 
 
@@ -39,14 +39,14 @@ def end(
     as_json: AsJson = False,
 ) -> None:
     """End a window now, or take it back where it has not begun."""
-    answer = Remote(url, token, DEFAULT_SCHEDULER_URL).call("DELETE", f"/maintenance/{window_id}")
+    answer = HttpClient(url, token, DEFAULT_SCHEDULER_URL).call("DELETE", f"/maintenance/{window_id}")
     show(answer, as_json, _line(answer))
 
 
 @app.command("list")
 def list_windows(url: SchedulerUrlOption = "", token: TokenOption = "", as_json: AsJson = False) -> None:
     """List the windows that are planned, under way, or ended within a month."""
-    answer = Remote(url, token, DEFAULT_SCHEDULER_URL).call("GET", "/maintenance")
+    answer = HttpClient(url, token, DEFAULT_SCHEDULER_URL).call("GET", "/maintenance")
     show(answer, as_json, "\n".join(map(_line, answer)) or "No maintenance.")
 
 

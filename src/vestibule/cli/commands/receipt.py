@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vestibule.cli.http_client import AsJson, Remote, TokenOption, UrlOption, fail
+from vestibule.cli.http_client import AsJson, HttpClient, TokenOption, UrlOption, fail
 
 app = typer.Typer(help="Check the signed receipts of decisions.", no_args_is_help=True)
 
@@ -44,12 +44,12 @@ def verify(
 @app.command("key")
 def show_key(url: UrlOption = "", token: TokenOption = "") -> None:
     """Print the public keys of a running Vestibule as a JWK set, for whoever is to verify receipts."""
-    typer.echo(json.dumps(Remote(url, token).call("GET", "/receipts/key"), indent=1))
+    typer.echo(json.dumps(HttpClient(url, token).call("GET", "/receipts/key"), indent=1))
 
 
 def _public_keys(key: Path | None, url: str, token: str) -> Any:
     if key is None:
-        return Remote(url, token).call("GET", "/receipts/key")
+        return HttpClient(url, token).call("GET", "/receipts/key")
     try:
         return json.loads(key.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

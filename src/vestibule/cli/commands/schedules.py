@@ -6,7 +6,7 @@ from urllib.parse import quote
 import typer
 
 from vestibule.cli.commands.submit import OptionList, WriteTo, terms
-from vestibule.cli.http_client import AsJson, Remote, TokenOption, UrlOption, show
+from vestibule.cli.http_client import AsJson, HttpClient, TokenOption, UrlOption, show
 
 app = typer.Typer(help="Have tasks recur: by a crontab line, or every so many seconds.", no_args_is_help=True)
 
@@ -30,14 +30,14 @@ def add(
     wanted = {"processor": processor, "priority": priority, "timezone": timezone, **terms(option, write_to)}
     given = {"key": key, "text": text, "cron": cron, "every_s": every}
     body = wanted | {name: value for name, value in given.items() if value}
-    answer = Remote(url, token).call("POST", "/schedules", body=body)
+    answer = HttpClient(url, token).call("POST", "/schedules", body=body)
     show(answer, as_json, _line(answer))
 
 
 @app.command("list")
 def list_schedules(url: UrlOption = "", token: TokenOption = "", as_json: AsJson = False) -> None:
     """Print all schedules: id, times, processor, what is next, and the last task."""
-    answer = Remote(url, token).call("GET", "/schedules")
+    answer = HttpClient(url, token).call("GET", "/schedules")
     show(answer, as_json, "\n".join(map(_line, answer["schedules"])) or "none")
 
 
@@ -49,7 +49,7 @@ def delete(
     as_json: AsJson = False,
 ) -> None:
     """Make no more tasks of a schedule."""
-    answer = Remote(url, token).call("DELETE", f"/schedules/{quote(schedule_id, safe='')}")
+    answer = HttpClient(url, token).call("DELETE", f"/schedules/{quote(schedule_id, safe='')}")
     show(answer, as_json, f"{schedule_id} is deleted")
 
 

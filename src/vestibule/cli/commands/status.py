@@ -4,12 +4,12 @@ from typing import Any
 
 import typer
 
-from vestibule.cli.http_client import DEFAULT_SCHEDULER_URL, AsJson, Remote, SchedulerUrlOption, TokenOption, show
+from vestibule.cli.http_client import DEFAULT_SCHEDULER_URL, AsJson, HttpClient, SchedulerUrlOption, TokenOption, show
 
 
 def status(url: SchedulerUrlOption = "", token: TokenOption = "", as_json: AsJson = False) -> None:
     """Say how every part is. Exit code 1 where one is down or a heartbeat is missing."""
-    answer = Remote(url, token, DEFAULT_SCHEDULER_URL).call("GET", "/status")
+    answer = HttpClient(url, token, DEFAULT_SCHEDULER_URL).call("GET", "/status")
     lines = [_part_line(part) for part in answer["parts"]]
     lines += [f"{one['name']:20}  {one['state']:9}  heartbeat" for one in answer["heartbeats"]]
     show(answer, as_json, "\n".join(lines))

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from vestibule.cli.commands.tasks import show_task
-from vestibule.cli.http_client import AsJson, IfVersion, Remote, TokenOption, UrlOption, condition_of, show
+from vestibule.cli.http_client import AsJson, HttpClient, IfVersion, TokenOption, UrlOption, condition_of, show
 
 Processor = Annotated[str, typer.Option(help="Which processor does the work.")]
 OptionList = Annotated[
@@ -38,7 +38,7 @@ def add(
     text = sys.stdin.read() if value == "-" else value
     pair = {"key": key, "value": text} | ({} if ttl is None else {"ttl_s": ttl})
     headers = condition_of(if_version) | ({"If-None-Match": "*"} if create_only else {})
-    answer = Remote(url, token).call("POST", "/add", body=pair, headers=headers)
+    answer = HttpClient(url, token).call("POST", "/add", body=pair, headers=headers)
     show(answer, as_json, f"{answer['key']} written as version {answer['version']}{_found(answer['findings'])}")
 
 
@@ -49,7 +49,7 @@ def read(
     as_json: AsJson = False,
 ) -> None:
     """Print the value under a key."""
-    answer = Remote(url, token).call("GET", "/read", query={"key": key})
+    answer = HttpClient(url, token).call("GET", "/read", query={"key": key})
     show(answer, as_json, str(answer["value"]))
 
 
@@ -65,7 +65,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Have a stored value processed in the background; print the task's id, or with --wait its result."""
-    remote = Remote(url, token)
+    remote = HttpClient(url, token)
     work = {"key": key, "processor": processor, **terms(option, write_to), **_told(callback)}
     accepted = remote.call("POST", "/run", body=work)
     _follow(remote, accepted, wait, as_json)
@@ -90,7 +90,7 @@ def message(
     as_json: AsJson = False,
 ) -> None:
     """Send a message, if the door lets it in."""
-    remote = Remote(url, token)
+    remote = HttpClient(url, token)
     content = sys.stdin.read() if text == "-" else text
     mode = {} if sync is None else {"mode": "sync" if sync else "async"}
     body = {"text": content, "processor": processor, **mode, **terms(option, write_to), **_told(callback)}
@@ -117,7 +117,7 @@ def _option(given: str) -> tuple[str, Any]:
         return name, text
 
 
-def _follow(remote: Remote, accepted: dict[str, Any], wait: float, as_json: bool) -> None:
+def _follow(remote: HttpClient, accepted: dict[str, Any], wait: float, as_json: bool) -> None:
     if wait:
         show_task(remote, accepted["task_id"], wait, as_json)
     else:

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import typer
 from typer.core import TyperGroup
 
-from vestibule.cli.http_client import AsJson, Remote, TokenOption, UrlOption, show
+from vestibule.cli.http_client import AsJson, HttpClient, TokenOption, UrlOption, show
 
 LONG_WAIT_S = 3600.0
 PAGE = 100
@@ -39,13 +39,13 @@ def show_one(
     as_json: AsJson = False,
 ) -> None:
     """Say how far a task has come, and what came of it. Exit code 1 where it failed."""
-    show_task(Remote(url, token), task_id, wait, as_json)
+    show_task(HttpClient(url, token), task_id, wait, as_json)
 
 
 @task_app.command("wait")
 def wait_for(task_id: TaskId, url: UrlOption = "", token: TokenOption = "", as_json: AsJson = False) -> None:
     """Wait for the end of a task, at most an hour, and print what came of it. Exit code 1 where it failed."""
-    show_task(Remote(url, token), task_id, LONG_WAIT_S, as_json)
+    show_task(HttpClient(url, token), task_id, LONG_WAIT_S, as_json)
 
 
 @task_app.command("list")
@@ -59,40 +59,40 @@ def list_tasks(
     as_json: AsJson = False,
 ) -> None:
     """Print tasks, the newest first: id, state, processor, when it came, and why it failed."""
-    _list(Remote(url, token).call("GET", "/tasks", query={"limit": limit, "state": state or []}), as_json)
+    _list(HttpClient(url, token).call("GET", "/tasks", query={"limit": limit, "state": state or []}), as_json)
 
 
 @task_app.command("cancel")
 def cancel(task_id: TaskId, url: UrlOption = "", token: TokenOption = "", as_json: AsJson = False) -> None:
     """End a task that has not ended."""
-    _change(Remote(url, token), "POST", f"/tasks/{quote(task_id, safe='')}/cancel", as_json)
+    _change(HttpClient(url, token), "POST", f"/tasks/{quote(task_id, safe='')}/cancel", as_json)
 
 
 @task_app.command("retry")
 def retry(task_id: TaskId, url: UrlOption = "", token: TokenOption = "", as_json: AsJson = False) -> None:
     """Have a task that failed, is dead or was cancelled done anew."""
-    _change(Remote(url, token), "POST", f"/tasks/{quote(task_id, safe='')}/retry", as_json)
+    _change(HttpClient(url, token), "POST", f"/tasks/{quote(task_id, safe='')}/retry", as_json)
 
 
 @dead_app.command("list")
 def list_dead(limit: Limit = PAGE, url: UrlOption = "", token: TokenOption = "", as_json: AsJson = False) -> None:
     """Print the dead letters, the newest first."""
-    _list(Remote(url, token).call("GET", "/dead", query={"limit": limit}), as_json)
+    _list(HttpClient(url, token).call("GET", "/dead", query={"limit": limit}), as_json)
 
 
 @dead_app.command("retry")
 def retry_dead(task_id: TaskId, url: UrlOption = "", token: TokenOption = "", as_json: AsJson = False) -> None:
     """Have a dead task done anew, with all its attempts."""
-    _change(Remote(url, token), "POST", f"/dead/{quote(task_id, safe='')}/retry", as_json)
+    _change(HttpClient(url, token), "POST", f"/dead/{quote(task_id, safe='')}/retry", as_json)
 
 
 @dead_app.command("drop")
 def drop(task_id: TaskId, url: UrlOption = "", token: TokenOption = "", as_json: AsJson = False) -> None:
     """Take a task out of the dead letters for good; its data is gone."""
-    _change(Remote(url, token), "DELETE", f"/dead/{quote(task_id, safe='')}", as_json)
+    _change(HttpClient(url, token), "DELETE", f"/dead/{quote(task_id, safe='')}", as_json)
 
 
-def show_task(remote: Remote, task_id: str, wait: float, as_json: bool) -> None:
+def show_task(remote: HttpClient, task_id: str, wait: float, as_json: bool) -> None:
     """Print what came of a task, after at most `wait` seconds, and end with code 1 where it did not succeed."""
     status = remote.task(task_id, wait)
     has_failed = status["state"] in ("failed", "dead", "cancelled")
@@ -116,6 +116,6 @@ def _list(page: Any, as_json: bool) -> None:
     show(page, as_json, "\n".join(lines) or "none")
 
 
-def _change(remote: Remote, method: str, path: str, as_json: bool) -> None:
+def _change(remote: HttpClient, method: str, path: str, as_json: bool) -> None:
     status = remote.call(method, path)
     show(status, as_json, f"{status['task_id']} is {status['state']}")

@@ -33,7 +33,7 @@ def export(
         typer.echo("vestibule: the values are written as they are; whoever has the file can read them", err=True)
     if target != STANDARD and target.exists():
         fail(f"{target} exists")
-    if unfinished := asyncio.run(_count_unfinished(_store(data_dir, is_sealed=True))):
+    if unfinished := asyncio.run(_count_unfinished(_store(data_dir, is_encrypted=True))):
         many = f"{unfinished} tasks" if unfinished < MOST_COUNTED else f"{unfinished} tasks or more"
         if drained:
             fail(f"{many} are unfinished; nothing is exported")
@@ -41,7 +41,7 @@ def export(
     with nullcontext(sys.stdout) if target == STANDARD else target.open("x", encoding="utf-8") as sink:
         if target != STANDARD:
             target.chmod(0o600)
-        asyncio.run(_export(_store(data_dir, is_sealed=not plain), sink, is_sealed=not plain))
+        asyncio.run(_export(_store(data_dir, is_encrypted=not plain), sink, is_encrypted=not plain))
 
 
 def import_entries(
@@ -58,7 +58,7 @@ def import_entries(
     with nullcontext(sys.stdin) if source == STANDARD else source.open(encoding="utf-8") as lines:
         try:
             head = parse_head(lines.readline())
-            asyncio.run(_import(_store(data_dir, is_sealed=head.sealed), lines))
+            asyncio.run(_import(_store(data_dir, is_encrypted=head.encrypted), lines))
         except (TransferRefused, VestibuleError) as error:
             fail(str(error))
 
@@ -74,12 +74,12 @@ async def _count_unfinished(store: "Store") -> int:
     return len(found)
 
 
-async def _export(store: "Store", sink: TextIO, is_sealed: bool) -> None:
+async def _export(store: "Store", sink: TextIO, is_encrypted: bool) -> None:
     from vestibule.database_service.maintenance.transfer import Head, take_out
 
     count = 0
     async with store:
-        sink.write(Head(sealed=is_sealed).model_dump_json() + "\n")
+        sink.write(Head(encrypted=is_encrypted).model_dump_json() + "\n")
         async for entry in take_out(store):
             sink.write(entry.model_dump_json(exclude_none=True) + "\n")
             count += 1
@@ -98,15 +98,15 @@ async def _import(store: "Store", lines: TextIO) -> None:
     _show(f"{counts[1]:,} of {counts[0]:,} entries are imported; the others were here", is_last=True)
 
 
-def _store(data_dir: Path, is_sealed: bool) -> "Store":
-    from vestibule.database_service.entries.encrypted_store import REALM, SealedStore
+def _store(data_dir: Path, is_encrypted: bool) -> "Store":
+    from vestibule.database_service.entries.encrypted_store import REALM, EncryptedStore
     from vestibule.database_service.main import build_store
     from vestibule.database_service.settings import DatabaseSettings
-    from vestibule.encryption import KeyRingFile, Sealer
+    from vestibule.encryption import Cipher, KeyRingFile
 
     settings = DatabaseSettings(data_dir=data_dir)
     store = build_store(settings)
-    return store if is_sealed else SealedStore(store, Sealer(KeyRingFile(settings.key_ring_path), REALM))
+    return store if is_encrypted else EncryptedStore(store, Cipher(KeyRingFile(settings.key_ring_path), REALM))
 
 
 def _show(text: str, is_last: bool) -> None:

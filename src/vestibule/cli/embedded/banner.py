@@ -10,7 +10,7 @@ USUAL_BASE_PORT = 8000
 _TASK_ID = r"""sed -E 's/.*"task_id": ?"([^"]+)".*/\1/'"""
 
 
-def announce(layout: Layout, took_s: float, token: str) -> str:
+def render_banner(layout: Layout, took_s: float, token: str) -> str:
     """Return the text; `token` is what the shell lines present, which may name a variable of the shell."""
     places = {name: address.url for name, address in layout.services.items()}
     places["client"] += f"  (all routes: {layout.client.url}/docs)"

@@ -49,7 +49,7 @@ def up(
     """
     from vestibule.cli.embedded.data_directory import DataDirectory
     from vestibule.cli.embedded.parts import Layout
-    from vestibule.cli.embedded.start_errors import StartRefused
+    from vestibule.cli.embedded.start_errors import StartError
     from vestibule.cli.embedded.wiring import launch
 
     started_at = time.monotonic()
@@ -66,7 +66,7 @@ def up(
     )
     try:
         exit_code = launch(layout, environment, started_at)
-    except StartRefused as refusal:
+    except StartError as refusal:
         typer.echo(f"vestibule: {refusal}", err=True)
         exit_code = refusal.exit_code
     raise typer.Exit(exit_code)

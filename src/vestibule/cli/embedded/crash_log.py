@@ -10,7 +10,7 @@ _TAIL_BYTES = 256 * 1024
 _LINES = 10
 
 
-def last_words(part: Part, app_log: Path) -> list[str]:
+def last_log_lines(part: Part, app_log: Path) -> list[str]:
     """Return the last ten lines of the part's own log, or else of those in `app_log` that came from it."""
     if part.log:
         return _tail(part.log)[-_LINES:]

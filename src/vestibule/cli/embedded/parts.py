@@ -10,7 +10,7 @@ from pathlib import Path
 from vestibule.cli import parent_death
 from vestibule.cli.embedded.data_directory import DataDirectory
 from vestibule.cli.embedded.ports import Address
-from vestibule.cli.embedded.readiness import FileReadiness, HttpReadiness, Readiness, RedisSocketReadiness
+from vestibule.cli.embedded.readiness import FileReadiness, HttpReadiness, ReadinessCheck, RedisSocketReadiness
 from vestibule.cli.embedded.redis_server import RedisServer
 
 _LOOPBACK = "127.0.0.1"
@@ -31,7 +31,7 @@ class Part:
 
     name: str
     command: tuple[str, ...]
-    readiness: Readiness
+    readiness: ReadinessCheck
     stop_stage: StopStage
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     log: Path | None = None
@@ -80,7 +80,7 @@ class Layout:
         return services | {"scheduler": self.scheduler}
 
 
-def plan_parts(layout: Layout, user_environment: Mapping[str, str]) -> list[Part]:
+def list_parts(layout: Layout, user_environment: Mapping[str, str]) -> list[Part]:
     """Return every part but Redis, with the user's own settings where the layout does not decide."""
     environment = {**user_environment, **_shared_environment(layout)}
     environment.setdefault("VESTIBULE_SERVICE_SECRET_FILE", str(layout.directory.service_secret_file))

@@ -6,7 +6,7 @@ from vestibule.cli.embedded.data_directory import DataDirectory
 from vestibule.cli.embedded.start_errors import PolicyRefused
 
 
-def refuse_broken_policy(directory: DataDirectory, environment: Mapping[str, str]) -> None:
+def check_policy(directory: DataDirectory, environment: Mapping[str, str]) -> None:
     """Read the policy file, if there is one.
 
     Raises: PolicyRefused, with the line and the reason.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from vestibule.cli.embedded.start_errors import PortTaken
 
 # A killed instance's parts need a moment to let go of their ports.
-_PATIENCE_S = 1.0
+_TIMEOUT_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def refuse_taken_ports(addresses: list[Address]) -> None:
 
     Raises: PortTaken, naming the first that cannot.
     """
-    deadline = time.monotonic() + _PATIENCE_S
+    deadline = time.monotonic() + _TIMEOUT_S
     while taken := _first_taken(addresses):
         if time.monotonic() >= deadline:
             address, reason = taken

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from vestibule.cli.embedded.parts import Part
 from vestibule.cli.embedded.readiness import until_ready
-from vestibule.cli.embedded.supervisor_log import Journal
+from vestibule.cli.embedded.supervisor_log import SupervisorLog
 
 _LONGEST_DELAY_S = 10.0
 _LONG_LIFE_S = 30.0
@@ -30,17 +30,17 @@ class Backoff:
         return delay_s
 
 
-class PartKeeper:
+class ProcessSupervisor:
     """The part, its process, and the task that looks after both.
 
     `is_settled` is set when the part is ready for the first time, or when it died so often before that hope is gone.
     """
 
-    def __init__(self, part: Part, journal: Journal) -> None:
+    def __init__(self, part: Part, supervisor_log: SupervisorLog) -> None:
         self.part = part
         self.has_been_ready = False
         self.is_settled = asyncio.Event()
-        self._journal = journal
+        self._supervisor_log = supervisor_log
         self._process: asyncio.subprocess.Process | None = None
         self._stop_asked = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -55,13 +55,15 @@ class PartKeeper:
         self._ask_to_end()
         if self._task is None:
             return
-        patience_s = max(0.0, deadline - asyncio.get_running_loop().time())
-        await asyncio.wait({self._task}, timeout=patience_s)
+        timeout_s = max(0.0, deadline - asyncio.get_running_loop().time())
+        await asyncio.wait({self._task}, timeout=timeout_s)
         if not self._task.done():
-            self._journal.warn("part_killed", f"{self.part.name} did not end in time: killed", part=self.part.log_name)
+            self._supervisor_log.warn(
+                "part_killed", f"{self.part.name} did not end in time: killed", part=self.part.log_name
+            )
             self.kill()
             await self._task
-        self._journal.note("part_stopped", f"{self.part.name} has stopped", part=self.part.log_name)
+        self._supervisor_log.note("part_stopped", f"{self.part.name} has stopped", part=self.part.log_name)
 
     def kill(self) -> None:
         """End the part and all that it started, at once and for good."""
@@ -125,7 +127,7 @@ class PartKeeper:
         self.has_been_ready = True
         self.is_settled.set()
         name = self.part.name
-        self._journal.note(
+        self._supervisor_log.note(
             event, f"{name} is ready{again} ({took_s:.1f} s)", part=self.part.log_name, pid=pid, took_s=took_s
         )
 
@@ -133,7 +135,7 @@ class PartKeeper:
         when = f"in {delay_s:g} s" if delay_s else "at once"
         name = self.part.name
         text = f"{name} {ending}; it is started again {when}"
-        self._journal.warn("part_died", text, part=self.part.log_name, ending=ending, restart_in_s=delay_s)
+        self._supervisor_log.warn("part_died", text, part=self.part.log_name, ending=ending, restart_in_s=delay_s)
 
     def _ask_to_end(self) -> None:
         if self._process and self._process.returncode is None:

@@ -8,7 +8,7 @@ from vestibule.cli.embedded.start_errors import ProcessorsRefused
 VARIABLES = ("VESTIBULE_PROCESSORS_DIR", "VESTIBULE_MESSAGE_ROUTES", "VESTIBULE_FORWARD_HOSTS")
 
 
-def refuse_broken_processors(directory: DataDirectory, environment: Mapping[str, str]) -> None:
+def check_processors_and_routes(directory: DataDirectory, environment: Mapping[str, str]) -> None:
     """Read what the settings say of processors, if they say anything.
 
     Raises: ProcessorsRefused, with the reason.

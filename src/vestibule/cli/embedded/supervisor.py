@@ -7,9 +7,9 @@ from itertools import groupby
 from typing import Any
 
 from vestibule.cli.embedded.parts import Part, StopStage
-from vestibule.cli.embedded.process_supervisor import PartKeeper
-from vestibule.cli.embedded.readiness import Readiness, until_ready
-from vestibule.cli.embedded.supervisor_log import Journal
+from vestibule.cli.embedded.process_supervisor import ProcessSupervisor
+from vestibule.cli.embedded.readiness import ReadinessCheck, until_ready
+from vestibule.cli.embedded.supervisor_log import SupervisorLog
 
 EXIT_KILLED = 130
 READY_TIMEOUT_S = 60.0
@@ -35,13 +35,13 @@ class Supervisor:
         self,
         first: Sequence[Part],
         rest: Sequence[Part],
-        journal: Journal,
-        given: Readiness | None = None,
+        supervisor_log: SupervisorLog,
+        given: ReadinessCheck | None = None,
         ready_timeout_s: float = READY_TIMEOUT_S,
     ) -> None:
-        self._journal = journal
-        self._first = [PartKeeper(part, journal) for part in first]
-        self._rest = [PartKeeper(part, journal) for part in rest]
+        self._supervisor_log = supervisor_log
+        self._first = [ProcessSupervisor(part, supervisor_log) for part in first]
+        self._rest = [ProcessSupervisor(part, supervisor_log) for part in rest]
         self._given = given
         self._ready_timeout_s = ready_timeout_s
         self._stop_asked = asyncio.Event()
@@ -62,44 +62,46 @@ class Supervisor:
             await self._unless_stopped(self._bring_up())
             if not self._stop_asked.is_set():
                 when_ready()
-                log_opening = asyncio.create_task(self._journal.open_log())
+                log_opening = asyncio.create_task(self._supervisor_log.open_log())
                 await self._stop_asked.wait()
         except StartFailed as failure:
             when_failed(failure)
             exit_code = 1
-        await asyncio.gather(self._stop_all(), log_opening or self._journal.open_log())
-        self._journal.note("stopped", "everything has stopped")
+        await asyncio.gather(self._stop_all(), log_opening or self._supervisor_log.open_log())
+        self._supervisor_log.note("stopped", "everything has stopped")
         return EXIT_KILLED if self._is_killed else exit_code
 
     def _receive(self, number: signal.Signals) -> None:
         now = asyncio.get_running_loop().time()
         if self._stop_asked_at is None:
             self._stop_asked_at = now
-            self._journal.note("stop_asked", "stopping; Ctrl-C again kills everything at once", signal=number.name)
+            self._supervisor_log.note(
+                "stop_asked", "stopping; Ctrl-C again kills everything at once", signal=number.name
+            )
             self._stop_asked.set()
         elif number == signal.SIGINT and now - self._stop_asked_at > _SAME_CTRL_C_S:
             self._is_killed = True
-            for keeper in self._keepers:
-                keeper.kill()
+            for supervised in self._supervised:
+                supervised.kill()
 
     async def _bring_up(self) -> None:
         if self._given:
             await self._await_given(self._given)
-        for keepers in (self._first, self._rest):
-            for keeper in keepers:
-                keeper.start()
-            await self._await_settled(keepers)
+        for group in (self._first, self._rest):
+            for supervised in group:
+                supervised.start()
+            await self._await_settled(group)
 
-    async def _await_given(self, given: Readiness) -> None:
-        self._journal.note("redis_awaited", "waiting for the Redis of VESTIBULE_REDIS_URL")
+    async def _await_given(self, given: ReadinessCheck) -> None:
+        self._supervisor_log.note("redis_awaited", "waiting for the Redis of VESTIBULE_REDIS_URL")
         try:
             async with asyncio.timeout(self._ready_timeout_s):
                 await until_ready(given)
         except TimeoutError:
             raise StartFailed(f"the given Redis did not answer in {self._ready_timeout_s:g} s") from None
 
-    async def _await_settled(self, keepers: Sequence[PartKeeper]) -> None:
-        waits = {asyncio.create_task(_await_ready(keeper)) for keeper in keepers}
+    async def _await_settled(self, supervised: Sequence[ProcessSupervisor]) -> None:
+        waits = {asyncio.create_task(_await_ready(supervised)) for supervised in supervised}
         if not waits:
             return
         done, pending = await asyncio.wait(waits, timeout=self._ready_timeout_s, return_when=asyncio.FIRST_EXCEPTION)
@@ -108,7 +110,7 @@ class Supervisor:
         failures = [wait.exception() for wait in done]
         for failure in filter(None, failures):
             raise failure
-        late = [keeper.part for keeper in keepers if not keeper.has_been_ready]
+        late = [supervised.part for supervised in supervised if not supervised.has_been_ready]
         if late:
             names = ", ".join(part.name for part in late)
             raise StartFailed(f"not ready after {self._ready_timeout_s:g} s: {names}", late)
@@ -127,21 +129,21 @@ class Supervisor:
     async def _stop_all(self) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        in_order = sorted(self._keepers, key=_stop_deadline_s)
-        for deadline_s, keepers in groupby(in_order, key=_stop_deadline_s):
-            await asyncio.gather(*(keeper.stop(began + deadline_s) for keeper in keepers))
+        in_order = sorted(self._supervised, key=_stop_deadline_s)
+        for deadline_s, supervised in groupby(in_order, key=_stop_deadline_s):
+            await asyncio.gather(*(supervised.stop(began + deadline_s) for supervised in supervised))
 
     @property
-    def _keepers(self) -> list[PartKeeper]:
+    def _supervised(self) -> list[ProcessSupervisor]:
         return self._first + self._rest
 
 
-def _stop_deadline_s(keeper: PartKeeper) -> float:
-    stage: StopStage = keeper.part.stop_stage
+def _stop_deadline_s(supervised: ProcessSupervisor) -> float:
+    stage: StopStage = supervised.part.stop_stage
     return stage.value
 
 
-async def _await_ready(keeper: PartKeeper) -> None:
-    await keeper.is_settled.wait()
-    if not keeper.has_been_ready:
-        raise StartFailed(f"{keeper.part.name} ended again and again before it was ready", [keeper.part])
+async def _await_ready(supervised: ProcessSupervisor) -> None:
+    await supervised.is_settled.wait()
+    if not supervised.has_been_ready:
+        raise StartFailed(f"{supervised.part.name} ended again and again before it was ready", [supervised.part])

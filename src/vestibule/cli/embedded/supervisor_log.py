@@ -27,7 +27,7 @@ class _NoLog:
         """Drop the event."""
 
 
-class Journal:
+class SupervisorLog:
     """Shows lines at once, and keeps events until there is a log to write them to.
 
     The log is opened late because what it takes to open it would slow the start of the parts.

@@ -9,8 +9,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from vestibule.cli.embedded.banner import announce
-from vestibule.cli.embedded.crash_log import last_words
+from vestibule.cli.embedded.banner import render_banner
+from vestibule.cli.embedded.crash_log import last_log_lines
 from vestibule.cli.embedded.data_directory import (
     DataDirectory,
     ensure_key_ring,
@@ -18,14 +18,14 @@ from vestibule.cli.embedded.data_directory import (
     lock_data_directory,
     prepare_data_directory,
 )
-from vestibule.cli.embedded.parts import Layout, Part, plan_parts, plan_redis
-from vestibule.cli.embedded.policy_check import refuse_broken_policy
+from vestibule.cli.embedded.parts import Layout, Part, list_parts, plan_redis
+from vestibule.cli.embedded.policy_check import check_policy
 from vestibule.cli.embedded.ports import refuse_taken_ports
-from vestibule.cli.embedded.processor_check import refuse_broken_processors
+from vestibule.cli.embedded.processor_check import check_processors_and_routes
 from vestibule.cli.embedded.readiness import RedisUrlReadiness
 from vestibule.cli.embedded.redis_server import prepare_redis_server
 from vestibule.cli.embedded.supervisor import StartFailed, Supervisor
-from vestibule.cli.embedded.supervisor_log import Journal, Log
+from vestibule.cli.embedded.supervisor_log import Log, SupervisorLog
 from vestibule.cli.embedded.systemd_notify import notify_ready
 
 # Published on purpose: it is good on loopback, in embedded mode, and nowhere else.
@@ -48,8 +48,8 @@ def launch(layout: Layout, environment: Mapping[str, str], started_at: float) ->
         ensure_service_secret(layout.directory)
         if not environment.get("VESTIBULE_KEYRING_FILE"):
             ensure_key_ring(layout.directory)
-        refuse_broken_policy(layout.directory, environment)
-        refuse_broken_processors(layout.directory, environment)
+        check_policy(layout.directory, environment)
+        check_processors_and_routes(layout.directory, environment)
         redis: list[Part] = []
         if layout.redis_url:
             RedisUrlReadiness(layout.redis_url).refuse_invalid()
@@ -62,29 +62,29 @@ def launch(layout: Layout, environment: Mapping[str, str], started_at: float) ->
 
 
 async def _supervise(layout: Layout, redis: list[Part], environment: Mapping[str, str], started_at: float) -> int:
-    journal = _open_journal(layout.directory, environment)
+    supervisor_log = _open_supervisor_log(layout.directory, environment)
     token = _OWN_TOKEN if environment.get("VESTIBULE_DEV_TOKEN") else _PUBLISHED_TOKEN
 
     def when_ready() -> None:
-        journal.show(announce(layout, time.monotonic() - started_at, token))
+        supervisor_log.show(render_banner(layout, time.monotonic() - started_at, token))
         notify_ready(environment)
 
     def when_failed(failure: StartFailed) -> None:
-        _explain(failure, journal, layout.directory)
+        _explain(failure, supervisor_log, layout.directory)
 
     given = None if redis else RedisUrlReadiness(layout.redis_url)
-    supervisor = Supervisor(redis, plan_parts(layout, environment), journal, given)
+    supervisor = Supervisor(redis, list_parts(layout, environment), supervisor_log, given)
     return await supervisor.run(when_ready, when_failed)
 
 
-def _open_journal(directory: DataDirectory, environment: Mapping[str, str]) -> Journal:
+def _open_supervisor_log(directory: DataDirectory, environment: Mapping[str, str]) -> SupervisorLog:
     is_terminal = sys.stdout.isatty()
 
     def open_log() -> Log:
         return _open_log(directory, is_terminal)
 
     has_colour = is_terminal and not environment.get("NO_COLOR")
-    return Journal(sys.stdout, has_colour=has_colour, shows_progress=is_terminal, open_log=open_log)
+    return SupervisorLog(sys.stdout, has_colour=has_colour, shows_progress=is_terminal, open_log=open_log)
 
 
 def _open_log(directory: DataDirectory, is_terminal: bool) -> Log:
@@ -102,10 +102,10 @@ def _open_log(directory: DataDirectory, is_terminal: bool) -> Log:
     return log
 
 
-def _explain(failure: StartFailed, journal: Journal, directory: DataDirectory) -> None:
-    journal.fail("start_failed", f"vestibule: {failure}", parts=[part.name for part in failure.parts])
+def _explain(failure: StartFailed, supervisor_log: SupervisorLog, directory: DataDirectory) -> None:
+    supervisor_log.fail("start_failed", f"vestibule: {failure}", parts=[part.name for part in failure.parts])
     for part in failure.parts:
-        lines = last_words(part, directory.app_log) or ["nothing; what it printed stands above"]
-        journal.show(f"the last that {part.name} logged:")
+        lines = last_log_lines(part, directory.app_log) or ["nothing; what it printed stands above"]
+        supervisor_log.show(f"the last that {part.name} logged:")
         for line in lines:
-            journal.show(f"  {line}")
+            supervisor_log.show(f"  {line}")

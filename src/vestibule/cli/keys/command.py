@@ -87,13 +87,13 @@ def rewrap(
     as_json: AsJson = False,
 ) -> None:
     """Seal with the active key whatever an older one sealed in the database, while the services run."""
-    from vestibule.cli.keys.reencrypt import walk_seals
+    from vestibule.cli.keys.reencrypt import count_encryption_keys
 
-    total = walk_seals("POST", "/seals/renew", database_url, _secret(data_dir, secret_file))
+    total = count_encryption_keys("POST", "/seals/renew", database_url, _secret(data_dir, secret_file))
     if as_json:
-        typer.echo(total.model_dump_json(include={"entries", "resealed", "not_opened"}))
+        typer.echo(total.model_dump_json(include={"entries", "reencrypted", "not_opened"}))
     else:
-        typer.echo(f"{total.resealed:,} values of {total.entries:,} entries were sealed anew.")
+        typer.echo(f"{total.reencrypted:,} values of {total.entries:,} entries were sealed anew.")
     _complain(total.not_opened)
 
 
@@ -106,13 +106,13 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Check that the ring is in order, for its owner alone, and opens every value in the database."""
-    from vestibule.cli.keys.reencrypt import walk_seals
+    from vestibule.cli.keys.reencrypt import count_encryption_keys
 
     _read(data_dir, ring_file)
     path = _path(data_dir, ring_file)
     if path.stat().st_mode & 0o077:
         typer.echo(f"vestibule: others than its owner can read or change {path}", err=True)
-    total = walk_seals("GET", "/seals", database_url, _secret(data_dir, secret_file))
+    total = count_encryption_keys("GET", "/seals", database_url, _secret(data_dir, secret_file))
     if as_json:
         typer.echo(total.model_dump_json(include={"entries", "by_key", "not_opened"}))
     else:
@@ -167,12 +167,12 @@ def _expect_unneeded(ring: "KeyRing", key: "Key") -> None:
 
 
 def _expect_unused(key: "Key", data_dir: Path, authorization: str, database_url: str, redis_url: str) -> None:
-    from vestibule.cli.keys.reencrypt import count_in_queue, walk_seals
+    from vestibule.cli.keys.reencrypt import count_encryption_keys, count_in_queue
 
     # The queue first: a value that is read for a task goes from the database into it.
     if queued := count_in_queue(data_dir, redis_url)[key.id]:
         fail(f"{queued:,} tasks or results in the queue are sealed with it; results stay for minutes, at most a day")
-    if kept := walk_seals("GET", "/seals", database_url, authorization).by_key.get(key.id, 0):
+    if kept := count_encryption_keys("GET", "/seals", database_url, authorization).by_key.get(key.id, 0):
         fail(f"{kept:,} values in the database are sealed with it; `vestibule keys rewrap` seals them anew")
 
 

@@ -7,20 +7,20 @@ from pathlib import Path
 import typer
 
 from vestibule.cli.http_client import fail
-from vestibule.contracts.reencryption import SealPage
+from vestibule.contracts.reencryption import ReencryptionPage
 
 ENTRIES_A_PAGE = 200
 TIMEOUT_S = 60.0
 UNIX = "unix://"
 
 
-def walk_seals(method: str, path: str, database_url: str, authorization: str) -> SealPage:
+def count_encryption_keys(method: str, path: str, database_url: str, authorization: str) -> ReencryptionPage:
     """Return what all pages of entries and tasks say together; a service that does not answer ends the program."""
-    entries = _walk(method, path, database_url, authorization, SealPage())
+    entries = _walk(method, path, database_url, authorization, ReencryptionPage())
     return _walk(method, "/tasks" + path, database_url, authorization, entries)
 
 
-def _walk(method: str, path: str, database_url: str, authorization: str, total: SealPage) -> SealPage:
+def _walk(method: str, path: str, database_url: str, authorization: str, total: ReencryptionPage) -> ReencryptionPage:
     import httpx
 
     headers = {"Authorization": authorization}
@@ -38,7 +38,7 @@ def _walk(method: str, path: str, database_url: str, authorization: str, total: 
                 fail(f"{reason}; VESTIBULE_DATABASE_SERVICE_URL says where it is")
             if answer.status_code != 200:
                 fail(f"the database service at {database_url} answered {answer.status_code}")
-            total = _add(total, SealPage.model_validate_json(answer.content))
+            total = _add(total, ReencryptionPage.model_validate_json(answer.content))
             _show_progress(total)
             if total.cursor is None:
                 return total
@@ -50,28 +50,28 @@ def count_in_queue(data_dir: Path, redis_url: str) -> Counter[str]:
     from redis.exceptions import RedisError
 
     from vestibule.cli.canary.embedded import redis_url_of
-    from vestibule.client_service.queue.key_usage import count_queue_seals
+    from vestibule.client_service.queue.key_usage import count_queue_keys
 
     url = redis_url or redis_url_of(data_dir)
     if not url:
         fail("name the Redis of the queue in VESTIBULE_REDIS_URL")
     try:
         with Redis.from_url(url, socket_timeout=10, socket_connect_timeout=5) as redis:
-            return count_queue_seals(redis)
+            return count_queue_keys(redis)
     except (RedisError, ValueError, OSError) as error:
         fail(f"the Redis of the queue does not answer ({type(error).__name__})")
 
 
-def _add(total: SealPage, page: SealPage) -> SealPage:
-    return SealPage(
+def _add(total: ReencryptionPage, page: ReencryptionPage) -> ReencryptionPage:
+    return ReencryptionPage(
         entries=total.entries + page.entries,
         by_key=dict(Counter(total.by_key) + Counter(page.by_key)),
         not_opened=total.not_opened + page.not_opened,
-        resealed=total.resealed + page.resealed,
+        reencrypted=total.reencrypted + page.reencrypted,
         cursor=page.cursor,
     )
 
 
-def _show_progress(total: SealPage) -> None:
+def _show_progress(total: ReencryptionPage) -> None:
     if sys.stderr.isatty():
         typer.echo(f"\r{total.entries:,} values", nl=total.cursor is None, err=True)

@@ -14,7 +14,7 @@ from vestibule.cli.keys.command import DataDir, SecretFile
 SETTLED_AFTER_S = 3.0
 
 
-class Step(StrEnum):
+class RotationStep(StrEnum):
     """The steps of a change, in order; after each every service has to have the file."""
 
     ADD = "add"
@@ -24,7 +24,7 @@ class Step(StrEnum):
 
 def secret(
     step: Annotated[
-        list[Step] | None,
+        list[RotationStep] | None,
         typer.Option(help="Only this step, for a file that is copied to other machines after each: add, use, drop."),
     ] = None,
     data_dir: DataDir = Path("var"),
@@ -34,9 +34,9 @@ def secret(
     from vestibule.service_kit.auth.service_secret import ServiceSecretMissing, add_secret, drop_secret, use_secret
 
     path = secret_file or data_dir / "keys" / "service_secret"
-    work = {Step.ADD: add_secret, Step.USE: use_secret, Step.DROP: drop_secret}
+    work = {RotationStep.ADD: add_secret, RotationStep.USE: use_secret, RotationStep.DROP: drop_secret}
     try:
-        for index, one in enumerate(step or Step):
+        for index, one in enumerate(step or RotationStep):
             if index:
                 time.sleep(SETTLED_AFTER_S)
             work[one](path)

@@ -18,7 +18,7 @@ TASK_SHARE = 0.3
 COMPOSE_VARIABLES, KUSTOMIZATION, REPORT = "compose.env", "kustomization.yaml", "plan.txt"
 
 
-class Target(StrEnum):
+class PlanFormat(StrEnum):
     """What the manifests are for."""
 
     COMPOSE = "compose"
@@ -33,7 +33,7 @@ def plan(
         float | None, typer.Option(min=0, help="Tasks a second. [default: 30% of the requests]")
     ] = None,
     pace: Annotated[float, typer.Option(min=0.001, max=1000, help="Requests that a connection sends a second.")] = 5,
-    target: Annotated[Target, typer.Option(help="What the manifests are for.")] = Target.KUBERNETES,
+    target: Annotated[PlanFormat, typer.Option(help="What the manifests are for.")] = PlanFormat.KUBERNETES,
     output: Annotated[
         Path | None, typer.Option(help="Folder to write the manifests into; without it they are only counted.")
     ] = None,
@@ -54,7 +54,7 @@ def plan(
         )
     figures = read_figures()
     sizing = size(Demand(connections, pace, tasks), figures)
-    if target is Target.COMPOSE:
+    if target is PlanFormat.COMPOSE:
         _refuse_for_one_host(sizing)
     report = "\n".join(_lines(sizing, figures)) + "\n"
     if output is not None:
@@ -103,20 +103,20 @@ def _as_json(sizing: "Sizing") -> dict[str, object]:
     return {**asdict(sizing), "cores": round(sizing.cores, 2), "memory_mb": sizing.memory_mb}
 
 
-def _write(sizing: "Sizing", target: Target, output: Path, base: Path, image: str, *, report: str) -> None:
+def _write(sizing: "Sizing", target: PlanFormat, output: Path, base: Path, image: str, *, report: str) -> None:
     from vestibule.cli.plan.manifests import compose_variables, kustomization
 
     kubernetes = base / "kubernetes"
-    if target is Target.KUBERNETES and not (kubernetes / "overlays" / sizing.tier).is_dir():
+    if target is PlanFormat.KUBERNETES and not (kubernetes / "overlays" / sizing.tier).is_dir():
         raise typer.BadParameter(
             f"{kubernetes} has no overlays; name the folder deploy of a checkout", param_hint="--base"
         )
-    name = KUSTOMIZATION if target is Target.KUBERNETES else COMPOSE_VARIABLES
+    name = KUSTOMIZATION if target is PlanFormat.KUBERNETES else COMPOSE_VARIABLES
     if (output / name).exists():
         fail(f"{output / name} exists")
     try:
         output.mkdir(parents=True, exist_ok=True)
-        if target is Target.KUBERNETES:
+        if target is PlanFormat.KUBERNETES:
             text = kustomization(sizing, kubernetes.resolve(), output.resolve(), image)
         else:
             text = compose_variables(sizing, image)
@@ -126,7 +126,7 @@ def _write(sizing: "Sizing", target: Target, output: Path, base: Path, image: st
         fail(f"cannot write into {output} ({type(error).__name__})")
 
 
-def _next(target: Target, output: Path, base: Path) -> str:
-    if target is Target.KUBERNETES:
+def _next(target: PlanFormat, output: Path, base: Path) -> str:
+    if target is PlanFormat.KUBERNETES:
         return f"Apply it with: kubectl apply -k {output}"
     return f"Start it with: podman-compose --env-file {output}/{COMPOSE_VARIABLES} -f {base}/compose.yaml up -d"

@@ -12,7 +12,7 @@ from vestibule.cli.policy.replay_output import as_dict, lines_of, moment_of
 if TYPE_CHECKING:
     from vestibule.client_service.settings import ClientSettings
     from vestibule.policy import Policy
-    from vestibule.policy.rule import Rule
+    from vestibule.policy.rule import PolicyRule
 
 app = typer.Typer(help="Show, check and try out the policy: what is done about findings.", no_args_is_help=True)
 
@@ -44,12 +44,12 @@ def check(
     file: Annotated[Path, typer.Argument(help="The policy file.")], data_dir: DataDir = None, as_json: AsJson = False
 ) -> None:
     """Say whether a file is a policy; if not, in which line and why. Exit code 1 where it is none."""
-    from vestibule.policy import PolicyBroken
+    from vestibule.policy import InvalidPolicy
     from vestibule.processor_adapters.policy_loader import open_policy
 
     try:
         checked = open_policy(_settings(data_dir), path=file).current
-    except PolicyBroken as broken:
+    except InvalidPolicy as broken:
         if as_json:
             typer.echo(json.dumps({"ok": False, "line": broken.line, "reason": broken.reason}))
             raise typer.Exit(1) from None
@@ -112,11 +112,11 @@ def replay(
 
 
 def _token_names(settings: "ClientSettings") -> dict[str, str]:
-    from vestibule.service_kit.auth.token_file import TokenFileBroken, read_records
+    from vestibule.service_kit.auth.token_file import InvalidTokenFile, read_records
 
     try:
         return {record.id: record.name for record in read_records(settings.token_file)}
-    except TokenFileBroken:
+    except InvalidTokenFile:
         return {}
 
 
@@ -139,14 +139,14 @@ def _load(settings: "ClientSettings", policy: Path | None) -> "Policy":
         fail(str(error))
 
 
-def _said(rule: "Rule") -> str:
+def _said(rule: "PolicyRule") -> str:
     parts = [str(rule.action)] if rule.action else []
     parts += [f"from score {rule.threshold}"] if rule.threshold is not None else []
     parts += [f"severity {rule.severity}"] if rule.severity else []
     return ", ".join(parts)
 
 
-def _as_dict(rule: "Rule") -> dict[str, Any]:
+def _as_dict(rule: "PolicyRule") -> dict[str, Any]:
     scope = rule.scope
     shown = {
         "entity": scope.entity or scope.group,

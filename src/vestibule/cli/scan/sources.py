@@ -23,7 +23,7 @@ _PATH = re.compile(r"(?:\.{0,2}|~)/\S*|[^\s@:=]+\.[A-Za-z][A-Za-z0-9]{0,4}")
 
 
 @dataclass
-class Tally:
+class ScanSummary:
     """What a run has come to."""
 
     texts: int = 0
@@ -44,7 +44,7 @@ def scan_sources(
     from rich.console import Console
     from rich.progress import Progress, TextColumn
 
-    tally = Tally()
+    tally = ScanSummary()
     texts = [text for source in sources for text in _find_texts(source)]
     console = Console(stderr=True)
     is_quiet = quiet or len(texts) < 2 or not console.is_terminal
@@ -64,7 +64,7 @@ def scan_sources(
 
 
 def _scan_one(
-    scanner: Scanner, name: str, text: str | None, key: str | None, redact: bool, explain: bool, tally: Tally
+    scanner: Scanner, name: str, text: str | None, key: str | None, redact: bool, explain: bool, tally: ScanSummary
 ) -> None:
     if text is None:  # no text: a picture, an archive
         return
@@ -95,7 +95,7 @@ def _line(place: str, text: str, explanation: Explanation, explain: bool) -> str
     return f"{place}:{column} {finding.entity} {finding.score:.2f}{reason}"
 
 
-def _summarise(tally: Tally) -> None:
+def _summarise(tally: ScanSummary) -> None:
     from rich.console import Console
     from rich.table import Table
 

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Body, Depends, Path, Query, Request
 from pydantic import BaseModel, Field
 
 from vestibule.alerts import Alert, AlertArchive, AlertType
-from vestibule.alerts.store.triage import Silence, Watchbook
+from vestibule.alerts.store.triage import AlertTriage, Silence
 from vestibule.client_service.api.schemas import AlertList, AlertView
-from vestibule.client_service.screening.screener import Door
+from vestibule.client_service.screening.screener import Screener
 from vestibule.contracts.errors import AlertNotFound, InvalidInput, PersonalDataFound
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
@@ -21,7 +21,7 @@ router = APIRouter(route_class=GuardedRoute, tags=["alerts"])
 REFUSED = (InvalidInput, PersonalDataFound)
 
 
-class Note(BaseModel):
+class TriageNote(BaseModel):
     """Why something is done about an alert."""
 
     reason: str | None = Field(
@@ -93,14 +93,14 @@ async def _archive(request: Request) -> AlertArchive:
     return archive
 
 
-async def _watchbook(request: Request) -> Watchbook:
-    watchbook: Watchbook = request.app.state.watchbook
-    return watchbook
+async def _triage(request: Request) -> AlertTriage:
+    triage: AlertTriage = request.app.state.triage
+    return triage
 
 
 AlertId = Annotated[str, Path(description="As a refusal, a report or the list of alerts names it")]
 Archive = Annotated[AlertArchive, Depends(_archive)]
-Book = Annotated[Watchbook, Depends(_watchbook)]
+Triage = Annotated[AlertTriage, Depends(_triage)]
 
 
 @router.get("/alerts", dependencies=[allow("alerts")], responses=problem_responses(422))
@@ -115,15 +115,15 @@ async def alerts(
 
 
 @router.get("/alerts/{alert_id}", dependencies=[allow("alerts")], responses=problem_responses(AlertNotFound))
-async def alert(alert_id: AlertId, archive: Archive, book: Book) -> AlertDetail:
+async def alert(alert_id: AlertId, archive: Archive, triage: Triage) -> AlertDetail:
     """Return one alert, with its group and the notifications that were sent of it."""
-    return await asyncio.to_thread(_detail, alert_id, archive, book)
+    return await asyncio.to_thread(_detail, alert_id, archive, triage)
 
 
 @router.post(
     "/alerts/{alert_id}/ack", dependencies=[allow("alerts")], responses=problem_responses(AlertNotFound, *REFUSED)
 )
-async def acknowledge(request: Request, alert_id: AlertId, note: Annotated[Note, Body()]) -> AlertDetail:
+async def acknowledge(request: Request, alert_id: AlertId, note: Annotated[TriageNote, Body()]) -> AlertDetail:
     """Say that somebody looks after the group of an alert: no more reminders of it."""
     return await _change(request, alert_id, "acknowledged", note)
 
@@ -131,19 +131,19 @@ async def acknowledge(request: Request, alert_id: AlertId, note: Annotated[Note,
 @router.post(
     "/alerts/{alert_id}/resolve", dependencies=[allow("alerts")], responses=problem_responses(AlertNotFound, *REFUSED)
 )
-async def resolve(request: Request, alert_id: AlertId, note: Annotated[Note, Body()]) -> AlertDetail:
+async def resolve(request: Request, alert_id: AlertId, note: Annotated[TriageNote, Body()]) -> AlertDetail:
     """Say that the group of an alert is over; what comes after it is a new group."""
     return await _change(request, alert_id, "resolved", note)
 
 
 @router.get("/silences", dependencies=[allow("alerts")], responses=problem_responses())
-async def silences(book: Book) -> list[SilenceView]:
+async def silences(triage: Triage) -> list[SilenceView]:
     """Return the silences that have not ended."""
-    return [SilenceView(**asdict(one)) for one in await asyncio.to_thread(book.silences)]
+    return [SilenceView(**asdict(one)) for one in await asyncio.to_thread(triage.silences)]
 
 
 @router.post("/silences", dependencies=[allow("alerts")], responses=problem_responses(*REFUSED))
-async def silence(request: Request, wanted: Annotated[SilenceRequest, Body()], book: Book) -> SilenceView:
+async def silence(request: Request, wanted: Annotated[SilenceRequest, Body()], triage: Triage) -> SilenceView:
     """Have no notifications sent of what matches, for a time. It is recorded and reported all the same."""
     await _check(request, wanted.reason)
     now = datetime.now(UTC)
@@ -156,28 +156,28 @@ async def silence(request: Request, wanted: Annotated[SilenceRequest, Body()], b
         now,
         now + timedelta(hours=wanted.hours),
     )
-    silence_id = await asyncio.to_thread(book.silence, made)
+    silence_id = await asyncio.to_thread(triage.silence, made)
     return SilenceView(**(asdict(made) | {"id": silence_id}))
 
 
-async def _change(request: Request, alert_id: AlertId, state: str, note: Note) -> AlertDetail:
+async def _change(request: Request, alert_id: AlertId, state: str, note: TriageNote) -> AlertDetail:
     await _check(request, note.reason or "")
-    archive, book = await _archive(request), await _watchbook(request)
-    await asyncio.to_thread(book.change, alert_id, state, _author(request), note.reason)
-    return await asyncio.to_thread(_detail, alert_id, archive, book)
+    archive, triage = await _archive(request), await _triage(request)
+    await asyncio.to_thread(triage.change, alert_id, state, _author(request), note.reason)
+    return await asyncio.to_thread(_detail, alert_id, archive, triage)
 
 
 async def _check(request: Request, reason: str) -> None:
-    door: Door = request.app.state.door
-    await door.refuse_findings("reason", reason)
+    screener: Screener = request.app.state.screener
+    await screener.refuse_findings("reason", reason)
 
 
 def _author(request: Request) -> str:
     return str(request.state.caller.name)
 
 
-def _detail(alert_id: AlertId, archive: AlertArchive, book: Watchbook) -> AlertDetail:
-    found, group = archive.get(alert_id), book.group_of(alert_id)
+def _detail(alert_id: AlertId, archive: AlertArchive, triage: AlertTriage) -> AlertDetail:
+    found, group = archive.get(alert_id), triage.group_of(alert_id)
     return AlertDetail(**_fields(found), group=None if group is None else GroupView(**asdict(group)))
 
 

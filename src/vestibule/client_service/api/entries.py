@@ -9,7 +9,7 @@ from starlette.responses import StreamingResponse
 from vestibule.client_service.api.messages import decision_of
 from vestibule.client_service.api.request_parsing import IntakePart, Sender
 from vestibule.client_service.api.schemas import AddReply
-from vestibule.client_service.intake.intake import Added
+from vestibule.client_service.intake.intake import AddedEntry
 from vestibule.contracts.entries import (
     EVENT_STREAM,
     Deleted,
@@ -121,5 +121,5 @@ async def watch(
     )
 
 
-def _reply(added: Added) -> AddReply:
+def _reply(added: AddedEntry) -> AddReply:
     return AddReply(**added.written.model_dump(), **decision_of(added.admitted))

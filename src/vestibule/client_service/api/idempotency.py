@@ -29,13 +29,13 @@ from vestibule.contracts.errors import (
     NotFound,
     PreconditionFailed,
     Refused,
-    RequestUnderWay,
+    RequestInProgress,
     VestibuleError,
 )
 from vestibule.contracts.identity import Principal
-from vestibule.database_client.entries import DatabaseGateway
+from vestibule.database_client.entries import EntryClient
 from vestibule.service_kit.auth.authentication import Caller, GuardedRoute
-from vestibule.service_kit.http.fast_dispatch import ExpressRoute
+from vestibule.service_kit.http.fast_dispatch import FastRoute
 
 HEADER = "idempotency-key"
 REPLAYED = "Idempotency-Replayed"
@@ -67,7 +67,7 @@ def operation_of_request() -> str | None:
     return _operation.get()
 
 
-class Attempt(BaseModel):
+class IdempotencyRecord(BaseModel):
     """What is kept of a request: the digest of what it asks, the id of its effect, and the answer when there is one."""
 
     digest: str
@@ -86,7 +86,7 @@ class _Begun:
 
     name: str
     version: int
-    attempt: Attempt
+    attempt: IdempotencyRecord
     is_again: bool
 
 
@@ -96,7 +96,7 @@ Serve = Callable[[Request], Awaitable[Response]]
 class Idempotency:
     """Keeps the answers to repeatable requests in the store, sealed like values, and by keyed names only."""
 
-    def __init__(self, database_of: Callable[[Principal], DatabaseGateway], names: KeyedNames) -> None:
+    def __init__(self, database_of: Callable[[Principal], EntryClient], names: KeyedNames) -> None:
         self._database = database_of(OWNER)
         self._names = names
 
@@ -109,13 +109,13 @@ class Idempotency:
         Raises:
             InvalidInput: the key is malformed.
             IdempotencyKeyReused: the key came with another request before.
-            RequestUnderWay: the same request is being served at the moment.
+            RequestInProgress: the same request is being served at the moment.
         """
         if not 0 < len(key) <= MAX_KEY_CHARS or not key.isprintable():
             mistake = {"where": "header/Idempotency-Key", "kind": "idempotency_key", "expected": "1 to 255 characters"}
             raise InvalidInput("The header `Idempotency-Key` is not valid.", errors=[mistake])
         found = await self._begin(request, key)
-        if isinstance(found, Attempt):
+        if isinstance(found, IdempotencyRecord):
             headers = {REPLAYED: "true"}
             return Response(found.body, found.status or 200, headers, found.media_type)
         token = _operation.set(found.attempt.task_id)
@@ -129,7 +129,7 @@ class Idempotency:
         await self._keep(found, answer)
         return answer
 
-    async def _begin(self, request: Request, key: str) -> Attempt | _Begun:
+    async def _begin(self, request: Request, key: str) -> IdempotencyRecord | _Begun:
         caller: Caller = request.state.caller
         digest = await _digest(request)
         names = self._names.of("idempotency", caller.tenant, caller.name, key, since_s=KEPT_FOR_S)
@@ -137,20 +137,20 @@ class Idempotency:
             if (entry := await self._read(name)) is not None:
                 return await self._take_up(name, entry, digest)
         now = time.time()
-        attempt = Attempt(digest=digest, task_id=str(uuid4()), begun_at=now, first_at=now)
+        attempt = IdempotencyRecord(digest=digest, task_id=str(uuid4()), begun_at=now, first_at=now)
         return _Begun(names[0], await self._write(names[0], attempt, 0), attempt, is_again=False)
 
-    async def _take_up(self, name: str, entry: Entry, digest: str) -> Attempt | _Begun:
+    async def _take_up(self, name: str, entry: Entry, digest: str) -> IdempotencyRecord | _Begun:
         try:
-            attempt = Attempt.model_validate_json(entry.value)
+            attempt = IdempotencyRecord.model_validate_json(entry.value)
         except ValidationError:
-            raise RequestUnderWay("What is kept under this key cannot be read; use another.") from None
+            raise RequestInProgress("What is kept under this key cannot be read; use another.") from None
         if attempt.digest != digest:
             raise IdempotencyKeyReused("The key came with another request before; use a new one for each request.")
         if attempt.status is not None:
             return attempt
         if time.time() - attempt.begun_at < ABANDONED_AFTER_S:
-            raise RequestUnderWay("The same request is being served at the moment; repeat it a little later.")
+            raise RequestInProgress("The same request is being served at the moment; repeat it a little later.")
         first_at = attempt.begun_at if attempt.first_at is None else attempt.first_at
         again = attempt.model_copy(update={"begun_at": time.time(), "first_at": first_at})
         return _Begun(name, await self._write(name, again, entry.version), again, is_again=True)
@@ -161,14 +161,16 @@ class Idempotency:
         except KeyNotFound:
             return None
 
-    async def _write(self, name: str, attempt: Attempt, expected: int) -> int:
+    async def _write(self, name: str, attempt: IdempotencyRecord, expected: int) -> int:
         # What came of its effect is remembered from the first time on, so the id is of no use for longer.
         age_s = time.time() - (attempt.first_at or 0.0) if attempt.status is None else 0.0
         pair = Pair(key=name, value=attempt.model_dump_json(), ttl_s=max(1.0, KEPT_FOR_S - age_s))
         try:
             written = await self._database.write(pair, Condition.of_version(expected))
         except PreconditionFailed:
-            raise RequestUnderWay("The same request is being served at the moment; repeat it a little later.") from None
+            raise RequestInProgress(
+                "The same request is being served at the moment; repeat it a little later."
+            ) from None
         return written.version
 
     async def _end(self, begun: _Begun, *, has_no_effect: bool) -> None:
@@ -192,7 +194,7 @@ class Idempotency:
         await self._write(begun.name, begun.attempt.model_copy(update=done), begun.version)
 
 
-class _Repeatable(ExpressRoute):
+class _Repeatable(FastRoute):
     """A route that serves a POST with an `Idempotency-Key` once."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:

@@ -9,7 +9,7 @@ from vestibule.client_service.api.idempotency import RepeatableRoute
 from vestibule.client_service.api.request_parsing import IntakePart, PairSource, Sender
 from vestibule.client_service.api.schemas import AcceptedMessage, AddReply, Message, Reply
 from vestibule.client_service.api.tasks import accepted
-from vestibule.client_service.screening.screener import Admitted
+from vestibule.client_service.screening.screener import Screened
 from vestibule.contracts.conditions import etag_of
 from vestibule.contracts.entries import Entry, Key
 from vestibule.contracts.errors import (
@@ -89,7 +89,7 @@ async def message(message: Annotated[Message, Body()], intake: IntakePart, sende
     return JSONResponse(reply.model_dump(exclude_none=True), status_code=202)
 
 
-def decision_of(admitted: Admitted) -> dict[str, Any]:
+def decision_of(admitted: Screened) -> dict[str, Any]:
     """Return the members of a reply that say what was decided."""
     return {
         "findings": [located.as_dict() for located in admitted.findings],

@@ -15,8 +15,8 @@ from vestibule.client_service.api.schemas import (
     ScanReply,
     ScanRequest,
 )
-from vestibule.client_service.screening.detokenization import Revealing
-from vestibule.client_service.screening.screener import Door
+from vestibule.client_service.screening.detokenization import Detokenizer
+from vestibule.client_service.screening.screener import Screener
 from vestibule.contracts.errors import InvalidInput, PersonalDataFound, ScanImpossible, TokenRetired, UnknownToken
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
@@ -26,13 +26,13 @@ router = APIRouter(route_class=GuardedRoute)
 REVEAL_PROBLEMS = problem_responses(UnknownToken, TokenRetired, InvalidInput, PersonalDataFound)
 
 
-async def _door(request: Request) -> Door:
-    door: Door = request.app.state.door
-    return door
+async def _screener(request: Request) -> Screener:
+    screener: Screener = request.app.state.screener
+    return screener
 
 
-async def _revealing(request: Request) -> Revealing:
-    revealing: Revealing = request.app.state.revealing
+async def _revealing(request: Request) -> Detokenizer:
+    revealing: Detokenizer = request.app.state.revealing
     return revealing
 
 
@@ -43,21 +43,21 @@ async def _revealing(request: Request) -> Revealing:
     responses=problem_responses(413, InvalidInput, ScanImpossible),
 )
 async def scan(
-    request: Annotated[ScanRequest, Body()], door: Annotated[Door, Depends(_door)]
+    request: Annotated[ScanRequest, Body()], screener: Annotated[Screener, Depends(_screener)]
 ) -> ScanReply | BatchScanReply:
     """Say what the door would find in a text, or in each of up to 1,000. Stores nothing and raises no alert."""
     if (request.text is None) == (request.texts is None):
         raise RequestValidationError([{"type": "one_of", "loc": ("body", "text"), "msg": "either `text` or `texts`"}])
     if request.text is not None:
-        return await _scan(door, request.text, request.explain)
-    return BatchScanReply(results=[await _scan(door, text, request.explain) for text in request.texts or ()])
+        return await _scan(screener, request.text, request.explain)
+    return BatchScanReply(results=[await _scan(screener, text, request.explain) for text in request.texts or ()])
 
 
 @router.post("/reveal", tags=["tokens"], dependencies=[allow("reveal")], responses=REVEAL_PROBLEMS)
 async def reveal(
     request: Annotated[RevealRequest, Body()],
     sender: Sender,
-    revealing: Annotated[Revealing, Depends(_revealing)],
+    revealing: Annotated[Detokenizer, Depends(_revealing)],
 ) -> Revealed:
     """Return the value that a token stands for. Each use raises an alert with its reason."""
     value, raised = await revealing.reveal(request.token, request.reason, sender)
@@ -70,8 +70,8 @@ async def receipt_keys(request: Request) -> ReceiptKeys:
     return ReceiptKeys(**request.app.state.receipt_keys)
 
 
-async def _scan(door: Door, text: str, is_explaining: bool) -> ScanReply:
+async def _scan(screener: Screener, text: str, is_explaining: bool) -> ScanReply:
     # Others get their turn between the texts of a long list.
     await asyncio.sleep(0)
-    found = await door.explain(text) if is_explaining else await door.scan(text)
+    found = await screener.explain(text) if is_explaining else await screener.scan(text)
     return ScanReply.model_validate({"findings": [one.as_dict() for one in found]})

@@ -12,7 +12,7 @@ from vestibule.client_service.api.request_parsing import Sender
 from vestibule.client_service.api.schemas import TreatedFinding
 from vestibule.client_service.api.tasks import Tenant
 from vestibule.client_service.task_service.outcomes import at
-from vestibule.client_service.task_service.schedule_service import Kept, ScheduleDesk, ScheduleRequest
+from vestibule.client_service.task_service.schedule_service import ScheduleRequest, ScheduleService, StoredSchedule
 from vestibule.contracts.errors import ScheduleNotFound
 from vestibule.contracts.tasks import Priority
 from vestibule.policy import Action
@@ -63,12 +63,12 @@ class ScheduleDeleted(BaseModel):
     deleted: bool = True
 
 
-async def _desk(request: Request) -> ScheduleDesk:
-    desk: ScheduleDesk = request.app.state.schedules
-    return desk
+async def _schedule_service(request: Request) -> ScheduleService:
+    schedule_service: ScheduleService = request.app.state.schedules
+    return schedule_service
 
 
-DeskPart = Annotated[ScheduleDesk, Depends(_desk)]
+ScheduleServicePart = Annotated[ScheduleService, Depends(_schedule_service)]
 ScheduleId = Annotated[str, Path(description="From the answer that kept the schedule")]
 
 
@@ -79,31 +79,33 @@ ScheduleId = Annotated[str, Path(description="From the answer that kept the sche
     responses=problem_responses(409, 413, 422, 503),
     response_model_exclude_none=True,
 )
-async def add(wanted: Annotated[ScheduleRequest, Body()], desk: DeskPart, sender: Sender) -> ScheduleAdded:
+async def add(
+    wanted: Annotated[ScheduleRequest, Body()], schedule_service: ScheduleServicePart, sender: Sender
+) -> ScheduleAdded:
     """Have a task recur. A 201 means that the schedule is on disk.
 
     Each time becomes one task, over restarts and with several schedulers. Of times that were missed the last is made
     up for.
     """
-    kept = await desk.add(wanted, sender)
+    kept = await schedule_service.add(wanted, sender)
     decision = {} if kept.admitted is None else decision_of(kept.admitted)
     return ScheduleAdded(**_shown(kept), **decision)
 
 
 @router.get("", dependencies=[allow("run")], responses=problem_responses(503), response_model_exclude_none=True)
-async def schedules(desk: DeskPart, tenant: Tenant) -> ScheduleList:
+async def schedules(schedule_service: ScheduleServicePart, tenant: Tenant) -> ScheduleList:
     """Return your tenant's schedules, without their texts."""
-    return ScheduleList(schedules=[ScheduleView(**_shown(kept)) for kept in await desk.all_of(tenant)])
+    return ScheduleList(schedules=[ScheduleView(**_shown(kept)) for kept in await schedule_service.all_of(tenant)])
 
 
 @router.delete("/{schedule_id}", dependencies=[allow("run")], responses=problem_responses(ScheduleNotFound, 503))
-async def delete(schedule_id: ScheduleId, desk: DeskPart, tenant: Tenant) -> ScheduleDeleted:
+async def delete(schedule_id: ScheduleId, schedule_service: ScheduleServicePart, tenant: Tenant) -> ScheduleDeleted:
     """Make no more tasks of a schedule; those that were made go on."""
-    await desk.delete(schedule_id, tenant)
+    await schedule_service.delete(schedule_id, tenant)
     return ScheduleDeleted(schedule_id=schedule_id)
 
 
-def _shown(kept: Kept) -> dict[str, Any]:
+def _shown(kept: StoredSchedule) -> dict[str, Any]:
     schedule, progress = kept.schedule, kept.progress
     next_at = next_turn(schedule, progress)
     return {

@@ -64,7 +64,7 @@ class DecisionReply(BaseModel):
     )
 
 
-class Written(BaseModel):
+class WrittenEntry(BaseModel):
     """A pair that is on disk."""
 
     status: Literal["written"] = "written"
@@ -73,7 +73,7 @@ class Written(BaseModel):
     expires_at: ExpiresAt = None
 
 
-class AddReply(DecisionReply, Written):
+class AddReply(DecisionReply, WrittenEntry):
     """A pair that is on disk, and what was decided about it."""
 
 
@@ -195,13 +195,13 @@ class Message(WorkRequest):
         return self
 
 
-class Processed(BaseModel):
+class ProcessedMessage(BaseModel):
     """What a processor made of a message."""
 
     reply: str = Field(examples=["HELLO"])
 
 
-class Reply(DecisionReply, Processed):
+class Reply(DecisionReply, ProcessedMessage):
     """The reply to a message, and what was decided about it."""
 
 

@@ -9,15 +9,15 @@ from starlette.responses import Response, StreamingResponse
 from vestibule.client_service.api.idempotency import RepeatableRoute
 from vestibule.client_service.api.request_parsing import IntakePart, RunSource, Sender
 from vestibule.client_service.api.schemas import Accepted, CallbackKey
-from vestibule.client_service.task_service.task_service import TaskDesk
-from vestibule.client_service.webhooks.rules import CallbackRules
+from vestibule.client_service.task_service.task_service import TaskService
+from vestibule.client_service.webhooks.rules import WebhookRules
 from vestibule.contracts.errors import (
-    CallbacksOff,
     IdempotencyKeyReused,
     InvalidInput,
     TaskConflict,
     TaskNotFound,
     UnknownProcessor,
+    WebhooksDisabled,
 )
 from vestibule.contracts.tasks import TaskPage, TaskState, TaskStatus
 from vestibule.service_kit.auth.authentication import Caller, allow
@@ -29,9 +29,9 @@ EVENTS = "text/event-stream"
 LONGEST_FOLLOW_S = 30.0
 
 
-async def _desk(request: Request) -> TaskDesk:
-    desk: TaskDesk = request.app.state.task_desk
-    return desk
+async def _task_service(request: Request) -> TaskService:
+    task_service: TaskService = request.app.state.task_service
+    return task_service
 
 
 async def _tenant(request: Request) -> str:
@@ -39,7 +39,7 @@ async def _tenant(request: Request) -> str:
     return caller.tenant
 
 
-DeskPart = Annotated[TaskDesk, Depends(_desk)]
+TaskServicePart = Annotated[TaskService, Depends(_task_service)]
 Tenant = Annotated[str, Depends(_tenant)]
 TaskId = Annotated[str, Path(description="As the answer to `/run` or `/messages` named it")]
 PageSize = Annotated[int, Query(ge=1, le=1000, description="Tasks a page")]
@@ -72,7 +72,7 @@ async def run(work: RunSource, intake: IntakePart, sender: Sender) -> Accepted:
 )
 async def task(
     task_id: TaskId,
-    desk: DeskPart,
+    task_service: TaskServicePart,
     tenant: Tenant,
     wait: Annotated[float, Query(ge=0, le=30, description="Seconds to wait for the task's end")] = 0,
     accept: Annotated[str, Header(include_in_schema=False)] = "",
@@ -83,9 +83,9 @@ async def task(
     """
     if EVENTS in accept:
         # Before the stream begins, so that what is unknown is a 404.
-        await desk.read(task_id, tenant)
-        return StreamingResponse(_events(desk, task_id, tenant), media_type=EVENTS)
-    return await desk.wait(task_id, tenant, wait)
+        await task_service.read(task_id, tenant)
+        return StreamingResponse(_events(task_service, task_id, tenant), media_type=EVENTS)
+    return await task_service.wait(task_id, tenant, wait)
 
 
 @router.get(
@@ -95,14 +95,14 @@ async def task(
     response_model_exclude_none=True,
 )
 async def tasks(
-    desk: DeskPart,
+    task_service: TaskServicePart,
     tenant: Tenant,
     state: Annotated[list[TaskState] | None, Query(description="Only those in one of these states")] = None,
     limit: PageSize = 100,
     cursor: Cursor = None,
 ) -> TaskPage:
     """Return your tenant's tasks, the newest first and without results. What runs shows a few seconds late."""
-    return await desk.page(tenant, state or [], limit, cursor)
+    return await task_service.page(tenant, state or [], limit, cursor)
 
 
 @router.post(
@@ -111,9 +111,9 @@ async def tasks(
     responses=problem_responses(TaskNotFound, TaskConflict, 410, 503),
     response_model_exclude_none=True,
 )
-async def cancel(task_id: TaskId, desk: DeskPart, tenant: Tenant) -> TaskStatus:
+async def cancel(task_id: TaskId, task_service: TaskServicePart, tenant: Tenant) -> TaskStatus:
     """End a task that has not ended. One that runs goes on; what it comes to does not count."""
-    return await desk.cancel(task_id, tenant)
+    return await task_service.cancel(task_id, tenant)
 
 
 @router.post(
@@ -122,24 +122,24 @@ async def cancel(task_id: TaskId, desk: DeskPart, tenant: Tenant) -> TaskStatus:
     responses=problem_responses(TaskNotFound, TaskConflict, 410, 503),
     response_model_exclude_none=True,
 )
-async def retry(task_id: TaskId, desk: DeskPart, tenant: Tenant) -> TaskStatus:
+async def retry(task_id: TaskId, task_service: TaskServicePart, tenant: Tenant) -> TaskStatus:
     """Have a task that failed, is dead or was cancelled done anew, with all its attempts."""
-    return await desk.send_again(task_id, tenant)
+    return await task_service.send_again(task_id, tenant)
 
 
-@router.get("/callbacks/key", dependencies=[allow("run")], responses=problem_responses(CallbacksOff))
+@router.get("/callbacks/key", dependencies=[allow("run")], responses=problem_responses(WebhooksDisabled))
 async def callback_key(request: Request, tenant: Tenant) -> CallbackKey:
     """Return the key of the signatures of your tenant's callbacks."""
-    rules: CallbackRules = request.app.state.callback_rules
+    rules: WebhookRules = request.app.state.callback_rules
     return CallbackKey(key=rules.key_of(tenant))
 
 
 @router.get(
     "/dead", dependencies=[allow("run")], responses=problem_responses(422, 503), response_model_exclude_none=True
 )
-async def dead(desk: DeskPart, tenant: Tenant, limit: PageSize = 100, cursor: Cursor = None) -> TaskPage:
+async def dead(task_service: TaskServicePart, tenant: Tenant, limit: PageSize = 100, cursor: Cursor = None) -> TaskPage:
     """Return the dead letters: tasks that were given up after their last attempt, the newest first."""
-    return await desk.page(tenant, [TaskState.DEAD], limit, cursor)
+    return await task_service.page(tenant, [TaskState.DEAD], limit, cursor)
 
 
 @router.post(
@@ -148,9 +148,9 @@ async def dead(desk: DeskPart, tenant: Tenant, limit: PageSize = 100, cursor: Cu
     responses=problem_responses(TaskNotFound, TaskConflict, 410, 503),
     response_model_exclude_none=True,
 )
-async def retry_dead(task_id: TaskId, desk: DeskPart, tenant: Tenant) -> TaskStatus:
+async def retry_dead(task_id: TaskId, task_service: TaskServicePart, tenant: Tenant) -> TaskStatus:
     """Have a dead task done anew, with all its attempts."""
-    return await desk.send_again(task_id, tenant)
+    return await task_service.send_again(task_id, tenant)
 
 
 @router.delete(
@@ -159,9 +159,9 @@ async def retry_dead(task_id: TaskId, desk: DeskPart, tenant: Tenant) -> TaskSta
     responses=problem_responses(TaskNotFound, TaskConflict, 410, 503),
     response_model_exclude_none=True,
 )
-async def drop_dead(task_id: TaskId, desk: DeskPart, tenant: Tenant) -> TaskStatus:
+async def drop_dead(task_id: TaskId, task_service: TaskServicePart, tenant: Tenant) -> TaskStatus:
     """Take a task out of the dead letters for good; its data is gone, and it counts as failed."""
-    return await desk.drop(task_id, tenant)
+    return await task_service.drop(task_id, tenant)
 
 
 def accepted(task_id: str) -> Accepted:
@@ -169,6 +169,6 @@ def accepted(task_id: str) -> Accepted:
     return Accepted(task_id=task_id, status_url=f"/tasks/{task_id}")
 
 
-async def _events(desk: TaskDesk, task_id: str, tenant: str) -> AsyncIterator[str]:
-    async for status in desk.follow(task_id, tenant, LONGEST_FOLLOW_S):
+async def _events(task_service: TaskService, task_id: str, tenant: str) -> AsyncIterator[str]:
+    async for status in task_service.follow(task_id, tenant, LONGEST_FOLLOW_S):
         yield f"event: {status.state}\ndata: {status.model_dump_json(exclude_none=True)}\n\n"

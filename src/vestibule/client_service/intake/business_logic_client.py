@@ -3,15 +3,15 @@
 from vestibule.contracts.errors import NotProcessable, Unavailable
 from vestibule.contracts.tasks import ERROR_DETAILS
 from vestibule.contracts.work import ProcessRequest, WorkTerms
-from vestibule.service_kit.http.service_client import PeerClient
+from vestibule.service_kit.http.service_client import ServiceClient
 
 PART = "business_logic"
 
 
-class LogicGateway:
+class BusinessLogicClient:
     """Has text processed by the business logic service."""
 
-    def __init__(self, peer: PeerClient | None) -> None:
+    def __init__(self, peer: ServiceClient | None) -> None:
         self._peer = peer
 
     @property

@@ -6,14 +6,14 @@ from uuid import uuid4
 
 from vestibule.client_service.api.idempotency import operation_of_request
 from vestibule.client_service.api.schemas import Message, RunRequest, WorkRequest
-from vestibule.client_service.intake.business_logic_client import LogicGateway
+from vestibule.client_service.intake.business_logic_client import BusinessLogicClient
 from vestibule.client_service.intake.keyed_names import KeyedNames
 from vestibule.client_service.intake.message_routing import Destination, MessageRoutes
 from vestibule.client_service.intake.work_terms import situation_of_result, terms_of
-from vestibule.client_service.screening.screener import Admitted, Door
-from vestibule.client_service.screening.screening_metrics import TaskAcceptance
+from vestibule.client_service.screening.screener import Screened, Screener
+from vestibule.client_service.screening.screening_metrics import TaskAcceptor
 from vestibule.client_service.task_service.task_service import Work
-from vestibule.client_service.webhooks.rules import CallbackRules
+from vestibule.client_service.webhooks.rules import WebhookRules
 from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import (
     MAX_VALUE_BYTES,
@@ -29,26 +29,26 @@ from vestibule.contracts.entries import (
 from vestibule.contracts.errors import InvalidInput, NotProcessable, Refused, Unavailable
 from vestibule.contracts.tasks import ERROR_DETAILS
 from vestibule.contracts.work import WorkTerms
-from vestibule.database_client.entries import DatabaseGateway
+from vestibule.database_client.entries import EntryClient
 from vestibule.policy import Situation
 from vestibule.policy.policy import OPTIONS_FIELD
 from vestibule.processing import ProcessorRegistry
 
 
 @dataclass(frozen=True, slots=True)
-class Added:
+class AddedEntry:
     """A pair that was stored."""
 
     written: Written
-    admitted: Admitted
+    admitted: Screened
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class MessageOutcome:
     """A message that was let in, and what came of it: the task's id, or the reply."""
 
     outcome: str
-    admitted: Admitted
+    admitted: Screened
     is_reply: bool = False
 
 
@@ -57,17 +57,17 @@ class Intake:
 
     def __init__(
         self,
-        door: Door,
-        database: DatabaseGateway,
-        tasks: TaskAcceptance,
-        logic: LogicGateway,
+        screener: Screener,
+        database: EntryClient,
+        tasks: TaskAcceptor,
+        logic: BusinessLogicClient,
         processors: ProcessorRegistry,
         *,
         names: KeyedNames,
         routes: MessageRoutes,
-        callbacks: CallbackRules,
+        callbacks: WebhookRules,
     ) -> None:
-        self._door = door
+        self._screener = screener
         self._database = database
         self._tasks = tasks
         self._logic = logic
@@ -76,19 +76,19 @@ class Intake:
         self._routes = routes
         self._callbacks = callbacks
 
-    async def add(self, pair: Pair, sender: Situation, condition: Condition = ALWAYS) -> Added:
+    async def add(self, pair: Pair, sender: Situation, condition: Condition = ALWAYS) -> AddedEntry:
         """Check a pair and store it.
 
         Raises:
             PersonalDataFound: the policy does not let it in.
             PreconditionFailed: the entry is not what `condition` says.
         """
-        admitted = await self._door.admit(sender.under(pair.key), "value", pair.value)
+        admitted = await self._screener.admit(sender.under(pair.key), "value", pair.value)
         changed = pair.model_copy(update={"value": admitted.text})
         written = await self._database.write(changed, condition, operation_of_request())
-        return Added(written, admitted)
+        return AddedEntry(written, admitted)
 
-    async def add_batch(self, pairs: Sequence[BatchPair], sender: Situation) -> list[Added]:
+    async def add_batch(self, pairs: Sequence[BatchPair], sender: Situation) -> list[AddedEntry]:
         """Check every pair as a single one, and store all or none.
 
         Raises:
@@ -99,7 +99,7 @@ class Intake:
         texts = [checked.text for checked in admitted]
         changed = [pair.model_copy(update={"value": text}) for pair, text in zip(pairs, texts, strict=True)]
         written = await self._database.write_batch(changed)
-        return [Added(*both) for both in zip(written, admitted, strict=True)]
+        return [AddedEntry(*both) for both in zip(written, admitted, strict=True)]
 
     async def read(self, key: str) -> Entry:
         """Return the entry under `key`.
@@ -153,10 +153,10 @@ class Intake:
         self._processors.read_options(request.processor, request.options)
         await self._check_callback(request, sender)
         if request.options_text is not None or request.write_to is not None:
-            await self._door.admit(situation_of_result(request, sender), OPTIONS_FIELD, request.options_text or "")
+            await self._screener.admit(situation_of_result(request, sender), OPTIONS_FIELD, request.options_text or "")
         return await self._tasks.accept(self._work(request, sender, key=request.key))
 
-    async def take_message(self, message: Message, sender: Situation) -> Taken:
+    async def take_message(self, message: Message, sender: Situation) -> MessageOutcome:
         """Check a message and have it processed where the routes say: at once, or in the background.
 
         Raises:
@@ -167,11 +167,11 @@ class Intake:
         self._processors.read_options(message.processor, message.options)
         await self._check_callback(message, sender)
         situation = situation_of_result(message, sender)
-        admitted = await self._door.admit(situation, "text", message.text, message.options_text)
+        admitted = await self._screener.admit(situation, "text", message.text, message.options_text)
         work = self._work(message, sender, data=admitted.text)
         if self._is_for_now(message) and (reply := await self._answer(message, work, sender)) is not None:
-            return Taken(reply, admitted, is_reply=True)
-        return Taken(await self._tasks.accept(work), admitted)
+            return MessageOutcome(reply, admitted, is_reply=True)
+        return MessageOutcome(await self._tasks.accept(work), admitted)
 
     def _is_for_now(self, message: Message) -> bool:
         if message.is_for_later and message.mode != "sync":
@@ -188,7 +188,7 @@ class Intake:
             if message.mode == "sync":
                 raise
             return None
-        reply = (await self._door.let_out(situation_of_result(message, sender), made)).text
+        reply = (await self._screener.let_out(situation_of_result(message, sender), made)).text
         if message.write_to is not None:
             if len(reply.encode()) > MAX_VALUE_BYTES:
                 raise NotProcessable(ERROR_DETAILS["ResultTooLarge"], kind="ResultTooLarge")
@@ -226,12 +226,12 @@ class Intake:
         if request.callback is None:
             return
         said = self._callbacks.check(request.callback)
-        if (await self._door.admit(sender, "callback", said)).text != said:
+        if (await self._screener.admit(sender, "callback", said)).text != said:
             raise InvalidInput("The address of the callback holds what may not be kept.")
 
-    async def _admit(self, index: int, pair: BatchPair, sender: Situation) -> Admitted:
+    async def _admit(self, index: int, pair: BatchPair, sender: Situation) -> Screened:
         try:
-            return await self._door.admit(sender.under(pair.key), "value", pair.value)
+            return await self._screener.admit(sender.under(pair.key), "value", pair.value)
         except Refused as refusal:
             # The same refusal as for a single pair; only here the caller has to learn which of them it is.
             raise type(refusal)(refusal.detail, **refusal.extra, index=index) from refusal

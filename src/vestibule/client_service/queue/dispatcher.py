@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from vestibule.client_service.queue.publishers import AT_ONCE, Carrier, QueueAway
+from vestibule.client_service.queue.publishers import AT_ONCE, QueueUnavailable, TaskPublisher
 from vestibule.client_service.queue.task_message import TaskMessage
 from vestibule.runtime.cancellation import cancel_all
 
@@ -18,11 +18,11 @@ MOST_WAITING_CHARS = 64_000_000
 STALE_AFTER_S = 3.0
 
 
-class TaskSender:
+class TaskDispatcher:
     """Has a carrier take messages to the queue. A full one takes nothing more."""
 
-    def __init__(self, carrier: Carrier) -> None:
-        self._carrier = carrier
+    def __init__(self, publisher: TaskPublisher) -> None:
+        self._publisher = publisher
         self._waiting: deque[TaskMessage] = deque()
         self._waiting_chars = 0
         self._has_work = asyncio.Event()
@@ -39,9 +39,9 @@ class TaskSender:
         """Send messages now, in their order.
 
         Raises:
-            QueueAway: the queue does not take them.
+            QueueUnavailable: the queue does not take them.
         """
-        await self._carrier.carry(messages)
+        await self._publisher.carry(messages)
 
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
@@ -60,7 +60,7 @@ class TaskSender:
                 continue
             try:
                 await self.send(messages)
-            except QueueAway as error:
+            except QueueUnavailable as error:
                 self._log.warning("tasks_not_sent", tasks=len(messages), error=str(error))
 
     def _take(self) -> list[TaskMessage]:

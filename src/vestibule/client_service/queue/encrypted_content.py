@@ -7,7 +7,7 @@ from kombu.serialization import register
 from kombu.utils import json
 
 from vestibule.client_service.queue.redis_transport import QueueConnection
-from vestibule.encryption import CannotOpen, Sealer
+from vestibule.encryption import Cipher, DecryptionFailed
 
 SERIALIZER = "vestibule-sealed"
 CONTENT_TYPE = "application/x-vestibule-sealed"
@@ -26,34 +26,34 @@ class BoundMessages(AMQP):  # type: ignore[misc]
         """Return the message for a task as Celery does, with what it is sealed for."""
         message = super().as_task_v2(task_id, name, *args, **options)
         arguments, keywords, embedded = message.body
-        return message._replace(body=(arguments, keywords, {**embedded, "sealed_for": sealed_for(name, task_id)}))
+        return message._replace(body=(arguments, keywords, {**embedded, "sealed_for": bound_to(name, task_id)}))
 
 
-def register_sealed_content(sealer: Sealer) -> None:
+def register_encrypted_content(cipher: Cipher) -> None:
     """Make the sealed form known to kombu, whose register is one for the whole process."""
 
-    def seal(data: Any) -> bytes:
-        return sealer.seal(json.dumps(data).encode())  # type: ignore[no-untyped-call]
+    def encrypt(data: Any) -> bytes:
+        return cipher.encrypt(json.dumps(data).encode())  # type: ignore[no-untyped-call]
 
     def open_content(content: bytes | str) -> Any:
-        return open_sealed(sealer, content)
+        return decrypt_content(cipher, content)
 
     register(  # type: ignore[no-untyped-call]
-        SERIALIZER, seal, open_content, content_type=CONTENT_TYPE, content_encoding="binary"
+        SERIALIZER, encrypt, open_content, content_type=CONTENT_TYPE, content_encoding="binary"
     )
 
 
-def open_sealed(sealer: Sealer, content: bytes | str) -> Any:
+def decrypt_content(cipher: Cipher, content: bytes | str) -> Any:
     """Return what was sealed.
 
     Raises:
-        CannotOpen: it was not sealed here, or was changed since.
+        DecryptionFailed: it was not sealed here, or was changed since.
     """
     if isinstance(content, str):
-        raise CannotOpen("it is not sealed")
-    return json.loads(sealer.open(bytes(content)))  # type: ignore[no-untyped-call]
+        raise DecryptionFailed("it is not sealed")
+    return json.loads(cipher.decrypt(bytes(content)))  # type: ignore[no-untyped-call]
 
 
-def sealed_for(name: str, task_id: str) -> str:
+def bound_to(name: str, task_id: str) -> str:
     """Return the words by which a message's body names the task that it is for."""
     return f"{name} {task_id}"

@@ -18,7 +18,7 @@ PAUSE_AFTER_ERROR_S = 0.5
 LISTEN_S = 5.0
 
 
-class TaskEndings:
+class TaskEndListener:
     """Listens on one connection for all who wait. It can miss an end while Redis is away: look again after a while."""
 
     def __init__(self, redis: Redis) -> None:

@@ -9,18 +9,18 @@ from typing import Any
 
 from vestibule.client_service.queue.result_backend import RESULT_PREFIX
 from vestibule.contracts.queue_names import QUEUES, TAKEN
-from vestibule.encryption import CannotOpen, key_id_of
+from vestibule.encryption import DecryptionFailed, key_id_of
 
 MESSAGES_A_STEP = 500
 
 
-def count_queue_seals(redis: Any) -> Counter[str]:
+def count_queue_keys(redis: Any) -> Counter[str]:
     """Return how many messages and results each key has sealed, by its id; `redis` is a synchronous client."""
     counts: Counter[str] = Counter()
     for envelope in _envelopes(redis):
         try:
             counts[key_id_of(envelope)] += 1
-        except CannotOpen:
+        except DecryptionFailed:
             continue  # no key opens it, so none is needed for it
     return counts
 

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from vestibule.client_service.celery_app import VestibuleCelery
-from vestibule.client_service.queue.task_message import MessageForm, TaskMessage
+from vestibule.client_service.queue.task_message import TaskMessage, TaskMessageTemplate
 from vestibule.client_service.tasks import process_data_task
 from vestibule.contracts.queue_names import SENT_AT
 
@@ -21,26 +21,26 @@ AT_ONCE = 100
 MOST_CHARS_AT_ONCE = 1_000_000
 
 
-class QueueAway(Exception):
+class QueueUnavailable(Exception):
     """The queue did not take what it was given; some of it may have arrived."""
 
 
-class Carrier(Protocol):
+class TaskPublisher(Protocol):
     """Takes messages to the queue."""
 
     async def carry(self, messages: Sequence[TaskMessage]) -> None:
         """Send messages now, in their order.
 
         Raises:
-            QueueAway: the queue does not take them.
+            QueueUnavailable: the queue does not take them.
         """
         ...
 
 
-class RedisCarrier:
+class RedisPublisher:
     """Puts messages into the lists in Redis that workers take them from."""
 
-    def __init__(self, form: MessageForm, redis: Redis) -> None:
+    def __init__(self, form: TaskMessageTemplate, redis: Redis) -> None:
         self._form = form
         self._redis = redis
 
@@ -48,7 +48,7 @@ class RedisCarrier:
         """Send messages now, in their order.
 
         Raises:
-            QueueAway: the queue does not take them.
+            QueueUnavailable: the queue does not take them.
         """
         left = messages
         try:
@@ -59,7 +59,7 @@ class RedisCarrier:
                         pipe.lpush(queue, *rendered)
                     await pipe.execute()
         except (RedisError, OSError) as error:
-            raise QueueAway(type(error).__name__) from error
+            raise QueueUnavailable(type(error).__name__) from error
 
     def _rendered(self, messages: Sequence[TaskMessage]) -> dict[str, list[bytes]]:
         by_queue: defaultdict[str, list[bytes]] = defaultdict(list)
@@ -68,7 +68,7 @@ class RedisCarrier:
         return by_queue
 
 
-class CeleryCarrier:
+class CeleryPublisher:
     """Has Celery send messages, from one thread of its own, since it sends synchronously."""
 
     def __init__(self, producer: VestibuleCelery) -> None:
@@ -89,13 +89,13 @@ class CeleryCarrier:
         """Send messages now, in their order.
 
         Raises:
-            QueueAway: the queue does not take them.
+            QueueUnavailable: the queue does not take them.
         """
         loop = asyncio.get_running_loop()
         try:
             await loop.run_in_executor(self._thread, self._send, messages)
         except (KombuError, AMQPError, RedisError, OSError) as error:
-            raise QueueAway(type(error).__name__) from error
+            raise QueueUnavailable(type(error).__name__) from error
 
     def _send(self, messages: Sequence[TaskMessage]) -> None:
         with self._celery.producer_pool.acquire(block=True) as producer, producer.batch(max_size=AT_ONCE):

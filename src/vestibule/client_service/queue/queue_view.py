@@ -8,7 +8,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from vestibule.client_service.queue.rabbitmq_depth import RabbitCounts
+from vestibule.client_service.queue.rabbitmq_depth import RabbitMqDepth
 from vestibule.client_service.queue.result_backend import (
     ENDED_KEY,
     IS_CANCELLED,
@@ -31,7 +31,7 @@ RECORD_LET_GO_AFTER_S = 3_600
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class QueueSnapshot:
     """The queue at one moment: results of the tasks that were asked for, and where all others are."""
 
     results: Mapping[str, bytes]
@@ -50,7 +50,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class TaskTrace:
     """What Redis has of one task."""
 
     result: bytes | None
@@ -64,13 +64,13 @@ class QueueView:
     Every method raises `RedisError` or `OSError` where they do not answer.
     """
 
-    def __init__(self, redis: Redis, rabbit: RabbitCounts | None = None, held_for_s: float = 0.0) -> None:
+    def __init__(self, redis: Redis, rabbit: RabbitMqDepth | None = None, held_for_s: float = 0.0) -> None:
         """Take the clients; a worker that RabbitMQ gave a task to is done with it after `held_for_s` at the latest."""
         self._redis = redis
         self._rabbit = rabbit
         self._held_for_s = held_for_s
 
-    async def look(self, task_ids: Sequence[str]) -> Look:
+    async def look(self, task_ids: Sequence[str]) -> QueueSnapshot:
         """Return where tasks are; a task that moves meanwhile is met twice, not never."""
         if self._rabbit is not None:
             return await self._look_beside_rabbit(await self._rabbit.read(), task_ids)
@@ -80,13 +80,13 @@ class QueueView:
             pipeline.hvals(TAKEN)
             pipeline.mget([RESULT_PREFIX + task_id for task_id in task_ids])
             *oldest, held, results = await pipeline.execute()
-        return Look(
+        return QueueSnapshot(
             {task_id: result for task_id, result in zip(task_ids, results, strict=True) if result is not None},
             frozenset(str(_headers(message).get("id")) for message in held),
             {priority: _sent_at(message) for priority, message in zip(QUEUES, oldest, strict=True)},
         )
 
-    async def _look_beside_rabbit(self, waiting: Mapping[Priority, int], task_ids: Sequence[str]) -> Look:
+    async def _look_beside_rabbit(self, waiting: Mapping[Priority, int], task_ids: Sequence[str]) -> QueueSnapshot:
         """Return the same from what can be seen there: counts of those that wait, and which tasks workers began.
 
         Where some wait, each may be among them. Where none does, a message is with a worker or lost, and after the
@@ -100,19 +100,19 @@ class QueueView:
             *started, results = await pipeline.execute()
         begun = zip(task_ids, started, strict=True)
         oldest = {name: 0.0 if count else now - self._held_for_s for name, count in waiting.items()}
-        return Look(
+        return QueueSnapshot(
             {task_id: result for task_id, result in zip(task_ids, results, strict=True) if result is not None},
             frozenset(task_id for task_id, at in begun if at is not None and now - float(at) < self._held_for_s),
             oldest,
         )
 
-    async def read(self, task_id: str) -> Trace:
+    async def read(self, task_id: str) -> TaskTrace:
         """Return what Redis has of one task."""
         async with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.get(RESULT_PREFIX + task_id)
             pipeline.hmget(RECORD_PREFIX + task_id, [STARTED_AT, IS_CANCELLED])
             result, (started_at, is_cancelled) = await pipeline.execute()
-        return Trace(result, None if started_at is None else float(started_at), is_cancelled is not None)
+        return TaskTrace(result, None if started_at is None else float(started_at), is_cancelled is not None)
 
     async def results(self, task_ids: Sequence[str]) -> dict[str, bytes]:
         """Return the sealed results of those tasks that have one."""

@@ -13,7 +13,7 @@ from vestibule.contracts.queue_names import QUEUES
 from vestibule.contracts.tasks import Priority
 
 
-class RabbitCounts:
+class RabbitMqDepth:
     """Asks on one connection in a thread of its own, since Celery's client is synchronous."""
 
     def __init__(self, producer: VestibuleCelery) -> None:

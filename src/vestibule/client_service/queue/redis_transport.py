@@ -16,7 +16,7 @@ from kombu.utils import json
 from redis.exceptions import RedisError, ResponseError
 
 
-class NoteStream:
+class AckStream:
     """Sends commands on a connection of its own, and reads the answers to some before it sends the next."""
 
     def __init__(self, pool: Any) -> None:
@@ -60,7 +60,7 @@ class NoteStream:
                 structlog.get_logger("vestibule.worker").warning("note_refused", error=type(refusal).__name__)
 
 
-class NotingQoS(kombu_redis.QoS):
+class AckQoS(kombu_redis.QoS):
     """Keeps account of the messages that the worker has.
 
     In this order, so that what is cut off halfway leaves no message that nobody would give out again or forget.
@@ -103,14 +103,14 @@ class NotingQoS(kombu_redis.QoS):
 class _Noting:
     """What is different in a channel, whichever way it finds Redis."""
 
-    QoS = NotingQoS
+    QoS = AckQoS
     closed: bool
     pool: Any
 
     @cached_property
-    def notes(self) -> NoteStream:
+    def notes(self) -> AckStream:
         """What is noted of this channel's messages."""
-        return NoteStream(self.pool)
+        return AckStream(self.pool)
 
     def close(self) -> None:
         """Send what waits, and close."""
@@ -122,11 +122,11 @@ class _Noting:
         super().close()  # type: ignore[misc]
 
 
-class NotingChannel(_Noting, kombu_redis.Channel):
+class AckChannel(_Noting, kombu_redis.Channel):
     """A channel to one Redis."""
 
 
-class NotingSentinelChannel(_Noting, kombu_redis.SentinelChannel):
+class AckSentinelChannel(_Noting, kombu_redis.SentinelChannel):
     """A channel to the Redis that Sentinels name."""
 
 
@@ -143,7 +143,7 @@ class _Poller(kombu_redis.MultiChannelPoller):
 class RedisTransport(kombu_redis.Transport):
     """The way to one Redis."""
 
-    Channel = NotingChannel
+    Channel = AckChannel
 
     def __init__(self, *args: Any, **options: Any) -> None:
         """Take what kombu takes."""
@@ -154,7 +154,7 @@ class RedisTransport(kombu_redis.Transport):
 class SentinelTransport(kombu_redis.SentinelTransport):
     """The way by Sentinels."""
 
-    Channel = NotingSentinelChannel
+    Channel = AckSentinelChannel
 
     def __init__(self, *args: Any, **options: Any) -> None:
         """Take what kombu takes."""

@@ -90,14 +90,14 @@ class ReportingSentinelBackend(_Reporting, SentinelBackend):  # type: ignore[mis
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class StartedAttempt:
     """A worker's start on a task."""
 
     attempt: int
     is_wanted: bool
 
 
-def begin_attempt(redis: Any, task_id: str, attempts_before: int, expires_s: int) -> Begun:
+def begin_attempt(redis: Any, task_id: str, attempts_before: int, expires_s: int) -> StartedAttempt:
     """Record that a worker starts on a task, and say which attempt it is; `redis` is a synchronous client.
 
     A task is not wanted any more where it was cancelled, or is done: its message had been given out twice.
@@ -112,4 +112,4 @@ def begin_attempt(redis: Any, task_id: str, attempts_before: int, expires_s: int
         pipeline.exists(RESULT_PREFIX + task_id)
         starts, _set, _expire, (is_cancelled, has_ended), has_result = pipeline.execute()
     is_over = is_cancelled is not None or has_ended is not None or bool(has_result)
-    return Begun(max(int(starts), attempts_before + 1), not is_over)
+    return StartedAttempt(max(int(starts), attempts_before + 1), not is_over)

@@ -17,7 +17,7 @@ from kombu.messaging import Producer
 from kombu.utils import json
 
 from vestibule.client_service.celery_app import VestibuleCelery
-from vestibule.client_service.queue.encrypted_content import sealed_for
+from vestibule.client_service.queue.encrypted_content import bound_to
 from vestibule.client_service.tasks import process_data_task
 from vestibule.contracts.queue_names import QUEUES, SENT_AT
 from vestibule.contracts.tasks import Priority
@@ -51,7 +51,7 @@ class TaskMessage:
         return QUEUES[self.priority]
 
 
-class MessageForm:
+class TaskMessageTemplate:
     """Renders messages as Celery would."""
 
     def __init__(self, celery: VestibuleCelery, sample: Mapping[str, Any]) -> None:
@@ -59,7 +59,7 @@ class MessageForm:
         self._celery = celery
         self._sample = sample
         self._name = process_data_task.name
-        self._embedded = json.loads(celery.sealer.open(base64.b64decode(sample["body"])))[2]  # type: ignore[no-untyped-call]
+        self._embedded = json.loads(celery.cipher.decrypt(base64.b64decode(sample["body"])))[2]  # type: ignore[no-untyped-call]
 
     @classmethod
     def learn(cls, celery: VestibuleCelery) -> Self:
@@ -94,6 +94,6 @@ class MessageForm:
         )
 
     def _body(self, message: TaskMessage) -> str:
-        embedded = {**self._embedded, "sealed_for": sealed_for(self._name, message.task_id)}
+        embedded = {**self._embedded, "sealed_for": bound_to(self._name, message.task_id)}
         content = orjson.dumps([message.arguments, {}, embedded])
-        return base64.b64encode(self._celery.sealer.seal(content)).decode("ascii")
+        return base64.b64encode(self._celery.cipher.encrypt(content)).decode("ascii")

@@ -8,7 +8,7 @@ from vestibule.policy.action import strictest
 CLEAN = "clean"
 
 
-def tell_decision(decision: Decision) -> None:
+def log_decision(decision: Decision) -> None:
     """Have the line of this request say what was decided: of several texts the strictest, and the kinds of all."""
     before = structlog.contextvars.get_contextvars()
     if not decision.judged:

@@ -13,7 +13,7 @@ from vestibule.policy.decision import value_of
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class DecisionAudit:
     """Records what the door decides. The log holds kinds, scores, actions and keyed fingerprints, and no text."""
 
     log: DecisionLog

@@ -1,20 +1,19 @@
 """Opens what the policy replaced by tokens: for a reason, and never without an alert."""
 
 from vestibule.alerts import Alert, AlertEngine, AlertType, current_origin
-from vestibule.client_service.screening.screener import Door
+from vestibule.client_service.screening.screener import Screener
 from vestibule.contracts.errors import TokenRetired, UnknownToken
-from vestibule.encryption import TokenKeyRetired
-from vestibule.encryption import UnknownToken as NoToken
+from vestibule.encryption import TokenKeyRetired, UnrecognizedToken
 from vestibule.policy import Policy, Situation
-from vestibule.policy.policy_file import PolicySource
+from vestibule.policy.policy_file import PolicyFile
 from vestibule.processor_adapters import Tokens
 
 
-class Revealing:
+class Detokenizer:
     """Reveals values. Every use is alerted before the value leaves, and every vain try as well."""
 
-    def __init__(self, door: Door, tokenizer: Tokens, policies: PolicySource, alerts: AlertEngine) -> None:
-        self._door = door
+    def __init__(self, screener: Screener, tokenizer: Tokens, policies: PolicyFile, alerts: AlertEngine) -> None:
+        self._screener = screener
         self._tokenizer = tokenizer
         self._policies = policies
         self._alerts = alerts
@@ -27,7 +26,7 @@ class Revealing:
             UnknownToken: it stands for nothing here, or for a value of another tenant.
             TokenRetired: it stood for something, and its key was retired.
         """
-        await self._door.refuse_findings("reason", reason)
+        await self._screener.refuse_findings("reason", reason)
         try:
             value = self._open(token, self._policies.current, sender)
         except (UnknownToken, TokenRetired) as error:
@@ -43,7 +42,7 @@ class Revealing:
     def _open(self, token: str, policy: Policy, sender: Situation) -> str:
         try:
             return self._tokenizer.reveal(token, policy.tenant_of(sender))
-        except NoToken:
+        except UnrecognizedToken:
             raise UnknownToken("It is not a token that was made here for your tenant.") from None
         except TokenKeyRetired:
             raise TokenRetired("Its key was retired; what it stood for cannot be revealed any more.") from None

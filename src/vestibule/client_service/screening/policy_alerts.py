@@ -3,21 +3,21 @@
 import structlog
 
 from vestibule.alerts import AlertEngine, AlertType
-from vestibule.policy import Policy, PolicyBroken
+from vestibule.policy import InvalidPolicy, Policy
 
 
-class PolicyNews:
+class PolicyAlerts:
     """Logs every new policy, and alerts of every broken file."""
 
     def __init__(self, alerts: AlertEngine) -> None:
         self._alerts = alerts
         self._log = structlog.get_logger("vestibule.policy")
 
-    async def tell_change(self, policy: Policy) -> None:
+    async def alert_change(self, policy: Policy) -> None:
         """Say which policy is in force."""
         self._log.warning("policy_in_force", policy=policy.version, dry_run=policy.is_dry_run, rules=len(policy.rules))
 
-    async def tell_breakage(self, broken: PolicyBroken) -> None:
+    async def alert_invalid(self, broken: InvalidPolicy) -> None:
         """Say that the policy file was not taken over, and why."""
         self._log.error("policy_broken", file=broken.path.name, line=broken.line, reason=broken.reason)
         place = f", line {broken.line}" if broken.line else ""

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from vestibule.alerts import DEFAULT_SEVERITY, Alert, AlertEngine, AlertType, Severity, current_origin
-from vestibule.client_service.screening.canonical_log_line import tell_decision
+from vestibule.client_service.screening.canonical_log_line import log_decision
 from vestibule.contracts.errors import PersonalDataFound, ResultRefused, ScanImpossible, TooLarge
 from vestibule.detection import Explanation, Finding, ScanBudgetExceeded, Scanner, TextTooLarge
 from vestibule.policy import Action, Decision, Judged, Outcome, Policy, Situation
-from vestibule.policy.anonymizer import treat
+from vestibule.policy.anonymizer import anonymize
 from vestibule.policy.decision import value_of
 from vestibule.policy.policy import KEY_FIELD, OPTIONS_FIELD
-from vestibule.processor_adapters import Seals
+from vestibule.processor_adapters import Pseudonymizer
 
 # What a processor made: it is judged where the work was asked for, and goes out, where everything else comes in.
 RESULT_FIELD = "result"
@@ -25,7 +25,7 @@ Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
-class Located:
+class LocatedFinding:
     """A finding, the part of the request that it stands in, and what was done about it."""
 
     judged: Judged
@@ -46,16 +46,16 @@ class Located:
 
 
 @dataclass(frozen=True, slots=True)
-class Admitted:
+class Screened:
     """A text that may go in, as it may go in, what was found, and the receipt of the decision."""
 
     text: str
-    findings: list[Located]
+    findings: list[LocatedFinding]
     receipt: str
     would_have: Action | None = None
 
 
-class DecisionRecord(Protocol):
+class DecisionRecorder(Protocol):
     """Keeps what is decided."""
 
     def enter(self, decision: Decision, situation: Situation, texts: Mapping[str, str], key_prefix: str | None) -> str:
@@ -67,7 +67,7 @@ def ignore_decision(_decision: Decision) -> None:
     """Do nothing about a decision beyond what it says."""
 
 
-class Door:
+class Screener:
     """Lets texts in, or refuses them. Where the scanner cannot judge, nothing passes."""
 
     def __init__(
@@ -75,8 +75,8 @@ class Door:
         scanner: Scanner,
         policy: Callable[[], Policy],
         alerts: AlertEngine,
-        ledger: DecisionRecord,
-        seals: Seals,
+        ledger: DecisionRecorder,
+        pseudonymizer: Pseudonymizer,
         *,
         secrets: frozenset[str],
         on_decision: Callable[[Decision], None] = ignore_decision,
@@ -87,10 +87,10 @@ class Door:
         self._policy = policy
         self._alerts = alerts
         self._ledger = ledger
-        self._seals = seals
+        self._pseudonymizer = pseudonymizer
         self._secrets = secrets
 
-    async def admit(self, situation: Situation, field: str, text: str, options: str | None = None) -> Admitted:
+    async def admit(self, situation: Situation, field: str, text: str, options: str | None = None) -> Screened:
         """Let a text in, changed where the policy says so, and with it the key that it will be kept under.
 
         `options` came with it and is judged with it; like the key, it comes in as it is or not at all.
@@ -105,7 +105,7 @@ class Door:
             texts[OPTIONS_FIELD] = options
         return await self._judge(situation, field, texts)
 
-    async def let_out(self, situation: Situation, result: str) -> Admitted:
+    async def let_out(self, situation: Situation, result: str) -> Screened:
         """Let out what a processor made, changed where the policy says so; the key was judged when it came in.
 
         Raises:
@@ -115,21 +115,24 @@ class Door:
         """
         return await self._judge(situation, RESULT_FIELD, {RESULT_FIELD: result})
 
-    async def _judge(self, situation: Situation, field: str, texts: Mapping[str, str]) -> Admitted:
+    async def _judge(self, situation: Situation, field: str, texts: Mapping[str, str]) -> Screened:
         text = texts[field]
         findings = {name: await self.scan(given, _name_of(name, situation)) for name, given in texts.items()}
         policy = self._policy()
         decision = policy.decide(situation, findings)
         self._on_decision(decision)
-        tell_decision(decision)
+        log_decision(decision)
         receipt = self._ledger.enter(decision, situation, texts, policy.prefix_of(situation.key))
         if not decision.judged:
-            return Admitted(text, [], receipt)
+            return Screened(text, [], receipt)
         await self._act(decision, texts, receipt)
         judged = [one for one in decision.judged if one.field == field]
         tenant = policy.tenant_of(situation)
-        return Admitted(
-            treat(text, judged, self._seals.tools_of(tenant)), _located(decision), receipt, decision.strictest_withheld
+        return Screened(
+            anonymize(text, judged, self._pseudonymizer.tools_of(tenant)),
+            _located(decision),
+            receipt,
+            decision.strictest_withheld,
         )
 
     async def scan(self, text: str, key: str | None = None) -> list[Finding]:
@@ -165,7 +168,7 @@ class Door:
         judged = [Judged(field, found, Action.BLOCK) for found in await self.scan(text)]
         if judged:
             decision = Decision("", judged)
-            tell_decision(decision)
+            log_decision(decision)
             await self._act(decision, {field: text}, None)
 
     async def _act(self, decision: Decision, texts: Mapping[str, str], receipt: str | None) -> None:
@@ -191,7 +194,7 @@ class Door:
             self._kind_of(suspicious),
             f"{_entities(suspicious)} in the {_fields(suspicious)} of a request; {_told(decision, texts)}.",
             entities=sorted({one.found.entity for one in suspicious}),
-            fingerprint=self._seals.fingerprint(value_of(surest, texts)),
+            fingerprint=self._pseudonymizer.fingerprint(value_of(surest, texts)),
             severity=self._severity_of(suspicious),
             **current_origin(),
         )
@@ -233,8 +236,8 @@ def _name_of(field: str, situation: Situation) -> str | None:
     return None if field in {KEY_FIELD, OPTIONS_FIELD} else situation.key
 
 
-def _located(decision: Decision) -> list[Located]:
-    return [Located(one, withheld) for one, withheld in decision.with_withheld]
+def _located(decision: Decision) -> list[LocatedFinding]:
+    return [LocatedFinding(one, withheld) for one, withheld in decision.with_withheld]
 
 
 def _entities(judged: list[Judged]) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 NOTHING_FOUND = "none"
 
 
-class DoorMetrics:
+class ScreeningMetrics:
     """What the door reports its decisions to."""
 
     def __init__(self, metrics: Metrics) -> None:
@@ -27,7 +27,7 @@ class DoorMetrics:
         self._metrics.count(DECISIONS, str(decision.strictest or NOTHING_FOUND))
 
 
-class TaskAcceptance(Protocol):
+class TaskAcceptor(Protocol):
     """Accepts work for the background."""
 
     async def accept(self, work: "Work") -> str:
@@ -38,7 +38,7 @@ class TaskAcceptance(Protocol):
 class MeteredTasks:
     """An acceptance over another, which counts what was accepted and what could not be."""
 
-    def __init__(self, tasks: TaskAcceptance, metrics: Metrics) -> None:
+    def __init__(self, tasks: TaskAcceptor, metrics: Metrics) -> None:
         self._tasks = tasks
         self._metrics = metrics
         metrics.expect(TASKS_REFUSED)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import structlog
 
 from vestibule.alerts import AlertEngine, AlertType, current_origin
-from vestibule.client_service.subjects.stored_results import TaskResults
+from vestibule.client_service.subjects.stored_results import StoredResults
 from vestibule.contracts.subjects import MAX_FORMS, ErasePage, SubjectSearch
-from vestibule.database_client.entries import DatabaseGateway
+from vestibule.database_client.entries import EntryClient
 
 # The most of a page; it ends earlier where its values are long.
 PAGE = 200
@@ -33,10 +33,10 @@ class Erasure:
 
     def __init__(
         self,
-        database: DatabaseGateway,
+        database: EntryClient,
         erase_tasks: EraseSome,
         erase_schedules: EraseFew,
-        results: TaskResults,
+        results: StoredResults,
         *,
         alerts: AlertEngine,
         forms_of: FormsOf,

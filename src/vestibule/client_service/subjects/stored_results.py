@@ -7,15 +7,15 @@ from vestibule.client_service.queue.result_backend import RESULT_PREFIX
 from vestibule.client_service.task_service.outcomes import open_outcome
 from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.subjects import SubjectSearch
-from vestibule.encryption import CannotOpen, Sealer
+from vestibule.encryption import Cipher, DecryptionFailed
 
 
-class TaskResults:
+class StoredResults:
     """Opens and searches every result."""
 
-    def __init__(self, redis: Redis, sealer: Sealer) -> None:
+    def __init__(self, redis: Redis, cipher: Cipher) -> None:
         self._redis = redis
-        self._sealer = sealer
+        self._cipher = cipher
 
     async def erase(self, search: SubjectSearch) -> tuple[int, int]:
         """Erase every result in which a subject is found; return how many there were, and went.
@@ -38,7 +38,7 @@ class TaskResults:
 
     async def _is_found(self, search: SubjectSearch, task_id: str, content: bytes) -> bool:
         try:
-            result = open_outcome(self._sealer, task_id, content).result
-        except CannotOpen:
+            result = open_outcome(self._cipher, task_id, content).result
+        except DecryptionFailed:
             return False  # nobody can read it either
         return await search.finds_among(result)

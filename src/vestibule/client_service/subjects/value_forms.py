@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 from vestibule.encryption import Fingerprinter, KeyRingFile, Tokenizer
 from vestibule.encryption.key_ring import Purpose
-from vestibule.policy.policy_file import PolicySource
+from vestibule.policy.policy_file import PolicyFile
 from vestibule.policy.vocabulary import Vocabulary
 
 
-class SubjectForms:
+class ValueForms:
     """Works out the forms of a value: its tokens of every kind, tenant and key, and its fingerprint of every epoch."""
 
-    def __init__(self, ring: KeyRingFile, vocabulary: Vocabulary, policies: PolicySource) -> None:
+    def __init__(self, ring: KeyRingFile, vocabulary: Vocabulary, policies: PolicyFile) -> None:
         self._ring = ring
         self._vocabulary = vocabulary
         self._policies = policies

@@ -8,13 +8,13 @@ from typing import Any
 
 import structlog
 
-from vestibule.client_service.queue.encrypted_content import open_sealed
+from vestibule.client_service.queue.encrypted_content import decrypt_content
 from vestibule.client_service.queue.result_backend import AttemptFailed
 from vestibule.client_service.settings import QueueSettings
 from vestibule.contracts.entries import MAX_VALUE_BYTES
 from vestibule.contracts.task_ledger import LedgerTask, TaskChange, WriteBack
 from vestibule.contracts.tasks import UNFINISHED, TaskState, TaskStatus, describe_error
-from vestibule.encryption import CannotOpen, Sealer
+from vestibule.encryption import Cipher, DecryptionFailed
 
 # A larger one does not fit into a request to the database service.
 MAX_RESULT_BYTES = 3 * 1024 * 1024
@@ -22,7 +22,7 @@ UNFINISHED_STATES = sorted(UNFINISHED)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class TaskOutcome:
     """How a task ended."""
 
     state: TaskState
@@ -34,42 +34,42 @@ class Outcome:
     attempt: int = 1
 
 
-def open_outcome(sealer: Sealer, task_id: str, content: bytes) -> Outcome:
+def open_outcome(cipher: Cipher, task_id: str, content: bytes) -> TaskOutcome:
     """Return what a sealed result says.
 
     Raises:
-        CannotOpen: it was not sealed here, or for another task.
+        DecryptionFailed: it was not sealed here, or for another task.
     """
-    meta: Mapping[str, Any] = open_sealed(sealer, content)
+    meta: Mapping[str, Any] = decrypt_content(cipher, content)
     if meta["task_id"] != task_id:
-        raise CannotOpen("it was sealed for another task")
+        raise DecryptionFailed("it was sealed for another task")
     finished_at = datetime.fromisoformat(meta["date_done"]).replace(tzinfo=UTC) if meta["date_done"] else None
     times = meta.get("started_at"), finished_at.timestamp() if finished_at else None
     # Results of earlier versions do not say it.
     attempt = meta.get("attempt") or 1
     if meta["status"] != "SUCCESS":
         error = meta.get("kind") or meta["result"]["exc_type"]
-        return Outcome(TaskState.FAILED, None, error, *times, attempt=attempt)
+        return TaskOutcome(TaskState.FAILED, None, error, *times, attempt=attempt)
     result, target = str(meta["result"]), meta.get("write_back")
     most_bytes = MAX_RESULT_BYTES if target is None else MAX_VALUE_BYTES
     if len(result) * 4 > most_bytes and len(result.encode()) > most_bytes:
-        return Outcome(TaskState.FAILED, None, "ResultTooLarge", *times, attempt=attempt)
+        return TaskOutcome(TaskState.FAILED, None, "ResultTooLarge", *times, attempt=attempt)
     write_back = None if target is None else WriteBack(**target)
-    return Outcome(TaskState.SUCCEEDED, result, None, *times, write_back, attempt)
+    return TaskOutcome(TaskState.SUCCEEDED, result, None, *times, write_back, attempt)
 
 
-class Steps:
+class LedgerSteps:
     """Says which step of the ledger follows from what is known of a task."""
 
-    def __init__(self, settings: QueueSettings, sealer: Sealer) -> None:
+    def __init__(self, settings: QueueSettings, cipher: Cipher) -> None:
         self._settings = settings
-        self._sealer = sealer
+        self._cipher = cipher
 
     def after_result(self, task_id: str, content: bytes) -> TaskChange | None:
         """Return the step to the end that a sealed result says, None where it does not open."""
         try:
-            outcome = open_outcome(self._sealer, task_id, content)
-        except CannotOpen as error:
+            outcome = open_outcome(self._cipher, task_id, content)
+        except DecryptionFailed as error:
             structlog.get_logger("vestibule.task_relay").error("result_not_opened", task_id=task_id, reason=str(error))
             return None
         has_failed = outcome.state is TaskState.FAILED
@@ -136,7 +136,7 @@ def describe(task: LedgerTask) -> TaskStatus:
     )
 
 
-def with_outcome(status: TaskStatus, outcome: Outcome) -> TaskStatus:
+def with_outcome(status: TaskStatus, outcome: TaskOutcome) -> TaskStatus:
     """Return a status brought up to the end that is known by now.
 
     A task has not ended before its result is where it shall be written to, which the ledger sees to.

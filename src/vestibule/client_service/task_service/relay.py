@@ -13,17 +13,17 @@ import structlog
 from redis.exceptions import RedisError
 
 from vestibule.alerts import AlertEngine, AlertType
-from vestibule.client_service.queue.dispatcher import TaskSender
-from vestibule.client_service.queue.publishers import QueueAway
-from vestibule.client_service.queue.queue_view import Look, QueueView
+from vestibule.client_service.queue.dispatcher import TaskDispatcher
+from vestibule.client_service.queue.publishers import QueueUnavailable
+from vestibule.client_service.queue.queue_view import QueueSnapshot, QueueView
 from vestibule.client_service.queue.result_backend import AttemptFailed
 from vestibule.client_service.queue.task_message import TaskMessage
-from vestibule.client_service.task_service.outcomes import Steps
+from vestibule.client_service.task_service.outcomes import LedgerSteps
 from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.task_ledger import LedgerTask, TaskChange
 from vestibule.contracts.tasks import TaskState
 from vestibule.contracts.work import WorkTerms
-from vestibule.database_client.tasks import TaskLedgerGateway
+from vestibule.database_client.tasks import TaskLedgerClient
 from vestibule.runtime.cancellation import cancel_all
 
 CLAIM_AT_ONCE = 500
@@ -46,7 +46,12 @@ class TaskRelay:
     """Looks after the tasks of the ledger."""
 
     def __init__(
-        self, ledger: TaskLedgerGateway, queue: QueueView, sender: TaskSender, steps: Steps, alerts: AlertEngine
+        self,
+        ledger: TaskLedgerClient,
+        queue: QueueView,
+        sender: TaskDispatcher,
+        steps: LedgerSteps,
+        alerts: AlertEngine,
     ) -> None:
         self._ledger = ledger
         self._queue = queue
@@ -110,7 +115,7 @@ class TaskRelay:
             self._log.warning("lost_tasks_sent_again", tasks=len(lost))
             await self._send_again(lost, lease_s)
 
-    def _after(self, task: LedgerTask, look: Look, lease_s: float) -> TaskChange | None:
+    def _after(self, task: LedgerTask, look: QueueSnapshot, lease_s: float) -> TaskChange | None:
         if (content := look.results.get(task.task_id)) is not None:
             return self._steps.after_result(task.task_id, content)
         if task.task_id in look.at_workers and task.state is not TaskState.RUNNING:
@@ -173,7 +178,7 @@ class TaskRelay:
             try:
                 await step()
                 is_hindered = False
-            except (RedisError, OSError, QueueAway, Unavailable) as error:
+            except (RedisError, OSError, QueueUnavailable, Unavailable) as error:
                 if not is_hindered:  # said once for each time that a part is away
                     self._log.warning("relay_hindered", step=step.__name__, error=type(error).__name__)
                 is_hindered = True
@@ -183,7 +188,7 @@ class TaskRelay:
                 await asyncio.sleep(PAUSE_AFTER_ERROR_S)
 
 
-def _is_lost(task: LedgerTask, look: Look) -> bool:
+def _is_lost(task: LedgerTask, look: QueueSnapshot) -> bool:
     return task.sent_at is not None and look.is_lost(task.task_id, task.priority, task.sent_at)
 
 

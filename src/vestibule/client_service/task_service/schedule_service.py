@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 from vestibule.client_service.api.idempotency import operation_of_request
 from vestibule.client_service.api.schemas import ProcessorChoice
 from vestibule.client_service.intake.work_terms import situation_of_result, terms_of
-from vestibule.client_service.screening.screener import Admitted, Door
+from vestibule.client_service.screening.screener import Screened, Screener
 from vestibule.contracts.entries import MAX_BATCH, Key, Pair, Value
 from vestibule.contracts.errors import InvalidInput, ScheduleNotFound
 from vestibule.contracts.identity import Principal
@@ -29,11 +29,11 @@ from vestibule.contracts.schedules import (
 )
 from vestibule.contracts.subjects import ErasePage, SubjectSearch
 from vestibule.contracts.tasks import Priority
-from vestibule.database_client.entries import DatabaseGateway
+from vestibule.database_client.entries import EntryClient
 from vestibule.policy import Situation
 from vestibule.policy.policy import OPTIONS_FIELD
 from vestibule.processing import ProcessorRegistry
-from vestibule.service_kit.recurrence import NoRecurrence, check_crontab
+from vestibule.service_kit.recurrence import InvalidRecurrence, check_crontab
 
 
 class ScheduleRequest(ProcessorChoice, Times):
@@ -49,25 +49,25 @@ class ScheduleRequest(ProcessorChoice, Times):
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredSchedule:
     """A schedule, and how far it has come."""
 
     schedule: Schedule
     progress: Progress | None = None
-    admitted: Admitted | None = None
+    admitted: Screened | None = None
 
 
-class ScheduleDesk:
+class ScheduleService:
     """Serves callers. Every method raises `Unavailable` where the store does not answer."""
 
     def __init__(
-        self, database_of: Callable[[Principal], DatabaseGateway], door: Door, processors: ProcessorRegistry
+        self, database_of: Callable[[Principal], EntryClient], screener: Screener, processors: ProcessorRegistry
     ) -> None:
         self._database = database_of(OWNER)
-        self._door = door
+        self._screener = screener
         self._processors = processors
 
-    async def add(self, request: ScheduleRequest, sender: Situation) -> Kept:
+    async def add(self, request: ScheduleRequest, sender: Situation) -> StoredSchedule:
         """Check and keep a schedule; it is on disk then.
 
         Raises:
@@ -91,22 +91,22 @@ class ScheduleDesk:
             author=sender.token_name or "",
         )
         await self._database.write(Pair(key=SCHEDULES + schedule.place, value=schedule.model_dump_json()))
-        return Kept(schedule, admitted=admitted)
+        return StoredSchedule(schedule, admitted=admitted)
 
-    async def _admit(self, request: ScheduleRequest, situation: Situation) -> Admitted | None:
+    async def _admit(self, request: ScheduleRequest, situation: Situation) -> Screened | None:
         if request.text is not None:
-            return await self._door.admit(situation, "text", request.text, request.options_text)
+            return await self._screener.admit(situation, "text", request.text, request.options_text)
         if request.options_text is not None or request.write_to is not None:
-            await self._door.admit(situation, OPTIONS_FIELD, request.options_text or "")
+            await self._screener.admit(situation, OPTIONS_FIELD, request.options_text or "")
         return None
 
-    async def all_of(self, tenant: str) -> list[Kept]:
+    async def all_of(self, tenant: str) -> list[StoredSchedule]:
         """Return a tenant's schedules, the oldest first."""
         keys = await self._keys(tenant)
         found = await self._database.read_many([*keys, *(PROGRESS + key.removeprefix(SCHEDULES) for key in keys)])
         pairs = zip(found[: len(keys)], found[len(keys) :], strict=True)
         kept = [
-            Kept(
+            StoredSchedule(
                 Schedule.model_validate_json(schedule.value),
                 None if progress is None else Progress.model_validate_json(progress.value),
             )
@@ -145,7 +145,7 @@ def _refuse_impossible(request: ScheduleRequest) -> None:
         return
     try:
         check_crontab(request.cron, request.timezone, datetime.now(UTC))
-    except NoRecurrence as error:
+    except InvalidRecurrence as error:
         raise _mistake("body/cron", str(error)) from None
 
 

@@ -9,34 +9,34 @@ from uuid import UUID, uuid4
 import structlog
 from redis.exceptions import RedisError
 
-from vestibule.client_service.queue.dispatcher import TaskSender
-from vestibule.client_service.queue.end_listener import TaskEndings
-from vestibule.client_service.queue.queue_view import QueueView, Trace
+from vestibule.client_service.queue.dispatcher import TaskDispatcher
+from vestibule.client_service.queue.end_listener import TaskEndListener
+from vestibule.client_service.queue.queue_view import QueueView, TaskTrace
 from vestibule.client_service.queue.task_message import TaskMessage
 from vestibule.client_service.settings import QueueSettings
 from vestibule.client_service.task_service.outcomes import (
     UNFINISHED_STATES,
-    Outcome,
+    TaskOutcome,
     at,
     describe,
     open_outcome,
     with_outcome,
 )
 from vestibule.client_service.task_service.relay import FIRST_LOOK_S
-from vestibule.client_service.webhooks.repository import CallbackBook
+from vestibule.client_service.webhooks.repository import WebhookRepository
 from vestibule.contracts.errors import KeyNotFound, ResultExpired, TaskConflict, TaskNotFound, Unavailable
 from vestibule.contracts.task_ledger import LedgerTask, NewTask, TaskChange
 from vestibule.contracts.tasks import Priority, TaskPage, TaskState, TaskStatus
 from vestibule.contracts.work import WorkTerms
-from vestibule.database_client.tasks import TaskLedgerGateway
-from vestibule.encryption import CannotOpen, Sealer
+from vestibule.database_client.tasks import TaskLedgerClient
+from vestibule.encryption import Cipher, DecryptionFailed
 from vestibule.service_kit.tracing.tracing import current_traceparent
 
 # Redis tells of an end at once. Whoever waits looks again now and then all the same, should a word have been lost.
 LOOK_EVERY_S = 1.0
 # Of a task that is done and settled in a moment, nobody tells.
 LOOK_SOON_S = 0.05
-REDIS_PATIENCE_S = 1.0
+REDIS_TIMEOUT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,26 +56,26 @@ class Work:
     callback: str | None = None
 
 
-class TaskDesk:
+class TaskService:
     """Serves callers. Every method raises `Unavailable` where the ledger does not answer."""
 
     def __init__(
         self,
-        ledger: TaskLedgerGateway,
+        ledger: TaskLedgerClient,
         queue: QueueView,
-        endings: TaskEndings,
-        sender: TaskSender,
+        end_listener: TaskEndListener,
+        sender: TaskDispatcher,
         *,
         settings: QueueSettings,
-        sealer: Sealer,
-        callbacks: CallbackBook,
+        cipher: Cipher,
+        callbacks: WebhookRepository,
     ) -> None:
         self._ledger = ledger
         self._queue = queue
-        self._endings = endings
+        self._end_listener = end_listener
         self._sender = sender
         self._settings = settings
-        self._sealer = sealer
+        self._cipher = cipher
         self._callbacks = callbacks
 
     async def accept(self, work: Work) -> str:
@@ -86,12 +86,12 @@ class TaskDesk:
         """
         task = _new_task(work)
         # First, so that no task is accepted whose caller would not be told; without its task a callback is forgotten.
-        await self._owe(work, task.task_id)
+        await self._add_webhook(work, task.task_id)
         recorded = await self._ledger.accept(task)
         if recorded.is_key_unknown:
             raise KeyNotFound("Nothing is stored under that key.")
         if recorded.task_id != task.task_id:
-            await self._owe(work, recorded.task_id)
+            await self._add_webhook(work, recorded.task_id)
         structlog.contextvars.bind_contextvars(task_id=recorded.task_id)
         data = work.data if work.data is not None else recorded.data
         if recorded.is_new and task.sent_at is not None and data is not None:
@@ -126,7 +126,7 @@ class TaskDesk:
         yield status
         if status.has_ended:
             return
-        async with self._endings.of(task_id) as is_news:
+        async with self._end_listener.of(task_id) as is_news:
             while (left_s := deadline - time.monotonic()) > 0:
                 look_after_s = LOOK_SOON_S if status.is_settling else LOOK_EVERY_S
                 try:
@@ -167,7 +167,7 @@ class TaskDesk:
             ),
         )
         try:
-            async with asyncio.timeout(REDIS_PATIENCE_S):
+            async with asyncio.timeout(REDIS_TIMEOUT_S):
                 await self._queue.mark_cancelled(task_id, keep_s)
         except (RedisError, OSError, TimeoutError):
             # A worker may take it all the same, in vain: the ledger knows the end already.
@@ -220,7 +220,7 @@ class TaskDesk:
         )
         return await self.read(task_id, tenant)
 
-    async def _owe(self, work: Work, task_id: str) -> None:
+    async def _add_webhook(self, work: Work, task_id: str) -> None:
         if work.callback is not None:
             await self._callbacks.add(task_id, work.tenant, work.callback, work.delay_s)
 
@@ -247,17 +247,17 @@ class TaskDesk:
             return await self.read(status.task_id, tenant)
         return _with_trace(status, trace, outcome)
 
-    async def _trace(self, task_id: str) -> Trace | None:
+    async def _trace(self, task_id: str) -> TaskTrace | None:
         try:
-            async with asyncio.timeout(REDIS_PATIENCE_S):
+            async with asyncio.timeout(REDIS_TIMEOUT_S):
                 return await self._queue.read(task_id)
         except (RedisError, OSError, TimeoutError):
             return None
 
-    def _outcome(self, task_id: str, trace: Trace) -> Outcome | None:
+    def _outcome(self, task_id: str, trace: TaskTrace) -> TaskOutcome | None:
         try:
-            return None if trace.result is None else open_outcome(self._sealer, task_id, trace.result)
-        except CannotOpen:
+            return None if trace.result is None else open_outcome(self._cipher, task_id, trace.result)
+        except DecryptionFailed:
             return None
 
     async def _change(self, task: LedgerTask, step: TaskChange) -> None:
@@ -268,13 +268,13 @@ class TaskDesk:
     async def _forget(self, task_id: str) -> None:
         # What was there of its last run would be taken for the outcome of the next.
         try:
-            async with asyncio.timeout(REDIS_PATIENCE_S):
+            async with asyncio.timeout(REDIS_TIMEOUT_S):
                 await self._queue.forget([task_id])
         except (RedisError, OSError, TimeoutError) as error:
             raise Unavailable("queue", "The queue does not answer, so nothing was sent again.") from error
 
 
-def _with_trace(status: TaskStatus, trace: Trace, outcome: Outcome | None) -> TaskStatus:
+def _with_trace(status: TaskStatus, trace: TaskTrace, outcome: TaskOutcome | None) -> TaskStatus:
     if outcome is not None:
         return with_outcome(status, outcome)
     if trace.started_at is None or status.state is not TaskState.QUEUED:

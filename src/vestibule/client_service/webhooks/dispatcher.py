@@ -12,17 +12,17 @@ import structlog
 from vestibule.alerts import AlertEngine, AlertType
 from vestibule.alerts.channels.webhook import sign
 from vestibule.client_service.task_service.outcomes import describe
-from vestibule.client_service.webhooks.repository import CallbackBook, Known, Owed
-from vestibule.client_service.webhooks.rules import CallbackRules
+from vestibule.client_service.webhooks.repository import PendingWebhook, StoredWebhook, WebhookRepository
+from vestibule.client_service.webhooks.rules import WebhookRules
 from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.task_ledger import LedgerTask
-from vestibule.database_client.tasks import TaskLedgerGateway
+from vestibule.database_client.tasks import TaskLedgerClient
 from vestibule.egress.guard import DeliveryFailed
 from vestibule.runtime.cancellation import cancel_all
 
 LOOK_EVERY_S = 0.5
 # While many are owed, looks are so far apart that listing them stays a small part of the work.
-OWED_A_SECOND = 1_000
+PENDING_PER_S = 1_000
 AT_ONCE = 16
 # A task is looked at again after as long as it has taken until then.
 LONGEST_LOOK_AGAIN_S = 30.0
@@ -30,21 +30,21 @@ RETRY_FIRST_S, RETRY_LONGEST_S = 2.0, 3600.0
 # A callback that was recorded and whose task was not: its request was refused, or ended on the way.
 ORPHAN_AFTER_S = 60.0
 
-CallbackWatcher = Callable[[str], None]
+WebhookObserver = Callable[[str], None]
 
 
-class CallbackPostman:
+class WebhookDispatcher:
     """Looks after what is owed. Any number of doors may: each callback goes to one at a time."""
 
     def __init__(
         self,
-        book: CallbackBook,
-        ledger: TaskLedgerGateway,
-        rules: CallbackRules,
+        repository: WebhookRepository,
+        ledger: TaskLedgerClient,
+        rules: WebhookRules,
         alerts: AlertEngine,
-        on_attempt: CallbackWatcher,
+        on_attempt: WebhookObserver,
     ) -> None:
-        self._book = book
+        self._repository = repository
         self._ledger = ledger
         self._rules = rules
         self._alerts = alerts
@@ -63,81 +63,81 @@ class CallbackPostman:
 
     async def _run(self) -> None:
         while True:
-            owed = 0
+            pending = 0
             try:
-                owed = await self.look()
+                pending = await self.look()
             except Unavailable:
                 pass  # said elsewhere; nothing is lost
             except Exception:  # noqa: BLE001 - without it nobody would be told any more
                 self._log.exception("callbacks_failed")
-            await asyncio.sleep(max(LOOK_EVERY_S, owed / OWED_A_SECOND))
+            await asyncio.sleep(max(LOOK_EVERY_S, pending / PENDING_PER_S))
 
     async def look(self) -> int:
         """Tell whoever can be told now, and return how many callbacks are owed."""
-        due, owed = await self._book.due()
+        due, pending = await self._repository.due()
         await asyncio.gather(*(self._look_after(known) for known in due))
-        return owed
+        return pending
 
-    async def _look_after(self, known: Known) -> None:
+    async def _look_after(self, known: StoredWebhook) -> None:
         async with self._room:
-            task = await self._ledger.find(known.owed.task_id)
+            task = await self._ledger.find(known.pending.task_id)
             now = time.time()
             if task is not None and task.state.is_end:
                 await self._tell(known, task, now)
-            elif task is None and now - known.owed.asked_at > ORPHAN_AFTER_S:
-                await self._book.remove(known)
+            elif task is None and now - known.pending.asked_at > ORPHAN_AFTER_S:
+                await self._repository.remove(known)
             else:
-                again_s = min(max(now - known.owed.asked_at, LOOK_EVERY_S), LONGEST_LOOK_AGAIN_S)
-                await self._book.take(known, known.owed.model_copy(update={"next_at": now + again_s}))
+                again_s = min(max(now - known.pending.asked_at, LOOK_EVERY_S), LONGEST_LOOK_AGAIN_S)
+                await self._repository.take(known, known.pending.model_copy(update={"next_at": now + again_s}))
 
-    async def _tell(self, known: Known, task: LedgerTask, now: float) -> None:
-        attempts = known.owed.attempts + 1
-        changed = known.owed.model_copy(
+    async def _tell(self, known: StoredWebhook, task: LedgerTask, now: float) -> None:
+        attempts = known.pending.attempts + 1
+        changed = known.pending.model_copy(
             update={
                 "attempts": attempts,
                 "next_at": now + _back_off_s(attempts),
-                "first_tried_at": known.owed.first_tried_at or now,
+                "first_tried_at": known.pending.first_tried_at or now,
             }
         )
         # Noted before it is sent: whoever dies meanwhile has it sent again, and by one door only.
-        taken = await self._book.take(known, changed)
+        taken = await self._repository.take(known, changed)
         if taken is None:
             return
         try:
-            await asyncio.to_thread(self._post, taken.owed, task)
+            await asyncio.to_thread(self._post, taken.pending, task)
         except DeliveryFailed as error:
             await self._put_off(taken, str(error))
             return
         self._on_attempt("delivered")
         self._log.info("callback_delivered", task_id=task.task_id, attempts=attempts)
-        await self._book.remove(taken)
+        await self._repository.remove(taken)
 
-    def _post(self, owed: Owed, task: LedgerTask) -> None:
+    def _post(self, pending: PendingWebhook, task: LedgerTask) -> None:
         body = json.dumps(_said_of(task)).encode()
         now = str(int(time.time()))
         headers = {
             "Content-Type": "application/json",
             "Idempotency-Key": task.task_id,
             "X-Vestibule-Timestamp": now,
-            "X-Vestibule-Signature": f"sha256={sign(self._rules.key_of(owed.tenant).encode(), now, body)}",
+            "X-Vestibule-Signature": f"sha256={sign(self._rules.key_of(pending.tenant).encode(), now, body)}",
         }
         try:
-            self._rules.guard.post(owed.url, body, headers)
+            self._rules.guard.post(pending.url, body, headers)
         except (ValueError, RuntimeError) as error:
             raise DeliveryFailed(type(error).__name__) from error
 
-    async def _put_off(self, known: Known, reason: str) -> None:
-        owed = known.owed
-        self._log.warning("callback_not_delivered", task_id=owed.task_id, reason=reason, attempts=owed.attempts)
-        if owed.next_at - (owed.first_tried_at or owed.next_at) < self._rules.give_up_after_s:
+    async def _put_off(self, known: StoredWebhook, reason: str) -> None:
+        pending = known.pending
+        self._log.warning("callback_not_delivered", task_id=pending.task_id, reason=reason, attempts=pending.attempts)
+        if pending.next_at - (pending.first_tried_at or pending.next_at) < self._rules.give_up_after_s:
             self._on_attempt("failed")
             return
         self._on_attempt("given_up")
-        self._log.error("callback_given_up", task_id=owed.task_id, attempts=owed.attempts)
-        await self._book.remove(known)
+        self._log.error("callback_given_up", task_id=pending.task_id, attempts=pending.attempts)
+        await self._repository.remove(known)
         await self._alerts.raise_alert(
             AlertType.DELIVERY_FAILING,
-            f"The end of task {owed.task_id} could not be told to its caller in {owed.attempts} attempts.",
+            f"The end of task {pending.task_id} could not be told to its caller in {pending.attempts} attempts.",
             subject="callbacks",
         )
 

@@ -3,14 +3,14 @@
 import hmac
 from urllib.parse import urlsplit
 
-from vestibule.contracts.errors import CallbacksOff, InvalidInput
-from vestibule.egress.guard import DeliveryFailed, OutgoingGuard
+from vestibule.contracts.errors import InvalidInput, WebhooksDisabled
+from vestibule.egress.guard import DeliveryFailed, EgressGuard
 
 
-class CallbackRules:
+class WebhookRules:
     """The settings of callbacks, at work."""
 
-    def __init__(self, secret: str, guard: OutgoingGuard, give_up_after_s: float) -> None:
+    def __init__(self, secret: str, guard: EgressGuard, give_up_after_s: float) -> None:
         self._secret = secret.encode()
         self.guard = guard
         self.give_up_after_s = give_up_after_s
@@ -45,10 +45,10 @@ class CallbackRules:
         """Return the key by which a tenant's callbacks are signed; no tenant can make those of another.
 
         Raises:
-            CallbacksOff: there is no secret for them.
+            WebhooksDisabled: there is no secret for them.
         """
         if not self._secret:
-            raise CallbacksOff("Callbacks need VESTIBULE_CALLBACK_SECRET here.")
+            raise WebhooksDisabled("Callbacks need VESTIBULE_CALLBACK_SECRET here.")
         return hmac.digest(self._secret, f"callbacks of {tenant}".encode(), "sha256").hex()
 
 

@@ -20,21 +20,21 @@ from vestibule.contracts.entries import (
     WrittenBatch,
 )
 from vestibule.contracts.errors import KeyNotFound
-from vestibule.contracts.reencryption import SealPage
+from vestibule.contracts.reencryption import ReencryptionPage
 from vestibule.contracts.subjects import ErasePage, EraseRequest
-from vestibule.contracts.write_batches import GatheredOutcomes, GatheredWrites
+from vestibule.contracts.write_batches import BatchedWriteOutcomes, BatchedWrites
 from vestibule.database_service.api.request_parsing import (
     TAKES_OPERATION,
     KeyParameter,
     Operation,
     Prefix,
-    SpacePart,
     StorePart,
+    TenantViewPart,
 )
 from vestibule.database_service.entries.batch_writes import write_each
 from vestibule.database_service.entries.store import Write
-from vestibule.database_service.maintenance.erase_entries import SubjectWalk
-from vestibule.database_service.maintenance.reencrypt_entries import SealWalk
+from vestibule.database_service.maintenance.erase_entries import EntryErasure
+from vestibule.database_service.maintenance.reencrypt_entries import EntryReencryption
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.http.conditional import TAKES_EXPECTED, Expected
 from vestibule.service_kit.openapi.descriptions import problem_responses
@@ -42,15 +42,15 @@ from vestibule.service_kit.openapi.descriptions import problem_responses
 router = APIRouter(route_class=GuardedRoute, tags=["entries"])
 
 
-async def _seal_walk(request: Request) -> SealWalk:
-    walk: SealWalk = request.app.state.seal_walk
+async def _entry_reencryption(request: Request) -> EntryReencryption:
+    walk: EntryReencryption = request.app.state.entry_reencryption
     return walk
 
 
-SealWalkPart = Annotated[SealWalk, Depends(_seal_walk)]
+ReencryptionPart = Annotated[EntryReencryption, Depends(_entry_reencryption)]
 Cursor = Annotated[str | None, Query(max_length=MAX_KEY_BYTES, description="Where the page before ended")]
 # A walk over every tenant goes by the keys as they are stored.
-WalkCursor = Annotated[str | None, Query(max_length=MAX_KEY_BYTES + 100, description="Where the page before ended")]
+PageCursor = Annotated[str | None, Query(max_length=MAX_KEY_BYTES + 100, description="Where the page before ended")]
 PageSize = Annotated[int, Query(ge=1, le=1000, description="Entries a page")]
 
 
@@ -61,7 +61,7 @@ PageSize = Annotated[int, Query(ge=1, le=1000, description="Entries a page")]
     responses=problem_responses(412, 413, 422, 503),
     response_model_exclude_none=True,
 )
-async def write(pair: Pair, space: SpacePart, expected: Expected, operation: Operation) -> Written:
+async def write(pair: Pair, space: TenantViewPart, expected: Expected, operation: Operation) -> Written:
     """Keep a value under a key. A 200 means that it is on disk."""
     expires_at = _end_of(pair)
     if operation is not None:
@@ -76,7 +76,7 @@ async def write(pair: Pair, space: SpacePart, expected: Expected, operation: Ope
     responses=problem_responses(412, 413, 422, 503),
     response_model_exclude_none=True,
 )
-async def write_batch(batch: WriteBatch, space: SpacePart) -> WrittenBatch:
+async def write_batch(batch: WriteBatch, space: TenantViewPart) -> WrittenBatch:
     """Keep all pairs or none. A 200 means that all are on disk; a 412 says by `index` whose version is another."""
     writes = [
         Write(pair.key, pair.value, _end_of(pair), Condition.of_version(pair.expected_version)) for pair in batch.pairs
@@ -94,10 +94,10 @@ async def write_batch(batch: WriteBatch, space: SpacePart) -> WrittenBatch:
     responses=problem_responses(413, 422, 503),
     response_model_exclude_none=True,
 )
-async def write_gathered(gathered: GatheredWrites, store: StorePart) -> GatheredOutcomes:
+async def write_gathered(gathered: BatchedWrites, store: StorePart) -> BatchedWriteOutcomes:
     """Keep the writes of several requests, each by itself. What has a version is on disk; the others say why not."""
     structlog.contextvars.bind_contextvars(requests=[one.request_id for one in gathered.writes])
-    return GatheredOutcomes.model_construct(outcomes=await write_each(store, gathered.writes))
+    return BatchedWriteOutcomes.model_construct(outcomes=await write_each(store, gathered.writes))
 
 
 @router.post(
@@ -106,7 +106,7 @@ async def write_gathered(gathered: GatheredWrites, store: StorePart) -> Gathered
     responses=problem_responses(413, 422, 503),
     response_model_exclude_none=True,
 )
-async def read_batch(batch: ReadBatch, space: SpacePart) -> EntryBatch:
+async def read_batch(batch: ReadBatch, space: TenantViewPart) -> EntryBatch:
     """Return the entries under many keys as they are at one moment."""
     return EntryBatch(entries=await space.read_many(batch.keys))
 
@@ -117,7 +117,7 @@ async def read_batch(batch: ReadBatch, space: SpacePart) -> EntryBatch:
     responses=problem_responses(404, 422, 503),
     response_model_exclude_none=True,
 )
-async def read(key: KeyParameter, space: SpacePart) -> Entry:
+async def read(key: KeyParameter, space: TenantViewPart) -> Entry:
     """Return the entry under a key."""
     entry = await space.read(key)
     if entry is None:
@@ -128,14 +128,14 @@ async def read(key: KeyParameter, space: SpacePart) -> Entry:
 @router.delete(
     "/delete", dependencies=[allow("write")], openapi_extra=TAKES_EXPECTED, responses=problem_responses(412, 422, 503)
 )
-async def delete(key: KeyParameter, space: SpacePart, expected: Expected) -> Deleted:
+async def delete(key: KeyParameter, space: TenantViewPart, expected: Expected) -> Deleted:
     """Remove the entry under a key."""
     return Deleted(key=key, deleted=await space.delete(key, condition=expected))
 
 
 @router.get("/keys", dependencies=[allow("read")], responses=problem_responses(422, 503))
 async def keys(
-    space: SpacePart,
+    space: TenantViewPart,
     prefix: Prefix = "",
     limit: PageSize = 100,
     cursor: Cursor = None,
@@ -145,13 +145,13 @@ async def keys(
 
 
 @router.get("/seals", tags=["seals"], dependencies=[allow("read")], responses=problem_responses(422, 503))
-async def seals(walk: SealWalkPart, limit: PageSize = 200, cursor: WalkCursor = None) -> SealPage:
+async def pseudonymizer(walk: ReencryptionPart, limit: PageSize = 200, cursor: PageCursor = None) -> ReencryptionPage:
     """Open a page of values and tell by which keys they were sealed, and why some do not open."""
     return await walk.check(limit, cursor)
 
 
 @router.post("/seals/renew", tags=["seals"], dependencies=[allow("write")], responses=problem_responses(422, 503))
-async def renew_seals(walk: SealWalkPart, limit: PageSize = 200, cursor: WalkCursor = None) -> SealPage:
+async def reencrypt(walk: ReencryptionPart, limit: PageSize = 200, cursor: PageCursor = None) -> ReencryptionPage:
     """Seal a page of values anew, those that an older key has sealed; their versions stay."""
     return await walk.renew(limit, cursor)
 
@@ -159,12 +159,12 @@ async def renew_seals(walk: SealWalkPart, limit: PageSize = 200, cursor: WalkCur
 @router.post("/subjects/erase", tags=["subjects"], dependencies=[allow("write")], responses=problem_responses(422, 503))
 async def erase_subject(
     request: EraseRequest,
-    space: SpacePart,
+    space: TenantViewPart,
     limit: PageSize = 200,
     cursor: Cursor = None,
 ) -> ErasePage:
     """Erase the entries of a page that hold a subject's value in one of its forms."""
-    return await SubjectWalk(space).erase(request.forms, limit, cursor)
+    return await EntryErasure(space).erase(request.forms, limit, cursor)
 
 
 def _end_of(pair: Pair) -> datetime | None:

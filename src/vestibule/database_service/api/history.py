@@ -7,8 +7,8 @@ from starlette.responses import StreamingResponse
 
 from vestibule.contracts.entries import EVENT_STREAM, History
 from vestibule.contracts.errors import KeyNotFound
-from vestibule.database_service.api.request_parsing import KeyParameter, Prefix, SpacePart
-from vestibule.database_service.entries.change_stream import WatchDesk
+from vestibule.database_service.api.request_parsing import KeyParameter, Prefix, TenantViewPart
+from vestibule.database_service.entries.change_stream import ChangeStream
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
 
@@ -21,7 +21,7 @@ router = APIRouter(route_class=GuardedRoute, tags=["entries"])
     responses=problem_responses(404, 422, 503),
     response_model_exclude_none=True,
 )
-async def history(key: KeyParameter, space: SpacePart) -> History:
+async def history(key: KeyParameter, space: TenantViewPart) -> History:
     """Return what is known of an entry, the newest first."""
     revisions = await space.history(key)
     if not revisions:
@@ -37,10 +37,10 @@ async def history(key: KeyParameter, space: SpacePart) -> History:
 )
 async def watch(
     request: Request,
-    space: SpacePart,
+    space: TenantViewPart,
     prefix: Prefix = "",
     last_event_id: Annotated[str | None, Header(max_length=512, description="The last event that was seen")] = None,
 ) -> StreamingResponse:
     """Tell what happens to entries, as server-sent events, from now or from after the last event that was seen."""
-    desk: WatchDesk = request.app.state.watch_desk
+    desk: ChangeStream = request.app.state.change_stream
     return StreamingResponse(await desk.watch(space, prefix, last_event_id), media_type=EVENT_STREAM)

@@ -9,7 +9,7 @@ from vestibule.contracts.entries import MAX_KEY_BYTES, Key
 from vestibule.contracts.errors import InvalidInput
 from vestibule.contracts.identity import OPERATION, Principal
 from vestibule.database_service.entries.store import Store
-from vestibule.database_service.entries.tenant_view import TenantSpace
+from vestibule.database_service.entries.tenant_view import TenantView
 
 _OPERATION = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # What the OpenAPI description of a route says that takes one.
@@ -22,8 +22,8 @@ TAKES_OPERATION: dict[str, Any] = {
 }
 
 
-async def _space(request: Request) -> TenantSpace:
-    return TenantSpace(request.app.state.store, Principal.parse(request.headers))
+async def _space(request: Request) -> TenantView:
+    return TenantView(request.app.state.store, Principal.parse(request.headers))
 
 
 async def _store(request: Request) -> Store:
@@ -41,6 +41,6 @@ async def _operation(request: Request) -> str | None:
 
 Operation = Annotated[str | None, Depends(_operation)]
 StorePart = Annotated[Store, Depends(_store)]
-SpacePart = Annotated[TenantSpace, Depends(_space)]
+TenantViewPart = Annotated[TenantView, Depends(_space)]
 KeyParameter = Annotated[Key, Query()]
 Prefix = Annotated[str, Query(max_length=MAX_KEY_BYTES, description="What the keys start with")]

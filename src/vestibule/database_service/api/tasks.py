@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from vestibule.contracts.reencryption import SealPage
+from vestibule.contracts.reencryption import ReencryptionPage
 from vestibule.contracts.subjects import ErasePage, EraseRequest
 from vestibule.contracts.task_ledger import (
     ClaimRequest,
@@ -17,18 +17,18 @@ from vestibule.contracts.task_ledger import (
     TaskIds,
 )
 from vestibule.contracts.tasks import TaskState
-from vestibule.database_service.maintenance.task_maintenance import TaskWalk
+from vestibule.database_service.maintenance.task_maintenance import TaskMaintenance
 from vestibule.database_service.tasks.acceptance import TaskAcceptance
 from vestibule.database_service.tasks.completion import TaskCompletion
-from vestibule.database_service.tasks.encrypted_ledger import SealedTaskLedger
+from vestibule.database_service.tasks.encrypted_ledger import EncryptedTaskLedger
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
 
 router = APIRouter(route_class=GuardedRoute, prefix="/tasks", tags=["tasks"], responses=problem_responses(422, 503))
 
 
-async def _ledger(request: Request) -> SealedTaskLedger:
-    ledger: SealedTaskLedger = request.app.state.task_ledger
+async def _ledger(request: Request) -> EncryptedTaskLedger:
+    ledger: EncryptedTaskLedger = request.app.state.task_ledger
     return ledger
 
 
@@ -37,8 +37,8 @@ async def _acceptance(request: Request) -> TaskAcceptance:
     return acceptance
 
 
-async def _walk(request: Request) -> TaskWalk:
-    walk: TaskWalk = request.app.state.task_walk
+async def _walk(request: Request) -> TaskMaintenance:
+    walk: TaskMaintenance = request.app.state.task_maintenance
     return walk
 
 
@@ -48,8 +48,8 @@ async def _completion(request: Request) -> TaskCompletion:
 
 
 CompletionPart = Annotated[TaskCompletion, Depends(_completion)]
-LedgerPart = Annotated[SealedTaskLedger, Depends(_ledger)]
-WalkPart = Annotated[TaskWalk, Depends(_walk)]
+LedgerPart = Annotated[EncryptedTaskLedger, Depends(_ledger)]
+MaintenancePart = Annotated[TaskMaintenance, Depends(_walk)]
 Cursor = Annotated[str | None, Query(max_length=64, pattern=r"^\d+$", description="From the page before")]
 PageSize = Annotated[int, Query(ge=1, le=1000, description="Tasks a page")]
 
@@ -103,13 +103,13 @@ async def page(
 
 
 @router.get("/seals", dependencies=[allow("read")])
-async def seals(walk: WalkPart, limit: PageSize = 200, cursor: Cursor = None) -> SealPage:
+async def pseudonymizer(walk: MaintenancePart, limit: PageSize = 200, cursor: Cursor = None) -> ReencryptionPage:
     """Open the texts of a page of tasks and tell by which keys they were sealed."""
     return await walk.check(limit, cursor)
 
 
 @router.post("/seals/renew", dependencies=[allow("write")])
-async def renew_seals(walk: WalkPart, limit: PageSize = 200, cursor: Cursor = None) -> SealPage:
+async def reencrypt(walk: MaintenancePart, limit: PageSize = 200, cursor: Cursor = None) -> ReencryptionPage:
     """Seal the texts of a page of tasks anew, those that an older key has sealed."""
     return await walk.renew(limit, cursor)
 
@@ -117,7 +117,7 @@ async def renew_seals(walk: WalkPart, limit: PageSize = 200, cursor: Cursor = No
 @router.post("/subjects/erase", dependencies=[allow("write")])
 async def erase_subject(
     request: EraseRequest,
-    walk: WalkPart,
+    walk: MaintenancePart,
     tenant: Annotated[str, Query(max_length=512, description="Whose tasks")],
     limit: PageSize = 200,
     cursor: Cursor = None,

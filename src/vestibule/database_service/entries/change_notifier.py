@@ -3,7 +3,7 @@
 import asyncio
 
 
-class Bell:
+class ChangeNotifier:
     """Rings for everybody who listens at that moment; ringing costs next to nothing where nobody does."""
 
     def __init__(self) -> None:

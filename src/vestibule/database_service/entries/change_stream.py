@@ -11,7 +11,7 @@ import orjson
 
 from vestibule.contracts.errors import Unavailable
 from vestibule.database_service.entries.store import ChangePage, KeyChange, PositionLost
-from vestibule.database_service.entries.tenant_view import TenantSpace
+from vestibule.database_service.entries.tenant_view import TenantView
 
 HEARTBEAT_S = 10.0
 # After this time a watcher comes again from where it was, and its token is looked at anew.
@@ -23,7 +23,7 @@ PAUSE_S = 0.02
 MAX_WATCHERS = 1000
 
 
-class WatchDesk:
+class ChangeStream:
     """Serves watchers. None has a buffer of its own: each is a position in the store's own record of changes."""
 
     def __init__(
@@ -34,7 +34,7 @@ class WatchDesk:
         self._max_watchers = max_watchers
         self._watchers = 0
 
-    async def watch(self, space: TenantSpace, prefix: str, after: str | None) -> AsyncIterator[bytes]:
+    async def watch(self, space: TenantView, prefix: str, after: str | None) -> AsyncIterator[bytes]:
         """Return the events from now on, or from after the position that the watcher has seen last.
 
         Raises:
@@ -48,7 +48,7 @@ class WatchDesk:
             first = None
         return self._events(space, prefix, first)
 
-    async def _events(self, space: TenantSpace, prefix: str, first: ChangePage | None) -> AsyncIterator[bytes]:
+    async def _events(self, space: TenantView, prefix: str, first: ChangePage | None) -> AsyncIterator[bytes]:
         self._watchers += 1
         until = time.monotonic() + self._longest_s
         try:
@@ -65,7 +65,7 @@ class WatchDesk:
         finally:
             self._watchers -= 1
 
-    async def _next(self, space: TenantSpace, prefix: str, position: str) -> ChangePage:
+    async def _next(self, space: TenantView, prefix: str, position: str) -> ChangePage:
         """Return the next page with changes of the prefix, or none when it is time for a sign of life."""
         sign_at = time.monotonic() + self._heartbeat_s
         while True:
@@ -79,7 +79,7 @@ class WatchDesk:
             position = page.position
 
     @staticmethod
-    async def _begin_anew(space: TenantSpace, prefix: str) -> ChangePage:
+    async def _begin_anew(space: TenantView, prefix: str) -> ChangePage:
         return await space.changes(prefix, None, PAGE)
 
 

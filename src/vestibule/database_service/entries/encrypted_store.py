@@ -14,24 +14,24 @@ from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import Entry, KeyPage, Revision
 from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.identity import DEFAULT_TENANT
-from vestibule.database_service.entries.store import ChangePage, Note, PositionLost, Store, Write
+from vestibule.database_service.entries.store import ChangePage, OperationNote, PositionLost, Store, Write
 from vestibule.database_service.entries.tenant_view import start_of
-from vestibule.encryption import CannotOpen, Sealer, key_id_of
+from vestibule.encryption import Cipher, DecryptionFailed, key_id_of
 
 REALM = "database"
 # No key of an entry is sealed for such a place.
 POSITION = b"\0\0position"
 
 
-class SealedStore:
+class EncryptedStore:
     """A store over another, which keeps text that it cannot read.
 
     A value is sealed for its key: put under another key in the file, it does not open.
     """
 
-    def __init__(self, store: Store, sealer: Sealer) -> None:
+    def __init__(self, store: Store, cipher: Cipher) -> None:
         self._store = store
-        self._sealer = sealer
+        self._cipher = cipher
 
     async def __aenter__(self) -> Self:
         await self._store.__aenter__()
@@ -52,13 +52,13 @@ class SealedStore:
         author: str | None = None,
     ) -> int:
         """Keep `value` under `key`; return its version once it is on disk."""
-        sealed = self._seal(key, value)
-        return await self._store.write(key, sealed, expires_at=expires_at, condition=condition, author=author)
+        encrypted = self._encrypt(key, value)
+        return await self._store.write(key, encrypted, expires_at=expires_at, condition=condition, author=author)
 
-    async def write_many(self, writes: Sequence[Write], note: Note | None = None) -> list[int]:
+    async def write_many(self, writes: Sequence[Write], note: OperationNote | None = None) -> list[int]:
         """Keep all of `writes` with `note` or nothing; return their versions once they are on disk."""
-        sealed = [replace(write, value=self._seal(write.key, write.value)) for write in writes]
-        return await self._store.write_many(sealed, note and self._seal_note(note))
+        encrypted = [replace(write, value=self._encrypt(write.key, write.value)) for write in writes]
+        return await self._store.write_many(encrypted, note and self._encrypt_note(note))
 
     async def read(self, key: str) -> Entry | None:
         """Return the entry under `key`, or None.
@@ -67,7 +67,7 @@ class SealedStore:
             Unavailable: there is one, and it does not open.
         """
         kept = await self._store.read(key)
-        return None if kept is None else self._unseal(kept)
+        return None if kept is None else self._decrypt(kept)
 
     async def read_many(self, keys: Sequence[str]) -> list[Entry | None]:
         """Return the entries under `keys`, and None where there is none.
@@ -75,11 +75,11 @@ class SealedStore:
         Raises:
             Unavailable: one of them does not open.
         """
-        return [None if kept is None else self._unseal(kept) for kept in await self._store.read_many(keys)]
+        return [None if kept is None else self._decrypt(kept) for kept in await self._store.read_many(keys)]
 
     async def replace(self, key: str, value: str, version: int) -> bool:
         """Put `value` in place of what `version` is, now or in the history; False where there is no such."""
-        return await self._store.replace(key, self._seal(key, value), version)
+        return await self._store.replace(key, self._encrypt(key, value), version)
 
     async def delete(self, key: str, *, condition: Condition = ALWAYS, author: str | None = None) -> bool:
         """Remove the entry under `key`; False where there was none."""
@@ -96,7 +96,7 @@ class SealedStore:
     async def put(self, entries: Sequence[Entry]) -> int:
         """Keep entries as they are elsewhere; return how many were newer than what is here."""
         return await self._store.put(
-            [entry.model_copy(update={"value": self._seal(entry.key, entry.value)}) for entry in entries]
+            [entry.model_copy(update={"value": self._encrypt(entry.key, entry.value)}) for entry in entries]
         )
 
     async def history(self, key: str) -> list[Revision]:
@@ -105,7 +105,7 @@ class SealedStore:
         Raises:
             Unavailable: a value does not open.
         """
-        return [self._unseal_revision(key, kept) for kept in await self._store.history(key)]
+        return [self._decrypt_revision(key, kept) for kept in await self._store.history(key)]
 
     async def forget(self, key: str, version: int) -> bool:
         """Remove an earlier version of an entry from its history; False where there is no such."""
@@ -122,74 +122,74 @@ class SealedStore:
         """
         bare = None if after is None else self._open_position(after)
         page = await self._store.changes(prefix, bare, limit)
-        changes = [replace(change, position=self._seal_position(change.position)) for change in page.changes]
+        changes = [replace(change, position=self._encrypt_position(change.position)) for change in page.changes]
         is_at_end = after is not None and page.position == bare
-        return ChangePage(changes, after if after is not None and is_at_end else self._seal_position(page.position))
+        return ChangePage(changes, after if after is not None and is_at_end else self._encrypt_position(page.position))
 
     async def wait(self, position: str, timeout_s: float) -> None:
         """Return when something has happened after `position`, and at the latest in time."""
         await self._store.wait(self._open_position(position), timeout_s)
 
-    async def check_seals(self, key: str) -> list[str]:
+    async def check_encryption(self, key: str) -> list[str]:
         """Return the ids of the keys that sealed the value under `key` and each of its earlier versions.
 
         Raises:
-            CannotOpen: one of them does not open.
+            DecryptionFailed: one of them does not open.
         """
-        sealed = await self._sealed(key)
-        for text in sealed.values():
+        encrypted = await self._encrypted(key)
+        for text in encrypted.values():
             self._open(key, text)
-        return [key_id_of(_unwrap(text)) for text in sealed.values()]
+        return [key_id_of(_unwrap(text)) for text in encrypted.values()]
 
-    async def reseal(self, key: str) -> int:
+    async def reencrypt(self, key: str) -> int:
         """Seal what is under `key` with the active key, each version that another sealed; return how many it was.
 
         Raises:
-            CannotOpen: one of them does not open.
+            DecryptionFailed: one of them does not open.
         """
-        resealed = 0
-        for version, text in (await self._sealed(key)).items():
-            if not self._sealer.is_current(_unwrap(text)):
+        reencrypted = 0
+        for version, text in (await self._encrypted(key)).items():
+            if not self._cipher.is_current(_unwrap(text)):
                 # Where it was written anew meanwhile, it was sealed anew too.
-                resealed += await self.replace(key, self._open(key, text), version)
-        return resealed
+                reencrypted += await self.replace(key, self._open(key, text), version)
+        return reencrypted
 
-    async def _sealed(self, key: str) -> dict[int, str]:
+    async def _encrypted(self, key: str) -> dict[int, str]:
         kept = await self._store.history(key)
         if not kept and (entry := await self._store.read(key)) is not None:
             return {entry.version: entry.value}
         return {revision.version: revision.value for revision in kept if revision.value is not None}
 
-    def _unseal_revision(self, key: str, kept: Revision) -> Revision:
+    def _decrypt_revision(self, key: str, kept: Revision) -> Revision:
         return kept if kept.value is None else kept.model_copy(update={"value": self._open_or_tell(key, kept.value)})
 
-    def _unseal(self, kept: Entry) -> Entry:
+    def _decrypt(self, kept: Entry) -> Entry:
         return kept.model_copy(update={"value": self._open_or_tell(kept.key, kept.value)})
 
-    def _open_or_tell(self, key: str, sealed: str) -> str:
+    def _open_or_tell(self, key: str, encrypted: str) -> str:
         try:
-            return self._open(key, sealed)
-        except CannotOpen as error:
+            return self._open(key, encrypted)
+        except DecryptionFailed as error:
             structlog.get_logger("vestibule.store").error("value_not_opened", reason=str(error))
             raise Unavailable("database", "What is stored under that key cannot be opened.") from error
 
-    def _seal_position(self, position: str) -> str:
-        return base64.urlsafe_b64encode(self._sealer.seal(position.encode(), POSITION)).decode("ascii")
+    def _encrypt_position(self, position: str) -> str:
+        return base64.urlsafe_b64encode(self._cipher.encrypt(position.encode(), POSITION)).decode("ascii")
 
-    def _open_position(self, sealed: str) -> str:
+    def _open_position(self, encrypted: str) -> str:
         try:
-            return self._sealer.open(base64.urlsafe_b64decode(sealed), POSITION).decode()
-        except (CannotOpen, ValueError):
+            return self._cipher.decrypt(base64.urlsafe_b64decode(encrypted), POSITION).decode()
+        except (DecryptionFailed, ValueError):
             raise PositionLost from None
 
-    def _seal_note(self, note: Note) -> Note:
-        return replace(note, text=lambda versions: self._seal(note.key, note.text(versions)))
+    def _encrypt_note(self, note: OperationNote) -> OperationNote:
+        return replace(note, text=lambda versions: self._encrypt(note.key, note.text(versions)))
 
-    def _seal(self, key: str, value: str) -> str:
-        return base64.b64encode(self._sealer.seal(value.encode(), _place(key))).decode("ascii")
+    def _encrypt(self, key: str, value: str) -> str:
+        return base64.b64encode(self._cipher.encrypt(value.encode(), _place(key))).decode("ascii")
 
-    def _open(self, key: str, sealed: str) -> str:
-        return self._sealer.open(_unwrap(sealed), _place(key)).decode()
+    def _open(self, key: str, encrypted: str) -> str:
+        return self._cipher.decrypt(_unwrap(encrypted), _place(key)).decode()
 
 
 def _place(key: str) -> bytes:
@@ -202,4 +202,4 @@ def _unwrap(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise CannotOpen("it is not sealed") from None
+        raise DecryptionFailed("it is not sealed") from None

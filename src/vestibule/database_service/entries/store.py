@@ -28,7 +28,7 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class OperationNote:
     """An entry that is kept together with others, and only where there is none under its key.
 
     `text` makes its value from the versions that the others get, in their order.
@@ -109,7 +109,7 @@ class Store(Protocol):
         """
         ...
 
-    async def write_many(self, writes: Sequence[Write], note: Note | None = None) -> list[int]:
+    async def write_many(self, writes: Sequence[Write], note: OperationNote | None = None) -> list[int]:
         """Keep all of `writes`, of different keys, and `note` with them, or nothing, and return their versions.
 
         Raises:
@@ -209,7 +209,7 @@ class WithoutTransfer:
         raise Unavailable("database", "This store cannot take entries over.", retry_after_s=3600)
 
 
-class WithoutPast:
+class WithoutHistory:
     """What a store inherits that keeps no history and cannot tell what happened."""
 
     async def history(self, key: str) -> list[Revision]:  # noqa: ARG002

@@ -11,7 +11,7 @@ from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import Entry, KeyPage, Revision, Written
 from vestibule.contracts.errors import PreconditionFailed
 from vestibule.contracts.identity import RESERVED, Principal
-from vestibule.database_service.entries.store import ChangePage, Note, Store, Write
+from vestibule.database_service.entries.store import ChangePage, OperationNote, Store, Write
 
 # No tenant's name holds it, so that no name is the beginning of another's space.
 SEPARATOR = "/"
@@ -27,7 +27,7 @@ class _Outcome(BaseModel):
     expires_at: datetime | None
 
 
-class TenantSpace:
+class TenantView:
     """The entries of one tenant, under the keys that it gave them. What raises, raises as the store does.
 
     A store keeps them under `tenant/key`. Whatever a tenant asks for begins with its own name and the separator, so
@@ -65,7 +65,9 @@ class TenantSpace:
             return _Outcome(version=versions[0], expires_at=write.expires_at).model_dump_json()
 
         try:
-            (version,) = await self._store.write_many([own], Note(remembered, text, datetime.now(UTC) + REMEMBERED_FOR))
+            (version,) = await self._store.write_many(
+                [own], OperationNote(remembered, text, datetime.now(UTC) + REMEMBERED_FOR)
+            )
         except PreconditionFailed as refusal:
             # Its own first time may be why the entry is not as its condition says.
             if (known := await self._store.read(remembered)) is not None:

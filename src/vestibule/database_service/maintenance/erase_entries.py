@@ -3,17 +3,17 @@
 import asyncio
 
 from vestibule.contracts.subjects import PAGE_S, ErasePage, SubjectSearch
-from vestibule.database_service.entries.tenant_view import TenantSpace
+from vestibule.database_service.entries.tenant_view import TenantView
 
 
-class SubjectWalk:
+class EntryErasure:
     """Erases beside the ordinary work of the service; a caller asks for page after page.
 
     Every value is opened and searched. An index of fingerprints would be faster, and would miss what no detector had
     found when it was stored.
     """
 
-    def __init__(self, space: TenantSpace) -> None:
+    def __init__(self, space: TenantView) -> None:
         self._space = space
 
     async def erase(self, forms: list[str], limit: int, after: str | None) -> ErasePage:

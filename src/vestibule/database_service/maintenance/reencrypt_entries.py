@@ -3,46 +3,46 @@
 import asyncio
 from collections import Counter
 
-from vestibule.contracts.reencryption import SealPage
-from vestibule.database_service.entries.encrypted_store import SealedStore
-from vestibule.encryption import CannotOpen
+from vestibule.contracts.reencryption import ReencryptionPage
+from vestibule.database_service.entries.encrypted_store import EncryptedStore
+from vestibule.encryption import DecryptionFailed
 
 # So many are renewed at once: they share a commit, and values of a mebibyte each do not fill the memory.
 AT_ONCE = 32
 
 
-class SealWalk:
+class EntryReencryption:
     """Checks and renews seals beside the ordinary work of the service; a caller asks for page after page."""
 
-    def __init__(self, store: SealedStore) -> None:
+    def __init__(self, store: EncryptedStore) -> None:
         self._store = store
 
-    async def check(self, limit: int, after: str | None) -> SealPage:
+    async def check(self, limit: int, after: str | None) -> ReencryptionPage:
         """Open every value of a page and tell which keys sealed them."""
         page = await self._store.keys("", limit, after)
         by_key: Counter[str] = Counter()
         reasons: list[str] = []
         for key in page.keys:
             try:
-                by_key.update(await self._store.check_seals(key))
-            except CannotOpen as error:
+                by_key.update(await self._store.check_encryption(key))
+            except DecryptionFailed as error:
                 reasons.append(str(error))
             await asyncio.sleep(0)
-        return SealPage(entries=len(page.keys), by_key=dict(by_key), not_opened=reasons, cursor=page.cursor)
+        return ReencryptionPage(entries=len(page.keys), by_key=dict(by_key), not_opened=reasons, cursor=page.cursor)
 
-    async def renew(self, limit: int, after: str | None) -> SealPage:
+    async def renew(self, limit: int, after: str | None) -> ReencryptionPage:
         """Seal the values of a page with the active key, those that another sealed."""
         page = await self._store.keys("", limit, after)
         reasons: list[str] = []
-        resealed = 0
+        reencrypted = 0
         for start in range(0, len(page.keys), AT_ONCE):
             some = page.keys[start : start + AT_ONCE]
-            for outcome in await asyncio.gather(*map(self._store.reseal, some), return_exceptions=True):
+            for outcome in await asyncio.gather(*map(self._store.reencrypt, some), return_exceptions=True):
                 match outcome:
                     case int():
-                        resealed += outcome
-                    case CannotOpen():
+                        reencrypted += outcome
+                    case DecryptionFailed():
                         reasons.append(str(outcome))
                     case error:
                         raise error
-        return SealPage(entries=len(page.keys), resealed=resealed, not_opened=reasons, cursor=page.cursor)
+        return ReencryptionPage(entries=len(page.keys), reencrypted=reencrypted, not_opened=reasons, cursor=page.cursor)

@@ -4,23 +4,23 @@ import asyncio
 from collections import Counter
 from dataclasses import replace
 
-from vestibule.contracts.reencryption import SealPage
+from vestibule.contracts.reencryption import ReencryptionPage
 from vestibule.contracts.subjects import PAGE_S, ErasePage, SubjectSearch
-from vestibule.database_service.tasks.encrypted_ledger import SealedTaskLedger, seals_of
-from vestibule.database_service.tasks.ledger import Kept
-from vestibule.encryption import CannotOpen
+from vestibule.database_service.tasks.encrypted_ledger import EncryptedTaskLedger, key_ids_of
+from vestibule.database_service.tasks.ledger import StoredTask
+from vestibule.encryption import DecryptionFailed
 
 # So many are read at once: data and result of each may be a MiB.
 AT_ONCE = 16
 
 
-class TaskWalk:
+class TaskMaintenance:
     """Walks beside the ordinary work of the service; a caller asks for page after page."""
 
-    def __init__(self, ledger: SealedTaskLedger) -> None:
+    def __init__(self, ledger: EncryptedTaskLedger) -> None:
         self._ledger = ledger
 
-    async def check(self, limit: int, after: str | None) -> SealPage:
+    async def check(self, limit: int, after: str | None) -> ReencryptionPage:
         """Open the texts of a page of tasks and tell which keys sealed them."""
         tasks, cursor = await self._ledger.read_kept(limit, after)
         by_key: Counter[str] = Counter()
@@ -28,23 +28,23 @@ class TaskWalk:
         for kept in tasks:
             try:
                 self._ledger.open_kept(kept)
-                by_key.update(seals_of(kept))
-            except CannotOpen as error:
+                by_key.update(key_ids_of(kept))
+            except DecryptionFailed as error:
                 reasons.append(str(error))
             await asyncio.sleep(0)
-        return SealPage(entries=len(tasks), by_key=dict(by_key), not_opened=reasons, cursor=cursor)
+        return ReencryptionPage(entries=len(tasks), by_key=dict(by_key), not_opened=reasons, cursor=cursor)
 
-    async def renew(self, limit: int, after: str | None) -> SealPage:
+    async def renew(self, limit: int, after: str | None) -> ReencryptionPage:
         """Seal the texts of a page of tasks with the active key, those that another sealed."""
         tasks, cursor = await self._ledger.read_kept(limit, after)
         reasons: list[str] = []
-        resealed = 0
+        reencrypted = 0
         for kept in tasks:
             try:
-                resealed += await self._ledger.reseal(kept)
-            except CannotOpen as error:
+                reencrypted += await self._ledger.reencrypt(kept)
+            except DecryptionFailed as error:
                 reasons.append(str(error))
-        return SealPage(entries=len(tasks), resealed=resealed, not_opened=reasons, cursor=cursor)
+        return ReencryptionPage(entries=len(tasks), reencrypted=reencrypted, not_opened=reasons, cursor=cursor)
 
     async def erase(self, tenant: str, forms: list[str], limit: int, after: str | None) -> ErasePage:
         """Erase data and result of a tenant's tasks that hold one of `forms`; unfinished ones are cancelled."""
@@ -61,10 +61,10 @@ class TaskWalk:
                 return page.model_copy(update={"cursor": cursor})
             await asyncio.sleep(0)
 
-    async def _erase_from(self, kept: Kept, search: SubjectSearch) -> bool:
+    async def _erase_from(self, kept: StoredTask, search: SubjectSearch) -> bool:
         try:
             opened = self._ledger.open_kept(kept)
-        except CannotOpen:
+        except DecryptionFailed:
             return False  # nobody can read it either
         if not await search.finds_among(opened.data, opened.result):
             return False

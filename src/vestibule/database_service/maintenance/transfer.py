@@ -23,7 +23,7 @@ class Head(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     vestibule_export: int = FORMAT
-    sealed: bool
+    encrypted: bool
 
 
 async def take_out(store: Store) -> AsyncIterator[Entry]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from vestibule.contracts.identity import Principal
 from vestibule.contracts.task_ledger import NewTask, Recorded
 from vestibule.database_service.entries.store import Store
-from vestibule.database_service.entries.tenant_view import TenantSpace
+from vestibule.database_service.entries.tenant_view import TenantView
 from vestibule.database_service.tasks.ledger import TaskLedger
 
 
@@ -29,7 +29,7 @@ class TaskAcceptance:
         ]
 
     async def _with_data(self, task: NewTask, key: str) -> NewTask | None:
-        entry = await TenantSpace(self._store, Principal(task.tenant)).read(key)
+        entry = await TenantView(self._store, Principal(task.tenant)).read(key)
         return None if entry is None else task.model_copy(update={"data": entry.value})
 
 

@@ -11,8 +11,8 @@ from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.task_ledger import LedgerTask, NewTask, Recorded, TaskChange
 from vestibule.contracts.tasks import TaskState
 from vestibule.contracts.work import WorkTerms
-from vestibule.database_service.tasks.ledger import Kept, TaskLedger
-from vestibule.encryption import CannotOpen, Sealer, key_id_of
+from vestibule.database_service.tasks.ledger import StoredTask, TaskLedger
+from vestibule.encryption import Cipher, DecryptionFailed, key_id_of
 
 REALM = "tasks"
 DATA, RESULT = "data", "result"
@@ -29,12 +29,12 @@ class TaskWork:
     terms: WorkTerms | None
 
 
-class SealedTaskLedger:
+class EncryptedTaskLedger:
     """A ledger over another, which keeps texts that it cannot read; each opens only as what it is of its own task."""
 
-    def __init__(self, ledger: TaskLedger, sealer: Sealer) -> None:
+    def __init__(self, ledger: TaskLedger, cipher: Cipher) -> None:
         self._ledger = ledger
-        self._sealer = sealer
+        self._cipher = cipher
 
     async def prepare(self) -> None:
         """Make what the ledger needs in its open store."""
@@ -42,7 +42,7 @@ class SealedTaskLedger:
 
     async def accept(self, tasks: Sequence[NewTask]) -> list[Recorded]:
         """Record tasks that have data; they are on disk then."""
-        return await self._ledger.accept([self._seal_task(task) for task in tasks])
+        return await self._ledger.accept([self._encrypt_task(task) for task in tasks])
 
     async def find(self, task_ids: Sequence[str]) -> list[LedgerTask]:
         """Return those of the tasks that are here.
@@ -66,13 +66,13 @@ class SealedTaskLedger:
         for task_id, text in (await self._ledger.read_data(task_ids)).items():
             try:
                 opened[task_id] = _split(self._open(task_id, DATA, text), text)
-            except CannotOpen as error:
+            except DecryptionFailed as error:
                 self._tell(task_id, error)
         return opened
 
     async def change(self, changes: Sequence[TaskChange]) -> list[bool]:
         """Take each step that may be taken; those are on disk then."""
-        return await self._ledger.change([self._seal_change(step) for step in changes])
+        return await self._ledger.change([self._encrypt_change(step) for step in changes])
 
     async def page(
         self, tenant: str | None, states: Sequence[TaskState], limit: int, cursor: str | None
@@ -84,83 +84,83 @@ class SealedTaskLedger:
         """Remove results that have expired and tasks that are to be forgotten."""
         return await self._ledger.sweep(limit)
 
-    async def read_kept(self, limit: int, cursor: str | None) -> tuple[list[Kept], str | None]:
+    async def read_kept(self, limit: int, cursor: str | None) -> tuple[list[StoredTask], str | None]:
         """Return the sealed texts of tasks that have some, and where the next page starts."""
         return await self._ledger.read_kept(limit, cursor)
 
-    async def replace_kept(self, old: Kept, new: Kept) -> bool:
+    async def replace_kept(self, old: StoredTask, new: StoredTask) -> bool:
         """Put other sealed texts in place of a task's, unless they have changed meanwhile."""
         return await self._ledger.replace_kept(old, new)
 
-    def open_kept(self, kept: Kept) -> Kept:
+    def open_kept(self, kept: StoredTask) -> StoredTask:
         """Return the texts of a task as they are.
 
         Raises:
-            CannotOpen: one of them does not open.
+            DecryptionFailed: one of them does not open.
         """
         return replace(kept, data=self._maybe_open(kept, DATA), result=self._maybe_open(kept, RESULT))
 
-    async def reseal(self, kept: Kept) -> bool:
+    async def reencrypt(self, kept: StoredTask) -> bool:
         """Seal the texts of a task with the active key, if another sealed one of them. Say whether it was done.
 
         Raises:
-            CannotOpen: one of them does not open.
+            DecryptionFailed: one of them does not open.
         """
         texts = [text for text in (kept.data, kept.result) if text is not None]
-        if all(self._sealer.is_current(_unwrap(text)) for text in texts):
+        if all(self._cipher.is_current(_unwrap(text)) for text in texts):
             return False
         opened = self.open_kept(kept)
         has_terms = kept.data is not None and kept.data.startswith(WITH_TERMS)
-        data = None if opened.data is None else self._seal_data(kept.task_id, opened.data, has_terms)
-        result = None if opened.result is None else self._seal(kept.task_id, RESULT, opened.result)
+        data = None if opened.data is None else self._encrypt_data(kept.task_id, opened.data, has_terms)
+        result = None if opened.result is None else self._encrypt(kept.task_id, RESULT, opened.result)
         return await self._ledger.replace_kept(kept, replace(kept, data=data, result=result))
 
-    def _seal_task(self, task: NewTask) -> NewTask:
+    def _encrypt_task(self, task: NewTask) -> NewTask:
         data = task.data or ""
         if task.terms is None:
-            return task.model_copy(update={"data": self._seal(task.task_id, DATA, data)})
+            return task.model_copy(update={"data": self._encrypt(task.task_id, DATA, data)})
         # One text, and so one seal and one column for both, which come and go together. JSON has no bare line break.
         both = f"{task.terms.model_dump_json(exclude_defaults=True)}\n{data}"
-        sealed = self._seal_data(task.task_id, both, has_terms=True)
-        return task.model_copy(update={"data": sealed, "terms": None})
+        encrypted = self._encrypt_data(task.task_id, both, has_terms=True)
+        return task.model_copy(update={"data": encrypted, "terms": None})
 
-    def _seal_change(self, step: TaskChange) -> TaskChange:
+    def _encrypt_change(self, step: TaskChange) -> TaskChange:
         if step.result is None:
             return step
-        return step.model_copy(update={"result": self._seal(step.task_id, RESULT, step.result)})
+        return step.model_copy(update={"result": self._encrypt(step.task_id, RESULT, step.result)})
 
     def _open_task(self, task: LedgerTask) -> LedgerTask:
         if task.result is None:
             return task
         try:
             return task.model_copy(update={"result": self._open(task.task_id, RESULT, task.result)})
-        except CannotOpen as error:
+        except DecryptionFailed as error:
             self._tell(task.task_id, error)
             raise Unavailable("database", "The result of this task cannot be opened.") from error
 
-    def _maybe_open(self, kept: Kept, name: str) -> str | None:
+    def _maybe_open(self, kept: StoredTask, name: str) -> str | None:
         text: str | None = getattr(kept, name)
         return None if text is None else self._open(kept.task_id, name, text)
 
-    def _seal(self, task_id: str, name: str, text: str) -> str:
-        return base64.b64encode(self._sealer.seal(text.encode(), _place(task_id, name))).decode("ascii")
+    def _encrypt(self, task_id: str, name: str, text: str) -> str:
+        return base64.b64encode(self._cipher.encrypt(text.encode(), _place(task_id, name))).decode("ascii")
 
-    def _seal_data(self, task_id: str, text: str, has_terms: bool) -> str:
+    def _encrypt_data(self, task_id: str, text: str, has_terms: bool) -> str:
         if not has_terms:
-            return self._seal(task_id, DATA, text)
-        return WITH_TERMS + self._seal(task_id, TERMS_AND_DATA, text)
+            return self._encrypt(task_id, DATA, text)
+        return WITH_TERMS + self._encrypt(task_id, TERMS_AND_DATA, text)
 
     def _open(self, task_id: str, name: str, text: str) -> str:
         if name == DATA and text.startswith(WITH_TERMS):
             name = TERMS_AND_DATA
-        return self._sealer.open(_unwrap(text), _place(task_id, name)).decode()
+        return self._cipher.decrypt(_unwrap(text), _place(task_id, name)).decode()
 
     @staticmethod
-    def _tell(task_id: str, error: CannotOpen) -> None:
+    def _tell(task_id: str, error: DecryptionFailed) -> None:
         structlog.get_logger("vestibule.task_ledger").error("task_not_opened", task_id=task_id, reason=str(error))
 
 
-def seals_of(kept: Kept) -> set[str]:
+def key_ids_of(kept: StoredTask) -> set[str]:
     """Return the ids of the keys that sealed a task's texts."""
     return {key_id_of(_unwrap(text)) for text in (kept.data, kept.result) if text is not None}
 
@@ -169,8 +169,8 @@ def _place(task_id: str, name: str) -> bytes:
     return f"{name} of {task_id}".encode()
 
 
-def _split(opened: str, sealed: str) -> TaskWork:
-    if not sealed.startswith(WITH_TERMS):
+def _split(opened: str, encrypted: str) -> TaskWork:
+    if not encrypted.startswith(WITH_TERMS):
         return TaskWork(opened, None)
     terms, _, data = opened.partition("\n")
     return TaskWork(data, WorkTerms.model_validate_json(terms))
@@ -180,4 +180,4 @@ def _unwrap(text: str) -> bytes:
     try:
         return base64.b64decode(text.removeprefix(WITH_TERMS), validate=True)
     except (binascii.Error, ValueError):
-        raise CannotOpen("it is not sealed") from None
+        raise DecryptionFailed("it is not sealed") from None

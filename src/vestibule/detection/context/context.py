@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from vestibule.detection.context.label_index import Label, Reading, is_within_word
+from vestibule.detection.context.label_index import Label, LabelMatches, is_within_word
 
 REACH_CHARS = 45
 # From here on the value speaks for itself and nothing around it is read.
@@ -27,23 +27,23 @@ _FILLER = re.compile(
 )
 
 
-class Verdict(NamedTuple):
+class ContextVerdict(NamedTuple):
     """What the surroundings add to the score, and the words that it rests on."""
 
     weight: float
     words: tuple[str, ...]
 
 
-class Surroundings:
+class ContextScorer:
     """The labels around one value, read once for all the rules that claim it."""
 
     __slots__ = ("_after", "_before", "_direct", "_end", "_is_foreign", "_key", "_pair", "_reading", "_text")
 
-    def __init__(self, reading: Reading, text: str, start: int, end: int, key_labels: Sequence[Label]) -> None:
+    def __init__(self, reading: LabelMatches, text: str, start: int, end: int, key_labels: Sequence[Label]) -> None:
         self._reading, self._text, self._end = reading, text, end
         if is_within_word(text, start):
             # What stands right before the value is read as if the value were not there.
-            reading = reading.lexicon.read(text[:start])
+            reading = reading.label_index.read(text[:start])
         # The nearest one first.
         self._before = reading.labels(max(0, start - REACH_CHARS), start)[::-1]
         nearest = self._before[0] if self._before else None
@@ -53,7 +53,7 @@ class Surroundings:
         self._after: list[Label] | None = None
         self._pair: list[Label] | None = None
 
-    def weigh(self, topic: int, siblings: frozenset[int], has_doubts: bool) -> Verdict:
+    def weigh(self, topic: int, siblings: frozenset[int], has_doubts: bool) -> ContextVerdict:
         """Say what stands around the value for detector number `topic`; `siblings` are all of its entity."""
         direct = self._direct
         if direct and not siblings.isdisjoint(direct.topics):
@@ -64,10 +64,10 @@ class Surroundings:
             label, weight = found, NEAR
         else:
             doubt = self._find(doubt_of(topic)) if has_doubts else None
-            return Verdict(AGAINST, (doubt.words,)) if doubt else NOTHING
+            return ContextVerdict(AGAINST, (doubt.words,)) if doubt else NOTHING
         if has_doubts and (doubt := self._find(doubt_of(topic))):
-            return Verdict(weight + AGAINST, (label.words, doubt.words))
-        return Verdict(weight, (label.words,))
+            return ContextVerdict(weight + AGAINST, (label.words, doubt.words))
+        return ContextVerdict(weight, (label.words,))
 
     def _find(self, topic: int) -> Label | None:
         """Give the nearest label of a topic: before the value, after it or in the name of the field."""
@@ -81,24 +81,24 @@ class Surroundings:
         if after is None:
             end, high = self._end, min(self._end + REACH_CHARS, len(self._text))
             if is_within_word(self._text, end):
-                after = self._reading.lexicon.find(self._text[end:high])
+                after = self._reading.label_index.find(self._text[end:high])
             else:
                 after = self._reading.labels(end, high)
             self._after = after
         return after
 
-    def _weigh_foreign(self, direct: Label, topic: int) -> Verdict:
+    def _weigh_foreign(self, direct: Label, topic: int) -> ContextVerdict:
         if self._pair is None:
             # Labels that name the same value: "phone or email:", "phone / fax:".
             self._pair = [label for label in self._before if _PAIR.fullmatch(self._text, label.end, direct.start)]
         if label := _holding(topic, self._pair):
-            return Verdict(NEAR, (label.words, direct.words))
+            return ContextVerdict(NEAR, (label.words, direct.words))
         label = _holding(topic, self._read_after())
-        return Verdict(0.0, (direct.words, label.words)) if label else Verdict(FOREIGN, (direct.words,))
+        return ContextVerdict(0.0, (direct.words, label.words)) if label else ContextVerdict(FOREIGN, (direct.words,))
 
 
 _PAIR = re.compile(r"\s?/\s?|\s(?:or|and|oder|und|ou|et|o|y|e|of|en|lub|i|або|та)\s")
-NOTHING = Verdict(0.0, ())
+NOTHING = ContextVerdict(0.0, ())
 
 
 def doubt_of(topic: int) -> int:

@@ -45,7 +45,7 @@ class _Phrase(NamedTuple):
     topics: frozenset[int]
 
 
-class Lexicon:
+class LabelIndex:
     """All labels, ready to be looked up by their last word."""
 
     def __init__(self, labels: Iterable[tuple[str, int]]) -> None:
@@ -80,13 +80,13 @@ class Lexicon:
                 phrases = (*self._phrases.get(pair, ()), _Phrase(words, " ".join(words), topics))
                 self._phrases[pair] = tuple(sorted(phrases, key=lambda phrase: -len(phrase.words)))
 
-    def read(self, text: str) -> "Reading":
+    def read(self, text: str) -> "LabelMatches":
         """Give what finds the labels of `text` place by place."""
-        return Reading(self, text)
+        return LabelMatches(self, text)
 
     def find(self, text: str) -> list[Label]:
         """Give the labels in `text`, first to last; where one holds another, only the longer one."""
-        return Reading(self, text).labels(0, len(text))
+        return LabelMatches(self, text).labels(0, len(text))
 
     def labels_among(self, words: Sequence[Word]) -> list[Label]:
         """Give the labels in a row of words, the last one first."""
@@ -121,13 +121,13 @@ class Lexicon:
                 yield Label(m[0], m.start(), m.end(), self._unspaced[m[0]])
 
 
-class Reading:
+class LabelMatches:
     """The labels of one text, which is split into words piece by piece, as it is asked about, and once only."""
 
-    __slots__ = ("_is_ascii", "_pieces", "_text", "lexicon")
+    __slots__ = ("_is_ascii", "_pieces", "_text", "label_index")
 
-    def __init__(self, lexicon: Lexicon, text: str) -> None:
-        self.lexicon = lexicon
+    def __init__(self, label_index: LabelIndex, text: str) -> None:
+        self.label_index = label_index
         self._text = text
         self._is_ascii = text.isascii()
         self._pieces: dict[int, list[Word]] = {}
@@ -139,10 +139,10 @@ class Reading:
             return self._plain_labels(window, low)
         pieces = range(low // _PIECE_CHARS, (high - 1) // _PIECE_CHARS + 1)
         words = [word for number in pieces for word in self._piece(number) if low <= word[1] and word[2] <= high]
-        found = self.lexicon.labels_among(words)
+        found = self.label_index.labels_among(words)
         found.reverse()
         if not self._is_ascii:
-            found += self.lexicon.find_unspaced(self._text, low, high)
+            found += self.label_index.find_unspaced(self._text, low, high)
             found.sort(key=lambda label: label.end)
         return found
 
@@ -150,7 +150,7 @@ class Reading:
         """Give the labels of a window without camelCase; most hold none, which a look at each word tells."""
         flat = window.encode().translate(_FLAT).decode()
         words = flat.split()
-        last_words, stems = self.lexicon.last_words, self.lexicon.by_stem
+        last_words, stems = self.label_index.last_words, self.label_index.by_stem
         for word in words:
             if word in last_words or word[:STEM_CHARS] in stems or word[0].isdigit():
                 return self._place(words, flat, low)
@@ -167,7 +167,7 @@ class Reading:
             is_cut = (start == low and is_within_word(text, low)) or (low + at == high and is_within_word(text, high))
             if bare and not is_cut:
                 placed.append((bare, start, low + at, True))
-        found = self.lexicon.labels_among(placed)
+        found = self.label_index.labels_among(placed)
         found.reverse()
         return found
 

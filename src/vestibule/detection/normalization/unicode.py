@@ -52,7 +52,7 @@ def is_plain(text: str) -> bool:
     return text.isascii() and "\\" not in text and "&#" not in text
 
 
-class Folded(NamedTuple):
+class NormalizedText(NamedTuple):
     """A text made plain; its character `i` was from `starts[i]` to `ends[i]` of the original, None: nothing moved."""
 
     text: str
@@ -66,12 +66,12 @@ class Folded(NamedTuple):
         return self.starts[start], self.ends[end - 1]
 
 
-def fold(text: str) -> Folded:
+def normalize(text: str) -> NormalizedText:
     """Make `text` plain."""
-    folded = Folded(text)
+    folded = NormalizedText(text)
     if "\\" in text:
         text = _ESCAPED_SPACE.sub("  ", text)
-        folded = Folded(text)
+        folded = NormalizedText(text)
     if ("\\" in text or "&#" in text) and _ESCAPED.search(text):
         folded = _replace(folded, _ESCAPED, _meant)
         text = folded.text
@@ -95,7 +95,7 @@ def _meant(escape: str) -> str:
     return chr(0x10000 + ((first - 0xD800) << 10) + second[0] - 0xDC00) if second else chr(first)
 
 
-def _replace(folded: Folded, pattern: re.Pattern[str], meaning: Callable[[str], str]) -> Folded:
+def _replace(folded: NormalizedText, pattern: re.Pattern[str], meaning: Callable[[str], str]) -> NormalizedText:
     """Put one character or none for each match of a pattern."""
     text, size = folded.text, len(folded.text)
     old_starts, old_ends = folded.starts or range(size), folded.ends or range(1, size + 1)
@@ -116,4 +116,4 @@ def _replace(folded: Folded, pattern: re.Pattern[str], meaning: Callable[[str], 
     parts.append(text[at:])
     starts += old_starts[at:]
     ends += old_ends[at:]
-    return Folded("".join(parts), starts, ends)
+    return NormalizedText("".join(parts), starts, ends)

@@ -17,7 +17,7 @@ _FORMAT = b"vestibule gate 1\n"
 _OURS = re.compile(r"gate-[0-9a-f]{32}\.bin|gate-\w+\.part")
 
 
-class GateCache:
+class CompiledCache:
     """A folder of compiled gates, which any number of processes share; without a folder nothing is kept.
 
     The time of a file's last change is that of its last use.

@@ -1,6 +1,6 @@
 """The gate: one pass over a piece of text that names the few rules worth trying, and where.
 
-With hyperscan all anchors, labels and expressions are looked for at once. Without it (`PlainGate`) each is looked for
+With hyperscan all anchors, labels and expressions are looked for at once. Without it (`RegexEngine`) each is looked for
 on its own: the same findings, later. What holds a digit is looked for apart from what need not: most texts are spared
 the dearer half, and two small databases are built in a fraction of the time of one.
 """
@@ -27,7 +27,7 @@ END = b"\n"
 
 
 @dataclass(frozen=True)
-class Sign:
+class Literal:
     """Something to look for, the number of what it stands for, and how many digits it holds at least."""
 
     expression: str
@@ -36,30 +36,30 @@ class Sign:
     fewest_digits: int = 0
 
 
-class Gate(Protocol):
+class PrefilterEngine(Protocol):
     """Finds what fires; thread-safe."""
 
     def find(self, text: str, data: bytes) -> Hits:
         """Give (rule, where its sign ends in code points, give or take one) for all in `text`; `data` is its UTF-8."""
 
 
-def build_gate(signs: Iterable[Sign], load: Load, save: Save) -> Gate:
+def build_engine(literals: Iterable[Literal], load: Load, save: Save) -> PrefilterEngine:
     """Build the fastest gate there is; `load` and `save` keep the compiled form by a fingerprint of what went in."""
     owners: dict[tuple[str, bool], list[int]] = {}
-    for sign in signs:
-        numbers = owners.setdefault((sign.expression, sign.ignore_case), [])
-        if sign.number not in numbers:
-            numbers.append(sign.number)
+    for literal in literals:
+        numbers = owners.setdefault((literal.expression, literal.ignore_case), [])
+        if literal.number not in numbers:
+            numbers.append(literal.number)
     if not owners or hyperscan is None:
-        return PlainGate(owners)
-    return HyperscanGate(owners, load, save)
+        return RegexEngine(owners)
+    return HyperscanEngine(owners, load, save)
 
 
-class PlainGate:
+class RegexEngine:
     """Looks for each sign with the standard library."""
 
     def __init__(self, owners: dict[tuple[str, bool], list[int]]) -> None:
-        self._signs = [
+        self._literals = [
             (re.compile(expression, re.ASCII | (re.IGNORECASE if ignore_case else 0)), numbers)
             for (expression, ignore_case), numbers in owners.items()
         ]
@@ -69,13 +69,13 @@ class PlainGate:
         text += END.decode()
         return [
             (number, match.end())
-            for expression, numbers in self._signs
+            for expression, numbers in self._literals
             for match in expression.finditer(text)
             for number in numbers
         ]
 
 
-class HyperscanGate:
+class HyperscanEngine:
     """Looks for all signs at once."""
 
     def __init__(self, owners: dict[tuple[str, bool], list[int]], load: Load, save: Save) -> None:
@@ -97,32 +97,32 @@ class HyperscanGate:
         if len(data) > len(text) + 1:
             hits = _in_code_points(data, hits)
         owners = self._owners
-        return [(number, end) for sign, end in hits for number in owners[sign]]
+        return [(number, end) for literal, end in hits for number in owners[literal]]
 
 
-def _note(sign: int, _start: int, end: int, _flags: int, hits: Hits) -> None:
-    hits.append((sign, end))
+def _note(literal: int, _start: int, end: int, _flags: int, hits: Hits) -> None:
+    hits.append((literal, end))
 
 
 def _in_code_points(data: bytes, hits: Hits) -> Hits:
     hits.sort(key=lambda hit: hit[1])
     converted: Hits = []
     at = chars = 0
-    for sign, end in hits:
+    for literal, end in hits:
         if end > at:
             # A byte that continues a character (10xxxxxx) is not one of its own.
             chars += end - at - len(data[at:end].translate(None, _CHARACTER_STARTS))
             at = end
-        converted.append((sign, chars))
+        converted.append((literal, chars))
     return converted
 
 
 _CHARACTER_STARTS = bytes(byte for byte in range(256) if byte & 0xC0 != 0x80)
 
 
-def _compile(signs: Sequence[tuple[str, bool]], load: Load, save: Save) -> Any:
-    expressions = [expression.encode() for expression, _ in signs]
-    flags = [hyperscan.HS_FLAG_DOTALL | (hyperscan.HS_FLAG_CASELESS if is_loose else 0) for _, is_loose in signs]
+def _compile(literals: Sequence[tuple[str, bool]], load: Load, save: Save) -> Any:
+    expressions = [expression.encode() for expression, _ in literals]
+    flags = [hyperscan.HS_FLAG_DOTALL | (hyperscan.HS_FLAG_CASELESS if is_loose else 0) for _, is_loose in literals]
     fingerprint = repr((getattr(hyperscan, "__version__", ""), expressions, flags)).encode()
     if kept := load(fingerprint):
         try:
@@ -131,7 +131,7 @@ def _compile(signs: Sequence[tuple[str, bool]], load: Load, save: Save) -> Any:
             pass  # of another machine, or broken: compiled anew below
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     try:
-        database.compile(expressions=expressions, ids=list(range(len(signs))), elements=len(signs), flags=flags)
+        database.compile(expressions=expressions, ids=list(range(len(literals))), elements=len(literals), flags=flags)
     except hyperscan.error as error:
         refused = _find_refused(expressions, flags)
         raise InvalidDetector(f"the gate cannot look for {refused!r}: {error}") from error

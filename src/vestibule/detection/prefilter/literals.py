@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from vestibule.detection.context.context import DIRECT
 from vestibule.detection.matching import Matcher
-from vestibule.detection.prefilter.engines import Sign
+from vestibule.detection.prefilter.engines import Literal
 from vestibule.detection.rules import Rule
 
 _SHORT_LABEL_CHARS = 5
@@ -17,26 +17,26 @@ _GENERAL_WORDS = frozenset(
 )
 
 
-def signs_of(matcher: Matcher, number: int) -> Iterator[Sign]:
+def literals_of(matcher: Matcher, number: int) -> Iterator[Literal]:
     """Give the signs of one rule: its labels when it needs one, else its anchors, its gate or its pattern."""
     rule = matcher.rule
     if matcher.needs_label:
         if rule.score + DIRECT < matcher.threshold and (rule.broken_score or 0) + DIRECT < matcher.threshold:
             return
         for label in matcher.detector.labels:
-            yield from _label_signs(label, number)
+            yield from _label_literals(label, number)
     elif rule.anchors:
         for anchor in rule.anchors:
-            yield from _literal_signs(anchor, number)
+            yield from _literals_of_text(anchor, number)
     else:
-        yield Sign(rule.gate or _bordered(rule), number, rule.ignore_case, matcher.gate_digits)
+        yield Literal(rule.prefilter or _bordered(rule), number, rule.ignore_case, matcher.prefilter_digits)
 
 
-def sign_alone(matcher: Matcher, number: int) -> Iterator[Sign]:
+def label_literals(matcher: Matcher, number: int) -> Iterator[Literal]:
     """Give the sign of a value that is the whole text, where that makes a finding of it."""
     rule = matcher.rule
     if rule.alone_score is not None and rule.alone_score >= matcher.threshold:
-        yield Sign(rf"^\s*(?:{rule.pattern})\s*$", number, rule.ignore_case)
+        yield Literal(rf"^\s*(?:{rule.pattern})\s*$", number, rule.ignore_case)
 
 
 def _bordered(rule: Rule) -> str:
@@ -45,16 +45,16 @@ def _bordered(rule: Rule) -> str:
     return f"{before}(?:{rule.pattern}){after}"
 
 
-def _label_signs(label: str, number: int) -> Iterator[Sign]:
+def _label_literals(label: str, number: int) -> Iterator[Literal]:
     word = _telling_word(label.rstrip("*"))
     if not word.isascii() or label.endswith("*") or len(word) > _SHORT_LABEL_CHARS:
-        yield from _literal_signs(word, number)
+        yield from _literals_of_text(word, number)
         return
     # A short label stands inside many longer words: it counts as a word, beside _ and as a part of camelCase.
     loose = _loose(word)
-    yield Sign(f"(?:^|[^A-Za-z]){loose}[^A-Za-z]", number, ignore_case=True)
-    yield Sign(f"[a-z]{_loose(word.title())}[^A-Za-z]", number)
-    yield Sign(f"(?:{loose}|{_loose(word.title())})[A-Z]", number)
+    yield Literal(f"(?:^|[^A-Za-z]){loose}[^A-Za-z]", number, ignore_case=True)
+    yield Literal(f"[a-z]{_loose(word.title())}[^A-Za-z]", number)
+    yield Literal(f"(?:{loose}|{_loose(word.title())})[A-Z]", number)
 
 
 def _telling_word(label: str) -> str:
@@ -63,13 +63,13 @@ def _telling_word(label: str) -> str:
     return max(words, key=len) if words else label
 
 
-def _literal_signs(literal: str, number: int) -> Iterator[Sign]:
+def _literals_of_text(literal: str, number: int) -> Iterator[Literal]:
     if literal.isascii():
-        yield Sign(_loose(literal), number, ignore_case=True)
+        yield Literal(_loose(literal), number, ignore_case=True)
         return
     # The gate reads bytes and knows the case of ASCII letters only.
     for variant in dict.fromkeys((literal, literal.title(), literal.upper(), literal.capitalize())):
-        yield Sign(_loose(variant), number)
+        yield Literal(_loose(variant), number)
 
 
 def _loose(literal: str) -> str:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from vestibule.detection.matching import Matcher
 from vestibule.detection.normalization.decoding import BASE64_SIGN
-from vestibule.detection.prefilter.compiled_cache import GateCache
-from vestibule.detection.prefilter.engines import END, Sign, build_gate
-from vestibule.detection.prefilter.literals import sign_alone, signs_of
-from vestibule.detection.time_budget import Clock
+from vestibule.detection.prefilter.compiled_cache import CompiledCache
+from vestibule.detection.prefilter.engines import END, Literal, build_engine
+from vestibule.detection.prefilter.literals import label_literals, literals_of
+from vestibule.detection.time_budget import TimeBudget
 
 # Each rule that is worth trying, with the ends of its signs.
 Fired = dict[int, list[int]]
@@ -25,32 +25,32 @@ LONGEST_ALONE_CHARS = 48
 _DIGITS = b"0123456789"
 
 
-class Gates:
+class Prefilter:
     """Four of them, so that a text pays for no more than it needs.
 
     One is for what holds no digit; one for labels and the like, whose values hold some; one for what holds several
     itself; and one for a value that is all the text.
     """
 
-    def __init__(self, matchers: Sequence[Matcher], cache: GateCache) -> None:
+    def __init__(self, matchers: Sequence[Matcher], cache: CompiledCache) -> None:
         self._fewest_digits = [matcher.fewest_digits for matcher in matchers]
-        signs = [sign for number, matcher in enumerate(matchers) for sign in signs_of(matcher, number)]
-        plain = [sign for sign in signs if not self._need(sign)]
-        self._plain = _Tier([*plain, Sign(BASE64_SIGN, BASE64)], 0, cache)
-        labels = [sign for sign in signs if self._need(sign) and not self._is_number(sign)]
-        numbers = [sign for sign in signs if self._is_number(sign)]
+        literals = [literal for number, matcher in enumerate(matchers) for literal in literals_of(matcher, number)]
+        plain = [literal for literal in literals if not self._need(literal)]
+        self._plain = _Tier([*plain, Literal(BASE64_SIGN, BASE64)], 0, cache)
+        labels = [literal for literal in literals if self._need(literal) and not self._is_number(literal)]
+        numbers = [literal for literal in literals if self._is_number(literal)]
         self._tiers = [_Tier(some, min(map(self._need, some), default=0), cache) for some in (labels, numbers)]
-        alone = [sign for number, matcher in enumerate(matchers) for sign in sign_alone(matcher, number)]
+        alone = [literal for number, matcher in enumerate(matchers) for literal in label_literals(matcher, number)]
         self._alone = _Tier(alone, min(map(self._need, alone), default=0), cache)
 
-    def _need(self, sign: Sign) -> int:
+    def _need(self, literal: Literal) -> int:
         """How many digits a text holds at least where the sign is of use."""
-        return max(sign.fewest_digits, self._fewest_digits[sign.number])
+        return max(literal.fewest_digits, self._fewest_digits[literal.number])
 
-    def _is_number(self, sign: Sign) -> bool:
-        return sign.fewest_digits > 0 and self._need(sign) >= _SEVERAL
+    def _is_number(self, literal: Literal) -> bool:
+        return literal.fewest_digits > 0 and self._need(literal) >= _SEVERAL
 
-    def fire(self, text: str, lead: str, clock: Clock | None = None) -> Fired:
+    def fire(self, text: str, lead: str, clock: TimeBudget | None = None) -> Fired:
         """Give the rules worth trying; the ends are offsets into `lead` and `text` together.
 
         Raises:
@@ -105,8 +105,8 @@ class _Tier:
 
     __slots__ = ("find", "least_digits")
 
-    def __init__(self, signs: Sequence[Sign], least_digits: int, cache: GateCache) -> None:
-        self.find = build_gate(signs, cache.load, cache.save).find
+    def __init__(self, literals: Sequence[Literal], least_digits: int, cache: CompiledCache) -> None:
+        self.find = build_engine(literals, cache.load, cache.save).find
         self.least_digits = least_digits
 
 

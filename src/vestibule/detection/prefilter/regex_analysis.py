@@ -12,7 +12,7 @@ _DIGITS = range(ord("0"), ord("9") + 1)
 _REPEATS = (op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT)
 
 
-class Shape(NamedTuple):
+class RegexProperties(NamedTuple):
     """`width` is the most characters of a match, `fewest_digits` how many ASCII digits it holds at least.
 
     `firsts` are the characters and classes of characters that a match may begin with, as they stand inside a character
@@ -25,25 +25,25 @@ class Shape(NamedTuple):
     digit_by: int | None
 
 
-class ShapeBook:
+class RegexAnalysisCache:
     """Shapes that are known from an earlier start; reading a thousand expressions takes a second."""
 
-    def __init__(self, patterns: Iterable[str], cache: "Cache") -> None:
+    def __init__(self, patterns: Iterable[str], cache: "RegexAnalysis") -> None:
         asked = sorted(set(patterns))
-        fingerprint = "\n".join((sys.version, repr(Shape._fields), *asked)).encode()
+        fingerprint = "\n".join((sys.version, repr(RegexProperties._fields), *asked)).encode()
         kept = cache.load(fingerprint)
         if kept:
-            shapes = zip(asked, json.loads(kept), strict=True)
-            self._shapes = {pattern: Shape(*shape) for pattern, shape in shapes}
+            analyses = zip(asked, json.loads(kept), strict=True)
+            self._analyses = {pattern: RegexProperties(*properties) for pattern, properties in analyses}
             return
-        self._shapes = {pattern: shape_of(pattern) for pattern in asked}
-        cache.save(fingerprint, json.dumps(list(self._shapes.values())).encode())
+        self._analyses = {pattern: analyze_regex(pattern) for pattern in asked}
+        cache.save(fingerprint, json.dumps(list(self._analyses.values())).encode())
 
-    def __getitem__(self, pattern: str) -> Shape:
-        return self._shapes[pattern]
+    def __getitem__(self, pattern: str) -> RegexProperties:
+        return self._analyses[pattern]
 
 
-class Cache(Protocol):
+class RegexAnalysis(Protocol):
     """Keeps bytes between starts."""
 
     def load(self, fingerprint: bytes) -> bytes | None:
@@ -53,12 +53,12 @@ class Cache(Protocol):
         """Keep it."""
 
 
-def shape_of(pattern: str) -> Shape:
+def analyze_regex(pattern: str) -> RegexProperties:
     """Give the shape of `pattern`."""
     parsed = expression_parser.parse(pattern)
     firsts, may_be_empty = _firsts_of(parsed)
     is_open = firsts is None or may_be_empty
-    return Shape(
+    return RegexProperties(
         width=int(parsed.getwidth()[1]),
         fewest_digits=_digits_of(parsed),
         firsts=None if is_open else tuple(sorted(firsts or ())),

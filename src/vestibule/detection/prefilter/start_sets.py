@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from vestibule.detection.prefilter.regex_analysis import Shape
+from vestibule.detection.prefilter.regex_analysis import RegexProperties
 from vestibule.detection.rules import Rule
 
 # Where a match may begin with more letters than this, most words begin like one.
@@ -13,21 +13,21 @@ _FARTHEST_DIGIT = 16
 _LOOSE_TWINS = {"i": "\u0130\u0131", "k": "\u212a", "s": "\u017f"}
 
 
-def beginning_of(rule: Rule, shape: Shape) -> str | None:
+def start_set_of(rule: Rule, properties: RegexProperties) -> str | None:
     """Give an expression that matches wherever `rule` may begin to; None where that is nearly everywhere."""
     if rule.opening is not None:
         not_after = f"(?<![{rule.not_after}])" if rule.not_after else ""
         return f"{not_after}(?={rule.opening})"
-    if shape.firsts is None:
+    if properties.firsts is None:
         return None
-    firsts = _in_both_cases(shape.firsts) if rule.ignore_case else set(shape.firsts)
+    firsts = _in_both_cases(properties.firsts) if rule.ignore_case else set(properties.firsts)
     letters = {first.lower() for first in firsts if first.isalpha()}
-    is_near = shape.digit_by is not None and shape.digit_by <= _FARTHEST_DIGIT
+    is_near = properties.digit_by is not None and properties.digit_by <= _FARTHEST_DIGIT
     if len(letters) > _MOST_LETTERS and not (is_near and rule.not_after):
         return None
     # A search for one character out of a class is the fastest there is: what must not stand before it comes second.
     before = f"(?<![{rule.not_after}].)" if rule.not_after else ""
-    digit = rf"(?:(?<=\d)|(?=\D{{0,{max(shape.digit_by - 1, 0)}}}\d))" if shape.digit_by and is_near else ""
+    digit = rf"(?:(?<=\d)|(?=\D{{0,{max(properties.digit_by - 1, 0)}}}\d))" if properties.digit_by and is_near else ""
     return f"[{''.join(sorted(firsts))}]{before}{digit}"
 
 

@@ -24,7 +24,7 @@ _LETTERS_AND_DIGITS = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTU
 _NOISE_CHARS = 97
 
 
-class Part(NamedTuple):
+class KeyPart(NamedTuple):
     """A piece of a key: its expression, one made-up instance of it, and the literals that it may be."""
 
     pattern: str
@@ -51,94 +51,94 @@ def _noise(char_class: str) -> str:
     return "".join(drawn)
 
 
-def of(char_class: str, size: int, most: int | None = None) -> Part:
+def of(char_class: str, size: int, most: int | None = None) -> KeyPart:
     """Give `size` (to `most`) characters of a class."""
     noise = _noise(char_class)
     skip = size % 31
     sample = (noise[skip:] + noise * (size // _NOISE_CHARS + 1))[:size]
-    return Part(char_class + (f"{{{size}}}" if most is None else f"{{{size},{most}}}"), sample)
+    return KeyPart(char_class + (f"{{{size}}}" if most is None else f"{{{size},{most}}}"), sample)
 
 
-def digits(size: int, most: int | None = None) -> Part:
+def digits(size: int, most: int | None = None) -> KeyPart:
     """Give decimal digits."""
     return of("[0-9]", size, most)
 
 
-def hexa(size: int, most: int | None = None) -> Part:
+def hexa(size: int, most: int | None = None) -> KeyPart:
     """Give lower-case hexadecimal digits."""
     return of("[0-9a-f]", size, most)
 
 
-def any_hexa(size: int, most: int | None = None) -> Part:
+def any_hexa(size: int, most: int | None = None) -> KeyPart:
     """Give hexadecimal digits of either case."""
     return of("[0-9A-Fa-f]", size, most)
 
 
-def lower(size: int, most: int | None = None) -> Part:
+def lower(size: int, most: int | None = None) -> KeyPart:
     """Give lower-case letters and digits."""
     return of("[a-z0-9]", size, most)
 
 
-def upper(size: int, most: int | None = None) -> Part:
+def upper(size: int, most: int | None = None) -> KeyPart:
     """Give upper-case letters and digits."""
     return of("[A-Z0-9]", size, most)
 
 
-def alnum(size: int, most: int | None = None) -> Part:
+def alnum(size: int, most: int | None = None) -> KeyPart:
     """Give letters and digits."""
     return of("[A-Za-z0-9]", size, most)
 
 
-def url64(size: int, most: int | None = None) -> Part:
+def url64(size: int, most: int | None = None) -> KeyPart:
     """Give the alphabet of base64 for URLs. Source: RFC 4648, section 5."""
     return of(r"[\w-]", size, most)
 
 
-def padded(size: int, most: int | None = None) -> Part:
+def padded(size: int, most: int | None = None) -> KeyPart:
     """Give the alphabet of base64 for URLs with its padding."""
     return of(r"[\w=-]", size, most)
 
 
-def base64(size: int, most: int | None = None) -> Part:
+def base64(size: int, most: int | None = None) -> KeyPart:
     """Give the alphabet of base64 with its padding. Source: RFC 4648, section 4."""
     return of(r"[A-Za-z0-9+/=]", size, most)
 
 
-def uuid() -> Part:
+def uuid() -> KeyPart:
     """Give a UUID. Source: RFC 9562, section 4."""
     parts = [any_hexa(size) for size in (8, 4, 4, 4, 12)]
-    return Part("-".join(part.pattern for part in parts), "-".join(part.sample for part in parts))
+    return KeyPart("-".join(part.pattern for part in parts), "-".join(part.sample for part in parts))
 
 
-def one_of(*literals: str) -> Part:
+def one_of(*literals: str) -> KeyPart:
     """Give one of several literals."""
-    return Part(f"(?:{'|'.join(map(re.escape, literals))})", literals[0], literals)
+    return KeyPart(f"(?:{'|'.join(map(re.escape, literals))})", literals[0], literals)
 
 
-def maybe(literal: str) -> Part:
+def maybe(literal: str) -> KeyPart:
     """Give a literal that may be missing."""
-    return Part(f"(?:{re.escape(literal)})?", literal)
+    return KeyPart(f"(?:{re.escape(literal)})?", literal)
 
 
 def key(
     name: str,
-    *parts: str | Part,
+    *parts: str | KeyPart,
     score: float = 0.95,
     check: Check = is_drawn,
     not_after: str = r"\w.+-",
     not_before: str = r"\w-",
-    gate: str | None = None,
+    prefilter: str | None = None,
 ) -> Form:
-    """Declare a key that its own form tells; strings among `parts` are literals, `gate` is as in `Rule`."""
-    pieces = [Part(re.escape(part), part, (part,)) if isinstance(part, str) else part for part in parts]
+    """Declare a key that its own form tells; strings among `parts` are literals, `prefilter` is as in `Rule`."""
+    pieces = [KeyPart(re.escape(part), part, (part,)) if isinstance(part, str) else part for part in parts]
     pattern = "".join(piece.pattern for piece in pieces)
     anchors = max((p.literals for p in pieces if p.literals), key=lambda literals: min(map(len, literals)), default=())
-    is_long = gate is None and bool(anchors) and min(map(len, anchors)) >= _SHORT_LITERAL_CHARS
+    is_long = prefilter is None and bool(anchors) and min(map(len, anchors)) >= _SHORT_LITERAL_CHARS
     rule = Rule(
         name=name,
         pattern=pattern,
         anchors=anchors if is_long else (),
-        gate=None if is_long else gate or _gate(pieces),
+        prefilter=None if is_long else prefilter or _prefilter(pieces),
         score=score,
         check=check,
         not_after=not_after,
@@ -147,9 +147,9 @@ def key(
     return Form(rule, f"[[{''.join(piece.sample for piece in pieces)}]]")
 
 
-def named(name: str, words: str, *parts: str | Part, check: Check = is_random, score: float = 0.92) -> Form:
+def named(name: str, words: str, *parts: str | KeyPart, check: Check = is_random, score: float = 0.92) -> Form:
     """Declare a key that is known by the setting it stands in; `words` are the vendor's names, divided by |."""
-    pieces = [Part(re.escape(part), part) if isinstance(part, str) else part for part in parts]
+    pieces = [KeyPart(re.escape(part), part) if isinstance(part, str) else part for part in parts]
     names = tuple(words.split("|"))
     # A short name stands inside other words.
     is_short = min(map(len, names)) < _SHORT_NAME_CHARS
@@ -157,7 +157,7 @@ def named(name: str, words: str, *parts: str | Part, check: Check = is_random, s
         name=name,
         pattern=f"(?:{'|'.join(map(re.escape, names))}){ASSIGNED}(?P<value>{''.join(p.pattern for p in pieces)})",
         anchors=names,
-        gate=_ASSIGNED_VALUE,
+        prefilter=_ASSIGNED_VALUE,
         score=score,
         check=check,
         not_after="A-Za-z" if is_short else "",
@@ -183,16 +183,16 @@ def vendor(entity: str, source: str, *forms: Form) -> Detector:
     )
 
 
-def by_name(source: str, shapes: Iterable[tuple[Part, str]], entity: str = "API_KEY") -> tuple[Detector, ...]:
+def by_name(source: str, analyses: Iterable[tuple[KeyPart, str]], entity: str = "API_KEY") -> tuple[Detector, ...]:
     """Declare vendors, divided by spaces, whose keys are of one shape and known by the vendor's name alone."""
     return tuple(
         vendor(entity, source, named(f"{word.split('|')[0]}-key", word, part))
-        for part, words in shapes
+        for part, words in analyses
         for word in words.split()
     )
 
 
-def _gate(pieces: list[Part]) -> str:
+def _prefilter(pieces: list[KeyPart]) -> str:
     """Look for the head of the key: its literals and a few of the characters after them."""
     head = r"\b" if pieces[0].literals else ""
     for piece in pieces:

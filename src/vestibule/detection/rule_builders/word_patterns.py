@@ -6,7 +6,7 @@ from collections.abc import Iterable
 _PIECE = re.compile(r"\\.|\[(?:\\.|[^\]])*\]|\(\?[:>]?|\{[^}]*\}|[^\W\d_]")
 
 
-def any_case(words: str | Iterable[str]) -> str:
+def any_case_pattern(words: str | Iterable[str]) -> str:
     """Join words, expressions that each begin with a letter, into one for either case, told apart by that letter.
 
     A string is a list of words with spaces between.

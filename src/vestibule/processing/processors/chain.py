@@ -6,11 +6,11 @@ from typing import Any
 from pydantic import Field
 
 from vestibule.processing.options import Place, refuse_option
-from vestibule.processing.ports import Job, Means
+from vestibule.processing.ports import Job, ProcessorContext
 from vestibule.processing.processor import ConfigurableProcessor, Example, Options
 
 
-class Step(Options):
+class ChainStep(Options):
     """One processor and its options."""
 
     processor: str = Field(max_length=100)
@@ -20,7 +20,9 @@ class Step(Options):
 class ChainOptions(Options):
     """The steps in their order."""
 
-    steps: tuple[Step, ...] = Field(min_length=1, max_length=10, description="What each makes is what the next gets")
+    steps: tuple[ChainStep, ...] = Field(
+        min_length=1, max_length=10, description="What each makes is what the next gets"
+    )
 
 
 class Chain:
@@ -48,7 +50,7 @@ class Chain:
         Example("", "", {"steps": [{"processor": "uppercase"}]}),
     )
 
-    def refusal_of(self, options: ChainOptions, means: Means, place: Place) -> None:
+    def refusal_of(self, options: ChainOptions, context: ProcessorContext, place: Place) -> None:
         """Look at the options of every step.
 
         Raises:
@@ -58,16 +60,16 @@ class Chain:
             within = (*place, "steps", number)
             if step.processor == self.name:
                 raise refuse_option((*within, "processor"), "chain_in_chain", "a processor that is no chain itself")
-            if step.processor not in means.others.names:
-                known = ", ".join(means.others.names)
+            if step.processor not in context.processors.names:
+                known = ", ".join(context.processors.names)
                 raise refuse_option((*within, "processor"), "unknown_processor", f"one of {known}")
-            means.others.read_options(step.processor, step.options, (*within, "options"))
+            context.processors.read_options(step.processor, step.options, (*within, "options"))
 
     def process(self, data: str, options: ChainOptions, job: Job) -> str:
         """Return what the last step makes."""
         for number, step in enumerate(options.steps, 1):
             own = replace(job, id=f"{job.id}.{number}")
-            data = job.means.others.process(step.processor, data, step.options, own)
+            data = job.context.processors.process(step.processor, data, step.options, own)
         return data
 
 

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from vestibule.processing.errors import ForwardRefused, ProcessingInterrupted, ResultNotText
 from vestibule.processing.options import Place, refuse_option
-from vestibule.processing.ports import Job, Means
+from vestibule.processing.ports import Job, ProcessorContext
 from vestibule.processing.processor import ConfigurableProcessor, Example, Options
 
 # Source: RFC 9110 (408), RFC 8470 (425), RFC 6585 (429).
@@ -46,13 +46,13 @@ class HttpForward:
         Example("", "", {"url": "https://receiver.example/echo"}),
     )
 
-    def refusal_of(self, options: ForwardOptions, means: Means, place: Place) -> None:
+    def refusal_of(self, options: ForwardOptions, context: ProcessorContext, place: Place) -> None:
         """Look whether data may be sent there at all.
 
         Raises:
             InvalidInput: it may not.
         """
-        reason = means.way_out.refusal_of(options.url)
+        reason = context.egress.refusal_of(options.url)
         if reason is not None:
             raise refuse_option((*place, "url"), "forward_forbidden", reason)
 
@@ -66,7 +66,7 @@ class HttpForward:
             ProcessingInterrupted: it could not take it now.
         """
         headers = {"Content-Type": options.content_type, "Idempotency-Key": job.id}
-        answer = job.means.way_out.post(options.url, data.encode(), headers)
+        answer = job.context.egress.post(options.url, data.encode(), headers)
         if answer.status >= 500 or answer.status in MAY_PASS_STATUSES:
             raise ProcessingInterrupted(f"the answer was {answer.status}")
         if not 200 <= answer.status < 300:

@@ -42,7 +42,7 @@ class Redact:
 
     def process(self, data: str, options: RedactOptions, job: Job) -> str:
         """Return `data` with something in place of what was found."""
-        return job.means.inspection.redact(data, job.origin, options.entities, options.action)
+        return job.context.inspection.redact(data, job.origin, options.entities, options.action)
 
 
 PROCESSOR: ConfigurableProcessor = Redact()

@@ -27,7 +27,7 @@ class SummarizeEntities:
 
     def process(self, data: str, options: SummarizeOptions, job: Job) -> str:  # noqa: ARG002 - there are none
         """Return how often each kind stands in `data`."""
-        return json.dumps(dict(sorted(job.means.inspection.count(data).items())))
+        return json.dumps(dict(sorted(job.context.inspection.count(data).items())))
 
 
 PROCESSOR: ConfigurableProcessor = SummarizeEntities()

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from vestibule.contracts.errors import HeartbeatNotFound
 from vestibule.scheduler_service.availability.status import HeartbeatStatus, describe_heartbeat
-from vestibule.scheduler_service.heartbeats.heartbeats import NAME_PATTERN, Heartbeat, HeartbeatBook, Ping
+from vestibule.scheduler_service.heartbeats.heartbeats import NAME_PATTERN, Heartbeat, HeartbeatRepository, Ping
 from vestibule.scheduler_service.leadership.monotonic_scheduler import now
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
@@ -24,12 +24,12 @@ class HeartbeatDeleted(BaseModel):
     deleted: bool = True
 
 
-async def _book(request: Request) -> HeartbeatBook:
-    book: HeartbeatBook = request.app.state.heartbeats
-    return book
+async def _repository(request: Request) -> HeartbeatRepository:
+    repository: HeartbeatRepository = request.app.state.heartbeats
+    return repository
 
 
-Book = Annotated[HeartbeatBook, Depends(_book)]
+Repository = Annotated[HeartbeatRepository, Depends(_repository)]
 Name = Annotated[str, Path(pattern=NAME_PATTERN, description="A letter, then letters, digits, `_`, `.` and `-`")]
 Period = Annotated[
     float | None,
@@ -45,33 +45,33 @@ PROBLEMS = problem_responses(HeartbeatNotFound, 422, 503)
 @router.get("/heartbeats", dependencies=[allow("status")], responses=problem_responses(503))
 async def heartbeats(request: Request) -> list[HeartbeatStatus]:
     """Return all heartbeats, by name."""
-    await request.app.state.books.read()
+    await request.app.state.operator_inputs.read()
     at = now()
-    return [describe_heartbeat(one, at) for one in sorted((await _book(request)).known, key=lambda one: one.name)]
+    return [describe_heartbeat(one, at) for one in sorted((await _repository(request)).known, key=lambda one: one.name)]
 
 
 @router.post("/heartbeats/{name}", dependencies=[allow("heartbeat")], responses=problem_responses(422, 503))
-async def ping(book: Book, name: Name, period_s: Period = None, grace_s: Grace = None) -> HeartbeatStatus:
+async def ping(repository: Repository, name: Name, period_s: Period = None, grace_s: Grace = None) -> HeartbeatStatus:
     """Say that it is done. The first ping begins the watch over it; what it says of period and grace stays."""
-    return _describe(await book.ping(name, Ping.DONE, now(), period_s, grace_s))
+    return _describe(await repository.ping(name, Ping.DONE, now(), period_s, grace_s))
 
 
 @router.post("/heartbeats/{name}/start", dependencies=[allow("heartbeat")], responses=problem_responses(422, 503))
-async def start(book: Book, name: Name, period_s: Period = None, grace_s: Grace = None) -> HeartbeatStatus:
+async def start(repository: Repository, name: Name, period_s: Period = None, grace_s: Grace = None) -> HeartbeatStatus:
     """Say that it begins; it has its grace to say that it is done."""
-    return _describe(await book.ping(name, Ping.START, now(), period_s, grace_s))
+    return _describe(await repository.ping(name, Ping.START, now(), period_s, grace_s))
 
 
 @router.post("/heartbeats/{name}/fail", dependencies=[allow("heartbeat")], responses=problem_responses(422, 503))
-async def fail(book: Book, name: Name, period_s: Period = None, grace_s: Grace = None) -> HeartbeatStatus:
+async def fail(repository: Repository, name: Name, period_s: Period = None, grace_s: Grace = None) -> HeartbeatStatus:
     """Say that it failed; people are told at once."""
-    return _describe(await book.ping(name, Ping.FAIL, now(), period_s, grace_s))
+    return _describe(await repository.ping(name, Ping.FAIL, now(), period_s, grace_s))
 
 
 @router.delete("/heartbeats/{name}", dependencies=[allow("heartbeat")], responses=PROBLEMS)
-async def delete(book: Book, name: Name) -> HeartbeatDeleted:
+async def delete(repository: Repository, name: Name) -> HeartbeatDeleted:
     """Expect nothing more of it."""
-    await book.delete(name)
+    await repository.delete(name)
     return HeartbeatDeleted(name=name)
 
 

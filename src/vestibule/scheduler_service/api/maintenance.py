@@ -10,7 +10,7 @@ from vestibule.scheduler_service.availability.monitored_parts import PARTS
 from vestibule.scheduler_service.heartbeats.heartbeats import NAME_PATTERN
 from vestibule.scheduler_service.leadership.monotonic_scheduler import now
 from vestibule.scheduler_service.maintenance.reason_check import ReasonCheck
-from vestibule.scheduler_service.maintenance.windows import EVERYTHING, Maintenance, MaintenanceBook
+from vestibule.scheduler_service.maintenance.windows import EVERYTHING, MaintenanceRepository, MaintenanceWindow
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
 
@@ -36,12 +36,12 @@ class MaintenanceRequest(BaseModel):
     reason: str = Field(default="", max_length=500, description="It is checked as every text that is kept")
 
 
-async def _book(request: Request) -> MaintenanceBook:
-    book: MaintenanceBook = request.app.state.windows
-    return book
+async def _repository(request: Request) -> MaintenanceRepository:
+    repository: MaintenanceRepository = request.app.state.windows
+    return repository
 
 
-Book = Annotated[MaintenanceBook, Depends(_book)]
+Repository = Annotated[MaintenanceRepository, Depends(_repository)]
 
 
 @router.post(
@@ -49,12 +49,14 @@ Book = Annotated[MaintenanceBook, Depends(_book)]
     dependencies=[allow("maintenance")],
     responses=problem_responses(InvalidInput, PersonalDataFound, 503),
 )
-async def add(request: Request, wanted: Annotated[MaintenanceRequest, Body()], book: Book) -> Maintenance:
+async def add(
+    request: Request, wanted: Annotated[MaintenanceRequest, Body()], repository: Repository
+) -> MaintenanceWindow:
     """Have nobody told, for a time, that a part is away; its availability does not count then."""
     check: ReasonCheck = request.app.state.reason_check
     await check.refuse_findings(wanted.reason)
     at = now()
-    window = Maintenance(
+    window = MaintenanceWindow(
         part=wanted.part,
         begins=wanted.begins or at,
         ends=wanted.ends,
@@ -63,15 +65,15 @@ async def add(request: Request, wanted: Annotated[MaintenanceRequest, Body()], b
     )
     if not window.reason.isprintable():
         raise InvalidInput("The reason must hold printable characters only.")
-    await book.add(window, at)
+    await repository.add(window, at)
     return window
 
 
 @router.get("/maintenance", dependencies=[allow("status")], responses=problem_responses(503))
-async def windows(request: Request) -> list[Maintenance]:
+async def windows(request: Request) -> list[MaintenanceWindow]:
     """Return the windows that are planned, under way, or ended within a month, the latest first."""
-    await request.app.state.books.read()
-    return (await _book(request)).known
+    await request.app.state.operator_inputs.read()
+    return (await _repository(request)).known
 
 
 @router.delete(
@@ -80,7 +82,7 @@ async def windows(request: Request) -> list[Maintenance]:
     responses=problem_responses(MaintenanceNotFound, 422, 503),
 )
 async def end(
-    book: Book, window_id: Annotated[str, Path(pattern=r"^[0-9a-f]{16}$", description="Of the window")]
-) -> Maintenance:
+    repository: Repository, window_id: Annotated[str, Path(pattern=r"^[0-9a-f]{16}$", description="Of the window")]
+) -> MaintenanceWindow:
     """End a window now, or take it back where it has not begun."""
-    return await book.end(window_id, now())
+    return await repository.end(window_id, now())

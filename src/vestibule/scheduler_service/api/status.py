@@ -6,17 +6,17 @@ from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import HTMLResponse, Response
 
 from vestibule.contracts.errors import NotFound
-from vestibule.scheduler_service.availability.status import Status, StatusDesk
+from vestibule.scheduler_service.availability.status import Status, StatusService
 from vestibule.scheduler_service.leadership.monotonic_scheduler import now
 from vestibule.scheduler_service.status_page.badge import draw_badge
 from vestibule.scheduler_service.status_page.page import StatusPage
 from vestibule.scheduler_service.status_page.page_view import view_page
-from vestibule.scheduler_service.status_page.status_auth import SCOPE, ViewRoute
+from vestibule.scheduler_service.status_page.status_auth import SCOPE, StatusPageRoute
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
 
 router = APIRouter(route_class=GuardedRoute, tags=["watch"])
-view_router = APIRouter(route_class=ViewRoute, tags=["watch"])
+view_router = APIRouter(route_class=StatusPageRoute, tags=["watch"])
 
 SVG = "image/svg+xml"
 COMMON_HEADERS = {
@@ -30,28 +30,30 @@ BADGE_HEADERS = {"Cache-Control": "no-cache, max-age=0", "X-Content-Type-Options
 BADGE_POLICY = "default-src 'none'"
 
 
-async def _desk(request: Request) -> StatusDesk:
-    desk: StatusDesk = request.app.state.desk
-    await desk.look_over()
-    return desk
+async def _status_service(request: Request) -> StatusService:
+    status_service: StatusService = request.app.state.status_service
+    await status_service.look_over()
+    return status_service
 
 
-Desk = Annotated[StatusDesk, Depends(_desk)]
+StatusServicePart = Annotated[StatusService, Depends(_status_service)]
 
 
 @router.get("/status", dependencies=[allow(SCOPE)], responses=problem_responses())
-async def status(desk: Desk) -> Status:
+async def status(status_service: StatusServicePart) -> Status:
     """Say of each part how it is doing, when it last answered, and how available it was; and all else that is known."""
-    return desk.status(now())
+    return status_service.status(now())
 
 
 @view_router.get(
     "/status/page", response_class=HTMLResponse, dependencies=[allow(SCOPE)], responses=problem_responses()
 )
-async def status_page(request: Request, desk: Desk) -> HTMLResponse:
+async def status_page(request: Request, status_service: StatusServicePart) -> HTMLResponse:
     """Show how all is on a page that can be left open: to whoever gives a token as the password, or to everybody."""
     page: StatusPage = request.app.state.page
-    html = page.draw(view_page(desk.status(now()), desk.chronicle), request.app.state.probe_interval_s)
+    html = page.draw(
+        view_page(status_service.status(now()), status_service.history), request.app.state.probe_interval_s
+    )
     return HTMLResponse(html, headers={**COMMON_HEADERS, "Content-Security-Policy": page.policy})
 
 
@@ -62,10 +64,11 @@ async def status_page(request: Request, desk: Desk) -> HTMLResponse:
     responses={200: {"content": {SVG: {}}}, **problem_responses(NotFound)},
 )
 async def badge(
-    desk: Desk, part: Annotated[str, Path(pattern=r"^[a-z_]{1,40}$", description="As `GET /status` names it")]
+    status_service: StatusServicePart,
+    part: Annotated[str, Path(pattern=r"^[a-z_]{1,40}$", description="As `GET /status` names it")],
 ) -> Response:
     """Draw how one part is. Open as the page is."""
-    found = next((one for one in desk.status(now()).parts if one.name == part), None)
+    found = next((one for one in status_service.status(now()).parts if one.name == part), None)
     if found is None:
         raise NotFound("No part has that name.")
     return Response(

@@ -15,7 +15,7 @@ HOUR, DAY, MONTH = timedelta(hours=1), timedelta(days=1), timedelta(days=30)
 
 
 @dataclass(slots=True)
-class Tally:
+class ProbeCounts:
     """What was counted of one part in one slot of time. Probes in a maintenance window are counted apart."""
 
     answered: int = 0
@@ -23,7 +23,7 @@ class Tally:
     latency_ms: float = 0
     planned: int = 0
 
-    def add(self, other: "Tally") -> None:
+    def add(self, other: "ProbeCounts") -> None:
         """Add what `other` counted."""
         self.answered += other.answered
         self.asked += other.asked
@@ -36,7 +36,7 @@ class Tally:
         return self.answered / self.asked if self.asked else None
 
 
-Slots = dict[str, dict[int, Tally]]
+Slots = dict[str, dict[int, ProbeCounts]]
 Pages = dict[str, Slots]
 
 
@@ -69,14 +69,14 @@ HOURS = Scale("hours/", "%Y-%m-%d", HOUR, DAY, MONTH + DAY)
 SCALES = (MINUTES, HOURS)
 
 
-class Chronicle:
+class AvailabilityHistory:
     """Counts probes and says how available parts were."""
 
     def __init__(self) -> None:
         self._kept: Pages = {}
         self._new: Pages = {}
 
-    def count(self, part: str, at: datetime, tally: Tally) -> None:
+    def count(self, part: str, at: datetime, tally: ProbeCounts) -> None:
         """Enter what was counted of a part."""
         for scale in SCALES:
             _add(self._new, scale.page_of(at), part, scale.slot_of(at), tally)
@@ -85,19 +85,19 @@ class Chronicle:
         """Return the share of probes that were answered within `over` before `now`, from 0 to 1; None without any."""
         return self.sum_up(part, now - over, now).availability
 
-    def sum_up(self, part: str, since: datetime, until: datetime) -> Tally:
+    def sum_up(self, part: str, since: datetime, until: datetime) -> ProbeCounts:
         """Return what was counted in the slots that begin after `since` and until `until`; by hours beyond a day."""
         scale = MINUTES if until - since <= DAY else HOURS
-        total = Tally()
+        total = ProbeCounts()
         for pages in (self._kept, self._new):
             for begin, tally in _slots(pages, part, scale, since, until):
                 if since < begin <= until:
                     total.add(tally)
         return total
 
-    def bars(self, part: str, now: datetime, count: int, width: timedelta) -> list[tuple[datetime, Tally]]:
+    def bars(self, part: str, now: datetime, count: int, width: timedelta) -> list[tuple[datetime, ProbeCounts]]:
         """Return what was counted in each of the last `count` stretches of time of that `width`, the oldest first."""
-        bars = [(now - number * width, Tally()) for number in reversed(range(count))]
+        bars = [(now - number * width, ProbeCounts()) for number in reversed(range(count))]
         since = now - count * width
         for pages in (self._kept, self._new):
             for begin, tally in _slots(pages, part, MINUTES, since, now):
@@ -150,7 +150,9 @@ def ttl_of(page: str) -> timedelta:
     return scale.keep + scale.page
 
 
-def _slots(pages: Pages, part: str, scale: Scale, since: datetime, until: datetime) -> Iterator[tuple[datetime, Tally]]:
+def _slots(
+    pages: Pages, part: str, scale: Scale, since: datetime, until: datetime
+) -> Iterator[tuple[datetime, ProbeCounts]]:
     for number in range(int((until - since) / scale.page) + 2):
         at = until - number * scale.page
         slots = pages.get(scale.page_of(at), {}).get(part)
@@ -159,8 +161,8 @@ def _slots(pages: Pages, part: str, scale: Scale, since: datetime, until: dateti
             yield from ((begin + slot * scale.slot, tally) for slot, tally in slots.items())
 
 
-def _add(pages: Pages, page: str, part: str, slot: int, tally: Tally) -> None:
-    pages.setdefault(page, {}).setdefault(part, {}).setdefault(slot, Tally()).add(tally)
+def _add(pages: Pages, page: str, part: str, slot: int, tally: ProbeCounts) -> None:
+    pages.setdefault(page, {}).setdefault(part, {}).setdefault(slot, ProbeCounts()).add(tally)
 
 
 def _merged(one: Slots, other: Slots) -> Slots:
@@ -182,6 +184,6 @@ def _write(slots: Slots) -> str:
 
 def _read(text: str) -> Slots:
     return {
-        part: {int(slot): Tally(*values) for slot, values in slots.items()}
+        part: {int(slot): ProbeCounts(*values) for slot, values in slots.items()}
         for part, slots in orjson.loads(text).items()
     }

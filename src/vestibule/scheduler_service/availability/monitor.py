@@ -9,22 +9,22 @@ from datetime import datetime
 import structlog
 
 from vestibule.alerts import AlertEngine, AlertType
-from vestibule.scheduler_service.availability.availability_history import Tally
+from vestibule.scheduler_service.availability.availability_history import ProbeCounts
 from vestibule.scheduler_service.availability.incidents import Incident, IncidentKind
-from vestibule.scheduler_service.availability.monitor_state import Memory
+from vestibule.scheduler_service.availability.monitor_state import MonitorState
 from vestibule.scheduler_service.availability.monitored_parts import BACKLOG, PARTS
-from vestibule.scheduler_service.availability.outages import Change, PartRecord, PartState, Thresholds
-from vestibule.scheduler_service.availability.probes import Probe, Reading
+from vestibule.scheduler_service.availability.outages import PartRecord, PartState, StateChange, Thresholds
+from vestibule.scheduler_service.availability.probes import Probe, ProbeResult
 from vestibule.scheduler_service.leadership.monotonic_scheduler import now
 
 IsPlanned = Callable[[str, datetime], bool]
 # The part, whether it answered, how long that took in seconds, and what state it is in since.
 ProbeWatcher = Callable[[str, bool, float, PartState], None]
-MISS = Reading(is_up=False)
+MISS = ProbeResult(is_up=False)
 
 
 @dataclass(frozen=True, slots=True)
-class WatchRules:
+class MonitorRules:
     """When a part counts as what; `thresholds` are those of single parts."""
 
     usual: Thresholds
@@ -41,46 +41,46 @@ def ignore_probe(_part: str, _has_answered: bool, _took_s: float, _state: PartSt
     """Do nothing about a probe beyond making it."""
 
 
-class Watch:
+class AvailabilityMonitor:
     """Watches the parts that have a probe; a part without one was switched off, and is left in peace."""
 
     def __init__(
         self,
         probes: Mapping[str, Probe],
-        memory: Memory,
+        monitor_state: MonitorState,
         alerts: AlertEngine,
-        rules: WatchRules,
+        rules: MonitorRules,
         *,
         is_planned: IsPlanned,
         on_probe: ProbeWatcher = ignore_probe,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._probes = probes
-        self._memory = memory
+        self._monitor_state = monitor_state
         self._alerts = alerts
         self._rules = rules
         self._is_planned = is_planned
         self._on_probe = on_probe
         self._clock = clock
         # All parts start together, and some take longer than three probes.
-        self._patient_until = clock() + rules.start_grace_s
+        self._grace_until = clock() + rules.start_grace_s
         self._answered: set[str] = set()
         self._log = structlog.get_logger("vestibule.watch")
 
     async def probe(self, part: str) -> None:
         """Ask one part, count the answer, and tell what changed."""
-        await self._memory.catch_up()
+        await self._monitor_state.catch_up()
         began = self._clock()
         reading = await self._ask(self._probes[part])
         latency_ms = round((self._clock() - began) * 1000, 1)
         at = now()
         is_planned = self._is_planned(part, at)
-        record = self._memory.parts[part]
-        is_patient = part not in self._answered and began < self._patient_until
-        if reading.is_up or not is_patient:
+        record = self._monitor_state.parts[part]
+        is_in_grace = part not in self._answered and began < self._grace_until
+        if reading.is_up or not is_in_grace:
             self._count(part, at, reading, latency_ms, is_planned)
         since = record.down_since
-        change = record.take(at, reading, latency_ms, self._rules.of(part), is_patient=is_patient)
+        change = record.take(at, reading, latency_ms, self._rules.of(part), is_in_grace=is_in_grace)
         if reading.is_up:
             self._answered.add(part)
         self._on_probe(part, reading.is_up, latency_ms / 1000, record.state)
@@ -89,32 +89,36 @@ class Watch:
         if change is not None:
             self._enter(change, record, at, is_planned=is_planned)
         if await self._tell(record, since, is_planned=is_planned) or change is not None:
-            await self._memory.save()
+            await self._monitor_state.save()
 
-    async def _ask(self, probe: Probe) -> Reading:
+    async def _ask(self, probe: Probe) -> ProbeResult:
         try:
             async with asyncio.timeout(self._rules.timeout_s):
                 return await probe.read()
         except Exception:  # noqa: BLE001 - whatever keeps a part from answering, it does not answer
             return MISS
 
-    def _count(self, part: str, at: datetime, reading: Reading, latency_ms: float, is_planned: bool) -> None:
+    def _count(self, part: str, at: datetime, reading: ProbeResult, latency_ms: float, is_planned: bool) -> None:
         # What happens in a maintenance window does not count.
-        tally = Tally(planned=1) if is_planned else Tally(int(reading.is_up), 1, latency_ms if reading.is_up else 0)
-        self._memory.chronicle.count(part, at, tally)
+        tally = (
+            ProbeCounts(planned=1)
+            if is_planned
+            else ProbeCounts(int(reading.is_up), 1, latency_ms if reading.is_up else 0)
+        )
+        self._monitor_state.history.count(part, at, tally)
 
-    def _enter(self, change: Change, record: PartRecord, at: datetime, *, is_planned: bool) -> None:
-        incidents, part = self._memory.incidents, record.name
+    def _enter(self, change: StateChange, record: PartRecord, at: datetime, *, is_planned: bool) -> None:
+        incidents, part = self._monitor_state.incidents, record.name
         match change:
-            case Change.WENT_DOWN:
+            case StateChange.WENT_DOWN:
                 incidents.end(part, IncidentKind.DEGRADED, at)
                 began = record.down_since or at
                 incidents.begin(Incident(subject=part, kind=IncidentKind.DOWN, began=began, is_planned=is_planned))
-            case Change.RECOVERED:
+            case StateChange.RECOVERED:
                 incidents.end(part, IncidentKind.DOWN, at)
-            case Change.SLOWED:
+            case StateChange.SLOWED:
                 incidents.begin(Incident(subject=part, kind=IncidentKind.DEGRADED, began=at, is_planned=is_planned))
-            case Change.QUICKENED:
+            case StateChange.QUICKENED:
                 incidents.end(part, IncidentKind.DEGRADED, at)
 
     async def _tell(self, record: PartRecord, since: datetime | None, *, is_planned: bool) -> bool:
@@ -132,7 +136,7 @@ class Watch:
     def _is_explained(self, part: str) -> bool:
         """Say whether another part's absence is the reason, of which people are told."""
         needed = PARTS[part].needs
-        return needed is not None and self._memory.parts[needed].misses_in_a_row > 0
+        return needed is not None and self._monitor_state.parts[needed].misses_in_a_row > 0
 
     async def _raise(self, record: PartRecord, *, is_over: bool, since: datetime | None = None) -> None:
         name = record.name

@@ -11,12 +11,12 @@ from pydantic import BaseModel
 
 from vestibule.contracts.entries import BatchPair
 from vestibule.contracts.errors import Unavailable
-from vestibule.scheduler_service.availability.availability_history import MONTH, Chronicle, page_names, ttl_of
+from vestibule.scheduler_service.availability.availability_history import MONTH, AvailabilityHistory, page_names, ttl_of
 from vestibule.scheduler_service.availability.incidents import Incidents
 from vestibule.scheduler_service.availability.outages import PartRecord, PartState
 from vestibule.scheduler_service.leadership.lease import Lease, LeaseLost, Role
 from vestibule.scheduler_service.leadership.monotonic_scheduler import now
-from vestibule.scheduler_service.state_store import StoreGateway
+from vestibule.scheduler_service.state_store import StateStore
 
 STATE_KEY = "state"
 
@@ -29,10 +29,10 @@ class KeptState(BaseModel):
     incidents: Incidents
 
 
-class Memory:
+class MonitorState:
     """Holds what is known, and brings it to the store and back."""
 
-    def __init__(self, store: StoreGateway, lease: Lease, parts: dict[str, bool]) -> None:
+    def __init__(self, store: StateStore, lease: Lease, parts: dict[str, bool]) -> None:
         """Take the parts of the system, and of each whether it is watched."""
         self._store = store
         self._lease = lease
@@ -44,7 +44,7 @@ class Memory:
         self._log = structlog.get_logger("vestibule.watch")
         self.parts = self._nothing_known()
         self.incidents = Incidents()
-        self.chronicle = Chronicle()
+        self.history = AvailabilityHistory()
         self.saved_at: datetime | None = None
 
     async def catch_up(self) -> None:
@@ -82,10 +82,10 @@ class Memory:
         async with self._lock:
             at = now()
             self.incidents.prune(at)
-            self.chronicle.prune(at)
+            self.history.prune(at)
             if self._lease.role is not Role.ACTIVE or self._loaded_term != self._lease.term:
                 return
-            pages, new = self.chronicle.take_new()
+            pages, new = self.history.take_new()
             pairs = [
                 BatchPair(key=page, value=text, ttl_s=ttl_of(page).total_seconds()) for page, text in pages.items()
             ]
@@ -94,10 +94,10 @@ class Memory:
             except LeaseLost:
                 return  # another counts now
             except Unavailable:
-                self.chronicle.give_back(new)
+                self.history.give_back(new)
                 self._fall_behind()
                 return
-            self.chronicle.settle(new)
+            self.history.settle(new)
             self.saved_at = at
             if self._is_behind:
                 self._is_behind = False
@@ -125,7 +125,7 @@ class Memory:
     async def _load(self) -> KeptState | None:
         names = page_names(now())
         state, *pages = await self._store.read_many([STATE_KEY, *names])
-        self.chronicle.load({page.key: page.value for page in pages if page is not None})
+        self.history.load({page.key: page.value for page in pages if page is not None})
         return None if state is None else KeptState.model_validate_json(state.value)
 
     def _state(self, at: datetime) -> BatchPair:
@@ -134,7 +134,7 @@ class Memory:
 
     def _forget(self) -> None:
         self.parts, self.incidents = self._nothing_known(), Incidents()
-        self.chronicle.drop_new()
+        self.history.drop_new()
 
     def _nothing_known(self) -> dict[str, PartRecord]:
         return {

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MonitoredPart:
     """A part. While the one that it `needs` is away, its own absence is no news."""
 
     name: str
@@ -16,12 +16,12 @@ QUEUE, BACKLOG = "queue", "backlog"
 PARTS = {
     part.name: part
     for part in (
-        Part("client", "Client service"),
-        Part("database", "Database service"),
-        Part("store", "Store: write and read", needs="database"),
-        Part("business_logic", "Business logic service"),
-        Part(QUEUE, "Redis"),
-        Part("workers", "Workers", needs=QUEUE),
-        Part(BACKLOG, "Task queue", needs=QUEUE),
+        MonitoredPart("client", "Client service"),
+        MonitoredPart("database", "Database service"),
+        MonitoredPart("store", "Store: write and read", needs="database"),
+        MonitoredPart("business_logic", "Business logic service"),
+        MonitoredPart(QUEUE, "Redis"),
+        MonitoredPart("workers", "Workers", needs=QUEUE),
+        MonitoredPart(BACKLOG, "Task queue", needs=QUEUE),
     )
 }

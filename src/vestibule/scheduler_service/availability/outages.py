@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from vestibule.scheduler_service.availability.probes import Reading
+from vestibule.scheduler_service.availability.probes import ProbeResult
 
 
 class PartState(StrEnum):
@@ -18,7 +18,7 @@ class PartState(StrEnum):
     OFF = "off"
 
 
-class Change(StrEnum):
+class StateChange(StrEnum):
     """What an answer, or its absence, changed."""
 
     WENT_DOWN = "went_down"
@@ -52,12 +52,18 @@ class PartRecord(BaseModel):
     is_told: bool = False
 
     def take(
-        self, at: datetime, reading: Reading, latency_ms: float, thresholds: Thresholds, *, is_patient: bool = False
-    ) -> Change | None:
+        self,
+        at: datetime,
+        reading: ProbeResult,
+        latency_ms: float,
+        thresholds: Thresholds,
+        *,
+        is_in_grace: bool = False,
+    ) -> StateChange | None:
         """Take in one probe and return what it changed; a patient one waits for a part that has never answered yet."""
         self.note = reading.note
         if not reading.is_up:
-            return self._take_miss(at, thresholds.misses_until_down, is_patient)
+            return self._take_miss(at, thresholds.misses_until_down, is_in_grace)
         self.misses_in_a_row = 0
         self.hits_in_a_row += 1
         self.last_answer_at, self.latency_ms = at, latency_ms
@@ -65,31 +71,31 @@ class PartRecord(BaseModel):
         self.slow_in_a_row = self.slow_in_a_row + 1 if is_slow else 0
         return self._take_hit(thresholds)
 
-    def _take_miss(self, at: datetime, misses_until_down: int, is_patient: bool) -> Change | None:
+    def _take_miss(self, at: datetime, misses_until_down: int, is_in_grace: bool) -> StateChange | None:
         self.misses_in_a_row += 1
         self.hits_in_a_row = self.slow_in_a_row = 0
         if self.state is PartState.DOWN:
             return None
         if self.misses_in_a_row == 1:
             self.down_since = at
-        if self.misses_in_a_row < misses_until_down or is_patient:
+        if self.misses_in_a_row < misses_until_down or is_in_grace:
             return None
         self.state = PartState.DOWN
-        return Change.WENT_DOWN
+        return StateChange.WENT_DOWN
 
-    def _take_hit(self, thresholds: Thresholds) -> Change | None:
+    def _take_hit(self, thresholds: Thresholds) -> StateChange | None:
         match self.state:
             case PartState.DOWN if self.hits_in_a_row < thresholds.hits_until_up:
                 return None
             case PartState.DOWN:
                 self.state, self.down_since = PartState.UP, None
-                return Change.RECOVERED
+                return StateChange.RECOVERED
             case PartState.DEGRADED if self.slow_in_a_row == 0:
                 self.state = PartState.UP
-                return Change.QUICKENED
+                return StateChange.QUICKENED
             case PartState.UP if self.slow_in_a_row >= thresholds.misses_until_down:
                 self.state = PartState.DEGRADED
-                return Change.SLOWED
+                return StateChange.SLOWED
             case PartState.UNKNOWN:
                 self.state = PartState.UP
         if self.state is not PartState.DOWN:

@@ -9,16 +9,16 @@ from typing import Protocol
 from redis.asyncio import Redis
 
 from vestibule.contracts.worker_heartbeat import ALIVE_FOR_S, WORKERS_KEY
-from vestibule.scheduler_service.availability.queue_depth import Waiting, age_of, ask_waiting, waiting_of
-from vestibule.scheduler_service.state_store import StoreGateway
-from vestibule.service_kit.http.service_client import PeerClient
+from vestibule.scheduler_service.availability.queue_depth import QueueDepth, age_of, queue_depth_of, read_queue_depth
+from vestibule.scheduler_service.state_store import StateStore
+from vestibule.service_kit.http.service_client import ServiceClient
 
 PROBE_KEY = "probe"
 PROBE_TTL_S = 86_400
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ProbeResult:
     """What a part answered: whether it works, whether it works as it should, and what there is to say about it."""
 
     is_up: bool
@@ -29,7 +29,7 @@ class Reading:
 class Probe(Protocol):
     """Asks one part."""
 
-    async def read(self) -> Reading:
+    async def read(self) -> ProbeResult:
         """Return what the part answers; any error says that it does not."""
         ...
 
@@ -37,26 +37,26 @@ class Probe(Protocol):
 class ServiceProbe:
     """Asks a service for its health."""
 
-    def __init__(self, peer: PeerClient) -> None:
+    def __init__(self, peer: ServiceClient) -> None:
         self._peer = peer
 
-    async def read(self) -> Reading:
+    async def read(self) -> ProbeResult:
         """Say whether the service lives."""
-        return Reading(await self._peer.is_alive())
+        return ProbeResult(await self._peer.is_alive())
 
 
 class StoreProbe:
     """Writes an entry, and reads whether it is there."""
 
-    def __init__(self, store: StoreGateway) -> None:
+    def __init__(self, store: StateStore) -> None:
         self._store = store
 
-    async def read(self) -> Reading:
+    async def read(self) -> ProbeResult:
         """Say whether the store keeps what it is given."""
         written = secrets.token_hex(8)
         await self._store.write(PROBE_KEY, written, ttl_s=PROBE_TTL_S)
         found = await self._store.read(PROBE_KEY)
-        return Reading(found is not None and found.value == written)
+        return ProbeResult(found is not None and found.value == written)
 
 
 class RedisProbe:
@@ -65,9 +65,9 @@ class RedisProbe:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def read(self) -> Reading:
+    async def read(self) -> ProbeResult:
         """Say whether Redis answers."""
-        return Reading(bool(await self._redis.ping()))
+        return ProbeResult(bool(await self._redis.ping()))
 
 
 class WorkersProbe:
@@ -76,10 +76,10 @@ class WorkersProbe:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def read(self) -> Reading:
+    async def read(self) -> ProbeResult:
         """Say whether at least one worker has beaten lately."""
         alive = int(await self._redis.zcount(WORKERS_KEY, time.time() - ALIVE_FOR_S, "+inf"))
-        return Reading(alive > 0, note=f"{alive} at work")
+        return ProbeResult(alive > 0, note=f"{alive} at work")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class BacklogProbe:
         self._next: tuple[bytes | None, ...] = ()
         self._next_since = clock()
 
-    async def read(self) -> Reading:
+    async def read(self) -> ProbeResult:
         """Say whether waiting tasks are taken, and whether too many wait."""
         waiting = await self._ask()
         depth = sum(queue.depth for queue in waiting)
@@ -117,12 +117,12 @@ class BacklogProbe:
         age_s = max(stands_for_s, *ages_s, 0.0)
         note = f"{depth} waiting" if age_s < 1 else f"{depth} waiting, the oldest for {age_s:.0f} s"
         is_strained = depth > self._limits.depth or age_s > self._limits.age_s
-        return Reading(stands_for_s < self._limits.stalled_s, is_strained, note)
+        return ProbeResult(stands_for_s < self._limits.stalled_s, is_strained, note)
 
-    async def _ask(self) -> list[Waiting]:
+    async def _ask(self) -> list[QueueDepth]:
         async with self._redis.pipeline(transaction=True) as pipeline:
-            ask_waiting(pipeline)
-            return waiting_of(await pipeline.execute())
+            read_queue_depth(pipeline)
+            return queue_depth_of(await pipeline.execute())
 
     def _is_taken_from(self, heads: Sequence[bytes | None]) -> bool:
         """Say whether any task that was the next is so no more, or none was; one that newly waits says nothing."""

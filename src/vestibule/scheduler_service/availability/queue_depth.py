@@ -12,14 +12,14 @@ from vestibule.contracts.queue_names import QUEUES, SENT_AT
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class QueueDepth:
     """One queue: how many messages it holds, and the one that a worker takes next, its oldest."""
 
     depth: int
     next: bytes | None
 
 
-def ask_waiting(pipeline: Pipeline) -> None:
+def read_queue_depth(pipeline: Pipeline) -> None:
     """Have `pipeline` ask for the queues of all priorities: one round trip brings them with what else it asks."""
     for queue in QUEUES.values():
         pipeline.llen(queue)
@@ -27,9 +27,9 @@ def ask_waiting(pipeline: Pipeline) -> None:
         pipeline.lindex(queue, -1)
 
 
-def waiting_of(answers: Sequence[Any]) -> list[Waiting]:
+def queue_depth_of(answers: Sequence[Any]) -> list[QueueDepth]:
     """Return the queues, those of higher priorities first, from the answers to what `ask_waiting` asked."""
-    return [Waiting(*answer) for answer in zip(answers[::2], answers[1::2], strict=True)]
+    return [QueueDepth(*answer) for answer in zip(answers[::2], answers[1::2], strict=True)]
 
 
 def age_of(message: bytes) -> float | None:

@@ -6,12 +6,12 @@ from redis.asyncio import Redis
 
 from vestibule.contracts.queue_names import TAKEN
 from vestibule.contracts.worker_heartbeat import ALIVE_FOR_S, WORKERS_KEY
-from vestibule.scheduler_service.availability.queue_depth import age_of, ask_waiting, waiting_of
+from vestibule.scheduler_service.availability.queue_depth import age_of, queue_depth_of, read_queue_depth
 from vestibule.service_kit.metrics.catalogue import QUEUE_OLDEST_AGE, QUEUE_TASKS, WORKERS_ALIVE
 from vestibule.service_kit.metrics.metrics import Metrics
 
 
-class QueueGauges:
+class QueueMetrics:
     """Asks Redis. Where that does not answer, nothing is shown."""
 
     def __init__(self, redis: Redis) -> None:
@@ -24,9 +24,9 @@ class QueueGauges:
         async with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.hlen(TAKEN)
             pipeline.zcount(WORKERS_KEY, time.time() - ALIVE_FOR_S, "+inf")
-            ask_waiting(pipeline)
+            read_queue_depth(pipeline)
             reserved, workers, *answers = await pipeline.execute()
-        waiting = waiting_of(answers)
+        waiting = queue_depth_of(answers)
         metrics.set(QUEUE_TASKS, sum(queue.depth for queue in waiting), "waiting")
         metrics.set(QUEUE_TASKS, reserved, "reserved")
         metrics.set(WORKERS_ALIVE, workers)

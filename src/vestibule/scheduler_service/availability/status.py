@@ -7,14 +7,14 @@ from datetime import datetime
 from pydantic import BaseModel, Field
 
 from vestibule.contracts.errors import Unavailable
-from vestibule.scheduler_service.availability.availability_history import DAY, HOUR, MONTH, Chronicle
+from vestibule.scheduler_service.availability.availability_history import DAY, HOUR, MONTH, AvailabilityHistory
 from vestibule.scheduler_service.availability.incidents import Incident
-from vestibule.scheduler_service.availability.monitor_state import Memory
+from vestibule.scheduler_service.availability.monitor_state import MonitorState
 from vestibule.scheduler_service.availability.outages import PartRecord, PartState
 from vestibule.scheduler_service.heartbeats.heartbeats import Heartbeat, HeartbeatState
 from vestibule.scheduler_service.leadership.lease import Lease, Role
-from vestibule.scheduler_service.maintenance.windows import Maintenance
-from vestibule.scheduler_service.operator_inputs import Books
+from vestibule.scheduler_service.maintenance.windows import MaintenanceWindow
+from vestibule.scheduler_service.operator_inputs import OperatorInputs
 
 LOOK_AGAIN_S = 5.0
 
@@ -63,25 +63,31 @@ class Status(BaseModel):
     saved_at: datetime | None = Field(description="When the history was last written to the store")
     parts: list[PartStatus]
     heartbeats: list[HeartbeatStatus]
-    maintenance: list[Maintenance]
+    maintenance: list[MaintenanceWindow]
     incidents: list[Incident]
 
 
-class StatusDesk:
+class StatusService:
     """Puts together what is known."""
 
-    def __init__(self, memory: Memory, lease: Lease, books: Books, clock: Callable[[], float] = time.monotonic) -> None:
-        self._memory = memory
+    def __init__(
+        self,
+        monitor_state: MonitorState,
+        lease: Lease,
+        operator_inputs: OperatorInputs,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._monitor_state = monitor_state
         self._lease = lease
-        self._heartbeats = books.heartbeats
-        self._windows = books.windows
+        self._heartbeats = operator_inputs.heartbeats
+        self._windows = operator_inputs.windows
         self._clock = clock
         self._looked_at: float | None = None
 
     @property
-    def chronicle(self) -> Chronicle:
+    def history(self) -> AvailabilityHistory:
         """The history of the parts."""
-        return self._memory.chronicle
+        return self._monitor_state.history
 
     async def look_over(self) -> None:
         """Where another scheduler works, read what it wrote; what was read lately will do."""
@@ -89,7 +95,7 @@ class StatusDesk:
         if self._lease.role is not Role.PASSIVE or is_recent:
             return
         try:
-            await self._memory.look_over()
+            await self._monitor_state.look_over()
         except Unavailable:
             return
         self._looked_at = self._clock()
@@ -100,16 +106,16 @@ class StatusDesk:
             at=now,
             role=self._lease.role,
             holder=self._lease.holder,
-            saved_at=self._memory.saved_at,
-            parts=[self.part(record, now) for record in self._memory.parts.values()],
+            saved_at=self._monitor_state.saved_at,
+            parts=[self.part(record, now) for record in self._monitor_state.parts.values()],
             heartbeats=[describe_heartbeat(one, now) for one in sorted(self._heartbeats.known, key=lambda h: h.name)],
             maintenance=self._windows.known,
-            incidents=self._memory.incidents.listed,
+            incidents=self._monitor_state.incidents.listed,
         )
 
     def part(self, record: PartRecord, now: datetime) -> PartStatus:
         """Say how one part is."""
-        chronicle = self._memory.chronicle
+        history = self._monitor_state.history
         return PartStatus(
             name=record.name,
             state=record.state,
@@ -120,9 +126,9 @@ class StatusDesk:
             note=record.note,
             in_maintenance=self._windows.is_planned(record.name, now),
             availability=Availability(
-                hour=chronicle.availability(record.name, HOUR, now),
-                day=chronicle.availability(record.name, DAY, now),
-                month=chronicle.availability(record.name, MONTH, now),
+                hour=history.availability(record.name, HOUR, now),
+                day=history.availability(record.name, DAY, now),
+                month=history.availability(record.name, MONTH, now),
             ),
         )
 

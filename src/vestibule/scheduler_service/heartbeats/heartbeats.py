@@ -12,7 +12,7 @@ from vestibule.contracts.conditions import Condition
 from vestibule.contracts.entries import Entry
 from vestibule.contracts.errors import HeartbeatNotFound, InvalidInput, PreconditionFailed, Unavailable
 from vestibule.scheduler_service.availability.incidents import Incident, IncidentKind, Incidents
-from vestibule.scheduler_service.state_store import StoreGateway
+from vestibule.scheduler_service.state_store import StateStore
 
 PREFIX = "book/heartbeat/"
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$"
@@ -87,10 +87,10 @@ class Heartbeat(BaseModel):
         return HeartbeatState.LATE if is_late else HeartbeatState.UP
 
 
-class HeartbeatBook:
+class HeartbeatRepository:
     """The heartbeats, in the store; what was last read of them is at hand without it."""
 
-    def __init__(self, store: StoreGateway) -> None:
+    def __init__(self, store: StateStore) -> None:
         self._store = store
         self.known: list[Heartbeat] = []
 
@@ -158,7 +158,7 @@ class HeartbeatBook:
         return first.model_copy()
 
 
-class HeartbeatWatch:
+class HeartbeatMonitor:
     """Tells of the heartbeats that were missed, and of their return.
 
     When a ping is due is counted by the steady clock from the moment it was seen here; the clock on the wall counts
@@ -167,7 +167,7 @@ class HeartbeatWatch:
 
     def __init__(
         self,
-        book: HeartbeatBook,
+        repository: HeartbeatRepository,
         incidents: Callable[[], Incidents],
         alerts: AlertEngine,
         is_planned: Callable[[str, datetime], bool],
@@ -175,13 +175,13 @@ class HeartbeatWatch:
         start_grace_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._book = book
+        self._repository = repository
         self._incidents = incidents
         self._alerts = alerts
         self._is_planned = is_planned
         self._clock = clock
         # Senders could not be heard while no scheduler was there.
-        self._patient_until = clock() + start_grace_s
+        self._grace_until = clock() + start_grace_s
         self._deadlines: dict[str, tuple[int, float]] = {}
         # What people were told, where the store did not take it yet.
         self._told: dict[str, bool] = {}
@@ -189,7 +189,7 @@ class HeartbeatWatch:
     async def check(self, now: datetime) -> bool:
         """Tell what is to be told, and say whether there was anything."""
         has_told = False
-        for heartbeat in list(self._book.known):
+        for heartbeat in list(self._repository.known):
             heartbeat.is_told = self._told.get(heartbeat.name, heartbeat.is_told)
             is_wanting = self._is_wanting(heartbeat, now)
             is_held_back = is_wanting and self._is_planned(f"heartbeat:{heartbeat.name}", now)
@@ -210,7 +210,7 @@ class HeartbeatWatch:
         if seen is None:
             deadline = self._clock() + self._time_left(heartbeat, now)
             if not heartbeat.is_told:
-                deadline = max(deadline, self._patient_until)
+                deadline = max(deadline, self._grace_until)
             seen = (heartbeat.pings, deadline)
         elif seen[0] != heartbeat.pings:
             seen = (heartbeat.pings, self._clock() + heartbeat.waits_s)
@@ -237,7 +237,7 @@ class HeartbeatWatch:
 
     async def _mark(self, name: str) -> None:
         try:
-            await self._book.mark(name, is_told=self._told[name])
+            await self._repository.mark(name, is_told=self._told[name])
         except Unavailable:
             return  # the next check tries again
         except HeartbeatNotFound:
@@ -245,5 +245,5 @@ class HeartbeatWatch:
         del self._told[name]
 
     def _forget_deleted(self) -> None:
-        known = {heartbeat.name for heartbeat in self._book.known}
+        known = {heartbeat.name for heartbeat in self._repository.known}
         self._deadlines = {name: seen for name, seen in self._deadlines.items() if name in known}

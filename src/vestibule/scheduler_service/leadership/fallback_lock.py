@@ -6,7 +6,7 @@ from redis.exceptions import RedisError
 KEY = "vestibule:watch:working"
 
 
-class RedisWitness:
+class RedisFallbackLock:
     """Holds the name of who works for as long as it goes on saying so."""
 
     def __init__(self, redis: Redis) -> None:

@@ -5,17 +5,17 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from vestibule.scheduler_service.leadership.lease import Lease
-from vestibule.scheduler_service.leadership.monotonic_scheduler import SteadyScheduler, now
+from vestibule.scheduler_service.leadership.monotonic_scheduler import MonotonicScheduler, now
 
 Work = Callable[[], Awaitable[None]]
 
 
-class Rota:
+class JobRunner:
     """Runs jobs under APScheduler, each at once and then after every interval, while this replica holds the lease."""
 
-    def __init__(self, lease: Lease, scheduler: SteadyScheduler | None = None) -> None:
+    def __init__(self, lease: Lease, scheduler: MonotonicScheduler | None = None) -> None:
         self._lease = lease
-        self._scheduler = scheduler or SteadyScheduler()
+        self._scheduler = scheduler or MonotonicScheduler()
         self._log = structlog.get_logger("vestibule.watch")
         self.add_everywhere("lease", lease.look_every_s, lease.attend)
 

@@ -18,7 +18,7 @@ import structlog
 from vestibule.contracts.conditions import Condition
 from vestibule.contracts.entries import BatchPair, Entry
 from vestibule.contracts.errors import PreconditionFailed, Unavailable
-from vestibule.scheduler_service.state_store import StoreGateway
+from vestibule.scheduler_service.state_store import StateStore
 
 KEY = "lease"
 # Shares of the lease: how often it is looked at, renewed, and after which silence it is taken. Together with the time
@@ -43,7 +43,7 @@ class LeaseLost(Exception):
     """Another scheduler holds the lease."""
 
 
-class Witness(Protocol):
+class FallbackLock(Protocol):
     """Tells of who works where the store cannot."""
 
     async def beat(self, holder: str, for_s: float) -> bool:
@@ -56,15 +56,15 @@ class Lease:
 
     def __init__(
         self,
-        store: StoreGateway,
-        witness: Witness,
+        store: StateStore,
+        fallback_lock: FallbackLock,
         name: str,
         lease_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Take the parts; `name` stays over restarts, so that who was killed need not wait for its own lease."""
         self._store = store
-        self._witness = witness
+        self._fallback_lock = fallback_lock
         self._name = name
         self._run = secrets.token_hex(8)
         self._lease_s = lease_s
@@ -97,7 +97,7 @@ class Lease:
             except Unavailable:
                 await self._do_without_store()
             if self.role is Role.ACTIVE:
-                await self._witness.beat(self._run, self._lease_s)
+                await self._fallback_lock.beat(self._run, self._lease_s)
 
     async def may_work(self) -> bool:
         """Say whether this scheduler is the one that works; after a pause it makes sure first."""
@@ -171,7 +171,7 @@ class Lease:
     async def _do_without_store(self) -> None:
         # While the store is away nobody can take a lease, so who holds it goes on. Others work only where nobody does.
         if self.role is not Role.ACTIVE:
-            is_ours = await self._witness.beat(self._run, self._lease_s)
+            is_ours = await self._fallback_lock.beat(self._run, self._lease_s)
             self._become(Role.ALONE if is_ours else Role.PASSIVE)
 
     def _become(self, role: Role) -> None:

@@ -12,7 +12,7 @@ Clock = Callable[[], float]
 TOLERANCE_S = 0.5
 
 
-class SteadyScheduler(AsyncIOScheduler):  # type: ignore[misc]
+class MonotonicScheduler(AsyncIOScheduler):  # type: ignore[misc]
     """APScheduler keeps the times of its jobs by the clock on the wall, and sleeps by the steady one.
 
     Set forth, that clock would make every job due; set back an hour, none would run for an hour. So whenever it wakes,

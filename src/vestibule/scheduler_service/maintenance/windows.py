@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from vestibule.contracts.errors import InvalidInput, MaintenanceNotFound
-from vestibule.scheduler_service.state_store import StoreGateway
+from vestibule.scheduler_service.state_store import StateStore
 
 PREFIX = "book/maintenance/"
 EVERYTHING = "all"
@@ -18,7 +18,7 @@ LONGEST = timedelta(days=366)
 MOST = 200
 
 
-class Maintenance(BaseModel):
+class MaintenanceWindow(BaseModel):
     """A window."""
 
     model_config = ConfigDict(populate_by_name=True)
@@ -35,12 +35,12 @@ class Maintenance(BaseModel):
         return self.part in (part, EVERYTHING) and self.begins <= at < self.ends
 
 
-class MaintenanceBook:
+class MaintenanceRepository:
     """The windows, in the store; what was last read of them is at hand without it."""
 
-    def __init__(self, store: StoreGateway) -> None:
+    def __init__(self, store: StateStore) -> None:
         self._store = store
-        self.known: list[Maintenance] = []
+        self.known: list[MaintenanceWindow] = []
 
     def is_planned(self, part: str, at: datetime) -> bool:
         """Say whether `part` may be away at that time, by what was last read."""
@@ -48,10 +48,10 @@ class MaintenanceBook:
 
     def take(self, values: Iterable[str]) -> None:
         """Take what was read."""
-        found = [Maintenance.model_validate_json(value) for value in values]
+        found = [MaintenanceWindow.model_validate_json(value) for value in values]
         self.known = sorted(found, key=lambda window: window.begins, reverse=True)
 
-    async def add(self, window: Maintenance, now: datetime) -> None:
+    async def add(self, window: MaintenanceWindow, now: datetime) -> None:
         """Keep a window.
 
         Raises:
@@ -65,7 +65,7 @@ class MaintenanceBook:
         await self._write(window, now)
         self.known = [window, *self.known]
 
-    async def end(self, window_id: str, now: datetime) -> Maintenance:
+    async def end(self, window_id: str, now: datetime) -> MaintenanceWindow:
         """End a window, or take it back where it has not begun.
 
         Raises:
@@ -75,7 +75,7 @@ class MaintenanceBook:
         entry = await self._store.read(PREFIX + window_id)
         if entry is None:
             raise MaintenanceNotFound("No maintenance window has that id.")
-        window = Maintenance.model_validate_json(entry.value)
+        window = MaintenanceWindow.model_validate_json(entry.value)
         self.known = [one for one in self.known if one.id != window_id]
         if window.begins >= now or window.ends <= now:
             await self._store.delete(PREFIX + window_id)
@@ -85,6 +85,6 @@ class MaintenanceBook:
         self.known = [ended, *self.known]
         return ended
 
-    async def _write(self, window: Maintenance, now: datetime) -> None:
+    async def _write(self, window: MaintenanceWindow, now: datetime) -> None:
         ttl_s = (window.ends - now + KEEP).total_seconds()
         await self._store.write(PREFIX + window.id, window.model_dump_json(by_alias=True), ttl_s=ttl_s)

@@ -18,7 +18,7 @@ from vestibule.contracts.entries import Entry
 from vestibule.contracts.errors import PreconditionFailed, Unavailable
 from vestibule.contracts.schedules import PROGRESS, SCHEDULES, Progress, Schedule
 from vestibule.contracts.task_ledger import NewTask, Recorded
-from vestibule.scheduler_service.state_store import StoreGateway
+from vestibule.scheduler_service.state_store import StateStore
 from vestibule.service_kit.recurrence import Crontab, next_turn
 
 # Longer than any schedule takes from one turn to the next.
@@ -35,7 +35,7 @@ class Acceptance(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownSchedule:
     """A schedule as it was last read, with the versions of its entries, and when its next turn is due."""
 
     schedule: Schedule
@@ -44,18 +44,18 @@ class Known:
     next_at: float | None
 
 
-class ScheduleKeeper:
+class ScheduleRunner:
     """Reads all schedules now and then, and makes tasks of those whose time has come."""
 
     def __init__(
-        self, store: StoreGateway, tasks: Acceptance, read_every_s: float, clock: Callable[[], float] = time.time
+        self, store: StateStore, tasks: Acceptance, read_every_s: float, clock: Callable[[], float] = time.time
     ) -> None:
         self._store = store
         self._tasks = tasks
         self._read_every_s = read_every_s
         self._clock = clock
         self._read_at = float("-inf")
-        self._known: dict[str, Known] = {}
+        self._known: dict[str, KnownSchedule] = {}
         self._is_hindered = False
         self._log = structlog.get_logger("vestibule.schedules")
 
@@ -84,16 +84,16 @@ class ScheduleKeeper:
         self._known = {place: self._know(place, entry, progress.get(place)) for place, entry in schedules.items()}
         self._read_at = time.monotonic()
 
-    def _know(self, place: str, entry: Entry, progress_entry: Entry | None) -> Known:
+    def _know(self, place: str, entry: Entry, progress_entry: Entry | None) -> KnownSchedule:
         versions = entry.version, 0 if progress_entry is None else progress_entry.version
         known = self._known.get(place)
         if known is not None and known.versions == versions:
             return known
         schedule = Schedule.model_validate_json(entry.value)
         progress = None if progress_entry is None else Progress.model_validate_json(progress_entry.value)
-        return Known(schedule, progress, versions, next_turn(schedule, progress))
+        return KnownSchedule(schedule, progress, versions, next_turn(schedule, progress))
 
-    def _is_due(self, known: Known) -> bool:
+    def _is_due(self, known: KnownSchedule) -> bool:
         now = self._clock()
         return known.next_at is not None and (known.next_at <= now or _is_put_off(known, now))
 
@@ -117,7 +117,7 @@ class ScheduleKeeper:
         await self._keep(place, known, Progress(turn_at=turn_at, turns=_turns(known) + 1, task_id=task_id))
         self._tell(schedule, task_id, late_s=round(now - turn_at, 1))
 
-    async def _keep(self, place: str, known: Known, progress: Progress) -> None:
+    async def _keep(self, place: str, known: KnownSchedule, progress: Progress) -> None:
         condition = Condition.of_version(known.versions[1])
         try:
             version = await self._store.write(
@@ -128,7 +128,7 @@ class ScheduleKeeper:
             self._read_at = float("-inf")
             return
         next_at = next_turn(known.schedule, progress)
-        self._known[place] = Known(known.schedule, progress, (known.versions[0], version), next_at)
+        self._known[place] = KnownSchedule(known.schedule, progress, (known.versions[0], version), next_at)
 
     def _tell(self, schedule: Schedule, task_id: str | None, late_s: float) -> None:
         if task_id is None:
@@ -137,7 +137,7 @@ class ScheduleKeeper:
             self._log.info("schedule_fired", schedule_id=schedule.schedule_id, task_id=task_id, late_s=late_s)
 
 
-def _turn_of(known: Known, now: float) -> tuple[str, float] | None:
+def _turn_of(known: KnownSchedule, now: float) -> tuple[str, float] | None:
     """Return name and time of the turn that is due, the last one where several are."""
     schedule = known.schedule
     last_at = schedule.created_at if known.progress is None else known.progress.turn_at
@@ -149,17 +149,17 @@ def _turn_of(known: Known, now: float) -> tuple[str, float] | None:
     return None if due is None else (f"at {due.timestamp():.0f}", due.timestamp())
 
 
-def _is_put_off(known: Known, now: float) -> bool:
+def _is_put_off(known: KnownSchedule, now: float) -> bool:
     """Say whether a clock that was set back has put an interval off; then it counts from now on."""
     every_s, next_at = known.schedule.every_s, known.next_at
     return every_s is not None and next_at is not None and next_at - now > every_s + CLOCK_TOLERANCE_S
 
 
-def _turns(known: Known) -> int:
+def _turns(known: KnownSchedule) -> int:
     return 0 if known.progress is None else known.progress.turns
 
 
-def _task_id(known: Known) -> str | None:
+def _task_id(known: KnownSchedule) -> str | None:
     return None if known.progress is None else known.progress.task_id
 
 

@@ -2,13 +2,13 @@
 
 from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.task_ledger import NewTask, Recorded, RecordedTasks
-from vestibule.service_kit.http.service_client import PeerClient
+from vestibule.service_kit.http.service_client import ServiceClient
 
 
-class TaskGateway:
+class TaskSubmitter:
     """Records tasks."""
 
-    def __init__(self, peer: PeerClient) -> None:
+    def __init__(self, peer: ServiceClient) -> None:
         self._peer = peer
 
     async def accept(self, task: NewTask) -> Recorded:

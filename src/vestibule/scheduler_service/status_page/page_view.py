@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
-from vestibule.scheduler_service.availability.availability_history import Chronicle, Tally
+from vestibule.scheduler_service.availability.availability_history import AvailabilityHistory, ProbeCounts
 from vestibule.scheduler_service.availability.incidents import Incident, IncidentKind
 from vestibule.scheduler_service.availability.monitored_parts import PARTS
 from vestibule.scheduler_service.availability.outages import PartState
 from vestibule.scheduler_service.availability.status import HeartbeatStatus, PartStatus, Status
 from vestibule.scheduler_service.heartbeats.heartbeats import HeartbeatState
-from vestibule.scheduler_service.maintenance.windows import EVERYTHING, Maintenance
+from vestibule.scheduler_service.maintenance.windows import EVERYTHING, MaintenanceWindow
 from vestibule.scheduler_service.status_page.formatting import clock_time, duration, milliseconds, moment, percent
 
 BARS, BAR_WIDTH = 48, timedelta(minutes=30)
@@ -114,7 +114,7 @@ class PageView:
         )
 
 
-def view_page(status: Status, chronicle: Chronicle) -> PageView:
+def view_page(status: Status, history: AvailabilityHistory) -> PageView:
     """Return what stands on the page."""
     headline, tone = sum_up(status)
     windows = [one for one in status.maintenance if one.ends > status.at - SHOWN_AFTER_END]
@@ -123,7 +123,7 @@ def view_page(status: Status, chronicle: Chronicle) -> PageView:
         headline=headline,
         tone=tone,
         holder=status.holder,
-        parts=[_view_part(part, chronicle, status.at) for part in status.parts],
+        parts=[_view_part(part, history, status.at) for part in status.parts],
         heartbeats=[_view_heartbeat(one, status.at) for one in status.heartbeats],
         windows=[_view_window(one, status.at) for one in windows],
         incidents=[_view_incident(one, status.at) for one in status.incidents[:SHOWN_INCIDENTS]],
@@ -162,7 +162,7 @@ def title_of(subject: str) -> str:
     return PARTS[subject].title if subject in PARTS else subject.removeprefix("heartbeat:")
 
 
-def _view_part(part: PartStatus, chronicle: Chronicle, now: datetime) -> PartView:
+def _view_part(part: PartStatus, history: AvailabilityHistory, now: datetime) -> PartView:
     title = title_of(part.name)
     tone, word = PART_LOOKS[part.state]
     if part.in_maintenance:
@@ -176,12 +176,12 @@ def _view_part(part: PartStatus, chronicle: Chronicle, now: datetime) -> PartVie
     facts = [*shares, ("last answer in", milliseconds(part.latency_ms))]
     if part.note:
         facts.append(("now", part.note))
-    bars = [_bar(end, tally, now) for end, tally in chronicle.bars(part.name, now, BARS, BAR_WIDTH)]
+    bars = [_bar(end, tally, now) for end, tally in history.bars(part.name, now, BARS, BAR_WIDTH)]
     summary = f"{title}, the last 24 hours: {percent(over.day)} of the probes were answered"
     return PartView(title, tone, word, bars, summary, facts)
 
 
-def _bar(end: datetime, tally: Tally, now: datetime) -> Bar:
+def _bar(end: datetime, tally: ProbeCounts, now: datetime) -> Bar:
     when = f"{moment(end - BAR_WIDTH, now)} to {clock_time(end)[:5]} UTC"
     if not tally.asked:
         return Bar("planned", f"{when}: maintenance") if tally.planned else Bar("none", f"{when}: not watched")
@@ -198,7 +198,7 @@ def _view_heartbeat(one: HeartbeatStatus, now: datetime) -> HeartbeatView:
     return HeartbeatView(one.name, HEARTBEAT_LOOKS[one.state], one.state.value, last, one.period_s, one.grace_s, took)
 
 
-def _view_window(window: Maintenance, now: datetime) -> WindowView:
+def _view_window(window: MaintenanceWindow, now: datetime) -> WindowView:
     word = "planned" if now < window.begins else "under way" if now < window.ends else "over"
     return WindowView(
         title_of(window.part), word, window.begins, window.ends, window.reason, window.author, word == "over"

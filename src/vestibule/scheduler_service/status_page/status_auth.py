@@ -14,14 +14,14 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from vestibule.contracts.errors import InvalidToken
-from vestibule.service_kit.auth.authentication import Authenticator, Presented, came_from, is_local, presented_by
+from vestibule.service_kit.auth.authentication import Authenticator, Presented, client_address, is_local, presented_by
 from vestibule.service_kit.http.problems import render_error
 
 SCOPE = "status"
 CHALLENGE = 'Basic realm="Vestibule status", charset="UTF-8"'
 
 
-class ViewRoute(APIRoute):
+class StatusPageRoute(APIRoute):
     """A route for people with a browser, which asks who is there."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -36,7 +36,7 @@ class ViewRoute(APIRoute):
                     return _ask(request)
                 authenticator: Authenticator = request.app.state.authenticator
                 try:
-                    await authenticator.admit(presented, SCOPE, lambda: came_from(request))
+                    await authenticator.admit(presented, SCOPE, lambda: client_address(request))
                 except InvalidToken:
                     return _ask(request)
             return await handle(request)

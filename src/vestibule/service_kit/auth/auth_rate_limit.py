@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from math import ceil
 from typing import NamedTuple
 
-from vestibule.contracts.errors import TooManyStrangers
+from vestibule.contracts.errors import TooManyAuthFailures
 
 WINDOW_S = 60
 # The addresses that were not heard of for longest go first. One entry takes about 200 bytes.
@@ -21,7 +21,7 @@ PREFIX_V6 = 64
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-class CameFrom(NamedTuple):
+class ClientAddress(NamedTuple):
     """Where a request came from: the host that is connected, and what a proxy says of those before it."""
 
     host: str
@@ -36,7 +36,7 @@ class _Tries:
         self.count = 0
 
 
-class StrangerLimit:
+class AuthRateLimit:
     """Lets `per_minute` - 1 unknown tokens of an address in a minute pass to the alerts, and refuses the rest."""
 
     def __init__(
@@ -53,13 +53,13 @@ class StrangerLimit:
         self._now_s = now_s
         self._tries: OrderedDict[str, _Tries] = OrderedDict()
 
-    async def count(self, came_from: CameFrom) -> None:
+    async def count(self, client_address: ClientAddress) -> None:
         """Count an unknown token.
 
         Raises:
-            TooManyStrangers: its address has shown too many.
+            TooManyAuthFailures: its address has shown too many.
         """
-        address = _address_of(came_from, self._trusted_proxies)
+        address = _address_of(client_address, self._trusted_proxies)
         tries = self._tries_of(address)
         tries.count += 1
         if tries.count < self._per_minute:
@@ -67,7 +67,7 @@ class StrangerLimit:
         if tries.count == self._per_minute:
             await self._on_limited(address, self._per_minute)
         left_s = max(1, ceil(tries.began + WINDOW_S - self._now_s()))
-        raise TooManyStrangers("Too many unknown tokens came from this address. Try again later.", left_s)
+        raise TooManyAuthFailures("Too many unknown tokens came from this address. Try again later.", left_s)
 
     def _tries_of(self, address: str) -> _Tries:
         now_s = self._now_s()
@@ -80,10 +80,10 @@ class StrangerLimit:
         return tries
 
 
-def _address_of(came_from: CameFrom, trusted: Sequence[Network]) -> str:
+def _address_of(client_address: ClientAddress, trusted: Sequence[Network]) -> str:
     """Return the last address that no trusted proxy answers for: those before it are anybody's claim."""
-    chain = [name.strip() for name in came_from.forwarded_for.split(",") if name.strip()]
-    address = came_from.host
+    chain = [name.strip() for name in client_address.forwarded_for.split(",") if name.strip()]
+    address = client_address.host
     while chain and _is_within(address, trusted):
         address = chain.pop()
     return _shortened(address)

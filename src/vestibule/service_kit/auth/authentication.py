@@ -19,8 +19,8 @@ from starlette.responses import Response
 
 from vestibule.contracts.errors import InvalidToken, ScopeMissing
 from vestibule.contracts.identity import DEFAULT_TENANT, Principal
-from vestibule.service_kit.auth.auth_rate_limit import CameFrom, StrangerLimit
-from vestibule.service_kit.http.fast_dispatch import ExpressRoute
+from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit, ClientAddress
+from vestibule.service_kit.http.fast_dispatch import FastRoute
 from vestibule.service_kit.http.query_string import check_query
 
 ALL_SCOPES = "*"
@@ -54,7 +54,7 @@ class Presented:
     is_local: bool
 
 
-class Register(Protocol):
+class TokenLookup(Protocol):
     """Knows some tokens."""
 
     def find(self, presented: Presented) -> Caller | None:
@@ -62,35 +62,37 @@ class Register(Protocol):
         ...
 
 
-StrangerHandler = Callable[[str | None], Awaitable[None]]
+AuthFailureHandler = Callable[[str | None], Awaitable[None]]
 
 
 class Authenticator:
-    """Asks each register who a caller is; tells `on_stranger` what token everyone showed whom none knows.
+    """Asks each register who a caller is; tells `on_auth_failure` what token everyone showed whom none knows.
 
     With a `limit`, an address from which too many strangers come is refused without telling.
     """
 
     def __init__(
-        self, registers: list[Register], on_stranger: StrangerHandler, limit: StrangerLimit | None = None
+        self, registers: list[TokenLookup], on_auth_failure: AuthFailureHandler, limit: AuthRateLimit | None = None
     ) -> None:
         self._registers = registers
-        self._on_stranger = on_stranger
+        self._on_auth_failure = on_auth_failure
         self._limit = limit
 
-    async def admit(self, presented: Presented | None, scope: str, came_from: Callable[[], CameFrom]) -> Caller:
+    async def admit(
+        self, presented: Presented | None, scope: str, client_address: Callable[[], ClientAddress]
+    ) -> Caller:
         """Return the caller, if known and allowed to `scope`.
 
         Raises:
             InvalidToken: no token, or one that no register knows.
-            TooManyStrangers: too many of those came from there.
+            TooManyAuthFailures: too many of those came from there.
             ScopeMissing: a known token without the scope.
         """
         caller = self._find(presented) if presented else None
         if caller is None:
             if self._limit is not None:
-                await self._limit.count(came_from())
-            await self._on_stranger(presented.token if presented else None)
+                await self._limit.count(client_address())
+            await self._on_auth_failure(presented.token if presented else None)
             raise InvalidToken("Send a valid token in the header `Authorization: Bearer TOKEN`.")
         structlog.contextvars.bind_contextvars(token_id=caller.token_id)
         if not caller.may(scope):
@@ -134,7 +136,7 @@ def allow(scope: str) -> SecurityParameter:
     return parameter
 
 
-class GuardedRoute(ExpressRoute):
+class GuardedRoute(FastRoute):
     """A route that asks who is there before it reads the body.
 
     Raises:
@@ -148,7 +150,9 @@ class GuardedRoute(ExpressRoute):
 
         async def guarded(request: Request) -> Response:
             authenticator: Authenticator = request.app.state.authenticator
-            request.state.caller = await authenticator.admit(presented_by(request), scope, lambda: came_from(request))
+            request.state.caller = await authenticator.admit(
+                presented_by(request), scope, lambda: client_address(request)
+            )
             check_query(request.scope["query_string"])
             return await handle(request)
 
@@ -169,10 +173,10 @@ def presented_by(request: Request) -> Presented | None:
     return Presented(token, is_local(request))
 
 
-def came_from(request: Request) -> CameFrom:
+def client_address(request: Request) -> ClientAddress:
     """Return where a request came from."""
     host = request.client.host if request.client is not None else ""
-    return CameFrom(host, ",".join(request.headers.getlist("x-forwarded-for")))
+    return ClientAddress(host, ",".join(request.headers.getlist("x-forwarded-for")))
 
 
 _PROXY_HEADERS = frozenset(

@@ -37,7 +37,7 @@ class TokenRecord(BaseModel):
 _records = TypeAdapter(list[TokenRecord])
 
 
-class TokenFileBroken(Exception):
+class InvalidTokenFile(Exception):
     """The token file cannot be read; the message says why and shows none of it."""
 
 
@@ -45,14 +45,14 @@ def read_records(path: Path) -> list[TokenRecord]:
     """Return the records in `path`, none where there is no such file.
 
     Raises:
-        TokenFileBroken: it is not a token file.
+        InvalidTokenFile: it is not a token file.
     """
     try:
         return _records.validate_json(path.read_bytes())
     except FileNotFoundError:
         return []
     except (OSError, ValidationError) as error:
-        raise TokenFileBroken(f"{path} cannot be read as a token file ({type(error).__name__})") from None
+        raise InvalidTokenFile(f"{path} cannot be read as a token file ({type(error).__name__})") from None
 
 
 def create_token(
@@ -125,7 +125,7 @@ class TokenFile:
         try:
             self._by_digest = {record.sha256: record for record in read_records(self._path)}
             self._stamp = stamp
-        except TokenFileBroken as error:
+        except InvalidTokenFile as error:
             # Said once for each state of the file; the tokens that were known stay known.
             self._stamp = stamp
             structlog.get_logger("vestibule.tokens").error("token_file_broken", reason=str(error))

@@ -1,13 +1,13 @@
 """The registers of tokens that services put together at their door."""
 
-from vestibule.service_kit.auth.authentication import ALL_SCOPES, Caller, OneToken, Register
+from vestibule.service_kit.auth.authentication import ALL_SCOPES, Caller, OneToken, TokenLookup
 from vestibule.service_kit.auth.token_file import TokenFile
 from vestibule.service_kit.settings import ServiceSettings
 
 
-def caller_registers(settings: ServiceSettings) -> list[Register]:
+def caller_token_lookups(settings: ServiceSettings) -> list[TokenLookup]:
     """Return the registers of callers from outside: the token files, and in embedded mode the development token."""
-    registers: list[Register] = [TokenFile(settings.token_file)]
+    registers: list[TokenLookup] = [TokenFile(settings.token_file)]
     if settings.mounted_token_file is not None:
         registers.append(TokenFile(settings.mounted_token_file))
     if settings.embedded:

@@ -15,8 +15,8 @@ import vestibule
 from vestibule.contracts.errors import InvalidInput, TooLarge, VestibuleError
 from vestibule.service_kit.http import health
 from vestibule.service_kit.http.body_limit import BodyLimit
-from vestibule.service_kit.http.fast_dispatch import ExpressLane
-from vestibule.service_kit.http.load_shedding import LoadShed
+from vestibule.service_kit.http.fast_dispatch import FastDispatch
+from vestibule.service_kit.http.load_shedding import LoadShedder
 from vestibule.service_kit.http.problems import refusal_of, render_error, render_http_exception
 from vestibule.service_kit.http.request_frame import IsLoggable, RequestFrame
 from vestibule.service_kit.logging.log_metrics import show_lost_lines
@@ -88,12 +88,12 @@ def create_service_app(
         app.include_router(router)
     _render_errors(app, on_invalid_input, settings.max_body_bytes)
     describe_problems(app)
-    app.add_middleware(ExpressLane, routers=routers)
+    app.add_middleware(FastDispatch, routers=routers)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     if tracer:
         app.add_middleware(TraceFrame, tracer=tracer, is_loggable=is_loggable)
     app.add_middleware(RequestFrame, metrics=metrics, is_loggable=is_loggable)
-    app.add_middleware(LoadShed, after_s=settings.shed_after_s, metrics=metrics)
+    app.add_middleware(LoadShedder, after_s=settings.shed_after_s, metrics=metrics)
     return app
 
 

@@ -6,7 +6,7 @@ FAILURES_UNTIL_OPEN = 3
 OPEN_FOR_S = 1.0
 
 
-class Breaker:
+class CircuitBreaker:
     """Counts the calls in a row that a peer left unanswered, and lets one through now and then while it is away."""
 
     def __init__(self, failures_until_open: int = FAILURES_UNTIL_OPEN, open_for_s: float = OPEN_FOR_S) -> None:

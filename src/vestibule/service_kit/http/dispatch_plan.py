@@ -24,7 +24,7 @@ Values = Mapping[str, Any]
 Take = Callable[[Request, "Given"], Awaitable[Any]]
 
 
-class NotPlain(Exception):
+class NeedsFramework(Exception):
     """A request that is for the framework to serve or to refuse; nothing was done about it yet."""
 
 
@@ -44,10 +44,10 @@ class Plan:
         """Read the plan.
 
         Raises:
-            NotPlain: the route takes what a plan does not cover.
+            NeedsFramework: the route takes what a plan does not cover.
         """
         if route._embed_body_fields or route.response_model_exclude_unset or route.response_model_include:
-            raise NotPlain
+            raise NeedsFramework
         self._call = _call_of(route.dependant, route.body_field)
         self._body = None if route.body_field is None else _body_adapter(route.body_field)
         self._needs_body = route.body_field is not None and route.body_field.field_info.is_required()
@@ -59,7 +59,7 @@ class Plan:
         """Return the answer to a plain request.
 
         Raises:
-            NotPlain: it is none.
+            NeedsFramework: it is none.
         """
         given = Given(self._parse(request, await read_body(request)), _query(request))
         outcome = await self._call(request, given)
@@ -74,11 +74,11 @@ class Plan:
         if self._body is None or (not content and not self._needs_body):
             return None
         if request.headers.get("content-type", "").partition(";")[0] != JSON:
-            raise NotPlain
+            raise NeedsFramework
         try:
             return self._body.validate_json(content)
         except ValidationError:
-            raise NotPlain from None
+            raise NeedsFramework from None
 
     async def _render(self, outcome: Any) -> bytes:
         route = self._route
@@ -123,9 +123,9 @@ def _call_of(dependant: Dependant, body: Any) -> Take:
     """Return what calls the function of `dependant` with its parameters."""
     function: Any = dependant.call
     if _takes_more(dependant) or not _is_coroutine_function(function):
-        raise NotPlain
+        raise NeedsFramework
     if len(dependant.body_params) > 1:
-        raise NotPlain
+        raise NeedsFramework
     body_name = dependant.body_params[0].name if dependant.body_params else None
     request_name, response_name = dependant.request_param_name, dependant.response_param_name
     paths = [(field.name, _checked(field)) for field in dependant.path_params]
@@ -178,7 +178,7 @@ def _is_coroutine_function(function: Any) -> bool:
 
 def _body_adapter(field: Any) -> "TypeAdapter[Any]":
     if type(field.field_info).__name__ != "Body" or field.field_info.metadata:
-        raise NotPlain
+        raise NeedsFramework
     return TypeAdapter(field.field_info.annotation)
 
 
@@ -186,7 +186,7 @@ def _checked(field: Any) -> Any:
     kind = field.field_info.annotation
     parts = getattr(kind, "__args__", (kind,))
     if not all(part in (*_SIMPLE, type(None)) for part in parts):
-        raise NotPlain
+        raise NeedsFramework
     return field
 
 
@@ -197,10 +197,10 @@ def _query(request: Request) -> Mapping[str, str]:
     try:
         fields = parse_qsl(text.decode("ascii"), keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS)
     except ValueError:
-        raise NotPlain from None
+        raise NeedsFramework from None
     query = dict(fields)
     if len(query) < len(fields):
-        raise NotPlain
+        raise NeedsFramework
     return query
 
 
@@ -212,9 +212,9 @@ def _alias_of(header: Any) -> str:
 def _value(field: Any, alias: str, given: Mapping[str, str]) -> Any:
     if alias not in given:
         if field.field_info.is_required():
-            raise NotPlain
+            raise NeedsFramework
         return field.get_default()
     value, errors = field.validate(given[alias], {}, loc=(alias,))
     if errors:
-        raise NotPlain
+        raise NeedsFramework
     return value

@@ -17,17 +17,17 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vestibule.contracts.errors import VestibuleError
-from vestibule.service_kit.http.dispatch_plan import NotPlain, Plan
+from vestibule.service_kit.http.dispatch_plan import NeedsFramework, Plan
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 ErrorHandler = Callable[[Request, Exception], Awaitable[Response]]
-Lane = tuple[APIRoute, Handler]
+RouteTable = tuple[APIRoute, Handler]
 # One parameter at most, and that at the end.
-_LANE = re.compile(r"[^{}]*(?:/\{\w+\})?")
-_IS_EXPRESS = "vestibule.express"
+_ROUTE_TABLE = re.compile(r"[^{}]*(?:/\{\w+\})?")
+_IS_FAST = "vestibule.express"
 
 
-class ExpressRoute(APIRoute):
+class FastRoute(APIRoute):
     """A route whose plain requests can be served in the express lane; what subclasses do before holds there too."""
 
     is_covered = False
@@ -37,28 +37,28 @@ class ExpressRoute(APIRoute):
         handle = super().get_route_handler()
         try:
             plan = Plan(self)
-        except NotPlain:
+        except NeedsFramework:
             return handle
         self.is_covered = True
 
         async def serve(request: Request) -> Response:
-            return await (plan.serve(request) if _IS_EXPRESS in request.scope else handle(request))
+            return await (plan.serve(request) if _IS_FAST in request.scope else handle(request))
 
         return serve
 
 
-class ExpressLane:
+class FastDispatch:
     """Stands before a service's application, inside all that frames it."""
 
     def __init__(self, app: ASGIApp, routers: Iterable[APIRouter]) -> None:
         self._app = app
         # None where the framework has to decide: a path that another lane would take for a parameter.
-        self._lanes: dict[tuple[str, str], Lane | None] = {}
+        self._route_tables: dict[tuple[str, str], RouteTable | None] = {}
         for route in (route for router in routers for route in router.routes if isinstance(route, APIRoute)):
-            lane = _lane_of(route)
-            start = route.path if lane is None else route.path.partition("{")[0]
+            route_table = _route_table_of(route)
+            start = route.path if route_table is None else route.path.partition("{")[0]
             for method in route.methods or ():
-                self._lanes.setdefault((method, start), lane)
+                self._route_tables.setdefault((method, start), route_table)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or hand it on."""
@@ -67,25 +67,25 @@ class ExpressLane:
             await self._app(scope, receive, send)
             return
         (route, handle), parameters = found
-        scope.update({_IS_EXPRESS: True, "route": route, "path_params": parameters})
+        scope.update({_IS_FAST: True, "route": route, "path_params": parameters})
         request = Request(scope, receive)
         try:
             response = await self._answer(request, handle)
-        except NotPlain:
-            for name in (_IS_EXPRESS, "route", "path_params"):
+        except NeedsFramework:
+            for name in (_IS_FAST, "route", "path_params"):
                 del scope[name]
             await self._app(scope, _again(request, receive), send)
             return
         await response(scope, receive, send)
 
-    def _find(self, scope: Scope) -> tuple[Lane, dict[str, str]] | None:
+    def _find(self, scope: Scope) -> tuple[RouteTable, dict[str, str]] | None:
         method, path = scope["method"], scope["path"]
-        if (method, path) in self._lanes:
-            lane = self._lanes[method, path]
-            return (lane, {}) if lane is not None and lane[0].path == path else None
+        if (method, path) in self._route_tables:
+            route_table = self._route_tables[method, path]
+            return (route_table, {}) if route_table is not None and route_table[0].path == path else None
         start, _, last = path.rpartition("/")
-        if last and (lane := self._lanes.get((method, f"{start}/"))) is not None:
-            return lane, dict.fromkeys(lane[0].param_convertors, last)
+        if last and (route_table := self._route_tables.get((method, f"{start}/"))) is not None:
+            return route_table, dict.fromkeys(route_table[0].param_convertors, last)
         return None
 
     @staticmethod
@@ -99,8 +99,8 @@ class ExpressLane:
             return await render(request, error)
 
 
-def _lane_of(route: APIRoute) -> Lane | None:
-    is_covered = isinstance(route, ExpressRoute) and route.is_covered and _LANE.fullmatch(route.path)
+def _route_table_of(route: APIRoute) -> RouteTable | None:
+    is_covered = isinstance(route, FastRoute) and route.is_covered and _ROUTE_TABLE.fullmatch(route.path)
     return (route, route.get_route_handler()) if is_covered else None
 
 

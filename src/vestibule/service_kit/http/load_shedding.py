@@ -24,11 +24,11 @@ RETRY_AFTER_S = 1
 # They are to answer above all when there is too much to do.
 _PROBES = frozenset({"/health", "/healthz", "/readyz", "/metrics"})
 # Who asks for these waits on purpose, or for another part.
-_PATIENT = ("/watch", "/messages", "/tasks", "/read/batch", "/subjects")
+_LENIENT = ("/watch", "/messages", "/tasks", "/read/batch", "/subjects")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-class LoadShed:
+class LoadShedder:
     """Measures by what is under way: where many requests have been for longer than `after_s`, new ones get a 503."""
 
     def __init__(self, app: ASGIApp, after_s: float, metrics: Metrics) -> None:
@@ -53,7 +53,7 @@ class LoadShed:
         if self._looks_late(now):
             await self._refuse(scope, send)
             return
-        if scope["path"].startswith(_PATIENT):
+        if scope["path"].startswith(_LENIENT):
             await self._app(scope, receive, send)
             return
         self._next = number = self._next + 1

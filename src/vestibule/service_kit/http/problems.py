@@ -28,7 +28,7 @@ STATUS: Mapping[type[errors.VestibuleError], int] = {
     errors.IdempotencyKeyReused: 422,
     errors.TooLarge: 413,
     errors.InvalidToken: 401,
-    errors.TooManyStrangers: 429,
+    errors.TooManyAuthFailures: 429,
     errors.ScopeMissing: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
@@ -72,7 +72,7 @@ def render_error(error: errors.VestibuleError, request_id: str) -> Response:
     headers: dict[str, str] = {}
     if isinstance(error, errors.InvalidToken):
         headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, (errors.Unavailable, errors.TooManyStrangers)):
+    if isinstance(error, (errors.Unavailable, errors.TooManyAuthFailures)):
         headers["Retry-After"] = str(error.retry_after_s)
     return render_problem(
         status_of(error), error.slug, error.title, error.detail, request_id, extra=error.extra, headers=headers

@@ -45,30 +45,30 @@ class Limits:
     most_connections: int
 
 
-class Patience:
+class RequestTimeouts:
     """Knows the connections whose requests are on their way, the one that began first at the front."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self._coming: dict[GuardedProtocol, float] = {}
+        self._coming: dict[TimeoutProtocol, float] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._made_room = 0
         # While the service stops, each answer is the last on its connection.
         self.is_leaving = False
         self._log = structlog.get_logger("vestibule.server")
 
-    def begin(self, connection: "GuardedProtocol") -> None:
+    def begin(self, connection: "TimeoutProtocol") -> None:
         """Expect the rest of a request."""
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
             self._loop.call_later(LOOK_EVERY_S, self._look)
         self._coming[connection] = self._loop.time()
 
-    def end(self, connection: "GuardedProtocol") -> None:
+    def end(self, connection: "TimeoutProtocol") -> None:
         """Expect nothing more."""
         self._coming.pop(connection, None)
 
-    def is_waiting_for(self, connection: "GuardedProtocol") -> bool:
+    def is_waiting_for(self, connection: "TimeoutProtocol") -> bool:
         """Say whether the rest of a request is expected."""
         return connection in self._coming
 
@@ -93,7 +93,7 @@ class Patience:
             self._made_room = 0
         self._loop.call_later(LOOK_EVERY_S, self._look)
 
-    def _late(self, now: float) -> Iterator["GuardedProtocol"]:
+    def _late(self, now: float) -> Iterator["TimeoutProtocol"]:
         shortest_s = min(self.limits.head_timeout_s, self.limits.body_timeout_s)
         for connection, began_at in list(self._coming.items()):
             if now - began_at < shortest_s:
@@ -102,10 +102,10 @@ class Patience:
                 yield connection
 
 
-class GuardedProtocol(HttpToolsProtocol):
+class TimeoutProtocol(HttpToolsProtocol):
     """One connection. `guarded_protocol` makes the class that uvicorn takes."""
 
-    patience: ClassVar[Patience]
+    timeouts: ClassVar[RequestTimeouts]
     _is_in_head = True
     _is_refused = False
     _head_bytes = 0
@@ -114,24 +114,24 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin; a request is expected from now on."""
         super().connection_made(transport)
-        if len(self.connections) > self.patience.limits.most_connections:
-            self.patience.make_room()
-        self.patience.begin(self)
+        if len(self.connections) > self.timeouts.limits.most_connections:
+            self.timeouts.make_room()
+        self.timeouts.begin(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
-        self.patience.end(self)
+        self.timeouts.end(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Take what came of a request, or of several."""
         if self._is_refused:
             return
-        if not self.patience.is_waiting_for(self):
-            self.patience.begin(self)
+        if not self.timeouts.is_waiting_for(self):
+            self.timeouts.begin(self)
         self._head_bytes += len(data)
         super().data_received(data)
-        if self._is_in_head and self._head_bytes > self.patience.limits.max_head_bytes:
+        if self._is_in_head and self._head_bytes > self.timeouts.limits.max_head_bytes:
             self.refuse(431)
 
     def on_message_begin(self) -> None:
@@ -143,11 +143,11 @@ class GuardedProtocol(HttpToolsProtocol):
         """Have the request served, unless its head is too large."""
         self._is_in_head = False
         # What came until now is more than the head mostly, and seldom too much: only then it is measured.
-        if self._head_bytes > self.patience.limits.max_head_bytes and self._is_head_too_large():
+        if self._head_bytes > self.timeouts.limits.max_head_bytes and self._is_head_too_large():
             self.refuse(431)
         if not self._is_refused:
             super().on_headers_complete()
-            self.cycle.keep_alive &= not self.patience.is_leaving
+            self.cycle.keep_alive &= not self.timeouts.is_leaving
 
     def on_body(self, body: bytes) -> None:
         """Take some of the body."""
@@ -157,7 +157,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Expect nothing more until the next request begins."""
-        self.patience.end(self)
+        self.timeouts.end(self)
         self._head_bytes = 0
         if not self._is_refused:
             super().on_message_complete()
@@ -169,7 +169,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """Begin to end, at a stop: whoever has just come may have sent a request that we have not read yet."""
-        if self.patience.is_waiting_for(self):
+        if self.timeouts.is_waiting_for(self):
             self.loop.call_later(LAST_REQUEST_S, super().shutdown)
         else:
             super().shutdown()
@@ -194,12 +194,12 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _is_head_too_large(self) -> bool:
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        return size > self.patience.limits.max_head_bytes
+        return size > self.timeouts.limits.max_head_bytes
 
 
-def guarded_protocol(patience: Patience) -> type[GuardedProtocol]:
-    """Return the class of connections that share `patience`."""
-    return type("Connection", (GuardedProtocol,), {"patience": patience})
+def timeout_protocol(timeouts: RequestTimeouts) -> type[TimeoutProtocol]:
+    """Return the class of connections that share `timeouts`."""
+    return type("Connection", (TimeoutProtocol,), {"patience": timeouts})
 
 
 def raise_descriptor_limit() -> int:

@@ -13,7 +13,12 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from vestibule.service_kit.http.request_timeouts import Limits, Patience, guarded_protocol, raise_descriptor_limit
+from vestibule.service_kit.http.request_timeouts import (
+    Limits,
+    RequestTimeouts,
+    raise_descriptor_limit,
+    timeout_protocol,
+)
 from vestibule.service_kit.http.service_client import UNIX
 from vestibule.service_kit.logging.logging_config import flush_log
 from vestibule.service_kit.settings import ServiceSettings
@@ -30,10 +35,10 @@ def run_server(app: FastAPI, settings: ServiceSettings) -> None:
     signal.signal(signal.SIGTERM, _end)
     _spare_collector()
     limits = Limits(settings.head_timeout_s, settings.body_timeout_s, settings.max_head_bytes, raise_descriptor_limit())
-    patience = Patience(limits)
+    timeouts = RequestTimeouts(limits)
     config = uvicorn.Config(
         app,
-        http=guarded_protocol(patience),
+        http=timeout_protocol(timeouts),
         host=settings.host,
         port=settings.port,
         uds=settings.host.removeprefix(UNIX) if settings.host.startswith(UNIX) else None,
@@ -46,7 +51,7 @@ def run_server(app: FastAPI, settings: ServiceSettings) -> None:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=settings.shutdown_grace_s,
     )
-    server = DrainingServer(config, app, patience, settings.drain_s)
+    server = DrainingServer(config, app, timeouts, settings.drain_s)
     with suppress(KeyboardInterrupt):
         server.run()
     if not server.started:
@@ -56,17 +61,17 @@ def run_server(app: FastAPI, settings: ServiceSettings) -> None:
 class DrainingServer(uvicorn.Server):
     """uvicorn closes its door at the signal; this one first says for a time that it will, and serves all who come."""
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI, patience: Patience, drain_s: float) -> None:
+    def __init__(self, config: uvicorn.Config, app: FastAPI, timeouts: RequestTimeouts, drain_s: float) -> None:
         super().__init__(config)
         self._app = app
-        self._patience = patience
+        self._timeouts = timeouts
         self._drain_s = drain_s
         self._asked: tuple[int, FrameType | None] | None = None
         self._ends_at = 0.0
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop; a second signal stops at once."""
-        self._app.state.is_leaving = self._patience.is_leaving = True
+        self._app.state.is_leaving = self._timeouts.is_leaving = True
         if self._asked is not None or not self._drain_s:
             super().handle_exit(sig, frame)
             return

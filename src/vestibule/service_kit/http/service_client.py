@@ -14,7 +14,7 @@ import structlog
 
 from vestibule.contracts.errors import Unavailable
 from vestibule.service_kit.auth.service_secret import ServiceSecret
-from vestibule.service_kit.http.circuit_breaker import Breaker
+from vestibule.service_kit.http.circuit_breaker import CircuitBreaker
 from vestibule.service_kit.tracing.tracing import SpanKind, current_traceparent, span
 
 # A stream that says nothing for so long has ended.
@@ -25,7 +25,7 @@ UNIX = "unix://"
 
 
 @dataclass(frozen=True, slots=True)
-class PeerAnswer:
+class ServiceResponse:
     """What a peer answered: the status, and the JSON body or None where there is none."""
 
     status: int
@@ -47,7 +47,7 @@ class _WorthAnother(Unavailable):
     """The peer may answer in a moment."""
 
 
-class PeerClient:
+class ServiceClient:
     """Calls one peer over kept connections. Use it as an async context manager.
 
     What only reads is tried again where the peer hung up or could not serve, within the timeout of the call. A peer
@@ -55,7 +55,7 @@ class PeerClient:
     """
 
     def __init__(
-        self, part: str, base_url: str, secret: ServiceSecret, timeout_s: float, breaker: Breaker | None = None
+        self, part: str, base_url: str, secret: ServiceSecret, timeout_s: float, breaker: CircuitBreaker | None = None
     ) -> None:
         """Take the peer's name and address, `http://...` or `unix:///PATH`; without a breaker every call is made."""
         self._part = part
@@ -99,7 +99,7 @@ class PeerClient:
         body: object = None,
         headers: Mapping[str, str] | None = None,
         timeout_s: float | None = None,
-    ) -> PeerAnswer:
+    ) -> ServiceResponse:
         """Send a request and return the answer, whatever its status below 500; `timeout_s` replaces the usual one.
 
         Raises:
@@ -119,7 +119,7 @@ class PeerClient:
                 await asyncio.sleep(pause_s)
         raise AssertionError("unreachable")
 
-    async def _try(self, asked: _Asked, until: float) -> PeerAnswer:
+    async def _try(self, asked: _Asked, until: float) -> ServiceResponse:
         session = self._admitted()
         timeout = aiohttp.ClientTimeout(total=max(0.01, until - time.monotonic()))
         try:
@@ -143,7 +143,7 @@ class PeerClient:
             kind = _WorthAnother if answer.status == 503 else Unavailable
             raise kind(self._part, f"The {self._part} service cannot serve at the moment.")
         try:
-            return PeerAnswer(answer.status, orjson.loads(received) if received else None)
+            return ServiceResponse(answer.status, orjson.loads(received) if received else None)
         except orjson.JSONDecodeError:
             raise Unavailable(self._part, f"What answers is not the {self._part} service.") from None
 

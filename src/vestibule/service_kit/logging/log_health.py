@@ -10,11 +10,11 @@ from vestibule.service_kit.logging.logging_config import log_health
 
 CHECK_EVERY_S = 1.0
 # Gets what is in the way, by the name of the system's error, or None when nothing is any more.
-TroubleHandler = Callable[[str | None], Awaitable[None]]
+LogFailureHandler = Callable[[str | None], Awaitable[None]]
 
 
 @asynccontextmanager
-async def watching_log(tell: TroubleHandler) -> AsyncIterator[None]:
+async def monitoring_log(tell: LogFailureHandler) -> AsyncIterator[None]:
     """Have `tell` called at each change meanwhile."""
     watching = asyncio.create_task(_watch(tell))
     try:
@@ -23,7 +23,7 @@ async def watching_log(tell: TroubleHandler) -> AsyncIterator[None]:
         watching.cancel()
 
 
-async def _watch(tell: TroubleHandler) -> None:
+async def _watch(tell: LogFailureHandler) -> None:
     log = structlog.get_logger("vestibule.log")
     told: str | None = None
     while True:

@@ -22,7 +22,7 @@ STALE_AFTER_S = 20.0
 MAX_PROCESSES = 1024
 
 
-class Desk:
+class MetricsSlot:
     """A process's place in the folder. Its lock is free when the process is gone, however it ended.
 
     Who takes it next goes on from what the one before had counted, so that no count ever falls and files stay few.
@@ -35,7 +35,7 @@ class Desk:
         self._file = file
 
     @classmethod
-    def take(cls, folder: Path) -> "Desk":
+    def take(cls, folder: Path) -> "MetricsSlot":
         """Take the first free place in `folder`.
 
         Raises:
@@ -79,7 +79,7 @@ class Publisher:
         self._folder = folder
         self._on_take_over = on_take_over
         self._take_snapshot = take_snapshot
-        self._desk: Desk | None = None
+        self._slot: MetricsSlot | None = None
         self._told_to_stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="metrics-publisher", daemon=True)
         self._written: tuple[bytes, float] = (b"", 0.0)
@@ -107,18 +107,18 @@ class Publisher:
                 has_failed = True
             if is_last:
                 break
-        if self._desk is not None:
-            self._desk.leave()
+        if self._slot is not None:
+            self._slot.leave()
 
     def _publish(self) -> None:
-        if self._desk is None:
-            self._desk = Desk.take(self._folder)
-            if self._desk.is_taken_over:
+        if self._slot is None:
+            self._slot = MetricsSlot.take(self._folder)
+            if self._slot.is_taken_over:
                 self._on_take_over()
         snapshot, now = self._take_snapshot(), time.monotonic()
         content, (known, written_at) = snapshot.dump(), self._written
         if content != known or now - written_at >= REFRESH_AFTER_S:
-            self._desk.publish(snapshot)
+            self._slot.publish(snapshot)
             self._written = (content, now)
 
 

@@ -23,7 +23,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class BodySample:
     """An example, with what it shows."""
 
     title: str
@@ -31,13 +31,13 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ResponseSample:
     """One status that a route answers with."""
 
     status: str
     about: str
     members: list[Member]
-    samples: list[Sample]
+    samples: list[BodySample]
 
     @property
     def tone(self) -> str:
@@ -46,7 +46,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class OperationView:
     """A method of a path."""
 
     anchor: str
@@ -57,7 +57,7 @@ class Operation:
     parameters: list[Member]
     body: list[Member]
     curl: str
-    answers: list[Answer]
+    answers: list[ResponseSample]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +67,13 @@ class DocsView:
     title: str
     version: str
     about: str
-    groups: dict[str, list[Operation]]
+    groups: dict[str, list[OperationView]]
 
 
 def view_docs(schema: Mapping[str, Any]) -> DocsView:
     """Return what stands on the page of an API."""
     reader = _Reader(schema.get("components", {}).get("schemas", {}))
-    groups: dict[str, list[Operation]] = {}
+    groups: dict[str, list[OperationView]] = {}
     for path, methods in schema["paths"].items():
         for method, operation in methods.items():
             group = next(iter(operation.get("tags", ())), "other")
@@ -86,11 +86,11 @@ class _Reader:
     def __init__(self, schemas: Mapping[str, Any]) -> None:
         self._schemas = schemas
 
-    def operation(self, method: str, path: str, described: Mapping[str, Any]) -> Operation:
+    def operation(self, method: str, path: str, described: Mapping[str, Any]) -> OperationView:
         parameters = described.get("parameters", [])
         body = described.get("requestBody", {}).get("content", {}).get(JSON)
         scopes = [scope for one in described.get("security", ()) for names in one.values() for scope in names]
-        return Operation(
+        return OperationView(
             anchor=described["operationId"],
             method=method,
             path=path,
@@ -106,16 +106,16 @@ class _Reader:
         kind, about = self._kind(one["schema"]), one.get("description", "")
         return Member(one["name"], one["in"], kind, bool(one.get("required")), about)
 
-    def _answer(self, status: str, answer: Mapping[str, Any]) -> Answer:
+    def _answer(self, status: str, answer: Mapping[str, Any]) -> ResponseSample:
         content = answer.get("content", {})
         described = content.get(JSON, {})
-        samples = [Sample("", _pretty(described["example"]))] if "example" in described else []
+        samples = [BodySample("", _pretty(described["example"]))] if "example" in described else []
         for one in content.get(PROBLEM, {}).get("examples", {}).values():
-            samples.append(Sample(one["summary"], _pretty(one["value"])))
+            samples.append(BodySample(one["summary"], _pretty(one["value"])))
         members = list(self._members(described["schema"])) if "schema" in described else []
         about = answer["description"] if answer["description"] != "Successful Response" else "Done"
         others = ", ".join(kind for kind in content if kind not in (JSON, PROBLEM))
-        return Answer(status, f"{about} ({others})" if others else about, members, samples)
+        return ResponseSample(status, f"{about} ({others})" if others else about, members, samples)
 
     def _members(self, schema: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterator[Member]:
         """Give the members of an object, and of the objects in it by their paths."""

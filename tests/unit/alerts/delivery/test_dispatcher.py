@@ -15,15 +15,15 @@ import pytest
 from vestibule.alerts import Alert, AlertSettings, AlertType, Severity, build_alert_engine
 from vestibule.alerts.alert import NoticeEvent
 from vestibule.alerts.delivery import outbox
-from vestibule.alerts.delivery.dispatcher import Postman
+from vestibule.alerts.delivery.dispatcher import NotificationDispatcher
 from vestibule.alerts.delivery.outbox import DeliveryRules, Outbox
 from vestibule.alerts.delivery.routing import Route, route_alert
-from vestibule.alerts.store.database import open_record
+from vestibule.alerts.store.database import open_database
 from vestibule.alerts.store.grouping import Grouping
-from vestibule.egress.guard import DeliveryFailed, OutgoingGuard
+from vestibule.egress.guard import DeliveryFailed, EgressGuard
 
 RULES = DeliveryRules(Grouping(quiet_s=0.5, wait_s=5), reminder_s=1000, give_up_after_s=86_400)
-StartPostman = Callable[..., Postman]
+StartDispatcher = Callable[..., NotificationDispatcher]
 
 
 class _Kept:
@@ -49,17 +49,17 @@ def _wait_until(condition: Callable[[], Any]) -> None:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[StartPostman]:
+def start(tmp_path: Path) -> Iterator[StartDispatcher]:
     """Return what starts a postman on the record of the test; all end with it."""
     with ExitStack() as stack:
 
-        def start_postman(channel: Any, rules: DeliveryRules = RULES) -> Postman:
-            postman = Postman(tmp_path / "alerts.db", rules, {"kept": channel}, [], [])
-            postman.start()
-            stack.callback(postman.close)
-            return postman
+        def start_dispatcher(channel: Any, rules: DeliveryRules = RULES) -> NotificationDispatcher:
+            dispatcher = NotificationDispatcher(tmp_path / "alerts.db", rules, {"kept": channel}, [], [])
+            dispatcher.start()
+            stack.callback(dispatcher.close)
+            return dispatcher
 
-        yield start_postman
+        yield start_dispatcher
 
 
 def _raise(folder: Path, service: str, *alerts: dict[str, Any], kind: AlertType = AlertType.PERSONAL_DATA) -> None:
@@ -71,7 +71,7 @@ def _raise(folder: Path, service: str, *alerts: dict[str, Any], kind: AlertType 
     asyncio.run(raise_all())
 
 
-def test_a_storm_is_one_notification_with_a_true_count(tmp_path: Path, start: StartPostman) -> None:
+def test_a_storm_is_one_notification_with_a_true_count(tmp_path: Path, start: StartDispatcher) -> None:
     """5,000 leaks of different values from one token, over two services and two postmen, are told once."""
     channels = [_Kept(), _Kept()]
     for channel in channels:
@@ -91,7 +91,7 @@ def test_a_storm_is_one_notification_with_a_true_count(tmp_path: Path, start: St
     reader.close()
 
 
-def test_the_same_value_is_one_group_whoever_sent_it(tmp_path: Path, start: StartPostman) -> None:
+def test_the_same_value_is_one_group_whoever_sent_it(tmp_path: Path, start: StartDispatcher) -> None:
     """A fingerprint joins alerts of two tokens; another value, type or part that is away has a group of its own."""
     kept = _Kept()
     _raise(tmp_path, "client", *[{"token_id": token, "fingerprint": "f"} for token in ("a", "b", "c")])
@@ -104,7 +104,9 @@ def test_the_same_value_is_one_group_whoever_sent_it(tmp_path: Path, start: Star
     assert [("PersonalData", 1), ("PersonalData", 3), ("Secret", 1)] == counts
 
 
-def test_what_is_not_taken_is_tried_again(tmp_path: Path, start: StartPostman, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_taken_is_tried_again(
+    tmp_path: Path, start: StartDispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A failure is kept with its reason and its attempts, and the notification arrives once the channel is back."""
     monkeypatch.setattr(outbox, "FIRST_RETRY_S", 1)
     kept = _Kept()
@@ -121,7 +123,7 @@ def test_what_is_not_taken_is_tried_again(tmp_path: Path, start: StartPostman, m
     reader.close()
 
 
-def test_another_postman_takes_over(tmp_path: Path, start: StartPostman) -> None:
+def test_another_postman_takes_over(tmp_path: Path, start: StartDispatcher) -> None:
     """When the one that delivers ends, the next begins, and nothing is told twice."""
     first, second = _Kept(), _Kept()
     leaving = start(first)
@@ -137,7 +139,7 @@ def test_another_postman_takes_over(tmp_path: Path, start: StartPostman) -> None
 def test_what_is_tried_too_long_is_given_up(tmp_path: Path) -> None:
     """After the time of the settings a notification is given up, and not before."""
     _raise(tmp_path, "client", {"token_id": "t"})
-    connection = open_record(tmp_path / "alerts.db")
+    connection = open_database(tmp_path / "alerts.db")
     box = Outbox(connection, RULES)
     now_us = int((datetime.now(UTC).timestamp() + 10) * 1e6)
     assert 1 == box.group_new()
@@ -149,7 +151,7 @@ def test_what_is_tried_too_long_is_given_up(tmp_path: Path) -> None:
     connection.close()
 
 
-def test_groups_that_nobody_looks_at_are_told_again(tmp_path: Path, start: StartPostman) -> None:
+def test_groups_that_nobody_looks_at_are_told_again(tmp_path: Path, start: StartDispatcher) -> None:
     """A reminder says the same group again with its count."""
     kept = _Kept()
     start(kept, DeliveryRules(RULES.grouping, reminder_s=0.5, give_up_after_s=100))
@@ -192,6 +194,6 @@ def test_routes_choose_by_type_severity_and_entity() -> None:
 def test_the_guard_lets_out_only_what_is_allowed(url: str, reason: str) -> None:
     """However an address is spelled, what the settings do not allow is not called."""
     hosts = frozenset({"127.0.0.1", "::1", "::ffff:10.0.0.1", "169.254.169.254", "2130706433", "localhost"})
-    guard = OutgoingGuard(frozenset({"https"}), hosts, is_private_allowed=False, timeout_s=1)
+    guard = EgressGuard(frozenset({"https"}), hosts, is_private_allowed=False, timeout_s=1)
     with pytest.raises(DeliveryFailed, match=reason):
         guard.post(url, b"{}", {})

@@ -24,12 +24,12 @@ from vestibule.alerts import Alert, AlertSettings, AlertType, Severity
 from vestibule.alerts.alert import Notice, NoticeEvent
 from vestibule.alerts.channels import email, webhook
 from vestibule.alerts.delivery.outbox import DeliveryRules, Outbox
-from vestibule.alerts.store.database import open_record, transaction
+from vestibule.alerts.store.database import open_database, transaction
 from vestibule.alerts.store.grouping import Grouping
-from vestibule.alerts.store.repository import Escalation, enter_alert
-from vestibule.egress.guard import DeliveryFailed, OutgoingGuard
+from vestibule.alerts.store.repository import Escalation, insert_alert
+from vestibule.egress.guard import DeliveryFailed, EgressGuard
 
-LOCAL = OutgoingGuard(frozenset({"http"}), frozenset(), is_private_allowed=True, timeout_s=10)
+LOCAL = EgressGuard(frozenset({"http"}), frozenset(), is_private_allowed=True, timeout_s=10)
 ALERT = Alert(type=AlertType.SECRET, description="It happened.", service="client", severity=Severity.CRITICAL)
 
 
@@ -67,11 +67,11 @@ def test_attempts_of_a_notification_have_one_key(server: Any) -> None:
 
 def test_it_is_tried_for_a_day_with_longer_and_longer_pauses(tmp_path: Path) -> None:
     """A channel that is away for a day is asked after 5 s, 10 s and so on up to an hour, then no more."""
-    connection = open_record(tmp_path / "alerts.db")
+    connection = open_database(tmp_path / "alerts.db")
     rules = DeliveryRules(Grouping(quiet_s=0, wait_s=0), reminder_s=10**9, give_up_after_s=86_400)
     box = Outbox(connection, rules)
     with transaction(connection):
-        enter_alert(connection, ALERT, Escalation())
+        insert_alert(connection, ALERT, Escalation())
     box.group_new()
     now = ALERT.time + timedelta(seconds=1)
     began, tried = now, []
@@ -218,11 +218,11 @@ def test_a_server_without_tls_gets_nothing(mail: MailReceiver) -> None:
 
 def test_a_channel_that_fails_is_an_alert_until_it_is_back(tmp_path: Path) -> None:
     """The third failure of a notification is told by the other channels once, and so is the end of it."""
-    connection = open_record(tmp_path / "alerts.db")
+    connection = open_database(tmp_path / "alerts.db")
     box = Outbox(connection, DeliveryRules(Grouping(quiet_s=0, wait_s=0), reminder_s=10**9, give_up_after_s=86_400))
     with transaction(connection):
         # Now, and not when this module was loaded: what is raised on the way is as late as the clock says.
-        enter_alert(connection, replace(ALERT, time=datetime.now(UTC)), Escalation())
+        insert_alert(connection, replace(ALERT, time=datetime.now(UTC)), Escalation())
     now, told = datetime.now(UTC), []
     for is_back in (False, False, False, False, True, True):
         now += timedelta(seconds=100)

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vestibule.alerts import Alert, AlertArchive, AlertType, Severity
-from vestibule.alerts.store.database import open_record
-from vestibule.alerts.store.repository import INSERT, Escalation, enter_alert
+from vestibule.alerts.store.database import open_database
+from vestibule.alerts.store.repository import INSERT, Escalation, insert_alert
 from vestibule.alerts.store.rows import row_of
 from vestibule.contracts.errors import AlertNotFound, InvalidInput, Unavailable
 
@@ -30,10 +30,10 @@ def _alert(number: int) -> Alert:
 
 
 def _enter(path: Path, alerts: Sequence[Alert]) -> None:
-    connection = open_record(path)
+    connection = open_database(path)
     connection.execute("BEGIN IMMEDIATE")
     for alert in alerts:
-        enter_alert(connection, alert, Escalation())
+        insert_alert(connection, alert, Escalation())
     connection.execute("COMMIT")
     connection.close()
 
@@ -111,7 +111,7 @@ def test_a_record_that_cannot_be_read_is_said(tmp_path: Path) -> None:
 def test_pages_of_a_large_record_come_at_once(tmp_path: Path) -> None:
     """With 200,000 alerts, a page from anywhere and an alert by its id take milliseconds."""
     path, count = tmp_path / "alerts.db", 200_000
-    connection = open_record(path)
+    connection = open_database(path)
     connection.execute("PRAGMA synchronous = OFF")
     connection.execute("BEGIN")
     template = row_of(_alert(0))[1:]

@@ -11,9 +11,9 @@ import pytest
 from vestibule.alerts import AlertSettings, AlertType, build_alert_engine
 from vestibule.alerts.alert import Alert, NoticeEvent
 from vestibule.alerts.delivery.outbox import DeliveryRules, Outbox
-from vestibule.alerts.store.database import open_record
+from vestibule.alerts.store.database import open_database
 from vestibule.alerts.store.grouping import Grouping
-from vestibule.alerts.store.triage import Silence, Watchbook
+from vestibule.alerts.store.triage import AlertTriage, Silence
 from vestibule.contracts.errors import AlertNotFound, InvalidInput
 
 RULES = DeliveryRules(Grouping(quiet_s=0, wait_s=0), reminder_s=100, give_up_after_s=86_400)
@@ -24,8 +24,8 @@ class _Desk:
 
     def __init__(self, folder: Path) -> None:
         self.engine = build_alert_engine("client", AlertSettings(data_dir=folder, alert_channels=[]))
-        self.connection = open_record(folder / "alerts.db")
-        self.book = Watchbook(folder / "alerts.db")
+        self.connection = open_database(folder / "alerts.db")
+        self.book = AlertTriage(folder / "alerts.db")
         self._outbox = Outbox(self.connection, RULES)
 
     def leak(self, **fields: Any) -> Alert:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from vestibule.cli.main import app
 
 
-class Door(ThreadingHTTPServer):
+class Screener(ThreadingHTTPServer):
     """Answers 200 in a moment; 503 to every request but the first where it is told to be busy."""
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Answers(BaseHTTPRequestHandler):
     """One answer each, over kept connections."""
 
     protocol_version = "HTTP/1.1"
-    server: Door
+    server: Screener
 
     def do_POST(self) -> None:
         """Count, and answer."""
@@ -52,40 +52,40 @@ class Answers(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def door() -> Iterator[Door]:
+def client_service() -> Iterator[Screener]:
     """A small server."""
-    with Door() as server:
+    with Screener() as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()
 
 
-def _bench(door: Door, *options: str) -> Result:
-    url = f"http://127.0.0.1:{door.server_address[1]}"
+def _bench(client_service: Screener, *options: str) -> Result:
+    url = f"http://127.0.0.1:{client_service.server_address[1]}"
     return CliRunner().invoke(app, ["bench", url, *options, "--seconds", "0.5", "--connections", "4"])
 
 
-def test_it_counts_answers_and_keeps_to_its_connections(door: Door) -> None:
+def test_it_counts_answers_and_keeps_to_its_connections(client_service: Screener) -> None:
     """As many at a time as it was told, every answer counted once, and its own cost said."""
-    result = _bench(door, "--json")
+    result = _bench(client_service, "--json")
     assert 0 == result.exit_code, result.output
     figures = json.loads(result.output)
-    assert {"200": sum(door.asked.values()) - 1} == figures["statuses"]
-    assert door.most_under_way <= 4
+    assert {"200": sum(client_service.asked.values()) - 1} == figures["statuses"]
+    assert client_service.most_under_way <= 4
     assert figures["p50_ms"] <= figures["p95_ms"] <= figures["p99_ms"] <= figures["max_ms"]
     assert {"route", "requests_per_s", "own_cpu_share", "unanswered"} <= figures.keys()
 
 
-def test_it_waits_where_it_is_told_to_come_again(door: Door) -> None:
+def test_it_waits_where_it_is_told_to_come_again(client_service: Screener) -> None:
     """Each connection hears one 503 and asks no more in that second; the program says that not all was served."""
-    door.is_busy = True
-    result = _bench(door, "--route", "messages")
+    client_service.is_busy = True
+    result = _bench(client_service, "--route", "messages")
     assert 1 == result.exit_code
     assert "4 x 503" in result.output
-    assert 4 == door.asked["/messages "]
+    assert 4 == client_service.asked["/messages "]
 
 
-def test_an_unknown_route_is_wrong_usage(door: Door) -> None:
+def test_an_unknown_route_is_wrong_usage(client_service: Screener) -> None:
     """Nothing is asked."""
-    assert 2 == _bench(door, "--route", "everything").exit_code
-    assert 0 == sum(door.asked.values())
+    assert 2 == _bench(client_service, "--route", "everything").exit_code
+    assert 0 == sum(client_service.asked.values())

@@ -24,7 +24,7 @@ class Answers(BaseHTTPRequestHandler):
         """Stay quiet."""
 
 
-def main(name: str, port: int, journal: Path, habit: str = "") -> None:
+def main(name: str, port: int, supervisor_log: Path, habit: str = "") -> None:
     """Serve until SIGTERM."""
     die_with_parent()
     if habit == "broken":
@@ -39,7 +39,7 @@ def main(name: str, port: int, journal: Path, habit: str = "") -> None:
 
     signal.signal(signal.SIGTERM, signal.SIG_IGN if habit == "stubborn" else end)
     server.serve_forever()
-    with journal.open("a") as lines:
+    with supervisor_log.open("a") as lines:
         lines.write(f"{name}\n")
 
 

@@ -15,7 +15,7 @@ from vestibule.cli.embedded.parts import Part, StopStage, plan_redis
 from vestibule.cli.embedded.readiness import HttpReadiness
 from vestibule.cli.embedded.redis_server import prepare_redis_server
 from vestibule.cli.embedded.supervisor import StartFailed, Supervisor
-from vestibule.cli.embedded.supervisor_log import Journal
+from vestibule.cli.embedded.supervisor_log import SupervisorLog
 
 STAND_IN = Path(__file__).with_name("stand_in_service.py")
 
@@ -37,14 +37,14 @@ async def main(directory: Path, descriptions: list[str]) -> int:
     data = DataDirectory(directory)
     prepare_data_directory(data)
     redis = plan_redis(prepare_redis_server(data))
-    journal = Journal(sys.stdout, has_colour=False, shows_progress=True, open_log=structlog.get_logger)
+    supervisor_log = SupervisorLog(sys.stdout, has_colour=False, shows_progress=True, open_log=structlog.get_logger)
 
     def when_failed(failure: StartFailed) -> None:
-        journal.fail("start_failed", str(failure))
+        supervisor_log.fail("start_failed", str(failure))
 
     parts = [plan(description, directory) for description in descriptions]
-    supervisor = Supervisor([redis], parts, journal, ready_timeout_s=60)
-    return await supervisor.run(lambda: journal.show("ALL READY"), when_failed)
+    supervisor = Supervisor([redis], parts, supervisor_log, ready_timeout_s=60)
+    return await supervisor.run(lambda: supervisor_log.show("ALL READY"), when_failed)
 
 
 sys.exit(asyncio.run(main(Path(sys.argv[1]), sys.argv[2:])))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vestibule.cli.embedded.banner import announce, try_lines
+from vestibule.cli.embedded.banner import render_banner, try_lines
 from vestibule.cli.embedded.data_directory import DataDirectory
 from vestibule.cli.embedded.parts import Layout
 
@@ -25,7 +25,7 @@ LAYOUT = Layout(
 
 def test_announcement_names_every_place():
     """Every service, the log, the reports and the three lines are there, and the token's limits."""
-    text = announce(LAYOUT, 2.34, "SECRET_TOKEN")
+    text = render_banner(LAYOUT, 2.34, "SECRET_TOKEN")
     for place in ("http://127.0.0.1:9100", ":9101", ":9102", ":9103", "/data/logs/app.log", "/data/error_reports"):
         assert place in text
     assert 3 == len([line for line in text.splitlines() if line.startswith("curl ")])
@@ -34,13 +34,13 @@ def test_announcement_names_every_place():
 
 def test_an_instance_of_its_own_says_how_the_program_finds_it():
     """Where the ports are not the usual ones the variables to set are named; else nothing needs to be set."""
-    assert "export VESTIBULE_BASE_PORT=9100 VESTIBULE_DATA_DIR=/data\n" in announce(LAYOUT, 1, "SECRET_TOKEN")
-    assert "export" not in announce(replace(LAYOUT, base_port=8000), 1, "SECRET_TOKEN")
+    assert "export VESTIBULE_BASE_PORT=9100 VESTIBULE_DATA_DIR=/data\n" in render_banner(LAYOUT, 1, "SECRET_TOKEN")
+    assert "export" not in render_banner(replace(LAYOUT, base_port=8000), 1, "SECRET_TOKEN")
 
 
 def test_service_that_was_left_out_is_not_announced():
     """Without the business logic service its address is not shown."""
-    assert ":9102" not in announce(replace(LAYOUT, has_business_logic=False), 1, "SECRET_TOKEN")
+    assert ":9102" not in render_banner(replace(LAYOUT, has_business_logic=False), 1, "SECRET_TOKEN")
 
 
 @pytest.mark.parametrize("separator", ["", " "])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vestibule.cli.embedded.data_directory import DataDirectory
-from vestibule.cli.embedded.parts import Layout, Part, plan_parts
+from vestibule.cli.embedded.parts import Layout, Part, list_parts
 
 
 def plan(user_environment: dict[str, str], **choices: object) -> dict[str, Part]:
@@ -24,7 +24,7 @@ def plan(user_environment: dict[str, str], **choices: object) -> dict[str, Part]
             **choices,
         }
     )
-    return {part.name: part for part in plan_parts(layout, user_environment)}
+    return {part.name: part for part in list_parts(layout, user_environment)}
 
 
 def test_every_part_is_planned():

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from vestibule.client_service.api.schemas import Message
-from vestibule.client_service.intake.intake import Intake, Taken
+from vestibule.client_service.intake.intake import Intake, MessageOutcome
 from vestibule.client_service.intake.message_routing import MessageRoute, MessageRoutes
-from vestibule.client_service.screening.screener import Admitted
+from vestibule.client_service.screening.screener import Screened
 from vestibule.client_service.task_service.task_service import Work
 from vestibule.contracts.entries import MAX_VALUE_BYTES, Pair
 from vestibule.contracts.errors import NotProcessable, Unavailable
@@ -24,11 +24,11 @@ class _World:
         self.accepted: list[Work] = []
         self.written: list[Pair] = []
 
-    async def admit(self, _situation: Situation, _field: str, text: str, _options: str | None = None) -> Admitted:
-        return Admitted(text, [], "")
+    async def admit(self, _situation: Situation, _field: str, text: str, _options: str | None = None) -> Screened:
+        return Screened(text, [], "")
 
-    async def let_out(self, _situation: Situation, result: str) -> Admitted:
-        return Admitted(result, [], "")
+    async def let_out(self, _situation: Situation, result: str) -> Screened:
+        return Screened(result, [], "")
 
     async def process(self, _text: str, _processor: str, _terms: Any, work_id: str) -> str:
         self.asked.append(work_id)
@@ -44,7 +44,7 @@ class _World:
         self.written.append(pair)
 
 
-async def _take(world: Any, **message: Any) -> Taken:
+async def _take(world: Any, **message: Any) -> MessageOutcome:
     rules = [MessageRoute.model_validate({"to": "business_logic", "prefixes": ["now:"]})]
     known = ProcessorRegistry.discover()
     routes = MessageRoutes(rules, known.names)

@@ -7,7 +7,7 @@ import pytest
 from kombu.connection import Connection
 from redis import Redis
 
-from vestibule.client_service.queue.redis_transport import NoteStream, QueueConnection, SentinelTransport
+from vestibule.client_service.queue.redis_transport import AckStream, QueueConnection, SentinelTransport
 from vestibule.service_kit.redis.redis_url import celery_url
 
 MESSAGES = 5
@@ -72,7 +72,7 @@ def test_an_acknowledgement_after_the_end_of_its_channel_disturbs_nothing(queue:
 def test_a_refused_note_disturbs_no_other(redis: "Redis") -> None:
     """A full Redis refuses some; the answers to the others are still theirs."""
     redis.flushdb()
-    notes = NoteStream(redis.connection_pool)
+    notes = AckStream(redis.connection_pool)
     notes.add(("SET", "text", "1"), ("HSET", "text", "field", "1"), ("SADD", "members", "one"))
     notes.settle()
     notes.add(("SADD", "members", "two"))
@@ -82,7 +82,7 @@ def test_a_refused_note_disturbs_no_other(redis: "Redis") -> None:
 
 def test_many_notes_are_one_packet(redis: "Redis") -> None:
     """Redis reads once for all that came up in a turn of the event loop, and nobody waits for its answers."""
-    notes = NoteStream(redis.connection_pool)
+    notes = AckStream(redis.connection_pool)
     notes.add(("SET", "text", "0"))
     notes.settle()
     before = redis.info("stats")["total_reads_processed"]

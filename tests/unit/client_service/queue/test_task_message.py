@@ -10,11 +10,11 @@ from redis import Redis
 
 from vestibule.client_service.celery_app import VestibuleCelery, create_producer
 from vestibule.client_service.queue.publishers import send_by_celery
-from vestibule.client_service.queue.task_message import MessageForm, TaskMessage
+from vestibule.client_service.queue.task_message import TaskMessage, TaskMessageTemplate
 from vestibule.client_service.settings import ClientSettings
 from vestibule.contracts.tasks import Priority
 from vestibule.contracts.work import WorkTerms
-from vestibule.encryption import Sealer
+from vestibule.encryption import Cipher
 
 TRACE = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
 MESSAGES = [
@@ -26,9 +26,9 @@ MESSAGES = [
 
 
 @pytest.fixture
-def producer(settings: ClientSettings, sealer: Sealer) -> Iterator[VestibuleCelery]:
+def producer(settings: ClientSettings, cipher: Cipher) -> Iterator[VestibuleCelery]:
     """Celery over a real Redis."""
-    app = create_producer(settings, sealer)
+    app = create_producer(settings, cipher)
     yield app
     app.close()
 
@@ -42,7 +42,7 @@ def _sent_by_celery(app: VestibuleCelery, message: TaskMessage, redis: "Redis") 
 def _opened(app: VestibuleCelery, raw: bytes) -> Any:
     """Return a message with its body opened, and without what is another each time."""
     content = json.loads(raw)
-    content["body"] = json.loads(app.sealer.open(base64.b64decode(content["body"])))
+    content["body"] = json.loads(app.cipher.decrypt(base64.b64decode(content["body"])))
     content["properties"].pop("delivery_tag")
     return content
 
@@ -50,14 +50,14 @@ def _opened(app: VestibuleCelery, raw: bytes) -> Any:
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda one: one.task_id)
 def test_a_message_is_what_celery_sends(message: TaskMessage, producer: VestibuleCelery, redis: "Redis") -> None:
     """Every header, property and argument is the same, for every queue, limit and attempt."""
-    rendered = MessageForm.learn(producer).render(message)
+    rendered = TaskMessageTemplate.learn(producer).render(message)
     expected = _opened(producer, _sent_by_celery(producer, message, redis))
     assert expected == _opened(producer, rendered)
 
 
 def test_two_messages_have_nothing_in_common_by_chance(producer: VestibuleCelery) -> None:
     """Each has a delivery tag of its own, and is sealed by itself."""
-    form = MessageForm.learn(producer)
+    form = TaskMessageTemplate.learn(producer)
     one, other = (json.loads(form.render(MESSAGES[0])) for _ in range(2))
     assert one["properties"]["delivery_tag"] != other["properties"]["delivery_tag"]
     assert one["body"] != other["body"]

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from vestibule.alerts import Alert, AlertEngine, AlertType
-from vestibule.client_service.screening.detokenization import Revealing
-from vestibule.client_service.screening.screener import Door
+from vestibule.client_service.screening.detokenization import Detokenizer
+from vestibule.client_service.screening.screener import Screener
 from vestibule.contracts.errors import PersonalDataFound, TokenRetired, UnknownToken
 from vestibule.encryption import KeyRingFile, Purpose, Tokenizer
 from vestibule.encryption.key_file import add_key, create_key_ring, retire_key
 from vestibule.policy import Situation
-from vestibule.policy.policy_file import PolicySource
+from vestibule.policy.policy_file import PolicyFile
 from vestibule.processor_adapters.detector_vocabulary import read_vocabulary
 
 NORTH, SOUTH, OTHER = Situation("/reveal", "t-1", "north"), Situation("/reveal", "t-2", "south"), Situation("/reveal")
@@ -47,31 +47,31 @@ def ring(tmp_path: Path) -> KeyRingFile:
 
 
 @pytest.fixture
-def revealing(tmp_path: Path, ring: KeyRingFile, kept: _Kept) -> Revealing:
+def revealing(tmp_path: Path, ring: KeyRingFile, kept: _Kept) -> Detokenizer:
     """Revealing, with two tenants."""
     path = tmp_path / "policy.toml"
     path.write_text('[tenants]\nnorth = "N"\nsouth = "S"')
-    policies = PolicySource(path, read_vocabulary())
+    policies = PolicyFile(path, read_vocabulary())
     engine = AlertEngine("client", {"kept": kept}, lambda *_: None)
-    door: Door = _Reading()  # type: ignore[assignment]
-    return Revealing(door, Tokenizer(ring), policies, engine)
+    screener: Screener = _Reading()  # type: ignore[assignment]
+    return Detokenizer(screener, Tokenizer(ring), policies, engine)
 
 
-async def test_a_value_is_opened_for_its_tenant(revealing: Revealing, ring: KeyRingFile, kept: _Kept) -> None:
+async def test_a_value_is_opened_for_its_tenant(revealing: Detokenizer, ring: KeyRingFile, kept: _Kept) -> None:
     """The alert is raised before, with the reason and without the value; another tenant's token is unknown."""
     token = Tokenizer(ring).tokenize("jane@example.org", "EMAIL_ADDRESS", "N")
     value, alert = await revealing.reveal(token, "ticket 42", NORTH)
     assert ("jane@example.org", AlertType.REVEAL) == (value, alert.type)
     assert "EMAIL_ADDRESS was revealed; reason given: ticket 42" in alert.description
-    for stranger in (SOUTH, OTHER):
+    for unknown_caller in (SOUTH, OTHER):
         with pytest.raises(UnknownToken):
-            await revealing.reveal(token, "ticket 43", stranger)
+            await revealing.reveal(token, "ticket 43", unknown_caller)
     assert [AlertType.REVEAL] * 3 == [alert.type for alert in kept.alerts]
     assert not any("jane" in alert.description for alert in kept.alerts)
 
 
 @pytest.mark.parametrize("token", ["", "<EMAIL_ADDRESS>", "<EMAIL_ADDRESS.v1.00000000.AAAA>", "ключ", "<X" * 1000])
-async def test_what_is_no_token_is_unknown(revealing: Revealing, kept: _Kept, token: str) -> None:
+async def test_what_is_no_token_is_unknown(revealing: Detokenizer, kept: _Kept, token: str) -> None:
     """And the try is alerted, without repeating what was sent."""
     with pytest.raises(UnknownToken):
         await revealing.reveal(token, "ticket 42", NORTH)
@@ -79,7 +79,7 @@ async def test_what_is_no_token_is_unknown(revealing: Revealing, kept: _Kept, to
     assert "A reveal was refused: unknown token; reason given: ticket 42" == alert.description
 
 
-async def test_a_retired_key_is_told(tmp_path: Path, revealing: Revealing, ring: KeyRingFile) -> None:
+async def test_a_retired_key_is_told(tmp_path: Path, revealing: Detokenizer, ring: KeyRingFile) -> None:
     """What a retired key had made cannot be opened any more, and that is said."""
     token = Tokenizer(ring).tokenize("jane@example.org", "EMAIL_ADDRESS", "N")
     old = ring.current().active(Purpose.TOKEN)
@@ -90,7 +90,9 @@ async def test_a_retired_key_is_told(tmp_path: Path, revealing: Revealing, ring:
         await revealing.reveal(token, "ticket 42", NORTH)
 
 
-async def test_a_reason_with_personal_data_opens_nothing(revealing: Revealing, ring: KeyRingFile, kept: _Kept) -> None:
+async def test_a_reason_with_personal_data_opens_nothing(
+    revealing: Detokenizer, ring: KeyRingFile, kept: _Kept
+) -> None:
     """It is refused before anything is opened or kept."""
     token = Tokenizer(ring).tokenize("jane@example.org", "EMAIL_ADDRESS", "N")
     with pytest.raises(PersonalDataFound):

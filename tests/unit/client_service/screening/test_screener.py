@@ -8,20 +8,20 @@ import pytest
 import structlog
 
 from vestibule.alerts import Alert, AlertEngine, AlertType, Severity
-from vestibule.client_service.screening.decision_audit import Ledger
-from vestibule.client_service.screening.screener import Admitted, Door
+from vestibule.client_service.screening.decision_audit import DecisionAudit
+from vestibule.client_service.screening.screener import Screened, Screener
 from vestibule.contracts.errors import PersonalDataFound, ScanImpossible, TooLarge
 from vestibule.contracts.subjects import SubjectSearch
 from vestibule.detection import DetectionSettings, Scanner
 from vestibule.policy import Action, Policy, Situation
 from vestibule.policy.audit.decision_log import DecisionLog, DecisionRecord, read_decisions
 from vestibule.policy.audit.receipts import ReceiptSigner, generate_key, load_keys, verify_receipt
-from vestibule.policy.policy import Beneath
-from vestibule.processor_adapters import Seals, hashed
+from vestibule.policy.policy import FallbackPolicy
+from vestibule.processor_adapters import Pseudonymizer, hashed
 from vestibule.processor_adapters.detector_vocabulary import SECRETS, read_vocabulary
 
 MAIL, CARD, PASSWORD = "anna.schmidt@firma.de", "4111 1111 1111 1111", "password=Tr0ub4dor&3"
-DoorWith = Callable[..., Door]
+ScreenerWith = Callable[..., Screener]
 
 
 class _Kept:
@@ -47,26 +47,26 @@ def kept() -> _Kept:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
+def ledger(tmp_path: Path) -> DecisionAudit:
     """A ledger with a log and a key of its own; its fingerprints say how long a value is."""
     log = DecisionLog(tmp_path / "decisions", 7, lambda *_: None)
-    return Ledger(log, ReceiptSigner(load_keys(generate_key()), "d1"), _length_of, "d1")
+    return DecisionAudit(log, ReceiptSigner(load_keys(generate_key()), "d1"), _length_of, "d1")
 
 
 @pytest.fixture
-def door_with(kept: _Kept, scanner: Scanner, ledger: Ledger, tmp_path: Path) -> DoorWith:
+def screener_with(kept: _Kept, scanner: Scanner, ledger: DecisionAudit, tmp_path: Path) -> ScreenerWith:
     """Return what builds a door with a policy: a default and others for entities, or the text of a file."""
     vocabulary = read_vocabulary()
 
-    def build(default: Action | str, judge: Scanner = scanner, **by_entity: Action) -> Door:
+    def build(default: Action | str, judge: Scanner = scanner, **by_entity: Action) -> Screener:
         engine = AlertEngine("client", {"kept": kept}, lambda *_: None)
         if isinstance(default, Action):
-            policy = Policy.built_in(vocabulary, Beneath(default, by_entity))
+            policy = Policy.built_in(vocabulary, FallbackPolicy(default, by_entity))
         else:
             (tmp_path / "policy.toml").write_text(default)
             policy = Policy.read(tmp_path / "policy.toml", vocabulary)
-        seals = Seals(_length_of, _Tokens())
-        return Door(judge, lambda: policy, engine, ledger, seals, secrets=vocabulary.groups[SECRETS])
+        pseudonymizer = Pseudonymizer(_length_of, _Tokens())
+        return Screener(judge, lambda: policy, engine, ledger, pseudonymizer, secrets=vocabulary.groups[SECRETS])
 
     return build
 
@@ -88,20 +88,20 @@ def _length_of(text: str) -> str:
     return f"{len(text):016x}"
 
 
-async def _check(door: Door, text: str, key: str | None = None) -> Admitted:
-    return await door.admit(Situation("/add", "t-1", "support", key), "value", text)
+async def _check(screener: Screener, text: str, key: str | None = None) -> Screened:
+    return await screener.admit(Situation("/add", "t-1", "support", key), "value", text)
 
 
-async def test_a_clean_text_passes_in_silence(door_with: DoorWith, kept: _Kept) -> None:
+async def test_a_clean_text_passes_in_silence(screener_with: ScreenerWith, kept: _Kept) -> None:
     """Nothing is changed, found or alerted."""
-    checked = await _check(door_with(Action.BLOCK), "hello world", "test1")
+    checked = await _check(screener_with(Action.BLOCK), "hello world", "test1")
     assert ("hello world", [], []) == (checked.text, checked.findings, kept.alerts)
 
 
-async def test_a_blocked_text_is_refused_with_findings_and_alert(door_with: DoorWith, kept: _Kept) -> None:
+async def test_a_blocked_text_is_refused_with_findings_and_alert(screener_with: ScreenerWith, kept: _Kept) -> None:
     """The refusal says what stands where and which alert, and repeats not a character of it."""
     with pytest.raises(PersonalDataFound) as caught:
-        await _check(door_with(Action.BLOCK), f"write to {MAIL}", "test1")
+        await _check(screener_with(Action.BLOCK), f"write to {MAIL}", "test1")
     (alert,) = kept.alerts
     (finding,) = caught.value.extra["findings"]  # type: ignore[attr-defined,misc]
     assert ("EMAIL_ADDRESS", 9, 9 + len(MAIL), "value") == tuple(
@@ -112,87 +112,87 @@ async def test_a_blocked_text_is_refused_with_findings_and_alert(door_with: Door
     assert "firma" not in str(caught.value) + str(caught.value.extra) + str(alert)
 
 
-async def test_a_redacted_text_has_names_in_place_of_findings(door_with: DoorWith, kept: _Kept) -> None:
+async def test_a_redacted_text_has_names_in_place_of_findings(screener_with: ScreenerWith, kept: _Kept) -> None:
     """What goes in is the text with `<ENTITY>` in it; what was found is told, and alerted once."""
-    checked = await _check(door_with(Action.REDACT), f"ö {MAIL} und {MAIL}!")
+    checked = await _check(screener_with(Action.REDACT), f"ö {MAIL} und {MAIL}!")
     assert "ö <EMAIL_ADDRESS> und <EMAIL_ADDRESS>!" == checked.text
     assert 2 == len(checked.findings)
     assert [("EMAIL_ADDRESS",)] == [alert.entities for alert in kept.alerts]
 
 
-async def test_an_alerted_text_passes_as_it_came(door_with: DoorWith, kept: _Kept) -> None:
+async def test_an_alerted_text_passes_as_it_came(screener_with: ScreenerWith, kept: _Kept) -> None:
     """Under `alert` nothing is changed and nothing is silent."""
-    checked = await _check(door_with(Action.ALERT), MAIL)
+    checked = await _check(screener_with(Action.ALERT), MAIL)
     assert (MAIL, 1, 1) == (checked.text, len(checked.findings), len(kept.alerts))
 
 
-async def test_entities_have_actions_of_their_own(door_with: DoorWith, kept: _Kept) -> None:
+async def test_entities_have_actions_of_their_own(screener_with: ScreenerWith, kept: _Kept) -> None:
     """Cards are blocked while addresses are redacted; in one text the block wins."""
-    door = door_with(Action.ALERT, CREDIT_CARD=Action.BLOCK, EMAIL_ADDRESS=Action.REDACT)
-    assert "<EMAIL_ADDRESS>" == (await _check(door, MAIL)).text
+    screener = screener_with(Action.ALERT, CREDIT_CARD=Action.BLOCK, EMAIL_ADDRESS=Action.REDACT)
+    assert "<EMAIL_ADDRESS>" == (await _check(screener, MAIL)).text
     with pytest.raises(PersonalDataFound):
-        await _check(door, f"{MAIL} pays with card {CARD}")
+        await _check(screener, f"{MAIL} pays with card {CARD}")
     assert ["redact", "block"] == ["block" if "refused" in alert.description else "redact" for alert in kept.alerts]
 
 
 @pytest.mark.parametrize("default", [Action.BLOCK, Action.REDACT])
-async def test_a_key_with_a_finding_is_refused(door_with: DoorWith, kept: _Kept, default: Action) -> None:
+async def test_a_key_with_a_finding_is_refused(screener_with: ScreenerWith, kept: _Kept, default: Action) -> None:
     """Where a value would be redacted, a key is refused: two redacted keys could become one."""
     with pytest.raises(PersonalDataFound) as caught:
-        await _check(door_with(default), "hello", MAIL)
+        await _check(screener_with(default), "hello", MAIL)
     assert "The key holds" in caught.value.detail
     assert ["refused" in alert.description for alert in kept.alerts] == [True]
 
 
-async def test_the_key_says_what_a_value_is(door_with: DoorWith) -> None:
+async def test_the_key_says_what_a_value_is(screener_with: ScreenerWith) -> None:
     """A bare secret under the name `password` is found, and under another name it is a word."""
-    door = door_with(Action.BLOCK)
+    screener = screener_with(Action.BLOCK)
     with pytest.raises(PersonalDataFound):
-        await _check(door, "Tr0ub4dor&3x", "db_password")
-    assert "Tr0ub4dor&3x" == (await _check(door, "Tr0ub4dor&3x", "title")).text
+        await _check(screener, "Tr0ub4dor&3x", "db_password")
+    assert "Tr0ub4dor&3x" == (await _check(screener, "Tr0ub4dor&3x", "title")).text
 
 
-async def test_a_secret_is_an_alert_of_its_own_kind(door_with: DoorWith, kept: _Kept) -> None:
+async def test_a_secret_is_an_alert_of_its_own_kind(screener_with: ScreenerWith, kept: _Kept) -> None:
     """People look at leaked secrets sooner than at an address."""
     for text in (PASSWORD, MAIL):
         with pytest.raises(PersonalDataFound):
-            await _check(door_with(Action.BLOCK), text)
+            await _check(screener_with(Action.BLOCK), text)
     assert [AlertType.SECRET, AlertType.PERSONAL_DATA] == [alert.type for alert in kept.alerts]
     assert [Severity.CRITICAL, Severity.WARNING] == [alert.severity for alert in kept.alerts]
 
 
-async def test_an_alert_says_whose_request_it_was(door_with: DoorWith, kept: _Kept) -> None:
+async def test_an_alert_says_whose_request_it_was(screener_with: ScreenerWith, kept: _Kept) -> None:
     """The ids of the request and of the token lead to the log and to the caller."""
     with structlog.contextvars.bound_contextvars(request_id="the-id", token_id="t-1"):
-        await _check(door_with(Action.ALERT), MAIL)
+        await _check(screener_with(Action.ALERT), MAIL)
     (alert,) = kept.alerts
     assert ("the-id", "t-1", f"{len(MAIL):016x}") == (alert.request_id, alert.token_id, alert.fingerprint)
 
 
-async def test_a_text_that_is_too_long_does_not_pass(door_with: DoorWith, kept: _Kept) -> None:
+async def test_a_text_that_is_too_long_does_not_pass(screener_with: ScreenerWith, kept: _Kept) -> None:
     """What the scanner does not take is refused, under any policy."""
     for action in Action:
         with pytest.raises(TooLarge, match="100,000"):
-            await _check(door_with(action), "x" * 100_001)
+            await _check(screener_with(action), "x" * 100_001)
 
 
-async def test_a_text_that_cannot_be_judged_does_not_pass(door_with: DoorWith) -> None:
+async def test_a_text_that_cannot_be_judged_does_not_pass(screener_with: ScreenerWith) -> None:
     """A scan that runs out of time is a refusal, not a pass."""
     hurried = Scanner.from_settings(DetectionSettings(scan_budget_ms=0.000_001))
     with pytest.raises(ScanImpossible):
-        await _check(door_with(Action.ALERT, hurried), f"{MAIL} " * 4_000)
+        await _check(screener_with(Action.ALERT, hurried), f"{MAIL} " * 4_000)
 
 
-async def test_a_large_text_is_checked_like_a_small_one(door_with: DoorWith) -> None:
+async def test_a_large_text_is_checked_like_a_small_one(screener_with: ScreenerWith) -> None:
     """Beyond the size at which another thread scans, offsets and results are the same."""
     text = "word " * 10_000 + MAIL
-    checked = await _check(door_with(Action.REDACT), text)
+    checked = await _check(screener_with(Action.REDACT), text)
     assert "word " * 10_000 + "<EMAIL_ADDRESS>" == checked.text
 
 
-async def test_scanning_alone_has_no_consequence(door_with: DoorWith, kept: _Kept) -> None:
+async def test_scanning_alone_has_no_consequence(screener_with: ScreenerWith, kept: _Kept) -> None:
     """`scan` finds what the door finds, and neither refuses nor alerts."""
-    findings = await door_with(Action.BLOCK).scan(MAIL)
+    findings = await screener_with(Action.BLOCK).scan(MAIL)
     assert (["EMAIL_ADDRESS"], []) == ([finding.entity for finding in findings], kept.alerts)
 
 
@@ -204,30 +204,30 @@ PASSWORD = "hash"
 """
 
 
-async def test_each_finding_gets_its_own_action(door_with: DoorWith, kept: _Kept) -> None:
+async def test_each_finding_gets_its_own_action(screener_with: ScreenerWith, kept: _Kept) -> None:
     """In one text one value is masked, another tokenized and a third hashed; the rest is as it was."""
-    checked = await _check(door_with(POLICY), f"{MAIL} pays with card {CARD}, {PASSWORD}")
+    checked = await _check(screener_with(POLICY), f"{MAIL} pays with card {CARD}, {PASSWORD}")
     assert checked.text.startswith("*" * (len(MAIL) - 4) + "a.de pays")
     assert "pays with card <CREDIT_CARD:default:19>, password=<PASSWORD#" in checked.text
     assert {"mask", "tokenize", "hash"} == {located.judged.action for located in checked.findings}
     assert [Severity.CRITICAL] == [alert.severity for alert in kept.alerts]
 
 
-async def test_a_rule_may_change_how_urgent_an_alert_is(door_with: DoorWith, kept: _Kept) -> None:
+async def test_a_rule_may_change_how_urgent_an_alert_is(screener_with: ScreenerWith, kept: _Kept) -> None:
     """The severity of the alert is what the rule says, not what its type has."""
-    await _check(door_with('[entities]\nEMAIL_ADDRESS = { action = "redact", severity = "info" }'), MAIL)
+    await _check(screener_with('[entities]\nEMAIL_ADDRESS = { action = "redact", severity = "info" }'), MAIL)
     assert [Severity.INFO] == [alert.severity for alert in kept.alerts]
 
 
-async def test_what_is_ignored_is_told_and_not_alerted(door_with: DoorWith, kept: _Kept) -> None:
+async def test_what_is_ignored_is_told_and_not_alerted(screener_with: ScreenerWith, kept: _Kept) -> None:
     """The caller sees what was found; nobody is woken, and nothing is changed."""
-    checked = await _check(door_with(Action.IGNORE), MAIL, MAIL)
+    checked = await _check(screener_with(Action.IGNORE), MAIL, MAIL)
     assert (MAIL, [], 2) == (checked.text, kept.alerts, len(checked.findings))
 
 
-async def test_a_dry_run_lets_in_and_says_what_it_would_have_done(door_with: DoorWith, kept: _Kept) -> None:
+async def test_a_dry_run_lets_in_and_says_what_it_would_have_done(screener_with: ScreenerWith, kept: _Kept) -> None:
     """Nothing is refused or changed, in the key neither; answer, receipt and alert say what would have been."""
-    checked = await _check(door_with("dry_run = true"), MAIL, MAIL)
+    checked = await _check(screener_with("dry_run = true"), MAIL, MAIL)
     assert (MAIL, Action.BLOCK) == (checked.text, checked.would_have)
     assert {("alert", "block")} == {(one["action"], one["would_have"]) for one in map(_shown, checked.findings)}
     assert ["dry run" in alert.description for alert in kept.alerts] == [True]
@@ -238,12 +238,12 @@ def _shown(located: object) -> dict[str, str]:
     return shown
 
 
-async def test_every_decision_has_a_receipt(door_with: DoorWith, ledger: Ledger) -> None:
+async def test_every_decision_has_a_receipt(screener_with: ScreenerWith, ledger: DecisionAudit) -> None:
     """Clean, let in or refused: the receipt says so, is signed, and holds nothing of the text."""
-    door = door_with(Action.BLOCK, EMAIL_ADDRESS=Action.REDACT)
-    clean, redacted = await _check(door, "hello"), await _check(door, MAIL)
+    screener = screener_with(Action.BLOCK, EMAIL_ADDRESS=Action.REDACT)
+    clean, redacted = await _check(screener, "hello"), await _check(screener, MAIL)
     with pytest.raises(PersonalDataFound) as caught:
-        await _check(door, PASSWORD)
+        await _check(screener, PASSWORD)
     receipts = [clean.receipt, redacted.receipt, str(caught.value.extra["receipt"])]
     claims = [verify_receipt(receipt, ledger.signer.public_keys) for receipt in receipts]
     assert [
@@ -256,12 +256,14 @@ async def test_every_decision_has_a_receipt(door_with: DoorWith, ledger: Ledger)
     assert "Tr0ub4dor" not in str(claims)
 
 
-async def test_decisions_are_recorded_without_text(door_with: DoorWith, ledger: Ledger, tmp_path: Path) -> None:
+async def test_decisions_are_recorded_without_text(
+    screener_with: ScreenerWith, ledger: DecisionAudit, tmp_path: Path
+) -> None:
     """A line has kinds, scores, actions and fingerprints; clean requests are counted; the key is not kept."""
-    door = door_with('[[rules]]\nkey_prefixes = ["notes/"]\naction = "redact"')
+    screener = screener_with('[[rules]]\nkey_prefixes = ["notes/"]\naction = "redact"')
     ledger.log.start()
-    await _check(door, MAIL, "notes/a-name")
-    await _check(door, "hello", "notes/18")
+    await _check(screener, MAIL, "notes/a-name")
+    await _check(screener, "hello", "notes/18")
     ledger.log.close()
     record, count = read_decisions(tmp_path / "decisions", datetime.now(UTC) - timedelta(hours=1))
     assert isinstance(record, DecisionRecord)
@@ -279,12 +281,12 @@ async def test_decisions_are_recorded_without_text(door_with: DoorWith, ledger: 
     assert not any(word in file.read_text() for word in (MAIL, "a-name", "hello"))
 
 
-async def test_a_reason_with_personal_data_is_refused(door_with: DoorWith, kept: _Kept) -> None:
+async def test_a_reason_with_personal_data_is_refused(screener_with: ScreenerWith, kept: _Kept) -> None:
     """Whatever the policy says: what people will read may hold none."""
-    door = door_with(Action.IGNORE)
-    await door.refuse_findings("reason", "ticket 4711")
+    screener = screener_with(Action.IGNORE)
+    await screener.refuse_findings("reason", "ticket 4711")
     with pytest.raises(PersonalDataFound, match="The reason holds"):
-        await door.refuse_findings("reason", f"{MAIL} asked for it")
+        await screener.refuse_findings("reason", f"{MAIL} asked for it")
     assert 1 == len(kept.alerts)
 
 
@@ -296,7 +298,7 @@ def test_what_stands_in_place_of_a_value_is_no_finding(scanner: Scanner) -> None
             assert [] == [found for text in (shown, f"my {label} is {shown}.") for found in scanner.scan(text)]
 
 
-async def test_a_hash_is_found_where_a_subject_is_erased(door_with: DoorWith) -> None:
+async def test_a_hash_is_found_where_a_subject_is_erased(screener_with: ScreenerWith) -> None:
     """Whoever looks for the fingerprint of a value finds it in what was stored."""
-    checked = await _check(door_with(Action.HASH), f"write to {MAIL} today")
+    checked = await _check(screener_with(Action.HASH), f"write to {MAIL} today")
     assert SubjectSearch([_length_of(MAIL)]).finds_in(checked.text)

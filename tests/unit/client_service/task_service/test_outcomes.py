@@ -3,18 +3,18 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestibule.client_service.queue.queue_view import ORDER_MARGIN_S, Look
+from vestibule.client_service.queue.queue_view import ORDER_MARGIN_S, QueueSnapshot
 from vestibule.client_service.queue.result_backend import AttemptFailed
 from vestibule.client_service.settings import ClientSettings
-from vestibule.client_service.task_service.outcomes import Steps
+from vestibule.client_service.task_service.outcomes import LedgerSteps
 from vestibule.contracts.tasks import Priority, TaskState
 
 SETTINGS = ClientSettings(task_max_attempts=3, task_retry_first_s=1, task_retry_longest_s=300)
 NOWHERE = dict.fromkeys(Priority)
 
 
-def steps() -> Steps:
-    return Steps(SETTINGS, sealer=None)  # type: ignore[arg-type] - nothing is sealed or opened here
+def steps() -> LedgerSteps:
+    return LedgerSteps(SETTINGS, cipher=None)  # type: ignore[arg-type] - nothing is sealed or opened here
 
 
 @given(st.integers(1, 200))
@@ -37,7 +37,7 @@ def test_a_message_is_lost_when_it_is_nowhere() -> None:
     """Not with a worker, no result, and all that wait were sent later."""
 
     def is_lost(oldest: float | None = None, at: frozenset[str] = frozenset(), **results: bytes) -> bool:
-        return Look(results, at, {**NOWHERE, Priority.NORMAL: oldest}).is_lost("a", Priority.NORMAL, 100.0)
+        return QueueSnapshot(results, at, {**NOWHERE, Priority.NORMAL: oldest}).is_lost("a", Priority.NORMAL, 100.0)
 
     assert is_lost()
     assert is_lost(oldest=100.1 + ORDER_MARGIN_S)

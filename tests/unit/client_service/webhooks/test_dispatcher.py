@@ -9,23 +9,23 @@ import pytest
 
 from vestibule.alerts import Alert, AlertEngine
 from vestibule.client_service.webhooks import repository
-from vestibule.client_service.webhooks.dispatcher import CallbackPostman
-from vestibule.client_service.webhooks.repository import CallbackBook
-from vestibule.client_service.webhooks.rules import CallbackRules
+from vestibule.client_service.webhooks.dispatcher import WebhookDispatcher
+from vestibule.client_service.webhooks.repository import WebhookRepository
+from vestibule.client_service.webhooks.rules import WebhookRules
 from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import Deleted, Entry, KeyPage, Pair, Written
 from vestibule.contracts.errors import InvalidInput
 from vestibule.contracts.task_ledger import LedgerTask
 from vestibule.contracts.tasks import Priority, TaskState
-from vestibule.database_client.entries import DatabaseGateway
-from vestibule.database_client.tasks import TaskLedgerGateway
+from vestibule.database_client.entries import EntryClient
+from vestibule.database_client.tasks import TaskLedgerClient
 from vestibule.database_service.entries.stores.memory import MemoryStore
-from vestibule.egress.guard import DeliveryFailed, OutgoingGuard
+from vestibule.egress.guard import DeliveryFailed, EgressGuard
 
 URL = "https://hooks.example.org/path"
 
 
-class DatabaseNearby(DatabaseGateway):
+class DatabaseNearby(EntryClient):
     """The way to a store in this process."""
 
     def __init__(self, store: MemoryStore) -> None:
@@ -45,7 +45,7 @@ class DatabaseNearby(DatabaseGateway):
         return Deleted(key=key, deleted=await self._store.delete(key, condition=condition))
 
 
-class LedgerNearby(TaskLedgerGateway):
+class LedgerNearby(TaskLedgerClient):
     """A ledger that knows one task."""
 
     def __init__(self, state: TaskState | None) -> None:
@@ -66,7 +66,7 @@ class LedgerNearby(TaskLedgerGateway):
         )
 
 
-class Hook(OutgoingGuard):
+class Hook(EgressGuard):
     """Takes what is posted, or does not."""
 
     posted: list[tuple[str, bytes, Mapping[str, str]]]
@@ -97,68 +97,68 @@ class Place:
         self.hook = Hook(frozenset({"https"}), frozenset(), False, 1)
         object.__setattr__(self.hook, "posted", [])
         self.kept, self.outcomes = Kept(), list[str]()
-        self.rules = CallbackRules("secret", self.hook, give_up_after_s)
-        self.doors = [self._door() for _ in range(2)]
+        self.rules = WebhookRules("secret", self.hook, give_up_after_s)
+        self.screeners = [self._screener() for _ in range(2)]
 
-    def _door(self) -> CallbackPostman:
+    def _screener(self) -> WebhookDispatcher:
         alerts = AlertEngine("client", {"kept": self.kept}, lambda *_: None)
-        book = CallbackBook(DatabaseNearby(self.store))
-        return CallbackPostman(book, self.ledger, self.rules, alerts, self.outcomes.append)
+        repository = WebhookRepository(DatabaseNearby(self.store))
+        return WebhookDispatcher(repository, self.ledger, self.rules, alerts, self.outcomes.append)
 
-    async def owe(self) -> None:
-        await CallbackBook(DatabaseNearby(self.store)).add("0" * 36, "default", URL, -repository.FIRST_LOOK_S)
+    async def add_webhook(self) -> None:
+        await WebhookRepository(DatabaseNearby(self.store)).add("0" * 36, "default", URL, -repository.FIRST_LOOK_S)
 
-    async def owed(self) -> int:
+    async def pending(self) -> int:
         return len((await self.store.keys("callback/", 10, None)).keys)
 
 
 async def test_of_several_doors_one_tells() -> None:
     """Both look at the same time; one post, without the result, and nothing is owed then."""
     place = Place(TaskState.SUCCEEDED)
-    await place.owe()
-    await asyncio.gather(*(door.look() for door in place.doors))
+    await place.add_webhook()
+    await asyncio.gather(*(screener.look() for screener in place.screeners))
     ((url, body, headers),) = place.hook.posted
     assert (URL, "0" * 36, True) == (url, headers["Idempotency-Key"], b'"state": "succeeded"' in body)
     assert b"SEALED AWAY" not in body
-    assert (["delivered"], 0) == (place.outcomes, await place.owed())
+    assert (["delivered"], 0) == (place.outcomes, await place.pending())
 
 
 async def test_a_task_that_goes_on_is_waited_for() -> None:
     """Nothing is told before the end, and it is not looked at again at once."""
     place = Place(TaskState.RUNNING)
-    await place.owe()
-    await place.doors[0].look()
+    await place.add_webhook()
+    await place.screeners[0].look()
     place.ledger.state = TaskState.FAILED
-    await place.doors[0].look()
-    assert ([], 1) == (place.hook.posted, await place.owed())
+    await place.screeners[0].look()
+    assert ([], 1) == (place.hook.posted, await place.pending())
 
 
 async def test_what_is_not_taken_is_owed_until_it_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """A refused callback stays, later; when its time is over it is given up, with an alert."""
     place = Place(TaskState.DEAD)
     monkeypatch.setattr(Hook, "takes", False)
-    await place.owe()
-    await place.doors[0].look()
-    await place.doors[1].look()
-    assert (["failed"], 1, 1) == (place.outcomes, len(place.hook.posted), await place.owed())
+    await place.add_webhook()
+    await place.screeners[0].look()
+    await place.screeners[1].look()
+    assert (["failed"], 1, 1) == (place.outcomes, len(place.hook.posted), await place.pending())
 
     late = Place(TaskState.DEAD, give_up_after_s=0)
-    await late.owe()
-    await late.doors[0].look()
-    assert (["given_up"], 0) == (late.outcomes, await late.owed())
+    await late.add_webhook()
+    await late.screeners[0].look()
+    assert (["given_up"], 0) == (late.outcomes, await late.pending())
     assert ["DeliveryFailing"] == [alert.type.value for alert in late.kept.alerts]
 
 
 async def test_a_callback_without_its_task_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not at once, since the task may be recorded a moment later."""
     place = Place(None)
-    await place.owe()
-    await place.doors[0].look()
-    assert 1 == await place.owed()
+    await place.add_webhook()
+    await place.screeners[0].look()
+    assert 1 == await place.pending()
     monkeypatch.setattr("vestibule.client_service.webhooks.dispatcher.ORPHAN_AFTER_S", -1)
-    await place.owe()
-    await place.doors[1].look()
-    assert ([], 0) == (place.hook.posted, await place.owed())
+    await place.add_webhook()
+    await place.screeners[1].look()
+    assert ([], 0) == (place.hook.posted, await place.pending())
 
 
 @pytest.mark.parametrize(

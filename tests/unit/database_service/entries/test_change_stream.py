@@ -13,12 +13,12 @@ import pytest
 
 from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.identity import Principal
-from vestibule.database_service.entries.change_stream import WatchDesk
-from vestibule.database_service.entries.encrypted_store import REALM, SealedStore
+from vestibule.database_service.entries.change_stream import ChangeStream
+from vestibule.database_service.entries.encrypted_store import REALM, EncryptedStore
 from vestibule.database_service.entries.stores.memory import MemoryStore
-from vestibule.database_service.entries.tenant_view import TenantSpace
-from vestibule.database_service.maintenance.erase_entries import SubjectWalk
-from vestibule.encryption import KeyRingFile, Sealer, create_key_ring
+from vestibule.database_service.entries.tenant_view import TenantView
+from vestibule.database_service.maintenance.erase_entries import EntryErasure
+from vestibule.encryption import Cipher, KeyRingFile, create_key_ring
 
 PATIENT_S = 30
 
@@ -59,23 +59,23 @@ def _parse(block: str) -> Event:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> SealedStore:
+def store(tmp_path: Path) -> EncryptedStore:
     """A store as the service uses it."""
     create_key_ring(tmp_path / "keyring.json")
-    return SealedStore(MemoryStore(3), Sealer(KeyRingFile(tmp_path / "keyring.json"), REALM))
+    return EncryptedStore(MemoryStore(3), Cipher(KeyRingFile(tmp_path / "keyring.json"), REALM))
 
 
 @pytest.fixture
-def space(store: SealedStore) -> TenantSpace:
+def space(store: EncryptedStore) -> TenantView:
     """What the first tenant sees of it."""
-    return TenantSpace(store, Principal("north", "t1"))
+    return TenantView(store, Principal("north", "t1"))
 
 
-async def _open(space: TenantSpace, prefix: str = "", after: str | None = None, **options: Any) -> Stream:
-    return Stream(await WatchDesk(**options).watch(space, prefix, after))
+async def _open(space: TenantView, prefix: str = "", after: str | None = None, **options: Any) -> Stream:
+    return Stream(await ChangeStream(**options).watch(space, prefix, after))
 
 
-async def test_a_watcher_learns_what_happens(space: TenantSpace) -> None:
+async def test_a_watcher_learns_what_happens(space: TenantView) -> None:
     """Writes, deletes and expiries of the prefix come in order, with key and version, and without a value."""
     stream = await _open(space, "a")
     assert "" == (await stream.next()).kind
@@ -89,7 +89,7 @@ async def test_a_watcher_learns_what_happens(space: TenantSpace) -> None:
     await stream.close()
 
 
-async def test_a_watcher_goes_on_where_it_was(space: TenantSpace) -> None:
+async def test_a_watcher_goes_on_where_it_was(space: TenantView) -> None:
     """With the id of any event, or of a sign of life, what happened since is told, and nothing twice."""
     stream = await _open(space)
     seen = [await stream.next()]
@@ -104,7 +104,7 @@ async def test_a_watcher_goes_on_where_it_was(space: TenantSpace) -> None:
         await again.close()
 
 
-async def test_a_quiet_stream_gives_signs_of_life(space: TenantSpace) -> None:
+async def test_a_quiet_stream_gives_signs_of_life(space: TenantView) -> None:
     """Where nothing happens the connection is kept by comments, and the stream ends in time."""
     stream = await _open(space, heartbeat_s=0.02, longest_s=1)
     events = [await stream.next()]
@@ -116,7 +116,7 @@ async def test_a_quiet_stream_gives_signs_of_life(space: TenantSpace) -> None:
 
 
 @pytest.mark.parametrize("position", ["", "x", "MTIz", "é", "A" * 512])
-async def test_a_position_that_is_none_begins_anew(space: TenantSpace, position: str) -> None:
+async def test_a_position_that_is_none_begins_anew(space: TenantView, position: str) -> None:
     """What nobody gave out is answered by `reset`, and then by what happens."""
     stream = await _open(space, after=position)
     assert ("reset", {}) == ((event := await stream.next()).kind, event.data)
@@ -125,7 +125,7 @@ async def test_a_position_that_is_none_begins_anew(space: TenantSpace, position:
     await stream.close()
 
 
-async def test_a_past_that_is_gone_begins_anew(space: TenantSpace, store: SealedStore) -> None:
+async def test_a_past_that_is_gone_begins_anew(space: TenantView, store: EncryptedStore) -> None:
     """A watcher that was away for too long is told so, and so is one from whom a purge took what came next."""
     stream = await _open(space)
     before = (await stream.next()).id
@@ -139,9 +139,9 @@ async def test_a_past_that_is_gone_begins_anew(space: TenantSpace, store: Sealed
     await stream.close()
 
 
-async def test_another_tenant_learns_nothing(space: TenantSpace, store: SealedStore) -> None:
+async def test_another_tenant_learns_nothing(space: TenantView, store: EncryptedStore) -> None:
     """Neither events nor positions tell a tenant what, or how much, happens in the space of another."""
-    other = TenantSpace(store, Principal("north-east"))
+    other = TenantView(store, Principal("north-east"))
     stream = await _open(other, heartbeat_s=0.05)
     first = (await stream.next()).id
     for number in range(20):
@@ -156,9 +156,9 @@ async def test_another_tenant_learns_nothing(space: TenantSpace, store: SealedSt
     await stream.close()
 
 
-async def test_there_is_an_end_to_watchers(space: TenantSpace) -> None:
+async def test_there_is_an_end_to_watchers(space: TenantView) -> None:
     """One more than may watch is told to come later; when one goes, there is room."""
-    desk = WatchDesk(max_watchers=1)
+    desk = ChangeStream(max_watchers=1)
     stream = Stream(await desk.watch(space, "", None))
     await stream.next()
     with pytest.raises(Unavailable):
@@ -169,7 +169,7 @@ async def test_there_is_an_end_to_watchers(space: TenantSpace) -> None:
     await again.close()
 
 
-async def test_a_slow_watcher_misses_nothing(space: TenantSpace) -> None:
+async def test_a_slow_watcher_misses_nothing(space: TenantView) -> None:
     """One that takes nothing for a while holds nobody up, and learns the last of every key."""
     stream = await _open(space)
     await stream.next()
@@ -180,10 +180,10 @@ async def test_a_slow_watcher_misses_nothing(space: TenantSpace) -> None:
     await stream.close()
 
 
-async def test_a_subject_is_erased_from_the_past(space: TenantSpace) -> None:
+async def test_a_subject_is_erased_from_the_past(space: TenantView) -> None:
     """An earlier version that holds the subject goes; the entry stays where it does not hold it any more."""
     await space.write("a", "write to jane@example.org")
     await space.write("a", "write to nobody")
-    page = await SubjectWalk(space).erase(["jane@example.org"], 10, None)
+    page = await EntryErasure(space).erase(["jane@example.org"], 10, None)
     assert (1, 1) == (page.examined, page.erased)
     assert ["write to nobody"] == [revision.value for revision in await space.history("a")]

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from servers.stores import with_server
 from vestibule.contracts.entries import Entry
 from vestibule.contracts.errors import Unavailable
-from vestibule.contracts.reencryption import SealPage
+from vestibule.contracts.reencryption import ReencryptionPage
 from vestibule.database_service.entries import stores
-from vestibule.database_service.entries.encrypted_store import REALM, SealedStore
+from vestibule.database_service.entries.encrypted_store import REALM, EncryptedStore
 from vestibule.database_service.entries.store import Store, StoreKind
 from vestibule.database_service.entries.stores.memory import MemoryStore
-from vestibule.database_service.maintenance.reencrypt_entries import SealWalk
+from vestibule.database_service.maintenance.reencrypt_entries import EntryReencryption
 from vestibule.database_service.settings import DatabaseSettings
-from vestibule.encryption import KeyRingFile, Purpose, Sealer, add_key, create_key_ring, retire_key
+from vestibule.encryption import Cipher, KeyRingFile, Purpose, add_key, create_key_ring, retire_key
 from vestibule.runtime.plugins import discover
 
 MARKER = "Zq7MARKERx9 🔑"
@@ -41,10 +41,10 @@ def _ring(folder: Path) -> KeyRingFile:
 
 
 @asynccontextmanager
-async def _sealed(kind: StoreKind, folder: Path) -> AsyncIterator[tuple[SealedStore, Store, KeyRingFile]]:
+async def _encrypted(kind: StoreKind, folder: Path) -> AsyncIterator[tuple[EncryptedStore, Store, KeyRingFile]]:
     inner = kind.build(DatabaseSettings(data_dir=folder, database_url=f"{kind.scheme}:"))
     ring = _ring(folder)
-    async with SealedStore(inner, Sealer(ring, REALM)) as store:
+    async with EncryptedStore(inner, Cipher(ring, REALM)) as store:
         yield store, inner, ring
 
 
@@ -52,14 +52,14 @@ def _files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.glob("vestibule.db*")}
 
 
-async def _walk(walk: SealWalk, step: str, limit: int = 10) -> SealPage:
+async def _walk(walk: EntryReencryption, step: str, limit: int = 10) -> ReencryptionPage:
     """Return what all pages say together."""
-    total, cursor = SealPage(), None
+    total, cursor = ReencryptionPage(), None
     while True:
-        page: SealPage = await getattr(walk, step)(limit, cursor)
+        page: ReencryptionPage = await getattr(walk, step)(limit, cursor)
         for key_id, count in page.by_key.items():
             total.by_key[key_id] = total.by_key.get(key_id, 0) + count
-        total.resealed += page.resealed
+        total.reencrypted += page.reencrypted
         total.not_opened += page.not_opened
         cursor = page.cursor
         if cursor is None:
@@ -91,7 +91,7 @@ async def test_any_value_comes_back_from_a_slow_store(
 
 
 async def _check_value(kind: StoreKind, folder: Path, key: str, value: str) -> None:
-    async with _sealed(kind, folder) as (store, inner, _):
+    async with _encrypted(kind, folder) as (store, inner, _):
         assert [1, 2] == [await store.write(key, "before"), await store.write(key, value)]
         assert Entry(key=key, value=value, version=2) == await store.read(key)
         kept = await inner.read(key)
@@ -104,7 +104,7 @@ async def _check_value(kind: StoreKind, folder: Path, key: str, value: str) -> N
 
 async def test_no_file_of_the_database_holds_a_value(tmp_path: Path) -> None:
     """Neither the file nor its write-ahead log, while it is open and after, holds a value that was ever written."""
-    async with _sealed(KINDS["sqlite"], tmp_path) as (store, _, _):
+    async with _encrypted(KINDS["sqlite"], tmp_path) as (store, _, _):
         for number in range(50):
             await store.write("key", f"{MARKER} {number}" * 20)
         await store.write("other", MARKER)
@@ -120,7 +120,7 @@ async def test_no_file_of_the_database_holds_a_value(tmp_path: Path) -> None:
 
 async def test_values_that_are_swapped_in_the_file_do_not_open(tmp_path: Path) -> None:
     """Who can write the file cannot give one key the value of another; the refusal says nothing of either."""
-    async with _sealed(KINDS["sqlite"], tmp_path) as (store, _, _):
+    async with _encrypted(KINDS["sqlite"], tmp_path) as (store, _, _):
         await store.write("alice", "one")
         await store.write("bob", "two")
         other = sqlite3.connect(tmp_path / "vestibule.db", isolation_level=None)
@@ -136,17 +136,17 @@ async def test_values_that_are_swapped_in_the_file_do_not_open(tmp_path: Path) -
 async def test_what_was_not_sealed_is_not_shown(tmp_path: Path, kept: str) -> None:
     """A value that somebody put into the file by hand is no value."""
     inner = MemoryStore()
-    store = SealedStore(inner, Sealer(_ring(tmp_path), REALM))
+    store = EncryptedStore(inner, Cipher(_ring(tmp_path), REALM))
     await inner.write("key", kept)
     with pytest.raises(Unavailable):
         await store.read("key")
-    assert 1 == len((await _walk(SealWalk(store), "check")).not_opened)
+    assert 1 == len((await _walk(EntryReencryption(store), "check")).not_opened)
 
 
 @every_kind
 async def test_renewing_leaves_every_value_and_version(kind: StoreKind, tmp_path: Path) -> None:
     """After a rotation old values open; after renewing all are sealed with the new key, and the old one may go."""
-    async with _sealed(kind, tmp_path) as (store, _, ring):
+    async with _encrypted(kind, tmp_path) as (store, _, ring):
         before = ring.current().active(Purpose.DATA).id
         for number in range(95):
             await store.write(f"k{number}", str(number))
@@ -154,13 +154,13 @@ async def test_renewing_leaves_every_value_and_version(kind: StoreKind, tmp_path
         key = add_key(tmp_path / "keys" / "keyring.json", Purpose.DATA)
         ring.reload()
         await store.write("k1", "after")
-        walk = SealWalk(store)
+        walk = EntryReencryption(store)
         # Two of the 95 were written twice; what they were before is kept as well, where a store has a history.
         earlier = len((await store.history("k0"))[1:] + (await store.history("k1"))[1:])
         assert {before: 94 + earlier, key.id: 1} == (await _walk(walk, "check")).by_key
-        assert 94 + earlier == (await _walk(walk, "renew")).resealed
-        assert 0 == (await _walk(walk, "renew")).resealed
-        assert SealPage(by_key={key.id: 95 + earlier}) == await _walk(walk, "check")
+        assert 94 + earlier == (await _walk(walk, "renew")).reencrypted
+        assert 0 == (await _walk(walk, "renew")).reencrypted
+        assert ReencryptionPage(by_key={key.id: 95 + earlier}) == await _walk(walk, "check")
         retire_key(tmp_path / "keys" / "keyring.json", before)
         ring.reload()
         assert Entry(key="k0", value="second", version=2) == await store.read("k0")
@@ -172,12 +172,12 @@ async def test_renewing_leaves_every_value_and_version(kind: StoreKind, tmp_path
 @every_kind
 async def test_renewing_loses_no_write(kind: StoreKind, tmp_path: Path) -> None:
     """A value that is written while its seal is renewed stands, and so does its version."""
-    async with _sealed(kind, tmp_path) as (store, _, ring):
+    async with _encrypted(kind, tmp_path) as (store, _, ring):
         for number in range(50):
             await store.write(f"k{number}", "before")
         add_key(tmp_path / "keys" / "keyring.json", Purpose.DATA)
         ring.reload()
-        walk = SealWalk(store)
+        walk = EntryReencryption(store)
         await asyncio.gather(
             _walk(walk, "renew", limit=50), *(store.write(f"k{number}", "after") for number in range(50))
         )
@@ -188,11 +188,11 @@ async def test_renewing_loses_no_write(kind: StoreKind, tmp_path: Path) -> None:
 async def test_a_value_whose_key_is_gone_is_told(tmp_path: Path) -> None:
     """With another ring nothing opens, and the walk says why, without ending."""
     inner = MemoryStore()
-    await SealedStore(inner, Sealer(_ring(tmp_path / "one"), REALM)).write("a", MARKER)
-    other = SealedStore(inner, Sealer(_ring(tmp_path / "two"), REALM))
+    await EncryptedStore(inner, Cipher(_ring(tmp_path / "one"), REALM)).write("a", MARKER)
+    other = EncryptedStore(inner, Cipher(_ring(tmp_path / "two"), REALM))
     await other.write("b", MARKER)
-    page = await _walk(SealWalk(other), "check")
+    page = await _walk(EntryReencryption(other), "check")
     assert [1] == list(page.by_key.values())
     assert 1 == len(page.not_opened)
     assert page.not_opened[0].startswith("the ring has no data key")
-    assert page.not_opened == (await _walk(SealWalk(other), "renew")).not_opened
+    assert page.not_opened == (await _walk(EntryReencryption(other), "renew")).not_opened

@@ -11,12 +11,12 @@ from vestibule.contracts.conditions import Condition
 from vestibule.contracts.entries import Written
 from vestibule.contracts.errors import PreconditionFailed
 from vestibule.contracts.identity import Principal
-from vestibule.database_service.entries.encrypted_store import REALM, SealedStore
+from vestibule.database_service.entries.encrypted_store import REALM, EncryptedStore
 from vestibule.database_service.entries.store import Write
 from vestibule.database_service.entries.stores.memory import MemoryStore
-from vestibule.database_service.entries.tenant_view import TenantSpace
-from vestibule.database_service.maintenance.erase_entries import SubjectWalk
-from vestibule.encryption import CannotOpen, KeyRingFile, Sealer, create_key_ring
+from vestibule.database_service.entries.tenant_view import TenantView
+from vestibule.database_service.maintenance.erase_entries import EntryErasure
+from vestibule.encryption import Cipher, DecryptionFailed, KeyRingFile, create_key_ring
 
 ABSENT = Condition.of_version(0)
 
@@ -35,7 +35,7 @@ async def test_every_tenant_has_a_store_of_its_own(
     store = MemoryStore()
     alone = {tenant: MemoryStore() for tenant, _, _ in some}
     for number, (tenant, action, key) in enumerate(some):
-        shared, own = TenantSpace(store, Principal(tenant)), alone[tenant]
+        shared, own = TenantView(store, Principal(tenant)), alone[tenant]
         match action:
             case "write":
                 assert await own.write(key, str(number)) == await shared.write(key, str(number))
@@ -45,7 +45,7 @@ async def test_every_tenant_has_a_store_of_its_own(
                 batch = [Write(key, str(number)), Write(f"{key}2", str(number))]
                 assert await own.write_many(batch) == await shared.write_many(batch)
     for tenant, own in alone.items():
-        shared = TenantSpace(store, Principal(tenant))
+        shared = TenantView(store, Principal(tenant))
         assert await own.keys(prefix, limit, cursor) == await shared.keys(prefix, limit, cursor)
         asked = [key for _, _, key in some]
         assert await own.read_many(asked) == await shared.read_many(asked)
@@ -54,8 +54,8 @@ async def test_every_tenant_has_a_store_of_its_own(
 async def test_a_condition_tells_nothing_of_others() -> None:
     """What another tenant has under the same key neither allows nor forbids, and its version is not told."""
     store = MemoryStore()
-    await TenantSpace(store, Principal("a")).write("k", "x")
-    other = TenantSpace(store, Principal("b"))
+    await TenantView(store, Principal("a")).write("k", "x")
+    other = TenantView(store, Principal("b"))
     with pytest.raises(PreconditionFailed) as caught:
         await other.write("k", "y", condition=Condition.of_version(1))
     assert {"current_version": None} == caught.value.extra
@@ -67,7 +67,7 @@ async def test_a_condition_tells_nothing_of_others() -> None:
 async def test_an_operation_writes_once() -> None:
     """Repeated, it is answered as the first time, whatever was written, deleted or expected since."""
     store = MemoryStore()
-    space = TenantSpace(store, Principal("a"))
+    space = TenantView(store, Principal("a"))
     ends = datetime(2101, 1, 1, tzinfo=UTC)
     write = Write("k", "x", ends, ABSENT)
     first = await space.write_once(write, "operation-1")
@@ -82,7 +82,7 @@ async def test_an_operation_writes_once() -> None:
 
 async def test_an_operation_that_was_refused_is_not_known() -> None:
     """Its condition is told without a word of notes, and it may be written later."""
-    space = TenantSpace(MemoryStore(), Principal("a"))
+    space = TenantView(MemoryStore(), Principal("a"))
     await space.write("k", "x")
     with pytest.raises(PreconditionFailed) as caught:
         await space.write_once(Write("k", "y", condition=ABSENT), "operation")
@@ -94,7 +94,7 @@ async def test_an_operation_that_was_refused_is_not_known() -> None:
 async def test_operations_of_tenants_do_not_meet() -> None:
     """Under one name each tenant has an operation of its own, and what is remembered is in no tenant's space."""
     store = MemoryStore()
-    spaces = [TenantSpace(store, Principal(tenant)) for tenant in ("a", "aa")]
+    spaces = [TenantView(store, Principal(tenant)) for tenant in ("a", "aa")]
     for space in spaces:
         await space.write("k", "x")
         assert 2 == (await space.write_once(Write("k", "y"), "operation")).version
@@ -104,10 +104,10 @@ async def test_operations_of_tenants_do_not_meet() -> None:
 async def test_erasing_stays_within_the_tenant() -> None:
     """A subject is erased from what its tenant keeps; another's entries are neither opened nor counted."""
     store = MemoryStore()
-    spaces = [TenantSpace(store, Principal(tenant)) for tenant in ("a", "aa")]
+    spaces = [TenantView(store, Principal(tenant)) for tenant in ("a", "aa")]
     for space in spaces:
         await space.write("k", "write to jane@example.org")
-    page = await SubjectWalk(spaces[0]).erase(["jane@example.org"], 100, None)
+    page = await EntryErasure(spaces[0]).erase(["jane@example.org"], 100, None)
     assert (1, 1) == (page.examined, page.erased)
     assert [None, "write to jane@example.org"] == [
         entry and entry.value for entry in [await space.read("k") for space in spaces]
@@ -117,10 +117,10 @@ async def test_erasing_stays_within_the_tenant() -> None:
 async def test_an_erasure_that_takes_long_goes_on_with_the_next_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """A page whose time is over ends where it is, and the pages together leave out nothing."""
     monkeypatch.setattr("vestibule.database_service.maintenance.erase_entries.PAGE_S", 0)
-    space = TenantSpace(MemoryStore(), Principal("a"))
+    space = TenantView(MemoryStore(), Principal("a"))
     for number in range(3):
         await space.write(f"k{number}", "write to jane@example.org")
-    walk, cursor, pages = SubjectWalk(space), None, []
+    walk, cursor, pages = EntryErasure(space), None, []
     while not pages or cursor is not None:
         pages.append(await walk.erase(["jane@example.org"], 100, cursor))
         cursor = pages[-1].cursor
@@ -131,16 +131,16 @@ async def test_a_value_opens_in_its_tenant_alone(tmp_path: Path) -> None:
     """A sealed value that somebody moves in the store under the same key of another tenant does not open."""
     create_key_ring(tmp_path / "ring.json")
     beneath = MemoryStore()
-    sealed = SealedStore(beneath, Sealer(KeyRingFile(tmp_path / "ring.json"), REALM))
+    encrypted = EncryptedStore(beneath, Cipher(KeyRingFile(tmp_path / "ring.json"), REALM))
     places = ["default/a/k", "a/a/k", "a/k", "b/k", "\0a/k"]
     for place in places:
-        await sealed.write(place, "x")
+        await encrypted.write(place, "x")
         kept = await beneath.read(place)
         assert kept is not None
         for other in places:
             await beneath.write(other, kept.value)
             if other == place:
-                assert await sealed.check_seals(other)
+                assert await encrypted.check_encryption(other)
             else:
-                with pytest.raises(CannotOpen):
-                    await sealed.check_seals(other)
+                with pytest.raises(DecryptionFailed):
+                    await encrypted.check_encryption(other)

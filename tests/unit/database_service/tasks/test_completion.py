@@ -15,7 +15,7 @@ from vestibule.contracts.task_ledger import NewTask, TaskChange, WriteBack
 from vestibule.contracts.tasks import TaskState
 from vestibule.database_service.entries import stores
 from vestibule.database_service.entries.store import Store, Write
-from vestibule.database_service.entries.tenant_view import TenantSpace
+from vestibule.database_service.entries.tenant_view import TenantView
 from vestibule.database_service.main import build_task_ledger
 from vestibule.database_service.settings import DatabaseSettings
 from vestibule.database_service.tasks.completion import TaskCompletion
@@ -69,7 +69,7 @@ async def test_a_result_is_written_and_the_task_done(store: Store, ledger: TaskL
     """Under the tenant's key, in the name of the token that asked."""
     task_id = await _accepted(ledger)
     assert [True] == await TaskCompletion(store, ledger).change([_step(task_id)])
-    own = TenantSpace(store, Principal("t1"))
+    own = TenantView(store, Principal("t1"))
     written = await own.read("result")
     (task,) = await ledger.find([task_id])
     assert written is not None
@@ -92,7 +92,7 @@ async def test_a_step_that_is_repeated_writes_nothing_again(store: Store, ledger
 
     with pytest.raises(Unavailable):
         await TaskCompletion(store, Failing()).change([_step(task_id)])  # type: ignore[arg-type]
-    own = TenantSpace(store, Principal("t1"))
+    own = TenantView(store, Principal("t1"))
     assert 2 == await own.write("result", "somebody else's")
     assert [True] == await TaskCompletion(store, ledger).change([_step(task_id)])
     assert [False] == await TaskCompletion(store, ledger).change([_step(task_id)])
@@ -107,14 +107,14 @@ async def test_a_task_that_was_cancelled_writes_nothing(store: Store, ledger: Ta
     completion = TaskCompletion(store, ledger)
     assert [True] == await completion.change([_step(task_id, TaskState.CANCELLED)])
     assert [False] == await completion.change([_step(task_id)])
-    assert await TenantSpace(store, Principal("t1")).read("result") is None
+    assert await TenantView(store, Principal("t1")).read("result") is None
 
 
 async def test_another_tenants_key_is_never_written(store: Store, ledger: TaskLedger) -> None:
     """Nor for a task that is not there."""
     completion = TaskCompletion(store, ledger)
     await completion.change([_step(await _accepted(ledger), tenant="t2"), _step(str(uuid4()), tenant="t2")])
-    assert await TenantSpace(store, Principal("t2")).read("result") is None
+    assert await TenantView(store, Principal("t2")).read("result") is None
 
 
 @pytest.mark.parametrize("store", ["memory"], indirect=True)

@@ -7,11 +7,11 @@ import pytest
 
 from vestibule.contracts.task_ledger import NewTask
 from vestibule.contracts.work import WorkOrigin, WorkTerms
-from vestibule.database_service.maintenance.task_maintenance import AT_ONCE, TaskWalk
-from vestibule.database_service.tasks.encrypted_ledger import REALM, SealedTaskLedger, TaskWork
-from vestibule.database_service.tasks.ledger import Kept
+from vestibule.database_service.maintenance.task_maintenance import AT_ONCE, TaskMaintenance
+from vestibule.database_service.tasks.encrypted_ledger import REALM, EncryptedTaskLedger, TaskWork
+from vestibule.database_service.tasks.ledger import StoredTask
 from vestibule.database_service.tasks.ledgers.memory import MemoryTaskLedger
-from vestibule.encryption import CannotOpen, KeyRingFile, Purpose, Sealer, add_key, create_key_ring
+from vestibule.encryption import Cipher, DecryptionFailed, KeyRingFile, Purpose, add_key, create_key_ring
 
 TERMS = WorkTerms(
     options={"pointer": "/hidden-option"}, write_to="a key", origin=WorkOrigin(tenant="t1", token_name="somebody")
@@ -33,9 +33,9 @@ def inner() -> MemoryTaskLedger:
 
 
 @pytest.fixture
-def ledger(inner: MemoryTaskLedger, ring_path: Path) -> SealedTaskLedger:
+def ledger(inner: MemoryTaskLedger, ring_path: Path) -> EncryptedTaskLedger:
     """A ledger over it."""
-    return SealedTaskLedger(inner, Sealer(KeyRingFile(ring_path), REALM))
+    return EncryptedTaskLedger(inner, Cipher(KeyRingFile(ring_path), REALM))
 
 
 def _task(task_id: str, terms: WorkTerms | None) -> NewTask:
@@ -50,12 +50,12 @@ def _task(task_id: str, terms: WorkTerms | None) -> NewTask:
     )
 
 
-async def _kept(inner: MemoryTaskLedger) -> list[Kept]:
+async def _kept(inner: MemoryTaskLedger) -> list[StoredTask]:
     return (await inner.read_kept(10, None))[0]
 
 
 async def test_a_task_comes_back_with_its_terms_and_one_of_before_without(
-    inner: MemoryTaskLedger, ledger: SealedTaskLedger
+    inner: MemoryTaskLedger, ledger: EncryptedTaskLedger
 ) -> None:
     """Nothing of either can be read where it lies."""
     await ledger.accept([_task("new", TERMS), _task("old", None)])
@@ -65,38 +65,40 @@ async def test_a_task_comes_back_with_its_terms_and_one_of_before_without(
     assert not any(word in texts for word in ("hidden", "somebody", "a key"))
 
 
-async def test_terms_open_only_with_their_task_and_as_terms(inner: MemoryTaskLedger, ledger: SealedTaskLedger) -> None:
+async def test_terms_open_only_with_their_task_and_as_terms(
+    inner: MemoryTaskLedger, ledger: EncryptedTaskLedger
+) -> None:
     """Who can write into the file can put neither another's terms nor data in their place."""
     await ledger.accept([_task("one", TERMS), _task("two", None)])
     one, two = await _kept(inner)
     assert one.data is not None
     assert two.data is not None
-    for forged in (Kept("two", "t1", one.data, None), Kept("two", "t1", "~" + two.data, None)):
-        with pytest.raises(CannotOpen):
+    for forged in (StoredTask("two", "t1", one.data, None), StoredTask("two", "t1", "~" + two.data, None)):
+        with pytest.raises(DecryptionFailed):
             ledger.open_kept(forged)
 
 
 async def test_seals_are_renewed_and_subjects_erased_with_the_terms(
-    inner: MemoryTaskLedger, ledger: SealedTaskLedger, ring_path: Path
+    inner: MemoryTaskLedger, ledger: EncryptedTaskLedger, ring_path: Path
 ) -> None:
     """A new key seals both anew, and a value that stands in an option alone is found."""
     await ledger.accept([_task("one", TERMS), _task("two", None)])
     add_key(ring_path, Purpose.DATA)
-    renewing = SealedTaskLedger(inner, Sealer(KeyRingFile(ring_path), REALM))
-    walk = TaskWalk(renewing)
-    assert 2 == (await walk.renew(10, None)).resealed
+    renewing = EncryptedTaskLedger(inner, Cipher(KeyRingFile(ring_path), REALM))
+    walk = TaskMaintenance(renewing)
+    assert 2 == (await walk.renew(10, None)).reencrypted
     assert {"one": TaskWork(DATA, TERMS), "two": TaskWork(DATA, None)} == await renewing.read_work(["one", "two"])
     assert 1 == (await walk.erase("t1", ["hidden-option"], 10, None)).erased
     assert {"two"} == set(await renewing.read_work(["one", "two"]))
 
 
 async def test_an_erasure_that_takes_long_goes_on_with_the_next_page(
-    ledger: SealedTaskLedger, monkeypatch: pytest.MonkeyPatch
+    ledger: EncryptedTaskLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page whose time is over ends where it is, and the pages together leave out nothing."""
     monkeypatch.setattr("vestibule.database_service.maintenance.task_maintenance.PAGE_S", 0)
     await ledger.accept([_task(f"task-{number}", TERMS) for number in range(3 * AT_ONCE)])
-    walk, cursor, pages = TaskWalk(ledger), None, []
+    walk, cursor, pages = TaskMaintenance(ledger), None, []
     while not pages or cursor is not None:
         pages.append(await walk.erase("t1", ["hidden-option"], 1000, cursor))
         cursor = pages[-1].cursor

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from vestibule.detection import DetectionSettings, Scanner
-from vestibule.detection.prefilter.compiled_cache import UNUSED_FOR_S, GateCache
+from vestibule.detection.prefilter.compiled_cache import UNUSED_FOR_S, CompiledCache
 
 DATABASE = b"compiled" * 10_000
 FORK = multiprocessing.get_context("fork")
@@ -53,7 +53,7 @@ def test_what_a_start_uses_stays(tmp_path: Path) -> None:
 
 def test_a_folder_that_may_not_be_written_to_is_no_error(tmp_path: Path) -> None:
     """What is there is used; nothing can be added, marked as used or removed, and nobody minds."""
-    GateCache(tmp_path).save(b"kept", DATABASE)
+    CompiledCache(tmp_path).save(b"kept", DATABASE)
     (kept,) = tmp_path.iterdir()
     kept.chmod(0o444)
     age(kept, UNUSED_FOR_S + 60)
@@ -83,7 +83,7 @@ def test_many_processes_clear_load_and_save_at_once(tmp_path: Path) -> None:
 
 
 def _use(folder: Path) -> None:
-    cache = GateCache(folder)
+    cache = CompiledCache(folder)
     for number in range(60):
         fingerprint = FINGERPRINTS[number % len(FINGERPRINTS)]
         assert cache.load(fingerprint) in {None, DATABASE}
@@ -100,7 +100,7 @@ def _use_as_a_guest(folder: Path) -> None:
     os.chdir(folder)  # the folders above it may be closed to the account below
     if os.geteuid() == 0:
         os.setuid(65_534)
-    cache = GateCache(Path())
+    cache = CompiledCache(Path())
     assert cache.load(b"kept") == DATABASE
     cache.save(b"new", DATABASE)
     cache.clear_unused()

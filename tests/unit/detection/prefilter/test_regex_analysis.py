@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from vestibule.detection.prefilter.regex_analysis import shape_of
-from vestibule.detection.prefilter.start_sets import beginning_of
+from vestibule.detection.prefilter.regex_analysis import analyze_regex
+from vestibule.detection.prefilter.start_sets import start_set_of
 from vestibule.detection.rules import Rule
 
 
@@ -25,7 +25,7 @@ def test_shape(
     pattern: str, width: int, fewest_digits: int, firsts: tuple[str, ...] | None, digit_by: int | None
 ) -> None:
     """Width, digits, first characters and the place of the first digit hold for every match."""
-    assert (width, fewest_digits, firsts, digit_by) == shape_of(pattern)
+    assert (width, fewest_digits, firsts, digit_by) == analyze_regex(pattern)
 
 
 @pytest.mark.parametrize(
@@ -39,12 +39,12 @@ def test_shape(
 def test_beginning(pattern: str, text: str, starts: list[int]) -> None:
     """A rule is tried where its first character stands after a border and its first digit is near."""
     rule = Rule(name="rule", pattern=pattern, score=0.9, ignore_case=True)
-    beginning = beginning_of(rule, shape_of(pattern))
-    assert beginning is not None
-    assert starts == [match.start() for match in re.finditer(beginning, text, re.DOTALL)]
+    start_set = start_set_of(rule, analyze_regex(pattern))
+    assert start_set is not None
+    assert starts == [match.start() for match in re.finditer(start_set, text, re.DOTALL)]
 
 
 def test_no_beginning_of_what_begins_with_anything() -> None:
     """Where any word may begin a match there is no cheaper way to it."""
     rule = Rule(name="rule", pattern=r"\w{3}-x", score=0.9)
-    assert beginning_of(rule, shape_of(rule.pattern)) is None
+    assert start_set_of(rule, analyze_regex(rule.pattern)) is None

@@ -6,7 +6,7 @@ import pytest
 
 from vestibule.detection.catalogue import declared_in, list_modules
 from vestibule.detection.rule_builders.vendor_keys import alnum, digits, hexa, key, named, of, one_of, uuid
-from vestibule.detection.rule_builders.word_patterns import any_case, in_any_case
+from vestibule.detection.rule_builders.word_patterns import any_case_pattern, in_any_case
 
 VENDORS_AT_LEAST = 150
 
@@ -22,8 +22,8 @@ def test_gates_short_prefixes_with_what_follows() -> None:
     """A prefix too short to be looked for alone is looked for with the characters after it."""
     form = key("made-up", "zq", digits(1), hexa(32))
     assert () == form.rule.anchors
-    assert form.rule.gate is not None
-    assert re.search(form.rule.gate, form.example.strip("[]"))
+    assert form.rule.prefilter is not None
+    assert re.search(form.rule.prefilter, form.example.strip("[]"))
 
 
 def test_looks_for_named_keys_beside_the_name() -> None:
@@ -59,7 +59,7 @@ def test_knows_enough_vendors() -> None:
 @pytest.mark.parametrize("text", ["api", "API", "Api", "aPi", "contraseña", "CONTRASEÑA", "пароль", "ПАРОЛЬ"])
 def test_takes_any_case(text: str) -> None:
     """Words are found in either case, beyond ASCII too."""
-    assert re.fullmatch(any_case("api contraseña пароль"), text)
+    assert re.fullmatch(any_case_pattern("api contraseña пароль"), text)
 
 
 def test_leaves_classes_and_escapes() -> None:

@@ -65,10 +65,10 @@ def test_what_was_changed_or_made_up_does_not_hold(signer: ReceiptSigner) -> Non
     head, payload, signature = _sign(signer).split(".")
     other = base64.urlsafe_b64encode(b'{"outcome":"let_in"}').decode().rstrip("=")
     none = base64.urlsafe_b64encode(b'{"alg":"none"}').decode().rstrip("=")
-    stranger = ReceiptSigner(load_keys(generate_key()), "d1")
+    unknown_caller = ReceiptSigner(load_keys(generate_key()), "d1")
     key = OKPKey.generate_key("Ed25519")
     plain = jws.serialize_compact({"alg": "Ed25519"}, b"{}", key, algorithms=["Ed25519"])
-    for made_up in (f"{head}.{other}.{signature}", f"{none}.{payload}.", "x.y.z", "", "ключ", _sign(stranger)):
+    for made_up in (f"{head}.{other}.{signature}", f"{none}.{payload}.", "x.y.z", "", "ключ", _sign(unknown_caller)):
         with pytest.raises(ReceiptInvalid):
             verify_receipt(made_up, signer.public_keys)
     with pytest.raises(ReceiptInvalid, match="no receipt"):

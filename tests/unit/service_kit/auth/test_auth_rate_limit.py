@@ -6,47 +6,47 @@ from typing import Any
 
 import pytest
 
-from vestibule.contracts.errors import TooManyStrangers
+from vestibule.contracts.errors import TooManyAuthFailures
 from vestibule.service_kit.auth import auth_rate_limit
-from vestibule.service_kit.auth.auth_rate_limit import CameFrom, StrangerLimit
+from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit, ClientAddress
 from vestibule.service_kit.settings import ServiceSettings
 
 PROXIES = [ip_network("10.0.0.0/8"), ip_network("fd00::/8")]
 
 
-class _Gate:
+class _Engine:
     """A limit of three a minute, with a clock that the test turns."""
 
     def __init__(self) -> None:
         self.now_s = 1000.0
         self.told: list[str] = []
-        self._limit = StrangerLimit(3, PROXIES, self._tell, lambda: self.now_s)
+        self._limit = AuthRateLimit(3, PROXIES, self._tell, lambda: self.now_s)
 
     async def _tell(self, address: str, _limit: int) -> None:
         self.told.append(address)
 
     async def tries(self, host: str, forwarded_for: str = "", times: int = 1) -> list[int | None]:
         """Return for each try None where it passed, or the seconds after which it may come again."""
-        return [await self._try(CameFrom(host, forwarded_for)) for _ in range(times)]
+        return [await self._try(ClientAddress(host, forwarded_for)) for _ in range(times)]
 
-    async def _try(self, came_from: CameFrom) -> int | None:
+    async def _try(self, client_address: ClientAddress) -> int | None:
         try:
-            await self._limit.count(came_from)
-        except TooManyStrangers as error:
+            await self._limit.count(client_address)
+        except TooManyAuthFailures as error:
             return error.retry_after_s
         return None
 
 
 async def test_the_third_try_in_a_minute_is_too_many() -> None:
     """Two pass, the rest is told to wait until the minute ends, and one alert says so; then it starts anew."""
-    gate = _Gate()
-    assert [None, None, 60, 60] == await gate.tries("203.0.113.9", times=4)
-    gate.now_s += 50
-    assert [10] == await gate.tries("203.0.113.9")
-    assert [None] == await gate.tries("203.0.113.10")
-    gate.now_s += 10
-    assert [None, None, 60] == await gate.tries("203.0.113.9", times=3)
-    assert ["203.0.113.9"] * 2 == gate.told
+    prefilter = _Engine()
+    assert [None, None, 60, 60] == await prefilter.tries("203.0.113.9", times=4)
+    prefilter.now_s += 50
+    assert [10] == await prefilter.tries("203.0.113.9")
+    assert [None] == await prefilter.tries("203.0.113.10")
+    prefilter.now_s += 10
+    assert [None, None, 60] == await prefilter.tries("203.0.113.9", times=3)
+    assert ["203.0.113.9"] * 2 == prefilter.told
 
 
 @pytest.mark.parametrize(
@@ -64,21 +64,21 @@ async def test_the_third_try_in_a_minute_is_too_many() -> None:
 )
 async def test_the_address_is_the_last_that_can_be_believed(host: str, forwarded_for: str, expected: str) -> None:
     """Nobody escapes by a header of their own, and whoever has a network of version 6 is one."""
-    gate = _Gate()
-    await gate.tries(host, forwarded_for, times=3)
-    assert [expected] == gate.told
+    prefilter = _Engine()
+    await prefilter.tries(host, forwarded_for, times=3)
+    assert [expected] == prefilter.told
 
 
 async def test_many_addresses_do_not_take_more_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """When there are too many addresses, those that were not heard of for longest are forgotten."""
     monkeypatch.setattr(auth_rate_limit, "MAX_ADDRESSES", 100)
-    gate = _Gate()
-    await gate.tries("203.0.113.9", times=2)
+    prefilter = _Engine()
+    await prefilter.tries("203.0.113.9", times=2)
     for number in range(1, 100):
-        await gate.tries(f"198.51.100.{number}")
-    assert [60] == await gate.tries("203.0.113.9")
-    await gate.tries("198.51.100.200")
-    assert [None, None] == await gate.tries("198.51.100.1", times=2)
+        await prefilter.tries(f"198.51.100.{number}")
+    assert [60] == await prefilter.tries("203.0.113.9")
+    await prefilter.tries("198.51.100.200")
+    assert [None, None] == await prefilter.tries("198.51.100.1", times=2)
 
 
 async def test_a_limited_stranger_costs_no_alert(service: Any) -> None:
@@ -86,14 +86,14 @@ async def test_a_limited_stranger_costs_no_alert(service: Any) -> None:
     async with service.client(token="wrong", address="203.0.113.9") as client:
         answers = [await client.get("/things/one") for _ in range(50)]
     assert [401] * 29 + [429] * 21 == [answer.status_code for answer in answers]
-    assert (29, ["203.0.113.9"]) == (len(service.strangers), service.limited)
+    assert (29, ["203.0.113.9"]) == (len(service.auth_failures), service.limited)
     assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
-    assert "urn:vestibule:problem:too-many-strangers" == answers[-1].json()["type"]
+    assert "urn:vestibule:problem:too-many-auth-failures" == answers[-1].json()["type"]
 
 
 async def test_who_is_known_is_never_limited(tmp_path: Path, service: Any) -> None:
     """A caller with a token is served though the same address guesses."""
-    served = type(service)(ServiceSettings(data_dir=tmp_path, embedded=True, strangers_per_minute=2))
+    served = type(service)(ServiceSettings(data_dir=tmp_path, embedded=True, auth_failures_per_minute=2))
     async with served.client(token="wrong") as client:
         assert [401, 429, 429] == [(await client.get("/things/one")).status_code for _ in range(3)]
     async with served.client() as client:

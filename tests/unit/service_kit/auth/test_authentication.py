@@ -43,7 +43,7 @@ async def test_a_stranger_is_refused_and_reported(
         answer = await client.request(method, path, json=body, headers=headers)
     assert (401, "Bearer") == (answer.status_code, answer.headers["www-authenticate"])
     assert "urn:vestibule:problem:invalid-token" == answer.json()["type"]
-    assert 1 == len(service.strangers)
+    assert 1 == len(service.auth_failures)
     assert "nobody-knows" not in answer.text
 
 
@@ -70,7 +70,7 @@ async def test_a_token_does_what_its_scopes_say(
     for answer, scope in zip(answers, ("write", "read"), strict=True):
         if answer.status_code == 403:
             assert ("urn:vestibule:problem:scope-missing", scope) == (answer.json()["type"], answer.json()["scope"])
-    assert [] == service.strangers
+    assert [] == service.auth_failures
 
 
 async def test_a_stranger_is_refused_before_the_body_is_read(service: Any) -> None:
@@ -108,7 +108,7 @@ async def test_the_development_token_counts_nowhere_else(service: Any, address: 
     """From any other address the published token is a stranger's."""
     async with service.client(address=address) as client:
         assert 401 == (await client.get("/things/one")).status_code
-    assert ["SECRET_TOKEN"] == service.strangers
+    assert ["SECRET_TOKEN"] == service.auth_failures
 
 
 @pytest.mark.parametrize("name", ["X-Forwarded-For", "Forwarded"])

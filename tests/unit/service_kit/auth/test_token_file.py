@@ -13,7 +13,7 @@ import pytest
 
 from vestibule.service_kit.auth import token_file
 from vestibule.service_kit.auth.authentication import Caller, Presented
-from vestibule.service_kit.auth.token_file import TokenFile, TokenFileBroken, create_token, read_records, revoke_token
+from vestibule.service_kit.auth.token_file import InvalidTokenFile, TokenFile, create_token, read_records, revoke_token
 
 # It is about a second; a busy machine takes longer.
 WITHIN_S = 20
@@ -133,7 +133,7 @@ def test_a_broken_file_keeps_the_last_good_one(path: Path, content: bytes, monke
     assert _find(register, token) is not None
     path.write_bytes(content)
     assert _find(register, token) is not None
-    with pytest.raises(TokenFileBroken) as caught:
+    with pytest.raises(InvalidTokenFile) as caught:
         read_records(path)
     assert record.sha256 not in str(caught.value)
     path.write_bytes(good.replace(record.sha256.encode(), b"0" * 64))
@@ -158,7 +158,7 @@ def test_a_broken_file_is_not_overwritten(path: Path) -> None:
     """Creating a token in a file that cannot be read loses nothing of what is there."""
     path.parent.mkdir()
     path.write_bytes(BROKEN["cut off"])
-    with pytest.raises(TokenFileBroken):
+    with pytest.raises(InvalidTokenFile):
         create_token(path, "laptop", ["add"])
     assert BROKEN["cut off"] == path.read_bytes()
 

@@ -14,9 +14,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vestibule.contracts.entries import Pair
 from vestibule.contracts.errors import KeyNotFound, VestibuleError
-from vestibule.service_kit.http.fast_dispatch import ExpressLane, ExpressRoute
+from vestibule.service_kit.http.fast_dispatch import FastDispatch, FastRoute
 
-router = APIRouter(route_class=ExpressRoute)
+router = APIRouter(route_class=FastRoute)
 JSON = {"content-type": "application/json"}
 
 
@@ -89,7 +89,7 @@ class _Seen:
         await self.app(scope, receive, send)
 
 
-def _app(*, has_lane: bool) -> FastAPI:
+def _app(*, has_fast_route: bool) -> FastAPI:
     app = FastAPI()
     app.state.framework_served = 0
     app.include_router(router)
@@ -104,8 +104,8 @@ def _app(*, has_lane: bool) -> FastAPI:
         return JSONResponse([[one["type"], one["loc"]] for one in error.errors()], status_code=422)
 
     app.add_middleware(_Seen)
-    if has_lane:
-        app.add_middleware(ExpressLane, routers=[router])
+    if has_fast_route:
+        app.add_middleware(FastDispatch, routers=[router])
     return app
 
 
@@ -166,11 +166,11 @@ FOR_THE_FRAMEWORK = [
 )
 async def test_the_answer_is_the_same_by_either_way(asked: dict[str, Any], served_by_framework: int) -> None:
     """Status, headers and content are what the framework gives, and it serves what is not plain, once."""
-    express, framework = _app(has_lane=True), _app(has_lane=False)
-    expected, actual = await _ask(framework, asked), await _ask(express, asked)
+    fast, framework = _app(has_fast_route=True), _app(has_fast_route=False)
+    expected, actual = await _ask(framework, asked), await _ask(fast, asked)
     assert (expected.status_code, expected.content) == (actual.status_code, actual.content)
     assert dict(expected.headers) == dict(actual.headers)
-    assert served_by_framework == express.state.framework_served
+    assert served_by_framework == fast.state.framework_served
 
 
 async def test_a_body_in_pieces_is_read_whole() -> None:
@@ -183,6 +183,6 @@ async def test_a_body_in_pieces_is_read_whole() -> None:
 
         return await _ask(app, _keep(content()))  # type: ignore[arg-type]
 
-    app = _app(has_lane=True)
+    app = _app(has_fast_route=True)
     assert {"key": "ab nobody", "size": 1.0} == orjson.loads((await ask(app, b'{"key":"a', b'b","value":"c"}')).content)
     assert 422 == (await ask(app, b'{"key":"a', b'b"}')).status_code

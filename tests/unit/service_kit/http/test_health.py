@@ -40,4 +40,4 @@ async def test_a_service_that_waits_for_a_part_is_not_ready_and_lives(service: A
         ready, lives = await client.get("/readyz"), await client.get("/health")
     assert (503, "queue", "1") == (ready.status_code, ready.json()["part"], ready.headers["retry-after"])
     assert (200, "ok", "sample") == (lives.status_code, lives.json()["status"], lives.json()["service"])
-    assert [] == service.strangers
+    assert [] == service.auth_failures

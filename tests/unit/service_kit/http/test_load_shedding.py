@@ -6,7 +6,7 @@ from httpx import ASGITransport, AsyncClient, Response
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.types import Receive, Scope, Send
 
-from vestibule.service_kit.http.load_shedding import LATE_UNTIL_SHED, LOOK_EVERY_S, LoadShed
+from vestibule.service_kit.http.load_shedding import LATE_UNTIL_SHED, LOOK_EVERY_S, LoadShedder
 from vestibule.service_kit.metrics.metrics import Metrics
 
 AFTER_S = 0.05
@@ -40,7 +40,7 @@ async def _gather(slow: Slow, client: AsyncClient, path: str, count: int) -> lis
 async def test_what_comes_while_many_are_late_is_refused_and_told() -> None:
     """A 503 with Retry-After and a problem, before anything is done; probes answer; what was taken is answered."""
     slow, metrics = Slow(), Metrics("client")
-    app = LoadShed(slow, AFTER_S, metrics)
+    app = LoadShedder(slow, AFTER_S, metrics)
     async with AsyncClient(transport=ASGITransport(app), base_url="http://service") as client:
         under_way = await _gather(slow, client, "/add", LATE_UNTIL_SHED)
         refused = [await client.post("/add") for _ in range(3)]
@@ -68,7 +68,7 @@ async def test_what_comes_while_many_are_late_is_refused_and_told() -> None:
 async def test_few_that_are_late_and_many_that_wait_on_purpose_refuse_nobody() -> None:
     """Whether one waits for another part, or for its task to end, says nothing of how much there is to do."""
     slow = Slow()
-    app = LoadShed(slow, AFTER_S, Metrics("client"))
+    app = LoadShedder(slow, AFTER_S, Metrics("client"))
     async with AsyncClient(transport=ASGITransport(app), base_url="http://service") as client:
         late = await _gather(slow, client, "/add", LATE_UNTIL_SHED - 1)
         late += await _gather(slow, client, "/tasks/1?wait=30", LATE_UNTIL_SHED)
@@ -81,7 +81,7 @@ async def test_it_can_be_switched_off() -> None:
     """Then everything is taken."""
     slow = Slow()
     async with AsyncClient(
-        transport=ASGITransport(LoadShed(slow, 0, Metrics("client"))), base_url="http://service"
+        transport=ASGITransport(LoadShedder(slow, 0, Metrics("client"))), base_url="http://service"
     ) as client:
         late = await _gather(slow, client, "/add", LATE_UNTIL_SHED)
         late += await _gather(slow, client, "/add", 3)

@@ -21,7 +21,7 @@ STATUS_OF = {
     errors.ScanImpossible: 422,
     errors.NotProcessable: 422,
     errors.InvalidToken: 401,
-    errors.TooManyStrangers: 429,
+    errors.TooManyAuthFailures: 429,
     errors.ScopeMissing: 403,
     errors.KeyNotFound: 404,
     errors.TaskNotFound: 404,

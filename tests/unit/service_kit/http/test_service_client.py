@@ -14,8 +14,8 @@ from aiohttp.test_utils import TestServer
 from servers import ports
 from vestibule.contracts.errors import Unavailable
 from vestibule.service_kit.auth.service_secret import ServiceSecret
-from vestibule.service_kit.http.circuit_breaker import Breaker
-from vestibule.service_kit.http.service_client import PeerAnswer, PeerClient
+from vestibule.service_kit.http.circuit_breaker import CircuitBreaker
+from vestibule.service_kit.http.service_client import ServiceClient, ServiceResponse
 
 SECRET = ServiceSecret("s" * 43)
 TIMEOUT_S = 0.3
@@ -25,13 +25,13 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @asynccontextmanager
 async def _peer(
-    handler: Handler, breaker: Breaker | None = None, timeout_s: float = PATIENT_S
-) -> AsyncIterator[PeerClient]:
+    handler: Handler, breaker: CircuitBreaker | None = None, timeout_s: float = PATIENT_S
+) -> AsyncIterator[ServiceClient]:
     """Give a client of a real server that answers everything by `handler`."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handler)
     server = TestServer(app)
-    async with server, PeerClient("queue", str(server.make_url("/")), SECRET, timeout_s, breaker) as peer:
+    async with server, ServiceClient("queue", str(server.make_url("/")), SECRET, timeout_s, breaker) as peer:
         yield peer
 
 
@@ -64,7 +64,7 @@ async def test_a_request_arrives_as_it_was_meant() -> None:
         "request_id": "the-id",
         "cookie": None,
     }
-    assert PeerAnswer(200, expected) == answer
+    assert ServiceResponse(200, expected) == answer
 
 
 async def test_without_a_request_there_is_no_request_id() -> None:
@@ -83,7 +83,7 @@ async def test_an_answer_below_500_is_an_answer(status: int) -> None:
         return web.Response(status=status, headers={"Location": "/elsewhere"})
 
     async with _peer(answer) as peer:
-        assert PeerAnswer(status, None) == await peer.call("GET", "/")
+        assert ServiceResponse(status, None) == await peer.call("GET", "/")
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])
@@ -162,7 +162,7 @@ async def test_a_peer_that_hangs_up_is_unavailable() -> None:
 
 async def test_a_refused_connection_is_unavailable_at_once() -> None:
     """Nobody listens: the caller hears so without waiting for the timeout."""
-    async with PeerClient("queue", f"http://127.0.0.1:{ports.free_port()}", SECRET, 30) as peer:
+    async with ServiceClient("queue", f"http://127.0.0.1:{ports.free_port()}", SECRET, 30) as peer:
         began = time.monotonic()
         with pytest.raises(Unavailable):
             await peer.call("GET", "/")
@@ -175,7 +175,7 @@ async def test_a_peer_that_comes_back_is_served_again() -> None:
     port = ports.free_port()
     app = web.Application()
     app.router.add_get("/health", _echo)
-    async with PeerClient("queue", f"http://127.0.0.1:{port}/", SECRET, PATIENT_S) as peer:
+    async with ServiceClient("queue", f"http://127.0.0.1:{port}/", SECRET, PATIENT_S) as peer:
         assert not await peer.is_alive()
         for _ in range(2):
             async with TestServer(app, port=port):
@@ -195,7 +195,7 @@ async def test_a_read_is_tried_again_and_a_write_is_not() -> None:
         return web.json_response({}, status=503 if len(seen) % 3 == 2 else 200)
 
     async with _peer(falter) as peer:
-        assert PeerAnswer(200, {}) == await peer.call("GET", "/")
+        assert ServiceResponse(200, {}) == await peer.call("GET", "/")
         assert ["GET"] * 3 == seen
         with pytest.raises(Unavailable):
             await peer.call("POST", "/", body={})
@@ -214,7 +214,7 @@ async def test_a_peer_that_is_frozen_is_not_waited_for() -> None:
             await asyncio.sleep(TIMEOUT_S * 3)
         return web.json_response({})
 
-    async with _peer(answer, Breaker(failures_until_open=3, open_for_s=2), TIMEOUT_S) as peer:
+    async with _peer(answer, CircuitBreaker(failures_until_open=3, open_for_s=2), TIMEOUT_S) as peer:
         for _ in range(3):
             with pytest.raises(Unavailable):
                 await peer.call("GET", "/")
@@ -237,7 +237,7 @@ async def test_one_call_finds_out_for_all(monkeypatch: pytest.MonkeyPatch) -> No
     """While a peer is away, one call in a while is let through, and a refusal of the peer counts as an answer."""
     now = 0.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    breaker = Breaker(failures_until_open=2, open_for_s=1)
+    breaker = CircuitBreaker(failures_until_open=2, open_for_s=1)
     breaker.note_silence()
     assert breaker.lets_pass()
     breaker.note_silence()
@@ -262,10 +262,10 @@ async def test_a_peer_on_a_socket() -> None:
     with tempfile.TemporaryDirectory(prefix="vst-") as folder:
         path = f"{folder}/d.sock"
         await web.UnixSite(runner, path).start()
-        async with PeerClient("queue", f"unix://{path}", SECRET, PATIENT_S) as peer:
+        async with ServiceClient("queue", f"unix://{path}", SECRET, PATIENT_S) as peer:
             answer = await peer.call("GET", "/read", query={"key": "a b"})
         await runner.cleanup()
-        async with PeerClient("queue", f"unix://{path}", SECRET, PATIENT_S) as peer:
+        async with ServiceClient("queue", f"unix://{path}", SECRET, PATIENT_S) as peer:
             assert not await peer.is_alive()
     assert ("/read", {"key": "a b"}) == (answer.body["path"], answer.body["query"])
 
@@ -300,4 +300,4 @@ async def test_a_stream_comes_piece_by_piece_and_ends_with_its_peer() -> None:
 async def test_a_client_outside_its_context_says_so() -> None:
     """A mistake in the wiring is named."""
     with pytest.raises(RuntimeError, match="inside its own context"):
-        await PeerClient("queue", "http://127.0.0.1:1", SECRET, 1).call("GET", "/")
+        await ServiceClient("queue", "http://127.0.0.1:1", SECRET, 1).call("GET", "/")

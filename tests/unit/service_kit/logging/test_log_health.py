@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 
 from vestibule.service_kit.logging import log_health, log_writer
-from vestibule.service_kit.logging.log_health import watching_log
+from vestibule.service_kit.logging.log_health import monitoring_log
 from vestibule.service_kit.logging.logging_config import flush_log
 from vestibule.service_kit.settings import ServiceSettings
 
@@ -21,7 +21,7 @@ async def test_trouble_is_told_once_and_so_is_its_end(
     log = structlog.get_logger("x")
     log.info("before")
     assert 1 == len(log_lines())
-    async with asyncio.timeout(60), watching_log(told.put):
+    async with asyncio.timeout(60), monitoring_log(told.put):
         for name in ("one", "two"):
             settings.log_dir.rename(settings.log_dir.with_name(name))
             settings.log_dir.write_text("in the way")
@@ -49,7 +49,7 @@ async def test_who_cannot_be_told_ends_nothing(settings: ServiceSettings, log_li
 
     structlog.get_logger("x").info("before")
     flush_log()
-    async with asyncio.timeout(60), watching_log(tell):
+    async with asyncio.timeout(60), monitoring_log(tell):
         settings.log_dir.rename(settings.log_dir.with_name("one"))
         settings.log_dir.write_text("in the way")
         structlog.get_logger("x").info("lost")

@@ -21,7 +21,7 @@ from vestibule.service_kit.metrics.catalogue import (
     MetricKind,
 )
 from vestibule.service_kit.metrics.metrics import Metrics
-from vestibule.service_kit.metrics.sharing import Desk, Publisher, clear_shared, read_neighbours, read_shared
+from vestibule.service_kit.metrics.sharing import MetricsSlot, Publisher, clear_shared, read_neighbours, read_shared
 from vestibule.service_kit.metrics.snapshots import Snapshot, add_up
 
 fork = multiprocessing.get_context("fork")
@@ -183,13 +183,13 @@ def test_processes_that_share_a_folder_are_shown_as_one(tmp_path: Path, wait_unt
 
 def test_a_process_knows_that_it_takes_the_place_of_one_that_is_gone(tmp_path: Path) -> None:
     """The first at a desk is nobody's successor; who comes after it is, unless the folder was cleared."""
-    first = Desk.take(tmp_path)
-    second = Desk.take(tmp_path)
+    first = MetricsSlot.take(tmp_path)
+    second = MetricsSlot.take(tmp_path)
     assert [False, False] == [first.is_taken_over, second.is_taken_over]
     first.leave()
-    assert Desk.take(tmp_path).is_taken_over
+    assert MetricsSlot.take(tmp_path).is_taken_over
     clear_shared(tmp_path)
-    assert not Desk.take(tmp_path).is_taken_over
+    assert not MetricsSlot.take(tmp_path).is_taken_over
 
 
 def test_a_folder_that_cannot_be_written_costs_only_the_view(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from httpx import ASGITransport, AsyncClient
 
 from vestibule.contracts.errors import KeyNotFound
 from vestibule.service_kit.auth.authentication import Authenticator, GuardedRoute, allow
-from vestibule.service_kit.auth.token_registers import caller_registers
+from vestibule.service_kit.auth.token_registers import caller_token_lookups
 from vestibule.service_kit.http.app import create_service_app
 from vestibule.service_kit.http.health import Readiness
 from vestibule.service_kit.metrics.metrics import Metrics
@@ -62,7 +62,7 @@ def traced_app(settings: ServiceSettings) -> FastAPI:
     async def ignore(_token: str | None) -> None:
         """Do nothing about a stranger."""
 
-    app.state.authenticator = Authenticator(caller_registers(settings), ignore)
+    app.state.authenticator = Authenticator(caller_token_lookups(settings), ignore)
     return app
 
 

@@ -8,13 +8,13 @@ from typing import Any, Literal, NamedTuple
 from vestibule.contracts.conditions import ALWAYS, ANY, Condition, Tags
 from vestibule.contracts.errors import PreconditionFailed
 from vestibule.contracts.identity import RESERVED
-from vestibule.database_service.entries.store import Note, Write
+from vestibule.database_service.entries.store import OperationNote, Write
 
 ABSENT = Condition.of_version(0)
 Action = Literal["write", "delete", "replace", "forget", "check"]
 
 
-class Step(NamedTuple):
+class ChangeStep(NamedTuple):
     """One thing to do to one entry, or to its version `target`, if it is as `condition` says.
 
     `check` does nothing more, and `target` is then the last version that the key had, 0 where it had none.
@@ -41,10 +41,10 @@ StepOutcomes = dict[int, StepOutcome]
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class EntryChange:
     """Steps that happen together or not at all, and what to tell the caller in the end."""
 
-    steps: Sequence[Step]
+    steps: Sequence[ChangeStep]
     conclude: Callable[[StepOutcomes], Any]
 
     @property
@@ -53,12 +53,12 @@ class Change:
         return sum(len(step.value or b"") + len(step.key) for step in self.steps)
 
 
-def write_of(write: Write) -> Change:
+def write_of(write: Write) -> EntryChange:
     """Return the change that keeps one value; its answer is the version."""
-    return Change([_keep(write, write.condition)], lambda outcomes: _expect(outcomes[0]))
+    return EntryChange([_keep(write, write.condition)], lambda outcomes: _expect(outcomes[0]))
 
 
-def writes_of(writes: Sequence[Write]) -> Change:
+def writes_of(writes: Sequence[Write]) -> EntryChange:
     """Return the change that keeps all values if all conditions hold; its answer is the versions."""
     checks, places = _checks_of(writes)
 
@@ -66,40 +66,42 @@ def writes_of(writes: Sequence[Write]) -> Change:
         _expect_all(places, outcomes)
         return [outcomes[len(checks) + place].version for place in range(len(writes))]
 
-    return Change([*checks, *(_keep(write, ALWAYS) for write in writes)], conclude)
+    return EntryChange([*checks, *(_keep(write, ALWAYS) for write in writes)], conclude)
 
 
-def noted_writes_of(writes: Sequence[Write], note: Note, versions: Sequence[int]) -> Change:
+def noted_writes_of(writes: Sequence[Write], note: OperationNote, versions: Sequence[int]) -> EntryChange:
     """Return the change that keeps all values and a note of `versions`, if these are what they get and all conditions
     hold; its answer is whether they are."""
     checks, places = _checks_of([*writes, replace(note.as_write(versions), condition=ABSENT)])
-    turns = [Step("check", write.key, target=version - 1) for write, version in zip(writes, versions, strict=True)]
+    turns = [
+        ChangeStep("check", write.key, target=version - 1) for write, version in zip(writes, versions, strict=True)
+    ]
     kept = [_keep(write, ALWAYS) for write in (*writes, note.as_write(versions))]
 
     def conclude(outcomes: StepOutcomes) -> bool:
         _expect_all(places, outcomes)
         return len(checks) + len(turns) in outcomes
 
-    return Change([*checks, *turns, *kept], conclude)
+    return EntryChange([*checks, *turns, *kept], conclude)
 
 
-def replacement_of(key: str, value: str, version: int) -> Change:
+def replacement_of(key: str, value: str, version: int) -> EntryChange:
     """Return the change that gives a version another form; its answer is whether there was such a version."""
-    return Change([Step("replace", key, value.encode(), target=version)], _has_found)
+    return EntryChange([ChangeStep("replace", key, value.encode(), target=version)], _has_found)
 
 
-def removal_of(key: str, version: int) -> Change:
+def removal_of(key: str, version: int) -> EntryChange:
     """Return the change that takes a version out of the history; its answer is whether there was such a version."""
-    return Change([Step("forget", key, target=version)], _has_found)
+    return EntryChange([ChangeStep("forget", key, target=version)], _has_found)
 
 
-def deletion_of(key: str, condition: Condition, author: str | None) -> Change:
+def deletion_of(key: str, condition: Condition, author: str | None) -> EntryChange:
     """Return the change that removes an entry; its answer is whether there was one."""
-    step = Step("delete", key, author=author, condition=condition)
-    return Change([step], lambda outcomes: _expect(outcomes[0]) is not None)
+    step = ChangeStep("delete", key, author=author, condition=condition)
+    return EntryChange([step], lambda outcomes: _expect(outcomes[0]) is not None)
 
 
-def columns_of(changes: Iterable[Change], earlier_kept: int) -> list[list[Any]]:
+def columns_of(changes: Iterable[EntryChange], earlier_kept: int) -> list[list[Any]]:
     """Return all steps as the arrays that `vestibule.apply_changes` takes; services keep no earlier versions."""
     rows = [
         (number, 0 if step.key.startswith(RESERVED) else earlier_kept, *step[:6], *_stated(step.condition))
@@ -109,7 +111,7 @@ def columns_of(changes: Iterable[Change], earlier_kept: int) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-def outcomes_of(changes: Sequence[Change], rows: Iterable[tuple[int, bool, int | None]]) -> list[StepOutcomes]:
+def outcomes_of(changes: Sequence[EntryChange], rows: Iterable[tuple[int, bool, int | None]]) -> list[StepOutcomes]:
     """Sort what the function returned, which counts all steps from 1, by change."""
     places = [(number, place) for number, change in enumerate(changes) for place in range(len(change.steps))]
     found: list[StepOutcomes] = [{} for _ in changes]
@@ -119,10 +121,10 @@ def outcomes_of(changes: Sequence[Change], rows: Iterable[tuple[int, bool, int |
     return found
 
 
-def _checks_of(writes: Sequence[Write]) -> tuple[list[Step], list[int]]:
+def _checks_of(writes: Sequence[Write]) -> tuple[list[ChangeStep], list[int]]:
     """Return the steps that hold the conditions of writes, and the places of those writes."""
     places = [place for place, write in enumerate(writes) if write.condition != ALWAYS]
-    return [Step("check", writes[place].key, condition=writes[place].condition) for place in places], places
+    return [ChangeStep("check", writes[place].key, condition=writes[place].condition) for place in places], places
 
 
 def _expect_all(places: Sequence[int], outcomes: StepOutcomes) -> None:
@@ -131,8 +133,8 @@ def _expect_all(places: Sequence[int], outcomes: StepOutcomes) -> None:
             _expect(outcomes[step], place)
 
 
-def _keep(write: Write, condition: Condition) -> Step:
-    return Step("write", write.key, write.value.encode(), write.expires_at, write.author, condition=condition)
+def _keep(write: Write, condition: Condition) -> ChangeStep:
+    return ChangeStep("write", write.key, write.value.encode(), write.expires_at, write.author, condition=condition)
 
 
 def _has_found(outcomes: StepOutcomes) -> bool:

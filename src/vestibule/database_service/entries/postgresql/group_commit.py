@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 import structlog
 
 from vestibule.contracts.errors import PreconditionFailed
-from vestibule.database_service.entries.postgresql.changes import Change, StepOutcomes, columns_of, outcomes_of
+from vestibule.database_service.entries.postgresql.changes import EntryChange, StepOutcomes, columns_of, outcomes_of
 from vestibule.database_service.entries.postgresql.connections import Connections
 from vestibule.database_service.entries.postgresql.failures import (
     FAILURES,
@@ -24,7 +24,7 @@ APPLY = "SELECT step, is_refused, version FROM vestibule.apply_changes($1, $2, $
 
 
 class _Waiting(NamedTuple):
-    change: Change
+    change: EntryChange
     outcome: "asyncio.Future[Any]"
 
 
@@ -54,7 +54,7 @@ class GroupCommit:
         if self._committing is not None:
             await self._committing
 
-    async def change(self, change: Change) -> Any:
+    async def change(self, change: EntryChange) -> Any:
         """Return what `change` concludes, once it is on disk.
 
         Raises:
@@ -99,7 +99,7 @@ class GroupCommit:
             for one, outcomes in zip(group, found, strict=True):
                 _answer(one, outcomes)
 
-    async def _apply(self, changes: list[Change]) -> list[StepOutcomes]:
+    async def _apply(self, changes: list[EntryChange]) -> list[StepOutcomes]:
         rows = await self._connections.fetch(APPLY, self.lock_timeout_ms, *columns_of(changes, self._earlier_kept))
         return outcomes_of(changes, ((row[0], row[1], row[2]) for row in rows))
 

@@ -40,7 +40,15 @@ from vestibule.database_service.entries.dynamodb.items import (
     version_of,
 )
 from vestibule.database_service.entries.sqlite.database import SqliteFile
-from vestibule.database_service.entries.store import Note, StoreKind, WithoutPast, WithoutTransfer, Write, expect, hold
+from vestibule.database_service.entries.store import (
+    OperationNote,
+    StoreKind,
+    WithoutHistory,
+    WithoutTransfer,
+    Write,
+    expect,
+    hold,
+)
 from vestibule.database_service.settings import DatabaseSettings
 
 if TYPE_CHECKING:
@@ -53,7 +61,7 @@ FIRST_CHARACTER, LAST_CHARACTER = "\1", "\U0010ffff"
 SWEEPS_AT_ONCE = 25
 
 
-class DynamoDbStore(WithoutPast, WithoutTransfer):
+class DynamoDbStore(WithoutHistory, WithoutTransfer):
     """Entries in a DynamoDB table; a batch is at most 100 entries, and a value at most 390 kB as it is kept."""
 
     def __init__(self, calls: "DynamoDbCalls", task_file: Path) -> None:
@@ -93,7 +101,7 @@ class DynamoDbStore(WithoutPast, WithoutTransfer):
         item = await self._update(key, update, stated, {**values, **content})
         return int(item[VERSION]["N"])
 
-    async def write_many(self, writes: Sequence[Write], note: Note | None = None) -> list[int]:
+    async def write_many(self, writes: Sequence[Write], note: OperationNote | None = None) -> list[int]:
         """Keep all of `writes` with `note` or nothing; return their versions.
 
         Raises:

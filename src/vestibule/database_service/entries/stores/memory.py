@@ -10,11 +10,11 @@ from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import ChangeKind, Entry, KeyPage, Revision
 from vestibule.contracts.errors import PreconditionFailed
 from vestibule.contracts.identity import RESERVED
-from vestibule.database_service.entries.change_notifier import Bell, wait_for
+from vestibule.database_service.entries.change_notifier import ChangeNotifier, wait_for
 from vestibule.database_service.entries.store import (
     ChangePage,
     KeyChange,
-    Note,
+    OperationNote,
     PositionLost,
     StoreKind,
     Write,
@@ -41,7 +41,7 @@ class MemoryStore:
         self._earlier_kept = max(0, keep_versions - 1)
         self._last_change = 0
         self._lost: dict[str, int] = {}
-        self._bell = Bell()
+        self._notifier = ChangeNotifier()
 
     async def __aenter__(self) -> Self:
         return self
@@ -65,7 +65,7 @@ class MemoryStore:
         expect(write, self._version(key))
         return self._keep(write)
 
-    async def write_many(self, writes: Sequence[Write], note: Note | None = None) -> list[int]:
+    async def write_many(self, writes: Sequence[Write], note: OperationNote | None = None) -> list[int]:
         """Keep all of `writes` with `note` or nothing, and return their versions."""
         for index, write in enumerate(writes):
             expect(write, self._version(write.key), index)
@@ -182,7 +182,7 @@ class MemoryStore:
 
     async def wait(self, position: str, timeout_s: float) -> None:
         """Return when something has happened after `position`, and at the latest in time."""
-        rung = self._bell.listen()
+        rung = self._notifier.listen()
         if position == str(self._last_change):
             await wait_for(rung, timeout_s)
 
@@ -205,7 +205,7 @@ class MemoryStore:
     def _set(self, key: str, now: Revision, before: list[Revision]) -> None:
         self._last_change += 1
         self._rows[key] = _Row(now, self._last_change, before)
-        self._bell.ring()
+        self._notifier.ring()
 
     def _version(self, key: str) -> int | None:
         row = self._present(key)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Self
 from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import ChangeKind, Entry, KeyPage, Revision
 from vestibule.contracts.errors import TooLarge, Unavailable
-from vestibule.database_service.entries.change_notifier import Bell, wait_for
+from vestibule.database_service.entries.change_notifier import ChangeNotifier, wait_for
 from vestibule.database_service.entries.postgresql.changes import (
-    Change,
+    EntryChange,
     deletion_of,
     noted_writes_of,
     removal_of,
@@ -24,7 +24,7 @@ from vestibule.database_service.entries.store import (
     MAX_READ_CHARS,
     ChangePage,
     KeyChange,
-    Note,
+    OperationNote,
     PositionLost,
     StoreKind,
     Write,
@@ -104,7 +104,7 @@ class PostgresqlStore:
     def __init__(self, connections: "Connections", group_commit: "GroupCommit") -> None:
         self.connections = connections
         self._group_commit = group_commit
-        self._bell = Bell()
+        self._notifier = ChangeNotifier()
         self._parts = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -130,7 +130,7 @@ class PostgresqlStore:
         version: int = await self._change(write_of(Write(key, value, expires_at, condition, author)))
         return version
 
-    async def write_many(self, writes: Sequence[Write], note: Note | None = None) -> list[int]:
+    async def write_many(self, writes: Sequence[Write], note: OperationNote | None = None) -> list[int]:
         """Keep all of `writes` with `note` or nothing; return their versions once they are on disk."""
         if note is None:
             versions: list[int] = await self._change(writes_of(writes))
@@ -175,7 +175,7 @@ class PostgresqlStore:
         """Remove at most `limit` values that have expired, with their history."""
         ((removed,),) = await self.connections.change(SWEEP, self._group_commit.lock_timeout_ms, limit)
         if removed:
-            self._bell.ring()
+            self._notifier.ring()
         return int(removed)
 
     async def put(self, entries: Sequence[Entry]) -> int:
@@ -184,7 +184,7 @@ class PostgresqlStore:
         versions, ends = [one.version for one in entries], [one.expires_at for one in entries]
         parameters = (self._group_commit.lock_timeout_ms, keys, contents, versions, ends)
         ((kept,),) = await self.connections.change(PUT, *parameters)
-        self._bell.ring()
+        self._notifier.ring()
         return int(kept)
 
     async def history(self, key: str) -> list[Revision]:
@@ -222,7 +222,7 @@ class PostgresqlStore:
         """Return when something has happened after `position`; what others change is known within half a second."""
         end = time.monotonic() + timeout_s
         while (left_s := end - time.monotonic()) > 0:
-            rung = self._bell.listen()
+            rung = self._notifier.listen()
             ((era, last),) = await self.connections.read(LAST_CHANGE)
             if position != f"{era}-{last}":
                 return
@@ -236,9 +236,9 @@ class PostgresqlStore:
         found = [row["key"] for row in rows]
         return KeyPage(keys=found[:limit], cursor=found[limit - 1] if len(found) > limit else None)
 
-    async def _change(self, change: Change) -> Any:
+    async def _change(self, change: EntryChange) -> Any:
         outcome = await self._group_commit.change(change)
-        self._bell.ring()
+        self._notifier.ring()
         return outcome
 
 

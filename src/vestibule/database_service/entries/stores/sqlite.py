@@ -13,13 +13,13 @@ from typing import Self
 from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import ChangeKind, Entry, KeyPage, Revision
 from vestibule.contracts.errors import PreconditionFailed
-from vestibule.database_service.entries.change_notifier import Bell, wait_for
+from vestibule.database_service.entries.change_notifier import ChangeNotifier, wait_for
 from vestibule.database_service.entries.sqlite.database import Row, SqliteFile
 from vestibule.database_service.entries.sqlite.schema import prepare
 from vestibule.database_service.entries.store import (
     ChangePage,
     KeyChange,
-    Note,
+    OperationNote,
     PositionLost,
     StoreKind,
     Write,
@@ -102,7 +102,7 @@ class SqliteStore:
     def __init__(self, path: Path, keep_versions: int = 0) -> None:
         """Take the path, and how many versions of an entry are kept, the one that is there included."""
         self.file = SqliteFile(path, partial(prepare, keep_versions=keep_versions))
-        self._bell = Bell()
+        self._notifier = ChangeNotifier()
 
     def watch_commits(self, on_commit: Callable[[int], None]) -> None:
         """Have `on_commit` called after each commit with the number of changes that shared it."""
@@ -135,10 +135,10 @@ class SqliteStore:
             return _keep(connection, write)
 
         version = await self.file.change(keep)
-        self._bell.ring()
+        self._notifier.ring()
         return version
 
-    async def write_many(self, writes: Sequence[Write], note: Note | None = None) -> list[int]:
+    async def write_many(self, writes: Sequence[Write], note: OperationNote | None = None) -> list[int]:
         """Keep all of `writes` with `note` or nothing; return their versions once they are on disk."""
 
         def keep(connection: sqlite3.Connection) -> list[int]:
@@ -153,7 +153,7 @@ class SqliteStore:
             return versions
 
         versions = await self.file.change(keep)
-        self._bell.ring()
+        self._notifier.ring()
         return versions
 
     async def read(self, key: str) -> Entry | None:
@@ -183,7 +183,7 @@ class SqliteStore:
             return _first(connection, DELETE, {"key": key, "author": author}) is not None
 
         is_deleted = await self.file.change(clear)
-        self._bell.ring()
+        self._notifier.ring()
         return is_deleted
 
     async def sweep(self, limit: int) -> int:
@@ -196,7 +196,7 @@ class SqliteStore:
 
         removed = await self.file.change(expire)
         if removed:
-            self._bell.ring()
+            self._notifier.ring()
         return removed
 
     async def keys(self, prefix: str, limit: int, after: str | None) -> KeyPage:
@@ -213,7 +213,7 @@ class SqliteStore:
             return sum(connection.execute(PUT, row).rowcount for row in rows)
 
         kept = await self.file.change(keep)
-        self._bell.ring()
+        self._notifier.ring()
         return kept
 
     async def history(self, key: str) -> list[Revision]:
@@ -256,7 +256,7 @@ class SqliteStore:
 
     async def wait(self, position: str, timeout_s: float) -> None:
         """Return when something has happened after `position`; what another process changes is known in time only."""
-        rung = self._bell.listen()
+        rung = self._notifier.listen()
         ((era, last),) = self.file.query(LAST_CHANGE, {})
         if position == f"{era}-{last}":
             await wait_for(rung, timeout_s)

@@ -9,7 +9,7 @@ from vestibule.contracts.task_ledger import LedgerTask, NewTask, Recorded, TaskC
 from vestibule.contracts.tasks import TaskState
 from vestibule.database_service.entries.store import Store
 from vestibule.database_service.entries.stores.memory import MemoryStore
-from vestibule.database_service.tasks.ledger import LONGEST_LEASE_S, MAX_DATA_CHARS, Kept, LedgerKind
+from vestibule.database_service.tasks.ledger import LONGEST_LEASE_S, MAX_DATA_CHARS, LedgerKind, StoredTask
 
 
 @dataclass(slots=True)
@@ -101,14 +101,14 @@ class MemoryTaskLedger:
             del self._rows[row.task.task_id]
         return len(expired) + len(forgotten)
 
-    async def read_kept(self, limit: int, cursor: str | None) -> tuple[list[Kept], str | None]:
+    async def read_kept(self, limit: int, cursor: str | None) -> tuple[list[StoredTask], str | None]:
         """Return the texts of tasks that have some, and where the next page starts."""
         found = [row for row in self._rows.values() if row.seq > int(cursor or 0)]
         found = [row for row in found if row.data is not None or row.task.result is not None]
         kept = [_kept(row) for row in found[:limit]]
         return kept, str(found[limit - 1].seq) if len(found) > limit else None
 
-    async def replace_kept(self, old: Kept, new: Kept) -> bool:
+    async def replace_kept(self, old: StoredTask, new: StoredTask) -> bool:
         """Put other texts in place of a task's, unless they have changed meanwhile."""
         row = self._rows.get(old.task_id)
         if row is None or _kept(row) != old:
@@ -168,8 +168,8 @@ class MemoryTaskLedger:
         return row.task.model_copy(update={"has_expired": True, "result": None}) if has_expired else row.task
 
 
-def _kept(row: _Row) -> Kept:
-    return Kept(row.task.task_id, row.task.tenant, row.data, row.task.result)
+def _kept(row: _Row) -> StoredTask:
+    return StoredTask(row.task.task_id, row.task.tenant, row.data, row.task.result)
 
 
 def build(_store: Store) -> MemoryTaskLedger:

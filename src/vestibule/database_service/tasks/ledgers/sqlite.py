@@ -11,7 +11,7 @@ from vestibule.contracts.tasks import TaskState
 from vestibule.database_service.entries.sqlite.database import SqliteFile
 from vestibule.database_service.entries.store import Store
 from vestibule.database_service.entries.stores.sqlite import SqliteStore
-from vestibule.database_service.tasks.ledger import LONGEST_LEASE_S, MAX_DATA_CHARS, Kept, LedgerKind
+from vestibule.database_service.tasks.ledger import LONGEST_LEASE_S, MAX_DATA_CHARS, LedgerKind, StoredTask
 
 # `seq` is the order of acceptance. `due_at` is set as long as a task is unfinished; `sent_at` as long as its message
 # should be in the queue. A task whose result has expired keeps its row without the result until `forget_at`.
@@ -197,13 +197,13 @@ class SqliteTaskLedger:
 
         return await self._file.change(remove)
 
-    async def read_kept(self, limit: int, cursor: str | None) -> tuple[list[Kept], str | None]:
+    async def read_kept(self, limit: int, cursor: str | None) -> tuple[list[StoredTask], str | None]:
         """Return the texts of tasks that have some, and where the next page starts."""
         rows = self._file.query(KEPT, {"after": int(cursor or -1), "limit": limit + 1})
         following = str(rows[limit - 1][0]) if len(rows) > limit else None
-        return [Kept(*row[1:]) for row in rows[:limit]], following
+        return [StoredTask(*row[1:]) for row in rows[:limit]], following
 
-    async def replace_kept(self, old: Kept, new: Kept) -> bool:
+    async def replace_kept(self, old: StoredTask, new: StoredTask) -> bool:
         """Put other texts in place of a task's, unless they have changed meanwhile."""
         parameters = {
             "task_id": old.task_id,

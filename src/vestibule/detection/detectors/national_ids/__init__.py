@@ -83,7 +83,7 @@ def standing(
     *,
     score: float = 0.6,
     is_strict: bool = False,
-    gate: str | None = None,
+    prefilter: str | None = None,
     fewest_digits: int = 0,
     ignore_case: bool = False,
 ) -> Rule:
@@ -95,7 +95,7 @@ def standing(
         check=check,
         broken_score=None if is_strict or check is None else 0.15,
         fewest_digits=fewest_digits,
-        gate=gate,
+        prefilter=prefilter,
         ignore_case=ignore_case,
         not_after=_NOT_AFTER,
         not_before=_NOT_BEFORE,

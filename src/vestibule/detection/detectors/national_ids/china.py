@@ -16,7 +16,7 @@ DETECTORS = (
                 r"[1-8]\d{5}(?:19|20)\d{2}[01]\d[0-3]\d{4}[\dXx]",
                 _RESIDENT,
                 score=0.7,
-                gate=r"[1-8]\d\d\d\d\d(?:19|20)\d\d[01]\d[0-3]\d\d\d\d[\dXx]",
+                prefilter=r"[1-8]\d\d\d\d\d(?:19|20)\d\d[01]\d[0-3]\d\d\d\d[\dXx]",
             ),
         ),
         labels=("身份证", "身份证号", "公民身份号码", "身份证号码", "chinese id", *NATIONAL_WORDS),

@@ -21,7 +21,7 @@ DETECTORS = (
                 "number",
                 r"[1278] ?\d{2} ?(?:0[1-9]|1[0-2]|20|3[1-9]|4[0-2]) ?(?:\d{2}|2[AB]) ?\d{3} ?\d{3} ?\d{2}",
                 _NIR,
-                gate=r"(?:^|[^\w.,/-])[1278] ?\d\d ?[0-4]\d ?\d[\dAB] ?\d\d\d ?\d\d\d ?\d\d",
+                prefilter=r"(?:^|[^\w.,/-])[1278] ?\d\d ?[0-4]\d ?\d[\dAB] ?\d\d\d ?\d\d\d ?\d\d",
             ),
             # Other first digits and months are for people whose papers are not complete.
             labelled("provisional", r"[1-478] ?\d{2} ?\d{2} ?(?:\d{2}|2[AB]) ?\d{3} ?\d{3} ?\d{2}", _NIR),

@@ -84,7 +84,7 @@ DETECTORS = (
                 score=0.8,
                 # Seven are digits; no code has needed letters in place of them all.
                 fewest_digits=1,
-                gate=r"[A-Z]{6}[0-9LMNP-V][0-9LMNP-V][A-EHLMPRST][0-9LMNP-V][0-9LMNP-V][A-Z][0-9LMNP-V]",
+                prefilter=r"[A-Z]{6}[0-9LMNP-V][0-9LMNP-V][A-EHLMPRST][0-9LMNP-V][0-9LMNP-V][A-Z][0-9LMNP-V]",
                 ignore_case=True,
             ),
         ),

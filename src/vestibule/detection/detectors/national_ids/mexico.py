@@ -29,7 +29,7 @@ DETECTORS = (
                 r"[A-Z][AEIOUX][A-Z]{2}\d{2}[01]\d[0-3]\d[HMX][A-Z]{2}[B-DF-HJ-NP-TV-Z]{3}[0-9A-Z]\d",
                 _CURP,
                 score=0.8,
-                gate=r"[A-Z][A-Z][A-Z][A-Z]\d\d[01]\d[0-3]\d[HMX][A-Z][A-Z][A-Z]",
+                prefilter=r"[A-Z][A-Z][A-Z][A-Z]\d\d[01]\d[0-3]\d[HMX][A-Z][A-Z][A-Z]",
                 ignore_case=True,
             ),
         ),

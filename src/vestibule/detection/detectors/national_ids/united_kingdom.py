@@ -36,7 +36,7 @@ DETECTORS = (
                 r"[A-Z]{2} ?\d{2} ?\d{2} ?\d{2} ?[A-DFMPT]",
                 is_nino,
                 ignore_case=True,
-                gate=r"[A-Za-z][A-Za-z] ?\d\d ?\d\d ?\d\d ?[A-DFMPTa-dfmpt]",
+                prefilter=r"[A-Za-z][A-Za-z] ?\d\d ?\d\d ?\d\d ?[A-DFMPTa-dfmpt]",
             ),
         ),
         labels=(
@@ -72,7 +72,7 @@ DETECTORS = (
                 is_full_length,
                 score=0.7,
                 is_strict=True,
-                gate=r"\d[0156]\d[0-3]\d\d[A-Za-z][A-Za-z9]\d[A-Za-z][A-Za-z]",
+                prefilter=r"\d[0156]\d[0-3]\d\d[A-Za-z][A-Za-z9]\d[A-Za-z][A-Za-z]",
                 ignore_case=True,
             ),
         ),

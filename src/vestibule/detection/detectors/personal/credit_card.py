@@ -79,7 +79,7 @@ DETECTOR = Detector(
         Rule(
             name="grouped",
             pattern=_GROUPED,
-            gate=r"\d{4}[ -]\d{4}[ -]\d{4}[ -]\d|3\d{3}[ -]\d{6}[ -]\d{4}",
+            prefilter=r"\d{4}[ -]\d{4}[ -]\d{4}[ -]\d|3\d{3}[ -]\d{6}[ -]\d{4}",
             score=0.7,
             check=is_card_number,
             not_after=_NOT_AFTER,

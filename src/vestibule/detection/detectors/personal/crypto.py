@@ -16,7 +16,7 @@ DETECTOR = Detector(
         Rule(
             name="base58",  # Bitcoin 1 and 3, Litecoin L and M, Dogecoin D and A, Dash X, Tron T
             pattern=rf"[13LMDAXT]{_BASE58}{{25,33}}",
-            gate=r"(?:^|[^\w])[13LMDAXT][1-9A-HJ-NP-Za-km-z]{25}",
+            prefilter=r"(?:^|[^\w])[13LMDAXT][1-9A-HJ-NP-Za-km-z]{25}",
             score=0.9,
             check=passes_base58,
         ),
@@ -46,7 +46,7 @@ DETECTOR = Detector(
             score=0.85,
             check=passes_eip55,
         ),
-        Rule(name="monero", pattern=rf"[48][0-9AB]{_BASE58}{{93}}", gate=r"[48][0-9AB][1-9A-Za-z]{20}", score=0.6),
+        Rule(name="monero", pattern=rf"[48][0-9AB]{_BASE58}{{93}}", prefilter=r"[48][0-9AB][1-9A-Za-z]{20}", score=0.6),
     ),
     labels=("wallet", "bitcoin", "btc", "ethereum", "eth", "ripple", "xrp", "crypto", "litecoin", "monero", "dogecoin"),
     examples=(

@@ -1,6 +1,6 @@
 """Dates of birth: a date with a label that says so."""
 
-from vestibule.detection.rules import Detector, Example, Rule
+from vestibule.detection.rules import Detector, DetectorExample, Rule
 
 _MONTHS = (
     r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mär|mai|okt|dez|ene|abr|ago|dic|fév|avr|juin|juil|août|déc|gen|mag|giu|"
@@ -44,7 +44,7 @@ DETECTOR = Detector(
         "DOB: [[04/12/1985]]",
         "born on [[12 March 1985]]",
         "geboren am [[01.02.1990]]",
-        Example("[[1985-12-04]]", key="dateOfBirth"),
+        DetectorExample("[[1985-12-04]]", key="dateOfBirth"),
         "дата народження: [[04.12.1985]]",
     ),
     counter_examples=("04/12/1985", "12 March 1985", "due date: 04/12/2025", "version 1.2.2020"),

@@ -43,14 +43,14 @@ DETECTOR = Detector(
         Rule(
             name="written-out",
             pattern=rf"{_WRITTEN} ?[\[({{<] ?at ?[\])}}>] ?{_WRITTEN}(?:{_DOT}{_WRITTEN}){{1,4}}",
-            gate=r"[\[({<] ?at ?[\])}>]",
+            prefilter=r"[\[({<] ?at ?[\])}>]",
             score=0.85,
             ignore_case=True,
         ),
         Rule(
             name="spelled-out",
             pattern=rf"{_WRITTEN} at {_WRITTEN}(?: dot \w{{2,24}}){{1,3}}",
-            gate=r" at [\w.-]{1,24} dot [A-Za-z]",
+            prefilter=r" at [\w.-]{1,24} dot [A-Za-z]",
             score=0.6,
             ignore_case=True,
         ),

@@ -53,7 +53,7 @@ DETECTORS = (
                 rf"[1-9]{_MBI_LETTER}{_MBI_ANY}\d-?{_MBI_LETTER}{_MBI_ANY}\d-?{_MBI_LETTER}{{2}}\d{{2}}",
                 None,
                 score=0.6,
-                gate=r"[1-9][AC-Y][0-9AC-Y]\d-?[AC-Y][0-9AC-Y]\d-?[AC-Y][AC-Y]\d\d",
+                prefilter=r"[1-9][AC-Y][0-9AC-Y]\d-?[AC-Y][0-9AC-Y]\d-?[AC-Y][AC-Y]\d\d",
             ),
         ),
         labels=("mbi", "medicare beneficiary identifier", "medicare number", "medicare id", "medicare"),

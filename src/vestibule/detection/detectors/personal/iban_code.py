@@ -50,7 +50,7 @@ DETECTOR = Detector(
         Rule(
             name="number",
             pattern=_COUNTRIES,
-            gate=rf"(?:{'|'.join(sorted(_LENGTHS))})\d{{2}}[ -]?[0-9A-Z]{{4}}[ -]?[0-9A-Z]{{4}}[ -]?[0-9A-Z]",
+            prefilter=rf"(?:{'|'.join(sorted(_LENGTHS))})\d{{2}}[ -]?[0-9A-Z]{{4}}[ -]?[0-9A-Z]{{4}}[ -]?[0-9A-Z]",
             score=0.95,
             check=is_iban,
             broken_score=0.05,

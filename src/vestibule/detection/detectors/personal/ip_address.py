@@ -23,7 +23,7 @@ DETECTOR = Detector(
         Rule(
             name="v4",
             pattern=rf"{_OCTET}(?:\.{_OCTET}){{3}}",
-            gate=r"\d\.\d{1,3}\.\d{1,3}\.\d",
+            prefilter=r"\d\.\d{1,3}\.\d{1,3}\.\d",
             score=0.6,
             not_after=r"\w.-",
             not_before=r"\w-",
@@ -31,7 +31,7 @@ DETECTOR = Detector(
         Rule(
             name="v6",
             pattern=r"(?:[0-9A-Fa-f]{0,4}:){2,7}(?:(?:\d{1,3}\.){3}\d{1,3}|[0-9A-Fa-f]{1,4})?",
-            gate=r"(?:::[0-9A-Fa-f]|[0-9A-Fa-f]:[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:|[0-9A-Fa-f]::)",
+            prefilter=r"(?:::[0-9A-Fa-f]|[0-9A-Fa-f]:[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:|[0-9A-Fa-f]::)",
             score=0.85,
             check=is_ipv6,
             not_after=r"\w:.-",

@@ -120,7 +120,7 @@ DETECTOR = Detector(
         Rule(
             name="international",
             pattern=_after_moments(rf"(?:\+|00|\(\+)[1-9]\d{{0,3}}\)?(?:[ ./()-]{{0,3}}\d){{4,14}}{_EXTENSION}"),
-            gate=r"(?:\+|(?:^|[^\w.,+-])00)[1-9](?:[ ./()-]{0,3}\d){5}",
+            prefilter=r"(?:\+|(?:^|[^\w.,+-])00)[1-9](?:[ ./()-]{0,3}\d){5}",
             score=0.75,
             check=is_international,
             ignore_case=True,
@@ -129,7 +129,7 @@ DETECTOR = Detector(
         Rule(
             name="north-american",
             pattern=_NANP,
-            gate=r"[0-9]{3}(?:\)[ .-]?|[-. /])[0-9]{3}[-. ][0-9]{4}",
+            prefilter=r"[0-9]{3}(?:\)[ .-]?|[-. /])[0-9]{3}[-. ][0-9]{4}",
             score=0.6,
             broken_score=0.25,
             check=is_north_american,
@@ -140,7 +140,7 @@ DETECTOR = Detector(
             name="trunk-prefix",
             pattern=_after_moments(_TRUNK),
             # No plan that `is_national` knows has fewer digits than nine.
-            gate=r"(?:^|[^\w.+/-])\(?0(?:[ ./()-]{0,3}\d){8}",
+            prefilter=r"(?:^|[^\w.+/-])\(?0(?:[ ./()-]{0,3}\d){8}",
             score=0.5,
             check=is_national,
             ignore_case=True,
@@ -149,7 +149,7 @@ DETECTOR = Detector(
         Rule(
             name="bracketed-area",
             pattern=_BRACKETED,
-            gate=r"(?:^|[^\w.+/-])(?:8 ?)?\([0-9][0-9 -]{0,4}[0-9]?\)[ -]?\d{2,5}[ -]?\d\d",
+            prefilter=r"(?:^|[^\w.+/-])(?:8 ?)?\([0-9][0-9 -]{0,4}[0-9]?\)[ -]?\d{2,5}[ -]?\d\d",
             score=0.0,
             alone_score=0.6,
             check=is_plausible,

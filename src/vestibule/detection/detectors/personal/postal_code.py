@@ -1,6 +1,6 @@
 """Postal codes, with a label only."""
 
-from vestibule.detection.rules import Detector, Example, Rule
+from vestibule.detection.rules import Detector, DetectorExample, Rule
 
 DETECTOR = Detector(
     entity="POSTAL_CODE",
@@ -27,7 +27,7 @@ DETECTOR = Detector(
         "postcode [[SW1A 1AA]]",
         "ZIP: [[94103-1234]]",
         "PLZ [[10115]]",
-        Example("[[00-950]]", key="postal_code"),
+        DetectorExample("[[00-950]]", key="postal_code"),
     ),
     counter_examples=("94103", "SW1A 1AA", "zip 12 files", "unzip 12345678"),
     sources=("UPU, postal addressing systems in member countries",),

@@ -1,6 +1,6 @@
 """Street addresses, with a label only: without one they need a model of the language."""
 
-from vestibule.detection.rules import Detector, Example, Rule
+from vestibule.detection.rules import Detector, DetectorExample, Rule
 
 _STREET = (
     r"(?:street|st|avenue|ave|road|rd|lane|ln|drive|dr|"
@@ -27,7 +27,7 @@ DETECTOR = Detector(
         Rule(
             name="number-first",
             pattern=rf"{_HOUSE},? (?:{_NAME} ){{1,4}}{_STREET}\.?(?:,? (?:apt|suite|unit|flat|#)\.? ?\w{{1,6}})?",
-            gate=r"\d[\w-]{0,6},? [A-Za-z]",
+            prefilter=r"\d[\w-]{0,6},? [A-Za-z]",
             score=0.3,
             ignore_case=True,
         ),
@@ -68,7 +68,7 @@ DETECTOR = Detector(
         "Address: [[221B Baker Street]], London",
         "wohnhaft [[Hauptstraße 12a]]",
         "indirizzo: [[Via Garibaldi 15]]",
-        Example("[[1600 Pennsylvania Ave]]", key="billing_address"),
+        DetectorExample("[[1600 Pennsylvania Ave]]", key="billing_address"),
     ),
     counter_examples=(
         "221B Baker Street",

@@ -1,6 +1,6 @@
 """Social security numbers of the United States."""
 
-from vestibule.detection.rules import Detector, Example, Rule
+from vestibule.detection.rules import Detector, DetectorExample, Rule
 from vestibule.detection.validation.checks import digits_of, is_one_digit_repeated
 
 _NEVER_ISSUED = frozenset({"078051120", "219099999"})
@@ -64,7 +64,7 @@ DETECTOR = Detector(
         "my ssn is [[536 90 4399]]",
         "SSN: [[536904399]]",
         "social security number [[000-12-3456]]",
-        Example("[[536904399]]", key="customerSsn"),
+        DetectorExample("[[536904399]]", key="customerSsn"),
     ),
     counter_examples=("000-12-3456", "666-12-3456", "536904399", "2024-10-2311", "version 123-45-67890"),
     sources=("https://www.ssa.gov/employer/randomization.html",),

@@ -91,7 +91,7 @@ DETECTOR = Detector(
         Rule(
             name="jwt",
             pattern=r"ey[A-Za-z0-9_-]{10,4096}\.(?:ey[A-Za-z0-9_-]{2,8192}|[A-Za-z0-9_-]{0,1024}\.[A-Za-z0-9_-]{0,64})\.[A-Za-z0-9_-]{0,8192}",
-            gate=r"\bey[A-Za-z0-9_-]{10}",
+            prefilter=r"\bey[A-Za-z0-9_-]{10}",
             score=0.95,
             check=is_jwt,
             not_after=r"\w",
@@ -122,7 +122,7 @@ DETECTOR = Detector(
         Rule(
             name="basic",
             pattern=r"\bbasic\s{1,2}(?P<value>[A-Za-z0-9+/_-]{8,1024}={0,2})",
-            gate=r"\bbasic\s{1,2}[A-Za-z0-9+/_-]{8}",
+            prefilter=r"\bbasic\s{1,2}[A-Za-z0-9+/_-]{8}",
             score=0.9,
             check=is_user_and_password,
             not_after="",
@@ -132,7 +132,7 @@ DETECTOR = Detector(
         Rule(
             name="bearer",
             pattern=r"\b(?:bearer|api-?token)[ :=\"']{1,3}(?P<value>[\w.~+/|-]{16,4096}={0,2})",
-            gate=r"\b(?:bearer|api-?token)[ :=\"']{1,3}[\w.~+/|-]{16}",
+            prefilter=r"\b(?:bearer|api-?token)[ :=\"']{1,3}[\w.~+/|-]{16}",
             score=0.9,
             check=is_bearer,
             not_after="",
@@ -142,7 +142,7 @@ DETECTOR = Detector(
         Rule(
             name="header",
             pattern=rf"(?:-H|--header)[ =]{{0,5}}[\"']{_HEADER_NAME}:\s{{0,5}}(?P<value>[\w=~@.+/|-]{{8,1024}})",
-            gate=rf"(?:-H|--header)[ =]{{0,5}}[\"']{_HEADER_NAME}:",
+            prefilter=rf"(?:-H|--header)[ =]{{0,5}}[\"']{_HEADER_NAME}:",
             score=0.9,
             check=is_bearer,
             not_after="",
@@ -156,7 +156,7 @@ DETECTOR = Detector(
                 r"(?P<value>\"[^\"\n]{0,64}\":\"[^\"\n]{3,128}\"|\"[^\"\n]{3,192}\"|'[^'\n]{3,192}'|[^\s\"':]{0,64}:[^\s\"']{3,128}|"
                 r"[^\s\"':]{1,64}:[\"'][^\"'\n]{3,128}[\"'])"
             ),
-            gate=r"\s(?:-u|--user|--proxy-user|-U)[ =]{0,4}[\"']?[^\s:]{0,64}[\"']?:",
+            prefilter=r"\s(?:-u|--user|--proxy-user|-U)[ =]{0,4}[\"']?[^\s:]{0,64}[\"']?:",
             score=0.9,
             check=is_curl_user,
             not_after="",

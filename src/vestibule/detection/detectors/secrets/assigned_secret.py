@@ -1,28 +1,28 @@
 """Secrets that their name tells: drawn characters behind api_key, token, client_secret and the like."""
 
 from vestibule.detection.rule_builders.vendor_keys import ASSIGNED
-from vestibule.detection.rule_builders.word_patterns import any_case
+from vestibule.detection.rule_builders.word_patterns import any_case_pattern
 from vestibule.detection.rules import Detector, Rule
 from vestibule.detection.validation.checks import entropy_bits
 from vestibule.detection.validation.placeholders import is_random
 
-_TELLING = any_case(("keys?", "tokens?", "secrets?", "credentials?"))
+_TELLING = any_case_pattern(("keys?", "tokens?", "secrets?", "credentials?"))
 # Names of settings that look like those of secrets and are none: matched so that nothing behind them is.
-_HARMLESS_KINDS = any_case(
+_HARMLESS_KINDS = any_case_pattern(
     "public pub foreign primary cache sort partition row object s3 idempotency unique index composite "
     "natural hash group routing translation message map storage site publishable next page continuation "
     "pagination cursor sync csrf xsrf authenticity request-?verification cancellation bos eos pad unk mask "
     "stop max min num total input output prompt completion device push fcm tur mon don hoc joc whis hot "
     "short"
 )
-_HARMLESS_PARTS = any_case(
+_HARMLESS_PARTS = any_case_pattern(
     r"ids? names? types? ur[li]s? files? paths? length len size count expir\w{0,8} version hash arn alias "
     r"ring store board words? codes? frames? press up down pairs? space format algorithm usage index digest "
     r"fingerprint thumbprint budget limit used endpoint vault resolver manager service client provider ref"
 )
 _HARMLESS = rf"{_HARMLESS_KINDS}[\w.-]{{0,2}}{_TELLING}|{_TELLING}[ _.-]?{_HARMLESS_PARTS}\b|[Aa]uthor(?:ity|ed|s)?\b"
 _KEY = (
-    any_case(
+    any_case_pattern(
         "api app application access account auth client consumer customer deploy encrypt encryption enc "
         "decryption hmac jwt aes des license licence master private priv secret security sec service session "
         "shared signing signature sign subscription ssh token webhook write read admin root user integration "
@@ -31,8 +31,8 @@ _KEY = (
     + r"[ _.-]?[Kk](?:eys?|EYS?)"
 )
 _BARE_KEY = r"(?:^|[^a-zA-Z])(?:[\w.]{0,30}_)?[Kk](?:eys?|EYS?)"
-_TOKEN = any_case(("tokens?", "jwt", "bearer", "access[ _-]?code"))
-_SECRET = any_case(
+_TOKEN = any_case_pattern(("tokens?", "jwt", "bearer", "access[ _-]?code"))
+_SECRET = any_case_pattern(
     "secrets? credentials? creds auth salt nonce seed hmac private apikeys? client[_-]?id api access certificate cert"
 )
 _TOLD_BEFORE = r"(?:\s(?:is|was|to|of|for|ist|lautet|es|est|è|é|jest)|:)?\s[\"'`]?"
@@ -53,11 +53,11 @@ def is_told_secret(value: str) -> bool:
     return has_both and is_random(value) and entropy_bits(value) >= 3.2
 
 
-def _assigned(name: str, words: str, gate: str | None = None) -> Rule:
+def _assigned(name: str, words: str, prefilter: str | None = None) -> Rule:
     return Rule(
         name=name,
         pattern=f"(?:{_HARMLESS}|{words}{ASSIGNED}{_VALUE})",
-        gate=f"(?:{gate or words}){ASSIGNED}{_HEAD}",
+        prefilter=f"(?:{prefilter or words}){ASSIGNED}{_HEAD}",
         opening=f"{_HARMLESS}|{words}",
         score=0.88,
         check=is_random,
@@ -70,7 +70,7 @@ def _told(name: str, words: str) -> Rule:
     return Rule(
         name=name,
         pattern=rf"(?:{words}){_TOLD}",
-        gate=rf"(?:{words}){_TOLD_BEFORE}[\w.~+/=-]{{15}}",
+        prefilter=rf"(?:{words}){_TOLD_BEFORE}[\w.~+/=-]{{15}}",
         score=0.86,
         check=is_told_secret,
         not_before=r"\w(/",
@@ -81,11 +81,11 @@ def _told(name: str, words: str) -> Rule:
 _API_KEY = Detector(
     entity="API_KEY",
     rules=(
-        _assigned("assigned-key", _KEY, gate="[Kk](?:eys?|EYS?)"),
+        _assigned("assigned-key", _KEY, prefilter="[Kk](?:eys?|EYS?)"),
         Rule(
             name="assigned-bare-key",
             pattern=f"(?:{_HARMLESS}|{_BARE_KEY}{ASSIGNED}{_VALUE})",
-            gate=f"[Kk](?:eys?|EYS?){ASSIGNED}{_HEAD}",
+            prefilter=f"[Kk](?:eys?|EYS?){ASSIGNED}{_HEAD}",
             score=0.86,
             check=is_random_and_no_digest,
             not_after="",
@@ -141,7 +141,7 @@ _NAMED_SECRET = Detector(
         Rule(
             name="stored-secret",
             pattern=r"<(?:secret|password|token|privateKey|apiKey)[^<>]{0,60}>\s{0,8}\{?(?:[^<>\s{}]{1,40}\s){0,3}(?P<value>[\w.+/=-]{16,512})\}?\s{0,8}</",
-            gate=r"<(?:secret|password|token|privateKey|apiKey)[^<>]{0,60}>\s{0,8}\{?[^<>\s{}]",
+            prefilter=r"<(?:secret|password|token|privateKey|apiKey)[^<>]{0,60}>\s{0,8}\{?[^<>\s{}]",
             score=0.88,
             check=is_random,
             not_before="",

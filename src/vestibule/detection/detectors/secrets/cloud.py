@@ -1,7 +1,7 @@
 """Keys of clouds and hosts."""
 
 from vestibule.detection.rule_builders.vendor_keys import (
-    Part,
+    KeyPart,
     alnum,
     any_hexa,
     base64,
@@ -41,7 +41,7 @@ DETECTORS = (
         named(
             "aws-secret-access-key",
             "secretaccesskey|secret_access_key|secret_key|secretkey|aws_secret|aws_sec|awssecret|aws_key|awskey",
-            Part("[A-Za-z0-9/+]{40}", "wK9q/Zr3Lx8Vb2Nm+5Jt7Hg4Fd1Sa6Po0Iu8Yt3R"),
+            KeyPart("[A-Za-z0-9/+]{40}", "wK9q/Zr3Lx8Vb2Nm+5Jt7Hg4Fd1Sa6Po0Iu8Yt3R"),
             check=is_aws_secret,
         ),
         key("aws-bedrock-key", "ABSK", alnum(109, 269), maybe("="), maybe("="), check=is_varied),
@@ -65,7 +65,7 @@ DETECTORS = (
             not_before=r"\w~+/.",
         ),
         key("azure-devops-token", alnum(52), "JQQJ99", alnum(10, 18), "AZDO", alnum(4)),
-        key("azure-storage-key", url64(76), "+AStAA", Part("[A-Za-z0-9+/]{0,2}==", "==")),
+        key("azure-storage-key", url64(76), "+AStAA", KeyPart("[A-Za-z0-9+/]{0,2}==", "==")),
         key("azure-search-key", alnum(42), "AzSe", alnum(4, 8)),
         key("azure-functions-key", url64(40, 50), "AzFu", alnum(6), "=="),
         key("azure-registry-password", alnum(42), "+ACR", alnum(6)),
@@ -123,7 +123,7 @@ DETECTORS = (
         key(
             "yandex-iam-token",
             "t1.",
-            Part("[A-Za-z0-9_-]{1,800}={0,2}", "9euelZ"),
+            KeyPart("[A-Za-z0-9_-]{1,800}={0,2}", "9euelZ"),
             ".",
             url64(86),
             maybe("="),

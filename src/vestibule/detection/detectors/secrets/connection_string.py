@@ -38,7 +38,7 @@ DETECTOR = Detector(
                 r"[a-z][a-z0-9+.-]{1,30}://[^\s/@:\"'<>`?#,;(){}]{0,64}:[^\s/@\"'<>`]{3,128}@"
                 r"[\w.-]{1,128}(?:,[\w.:-]{1,128}){0,4}(?::\d{2,5})?(?:/[\w./?=&%+-]{0,128})?"
             ),
-            gate=r"://[^\s/@:\"'<>`?#,;(){}]{0,64}:[^\s/@\"'<>`]{3,128}@[\w]",
+            prefilter=r"://[^\s/@:\"'<>`?#,;(){}]{0,64}:[^\s/@\"'<>`]{3,128}@[\w]",
             score=0.92,
             check=has_url_password,
             not_after=r"\w",
@@ -51,7 +51,7 @@ DETECTOR = Detector(
                 r"(?:server|data source|host|address|addr|network address|driver|provider)\s?=[^;\n\"]{1,128};"
                 r"(?:[\w .-]{1,40}=[^;\n\"]{0,128};){0,12}?\s?(?:password|pwd)\s?=\s?[^;\n\"]{3,128}"
             ),
-            gate=r";\s?(?:password|pwd)\s?=",
+            prefilter=r";\s?(?:password|pwd)\s?=",
             score=0.92,
             check=has_password,
             not_before="",
@@ -60,7 +60,7 @@ DETECTOR = Detector(
         Rule(
             name="jdbc",
             pattern=r"jdbc:[a-z0-9]{2,20}:[^\s\"'<>]{2,256}?[?&;:](?:password|pwd)=[^\s\"'<>&;]{3,128}",
-            gate=r"[?&;:](?:password|pwd)=[^\s]{3}",
+            prefilter=r"[?&;:](?:password|pwd)=[^\s]{3}",
             score=0.93,
             check=has_password,
             not_before="",

@@ -1,7 +1,7 @@
 """Tokens of identity providers, of social networks and of media."""
 
 from vestibule.detection.rule_builders.vendor_keys import (
-    Part,
+    KeyPart,
     alnum,
     by_name,
     digits,
@@ -70,10 +70,10 @@ DETECTORS = (
         key(
             "facebook-app-token",
             digits(15, 16),
-            Part(r"(?:\||%7C)", "|"),
+            KeyPart(r"(?:\||%7C)", "|"),
             url64(27, 40),
             check=is_random,
-            gate=r"[0-9]{15}(?:\||%7C)[\w-]{10}",
+            prefilter=r"[0-9]{15}(?:\||%7C)[\w-]{10}",
         ),
         named("facebook-secret", "facebook|fb_", hexa(32)),
     ),
@@ -95,7 +95,7 @@ DETECTORS = (
             "AAAAAAAAAAAAAAAAAAAAA",
             of("[A-Za-z0-9%]", 70, 110),
             check=bool,
-            gate=r"A{21}[B-Za-z0-9%]",
+            prefilter=r"A{21}[B-Za-z0-9%]",
         ),
     ),
     vendor(
@@ -134,7 +134,7 @@ DETECTORS = (
             "tiktok-token",
             one_of("act.", "rft.", "clt."),
             alnum(60, 100),
-            Part(r"(?:![\d.]{2,6})?", ""),
+            KeyPart(r"(?:![\d.]{2,6})?", ""),
             check=is_random,
         ),
     ),

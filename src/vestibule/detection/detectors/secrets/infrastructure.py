@@ -1,7 +1,7 @@
 """Tokens of tools that run infrastructure and keep its secrets and its data."""
 
 from vestibule.detection.rule_builders.vendor_keys import (
-    Part,
+    KeyPart,
     alnum,
     any_hexa,
     base64,
@@ -43,7 +43,7 @@ DETECTORS = (
         "ACCESS_TOKEN",
         "https://docs.doppler.com/reference/auth-token-formats",
         key("doppler-token", one_of("dp.pt.", "dp.ct.", "dp.sa.", "dp.scim.", "dp.audit.", "dp.said."), alnum(40, 44)),
-        key("doppler-service-token", "dp.st.", Part(r"(?:[a-z0-9_-]{2,35}\.)?", "prd."), alnum(40, 44)),
+        key("doppler-service-token", "dp.st.", KeyPart(r"(?:[a-z0-9_-]{2,35}\.)?", "prd."), alnum(40, 44)),
     ),
     vendor(
         "SECRET",
@@ -54,7 +54,7 @@ DETECTORS = (
             "A3-",
             upper(6),
             "-",
-            Part("(?:[A-Z0-9]{11}|[A-Z0-9]{6}-[A-Z0-9]{5})", "K7Q2MX-9RT4B"),
+            KeyPart("(?:[A-Z0-9]{11}|[A-Z0-9]{6}-[A-Z0-9]{5})", "K7Q2MX-9RT4B"),
             "-",
             upper(5),
             "-",
@@ -84,7 +84,7 @@ DETECTORS = (
             ":",
             base64(24),
             not_before=r"\w",
-            gate=r"\b0\.[0-9A-Fa-f]{8}-",
+            prefilter=r"\b0\.[0-9A-Fa-f]{8}-",
         ),
     ),
     vendor(
@@ -95,7 +95,7 @@ DETECTORS = (
     vendor(
         "API_KEY",
         "https://docs.databricks.com/en/dev-tools/auth/pat.html",
-        key("databricks-token", "dapi", hexa(32), Part(r"(?:-\d)?", "")),
+        key("databricks-token", "dapi", hexa(32), KeyPart(r"(?:-\d)?", "")),
         key("databricks-oauth-secret", "dose", hexa(32)),
     ),
     vendor(
@@ -147,7 +147,7 @@ DETECTORS = (
         key(
             "ansible-vault",
             "$ANSIBLE_VAULT;1.",
-            Part(r"[12];AES256(?:;\w{1,32})?\s{1,12}", "1;AES256\n"),
+            KeyPart(r"[12];AES256(?:;\w{1,32})?\s{1,12}", "1;AES256\n"),
             hexa(40, 80),
             not_after="",
             check=bool,

@@ -1,7 +1,7 @@
 """Keys of services that send mail, short messages and chat."""
 
 from vestibule.detection.rule_builders.vendor_keys import (
-    Part,
+    KeyPart,
     alnum,
     any_hexa,
     by_name,
@@ -20,7 +20,7 @@ from vestibule.detection.rule_builders.vendor_keys import (
 )
 from vestibule.detection.validation.placeholders import is_random, is_varied
 
-_TEAMS_ID = Part("[a-z0-9]{8}-(?:[a-z0-9]{4}-){3}[a-z0-9]{12}", "5f2c81a0-b94e-7d36-a1c8-0d4f9b27e653")
+_TEAMS_ID = KeyPart("[a-z0-9]{8}-(?:[a-z0-9]{4}-){3}[a-z0-9]{12}", "5f2c81a0-b94e-7d36-a1c8-0d4f9b27e653")
 DETECTORS = (
     vendor(
         "ACCESS_TOKEN",
@@ -40,7 +40,7 @@ DETECTORS = (
         key(
             "slack-workspace-token",
             one_of("xoxa-", "xoxr-"),
-            Part(r"(?:\d-)?", "2-"),
+            KeyPart(r"(?:\d-)?", "2-"),
             of("[A-Za-z0-9-]", 8, 250),
             check=is_random,
         ),
@@ -68,7 +68,7 @@ DETECTORS = (
             url64(6),
             ".",
             url64(27, 40),
-            gate=r"[MNO][\w-]{23,27}\.[\w-]{6}\.[\w-]",
+            prefilter=r"[MNO][\w-]{23,27}\.[\w-]{6}\.[\w-]",
             check=is_random,
         ),
         key(
@@ -96,7 +96,7 @@ DETECTORS = (
     vendor(
         "ACCESS_TOKEN",
         "https://core.telegram.org/bots/api#authorizing-your-bot",
-        key("telegram-bot-token", digits(8, 10), ":AA", url64(32, 33), gate=r"[0-9]:AA[\w-]{10}"),
+        key("telegram-bot-token", digits(8, 10), ":AA", url64(32, 33), prefilter=r"[0-9]:AA[\w-]{10}"),
         named("telegram-token", "telegr", digits(5, 16), ":A", url64(34)),
     ),
     vendor(
@@ -121,7 +121,7 @@ DETECTORS = (
     vendor(
         "API_KEY",
         "https://mailchimp.com/developer/marketing/guides/quick-start/",
-        key("mailchimp-key", hexa(32), "-us", digits(1, 2), check=is_random, gate=r"[0-9a-f]-us[0-9]"),
+        key("mailchimp-key", hexa(32), "-us", digits(1, 2), check=is_random, prefilter=r"[0-9a-f]-us[0-9]"),
         key("mailchimp-transactional-key", "md-", url64(22), check=is_random),
     ),
     vendor(
@@ -163,7 +163,7 @@ DETECTORS = (
         key(
             "teams-webhook",
             "https://",
-            Part("[a-z0-9-]{1,64}", "contoso"),
+            KeyPart("[a-z0-9-]{1,64}", "contoso"),
             ".webhook.office.com/webhookb2/",
             _TEAMS_ID,
             "@",
@@ -195,7 +195,7 @@ DETECTORS = (
     vendor(
         "ACCESS_TOKEN",
         "https://developer.webex.com/",
-        named("webex-token", "webex", url64(64), "_", Part("[A-Za-z0-9]{2,8}", "PF84"), "_", uuid()),
+        named("webex-token", "webex", url64(64), "_", KeyPart("[A-Za-z0-9]{2,8}", "PF84"), "_", uuid()),
     ),
     vendor(
         "ACCESS_TOKEN",
@@ -227,7 +227,7 @@ DETECTORS = (
             url64(43),
             check=is_random,
             not_after=r"\w.+:/-",
-            gate=r"\.[\w-]{6}:[\w-]{12}",
+            prefilter=r"\.[\w-]{6}:[\w-]{12}",
         ),
     ),
     vendor(
@@ -246,7 +246,7 @@ DETECTORS = (
     vendor(
         "API_KEY",
         "https://docs.knock.app/",
-        key("knock-key", one_of("sk_", "pk_"), Part("(?:test_)?", "test_"), url64(43), check=is_random),
+        key("knock-key", one_of("sk_", "pk_"), KeyPart("(?:test_)?", "test_"), url64(43), check=is_random),
     ),
     vendor("API_KEY", "https://getstream.io/chat/docs/", named("getstream-secret", "getstream|stream_api", lower(64))),
     vendor("API_KEY", "https://developers.klaviyo.com/", key("klaviyo-key", "pk_", hexa(34), check=is_random)),

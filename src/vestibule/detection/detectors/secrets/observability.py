@@ -1,7 +1,7 @@
 """Keys of services that watch, measure and log."""
 
 from vestibule.detection.rule_builders.vendor_keys import (
-    Part,
+    KeyPart,
     alnum,
     base64,
     by_name,
@@ -61,8 +61,8 @@ DETECTORS = (
             "https://",
             hexa(32),
             "@",
-            Part(r"[\w.-]{1,64}", "o12"),
-            Part(r"\.sentry\.io/", ".sentry.io/", (".sentry.io/",)),
+            KeyPart(r"[\w.-]{1,64}", "o12"),
+            KeyPart(r"\.sentry\.io/", ".sentry.io/", (".sentry.io/",)),
             of("[0-9]", 1, 20),
             not_after=r"\w",
         ),
@@ -130,7 +130,7 @@ DETECTORS = (
         "API_KEY",
         "https://github.com/trufflesecurity/trufflehog",
         named("statuspage-key", "statuspage", uuid()),
-        named("uptimerobot-key", "uptimerobot", Part(r"[um]\d{6,9}-", "u1234097-"), hexa(24, 32)),
+        named("uptimerobot-key", "uptimerobot", KeyPart(r"[um]\d{6,9}-", "u1234097-"), hexa(24, 32)),
     ),
     vendor("API_KEY", "https://www.shodan.io/", named("shodan-key", "shodan", alnum(32))),
     vendor("API_KEY", "https://docs.virustotal.com/", named("virustotal-key", "virustotal|vt_api", hexa(64))),

@@ -1,7 +1,7 @@
 """Tokens of package registries and of container registries."""
 
 from vestibule.detection.rule_builders.vendor_keys import (
-    Part,
+    KeyPart,
     alnum,
     by_name,
     hexa,
@@ -64,7 +64,7 @@ DETECTORS = (
     vendor(
         "ACCESS_TOKEN",
         "https://docs.anaconda.com/",
-        named("anaconda-token", "anaconda|conda_", Part("[a-z]{2}-", "an-"), of("[a-f0-9-]", 36)),
+        named("anaconda-token", "anaconda|conda_", KeyPart("[a-z]{2}-", "an-"), of("[a-f0-9-]", 36)),
     ),
     vendor("ACCESS_TOKEN", "https://help.gemfury.com/", named("gemfury-token", "gemfury|fury_", alnum(20))),
     vendor("ACCESS_TOKEN", "https://libraries.io/api", named("libraries-io-key", "libraries.io|librariesio", hexa(32))),

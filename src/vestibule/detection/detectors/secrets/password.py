@@ -2,7 +2,7 @@
 
 import re
 
-from vestibule.detection.rule_builders.word_patterns import any_case
+from vestibule.detection.rule_builders.word_patterns import any_case_pattern
 from vestibule.detection.rules import Detector, Rule
 from vestibule.detection.validation.checks import entropy_bits
 from vestibule.detection.validation.placeholders import is_placeholder, is_worded
@@ -36,17 +36,19 @@ _NAMES = (
     "비밀번호",
     "암호",
 )
-_TALKED = any_case((*map(re.escape, _NAMES), "pass ?word", "pass ?phrase", "pass ?code", "pin code", "login code"))
+_TALKED = any_case_pattern(
+    (*map(re.escape, _NAMES), "pass ?word", "pass ?phrase", "pass ?code", "pin code", "login code")
+)
 _SET = rf"(?:{_TALKED}|\b(?:[A-Za-z]{{1,20}}[_.-])?[Pp][Ww]|(?:\b|[A-Za-z]{{2,20}}[_.-]?)[Pp](?:ass|ASS))"
-_WORD = any_case(("passwords?", "passwd", "passphrase", "passcode", "pwd", "pass"))
+_WORD = any_case_pattern(("passwords?", "passwd", "passphrase", "passcode", "pwd", "pass"))
 # Names of settings that look like those of passwords and are none: matched so that nothing behind them is.
-_HARMLESS_PARTS = any_case(
+_HARMLESS_PARTS = any_case_pattern(
     r"hash hashed hasher encoder field input label hint policy reset length len min max file path url uri "
     r"type name id prompt placeholder regex pattern rules? error message text changed expires? strength "
     r"confirmation required through eports? aport[oe]s? ed ing ive enger ports? age word_?file count rate user nr "
     r"nummer number"
 )
-_HARMLESS_KINDS = any_case(
+_HARMLESS_KINDS = any_case_pattern(
     "has is show hide reset forgot change update validate check verify no by com bi sur under over tres "
     "first second multi low high band"
 )
@@ -57,7 +59,7 @@ _HARMLESS = (
 _ASSIGN = r"[\"'\])]{0,3}\s{0,4}(?:=>|:{1,3}=|={1,2}|:|,\s?[\"']?[Vv]alue[\"']?\s?[:=]|\s?value=|<-|->)\s{0,4}"
 _NAME_TAIL = r"[\w.-]{0,20}"
 _NAME_SIGN = rf"(?:{_TALKED}|[Pp][Ww]|[Pp](?:ass|ASS))"
-_NAME_GATE = rf"{_NAME_SIGN}[\w.-]{{0,20}}[\"'\])]{{0,3}}\s{{0,4}}(?:=|:|,\s?[\"']?[Vv]alue|\s?value=|<-|->)"
+_NAME_PREFILTER = rf"{_NAME_SIGN}[\w.-]{{0,20}}[\"'\])]{{0,3}}\s{{0,4}}(?:=|:|,\s?[\"']?[Vv]alue|\s?value=|<-|->)"
 _MARK = re.compile(r"[\d!@#$%^&*?+~]")
 _CODE = re.compile(
     r"[(\[{]|::|->|=>|\w\.\w+\.|==|^[A-Z_]+$|^[a-z]+(?:[A-Z][a-z]+)+$|^[a-z]+(?:[_-][a-z]+)+$|</|"
@@ -99,7 +101,7 @@ DETECTOR = Detector(
         Rule(
             name="assigned-quoted",
             pattern=rf"(?:{_HARMLESS}|{_SET}{_NAME_TAIL}{_ASSIGN}[burfBRF@$]?[\"'`](?P<value>[^\"'`\r\n]{{3,128}})[\"'`])",
-            gate=_NAME_GATE,
+            prefilter=_NAME_PREFILTER,
             opening=f"{_HARMLESS}|{_SET}",
             score=0.9,
             check=is_quoted_password,
@@ -109,7 +111,7 @@ DETECTOR = Detector(
         Rule(
             name="assigned-bare",
             pattern=rf"(?:{_HARMLESS}|{_SET}{_NAME_TAIL}{_ASSIGN}{_VALUE})",
-            gate=_NAME_GATE,
+            prefilter=_NAME_PREFILTER,
             opening=f"{_HARMLESS}|{_SET}",
             score=0.88,
             check=is_bare_password,
@@ -119,7 +121,7 @@ DETECTOR = Detector(
         Rule(
             name="element",
             pattern=r"<(?:[\w-]{1,20}[:_-])?(?:password|passwd|pwd)>\s{0,8}(?P<value>[^<>\s]{4,128})\s{0,8}</",
-            gate=r"(?:password|passwd|pwd)>\s{0,8}[^<>\s]",
+            prefilter=r"(?:password|passwd|pwd)>\s{0,8}[^<>\s]",
             score=0.9,
             check=is_quoted_password,
             not_after="",
@@ -129,7 +131,7 @@ DETECTOR = Detector(
         Rule(
             name="told",
             pattern=rf"(?:{_TALKED}|\b[Pp][Ww])\s(?:[^\W\d_]{{1,20}}\s){{0,4}}?{_IS}\s?[\"'`«„“]?{_VALUE}",
-            gate=rf"(?:{_TALKED}|\b[Pp][Ww])\s",
+            prefilter=rf"(?:{_TALKED}|\b[Pp][Ww])\s",
             score=0.88,
             check=is_told,
             not_before="",
@@ -141,7 +143,7 @@ DETECTOR = Detector(
                 r"(?:password|passwd|pwd|pw|pass|비밀번호|암호)\)?\s{0,2}"
                 rf"(?:is|are|[=:(>-]{{1,2}})\s{{0,2}}[\w.@-]{{2,64}}\s?[/,: ]\s?{_VALUE}"
             ),
-            gate=r"(?:user|usr|login|id|account|name|아이디|계정)\s?[/,:]\s?(?:password|passwd|pwd|pw|pass|비밀번호|암호)",
+            prefilter=r"(?:user|usr|login|id|account|name|아이디|계정)\s?[/,:]\s?(?:password|passwd|pwd|pw|pass|비밀번호|암호)",
             score=0.88,
             check=is_told,
             not_after="",
@@ -154,7 +156,9 @@ DETECTOR = Detector(
                 r"--?(?:[a-z]{1,20}-)?(?:password|passwd|passphrase|pass|pwd|requirepass|storepass|keypass|secret|token|api-key)"
                 rf"[= ]{{1,2}}[\"']?{_VALUE}"
             ),
-            gate=r"-(?:password|passwd|passphrase|pass|pwd|requirepass|storepass|keypass|secret|token|api-key)[= ]",
+            prefilter=(
+                r"-(?:password|passwd|passphrase|pass|pwd|requirepass|storepass|keypass|secret|token|api-key)[= ]"
+            ),
             score=0.88,
             check=is_bare_password,
             not_before=r"(\[\w",
@@ -168,7 +172,7 @@ DETECTOR = Detector(
                 r"docker login[^\n|;]{0,120}?\s-p\s|requirepass\s|htpasswd\s-\w{0,6}b\w{0,6}\s\S{1,64}\s\S{1,64}\s)"
                 rf"[\"']?{_VALUE}"
             ),
-            gate=r"sshpass\s|(?:mysql|mongo)\w{0,6}\s|smbclient|net use|docker login|requirepass\s|htpasswd",
+            prefilter=r"sshpass\s|(?:mysql|mongo)\w{0,6}\s|smbclient|net use|docker login|requirepass\s|htpasswd",
             score=0.88,
             check=is_bare_password,
             not_after="",
@@ -180,7 +184,7 @@ DETECTOR = Detector(
                 r"(?:identified\s(?:with\s[\w\"']{1,40}\s)?(?:by|as)|with\s(?:encrypted\s)?password|"
                 r"set\spassword\s(?:for\s[^\n=]{1,80})?=)\s{0,3}(?:password\(\s?)?[\"'](?P<value>[^\"'\n]{3,128})[\"']"
             ),
-            gate=r"identified\s(?:with|by|as)|with\s(?:encrypted\s)?password|set\spassword\s",
+            prefilter=r"identified\s(?:with|by|as)|with\s(?:encrypted\s)?password|set\spassword\s",
             score=0.9,
             check=is_quoted_password,
             not_after=r"\w",

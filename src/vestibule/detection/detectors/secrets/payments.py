@@ -1,7 +1,7 @@
 """Keys of payment services, banks and shops."""
 
 from vestibule.detection.rule_builders.vendor_keys import (
-    Part,
+    KeyPart,
     alnum,
     any_hexa,
     base64,
@@ -44,7 +44,7 @@ DETECTORS = (
     vendor(
         "API_KEY",
         "https://docs.adyen.com/development-resources/api-credentials/",
-        key("adyen-key", Part("AQ[EF][a-z]hm[a-z]", "AQEyhmf"), base64(30, 500), gate=r"\bAQ[EF][a-z]hm[a-z]"),
+        key("adyen-key", KeyPart("AQ[EF][a-z]hm[a-z]", "AQEyhmf"), base64(30, 500), prefilter=r"\bAQ[EF][a-z]hm[a-z]"),
     ),
     vendor(
         "API_KEY",
@@ -91,8 +91,8 @@ DETECTORS = (
         "https://www.checkout.com/docs/",
         key(
             "checkout-key",
-            Part("sk_(?:sbox_|test_)?", "sk_"),
-            Part("[a-z2-7]{26}[a-z*#$=]", "m73dzbpy7cf3gfd46xr4yj5xo4e"),
+            KeyPart("sk_(?:sbox_|test_)?", "sk_"),
+            KeyPart("[a-z2-7]{26}[a-z*#$=]", "m73dzbpy7cf3gfd46xr4yj5xo4e"),
         ),
         key("checkout-legacy-key", one_of("sk_test_", "sk_"), uuid()),
     ),
@@ -191,7 +191,7 @@ DETECTORS = (
     vendor(
         "API_KEY",
         "https://docs.omise.co/",
-        key("omise-key", one_of("skey_", "pkey_"), Part("(?:test_)?", "test_"), lower(19)),
+        key("omise-key", one_of("skey_", "pkey_"), KeyPart("(?:test_)?", "test_"), lower(19)),
     ),
     vendor("API_KEY", "https://github.com/Samsung/CredSweeper", key("picatic-key", "sk_live_", lower(32))),
     vendor(
@@ -210,7 +210,7 @@ DETECTORS = (
             digits(6),
             "-",
             hexa(32),
-            Part("(?:__[A-Z_]{2}__)?", ""),
+            KeyPart("(?:__[A-Z_]{2}__)?", ""),
             "-",
             digits(6, 12),
         ),

@@ -68,7 +68,7 @@ DETECTOR = Detector(
         Rule(
             name="json-web-key",
             pattern=r"\"(?:d|k|p|q|dp|dq|qi)\"\s{0,2}:\s{0,2}\"(?P<value>[\w-]{43,1024})\"",
-            gate=r"\"(?:d|k|p|q|dp|dq|qi)\"\s{0,2}:\s{0,2}\"[\w-]{20}",
+            prefilter=r"\"(?:d|k|p|q|dp|dq|qi)\"\s{0,2}:\s{0,2}\"[\w-]{20}",
             score=0.9,
             not_after="",
             not_before="",

@@ -1,7 +1,7 @@
 """Keys of services for work, documents, customers and forms."""
 
 from vestibule.detection.rule_builders.vendor_keys import (
-    Part,
+    KeyPart,
     alnum,
     by_name,
     digits,
@@ -23,8 +23,8 @@ DETECTORS = (
     vendor(
         "API_KEY",
         "https://airtable.com/developers/web/guides/personal-access-tokens",
-        key("airtable-token", "pat", alnum(14), ".", hexa(64), gate=r"\bpat[A-Za-z0-9]{14}\.[0-9a-f]{8}"),
-        key("airtable-legacy-key", "key", alnum(14), check=is_random, gate=r"\bkey[A-Za-z0-9]{14}"),
+        key("airtable-token", "pat", alnum(14), ".", hexa(64), prefilter=r"\bpat[A-Za-z0-9]{14}\.[0-9a-f]{8}"),
+        key("airtable-legacy-key", "key", alnum(14), check=is_random, prefilter=r"\bkey[A-Za-z0-9]{14}"),
         named("airtable-key", "airtable", alnum(17)),
     ),
     vendor(
@@ -32,7 +32,7 @@ DETECTORS = (
         "https://developers.asana.com/docs/personal-access-token",
         named("asana-client-id", "asana", digits(16), check=is_varied),
         named("asana-client-secret", "asana", lower(32)),
-        named("asana-token", "asana", Part(r"\d{1,2}/\d{16}(?:/\d{16})?:", "1/1200719934820561:"), hexa(32)),
+        named("asana-token", "asana", KeyPart(r"\d{1,2}/\d{16}(?:/\d{16})?:", "1/1200719934820561:"), hexa(32)),
     ),
     vendor(
         "API_KEY",
@@ -62,7 +62,7 @@ DETECTORS = (
         "ACCESS_TOKEN",
         "https://www.figma.com/developers/api#access-tokens",
         key("figma-token", one_of("figd_", "figo_", "figu_", "figdr_"), url64(40, 48)),
-        named("figma-legacy-token", "figma", Part(r"\d{4,8}-", "51234-"), uuid()),
+        named("figma-legacy-token", "figma", KeyPart(r"\d{4,8}-", "51234-"), uuid()),
     ),
     vendor(
         "ACCESS_TOKEN",
@@ -82,7 +82,7 @@ DETECTORS = (
     vendor(
         "ACCESS_TOKEN",
         "https://www.dropbox.com/developers/documentation/http/documentation",
-        key("dropbox-short-lived-token", "sl.", Part("(?:u\\.)?", ""), padded(130, 1400)),
+        key("dropbox-short-lived-token", "sl.", KeyPart("(?:u\\.)?", ""), padded(130, 1400)),
         named("dropbox-secret", "dropbox", alnum(15)),
         named("dropbox-long-lived-token", "dropbox", alnum(11), "AAAAAAAAAA", padded(43), check=bool),
         key(
@@ -93,7 +93,7 @@ DETECTORS = (
             url64(41, 45),
             check=bool,
             not_after=r"\w.+/-",
-            gate=r"[B-Za-z0-9]A{10}[\w-]",
+            prefilter=r"[B-Za-z0-9]A{10}[\w-]",
         ),
     ),
     vendor(
@@ -174,7 +174,7 @@ DETECTORS = (
         "https://clockify.me/developers-api",
         named("clockify-key", "clockify", alnum(48)),
         named("toggl-token", "toggl", hexa(32)),
-        named("harvest-token", "harvest", Part(r"\d{4,8}\.pt\.", "1234097.pt."), url64(80, 100)),
+        named("harvest-token", "harvest", KeyPart(r"\d{4,8}\.pt\.", "1234097.pt."), url64(80, 100)),
     ),
     vendor(
         "ACCESS_TOKEN", "https://developers.smartsheet.com/", named("smartsheet-token", "smartsheet", alnum(26, 37))
@@ -203,7 +203,7 @@ DETECTORS = (
             ":",
             url64(26, 28),
             "@",
-            Part(r"[\w-]{1,64}", "demo"),
+            KeyPart(r"[\w-]{1,64}", "demo"),
             not_after=r"\w",
         ),
     ),

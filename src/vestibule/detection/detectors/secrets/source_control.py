@@ -1,7 +1,7 @@
 """Tokens of code hosts, of continuous integration and of what watches over code."""
 
 from vestibule.detection.rule_builders.vendor_keys import (
-    Part,
+    KeyPart,
     alnum,
     any_hexa,
     by_name,
@@ -47,7 +47,7 @@ DETECTORS = (
                 "glwt-",
             ),
             url64(20, 300),
-            Part(r"(?:\.[0-9a-z]{2}\.?[0-9a-z]{7})?", ""),
+            KeyPart(r"(?:\.[0-9a-z]{2}\.?[0-9a-z]{7})?", ""),
         ),
         key("gitlab-job-token", "glcbt-", alnum(1, 5), "_", url64(20)),
         key("gitlab-runner-registration-token", "GR1348941", url64(20), check=is_random),
@@ -74,7 +74,7 @@ DETECTORS = (
     vendor(
         "API_KEY",
         "https://docs.sourcegraph.com/cli/how-tos/creating_an_access_token",
-        key("sourcegraph-token", "sgp_", Part("(?:[0-9a-fA-F]{16}_|local_)?", ""), any_hexa(40)),
+        key("sourcegraph-token", "sgp_", KeyPart("(?:[0-9a-fA-F]{16}_|local_)?", ""), any_hexa(40)),
         named("sourcegraph-legacy-token", "sourcegraph", any_hexa(40)),
     ),
     vendor(
@@ -149,13 +149,13 @@ DETECTORS = (
         key(
             "jetbrains-token",
             "perm-",
-            Part(r"[A-Za-z0-9=]{4,64}\.[A-Za-z0-9=]{1,64}\.", "cm9vdA==.NDctMA==."),
+            KeyPart(r"[A-Za-z0-9=]{4,64}\.[A-Za-z0-9=]{1,64}\.", "cm9vdA==.NDctMA==."),
             alnum(20, 60),
         ),
         key(
             "jetbrains-hub-token",
             "perm:",
-            Part(r"[A-Za-z0-9=]{4,64}\.[A-Za-z0-9=]{1,64}\.", "cm9vdA==.NDctMA==."),
+            KeyPart(r"[A-Za-z0-9=]{4,64}\.[A-Za-z0-9=]{1,64}\.", "cm9vdA==.NDctMA==."),
             alnum(20, 60),
         ),
     ),

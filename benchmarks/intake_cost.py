@@ -1,6 +1,6 @@
 """What sealing, policy and fingerprint add to the CPU of an `/add`, and what the signed receipt adds to that.
 
-    python benchmarks/door.py [--requests 400] [--rounds 9]
+    python benchmarks/intake_cost.py [--requests 400] [--rounds 9]
 
 Client and database service run in this one process, joined without a socket, so that CPU time is the work of both and
 of nothing else; the store, the logs and the scanner are real. Rounds of the three states alternate: everything on, the
@@ -23,15 +23,15 @@ import orjson
 from fastapi import FastAPI
 
 from vestibule.client_service import main as client
-from vestibule.client_service.screening.screener import Admitted, Door
+from vestibule.client_service.screening.screener import Screened, Screener
 from vestibule.client_service.settings import ClientSettings
 from vestibule.database_service import main as database
-from vestibule.database_service.entries.encrypted_store import SealedStore
+from vestibule.database_service.entries.encrypted_store import EncryptedStore
 from vestibule.database_service.settings import DatabaseSettings
 from vestibule.encryption import create_key_ring
 from vestibule.policy.audit.receipts import ReceiptSigner
 from vestibule.runtime.private_file import write_private
-from vestibule.service_kit.http.service_client import PeerAnswer, PeerClient
+from vestibule.service_kit.http.service_client import ServiceClient, ServiceResponse
 from vestibule.service_kit.logging.logging_config import configure_logging
 
 VALUE = "the quick brown fox jumps over the lazy dog and on"
@@ -66,8 +66,8 @@ class Switch:
         self._receipt = [(ReceiptSigner, "sign", lambda *_parts, **_named: "")]
         self._all = [
             *self._receipt,
-            (Door, "admit", admit_plainly),
-            (SealedStore, "_seal", lambda _self, _key, value: value),
+            (Screener, "admit", admit_plainly),
+            (EncryptedStore, "_seal", lambda _self, _key, value: value),
         ]
         self._kept = [getattr(owner, name) for owner, name, _ in self._all]
 
@@ -79,11 +79,11 @@ class Switch:
             setattr(owner, name, plain)
 
 
-async def admit_plainly(self: Door, situation: Any, field: str, text: str) -> Admitted:
+async def admit_plainly(self: Screener, situation: Any, field: str, text: str) -> Screened:
     """Scan key and text as the door does, and do nothing else."""
     await self.scan(situation.key)
     await self.scan(text, situation.key)
-    return Admitted(text, [], "")
+    return Screened(text, [], "")
 
 
 @contextlib.asynccontextmanager
@@ -93,10 +93,13 @@ async def running(home: Path) -> AsyncIterator[FastAPI]:
     create_key_ring(home / "keys" / "keyring.json")
     settings = ClientSettings(data_dir=home, embedded=True, redis_url=f"unix://{home}/none.sock")
     configure_logging("benchmark", settings, io.StringIO())
-    door, store = client.create_app(settings), database.create_app(DatabaseSettings(data_dir=home, embedded=True))
+    client_service, store = (
+        client.create_app(settings),
+        database.create_app(DatabaseSettings(data_dir=home, embedded=True)),
+    )
 
     async def hop(
-        self: PeerClient,
+        self: ServiceClient,
         method: str,
         path: str,
         *,
@@ -104,14 +107,14 @@ async def running(home: Path) -> AsyncIterator[FastAPI]:
         body: Any = None,
         headers: Any = None,
         **_rest: Any,
-    ) -> PeerAnswer:
+    ) -> ServiceResponse:
         sent = {"Content-Type": "application/json", **self._headers(headers or {})}
         status, content = await call(store, method, path, sent, orjson.dumps(body))
-        return PeerAnswer(status, orjson.loads(content))
+        return ServiceResponse(status, orjson.loads(content))
 
-    PeerClient.call = hop  # type: ignore[method-assign]
-    async with store.router.lifespan_context(store), door.router.lifespan_context(door):
-        yield door
+    ServiceClient.call = hop  # type: ignore[method-assign]
+    async with store.router.lifespan_context(store), client_service.router.lifespan_context(client_service):
+        yield client_service
 
 
 async def cost_us(app: FastAPI, requests: int) -> float:

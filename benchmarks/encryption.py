@@ -1,6 +1,6 @@
 """What sealing costs: microseconds of CPU for each step, and its share of the CPU of an `/add` in a whole system.
 
-usage: python benchmarks/sealing.py [--steps-only]
+usage: python benchmarks/encryption.py [--steps-only]
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from statistics import median
 import httpx
 import psutil
 
-from vestibule.encryption import Fingerprinter, KeyRingFile, Sealer, Tokenizer, create_key_ring
+from vestibule.encryption import Cipher, Fingerprinter, KeyRingFile, Tokenizer, create_key_ring
 
 SIZES = (60, 500, 100_000)
 ROUNDS = 9
@@ -48,7 +48,7 @@ def cpu_us(step: Callable[[], object]) -> float:
 
 def measure_steps(ring: KeyRingFile) -> float:
     """Print the cost of each step and return that of sealing a value of the smallest size as the database does."""
-    sealer, fingerprinter, tokenizer = Sealer(ring, "benchmark"), Fingerprinter(ring), Tokenizer(ring)
+    cipher, fingerprinter, tokenizer = Cipher(ring, "benchmark"), Fingerprinter(ring), Tokenizer(ring)
     place = b"customers/4711/note"
     stored = []
     print(f"{'':24}" + "".join(f"{size:>10,} B" for size in SIZES))
@@ -56,13 +56,13 @@ def measure_steps(ring: KeyRingFile) -> float:
     for size in SIZES:
         text = base64.b64encode(os.urandom(size)).decode()[:size]
         content = text.encode()
-        envelope = sealer.seal(content, place)
+        envelope = cipher.encrypt(content, place)
         kept = base64.b64encode(envelope)
         steps: dict[str, Callable[[], object]] = {
-            "seal": lambda content=content: sealer.seal(content, place),
-            "open": lambda envelope=envelope: sealer.open(envelope, place),
-            "seal, as text": lambda text=text: base64.b64encode(sealer.seal(text.encode(), place)).decode("ascii"),
-            "open, as text": lambda kept=kept: sealer.open(base64.b64decode(kept, validate=True), place).decode(),
+            "seal": lambda content=content: cipher.encrypt(content, place),
+            "open": lambda envelope=envelope: cipher.decrypt(envelope, place),
+            "seal, as text": lambda text=text: base64.b64encode(cipher.encrypt(text.encode(), place)).decode("ascii"),
+            "open, as text": lambda kept=kept: cipher.decrypt(base64.b64decode(kept, validate=True), place).decode(),
             "fingerprint": lambda text=text: fingerprinter.fingerprint(text),
             "tokenize": lambda text=text: tokenizer.tokenize(text, "EMAIL_ADDRESS", "tenant"),
         }
@@ -72,11 +72,11 @@ def measure_steps(ring: KeyRingFile) -> float:
     for name, costs in rows.items():
         print(f"{name:24}" + "".join(f"{cost:>9.1f} us" for cost in costs))
     # A process that reads what many others have sealed derives their keys once each.
-    others = [Sealer(ring, "benchmark").seal(b"x" * 60, place) for _ in range(2_000)]
-    fresh = Sealer(ring, "benchmark")
+    others = [Cipher(ring, "benchmark").encrypt(b"x" * 60, place) for _ in range(2_000)]
+    fresh = Cipher(ring, "benchmark")
     started = time.process_time()
     for envelope in others:
-        fresh.open(envelope, place)
+        fresh.decrypt(envelope, place)
     print(f"open, key not seen yet   {(time.process_time() - started) / len(others) * 1e6:>8.1f} us")
     return stored[0]
 
