@@ -13,8 +13,8 @@ from vestibule.detection.catalogue import declared_in, list_modules
 from vestibule.detection.matching import LOOK_AHEAD_CHARS, Matcher
 from vestibule.detection.prefilter.compiled_cache import CompiledCache
 from vestibule.detection.prefilter.prefilter import Prefilter
-from vestibule.detection.prefilter.regex_analysis import analyze_regex
-from vestibule.detection.prefilter.start_sets import start_set_of
+from vestibule.detection.regex.analysis import analyze_regex
+from vestibule.detection.regex.start_sets import start_set_of
 from vestibule.detection.rules import Detector, DetectorExample
 
 LONGEST_MATCH_CHARS = 65_536

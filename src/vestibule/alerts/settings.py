@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from vestibule.alerts.delivery.routing import Route
+from vestibule.alerts.routing import Route
 from vestibule.alerts.store.grouping import Grouping
 from vestibule.alerts.store.repository import Escalation
 from vestibule.egress.guard import EgressGuard

@@ -17,12 +17,13 @@ from vestibule.alerts import AlertArchive, AlertEngine, RequestAlerts, build_ale
 from vestibule.alerts.store.triage import AlertTriage
 from vestibule.client_service.api import alerts, entries, messages, processors, scan, schedules, subjects, tasks
 from vestibule.client_service.api.idempotency import Idempotency
-from vestibule.client_service.celery_app import VestibuleCelery, create_producer, held_for_s
+from vestibule.client_service.celery_app import create_producer, held_for_s
 from vestibule.client_service.intake.business_logic_client import BusinessLogicClient
 from vestibule.client_service.intake.intake import Intake
 from vestibule.client_service.intake.keyed_names import KeyedNames
 from vestibule.client_service.intake.message_routing import MessageRoutes
 from vestibule.client_service.log_alerts import log_alerts
+from vestibule.client_service.queue.application import VestibuleCelery
 from vestibule.client_service.queue.dispatcher import TaskDispatcher
 from vestibule.client_service.queue.encrypted_content import REALM
 from vestibule.client_service.queue.end_listener import TaskEndListener
@@ -34,11 +35,12 @@ from vestibule.client_service.screening.decision_audit import DecisionAudit
 from vestibule.client_service.screening.detokenization import Detokenizer
 from vestibule.client_service.screening.policy_alerts import PolicyAlerts
 from vestibule.client_service.screening.screener import Screener
-from vestibule.client_service.screening.screening_metrics import MeteredTasks, ScreeningMetrics
+from vestibule.client_service.screening.screening_metrics import ScreeningMetrics
 from vestibule.client_service.settings import ClientSettings
 from vestibule.client_service.subjects.erasure import Erasure
 from vestibule.client_service.subjects.stored_results import StoredResults
 from vestibule.client_service.subjects.value_forms import ValueForms
+from vestibule.client_service.task_service.metered_tasks import MeteredTasks
 from vestibule.client_service.task_service.outcomes import LedgerSteps
 from vestibule.client_service.task_service.relay import TaskRelay
 from vestibule.client_service.task_service.schedule_service import ScheduleService
@@ -66,9 +68,9 @@ from vestibule.service_kit.auth.authentication import Authenticator
 from vestibule.service_kit.auth.service_secret import ServiceSecret
 from vestibule.service_kit.auth.token_registers import caller_token_lookups
 from vestibule.service_kit.http.app import create_service_app
-from vestibule.service_kit.http.circuit_breaker import CircuitBreaker
 from vestibule.service_kit.http.health import Readiness
-from vestibule.service_kit.http.service_client import ServiceClient
+from vestibule.service_kit.http_client.circuit_breaker import CircuitBreaker
+from vestibule.service_kit.http_client.service_client import ServiceClient
 from vestibule.service_kit.logging.log_health import monitoring_log
 from vestibule.service_kit.metrics.alert_metrics import AlertMetrics
 from vestibule.service_kit.metrics.catalogue import CALLBACKS

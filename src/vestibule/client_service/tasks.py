@@ -9,8 +9,9 @@ from celery import shared_task
 from celery.exceptions import Ignore
 from redis.exceptions import RedisError
 
-from vestibule.client_service.celery_app import VestibuleCelery
+from vestibule.client_service.queue.application import VestibuleCelery
 from vestibule.client_service.queue.result_backend import StartedAttempt, begin_attempt
+from vestibule.contracts.queue_names import PROCESS_DATA_TASK
 from vestibule.contracts.tasks import ERROR_DETAILS
 from vestibule.contracts.work import DEFAULT_PROCESSOR, WorkTerms
 from vestibule.processing import MAY_PASS, CannotProcess, Job
@@ -22,7 +23,7 @@ class TaskFailed(Exception):
     """A processor failed. The text says only that, since it is kept as the task's result."""
 
 
-@shared_task(bind=True, name="vestibule.process_data")  # type: ignore[untyped-decorator]
+@shared_task(bind=True, name=PROCESS_DATA_TASK)  # type: ignore[untyped-decorator]
 def process_data_task(
     self: Any, data: str, processor: str = DEFAULT_PROCESSOR, terms: Mapping[str, Any] | None = None
 ) -> str:

@@ -9,3 +9,5 @@ QUEUES = {Priority.HIGH: f"{QUEUE}.high", Priority.NORMAL: QUEUE, Priority.LOW: 
 TAKEN = "unacked"
 # The header with the Unix time at which a task was sent.
 SENT_AT = "sent_at"
+# The name of the Celery task that runs a processor.
+PROCESS_DATA_TASK = "vestibule.process_data"

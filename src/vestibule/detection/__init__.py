@@ -27,16 +27,16 @@ Write one file anywhere below `detectors/` that names a `DETECTOR` (or several, 
 
    `broken_score` lets a value with a wrong check digit pass under a label (0.05 to 0.2, else leave it out);
    `alone_score` is for a value that is the whole text and whose form or check is rare enough to say so.
-5. What the prefilter looks for. A rule below 0.5: the labels, by itself. A key with a fixed part: `anchors`, any of which
-   every match contains. Otherwise the pattern itself, or a cheaper `prefilter` that matches wherever the pattern does:
-   write one when the pattern has back-references, named groups with alternatives inside, or counted repeats above
+5. What the prefilter looks for. A rule below 0.5: the labels, by itself. A key with a fixed part: `anchors`, any of
+   which every match contains. Otherwise the pattern itself, or a cheaper `prefilter` that matches wherever the pattern
+   does: write one when the pattern has back-references, named groups with alternatives inside, or counted repeats above
    about ten.
 6. `labels`: lower case, several languages, whole words: `social security`, `nif`, `телефон*`. `customer_ssn` and
    `customerSsn` are read as two words each. Do not list words as general as "number" or "id" unless the rule's check
    decides by itself.
 7. `examples` (with `[[value]]`) and `counter_examples`: at least one of each for every rule, made up or from the
-   standard, never a real person's. `DetectorExample(text, key="field_name")` gives the field. `sources`: the standard or the
-   vendor's page.
+   standard, never a real person's. `DetectorExample(text, key="field_name")` gives the field. `sources`: the standard
+   or the vendor's page.
 
 Then `pytest tests/conformance/test_detectors.py -k your_module`. To see why something was found: `vestibule scan
 --explain`.

@@ -5,8 +5,8 @@ import hmac
 from collections.abc import Callable
 
 from vestibule.detection.finding import Explanation
-from vestibule.detection.linear_time import require_linear_time
 from vestibule.detection.options import ScannerOptions
+from vestibule.detection.regex.linear_time import require_linear_time
 
 
 def fingerprint_of(value: str, key: str) -> str:

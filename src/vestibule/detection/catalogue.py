@@ -7,8 +7,8 @@ from types import ModuleType
 
 from vestibule.detection import detectors
 from vestibule.detection.errors import InvalidDetector
-from vestibule.detection.linear_time import require_linear_time
 from vestibule.detection.options import DEFAULTS, ScannerOptions
+from vestibule.detection.regex.linear_time import require_linear_time
 from vestibule.detection.rules import Detector, Rule
 from vestibule.runtime.plugins import CannotLoad, load_folder, load_installed
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from time import perf_counter
 
 from vestibule.detection.context.context import CERTAIN, DIRECT, REACH_CHARS
-from vestibule.detection.prefilter.regex_analysis import RegexAnalysisCache, analyze_regex
-from vestibule.detection.prefilter.start_sets import start_set_of
+from vestibule.detection.regex.analysis import RegexAnalysisCache, analyze_regex
+from vestibule.detection.regex.start_sets import start_set_of
 from vestibule.detection.rules import Detector, Rule
 from vestibule.detection.time_budget import TimeBudget
 

@@ -16,7 +16,7 @@ from vestibule.detection.normalization.unicode import is_plain, normalize
 from vestibule.detection.options import DEFAULTS, ScannerOptions
 from vestibule.detection.prefilter.compiled_cache import CompiledCache
 from vestibule.detection.prefilter.prefilter import BASE64, Fired, Prefilter
-from vestibule.detection.prefilter.regex_analysis import RegexAnalysisCache
+from vestibule.detection.regex.analysis import RegexAnalysisCache
 from vestibule.detection.resolution import resolve
 from vestibule.detection.rules import Detector
 from vestibule.detection.scoring import MAX_KEY_CHARS, KeyContext, ScanPassage, judge

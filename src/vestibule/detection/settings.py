@@ -6,8 +6,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from vestibule.detection.errors import InvalidDetector
-from vestibule.detection.linear_time import require_linear_time
 from vestibule.detection.options import DEFAULTS, default_cache_dir
+from vestibule.detection.regex.linear_time import require_linear_time
 
 Score = Annotated[float, Field(ge=0, le=1)]
 

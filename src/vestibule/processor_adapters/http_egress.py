@@ -1,11 +1,10 @@
 """The way out of processors, behind the guard of outgoing addresses."""
 
-import time
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from vestibule.alerts.channels.webhook import sign
 from vestibule.egress.guard import DeliveryFailed, DeliveryForbidden, EgressGuard, ResponseTooLarge
+from vestibule.egress.webhook_signature import signature_headers
 from vestibule.processing import EgressReply, ProcessingInterrupted
 from vestibule.processing.errors import AnswerTooLarge, ForwardForbidden
 
@@ -49,8 +48,9 @@ class GuardedHttpEgress:
         reason = self.refusal_of(url)
         if reason is not None:
             raise ForwardForbidden("the settings do not allow the address")
+        signature = signature_headers(self._secret, body) if self._secret else {}
         try:
-            answer = self._guard.send(url, body, {**headers, **self._signature(body)}, MOST_ANSWER_BYTES)
+            answer = self._guard.send(url, body, {**headers, **signature}, MOST_ANSWER_BYTES)
         except DeliveryForbidden as error:
             raise ForwardForbidden(str(error)) from error
         except ResponseTooLarge as error:
@@ -58,10 +58,3 @@ class GuardedHttpEgress:
         except DeliveryFailed as error:
             raise ProcessingInterrupted(str(error)) from error
         return EgressReply(answer.status, answer.body)
-
-    def _signature(self, body: bytes) -> dict[str, str]:
-        if not self._secret:
-            return {}
-        now = str(int(time.time()))
-        signature = f"sha256={sign(self._secret, now, body)}"
-        return {"X-Vestibule-Timestamp": now, "X-Vestibule-Signature": signature}

@@ -26,26 +26,26 @@ from vestibule.scheduler_service.availability.probes import (
     WorkersProbe,
 )
 from vestibule.scheduler_service.availability.queue_metrics import QueueMetrics
-from vestibule.scheduler_service.availability.status import StatusService
 from vestibule.scheduler_service.heartbeats.heartbeats import HeartbeatMonitor
 from vestibule.scheduler_service.leadership.fallback_lock import RedisFallbackLock
 from vestibule.scheduler_service.leadership.jobs import JobRunner
 from vestibule.scheduler_service.leadership.lease import Lease
-from vestibule.scheduler_service.leadership.operator_input_job import OperatorInputJob
 from vestibule.scheduler_service.maintenance.reason_check import ReasonCheck
+from vestibule.scheduler_service.operator_input_job import OperatorInputJob
 from vestibule.scheduler_service.operator_inputs import OperatorInputs
 from vestibule.scheduler_service.schedules.schedule_runner import ScheduleRunner
 from vestibule.scheduler_service.schedules.task_submission import TaskSubmitter
 from vestibule.scheduler_service.settings import SchedulerSettings
 from vestibule.scheduler_service.state_store import StateStore
 from vestibule.scheduler_service.status_page.page import StatusPage
+from vestibule.scheduler_service.status_page.status import StatusService
 from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit
 from vestibule.service_kit.auth.authentication import Authenticator
 from vestibule.service_kit.auth.service_secret import ServiceSecret
 from vestibule.service_kit.auth.token_registers import caller_token_lookups
 from vestibule.service_kit.http.app import create_service_app
 from vestibule.service_kit.http.health import Readiness
-from vestibule.service_kit.http.service_client import ServiceClient
+from vestibule.service_kit.http_client.service_client import ServiceClient
 from vestibule.service_kit.metrics.alert_metrics import AlertMetrics
 from vestibule.service_kit.metrics.metrics import Metrics
 from vestibule.service_kit.metrics.sharing import read_neighbours

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+UNIX_SCHEME = "unix://"
 ENV_PREFIX = "VESTIBULE_"
 _UNREADABLE = re.compile(r'error parsing value for field "(\w+)"')
 DEFAULT_DEV_TOKEN = "SECRET_TOKEN"  # noqa: S105 - published on purpose; loopback and embedded mode only

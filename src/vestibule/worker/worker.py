@@ -11,7 +11,8 @@ from celery.apps import worker as celery_program
 
 # Imported for its tasks: a worker knows those whose modules were imported.
 from vestibule.client_service import tasks  # noqa: F401
-from vestibule.client_service.celery_app import VestibuleCelery, create_consumer
+from vestibule.client_service.celery_app import create_consumer
+from vestibule.client_service.queue.application import VestibuleCelery
 from vestibule.client_service.queue.encrypted_content import REALM
 from vestibule.client_service.settings import WorkerSettings
 from vestibule.detection import Scanner

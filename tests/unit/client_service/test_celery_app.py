@@ -10,7 +10,8 @@ import pytest
 import structlog
 from celery import current_app
 
-from vestibule.client_service.celery_app import QUEUE, VestibuleCelery, create_consumer, create_producer
+from vestibule.client_service.celery_app import QUEUE, create_consumer, create_producer
+from vestibule.client_service.queue.application import VestibuleCelery
 from vestibule.client_service.queue.encrypted_content import CONTENT_TYPE, SERIALIZER, decrypt_content
 from vestibule.client_service.settings import ClientSettings
 from vestibule.client_service.tasks import process_data_task

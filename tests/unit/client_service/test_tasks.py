@@ -7,7 +7,8 @@ import pytest
 from celery.app.task import Context
 from redis import Redis
 
-from vestibule.client_service.celery_app import VestibuleCelery, create_consumer
+from vestibule.client_service.celery_app import create_consumer
+from vestibule.client_service.queue.application import VestibuleCelery
 from vestibule.client_service.queue.result_backend import ENDED_KEY, AttemptFailed, parse_report
 from vestibule.client_service.settings import ClientSettings
 from vestibule.client_service.task_service.outcomes import open_outcome

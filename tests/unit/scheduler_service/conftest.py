@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from redis.asyncio import Redis
-from vestibule.database_service.entries.stores.monitor_state import MemoryStore
 
 from servers.redis import LocalRedis, redis_on_socket
 from vestibule.alerts import Alert, AlertEngine
@@ -13,6 +12,7 @@ from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import BatchPair, Entry
 from vestibule.contracts.errors import Unavailable
 from vestibule.database_service.entries.store import Write
+from vestibule.database_service.entries.stores.memory import MemoryStore
 from vestibule.scheduler_service.state_store import StateStore
 
 # Longer than any machine takes under load.

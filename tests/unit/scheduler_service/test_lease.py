@@ -2,10 +2,10 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from vestibule.database_service.entries.stores.monitor_state import MemoryStore
 
 from vestibule.contracts.entries import BatchPair
 from vestibule.contracts.errors import Unavailable
+from vestibule.database_service.entries.stores.memory import MemoryStore
 from vestibule.scheduler_service.leadership.lease import KEY, LOOK, Lease, LeaseLost, Role
 
 from .conftest import FallbackLocks, SteadyClock, StoreNearby

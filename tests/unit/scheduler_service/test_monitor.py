@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import structlog
-from vestibule.database_service.entries.stores.monitor_state import MemoryStore
 
 from vestibule.alerts import AlertEngine
+from vestibule.database_service.entries.stores.memory import MemoryStore
 from vestibule.scheduler_service.availability.availability_history import HOUR
 from vestibule.scheduler_service.availability.incidents import IncidentKind
 from vestibule.scheduler_service.availability.monitor import AvailabilityMonitor, MonitorRules

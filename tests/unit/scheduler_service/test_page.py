@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from vestibule.scheduler_service.availability.availability_history import AvailabilityHistory, ProbeCounts
 from vestibule.scheduler_service.availability.incidents import Incident, IncidentKind
 from vestibule.scheduler_service.availability.outages import PartState
-from vestibule.scheduler_service.availability.status import Availability, HeartbeatStatus, PartStatus, Status
 from vestibule.scheduler_service.heartbeats.heartbeats import HeartbeatState
 from vestibule.scheduler_service.leadership.lease import Role
 from vestibule.scheduler_service.maintenance.windows import MaintenanceWindow
@@ -19,6 +18,7 @@ from vestibule.scheduler_service.status_page.badge import draw_badge
 from vestibule.scheduler_service.status_page.formatting import duration, percent
 from vestibule.scheduler_service.status_page.page import StatusPage
 from vestibule.scheduler_service.status_page.page_view import sum_up, view_page
+from vestibule.scheduler_service.status_page.status import Availability, HeartbeatStatus, PartStatus, Status
 
 NOON = datetime(2026, 3, 1, 12, 0, 30, tzinfo=UTC)
 MARKUP = "<script>alert(1)</script>"

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from vestibule.database_service.entries.stores.monitor_state import MemoryStore
-from vestibule.database_service.tasks.ledgers.monitor_state import MemoryTaskLedger
 
 from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.schedules import PROGRESS, SCHEDULES, Progress, Schedule
 from vestibule.contracts.task_ledger import NewTask, Recorded
+from vestibule.database_service.entries.stores.memory import MemoryStore
+from vestibule.database_service.tasks.ledgers.memory import MemoryTaskLedger
 from vestibule.scheduler_service.schedules.schedule_runner import ScheduleRunner
 
 from .conftest import StoreNearby

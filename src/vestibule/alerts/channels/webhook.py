@@ -1,15 +1,13 @@
 """Notifications as signed posts to an address of the operator's."""
 
-import hashlib
-import hmac
 import json
-import time
 
 from vestibule.alerts.alert import Alert
 from vestibule.alerts.alert_json import to_dict
 from vestibule.alerts.channel import ChannelKind, Timing
 from vestibule.alerts.settings import AlertSettings
 from vestibule.egress.guard import EgressGuard
+from vestibule.egress.webhook_signature import signature_headers
 
 
 class WebhookChannel:
@@ -27,19 +25,12 @@ class WebhookChannel:
             DeliveryFailed: it was not taken.
         """
         body = json.dumps(to_dict(alert)).encode()
-        now = str(int(time.time()))
         headers = {
             "Content-Type": "application/json",
             "Idempotency-Key": alert.notice.key if alert.notice else alert.id,
-            "X-Vestibule-Timestamp": now,
-            "X-Vestibule-Signature": f"sha256={sign(self._secret, now, body)}",
+            **signature_headers(self._secret, body),
         }
         self._guard.post(self._url, body, headers)
-
-
-def sign(secret: bytes, timestamp: str, body: bytes) -> str:
-    """Return the hexadecimal HMAC-SHA256 of `timestamp`, a point and `body`."""
-    return hmac.new(secret, timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
 
 
 def build(settings: AlertSettings) -> WebhookChannel:

@@ -14,7 +14,7 @@ import structlog
 from vestibule.alerts.alert import Alert
 from vestibule.alerts.channel import Channel, Settling
 from vestibule.alerts.delivery.outbox import Delivery, DeliveryRules, Outbox
-from vestibule.alerts.delivery.routing import Route, route_alert
+from vestibule.alerts.routing import Route, route_alert
 from vestibule.alerts.store.database import open_database
 from vestibule.alerts.store.grouping import US
 from vestibule.alerts.store.retention import AlertRetention

@@ -8,10 +8,10 @@ import typer
 
 from vestibule.cli.http_client import fail
 from vestibule.contracts.reencryption import ReencryptionPage
+from vestibule.service_kit.settings import UNIX_SCHEME
 
 ENTRIES_A_PAGE = 200
 TIMEOUT_S = 60.0
-UNIX = "unix://"
 
 
 def count_encryption_keys(method: str, path: str, database_url: str, authorization: str) -> ReencryptionPage:
@@ -24,7 +24,11 @@ def _walk(method: str, path: str, database_url: str, authorization: str, total: 
     import httpx
 
     headers = {"Authorization": authorization}
-    transport = httpx.HTTPTransport(uds=database_url.removeprefix(UNIX)) if database_url.startswith(UNIX) else None
+    transport = (
+        httpx.HTTPTransport(uds=database_url.removeprefix(UNIX_SCHEME))
+        if database_url.startswith(UNIX_SCHEME)
+        else None
+    )
     base_url = "http://localhost" if transport else database_url
     with httpx.Client(
         base_url=base_url, headers=headers, timeout=TIMEOUT_S, trust_env=False, transport=transport

@@ -7,7 +7,6 @@ import hashlib
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -19,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from vestibule.client_service.intake.keyed_names import KeyedNames
+from vestibule.client_service.intake.operation import operation_id
 from vestibule.contracts.conditions import Condition
 from vestibule.contracts.entries import MAX_VALUE_BYTES, Entry, Pair
 from vestibule.contracts.errors import (
@@ -55,16 +55,6 @@ ABANDONED_AFTER_S = 60.0
 
 # Whoever is told one of these knows that nothing happened.
 WITHOUT_EFFECT = (Refused, NotFound, Conflict, PreconditionFailed, RequestValidationError, HTTPException)
-
-_operation: ContextVar[str | None] = ContextVar("operation_of_a_repeatable_request", default=None)
-
-
-def operation_of_request() -> str | None:
-    """Return the id that the effect of this request, its task or its write, has each time that it is repeated.
-
-    None where the request came without a key.
-    """
-    return _operation.get()
 
 
 class IdempotencyRecord(BaseModel):
@@ -118,14 +108,14 @@ class Idempotency:
         if isinstance(found, IdempotencyRecord):
             headers = {REPLAYED: "true"}
             return Response(found.body, found.status or 200, headers, found.media_type)
-        token = _operation.set(found.attempt.task_id)
+        token = operation_id.set(found.attempt.task_id)
         try:
             answer = await serve(request)
         except Exception as error:
             await self._end(found, has_no_effect=isinstance(error, WITHOUT_EFFECT))
             raise
         finally:
-            _operation.reset(token)
+            operation_id.reset(token)
         await self._keep(found, answer)
         return answer
 

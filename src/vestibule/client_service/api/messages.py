@@ -7,8 +7,9 @@ from starlette.responses import JSONResponse, Response
 
 from vestibule.client_service.api.idempotency import RepeatableRoute
 from vestibule.client_service.api.request_parsing import IntakePart, PairSource, Sender
-from vestibule.client_service.api.schemas import AcceptedMessage, AddReply, Message, Reply
+from vestibule.client_service.api.schemas import AcceptedMessage, AddReply, Reply
 from vestibule.client_service.api.tasks import accepted
+from vestibule.client_service.intake.requests import Message
 from vestibule.client_service.screening.screener import Screened
 from vestibule.contracts.conditions import etag_of
 from vestibule.contracts.entries import Entry, Key

@@ -6,8 +6,8 @@ from fastapi import Body, Depends, Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
-from vestibule.client_service.api.schemas import RunRequest
 from vestibule.client_service.intake.intake import Intake
+from vestibule.client_service.intake.requests import RunRequest
 from vestibule.contracts.entries import Pair
 from vestibule.policy import Situation
 from vestibule.service_kit.auth.authentication import Caller

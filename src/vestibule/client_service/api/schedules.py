@@ -11,8 +11,8 @@ from vestibule.client_service.api.messages import decision_of
 from vestibule.client_service.api.request_parsing import Sender
 from vestibule.client_service.api.schemas import TreatedFinding
 from vestibule.client_service.api.tasks import Tenant
-from vestibule.client_service.task_service.outcomes import at
 from vestibule.client_service.task_service.schedule_service import ScheduleRequest, ScheduleService, StoredSchedule
+from vestibule.client_service.task_status import at
 from vestibule.contracts.errors import ScheduleNotFound
 from vestibule.contracts.tasks import Priority
 from vestibule.policy import Action

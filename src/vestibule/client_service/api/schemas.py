@@ -1,22 +1,14 @@
 """What callers send to the front door and what they get back."""
 
-import json
-import time
-from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from vestibule.client_service.intake.message_routing import Mode
-from vestibule.contracts.entries import MAX_VALUE_BYTES, ExpiresAt, Key, Value, within_value_limit
-from vestibule.contracts.tasks import Priority
-from vestibule.contracts.work import DEFAULT_PROCESSOR
+from vestibule.contracts.entries import MAX_VALUE_BYTES, ExpiresAt, within_value_limit
 from vestibule.policy import Action
 
 MAX_SCAN_TEXTS = 1000
-MAX_DELAY_S = 366 * 86_400
 MAX_REASON_CHARS = 300
-MAX_OPTIONS_CHARS = 16_384
 
 
 class FindingView(BaseModel):
@@ -77,90 +69,6 @@ class AddReply(DecisionReply, WrittenEntry):
     """A pair that is on disk, and what was decided about it."""
 
 
-def _as_json(options: dict[str, Any]) -> str:
-    return json.dumps(options, ensure_ascii=False, sort_keys=True, allow_nan=False)
-
-
-class ProcessorChoice(BaseModel):
-    """By what something is to be processed, how, and where the result goes."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    processor: str = Field(default=DEFAULT_PROCESSOR, max_length=100, examples=[DEFAULT_PROCESSOR])
-    options: dict[str, Any] = Field(
-        default={},
-        description="Options of the processor, which `GET /processors` describes; they are checked like a value",
-        examples=[{}],
-    )
-    write_to: Key | None = Field(
-        default=None, description="The result is written under this key, once, when the work has succeeded"
-    )
-
-    @field_validator("options")
-    @classmethod
-    def _check_options(cls, options: dict[str, Any]) -> dict[str, Any]:
-        try:
-            text = _as_json(options)
-            text.encode()
-        except (ValueError, RecursionError):
-            raise ValueError("must be JSON of valid Unicode and finite numbers, not nested deeply") from None
-        if len(text) > MAX_OPTIONS_CHARS:
-            raise ValueError(f"must be at most {MAX_OPTIONS_CHARS:,} characters as JSON")
-        return options
-
-    @cached_property
-    def options_text(self) -> str | None:
-        """The options as JSON, the same for the same; None where there are none."""
-        return _as_json(self.options) if self.options else None
-
-
-class WorkRequest(ProcessorChoice):
-    """How something is to be processed in the background: by what, how urgently, when, and where the result goes."""
-
-    priority: Priority = Field(default=Priority.NORMAL, description="Workers do all of a higher one before any other")
-    delay_s: float | None = Field(
-        default=None, ge=0, le=MAX_DELAY_S, allow_inf_nan=False, description="Seconds until it shall be done"
-    )
-    run_at: AwareDatetime | None = Field(default=None, description="When it shall be done, instead of `delay_s`")
-    unique_for_s: float | None = Field(
-        default=None,
-        gt=0,
-        le=MAX_DELAY_S,
-        allow_inf_nan=False,
-        description="For so many seconds the same work of the same processor is this task, and no new one",
-    )
-    callback: str | None = Field(
-        default=None,
-        max_length=2000,
-        # No example, since what the description shows can be sent: callbacks are off until there is a secret for them.
-        description="Address that is told of the task's end by a signed POST, without the result",
-    )
-
-    @model_validator(mode="after")
-    def _check_time(self) -> Self:
-        if self.delay_s is not None and self.run_at is not None:
-            raise ValueError("must have delay_s or run_at, not both")
-        return self
-
-    @property
-    def is_for_later(self) -> bool:
-        """Say whether only the background can do it as it is asked for."""
-        return any(term is not None for term in (self.delay_s, self.run_at, self.unique_for_s, self.callback))
-
-    @property
-    def due_in_s(self) -> float:
-        """The time from now until it shall be done."""
-        if self.run_at is not None:
-            return min(max(0.0, self.run_at.timestamp() - time.time()), MAX_DELAY_S)
-        return self.delay_s or 0.0
-
-
-class RunRequest(WorkRequest):
-    """Which stored value to process, and how."""
-
-    key: Key
-
-
 class Accepted(BaseModel):
     """Work that was accepted and is done in the background."""
 
@@ -176,23 +84,6 @@ class CallbackKey(BaseModel):
 
 class AcceptedMessage(DecisionReply, Accepted):
     """A message that was let in and is processed in the background."""
-
-
-class Message(WorkRequest):
-    """A text to process, in the background or at once."""
-
-    text: Value
-    mode: Mode | None = Field(
-        default=None,
-        description="`sync` waits for the reply, `async` does not; without it the routes of the settings decide, "
-        "and where they say nothing it is `async`",
-    )
-
-    @model_validator(mode="after")
-    def _check_callback(self) -> Self:
-        if self.callback is not None and self.mode == "sync":
-            raise ValueError("must not have a callback where the reply is waited for")
-        return self
 
 
 class ProcessedMessage(BaseModel):

@@ -4,15 +4,13 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
-from vestibule.client_service.api.idempotency import operation_of_request
-from vestibule.client_service.api.schemas import Message, RunRequest, WorkRequest
 from vestibule.client_service.intake.business_logic_client import BusinessLogicClient
 from vestibule.client_service.intake.keyed_names import KeyedNames
 from vestibule.client_service.intake.message_routing import Destination, MessageRoutes
-from vestibule.client_service.intake.work_terms import situation_of_result, terms_of
+from vestibule.client_service.intake.operation import operation_of_request
+from vestibule.client_service.intake.requests import Message, RunRequest, WorkRequest
+from vestibule.client_service.intake.work import TaskAcceptor, Work, situation_of_result, terms_of
 from vestibule.client_service.screening.screener import Screened, Screener
-from vestibule.client_service.screening.screening_metrics import TaskAcceptor
-from vestibule.client_service.task_service.task_service import Work
 from vestibule.client_service.webhooks.rules import WebhookRules
 from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import (

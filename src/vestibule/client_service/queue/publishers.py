@@ -12,10 +12,9 @@ from kombu.exceptions import KombuError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from vestibule.client_service.celery_app import VestibuleCelery
+from vestibule.client_service.queue.application import VestibuleCelery
 from vestibule.client_service.queue.task_message import TaskMessage, TaskMessageTemplate
-from vestibule.client_service.tasks import process_data_task
-from vestibule.contracts.queue_names import SENT_AT
+from vestibule.contracts.queue_names import PROCESS_DATA_TASK, SENT_AT
 
 AT_ONCE = 100
 MOST_CHARS_AT_ONCE = 1_000_000
@@ -106,7 +105,7 @@ class CeleryPublisher:
 def send_by_celery(celery: VestibuleCelery, message: TaskMessage, **options: Any) -> None:
     """Have Celery put one message together and send it."""
     headers = {"request_id": message.request_id, "attempts": message.attempts, SENT_AT: message.sent_at}
-    process_data_task.apply_async(
+    celery.tasks[PROCESS_DATA_TASK].apply_async(
         message.arguments,
         task_id=message.task_id,
         queue=message.queue,

@@ -8,7 +8,7 @@ from typing import Any
 from amqp.exceptions import AMQPError
 from kombu.exceptions import KombuError
 
-from vestibule.client_service.celery_app import VestibuleCelery
+from vestibule.client_service.queue.application import VestibuleCelery
 from vestibule.contracts.queue_names import QUEUES
 from vestibule.contracts.tasks import Priority
 

@@ -16,10 +16,9 @@ from kombu.connection import Connection
 from kombu.messaging import Producer
 from kombu.utils import json
 
-from vestibule.client_service.celery_app import VestibuleCelery
+from vestibule.client_service.queue.application import VestibuleCelery
 from vestibule.client_service.queue.encrypted_content import bound_to
-from vestibule.client_service.tasks import process_data_task
-from vestibule.contracts.queue_names import QUEUES, SENT_AT
+from vestibule.contracts.queue_names import PROCESS_DATA_TASK, QUEUES, SENT_AT
 from vestibule.contracts.tasks import Priority
 from vestibule.contracts.work import WorkTerms
 
@@ -58,7 +57,7 @@ class TaskMessageTemplate:
         """Take a message of Celery's; `learn` makes one."""
         self._celery = celery
         self._sample = sample
-        self._name = process_data_task.name
+        self._name = PROCESS_DATA_TASK
         self._embedded = json.loads(celery.cipher.decrypt(base64.b64decode(sample["body"])))[2]  # type: ignore[no-untyped-call]
 
     @classmethod
@@ -68,7 +67,7 @@ class TaskMessageTemplate:
         with Connection("memory://") as connection:  # type: ignore[no-untyped-call]
             channel = connection.channel()
             producer = Producer(channel)  # type: ignore[no-untyped-call]
-            process_data_task.apply_async(("", ""), producer=producer, queue=queue, time_limit=1)
+            celery.tasks[PROCESS_DATA_TASK].apply_async(("", ""), producer=producer, queue=queue, time_limit=1)
             sample: dict[str, Any] = channel._get(queue)
             channel._delete(queue)
         return cls(celery, sample)

@@ -10,9 +10,10 @@ import structlog
 
 from vestibule.client_service.queue.encrypted_content import decrypt_content
 from vestibule.client_service.queue.result_backend import AttemptFailed
-from vestibule.client_service.settings import QueueSettings
+from vestibule.client_service.queue.settings import QueueSettings
+from vestibule.client_service.task_status import at
 from vestibule.contracts.entries import MAX_VALUE_BYTES
-from vestibule.contracts.task_ledger import LedgerTask, TaskChange, WriteBack
+from vestibule.contracts.task_ledger import TaskChange, WriteBack
 from vestibule.contracts.tasks import UNFINISHED, TaskState, TaskStatus, describe_error
 from vestibule.encryption import Cipher, DecryptionFailed
 
@@ -118,24 +119,6 @@ class LedgerSteps:
         return longest_s * random.uniform(0.5, 1.0)  # noqa: S311 - chance here keeps no secret
 
 
-def describe(task: LedgerTask) -> TaskStatus:
-    """Return what a caller is told of a task as the ledger has it."""
-    is_waiting = task.sent_at is None and task.due_at is not None
-    return TaskStatus(
-        task_id=task.task_id,
-        state=task.state,
-        processor=task.processor,
-        priority=task.priority,
-        result=task.result,
-        error=describe_error(task.error),
-        attempts=task.attempts,
-        submitted_at=at(task.submitted_at),
-        due_at=at(task.due_at) if is_waiting and task.due_at is not None else None,
-        started_at=None if task.started_at is None else at(task.started_at),
-        finished_at=None if task.finished_at is None else at(task.finished_at),
-    )
-
-
 def with_outcome(status: TaskStatus, outcome: TaskOutcome) -> TaskStatus:
     """Return a status brought up to the end that is known by now.
 
@@ -156,8 +139,3 @@ def with_outcome(status: TaskStatus, outcome: TaskOutcome) -> TaskStatus:
             "finished_at": None if outcome.finished_at is None else at(outcome.finished_at),
         }
     )
-
-
-def at(seconds: float) -> datetime:
-    """Return the moment of a Unix time."""
-    return datetime.fromtimestamp(seconds, UTC)

@@ -9,9 +9,9 @@ from uuid import UUID, uuid4
 
 from pydantic import ConfigDict, Field
 
-from vestibule.client_service.api.idempotency import operation_of_request
-from vestibule.client_service.api.schemas import ProcessorChoice
-from vestibule.client_service.intake.work_terms import situation_of_result, terms_of
+from vestibule.client_service.intake.operation import operation_of_request
+from vestibule.client_service.intake.requests import ProcessorChoice
+from vestibule.client_service.intake.work import situation_of_result, terms_of
 from vestibule.client_service.screening.screener import Screened, Screener
 from vestibule.contracts.entries import MAX_BATCH, Key, Pair, Value
 from vestibule.contracts.errors import InvalidInput, ScheduleNotFound

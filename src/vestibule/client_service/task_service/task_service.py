@@ -3,31 +3,24 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 import structlog
 from redis.exceptions import RedisError
 
+from vestibule.client_service.intake.work import Work
 from vestibule.client_service.queue.dispatcher import TaskDispatcher
 from vestibule.client_service.queue.end_listener import TaskEndListener
 from vestibule.client_service.queue.queue_view import QueueView, TaskTrace
+from vestibule.client_service.queue.settings import QueueSettings
 from vestibule.client_service.queue.task_message import TaskMessage
-from vestibule.client_service.settings import QueueSettings
-from vestibule.client_service.task_service.outcomes import (
-    UNFINISHED_STATES,
-    TaskOutcome,
-    at,
-    describe,
-    open_outcome,
-    with_outcome,
-)
+from vestibule.client_service.task_service.outcomes import UNFINISHED_STATES, TaskOutcome, open_outcome, with_outcome
 from vestibule.client_service.task_service.relay import FIRST_LOOK_S
+from vestibule.client_service.task_status import at, describe
 from vestibule.client_service.webhooks.repository import WebhookRepository
 from vestibule.contracts.errors import KeyNotFound, ResultExpired, TaskConflict, TaskNotFound, Unavailable
 from vestibule.contracts.task_ledger import LedgerTask, NewTask, TaskChange
-from vestibule.contracts.tasks import Priority, TaskPage, TaskState, TaskStatus
-from vestibule.contracts.work import WorkTerms
+from vestibule.contracts.tasks import TaskPage, TaskState, TaskStatus
 from vestibule.database_client.tasks import TaskLedgerClient
 from vestibule.encryption import Cipher, DecryptionFailed
 from vestibule.service_kit.tracing.tracing import current_traceparent
@@ -37,23 +30,6 @@ LOOK_EVERY_S = 1.0
 # Of a task that is done and settled in a moment, nobody tells.
 LOOK_SOON_S = 0.05
 REDIS_TIMEOUT_S = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """What shall be done: with the given data or with the value under a key, when, and how urgently."""
-
-    tenant: str
-    processor: str
-    data: str | None = None
-    key: str | None = None
-    priority: Priority = Priority.NORMAL
-    delay_s: float = 0.0
-    unique_keys: Sequence[str] = ()
-    unique_for_s: float | None = None
-    task_id: str | None = None
-    terms: WorkTerms | None = None
-    callback: str | None = None
 
 
 class TaskService:

@@ -10,14 +10,14 @@ from contextlib import asynccontextmanager
 import structlog
 
 from vestibule.alerts import AlertEngine, AlertType
-from vestibule.alerts.channels.webhook import sign
-from vestibule.client_service.task_service.outcomes import describe
+from vestibule.client_service.task_status import describe
 from vestibule.client_service.webhooks.repository import PendingWebhook, StoredWebhook, WebhookRepository
 from vestibule.client_service.webhooks.rules import WebhookRules
 from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.task_ledger import LedgerTask
 from vestibule.database_client.tasks import TaskLedgerClient
 from vestibule.egress.guard import DeliveryFailed
+from vestibule.egress.webhook_signature import signature_headers
 from vestibule.runtime.cancellation import cancel_all
 
 LOOK_EVERY_S = 0.5
@@ -114,12 +114,10 @@ class WebhookDispatcher:
 
     def _post(self, pending: PendingWebhook, task: LedgerTask) -> None:
         body = json.dumps(_said_of(task)).encode()
-        now = str(int(time.time()))
         headers = {
             "Content-Type": "application/json",
             "Idempotency-Key": task.task_id,
-            "X-Vestibule-Timestamp": now,
-            "X-Vestibule-Signature": f"sha256={sign(self._rules.key_of(pending.tenant).encode(), now, body)}",
+            **signature_headers(self._rules.key_of(pending.tenant).encode(), body),
         }
         try:
             self._rules.guard.post(pending.url, body, headers)

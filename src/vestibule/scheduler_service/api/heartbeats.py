@@ -6,9 +6,9 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel
 
 from vestibule.contracts.errors import HeartbeatNotFound
-from vestibule.scheduler_service.availability.status import HeartbeatStatus, describe_heartbeat
 from vestibule.scheduler_service.heartbeats.heartbeats import NAME_PATTERN, Heartbeat, HeartbeatRepository, Ping
 from vestibule.scheduler_service.leadership.monotonic_scheduler import now
+from vestibule.scheduler_service.status_page.status import HeartbeatStatus, describe_heartbeat
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
 

@@ -6,11 +6,11 @@ from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import HTMLResponse, Response
 
 from vestibule.contracts.errors import NotFound
-from vestibule.scheduler_service.availability.status import Status, StatusService
 from vestibule.scheduler_service.leadership.monotonic_scheduler import now
 from vestibule.scheduler_service.status_page.badge import draw_badge
 from vestibule.scheduler_service.status_page.page import StatusPage
 from vestibule.scheduler_service.status_page.page_view import view_page
+from vestibule.scheduler_service.status_page.status import Status, StatusService
 from vestibule.scheduler_service.status_page.status_auth import SCOPE, StatusPageRoute
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses

@@ -2,9 +2,9 @@
 
 from xml.sax.saxutils import escape
 
-from vestibule.scheduler_service.availability.status import PartStatus
 from vestibule.scheduler_service.status_page.formatting import percent
 from vestibule.scheduler_service.status_page.page_view import PART_LOOKS, TONE_COLOURS
+from vestibule.scheduler_service.status_page.status import PartStatus
 
 # Widths of characters in Verdana at 11 px, roughly: narrow, wide, and all others.
 NARROW, WIDE = set("iljtfr.,:;|!' "), set("mwMW%")

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from vestibule.contracts.errors import InvalidToken
 from vestibule.service_kit.auth.authentication import Authenticator, Presented, client_address, is_local, presented_by
-from vestibule.service_kit.http.problems import render_error
+from vestibule.service_kit.problems import render_error
 
 SCOPE = "status"
 CHALLENGE = 'Basic realm="Vestibule status", charset="UTF-8"'

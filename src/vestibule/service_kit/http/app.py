@@ -17,12 +17,12 @@ from vestibule.service_kit.http import health
 from vestibule.service_kit.http.body_limit import BodyLimit
 from vestibule.service_kit.http.fast_dispatch import FastDispatch
 from vestibule.service_kit.http.load_shedding import LoadShedder
-from vestibule.service_kit.http.problems import refusal_of, render_error, render_http_exception
 from vestibule.service_kit.http.request_frame import IsLoggable, RequestFrame
 from vestibule.service_kit.logging.log_metrics import show_lost_lines
 from vestibule.service_kit.metrics.metrics import Metrics
 from vestibule.service_kit.openapi import docs_page
 from vestibule.service_kit.openapi.descriptions import describe_problems
+from vestibule.service_kit.problems import refusal_of, render_error, render_http_exception
 from vestibule.service_kit.settings import ServiceSettings
 from vestibule.service_kit.tracing.trace_frame import TraceFrame
 from vestibule.service_kit.tracing.tracers import open_tracer

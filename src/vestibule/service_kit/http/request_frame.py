@@ -12,8 +12,8 @@ from typing import Any
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from vestibule.service_kit.http.problems import render_unexpected
 from vestibule.service_kit.metrics.metrics import Metrics
+from vestibule.service_kit.problems import render_unexpected
 
 REQUEST_ID_HEADER = b"x-request-id"
 _WELL_FORMED_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")

@@ -16,7 +16,7 @@ from uuid import uuid4
 import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from vestibule.service_kit.http.problems import render_problem
+from vestibule.service_kit.problems import render_problem
 
 LOOK_EVERY_S = 1.0
 # Time at a stop in which a request that is on its way has to come.
@@ -199,7 +199,7 @@ class TimeoutProtocol(HttpToolsProtocol):
 
 def timeout_protocol(timeouts: RequestTimeouts) -> type[TimeoutProtocol]:
     """Return the class of connections that share `timeouts`."""
-    return type("Connection", (TimeoutProtocol,), {"patience": timeouts})
+    return type("Connection", (TimeoutProtocol,), {"timeouts": timeouts})
 
 
 def raise_descriptor_limit() -> int:

@@ -19,9 +19,8 @@ from vestibule.service_kit.http.request_timeouts import (
     raise_descriptor_limit,
     timeout_protocol,
 )
-from vestibule.service_kit.http.service_client import UNIX
 from vestibule.service_kit.logging.logging_config import flush_log
-from vestibule.service_kit.settings import ServiceSettings
+from vestibule.service_kit.settings import UNIX_SCHEME, ServiceSettings
 
 BACKLOG = 4096
 KEEP_ALIVE_S = 75
@@ -41,7 +40,7 @@ def run_server(app: FastAPI, settings: ServiceSettings) -> None:
         http=timeout_protocol(timeouts),
         host=settings.host,
         port=settings.port,
-        uds=settings.host.removeprefix(UNIX) if settings.host.startswith(UNIX) else None,
+        uds=settings.host.removeprefix(UNIX_SCHEME) if settings.host.startswith(UNIX_SCHEME) else None,
         # Its own log set-up would print query strings; ours is configured already.
         log_config=None,
         access_log=False,

@@ -5,9 +5,9 @@ from typing import Any
 from fastapi import FastAPI
 
 from vestibule.contracts.errors import InvalidInput
-from vestibule.service_kit.http.problems import MEDIA_TYPE, Problem
 from vestibule.service_kit.openapi.examples import Examples
 from vestibule.service_kit.openapi.problem_examples import Kind, by_status, sample_of
+from vestibule.service_kit.problems import MEDIA_TYPE, Problem
 
 _DESCRIPTIONS = {
     401: "No token, or an unknown one",

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from vestibule.contracts import errors
-from vestibule.service_kit.http.problems import render_error, status_of
+from vestibule.service_kit.problems import render_error, status_of
 
 Kind = type[errors.VestibuleError]
 

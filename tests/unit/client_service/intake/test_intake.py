@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from vestibule.client_service.api.schemas import Message
 from vestibule.client_service.intake.intake import Intake, MessageOutcome
 from vestibule.client_service.intake.message_routing import MessageRoute, MessageRoutes
+from vestibule.client_service.intake.requests import Message
+from vestibule.client_service.intake.work import Work
 from vestibule.client_service.screening.screener import Screened
-from vestibule.client_service.task_service.task_service import Work
 from vestibule.contracts.entries import MAX_VALUE_BYTES, Pair
 from vestibule.contracts.errors import NotProcessable, Unavailable
 from vestibule.policy import Situation

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from vestibule.client_service.celery_app import VestibuleCelery, create_producer
+from vestibule.client_service.celery_app import create_producer
+from vestibule.client_service.queue.application import VestibuleCelery
 from vestibule.client_service.queue.publishers import send_by_celery
 from vestibule.client_service.queue.task_message import TaskMessage, TaskMessageTemplate
 from vestibule.client_service.settings import ClientSettings

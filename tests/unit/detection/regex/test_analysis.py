@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from vestibule.detection.prefilter.regex_analysis import analyze_regex
-from vestibule.detection.prefilter.start_sets import start_set_of
+from vestibule.detection.regex.analysis import analyze_regex
+from vestibule.detection.regex.start_sets import start_set_of
 from vestibule.detection.rules import Rule
 
 

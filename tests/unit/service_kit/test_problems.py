@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vestibule.contracts import errors
-from vestibule.service_kit.http.problems import render_error, status_of
+from vestibule.service_kit.problems import render_error, status_of
 
 STATUS_OF = {
     errors.InvalidInput: 422,

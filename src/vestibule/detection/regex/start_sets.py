@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from vestibule.detection.prefilter.regex_analysis import RegexProperties
+from vestibule.detection.regex.analysis import RegexProperties
 from vestibule.detection.rules import Rule
 
 # Where a match may begin with more letters than this, most words begin like one.

@@ -14,14 +14,14 @@ import structlog
 
 from vestibule.contracts.errors import Unavailable
 from vestibule.service_kit.auth.service_secret import ServiceSecret
-from vestibule.service_kit.http.circuit_breaker import CircuitBreaker
+from vestibule.service_kit.http_client.circuit_breaker import CircuitBreaker
+from vestibule.service_kit.settings import UNIX_SCHEME
 from vestibule.service_kit.tracing.tracing import SpanKind, current_traceparent, span
 
 # A stream that says nothing for so long has ended.
 LONGEST_SILENCE_S = 30.0
 TRIES_OF_A_READ = 3
 FIRST_PAUSE_S = 0.03
-UNIX = "unix://"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class ServiceClient:
     ) -> None:
         """Take the peer's name and address, `http://...` or `unix:///PATH`; without a breaker every call is made."""
         self._part = part
-        self._socket = base_url.removeprefix(UNIX) if base_url.startswith(UNIX) else None
+        self._socket = base_url.removeprefix(UNIX_SCHEME) if base_url.startswith(UNIX_SCHEME) else None
         self._base_url = "http://localhost" if self._socket else base_url.rstrip("/")
         self._secret = secret
         self._timeout_s = timeout_s

@@ -1,0 +1,117 @@
+"""What callers ask for: the processor, its options, when it runs, and where the result goes."""
+
+import json
+import time
+from functools import cached_property
+from typing import Any, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from vestibule.client_service.intake.message_routing import Mode
+from vestibule.contracts.entries import Key, Value
+from vestibule.contracts.tasks import Priority
+from vestibule.contracts.work import DEFAULT_PROCESSOR
+
+MAX_DELAY_S = 366 * 86_400
+MAX_OPTIONS_CHARS = 16_384
+
+
+def _as_json(options: dict[str, Any]) -> str:
+    return json.dumps(options, ensure_ascii=False, sort_keys=True, allow_nan=False)
+
+
+class ProcessorChoice(BaseModel):
+    """By what something is to be processed, how, and where the result goes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    processor: str = Field(default=DEFAULT_PROCESSOR, max_length=100, examples=[DEFAULT_PROCESSOR])
+    options: dict[str, Any] = Field(
+        default={},
+        description="Options of the processor, which `GET /processors` describes; they are checked like a value",
+        examples=[{}],
+    )
+    write_to: Key | None = Field(
+        default=None, description="The result is written under this key, once, when the work has succeeded"
+    )
+
+    @field_validator("options")
+    @classmethod
+    def _check_options(cls, options: dict[str, Any]) -> dict[str, Any]:
+        try:
+            text = _as_json(options)
+            text.encode()
+        except (ValueError, RecursionError):
+            raise ValueError("must be JSON of valid Unicode and finite numbers, not nested deeply") from None
+        if len(text) > MAX_OPTIONS_CHARS:
+            raise ValueError(f"must be at most {MAX_OPTIONS_CHARS:,} characters as JSON")
+        return options
+
+    @cached_property
+    def options_text(self) -> str | None:
+        """The options as JSON, the same for the same; None where there are none."""
+        return _as_json(self.options) if self.options else None
+
+
+class WorkRequest(ProcessorChoice):
+    """How something is to be processed in the background: by what, how urgently, when, and where the result goes."""
+
+    priority: Priority = Field(default=Priority.NORMAL, description="Workers do all of a higher one before any other")
+    delay_s: float | None = Field(
+        default=None, ge=0, le=MAX_DELAY_S, allow_inf_nan=False, description="Seconds until it shall be done"
+    )
+    run_at: AwareDatetime | None = Field(default=None, description="When it shall be done, instead of `delay_s`")
+    unique_for_s: float | None = Field(
+        default=None,
+        gt=0,
+        le=MAX_DELAY_S,
+        allow_inf_nan=False,
+        description="For so many seconds the same work of the same processor is this task, and no new one",
+    )
+    callback: str | None = Field(
+        default=None,
+        max_length=2000,
+        # No example, since what the description shows can be sent: callbacks are off until there is a secret for them.
+        description="Address that is told of the task's end by a signed POST, without the result",
+    )
+
+    @model_validator(mode="after")
+    def _check_time(self) -> Self:
+        if self.delay_s is not None and self.run_at is not None:
+            raise ValueError("must have delay_s or run_at, not both")
+        return self
+
+    @property
+    def is_for_later(self) -> bool:
+        """Say whether only the background can do it as it is asked for."""
+        return any(term is not None for term in (self.delay_s, self.run_at, self.unique_for_s, self.callback))
+
+    @property
+    def due_in_s(self) -> float:
+        """The time from now until it shall be done."""
+        if self.run_at is not None:
+            return min(max(0.0, self.run_at.timestamp() - time.time()), MAX_DELAY_S)
+        return self.delay_s or 0.0
+
+
+class RunRequest(WorkRequest):
+    """Which stored value to process, and how."""
+
+    key: Key
+
+
+class Message(WorkRequest):
+    """A text to process, in the background or at once."""
+
+    text: Value
+    mode: Mode | None = Field(
+        default=None,
+        description="`sync` waits for the reply, `async` does not; without it the routes of the settings decide, "
+        "and where they say nothing it is `async`",
+    )
+
+    @model_validator(mode="after")
+    def _check_callback(self) -> Self:
+        if self.callback is not None and self.mode == "sync":
+            raise ValueError("must not have a callback where the reply is waited for")
+        return self

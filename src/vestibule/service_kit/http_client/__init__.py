@@ -1,0 +1,1 @@
+"""The HTTP client between services: authenticated, traced, bounded in time, with a circuit breaker."""
