@@ -15,7 +15,7 @@ app = typer.Typer(help="Have tasks recur: by a crontab line, or every so many se
 def add(
     key: Annotated[str, typer.Option(help="Process the value that stands under this key at that time.")] = "",
     text: Annotated[str, typer.Option(help="Process this text instead.")] = "",
-    cron: Annotated[str, typer.Option(help='Five fields as in a crontab, such as "30 6 * * 1-5".')] = "",
+    cron: Annotated[str, typer.Option(help='Five fields as in a crontab, such as "30 6 * * 1-5", or @daily.')] = "",
     every: Annotated[float, typer.Option(min=1, help="Seconds from one to the next, instead of --cron.")] = 0,
     timezone: Annotated[str, typer.Option(help="The zone of --cron, such as Europe/Berlin.")] = "UTC",
     processor: Annotated[str, typer.Option(help="What to do with it.")] = "uppercase",
