@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from vestibule.alerts import RequestAlerts, build_alert_engine, delivering
 from vestibule.business_logic_service.api.process import router
+from vestibule.business_logic_service.api.wiring import BusinessLogicWiring
 from vestibule.business_logic_service.settings import BusinessLogicSettings
 from vestibule.detection import Scanner
 from vestibule.encryption import KeyRingFile
@@ -47,17 +48,23 @@ def create_app(settings: BusinessLogicSettings) -> FastAPI:
     scanner = lru_cache(maxsize=1)(lambda: Scanner.from_settings(settings.detection))
     processors = build_registry(settings, scanner, lambda: policies.current, pseudonymizer)
 
+    limit = AuthRateLimit(settings.auth_failures_per_minute, settings.trusted_proxies, door.report_guessed_tokens)
+    wiring = BusinessLogicWiring(
+        Authenticator([secret.register(), *caller_token_lookups(settings)], door.report_auth_failure, limit),
+        Readiness({}),
+        processors,
+    )
+
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.processors = processors
+    async def lifespan() -> AsyncIterator[BusinessLogicWiring]:
         following = asyncio.create_task(policies.follow(_take_over, _keep_the_last))
         try:
             with delivering(settings, counted.count_attempt):
-                yield
+                yield wiring
         finally:
             following.cancel()
 
-    app = create_service_app(
+    return create_service_app(
         "business_logic",
         DESCRIPTION,
         settings,
@@ -66,12 +73,6 @@ def create_app(settings: BusinessLogicSettings) -> FastAPI:
         on_invalid_input=door.report_invalid_input,
         metrics=metrics,
     )
-    limit = AuthRateLimit(settings.auth_failures_per_minute, settings.trusted_proxies, door.report_guessed_tokens)
-    app.state.authenticator = Authenticator(
-        [secret.register(), *caller_token_lookups(settings)], door.report_auth_failure, limit
-    )
-    app.state.readiness = Readiness({})
-    return app
 
 
 async def _take_over(_policy: Policy) -> None:

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from vestibule.alerts import RequestAlerts, build_alert_engine, delivering
 from vestibule.database_service.api import history, tasks
 from vestibule.database_service.api.entries import router
+from vestibule.database_service.api.wiring import DatabaseWiring
 from vestibule.database_service.entries import stores
 from vestibule.database_service.entries.change_stream import ChangeStream
 from vestibule.database_service.entries.encrypted_store import REALM, EncryptedStore
@@ -56,28 +57,30 @@ def create_app(settings: DatabaseSettings) -> FastAPI:
     store = EncryptedStore(metered(kept, metrics), Cipher(ring, REALM))
     ledger = EncryptedTaskLedger(build_task_ledger(kept), Cipher(ring, TASK_REALM))
 
+    limit = AuthRateLimit(settings.auth_failures_per_minute, settings.trusted_proxies, door.report_guessed_tokens)
+    authenticator = Authenticator([secret.register()], door.report_auth_failure, limit)
     tombstones = Tombstones(store, timedelta(days=settings.keep_deleted_days))
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan() -> AsyncIterator[DatabaseWiring]:
         async with store, Sweeper([store, ledger, tombstones], settings.sweep_interval_s).at_work():
             await ledger.prepare()
-            app.state.store = store
-            app.state.entry_reencryption = EntryReencryption(store)
-            app.state.change_stream = ChangeStream()
-            app.state.task_ledger = ledger
-            app.state.task_acceptance = TaskAcceptance(store, ledger)
-            app.state.task_completion = TaskCompletion(store, ledger)
-            app.state.task_maintenance = TaskMaintenance(ledger)
+            wiring = DatabaseWiring(
+                authenticator,
+                Readiness({}),
+                store,
+                EntryReencryption(store),
+                ChangeStream(),
+                ledger,
+                TaskAcceptance(store, ledger),
+                TaskCompletion(store, ledger),
+                TaskMaintenance(ledger),
+            )
             with delivering(settings, counted.count_attempt):
-                yield
+                yield wiring
 
     routers = [router, history.router, tasks.router]
-    app = create_service_app("database", DESCRIPTION, settings, routers, lifespan, metrics=metrics)
-    limit = AuthRateLimit(settings.auth_failures_per_minute, settings.trusted_proxies, door.report_guessed_tokens)
-    app.state.authenticator = Authenticator([secret.register()], door.report_auth_failure, limit)
-    app.state.readiness = Readiness({})
-    return app
+    return create_service_app("database", DESCRIPTION, settings, routers, lifespan, metrics=metrics)
 
 
 def build_store(settings: DatabaseSettings) -> Store:

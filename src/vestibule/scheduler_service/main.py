@@ -12,6 +12,7 @@ from vestibule.alerts import AlertEngine, RequestAlerts, build_alert_engine, del
 from vestibule.contracts.schedules import OWNER as SCHEDULES_OWNER
 from vestibule.encryption import Fingerprinter, KeyRingFile
 from vestibule.scheduler_service.api import heartbeats, maintenance, status
+from vestibule.scheduler_service.api.wiring import SchedulerWiring
 from vestibule.scheduler_service.availability.monitor import AvailabilityMonitor, MonitorRules
 from vestibule.scheduler_service.availability.monitor_state import MonitorState
 from vestibule.scheduler_service.availability.monitored_parts import PARTS
@@ -70,15 +71,30 @@ def create_app(settings: SchedulerSettings) -> FastAPI:
     alerts = build_alert_engine("scheduler", settings, counted.count_alert)
     door = RequestAlerts(alerts, fingerprint)
     _refuse_unknown_parts(settings)
+    limit = AuthRateLimit(settings.auth_failures_per_minute, settings.trusted_proxies, door.report_guessed_tokens)
+    if settings.embedded:
+        # Where all parts are on one machine, the workers have no port of their own.
+        metrics.join(lambda: read_neighbours(settings.metrics_dir))
+    authenticator = Authenticator([secret.register(), *caller_token_lookups(settings)], door.report_auth_failure, limit)
+    page, reason_check = StatusPage.read(), ReasonCheck(settings.detection, alerts)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan() -> AsyncIterator[SchedulerWiring]:
         async with AsyncExitStack() as stack:
             stack.enter_context(delivering(settings, counted.count_attempt))
-            await _go_to_work(app, settings, secret, alerts, metrics=metrics, stack=stack)
-            yield
+            operator_inputs, status_service = await _go_to_work(settings, secret, alerts, metrics=metrics, stack=stack)
+            yield SchedulerWiring(
+                authenticator,
+                Readiness({}),
+                page,
+                settings.probe_interval_s,
+                settings.status_public,
+                reason_check,
+                status_service,
+                operator_inputs,
+            )
 
-    app = create_service_app(
+    return create_service_app(
         "scheduler",
         DESCRIPTION,
         settings,
@@ -87,30 +103,16 @@ def create_app(settings: SchedulerSettings) -> FastAPI:
         on_invalid_input=door.report_invalid_input,
         metrics=metrics,
     )
-    limit = AuthRateLimit(settings.auth_failures_per_minute, settings.trusted_proxies, door.report_guessed_tokens)
-    if settings.embedded:
-        # Where all parts are on one machine, the workers have no port of their own.
-        metrics.join(lambda: read_neighbours(settings.metrics_dir))
-    app.state.authenticator = Authenticator(
-        [secret.register(), *caller_token_lookups(settings)], door.report_auth_failure, limit
-    )
-    app.state.readiness = Readiness({})
-    app.state.page = StatusPage.read()
-    app.state.probe_interval_s = settings.probe_interval_s
-    app.state.is_status_public = settings.status_public
-    app.state.reason_check = ReasonCheck(settings.detection, alerts)
-    return app
 
 
 async def _go_to_work(
-    app: FastAPI,
     settings: SchedulerSettings,
     secret: ServiceSecret,
     alerts: AlertEngine,
     *,
     metrics: Metrics,
     stack: AsyncExitStack,
-) -> None:
+) -> tuple[OperatorInputs, StatusService]:
     redis = open_redis(
         settings.redis_url, socket_timeout=settings.probe_timeout_s, socket_connect_timeout=settings.probe_timeout_s
     )
@@ -141,12 +143,6 @@ async def _go_to_work(
         start_grace_s=settings.probe_start_grace_s,
     )
     operator_input_job = OperatorInputJob(lease, monitor_state, operator_inputs, heartbeats)
-    app.state.status_service = StatusService(monitor_state, lease, operator_inputs)
-    app.state.operator_inputs, app.state.heartbeats, app.state.windows = (
-        operator_inputs,
-        operator_inputs.heartbeats,
-        operator_inputs.windows,
-    )
     jobs = JobRunner(lease)
     for part in probes:
         jobs.add(f"probe-{part}", settings.probe_interval_s, partial(monitor.probe, part))
@@ -156,6 +152,7 @@ async def _go_to_work(
     stack.push_async_callback(jobs.close)
     stack.push_async_callback(monitor_state.save)
     await jobs.start()
+    return operator_inputs, StatusService(monitor_state, lease, operator_inputs)
 
 
 async def _follow_schedules(

@@ -1,15 +1,15 @@
 """The routes of the business logic service."""
 
 import asyncio
-from typing import Annotated
 from uuid import uuid4
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 
+from vestibule.business_logic_service.api.wiring import WiringPart
 from vestibule.contracts.errors import NotProcessable, Unavailable
 from vestibule.contracts.tasks import ERROR_DETAILS
 from vestibule.contracts.work import ProcessRequest, ProcessResponse, WorkOrigin
-from vestibule.processing import MAY_PASS, CannotProcess, Job, ProcessorRegistry
+from vestibule.processing import MAY_PASS, CannotProcess, Job
 from vestibule.service_kit.auth.authentication import Caller, GuardedRoute, allow
 from vestibule.service_kit.auth.service_secret import SERVICE
 from vestibule.service_kit.openapi.descriptions import problem_responses
@@ -17,19 +17,12 @@ from vestibule.service_kit.openapi.descriptions import problem_responses
 router = APIRouter(route_class=GuardedRoute, tags=["processing"])
 
 
-async def _processors(request: Request) -> ProcessorRegistry:
-    processors: ProcessorRegistry = request.app.state.processors
-    return processors
-
-
 @router.post("/process", dependencies=[allow("process")], responses=problem_responses(413, 422, 503))
-async def process(
-    work: ProcessRequest, request: Request, processors: Annotated[ProcessorRegistry, Depends(_processors)]
-) -> ProcessResponse:
+async def process(work: ProcessRequest, request: Request, wiring: WiringPart) -> ProcessResponse:
     """Return what a processor makes of the data, by the same processors as the workers use."""
     job = Job(work.work_id or str(uuid4()), _origin_of(work, request.state.caller))
     try:
-        made = await asyncio.to_thread(processors.process, work.processor, work.data, work.options, job)
+        made = await asyncio.to_thread(wiring.processors.process, work.processor, work.data, work.options, job)
     except CannotProcess as error:
         kind = error.kind if error.kind in ERROR_DETAILS else "TaskFailed"
         raise NotProcessable(ERROR_DETAILS[kind], kind=kind) from error

@@ -31,6 +31,7 @@ from vestibule.database_service.api.request_parsing import (
     StorePart,
     TenantViewPart,
 )
+from vestibule.database_service.api.wiring import DatabaseWiring
 from vestibule.database_service.entries.batch_writes import write_each
 from vestibule.database_service.entries.store import Write
 from vestibule.database_service.maintenance.erase_entries import EntryErasure
@@ -38,12 +39,13 @@ from vestibule.database_service.maintenance.reencrypt_entries import EntryReencr
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.http.conditional import TAKES_EXPECTED, Expected
 from vestibule.service_kit.openapi.descriptions import problem_responses
+from vestibule.service_kit.wiring import wiring_of
 
 router = APIRouter(route_class=GuardedRoute, tags=["entries"])
 
 
 async def _entry_reencryption(request: Request) -> EntryReencryption:
-    walk: EntryReencryption = request.app.state.entry_reencryption
+    walk: EntryReencryption = wiring_of(request, DatabaseWiring).entry_reencryption
     return walk
 
 

@@ -8,9 +8,11 @@ from starlette.responses import StreamingResponse
 from vestibule.contracts.entries import EVENT_STREAM, History
 from vestibule.contracts.errors import KeyNotFound
 from vestibule.database_service.api.request_parsing import KeyParameter, Prefix, TenantViewPart
+from vestibule.database_service.api.wiring import DatabaseWiring
 from vestibule.database_service.entries.change_stream import ChangeStream
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
+from vestibule.service_kit.wiring import wiring_of
 
 router = APIRouter(route_class=GuardedRoute, tags=["entries"])
 
@@ -42,5 +44,5 @@ async def watch(
     last_event_id: Annotated[str | None, Header(max_length=512, description="The last event that was seen")] = None,
 ) -> StreamingResponse:
     """Tell what happens to entries, as server-sent events, from now or from after the last event that was seen."""
-    desk: ChangeStream = request.app.state.change_stream
+    desk: ChangeStream = wiring_of(request, DatabaseWiring).change_stream
     return StreamingResponse(await desk.watch(space, prefix, last_event_id), media_type=EVENT_STREAM)

@@ -8,8 +8,10 @@ from fastapi import Depends, Query, Request
 from vestibule.contracts.entries import MAX_KEY_BYTES, Key
 from vestibule.contracts.errors import InvalidInput
 from vestibule.contracts.identity import OPERATION, Principal
+from vestibule.database_service.api.wiring import DatabaseWiring
 from vestibule.database_service.entries.store import Store
 from vestibule.database_service.entries.tenant_view import TenantView
+from vestibule.service_kit.wiring import wiring_of
 
 _OPERATION = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # What the OpenAPI description of a route says that takes one.
@@ -23,11 +25,11 @@ TAKES_OPERATION: dict[str, Any] = {
 
 
 async def _space(request: Request) -> TenantView:
-    return TenantView(request.app.state.store, Principal.parse(request.headers))
+    return TenantView(wiring_of(request, DatabaseWiring).store, Principal.parse(request.headers))
 
 
 async def _store(request: Request) -> Store:
-    store: Store = request.app.state.store
+    store: Store = wiring_of(request, DatabaseWiring).store
     return store
 
 

@@ -17,33 +17,35 @@ from vestibule.contracts.task_ledger import (
     TaskIds,
 )
 from vestibule.contracts.tasks import TaskState
+from vestibule.database_service.api.wiring import DatabaseWiring
 from vestibule.database_service.maintenance.task_maintenance import TaskMaintenance
 from vestibule.database_service.tasks.acceptance import TaskAcceptance
 from vestibule.database_service.tasks.completion import TaskCompletion
 from vestibule.database_service.tasks.encrypted_ledger import EncryptedTaskLedger
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
+from vestibule.service_kit.wiring import wiring_of
 
 router = APIRouter(route_class=GuardedRoute, prefix="/tasks", tags=["tasks"], responses=problem_responses(422, 503))
 
 
 async def _ledger(request: Request) -> EncryptedTaskLedger:
-    ledger: EncryptedTaskLedger = request.app.state.task_ledger
+    ledger: EncryptedTaskLedger = wiring_of(request, DatabaseWiring).task_ledger
     return ledger
 
 
 async def _acceptance(request: Request) -> TaskAcceptance:
-    acceptance: TaskAcceptance = request.app.state.task_acceptance
+    acceptance: TaskAcceptance = wiring_of(request, DatabaseWiring).task_acceptance
     return acceptance
 
 
 async def _walk(request: Request) -> TaskMaintenance:
-    walk: TaskMaintenance = request.app.state.task_maintenance
+    walk: TaskMaintenance = wiring_of(request, DatabaseWiring).task_maintenance
     return walk
 
 
 async def _completion(request: Request) -> TaskCompletion:
-    completion: TaskCompletion = request.app.state.task_completion
+    completion: TaskCompletion = wiring_of(request, DatabaseWiring).task_completion
     return completion
 
 

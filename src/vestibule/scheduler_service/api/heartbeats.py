@@ -6,11 +6,13 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel
 
 from vestibule.contracts.errors import HeartbeatNotFound
+from vestibule.scheduler_service.api.wiring import SchedulerWiring
 from vestibule.scheduler_service.heartbeats.heartbeats import NAME_PATTERN, Heartbeat, HeartbeatRepository, Ping
 from vestibule.scheduler_service.leadership.monotonic_scheduler import now
 from vestibule.scheduler_service.status_page.status import HeartbeatStatus, describe_heartbeat
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
+from vestibule.service_kit.wiring import wiring_of
 
 router = APIRouter(route_class=GuardedRoute, tags=["heartbeats"])
 
@@ -25,8 +27,7 @@ class HeartbeatDeleted(BaseModel):
 
 
 async def _repository(request: Request) -> HeartbeatRepository:
-    repository: HeartbeatRepository = request.app.state.heartbeats
-    return repository
+    return wiring_of(request, SchedulerWiring).operator_inputs.heartbeats
 
 
 Repository = Annotated[HeartbeatRepository, Depends(_repository)]
@@ -45,7 +46,7 @@ PROBLEMS = problem_responses(HeartbeatNotFound, 422, 503)
 @router.get("/heartbeats", dependencies=[allow("status")], responses=problem_responses(503))
 async def heartbeats(request: Request) -> list[HeartbeatStatus]:
     """Return all heartbeats, by name."""
-    await request.app.state.operator_inputs.read()
+    await wiring_of(request, SchedulerWiring).operator_inputs.read()
     at = now()
     return [describe_heartbeat(one, at) for one in sorted((await _repository(request)).known, key=lambda one: one.name)]
 

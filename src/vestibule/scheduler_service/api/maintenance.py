@@ -6,13 +6,14 @@ from fastapi import APIRouter, Body, Depends, Path, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from vestibule.contracts.errors import InvalidInput, MaintenanceNotFound, PersonalDataFound
+from vestibule.scheduler_service.api.wiring import SchedulerWiring
 from vestibule.scheduler_service.availability.monitored_parts import PARTS
 from vestibule.scheduler_service.heartbeats.heartbeats import NAME_PATTERN
 from vestibule.scheduler_service.leadership.monotonic_scheduler import now
-from vestibule.scheduler_service.maintenance.reason_check import ReasonCheck
 from vestibule.scheduler_service.maintenance.windows import EVERYTHING, MaintenanceRepository, MaintenanceWindow
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
+from vestibule.service_kit.wiring import wiring_of
 
 router = APIRouter(route_class=GuardedRoute, tags=["maintenance"])
 
@@ -37,8 +38,7 @@ class MaintenanceRequest(BaseModel):
 
 
 async def _repository(request: Request) -> MaintenanceRepository:
-    repository: MaintenanceRepository = request.app.state.windows
-    return repository
+    return wiring_of(request, SchedulerWiring).operator_inputs.windows
 
 
 Repository = Annotated[MaintenanceRepository, Depends(_repository)]
@@ -53,8 +53,7 @@ async def add(
     request: Request, wanted: Annotated[MaintenanceRequest, Body()], repository: Repository
 ) -> MaintenanceWindow:
     """Have nobody told, for a time, that a part is away; its availability does not count then."""
-    check: ReasonCheck = request.app.state.reason_check
-    await check.refuse_findings(wanted.reason)
+    await wiring_of(request, SchedulerWiring).reason_check.refuse_findings(wanted.reason)
     at = now()
     window = MaintenanceWindow(
         part=wanted.part,
@@ -72,7 +71,7 @@ async def add(
 @router.get("/maintenance", dependencies=[allow("status")], responses=problem_responses(503))
 async def windows(request: Request) -> list[MaintenanceWindow]:
     """Return the windows that are planned, under way, or ended within a month, the latest first."""
-    await request.app.state.operator_inputs.read()
+    await wiring_of(request, SchedulerWiring).operator_inputs.read()
     return (await _repository(request)).known
 
 

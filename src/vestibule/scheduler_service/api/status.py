@@ -6,14 +6,15 @@ from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import HTMLResponse, Response
 
 from vestibule.contracts.errors import NotFound
+from vestibule.scheduler_service.api.status_auth import SCOPE, StatusPageRoute
+from vestibule.scheduler_service.api.wiring import SchedulerWiring
 from vestibule.scheduler_service.leadership.monotonic_scheduler import now
 from vestibule.scheduler_service.status_page.badge import draw_badge
-from vestibule.scheduler_service.status_page.page import StatusPage
 from vestibule.scheduler_service.status_page.page_view import view_page
 from vestibule.scheduler_service.status_page.status import Status, StatusService
-from vestibule.scheduler_service.status_page.status_auth import SCOPE, StatusPageRoute
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
+from vestibule.service_kit.wiring import wiring_of
 
 router = APIRouter(route_class=GuardedRoute, tags=["watch"])
 view_router = APIRouter(route_class=StatusPageRoute, tags=["watch"])
@@ -31,7 +32,7 @@ BADGE_POLICY = "default-src 'none'"
 
 
 async def _status_service(request: Request) -> StatusService:
-    status_service: StatusService = request.app.state.status_service
+    status_service = wiring_of(request, SchedulerWiring).status_service
     await status_service.look_over()
     return status_service
 
@@ -50,11 +51,9 @@ async def status(status_service: StatusServicePart) -> Status:
 )
 async def status_page(request: Request, status_service: StatusServicePart) -> HTMLResponse:
     """Show how all is on a page that can be left open: to whoever gives a token as the password, or to everybody."""
-    page: StatusPage = request.app.state.page
-    html = page.draw(
-        view_page(status_service.status(now()), status_service.history), request.app.state.probe_interval_s
-    )
-    return HTMLResponse(html, headers={**COMMON_HEADERS, "Content-Security-Policy": page.policy})
+    wiring = wiring_of(request, SchedulerWiring)
+    html = wiring.page.draw(view_page(status_service.status(now()), status_service.history), wiring.probe_interval_s)
+    return HTMLResponse(html, headers={**COMMON_HEADERS, "Content-Security-Policy": wiring.page.policy})
 
 
 @view_router.get(

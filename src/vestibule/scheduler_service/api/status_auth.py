@@ -14,8 +14,10 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from vestibule.contracts.errors import InvalidToken
-from vestibule.service_kit.auth.authentication import Authenticator, Presented, client_address, is_local, presented_by
+from vestibule.scheduler_service.api.wiring import SchedulerWiring
+from vestibule.service_kit.auth.authentication import Presented, client_address, is_local, presented_by
 from vestibule.service_kit.problems import render_error
+from vestibule.service_kit.wiring import wiring_of
 
 SCOPE = "status"
 CHALLENGE = 'Basic realm="Vestibule status", charset="UTF-8"'
@@ -29,14 +31,14 @@ class StatusPageRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def received(request: Request) -> Response:
-            if not request.app.state.is_status_public:
+            wiring = wiring_of(request, SchedulerWiring)
+            if not wiring.is_status_public:
                 presented = presented_by(request) or _password_of(request)
                 if presented is None:
                     # Every browser comes like this at first, and is no stranger for that.
                     return _ask(request)
-                authenticator: Authenticator = request.app.state.authenticator
                 try:
-                    await authenticator.admit(presented, SCOPE, lambda: client_address(request))
+                    await wiring.authenticator.admit(presented, SCOPE, lambda: client_address(request))
                 except InvalidToken:
                     return _ask(request)
             return await handle(request)
