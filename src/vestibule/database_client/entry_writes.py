@@ -70,7 +70,7 @@ class EntryWriter:
         if len(writes) == 1:
             return [await self._write_one(writes[0])]
         answer = await self._peer.call(
-            "POST", "/write/gathered", body={"writes": [write.as_body() for write in writes]}
+            "POST", "/write/independent", body={"writes": [write.as_body() for write in writes]}
         )
         outcomes: list[dict[str, Any]] = _expect_ok(answer.status, answer.body)["outcomes"]
         return outcomes

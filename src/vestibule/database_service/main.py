@@ -7,8 +7,7 @@ from datetime import timedelta
 from fastapi import FastAPI
 
 from vestibule.alerts import RequestAlerts, build_alert_engine, delivering
-from vestibule.database_service.api import history, tasks
-from vestibule.database_service.api.entries import router
+from vestibule.database_service.api import encryption, entries, history, subjects, tasks
 from vestibule.database_service.entries import stores
 from vestibule.database_service.entries.change_stream import ChangeStream
 from vestibule.database_service.entries.encrypted_store import REALM, EncryptedStore
@@ -36,6 +35,7 @@ from vestibule.service_kit.metrics.alert_metrics import AlertMetrics
 from vestibule.service_kit.metrics.metrics import Metrics
 
 DESCRIPTION = "Keeps key-value pairs. Only the other services may call it."
+ROUTERS = [entries.router, history.router, encryption.router, subjects.router, tasks.router]
 
 
 def create_app(settings: DatabaseSettings) -> FastAPI:
@@ -72,8 +72,7 @@ def create_app(settings: DatabaseSettings) -> FastAPI:
             with delivering(settings, counted.count_attempt):
                 yield
 
-    routers = [router, history.router, tasks.router]
-    app = create_service_app("database", DESCRIPTION, settings, routers, lifespan, metrics=metrics)
+    app = create_service_app("database", DESCRIPTION, settings, ROUTERS, lifespan, metrics=metrics)
     limit = AuthRateLimit(settings.auth_failures_per_minute, settings.trusted_proxies, door.report_guessed_tokens)
     app.state.authenticator = Authenticator([secret.register()], door.report_auth_failure, limit)
     app.state.readiness = Readiness({})

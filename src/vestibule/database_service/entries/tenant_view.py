@@ -8,8 +8,8 @@ from typing import cast
 from pydantic import BaseModel
 
 from vestibule.contracts.conditions import ALWAYS, Condition
-from vestibule.contracts.entries import Entry, KeyPage, Revision, Written
-from vestibule.contracts.errors import PreconditionFailed
+from vestibule.contracts.entries import Entry, History, KeyPage, Revision, Written
+from vestibule.contracts.errors import KeyNotFound, PreconditionFailed
 from vestibule.contracts.identity import RESERVED, Principal
 from vestibule.database_service.entries.store import ChangePage, OperationNote, Store, Write
 
@@ -80,6 +80,17 @@ class TenantView:
         """Return the entry under `key`, or None."""
         return self._own(await self._store.read(self._start + key))
 
+    async def get(self, key: str) -> Entry:
+        """Return the entry under `key`.
+
+        Raises:
+            KeyNotFound: there is none.
+        """
+        entry = await self.read(key)
+        if entry is None:
+            raise KeyNotFound("Nothing is stored under that key.")
+        return entry
+
     async def read_many(self, keys: Sequence[str]) -> list[Entry | None]:
         """Return the entries under `keys` as they are at one moment, and None where there is none."""
         return [self._own(entry) for entry in await self._store.read_many([self._start + key for key in keys])]
@@ -97,6 +108,17 @@ class TenantView:
     async def history(self, key: str) -> list[Revision]:
         """Return what is known of `key`, the newest first."""
         return await self._store.history(self._start + key)
+
+    async def get_history(self, key: str) -> History:
+        """Return the history of `key`, the newest version first.
+
+        Raises:
+            KeyNotFound: the key has none.
+        """
+        revisions = await self.history(key)
+        if not revisions:
+            raise KeyNotFound("Nothing is known of that key.")
+        return History(key=key, revisions=revisions)
 
     async def forget(self, key: str, version: int) -> bool:
         """Remove an earlier version of an entry from its history; False where there is no such."""

@@ -30,7 +30,7 @@ class EntryReencryption:
             await asyncio.sleep(0)
         return ReencryptionPage(entries=len(page.keys), by_key=dict(by_key), not_opened=reasons, cursor=page.cursor)
 
-    async def renew(self, limit: int, after: str | None) -> ReencryptionPage:
+    async def reencrypt(self, limit: int, after: str | None) -> ReencryptionPage:
         """Seal the values of a page with the active key, those that another sealed."""
         page = await self._store.keys("", limit, after)
         reasons: list[str] = []

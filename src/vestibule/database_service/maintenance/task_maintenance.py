@@ -34,7 +34,7 @@ class TaskMaintenance:
             await asyncio.sleep(0)
         return ReencryptionPage(entries=len(tasks), by_key=dict(by_key), not_opened=reasons, cursor=cursor)
 
-    async def renew(self, limit: int, after: str | None) -> ReencryptionPage:
+    async def reencrypt(self, limit: int, after: str | None) -> ReencryptionPage:
         """Seal the texts of a page of tasks with the active key, those that another sealed."""
         tasks, cursor = await self._ledger.read_kept(limit, after)
         reasons: list[str] = []

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from vestibule.contracts.errors import Unavailable
-from vestibule.contracts.task_ledger import LedgerTask, NewTask, Recorded, TaskChange
+from vestibule.contracts.task_ledger import LedgerTask, NewTask, Recorded, TaskChange, TaskData
 from vestibule.contracts.tasks import TaskState
 from vestibule.contracts.work import WorkTerms
 from vestibule.database_service.tasks.ledger import StoredTask, TaskLedger
@@ -69,6 +69,14 @@ class EncryptedTaskLedger:
             except DecryptionFailed as error:
                 self._tell(task_id, error)
         return opened
+
+    async def read_task_data(self, task_ids: Sequence[str]) -> TaskData:
+        """Return the same as `read_work` does, as it goes over the wire."""
+        found = await self.read_work(task_ids)
+        return TaskData(
+            data={task_id: work.data for task_id, work in found.items()},
+            terms={task_id: work.terms for task_id, work in found.items() if work.terms is not None},
+        )
 
     async def change(self, changes: Sequence[TaskChange]) -> list[bool]:
         """Take each step that may be taken; those are on disk then."""

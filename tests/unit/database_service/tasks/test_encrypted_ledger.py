@@ -86,7 +86,7 @@ async def test_seals_are_renewed_and_subjects_erased_with_the_terms(
     add_key(ring_path, Purpose.DATA)
     renewing = EncryptedTaskLedger(inner, Cipher(KeyRingFile(ring_path), REALM))
     walk = TaskMaintenance(renewing)
-    assert 2 == (await walk.renew(10, None)).reencrypted
+    assert 2 == (await walk.reencrypt(10, None)).reencrypted
     assert {"one": TaskWork(DATA, TERMS), "two": TaskWork(DATA, None)} == await renewing.read_work(["one", "two"])
     assert 1 == (await walk.erase("t1", ["hidden-option"], 10, None)).erased
     assert {"two"} == set(await renewing.read_work(["one", "two"]))
