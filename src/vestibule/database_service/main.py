@@ -16,7 +16,7 @@ from vestibule.database_service.entries.store import Store, StoreKind
 from vestibule.database_service.maintenance.reencrypt_entries import EntryReencryption
 from vestibule.database_service.maintenance.sweeper import Sweeper
 from vestibule.database_service.maintenance.task_maintenance import TaskMaintenance
-from vestibule.database_service.maintenance.tombstones import Tombstones
+from vestibule.database_service.maintenance.tombstone_purger import TombstonePurger
 from vestibule.database_service.settings import DatabaseSettings
 from vestibule.database_service.tasks import ledgers
 from vestibule.database_service.tasks.acceptance import TaskAcceptance
@@ -56,11 +56,11 @@ def create_app(settings: DatabaseSettings) -> FastAPI:
     store = EncryptedStore(metered(kept, metrics), Cipher(ring, REALM))
     ledger = EncryptedTaskLedger(build_task_ledger(kept), Cipher(ring, TASK_REALM))
 
-    tombstones = Tombstones(store, timedelta(days=settings.keep_deleted_days))
+    tombstones = TombstonePurger(store, timedelta(days=settings.keep_deleted_days))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with store, Sweeper([store, ledger, tombstones], settings.sweep_interval_s).at_work():
+        async with store, Sweeper([store, ledger, tombstones], settings.sweep_interval_s).running():
             await ledger.prepare()
             app.state.store = store
             app.state.entry_reencryption = EntryReencryption(store)

@@ -38,7 +38,7 @@ class OperationNote:
     text: Callable[[Sequence[int]], str]
     expires_at: datetime
 
-    def expect_new(self, version: int | None, index: int) -> None:
+    def check_absent(self, version: int | None, index: int) -> None:
         """Hold it against the version that there is under its key, None where there is no entry.
 
         Raises:
@@ -201,7 +201,7 @@ class Store(Protocol):
         ...
 
 
-class WithoutTransfer:
+class NoTransferMixin:
     """What a store inherits that cannot take entries over from another."""
 
     async def put(self, entries: Sequence[Entry]) -> int:  # noqa: ARG002
@@ -209,7 +209,7 @@ class WithoutTransfer:
         raise Unavailable("database", "This store cannot take entries over.", retry_after_s=3600)
 
 
-class WithoutHistory:
+class NoHistoryMixin:
     """What a store inherits that keeps no history and cannot tell what happened."""
 
     async def history(self, key: str) -> list[Revision]:  # noqa: ARG002
@@ -233,7 +233,7 @@ class WithoutHistory:
         await asyncio.sleep(timeout_s)
 
 
-def expect(write: Write, version: int | None, index: int | None = None) -> None:
+def check_condition(write: Write, version: int | None, index: int | None = None) -> None:
     """Hold the condition of `write` against the version that the entry has, None where there is none.
 
     Raises:
@@ -243,7 +243,7 @@ def expect(write: Write, version: int | None, index: int | None = None) -> None:
         raise PreconditionFailed(version, **({} if index is None else {"index": index}))
 
 
-def hold(entries: Iterable[Entry]) -> dict[str, Entry]:
+def entries_by_key(entries: Iterable[Entry]) -> dict[str, Entry]:
     """Take entries into memory, by key.
 
     Raises:

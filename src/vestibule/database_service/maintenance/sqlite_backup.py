@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from vestibule.database_service.entries.sqlite.schema import NEW_ERA
+from vestibule.database_service.entries.sqlite.schema import NEW_EPOCH
 
 PAGES_AT_ONCE = 1000
 MAX_FAULTS = 100
@@ -61,7 +61,7 @@ def restore(backup: Path, path: Path, on_progress: OnProgress) -> None:
         _refuse_if_open(path)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _copied(backup, path, on_progress) as copy:
-        _begin_era(copy)
+        _begin_epoch(copy)
         if path.exists():
             _refuse_if_open(path)  # a service may have started meanwhile
         # What a broken file left beside it must never be read on top of the backup.
@@ -89,11 +89,11 @@ def _copied(source: Path, target: Path, on_progress: OnProgress) -> Iterator[Pat
         copy.unlink(missing_ok=True)
 
 
-def _begin_era(copy: Path) -> None:
+def _begin_epoch(copy: Path) -> None:
     # Whoever watched the database that is replaced has seen what this one does not know.
-    # A backup from before there were eras has none.
+    # A backup from before there were epochs has none.
     with closing(sqlite3.connect(copy, isolation_level=None)) as connection, suppress(sqlite3.OperationalError):
-        connection.execute(NEW_ERA)
+        connection.execute(NEW_EPOCH)
     _flush(copy)
 
 

@@ -12,11 +12,11 @@ from vestibule.contracts.identity import RESERVED
 from vestibule.contracts.task_ledger import LedgerTask, TaskChange
 from vestibule.contracts.tasks import TaskState
 from vestibule.database_service.entries.store import Store, Write
-from vestibule.database_service.entries.tenant_view import start_of
+from vestibule.database_service.entries.tenant_view import tenant_prefix
 from vestibule.database_service.tasks.ledger import TaskLedger
 
 # The traces of results that were written, in the space of a tenant that no caller has.
-TRACES = start_of(f"{RESERVED}written")
+TRACES = tenant_prefix(f"{RESERVED}written")
 TRACE = Condition.of_version(0)
 KEEP_TRACE = timedelta(days=1)
 
@@ -54,7 +54,7 @@ class TaskCompletion:
         if task is None or task.tenant != target.tenant or task.state not in step.from_states:
             return bare
         kept_s = KEEP_TRACE if step.keep_s is None else KEEP_TRACE + timedelta(seconds=step.keep_s)
-        result = Write(start_of(target.tenant) + target.key, step.result or "", author=target.token_id)
+        result = Write(tenant_prefix(target.tenant) + target.key, step.result or "", author=target.token_id)
         trace = Write(TRACES + step.task_id, "", datetime.now(UTC) + kept_s, TRACE)
         try:
             await self._store.write_many([result, trace])

@@ -92,15 +92,15 @@ class EncryptedTaskLedger:
         """Remove results that have expired and tasks that are to be forgotten."""
         return await self._ledger.sweep(limit)
 
-    async def read_kept(self, limit: int, cursor: str | None) -> tuple[list[StoredTask], str | None]:
+    async def read_stored(self, limit: int, cursor: str | None) -> tuple[list[StoredTask], str | None]:
         """Return the sealed texts of tasks that have some, and where the next page starts."""
-        return await self._ledger.read_kept(limit, cursor)
+        return await self._ledger.read_stored(limit, cursor)
 
-    async def replace_kept(self, old: StoredTask, new: StoredTask) -> bool:
+    async def replace_stored(self, old: StoredTask, new: StoredTask) -> bool:
         """Put other sealed texts in place of a task's, unless they have changed meanwhile."""
-        return await self._ledger.replace_kept(old, new)
+        return await self._ledger.replace_stored(old, new)
 
-    def open_kept(self, kept: StoredTask) -> StoredTask:
+    def decrypt_stored(self, kept: StoredTask) -> StoredTask:
         """Return the texts of a task as they are.
 
         Raises:
@@ -117,11 +117,11 @@ class EncryptedTaskLedger:
         texts = [text for text in (kept.data, kept.result) if text is not None]
         if all(self._cipher.is_current(_unwrap(text)) for text in texts):
             return False
-        opened = self.open_kept(kept)
+        opened = self.decrypt_stored(kept)
         has_terms = kept.data is not None and kept.data.startswith(WITH_TERMS)
         data = None if opened.data is None else self._encrypt_data(kept.task_id, opened.data, has_terms)
         result = None if opened.result is None else self._encrypt(kept.task_id, RESULT, opened.result)
-        return await self._ledger.replace_kept(kept, replace(kept, data=data, result=result))
+        return await self._ledger.replace_stored(kept, replace(kept, data=data, result=result))
 
     def _encrypt_task(self, task: NewTask) -> NewTask:
         data = task.data or ""

@@ -72,11 +72,11 @@ class TaskLedger(Protocol):
         """Remove at most `limit` results that have expired and tasks that are to be forgotten; return how many."""
         ...
 
-    async def read_kept(self, limit: int, cursor: str | None) -> tuple[list[StoredTask], str | None]:
+    async def read_stored(self, limit: int, cursor: str | None) -> tuple[list[StoredTask], str | None]:
         """Return the texts of tasks that have some, and where the next page starts; for walks over all of them."""
         ...
 
-    async def replace_kept(self, old: StoredTask, new: StoredTask) -> bool:
+    async def replace_stored(self, old: StoredTask, new: StoredTask) -> bool:
         """Put other texts in place of a task's, unless they have changed meanwhile; say whether it was done.
 
         An unfinished task that loses its data is cancelled.

@@ -150,7 +150,7 @@ class Connections:
                 return
             async with self._lent() as connection:
                 if await schema.migrate(connection):
-                    self._log.info("store_migrated", address=str(self._address), shape=schema.newest_shape())
+                    self._log.info("store_migrated", address=str(self._address), revision=schema.head_revision())
             self._is_migrated = True
 
     async def _close(self) -> None:

@@ -78,7 +78,7 @@ class SqliteFile:
         if reader is not None:
             reader.close()
 
-    def watch_commits(self, on_commit: Callable[[int], None]) -> None:
+    def observe_commits(self, on_commit: Callable[[int], None]) -> None:
         """Have `on_commit` called after each commit with the number of changes; call it before the file is opened."""
         self._on_commit = on_commit
 

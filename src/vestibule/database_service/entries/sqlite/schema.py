@@ -3,7 +3,7 @@
 import sqlite3
 
 from vestibule.contracts.identity import DEFAULT_TENANT, RESERVED
-from vestibule.database_service.entries.tenant_view import start_of
+from vestibule.database_service.entries.tenant_view import tenant_prefix
 
 VERSION_OF_SCHEMA = 2
 
@@ -38,12 +38,12 @@ TABLES = (
     """,
     # The last change of which a purge has left no trace, by the prefix that was purged.
     "CREATE TABLE purges (prefix TEXT PRIMARY KEY, change INTEGER NOT NULL) STRICT, WITHOUT ROWID",
-    # A position of another era, as from before a restore, is worth nothing.
-    "CREATE TABLE era (id TEXT NOT NULL) STRICT",
-    "INSERT INTO era (id) VALUES (lower(hex(randomblob(4))))",
+    # A position of another epoch, as from before a restore, is worth nothing.
+    "CREATE TABLE epoch (id TEXT NOT NULL) STRICT",
+    "INSERT INTO epoch (id) VALUES (lower(hex(randomblob(4))))",
 )
 
-NEW_ERA = "UPDATE era SET id = lower(hex(randomblob(4)))"
+NEW_EPOCH = "UPDATE epoch SET id = lower(hex(randomblob(4)))"
 
 # What is in a file from before there were tenants belongs to the default one.
 TAKE_OVER = """
@@ -103,6 +103,6 @@ def _make(connection: sqlite3.Connection) -> None:
     for statement in TABLES:
         connection.execute(statement)
     if columns:
-        connection.execute(TAKE_OVER, {"start": start_of(DEFAULT_TENANT)})
+        connection.execute(TAKE_OVER, {"start": tenant_prefix(DEFAULT_TENANT)})
         connection.execute("DROP TABLE entries_0")
     connection.execute(f"PRAGMA user_version = {VERSION_OF_SCHEMA}")

@@ -41,13 +41,13 @@ from vestibule.database_service.entries.dynamodb.items import (
 )
 from vestibule.database_service.entries.sqlite.database import SqliteFile
 from vestibule.database_service.entries.store import (
+    NoHistoryMixin,
+    NoTransferMixin,
     OperationNote,
     StoreKind,
-    WithoutHistory,
-    WithoutTransfer,
     Write,
-    expect,
-    hold,
+    check_condition,
+    entries_by_key,
 )
 from vestibule.database_service.settings import DatabaseSettings
 
@@ -61,7 +61,7 @@ FIRST_CHARACTER, LAST_CHARACTER = "\1", "\U0010ffff"
 SWEEPS_AT_ONCE = 25
 
 
-class DynamoDbStore(WithoutHistory, WithoutTransfer):
+class DynamoDbStore(NoHistoryMixin, NoTransferMixin):
     """Entries in a DynamoDB table; a batch is at most 100 entries, and a value at most 390 kB as it is kept."""
 
     def __init__(self, calls: "DynamoDbCalls", task_file: Path) -> None:
@@ -115,11 +115,11 @@ class DynamoDbStore(WithoutHistory, WithoutTransfer):
         for _ in range(MAX_ATTEMPTS):
             seen = await self._get(keys)
             for index, write in enumerate(writes):
-                expect(write, version_of(seen.get(write.key)), index)
+                check_condition(write, version_of(seen.get(write.key)), index)
             items = [item_of(write, seen.get(write.key)) for write in writes]
             versions = [int(item[VERSION]["N"]) for item in items]
             if note is not None:
-                note.expect_new(version_of(seen.get(note.key)), len(writes))
+                note.check_absent(version_of(seen.get(note.key)), len(writes))
                 items.append(item_of(note.as_write(versions), seen.get(note.key)))
             if await self._put_all([put_of(self._calls.table, item, seen.get(item[KEY]["S"])) for item in items]):
                 return versions
@@ -142,7 +142,7 @@ class DynamoDbStore(WithoutHistory, WithoutTransfer):
         places = [{"Get": {"TableName": self._calls.table, "Key": place_of(key)}} for key in asked]
         found = await self._calls.read("transact_get_items", TransactItems=places) if places else {"Responses": []}
         entries = (entry_of(response.get("Item")) for response in found["Responses"])
-        held = hold(entry for entry in entries if entry is not None)
+        held = entries_by_key(entry for entry in entries if entry is not None)
         return [held.get(key) for key in keys]
 
     async def replace(self, key: str, value: str, version: int) -> bool:

@@ -18,8 +18,8 @@ from vestibule.database_service.entries.store import (
     PositionLost,
     StoreKind,
     Write,
-    expect,
-    hold,
+    check_condition,
+    entries_by_key,
 )
 from vestibule.database_service.settings import DatabaseSettings
 
@@ -62,15 +62,15 @@ class MemoryStore:
     ) -> int:
         """Keep `value` under `key` and return its version."""
         write = Write(key, value, expires_at, condition, author)
-        expect(write, self._version(key))
+        check_condition(write, self._version(key))
         return self._keep(write)
 
     async def write_many(self, writes: Sequence[Write], note: OperationNote | None = None) -> list[int]:
         """Keep all of `writes` with `note` or nothing, and return their versions."""
         for index, write in enumerate(writes):
-            expect(write, self._version(write.key), index)
+            check_condition(write, self._version(write.key), index)
         if note is not None:
-            note.expect_new(self._version(note.key), len(writes))
+            note.check_absent(self._version(note.key), len(writes))
         versions = [self._keep(write) for write in writes]
         if note is not None:
             self._keep(note.as_write(versions))
@@ -86,7 +86,7 @@ class MemoryStore:
 
     async def read_many(self, keys: Sequence[str]) -> list[Entry | None]:
         """Return the entries under `keys`, and None where there is none."""
-        held = hold([entry for key in set(keys) if (entry := await self.read(key)) is not None])
+        held = entries_by_key([entry for key in set(keys) if (entry := await self.read(key)) is not None])
         return [held.get(key) for key in keys]
 
     async def replace(self, key: str, value: str, version: int) -> bool:
@@ -205,7 +205,7 @@ class MemoryStore:
     def _set(self, key: str, now: Revision, before: list[Revision]) -> None:
         self._last_change += 1
         self._rows[key] = _Row(now, self._last_change, before)
-        self._notifier.ring()
+        self._notifier.notify()
 
     def _version(self, key: str) -> int | None:
         row = self._present(key)

@@ -82,7 +82,7 @@ HISTORY = """
     ) AS revisions ORDER BY version DESC
 """
 PURGE = "SELECT vestibule.purge_entries($1, $2, $3, $4)"
-LAST_CHANGE = "SELECT id, (SELECT coalesce(max(change), 0) FROM vestibule.entries) AS last FROM vestibule.era"
+LAST_CHANGE = "SELECT id, (SELECT coalesce(max(change), 0) FROM vestibule.entries) AS last FROM vestibule.epoch"
 CHANGES = """
     SELECT change, key, version, value IS NULL AS has_ended, expires_at FROM vestibule.entries
     WHERE change > $1 ORDER BY change LIMIT $2
@@ -175,7 +175,7 @@ class PostgresqlStore:
         """Remove at most `limit` values that have expired, with their history."""
         ((removed,),) = await self.connections.change(SWEEP, self._group_commit.lock_timeout_ms, limit)
         if removed:
-            self._notifier.ring()
+            self._notifier.notify()
         return int(removed)
 
     async def put(self, entries: Sequence[Entry]) -> int:
@@ -184,7 +184,7 @@ class PostgresqlStore:
         versions, ends = [one.version for one in entries], [one.expires_at for one in entries]
         parameters = (self._group_commit.lock_timeout_ms, keys, contents, versions, ends)
         ((kept,),) = await self.connections.change(PUT, *parameters)
-        self._notifier.ring()
+        self._notifier.notify()
         return int(kept)
 
     async def history(self, key: str) -> list[Revision]:
@@ -206,25 +206,25 @@ class PostgresqlStore:
 
     async def changes(self, prefix: str, after: str | None, limit: int) -> ChangePage:
         """Return what happened after a position to keys that start with `prefix`; the last change of each is shown."""
-        ((era, last),) = await self.connections.read(LAST_CHANGE)
+        ((epoch, last),) = await self.connections.read(LAST_CHANGE)
         if after is None:
-            return ChangePage([], f"{era}-{last}")
-        since = _change_at(after, era, last)
+            return ChangePage([], f"{epoch}-{last}")
+        since = _change_at(after, epoch, last)
         rows = await self.connections.read(CHANGES, since, limit)
         # Last: what a purge removes while this reads is missing from the rows, and known to be.
         ((lost,),) = await self.connections.read(LOST, prefix)
         if since < lost:
             raise PositionLost
-        found = [_key_change(row, era) for row in rows if row["key"].startswith(prefix)]
-        return ChangePage(found, f"{era}-{rows[-1]['change']}" if rows else after)
+        found = [_key_change(row, epoch) for row in rows if row["key"].startswith(prefix)]
+        return ChangePage(found, f"{epoch}-{rows[-1]['change']}" if rows else after)
 
     async def wait(self, position: str, timeout_s: float) -> None:
         """Return when something has happened after `position`; what others change is known within half a second."""
         end = time.monotonic() + timeout_s
         while (left_s := end - time.monotonic()) > 0:
             rung = self._notifier.listen()
-            ((era, last),) = await self.connections.read(LAST_CHANGE)
-            if position != f"{era}-{last}":
+            ((epoch, last),) = await self.connections.read(LAST_CHANGE)
+            if position != f"{epoch}-{last}":
                 return
             await wait_for(rung, min(left_s, LOOK_INTERVAL_S))
 
@@ -238,7 +238,7 @@ class PostgresqlStore:
 
     async def _change(self, change: EntryChange) -> Any:
         outcome = await self._group_commit.change(change)
-        self._notifier.ring()
+        self._notifier.notify()
         return outcome
 
 
@@ -260,16 +260,16 @@ def _revision(row: Any) -> Revision:
     )
 
 
-def _key_change(row: Any, era: str) -> KeyChange:
+def _key_change(row: Any, epoch: str) -> KeyChange:
     ended = ChangeKind.DELETED if row["expires_at"] is None else ChangeKind.EXPIRED
     kind = ended if row["has_ended"] else ChangeKind.WRITTEN
-    return KeyChange(row["key"], row["version"], kind, f"{era}-{row['change']}")
+    return KeyChange(row["key"], row["version"], kind, f"{epoch}-{row['change']}")
 
 
-def _change_at(position: str, era: str, last: int) -> int:
-    of_era, _, number = position.partition("-")
+def _change_at(position: str, epoch: str, last: int) -> int:
+    of_epoch, _, number = position.partition("-")
     is_number = number.isascii() and number.isdecimal() and len(number) <= MAX_DIGITS
-    if of_era != era or not is_number or int(number) > last:
+    if of_epoch != epoch or not is_number or int(number) > last:
         raise PositionLost
     return int(number)
 

@@ -101,14 +101,14 @@ class MemoryTaskLedger:
             del self._rows[row.task.task_id]
         return len(expired) + len(forgotten)
 
-    async def read_kept(self, limit: int, cursor: str | None) -> tuple[list[StoredTask], str | None]:
+    async def read_stored(self, limit: int, cursor: str | None) -> tuple[list[StoredTask], str | None]:
         """Return the texts of tasks that have some, and where the next page starts."""
         found = [row for row in self._rows.values() if row.seq > int(cursor or 0)]
         found = [row for row in found if row.data is not None or row.task.result is not None]
         kept = [_kept(row) for row in found[:limit]]
         return kept, str(found[limit - 1].seq) if len(found) > limit else None
 
-    async def replace_kept(self, old: StoredTask, new: StoredTask) -> bool:
+    async def replace_stored(self, old: StoredTask, new: StoredTask) -> bool:
         """Put other texts in place of a task's, unless they have changed meanwhile."""
         row = self._rows.get(old.task_id)
         if row is None or _kept(row) != old:

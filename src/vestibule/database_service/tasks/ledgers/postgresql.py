@@ -131,12 +131,12 @@ class PostgresqlTaskLedger:
         expired = await self._connections.change(EXPIRE, limit)
         return len(expired) + len(await self._connections.change(FORGET, limit))
 
-    async def read_kept(self, limit: int, cursor: str | None) -> tuple[list[StoredTask], str | None]:
+    async def read_stored(self, limit: int, cursor: str | None) -> tuple[list[StoredTask], str | None]:
         """Return the texts of tasks that have some, and where the next page starts."""
         rows = await self._connections.read(KEPT, int(cursor or -1), limit + 1)
         return [StoredTask(*tuple(row)[1:]) for row in rows[:limit]], _cursor(rows, limit)
 
-    async def replace_kept(self, old: StoredTask, new: StoredTask) -> bool:
+    async def replace_stored(self, old: StoredTask, new: StoredTask) -> bool:
         """Put other texts in place of a task's, unless they have changed meanwhile."""
         texts = (old.data, old.result, new.data, new.result)
         return bool(await self._connections.change(REPLACE, old.task_id, *texts, KEEP_ERASED_S))

@@ -197,13 +197,13 @@ class SqliteTaskLedger:
 
         return await self._file.change(remove)
 
-    async def read_kept(self, limit: int, cursor: str | None) -> tuple[list[StoredTask], str | None]:
+    async def read_stored(self, limit: int, cursor: str | None) -> tuple[list[StoredTask], str | None]:
         """Return the texts of tasks that have some, and where the next page starts."""
         rows = self._file.query(KEPT, {"after": int(cursor or -1), "limit": limit + 1})
         following = str(rows[limit - 1][0]) if len(rows) > limit else None
         return [StoredTask(*row[1:]) for row in rows[:limit]], following
 
-    async def replace_kept(self, old: StoredTask, new: StoredTask) -> bool:
+    async def replace_stored(self, old: StoredTask, new: StoredTask) -> bool:
         """Put other texts in place of a task's, unless they have changed meanwhile."""
         parameters = {
             "task_id": old.task_id,

@@ -37,9 +37,9 @@ TABLES = (
     "ALTER TABLE vestibule.history ALTER COLUMN value SET STORAGE EXTERNAL",
     # The last change of which a purge has left no trace, by the prefix that was purged.
     'CREATE TABLE vestibule.purges (prefix text COLLATE "C" PRIMARY KEY, change bigint NOT NULL)',
-    # A position of another era, as from before a restore, is worth nothing.
-    "CREATE TABLE vestibule.era (id text NOT NULL)",
-    "INSERT INTO vestibule.era (id) VALUES (left(md5(gen_random_uuid()::text), 8))",
+    # A position of another epoch, as from before a restore, is worth nothing.
+    "CREATE TABLE vestibule.epoch (id text NOT NULL)",
+    "INSERT INTO vestibule.epoch (id) VALUES (left(md5(gen_random_uuid()::text), 8))",
 )
 
 # Versions as `,3,5,`; `*` names any, and what is not stated is `otherwise`.

@@ -23,7 +23,7 @@ from vestibule.encryption import Cipher, KeyRingFile, create_key_ring
 from vestibule.runtime.plugins import discover
 
 KEPT = 3
-# A store that keeps no history is named here, and says so by `WithoutHistory`.
+# A store that keeps no history is named here, and says so by `NoHistoryMixin`.
 WITHOUT_PAST = {"dynamodb"}
 KINDS = {name: kind for name, kind in discover(stores, "STORE").items() if name not in WITHOUT_PAST}
 
