@@ -223,8 +223,8 @@ async def test_services_keep_no_history(kind: StoreKind, tmp_path: Path) -> None
     """Of what belongs to the services only what is there is kept, however often they write it."""
     async with _open(kind, tmp_path) as store:
         for value in ("x", "y"):
-            await store.write("~watch/a", value)
-        assert [_revision(2, ChangeKind.WRITTEN, None, "y")] == await _history(store, "~watch/a")
+            await store.write("~scheduler/a", value)
+        assert [_revision(2, ChangeKind.WRITTEN, None, "y")] == await _history(store, "~scheduler/a")
 
 
 @every_kind

@@ -17,6 +17,7 @@ from vestibule.alerts import AlertArchive, AlertEngine, RequestAlerts, build_ale
 from vestibule.alerts.store.triage import AlertTriage
 from vestibule.client_service.api import alerts, entries, messages, processors, scan, schedules, subjects, tasks
 from vestibule.client_service.api.idempotency import Idempotency
+from vestibule.client_service.api.wiring import ClientWiring
 from vestibule.client_service.celery_app import create_producer, held_for_s
 from vestibule.client_service.intake.business_logic_client import BusinessLogicClient
 from vestibule.client_service.intake.intake import Intake
@@ -118,9 +119,11 @@ def create_app(settings: ClientSettings) -> FastAPI:
     forms = ValueForms(ring, read_vocabulary(settings.detection), checkpoint.policies)
     works = _works(settings, scanner, checkpoint.policies, pseudonymizer, KeyedNames(Fingerprinter(ring)))
     producer = create_producer(settings, Cipher(ring, REALM), works.processors)
+    detokenizer = Detokenizer(checkpoint.screener, pseudonymizer.tokenizer, checkpoint.policies, alerts)
+    authenticator = _authenticator(settings, request_alerts)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan() -> AsyncIterator[ClientWiring]:
         async with AsyncExitStack() as stack:
             stack.enter_context(delivering(settings, counted.count_attempt))
             await stack.enter_async_context(monitoring_log(log_alerts(alerts)))
@@ -135,16 +138,27 @@ def create_app(settings: ClientSettings) -> FastAPI:
                 settings, redis, ledger, producer, repository, alerts=alerts, stack=stack
             )
             tasks = MeteredTasks(task_service, metrics)
-            app.state.intake_of = works.intakes(checkpoint.screener, database, tasks, logic)
-            app.state.idempotency, app.state.task_service = Idempotency(database, works.names), task_service
-            app.state.schedules = ScheduleService(database, checkpoint.screener, works.processors)
-            app.state.erasure_of = _erasures(
-                app, database, ledger, StoredResults(redis, producer.cipher), alerts=alerts, forms=forms
+            schedules = ScheduleService(database, checkpoint.screener, works.processors)
+            yield ClientWiring(
+                authenticator=authenticator,
+                readiness=Readiness({"database": peer.is_ready, "queue": lambda: _answers(redis)}),
+                idempotency=Idempotency(database, works.names),
+                intake_for=works.intakes(checkpoint.screener, database, tasks, logic),
+                task_service=task_service,
+                schedule_service=schedules,
+                processors=works.processors,
+                webhook_rules=settings.callback_rules,
+                screener=checkpoint.screener,
+                detokenizer=detokenizer,
+                receipt_keys=checkpoint.ledger.signer.public_keys,
+                alert_archive=AlertArchive(settings.alert_record_path),
+                alert_triage=AlertTriage(settings.alert_record_path),
+                erasure_for=_erasures(
+                    schedules, database, ledger, StoredResults(redis, producer.cipher), alerts=alerts, forms=forms
+                ),
             )
-            app.state.readiness = Readiness({"database": peer.is_ready, "queue": lambda: _answers(redis)})
-            yield
 
-    app = create_service_app(
+    return create_service_app(
         "client",
         DESCRIPTION,
         settings,
@@ -154,22 +168,6 @@ def create_app(settings: ClientSettings) -> FastAPI:
         is_loggable=lambda request_id: _is_clean(scanner, request_id),
         metrics=metrics,
     )
-    _equip(app, settings, checkpoint, pseudonymizer, alerts)
-    app.state.processors = works.processors
-    app.state.authenticator = _authenticator(settings, request_alerts)
-    return app
-
-
-def _equip(
-    app: FastAPI, settings: ClientSettings, checkpoint: "_Checkpoint", pseudonymizer: Pseudonymizer, alerts: AlertEngine
-) -> None:
-    """Give the routes what needs no other part to answer."""
-    app.state.screener = checkpoint.screener
-    app.state.revealing = Detokenizer(checkpoint.screener, pseudonymizer.tokenizer, checkpoint.policies, alerts)
-    app.state.receipt_keys = checkpoint.ledger.signer.public_keys
-    app.state.alert_archive = AlertArchive(settings.alert_record_path)
-    app.state.triage = AlertTriage(settings.alert_record_path)
-    app.state.callback_rules = settings.callback_rules
 
 
 def _authenticator(settings: ClientSettings, alerts: RequestAlerts) -> Authenticator:
@@ -331,7 +329,7 @@ async def _callbacks_at_work(
 
 
 def _erasures(
-    app: FastAPI,
+    schedules: ScheduleService,
     database: Callable[[Principal], EntryClient],
     ledger: TaskLedgerClient,
     results: StoredResults,
@@ -339,8 +337,6 @@ def _erasures(
     alerts: AlertEngine,
     forms: ValueForms,
 ) -> Callable[[Principal], Erasure]:
-    schedules: ScheduleService = app.state.schedules
-
     def erasure_of(caller: Principal) -> Erasure:
         erase_tasks = partial(ledger.erase, caller.tenant)
         erase_schedules = partial(schedules.erase, caller.tenant)

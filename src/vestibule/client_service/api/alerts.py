@@ -11,10 +11,11 @@ from pydantic import BaseModel, Field
 from vestibule.alerts import Alert, AlertArchive, AlertType
 from vestibule.alerts.store.triage import AlertTriage, Silence
 from vestibule.client_service.api.schemas import AlertList, AlertView
-from vestibule.client_service.screening.screener import Screener
+from vestibule.client_service.api.wiring import ClientWiring
 from vestibule.contracts.errors import AlertNotFound, InvalidInput, PersonalDataFound
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
+from vestibule.service_kit.wiring import wiring_of
 
 router = APIRouter(route_class=GuardedRoute, tags=["alerts"])
 
@@ -89,13 +90,11 @@ class AlertDetail(AlertView):
 
 
 async def _archive(request: Request) -> AlertArchive:
-    archive: AlertArchive = request.app.state.alert_archive
-    return archive
+    return wiring_of(request, ClientWiring).alert_archive
 
 
 async def _triage(request: Request) -> AlertTriage:
-    triage: AlertTriage = request.app.state.triage
-    return triage
+    return wiring_of(request, ClientWiring).alert_triage
 
 
 AlertId = Annotated[str, Path(description="As a refusal, a report or the list of alerts names it")]
@@ -168,8 +167,7 @@ async def _change(request: Request, alert_id: AlertId, state: str, note: TriageN
 
 
 async def _check(request: Request, reason: str) -> None:
-    screener: Screener = request.app.state.screener
-    await screener.refuse_findings("reason", reason)
+    await wiring_of(request, ClientWiring).screener.refuse_findings("reason", reason)
 
 
 def _author(request: Request) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Query
 from starlette.responses import JSONResponse, Response
 
-from vestibule.client_service.api.idempotency import RepeatableRoute
+from vestibule.client_service.api.repeatable_route import RepeatableRoute
 from vestibule.client_service.api.request_parsing import IntakePart, PairSource, Sender
 from vestibule.client_service.api.schemas import AcceptedMessage, AddReply, Reply
 from vestibule.client_service.api.tasks import accepted

@@ -5,16 +5,17 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 
 from vestibule.client_service.api.schemas import ProcessorExample, ProcessorList, ProcessorView
+from vestibule.client_service.api.wiring import ClientWiring
 from vestibule.processing import AnyProcessor, ProcessorRegistry, examples_of, model_of
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
+from vestibule.service_kit.wiring import wiring_of
 
 router = APIRouter(route_class=GuardedRoute, tags=["tasks"])
 
 
 async def _processors(request: Request) -> ProcessorRegistry:
-    processors: ProcessorRegistry = request.app.state.processors
-    return processors
+    return wiring_of(request, ClientWiring).processors
 
 
 @router.get("/processors", dependencies=[allow("run")], responses=problem_responses())

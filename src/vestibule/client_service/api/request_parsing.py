@@ -6,11 +6,13 @@ from fastapi import Body, Depends, Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
+from vestibule.client_service.api.wiring import ClientWiring
 from vestibule.client_service.intake.intake import Intake
 from vestibule.client_service.intake.requests import RunRequest
 from vestibule.contracts.entries import Pair
 from vestibule.policy import Situation
 from vestibule.service_kit.auth.authentication import Caller
+from vestibule.service_kit.wiring import wiring_of
 
 # The models validate both forms, so that the rules and their messages are the same.
 Model = TypeVar("Model", bound=BaseModel)
@@ -42,8 +44,7 @@ async def _sender(request: Request) -> Situation:
 
 async def _intake(request: Request) -> Intake:
     caller: Caller = request.state.caller
-    intake: Intake = request.app.state.intake_of(caller.principal)
-    return intake
+    return wiring_of(request, ClientWiring).intake_for(caller.principal)
 
 
 def _from_query(model: type[Model], given: dict[str, str | None]) -> Model:

@@ -15,11 +15,13 @@ from vestibule.client_service.api.schemas import (
     ScanReply,
     ScanRequest,
 )
+from vestibule.client_service.api.wiring import ClientWiring
 from vestibule.client_service.screening.detokenization import Detokenizer
 from vestibule.client_service.screening.screener import Screener
 from vestibule.contracts.errors import InvalidInput, PersonalDataFound, ScanImpossible, TokenRetired, UnknownToken
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
+from vestibule.service_kit.wiring import wiring_of
 
 router = APIRouter(route_class=GuardedRoute)
 
@@ -27,13 +29,11 @@ REVEAL_PROBLEMS = problem_responses(UnknownToken, TokenRetired, InvalidInput, Pe
 
 
 async def _screener(request: Request) -> Screener:
-    screener: Screener = request.app.state.screener
-    return screener
+    return wiring_of(request, ClientWiring).screener
 
 
 async def _revealing(request: Request) -> Detokenizer:
-    revealing: Detokenizer = request.app.state.revealing
-    return revealing
+    return wiring_of(request, ClientWiring).detokenizer
 
 
 @router.post(
@@ -67,7 +67,7 @@ async def reveal(
 @router.get("/receipts/key", tags=["receipts"], dependencies=[allow("receipts")], responses=problem_responses())
 async def receipt_keys(request: Request) -> ReceiptKeys:
     """Return the public keys that verify receipts, as a JWK set; the first is the one that signs now."""
-    return ReceiptKeys(**request.app.state.receipt_keys)
+    return ReceiptKeys(**wiring_of(request, ClientWiring).receipt_keys)
 
 
 async def _scan(screener: Screener, text: str, is_explaining: bool) -> ScanReply:

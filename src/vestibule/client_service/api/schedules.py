@@ -6,11 +6,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends, Path, Request
 from pydantic import BaseModel, Field
 
-from vestibule.client_service.api.idempotency import RepeatableRoute
 from vestibule.client_service.api.messages import decision_of
+from vestibule.client_service.api.repeatable_route import RepeatableRoute
 from vestibule.client_service.api.request_parsing import Sender
 from vestibule.client_service.api.schemas import TreatedFinding
 from vestibule.client_service.api.tasks import Tenant
+from vestibule.client_service.api.wiring import ClientWiring
 from vestibule.client_service.task_service.schedule_service import ScheduleRequest, ScheduleService, StoredSchedule
 from vestibule.client_service.task_status import at
 from vestibule.contracts.errors import ScheduleNotFound
@@ -19,6 +20,7 @@ from vestibule.policy import Action
 from vestibule.service_kit.auth.authentication import allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
 from vestibule.service_kit.recurrence import next_turn
+from vestibule.service_kit.wiring import wiring_of
 
 router = APIRouter(route_class=RepeatableRoute, prefix="/schedules", tags=["schedules"])
 
@@ -64,8 +66,7 @@ class ScheduleDeleted(BaseModel):
 
 
 async def _schedule_service(request: Request) -> ScheduleService:
-    schedule_service: ScheduleService = request.app.state.schedules
-    return schedule_service
+    return wiring_of(request, ClientWiring).schedule_service
 
 
 ScheduleServicePart = Annotated[ScheduleService, Depends(_schedule_service)]

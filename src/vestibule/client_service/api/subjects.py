@@ -5,9 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from vestibule.client_service.api.wiring import ClientWiring
 from vestibule.client_service.subjects.erasure import Erasure
 from vestibule.service_kit.auth.authentication import Caller, GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
+from vestibule.service_kit.wiring import wiring_of
 
 router = APIRouter(route_class=GuardedRoute, tags=["subjects"])
 
@@ -31,8 +33,7 @@ class ErasedReply(BaseModel):
 
 async def _erasure(request: Request) -> Erasure:
     caller: Caller = request.state.caller
-    erasure: Erasure = request.app.state.erasure_of(caller.principal)
-    return erasure
+    return wiring_of(request, ClientWiring).erasure_for(caller.principal)
 
 
 @router.delete("/subjects", dependencies=[allow("erase")], responses=problem_responses(422, 503))

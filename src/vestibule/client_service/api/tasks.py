@@ -6,11 +6,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from starlette.responses import Response, StreamingResponse
 
-from vestibule.client_service.api.idempotency import RepeatableRoute
+from vestibule.client_service.api.repeatable_route import RepeatableRoute
 from vestibule.client_service.api.request_parsing import IntakePart, RunSource, Sender
 from vestibule.client_service.api.schemas import Accepted, CallbackKey
+from vestibule.client_service.api.wiring import ClientWiring
 from vestibule.client_service.task_service.task_service import TaskService
-from vestibule.client_service.webhooks.rules import WebhookRules
 from vestibule.contracts.errors import (
     IdempotencyKeyReused,
     InvalidInput,
@@ -22,6 +22,7 @@ from vestibule.contracts.errors import (
 from vestibule.contracts.tasks import TaskPage, TaskState, TaskStatus
 from vestibule.service_kit.auth.authentication import Caller, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
+from vestibule.service_kit.wiring import wiring_of
 
 router = APIRouter(route_class=RepeatableRoute, tags=["tasks"])
 
@@ -30,8 +31,7 @@ LONGEST_FOLLOW_S = 30.0
 
 
 async def _task_service(request: Request) -> TaskService:
-    task_service: TaskService = request.app.state.task_service
-    return task_service
+    return wiring_of(request, ClientWiring).task_service
 
 
 async def _tenant(request: Request) -> str:
@@ -130,8 +130,7 @@ async def retry(task_id: TaskId, task_service: TaskServicePart, tenant: Tenant) 
 @router.get("/callbacks/key", dependencies=[allow("run")], responses=problem_responses(WebhooksDisabled))
 async def callback_key(request: Request, tenant: Tenant) -> CallbackKey:
     """Return the key of the signatures of your tenant's callbacks."""
-    rules: WebhookRules = request.app.state.callback_rules
-    return CallbackKey(key=rules.key_of(tenant))
+    return CallbackKey(key=wiring_of(request, ClientWiring).webhook_rules.key_of(tenant))
 
 
 @router.get(

@@ -22,9 +22,9 @@ from vestibule.database_service.api.dependencies import (
     Operation,
     PageSize,
     Prefix,
-    StoreDependency,
-    TenantViewDependency,
+    TenantViewPart,
 )
+from vestibule.database_service.api.wiring import WiringPart
 from vestibule.database_service.entries.write_requests import write_all, write_each, write_one
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.http.conditional import TAKES_EXPECTED, Expected
@@ -40,7 +40,7 @@ router = APIRouter(route_class=GuardedRoute, tags=["entries"])
     responses=problem_responses(412, 413, 422, 503),
     response_model_exclude_none=True,
 )
-async def write_entry(pair: Pair, view: TenantViewDependency, expected: Expected, operation: Operation) -> Written:
+async def write_entry(pair: Pair, view: TenantViewPart, expected: Expected, operation: Operation) -> Written:
     """Write a value under a key. A 200 means that it is on disk."""
     return await write_one(view, pair, expected, operation)
 
@@ -51,7 +51,7 @@ async def write_entry(pair: Pair, view: TenantViewDependency, expected: Expected
     responses=problem_responses(412, 413, 422, 503),
     response_model_exclude_none=True,
 )
-async def write_entries(batch: WriteBatch, view: TenantViewDependency) -> WrittenBatch:
+async def write_entries(batch: WriteBatch, view: TenantViewPart) -> WrittenBatch:
     """Write all pairs or none. A 200 means that all are on disk; a 412 gives the `index` of the version conflict."""
     return WrittenBatch(written=await write_all(view, batch.pairs))
 
@@ -62,10 +62,10 @@ async def write_entries(batch: WriteBatch, view: TenantViewDependency) -> Writte
     responses=problem_responses(413, 422, 503),
     response_model_exclude_none=True,
 )
-async def write_independent_entries(batch: BatchedWrites, store: StoreDependency) -> BatchedWriteOutcomes:
+async def write_independent_entries(batch: BatchedWrites, wiring: WiringPart) -> BatchedWriteOutcomes:
     """Write the entries of several requests, each on its own. One with a version is on disk; the others say why not."""
     structlog.contextvars.bind_contextvars(requests=[one.request_id for one in batch.writes])
-    return BatchedWriteOutcomes.model_construct(outcomes=await write_each(store, batch.writes))
+    return BatchedWriteOutcomes.model_construct(outcomes=await write_each(wiring.store, batch.writes))
 
 
 @router.post(
@@ -74,7 +74,7 @@ async def write_independent_entries(batch: BatchedWrites, store: StoreDependency
     responses=problem_responses(413, 422, 503),
     response_model_exclude_none=True,
 )
-async def read_entries(batch: ReadBatch, view: TenantViewDependency) -> EntryBatch:
+async def read_entries(batch: ReadBatch, view: TenantViewPart) -> EntryBatch:
     """Return the entries under many keys as they are at one moment."""
     return EntryBatch(entries=await view.read_many(batch.keys))
 
@@ -85,7 +85,7 @@ async def read_entries(batch: ReadBatch, view: TenantViewDependency) -> EntryBat
     responses=problem_responses(404, 422, 503),
     response_model_exclude_none=True,
 )
-async def read_entry(key: KeyParameter, view: TenantViewDependency) -> Entry:
+async def read_entry(key: KeyParameter, view: TenantViewPart) -> Entry:
     """Return the entry under a key."""
     return await view.get(key)
 
@@ -93,14 +93,12 @@ async def read_entry(key: KeyParameter, view: TenantViewDependency) -> Entry:
 @router.delete(
     "/delete", dependencies=[allow("write")], openapi_extra=TAKES_EXPECTED, responses=problem_responses(412, 422, 503)
 )
-async def delete_entry(key: KeyParameter, view: TenantViewDependency, expected: Expected) -> Deleted:
+async def delete_entry(key: KeyParameter, view: TenantViewPart, expected: Expected) -> Deleted:
     """Delete the entry under a key."""
     return Deleted(key=key, deleted=await view.delete(key, condition=expected))
 
 
 @router.get("/keys", dependencies=[allow("read")], responses=problem_responses(422, 503))
-async def list_keys(
-    view: TenantViewDependency, prefix: Prefix = "", limit: PageSize = 100, cursor: Cursor = None
-) -> KeyPage:
+async def list_keys(view: TenantViewPart, prefix: Prefix = "", limit: PageSize = 100, cursor: Cursor = None) -> KeyPage:
     """Return keys in order, a page at a time."""
     return await view.keys(prefix, limit, cursor)

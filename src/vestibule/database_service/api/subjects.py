@@ -9,9 +9,9 @@ from vestibule.database_service.api.dependencies import (
     Cursor,
     PageSize,
     TaskCursor,
-    TaskMaintenanceDependency,
-    TenantViewDependency,
+    TenantViewPart,
 )
+from vestibule.database_service.api.wiring import WiringPart
 from vestibule.database_service.maintenance.erase_entries import EntryErasure
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
@@ -21,7 +21,7 @@ router = APIRouter(route_class=GuardedRoute, tags=["subjects"], responses=proble
 
 @router.post("/subjects/erase", dependencies=[allow("write")])
 async def erase_subject_entries(
-    request: EraseRequest, view: TenantViewDependency, limit: PageSize = 200, cursor: Cursor = None
+    request: EraseRequest, view: TenantViewPart, limit: PageSize = 200, cursor: Cursor = None
 ) -> ErasePage:
     """Erase the entries of a page that hold a subject's value in one of its forms."""
     return await EntryErasure(view).erase(request.forms, limit, cursor)
@@ -30,10 +30,10 @@ async def erase_subject_entries(
 @router.post("/tasks/subjects/erase", dependencies=[allow("write")])
 async def erase_subject_tasks(
     request: EraseRequest,
-    maintenance: TaskMaintenanceDependency,
+    wiring: WiringPart,
     tenant: Annotated[str, Query(max_length=512, description="The tenant that owns the tasks")],
     limit: PageSize = 200,
     cursor: TaskCursor = None,
 ) -> ErasePage:
     """Erase data and results of a tenant's tasks that hold a subject's value; unfinished ones are cancelled."""
-    return await maintenance.erase(tenant, request.forms, limit, cursor)
+    return await wiring.task_maintenance.erase(tenant, request.forms, limit, cursor)

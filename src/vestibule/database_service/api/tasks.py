@@ -17,11 +17,9 @@ from vestibule.contracts.task_ledger import (
 from vestibule.contracts.tasks import TaskState
 from vestibule.database_service.api.dependencies import (
     PageSize,
-    TaskAcceptanceDependency,
-    TaskCompletionDependency,
     TaskCursor,
-    TaskLedgerDependency,
 )
+from vestibule.database_service.api.wiring import WiringPart
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
 
@@ -29,45 +27,45 @@ router = APIRouter(route_class=GuardedRoute, prefix="/tasks", tags=["tasks"], re
 
 
 @router.post("/accept", dependencies=[allow("write")], response_model_exclude_defaults=True)
-async def accept_tasks(request: NewTasks, acceptance: TaskAcceptanceDependency) -> RecordedTasks:
+async def accept_tasks(request: NewTasks, wiring: WiringPart) -> RecordedTasks:
     """Record tasks; a 200 means that they are on disk, except those whose key is unknown."""
-    return RecordedTasks(tasks=await acceptance.accept(request.tasks))
+    return RecordedTasks(tasks=await wiring.task_acceptance.accept(request.tasks))
 
 
 @router.post("/find", dependencies=[allow("read")], response_model_exclude_none=True)
-async def find_tasks(request: TaskIds, ledger: TaskLedgerDependency) -> LedgerTasks:
+async def find_tasks(request: TaskIds, wiring: WiringPart) -> LedgerTasks:
     """Return those of the tasks that exist, with their results."""
-    return LedgerTasks(tasks=await ledger.find(request.task_ids))
+    return LedgerTasks(tasks=await wiring.task_ledger.find(request.task_ids))
 
 
 @router.post("/claim", dependencies=[allow("write")], response_model_exclude_none=True)
-async def claim_tasks(request: ClaimRequest, ledger: TaskLedgerDependency) -> LedgerTasks:
+async def claim_tasks(request: ClaimRequest, wiring: WiringPart) -> LedgerTasks:
     """Return unfinished tasks that are due; no other caller gets them before the lease ends."""
-    return LedgerTasks(tasks=await ledger.claim(request.limit, request.lease_s))
+    return LedgerTasks(tasks=await wiring.task_ledger.claim(request.limit, request.lease_s))
 
 
 @router.post("/data", dependencies=[allow("read")])
-async def read_task_data(request: TaskIds, ledger: TaskLedgerDependency) -> TaskData:
+async def read_task_data(request: TaskIds, wiring: WiringPart) -> TaskData:
     """Return data and terms of tasks, of as many of the first ones as fit into one answer."""
-    return await ledger.read_task_data(request.task_ids)
+    return await wiring.task_ledger.read_task_data(request.task_ids)
 
 
 @router.post("/change", dependencies=[allow("write")])
-async def change_tasks(request: TaskChanges, completion: TaskCompletionDependency) -> TakenSteps:
+async def change_tasks(request: TaskChanges, wiring: WiringPart) -> TakenSteps:
     """Apply the state changes that are allowed; a 200 means that they and the results that they write are on disk."""
-    return TakenSteps(taken=await completion.change(request.changes))
+    return TakenSteps(taken=await wiring.task_completion.change(request.changes))
 
 
 @router.get("", dependencies=[allow("read")], response_model_exclude_none=True)
 async def list_tasks(
-    ledger: TaskLedgerDependency,
+    wiring: WiringPart,
     tenant: Annotated[str | None, Query(max_length=512, description="The tenant that owns them; all if absent")] = None,
     states: Annotated[str, Query(max_length=100, pattern=r"^[a-z,]*$", description="Separated by commas")] = "",
     limit: PageSize = 100,
     cursor: TaskCursor = None,
 ) -> LedgerTasks:
     """Return tasks, the newest first, a page at a time."""
-    tasks, next_cursor = await ledger.page(tenant, _known(states), limit, cursor)
+    tasks, next_cursor = await wiring.task_ledger.page(tenant, _known(states), limit, cursor)
     return LedgerTasks(tasks=tasks, cursor=next_cursor)
 
 

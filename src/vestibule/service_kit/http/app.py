@@ -27,6 +27,7 @@ from vestibule.service_kit.settings import ServiceSettings
 from vestibule.service_kit.tracing.trace_frame import TraceFrame
 from vestibule.service_kit.tracing.tracers import open_tracer
 from vestibule.service_kit.tracing.tracing import Tracer
+from vestibule.service_kit.wiring import ServiceFrame, ServiceWiring, attach_frame
 
 # The framework's own would put paths and query strings into spans, wherever a provider is set (trace_frame.py is ours).
 _NO_TELEMETRY: TelemetryConfig = {
@@ -39,7 +40,8 @@ _NO_TELEMETRY: TelemetryConfig = {
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
-Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+# Builds what the service's routes call, and closes it when the service ends.
+Lifespan = Callable[[], AbstractAsyncContextManager[ServiceWiring]]
 InvalidInputHandler = Callable[[InvalidInput], Awaitable[None]]
 
 
@@ -64,26 +66,25 @@ def create_service_app(
 ) -> FastAPI:
     """Return the application of a service.
 
-    The lifespan puts what the routes need on `app.state`, among it `readiness` and `authenticator`.
-    `on_invalid_input` is told of every malformed request; `is_loggable` judges request ids that callers choose;
-    `metrics` are what the service's other parts count with.
+    The lifespan yields the wiring of the service. `on_invalid_input` is called for every malformed request;
+    `is_loggable` checks request ids that callers choose; `metrics` are what the service's other parts count with.
     """
     metrics = metrics or Metrics(service)
     show_lost_lines(metrics)
     tracer = open_tracer(service, settings, metrics)
+    frame = ServiceFrame(service, metrics)
     app = FastAPI(
         title=f"Vestibule {service.replace('_', ' ')} service",
         description=description,
         version=vestibule.__version__,
-        lifespan=_closing(tracer, lifespan) if tracer else lifespan,
+        lifespan=_running(lifespan, frame, tracer),
         docs_url=None,
         redoc_url=None,
         # A path with a slash too many would be answered with a redirection that repeats the query string.
         redirect_slashes=False,
         telemetry=_NO_TELEMETRY,
     )
-    app.state.service = service
-    app.state.metrics = metrics
+    attach_frame(app, frame)
     for router in (*routers, health.router, docs_page.router):
         app.include_router(router)
     _render_errors(app, on_invalid_input, settings.max_body_bytes)
@@ -97,15 +98,18 @@ def create_service_app(
     return app
 
 
-def _closing(tracer: Tracer, lifespan: Lifespan) -> Lifespan:
+def _running(
+    lifespan: Lifespan, frame: ServiceFrame, tracer: Tracer | None
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
-    async def closing(app: FastAPI) -> AsyncIterator[None]:
-        async with lifespan(app):
+    async def running(_app: FastAPI) -> AsyncIterator[None]:
+        async with lifespan() as frame.wiring:
             yield
-        # After all else: the last requests are traced too.
-        await asyncio.to_thread(tracer.close)
+        if tracer is not None:
+            # After all else: the last requests are traced too.
+            await asyncio.to_thread(tracer.close)
 
-    return closing
+    return running
 
 
 def _render_errors(app: FastAPI, on_invalid_input: InvalidInputHandler, max_body_bytes: int) -> None:
