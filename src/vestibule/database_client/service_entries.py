@@ -48,7 +48,7 @@ class ServiceEntries:
         """Write `value` and return its version; it is on disk then.
 
         Raises:
-            PreconditionFailed: the entry is not what `condition` says.
+            PreconditionFailed: the entry does not meet `condition`.
             Unavailable: the store does not confirm it.
         """
         body = Pair(key=key, value=value, ttl_s=ttl_s).model_dump(exclude_none=True)

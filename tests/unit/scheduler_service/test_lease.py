@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from vestibule.contracts.entries import BatchPair
 from vestibule.contracts.errors import Unavailable
 from vestibule.database_service.entries.stores.memory import MemoryStore
-from vestibule.scheduler_service.leadership.lease import KEY, LOOK, Lease, LeaseLost, Role
+from vestibule.scheduler_service.leadership.lease import CHECK, KEY, Lease, LeaseLost, Role
 
 from .conftest import FallbackLocks, LocalEntries, SteadyClock
 
@@ -34,7 +34,7 @@ async def _pass_time(clock: SteadyClock, seconds: float, *replicas: Replica) -> 
     """Let time pass, and every replica look as often as it does."""
     end = clock.now_s + seconds
     while clock.now_s < end:
-        clock.now_s += LEASE_S * LOOK
+        clock.now_s += LEASE_S * CHECK
         for replica in replicas:
             await replica.lease.keep()
 

@@ -51,12 +51,12 @@ class EncryptedStore:
         condition: Condition = ALWAYS,
         author: str | None = None,
     ) -> int:
-        """Keep `value` under `key`; return its version once it is on disk."""
+        """Write `value` under `key`; return its version once it is on disk."""
         encrypted = self._encrypt(key, value)
         return await self._store.write(key, encrypted, expires_at=expires_at, condition=condition, author=author)
 
     async def write_many(self, writes: Sequence[Write], note: OperationNote | None = None) -> list[int]:
-        """Keep all of `writes` with `note` or nothing; return their versions once they are on disk."""
+        """Write all of `writes` with `note` or nothing; return their versions once they are on disk."""
         encrypted = [replace(write, value=self._encrypt(write.key, write.value)) for write in writes]
         return await self._store.write_many(encrypted, note and self._encrypt_note(note))
 
@@ -78,7 +78,7 @@ class EncryptedStore:
         return [None if kept is None else self._decrypt(kept) for kept in await self._store.read_many(keys)]
 
     async def replace(self, key: str, value: str, version: int) -> bool:
-        """Put `value` in place of what `version` is, now or in the history; False where there is no such."""
+        """Replace the value of a version, current or in the history; False where there is none."""
         return await self._store.replace(key, self._encrypt(key, value), version)
 
     async def delete(self, key: str, *, condition: Condition = ALWAYS, author: str | None = None) -> bool:
@@ -94,13 +94,13 @@ class EncryptedStore:
         return await self._store.sweep(limit)
 
     async def put(self, entries: Sequence[Entry]) -> int:
-        """Keep entries as they are elsewhere; return how many were newer than what is here."""
+        """Store entries with the versions of another store; return how many were newer than those here."""
         return await self._store.put(
             [entry.model_copy(update={"value": self._encrypt(entry.key, entry.value)}) for entry in entries]
         )
 
     async def history(self, key: str) -> list[Revision]:
-        """Return what is known of `key`, the newest first.
+        """Return the history of `key`, the newest version first.
 
         Raises:
             Unavailable: a value cannot be decrypted.
@@ -108,11 +108,11 @@ class EncryptedStore:
         return [self._decrypt_revision(key, kept) for kept in await self._store.history(key)]
 
     async def forget(self, key: str, version: int) -> bool:
-        """Remove an earlier version of an entry from its history; False where there is no such."""
+        """Remove an earlier version of an entry from its history; False where there is none."""
         return await self._store.forget(key, version)
 
     async def purge(self, prefix: str, before: datetime, limit: int) -> int:
-        """Remove at most `limit` traces of keys with `prefix` that ended before that time."""
+        """Remove at most `limit` tombstones of keys with `prefix` that are older than that time."""
         return await self._store.purge(prefix, before, limit)
 
     async def changes(self, prefix: str, after: str | None, limit: int) -> ChangePage:
@@ -127,7 +127,7 @@ class EncryptedStore:
         return ChangePage(changes, after if after is not None and is_at_end else self._encrypt_position(page.position))
 
     async def wait(self, position: str, timeout_s: float) -> None:
-        """Return when something has happened after `position`, and at the latest in time."""
+        """Return as soon as a change after `position` is known, or at the timeout."""
         await self._store.wait(self._decrypt_position(position), timeout_s)
 
     async def check_encryption(self, key: str) -> list[str]:

@@ -42,13 +42,13 @@ class TenantView:
     async def write(
         self, key: str, value: str, *, expires_at: datetime | None = None, condition: Condition = ALWAYS
     ) -> int:
-        """Keep `value` under `key`; return its version once it is on disk."""
+        """Write `value` under `key`; return its version once it is on disk."""
         return await self._store.write(
             self._prefix + key, value, expires_at=expires_at, condition=condition, author=self._author
         )
 
     async def write_many(self, writes: Sequence[Write]) -> list[int]:
-        """Keep all of `writes` or none; return their versions once they are on disk."""
+        """Write all of `writes` or none; return their versions once they are on disk."""
         return await self._store.write_many(
             [replace(write, key=self._prefix + write.key, author=self._author) for write in writes]
         )
@@ -121,11 +121,11 @@ class TenantView:
         return History(key=key, revisions=revisions)
 
     async def forget(self, key: str, version: int) -> bool:
-        """Remove an earlier version of an entry from its history; False where there is no such."""
+        """Remove an earlier version of an entry from its history; False where there is none."""
         return await self._store.forget(self._prefix + key, version)
 
     async def changes(self, prefix: str, after: str | None, limit: int) -> ChangePage:
-        """Return what happened after a position to keys that start with `prefix`."""
+        """Return the changes after a position of keys that start with `prefix`."""
         page = await self._store.changes(self._prefix + prefix, after, limit)
         return replace(page, changes=[replace(change, key=self._strip(change.key)) for change in page.changes])
 

@@ -62,7 +62,7 @@ EXPIRED = "SELECT key FROM entries WHERE value IS NOT NULL AND expires_at <= :no
 EXPIRE = f"""
     UPDATE entries SET value = NULL, written_at = expires_at, written_by = NULL, change = {NEXT_CHANGE} WHERE key = :key
 """
-# One lower bound for the index to begin at: of two it takes the first, and walks from there to the other.
+# One lower bound for the index to begin at: with two it would begin at the first, and scan from there to the other.
 KEYS = f"""
     SELECT key FROM entries
     WHERE key >= max(:prefix, :after) AND key < :prefix || char(0x10FFFF) AND +key > :after AND {PRESENT}
@@ -97,10 +97,10 @@ CHANGES = """
 
 
 class SqliteStore:
-    """Entries in a SQLite file, which others may keep tables of their own in."""
+    """Entries in a SQLite file, which may hold tables of other parts."""
 
     def __init__(self, path: Path, keep_versions: int = 0) -> None:
-        """Take the path, and how many versions of an entry are kept, the one that is there included."""
+        """Take the path, and how many versions of an entry the history has, the current one included."""
         self.file = SqliteFile(path, partial(prepare, keep_versions=keep_versions))
         self._notifier = ChangeNotifier()
 
@@ -126,7 +126,7 @@ class SqliteStore:
         condition: Condition = ALWAYS,
         author: str | None = None,
     ) -> int:
-        """Keep `value` under `key`; return its version once it is on disk."""
+        """Write `value` under `key`; return its version once it is on disk."""
         write = Write(key, value, expires_at, condition, author)
 
         def keep(connection: sqlite3.Connection) -> int:
@@ -139,7 +139,7 @@ class SqliteStore:
         return version
 
     async def write_many(self, writes: Sequence[Write], note: OperationNote | None = None) -> list[int]:
-        """Keep all of `writes` with `note` or nothing; return their versions once they are on disk."""
+        """Write all of `writes` with `note` or nothing; return their versions once they are on disk."""
 
         def keep(connection: sqlite3.Connection) -> list[int]:
             for index, write in enumerate(writes):
@@ -168,7 +168,7 @@ class SqliteStore:
         return [held.get(key) for key in keys]
 
     async def replace(self, key: str, value: str, version: int) -> bool:
-        """Put `value` in place of what `version` is, now or in the history, on disk; False where there is no such."""
+        """Replace the value of a version, current or in the history; False where there is none."""
         parameters = {"value": value, "key": key, "version": version}
         return await self.file.change(
             lambda connection: any(_first(connection, one, parameters) for one in (REPLACE, REPLACE_EARLIER))
@@ -206,7 +206,7 @@ class SqliteStore:
         return KeyPage(keys=found[:limit], cursor=found[limit - 1] if len(found) > limit else None)
 
     async def put(self, entries: Sequence[Entry]) -> int:
-        """Keep entries as they are elsewhere; return how many were newer than what is here."""
+        """Store entries with the versions of another store; return how many were newer than those here."""
         rows = [(one.key, one.value, one.version, time.time(), _seconds(one.expires_at)) for one in entries]
 
         def keep(connection: sqlite3.Connection) -> int:
@@ -217,7 +217,7 @@ class SqliteStore:
         return kept
 
     async def history(self, key: str) -> list[Revision]:
-        """Return what is known of `key`, the newest first."""
+        """Return the history of `key`, the newest version first."""
         revisions = [_revision(row) for row in self.file.query(HISTORY, {"key": key})]
         # What has expired and was not swept yet has no past any more.
         return revisions if revisions and revisions[0].kind is ChangeKind.WRITTEN else revisions[:1]
@@ -228,7 +228,7 @@ class SqliteStore:
         return await self.file.change(lambda connection: _first(connection, FORGET, parameters)) is not None
 
     async def purge(self, prefix: str, before: datetime, limit: int) -> int:
-        """Remove at most `limit` traces of keys with `prefix` that ended before that time."""
+        """Remove at most `limit` tombstones of keys with `prefix` that are older than that time."""
         parameters = {"prefix": prefix, "before": before.timestamp(), "limit": limit}
 
         def remove(connection: sqlite3.Connection) -> int:
