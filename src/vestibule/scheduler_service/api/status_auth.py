@@ -1,7 +1,7 @@
-"""Whom the status page and the badges are shown: a browser cannot send a bearer token by itself.
+"""Authentication of the status page and the badges: a browser cannot send a bearer token by itself.
 
-They are open where everybody may see them. Else a caller shows a token with the scope `status`, as a bearer, or as the
-password that a browser asks for (RFC 7617).
+Where they are public they need no token. Otherwise a caller sends a token with the scope `status`, as a bearer token or
+as the password of HTTP basic authentication (RFC 7617).
 """
 
 import base64
@@ -24,18 +24,18 @@ CHALLENGE = 'Basic realm="Vestibule status", charset="UTF-8"'
 
 
 class StatusPageRoute(APIRoute):
-    """A route for people with a browser, which asks who is there."""
+    """A route for browsers, which accepts a token as a password."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler that admits first and serves then."""
+        """Return the handler that authenticates first."""
         handle = super().get_route_handler()
 
-        async def received(request: Request) -> Response:
+        async def authenticated(request: Request) -> Response:
             wiring = wiring_of(request, SchedulerWiring)
             if not wiring.is_status_public:
                 presented = presented_by(request) or _password_of(request)
                 if presented is None:
-                    # Every browser comes like this at first, and is no stranger for that.
+                    # The first request of every browser has no password; it does not count as a failure.
                     return _ask(request)
                 try:
                     await wiring.authenticator.admit(presented, SCOPE, lambda: client_address(request))
@@ -43,7 +43,7 @@ class StatusPageRoute(APIRoute):
                     return _ask(request)
             return await handle(request)
 
-        return received
+        return authenticated
 
 
 def _password_of(request: Request) -> Presented | None:

@@ -5,8 +5,9 @@ from typing import Annotated
 
 from fastapi import Depends
 
+from vestibule.scheduler_service.heartbeats.repository import HeartbeatRepository
 from vestibule.scheduler_service.maintenance.reason_check import ReasonCheck
-from vestibule.scheduler_service.operator_inputs import OperatorInputs
+from vestibule.scheduler_service.maintenance.windows import MaintenanceRepository
 from vestibule.scheduler_service.status_page.page import StatusPage
 from vestibule.scheduler_service.status_page.status import StatusService
 from vestibule.service_kit.auth.authentication import Authenticator
@@ -20,12 +21,12 @@ class SchedulerWiring:
 
     authenticator: Authenticator
     readiness: Readiness
-    page: StatusPage
-    probe_interval_s: float
-    is_status_public: bool
+    heartbeats: HeartbeatRepository
+    windows: MaintenanceRepository
     reason_check: ReasonCheck
     status_service: StatusService
-    operator_inputs: OperatorInputs
+    status_page: StatusPage
+    is_status_public: bool
 
 
 WiringPart = Annotated[SchedulerWiring, Depends(wired(SchedulerWiring))]
