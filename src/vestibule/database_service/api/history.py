@@ -24,7 +24,7 @@ router = APIRouter(route_class=GuardedRoute, tags=["entries"])
     responses=problem_responses(404, 422, 503),
     response_model_exclude_none=True,
 )
-async def entry_history(key: KeyParameter, view: TenantViewPart) -> History:
+async def get_entry_history(key: KeyParameter, view: TenantViewPart) -> History:
     """Return the versions of an entry, the newest first."""
     return await view.get_history(key)
 
