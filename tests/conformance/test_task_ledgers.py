@@ -217,7 +217,7 @@ async def test_texts_are_walked_and_replaced(ledger: TaskLedger) -> None:
     met: list[StoredTask] = []
     cursor: str | None = None
     while True:
-        page, cursor = await ledger.read_kept(2, cursor)
+        page, cursor = await ledger.read_stored(2, cursor)
         met += page
         if cursor is None:
             break
@@ -228,7 +228,7 @@ async def test_texts_are_walked_and_replaced(ledger: TaskLedger) -> None:
     assert expected == set(met)
     old = StoredTask(tasks[1].task_id, "t1", "data 1", None)
     new = StoredTask(tasks[1].task_id, "t1", "sealed anew", None)
-    assert [True, False] == [await ledger.replace_kept(old, new), await ledger.replace_kept(old, new)]
-    assert await ledger.replace_kept(new, StoredTask(new.task_id, "t1", None, None))
+    assert [True, False] == [await ledger.replace_stored(old, new), await ledger.replace_stored(old, new)]
+    assert await ledger.replace_stored(new, StoredTask(new.task_id, "t1", None, None))
     (erased,) = await ledger.find([new.task_id])
     assert (TaskState.CANCELLED, None) == (erased.state, erased.due_at)

@@ -12,16 +12,7 @@ from fastapi import FastAPI
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from vestibule.business_logic_service.main import create_app as create_business_logic
-from vestibule.business_logic_service.settings import BusinessLogicSettings
 from vestibule.cli.main import app as program
-from vestibule.client_service.main import create_app as create_client
-from vestibule.client_service.settings import ClientSettings
-from vestibule.database_service.main import create_app as create_database
-from vestibule.database_service.settings import DatabaseSettings
-from vestibule.encryption import create_key_ring
-from vestibule.scheduler_service.main import create_app as create_scheduler
-from vestibule.scheduler_service.settings import SchedulerSettings
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -38,22 +29,6 @@ def _variables() -> dict[str, str]:
     """Return the options that `vestibule config` lists, with their meaning."""
     listed = CliRunner().invoke(program, ["config", "--json"])
     return {option["variable"]: option["description"] for option in json.loads(listed.stdout)}
-
-
-@pytest.fixture(scope="module")
-def apps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FastAPI]:
-    """The four services."""
-    folder = tmp_path_factory.mktemp("data")
-    secret = folder / "secret"
-    secret.write_text("s" * 43)
-    create_key_ring(folder / "keys" / "keyring.json")
-    place = {"data_dir": folder, "service_secret_file": secret}
-    return {
-        "client": create_client(ClientSettings(**place)),
-        "database": create_database(DatabaseSettings(**place)),
-        "business_logic": create_business_logic(BusinessLogicSettings(**place)),
-        "scheduler": create_scheduler(SchedulerSettings(**place)),
-    }
 
 
 @pytest.fixture(scope="module")

@@ -52,12 +52,12 @@ class SchedulerSettings(ServiceSettings, RedisSettings, AlertSettings, Encryptio
     monitor_save_interval_s: float = Field(
         default=60.0, gt=0, description="Time from one write of the watch's history to the next"
     )
-    operator_input_interval_s: float = Field(
+    scheduler_refresh_interval_s: float = Field(
         default=5.0,
         gt=0,
         description="Time from one reading of heartbeats, maintenance windows and schedules to the next",
     )
-    schedule_look_s: float = Field(
+    schedule_poll_interval_s: float = Field(
         default=1.0, gt=0, description="Time from one look at which schedules are due to the next"
     )
     status_public: bool = Field(

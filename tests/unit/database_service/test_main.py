@@ -158,18 +158,18 @@ async def test_seals_are_told_and_renewed(client: AsyncClient, settings: Databas
         await client.post("/write", json={"key": f"k{number}", "value": "v"})
     first = KeyRingFile(settings.key_ring_path).current().active(Purpose.DATA).id
     assert {"entries": 5, "by_key": {first: 5}, "not_opened": [], "reencrypted": 0, "cursor": None} == (
-        await client.get("/seals", params={"limit": 10})
+        await client.get("/encryption-keys", params={"limit": 10})
     ).json()
     second = add_key(settings.key_ring_path, Purpose.DATA).id
     # The change may be seen between the two of a page, which then takes two calls.
     reencrypted = 0
     async with asyncio.timeout(60):
         while reencrypted < 2:
-            reencrypted += (await client.post("/seals/renew", params={"limit": 2})).json()["reencrypted"]
+            reencrypted += (await client.post("/reencrypt", params={"limit": 2})).json()["reencrypted"]
             await asyncio.sleep(0.05)
-    page = (await client.post("/seals/renew", params={"limit": 2, "cursor": "default/k1"})).json()
+    page = (await client.post("/reencrypt", params={"limit": 2, "cursor": "default/k1"})).json()
     assert (2, "default/k3") == (page["reencrypted"], page["cursor"])
-    assert {second: 4, first: 1} == (await client.get("/seals")).json()["by_key"]
+    assert {second: 4, first: 1} == (await client.get("/encryption-keys")).json()["by_key"]
 
 
 async def test_a_value_that_does_not_open_is_a_503(client: AsyncClient, settings: DatabaseSettings) -> None:

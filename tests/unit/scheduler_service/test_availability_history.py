@@ -42,15 +42,15 @@ def test_it_is_the_same_from_the_store_as_from_memory(some: list[tuple[int, bool
         for history in (straight, broken):
             _count(history, NOON - timedelta(minutes=minutes_ago), has_answered)
         if number == first:
-            written, new = broken.take_new()
+            written, new = broken.take_pending()
             pages |= written
-            broken.settle(new)
+            broken.mark_saved(new)
         if number == second:
-            _, new = broken.take_new()
+            _, new = broken.take_pending()
             _count(straight, NOON, True)
             _count(broken, NOON, True)
-            broken.give_back(new)
-    written, new = broken.take_new()
+            broken.restore_pending(new)
+    written, new = broken.take_pending()
     again = AvailabilityHistory()
     again.load(pages | written)
     for over in (HOUR, DAY, MONTH):
@@ -62,8 +62,8 @@ def test_a_page_that_is_written_twice_counts_once() -> None:
     history = AvailabilityHistory()
     for minute in range(3):
         _count(history, NOON + timedelta(minutes=minute), minute != 1)
-        pages, new = history.take_new()
-        history.settle(new)
+        pages, new = history.take_pending()
+        history.mark_saved(new)
     again = AvailabilityHistory()
     again.load(pages)
     assert 2 / 3 == again.availability("part", HOUR, NOON + timedelta(minutes=2))
@@ -93,7 +93,7 @@ def test_it_does_not_grow_for_ever() -> None:
         at = NOON + timedelta(hours=hours)
         _count(history, at, True)
         history.prune(at)
-    pages, _ = history.take_new()
+    pages, _ = history.take_pending()
     assert set(pages) <= set(page_names(at))
     assert len(page_names(at)) < 64
 
@@ -122,5 +122,5 @@ def test_a_page_is_small() -> None:
     for part in range(7):
         for minute in range(60):
             history.count(f"part-{part}", NOON + timedelta(minutes=minute), ProbeCounts(6, 6, 31.4))
-    pages, _ = history.take_new()
+    pages, _ = history.take_pending()
     assert max(map(len, pages.values())) < 10_000

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from vestibule.contracts.entries import BatchPair
 from vestibule.contracts.errors import Unavailable
 from vestibule.database_service.entries.stores.memory import MemoryStore
-from vestibule.scheduler_service.leadership.lease import KEY, LOOK, Lease, LeaseLost, Role
+from vestibule.scheduler_service.leadership.lease import CHECK, KEY, Lease, LeaseLost, Role
 
-from .conftest import FallbackLocks, SteadyClock, StoreNearby
+from .conftest import FallbackLocks, LocalEntries, SteadyClock
 
 LEASE_S = 12.0
 
@@ -17,7 +17,7 @@ class Replica:
     """A scheduler with its own way to the store."""
 
     def __init__(self, name: str, entries: MemoryStore, clock: SteadyClock, fallback_lock: FallbackLocks) -> None:
-        self.store = StoreNearby(entries)
+        self.store = LocalEntries(entries)
         self.lease = Lease(self.store, fallback_lock, name, LEASE_S, clock)
 
     @property
@@ -34,9 +34,9 @@ async def _pass_time(clock: SteadyClock, seconds: float, *replicas: Replica) -> 
     """Let time pass, and every replica look as often as it does."""
     end = clock.now_s + seconds
     while clock.now_s < end:
-        clock.now_s += LEASE_S * LOOK
+        clock.now_s += LEASE_S * CHECK
         for replica in replicas:
-            await replica.lease.attend()
+            await replica.lease.keep()
 
 
 async def test_one_of_two_works(clock: SteadyClock) -> None:
@@ -70,16 +70,16 @@ async def test_a_lease_that_is_given_back_is_free_at_once(clock: SteadyClock) ->
     one, other = _pair(clock)
     await _pass_time(clock, LEASE_S, one, other)
     await one.lease.release()
-    await other.lease.attend()
+    await other.lease.keep()
     assert (Role.PASSIVE, Role.ACTIVE) == (one.role, other.role)
 
 
 async def test_who_comes_back_under_the_same_name_need_not_wait(clock: SteadyClock) -> None:
     """A scheduler that was killed and started again goes on at once."""
     entries, fallback_lock = MemoryStore(), FallbackLocks()
-    await Replica("a:1", entries, clock, fallback_lock).lease.attend()
+    await Replica("a:1", entries, clock, fallback_lock).lease.keep()
     again = Replica("a:1", entries, clock, fallback_lock)
-    await again.lease.attend()
+    await again.lease.keep()
     assert Role.ACTIVE is again.role
 
 
@@ -87,8 +87,8 @@ async def test_two_of_the_same_name_do_not_take_turns(clock: SteadyClock) -> Non
     """Where two go by the same name, the one that lost stays passive."""
     entries, fallback_lock = MemoryStore(), FallbackLocks()
     one, other = (Replica("a:1", entries, clock, fallback_lock) for _ in range(2))
-    await one.lease.attend()
-    await other.lease.attend()
+    await one.lease.keep()
+    await other.lease.keep()
     await _pass_time(clock, 5 * LEASE_S, one, other)
     assert (Role.PASSIVE, Role.ACTIVE) == (one.role, other.role)
     assert 1 == other.lease.term
@@ -166,7 +166,7 @@ async def test_whatever_happens_the_store_knows_one_holder(steps: list[tuple[int
     for who, is_away, share in steps:
         clock.now_s += LEASE_S * share
         replicas[who].store.is_away = is_away
-        await replicas[who].lease.attend()
+        await replicas[who].lease.keep()
     written = 0
     for replica in replicas:
         replica.store.is_away = False

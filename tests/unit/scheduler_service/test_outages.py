@@ -17,7 +17,7 @@ counts = st.integers(1, 5)
 
 def _feed(record: PartRecord, some: list[bool], thresholds: Thresholds, timeouts: int = 0) -> list[StateChange | None]:
     return [
-        record.take(BEGAN + number * STEP, ProbeResult(answered), 1.5, thresholds, is_in_grace=number < timeouts)
+        record.update(BEGAN + number * STEP, ProbeResult(answered), 1.5, thresholds, is_in_grace=number < timeouts)
         for number, answered in enumerate(some)
     ]
 
@@ -60,7 +60,7 @@ def test_slow_answers_degrade_and_a_quick_one_mends(latencies: list[float], unti
     slow = 0
     for number, latency_ms in enumerate(latencies):
         thresholds = Thresholds(misses_until_down=until, slow_ms=50)
-        record.take(BEGAN + number * STEP, ProbeResult(True), latency_ms, thresholds)
+        record.update(BEGAN + number * STEP, ProbeResult(True), latency_ms, thresholds)
         slow = slow + 1 if latency_ms > 50 else 0
         assert (PartState.DEGRADED if slow >= until else PartState.UP) is record.state
 
@@ -69,7 +69,7 @@ def test_a_strained_part_is_degraded_however_quick() -> None:
     """A part can say itself that it is not as it should be."""
     record = PartRecord(name="backlog")
     for number in range(4):
-        record.take(BEGAN + number * STEP, ProbeResult(True, is_strained=True, note="5000 waiting"), 1, Thresholds())
+        record.update(BEGAN + number * STEP, ProbeResult(True, is_strained=True, note="5000 waiting"), 1, Thresholds())
     assert (PartState.DEGRADED, "5000 waiting") == (record.state, record.note)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from vestibule.scheduler_service.availability.availability_history import AvailabilityHistory, ProbeCounts
 from vestibule.scheduler_service.availability.incidents import Incident, IncidentKind
 from vestibule.scheduler_service.availability.outages import PartState
-from vestibule.scheduler_service.heartbeats.heartbeats import HeartbeatState
+from vestibule.scheduler_service.heartbeats.heartbeat import HeartbeatState
 from vestibule.scheduler_service.leadership.lease import Role
 from vestibule.scheduler_service.maintenance.windows import MaintenanceWindow
 from vestibule.scheduler_service.status_page.badge import draw_badge
@@ -79,7 +79,7 @@ def test_the_worst_is_said_first(
 
 
 def _draw(status: Status, history: AvailabilityHistory | None = None) -> str:
-    return StatusPage.read().draw(view_page(status, history or AvailabilityHistory()), 10)
+    return StatusPage.read(10).draw(view_page(status, history or AvailabilityHistory()))
 
 
 class _Outline(HTMLParser):

@@ -26,7 +26,7 @@ from vestibule.scheduler_service.availability.probes import (
 from vestibule.scheduler_service.availability.queue_metrics import QueueMetrics
 from vestibule.service_kit.metrics.metrics import Metrics
 
-from .conftest import PATIENT_S, SteadyClock, StoreNearby
+from .conftest import PATIENT_S, LocalEntries, SteadyClock
 
 TIMEOUT_S = 0.3
 
@@ -92,7 +92,7 @@ async def test_workers_live_as_long_as_they_beat(redis: Redis, ages_s: list[floa
     assert has_worker == (await WorkersProbe(redis).read()).is_up
 
 
-async def test_a_store_that_keeps_is_up(store: StoreNearby) -> None:
+async def test_a_store_that_keeps_is_up(store: LocalEntries) -> None:
     """A value is really written and read; a store that takes reads only does not answer."""
     assert (await StoreProbe(store).read()).is_up
     store.is_full = True

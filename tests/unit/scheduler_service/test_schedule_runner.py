@@ -13,7 +13,7 @@ from vestibule.database_service.entries.stores.memory import MemoryStore
 from vestibule.database_service.tasks.ledgers.memory import MemoryTaskLedger
 from vestibule.scheduler_service.schedules.schedule_runner import ScheduleRunner
 
-from .conftest import StoreNearby
+from .conftest import LocalEntries
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp()
 HOUR_S = 3600.0
@@ -29,7 +29,7 @@ class Wall:
         return self.now
 
 
-class DecisionAudit:
+class LocalLedger:
     """The ledger, which can go away, also right after it has recorded a task."""
 
     def __init__(self) -> None:
@@ -56,18 +56,18 @@ def wall() -> Wall:
 
 
 @pytest.fixture
-def ledger() -> DecisionAudit:
+def ledger() -> LocalLedger:
     """An empty ledger."""
-    return DecisionAudit()
+    return LocalLedger()
 
 
 @pytest.fixture
-def store() -> Iterator[StoreNearby]:
+def store() -> Iterator[LocalEntries]:
     """An empty store."""
-    return StoreNearby(MemoryStore())
+    return LocalEntries(MemoryStore())
 
 
-async def _keep(store: StoreNearby, **times: object) -> Schedule:
+async def _keep(store: LocalEntries, **times: object) -> Schedule:
     schedule = Schedule.model_validate(
         {
             "schedule_id": "0" * 32,
@@ -83,13 +83,13 @@ async def _keep(store: StoreNearby, **times: object) -> Schedule:
     return schedule
 
 
-async def _progress(store: StoreNearby, schedule: Schedule) -> Progress:
+async def _progress(store: LocalEntries, schedule: Schedule) -> Progress:
     entry = await store.read(PROGRESS + schedule.place)
     assert entry is not None
     return Progress.model_validate_json(entry.value)
 
 
-def _follower(store: StoreNearby, ledger: DecisionAudit, wall: Wall) -> ScheduleRunner:
+def _follower(store: LocalEntries, ledger: LocalLedger, wall: Wall) -> ScheduleRunner:
     return ScheduleRunner(store, ledger, 0, wall)
 
 
@@ -101,7 +101,7 @@ async def _go_on(follower: ScheduleRunner, wall: Wall, for_s: float, step_s: flo
 
 @pytest.mark.parametrize("times", [{"cron": "*/10 * * * *"}, {"every_s": 600}])
 async def test_each_turn_becomes_one_task_with_two_schedulers(
-    store: StoreNearby, ledger: DecisionAudit, wall: Wall, times: dict[str, object]
+    store: LocalEntries, ledger: LocalLedger, wall: Wall, times: dict[str, object]
 ) -> None:
     """Two that follow at the same time, as around a change of the lease, make each task once."""
     schedule = await _keep(store, **times)
@@ -115,7 +115,7 @@ async def test_each_turn_becomes_one_task_with_two_schedulers(
 
 @pytest.mark.parametrize("times", [{"cron": "*/10 * * * *"}, {"every_s": 600}])
 async def test_what_was_missed_is_made_up_for_once(
-    store: StoreNearby, ledger: DecisionAudit, wall: Wall, times: dict[str, object]
+    store: LocalEntries, ledger: LocalLedger, wall: Wall, times: dict[str, object]
 ) -> None:
     """After a day without a scheduler one task is made, at once, and the next in its time."""
     await _keep(store, **times)
@@ -130,7 +130,7 @@ async def test_what_was_missed_is_made_up_for_once(
 
 
 async def test_a_turn_that_was_made_and_not_noted_is_not_made_again(
-    store: StoreNearby, ledger: DecisionAudit, wall: Wall
+    store: LocalEntries, ledger: LocalLedger, wall: Wall
 ) -> None:
     """Killed between the task and the note of it, the next scheduler makes the same task, which is there already."""
     schedule = await _keep(store, every_s=600)
@@ -143,7 +143,7 @@ async def test_a_turn_that_was_made_and_not_noted_is_not_made_again(
     assert [(await _progress(store, schedule)).task_id] == await ledger.task_ids()
 
 
-async def test_with_the_ledger_away_a_turn_waits(store: StoreNearby, ledger: DecisionAudit, wall: Wall) -> None:
+async def test_with_the_ledger_away_a_turn_waits(store: LocalEntries, ledger: LocalLedger, wall: Wall) -> None:
     """Nothing is noted that was not recorded; when the ledger is back, the turn is taken."""
     await _keep(store, cron="*/10 * * * *")
     follower = _follower(store, ledger, wall)
@@ -156,7 +156,7 @@ async def test_with_the_ledger_away_a_turn_waits(store: StoreNearby, ledger: Dec
 
 @pytest.mark.parametrize("set_by_s", [HOUR_S, -HOUR_S], ids=["forth", "back"])
 async def test_an_interval_outlives_a_clock_that_is_set(
-    store: StoreNearby, ledger: DecisionAudit, wall: Wall, set_by_s: float
+    store: LocalEntries, ledger: LocalLedger, wall: Wall, set_by_s: float
 ) -> None:
     """With the clock set by an hour no turn comes twice, and the next comes within one interval."""
     await _keep(store, every_s=600)
@@ -172,7 +172,7 @@ async def test_an_interval_outlives_a_clock_that_is_set(
 
 
 async def test_a_crontab_time_comes_once_whatever_is_done_to_the_clock(
-    store: StoreNearby, ledger: DecisionAudit, wall: Wall
+    store: LocalEntries, ledger: LocalLedger, wall: Wall
 ) -> None:
     """Set back over a time that has come, it does not come again; set forth over one, it comes at once."""
     await _keep(store, cron="30 * * * *")
@@ -189,7 +189,7 @@ async def test_a_crontab_time_comes_once_whatever_is_done_to_the_clock(
     assert 3 == len(await ledger.task_ids())
 
 
-async def test_a_deleted_schedule_has_no_more_turns(store: StoreNearby, ledger: DecisionAudit, wall: Wall) -> None:
+async def test_a_deleted_schedule_has_no_more_turns(store: LocalEntries, ledger: LocalLedger, wall: Wall) -> None:
     """Deleted between two readings, it is not followed once more."""
     schedule = await _keep(store, every_s=600)
     follower = ScheduleRunner(store, ledger, HOUR_S, wall)

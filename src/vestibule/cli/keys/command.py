@@ -89,7 +89,7 @@ def rewrap(
     """Seal with the active key whatever an older one sealed in the database, while the services run."""
     from vestibule.cli.keys.reencrypt import count_encryption_keys
 
-    total = count_encryption_keys("POST", "/seals/renew", database_url, _secret(data_dir, secret_file))
+    total = count_encryption_keys("POST", "/reencrypt", database_url, _secret(data_dir, secret_file))
     if as_json:
         typer.echo(total.model_dump_json(include={"entries", "reencrypted", "not_opened"}))
     else:
@@ -112,7 +112,7 @@ def check(
     path = _path(data_dir, ring_file)
     if path.stat().st_mode & 0o077:
         typer.echo(f"vestibule: others than its owner can read or change {path}", err=True)
-    total = count_encryption_keys("GET", "/seals", database_url, _secret(data_dir, secret_file))
+    total = count_encryption_keys("GET", "/encryption-keys", database_url, _secret(data_dir, secret_file))
     if as_json:
         typer.echo(total.model_dump_json(include={"entries", "by_key", "not_opened"}))
     else:
@@ -172,7 +172,7 @@ def _expect_unused(key: "Key", data_dir: Path, authorization: str, database_url:
     # The queue first: a value that is read for a task goes from the database into it.
     if queued := count_in_queue(data_dir, redis_url)[key.id]:
         fail(f"{queued:,} tasks or results in the queue are sealed with it; results stay for minutes, at most a day")
-    if kept := count_encryption_keys("GET", "/seals", database_url, authorization).by_key.get(key.id, 0):
+    if kept := count_encryption_keys("GET", "/encryption-keys", database_url, authorization).by_key.get(key.id, 0):
         fail(f"{kept:,} values in the database are sealed with it; `vestibule keys rewrap` seals them anew")
 
 

@@ -1,4 +1,4 @@
-"""The status page: drawn here as a whole, with nothing to load from anywhere, and without need of a script."""
+"""The status page: one HTML document that loads nothing else and works without scripts."""
 
 import base64
 import hashlib
@@ -25,14 +25,15 @@ SIGNS = {
 
 @dataclass(frozen=True, slots=True)
 class StatusPage:
-    """Draws the page, and says what a browser may do with it."""
+    """Renders the page, with its content security policy."""
 
     template: Template
     css: str
     js: str
+    probe_interval_s: float
 
     @classmethod
-    def read(cls) -> "StatusPage":
+    def read(cls, probe_interval_s: float) -> "StatusPage":
         """Return the page from the files beside this one."""
         folder = files(__package__) / "page_files"
         environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -43,7 +44,7 @@ class StatusPage:
             "moment": moment,
         }
         template = environment.from_string((folder / "status.html.jinja").read_text())
-        return cls(template, (folder / "status.css").read_text(), (folder / "status.js").read_text())
+        return cls(template, (folder / "status.css").read_text(), (folder / "status.js").read_text(), probe_interval_s)
 
     @property
     def policy(self) -> str:
@@ -53,11 +54,11 @@ class StatusPage:
             "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
 
-    def draw(self, page: PageView, interval_s: float) -> str:
+    def draw(self, page: PageView) -> str:
         """Return the page as HTML."""
         return self.template.render(
             page=page,
-            interval_s=interval_s,
+            interval_s=self.probe_interval_s,
             refresh_s=REFRESH_S,
             signs=SIGNS,
             # Our own files, which have to stand there as they are.

@@ -8,7 +8,7 @@ from vestibule.scheduler_service.availability.availability_history import Availa
 from vestibule.scheduler_service.availability.incidents import Incident, IncidentKind
 from vestibule.scheduler_service.availability.monitored_parts import PARTS
 from vestibule.scheduler_service.availability.outages import PartState
-from vestibule.scheduler_service.heartbeats.heartbeats import HeartbeatState
+from vestibule.scheduler_service.heartbeats.heartbeat import HeartbeatState
 from vestibule.scheduler_service.maintenance.windows import EVERYTHING, MaintenanceWindow
 from vestibule.scheduler_service.status_page.formatting import clock_time, duration, milliseconds, moment, percent
 from vestibule.scheduler_service.status_page.status import HeartbeatStatus, PartStatus, Status

@@ -54,7 +54,7 @@ class RequestTimeouts:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._made_room = 0
         # While the service stops, each answer is the last on its connection.
-        self.is_leaving = False
+        self.is_shutting_down = False
         self._log = structlog.get_logger("vestibule.server")
 
     def begin(self, connection: "TimeoutProtocol") -> None:
@@ -147,7 +147,7 @@ class TimeoutProtocol(HttpToolsProtocol):
             self.refuse(431)
         if not self._is_refused:
             super().on_headers_complete()
-            self.cycle.keep_alive &= not self.timeouts.is_leaving
+            self.cycle.keep_alive &= not self.timeouts.is_shutting_down
 
     def on_body(self, body: bytes) -> None:
         """Take some of the body."""

@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
 from vestibule.service_kit.openapi.docs_view import DocsView, view_docs
+from vestibule.service_kit.wiring import frame_of
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -59,14 +60,14 @@ class DocsPage:
 
 
 @router.get("/docs", include_in_schema=False)
-async def docs(request: Request) -> HTMLResponse:
+async def get_docs(request: Request) -> HTMLResponse:
     """Show what the service can do. Needs no token."""
     page = _page()
-    # Drawing takes some 50 ms, in which nobody else is served, and anybody may ask for it.
-    drawn = getattr(request.app.state, "docs", "")
-    if not drawn:
-        drawn = request.app.state.docs = page.draw(view_docs(request.app.openapi()))
-    html = drawn.replace(_HERE, _address(request))
+    # Rendering takes some 50 ms, which block all other requests, and the route needs no token.
+    frame = frame_of(request.app)
+    if not frame.docs_page:
+        frame.docs_page = page.draw(view_docs(request.app.openapi()))
+    html = frame.docs_page.replace(_HERE, _address(request))
     headers = {"Content-Security-Policy": page.policy, "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY"}
     return HTMLResponse(html, headers=headers)
 

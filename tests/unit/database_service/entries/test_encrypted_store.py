@@ -158,8 +158,8 @@ async def test_renewing_leaves_every_value_and_version(kind: StoreKind, tmp_path
         # Two of the 95 were written twice; what they were before is kept as well, where a store has a history.
         earlier = len((await store.history("k0"))[1:] + (await store.history("k1"))[1:])
         assert {before: 94 + earlier, key.id: 1} == (await _walk(walk, "check")).by_key
-        assert 94 + earlier == (await _walk(walk, "renew")).reencrypted
-        assert 0 == (await _walk(walk, "renew")).reencrypted
+        assert 94 + earlier == (await _walk(walk, "reencrypt")).reencrypted
+        assert 0 == (await _walk(walk, "reencrypt")).reencrypted
         assert ReencryptionPage(by_key={key.id: 95 + earlier}) == await _walk(walk, "check")
         retire_key(tmp_path / "keys" / "keyring.json", before)
         ring.reload()
@@ -179,7 +179,7 @@ async def test_renewing_loses_no_write(kind: StoreKind, tmp_path: Path) -> None:
         ring.reload()
         walk = EntryReencryption(store)
         await asyncio.gather(
-            _walk(walk, "renew", limit=50), *(store.write(f"k{number}", "after") for number in range(50))
+            _walk(walk, "reencrypt", limit=50), *(store.write(f"k{number}", "after") for number in range(50))
         )
         entries = [await store.read(f"k{number}") for number in range(50)]
         assert {("after", 2)} == {(entry.value, entry.version) for entry in entries if entry}
@@ -195,4 +195,4 @@ async def test_a_value_whose_key_is_gone_is_told(tmp_path: Path) -> None:
     assert [1] == list(page.by_key.values())
     assert 1 == len(page.not_opened)
     assert page.not_opened[0].startswith("the ring has no data key")
-    assert page.not_opened == (await _walk(EntryReencryption(other), "renew")).not_opened
+    assert page.not_opened == (await _walk(EntryReencryption(other), "reencrypt")).not_opened

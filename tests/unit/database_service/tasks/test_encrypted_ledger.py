@@ -51,7 +51,7 @@ def _task(task_id: str, terms: WorkTerms | None) -> NewTask:
 
 
 async def _kept(inner: MemoryTaskLedger) -> list[StoredTask]:
-    return (await inner.read_kept(10, None))[0]
+    return (await inner.read_stored(10, None))[0]
 
 
 async def test_a_task_comes_back_with_its_terms_and_one_of_before_without(
@@ -75,7 +75,7 @@ async def test_terms_open_only_with_their_task_and_as_terms(
     assert two.data is not None
     for forged in (StoredTask("two", "t1", one.data, None), StoredTask("two", "t1", "~" + two.data, None)):
         with pytest.raises(DecryptionFailed):
-            ledger.open_kept(forged)
+            ledger.decrypt_stored(forged)
 
 
 async def test_seals_are_renewed_and_subjects_erased_with_the_terms(
@@ -86,7 +86,7 @@ async def test_seals_are_renewed_and_subjects_erased_with_the_terms(
     add_key(ring_path, Purpose.DATA)
     renewing = EncryptedTaskLedger(inner, Cipher(KeyRingFile(ring_path), REALM))
     walk = TaskMaintenance(renewing)
-    assert 2 == (await walk.renew(10, None)).reencrypted
+    assert 2 == (await walk.reencrypt(10, None)).reencrypted
     assert {"one": TaskWork(DATA, TERMS), "two": TaskWork(DATA, None)} == await renewing.read_work(["one", "two"])
     assert 1 == (await walk.erase("t1", ["hidden-option"], 10, None)).erased
     assert {"two"} == set(await renewing.read_work(["one", "two"]))

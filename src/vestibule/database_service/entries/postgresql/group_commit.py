@@ -1,4 +1,4 @@
-"""Lets changes that wait share one transaction, and answers each caller after the commit."""
+"""Group commit: pending changes share one transaction, and each caller is answered after the commit."""
 
 import asyncio
 from collections import deque
@@ -18,7 +18,7 @@ from vestibule.database_service.entries.postgresql.failures import (
 )
 
 MAX_CHANGES = 1000
-# A group with large values stays below what is sent and written in a fraction of a second.
+# Small enough that a group is sent and written in a fraction of a second.
 MAX_BYTES = 4 * 1024 * 1024
 APPLY = "SELECT step, is_refused, version FROM vestibule.apply_changes($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
 
@@ -29,7 +29,7 @@ class _Waiting(NamedTuple):
 
 
 class GroupCommit:
-    """One transaction after the other, each with everything that has arrived meanwhile."""
+    """Runs one transaction after another, each with all pending changes."""
 
     def __init__(self, connections: Connections, lock_timeout_ms: int, earlier_kept: int = 0) -> None:
         self._connections = connections
@@ -58,7 +58,7 @@ class GroupCommit:
         """Return what `change` concludes, once it is on disk.
 
         Raises:
-            PreconditionFailed: the change is refused; nothing else in its group is.
+            PreconditionFailed: the change is refused; the others of its group are not.
             Unavailable: its transaction was not confirmed.
         """
         if not self._is_open:
@@ -88,12 +88,12 @@ class GroupCommit:
         try:
             found = await self._apply([one.change for one in group])
         except FAULTS_OF_A_CHANGE as error:
-            if len(group) > 1:  # one of them is at fault, and the others are not to suffer from it
+            if len(group) > 1:  # one of them is invalid; the others succeed on their own
                 for one in group:
                     await self._commit([one])
                 return
             self._fail(group, error)
-        except Exception as error:  # noqa: BLE001 - were this loop to end, every later write would wait for ever
+        except Exception as error:  # noqa: BLE001 - if this loop ended, every later write would wait forever
             self._fail(group, error)
         else:
             for one, outcomes in zip(group, found, strict=True):
@@ -111,7 +111,7 @@ class GroupCommit:
 
 
 def _answer(one: _Waiting, outcomes: StepOutcomes) -> None:
-    if one.outcome.done():  # a caller may have gone away meanwhile; the change stands
+    if one.outcome.done():  # the caller may be cancelled; the change is committed all the same
         return
     try:
         one.outcome.set_result(one.change.conclude(outcomes))

@@ -23,7 +23,7 @@ from vestibule.encryption import Cipher, KeyRingFile, create_key_ring
 from vestibule.runtime.plugins import discover
 
 KEPT = 3
-# A store that keeps no history is named here, and says so by `WithoutHistory`.
+# A store that keeps no history is named here, and says so by `NoHistoryMixin`.
 WITHOUT_PAST = {"dynamodb"}
 KINDS = {name: kind for name, kind in discover(stores, "STORE").items() if name not in WITHOUT_PAST}
 
@@ -223,8 +223,8 @@ async def test_services_keep_no_history(kind: StoreKind, tmp_path: Path) -> None
     """Of what belongs to the services only what is there is kept, however often they write it."""
     async with _open(kind, tmp_path) as store:
         for value in ("x", "y"):
-            await store.write("~watch/a", value)
-        assert [_revision(2, ChangeKind.WRITTEN, None, "y")] == await _history(store, "~watch/a")
+            await store.write("~scheduler/a", value)
+        assert [_revision(2, ChangeKind.WRITTEN, None, "y")] == await _history(store, "~scheduler/a")
 
 
 @every_kind
