@@ -35,7 +35,7 @@ class ResultNotAllowed(CannotProcess):
 class NoRecord:
     """Keeps no decisions and signs none: the record of a result is its alert, and nobody waits for receipts."""
 
-    def enter(
+    def record(
         self, _decision: Decision, _situation: Situation, _texts: Mapping[str, str], _key_prefix: str | None
     ) -> str:
         """Return no receipt."""
@@ -54,11 +54,11 @@ class ResultScreener:
         self._screener = Screener(
             scanner,
             lambda: policies.current,
-            build_alert_engine(name, settings, self._tell_alert),
+            build_alert_engine(name, settings, self._on_alert),
             NoRecord(),
             pseudonymizer,
             secrets=read_vocabulary(settings.detection).groups[SECRETS],
-            on_decision=self._tell_decision,
+            on_decision=self._on_decision,
         )
         self._count_alert: Callable[[Alert], None] | None = None
         self._count_decision: Callable[[Decision], None] | None = None
@@ -73,7 +73,7 @@ class ResultScreener:
         """Look at the policy file from now on, in a thread of this process."""
         threading.Thread(target=self._follow, name="policy", daemon=True).start()
 
-    def let_out(self, result: str, origin: WorkOrigin) -> str:
+    def screen_result(self, result: str, origin: WorkOrigin) -> str:
         """Return a result as it may be read: most have nothing in them, and cost one scan.
 
         Raises:
@@ -87,11 +87,11 @@ class ResultScreener:
         except DetectionError:
             pass  # the door says why
         with structlog.contextvars.bound_contextvars(token_id=origin.token_id):
-            return self._judge(result, situation_of(origin))
+            return self._screen(result, situation_of(origin))
 
-    def _judge(self, result: str, situation: Situation) -> str:
+    def _screen(self, result: str, situation: Situation) -> str:
         try:
-            return asyncio.run(self._screener.let_out(situation, result)).text
+            return asyncio.run(self._screener.screen_result(situation, result)).text
         except ResultRefused as refusal:
             raise ResultNotAllowed("the policy does not let the result out") from refusal
         except TooLarge as error:
@@ -99,11 +99,11 @@ class ResultScreener:
         except ScanImpossible as error:
             raise ProcessingInterrupted("the result could not be checked in time") from error
 
-    def _tell_alert(self, alert: Alert) -> None:
+    def _on_alert(self, alert: Alert) -> None:
         if self._count_alert is not None:
             self._count_alert(alert)
 
-    def _tell_decision(self, decision: Decision) -> None:
+    def _on_decision(self, decision: Decision) -> None:
         if self._count_decision is not None:
             self._count_decision(decision)
 

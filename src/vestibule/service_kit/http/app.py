@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -82,6 +83,7 @@ def create_service_app(
         redoc_url=None,
         # A path with a slash too many would be answered with a redirection that repeats the query string.
         redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
         telemetry=_NO_TELEMETRY,
     )
     attach_frame(app, frame)
@@ -96,6 +98,11 @@ def create_service_app(
     app.add_middleware(RequestFrame, metrics=metrics, is_loggable=is_loggable)
     app.add_middleware(LoadShedder, after_s=settings.shed_after_s, metrics=metrics)
     return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    """Return the name of the route's function, so that it is what a generated client calls its method."""
+    return route.name
 
 
 def _running(

@@ -89,7 +89,7 @@ def _length_of(text: str) -> str:
 
 
 async def _check(screener: Screener, text: str, key: str | None = None) -> Screened:
-    return await screener.admit(Situation("/add", "t-1", "support", key), "value", text)
+    return await screener.screen(Situation("/add", "t-1", "support", key), "value", text)
 
 
 async def test_a_clean_text_passes_in_silence(screener_with: ScreenerWith, kept: _Kept) -> None:
