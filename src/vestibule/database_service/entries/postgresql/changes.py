@@ -101,10 +101,10 @@ def deletion_of(key: str, condition: Condition, author: str | None) -> EntryChan
     return EntryChange([step], lambda outcomes: _expect(outcomes[0]) is not None)
 
 
-def columns_of(changes: Iterable[EntryChange], earlier_kept: int) -> list[list[Any]]:
+def columns_of(changes: Iterable[EntryChange], earlier_versions: int) -> list[list[Any]]:
     """Return all steps as the arrays of `vestibule.apply_changes`; reserved keys keep no earlier versions."""
     rows = [
-        (number, 0 if step.key.startswith(RESERVED) else earlier_kept, *step[:6], *_stated(step.condition))
+        (number, 0 if step.key.startswith(RESERVED) else earlier_versions, *step[:6], *_stated(step.condition))
         for number, change in enumerate(changes)
         for step in change.steps
     ]

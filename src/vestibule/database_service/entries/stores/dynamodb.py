@@ -95,7 +95,7 @@ class DynamoDbStore(NoHistoryMixin, NoTransferMixin):
         Raises:
             TooLarge: DynamoDB does not store items of that size.
         """
-        await self._know_partition(key)
+        await self._record_partition(key)
         stated, values = condition_on(condition)
         update, content = update_of(Write(key, value, expires_at))
         item = await self._update(key, update, stated, {**values, **content})
@@ -111,7 +111,7 @@ class DynamoDbStore(NoHistoryMixin, NoTransferMixin):
         if len(keys) > MAX_TOGETHER:
             raise TooLarge(f"This store keeps at most {MAX_TOGETHER} entries together; send fewer at once.")
         for key in {partition_of(key): key for key in keys}.values():
-            await self._know_partition(key)
+            await self._record_partition(key)
         for _ in range(MAX_ATTEMPTS):
             seen = await self._get(keys)
             for index, write in enumerate(writes):
@@ -230,7 +230,7 @@ class DynamoDbStore(NoHistoryMixin, NoTransferMixin):
                 break
         return found if limit is None else found[:limit]
 
-    async def _know_partition(self, key: str) -> None:
+    async def _record_partition(self, key: str) -> None:
         """Record the partition of `key`, since DynamoDB cannot list partitions."""
         name = partition_of(key)
         if name in self._known_partitions:
