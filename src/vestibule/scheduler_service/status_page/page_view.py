@@ -184,7 +184,7 @@ def _view_part(part: PartStatus, history: AvailabilityHistory, now: datetime) ->
 def _bar(end: datetime, counts: ProbeCounts, now: datetime) -> Bar:
     when = f"{moment(end - BAR_WIDTH, now)} to {clock_time(end)[:5]} UTC"
     if not counts.asked:
-        return Bar("planned", f"{when}: maintenance") if counts.planned else Bar("none", f"{when}: not watched")
+        return Bar("planned", f"{when}: maintenance") if counts.planned else Bar("none", f"{when}: no data")
     share = counts.answered / counts.asked
     tone = "up" if share == 1 else "degraded" if share >= 0.9 else "down"
     planned = ", some of it maintenance" if counts.planned else ""

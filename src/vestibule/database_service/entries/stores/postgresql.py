@@ -142,7 +142,7 @@ class PostgresqlStore:
             versions = [last.get(write.key, 0) + 1 for write in writes]
             if await self._change(noted_writes_of(writes, note, versions)):
                 return versions
-        raise Unavailable("database", "Others write the same entries all the time. Nothing was written.")
+        raise Unavailable("database", "Write conflict: too many concurrent writers. Nothing was written.")
 
     async def read(self, key: str) -> Entry | None:
         """Return the entry under `key`, or None."""
