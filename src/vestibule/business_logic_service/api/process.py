@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Request
 
-from vestibule.contracts.errors import NotProcessable, Unavailable
+from vestibule.contracts.errors import InvalidInput, NotProcessable, Unavailable, UnknownProcessor
 from vestibule.contracts.tasks import ERROR_DETAILS
 from vestibule.contracts.work import ProcessRequest, ProcessResponse, WorkOrigin
 from vestibule.processing import MAY_PASS, CannotProcess, Job, ProcessorRegistry
@@ -22,7 +22,11 @@ async def _processors(request: Request) -> ProcessorRegistry:
     return processors
 
 
-@router.post("/process", dependencies=[allow("process")], responses=problem_responses(413, 422, 503))
+@router.post(
+    "/process",
+    dependencies=[allow("process")],
+    responses=problem_responses(413, InvalidInput, UnknownProcessor, NotProcessable, 503),
+)
 async def process(
     work: ProcessRequest, request: Request, processors: Annotated[ProcessorRegistry, Depends(_processors)]
 ) -> ProcessResponse:

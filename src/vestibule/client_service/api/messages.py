@@ -16,7 +16,9 @@ from vestibule.contracts.entries import Entry, Key
 from vestibule.contracts.errors import (
     IdempotencyKeyReused,
     InvalidInput,
+    NotProcessable,
     PersonalDataFound,
+    ResultRefused,
     ScanImpossible,
     UnknownProcessor,
 )
@@ -74,7 +76,7 @@ async def read(key: Annotated[Key, Query()], intake: IntakePart, response: Respo
     response_model_exclude_none=True,
     responses={
         202: {"model": AcceptedMessage, "description": "Accepted"},
-        **problem_responses(409, 413, *REFUSED, UnknownProcessor, 503),
+        **problem_responses(409, 413, *REFUSED, UnknownProcessor, NotProcessable, ResultRefused, 503),
     },
 )
 async def message(message: Annotated[Message, Body()], intake: IntakePart, sender: Sender) -> Reply | Response:

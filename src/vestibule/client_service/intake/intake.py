@@ -225,7 +225,7 @@ class Intake:
             return
         said = self._callbacks.check(request.callback)
         if (await self._screener.admit(sender, "callback", said)).text != said:
-            raise InvalidInput("The address of the callback holds what may not be kept.")
+            raise InvalidInput("The callback URL contains personal data or a secret.")
 
     async def _admit(self, index: int, pair: BatchPair, sender: Situation) -> Screened:
         try:

@@ -121,7 +121,7 @@ async def read(key: KeyParameter, space: TenantViewPart) -> Entry:
     """Return the entry under a key."""
     entry = await space.read(key)
     if entry is None:
-        raise KeyNotFound("Nothing is stored under that key.")
+        raise KeyNotFound("No entry has that key.")
     return entry
 
 

@@ -25,7 +25,7 @@ async def history(key: KeyParameter, space: TenantViewPart) -> History:
     """Return what is known of an entry, the newest first."""
     revisions = await space.history(key)
     if not revisions:
-        raise KeyNotFound("Nothing is known of that key.")
+        raise KeyNotFound("No entry has that key, and it has no history.")
     return History(key=key, revisions=revisions)
 
 

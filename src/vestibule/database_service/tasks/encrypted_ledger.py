@@ -136,7 +136,7 @@ class EncryptedTaskLedger:
             return task.model_copy(update={"result": self._open(task.task_id, RESULT, task.result)})
         except DecryptionFailed as error:
             self._tell(task.task_id, error)
-            raise Unavailable("database", "The result of this task cannot be opened.") from error
+            raise Unavailable("database", "The result of this task cannot be decrypted.") from error
 
     def _maybe_open(self, kept: StoredTask, name: str) -> str | None:
         text: str | None = getattr(kept, name)

@@ -64,7 +64,7 @@ async def add(
         author=request.state.caller.name,
     )
     if not window.reason.isprintable():
-        raise InvalidInput("The reason must hold printable characters only.")
+        raise InvalidInput("The reason must consist of printable characters.")
     await repository.add(window, at)
     return window
 

@@ -69,7 +69,7 @@ async def healthz(request: Request) -> Health:
 async def readyz(request: Request, readiness: Annotated[Readiness, Depends(_readiness)]) -> Health:
     """Say whether everything that this service needs answers; 503 names what is missing. Needs no token."""
     if getattr(request.app.state, "is_leaving", False):
-        raise Unavailable(request.app.state.service, "It stops: new requests belong elsewhere.")
+        raise Unavailable(request.app.state.service, "Service is shutting down; send requests to another instance.")
     missing = await readiness.missing()
     if missing:
         raise Unavailable(missing[0], f"No answer from: {', '.join(missing)}.")
