@@ -23,8 +23,8 @@ _JSON, _HTML = "application/json", "text/html"
 _PAGE: dict[int | str, dict[str, Any]] = {
     200: {"content": {_HTML: {}}, "description": "JSON with `Accept: application/json`, otherwise an HTML page"}
 }
-# The table changes with the version of the service only.
-_CACHING = {"Cache-Control": "public, max-age=3600", "Vary": "Accept"}
+# The table changes only with the version of the service; after an upgrade a page may be five minutes old.
+_CACHING = {"Cache-Control": "public, max-age=300", "Vary": "Accept"}
 _SHOWN_HEADERS = ("content-type", "retry-after", "www-authenticate")
 
 
