@@ -87,7 +87,7 @@ class EntryClient:
         """
         answer = await self._call("GET", "/read", query={"key": key})
         if answer.status == 404:
-            raise KeyNotFound("Nothing is stored under that key.")
+            raise KeyNotFound("No entry has that key.")
         return Entry.model_validate(_expect(answer, 200).body)
 
     async def read_many(self, keys: Sequence[str]) -> list[Entry | None]:
@@ -108,7 +108,7 @@ class EntryClient:
         """
         answer = await self._call("POST", "/read/batch", body={"keys": keys})
         if answer.status == 413:
-            raise TooLarge("These values are too large for one answer; read fewer at once.")
+            raise TooLarge("The values are too large for one response; read fewer keys at once.")
         return EntryBatch.model_validate(_expect(answer, 200).body)
 
     async def history(self, key: str) -> History:
@@ -120,7 +120,7 @@ class EntryClient:
         """
         answer = await self._call("GET", "/history", query={"key": key})
         if answer.status == 404:
-            raise KeyNotFound("Nothing is known of that key.")
+            raise KeyNotFound("No entry has that key, and it has no history.")
         return History.model_validate(_expect(answer, 200).body)
 
     async def watch(self, prefix: str, last_event_id: str | None) -> AsyncIterator[bytes]:

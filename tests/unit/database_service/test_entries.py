@@ -69,7 +69,7 @@ async def test_a_condition_decides(client: AsyncClient) -> None:
         answer = await client.request(method, path, json=body, headers=headers)
         assert status == answer.status_code, headers
         if status == 412:
-            assert "urn:vestibule:problem:precondition-failed" == answer.json()["type"]
+            assert "/problems/precondition-failed" == answer.json()["type"]
             current.append(answer.json()["current_version"])
     assert [None, 1, 2, 2, 2, None] == current
 
@@ -86,7 +86,7 @@ async def test_a_malformed_condition_is_refused(client: AsyncClient, header: str
 async def test_a_time_to_live_has_bounds(client: AsyncClient, ttl_s: object) -> None:
     """What expires at once, never or in a thousand years is a mistake."""
     answer = await client.post("/write", json={"key": "a", "value": "x", "ttl_s": ttl_s})
-    assert (422, "urn:vestibule:problem:invalid-input") == (answer.status_code, answer.json()["type"])
+    assert (422, "/problems/invalid-input") == (answer.status_code, answer.json()["type"])
 
 
 async def test_what_has_expired_leaves_the_file(client: AsyncClient, settings: DatabaseSettings) -> None:

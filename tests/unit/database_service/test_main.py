@@ -50,7 +50,7 @@ async def test_a_pair_is_written_read_listed_and_deleted(client: AsyncClient) ->
     assert ["ключ 🔑"] == (await client.get("/keys", params={"prefix": "кл"})).json()["keys"]
     assert {"key": "ключ 🔑", "deleted": True} == (await client.delete("/delete", params={"key": "ключ 🔑"})).json()
     gone = await client.get("/read", params={"key": "ключ 🔑"})
-    assert (404, "urn:vestibule:problem:key-not-found") == (gone.status_code, gone.json()["type"])
+    assert (404, "/problems/key-not-found") == (gone.status_code, gone.json()["type"])
     assert "ключ" not in gone.text
     assert not (await client.delete("/delete", params={"key": "ключ 🔑"})).json()["deleted"]
 
@@ -85,7 +85,7 @@ async def test_keys_come_in_pages(client: AsyncClient) -> None:
 async def test_a_malformed_request_is_refused(client: AsyncClient, method: str, path: str, body: object) -> None:
     """The rules of keys and values hold here too, whatever the client service lets through."""
     answer = await client.request(method, path, json=body)
-    assert (422, "urn:vestibule:problem:invalid-input") == (answer.status_code, answer.json()["type"])
+    assert (422, "/problems/invalid-input") == (answer.status_code, answer.json()["type"])
 
 
 async def test_only_services_are_authenticated(client: AsyncClient, settings: DatabaseSettings) -> None:

@@ -124,13 +124,13 @@ class Idempotency:
         try:
             attempt = IdempotencyRecord.model_validate_json(entry.value)
         except ValidationError:
-            raise RequestInProgress("What is kept under this key cannot be read; use another.") from None
+            raise RequestInProgress("The recorded response of this key cannot be read; use a new key.") from None
         if attempt.digest != digest:
-            raise IdempotencyKeyReused("The key came with another request before; use a new one for each request.")
+            raise IdempotencyKeyReused("The key was sent with another request before; use a new key for each request.")
         if attempt.status is not None:
             return attempt
         if time.time() - attempt.begun_at < ABANDONED_AFTER_S:
-            raise RequestInProgress("The same request is being served at the moment; repeat it a little later.")
+            raise RequestInProgress("A request with this key is in progress; retry a little later.")
         first_at = attempt.begun_at if attempt.first_at is None else attempt.first_at
         again = attempt.model_copy(update={"begun_at": time.time(), "first_at": first_at})
         return _Begun(name, await self._write(name, again, entry.version), again, is_again=True)
@@ -148,9 +148,7 @@ class Idempotency:
         try:
             written = await self._database.write(pair, Condition.of_version(expected))
         except PreconditionFailed:
-            raise RequestInProgress(
-                "The same request is being served at the moment; repeat it a little later."
-            ) from None
+            raise RequestInProgress("A request with this key is in progress; retry a little later.") from None
         return written.version
 
     async def _end(self, begun: _Begun, *, has_no_effect: bool) -> None:

@@ -14,7 +14,9 @@ from vestibule.client_service.intake.requests import Message
 from vestibule.contracts.errors import (
     IdempotencyKeyReused,
     InvalidInput,
+    NotProcessable,
     PersonalDataFound,
+    ResultRefused,
     ScanImpossible,
     UnknownProcessor,
 )
@@ -53,6 +55,8 @@ class MessageReply(DecisionReply, ProcessedMessage):
             ScanImpossible,
             IdempotencyKeyReused,
             UnknownProcessor,
+            NotProcessable,
+            ResultRefused,
             503,
         ),
     },

@@ -225,7 +225,7 @@ class Intake:
             return
         said = self._webhooks.check(request.callback)
         if (await self._screener.screen(sender, "callback", said)).text != said:
-            raise InvalidInput("The address of the callback holds what may not be kept.")
+            raise InvalidInput("The callback URL contains personal data or a secret.")
 
     async def _screen_pair(self, index: int, pair: BatchPair, sender: Situation) -> Screened:
         try:

@@ -43,9 +43,9 @@ class Detokenizer:
         try:
             return self._tokenizer.reveal(token, policy.tenant_of(sender))
         except UnrecognizedToken:
-            raise UnknownToken("It is not a token that was made here for your tenant.") from None
+            raise UnknownToken("The token stands for no value of your tenant.") from None
         except TokenKeyRetired:
-            raise TokenRetired("Its key was retired; what it stood for cannot be revealed any more.") from None
+            raise TokenRetired("The key of the token was retired; its value can no longer be revealed.") from None
 
     async def _alert(self, event: str, reason: str) -> Alert:
         return await self._alerts.raise_alert(AlertType.REVEAL, f"{event}; reason given: {reason}", **current_origin())

@@ -157,7 +157,7 @@ class Screener:
         except TextTooLarge as error:
             raise TooLarge(f"A text may have at most {error.limit:,} characters.") from error
         except ScanBudgetExceeded as error:
-            raise ScanImpossible("The text could not be checked within the time allowed, so it was refused.") from error
+            raise ScanImpossible("The scan did not finish within the time limit, so the text was rejected.") from error
 
     def is_clean(self, text: str) -> bool:
         """Say whether the scanner finds nothing; a text that it cannot scan is not clean."""
@@ -185,10 +185,9 @@ class Screener:
         if decision.outcome is Outcome.BLOCKED:
             blocking = [one for one in decision.judged if one.action is Action.BLOCK]
             is_result = RESULT_FIELD in texts
-            kind, way = (ResultRefused, "go out") if is_result else (PersonalDataFound, "come in")
+            kind, what = (ResultRefused, "Result") if is_result else (PersonalDataFound, "Request")
             raise kind(
-                f"The {_fields(blocking)} {_hold(blocking)} what may not {way}: {_entities(blocking)}. "
-                "Nothing was stored.",
+                f"{what} rejected: {_contain(blocking)} {_entities(blocking)}. Nothing was stored.",
                 findings=[located.as_dict() for located in _located(decision)],
                 alert_id=alert.id,
                 **({} if receipt is None else {"receipt": receipt}),
@@ -255,6 +254,6 @@ def _fields(judged: list[Judged]) -> str:
     return " and the ".join(dict.fromkeys(one.field for one in judged))
 
 
-def _hold(judged: list[Judged]) -> str:
-    fields = {one.field for one in judged}
-    return "holds" if len(fields) == 1 and fields != {OPTIONS_FIELD} else "hold"
+def _contain(judged: list[Judged]) -> str:
+    fields = dict.fromkeys(f"`{one.field}`" for one in judged)
+    return f"{' and '.join(fields)} {'contains' if len(fields) == 1 else 'contain'}"

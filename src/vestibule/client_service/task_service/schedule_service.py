@@ -78,7 +78,7 @@ class ScheduleService:
         _refuse_impossible(request)
         self._processors.read_options(request.processor, request.options)
         if len(await self._keys(sender.tenant)) >= MOST_OF_A_TENANT:
-            raise InvalidInput(f"There are {MOST_OF_A_TENANT} schedules already; delete some.")
+            raise InvalidInput(f"There are {MOST_OF_A_TENANT} schedules, the maximum; delete some first.")
         screened = await self._screen(request, situation_of_result(request, sender))
         known_id = operation_of_request()
         schedule = Schedule(
@@ -123,7 +123,7 @@ class ScheduleService:
         """
         place = place_of(tenant) + schedule_id
         if not is_schedule_id(schedule_id) or not (await self._database.delete(SCHEDULES + place)).deleted:
-            raise ScheduleNotFound("No schedule of that id is stored here.")
+            raise ScheduleNotFound("No schedule has that id.")
         await self._database.delete(PROGRESS + place)
 
     async def erase(self, tenant: str, search: SubjectSearch) -> ErasePage:
@@ -151,7 +151,7 @@ def _refuse_impossible(request: ScheduleRequest) -> None:
 
 def _mistake(where: str, expected: str) -> InvalidInput:
     mistake = {"where": where, "kind": "schedule", "expected": expected}
-    return InvalidInput(f"The request is not valid. Look at: {where}.", errors=[mistake])
+    return InvalidInput(f"The request is not valid. Check: {where}.", errors=[mistake])
 
 
 def _text_of(schedule: Schedule) -> str:

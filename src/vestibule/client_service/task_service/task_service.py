@@ -65,7 +65,7 @@ class TaskService:
         await self._add_webhook(work, task.task_id)
         recorded = await self._ledger.accept(task)
         if recorded.is_key_unknown:
-            raise KeyNotFound("Nothing is stored under that key.")
+            raise KeyNotFound("No entry has that key.")
         if recorded.task_id != task.task_id:
             await self._add_webhook(work, recorded.task_id)
         structlog.contextvars.bind_contextvars(task_id=recorded.task_id)
@@ -203,9 +203,9 @@ class TaskService:
     async def _find(self, task_id: str, tenant: str) -> LedgerTask:
         task = await self._ledger.find(task_id) if _is_task_id(task_id) else None
         if task is None or task.tenant != tenant:
-            raise TaskNotFound("No task of that id was accepted here.")
+            raise TaskNotFound("No task has that id.")
         if task.has_expired:
-            raise ResultExpired("The task was done here, and its result is not kept any more.")
+            raise ResultExpired("The task succeeded, and its result has expired.")
         return task
 
     async def _refresh(self, status: TaskStatus) -> TaskStatus:
@@ -239,7 +239,7 @@ class TaskService:
     async def _change(self, task: LedgerTask, step: TaskChange) -> None:
         (is_taken,) = await self._ledger.change([step.model_copy(update={"tenant": task.tenant})])
         if not is_taken:
-            raise TaskConflict("The task is in another state by now, or its data is not kept any more.")
+            raise TaskConflict("The state of the task does not allow this, or its data is no longer stored.")
 
     async def _clear(self, task_id: str) -> None:
         # What was there of its last run would be taken for the outcome of the next.
@@ -247,7 +247,7 @@ class TaskService:
             async with asyncio.timeout(REDIS_TIMEOUT_S):
                 await self._queue.forget([task_id])
         except (RedisError, OSError, TimeoutError) as error:
-            raise Unavailable("queue", "The queue does not answer, so nothing was sent again.") from error
+            raise Unavailable("queue", "The queue does not answer, so the task was not retried.") from error
 
 
 def _with_trace(status: TaskStatus, trace: TaskTrace, outcome: TaskOutcome | None) -> TaskStatus:

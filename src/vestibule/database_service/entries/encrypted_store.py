@@ -175,7 +175,7 @@ class EncryptedStore:
             return self._decrypt_text(key, encrypted)
         except DecryptionFailed as error:
             structlog.get_logger("vestibule.store").error("value_not_opened", reason=str(error))
-            raise Unavailable("database", "The value under that key cannot be decrypted.") from error
+            raise Unavailable("database", "The value of that key cannot be decrypted.") from error
 
     def _encrypt_position(self, position: str) -> str:
         return base64.urlsafe_b64encode(self._cipher.encrypt(position.encode(), POSITION)).decode("ascii")

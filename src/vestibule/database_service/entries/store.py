@@ -205,7 +205,7 @@ class NoTransferMixin:
 
     async def put(self, entries: Sequence[Entry]) -> int:  # noqa: ARG002
         """Refuse."""
-        raise Unavailable("database", "This store cannot take entries over.", retry_after_s=3600)
+        raise Unavailable("database", "This store does not support importing entries.", retry_after_s=3600)
 
 
 class NoHistoryMixin:
@@ -225,7 +225,7 @@ class NoHistoryMixin:
 
     async def changes(self, prefix: str, after: str | None, limit: int) -> ChangePage:  # noqa: ARG002
         """Refuse."""
-        raise Unavailable("database", "This store cannot be watched.", retry_after_s=3600)
+        raise Unavailable("database", "This store does not support watching.", retry_after_s=3600)
 
     async def wait(self, position: str, timeout_s: float) -> None:  # noqa: ARG002
         """Wait for the timeout."""
@@ -253,7 +253,7 @@ def entries_by_key(entries: Iterable[Entry]) -> dict[str, Entry]:
     for entry in entries:
         chars += len(entry.value)
         if chars > MAX_READ_CHARS:
-            raise TooLarge("These values are too large for one answer; read fewer at once.")
+            raise TooLarge("The values are too large for one response; read fewer keys at once.")
         held[entry.key] = entry
     return held
 

@@ -88,7 +88,7 @@ class TenantView:
         """
         entry = await self.read(key)
         if entry is None:
-            raise KeyNotFound("Nothing is stored under that key.")
+            raise KeyNotFound("No entry has that key.")
         return entry
 
     async def read_many(self, keys: Sequence[str]) -> list[Entry | None]:
@@ -117,7 +117,7 @@ class TenantView:
         """
         revisions = await self.history(key)
         if not revisions:
-            raise KeyNotFound("Nothing is known of that key.")
+            raise KeyNotFound("No entry has that key, and it has no history.")
         return History(key=key, revisions=revisions)
 
     async def forget(self, key: str, version: int) -> bool:

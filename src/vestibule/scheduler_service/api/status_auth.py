@@ -58,7 +58,7 @@ def _password_of(request: Request) -> Presented | None:
 
 
 def _ask(request: Request) -> Response:
-    error = InvalidToken("Give a token with the scope `status` as the password; any name will do.")
+    error = InvalidToken("Use a token with the scope `status` as the password, with any user name.")
     answer = render_error(error, request.state.request_id)
     answer.headers.append("WWW-Authenticate", CHALLENGE)
     return answer

@@ -80,7 +80,7 @@ class HeartbeatRepository:
                 continue  # another ping came meanwhile
             self.known = [*(one for one in self.known if one.name != name), heartbeat]
             return heartbeat
-        raise Unavailable("database", "Too many pings of that name at once.")
+        raise Unavailable("database", "Write conflict: too many concurrent pings of that heartbeat.")
 
     async def _load(self, entry: Entry | None, first: Heartbeat | None) -> Heartbeat:
         if entry is not None:
@@ -88,5 +88,5 @@ class HeartbeatRepository:
         if first is None:
             raise HeartbeatNotFound("No heartbeat has that name.")
         if len(await self._store.read_all(PREFIX)) >= MOST:
-            raise InvalidInput(f"There are {MOST} heartbeats already; delete some.")
+            raise InvalidInput(f"There are {MOST} heartbeats, the maximum; delete some first.")
         return first.model_copy()

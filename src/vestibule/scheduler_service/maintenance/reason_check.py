@@ -26,11 +26,11 @@ class ReasonCheck:
         if not text:
             return
         if not text.isprintable():
-            raise InvalidInput("The reason must hold printable characters only.")
+            raise InvalidInput("The reason must consist of printable characters.")
         try:
             findings = await asyncio.to_thread(lambda: self._scanner.scan(text))
         except DetectionError as error:
-            raise ScanImpossible("The reason could not be checked, so it was refused.") from error
+            raise ScanImpossible("The reason could not be scanned, so it was rejected.") from error
         if findings:
             entities = sorted({finding.entity for finding in findings})
             described = f"{', '.join(entities)} in the reason of a maintenance window; it was refused."
@@ -38,7 +38,7 @@ class ReasonCheck:
                 AlertType.PERSONAL_DATA, described, entities=entities, **current_origin()
             )
             raise PersonalDataFound(
-                f"The reason holds what may not come in: {', '.join(entities)}. Nothing was stored.",
+                f"Request rejected: `reason` contains {', '.join(entities)}. Nothing was stored.",
                 findings=[
                     {"entity": one.entity, "start": one.start, "end": one.end, "score": round(one.score, 3)}
                     for one in findings

@@ -62,9 +62,9 @@ class MaintenanceRepository:
             Unavailable: the store does not answer.
         """
         if not window.begins < window.ends <= window.begins + LONGEST or window.ends <= now:
-            raise InvalidInput("A window has to end after it begins, in the future, and within a year of its begin.")
+            raise InvalidInput("The end of a window must be in the future, after its start, and within a year of it.")
         if len(await self._store.read_all(PREFIX)) >= MOST:
-            raise InvalidInput(f"There are {MOST} windows already; delete some.")
+            raise InvalidInput(f"There are {MOST} windows, the maximum; delete some first.")
         await self._write(window, now)
         self.known = [window, *self.known]
         return window

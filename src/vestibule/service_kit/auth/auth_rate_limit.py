@@ -67,7 +67,7 @@ class AuthRateLimit:
         if tries.count == self._per_minute:
             await self._on_limited(address, self._per_minute)
         left_s = max(1, ceil(tries.began + WINDOW_S - self._now_s()))
-        raise TooManyAuthFailures("Too many unknown tokens came from this address. Try again later.", left_s)
+        raise TooManyAuthFailures("Too many requests with unknown tokens came from this address. Retry later.", left_s)
 
     def _tries_of(self, address: str) -> _Tries:
         now_s = self._now_s()

@@ -21,7 +21,7 @@ from vestibule.service_kit.http.load_shedding import LoadShedder
 from vestibule.service_kit.http.request_frame import IsLoggable, RequestFrame
 from vestibule.service_kit.logging.log_metrics import show_lost_lines
 from vestibule.service_kit.metrics.metrics import Metrics
-from vestibule.service_kit.openapi import docs_page
+from vestibule.service_kit.openapi import docs_page, problem_pages
 from vestibule.service_kit.openapi.descriptions import describe_problems
 from vestibule.service_kit.problems import refusal_of, render_error, render_http_exception
 from vestibule.service_kit.settings import ServiceSettings
@@ -87,7 +87,7 @@ def create_service_app(
         telemetry=_NO_TELEMETRY,
     )
     attach_frame(app, frame)
-    for router in (*routers, health.router, docs_page.router):
+    for router in (*routers, health.router, docs_page.router, problem_pages.router):
         app.include_router(router)
     _render_errors(app, on_invalid_input, settings.max_body_bytes)
     describe_problems(app)
@@ -135,7 +135,7 @@ def _render_errors(app: FastAPI, on_invalid_input: InvalidInputHandler, max_body
         if error.status_code == 413:
             return await named(request, TooLarge(f"The body may have at most {max_body_bytes:,} bytes."))
         if error.status_code == 400:
-            return await named(request, InvalidInput("The body cannot be read as JSON."))
+            return await named(request, InvalidInput("The body is not readable as JSON."))
         if error.status_code == 405:
             error.headers = {"Allow": ", ".join(_methods_of(request))}
         return render_http_exception(error, request.state.request_id)

@@ -64,7 +64,7 @@ async def get_readiness(request: Request) -> Health:
     """Say whether everything that this service needs answers; 503 names what is missing. Needs no token."""
     frame = frame_of(request.app)
     if frame.is_shutting_down:
-        raise Unavailable(frame.service, "It stops: new requests belong elsewhere.")
+        raise Unavailable(frame.service, "Service is shutting down; send requests to another instance.")
     missing = await frame.wiring.readiness.missing()
     if missing:
         raise Unavailable(missing[0], f"No answer from: {', '.join(missing)}.")

@@ -128,7 +128,7 @@ async def test_values_swapped_in_the_file_cannot_be_decrypted(tmp_path: Path) ->
         other.close()
         with pytest.raises(Unavailable) as caught:
             await store.read("alice")
-        assert "The value under that key cannot be decrypted." == caught.value.detail
+        assert "The value of that key cannot be decrypted." == caught.value.detail
         assert Entry(key="bob", value="two", version=1) == await store.read("bob")
 
 

@@ -113,7 +113,7 @@ class DynamoDbCalls:
                 if _is_refusal(error):
                     raise
                 if code_of(error) == "ValidationException" and "size" in str(error):
-                    raise TooLarge("These values are too large for one call of the store.") from error
+                    raise TooLarge("The values are too large for one request to the store.") from error
                 wait_s = random.uniform(pause_s / 2, pause_s)  # noqa: S311 - it spreads callers, no more
                 may_repeat = _is_throttled(error) or (is_harmless and not _is_lasting(error))
                 if code_of(error):
@@ -130,8 +130,8 @@ class DynamoDbCalls:
         self._log.error("store_call_failed", error=code or type(error).__name__)
         reason = _REASONS.get(code, "it failed" if code else "it did not answer in time")
         is_refused = code in _REASONS or _is_lasting(error)
-        written = "Nothing was written." if is_refused else "Whether something was written is not known."
-        return Unavailable("database", f"The store cannot serve: {reason}. {written}")
+        written = "Nothing was written." if is_refused else "It may have been written; read the entry again."
+        return Unavailable("database", f"The store is unavailable: {reason}. {written}")
 
 
 def code_of(error: Exception) -> str:

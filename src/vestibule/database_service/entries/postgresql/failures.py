@@ -29,10 +29,10 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
     (asyncpg.DiskFullError, "the disk is full"),
     (asyncpg.ReadOnlySQLTransactionError, "it is read-only"),
     (asyncpg.LockNotAvailableError, "it is locked"),
-    (asyncpg.TooManyConnectionsError, "it has no connection free"),
+    (asyncpg.TooManyConnectionsError, "it has no free connections"),
     (asyncpg.CannotConnectNowError, "it is starting or stopping"),
     (asyncpg.AdminShutdownError, "it is stopping"),
-    (asyncpg.InvalidAuthorizationSpecificationError, "it does not let us in"),
+    (asyncpg.InvalidAuthorizationSpecificationError, "it rejects our credentials"),
     (asyncpg.InvalidSQLStatementNameError, "a pooler stands in between; see `statement_cache_size` in its manual"),
     (asyncpg.DuplicatePreparedStatementError, "a pooler stands in between; see `statement_cache_size` in its manual"),
     (asyncpg.QueryCanceledError, "it did not answer in time"),
@@ -53,14 +53,14 @@ def name_of(error: BaseException) -> str:
 
 def unavailable_for_reading(error: BaseException) -> Unavailable:
     """Return the error for a reader."""
-    return Unavailable("database", f"The store cannot serve: {_reason(error)}.")
+    return Unavailable("database", f"The store is unavailable: {_reason(error)}.")
 
 
 def unavailable_for_writing(error: BaseException) -> Unavailable:
     """Return the error for the callers of an unconfirmed transaction."""
     is_undecided = isinstance(error, _UNDECIDED) and not isinstance(error, _NOT_CONNECTED)
-    written = "Whether it was written is not known; read it again." if is_undecided else "Nothing was written."
-    return Unavailable("database", f"The store cannot serve: {_reason(error)}. {written}")
+    written = "It may have been written; read the entry again." if is_undecided else "Nothing was written."
+    return Unavailable("database", f"The store is unavailable: {_reason(error)}. {written}")
 
 
 def _reason(error: BaseException) -> str:

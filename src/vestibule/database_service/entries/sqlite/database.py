@@ -196,7 +196,7 @@ def open_connection(path: Path, prepare: Prepare) -> sqlite3.Connection:
 def unavailable(error: Exception) -> Unavailable:
     """Return the error for the caller."""
     reason = REASONS.get(getattr(error, "sqlite_errorname", ""), "it failed")
-    return Unavailable("database", f"The store cannot serve: {reason}. Nothing was written.")
+    return Unavailable("database", f"The store is unavailable: {reason}. Nothing was written.")
 
 
 def _ignore(_changes: int) -> None:

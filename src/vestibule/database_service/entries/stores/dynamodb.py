@@ -109,7 +109,7 @@ class DynamoDbStore(NoHistoryMixin, NoTransferMixin):
         """
         keys = [write.key for write in writes] + ([] if note is None else [note.key])
         if len(keys) > MAX_TOGETHER:
-            raise TooLarge(f"This store writes at most {MAX_TOGETHER} entries together; send fewer at once.")
+            raise TooLarge(f"This store writes at most {MAX_TOGETHER} entries in one request; send fewer at once.")
         for key in {partition_of(key): key for key in keys}.values():
             await self._record_partition(key)
         for _ in range(MAX_ATTEMPTS):
@@ -138,7 +138,7 @@ class DynamoDbStore(NoHistoryMixin, NoTransferMixin):
         """
         asked = list(dict.fromkeys(keys))
         if len(asked) > MAX_TOGETHER:
-            raise TooLarge(f"This store reads at most {MAX_TOGETHER} entries together; ask for fewer at once.")
+            raise TooLarge(f"This store reads at most {MAX_TOGETHER} entries in one request; read fewer at once.")
         places = [{"Get": {"TableName": self._calls.table, "Key": place_of(key)}} for key in asked]
         found = await self._calls.read("transact_get_items", TransactItems=places) if places else {"Responses": []}
         entries = (entry_of(response.get("Item")) for response in found["Responses"])

@@ -157,7 +157,7 @@ class PostgresqlStore:
             READ_MANY, [key for key in dict.fromkeys(keys) if NUL not in key], MAX_READ_CHARS
         )
         if any(row["value"] is None for row in rows):
-            raise TooLarge("These values are too large for one answer; read fewer at once.")
+            raise TooLarge("The values are too large for one response; read fewer keys at once.")
         held = {row["key"]: _entry(row) for row in rows}
         return [held.get(key) for key in keys]
 
