@@ -89,7 +89,7 @@ def _attempt(  # noqa: PLR0917 - what Celery passes
 
 def _do(app: VestibuleCelery, task_id: str, data: str, processor: str, terms: WorkTerms) -> str:
     if app.results is None:
-        raise RuntimeError("a worker without a door for results does nothing")
+        raise RuntimeError("the worker has no result screening")
     result = app.processors.process(processor, data, terms.options, Job(task_id, terms.origin))
     return app.results.screen_result(result, terms.origin)
 

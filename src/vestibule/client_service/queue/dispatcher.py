@@ -64,9 +64,9 @@ class TaskDispatcher:
                 self._log.warning("tasks_not_sent", tasks=len(messages), error=str(error))
 
     def _take(self) -> list[TaskMessage]:
-        taken = [self._waiting.popleft() for _ in range(min(BATCH_SIZE, len(self._waiting)))]
-        self._waiting_chars -= sum(len(message.data) for message in taken)
+        messages = [self._waiting.popleft() for _ in range(min(BATCH_SIZE, len(self._waiting)))]
+        self._waiting_chars -= sum(len(message.data) for message in messages)
         if not self._waiting:
             self._has_work.clear()
         oldest = time.time() - STALE_AFTER_S
-        return [message for message in taken if message.sent_at > oldest]
+        return [message for message in messages if message.sent_at > oldest]

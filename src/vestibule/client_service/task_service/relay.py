@@ -158,9 +158,9 @@ class TaskRelay:
         changes = [step for step in steps if step is not None]
         if not changes:
             return
-        taken = await self._ledger.change(changes)
-        for step, is_taken in zip(changes, taken, strict=True):
-            if is_taken and step.state is TaskState.DEAD:
+        applied = await self._ledger.change(changes)
+        for step, is_applied in zip(changes, applied, strict=True):
+            if is_applied and step.state is TaskState.DEAD:
                 await self._alert_dead(step)
         await self._queue.expire([step.task_id for step in changes if step.state.is_end])
 

@@ -237,8 +237,8 @@ class TaskService:
             return None
 
     async def _change(self, task: LedgerTask, step: TaskChange) -> None:
-        (is_taken,) = await self._ledger.change([step.model_copy(update={"tenant": task.tenant})])
-        if not is_taken:
+        (is_applied,) = await self._ledger.change([step.model_copy(update={"tenant": task.tenant})])
+        if not is_applied:
             raise TaskConflict("The task is in another state by now, or its data is not kept any more.")
 
     async def _clear(self, task_id: str) -> None:
