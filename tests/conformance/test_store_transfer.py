@@ -20,7 +20,7 @@ from vestibule.database_service.maintenance.transfer import (
 from vestibule.database_service.settings import DatabaseSettings
 from vestibule.runtime.plugins import discover
 
-# A store that cannot take entries over says so by `NoTransferMixin`.
+# Stores that cannot import entries inherit `NoTransferMixin`.
 NOT_YET = {"dynamodb"}
 KINDS = {name: kind for name, kind in discover(stores, "STORE").items() if name not in NOT_YET}
 PAIRS = [(one, other) for one in KINDS for other in KINDS]
@@ -86,7 +86,7 @@ async def test_what_is_newer_here_stays(kind: str, tmp_path: Path, build: Build)
 
 
 @pytest.mark.parametrize("line", ["", "{}", '{"key":"a"}', "[]", '{"vestibule_export":1}', "\x00"])
-def test_what_is_no_export_is_refused(line: str) -> None:
+def test_an_invalid_export_is_refused(line: str) -> None:
     """A file of another kind changes nothing, and the refusal says which line and nothing of it."""
     with pytest.raises(TransferRefused, match="line 1"):
         parse_header(line)

@@ -121,6 +121,6 @@ async def test_a_caller_needs_the_scope(client: AsyncClient, settings: BusinessL
 
 
 def test_without_the_secret_nothing_starts(tmp_path: Path) -> None:
-    """A service that could trust nobody does not listen."""
+    """A service without the secret does not start."""
     with pytest.raises(ServiceSecretMissing):
         create_app(BusinessLogicSettings(data_dir=tmp_path))

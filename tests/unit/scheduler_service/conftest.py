@@ -16,7 +16,7 @@ from vestibule.database_service.entries.store import Write
 from vestibule.database_service.entries.stores.memory import MemoryStore
 
 # Longer than any machine takes under load.
-PATIENT_S = 60
+LONG_TIMEOUT_S = 60
 
 
 class LocalEntries(ServiceEntries):
@@ -62,7 +62,7 @@ def _end(ttl_s: float | None) -> datetime | None:
 
 
 class SteadyClock:
-    """A clock that goes on when it is told to."""
+    """A monotonic clock that the test advances."""
 
     def __init__(self) -> None:
         self.now_s = 1000.0
@@ -72,7 +72,7 @@ class SteadyClock:
 
 
 class FallbackLocks:
-    """What stands for Redis: one name at a time."""
+    """A lock in memory in place of Redis: one holder at a time."""
 
     def __init__(self) -> None:
         self.name: str | None = None
@@ -104,13 +104,13 @@ def entries() -> MemoryStore:
 
 @pytest.fixture
 def store(entries: MemoryStore) -> LocalEntries:
-    """The way to it of the first of them."""
+    """The entries of the first of them."""
     return LocalEntries(entries)
 
 
 @pytest.fixture
 def clock() -> SteadyClock:
-    """The steady clock."""
+    """The monotonic clock."""
     return SteadyClock()
 
 
@@ -122,19 +122,19 @@ def kept() -> RecordingChannel:
 
 @pytest.fixture
 def alerts(kept: RecordingChannel) -> AlertEngine:
-    """An engine that tells it."""
+    """An engine that delivers to it."""
     return AlertEngine("scheduler", {"kept": kept}, lambda *_: None)
 
 
 @pytest.fixture
 def server() -> Iterator[LocalRedis]:
-    """A real Redis of this test alone, which may freeze or kill it."""
+    """A real Redis for this test alone, which may freeze or kill it."""
     with redis_on_socket() as running:
         yield running
 
 
 @pytest.fixture
 async def redis(server: LocalRedis) -> AsyncIterator[Redis]:
-    """A client of it that has patience."""
-    async with Redis(unix_socket_path=str(server.socket), socket_timeout=PATIENT_S) as client:
+    """A client of it with a long timeout."""
+    async with Redis(unix_socket_path=str(server.socket), socket_timeout=LONG_TIMEOUT_S) as client:
         yield client

@@ -1,4 +1,4 @@
-"""Whoever is missed is told once, and once that they are back; a clock on the wall that is set makes nobody missed."""
+"""A missed heartbeat raises one alert, its return another; setting the wall clock raises none."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -21,8 +21,8 @@ PERIOD_S, GRACE_S = 60.0, 10.0
 MISSED, BACK = "HeartbeatMissed", "HeartbeatRecovered"
 
 
-class WatchingScheduler:
-    """What one scheduler has of heartbeats, with time that passes on both clocks."""
+class HeartbeatScheduler:
+    """The heartbeat parts of one scheduler, with time that passes on both clocks."""
 
     def __init__(self, store: LocalEntries, alerts: AlertEngine, clock: SteadyClock) -> None:
         self.heartbeats = HeartbeatRepository(store)
@@ -61,12 +61,12 @@ class WatchingScheduler:
 
 
 @pytest.fixture
-def scheduler(store: LocalEntries, alerts: AlertEngine, clock: SteadyClock) -> WatchingScheduler:
-    """A scheduler that watches."""
-    return WatchingScheduler(store, alerts, clock)
+def scheduler(store: LocalEntries, alerts: AlertEngine, clock: SteadyClock) -> HeartbeatScheduler:
+    """A scheduler that monitors heartbeats."""
+    return HeartbeatScheduler(store, alerts, clock)
 
 
-async def test_who_is_heard_of_in_time_is_not_told_of(scheduler: WatchingScheduler, kept: RecordingChannel) -> None:
+async def test_a_ping_in_time_raises_no_alert(scheduler: HeartbeatScheduler, kept: RecordingChannel) -> None:
     """For as long as the pings come, within period and grace, nothing happens."""
     for _ in range(20):
         await scheduler.ping()
@@ -74,8 +74,8 @@ async def test_who_is_heard_of_in_time_is_not_told_of(scheduler: WatchingSchedul
     assert ([], HeartbeatState.LATE) == (kept.types, scheduler.state)
 
 
-async def test_who_is_missed_is_told_once_and_the_return_once(
-    scheduler: WatchingScheduler, kept: RecordingChannel
+async def test_a_missed_heartbeat_raises_one_alert_and_its_return_one(
+    scheduler: HeartbeatScheduler, kept: RecordingChannel
 ) -> None:
     """However long it lasts; both alerts have the same subject, and the incident has an end."""
     await scheduler.ping()
@@ -89,10 +89,10 @@ async def test_who_is_missed_is_told_once_and_the_return_once(
 
 
 @pytest.mark.parametrize("hours", [1, -1])
-async def test_a_clock_that_is_set_makes_nobody_missed(
-    scheduler: WatchingScheduler, kept: RecordingChannel, hours: int
+async def test_setting_the_clock_makes_no_heartbeat_missed(
+    scheduler: HeartbeatScheduler, kept: RecordingChannel, hours: int
 ) -> None:
-    """Set forth, nobody is missed who is not; set back, who is missed is told all the same."""
+    """Set forward, no heartbeat counts as missed that is not; set back, a missed one raises its alert all the same."""
     await scheduler.ping()
     await scheduler.pass_time(20)
     scheduler.now += timedelta(hours=hours)
@@ -103,9 +103,9 @@ async def test_a_clock_that_is_set_makes_nobody_missed(
 
 
 async def test_a_missed_one_outlives_the_scheduler(
-    scheduler: WatchingScheduler, kept: RecordingChannel, alerts: AlertEngine
+    scheduler: HeartbeatScheduler, kept: RecordingChannel, alerts: AlertEngine
 ) -> None:
-    """The next scheduler does not tell of it again, and tells of the return."""
+    """The next scheduler raises no second alert, and one for the return."""
     await scheduler.ping()
     await scheduler.pass_time(100)
     scheduler.restart(alerts, start_grace_s=30)
@@ -116,10 +116,10 @@ async def test_a_missed_one_outlives_the_scheduler(
     assert [MISSED, BACK] == kept.types
 
 
-async def test_a_time_without_scheduler_makes_nobody_missed_at_once(
-    scheduler: WatchingScheduler, kept: RecordingChannel, alerts: AlertEngine
+async def test_a_time_without_scheduler_makes_no_heartbeat_missed_at_once(
+    scheduler: HeartbeatScheduler, kept: RecordingChannel, alerts: AlertEngine
 ) -> None:
-    """Who could not be heard because nobody listened has the grace of the start; who stays away is told then."""
+    """After the start a sender has the start grace to ping; an alert follows only if it does not."""
     await scheduler.ping()
     await scheduler.pass_time(5)
     scheduler.now += timedelta(hours=3)
@@ -130,8 +130,8 @@ async def test_a_time_without_scheduler_makes_nobody_missed_at_once(
     assert [MISSED] == kept.types
 
 
-async def test_a_failure_is_told_at_once(scheduler: WatchingScheduler, kept: RecordingChannel) -> None:
-    """And success after it is the return."""
+async def test_a_failure_raises_an_alert_at_once(scheduler: HeartbeatScheduler, kept: RecordingChannel) -> None:
+    """Success after it is the return."""
     await scheduler.ping(Ping.FAIL)
     await scheduler.pass_time(5)
     assert ([MISSED], HeartbeatState.FAILED) == (kept.types, scheduler.state)
@@ -140,8 +140,8 @@ async def test_a_failure_is_told_at_once(scheduler: WatchingScheduler, kept: Rec
     assert [MISSED, BACK] == kept.types
 
 
-async def test_what_has_started_has_its_grace_to_end(scheduler: WatchingScheduler, kept: RecordingChannel) -> None:
-    """A run that hangs is told after the grace, however long the period is; one that ends says how long it took."""
+async def test_what_has_started_has_its_grace_to_end(scheduler: HeartbeatScheduler, kept: RecordingChannel) -> None:
+    """A run that hangs raises an alert after the grace, however long the period is; one that ends has a duration."""
     await scheduler.ping(Ping.START)
     await scheduler.pass_time(5)
     assert HeartbeatState.RUNNING is scheduler.state
@@ -153,8 +153,8 @@ async def test_what_has_started_has_its_grace_to_end(scheduler: WatchingSchedule
     assert [MISSED] == kept.types
 
 
-async def test_maintenance_holds_it_back(scheduler: WatchingScheduler, kept: RecordingChannel) -> None:
-    """Nobody is told within a window; after it they are."""
+async def test_maintenance_suppresses_the_alert(scheduler: HeartbeatScheduler, kept: RecordingChannel) -> None:
+    """There is no alert within a window; it follows after the window."""
     scheduler.planned = {"heartbeat:backup"}
     await scheduler.ping()
     await scheduler.pass_time(200)
@@ -164,10 +164,10 @@ async def test_maintenance_holds_it_back(scheduler: WatchingScheduler, kept: Rec
     assert [MISSED] == kept.types
 
 
-async def test_a_store_that_takes_nothing_repeats_no_alert(
-    scheduler: WatchingScheduler, kept: RecordingChannel, store: LocalEntries
+async def test_a_full_store_repeats_no_alert(
+    scheduler: HeartbeatScheduler, kept: RecordingChannel, store: LocalEntries
 ) -> None:
-    """With a full disk the miss is told once, and remembered in the store when it can be."""
+    """With a full disk there is one alert, which is recorded in the store when that is possible."""
     await scheduler.ping()
     await scheduler.look()
     store.is_full = True
@@ -179,15 +179,15 @@ async def test_a_store_that_takes_nothing_repeats_no_alert(
     assert scheduler.heartbeats.known[0].is_alerted
 
 
-async def test_pings_at_once_are_all_counted(scheduler: WatchingScheduler) -> None:
+async def test_pings_at_once_are_all_counted(scheduler: HeartbeatScheduler) -> None:
     """None of several that write at the same time is lost."""
     await asyncio.gather(*(scheduler.ping() for _ in range(5)))
     await scheduler.heartbeats.refresh()
     assert 5 == scheduler.heartbeats.known[0].pings
 
 
-async def test_who_is_deleted_is_forgotten(scheduler: WatchingScheduler, kept: RecordingChannel) -> None:
-    """Nothing is told of it any more, and it cannot be deleted twice."""
+async def test_a_deleted_heartbeat_raises_no_alert(scheduler: HeartbeatScheduler, kept: RecordingChannel) -> None:
+    """It raises no alert any more, and cannot be deleted twice."""
     await scheduler.ping()
     await scheduler.look()
     await scheduler.heartbeats.delete("backup")
@@ -197,8 +197,10 @@ async def test_who_is_deleted_is_forgotten(scheduler: WatchingScheduler, kept: R
         await scheduler.heartbeats.delete("backup")
 
 
-async def test_there_is_a_bound(scheduler: WatchingScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A caller that makes names up cannot fill the store; those that are known go on."""
+async def test_the_number_of_heartbeats_is_limited(
+    scheduler: HeartbeatScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A caller that invents names cannot fill the store; known heartbeats go on."""
     monkeypatch.setattr(repository, "MOST", 2)
     for name in ("one", "two", "one"):
         await scheduler.ping(name=name)

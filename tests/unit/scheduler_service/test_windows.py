@@ -1,4 +1,4 @@
-"""Maintenance windows cover what they say, and are kept."""
+"""Maintenance windows cover their part in their time, and are stored."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -28,7 +28,7 @@ def _window(begin: float = 0, end: float = 1, part: str = "database") -> Mainten
     ],
 )
 def test_a_window_covers_its_part_in_its_time(part: str, hours: float, is_covered: bool) -> None:
-    """From its begin to just before its end."""
+    """From its beginning to just before its end."""
     assert is_covered == _window().covers(part, NOON + hours * HOUR)
 
 
@@ -38,14 +38,14 @@ def test_a_window_for_all_covers_all() -> None:
 
 
 async def test_another_scheduler_knows_the_windows(store: LocalEntries) -> None:
-    """What one wrote the others read."""
+    """Each reads what another wrote."""
     await MaintenanceRepository(store).add(_window(), NOON)
     other = MaintenanceRepository(store)
     await other.refresh()
     assert other.is_planned("database", NOON)
 
 
-async def test_a_window_is_ended_now_and_one_to_come_is_taken_back(store: LocalEntries) -> None:
+async def test_an_active_window_ends_now_and_a_planned_one_is_deleted(store: LocalEntries) -> None:
     """The first is shown as over, the second is gone, and neither covers anything any more."""
     windows = MaintenanceRepository(store)
     under_way, to_come = _window(-1, 1), _window(2, 3)
@@ -59,7 +59,7 @@ async def test_a_window_is_ended_now_and_one_to_come_is_taken_back(store: LocalE
 
 
 @pytest.mark.parametrize(("begin", "end"), [(1, 1), (2, 1), (-2, -1), (0, 24 * 400)])
-async def test_a_window_that_makes_no_sense_is_refused(store: LocalEntries, begin: float, end: float) -> None:
+async def test_an_invalid_window_is_refused(store: LocalEntries, begin: float, end: float) -> None:
     """One that ends before it begins, that is over, or that lasts for more than a year."""
     with pytest.raises(InvalidInput):
         await MaintenanceRepository(store).add(_window(begin, end), NOON)

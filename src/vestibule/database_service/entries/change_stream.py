@@ -41,7 +41,7 @@ class ChangeStream:
             Unavailable: there are too many watchers, or the store does not answer.
         """
         if self._watchers >= self._max_watchers:
-            raise Unavailable("database", "Too many watch at the moment.", retry_after_s=10)
+            raise Unavailable("database", "Too many watchers; try again later.", retry_after_s=10)
         try:
             first = await view.changes(prefix, after, PAGE)
         except PositionLost:

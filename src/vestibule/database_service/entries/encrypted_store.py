@@ -66,8 +66,8 @@ class EncryptedStore:
         Raises:
             Unavailable: there is one, and it cannot be decrypted.
         """
-        kept = await self._store.read(key)
-        return None if kept is None else self._decrypt(kept)
+        stored = await self._store.read(key)
+        return None if stored is None else self._decrypt(stored)
 
     async def read_many(self, keys: Sequence[str]) -> list[Entry | None]:
         """Return the entries under `keys`, and None where there is none.
@@ -75,7 +75,7 @@ class EncryptedStore:
         Raises:
             Unavailable: one of them cannot be decrypted.
         """
-        return [None if kept is None else self._decrypt(kept) for kept in await self._store.read_many(keys)]
+        return [None if stored is None else self._decrypt(stored) for stored in await self._store.read_many(keys)]
 
     async def replace(self, key: str, value: str, version: int) -> bool:
         """Replace the value of a version, current or in the history; False where there is none."""
@@ -105,7 +105,7 @@ class EncryptedStore:
         Raises:
             Unavailable: a value cannot be decrypted.
         """
-        return [self._decrypt_revision(key, kept) for kept in await self._store.history(key)]
+        return [self._decrypt_revision(key, stored) for stored in await self._store.history(key)]
 
     async def forget(self, key: str, version: int) -> bool:
         """Remove an earlier version of an entry from its history; False where there is none."""
@@ -155,23 +155,27 @@ class EncryptedStore:
         return reencrypted
 
     async def _encrypted(self, key: str) -> dict[int, str]:
-        kept = await self._store.history(key)
-        if not kept and (entry := await self._store.read(key)) is not None:
+        stored = await self._store.history(key)
+        if not stored and (entry := await self._store.read(key)) is not None:
             return {entry.version: entry.value}
-        return {revision.version: revision.value for revision in kept if revision.value is not None}
+        return {revision.version: revision.value for revision in stored if revision.value is not None}
 
-    def _decrypt_revision(self, key: str, kept: Revision) -> Revision:
-        return kept if kept.value is None else kept.model_copy(update={"value": self._decrypt_or_log(key, kept.value)})
+    def _decrypt_revision(self, key: str, stored: Revision) -> Revision:
+        return (
+            stored
+            if stored.value is None
+            else stored.model_copy(update={"value": self._decrypt_or_log(key, stored.value)})
+        )
 
-    def _decrypt(self, kept: Entry) -> Entry:
-        return kept.model_copy(update={"value": self._decrypt_or_log(kept.key, kept.value)})
+    def _decrypt(self, stored: Entry) -> Entry:
+        return stored.model_copy(update={"value": self._decrypt_or_log(stored.key, stored.value)})
 
     def _decrypt_or_log(self, key: str, encrypted: str) -> str:
         try:
             return self._decrypt_text(key, encrypted)
         except DecryptionFailed as error:
             structlog.get_logger("vestibule.store").error("value_not_opened", reason=str(error))
-            raise Unavailable("database", "What is stored under that key cannot be opened.") from error
+            raise Unavailable("database", "The value under that key cannot be decrypted.") from error
 
     def _encrypt_position(self, position: str) -> str:
         return base64.urlsafe_b64encode(self._cipher.encrypt(position.encode(), POSITION)).decode("ascii")

@@ -180,7 +180,7 @@ class Store(Protocol):
         ...
 
     async def changes(self, prefix: str, after: str | None, limit: int) -> ChangePage:
-        """Return the changes after a position of keys that start with `prefix`, at most `limit` of them.
+        """Return the changes of keys that start with `prefix` among the `limit` changes after a position.
 
         A change never appears later at a position before one that was returned. Of several changes of one key only the
         last need appear. None stands for now: no changes, and the position to continue from. A page without changes

@@ -50,7 +50,7 @@ class EncryptedTaskLedger:
         Raises:
             Unavailable: a result cannot be decrypted.
         """
-        return [self._open_task(task) for task in await self._ledger.find(task_ids)]
+        return [self._decrypt_task(task) for task in await self._ledger.find(task_ids)]
 
     async def claim(self, limit: int, lease_s: float) -> list[LedgerTask]:
         """Return unfinished tasks that are due, and make them due again after `lease_s`."""
@@ -62,13 +62,13 @@ class EncryptedTaskLedger:
 
     async def read_work(self, task_ids: Sequence[str]) -> Mapping[str, TaskWork]:
         """Return data and terms of tasks that have some; data that cannot be decrypted is logged and left out."""
-        opened: dict[str, TaskWork] = {}
+        decrypted: dict[str, TaskWork] = {}
         for task_id, text in (await self._ledger.read_data(task_ids)).items():
             try:
-                opened[task_id] = _split(self._open(task_id, DATA, text), text)
+                decrypted[task_id] = _split(self._decrypt_text(task_id, DATA, text), text)
             except DecryptionFailed as error:
-                self._tell(task_id, error)
-        return opened
+                self._log_failure(task_id, error)
+        return decrypted
 
     async def read_task_data(self, task_ids: Sequence[str]) -> TaskData:
         """Return the same as `read_work` does, as it goes over the wire."""
@@ -100,28 +100,28 @@ class EncryptedTaskLedger:
         """Replace the encrypted data and result of a task, unless they have changed meanwhile."""
         return await self._ledger.replace_stored(old, new)
 
-    def decrypt_stored(self, kept: StoredTask) -> StoredTask:
+    def decrypt_stored(self, stored: StoredTask) -> StoredTask:
         """Return a task with data and result decrypted.
 
         Raises:
             DecryptionFailed: one of them cannot be decrypted.
         """
-        return replace(kept, data=self._maybe_open(kept, DATA), result=self._maybe_open(kept, RESULT))
+        return replace(stored, data=self._decrypt_optional(stored, DATA), result=self._decrypt_optional(stored, RESULT))
 
-    async def reencrypt(self, kept: StoredTask) -> bool:
+    async def reencrypt(self, stored: StoredTask) -> bool:
         """Re-encrypt data and result of a task if one of them uses an older key. Say whether it was done.
 
         Raises:
             DecryptionFailed: one of them cannot be decrypted.
         """
-        texts = [text for text in (kept.data, kept.result) if text is not None]
-        if all(self._cipher.is_current(_unwrap(text)) for text in texts):
+        texts = [text for text in (stored.data, stored.result) if text is not None]
+        if all(self._cipher.is_current(_decode(text)) for text in texts):
             return False
-        opened = self.decrypt_stored(kept)
-        has_terms = kept.data is not None and kept.data.startswith(WITH_TERMS)
-        data = None if opened.data is None else self._encrypt_data(kept.task_id, opened.data, has_terms)
-        result = None if opened.result is None else self._encrypt(kept.task_id, RESULT, opened.result)
-        return await self._ledger.replace_stored(kept, replace(kept, data=data, result=result))
+        decrypted = self.decrypt_stored(stored)
+        has_terms = stored.data is not None and stored.data.startswith(WITH_TERMS)
+        data = None if decrypted.data is None else self._encrypt_data(stored.task_id, decrypted.data, has_terms)
+        result = None if decrypted.result is None else self._encrypt(stored.task_id, RESULT, decrypted.result)
+        return await self._ledger.replace_stored(stored, replace(stored, data=data, result=result))
 
     def _encrypt_task(self, task: NewTask) -> NewTask:
         data = task.data or ""
@@ -137,54 +137,54 @@ class EncryptedTaskLedger:
             return step
         return step.model_copy(update={"result": self._encrypt(step.task_id, RESULT, step.result)})
 
-    def _open_task(self, task: LedgerTask) -> LedgerTask:
+    def _decrypt_task(self, task: LedgerTask) -> LedgerTask:
         if task.result is None:
             return task
         try:
-            return task.model_copy(update={"result": self._open(task.task_id, RESULT, task.result)})
+            return task.model_copy(update={"result": self._decrypt_text(task.task_id, RESULT, task.result)})
         except DecryptionFailed as error:
-            self._tell(task.task_id, error)
-            raise Unavailable("database", "The result of this task cannot be opened.") from error
+            self._log_failure(task.task_id, error)
+            raise Unavailable("database", "The result of this task cannot be decrypted.") from error
 
-    def _maybe_open(self, kept: StoredTask, name: str) -> str | None:
-        text: str | None = getattr(kept, name)
-        return None if text is None else self._open(kept.task_id, name, text)
+    def _decrypt_optional(self, stored: StoredTask, name: str) -> str | None:
+        text: str | None = getattr(stored, name)
+        return None if text is None else self._decrypt_text(stored.task_id, name, text)
 
     def _encrypt(self, task_id: str, name: str, text: str) -> str:
-        return base64.b64encode(self._cipher.encrypt(text.encode(), _place(task_id, name))).decode("ascii")
+        return base64.b64encode(self._cipher.encrypt(text.encode(), _associated_data(task_id, name))).decode("ascii")
 
     def _encrypt_data(self, task_id: str, text: str, has_terms: bool) -> str:
         if not has_terms:
             return self._encrypt(task_id, DATA, text)
         return WITH_TERMS + self._encrypt(task_id, TERMS_AND_DATA, text)
 
-    def _open(self, task_id: str, name: str, text: str) -> str:
+    def _decrypt_text(self, task_id: str, name: str, text: str) -> str:
         if name == DATA and text.startswith(WITH_TERMS):
             name = TERMS_AND_DATA
-        return self._cipher.decrypt(_unwrap(text), _place(task_id, name)).decode()
+        return self._cipher.decrypt(_decode(text), _associated_data(task_id, name)).decode()
 
     @staticmethod
-    def _tell(task_id: str, error: DecryptionFailed) -> None:
+    def _log_failure(task_id: str, error: DecryptionFailed) -> None:
         structlog.get_logger("vestibule.task_ledger").error("task_not_opened", task_id=task_id, reason=str(error))
 
 
-def key_ids_of(kept: StoredTask) -> set[str]:
+def key_ids_of(stored: StoredTask) -> set[str]:
     """Return the ids of the encryption keys of a task's data and result."""
-    return {key_id_of(_unwrap(text)) for text in (kept.data, kept.result) if text is not None}
+    return {key_id_of(_decode(text)) for text in (stored.data, stored.result) if text is not None}
 
 
-def _place(task_id: str, name: str) -> bytes:
+def _associated_data(task_id: str, name: str) -> bytes:
     return f"{name} of {task_id}".encode()
 
 
-def _split(opened: str, encrypted: str) -> TaskWork:
+def _split(decrypted: str, encrypted: str) -> TaskWork:
     if not encrypted.startswith(WITH_TERMS):
-        return TaskWork(opened, None)
-    terms, _, data = opened.partition("\n")
+        return TaskWork(decrypted, None)
+    terms, _, data = decrypted.partition("\n")
     return TaskWork(data, WorkTerms.model_validate_json(terms))
 
 
-def _unwrap(text: str) -> bytes:
+def _decode(text: str) -> bytes:
     try:
         return base64.b64decode(text.removeprefix(WITH_TERMS), validate=True)
     except (binascii.Error, ValueError):

@@ -25,7 +25,7 @@ COMMON_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-# A badge stands on other people's pages, and those are kept by caches that would show it for ever.
+# Badges are embedded in other pages, whose caches would show an old one for a long time.
 BADGE_HEADERS = {"Cache-Control": "no-cache, max-age=0", "X-Content-Type-Options": "nosniff"}
 BADGE_POLICY = "default-src 'none'"
 

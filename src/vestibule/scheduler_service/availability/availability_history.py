@@ -136,7 +136,7 @@ class AvailabilityHistory:
 
 
 def page_names(now: datetime) -> list[str]:
-    """Return the names of all pages that are kept."""
+    """Return the names of all pages that have not expired."""
     return [
         scale.page_of(now - number * scale.page)
         for scale in SCALES

@@ -145,7 +145,7 @@ class MonitorState:
     def _fall_behind(self) -> None:
         if not self._is_behind:
             self._is_behind = True
-            self._log.warning("watch_not_saved", reason="the store is away; it is saved and written later")
+            self._log.warning("watch_not_saved", reason="the store is unavailable; it is saved later")
 
 
 def _merge(saved: Incidents, own: Incidents) -> None:

@@ -13,7 +13,7 @@ from vestibule.scheduler_service.status_page.formatting import clock_time, durat
 from vestibule.scheduler_service.status_page.page_view import PageView
 
 REFRESH_S = 15
-# A hook, an exclamation mark, a cross, a spanner's line: what a person sees who does not see colours.
+# A tick, an exclamation mark, a cross, a dash: the state without colours.
 SIGNS = {
     "up": "M7 12.5l3.4 3.4L17 9",
     "degraded": "M12 6.5v7M12 17.2v.1",
@@ -61,7 +61,7 @@ class StatusPage:
             interval_s=self.probe_interval_s,
             refresh_s=REFRESH_S,
             signs=SIGNS,
-            # Our own files, which have to stand there as they are.
+            # Files of this package, which must not be escaped.
             css=Markup(self.css),  # noqa: S704
             js=Markup(self.js),  # noqa: S704
         )

@@ -88,7 +88,7 @@ def content_of(value: str) -> Item:
     """
     content = value.encode()
     if len(content) > MAX_CONTENT_BYTES:
-        raise TooLarge(f"This store keeps values of at most {MAX_CONTENT_BYTES:,} bytes, sealed and encoded.")
+        raise TooLarge(f"This store takes values of at most {MAX_CONTENT_BYTES:,} bytes, encrypted and encoded.")
     return {"B": content}
 
 

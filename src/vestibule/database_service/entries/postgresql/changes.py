@@ -55,7 +55,7 @@ class EntryChange:
 
 def write_of(write: Write) -> EntryChange:
     """Return the change that writes one value; its result is the version."""
-    return EntryChange([_keep(write, write.condition)], lambda outcomes: _expect(outcomes[0]))
+    return EntryChange([_write_step(write, write.condition)], lambda outcomes: _expect(outcomes[0]))
 
 
 def writes_of(writes: Sequence[Write]) -> EntryChange:
@@ -66,23 +66,23 @@ def writes_of(writes: Sequence[Write]) -> EntryChange:
         _expect_all(places, outcomes)
         return [outcomes[len(checks) + place].version for place in range(len(writes))]
 
-    return EntryChange([*checks, *(_keep(write, ALWAYS) for write in writes)], conclude)
+    return EntryChange([*checks, *(_write_step(write, ALWAYS) for write in writes)], conclude)
 
 
 def noted_writes_of(writes: Sequence[Write], note: OperationNote, versions: Sequence[int]) -> EntryChange:
     """Return the change that writes all values and a note of `versions`, if they get these and all conditions hold; its
     result is whether they did."""
     checks, places = _checks_of([*writes, replace(note.as_write(versions), condition=ABSENT)])
-    turns = [
+    version_checks = [
         ChangeStep("check", write.key, target=version - 1) for write, version in zip(writes, versions, strict=True)
     ]
-    kept = [_keep(write, ALWAYS) for write in (*writes, note.as_write(versions))]
+    steps = [_write_step(write, ALWAYS) for write in (*writes, note.as_write(versions))]
 
     def conclude(outcomes: StepOutcomes) -> bool:
         _expect_all(places, outcomes)
-        return len(checks) + len(turns) in outcomes
+        return len(checks) + len(version_checks) in outcomes
 
-    return EntryChange([*checks, *turns, *kept], conclude)
+    return EntryChange([*checks, *version_checks, *steps], conclude)
 
 
 def replacement_of(key: str, value: str, version: int) -> EntryChange:
@@ -101,10 +101,10 @@ def deletion_of(key: str, condition: Condition, author: str | None) -> EntryChan
     return EntryChange([step], lambda outcomes: _expect(outcomes[0]) is not None)
 
 
-def columns_of(changes: Iterable[EntryChange], earlier_kept: int) -> list[list[Any]]:
+def columns_of(changes: Iterable[EntryChange], earlier_versions: int) -> list[list[Any]]:
     """Return all steps as the arrays of `vestibule.apply_changes`; reserved keys keep no earlier versions."""
     rows = [
-        (number, 0 if step.key.startswith(RESERVED) else earlier_kept, *step[:6], *_stated(step.condition))
+        (number, 0 if step.key.startswith(RESERVED) else earlier_versions, *step[:6], *_stated(step.condition))
         for number, change in enumerate(changes)
         for step in change.steps
     ]
@@ -133,7 +133,7 @@ def _expect_all(places: Sequence[int], outcomes: StepOutcomes) -> None:
             _expect(outcomes[step], place)
 
 
-def _keep(write: Write, condition: Condition) -> ChangeStep:
+def _write_step(write: Write, condition: Condition) -> ChangeStep:
     return ChangeStep("write", write.key, write.value.encode(), write.expires_at, write.author, condition=condition)
 
 

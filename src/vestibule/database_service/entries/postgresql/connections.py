@@ -54,7 +54,7 @@ class Connections:
             command_timeout=self._timeout_s,
             statement_cache_size=self._address.statement_cache_size,
             server_settings={"application_name": "vestibule"},
-            reset=_keep_as_it_is,
+            reset=_skip_reset,
         )
         try:
             async with asyncio.timeout(MIGRATION_TIMEOUT_S):
@@ -111,7 +111,7 @@ class Connections:
                 await self._migrate()
             for attempt in range(1, ATTEMPTS + 1):
                 try:
-                    async with self._lent() as connection:
+                    async with self._acquire() as connection:
                         return await self._run(connection, statement, parameters)
                 except TRANSIENT:
                     if attempt == ATTEMPTS:
@@ -129,14 +129,14 @@ class Connections:
         return rows
 
     @asynccontextmanager
-    async def _lent(self) -> AsyncIterator["PoolConnectionProxy[Record]"]:
+    async def _acquire(self) -> AsyncIterator["PoolConnectionProxy[Record]"]:
         pool = self._open_pool()
         connection = await pool.acquire()
         try:
             yield connection
         except BaseException as error:
             # Its statement may have to be cancelled first, and the caller does not wait for that.
-            release = asyncio.create_task(_give_back(pool, connection))
+            release = asyncio.create_task(_release(pool, connection))
             self._releases.add(release)
             release.add_done_callback(self._releases.discard)
             if isinstance(error, NOT_WRITABLE):
@@ -148,7 +148,7 @@ class Connections:
         async with self._migrating:
             if self._is_migrated:
                 return
-            async with self._lent() as connection:
+            async with self._acquire() as connection:
                 if await schema.migrate(connection):
                     self._log.info("store_migrated", address=str(self._address), revision=schema.head_revision())
             self._is_migrated = True
@@ -170,11 +170,11 @@ class Connections:
         return self._pool
 
 
-async def _give_back(pool: "asyncpg.Pool[Record]", connection: "PoolConnectionProxy[Record]") -> None:
+async def _release(pool: "asyncpg.Pool[Record]", connection: "PoolConnectionProxy[Record]") -> None:
     with suppress(*FAILURES):
         await pool.release(connection, timeout=RELEASE_TIMEOUT_S)
 
 
-async def _keep_as_it_is(_connection: Any) -> None:
-    # Nothing here changes a connection for longer than a transaction, so cleaning it would be a round trip for nothing.
+async def _skip_reset(_connection: Any) -> None:
+    # No statement changes a connection beyond its transaction, so a reset would be a wasted round trip.
     return None

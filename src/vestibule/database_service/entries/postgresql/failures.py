@@ -9,7 +9,7 @@ FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError
 # The transaction conflicted with another and changed nothing; a retry may succeed.
 TRANSIENT = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 # One change is invalid, which must not affect the others of its transaction.
-FAULTS_OF_A_CHANGE = (
+INVALID_CHANGE = (
     asyncpg.DataError,
     asyncpg.IntegrityConstraintViolationError,
     asyncpg.ProgramLimitExceededError,

@@ -12,7 +12,7 @@ from vestibule.database_service.entries.postgresql.changes import EntryChange, S
 from vestibule.database_service.entries.postgresql.connections import Connections
 from vestibule.database_service.entries.postgresql.failures import (
     FAILURES,
-    FAULTS_OF_A_CHANGE,
+    INVALID_CHANGE,
     name_of,
     unavailable_for_writing,
 )
@@ -23,7 +23,7 @@ MAX_BYTES = 4 * 1024 * 1024
 APPLY = "SELECT step, is_refused, version FROM vestibule.apply_changes($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
 
 
-class _Waiting(NamedTuple):
+class _PendingChange(NamedTuple):
     change: EntryChange
     outcome: "asyncio.Future[Any]"
 
@@ -31,11 +31,11 @@ class _Waiting(NamedTuple):
 class GroupCommit:
     """Runs one transaction after another, each with all pending changes."""
 
-    def __init__(self, connections: Connections, lock_timeout_ms: int, earlier_kept: int = 0) -> None:
+    def __init__(self, connections: Connections, lock_timeout_ms: int, earlier_versions: int = 0) -> None:
         self._connections = connections
         self.lock_timeout_ms = lock_timeout_ms
-        self._earlier_kept = earlier_kept
-        self._waiting: deque[_Waiting] = deque()
+        self._earlier_versions = earlier_versions
+        self._waiting: deque[_PendingChange] = deque()
         self._has_arrived = asyncio.Event()
         self._is_open = False
         self._committing: asyncio.Task[None] | None = None
@@ -64,7 +64,7 @@ class GroupCommit:
         if not self._is_open:
             raise RuntimeError("a store is used inside its own context")
         outcome: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(change, outcome))
+        self._waiting.append(_PendingChange(change, outcome))
         self._has_arrived.set()
         return await outcome
 
@@ -76,7 +76,7 @@ class GroupCommit:
                 continue
             await self._commit(self._take_group())
 
-    def _take_group(self) -> list[_Waiting]:
+    def _take_group(self) -> list[_PendingChange]:
         group = [self._waiting.popleft()]
         size = group[0].change.size
         while self._waiting and len(group) < MAX_CHANGES and size + self._waiting[0].change.size <= MAX_BYTES:
@@ -84,10 +84,10 @@ class GroupCommit:
             size += group[-1].change.size
         return group
 
-    async def _commit(self, group: list[_Waiting]) -> None:
+    async def _commit(self, group: list[_PendingChange]) -> None:
         try:
             found = await self._apply([one.change for one in group])
-        except FAULTS_OF_A_CHANGE as error:
+        except INVALID_CHANGE as error:
             if len(group) > 1:  # one of them is invalid; the others succeed on their own
                 for one in group:
                     await self._commit([one])
@@ -100,17 +100,17 @@ class GroupCommit:
                 _answer(one, outcomes)
 
     async def _apply(self, changes: list[EntryChange]) -> list[StepOutcomes]:
-        rows = await self._connections.fetch(APPLY, self.lock_timeout_ms, *columns_of(changes, self._earlier_kept))
+        rows = await self._connections.fetch(APPLY, self.lock_timeout_ms, *columns_of(changes, self._earlier_versions))
         return outcomes_of(changes, ((row[0], row[1], row[2]) for row in rows))
 
-    def _fail(self, group: list[_Waiting], error: Exception) -> None:
+    def _fail(self, group: list[_PendingChange], error: Exception) -> None:
         self._log.error("store_write_failed", error=name_of(error), is_expected=isinstance(error, FAILURES))
         for one in group:
             if not one.outcome.done():
                 one.outcome.set_exception(unavailable_for_writing(error))
 
 
-def _answer(one: _Waiting, outcomes: StepOutcomes) -> None:
+def _answer(one: _PendingChange, outcomes: StepOutcomes) -> None:
     if one.outcome.done():  # the caller may be cancelled; the change is committed all the same
         return
     try:

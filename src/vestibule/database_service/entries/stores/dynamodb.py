@@ -95,7 +95,7 @@ class DynamoDbStore(NoHistoryMixin, NoTransferMixin):
         Raises:
             TooLarge: DynamoDB does not store items of that size.
         """
-        await self._know_partition(key)
+        await self._record_partition(key)
         stated, values = condition_on(condition)
         update, content = update_of(Write(key, value, expires_at))
         item = await self._update(key, update, stated, {**values, **content})
@@ -109,9 +109,9 @@ class DynamoDbStore(NoHistoryMixin, NoTransferMixin):
         """
         keys = [write.key for write in writes] + ([] if note is None else [note.key])
         if len(keys) > MAX_TOGETHER:
-            raise TooLarge(f"This store keeps at most {MAX_TOGETHER} entries together; send fewer at once.")
+            raise TooLarge(f"This store writes at most {MAX_TOGETHER} entries together; send fewer at once.")
         for key in {partition_of(key): key for key in keys}.values():
-            await self._know_partition(key)
+            await self._record_partition(key)
         for _ in range(MAX_ATTEMPTS):
             seen = await self._get(keys)
             for index, write in enumerate(writes):
@@ -123,7 +123,7 @@ class DynamoDbStore(NoHistoryMixin, NoTransferMixin):
                 items.append(item_of(note.as_write(versions), seen.get(note.key)))
             if await self._put_all([put_of(self._calls.table, item, seen.get(item[KEY]["S"])) for item in items]):
                 return versions
-        raise Unavailable("database", "Others write the same entries all the time. Nothing was written.")
+        raise Unavailable("database", "Write conflict: too many concurrent writers. Nothing was written.")
 
     async def read(self, key: str) -> Entry | None:
         """Return the entry under `key`, or None."""
@@ -230,7 +230,7 @@ class DynamoDbStore(NoHistoryMixin, NoTransferMixin):
                 break
         return found if limit is None else found[:limit]
 
-    async def _know_partition(self, key: str) -> None:
+    async def _record_partition(self, key: str) -> None:
         """Record the partition of `key`, since DynamoDB cannot list partitions."""
         name = partition_of(key)
         if name in self._known_partitions:

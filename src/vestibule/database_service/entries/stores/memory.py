@@ -38,7 +38,7 @@ class MemoryStore:
 
     def __init__(self, keep_versions: int = 0) -> None:
         self._rows: dict[str, _Row] = {}
-        self._earlier_kept = max(0, keep_versions - 1)
+        self._earlier_versions = max(0, keep_versions - 1)
         self._last_change = 0
         self._lost: dict[str, int] = {}
         self._notifier = ChangeNotifier()
@@ -199,7 +199,7 @@ class MemoryStore:
             value=write.value,
             expires_at=write.expires_at,
         )
-        self._set(write.key, now, before[: self._earlier_kept])
+        self._set(write.key, now, before[: self._earlier_versions])
         return version
 
     def _set(self, key: str, now: Revision, before: list[Revision]) -> None:

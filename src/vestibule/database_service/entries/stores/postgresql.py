@@ -87,12 +87,12 @@ CHANGES = """
     SELECT change, key, version, value IS NULL AS has_ended, expires_at FROM vestibule.entries
     WHERE change > $1 ORDER BY change LIMIT $2
 """
-LOST = """
+LAST_PURGED = """
     SELECT coalesce(max(change), 0) AS lost FROM vestibule.purges
     WHERE starts_with(prefix, $1) OR starts_with($1, prefix)
 """
 # How often a waiting watcher polls for changes of other services.
-LOOK_INTERVAL_S = 0.5
+POLL_INTERVAL_S = 0.5
 # No number of a change is longer than a 64-bit integer.
 MAX_DIGITS = 18
 MAX_ATTEMPTS = 20
@@ -142,7 +142,7 @@ class PostgresqlStore:
             versions = [last.get(write.key, 0) + 1 for write in writes]
             if await self._change(noted_writes_of(writes, note, versions)):
                 return versions
-        raise Unavailable("database", "Others write the same entries all the time. Nothing was written.")
+        raise Unavailable("database", "Write conflict: too many concurrent writers. Nothing was written.")
 
     async def read(self, key: str) -> Entry | None:
         """Return the entry under `key`, or None."""
@@ -212,7 +212,7 @@ class PostgresqlStore:
         since = _change_at(after, epoch, last)
         rows = await self.connections.read(CHANGES, since, limit)
         # Last: what a purge removes while this reads is missing from the rows, and known to be.
-        ((lost,),) = await self.connections.read(LOST, prefix)
+        ((lost,),) = await self.connections.read(LAST_PURGED, prefix)
         if since < lost:
             raise PositionLost
         found = [_key_change(row, epoch) for row in rows if row["key"].startswith(prefix)]
@@ -226,7 +226,7 @@ class PostgresqlStore:
             ((epoch, last),) = await self.connections.read(LAST_CHANGE)
             if position != f"{epoch}-{last}":
                 return
-            await wait_for(rung, min(left_s, LOOK_INTERVAL_S))
+            await wait_for(rung, min(left_s, POLL_INTERVAL_S))
 
     async def keys(self, prefix: str, limit: int, after: str | None) -> KeyPage:
         """Return at most `limit` keys with `prefix` that come after `after`."""

@@ -81,11 +81,11 @@ ENDED = """
     LIMIT :limit
 """
 PURGE = "DELETE FROM entries WHERE key = ?"
-LOSE = """
+RECORD_PURGE = """
     INSERT INTO purges (prefix, change) VALUES (?, ?)
     ON CONFLICT (prefix) DO UPDATE SET change = max(change, excluded.change)
 """
-LOST = """
+LAST_PURGED = """
     SELECT max(change) FROM purges
     WHERE substr(prefix, 1, length(:prefix)) = :prefix OR substr(:prefix, 1, length(prefix)) = prefix
 """
@@ -235,7 +235,7 @@ class SqliteStore:
             ended = connection.execute(ENDED, parameters).fetchall()
             connection.executemany(PURGE, [(key,) for key, _ in ended])
             if ended:
-                connection.execute(LOSE, (prefix, max(change for _, change in ended)))
+                connection.execute(RECORD_PURGE, (prefix, max(change for _, change in ended)))
             return len(ended)
 
         return await self.file.change(remove)
@@ -248,7 +248,7 @@ class SqliteStore:
         since = self._change_at(after, epoch, last)
         rows = self.file.query(CHANGES, {"after": since, "limit": limit})
         # Last: what a purge removes while this reads is missing from the rows, and known to be.
-        ((lost,),) = self.file.query(LOST, {"prefix": prefix})
+        ((lost,),) = self.file.query(LAST_PURGED, {"prefix": prefix})
         if since < (lost or 0):
             raise PositionLost
         found = [_key_change(row, epoch) for row in rows if row[1].startswith(prefix)]

@@ -69,7 +69,7 @@ FORGET = f"""
         SELECT seq FROM vestibule.tasks WHERE forget_at <= {NOW} LIMIT $1 FOR UPDATE SKIP LOCKED
     ) RETURNING seq
 """
-KEPT = """
+STORED = """
     SELECT seq, task_id, tenant, data, result FROM vestibule.tasks
     WHERE seq > $1 AND (data IS NOT NULL OR result IS NOT NULL) ORDER BY seq LIMIT $2
 """
@@ -133,7 +133,7 @@ class PostgresqlTaskLedger:
 
     async def read_stored(self, limit: int, cursor: str | None) -> tuple[list[StoredTask], str | None]:
         """Return the texts of tasks that have some, and where the next page starts."""
-        rows = await self._connections.read(KEPT, int(cursor or -1), limit + 1)
+        rows = await self._connections.read(STORED, int(cursor or -1), limit + 1)
         return [StoredTask(*tuple(row)[1:]) for row in rows[:limit]], _cursor(rows, limit)
 
     async def replace_stored(self, old: StoredTask, new: StoredTask) -> bool:

@@ -58,7 +58,7 @@ ACCEPT = """
     VALUES (?, ?, ?, ?, 'queued', 0, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (task_id) DO NOTHING
 """
-SAME = """
+FIND_DUPLICATE = """
     SELECT task_id FROM tasks
     WHERE unique_key IN (SELECT value FROM json_each(?)) AND tenant = ? AND unique_until > ? LIMIT 1
 """
@@ -103,7 +103,7 @@ EXPIRE = """
     WHERE seq IN (SELECT seq FROM tasks WHERE result_until > 0 AND result_until <= :now LIMIT :limit)
 """
 FORGET = "DELETE FROM tasks WHERE seq IN (SELECT seq FROM tasks WHERE forget_at <= :now LIMIT :limit)"
-KEPT = """
+STORED = """
     SELECT seq, task_id, tenant, data, result FROM tasks
     WHERE seq > :after AND (data IS NOT NULL OR result IS NOT NULL) ORDER BY seq LIMIT :limit
 """
@@ -199,7 +199,7 @@ class SqliteTaskLedger:
 
     async def read_stored(self, limit: int, cursor: str | None) -> tuple[list[StoredTask], str | None]:
         """Return the texts of tasks that have some, and where the next page starts."""
-        rows = self._file.query(KEPT, {"after": int(cursor or -1), "limit": limit + 1})
+        rows = self._file.query(STORED, {"after": int(cursor or -1), "limit": limit + 1})
         following = str(rows[limit - 1][0]) if len(rows) > limit else None
         return [StoredTask(*row[1:]) for row in rows[:limit]], following
 
@@ -226,7 +226,7 @@ class SqliteTaskLedger:
 def _accept(connection: sqlite3.Connection, task: NewTask) -> Recorded:
     now = time.time()
     if task.unique_keys:
-        same = connection.execute(SAME, (json.dumps(task.unique_keys), task.tenant, now)).fetchone()
+        same = connection.execute(FIND_DUPLICATE, (json.dumps(task.unique_keys), task.tenant, now)).fetchone()
         if same is not None:
             return Recorded(task_id=same[0], is_new=False)
     unique_until = None if task.unique_for_s is None else now + task.unique_for_s
