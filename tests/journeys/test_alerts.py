@@ -1,4 +1,4 @@
-"""A person on call lists, shows, acknowledges, silences and resolves what a running system alerted."""
+"""A person on call lists, shows, acknowledges, silences and resolves the alerts of a running system."""
 
 import json
 import os
@@ -15,7 +15,7 @@ def _program(system, *words):
 
 
 def test_an_alert_is_followed_from_the_leak_to_its_end(system, wait_until):
-    """Each command does what it says, and the system remembers who did it and why."""
+    """Each command takes effect, and the system records who ran it and why."""
     alert_id = system.add("on-call", "write to jane.roe.0042@example.org").json()["alert_id"]
     assert alert_id in _program(system).stdout
     assert alert_id in _program(system, "list", "--limit", "500").stdout
@@ -34,15 +34,15 @@ def test_an_alert_is_followed_from_the_leak_to_its_end(system, wait_until):
     assert ("a drill", "IBAN_CODE", None) == (silence["reason"], silence["entity"], silence["type"])
 
 
-def test_reasons_are_checked_and_strangers_refused(system):
-    """Personal data is refused in a reason as everywhere, and nobody silences without a token."""
+def test_reasons_are_screened_and_unknown_callers_rejected(system):
+    """Personal data is rejected in a reason as everywhere, and a silence needs a token."""
     wanted = {"reason": "ask jane.roe.0042@example.org", "hours": 1}
     assert 422 == system.http.post("/silences", json=wanted).status_code
     assert 401 == httpx.post(f"{system.url}/silences", json=wanted, timeout=40).status_code
 
 
 def test_a_channel_is_tried(system):
-    """A channel that lacks its settings or does not exist is said so."""
+    """A channel without its settings, or that does not exist, is an error."""
     assert 0 == _program(system, "test", "log").returncode
     assert "VESTIBULE_ALERT_WEBHOOK_URL" in _program(system, "test", "webhook").stderr
     assert 2 == _program(system, "test", "pigeon").returncode

@@ -1,4 +1,4 @@
-"""Stored entries as a caller handles them: on condition, for a time, in batches, listed and deleted."""
+"""Entries as a caller uses them: conditional, expiring, in batches, listed and deleted."""
 
 import json
 import os
@@ -20,7 +20,7 @@ def _vestibule(system, *words, expect=0):
 
 
 def test_an_entry_is_changed_on_condition(system):
-    """Only the version that is expected is overwritten or deleted; a 412 says which it is and changes nothing."""
+    """Only the expected version is overwritten or deleted; a 412 has the current one and changes nothing."""
     pair = {"key": "conditional", "value": "one"}
     steps = [
         ("If-None-Match", "*", 200),
@@ -42,8 +42,8 @@ def test_an_entry_is_changed_on_condition(system):
     ("known", "status"),
     [('"1"', 304), ('"7", W/"1"', 304), ("*", 304), ('"2"', 200), ('W/"2", "3"', 200), ("1", 200)],
 )
-def test_what_is_known_is_not_sent_again(system, known, status):
-    """`If-None-Match` takes lists, weak tags and `*`; what cannot be understood is passed over."""
+def test_an_unchanged_entry_is_a_304(system, known, status):
+    """`If-None-Match` takes lists, weak tags and `*`; what cannot be parsed is ignored."""
     key = f"known {known.encode().hex()}"
     system.add(key, "x")
     answer = system.http.get("/read", params={"key": key}, headers={"If-None-Match": known})
@@ -51,7 +51,7 @@ def test_what_is_known_is_not_sent_again(system, known, status):
 
 
 def test_an_entry_expires(system, wait_until):
-    """With `ttl_s`, as JSON or in the query, the entry is there until its time has come."""
+    """With `ttl_s`, as JSON or in the query, the entry exists until it expires."""
     as_json = system.http.post("/add", json={"key": "short-1", "value": "x", "ttl_s": 1}).json()
     in_query = system.http.post("/add", params={"key": "short-2", "value": "x", "ttl_s": 1}).json()
     assert {"expires_at"} <= as_json.keys() & in_query.keys()
@@ -61,8 +61,8 @@ def test_an_entry_expires(system, wait_until):
     assert [] == system.http.get("/keys", params={"prefix": "short-"}).json()["keys"]
 
 
-def test_a_batch_is_checked_pair_by_pair(system):
-    """All pairs are stored with a receipt each, or none where the door or a version refuses one; `index` says which."""
+def test_each_entry_of_a_batch_is_screened(system):
+    """All entries are stored with a receipt each, or none if one is rejected or has another version; see `index`."""
     pairs = [{"key": f"batch-{number}", "value": f"value {number}"} for number in range(3)]
     added = system.http.post("/add/batch", json={"pairs": pairs}).json()["added"]
     assert [("written", pair["key"], 1) for pair in pairs] == [(a["status"], a["key"], a["version"]) for a in added]
@@ -84,7 +84,7 @@ def test_a_batch_is_checked_pair_by_pair(system):
 
 
 def test_many_entries_are_read_at_once(system):
-    """Entries come in the order of the request, null for none; what is too large for one answer is a 413."""
+    """Entries are in the order of the request, null for none; too much for one reply is a 413."""
     for number in range(2):
         system.add(f"many-{number}", f"value {number}")
     read = system.http.post("/read/batch", json={"keys": ["many-1", "many-none", "many-0"]})
@@ -103,7 +103,7 @@ def test_many_entries_are_read_at_once(system):
     [("/add", {"key": "large", "value": "x"}), ("/messages", {"text": "x"}), ("/scan", {"text": "x"})],
 )
 def test_more_than_a_value_may_have_is_too_large(system, path, body):
-    """A MiB is taken, and a byte more is a 413 that says which member it is about."""
+    """A MiB is accepted, and a byte more is a 413 that names the member."""
     name = next(name for name, value in body.items() if value == "x")
     assert system.http.post(path, json={**body, name: "x" * 1024 * 1024}).is_success
     refused = system.http.post(path, json={**body, name: "x" * (1024 * 1024 + 1)})
@@ -140,7 +140,7 @@ def test_listing_and_deleting_need_their_scopes(system, wait_until):
 
 
 def test_conditions_and_lifetimes_on_the_command_line(system):
-    """`--create-only`, `--if-version` and `--ttl` do what the headers and `ttl_s` do; a refusal is exit code 1."""
+    """`--create-only`, `--if-version` and `--ttl` do what the headers and `ttl_s` do; a rejection is exit code 1."""
     assert "by hand written as version 1" == _vestibule(system, "add", "by hand", "one", "--create-only")
     _vestibule(system, "add", "by hand", "two", "--create-only", expect=1)
     assert "by hand written as version 2" == _vestibule(system, "add", "by hand", "two", "--if-version", "1")
@@ -151,7 +151,7 @@ def test_conditions_and_lifetimes_on_the_command_line(system):
 
 
 def test_an_export_of_a_running_system_goes_into_another(system, tmp_path):
-    """Entries leave sealed while the system runs, and are the same where they are imported, with their versions."""
+    """Entries are exported encrypted while the system runs, and imported unchanged, with their versions."""
     for value in ("one", "Zq7exported"):
         system.add("to be exported", value)
     export = tmp_path / "export.jsonl"

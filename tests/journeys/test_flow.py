@@ -1,4 +1,4 @@
-"""The flow of the mission, as a user walks it: over HTTP and with the command line."""
+"""The basic flow of a user: over HTTP and with the command line."""
 
 import json
 import os
@@ -10,7 +10,7 @@ import pytest
 
 
 def test_the_mission_verbatim(system):
-    """Adding by query, running by query and asking for the task gives the upper case of what was stored."""
+    """Adding by query, running by query and asking for the task gives the stored value in upper case."""
     added = httpx.post(
         f"http://localhost:{system.base_port}/add?key=test1&value=hello",
         headers={"Authorization": "Bearer SECRET_TOKEN"},
@@ -33,7 +33,7 @@ def test_the_mission_verbatim(system):
 
 
 def test_json_bodies(system):
-    """The same with JSON, with a version that counts and a value that can be read back with its ETag."""
+    """The same with JSON, with a version that increases and a value that can be read with its ETag."""
     first = system.add("json-1", "straße")
     second = system.add("json-1", "straße 2")
     assert [1, 2] == [first.json()["version"], second.json()["version"]]
@@ -48,7 +48,7 @@ def test_json_bodies(system):
 
 
 def test_messages(system):
-    """An ordinary message goes to a worker; with mode sync the business logic service answers it at once."""
+    """A message goes to a worker; with mode sync the business logic service replies at once."""
     queued = system.http.post("/messages", json={"text": "good morning"})
     assert 202 == queued.status_code
     task = system.http.get(queued.json()["status_url"], params={"wait": 20}).json()
@@ -58,7 +58,7 @@ def test_messages(system):
     assert (200, "GOOD EVENING") == (answered.status_code, answered.json()["reply"])
 
 
-def test_many_tasks_are_all_done(system):
+def test_many_tasks_all_end(system):
     """Every accepted task ends, each with its own result."""
     accepted = [system.http.post("/messages", json={"text": f"number n{n}"}).json() for n in range(40)]
     results = [system.http.get(a["status_url"], params={"wait": 30}).json()["result"] for a in accepted]
@@ -66,7 +66,7 @@ def test_many_tasks_are_all_done(system):
 
 
 def test_a_request_is_followed_by_its_id_into_the_worker(system, wait_until):
-    """One X-Request-ID stands in the lines of the client service, the database service and the worker."""
+    """One X-Request-ID is in the log lines of the client service, the database service and the worker."""
     system.add("followed", "text")
     answer = system.http.post("/run", params={"key": "followed"}, headers={"X-Request-ID": "follow-me-please"})
     assert "follow-me-please" == answer.headers["x-request-id"]
@@ -92,7 +92,7 @@ def test_a_request_is_followed_by_its_id_into_the_worker(system, wait_until):
     ],
 )
 def test_refusals_are_problem_documents(system, method, path, status):
-    """Every refusal is an RFC 9457 document with the request's id."""
+    """Every rejection is an RFC 9457 document with the request's id."""
     answer = system.http.request(method, path)
     problem = answer.json()
     assert status == answer.status_code == problem["status"]
@@ -138,7 +138,7 @@ NOT_TRIED = {"/subjects", "/silences", "/watch"}
 
 
 def test_what_the_description_shows_can_be_sent(system):
-    """Every request of the description is understood as it stands there, and answered with a status that it names."""
+    """Every example request of the description is accepted as it is, with a status that the description lists."""
     for path, methods in system.http.get("/openapi.json").json()["paths"].items():
         for method, operation in methods.items():
             if path in NOT_TRIED:

@@ -1,4 +1,4 @@
-"""Requests that are repeated under one `Idempotency-Key`: one effect, one answer."""
+"""Requests that are repeated under one `Idempotency-Key`: one effect, one reply."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -20,7 +20,7 @@ def post(system: Any, path: str, body: dict[str, Any], key: str) -> Any:
 
 @pytest.mark.parametrize(("path", "body"), REQUESTS, ids=["add", "run", "message", "sync"])
 def test_a_repeated_request_gets_the_first_answer(system: Any, path: str, body: dict[str, Any]) -> None:
-    """Same key and same request: the same answer, byte for byte, and no second effect."""
+    """Same key and same request: the same reply, byte for byte, and no second effect."""
     system.add("repeated", "text")
     key = str(uuid4())
     first, again = (post(system, path, body, key) for _ in range(2))
@@ -32,7 +32,7 @@ def test_a_repeated_request_gets_the_first_answer(system: Any, path: str, body: 
 
 
 def test_a_key_belongs_to_one_request(system: Any) -> None:
-    """Other parameters or another route under the same key are refused; keys that differ in case are two."""
+    """Other parameters or another route with the same key are rejected; keys that differ in case are two."""
     key = f"Key-{uuid4()}"
     assert 202 == post(system, "/messages", {"text": "one"}, key).status_code
     for path, body in (("/messages", {"text": "two"}), ("/add", {"key": "x", "value": "one"})):
@@ -42,16 +42,16 @@ def test_a_key_belongs_to_one_request(system: Any) -> None:
     assert 422 == post(system, "/messages", {"text": "one"}, "x" * 256).status_code
 
 
-def test_what_was_refused_can_be_repeated(system: Any) -> None:
-    """A refusal had no effect, so the same request is judged anew."""
+def test_a_rejected_request_can_be_repeated(system: Any) -> None:
+    """A rejection had no effect, so the same request is screened again."""
     key, absent = str(uuid4()), "added between two runs"
     assert 404 == post(system, "/run", {"key": absent}, key).status_code
     system.add(absent, "text")
     assert 202 == post(system, "/run", {"key": absent}, key).status_code
 
 
-def test_of_many_at_once_one_is_served(system: Any) -> None:
-    """Whoever comes meanwhile hears so, or gets the same answer; the effect is one."""
+def test_one_of_many_concurrent_repetitions_has_an_effect(system: Any) -> None:
+    """A concurrent repetition is a 409, or gets the same reply; there is one effect."""
     # No random name for an entry: one of some thousands looks like an IBAN, and is refused.
     key, name = str(uuid4()), "added at once"
     with ThreadPoolExecutor(8) as pool:

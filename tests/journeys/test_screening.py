@@ -1,4 +1,4 @@
-"""What happens at the door to personal data, secrets, strangers and nonsense, and that none of it is told."""
+"""Personal data, secrets, unknown callers and malformed input are rejected, alerted, and never repeated."""
 
 import json
 import subprocess
@@ -23,8 +23,8 @@ def found(answer: httpx.Response) -> set[str]:
 
 
 @pytest.mark.parametrize("entity", LEAKS)
-def test_a_leak_is_refused_alerted_and_not_told(system, entity):
-    """A 422 names the kind and the place; the alert, the log and the output hold nothing of the text."""
+def test_a_leak_is_rejected_alerted_and_not_repeated(system, entity):
+    """The 422 has entity and position; alert, log and output contain nothing of the text."""
     text = LEAKS[entity]
     answer = system.add(f"leak-{entity.lower()}", text)
     problem = answer.json()
@@ -41,8 +41,8 @@ def test_a_leak_is_refused_alerted_and_not_told(system, entity):
     assert secret not in answer.text
 
 
-def test_keys_and_messages_are_checked_as_values_are(system):
-    """Personal data is refused in a key, in a query and in a message of either mode."""
+def test_keys_and_messages_are_screened_like_values(system):
+    """Personal data is rejected in a key, in a query and in a message of either mode."""
     leak = "john.doe.0815@example.com"
     answers = [
         system.add(leak, "text"),
@@ -55,8 +55,8 @@ def test_keys_and_messages_are_checked_as_values_are(system):
     assert leak.encode() not in system.everything_written()
 
 
-def test_scan_answers_without_any_consequence(system):
-    """/scan finds the same, for one text and for many, and raises no alert."""
+def test_scan_stores_nothing_and_raises_no_alert(system):
+    """/scan has the same findings, for one text and for many, and raises no alert."""
     before = len(system.reports())
     one = system.http.post("/scan", json={"text": LEAKS["IBAN_CODE"]})
     many = system.http.post("/scan", json={"texts": ["nothing here", LEAKS["EMAIL_ADDRESS"]]})
@@ -66,7 +66,7 @@ def test_scan_answers_without_any_consequence(system):
 
 
 def test_scan_explains_without_the_value(system):
-    """With explain, each finding names rule, check and context words, and still nothing of what was found."""
+    """With explain, each finding names rule, check and context words, and nothing of the value."""
     answer = system.http.post("/scan", json={"text": LEAKS["IBAN_CODE"], "explain": True})
     (finding,) = answer.json()["findings"]
     assert "IBAN_CODE" == finding["entity"]
@@ -74,8 +74,8 @@ def test_scan_explains_without_the_value(system):
     assert "3704 0044" not in answer.text
 
 
-def test_strangers_are_refused_and_alerted(system):
-    """No token and an unknown token get a 401; the alert knows the token by a keyed fingerprint only."""
+def test_unknown_callers_are_rejected_and_alerted(system):
+    """No token and an unknown token get a 401; the alert has a keyed fingerprint of the token only."""
     before = len(system.reports("InvalidToken"))
     unknown = "vst_this-token-is-unknown-0123456789"
     for headers in ({}, {"Authorization": f"Bearer {unknown}"}, {"Authorization": "Basic dXNlcjpwYXNz"}):
@@ -86,7 +86,7 @@ def test_strangers_are_refused_and_alerted(system):
 
 
 def test_every_route_but_health_metrics_and_problems_needs_a_token(system):
-    """All documented routes of all services answer 401 to a stranger, except those that say how a service is."""
+    """Every documented route of every service is a 401 without a token, except health, readiness, metrics and problems."""
     for offset in range(4):
         base = system.part_url(offset)
         paths = httpx.get(f"{base}/openapi.json", timeout=40).json()["paths"]
@@ -94,20 +94,20 @@ def test_every_route_but_health_metrics_and_problems_needs_a_token(system):
             for method in methods:
                 answer = httpx.request(method, base + path.replace("{", "").replace("}", ""), timeout=40)
                 is_open = path in ("/health", "/readyz", "/metrics", "/problems", "/problems/{name}")
-                # So many strangers from one address are too many at some time, and are no more let in for that.
+                # So many failures from one address reach the rate limit, a 429.
                 assert is_open == (answer.status_code not in (401, 429)), (base, method, path, answer.status_code)
 
 
 def test_the_database_service_refuses_the_callers_token(system):
-    """A caller's token opens the front door only; the store takes calls from services alone."""
+    """A caller's token is valid at the client service only; the database service accepts services alone."""
     answer = httpx.get(
         f"{system.part_url(1)}/read?key=test1", headers={"Authorization": "Bearer SECRET_TOKEN"}, timeout=40
     )
     assert 401 == answer.status_code
 
 
-def test_nonsense_is_refused_alerted_and_not_repeated(system):
-    """Broken JSON, wrong members and wrong types answer 422 and alert, and nothing of them is said again."""
+def test_malformed_requests_are_rejected_alerted_and_not_repeated(system):
+    """Broken JSON, wrong members and wrong types are a 422 with an alert, and nothing of them is repeated."""
     before = len(system.reports("InvalidInput"))
     marker = "zebra-marker-5150"
     bodies = [
@@ -127,8 +127,8 @@ def test_nonsense_is_refused_alerted_and_not_repeated(system):
     assert marker.encode() not in system.everything_written()
 
 
-def test_too_large_is_said(system):
-    """A body over the limit answers 413, and so does a value over its own limit; neither is stored."""
+def test_a_body_or_value_that_is_too_large_is_a_413(system):
+    """A body over the limit is a 413, and so is a value over its own limit; neither is stored."""
     assert 413 == system.add("big", "x" * 5_000_000).status_code
     assert 413 == system.add("big", "x" * 1_100_000).status_code
     assert 200 == system.add("big", "x" * 1_000_000).status_code
@@ -150,7 +150,7 @@ def test_200_leaks_at_once_give_200_alerts(system):
 
 
 def test_redact_and_alert_policies(start):
-    """With redact the text is stored with names in place; with alert as it came; both are alerted."""
+    """`redact` stores the text with entity names in place, `alert` stores it unchanged; both raise an alert."""
     system = start(VESTIBULE_POLICY="redact", VESTIBULE_ENTITY_POLICY='{"IBAN_CODE": "alert", "PASSWORD": "block"}')
     redacted = system.add("note", LEAKS["EMAIL_ADDRESS"])
     assert (200, {"EMAIL_ADDRESS"}) == (redacted.status_code, found(redacted))
@@ -188,7 +188,7 @@ def stored(system, key: str) -> str:
 
 
 def test_a_policy_file_is_followed_while_the_system_runs(start, wait_until):
-    """Every action of a changed file counts without a restart; a broken file is alerted and changes nothing."""
+    """Every action of a changed file applies without a restart; an invalid file raises an alert and changes nothing."""
     system = start()
     assert 422 == system.add("note", LEAKS["EMAIL_ADDRESS"]).status_code
     write_policy(
@@ -238,7 +238,7 @@ def test_a_policy_file_is_followed_while_the_system_runs(start, wait_until):
 
 
 def test_a_dry_run_refuses_nothing_and_is_replayed(start, tmp_path):
-    """Answers say what would have been done; a replay shows what another policy would have done, without any text."""
+    """Replies have the withheld action; a replay shows the actions of another policy, without any text."""
     (tmp_path / "dry.toml").write_text("dry_run = true")
     system = start(VESTIBULE_POLICY_FILE=str(tmp_path / "dry.toml"))
     added = system.add("note", LEAKS["EMAIL_ADDRESS"]).json()
@@ -258,7 +258,7 @@ def test_a_dry_run_refuses_nothing_and_is_replayed(start, tmp_path):
 
 
 def test_receipts_are_verified(system, tmp_path):
-    """What was decided is signed, for what came in and for what did not; a changed receipt does not hold."""
+    """Decisions are signed, of accepted and of rejected requests; a changed receipt is invalid."""
     receipts = [
         system.add("receipt", "hello").json()["receipt"],
         system.add("receipt", LEAKS["EMAIL_ADDRESS"]).json()["receipt"],
@@ -276,7 +276,7 @@ def test_receipts_are_verified(system, tmp_path):
 
 
 def test_a_broken_policy_is_refused_at_the_start(tmp_path):
-    """Line and reason are said, and nothing is started."""
+    """Line and reason are printed, and nothing is started."""
     (tmp_path / "policy.toml").write_text('default = "block"\nrules = "none"')
     refused = vestibule("up", "--data-dir", str(tmp_path))
     assert 78 == refused.returncode

@@ -1,4 +1,4 @@
-"""The life of tasks as callers see it: delayed, cancelled, given up, sent again, unique, by tenant, and as events."""
+"""Tasks as callers see them: delayed, cancelled, dead, retried, unique, by tenant, and as events."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def end_of(system: Any, task_id: str) -> tuple[str, str | None]:
 
 
 def test_a_delayed_task_waits_for_its_time(system: Any) -> None:
-    """It is queued with the time when it is due, and done then."""
+    """It is queued with the time at which it is due, and runs then."""
     system.add("later", "text")
     task_id = run(system, "later", delay_s=2)
     waiting = system.http.get(f"/tasks/{task_id}").json()
@@ -43,8 +43,8 @@ def test_a_delayed_task_waits_for_its_time(system: Any) -> None:
     assert ("succeeded", "TEXT") == end_of(system, task_id)
 
 
-def test_a_cancelled_task_is_not_done(system: Any) -> None:
-    """It ends at once, cannot be cancelled twice, and can be sent again."""
+def test_a_cancelled_task_does_not_run(system: Any) -> None:
+    """It ends at once, cannot be cancelled twice, and can be retried."""
     system.add("unwanted", "text")
     task_id = run(system, "unwanted", delay_s=3600)
     assert "cancelled" == system.http.post(f"/tasks/{task_id}/cancel").json()["state"]
@@ -56,7 +56,7 @@ def test_a_cancelled_task_is_not_done(system: Any) -> None:
 
 
 def test_a_task_that_ends_its_workers_is_given_up(system: Any, wait_until: Callable[..., Any]) -> None:
-    """After its last attempt it waits in the dead letters, with an alert; it can be sent again or dropped."""
+    """After its last attempt it is a dead letter, with an alert; it can be retried or dropped."""
     system.add("poison", "text")
     dead = [run(system, "poison", delay_s=1) for _ in range(2)]
     with Redis.from_url(str(redis_url_of(system.data_dir))) as redis:
@@ -94,19 +94,19 @@ def test_the_same_work_is_one_task_for_its_time(system: Any) -> None:
 
 
 def test_changes_come_as_events(system: Any) -> None:
-    """Whoever accepts an event stream gets each state once, the end last."""
+    """An event stream has each state once, the end last."""
     system.add("told", "text")
     task_id = run(system, "told", delay_s=1)
     with system.http.stream("GET", f"/tasks/{task_id}", headers={"Accept": "text/event-stream"}) as answer:
         lines = [line for line in answer.iter_lines() if line]
-    told = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
+    statuses = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
     assert answer.headers["content-type"].startswith("text/event-stream")
-    assert [f"event: {task['state']}" for task in told] == [line for line in lines if line.startswith("event: ")]
-    assert ("queued", "succeeded", "TEXT") == (told[0]["state"], told[-1]["state"], told[-1]["result"])
+    assert [f"event: {task['state']}" for task in statuses] == [line for line in lines if line.startswith("event: ")]
+    assert ("queued", "succeeded", "TEXT") == (statuses[0]["state"], statuses[-1]["state"], statuses[-1]["result"])
 
 
 def test_a_task_belongs_to_its_tenant(system: Any, wait_until: Callable[..., Any]) -> None:
-    """Another tenant neither reads, lists, cancels nor sends again what is not its own; to it there is nothing."""
+    """Another tenant cannot read, list, cancel or retry the task; it gets a 404."""
     system.add("mine", "text")
     task_id = run(system, "mine")
     token, _record = create_token(Path(system.data_dir) / "keys" / "tokens.json", "other", ["run"], None, "other")
@@ -136,7 +136,7 @@ def test_tasks_are_listed_by_state(system: Any) -> None:
         system.http.post(f"/tasks/{task_id}/cancel")
 
 
-def test_the_command_line_looks_after_tasks(system: Any) -> None:
+def test_the_command_line_manages_tasks(system: Any) -> None:
     """show, list, wait, cancel, retry and the dead letters; an id alone means show."""
     environment = {**os.environ, "VESTIBULE_URL": system.url, "NO_COLOR": "1"}
 
@@ -159,7 +159,7 @@ def test_the_command_line_looks_after_tasks(system: Any) -> None:
 
 
 def test_a_failed_attempt_is_followed_by_another(system: Any) -> None:
-    """After an error that may pass the task is tried again soon, and tells how often it failed."""
+    """After a temporary error the task is retried soon, and its status has the number of attempts."""
     system.add("again", "text")
     task_id = run(system, "again", delay_s=3600)
     with Redis.from_url(str(redis_url_of(system.data_dir))) as redis:
@@ -170,7 +170,7 @@ def test_a_failed_attempt_is_followed_by_another(system: Any) -> None:
 
 
 def test_redis_soon_lets_go_of_what_the_ledger_has(system: Any, wait_until: Any) -> None:
-    """A result is there a day, but not in Redis, which they would fill; a sign stays there that the task is done."""
+    """A result is kept for a day, but not in Redis, which results would fill; Redis keeps that the task has ended."""
     system.add("let-go", "text")
     task_id = run(system, "let-go")
     assert ("succeeded", "TEXT") == end_of(system, task_id)

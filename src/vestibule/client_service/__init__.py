@@ -1,1 +1,1 @@
-"""The front door: who may come in, what is let in, and where it goes."""
+"""The client service: authenticates callers, screens their data, and forwards it."""

@@ -1,4 +1,4 @@
-"""The queue: Celery over Redis, with the settings under which nothing that was accepted gets lost."""
+"""The Celery applications of producer and workers, with settings under which no accepted task is lost."""
 
 from typing import Any
 
@@ -37,12 +37,12 @@ def create_producer(
 def create_consumer(
     settings: QueueSettings, cipher: Cipher, processors: ProcessorRegistry | None = None
 ) -> VestibuleCelery:
-    """Return the application that workers run; it does no task before it has what lets `results` out."""
+    """Return the application that workers run; its tasks need `results`, which screens their results."""
     return _create(settings, cipher, processors, result_backend=_backend_url(settings.redis_url))
 
 
 def held_for_s(settings: QueueSettings) -> float:
-    """Return the longest time that a worker has a message: no task runs for longer, and each is begun soon."""
+    """Return the longest time that a worker holds a message: the time limit of a task and a margin."""
     return settings.task_time_limit_s + VISIBILITY_MARGIN_S
 
 
@@ -66,7 +66,7 @@ def _broker_url(settings: QueueSettings) -> str:
 
 
 def _backend_url(redis_url: str) -> str:
-    # Celery takes what stands before the plus sign for the class of the backend.
+    # Celery reads the part before the plus sign as the class of the backend.
     backend = "ReportingSentinelBackend" if is_sentinel(redis_url) else "ReportingBackend"
     return f"{BACKENDS}:{backend}+{celery_url(redis_url).removeprefix('redis+')}"
 
@@ -75,26 +75,26 @@ def _delivery(settings: QueueSettings) -> dict[str, Any]:
     return {
         "task_default_queue": QUEUE,
         "task_queues": [_queue(name, is_quorum=bool(settings.broker_url)) for name in QUEUES.values()],
-        # A task is acknowledged when it has ended, and goes back to the queue when its process was killed.
+        # A task is acknowledged when it has ended, and returns to the queue when its process was killed.
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
-        # Nothing waits in a worker while another one is free, and little is parked when it dies.
+        # No message waits in a busy worker while another one is idle, and few are held when a worker dies.
         "worker_prefetch_multiplier": 1,
-        # A task that hangs gives its process back before its message is given out again.
+        # A task that hangs is ended before its message is delivered again.
         "task_time_limit": settings.task_time_limit_s,
-        # What a process leaks ends with it: it is replaced after so many tasks, or after one that made it too large.
+        # Limits leaks: a process is replaced after so many tasks, or after one that made it too large.
         "worker_max_tasks_per_child": settings.worker_max_tasks,
         "worker_max_memory_per_child": settings.worker_max_memory_mb * 1024,
-        # A worker outlives any outage of Redis, at its start too.
+        # A worker survives any outage of Redis, at its start too.
         "broker_connection_max_retries": None,
         "broker_connection_retry_on_startup": True,
         "broker_connection_timeout": 2,
         # RabbitMQ ends a connection that is silent for two of these, and so does the worker.
         "broker_heartbeat": 10,
         "broker_transport_options": _rabbit_options() if settings.broker_url else _redis_options(settings),
-        # At most one more try, so that a caller hears within two seconds that the queue is away.
+        # At most one retry, so that a caller learns within two seconds that the queue is unavailable.
         "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0.1, "interval_step": 0, "interval_max": 0.1},
-        # A stop waits this long for running tasks; what still runs goes back to the queue.
+        # A shutdown waits this long for running tasks; tasks that still run return to the queue.
         "worker_soft_shutdown_timeout": 3.0,
     }
 
@@ -106,12 +106,12 @@ def _redis_options(settings: QueueSettings) -> dict[str, Any]:
         "queue_order_strategy": "priority",
         "priority_steps": [0],
         "visibility_timeout": held_for_s(settings),
-        # What a dead worker held is looked for every two seconds, by one worker at a time.
+        # The messages of a dead worker are restored every two seconds, by one worker at a time.
         "unacked_restore_interval": 2,
         "unacked_restore_throttle": 1,
-        # A worker that is killed while it looks keeps the others from it for so long, which would be five minutes.
+        # A worker that is killed while it restores blocks the others for so long; the default is five minutes.
         "unacked_mutex_expire": 5,
-        # A frozen Redis is noticed; without these a call would wait for ever.
+        # Detects a frozen Redis; without these a call would wait for ever.
         "socket_timeout": 5,
         "socket_connect_timeout": 2,
         "socket_keepalive": not settings.redis_url.startswith("unix://"),
@@ -120,12 +120,12 @@ def _redis_options(settings: QueueSettings) -> dict[str, Any]:
 
 
 def _rabbit_options() -> dict[str, Any]:
-    # No confirmation of each message: the ledger has the task, and what does not arrive is sent again.
+    # No confirmation of each message: the ledger has the task, and what does not arrive is resent.
     return {"confirm_publish": False, "write_timeout": 5}
 
 
 def _queue(name: str, *, is_quorum: bool) -> Queue:
-    # Quorum queues are on the disks of most nodes, and outlive each of them.
+    # Quorum queues are on the disks of most nodes, and survive the loss of one.
     arguments = {"x-queue-type": "quorum"} if is_quorum else None
     return Queue(name, Exchange(name), routing_key=name, queue_arguments=arguments)  # type: ignore[no-untyped-call]
 
@@ -142,7 +142,7 @@ def _results(settings: QueueSettings) -> dict[str, Any]:
 
 def _content() -> dict[str, Any]:
     return {
-        # Nothing crosses the queue that was not sealed here, commands to workers included.
+        # Only encrypted content crosses the queue, commands to workers included.
         "accept_content": [CONTENT_TYPE],
         "task_serializer": SERIALIZER,
         "result_serializer": SERIALIZER,

@@ -1,4 +1,4 @@
-"""Alerts when the log cannot be written, and when it can again."""
+"""Alerts when the log file cannot be written, and when it can be written again."""
 
 from functools import partial
 
@@ -7,7 +7,7 @@ from vestibule.service_kit.logging.log_health import LogFailureHandler
 
 
 def log_alerts(alerts: AlertEngine) -> LogFailureHandler:
-    """Return what raises an alert about the log of this service."""
+    """Return a handler that raises an alert about the log of this service."""
     return partial(_alert, alerts)
 
 

@@ -96,7 +96,6 @@ ROUTERS = (
     alerts.router,
     subjects.router,
 )
-
 RELAY_TIMEOUT_S = 5.0
 
 
@@ -302,7 +301,7 @@ async def _start_tasks(
     # The relay blocks for reports of workers, for longer than a request may wait.
     relay_redis = await _open_redis(settings, RELAY_TIMEOUT_S, stack)
     rabbit = RabbitMqDepth(producer) if settings.broker_url else None
-    if rabbit is not None:
+    if rabbit:
         stack.callback(rabbit.close)
     queue, relay_queue = (QueueView(one, rabbit, held_for_s(settings)) for one in (redis, relay_redis))
     dispatcher = TaskDispatcher(await _open_publisher(settings, producer, stack))

@@ -1,4 +1,4 @@
-"""The settings of the client service and of the workers that do what it accepted."""
+"""The settings of the client service and of the workers."""
 
 from pydantic import Field, SecretStr
 
@@ -12,7 +12,7 @@ from vestibule.processor_adapters import InspectionSettings, ProcessorSettings
 
 
 class WorkerSettings(QueueSettings, AlertSettings, EncryptionSettings, InspectionSettings, ProcessorSettings):
-    """What a worker needs."""
+    """The settings of a worker."""
 
     metrics_port: int | None = Field(
         default=None,
@@ -23,7 +23,7 @@ class WorkerSettings(QueueSettings, AlertSettings, EncryptionSettings, Inspectio
 
 
 class ClientSettings(QueueSettings, AlertSettings, EncryptionSettings, ScreeningSettings, ProcessorSettings):
-    """What the client service needs."""
+    """The settings of the client service."""
 
     database_service_url: str = Field(default="http://127.0.0.1:8001", description="Address of the database service")
     business_logic_url: str = Field(
@@ -43,5 +43,5 @@ class ClientSettings(QueueSettings, AlertSettings, EncryptionSettings, Screening
 
     @property
     def callback_rules(self) -> WebhookRules:
-        """Whether and where callbacks may go."""
+        """Whether webhooks are enabled, and which addresses they may have."""
         return WebhookRules(self.callback_secret.get_secret_value(), self.alert_guard, self.callback_give_up_after_s)

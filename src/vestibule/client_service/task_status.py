@@ -7,7 +7,7 @@ from vestibule.contracts.tasks import TaskStatus, describe_error
 
 
 def describe(task: LedgerTask) -> TaskStatus:
-    """Return what a caller is told of a task as the ledger has it."""
+    """Return the public status of a task from its record in the ledger."""
     is_waiting = task.sent_at is None and task.due_at is not None
     return TaskStatus(
         task_id=task.task_id,
@@ -25,5 +25,5 @@ def describe(task: LedgerTask) -> TaskStatus:
 
 
 def at(seconds: float) -> datetime:
-    """Return the moment of a Unix time."""
+    """Return a Unix time as a datetime."""
     return datetime.fromtimestamp(seconds, UTC)

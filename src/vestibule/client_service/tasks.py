@@ -1,4 +1,4 @@
-"""Every task: its name, what it does about failure, and no logic of its own; the work is in `vestibule.processing`."""
+"""The Celery tasks: names and error handling; the work itself is in `vestibule.processing`."""
 
 import time
 from collections.abc import Mapping
@@ -20,33 +20,33 @@ FAILED = "The processor failed on this data."
 
 
 class TaskFailed(Exception):
-    """A processor failed. The text says only that, since it is kept as the task's result."""
+    """A processor failed. The text has no details, because it is stored as the task's result."""
 
 
 @shared_task(bind=True, name=PROCESS_DATA_TASK)  # type: ignore[untyped-decorator]
 def process_data_task(
     self: Any, data: str, processor: str = DEFAULT_PROCESSOR, terms: Mapping[str, Any] | None = None
 ) -> str:
-    """Return what `processor` makes of `data`; messages without `terms` are those of earlier versions.
+    """Return the result of `processor` for `data`.
 
     Raises:
         TaskFailed: the processor failed; the log has the cause.
-        Ignore: nobody waits for the result any more, or the attempt failed in a way that may pass, which was reported.
+        Ignore: the task is no longer wanted, or the attempt failed with a temporary error and is reported.
     """
     app = cast(VestibuleCelery, self.app)
     attempt = _begin(self, app)
-    # Whatever is logged meanwhile, by libraries too, names the request.
+    # Every log line of the task, of libraries too, has these.
     with structlog.contextvars.bound_contextvars(
         request_id=getattr(self.request, "request_id", None),
         task_id=self.request.id,
-        # A name that nothing goes by could be anything, even the data.
+        # An unknown name could be anything, even the data.
         processor=processor if processor in app.processors.names else "unknown",
         attempt=attempt.number,
     ):
         return _attempt(self, app, attempt, data, processor, terms or {})
 
 
-def _attempt(  # noqa: PLR0917 - as they come
+def _attempt(  # noqa: PLR0917 - what Celery passes
     task: Any, app: VestibuleCelery, attempt: StartedAttempt, data: str, processor: str, given: Mapping[str, Any]
 ) -> str:
     log = structlog.get_logger("vestibule.task")
@@ -54,7 +54,7 @@ def _attempt(  # noqa: PLR0917 - as they come
         log.info("task_skipped")
         raise Ignore
     if attempt.number > app.settings.task_max_attempts:
-        # Every attempt so far ended with its worker. Another would take the next one along.
+        # Every attempt so far ended its worker; another attempt would end the next one.
         log.error("task_given_up")
         task.backend.report_failed_attempt(task.request.id, "WorkerLost", attempt.number)
         raise Ignore
@@ -68,17 +68,17 @@ def _attempt(  # noqa: PLR0917 - as they come
         task.backend.report_failed_attempt(task.request.id, "TaskInterrupted", attempt.number)
         raise Ignore from None
     except CannotProcess as error:
-        # Of what an operator's own processor calls its errors, nobody knows what it says. This goes into the result.
+        # Only known kinds go into the result: an operator's own processor could put anything into the name.
         task.request.failed_by = error.kind if error.kind in ERROR_DETAILS else None
         log.warning("task_refused", error=task.request.failed_by, duration_ms=_since_ms(began))
         raise TaskFailed(FAILED) from None
     except Exception:
         log.exception("task_failed", duration_ms=_since_ms(began))
-        # The cause may quote the data, and Celery keeps the text of what is raised here.
+        # The cause may quote the data, and Celery stores the text of the exception.
         raise TaskFailed(FAILED) from None
     log.info("task_succeeded", duration_ms=_since_ms(began))
     if terms.write_to is not None:
-        # From here it goes into the result; who settles the task writes it.
+        # The result carries it; the relay has the ledger write it.
         task.request.write_back = {
             "key": terms.write_to,
             "tenant": terms.origin.tenant,
@@ -89,7 +89,7 @@ def _attempt(  # noqa: PLR0917 - as they come
 
 def _do(app: VestibuleCelery, task_id: str, data: str, processor: str, terms: WorkTerms) -> str:
     if app.results is None:
-        raise RuntimeError("a worker without a door for results does nothing")
+        raise RuntimeError("the worker has no result screening")
     result = app.processors.process(processor, data, terms.options, Job(task_id, terms.origin))
     return app.results.screen_result(result, terms.origin)
 
@@ -100,10 +100,10 @@ def _begin(task: Any, app: VestibuleCelery) -> StartedAttempt:
     try:
         attempt = begin_attempt(task.backend.client, request.id, attempts_before, app.settings.result_expires_s)
     except (RedisError, OSError) as error:
-        # Redis went away since the task came. The work can be done all the same; the result waits for its return.
+        # Redis became unavailable. The task can run; its result waits until Redis is back.
         structlog.get_logger("vestibule.task").warning("start_not_recorded", error=type(error).__name__)
         attempt = StartedAttempt(attempts_before + 1, is_wanted=True)
-    # From here they go into the result.
+    # The result carries them.
     request.started_at, request.attempt = time.time(), attempt.number
     return attempt
 

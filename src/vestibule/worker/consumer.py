@@ -1,4 +1,4 @@
-"""The worker's side of the queue: takes only messages that were sealed for the very task that they name."""
+"""The worker's consumer: accepts only messages that were encrypted for the task that they name."""
 
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ from vestibule.encryption import DecryptionFailed
 
 
 class VerifyingConsumer(Consumer):  # type: ignore[misc]
-    """Celery's consumer, with a check before it: some malformed messages would end the worker."""
+    """Celery's consumer with a check before it: some malformed messages would end the worker."""
 
     def create_task_handler(self, *args: Any, **options: Any) -> Any:
         """Return what is called with each message."""
@@ -21,7 +21,7 @@ class VerifyingConsumer(Consumer):  # type: ignore[misc]
         def receive(message: Any) -> None:
             try:
                 _verify(message)
-            except Exception as error:  # noqa: BLE001 - a message can be wrong in any way, and the worker goes on
+            except Exception as error:  # noqa: BLE001 - a message can be malformed in any way
                 self.on_decode_error(message, error)
             else:
                 handle(message)
@@ -29,7 +29,7 @@ class VerifyingConsumer(Consumer):  # type: ignore[misc]
         return receive
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
-        """Drop a message, log it without its content, and report a failed attempt: the ledger has it as it was."""
+        """Drop a message, log it without its content, and report a failed attempt: the ledger has the task."""
         task_id = _task_id(message)
         log = structlog.get_logger("vestibule.worker")
         log.error("message_refused", task_id=task_id, reason=_reason(exc))

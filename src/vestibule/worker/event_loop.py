@@ -1,4 +1,4 @@
-"""Keeps what is to run on a worker's event loop running: Celery throws all timers away when it loses its connection."""
+"""Keeps timers on a worker's event loop: Celery discards all timers when it loses its connection."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,10 +7,10 @@ from celery import Celery, bootsteps
 
 
 def on_event_loop(app: Celery, begin: Callable[[Any], None]) -> None:
-    """Have `begin` called with the timer of the loop, at the start of a worker and after each new connection."""
+    """Call `begin` with the timer of the loop, at the start of a worker and after each reconnect."""
 
     class Begin(bootsteps.StartStopStep):  # type: ignore[misc]
-        """A step of the consumer; they are told each time that the loop begins anew."""
+        """A step of the consumer, which Celery calls each time that the loop starts."""
 
         requires = ("celery.worker.consumer.tasks:Tasks",)
 

@@ -1,4 +1,4 @@
-"""The worker's heartbeat."""
+"""Sends the heartbeat of a worker."""
 
 import time
 from pathlib import Path
@@ -11,9 +11,9 @@ from vestibule.contracts.worker_heartbeat import BEAT_INTERVAL_S, FORGOTTEN_AFTE
 
 
 def start_heartbeat(name: str, redis: Any, timer: Any, sign: Path) -> None:
-    """Beat for the worker `name` on `timer`, the one of its own event loop: a loop that is stuck does not beat.
+    """Send heartbeats for the worker `name` on `timer`, the one of its own event loop: a blocked loop sends none.
 
-    Each beat touches the file `sign` as well, by which a health check on this machine tells.
+    Each heartbeat touches the file `sign` as well, for a health check on this machine.
     """
     log = structlog.get_logger("vestibule.worker")
 

@@ -1,4 +1,4 @@
-"""The way out of a worker: what a processor made is held against the policy before anybody can read it."""
+"""Screens the results of processors before they are stored."""
 
 import asyncio
 import threading
@@ -23,17 +23,17 @@ from vestibule.service_kit.metrics.metrics import Metrics
 
 
 class ResultTooLarge(CannotProcess):
-    """What became of it is longer than the scanner takes."""
+    """The result is longer than the scanner accepts."""
 
 
 class ResultNotAllowed(CannotProcess):
-    """The policy does not let it out."""
+    """The policy rejects the result."""
 
     kind = "ResultRefused"
 
 
 class NoRecord:
-    """Keeps no decisions and signs none: the record of a result is its alert, and nobody waits for receipts."""
+    """Records no decisions: a result is recorded by its alert, and has no receipt."""
 
     def record(
         self, _decision: Decision, _situation: Situation, _texts: Mapping[str, str], _key_prefix: str | None
@@ -43,12 +43,12 @@ class NoRecord:
 
 
 class ResultScreener:
-    """Lets results out, as the policy says of where the work came from. One process of a worker's pool has one."""
+    """Screens results in the situation of the request that asked for them. Each process of a pool has one."""
 
     def __init__(
         self, name: str, settings: WorkerSettings, scanner: Scanner, policies: PolicyFile, pseudonymizer: Pseudonymizer
     ) -> None:
-        """Take the parts. Nothing is opened here, so that the processes of a pool can be made of one that has it."""
+        """Take the parts. Nothing is opened here, so that the processes of a pool can be forked with it."""
         self._scanner = scanner
         self._policies = policies
         self._screener = Screener(
@@ -64,28 +64,28 @@ class ResultScreener:
         self._count_decision: Callable[[Decision], None] | None = None
 
     def count_into(self, metrics: Metrics) -> None:
-        """Count findings and alerts from now on, as other doors do: each process of a pool has its own metrics."""
+        """Count findings and alerts from now on; each process of a pool has its own metrics."""
         # It sends no notifications, so there are no deliveries to expect.
         self._count_alert = AlertMetrics(metrics, ()).count_alert
         self._count_decision = ScreeningMetrics(metrics).count_decision
 
     def follow_policy(self) -> None:
-        """Look at the policy file from now on, in a thread of this process."""
+        """Reload the policy file from now on, in a thread of this process."""
         threading.Thread(target=self._follow, name="policy", daemon=True).start()
 
     def screen_result(self, result: str, origin: WorkOrigin) -> str:
-        """Return a result as it may be read: most have nothing in them, and cost one scan.
+        """Return a result as the policy changes it; most have no findings, and cost one scan.
 
         Raises:
-            ResultNotAllowed: the policy does not let it out; the alert is on disk.
-            ResultTooLarge: it is longer than the scanner takes.
-            ProcessingInterrupted: the scanner could not judge it in time.
+            ResultNotAllowed: the policy rejects it; the alert is on disk.
+            ResultTooLarge: it is longer than the scanner accepts.
+            ProcessingInterrupted: the scan did not finish in time.
         """
         try:
             if not self._scanner.scan(result, key=origin.key):
                 return result
         except DetectionError:
-            pass  # the door says why
+            pass  # the screener raises the reason
         with structlog.contextvars.bound_contextvars(token_id=origin.token_id):
             return self._screen(result, situation_of(origin))
 
@@ -113,4 +113,4 @@ class ResultScreener:
             try:
                 self._policies.refresh()
             except InvalidPolicy:
-                continue  # the client service tells of it, and the one before stays in force here too
+                continue  # the client service alerts; the previous policy stays in force

@@ -1,4 +1,4 @@
-"""What a worker counts and traces, over all the processes of its pool."""
+"""Metrics and traces of a worker, over all the processes of its pool."""
 
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -20,24 +20,24 @@ from vestibule.worker.task_telemetry import TaskTelemetry
 
 
 class PoolTelemetry:
-    """Observes every process of a pool. The parent gathers what the others count, and shows it where it has a port."""
+    """Observes every process of a pool. The parent aggregates their metrics, and serves them if it has a port."""
 
     def __init__(
         self, name: str, settings: WorkerSettings, processors: Collection[str], on_metrics: Callable[[Metrics], None]
     ) -> None:
-        """Take the parts; `on_metrics` is given the metrics of each process, for what else is counted there."""
+        """Take the parts; `on_metrics` is called with the metrics of each process, to register more of them."""
         self._name = name
         self._on_metrics = on_metrics
         self._settings = settings
         self._processors = processors
-        # Several workers may share the folder of the data; containers have names of their own.
+        # Several workers may share the data directory; containers have names of their own.
         self._folder: Path = settings.metrics_dir / f"{name}@{gethostname()}"
         self._is_shown = settings.embedded or settings.metrics_port is not None
         self._tracer: Tracer | None = None
         self._publisher: Publisher | None = None
 
     def connect(self) -> None:
-        """Begin in this process, the parent, and have Celery tell of tasks and of the processes that are to come."""
+        """Connect the signals of Celery in this process, the parent of the pool."""
         if self._is_shown:
             clear_shared(self._folder)
         signals.worker_process_init.connect(self._begin_process, weak=False)

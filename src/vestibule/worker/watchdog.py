@@ -1,4 +1,4 @@
-"""Ends a worker that takes nothing although tasks wait, as after a broken connection; then it is started again."""
+"""Ends a worker that takes no tasks although some wait, as after a broken connection; its supervisor restarts it."""
 
 import os
 import time
@@ -12,20 +12,20 @@ from redis.exceptions import RedisError
 from vestibule.contracts.queue_names import QUEUES
 
 CHECK_INTERVAL_S = 5.0
-# Longer than a connection takes to come back, and than the queue takes to give out what a dead worker held.
+# Longer than a reconnect takes, and than the queue takes to redeliver the messages of a dead worker.
 STOPPED_AFTER_S = 45.0
 EXIT_STOPPED = 75  # EX_TEMPFAIL of sysexits.h
 
 
 class ConsumerWatchdog:
-    """Judges one worker by what waits, and by whether it has work."""
+    """Detects a stopped consumer: tasks wait, and the worker has none."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._idle_since: float | None = None
 
     def has_stopped(self, waiting: int, is_busy: bool) -> bool:
-        """Say whether the worker has had nothing to do for long although tasks were waiting all the time."""
+        """Say whether the worker has been idle for too long while tasks were waiting."""
         if is_busy or not waiting:
             self._idle_since = None
             return False
@@ -45,10 +45,10 @@ def watch_consumer(redis: Any, timer: Any) -> None:
                     pipeline.llen(queue)
                 waiting = sum(pipeline.execute())
         except (RedisError, OSError):
-            return  # away; that is told elsewhere, and passes
+            return  # Redis is unavailable, which is reported elsewhere
         if watchdog.has_stopped(waiting, is_busy=bool(state.reserved_requests)):
             log.error("consumer_stopped", waiting=waiting)
-            # At once: it holds no task, and its own way of stopping goes over the connection that is broken.
+            # At once: it holds no task, and a clean shutdown needs the connection that is broken.
             os._exit(EXIT_STOPPED)
 
     timer.call_repeatedly(CHECK_INTERVAL_S, check)

@@ -1,4 +1,4 @@
-"""Runs a worker: Celery with our log lines in every process of its pool, and nobody else's."""
+"""Runs a worker: Celery with this project's logging in every process of its pool."""
 
 import gc
 from collections.abc import Callable
@@ -28,12 +28,12 @@ from vestibule.worker.watchdog import watch_consumer
 
 
 def build_worker(name: str, settings: WorkerSettings, ring: KeyRingSource) -> VestibuleCelery:
-    """Return the application of a worker with all that its tasks need; the processes of its pool are made of it.
+    """Return the application of a worker with all that its tasks need; the processes of its pool are forks of it.
 
     Raises:
-        InvalidPolicy: the policy file is none.
-        ValueError: the settings name an entity or a channel that does not exist, or a processor of one's own cannot be
-            used.
+        InvalidPolicy: the policy file is invalid.
+        ValueError: the settings name an entity or a channel that does not exist, or an operator's own processor cannot
+            be used.
     """
     scanner = Scanner.from_settings(settings.detection)
     scanner.warm_up()
@@ -69,11 +69,11 @@ def run_worker(
 
     def configure_process(**_ignored: Any) -> None:
         on_fork()
-        # Anew in each process of the pool: Celery's own set-up has run in it.
+        # Again in each process of the pool, after Celery's own set-up.
         configure()
 
     def end_process(**_ignored: Any) -> None:
-        # It ends without Python's own end, which would write what is left.
+        # The process ends without Python's own shutdown, which would flush the log.
         flush_log()
 
     def begin(timer: Any) -> None:
@@ -89,7 +89,7 @@ def run_worker(
     signals.worker_process_shutdown.connect(end_process, weak=False)
     signals.worker_ready.connect(log_ready, weak=False)
     on_event_loop(app, begin)
-    # It says in words of its own, straight to the real stdout, that it stops.
+    # It prints directly to stdout when it stops.
     celery_program.safe_say = _say_nothing
     worker = app.Worker(
         hostname=f"{name}@%h",
@@ -99,7 +99,7 @@ def run_worker(
         without_mingle=True,
         quiet=True,
     )
-    # The processes of the pool share what is here by now, the scanner above all, as long as nobody writes to it; the
+    # The processes of the pool share this memory, the scanner above all, until something writes to it; the garbage
     # collector would, into every object.
     gc.collect()
     gc.freeze()
@@ -108,4 +108,4 @@ def run_worker(
 
 
 def _say_nothing(*_ignored: Any) -> None:
-    """Take what Celery would print."""
+    """Discard what Celery would print."""

@@ -1,4 +1,4 @@
-"""What the tests of the front door share: a real Redis, and a service with its data directory."""
+"""What the tests of the client service share: a real Redis, and settings with a data directory."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +32,7 @@ def redis(redis_url: str) -> Iterator["Redis"]:
 
 @pytest.fixture
 def settings(tmp_path: Path, redis_url: str, redis: "Redis") -> ClientSettings:
-    """Settings of an embedded front door with an empty queue and its keys in place."""
+    """Settings of an embedded client service with an empty queue and its keys in place."""
     (tmp_path / "keys").mkdir()
     (tmp_path / "keys" / "service_secret").write_text(SECRET)
     create_key_ring(tmp_path / "keys" / "keyring.json")

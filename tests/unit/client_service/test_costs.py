@@ -53,7 +53,7 @@ async def _ask(app: FastAPI, method: str, path: str, headers: Mapping[str, str],
 
 
 class Counted:
-    """A front door, and what is counted of what it has others do."""
+    """A client service, and counts of its calls to other services."""
 
     def __init__(self, screener: FastAPI, calls: "Counter[str]", statements: "Counter[str]") -> None:
         self.screener, self.calls, self.statements = screener, calls, statements

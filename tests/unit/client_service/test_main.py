@@ -1,4 +1,4 @@
-"""The front door with a real database service behind it and a real queue, as callers see it."""
+"""The client service with a real database service and a real queue, as callers see it."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ MAIL = "anna.schmidt@firma.de"
 
 @asynccontextmanager
 async def _database(settings: ClientSettings, port: int) -> AsyncIterator[None]:
-    """Serve the database over a real socket meanwhile."""
+    """Serve the database over a real socket in the background."""
     app = create_database(DatabaseSettings(data_dir=settings.data_dir, alert_channels=["report_file"]))
     config = uvicorn.Config(app, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
@@ -39,39 +39,39 @@ async def _database(settings: ClientSettings, port: int) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _screener(settings: ClientSettings) -> AsyncIterator[AsyncClient]:
-    """Give a caller with the development token in front of a door with these settings."""
+async def _client_of(settings: ClientSettings) -> AsyncIterator[AsyncClient]:
+    """Return a client with the development token of a client service with these settings."""
     app = create_app(settings)
     headers = {"Authorization": "Bearer SECRET_TOKEN"}
     transport = ASGITransport(app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),
-        AsyncClient(transport=transport, base_url="http://door", headers=headers) as client,
+        AsyncClient(transport=transport, base_url="http://client", headers=headers) as client,
     ):
         yield client
 
 
 @pytest.fixture
 def database_port() -> int:
-    """Where the test serves the database, or does not."""
+    """The port at which the test serves the database, or not."""
     return ports.free_port()
 
 
 @pytest.fixture
 def client_settings(settings: ClientSettings, database_port: int) -> ClientSettings:
-    """Settings of a door whose database is where the test serves it."""
+    """Settings of a client service whose database is at `database_port`."""
     return settings.model_copy(update={"database_service_url": f"http://127.0.0.1:{database_port}"})
 
 
 @pytest.fixture
 async def client(client_settings: ClientSettings, database_port: int) -> AsyncIterator[AsyncClient]:
-    """A caller in front of a whole door."""
-    async with _database(client_settings, database_port), _screener(client_settings) as caller:
+    """A client of a complete client service."""
+    async with _database(client_settings, database_port), _client_of(client_settings) as caller:
         yield caller
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    """Wait until a condition is true, for as long as a test may take."""
+    """Wait until a condition is true."""
     while not condition():  # noqa: ASYNC110 - another process makes it true
         await asyncio.sleep(0.01)
 
@@ -88,7 +88,7 @@ async def _until_missing(client: AsyncClient, part: str | None) -> None:
 
 @pytest.mark.parametrize("form", ["json", "params"])
 async def test_a_pair_is_added_and_read(client: AsyncClient, form: str) -> None:
-    """JSON and query parameters do the same, and what was added is read with its version."""
+    """JSON and query parameters do the same, and the entry is read with its version."""
     for version in (1, 2):
         added = await client.post("/add", **{form: {"key": "ключ 1", "value": "hello & bye"}})  # type: ignore[arg-type]
         expected = {"status": "written", "key": "ключ 1", "version": version, "findings": []}
@@ -113,7 +113,7 @@ async def test_personal_data_is_refused_alerted_and_not_stored(
     value: str,
     field: str,
 ) -> None:
-    """A 422 says what stands where; its alert is found by id; nothing of it is in any file."""
+    """The 422 has the findings with their positions; its alert is found by id; no file contains the value."""
     refused = await client.post("/add", json={"key": key, "value": value})
     body = refused.json()
     assert (422, "/problems/personal-data") == (refused.status_code, body["type"])
@@ -129,9 +129,9 @@ async def test_personal_data_is_refused_alerted_and_not_stored(
 
 
 async def test_the_policy_redact_stores_names_in_place(client_settings: ClientSettings, database_port: int) -> None:
-    """What is stored is the redacted text, and the answer says what was found."""
+    """The redacted text is stored, and the reply has the findings."""
     redacting = client_settings.model_copy(update={"entity_policy": {"EMAIL_ADDRESS": Action.REDACT}})
-    async with _database(redacting, database_port), _screener(redacting) as client:
+    async with _database(redacting, database_port), _client_of(redacting) as client:
         added = await client.post("/add", json={"key": "note", "value": f"to {MAIL}!"})
         read = await client.get("/read", params={"key": "note"})
     assert (200, ["EMAIL_ADDRESS"]) == (added.status_code, [f["entity"] for f in added.json()["findings"]])
@@ -139,7 +139,7 @@ async def test_the_policy_redact_stores_names_in_place(client_settings: ClientSe
 
 
 async def test_a_stored_value_is_run(client: AsyncClient, redis: Redis) -> None:
-    """The answer is a task that is known, and its message holds the stored value."""
+    """The reply is a task that can be read, and its message contains the stored value."""
     await client.post("/add", json={"key": "test1", "value": "hello"})
     for accepted in (await client.post("/run?key=test1"), await client.post("/run", json={"key": "test1"})):
         assert 202 == accepted.status_code
@@ -176,18 +176,18 @@ async def test_a_stored_value_is_run(client: AsyncClient, redis: Redis) -> None:
         ("POST /scan", {"texts": ["x"] * 1001}, 422, "invalid-input"),
     ],
 )
-async def test_what_cannot_be_done_is_refused_by_name(
+async def test_each_rejection_has_its_problem_type(
     client: AsyncClient, request_line: str, body: Any, status: int, kind: str
 ) -> None:
-    """Every refusal of the contract has its status and its kind; what is malformed is alerted too."""
+    """Every rejection has its status and its type; malformed input raises an alert too."""
     answer = await client.request(*request_line.split(" "), json=body)
     assert (status, f"/problems/{kind}") == (answer.status_code, answer.json()["type"])
     alerts = (await client.get("/alerts")).json()["alerts"]
     assert ["InvalidInput"] * (status == 422) == [alert["type"] for alert in alerts]
 
 
-async def test_a_message_is_taken_or_refused(client: AsyncClient, redis: Redis) -> None:
-    """An ordinary message is queued; one with a secret is refused and leaves nothing in the queue."""
+async def test_a_message_is_accepted_or_rejected(client: AsyncClient, redis: Redis) -> None:
+    """A clean message is queued; one with a secret is rejected and leaves nothing in the queue."""
     assert 202 == (await client.post("/messages", json={"text": "hello"})).status_code
     refused = await client.post("/messages", json={"text": "password=Tr0ub4dor&3"})
     assert (422, "text") == (refused.status_code, refused.json()["findings"][0]["field"])
@@ -195,7 +195,7 @@ async def test_a_message_is_taken_or_refused(client: AsyncClient, redis: Redis) 
 
 
 async def test_scanning_stores_and_alerts_nothing(client: AsyncClient) -> None:
-    """One text or many: findings in the order of the texts, with offsets in code points, and no consequence."""
+    """One text or many: findings in the order of the texts, with offsets in code points."""
     one = await client.post("/scan", json={"text": f"🔑 {MAIL}"})
     assert [("EMAIL_ADDRESS", 2, 2 + len(MAIL))] == [
         (finding["entity"], finding["start"], finding["end"]) for finding in one.json()["findings"]
@@ -206,9 +206,11 @@ async def test_scanning_stores_and_alerts_nothing(client: AsyncClient) -> None:
     assert MAIL not in one.text + many.text
 
 
-async def test_a_database_that_is_away_is_a_503_and_heals(client_settings: ClientSettings, database_port: int) -> None:
-    """Writing, reading and running say which part is away and when to try again; when it is back, all work."""
-    async with _screener(client_settings) as client:
+async def test_an_unavailable_database_is_a_503_and_recovers(
+    client_settings: ClientSettings, database_port: int
+) -> None:
+    """Writing, reading and running name the unavailable service and when to retry; once it is back, all succeed."""
+    async with _client_of(client_settings) as client:
         for attempt in ("/add?key=a&value=b", "/run?key=a"):
             answer = await client.post(attempt)
             assert (503, "database") == (answer.status_code, answer.json()["part"])
@@ -220,10 +222,10 @@ async def test_a_database_that_is_away_is_a_503_and_heals(client_settings: Clien
             await _until_missing(client, None)
 
 
-async def test_a_queue_that_is_away_hinders_no_task(client_settings: ClientSettings, database_port: int) -> None:
-    """What is stored stays served, tasks are accepted and known; only the readiness names the queue."""
+async def test_an_unavailable_queue_blocks_no_task(client_settings: ClientSettings, database_port: int) -> None:
+    """Entries are served, tasks are accepted and can be read; only the readiness names the queue."""
     without = client_settings.model_copy(update={"redis_url": "unix:///nowhere/redis.sock"})
-    async with _database(without, database_port), _screener(without) as client:
+    async with _database(without, database_port), _client_of(without) as client:
         assert 200 == (await client.post("/add?key=a&value=b")).status_code
         for path, body in (("/run?key=a", None), ("/messages", {"text": "x"})):
             answer = await client.post(path, json=body)
@@ -233,15 +235,15 @@ async def test_a_queue_that_is_away_hinders_no_task(client_settings: ClientSetti
 
 
 async def test_a_request_id_that_holds_personal_data_is_replaced(client: AsyncClient) -> None:
-    """Ids that callers choose travel into logs and reports, so they are checked as well."""
+    """Ids that callers choose go into logs and reports, so they are scanned as well."""
     answer = await client.get("/alerts", headers={"X-Request-ID": "4111-1111-1111-1111"})
     assert "4111-1111-1111-1111" != answer.headers["x-request-id"]
 
 
-async def test_a_request_id_that_cannot_be_judged_is_replaced(client_settings: ClientSettings) -> None:
-    """A scanner that runs out of time over an id fails no request and lets no id through unchecked."""
+async def test_a_request_id_that_cannot_be_scanned_is_replaced(client_settings: ClientSettings) -> None:
+    """A scan of an id that exceeds its time fails no request, and the id is not logged."""
     detection = client_settings.detection.model_copy(update={"max_text_chars": 3})
-    async with _screener(client_settings.model_copy(update={"detection": detection})) as client:
+    async with _client_of(client_settings.model_copy(update={"detection": detection})) as client:
         answer = await client.get("/alerts", headers={"X-Request-ID": "a-long-id"})
     assert 200 == answer.status_code
     assert "a-long-id" != answer.headers["x-request-id"]

@@ -53,7 +53,7 @@ class _OpenScreener:
 
 @pytest.fixture
 def worker(settings: ClientSettings, cipher: Cipher) -> Iterator[VestibuleCelery]:
-    """The application of a worker whose only processor fails as it is told."""
+    """The application of a worker whose only processor raises a given error."""
     app = create_consumer(settings, cipher)
     app.processors = ProcessorRegistry([Failing()])
     app.results = _OpenScreener()
@@ -74,7 +74,7 @@ def attempt(data: str, task_id: str, **of_request: str) -> str:
 
 @pytest.mark.parametrize("error", ["interrupted", "timeout", "away"])
 def test_an_error_that_may_pass_is_reported_and_no_end(worker: VestibuleCelery, redis: Redis, error: str) -> None:
-    """Each attempt is counted, and there is no result yet; nothing of the error's text is told."""
+    """Each attempt is counted, and there is no result yet; the error's text is not shown."""
     task_id = str(uuid4())
     assert ["IGNORED", "IGNORED"] == [attempt(error, task_id) for _ in range(2)]
     reports = [parse_report(report) for report in redis.lrange(ENDED_KEY, 0, -1)]
@@ -93,14 +93,14 @@ def test_an_error_that_will_not_pass_is_the_end(worker: VestibuleCelery, redis: 
 
 @pytest.mark.parametrize(("data", "kind"), [("no json", "NotJson"), ("forbidden", "ResultRefused")])
 def test_an_end_says_why(worker: VestibuleCelery, redis: Redis, cipher: Cipher, data: str, kind: str) -> None:
-    """What an attempt notes of why it is no use, the processor or the door for results, is what callers are told."""
+    """The kind of error that the processor or the result screening raises is the one that callers see."""
     task_id = str(uuid4())
     assert "FAILURE" == attempt(data, task_id, failed_by=kind)
     outcome = open_outcome(cipher, task_id, redis.get(f"celery-task-meta-{task_id}"))
     assert (TaskState.FAILED, kind, None) == (outcome.state, outcome.error, outcome.result)
 
 
-def test_a_worker_without_a_door_for_results_gives_none(worker: VestibuleCelery) -> None:
+def test_a_worker_without_result_screening_returns_no_result(worker: VestibuleCelery) -> None:
     """A worker that was put together wrongly fails its tasks, and lets nothing out unchecked."""
     worker.results = None
     assert "FAILURE" == attempt("fine", str(uuid4()))

@@ -3,12 +3,14 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
 from fastapi import APIRouter, Depends, Request
 from httpx import ASGITransport, AsyncClient
 
+from vestibule.service_kit import wiring
 from vestibule.service_kit.auth.authentication import Authenticator, GuardedRoute, allow
 from vestibule.service_kit.auth.token_registers import caller_token_lookups
 from vestibule.service_kit.http.app import create_service_app
@@ -36,9 +38,9 @@ router = APIRouter(route_class=GuardedRoute)
 
 
 @router.get("/greeting", dependencies=[allow("read")])
-async def get_greeting(wiring: GreetingPart) -> str:
+async def get_greeting(parts: GreetingPart) -> str:
     """Return what the service was wired with."""
-    return wiring.greeting
+    return parts.greeting
 
 
 @router.get("/other", dependencies=[allow("read")])
@@ -74,3 +76,10 @@ def test_there_is_no_wiring_before_the_lifespan(service: Any, settings: ServiceS
     app = create_service_app("sample", "A sample.", settings, [router], service._lifespan)
     with pytest.raises(AttributeError, match="wiring"):
         frame_of(app).wiring  # noqa: B018 - reading is what is tested
+
+
+def test_only_this_module_touches_the_state_of_the_application() -> None:
+    """Everything else reads it by type, so that a type checker follows it."""
+    source = Path(wiring.__file__).parents[1]
+    users = [path.relative_to(source) for path in source.rglob("*.py") if "app.state" in path.read_text()]
+    assert [Path("service_kit/wiring.py")] == users

@@ -37,7 +37,7 @@ action = "mask"
 
 @pytest.fixture
 def screener_with(settings: ClientSettings) -> Callable[..., ResultScreener]:
-    """Return what builds the door of a worker under a policy file."""
+    """Return a factory of result screeners with a policy file."""
 
     def build(policy: str = "", **detection: object) -> ResultScreener:
         (settings.data_dir / "policy.toml").write_text(policy)
@@ -64,8 +64,8 @@ def test_what_the_policy_blocks_goes_nowhere(
     with pytest.raises(ResultNotAllowed) as caught:
         screener_with().screen_result(f"to {MAIL}", WorkOrigin(token_id="t-7"))
     (alert,) = AlertArchive(settings.alert_record_path).page(limit=10).alerts
-    told = (AlertType.PERSONAL_DATA, ("EMAIL_ADDRESS",), "worker1", "t-7")
-    assert told == (alert.type, alert.entities, alert.service, alert.token_id)
+    expected = (AlertType.PERSONAL_DATA, ("EMAIL_ADDRESS",), "worker1", "t-7")
+    assert expected == (alert.type, alert.entities, alert.service, alert.token_id)
     assert "EMAIL_ADDRESS in the result of a request; it was refused." == alert.description
     assert ("ResultRefused", False) == (caught.value.kind, MAIL in f"{alert} {caught.value}")
 
@@ -81,7 +81,7 @@ def test_what_the_policy_blocks_goes_nowhere(
 def test_the_policy_is_that_of_where_the_work_came_from(
     screener_with: Callable[..., ResultScreener], origin: WorkOrigin, expected: str
 ) -> None:
-    """By key and by route; what is replaced at the door is replaced here."""
+    """By key and by route; what is replaced in requests is replaced here."""
     assert expected == screener_with(POLICY).screen_result(f"to {MAIL}", origin)
 
 

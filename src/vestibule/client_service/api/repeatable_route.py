@@ -12,7 +12,7 @@ from vestibule.service_kit.auth.authentication import GuardedRoute
 from vestibule.service_kit.http.fast_dispatch import FastRoute
 from vestibule.service_kit.wiring import wiring_of
 
-# As a parameter of the framework it would be read on every request; it is read by hand, where it is there.
+# Not a parameter of the framework, which would parse it on every request.
 TAKES_KEY = {
     "name": HEADER,
     "in": "header",
@@ -33,17 +33,17 @@ class _Repeatable(FastRoute):
         super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler that looks for the key first."""
+        """Return the handler that checks for an `Idempotency-Key` first."""
         serve = super().get_route_handler()
 
         async def once(request: Request) -> Response:
             key = request.headers.get(HEADER)
             if key is None or request.method != "POST":
                 return await serve(request)
-            return await wiring_of(request, ClientWiring).idempotency.answer(request, key, serve)
+            return await wiring_of(request, ClientWiring).idempotency.serve_once(request, key, serve)
 
         return once
 
 
 class RepeatableRoute(GuardedRoute, _Repeatable):
-    """A guarded route whose requests can be repeated: who asks is known before anything is looked up."""
+    """A guarded route whose requests can be repeated: the caller is authenticated before any look-up."""

@@ -1,1 +1,1 @@
-"""The use cases of what comes in: add an entry, run a stored value, take a message."""
+"""The use cases of entries and messages."""

@@ -1,4 +1,4 @@
-"""The way to the business logic service, which may be switched off."""
+"""The client of the business logic service, which may be switched off."""
 
 from vestibule.contracts.errors import NotProcessable, Unavailable
 from vestibule.contracts.tasks import ERROR_DETAILS
@@ -9,21 +9,21 @@ PART = "business_logic"
 
 
 class BusinessLogicClient:
-    """Has text processed by the business logic service."""
+    """Calls the business logic service to process text."""
 
     def __init__(self, peer: ServiceClient | None) -> None:
         self._peer = peer
 
     @property
     def is_on(self) -> bool:
-        """Say whether there is such a service at all."""
+        """Say whether the service is configured."""
         return self._peer is not None
 
     async def process(self, text: str, processor: str, terms: WorkTerms, work_id: str) -> str:
-        """Return what `processor` makes of `text`; `work_id` is the same each time that this work is repeated.
+        """Return the result of `processor` for `text`; `work_id` is the same for each repetition of the same work.
 
         Raises:
-            NotProcessable: it cannot do this text.
+            NotProcessable: the processor cannot process this text.
             Unavailable: the service is switched off or does not answer.
         """
         if self._peer is None:

@@ -1,4 +1,4 @@
-"""The use cases of the front door: add a pair, run a stored value, take a message."""
+"""The use cases of entries and messages: add, read, delete and watch entries, run a task, process a message."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ from vestibule.processing import ProcessorRegistry
 
 @dataclass(frozen=True, slots=True)
 class AddedEntry:
-    """A pair that was stored."""
+    """An entry that was stored, and its screening."""
 
     written: Written
     screened: Screened
@@ -43,7 +43,7 @@ class AddedEntry:
 
 @dataclass(frozen=True, slots=True)
 class MessageOutcome:
-    """A message that was let in, and what came of it: the task's id, or the reply."""
+    """A message that was accepted, and its outcome: the task's id, or the reply."""
 
     outcome: str
     screened: Screened
@@ -51,7 +51,7 @@ class MessageOutcome:
 
 
 class Intake:
-    """Takes in what the door lets in. Every method raises `Unavailable` where a part that it needs does not answer."""
+    """Screens and forwards what callers send. Every method raises `Unavailable` if a service does not answer."""
 
     def __init__(
         self,
@@ -75,11 +75,11 @@ class Intake:
         self._webhooks = webhooks
 
     async def add(self, pair: Pair, sender: Situation, condition: Condition = ALWAYS) -> AddedEntry:
-        """Check a pair and store it.
+        """Screen an entry and store it.
 
         Raises:
-            PersonalDataFound: the policy does not let it in.
-            PreconditionFailed: the entry is not what `condition` says.
+            PersonalDataFound: the policy rejects it.
+            PreconditionFailed: the stored entry does not meet `condition`.
         """
         screened = await self._screener.screen(sender.under(pair.key), "value", pair.value)
         changed = pair.model_copy(update={"value": screened.text})
@@ -87,11 +87,11 @@ class Intake:
         return AddedEntry(written, screened)
 
     async def add_batch(self, pairs: Sequence[BatchPair], sender: Situation) -> list[AddedEntry]:
-        """Check every pair as a single one, and store all or none.
+        """Screen each entry as `add` does, and store all or none.
 
         Raises:
-            Refused: the door does not let one in; `index` says which.
-            PreconditionFailed: an entry has not the version that is expected; `index` says which.
+            Refused: one is rejected; `index` says which.
+            PreconditionFailed: an entry does not have the expected version; `index` says which.
         """
         screened = [await self._screen_pair(index, pair, sender) for index, pair in enumerate(pairs)]
         texts = [checked.text for checked in screened]
@@ -103,36 +103,36 @@ class Intake:
         """Return the entry under `key`.
 
         Raises:
-            KeyNotFound: there is none.
+            KeyNotFound: no entry is stored under it.
         """
         return await self._database.read(key)
 
     async def read_batch(self, keys: list[str]) -> EntryBatch:
-        """Return the entries under `keys` as they are at one moment, None where there is none.
+        """Return the entries under `keys` as of one moment, None for a key without an entry.
 
         Raises:
-            TooLarge: together they are too large for one answer.
+            TooLarge: together they are too large for one reply.
         """
         return await self._database.read_batch(keys)
 
     async def delete(self, key: str, condition: Condition = ALWAYS) -> Deleted:
-        """Remove the entry under `key`.
+        """Delete the entry under `key`.
 
         Raises:
-            PreconditionFailed: the entry is not what `condition` says.
+            PreconditionFailed: the stored entry does not meet `condition`.
         """
         return await self._database.delete(key, condition)
 
     async def history(self, key: str) -> History:
-        """Return what is known of the entry under `key`, the newest first.
+        """Return the versions of the entry under `key`, newest first.
 
         Raises:
-            KeyNotFound: nothing is.
+            KeyNotFound: no version is kept.
         """
         return await self._database.history(key)
 
     async def watch(self, prefix: str, last_event_id: str | None) -> AsyncIterator[bytes]:
-        """Return what happens to the entries that start with `prefix`, as server-sent events."""
+        """Return changes of the entries that start with `prefix`, as server-sent events."""
         return await self._database.watch(prefix, last_event_id)
 
     async def keys(self, prefix: str, limit: int, cursor: str | None) -> KeyPage:
@@ -140,30 +140,31 @@ class Intake:
         return await self._database.keys(prefix, limit, cursor)
 
     async def run(self, request: RunRequest, sender: Situation) -> str:
-        """Have the value under a key processed in the background and return the task's id.
+        """Create a task that processes the value under a key, and return its id.
 
         Raises:
-            UnknownProcessor: no processor goes by that name.
-            InvalidInput: its options are not valid.
-            PersonalDataFound: the policy does not let the options or the key of the result in.
+            UnknownProcessor: there is no such processor.
+            InvalidInput: the options are not valid.
+            PersonalDataFound: the policy rejects the options or the key of the result.
             KeyNotFound: nothing is stored under that key.
         """
         self._processors.read_options(request.processor, request.options)
-        await self._check_callback(request, sender)
+        await self._check_webhook(request, sender)
         if request.options_text is not None or request.write_to is not None:
             await self._screener.screen(situation_of_result(request, sender), OPTIONS_FIELD, request.options_text or "")
         return await self._tasks.accept(self._work(request, sender, key=request.key))
 
     async def process_message(self, message: Message, sender: Situation) -> MessageOutcome:
-        """Check a message and have it processed where the routes say: at once, or in the background.
+        """Screen a message and process it as the routes say: at once, or in the background.
 
         Raises:
             InvalidInput: there is no such processor, or its options are not valid.
-            PersonalDataFound: the policy does not let it in, or a reply out.
+            PersonalDataFound: the policy rejects it.
+            ResultRefused: the policy rejects the reply.
             NotProcessable: the processor cannot process this text, or its result is too large for a value.
         """
         self._processors.read_options(message.processor, message.options)
-        await self._check_callback(message, sender)
+        await self._check_webhook(message, sender)
         situation = situation_of_result(message, sender)
         screened = await self._screener.screen(situation, "text", message.text, message.options_text)
         work = self._work(message, sender, data=screened.text)
@@ -178,7 +179,7 @@ class Intake:
         return to is Destination.BUSINESS_LOGIC
 
     async def _answer(self, message: Message, work: Work, sender: Situation) -> str | None:
-        """Return the reply; None where nobody is there to give it and the caller did not ask for one."""
+        """Return the reply; None if the service is unavailable and the caller did not ask for a reply."""
         terms = work.terms or WorkTerms()
         try:
             result = await self._logic.process(work.data or "", work.processor, terms, work.task_id or str(uuid4()))
@@ -197,7 +198,7 @@ class Intake:
         self, request: WorkRequest, sender: Situation, *, key: str | None = None, data: str | None = None
     ) -> Work:
         unique_s = request.unique_for_s
-        # As they were before there were options: work that is under way at an update is still the same.
+        # Without options as before there were any, so that the names of older tasks stay the same.
         asked = (sender.tenant, request.processor, key, data)
         more = (request.options_text, request.write_to) if request.options_text or request.write_to else ()
         return Work(
@@ -214,22 +215,22 @@ class Intake:
             callback=request.callback,
         )
 
-    async def _check_callback(self, request: WorkRequest, sender: Situation) -> None:
-        """Check an address as every text that is kept; one that would have to be changed leads elsewhere.
+    async def _check_webhook(self, request: WorkRequest, sender: Situation) -> None:
+        """Screen a webhook address like every text that is stored; the policy cannot change it, only reject it.
 
         Raises:
-            InvalidInput: nothing may be sent there.
-            PersonalDataFound: the policy does not let it in.
+            InvalidInput: the address is not allowed.
+            PersonalDataFound: the policy rejects it.
         """
         if request.callback is None:
             return
-        said = self._webhooks.check(request.callback)
-        if (await self._screener.screen(sender, "callback", said)).text != said:
+        text = self._webhooks.check(request.callback)
+        if (await self._screener.screen(sender, "callback", text)).text != text:
             raise InvalidInput("The callback URL contains personal data or a secret.")
 
     async def _screen_pair(self, index: int, pair: BatchPair, sender: Situation) -> Screened:
         try:
             return await self._screener.screen(sender.under(pair.key), "value", pair.value)
         except Refused as refusal:
-            # The same refusal as for a single pair; only here the caller has to learn which of them it is.
+            # The same rejection as for a single entry, with its index.
             raise type(refusal)(refusal.detail, **refusal.extra, index=index) from refusal

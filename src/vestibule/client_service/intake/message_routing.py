@@ -1,4 +1,4 @@
-"""Where a message goes: into the background, or to the business logic service while the caller waits."""
+"""Routes messages: to the queue, or to the business logic service while the caller waits."""
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
@@ -18,7 +18,7 @@ Mode = Literal["async", "sync"]
 
 
 class MessageRoute(BaseModel):
-    """A rule: a message that is all of what is said here goes to `to`."""
+    """A rule: a message that meets all of its conditions goes to `to`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -38,7 +38,7 @@ class MessageRoute(BaseModel):
         return self
 
     def fits(self, mode: Mode | None, processor: str, text: str) -> bool:
-        """Say whether a message is what the rule speaks of."""
+        """Say whether a message meets the conditions of the rule."""
         return (
             self.mode in (None, mode)
             and (not self.processors or processor in self.processors)
@@ -48,7 +48,7 @@ class MessageRoute(BaseModel):
         )
 
 
-# What holds where no rule of the settings does: the caller's wish.
+# Without a matching rule in the settings the caller's `mode` decides.
 DEFAULT = (
     MessageRoute(to=Destination.BUSINESS_LOGIC, mode="sync"),
     MessageRoute(to=Destination.QUEUE),
@@ -56,7 +56,7 @@ DEFAULT = (
 
 
 class MessageRoutes:
-    """The rules in their order; the first that fits holds."""
+    """The rules in their order; the first that matches applies."""
 
     def __init__(self, rules: Sequence[MessageRoute], processors: Iterable[str]) -> None:
         """Take the rules of the settings.

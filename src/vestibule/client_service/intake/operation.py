@@ -1,4 +1,4 @@
-"""The id of the effect of a repeatable request: its task or its write has the same id each time it is repeated."""
+"""The operation id of a request with an `Idempotency-Key`: the same for each repetition of the request."""
 
 from contextvars import ContextVar
 
@@ -6,8 +6,8 @@ operation_id: ContextVar[str | None] = ContextVar("operation_of_a_repeatable_req
 
 
 def operation_of_request() -> str | None:
-    """Return the id that the effect of this request, its task or its write, has each time that it is repeated.
+    """Return the id of the task or write that this request creates, the same for each repetition.
 
-    None where the request came without a key.
+    None if the request has no `Idempotency-Key`.
     """
     return operation_id.get()

@@ -1,4 +1,4 @@
-"""What callers ask for: the processor, its options, when it runs, and where the result goes."""
+"""Request models for work: the processor, its options, when it runs, and where the result goes."""
 
 import json
 import time
@@ -21,7 +21,7 @@ def _as_json(options: dict[str, Any]) -> str:
 
 
 class ProcessorChoice(BaseModel):
-    """By what something is to be processed, how, and where the result goes."""
+    """The processor, its options, and the key of the result."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -49,30 +49,30 @@ class ProcessorChoice(BaseModel):
 
     @cached_property
     def options_text(self) -> str | None:
-        """The options as JSON, the same for the same; None where there are none."""
+        """The options as canonical JSON; None if there are none."""
         return _as_json(self.options) if self.options else None
 
 
 class WorkRequest(ProcessorChoice):
-    """How something is to be processed in the background: by what, how urgently, when, and where the result goes."""
+    """Work for the background: the processor, its options, the priority, the time, and where the result goes."""
 
-    priority: Priority = Field(default=Priority.NORMAL, description="Workers do all of a higher one before any other")
+    priority: Priority = Field(default=Priority.NORMAL, description="Workers run all tasks of a higher priority first")
     delay_s: float | None = Field(
-        default=None, ge=0, le=MAX_DELAY_S, allow_inf_nan=False, description="Seconds until it shall be done"
+        default=None, ge=0, le=MAX_DELAY_S, allow_inf_nan=False, description="Seconds until it runs"
     )
-    run_at: AwareDatetime | None = Field(default=None, description="When it shall be done, instead of `delay_s`")
+    run_at: AwareDatetime | None = Field(default=None, description="When it runs, instead of `delay_s`")
     unique_for_s: float | None = Field(
         default=None,
         gt=0,
         le=MAX_DELAY_S,
         allow_inf_nan=False,
-        description="For so many seconds the same work of the same processor is this task, and no new one",
+        description="For this many seconds the same request returns this task instead of a new one",
     )
     callback: str | None = Field(
         default=None,
         max_length=2000,
-        # No example, since what the description shows can be sent: callbacks are off until there is a secret for them.
-        description="Address that is told of the task's end by a signed POST, without the result",
+        # Without an example, because examples must be valid requests and webhooks are off without a secret.
+        description="Address that is notified of the task's end by a signed POST, without the result",
     )
 
     @model_validator(mode="after")
@@ -83,12 +83,12 @@ class WorkRequest(ProcessorChoice):
 
     @property
     def is_for_later(self) -> bool:
-        """Say whether only the background can do it as it is asked for."""
+        """Say whether the request has a term that only a background task can meet."""
         return any(term is not None for term in (self.delay_s, self.run_at, self.unique_for_s, self.callback))
 
     @property
     def due_in_s(self) -> float:
-        """The time from now until it shall be done."""
+        """Seconds until it runs."""
         if self.run_at is not None:
             return min(max(0.0, self.run_at.timestamp() - time.time()), MAX_DELAY_S)
         return self.delay_s or 0.0

@@ -1,4 +1,4 @@
-"""Work for processors: with which data, by which processor, when, where the result goes, and on whose behalf."""
+"""Work for processors: the data, the processor, the time, where the result goes, and on whose behalf."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from vestibule.policy import Situation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What shall be done: with the given data or with the value under a key, when, and how urgently."""
+    """A unit of work over the given data or over the value under a key."""
 
     tenant: str
     processor: str
@@ -28,7 +28,7 @@ class Work:
 
 
 class TaskAcceptor(Protocol):
-    """Accepts work for the background."""
+    """Accepts work as background tasks."""
 
     async def accept(self, work: Work) -> str:
         """Record work and return the id of its task."""
@@ -36,12 +36,12 @@ class TaskAcceptor(Protocol):
 
 
 def situation_of_result(choice: ProcessorChoice, sender: Situation) -> Situation:
-    """Return the situation of what is to be kept under the key that is named for the result."""
+    """Return the situation of a result: under its own key, if the request names one."""
     return sender if choice.write_to is None else sender.under(choice.write_to)
 
 
 def terms_of(choice: ProcessorChoice, sender: Situation, key: str | None) -> WorkTerms:
-    """Return the terms of work over what stands under `key`, or over a text where it is None."""
+    """Return the terms of work over the value under `key`, or over a text if `key` is None."""
     origin = WorkOrigin.model_construct(
         route=sender.route,
         tenant=sender.tenant,
@@ -49,5 +49,5 @@ def terms_of(choice: ProcessorChoice, sender: Situation, key: str | None) -> Wor
         token_name=sender.token_name,
         key=choice.write_to or key,
     )
-    # Everything in it was validated before.
+    # Its members were validated before.
     return WorkTerms.model_construct(options=choice.options, write_to=choice.write_to, origin=origin)

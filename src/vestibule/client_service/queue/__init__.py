@@ -1,1 +1,1 @@
-"""The queue: task messages, their encryption, their publishers, and what Redis tells of tasks."""
+"""The queue: task messages, their encryption, their publishers, and the state of tasks in Redis."""

@@ -1,4 +1,4 @@
-"""The Celery application of producer and workers: what its tasks need, and messages that hide their arguments."""
+"""The Celery application of producer and workers, with messages that hide their arguments."""
 
 import time
 from typing import Any, Protocol
@@ -19,7 +19,7 @@ HIDDEN = "(hidden)"
 
 
 class QuietTask(Task):  # type: ignore[misc]
-    """A task whose messages say nothing of its arguments, and carry the request's id to the worker's log lines."""
+    """A task whose messages hide its arguments and carry the request id, for the log lines of the worker."""
 
     def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
         """Send the task as Celery does, with its arguments' text form hidden from headers and logs."""
@@ -32,25 +32,25 @@ class QuietTask(Task):  # type: ignore[misc]
             return super().apply_async(args, kwargs, **options)
 
 
-class ResultRoute(Protocol):
-    """What lets results out."""
+class ResultScreening(Protocol):
+    """Screens results."""
 
     def screen_result(self, result: str, origin: WorkOrigin) -> str:
-        """Return a result as it may be read."""
+        """Return a result as the policy changes it."""
         ...
 
 
 class VestibuleCelery(Celery):  # type: ignore[misc]
-    """Celery with what its tasks need, so that tasks find it without global state: processors, and the way out."""
+    """Celery with the parts that its tasks need, so that tasks need no global state."""
 
     task_cls = QuietTask
     amqp_cls = BoundMessages
     processors: ProcessorRegistry
     settings: QueueSettings
     cipher: Cipher
-    results: ResultRoute | None = None
+    results: ResultScreening | None = None
 
     def time_limit_s(self, processor: str) -> float:
-        """Return the longest that a task of `processor` may run."""
+        """Return the time limit of a task of `processor`."""
         limits_s = [self.settings.task_time_limit_s, self.processors.time_limit_s(processor)]
         return min(limit_s for limit_s in limits_s if limit_s is not None)

@@ -1,4 +1,4 @@
-"""Gives recorded tasks to the queue, many at a time and beside the answers; what it cannot take, the relay sends."""
+"""Sends recorded tasks to the queue in batches, in the background; what it cannot send, the relay sends later."""
 
 import asyncio
 import time
@@ -14,12 +14,12 @@ from vestibule.runtime.cancellation import cancel_all
 
 MAX_WAITING = 2_000
 MAX_WAITING_CHARS = 64_000_000
-# What waited for longer than this is left to the relay, which looks after each task some seconds after its acceptance.
+# A message that waited for longer is left to the relay, which checks each task some seconds after its acceptance.
 STALE_AFTER_S = 3.0
 
 
 class TaskDispatcher:
-    """Has a carrier take messages to the queue. A full one takes nothing more."""
+    """Buffers messages for the publisher. A full buffer drops new messages, which the relay sends later."""
 
     def __init__(self, publisher: TaskPublisher) -> None:
         self._publisher = publisher
@@ -29,7 +29,7 @@ class TaskDispatcher:
         self._log = structlog.get_logger("vestibule.task_sender")
 
     def enqueue(self, message: TaskMessage) -> None:
-        """Have a message sent soon, if there is room for it."""
+        """Buffer a message for sending, if there is room."""
         if len(self._waiting) < MAX_WAITING and self._waiting_chars < MAX_WAITING_CHARS:
             self._waiting.append(message)
             self._waiting_chars += len(message.data)
@@ -39,13 +39,13 @@ class TaskDispatcher:
         """Send messages now, in their order.
 
         Raises:
-            QueueUnavailable: the queue does not take them.
+            QueueUnavailable: the queue does not accept them.
         """
         await self._publisher.publish(messages)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Send what is offered meanwhile; what is left at the end the relay of another process sends, or the next."""
+        """Send buffered messages in the background; the relay of another process sends what is left at the end."""
         sending = asyncio.create_task(self._run())
         try:
             yield
@@ -64,9 +64,9 @@ class TaskDispatcher:
                 self._log.warning("tasks_not_sent", tasks=len(messages), error=str(error))
 
     def _take(self) -> list[TaskMessage]:
-        taken = [self._waiting.popleft() for _ in range(min(BATCH_SIZE, len(self._waiting)))]
-        self._waiting_chars -= sum(len(message.data) for message in taken)
+        messages = [self._waiting.popleft() for _ in range(min(BATCH_SIZE, len(self._waiting)))]
+        self._waiting_chars -= sum(len(message.data) for message in messages)
         if not self._waiting:
             self._has_work.clear()
         oldest = time.time() - STALE_AFTER_S
-        return [message for message in taken if message.sent_at > oldest]
+        return [message for message in messages if message.sent_at > oldest]

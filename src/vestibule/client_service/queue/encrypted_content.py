@@ -1,4 +1,4 @@
-"""The form of everything that Celery puts into Redis: JSON, sealed."""
+"""The serializer of everything that Celery puts into Redis: encrypted JSON."""
 
 from typing import Any
 
@@ -15,22 +15,22 @@ REALM = "queue"
 
 
 class BoundMessages(AMQP):  # type: ignore[misc]
-    """Celery's messages, with the task's name and id inside the sealed body as well.
+    """Celery's messages, with the task's name and id inside the encrypted body as well.
 
-    A worker holds them against the open headers (`consumer.py`).
+    A worker compares them to the plain headers (`worker/consumer.py`).
     """
 
     Connection = QueueConnection
 
     def as_task_v2(self, task_id: str, name: str, *args: Any, **options: Any) -> Any:
-        """Return the message for a task as Celery does, with what it is sealed for."""
+        """Return the message for a task as Celery does, bound to its name and id."""
         message = super().as_task_v2(task_id, name, *args, **options)
         arguments, keywords, embedded = message.body
         return message._replace(body=(arguments, keywords, {**embedded, "sealed_for": bound_to(name, task_id)}))
 
 
 def register_encrypted_content(cipher: Cipher) -> None:
-    """Make the sealed form known to kombu, whose register is one for the whole process."""
+    """Register the serializer with kombu, whose registry is global to the process."""
 
     def encrypt(data: Any) -> bytes:
         return cipher.encrypt(json.dumps(data).encode())  # type: ignore[no-untyped-call]
@@ -44,10 +44,10 @@ def register_encrypted_content(cipher: Cipher) -> None:
 
 
 def decrypt_content(cipher: Cipher, content: bytes | str) -> Any:
-    """Return what was sealed.
+    """Return the decrypted content.
 
     Raises:
-        DecryptionFailed: it was not sealed here, or was changed since.
+        DecryptionFailed: it was not encrypted here, or was changed since.
     """
     if isinstance(content, str):
         raise DecryptionFailed("it is not sealed")
@@ -55,5 +55,5 @@ def decrypt_content(cipher: Cipher, content: bytes | str) -> Any:
 
 
 def bound_to(name: str, task_id: str) -> str:
-    """Return the words by which a message's body names the task that it is for."""
+    """Return the text by which a message's body names its task."""
     return f"{name} {task_id}"

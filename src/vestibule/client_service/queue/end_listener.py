@@ -1,4 +1,4 @@
-"""Hears from Redis when tasks end, for those who wait for one."""
+"""Listens to Redis for the ends of tasks, for requests that wait for one."""
 
 import asyncio
 from collections import defaultdict
@@ -12,14 +12,14 @@ from redis.exceptions import RedisError
 from vestibule.client_service.queue.result_backend import RESULT_PREFIX
 from vestibule.runtime.cancellation import cancel_all
 
-# Redis takes no subscriber without a channel.
+# A subscriber of Redis needs at least one channel.
 IDLE_CHANNEL = "vestibule:quiet"
 ERROR_PAUSE_S = 0.5
 LISTEN_TIMEOUT_S = 5.0
 
 
 class TaskEndListener:
-    """Listens on one connection for all who wait. It can miss an end while Redis is away: look again after a while."""
+    """Listens on one connection for all waiting requests. It can miss an end while Redis is down, so poll as well."""
 
     def __init__(self, redis: Redis) -> None:
         self._pubsub = redis.pubsub()
@@ -28,7 +28,7 @@ class TaskEndListener:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Listen meanwhile."""
+        """Listen in the background."""
         listening = asyncio.create_task(self._listen())
         try:
             yield
@@ -38,9 +38,9 @@ class TaskEndListener:
 
     @asynccontextmanager
     async def subscribe(self, task_id: str) -> AsyncIterator[asyncio.Event]:
-        """Give an event that is set when there is news: from now on Redis tells of the task, and the task has ended.
+        """Return an event that is set when the subscription starts, and when the task ends.
 
-        What happened before the first of these is not told of. Where Redis is away there is none.
+        Changes before the subscription starts are missed; while Redis is unavailable the event is never set.
         """
         channel = (RESULT_PREFIX + task_id).encode()
         event = asyncio.Event()

@@ -1,4 +1,4 @@
-"""Which keys have sealed what lies in Redis: tasks that wait or run, and results."""
+"""Counts which keys encrypted the tasks and results in Redis."""
 
 import base64
 import binascii
@@ -15,19 +15,19 @@ MESSAGES_A_STEP = 500
 
 
 def count_queue_keys(redis: Any) -> Counter[str]:
-    """Return how many messages and results each key has sealed, by its id; `redis` is a synchronous client."""
+    """Return how many messages and results each key has encrypted, by its id; `redis` is a synchronous client."""
     counts: Counter[str] = Counter()
     for envelope in _envelopes(redis):
         try:
             counts[key_id_of(envelope)] += 1
         except DecryptionFailed:
-            continue  # no key opens it, so none is needed for it
+            continue  # no key decrypts it, so it needs none
     return counts
 
 
 def _envelopes(redis: Any) -> Iterator[bytes]:
-    # A task moves from the queue to the unacknowledged and on to the results. Looked at in this order, one that moves
-    # meanwhile is met twice, not never.
+    # A task moves from the queue to the unacknowledged messages and on to the results. In this order, one that moves
+    # meanwhile is counted twice, not missed.
     for queue in QUEUES.values():
         for start in range(0, redis.llen(queue), MESSAGES_A_STEP):
             for message in redis.lrange(queue, start, start + MESSAGES_A_STEP - 1):

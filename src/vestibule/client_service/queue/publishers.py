@@ -1,4 +1,4 @@
-"""The ways to the queue: straight into Redis, and by Celery into whatever else carries tasks."""
+"""The publishers of task messages: directly into Redis, or by Celery into another broker."""
 
 import asyncio
 from collections import defaultdict
@@ -21,23 +21,23 @@ MAX_BATCH_CHARS = 1_000_000
 
 
 class QueueUnavailable(Exception):
-    """The queue did not take what it was given; some of it may have arrived."""
+    """The queue did not accept the messages; some of them may have arrived."""
 
 
 class TaskPublisher(Protocol):
-    """Takes messages to the queue."""
+    """Sends messages to the queue."""
 
     async def publish(self, messages: Sequence[TaskMessage]) -> None:
         """Send messages now, in their order.
 
         Raises:
-            QueueUnavailable: the queue does not take them.
+            QueueUnavailable: the queue does not accept them.
         """
         ...
 
 
 class RedisPublisher:
-    """Puts messages into the lists in Redis that workers take them from."""
+    """Pushes messages into the lists in Redis that workers pop them from."""
 
     def __init__(self, template: TaskMessageTemplate, redis: Redis) -> None:
         self._template = template
@@ -47,7 +47,7 @@ class RedisPublisher:
         """Send messages now, in their order.
 
         Raises:
-            QueueUnavailable: the queue does not take them.
+            QueueUnavailable: the queue does not accept them.
         """
         left = messages
         try:
@@ -68,27 +68,27 @@ class RedisPublisher:
 
 
 class CeleryPublisher:
-    """Has Celery send messages, from one thread of its own, since it sends synchronously."""
+    """Sends messages by Celery, in a thread of its own, because Celery is synchronous."""
 
     def __init__(self, producer: VestibuleCelery) -> None:
         self._celery = producer
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="task-publisher")
 
     def __enter__(self) -> Self:
-        """Be there for messages."""
+        """Return the publisher."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the thread, without waiting for a queue that does not answer."""
+        """Stop the thread, without waiting for a queue that does not answer."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def publish(self, messages: Sequence[TaskMessage]) -> None:
         """Send messages now, in their order.
 
         Raises:
-            QueueUnavailable: the queue does not take them.
+            QueueUnavailable: the queue does not accept them.
         """
         loop = asyncio.get_running_loop()
         try:
@@ -103,7 +103,7 @@ class CeleryPublisher:
 
 
 def send_by_celery(celery: VestibuleCelery, message: TaskMessage, **options: Any) -> None:
-    """Have Celery put one message together and send it."""
+    """Build and send one message by Celery."""
     headers = {"request_id": message.request_id, "attempts": message.attempts, SENT_AT: message.sent_at}
     celery.tasks[PROCESS_DATA_TASK].apply_async(
         message.arguments,
@@ -116,11 +116,11 @@ def send_by_celery(celery: VestibuleCelery, message: TaskMessage, **options: Any
 
 
 def _split(messages: Sequence[TaskMessage]) -> tuple[Sequence[TaskMessage], Sequence[TaskMessage]]:
-    """Return as many as go at once, and the others."""
+    """Return the messages of the next batch, and the rest."""
     chars = 0
     for count, message in enumerate(messages):
         chars += len(message.data)
-        # Sealing a megabyte takes milliseconds, in which nobody else is served.
+        # Encrypting a megabyte blocks the event loop for milliseconds.
         if count and chars > MAX_BATCH_CHARS:
             return messages[:count], messages[count:]
     return messages, ()

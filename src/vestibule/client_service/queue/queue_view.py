@@ -1,4 +1,4 @@
-"""What the queue in Redis shows of tasks: which wait, which workers have, and what came of others."""
+"""The state of tasks in Redis: which wait, which workers have, and the results of others."""
 
 import json
 import time
@@ -21,27 +21,27 @@ from vestibule.client_service.queue.result_backend import (
 from vestibule.contracts.queue_names import QUEUES, SENT_AT, TAKEN
 from vestibule.contracts.tasks import Priority
 
-# Several processes send, each by its own clock, and what they send arrives a little later.
+# Several processes send, each by its own clock, and messages arrive a little later.
 ORDER_MARGIN_S = 5.0
 REPORT_BATCH = 500
-# Of a task whose end the ledger has, a result is still looked for by those who were just told of it, and the sign that
-# it is done by a worker that gets its message again, which happens seconds later where it happens.
+# After the ledger has the end of a task, requests that were just notified still read its result, and a worker that gets
+# its message again reads its record, seconds later at most.
 ENDED_RESULT_TTL_S = 600
 ENDED_RECORD_TTL_S = 3_600
 
 
 @dataclass(frozen=True, slots=True)
 class QueueSnapshot:
-    """The queue at one moment: results of the tasks that were asked for, and where all others are."""
+    """The queue at one moment: results of the given tasks, and where the others are."""
 
     results: Mapping[str, bytes]
     at_workers: frozenset[str]
     oldest_sent_at: Mapping[Priority, float | None]
 
     def is_lost(self, task_id: str, priority: Priority, sent_at: float) -> bool:
-        """Say whether the message of a task is neither in the queue nor with a worker, and its result is not there.
+        """Say whether a task is neither in the queue nor with a worker, and has no result.
 
-        A queue is in order: where all that wait were sent later than this one, this one does not wait.
+        A queue is ordered: if all waiting messages were sent later than this one, this one does not wait.
         """
         if task_id in self.results or task_id in self.at_workers:
             return False
@@ -51,7 +51,7 @@ class QueueSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class TaskTrace:
-    """What Redis has of one task."""
+    """The state of one task in Redis."""
 
     result: bytes | None
     started_at: float | None
@@ -71,7 +71,7 @@ class QueueView:
         self._held_for_s = held_for_s
 
     async def snapshot(self, task_ids: Sequence[str]) -> QueueSnapshot:
-        """Return where tasks are; a task that moves meanwhile is met twice, not never."""
+        """Return where tasks are; a task that moves meanwhile is found twice, not missed."""
         if self._rabbit is not None:
             return await self._snapshot_with_rabbit(await self._rabbit.read(), task_ids)
         async with self._redis.pipeline(transaction=False) as pipeline:
@@ -87,10 +87,10 @@ class QueueView:
         )
 
     async def _snapshot_with_rabbit(self, waiting: Mapping[Priority, int], task_ids: Sequence[str]) -> QueueSnapshot:
-        """Return the same from what can be seen there: counts of those that wait, and which tasks workers began.
+        """Return the same with RabbitMQ, which shows only how many messages wait; Redis has the started tasks.
 
-        Where some wait, each may be among them. Where none does, a message is with a worker or lost, and after the
-        time that a worker may have it, lost.
+        If some wait, each task may be among them. If none waits, a message is with a worker, and after the time that a
+        worker may hold it, lost.
         """
         now = time.time()
         async with self._redis.pipeline(transaction=False) as pipeline:
@@ -107,7 +107,7 @@ class QueueView:
         )
 
     async def read(self, task_id: str) -> TaskTrace:
-        """Return what Redis has of one task."""
+        """Return the state of one task in Redis."""
         async with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.get(RESULT_PREFIX + task_id)
             pipeline.hmget(RECORD_PREFIX + task_id, [STARTED_AT, IS_CANCELLED])
@@ -115,12 +115,12 @@ class QueueView:
         return TaskTrace(result, None if started_at is None else float(started_at), is_cancelled is not None)
 
     async def results(self, task_ids: Sequence[str]) -> dict[str, bytes]:
-        """Return the sealed results of those tasks that have one."""
+        """Return the encrypted results of those tasks that have one."""
         found: list[Any] = await self._redis.mget([RESULT_PREFIX + task_id for task_id in task_ids])
         return {task_id: result for task_id, result in zip(task_ids, found, strict=True) if result is not None}
 
     async def pop_reports(self, wait_s: float) -> list[str | AttemptFailed]:
-        """Return what workers have reported since, after at most `wait_s` seconds; nobody else gets it."""
+        """Pop the reports of workers, waiting at most `wait_s` seconds for the first."""
         first = await self._redis.blpop([ENDED_KEY], timeout=wait_s)
         if first is None:
             return []
@@ -137,7 +137,7 @@ class QueueView:
             return sum(await pipeline.execute())
 
     async def mark_cancelled(self, task_id: str, expires_s: int) -> None:
-        """Have workers skip a task, and tell those who wait for it."""
+        """Mark a task so that workers skip it, and notify the requests that wait for it."""
         async with self._redis.pipeline(transaction=True) as pipeline:
             pipeline.hset(RECORD_PREFIX + task_id, IS_CANCELLED, "1")
             pipeline.expire(RECORD_PREFIX + task_id, expires_s)
@@ -145,7 +145,7 @@ class QueueView:
             await pipeline.execute()
 
     async def expire(self, task_ids: Sequence[str]) -> None:
-        """Keep what the ledger has by now no longer than it is looked for here: it would fill Redis."""
+        """Let the results and records of tasks expire soon: the ledger has them, and they would fill Redis."""
         async with self._redis.pipeline(transaction=False) as pipeline:
             for task_id in task_ids:
                 pipeline.expire(RESULT_PREFIX + task_id, ENDED_RESULT_TTL_S)
@@ -153,7 +153,7 @@ class QueueView:
             await pipeline.execute()
 
     async def forget(self, task_ids: Sequence[str]) -> None:
-        """Remove all that is known of tasks, so that they can run anew."""
+        """Delete results and records of tasks, so that they can run again."""
         await self._redis.delete(*(prefix + one for one in task_ids for prefix in (RECORD_PREFIX, RESULT_PREFIX)))
 
 
@@ -161,13 +161,13 @@ def _parse(report: bytes) -> str | AttemptFailed | None:
     try:
         return parse_report(report)
     except ValueError:
-        return None  # nothing of ours; tasks whose report is lost are found by their lateness
+        return None  # not a report; a task whose report is lost is found when it becomes due
 
 
 def _headers(message: bytes) -> Mapping[str, Any]:
     try:
         content = json.loads(message)
-        # An unacknowledged message stands beside its exchange and its routing key.
+        # An unacknowledged message is stored with its exchange and its routing key.
         headers = content[0]["headers"] if isinstance(content, list) else content["headers"]
         return headers if isinstance(headers, dict) else {}
     except (ValueError, TypeError, LookupError):
@@ -175,7 +175,7 @@ def _headers(message: bytes) -> Mapping[str, Any]:
 
 
 def _sent_at(message: bytes | None) -> float | None:
-    """Return when the oldest message was sent; of a message that does not say it, that it was long ago."""
+    """Return when the oldest message was sent; 0 if the message does not say."""
     if message is None:
         return None
     sent_at = _headers(message).get(SENT_AT)

@@ -1,4 +1,4 @@
-"""How many messages wait in RabbitMQ, where it carries the tasks in place of Redis."""
+"""How many messages wait in RabbitMQ, if it is the broker instead of Redis."""
 
 import asyncio
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from vestibule.contracts.tasks import Priority
 
 
 class RabbitMqDepth:
-    """Asks on one connection in a thread of its own, since Celery's client is synchronous."""
+    """Queries RabbitMQ on one connection in a thread of its own, because Celery's client is synchronous."""
 
     def __init__(self, producer: VestibuleCelery) -> None:
         self._celery = producer
@@ -22,7 +22,7 @@ class RabbitMqDepth:
         self._connection: Any = None
 
     async def read(self) -> Mapping[Priority, int]:
-        """Return how many messages wait for each priority; those that workers have are not among them.
+        """Return how many messages wait for each priority, without those that workers have.
 
         Raises:
             OSError: RabbitMQ does not answer.
@@ -35,7 +35,7 @@ class RabbitMqDepth:
         return True
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self._thread.submit(self._drop)
         self._thread.shutdown(wait=False)
 
@@ -43,7 +43,7 @@ class RabbitMqDepth:
         try:
             if self._connection is None:
                 self._connection = self._celery.connection_for_write()
-                # Declared first, as nothing was ever sent to a new one.
+                # Declared first, because a new broker has no queues.
                 for queue in self._celery.conf.task_queues:
                     queue.bind(self._connection.default_channel).declare()
             channel = self._connection.default_channel

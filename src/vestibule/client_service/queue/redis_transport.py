@@ -1,7 +1,7 @@
-"""Redis as workers use it: kombu's transport, which does not wait for what it only has to tell.
+"""The Redis transport of workers: kombu's, without waiting for the replies to acknowledgements.
 
-kombu takes two round trips for each message beside the one that brings it: to note that the worker has it, and that it
-is done. Here both are sent along, and nobody waits for their answers.
+kombu needs two more round trips for each message: to record that the worker has it, and that it is done. Here both are
+pipelined, and their replies are read later.
 """
 
 import time
@@ -17,7 +17,7 @@ from redis.exceptions import RedisError, ResponseError
 
 
 class AckStream:
-    """Sends commands on a connection of its own, and reads the answers to some before it sends the next."""
+    """Sends commands on a connection of its own, and reads the replies before it sends the next batch."""
 
     def __init__(self, pool: Any) -> None:
         """Take the pool of the connection."""
@@ -27,14 +27,14 @@ class AckStream:
         self._unanswered = 0
 
     def add(self, *commands: tuple[Any, ...]) -> None:
-        """Have commands sent in this order, with the next turn of the event loop."""
+        """Queue commands, to be sent in this order at the next turn of the event loop."""
         self._waiting += commands
 
     def send(self) -> None:
-        """Send what waits.
+        """Send the queued commands.
 
         Raises:
-            RedisError: Redis went away, and some of what was sent did not arrive.
+            RedisError: Redis is unavailable, and some commands did not arrive.
         """
         if not self._waiting:
             return
@@ -46,7 +46,7 @@ class AckStream:
         self._unanswered = len(commands)
 
     def settle(self) -> None:
-        """Send what waits, and return when Redis has it. Raises what `send` raises."""
+        """Send the queued commands and wait for the replies. Raises what `send` raises."""
         self.send()
         self._read_answers()
 
@@ -56,20 +56,20 @@ class AckStream:
             try:
                 self._connection.read_response()
             except ResponseError as refusal:
-                # It is full, or cannot write. A message that is not noted is looked after by the ledger (`task_relay`).
+                # Redis is full, or cannot write. The relay finds a message that is not recorded.
                 structlog.get_logger("vestibule.worker").warning("note_refused", error=type(refusal).__name__)
 
 
 class AckQoS(kombu_redis.QoS):
-    """Keeps account of the messages that the worker has.
+    """Records the messages that the worker has.
 
-    In this order, so that what is cut off halfway leaves no message that nobody would give out again or forget.
+    The order of the commands ensures that an interruption neither loses a message nor keeps it for ever.
     """
 
     channel: Any
 
     def append(self, message: Any, delivery_tag: str) -> None:
-        """Note that the worker has a message."""
+        """Record that the worker has a message."""
         delivery = message.delivery_info
         kept = json.dumps([message._raw, delivery["exchange"], delivery["routing_key"]])  # type: ignore[no-untyped-call]
         self.channel.notes.add(
@@ -79,7 +79,7 @@ class AckQoS(kombu_redis.QoS):
         QoS.append(self, message, delivery_tag)  # type: ignore[no-untyped-call]
 
     def ack(self, delivery_tag: str) -> None:
-        """Note that it is done with one; after its channel's end that is lost, and whoever gets it again skips it."""
+        """Acknowledge a message. On a closed channel this is lost, and the worker that gets it again skips it."""
         if not self.channel.closed:
             self.channel.notes.add(
                 ("HDEL", self.unacked_key, delivery_tag), ("ZREM", self.unacked_index_key, delivery_tag)
@@ -87,21 +87,21 @@ class AckQoS(kombu_redis.QoS):
         QoS.ack(self, delivery_tag)  # type: ignore[no-untyped-call]
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
-        """Give one back to the queue, or drop it."""
+        """Return a message to the queue, or drop it."""
         if requeue:
             super().reject(delivery_tag, requeue=True)  # type: ignore[no-untyped-call]
         else:
             self.ack(delivery_tag)
 
     def restore_by_tag(self, tag: str, client: Any = None, leftmost: bool = False) -> None:
-        """Put a message that was noted back into its queue."""
+        """Put an unacknowledged message back into its queue."""
         if not self.channel.closed:
             self.channel.notes.settle()
         super().restore_by_tag(tag, client, leftmost)  # type: ignore[no-untyped-call]
 
 
 class _Noting:
-    """What is different in a channel, whichever way it finds Redis."""
+    """What both kinds of channels share."""
 
     QoS = AckQoS
     closed: bool
@@ -109,11 +109,11 @@ class _Noting:
 
     @cached_property
     def notes(self) -> AckStream:
-        """What is noted of this channel's messages."""
+        """The acknowledgements of this channel's messages."""
         return AckStream(self.pool)
 
     def close(self) -> None:
-        """Send what waits, and close."""
+        """Send the queued acknowledgements, and close."""
         if not self.closed:
             try:
                 self.notes.settle()
@@ -127,37 +127,37 @@ class AckChannel(_Noting, kombu_redis.Channel):
 
 
 class AckSentinelChannel(_Noting, kombu_redis.SentinelChannel):
-    """A channel to the Redis that Sentinels name."""
+    """A channel to the Redis primary that the Sentinels name."""
 
 
 class _Poller(kombu_redis.MultiChannelPoller):
-    """kombu's, which is asked at each turn of the event loop."""
+    """kombu's poller, which runs at each turn of the event loop."""
 
     def on_poll_start(self) -> None:
-        """Ask for messages, and send what there is to note."""
+        """Poll for messages, and send the queued acknowledgements."""
         super().on_poll_start()  # type: ignore[no-untyped-call]
         for channel in self._channels:
             channel.notes.send()
 
 
 class RedisTransport(kombu_redis.Transport):
-    """The way to one Redis."""
+    """The transport to one Redis."""
 
     Channel = AckChannel
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        """Take what kombu takes."""
+        """Take kombu's arguments."""
         super().__init__(*args, **options)  # type: ignore[no-untyped-call]
         self.cycle: Any = _Poller()  # type: ignore[no-untyped-call]
 
 
 class SentinelTransport(kombu_redis.SentinelTransport):
-    """The way by Sentinels."""
+    """The transport by Sentinels."""
 
     Channel = AckSentinelChannel
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        """Take what kombu takes."""
+        """Take kombu's arguments."""
         super().__init__(*args, **options)  # type: ignore[no-untyped-call]
         self.cycle: Any = _Poller()  # type: ignore[no-untyped-call]
 
@@ -166,7 +166,7 @@ OURS = {kombu_redis.Transport: RedisTransport, kombu_redis.SentinelTransport: Se
 
 
 class QueueConnection(Connection):
-    """kombu's connection, with our ways to Redis in the place of its own."""
+    """kombu's connection, with these transports in place of its own."""
 
     def get_transport_cls(self) -> Any:
         """Return the class of the transport that the URL names."""

@@ -1,4 +1,4 @@
-"""What workers put into Redis about tasks, and under which names."""
+"""The result backend: what workers write to Redis about tasks, and the names of the keys."""
 
 import time
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ STARTED_AT, STARTS, IS_CANCELLED, HAS_ENDED = "started_at", "starts", "is_cancel
 
 @dataclass(frozen=True, slots=True)
 class AttemptFailed:
-    """An attempt that failed in a way that may pass."""
+    """An attempt that failed with a temporary error."""
 
     task_id: str
     kind: str
@@ -23,7 +23,7 @@ class AttemptFailed:
 
 
 class _Reporting:
-    """Celery's results in Redis, where the first result of a task stands, and each is told to those who wait for it.
+    """Celery's results in Redis; the first result of a task stays, and waiting requests are notified of it.
 
     Celery reads the old result before it writes a new one; here Redis itself keeps the old one, in the same step.
     """
@@ -37,13 +37,13 @@ class _Reporting:
     _set_with_state: Any
 
     def report_failed_attempt(self, task_id: str, kind: str, attempts: int) -> None:
-        """Tell that an attempt failed in a way that may pass."""
+        """Report that an attempt failed with a temporary error."""
         self.client.rpush(ENDED_KEY, f"{task_id} {kind} {attempts}")
 
     def _store_result(
         self, task_id: Any, result: Any, state: str, traceback: Any = None, request: Any = None, **_options: Any
     ) -> Any:
-        del traceback  # its lines may quote what was worked on
+        del traceback  # its lines may quote the data
         meta = self._get_result_meta(result=result, state=state, traceback=None, request=request)
         meta["task_id"] = task_id if isinstance(task_id, str) else task_id.decode()
         meta["started_at"] = getattr(request, "started_at", None)
@@ -55,13 +55,13 @@ class _Reporting:
 
     def _set(self, key: Any, value: Any) -> None:
         name = key if isinstance(key, str) else key.decode()
-        # In one packet, and in this order: who is told finds the result there. It needs no transaction.
+        # In one packet, and in this order: a notified request finds the result. It needs no transaction.
         with self.client.pipeline(transaction=False) as pipe:
             pipe.set(name, value, ex=self.expires or None, nx=True)
-            pipe.publish(name, "")  # who is told looks for itself
+            pipe.publish(name, "")  # a notified request reads the result
             if name.startswith(RESULT_PREFIX):
                 task_id = name.removeprefix(RESULT_PREFIX)
-                # Stays when the result has gone into the ledger, so that nobody begins the task again.
+                # Stays when the ledger has the result, so that no worker starts the task again.
                 pipe.hset(RECORD_PREFIX + task_id, HAS_ENDED, "1")
                 pipe.expire(RECORD_PREFIX + task_id, self.expires)
                 pipe.rpush(ENDED_KEY, task_id)
@@ -69,10 +69,10 @@ class _Reporting:
 
 
 def parse_report(report: bytes) -> str | AttemptFailed:
-    """Return what a worker said of a task: its id where it has ended, or that an attempt failed.
+    """Parse a report of a worker: the id of a task that has ended, or a failed attempt.
 
     Raises:
-        ValueError: no worker says that.
+        ValueError: it is not a report.
     """
     task_id, *failure = report.decode().split(" ")
     if not failure:
@@ -86,21 +86,21 @@ class ReportingBackend(_Reporting, RedisBackend):  # type: ignore[misc]
 
 
 class ReportingSentinelBackend(_Reporting, SentinelBackend):  # type: ignore[misc]
-    """The results in the Redis that Sentinels name."""
+    """The results in the Redis primary that the Sentinels name."""
 
 
 @dataclass(frozen=True, slots=True)
 class StartedAttempt:
-    """A worker's start on a task."""
+    """An attempt that a worker starts."""
 
     number: int
     is_wanted: bool
 
 
 def begin_attempt(redis: Any, task_id: str, attempts_before: int, expires_s: int) -> StartedAttempt:
-    """Record that a worker starts on a task, and say which attempt it is; `redis` is a synchronous client.
+    """Record that a worker starts a task, and return the attempt; `redis` is a synchronous client.
 
-    A task is not wanted any more where it was cancelled, or is done: its message had been given out twice.
+    A task is no longer wanted if it was cancelled, or has ended because its message was delivered twice.
     """
     key = RECORD_PREFIX + task_id
     with redis.pipeline(transaction=False) as pipeline:
@@ -108,7 +108,7 @@ def begin_attempt(redis: Any, task_id: str, attempts_before: int, expires_s: int
         pipeline.hset(key, STARTED_AT, str(time.time()))
         pipeline.expire(key, expires_s)
         pipeline.hmget(key, [IS_CANCELLED, HAS_ENDED])
-        # Workers of before left no other sign.
+        # Older workers left no other sign.
         pipeline.exists(RESULT_PREFIX + task_id)
         starts, _set, _expire, (is_cancelled, has_ended), has_result = pipeline.execute()
     is_over = is_cancelled is not None or has_ended is not None or bool(has_result)

@@ -9,7 +9,7 @@ SECONDS_A_DAY = 86_400
 
 
 class QueueSettings(ServiceSettings, RedisSettings):
-    """Where the queue is, and how long what it gives stays."""
+    """The broker, and how long tasks and results are kept."""
 
     broker_url: str = Field(
         default="", description="RabbitMQ that carries tasks, `amqp://USER:PASSWORD@HOST/VHOST`; empty: Redis does"

@@ -1,8 +1,7 @@
-"""The message by which a worker hears of a task: learned once from Celery itself, and filled in by hand for each task.
+"""The task message: a template that Celery builds once, filled in for each task.
 
-Celery takes a quarter of a millisecond to put a message together, and most of it is the same each time. So it is asked
-for one, over kombu's transport in memory, whose messages have the form of those in Redis; a test holds the two
-together.
+Celery takes a quarter of a millisecond to build a message, and most of it is the same each time. So it builds one, over
+kombu's in-memory transport, whose messages have the form of those in Redis; a test compares the two.
 """
 
 import base64
@@ -25,7 +24,7 @@ from vestibule.contracts.work import WorkTerms
 
 @dataclass(frozen=True, slots=True)
 class TaskMessage:
-    """What a worker has to know of a task."""
+    """A task as its message describes it to a worker."""
 
     task_id: str
     data: str
@@ -39,22 +38,22 @@ class TaskMessage:
 
     @property
     def arguments(self) -> tuple[Any, ...]:
-        """What the task is called with."""
+        """The arguments of the task."""
         if self.terms is None:
             return (self.data, self.processor)
         return (self.data, self.processor, self.terms.model_dump(exclude_defaults=True))
 
     @property
     def queue(self) -> str:
-        """The name of the list in Redis that it is put into."""
+        """The name of the list in Redis for its priority."""
         return QUEUES[self.priority]
 
 
 class TaskMessageTemplate:
-    """Renders messages as Celery would."""
+    """Renders messages in the form that Celery gives them."""
 
     def __init__(self, celery: VestibuleCelery, sample: Mapping[str, Any]) -> None:
-        """Take a message of Celery's; `learn` makes one."""
+        """Take a message built by Celery; `learn` builds one."""
         self._celery = celery
         self._sample = sample
         self._name = PROCESS_DATA_TASK
@@ -62,7 +61,7 @@ class TaskMessageTemplate:
 
     @classmethod
     def learn(cls, celery: VestibuleCelery) -> Self:
-        """Have Celery make a message, and take its form."""
+        """Return a template from a message that Celery builds."""
         queue = f"form-{uuid4()}"
         with Connection("memory://") as connection:  # type: ignore[no-untyped-call]
             channel = connection.channel()
@@ -73,7 +72,7 @@ class TaskMessageTemplate:
         return cls(celery, sample)
 
     def render(self, message: TaskMessage) -> bytes:
-        """Return `message` as it is put into Redis."""
+        """Return `message` as it is pushed into Redis."""
         named = {"id": message.task_id, "root_id": message.task_id}
         ours = {"request_id": message.request_id, SENT_AT: message.sent_at, "attempts": message.attempts}
         limits = {"timelimit": [self._celery.time_limit_s(message.processor), None]}

@@ -1,1 +1,1 @@
-"""Screens what comes in: scan, policy, alert, audit."""
+"""Screens data: scan, policy, alert, audit."""

@@ -1,4 +1,4 @@
-"""What the door adds to the one line that the log has of a request: what was decided, and over which kinds."""
+"""Adds the screening decision and the entities found to the canonical log line of a request."""
 
 import structlog
 
@@ -9,7 +9,7 @@ CLEAN = "clean"
 
 
 def log_decision(decision: Decision) -> None:
-    """Have the line of this request say what was decided: of several texts the strictest, and the kinds of all."""
+    """Add a decision to the log line of this request: the strictest of several texts, and the entities of all."""
     before = structlog.contextvars.get_contextvars()
     if not decision.judged:
         if "decision" not in before:

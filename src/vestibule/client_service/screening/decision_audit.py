@@ -1,4 +1,4 @@
-"""What is kept and handed out of a decision: its id, its line in the decision log, and its receipt."""
+"""Records decisions: each gets an id, a line in the decision log, and a receipt."""
 
 import secrets
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ from vestibule.policy.decision import value_of
 
 @dataclass(frozen=True, slots=True)
 class DecisionAudit:
-    """Records what the door decides. The log holds kinds, scores, actions and keyed fingerprints, and no text."""
+    """Records the screener's decisions. The log holds kinds, scores, actions and keyed fingerprints, and no text."""
 
     log: DecisionLog
     signer: ReceiptSigner

@@ -1,4 +1,4 @@
-"""Opens what the policy replaced by tokens: for a reason, and never without an alert."""
+"""Reveals the values that the policy replaced by tokens; every use needs a reason and raises an alert."""
 
 from vestibule.alerts import Alert, AlertEngine, AlertType, current_origin
 from vestibule.client_service.screening.screener import Screener
@@ -10,7 +10,7 @@ from vestibule.processor_adapters import Tokens
 
 
 class Detokenizer:
-    """Reveals values. Every use is alerted before the value leaves, and every vain try as well."""
+    """Reveals values. Every use raises an alert before the value is returned, and so does every failed attempt."""
 
     def __init__(self, screener: Screener, tokenizer: Tokens, policies: PolicyFile, alerts: AlertEngine) -> None:
         self._screener = screener
@@ -19,12 +19,12 @@ class Detokenizer:
         self._alerts = alerts
 
     async def reveal(self, token: str, reason: str, sender: Situation) -> tuple[str, Alert]:
-        """Return the value that `token` stands for, and the alert that says so.
+        """Return the value that `token` stands for, and the alert that was raised.
 
         Raises:
-            PersonalDataFound: the reason holds personal data, and it would be kept.
-            UnknownToken: it stands for nothing here, or for a value of another tenant.
-            TokenRetired: it stood for something, and its key was retired.
+            PersonalDataFound: the reason, which is stored, contains personal data.
+            UnknownToken: the token is not known here, or is of another tenant.
+            TokenRetired: the key of the token was retired.
         """
         await self._screener.refuse_findings("reason", reason)
         try:
@@ -36,7 +36,7 @@ class Detokenizer:
         return value, await self._alert(f"A value of the kind {entity} was revealed", reason)
 
     def is_rotated(self, token: str) -> bool:
-        """Say whether the key of `token` was rotated, so that it opens only until that key is retired."""
+        """Say whether the key of `token` was rotated; the token can be revealed until that key is retired."""
         return self._tokenizer.is_rotated(token)
 
     def _open(self, token: str, policy: Policy, sender: Situation) -> str:

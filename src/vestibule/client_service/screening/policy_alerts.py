@@ -1,4 +1,4 @@
-"""Tells of the policy what people should know: that another is in force, or that its file is broken."""
+"""Logs policy changes, and alerts when the policy file is invalid."""
 
 import structlog
 
@@ -7,18 +7,18 @@ from vestibule.policy import InvalidPolicy, Policy
 
 
 class PolicyAlerts:
-    """Logs every new policy, and alerts of every broken file."""
+    """Logs every new policy, and alerts on every invalid file."""
 
     def __init__(self, alerts: AlertEngine) -> None:
         self._alerts = alerts
         self._log = structlog.get_logger("vestibule.policy")
 
     async def alert_change(self, policy: Policy) -> None:
-        """Say which policy is in force."""
+        """Log which policy is in force."""
         self._log.warning("policy_in_force", policy=policy.version, dry_run=policy.is_dry_run, rules=len(policy.rules))
 
     async def alert_invalid(self, broken: InvalidPolicy) -> None:
-        """Say that the policy file was not taken over, and why."""
+        """Log and alert that the policy file was not loaded, and why."""
         self._log.error("policy_broken", file=broken.path.name, line=broken.line, reason=broken.reason)
         place = f", line {broken.line}" if broken.line else ""
         await self._alerts.raise_alert(

@@ -1,4 +1,4 @@
-"""The check at the door: what comes in is scanned, the policy decides, and what is suspicious is alerted."""
+"""Screens text: the scanner finds, the policy decides, and findings raise alerts."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -15,10 +15,10 @@ from vestibule.policy.decision import value_of
 from vestibule.policy.policy import KEY_FIELD, OPTIONS_FIELD
 from vestibule.processor_adapters import Pseudonymizer
 
-# What a processor made: it is judged where the work was asked for, and goes out, where everything else comes in.
+# The result of a processor. It is screened like input, in the situation of the request that asked for it.
 RESULT_FIELD = "result"
 
-# A scan of more characters than this takes longer than other requests should wait for it on the event loop.
+# A scan of more characters than this would block the event loop for too long.
 LARGE_TEXT_CHARS = 20_000
 
 Found = TypeVar("Found")
@@ -26,13 +26,13 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True, slots=True)
 class LocatedFinding:
-    """A finding, the part of the request that it stands in, and what was done about it."""
+    """A finding, the part of the request that contains it, and the action taken."""
 
     judged: Judged
     would_have: Action | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the finding as it travels in JSON."""
+        """Return the finding as JSON members."""
         found = self.judged.found
         shown = {
             "entity": found.entity,
@@ -47,7 +47,7 @@ class LocatedFinding:
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """A text that may go in, as it may go in, what was found, and the receipt of the decision."""
+    """A text that the policy accepts, changed where the policy says so, with its findings and the receipt."""
 
     text: str
     findings: list[LocatedFinding]
@@ -56,7 +56,7 @@ class Screened:
 
 
 class DecisionRecorder(Protocol):
-    """Keeps what is decided."""
+    """Records decisions."""
 
     def record(self, decision: Decision, situation: Situation, texts: Mapping[str, str], key_prefix: str | None) -> str:
         """Record a decision about `texts`, by field, and return its receipt."""
@@ -64,11 +64,11 @@ class DecisionRecorder(Protocol):
 
 
 def ignore_decision(_decision: Decision) -> None:
-    """Do nothing about a decision beyond what it says."""
+    """Ignore a decision."""
 
 
 class Screener:
-    """Lets texts in, or refuses them. Where the scanner cannot judge, nothing passes."""
+    """Accepts texts or rejects them. A text that cannot be scanned is rejected."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class Screener:
         secrets: frozenset[str],
         on_decision: Callable[[Decision], None] = ignore_decision,
     ) -> None:
-        """Take the parts; `policy` gives the one in force, and `secrets` are the entities that are no personal data."""
+        """Take the parts; `policy` returns the one in force; `secrets` are the entities that are not personal data."""
         self._on_decision = on_decision
         self._scanner = scanner
         self._policy = policy
@@ -91,14 +91,14 @@ class Screener:
         self._secrets = secrets
 
     async def screen(self, situation: Situation, field: str, text: str, options: str | None = None) -> Screened:
-        """Let a text in, changed where the policy says so, and with it the key that it will be kept under.
+        """Screen a text, and with it the key that it will be stored under; return it as the policy changes it.
 
-        `options` came with it and is judged with it; like the key, it comes in as it is or not at all.
+        `options` are screened with it; like the key, they are accepted unchanged or rejected.
 
         Raises:
-            PersonalDataFound: the policy does not let it in.
-            TooLarge: it is longer than the scanner takes.
-            ScanImpossible: the scanner could not judge it in time.
+            PersonalDataFound: the policy rejects it.
+            TooLarge: it is longer than the scanner accepts.
+            ScanImpossible: the scan did not finish in time.
         """
         texts = {field: text} if situation.key is None else {KEY_FIELD: situation.key, field: text}
         if options is not None:
@@ -106,12 +106,12 @@ class Screener:
         return await self._decide(situation, field, texts)
 
     async def screen_result(self, situation: Situation, result: str) -> Screened:
-        """Let out what a processor made, changed where the policy says so; the key was judged when it came in.
+        """Screen the result of a processor; return it as the policy changes it. Its key was screened with the request.
 
         Raises:
-            ResultRefused: the policy does not let it out.
-            TooLarge: it is longer than the scanner takes.
-            ScanImpossible: the scanner could not judge it in time.
+            ResultRefused: the policy rejects it.
+            TooLarge: it is longer than the scanner accepts.
+            ScanImpossible: the scan did not finish in time.
         """
         return await self._decide(situation, RESULT_FIELD, {RESULT_FIELD: result})
 
@@ -136,11 +136,11 @@ class Screener:
         )
 
     async def scan(self, text: str, key: str | None = None) -> list[Finding]:
-        """Return what the scanner finds, without any consequence.
+        """Return the findings, without applying the policy.
 
         Raises:
-            TooLarge: it is longer than the scanner takes.
-            ScanImpossible: the scanner could not judge it in time.
+            TooLarge: the text is longer than the scanner accepts.
+            ScanImpossible: the scan did not finish in time.
         """
         return await self._within_bounds(self._scanner.scan, text, key)
 
@@ -149,11 +149,11 @@ class Screener:
         return await self._within_bounds(self._scanner.explain, text, key)
 
     @staticmethod
-    async def _within_bounds(look: Callable[..., list[Found]], text: str, key: str | None) -> list[Found]:
+    async def _within_bounds(scan: Callable[..., list[Found]], text: str, key: str | None) -> list[Found]:
         try:
             if len(text) > LARGE_TEXT_CHARS:
-                return await asyncio.to_thread(look, text, key=key)
-            return look(text, key=key)
+                return await asyncio.to_thread(scan, text, key=key)
+            return scan(text, key=key)
         except TextTooLarge as error:
             raise TooLarge(f"A text may have at most {error.limit:,} characters.") from error
         except ScanBudgetExceeded as error:
@@ -167,10 +167,10 @@ class Screener:
             return False
 
     async def refuse_findings(self, field: str, text: str) -> None:
-        """Refuse a text in which anything is found, whatever the policy says: it is for people to read.
+        """Reject a text with any finding, whatever the policy says: people will read it.
 
         Raises:
-            PersonalDataFound: something was found.
+            PersonalDataFound: the text has a finding.
         """
         judged = [Judged(field, found, Action.BLOCK) for found in await self.scan(text)]
         if judged:
@@ -238,7 +238,7 @@ def _told(decision: Decision, texts: Mapping[str, str]) -> str:
 
 
 def _name_of(field: str, situation: Situation) -> str | None:
-    # The key says what the value may be, and nothing says what the key may be, or the options.
+    # The key is context for the value. The key itself and the options have none.
     return None if field in {KEY_FIELD, OPTIONS_FIELD} else situation.key
 
 

@@ -1,4 +1,4 @@
-"""The use case of erasing a subject: every stored value, token and result that holds a value."""
+"""The use case of erasing a subject: every stored value, token and result that contains its value."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from vestibule.client_service.subjects.stored_results import StoredResults
 from vestibule.contracts.subjects import MAX_FORMS, ErasePage, SubjectSearch
 from vestibule.database_client.entries import EntryClient
 
-# The most of a page; it ends earlier where its values are long.
+# Values per page; fewer if they are long.
 PAGE = 200
 
 FormsOf = Callable[[str], Iterable[str]]
@@ -20,7 +20,7 @@ EraseFew = Callable[[SubjectSearch], Awaitable[ErasePage]]
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """How much was searched, and how much of it is gone."""
+    """How much was searched, and how much was erased."""
 
     entries_examined: int
     entries_erased: int
@@ -29,7 +29,7 @@ class Erased:
 
 
 class Erasure:
-    """Erases what holds a value, as it came, as a token, or as a keyed hash."""
+    """Erases everything that contains a value: as plain text, as a token, or as a keyed hash."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Erasure:
         alerts: AlertEngine,
         forms_of: FormsOf,
     ) -> None:
-        """Take the parts; `erase_tasks` does it page by page in the ledger, and `results` are the copies in Redis."""
+        """Take the parts; `erase_tasks` erases a page of the ledger, and `results` are the copies in Redis."""
         self._database = database
         self._erase_tasks = erase_tasks
         self._erase_schedules = erase_schedules
@@ -50,14 +50,14 @@ class Erasure:
         self._forms_of = forms_of
 
     async def erase(self, value: str) -> Erased:
-        """Erase every entry and every result that holds `value` in any form, and return the counts.
+        """Erase every entry and every result that contains `value` in any form, and return the counts.
 
         Raises:
-            Unavailable: a part does not answer; what was erased until then stays erased, and it can be asked again.
+            Unavailable: a service does not answer; what is erased stays erased, and the request can be repeated.
         """
         search = SubjectSearch([value, *self._forms_of(value)])
         entries = await _erase_all(self._database.erase, search.forms)
-        # They count as entries: a caller has stored them.
+        # Schedules count as entries: callers have stored them.
         schedules = await self._erase_schedules(search)
         entries.examined += schedules.examined
         entries.erased += schedules.erased

@@ -1,4 +1,4 @@
-"""The results that lie in Redis, all of them: to erase those that hold a subject's value."""
+"""The results in Redis: erases those that contain a subject's value."""
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -11,14 +11,14 @@ from vestibule.encryption import Cipher, DecryptionFailed
 
 
 class StoredResults:
-    """Opens and searches every result."""
+    """Decrypts and searches every result."""
 
     def __init__(self, redis: Redis, cipher: Cipher) -> None:
         self._redis = redis
         self._cipher = cipher
 
     async def erase(self, search: SubjectSearch) -> tuple[int, int]:
-        """Erase every result in which a subject is found; return how many there were, and went.
+        """Erase every result that contains a subject; return how many were examined and erased.
 
         Raises:
             Unavailable: Redis does not answer.
@@ -40,5 +40,5 @@ class StoredResults:
         try:
             result = open_outcome(self._cipher, task_id, content).result
         except DecryptionFailed:
-            return False  # nobody can read it either
+            return False  # without its key it is unreadable anyway
         return await search.finds_among(result)

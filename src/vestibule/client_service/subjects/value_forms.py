@@ -1,4 +1,4 @@
-"""The forms in which a value can stand in what was stored: as it came, as a token, as a keyed hash."""
+"""The forms that a value can have in stored data: plain text, token, keyed hash."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from vestibule.policy.vocabulary import Vocabulary
 
 
 class ValueForms:
-    """Works out the forms of a value: its tokens of every kind, tenant and key, and its fingerprint of every epoch."""
+    """Derives the forms of a value: its tokens for every entity, tenant and key, and its fingerprints."""
 
     def __init__(self, ring: KeyRingFile, vocabulary: Vocabulary, policies: PolicyFile) -> None:
         self._ring = ring
@@ -19,7 +19,7 @@ class ValueForms:
         self._tokenizer = Tokenizer(ring)
 
     def of(self, value: str, tenant: str) -> Iterator[str]:
-        """Yield every form that `value` can have been given for a caller of `tenant`, beside itself."""
+        """Yield every form of `value` for a caller of `tenant`, apart from the plain text."""
         keys = self._ring.reload().usable(Purpose.FINGERPRINT)
         yield from self._fingerprinter.candidates(value, min(key.created_at for key in keys))
         for owner in sorted(self._policies.current.tenants | {tenant}):

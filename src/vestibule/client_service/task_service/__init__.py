@@ -1,1 +1,1 @@
-"""The use cases of tasks and schedules, and the relay that keeps ledger and queue in step."""
+"""The use cases of tasks and schedules, and the relay that keeps ledger and queue consistent."""

@@ -1,4 +1,4 @@
-"""Counts the tasks that were accepted, and those that could not be."""
+"""Counts tasks that are accepted, and tasks that cannot be."""
 
 from vestibule.client_service.intake.work import TaskAcceptor, Work
 from vestibule.contracts.errors import Unavailable
@@ -7,7 +7,7 @@ from vestibule.service_kit.metrics.metrics import Metrics
 
 
 class MeteredTasks:
-    """An acceptance over another, which counts what was accepted and what could not be."""
+    """Wraps a `TaskAcceptor`, and counts what it accepts and what it cannot."""
 
     def __init__(self, tasks: TaskAcceptor, metrics: Metrics) -> None:
         self._tasks = tasks
@@ -15,7 +15,7 @@ class MeteredTasks:
         metrics.expect(TASKS_REFUSED)
 
     async def accept(self, work: Work) -> str:
-        """Record work and return the id of its task. Raises what the other raises."""
+        """Record work and return the id of its task. Raises what the wrapped acceptor raises."""
         try:
             task_id = await self._tasks.accept(work)
         except Unavailable:

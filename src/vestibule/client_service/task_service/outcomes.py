@@ -1,4 +1,4 @@
-"""What came of a task: from what a worker left in Redis to a step in the ledger and words for the caller."""
+"""Task outcomes: from the result that a worker writes to Redis to a state change in the ledger and a status."""
 
 import random
 from collections.abc import Mapping
@@ -36,17 +36,17 @@ class TaskOutcome:
 
 
 def open_outcome(cipher: Cipher, task_id: str, content: bytes) -> TaskOutcome:
-    """Return what a sealed result says.
+    """Decrypt a result and return the outcome in it.
 
     Raises:
-        DecryptionFailed: it was not sealed here, or for another task.
+        DecryptionFailed: it was not encrypted here, or is of another task.
     """
     meta: Mapping[str, Any] = decrypt_content(cipher, content)
     if meta["task_id"] != task_id:
         raise DecryptionFailed("it was sealed for another task")
     finished_at = datetime.fromisoformat(meta["date_done"]).replace(tzinfo=UTC) if meta["date_done"] else None
     times = meta.get("started_at"), finished_at.timestamp() if finished_at else None
-    # Results of earlier versions do not say it.
+    # Older results do not have it.
     attempt = meta.get("attempt") or 1
     if meta["status"] != "SUCCESS":
         error = meta.get("kind") or meta["result"]["exc_type"]
@@ -60,14 +60,14 @@ def open_outcome(cipher: Cipher, task_id: str, content: bytes) -> TaskOutcome:
 
 
 class LedgerSteps:
-    """Says which step of the ledger follows from what is known of a task."""
+    """Derives the state change in the ledger from what is known about a task."""
 
     def __init__(self, settings: QueueSettings, cipher: Cipher) -> None:
         self._settings = settings
         self._cipher = cipher
 
     def after_result(self, task_id: str, content: bytes) -> TaskChange | None:
-        """Return the step to the end that a sealed result says, None where it does not open."""
+        """Return the change to the end state of a result; None if it cannot be decrypted."""
         try:
             outcome = open_outcome(self._cipher, task_id, content)
         except DecryptionFailed as error:
@@ -89,7 +89,7 @@ class LedgerSteps:
         )
 
     def after_failed_attempt(self, failed: AttemptFailed, now: float) -> TaskChange:
-        """Return the step to the next attempt, or to the dead letters where it was the last."""
+        """Return the change to the next attempt, or to the dead letters after the last one."""
         if failed.attempts >= self._settings.task_max_attempts:
             return TaskChange(
                 task_id=failed.task_id,
@@ -111,18 +111,18 @@ class LedgerSteps:
         )
 
     def back_off_s(self, attempts: int) -> float:
-        """Return the time to the next attempt: four times as long after each, and some of it left to chance.
+        """Return the seconds until the next attempt: exponential backoff by four, with jitter.
 
-        Source: M. Brooker, "Exponential Backoff And Jitter", 2015, where half of the time is kept ("equal jitter").
+        Source: M. Brooker, "Exponential Backoff And Jitter", 2015, "equal jitter".
         """
         longest_s = min(self._settings.task_retry_first_s * 4.0 ** (attempts - 1), self._settings.task_retry_longest_s)
         return longest_s * random.uniform(0.5, 1.0)  # noqa: S311 - chance here keeps no secret
 
 
 def with_outcome(status: TaskStatus, outcome: TaskOutcome) -> TaskStatus:
-    """Return a status brought up to the end that is known by now.
+    """Return a status updated with an outcome that the ledger does not have yet.
 
-    A task has not ended before its result is where it shall be written to, which the ledger sees to.
+    A task with `write_to` has ended only when the ledger has written its result.
     """
     if outcome.write_back is not None:
         started_at = None if outcome.started_at is None else at(outcome.started_at)

@@ -1,7 +1,7 @@
-"""The relay between ledger and queue: writes the ends of tasks into the ledger, and sends again what the queue lost.
+"""The relay between ledger and queue: records the ends of tasks in the ledger, and resends tasks that the queue lost.
 
-Any number of them can be at work. A task is due in the ledger for as long as it is unfinished, and each time goes to
-one relay, which looks where it is.
+Several relays can run. An unfinished task becomes due in the ledger again and again; each time one relay claims it and
+checks where it is.
 """
 
 import asyncio
@@ -30,11 +30,11 @@ CLAIM_BATCH = 500
 RESULT_BATCH = 64
 POLL_INTERVAL_S = 0.5
 REPORT_TIMEOUT_S = 1.0
-# Reports that come within this time share a commit.
+# Reports that arrive within this time share a commit.
 BATCH_DELAY_S = 0.05
-# A message can be between the queue and its worker for a moment. One is lost that is nowhere twice.
+# A message can be between the queue and its worker for a moment. It is lost if two checks do not find it.
 RECHECK_AFTER_S = 0.25
-# How soon after its acceptance, and how often then, somebody looks where a task is; less often while many wait.
+# The first check of a task after its acceptance, and the interval of the next; longer while many wait.
 FIRST_CHECK_AFTER_S = 5.0
 CHECK_INTERVAL_S = 10.0
 MAX_CHECK_INTERVAL_S = 25.0
@@ -43,7 +43,7 @@ ERROR_PAUSE_S = 0.5
 
 
 class TaskRelay:
-    """Looks after the tasks of the ledger."""
+    """Follows unfinished tasks of the ledger until they end."""
 
     def __init__(
         self,
@@ -62,15 +62,15 @@ class TaskRelay:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Look after tasks meanwhile."""
-        running = [asyncio.create_task(self._repeat(step)) for step in (self.process_reports, self.process_due)]
+        """Process reports and due tasks in the background."""
+        loops = [asyncio.create_task(self._repeat(step)) for step in (self.process_reports, self.process_due)]
         try:
             yield
         finally:
-            await cancel_all(*running)
+            await cancel_all(*loops)
 
     async def process_reports(self) -> None:
-        """Write what workers have reported into the ledger; wait for some where there is none."""
+        """Record the reports of workers in the ledger; wait a moment if there are none."""
         reports = await self._queue.pop_reports(REPORT_TIMEOUT_S)
         if not reports:
             return
@@ -84,7 +84,7 @@ class TaskRelay:
         await asyncio.sleep(BATCH_DELAY_S)
 
     async def process_due(self) -> None:
-        """Take the tasks that are due, and send those that are to be sent or that the queue lost."""
+        """Claim the tasks that are due, and send those that were not sent or that the queue lost."""
         lease_s = await self._lease_s()
         tasks = await self._ledger.claim(CLAIM_BATCH, lease_s)
         await self._send([task for task in tasks if task.sent_at is None])
@@ -93,7 +93,7 @@ class TaskRelay:
             await asyncio.sleep(POLL_INTERVAL_S)
 
     async def _lease_s(self) -> float:
-        # Asked first: while Redis is away nobody could do anything about a task, and none is put off.
+        # Asked first: while Redis is unavailable no task is claimed, so none is postponed.
         waiting = await self._queue.depth()
         return min(CHECK_INTERVAL_S + waiting / WAITING_A_SECOND, MAX_CHECK_INTERVAL_S)
 
@@ -127,7 +127,7 @@ class TaskRelay:
         return all(step is None or step.task_id != task.task_id for step in steps)
 
     async def _reject(self, tasks: Sequence[LedgerTask]) -> None:
-        """Take a result that was not sealed for its task as a failed attempt."""
+        """Count a result that was not encrypted for its task as a failed attempt."""
         if not tasks:
             return
         await self._queue.forget([task.task_id for task in tasks])
@@ -140,7 +140,7 @@ class TaskRelay:
         await self._settle(steps)
 
     async def _send(self, tasks: Sequence[LedgerTask]) -> set[str]:
-        """Send tasks and return the ids of those that were; the others are due again."""
+        """Send tasks and return the ids of those that were sent; the others become due again."""
         left = {task.task_id: task for task in tasks}
         sent: set[str] = set()
         while left:
@@ -158,9 +158,9 @@ class TaskRelay:
         changes = [step for step in steps if step is not None]
         if not changes:
             return
-        taken = await self._ledger.change(changes)
-        for step, is_taken in zip(changes, taken, strict=True):
-            if is_taken and step.state is TaskState.DEAD:
+        applied = await self._ledger.change(changes)
+        for step, is_applied in zip(changes, applied, strict=True):
+            if is_applied and step.state is TaskState.DEAD:
                 await self._alert_dead(step)
         await self._queue.expire([step.task_id for step in changes if step.state.is_end])
 
@@ -179,11 +179,11 @@ class TaskRelay:
                 await step()
                 is_failing = False
             except (RedisError, OSError, QueueUnavailable, Unavailable) as error:
-                if not is_failing:  # said once for each time that a part is away
+                if not is_failing:  # logged once for each outage
                     self._log.warning("relay_hindered", step=step.__name__, error=type(error).__name__)
                 is_failing = True
                 await asyncio.sleep(ERROR_PAUSE_S)
-            except Exception:  # noqa: BLE001 - without the relay nothing would be sent again
+            except Exception:  # noqa: BLE001 - the relay must go on, or nothing is resent
                 self._log.exception("relay_failed", step=step.__name__)
                 await asyncio.sleep(ERROR_PAUSE_S)
 
@@ -193,7 +193,7 @@ def _is_lost(task: LedgerTask, snapshot: QueueSnapshot) -> bool:
 
 
 def _continued(task: LedgerTask, state: TaskState, lease_s: float, sent_at: float | None = None) -> TaskChange:
-    """Return the step of a task that goes on."""
+    """Return the change of a task that continues."""
     return TaskChange(
         task_id=task.task_id,
         from_states=[task.state],

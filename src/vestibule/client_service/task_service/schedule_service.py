@@ -1,4 +1,4 @@
-"""The use cases of recurring tasks: keep one, list them, delete one. The scheduler service follows what is stored."""
+"""The use cases of recurring tasks: add, list, delete and erase. The scheduler service runs what is stored."""
 
 import json
 import time
@@ -37,20 +37,20 @@ from vestibule.service_kit.recurrence import InvalidRecurrence, check_crontab
 
 
 class ScheduleRequest(ProcessorChoice, Times):
-    """A task that shall recur: over a text, or over what stands under a key when its time has come."""
+    """A recurring task: over a text, or over the value under a key at the time it is due."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"cron": "30 6 * * 1-5", "timezone": "Europe/Berlin", "key": "test1"}]}
     )
 
-    priority: Priority = Field(default=Priority.NORMAL, description="Workers do all of a higher one before any other")
-    key: Key | None = Field(default=None, description="What to process: the value that stands there at that time")
-    text: Value | None = Field(default=None, description="What to process, instead of `key`; checked as a message is")
+    priority: Priority = Field(default=Priority.NORMAL, description="Workers run all tasks of a higher priority first")
+    key: Key | None = Field(default=None, description="What to process: the value under this key at the time it is due")
+    text: Value | None = Field(default=None, description="What to process, instead of `key`; screened like a message")
 
 
 @dataclass(frozen=True, slots=True)
 class StoredSchedule:
-    """A schedule, and how far it has come."""
+    """A schedule and its progress."""
 
     schedule: Schedule
     progress: Progress | None = None
@@ -58,7 +58,7 @@ class StoredSchedule:
 
 
 class ScheduleService:
-    """Serves callers. Every method raises `Unavailable` where the store does not answer."""
+    """Stores schedules. Every method raises `Unavailable` if the store does not answer."""
 
     def __init__(
         self, database_of: Callable[[Principal], EntryClient], screener: Screener, processors: ProcessorRegistry
@@ -68,14 +68,14 @@ class ScheduleService:
         self._processors = processors
 
     async def add(self, request: ScheduleRequest, sender: Situation) -> StoredSchedule:
-        """Check and keep a schedule; it is on disk then.
+        """Screen and store a schedule; it is on disk when this returns.
 
         Raises:
-            InvalidInput: it never comes, has nothing to process, or there are too many.
-            UnknownProcessor: no processor goes by that name.
-            PersonalDataFound: the policy does not let its text in, its options or the key of its results.
+            InvalidInput: it never fires, has nothing to process, or there are too many.
+            UnknownProcessor: there is no such processor.
+            PersonalDataFound: the policy rejects its text, its options or the key of its results.
         """
-        _refuse_impossible(request)
+        _validate_recurrence(request)
         self._processors.read_options(request.processor, request.options)
         if len(await self._keys(sender.tenant)) >= MOST_OF_A_TENANT:
             raise InvalidInput(f"There are {MOST_OF_A_TENANT} schedules, the maximum; delete some first.")
@@ -101,7 +101,7 @@ class ScheduleService:
         return None
 
     async def list_all(self, tenant: str) -> list[StoredSchedule]:
-        """Return a tenant's schedules, the oldest first."""
+        """Return a tenant's schedules, oldest first."""
         keys = await self._keys(tenant)
         found = await self._database.read_many([*keys, *(PROGRESS + key.removeprefix(SCHEDULES) for key in keys)])
         pairs = zip(found[: len(keys)], found[len(keys) :], strict=True)
@@ -116,10 +116,10 @@ class ScheduleService:
         return sorted(stored, key=lambda one: one.schedule.created_at)
 
     async def delete(self, schedule_id: str, tenant: str) -> None:
-        """Have no more tasks made of a schedule; those that were made go on.
+        """Delete a schedule; tasks that it has created continue.
 
         Raises:
-            ScheduleNotFound: no schedule of that id is stored for that tenant.
+            ScheduleNotFound: the tenant has no schedule of that id.
         """
         place = place_of(tenant) + schedule_id
         if not is_schedule_id(schedule_id) or not (await self._database.delete(SCHEDULES + place)).deleted:
@@ -127,18 +127,18 @@ class ScheduleService:
         await self._database.delete(PROGRESS + place)
 
     async def erase(self, tenant: str, search: SubjectSearch) -> ErasePage:
-        """Delete the schedules of a tenant in whose texts a subject is found."""
+        """Delete the schedules of a tenant whose texts contain a subject."""
         stored = await self.list_all(tenant)
-        hit = [one.schedule for one in stored if await search.finds_among(_text_of(one.schedule))]
-        for schedule in hit:
+        found = [one.schedule for one in stored if await search.finds_among(_text_of(one.schedule))]
+        for schedule in found:
             await self.delete(schedule.schedule_id, tenant)
-        return ErasePage(examined=len(stored), erased=len(hit))
+        return ErasePage(examined=len(stored), erased=len(found))
 
     async def _keys(self, tenant: str) -> list[str]:
         return (await self._database.keys(SCHEDULES + place_of(tenant), MAX_BATCH // 2, None)).keys
 
 
-def _refuse_impossible(request: ScheduleRequest) -> None:
+def _validate_recurrence(request: ScheduleRequest) -> None:
     if (request.key is None) == (request.text is None):
         raise _mistake("body", "must have a key or a text, not both")
     if request.cron is None:
@@ -155,6 +155,6 @@ def _mistake(where: str, expected: str) -> InvalidInput:
 
 
 def _text_of(schedule: Schedule) -> str:
-    """Return all that a caller said in a schedule."""
+    """Return every text of a schedule that a caller chose."""
     terms = "" if schedule.terms is None else json.dumps([schedule.terms.options, schedule.terms.write_to])
     return f"{schedule.data or ''}\n{terms}"

@@ -1,4 +1,4 @@
-"""The use cases of tasks: accept one, tell how far it has come, wait for it, list, cancel, send again, drop."""
+"""The use cases of tasks: accept, read, wait for, list, cancel, retry and drop."""
 
 import asyncio
 import time
@@ -25,15 +25,15 @@ from vestibule.database_client.tasks import TaskLedgerClient
 from vestibule.encryption import Cipher, DecryptionFailed
 from vestibule.service_kit.tracing.tracing import current_traceparent
 
-# Redis tells of an end at once. Whoever waits looks again now and then all the same, should a word have been lost.
+# Redis notifies of an end at once. A waiting request polls as well, in case a notification was lost.
 POLL_INTERVAL_S = 1.0
-# Of a task that is done and settled in a moment, nobody tells.
+# The ledger sends no notification when it has written the result of a task.
 SETTLING_POLL_INTERVAL_S = 0.05
 REDIS_TIMEOUT_S = 1.0
 
 
 class TaskService:
-    """Serves callers. Every method raises `Unavailable` where the ledger does not answer."""
+    """Serves the task routes. Every method raises `Unavailable` if the ledger does not answer."""
 
     def __init__(
         self,
@@ -55,13 +55,13 @@ class TaskService:
         self._webhooks = webhooks
 
     async def accept(self, work: Work) -> str:
-        """Record work and return the id of its task; it is on disk then and will be done.
+        """Record work and return the id of its task; the task is on disk then and will run.
 
         Raises:
-            KeyNotFound: nothing is stored under the key.
+            KeyNotFound: no entry is stored under the key.
         """
         task = _new_task(work)
-        # First, so that no task is accepted whose caller would not be told; without its task a callback is forgotten.
+        # First, so that every accepted task has its webhook; a webhook without a task is removed later.
         await self._add_webhook(work, task.task_id)
         recorded = await self._ledger.accept(task)
         if recorded.is_key_unknown:
@@ -75,17 +75,17 @@ class TaskService:
         return recorded.task_id
 
     async def read(self, task_id: str, tenant: str) -> TaskStatus:
-        """Return what is known of a task.
+        """Return the status of a task.
 
         Raises:
-            TaskNotFound: no task of that id was accepted here from that tenant.
-            ResultExpired: it was, and its result is not kept any more.
+            TaskNotFound: the tenant has no task of that id.
+            ResultExpired: the task had ended, and its result has expired.
         """
         task = await self._find(task_id, tenant)
         return describe(task) if task.state.is_end else await self._refresh(describe(task))
 
     async def wait(self, task_id: str, tenant: str, wait_s: float) -> TaskStatus:
-        """Return what is known of a task when it has ended, or after `wait_s` seconds. Raises what `read` raises."""
+        """Return the status of a task when it has ended, or after `wait_s` seconds. Raises what `read` raises."""
         if not wait_s:
             return await self.read(task_id, tenant)
         async for status in self.follow(task_id, tenant, wait_s):
@@ -93,7 +93,7 @@ class TaskService:
         return known
 
     async def follow(self, task_id: str, tenant: str, wait_s: float) -> AsyncIterator[TaskStatus]:
-        """Yield what is known of a task now and after each change, until it has ended or `wait_s` seconds are over.
+        """Yield the status of a task now and after each change, until it has ended or `wait_s` seconds have passed.
 
         Raises what `read` raises.
         """
@@ -118,15 +118,15 @@ class TaskService:
                     return
 
     async def page(self, tenant: str | None, states: Sequence[TaskState], limit: int, cursor: str | None) -> TaskPage:
-        """Return a tenant's tasks, the newest first and without results; those of all with no tenant."""
+        """Return a tenant's tasks, newest first and without results; without a tenant those of all."""
         page = await self._ledger.page(tenant, states, limit, cursor)
         return TaskPage(tasks=[describe(task) for task in page.tasks], cursor=page.cursor)
 
     async def cancel(self, task_id: str, tenant: str) -> TaskStatus:
-        """End a task that has not ended. One that runs goes on; what it comes to does not count.
+        """Cancel a task that has not ended. A running one continues; its result is discarded.
 
         Raises:
-            TaskNotFound: no task of that id was accepted here from that tenant.
+            TaskNotFound: the tenant has no task of that id.
             TaskConflict: it has ended already.
         """
         task = await self._find(task_id, tenant)
@@ -146,16 +146,16 @@ class TaskService:
             async with asyncio.timeout(REDIS_TIMEOUT_S):
                 await self._queue.mark_cancelled(task_id, keep_s)
         except (RedisError, OSError, TimeoutError):
-            # A worker may take it all the same, in vain: the ledger knows the end already.
+            # A worker may still run it; the ledger has the end and ignores the result.
             structlog.get_logger("vestibule.tasks").info("cancelled_without_queue", task_id=task_id)
         return await self.read(task_id, tenant)
 
     async def retry(self, task_id: str, tenant: str) -> TaskStatus:
-        """Have a task that failed, is dead or was cancelled done anew, with all its attempts.
+        """Retry a task that failed, is dead or was cancelled, with all its attempts.
 
         Raises:
-            TaskNotFound: no task of that id was accepted here from that tenant.
-            TaskConflict: it is under way, has succeeded, or its data is not kept any more.
+            TaskNotFound: the tenant has no task of that id.
+            TaskConflict: it is unfinished, has succeeded, or its data has expired.
             Unavailable: the queue does not answer.
         """
         task = await self._find(task_id, tenant)
@@ -173,10 +173,10 @@ class TaskService:
         return await self.read(task_id, tenant)
 
     async def drop(self, task_id: str, tenant: str) -> TaskStatus:
-        """Take a task out of the dead letters for good: it counts as failed, and its data is gone.
+        """Remove a task from the dead letters for good: it counts as failed, and its data is deleted.
 
         Raises:
-            TaskNotFound: no task of that id was accepted here from that tenant.
+            TaskNotFound: the tenant has no task of that id.
             TaskConflict: it is not dead.
         """
         task = await self._find(task_id, tenant)
@@ -209,13 +209,13 @@ class TaskService:
         return task
 
     async def _refresh(self, status: TaskStatus) -> TaskStatus:
-        """Bring a status up to what Redis knows: workers are ahead of the ledger."""
+        """Update a status from Redis: workers are ahead of the ledger."""
         trace = await self._trace(status.task_id)
-        # What the ledger says is true, if not the latest.
+        # Without Redis the status of the ledger is correct, only older.
         return status if trace is None else _with_trace(status, trace, self._outcome(status.task_id, trace))
 
     async def _refresh_after_event(self, status: TaskStatus, tenant: str) -> TaskStatus:
-        """Bring a status up to what Redis tells of; where it has missed a step, the ledger has it."""
+        """Update a status after a notification from Redis; a state that Redis missed comes from the ledger."""
         trace = await self._trace(status.task_id)
         outcome = None if trace is None else self._outcome(status.task_id, trace)
         has_missed_attempts = outcome is not None and outcome.attempt > status.attempts + 1
@@ -237,12 +237,12 @@ class TaskService:
             return None
 
     async def _change(self, task: LedgerTask, step: TaskChange) -> None:
-        (is_taken,) = await self._ledger.change([step.model_copy(update={"tenant": task.tenant})])
-        if not is_taken:
+        (is_applied,) = await self._ledger.change([step.model_copy(update={"tenant": task.tenant})])
+        if not is_applied:
             raise TaskConflict("The state of the task does not allow this, or its data is no longer stored.")
 
     async def _clear(self, task_id: str) -> None:
-        # What was there of its last run would be taken for the outcome of the next.
+        # The result of the last run would be taken for that of the next.
         try:
             async with asyncio.timeout(REDIS_TIMEOUT_S):
                 await self._queue.forget([task_id])
@@ -285,7 +285,7 @@ def _message(task: NewTask, data: str) -> TaskMessage:
         task.priority,
         sent_at=task.submitted_at,
         request_id=structlog.contextvars.get_contextvars().get("request_id"),
-        # Sent from elsewhere, where this request's trace is not known any more.
+        # Sent from a background task, which does not have this request's trace.
         trace=current_traceparent(),
         terms=task.terms,
     )

@@ -1,4 +1,4 @@
-"""Tells callers of the ends of their tasks: a signed post to the address that they gave, again and again for a day."""
+"""Delivers webhooks: a signed POST to the caller's address when a task has ended, with retries for a day."""
 
 import asyncio
 import json
@@ -21,20 +21,20 @@ from vestibule.egress.webhook_signature import signature_headers
 from vestibule.runtime.cancellation import cancel_all
 
 POLL_INTERVAL_S = 0.5
-# While many are owed, looks are so far apart that listing them stays a small part of the work.
+# While many are pending, polls are further apart, so that listing stays a small part of the work.
 PENDING_PER_S = 1_000
 MAX_CONCURRENT = 16
-# A task is looked at again after as long as it has claimed until then.
+# A task is checked again after as long as it has taken so far.
 MAX_CHECK_INTERVAL_S = 30.0
 RETRY_FIRST_S, RETRY_LONGEST_S = 2.0, 3600.0
-# A callback that was recorded and whose task was not: its request was refused, or ended on the way.
+# A webhook that was recorded without its task: the request was rejected or failed.
 ORPHAN_AFTER_S = 60.0
 
 WebhookObserver = Callable[[str], None]
 
 
 class WebhookDispatcher:
-    """Looks after what is owed. Any number of doors may: each callback goes to one at a time."""
+    """Delivers pending webhooks. Several instances can run: one at a time claims each webhook."""
 
     def __init__(
         self,
@@ -54,12 +54,12 @@ class WebhookDispatcher:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Look after callbacks meanwhile; what is under way at the end is sent again by another door or later."""
-        working = asyncio.create_task(self._run())
+        """Deliver in the background; a delivery that is cut off at the end is retried by another instance or later."""
+        dispatching = asyncio.create_task(self._run())
         try:
             yield
         finally:
-            await cancel_all(working)
+            await cancel_all(dispatching)
 
     async def _run(self) -> None:
         while True:
@@ -67,13 +67,13 @@ class WebhookDispatcher:
             try:
                 pending = await self.dispatch_due()
             except Unavailable:
-                pass  # said elsewhere; nothing is lost
-            except Exception:  # noqa: BLE001 - without it nobody would be told any more
+                pass  # logged elsewhere; nothing is lost
+            except Exception:  # noqa: BLE001 - the loop must go on, or nothing is delivered
                 self._log.exception("callbacks_failed")
             await asyncio.sleep(max(POLL_INTERVAL_S, pending / PENDING_PER_S))
 
     async def dispatch_due(self) -> int:
-        """Tell whoever can be told now, and return how many callbacks are owed."""
+        """Deliver the webhooks that are due, and return how many are pending."""
         due, pending = await self._repository.due()
         await asyncio.gather(*(self._process(webhook) for webhook in due))
         return pending
@@ -99,7 +99,7 @@ class WebhookDispatcher:
                 "first_tried_at": webhook.pending.first_tried_at or now,
             }
         )
-        # Noted before it is sent: whoever dies meanwhile has it sent again, and by one door only.
+        # Claimed before it is sent: after a crash it is retried, and by one instance only.
         claimed = await self._repository.claim(webhook, changed)
         if claimed is None:
             return
@@ -141,7 +141,7 @@ class WebhookDispatcher:
 
 
 def _payload_of(task: LedgerTask) -> dict[str, object]:
-    """Return what a callback says: everything about a task but its result, which takes a token to read."""
+    """Return the payload: the status of a task without its result, which needs a token to read."""
     status = describe(task).model_dump(mode="json", exclude={"result"}, exclude_none=True)
     return {**status, "status_url": f"/tasks/{task.task_id}"}
 

@@ -1,4 +1,4 @@
-"""The callbacks that are owed: whom to tell of which task's end, in the store, until they were told."""
+"""Pending webhooks, in the store until they are delivered."""
 
 import hashlib
 import time
@@ -14,13 +14,13 @@ from vestibule.database_client.entries import EntryClient
 
 OWNER = Principal("~callbacks")
 PREFIX = "callback/"
-# What nobody came for within this time after it was due is forgotten.
+# A webhook expires this long after it was due.
 KEEP_S = 8 * 86_400.0
 FIRST_CHECK_AFTER_S = 0.5
 
 
 class PendingWebhook(BaseModel):
-    """A callback: the address is kept sealed as every value is."""
+    """A webhook to deliver; the address is stored encrypted, as every value is."""
 
     task_id: str
     tenant: str
@@ -33,7 +33,7 @@ class PendingWebhook(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class StoredWebhook:
-    """A callback as it was last read."""
+    """A webhook as it was last read."""
 
     key: str
     pending: PendingWebhook
@@ -41,9 +41,9 @@ class StoredWebhook:
 
 
 class WebhookRepository:
-    """Keeps callbacks. Every method raises `Unavailable` where the store does not answer.
+    """Stores webhooks. Every method raises `Unavailable` if the store does not answer.
 
-    Several doors read it; who changes an entry on the condition of its version has it to itself until it is due again.
+    Several instances read it; a conditional write of the version claims a webhook until it is due again.
     """
 
     def __init__(self, database: EntryClient) -> None:
@@ -51,7 +51,7 @@ class WebhookRepository:
         self._known: dict[str, StoredWebhook] = {}
 
     async def add(self, task_id: str, tenant: str, url: str, delay_s: float) -> None:
-        """Keep a callback; it is on disk then."""
+        """Store a webhook; it is on disk when this returns."""
         now = time.time()
         pending = PendingWebhook(
             task_id=task_id, tenant=tenant, url=url, asked_at=now, next_at=now + delay_s + FIRST_CHECK_AFTER_S
@@ -60,7 +60,7 @@ class WebhookRepository:
         await self._database.write(_pair(key, pending))
 
     async def due(self) -> tuple[list[StoredWebhook], int]:
-        """Return the callbacks whose time has come, and how many there are in all."""
+        """Return the webhooks that are due, and the number of all pending ones."""
         keys: list[str] = []
         cursor: str | None = None
         while True:
@@ -73,14 +73,14 @@ class WebhookRepository:
         await self._read([key for key in keys if key not in self._known])
         now = time.time()
         due = [known.key for known in self._known.values() if known.pending.next_at <= now]
-        # Another door may have claimed it, or told it, since it was read.
+        # Another instance may have claimed or delivered it since it was read.
         await self._read(due)
         return [self._known[key] for key in due if key in self._known and self._known[key].pending.next_at <= now], len(
             keys
         )
 
     async def claim(self, known: StoredWebhook, changed: PendingWebhook) -> StoredWebhook | None:
-        """Put a changed callback in place of one; None where another door has changed it."""
+        """Claim a webhook by storing its changed form; None if another instance has claimed it."""
         try:
             written = await self._database.write(_pair(known.key, changed), Condition.of_version(known.version))
         except PreconditionFailed:
@@ -90,7 +90,7 @@ class WebhookRepository:
         return claimed
 
     async def remove(self, known: StoredWebhook) -> None:
-        """Forget a callback that is not owed any more."""
+        """Delete a webhook."""
         self._known.pop(known.key, None)
         await self._database.delete(known.key)
 

@@ -1,4 +1,4 @@
-"""Whether and where callbacks may go, and by which key they are signed."""
+"""Which webhook addresses are allowed, and the keys that sign the payloads."""
 
 import hmac
 from urllib.parse import urlsplit
@@ -8,7 +8,7 @@ from vestibule.egress.guard import DeliveryFailed, EgressGuard
 
 
 class WebhookRules:
-    """The settings of callbacks, at work."""
+    """Validates webhook addresses and derives the signing keys."""
 
     def __init__(self, secret: str, guard: EgressGuard, give_up_after_s: float) -> None:
         self._secret = secret.encode()
@@ -16,12 +16,12 @@ class WebhookRules:
         self.give_up_after_s = give_up_after_s
 
     def check(self, url: str) -> str:
-        """Refuse an address to which nothing could be sent, and return what it says beside where it leads.
+        """Validate an address, and return its path and query, which are screened as text.
 
-        Its host is resolved when something is sent there.
+        Its host is resolved when the webhook is delivered.
 
         Raises:
-            InvalidInput: it is none, is not allowed, or callbacks are switched off.
+            InvalidInput: it is malformed or not allowed, or webhooks are switched off.
         """
         if not self._secret:
             raise _refuse("no callback: VESTIBULE_CALLBACK_SECRET is not set")
@@ -42,10 +42,10 @@ class WebhookRules:
         return parts._replace(scheme="", netloc="").geturl()
 
     def key_of(self, tenant: str) -> str:
-        """Return the key by which a tenant's callbacks are signed; no tenant can make those of another.
+        """Return the key that signs a tenant's webhooks; no tenant can derive the key of another.
 
         Raises:
-            WebhooksDisabled: there is no secret for them.
+            WebhooksDisabled: no secret is configured.
         """
         if not self._secret:
             raise WebhooksDisabled("Callbacks are disabled; set VESTIBULE_CALLBACK_SECRET to enable them.")

@@ -1,6 +1,6 @@
-"""Who may come in: bearer tokens of callers, the secret that services share, and the scopes of routes.
+"""Authenticates callers by bearer token or by the secret that services share, and checks the scopes of routes.
 
-The check runs before the body is read, so a stranger costs next to nothing and learns nothing about the routes.
+The check runs before the body is read, so an unknown caller costs little and learns nothing about the routes.
 """
 
 import hashlib
@@ -146,14 +146,14 @@ def allow(scope: str) -> SecurityParameter:
 
 
 class GuardedRoute(FastRoute):
-    """A route that asks who is there before it reads the body.
+    """A route that authenticates the caller before it reads the body.
 
     Raises:
         TypeError: when it is declared without `dependencies=[allow(SCOPE)]`; no route is open by oversight.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler that admits first and serves then."""
+        """Return the handler that authenticates the caller, then serves the request."""
         handle = super().get_route_handler()
         scope = self._scope()
 

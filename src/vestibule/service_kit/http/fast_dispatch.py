@@ -24,16 +24,16 @@ ErrorHandler = Callable[[Request, Exception], Awaitable[Response]]
 RouteTable = tuple[APIRoute, Handler]
 # One parameter at most, and that at the end.
 _ROUTE_TABLE = re.compile(r"[^{}]*(?:/\{\w+\})?")
-_IS_FAST = "vestibule.express"
+_IS_FAST = "vestibule.is_fast"
 
 
 class FastRoute(APIRoute):
-    """A route whose plain requests can be served in the express lane; what subclasses do before holds there too."""
+    """A route whose plain requests can be served by a plan; what subclasses do before it runs on both ways."""
 
     is_covered = False
 
     def get_route_handler(self) -> Handler:
-        """Return the handler that serves by the plan where the request came by the express lane."""
+        """Return the handler that serves a request by the plan where `FastDispatch` has marked it."""
         handle = super().get_route_handler()
         try:
             plan = Plan(self)
@@ -52,7 +52,7 @@ class FastDispatch:
 
     def __init__(self, app: ASGIApp, routers: Iterable[APIRouter]) -> None:
         self._app = app
-        # None where the framework has to decide: a path that another lane would take for a parameter.
+        # None where the framework has to decide: a path that another route would take for a parameter.
         self._route_tables: dict[tuple[str, str], RouteTable | None] = {}
         for route in (route for router in routers for route in router.routes if isinstance(route, APIRoute)):
             route_table = _route_table_of(route)

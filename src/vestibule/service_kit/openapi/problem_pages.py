@@ -47,7 +47,7 @@ class ProblemList(BaseModel):
 
 
 @router.get("", response_model=ProblemList, responses={**_PAGE})
-async def problem_types(request: Request) -> Response:
+async def list_problem_types(request: Request) -> Response:
     """List the problem types of all services. Needs no token."""
     if _wants_json(request):
         return _as_json(ProblemList(problems=[_described(one) for one in PROBLEM_TYPES.values()]))
@@ -57,7 +57,7 @@ async def problem_types(request: Request) -> Response:
 @router.get(
     "/{name}", response_model=ProblemDescription, responses={**_PAGE, **problem_responses(NotFound, is_guarded=False)}
 )
-async def problem_type(
+async def get_problem_type(
     request: Request, name: Annotated[str, Path(description="The name of a problem type", examples=["key-not-found"])]
 ) -> Response:
     """Describe a problem type: the page that the `type` of its problem documents refers to. Needs no token."""

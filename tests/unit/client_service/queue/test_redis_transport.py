@@ -51,7 +51,7 @@ def test_a_message_that_was_just_taken_can_be_given_back(queue: Any, redis: "Red
     assert (0, 0) == held(redis)
 
 
-def test_what_nobody_acknowledged_goes_back_at_the_end(queue: Any, redis: "Redis") -> None:
+def test_unacknowledged_messages_return_to_the_queue_at_the_end(queue: Any, redis: "Redis") -> None:
     """As kombu's own transport has it."""
     queue.get(timeout=5)
     queue.channel.close()
@@ -81,7 +81,7 @@ def test_a_refused_note_disturbs_no_other(redis: "Redis") -> None:
 
 
 def test_many_notes_are_one_packet(redis: "Redis") -> None:
-    """Redis reads once for all that came up in a turn of the event loop, and nobody waits for its answers."""
+    """Redis reads once for all commands of a turn of the event loop, and the worker does not wait for replies."""
     notes = AckStream(redis.connection_pool)
     notes.add(("SET", "text", "0"))
     notes.settle()

@@ -18,7 +18,7 @@ NORTH, SOUTH, OTHER = Situation("/reveal", "t-1", "north"), Situation("/reveal",
 
 
 class _Reading:
-    """A door that refuses reasons which name an address."""
+    """A screener that rejects reasons with an e-mail address."""
 
     async def refuse_findings(self, field: str, text: str) -> None:
         if "@" in text:
@@ -79,7 +79,7 @@ async def test_what_is_no_token_is_unknown(revealing: Detokenizer, kept: _Kept, 
     assert "A reveal was refused: value token not found; reason given: ticket 42" == alert.description
 
 
-async def test_a_retired_key_is_told(tmp_path: Path, revealing: Detokenizer, ring: KeyRingFile) -> None:
+async def test_a_retired_key_is_reported(tmp_path: Path, revealing: Detokenizer, ring: KeyRingFile) -> None:
     """What a retired key had made cannot be opened any more, and that is said."""
     token = Tokenizer(ring).tokenize("jane@example.org", "EMAIL_ADDRESS", "N")
     old = ring.current().active(Purpose.TOKEN)

@@ -1,4 +1,4 @@
-"""The door: what is suspicious is alerted and treated as the policy says, and what cannot be judged does not pass."""
+"""The screener: findings raise alerts and are treated as the policy says; what cannot be scanned is rejected."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -55,7 +55,7 @@ def ledger(tmp_path: Path) -> DecisionAudit:
 
 @pytest.fixture
 def screener_with(kept: _Kept, scanner: Scanner, ledger: DecisionAudit, tmp_path: Path) -> ScreenerWith:
-    """Return what builds a door with a policy: a default and others for entities, or the text of a file."""
+    """Return a factory of screeners with a policy: a default and others for entities, or the text of a file."""
     vocabulary = read_vocabulary()
 
     def build(default: Action | str, judge: Scanner = scanner, **by_entity: Action) -> Screener:
@@ -113,7 +113,7 @@ async def test_a_blocked_text_is_refused_with_findings_and_alert(screener_with: 
 
 
 async def test_a_redacted_text_has_names_in_place_of_findings(screener_with: ScreenerWith, kept: _Kept) -> None:
-    """What goes in is the text with `<ENTITY>` in it; what was found is told, and alerted once."""
+    """The text has `<ENTITY>` in place of the finding; the finding is reported, and alerted once."""
     checked = await _check(screener_with(Action.REDACT), f"ö {MAIL} und {MAIL}!")
     assert "ö <EMAIL_ADDRESS> und <EMAIL_ADDRESS>!" == checked.text
     assert 2 == len(checked.findings)
@@ -191,7 +191,7 @@ async def test_a_large_text_is_checked_like_a_small_one(screener_with: ScreenerW
 
 
 async def test_scanning_alone_has_no_consequence(screener_with: ScreenerWith, kept: _Kept) -> None:
-    """`scan` finds what the door finds, and neither refuses nor alerts."""
+    """`scan` has the same findings as `screen`, and neither rejects nor alerts."""
     findings = await screener_with(Action.BLOCK).scan(MAIL)
     assert (["EMAIL_ADDRESS"], []) == ([finding.entity for finding in findings], kept.alerts)
 
@@ -219,8 +219,8 @@ async def test_a_rule_may_change_how_urgent_an_alert_is(screener_with: ScreenerW
     assert [Severity.INFO] == [alert.severity for alert in kept.alerts]
 
 
-async def test_what_is_ignored_is_told_and_not_alerted(screener_with: ScreenerWith, kept: _Kept) -> None:
-    """The caller sees what was found; nobody is woken, and nothing is changed."""
+async def test_an_ignored_finding_is_reported_and_not_alerted(screener_with: ScreenerWith, kept: _Kept) -> None:
+    """The caller sees the finding; there is no alert, and the text is unchanged."""
     checked = await _check(screener_with(Action.IGNORE), MAIL, MAIL)
     assert (MAIL, [], 2) == (checked.text, kept.alerts, len(checked.findings))
 
