@@ -1,7 +1,6 @@
 """Conditions, expiry and batches of the database service over HTTP, and what they leave in its file."""
 
 import asyncio
-import base64
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,17 +9,11 @@ from pathlib import Path
 import pytest
 from httpx import ASGITransport, AsyncClient
 
-from vestibule.database_service.entries.encrypted_store import REALM
 from vestibule.database_service.main import create_app
 from vestibule.database_service.settings import DatabaseSettings
-from vestibule.encryption import Cipher, KeyRingFile, create_key_ring
+from vestibule.encryption import create_key_ring
 
 SECRET = "s" * 43
-OLD_SCHEMA = """
-    CREATE TABLE entries (
-        key TEXT PRIMARY KEY, value TEXT, version INTEGER NOT NULL, written_at REAL NOT NULL
-    ) STRICT, WITHOUT ROWID
-"""
 
 
 @pytest.fixture
@@ -121,19 +114,3 @@ async def test_a_batch_has_bounds(client: AsyncClient, pairs: list[object]) -> N
     """None, one key twice and more than a thousand are mistakes, and nothing is kept."""
     assert 422 == (await client.post("/write/batch", json={"pairs": pairs})).status_code
     assert [] == (await client.get("/keys")).json()["keys"]
-
-
-@pytest.mark.parametrize("columns", ["", ", expires_at REAL"], ids=["before_expiry", "before_tenants"])
-async def test_a_file_from_before_is_taken_over(settings: DatabaseSettings, columns: str) -> None:
-    """Entries that an earlier Vestibule wrote and sealed belong to the default tenant, and their versions go on."""
-    cipher = Cipher(KeyRingFile(settings.key_ring_path), REALM)
-    rows = [(key, base64.b64encode(cipher.encrypt(b"x", key.encode())).decode()) for key in ("a", "default/a", "b/a")]
-    with sqlite3.connect(settings.sqlite_path) as old:
-        old.execute(OLD_SCHEMA.replace(", written_at REAL NOT NULL", f", written_at REAL NOT NULL{columns}"))
-        old.executemany("INSERT INTO entries (key, value, version, written_at) VALUES (?, ?, 4, 0)", rows)
-    old.close()
-    async with _peer(settings) as client:
-        assert sorted(key for key, _ in rows) == (await client.get("/keys")).json()["keys"]
-        for key, _ in rows:
-            assert {"key": key, "value": "x", "version": 4} == (await client.get("/read", params={"key": key})).json()
-        assert 5 == (await client.post("/write", json={"key": "a", "value": "y"})).json()["version"]

@@ -13,9 +13,7 @@ import structlog
 from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import Entry, KeyPage, Revision
 from vestibule.contracts.errors import Unavailable
-from vestibule.contracts.identity import DEFAULT_TENANT
 from vestibule.database_service.entries.store import ChangePage, OperationNote, PositionLost, Store, Write
-from vestibule.database_service.entries.tenant_view import start_of
 from vestibule.encryption import Cipher, DecryptionFailed, key_id_of
 
 REALM = "database"
@@ -193,9 +191,7 @@ class EncryptedStore:
 
 
 def _place(key: str) -> bytes:
-    # In the default tenant as it was before there were others; no key begins with a NUL, so the two never meet.
-    own = start_of(DEFAULT_TENANT)
-    return key.removeprefix(own).encode() if key.startswith(own) else b"\0" + key.encode()
+    return key.encode()
 
 
 def _unwrap(text: str) -> bytes:
