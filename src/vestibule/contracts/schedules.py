@@ -54,7 +54,7 @@ class Schedule(Times):
     priority: Priority = Priority.NORMAL
     data: str | None = None
     key: Key | None = None
-    terms: WorkTerms | None = None
+    terms: WorkTerms = WorkTerms()
     created_at: float
     author: str = Field(description="The name of the token that asked for it")
 

@@ -179,9 +179,8 @@ class Intake:
 
     async def _answer(self, message: Message, work: Work, sender: Situation) -> str | None:
         """Return the reply; None where nobody is there to give it and the caller did not ask for one."""
-        terms = work.terms or WorkTerms()
         try:
-            made = await self._logic.process(work.data or "", work.processor, terms, work.task_id or str(uuid4()))
+            made = await self._logic.process(work.data or "", work.processor, work.terms, work.task_id or str(uuid4()))
         except Unavailable:
             if message.mode == "sync":
                 raise

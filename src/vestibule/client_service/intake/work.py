@@ -23,7 +23,7 @@ class Work:
     unique_keys: Sequence[str] = ()
     unique_for_s: float | None = None
     task_id: str | None = None
-    terms: WorkTerms | None = None
+    terms: WorkTerms = WorkTerms()
     callback: str | None = None
 
 

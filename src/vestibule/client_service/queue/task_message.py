@@ -35,13 +35,11 @@ class TaskMessage:
     sent_at: float = 0.0
     request_id: str | None = None
     trace: Mapping[str, str] = field(default_factory=dict)
-    terms: WorkTerms | None = None
+    terms: WorkTerms = WorkTerms()
 
     @property
     def arguments(self) -> tuple[Any, ...]:
         """What the task is called with."""
-        if self.terms is None:
-            return (self.data, self.processor)
         return (self.data, self.processor, self.terms.model_dump(exclude_defaults=True))
 
     @property

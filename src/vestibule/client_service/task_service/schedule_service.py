@@ -156,5 +156,5 @@ def _mistake(where: str, expected: str) -> InvalidInput:
 
 def _said(schedule: Schedule) -> str:
     """Return all that a caller said in a schedule."""
-    terms = "" if schedule.terms is None else json.dumps([schedule.terms.options, schedule.terms.write_to])
+    terms = json.dumps([schedule.terms.options, schedule.terms.write_to])
     return f"{schedule.data or ''}\n{terms}"

@@ -78,7 +78,7 @@ async def data(request: TaskIds, ledger: LedgerPart) -> TaskData:
     found = await ledger.read_work(request.task_ids)
     return TaskData(
         data={task_id: work.data for task_id, work in found.items()},
-        terms={task_id: work.terms for task_id, work in found.items() if work.terms is not None},
+        terms={task_id: work.terms for task_id, work in found.items()},
     )
 
 

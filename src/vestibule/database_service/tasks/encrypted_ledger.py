@@ -16,9 +16,7 @@ from vestibule.encryption import Cipher, DecryptionFailed, key_id_of
 
 REALM = "tasks"
 DATA, RESULT = "data", "result"
-# What data that comes with terms begins with: it was sealed as one text with them. It is no letter of base64.
-WITH_TERMS = "~"
-TERMS_AND_DATA = "terms and data"
+NO_TERMS = WorkTerms()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +24,7 @@ class TaskWork:
     """What a task works on, and on which terms."""
 
     data: str
-    terms: WorkTerms | None
+    terms: WorkTerms
 
 
 class EncryptedTaskLedger:
@@ -65,7 +63,7 @@ class EncryptedTaskLedger:
         opened: dict[str, TaskWork] = {}
         for task_id, text in (await self._ledger.read_data(task_ids)).items():
             try:
-                opened[task_id] = _split(self._open(task_id, DATA, text), text)
+                opened[task_id] = _split(self._open(task_id, DATA, text))
             except DecryptionFailed as error:
                 self._tell(task_id, error)
         return opened
@@ -110,19 +108,14 @@ class EncryptedTaskLedger:
         if all(self._cipher.is_current(_unwrap(text)) for text in texts):
             return False
         opened = self.open_kept(kept)
-        has_terms = kept.data is not None and kept.data.startswith(WITH_TERMS)
-        data = None if opened.data is None else self._encrypt_data(kept.task_id, opened.data, has_terms)
+        data = None if opened.data is None else self._encrypt(kept.task_id, DATA, opened.data)
         result = None if opened.result is None else self._encrypt(kept.task_id, RESULT, opened.result)
         return await self._ledger.replace_kept(kept, replace(kept, data=data, result=result))
 
     def _encrypt_task(self, task: NewTask) -> NewTask:
-        data = task.data or ""
-        if task.terms is None:
-            return task.model_copy(update={"data": self._encrypt(task.task_id, DATA, data)})
-        # One text, and so one seal and one column for both, which come and go together. JSON has no bare line break.
-        both = f"{task.terms.model_dump_json(exclude_defaults=True)}\n{data}"
-        encrypted = self._encrypt_data(task.task_id, both, has_terms=True)
-        return task.model_copy(update={"data": encrypted, "terms": None})
+        # One ciphertext and one column for both, which come and go together. JSON has no bare line break.
+        both = f"{task.terms.model_dump_json(exclude_defaults=True)}\n{task.data or ''}"
+        return task.model_copy(update={"data": self._encrypt(task.task_id, DATA, both), "terms": NO_TERMS})
 
     def _encrypt_change(self, step: TaskChange) -> TaskChange:
         if step.result is None:
@@ -145,14 +138,7 @@ class EncryptedTaskLedger:
     def _encrypt(self, task_id: str, name: str, text: str) -> str:
         return base64.b64encode(self._cipher.encrypt(text.encode(), _place(task_id, name))).decode("ascii")
 
-    def _encrypt_data(self, task_id: str, text: str, has_terms: bool) -> str:
-        if not has_terms:
-            return self._encrypt(task_id, DATA, text)
-        return WITH_TERMS + self._encrypt(task_id, TERMS_AND_DATA, text)
-
     def _open(self, task_id: str, name: str, text: str) -> str:
-        if name == DATA and text.startswith(WITH_TERMS):
-            name = TERMS_AND_DATA
         return self._cipher.decrypt(_unwrap(text), _place(task_id, name)).decode()
 
     @staticmethod
@@ -169,15 +155,13 @@ def _place(task_id: str, name: str) -> bytes:
     return f"{name} of {task_id}".encode()
 
 
-def _split(opened: str, encrypted: str) -> TaskWork:
-    if not encrypted.startswith(WITH_TERMS):
-        return TaskWork(opened, None)
+def _split(opened: str) -> TaskWork:
     terms, _, data = opened.partition("\n")
     return TaskWork(data, WorkTerms.model_validate_json(terms))
 
 
 def _unwrap(text: str) -> bytes:
     try:
-        return base64.b64decode(text.removeprefix(WITH_TERMS), validate=True)
+        return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise DecryptionFailed("it is not sealed") from None
