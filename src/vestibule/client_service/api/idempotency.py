@@ -63,8 +63,8 @@ class IdempotencyRecord(BaseModel):
     digest: str
     task_id: str
     begun_at: float
-    # When it came for the first time; records of earlier versions lack it.
-    first_at: float | None = None
+    # When the request came for the first time; `begun_at` is the start of its last attempt.
+    first_at: float
     status: int | None = None
     media_type: str | None = None
     body: str = ""
@@ -141,8 +141,7 @@ class Idempotency:
             return attempt
         if time.time() - attempt.begun_at < ABANDONED_AFTER_S:
             raise RequestInProgress("The same request is being served at the moment; repeat it a little later.")
-        first_at = attempt.begun_at if attempt.first_at is None else attempt.first_at
-        again = attempt.model_copy(update={"begun_at": time.time(), "first_at": first_at})
+        again = attempt.model_copy(update={"begun_at": time.time()})
         return _Begun(name, await self._write(name, again, entry.version), again, is_again=True)
 
     async def _read(self, name: str) -> Entry | None:
@@ -153,7 +152,7 @@ class Idempotency:
 
     async def _write(self, name: str, attempt: IdempotencyRecord, expected: int) -> int:
         # What came of its effect is remembered from the first time on, so the id is of no use for longer.
-        age_s = time.time() - (attempt.first_at or 0.0) if attempt.status is None else 0.0
+        age_s = time.time() - attempt.first_at if attempt.status is None else 0.0
         pair = Pair(key=name, value=attempt.model_dump_json(), ttl_s=max(1.0, KEPT_FOR_S - age_s))
         try:
             written = await self._database.write(pair, Condition.of_version(expected))

@@ -196,9 +196,7 @@ class Intake:
         self, request: WorkRequest, sender: Situation, *, key: str | None = None, data: str | None = None
     ) -> Work:
         unique_s = request.unique_for_s
-        # As they were before there were options: work that is under way at an update is still the same.
-        asked = (sender.tenant, request.processor, key, data)
-        more = (request.options_text, request.write_to) if request.options_text or request.write_to else ()
+        asked = (sender.tenant, request.processor, key, data, request.options_text, request.write_to)
         return Work(
             tenant=sender.tenant,
             processor=request.processor,
@@ -206,7 +204,7 @@ class Intake:
             data=data,
             priority=request.priority,
             delay_s=request.due_in_s,
-            unique_keys=() if unique_s is None else self._names.of("unique", *asked, *more, since_s=unique_s),
+            unique_keys=() if unique_s is None else self._names.of("unique", *asked, since_s=unique_s),
             unique_for_s=unique_s,
             task_id=operation_of_request() or str(uuid4()),
             terms=terms_of(request, sender, key),

@@ -45,13 +45,13 @@ def open_outcome(cipher: Cipher, task_id: str, content: bytes) -> TaskOutcome:
     if meta["task_id"] != task_id:
         raise DecryptionFailed("it was sealed for another task")
     finished_at = datetime.fromisoformat(meta["date_done"]).replace(tzinfo=UTC) if meta["date_done"] else None
-    times = meta.get("started_at"), finished_at.timestamp() if finished_at else None
-    # Results of earlier versions do not say it.
-    attempt = meta.get("attempt") or 1
+    times = meta["started_at"], finished_at.timestamp() if finished_at else None
+    # The main process of a worker writes the result of a task that took too long; it does not know the attempt.
+    attempt = meta["attempt"] or 1
     if meta["status"] != "SUCCESS":
-        error = meta.get("kind") or meta["result"]["exc_type"]
+        error = meta["kind"] or meta["result"]["exc_type"]
         return TaskOutcome(TaskState.FAILED, None, error, *times, attempt=attempt)
-    result, target = str(meta["result"]), meta.get("write_back")
+    result, target = str(meta["result"]), meta["write_back"]
     most_bytes = MAX_RESULT_BYTES if target is None else MAX_VALUE_BYTES
     if len(result) * 4 > most_bytes and len(result.encode()) > most_bytes:
         return TaskOutcome(TaskState.FAILED, None, "ResultTooLarge", *times, attempt=attempt)
