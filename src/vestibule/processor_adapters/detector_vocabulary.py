@@ -10,7 +10,7 @@ from vestibule.policy import Vocabulary
 
 SECRETS = "secrets"
 PERSONAL_DATA = "personal_data"
-# Older than the folder that such detectors live in now.
+# This detector stands outside the folder `national_ids`.
 NATIONAL_IDS = {"national_ids": frozenset({"US_SSN"})}
 # The routes whose texts the policy decides about.
 CHECKED_ROUTES = frozenset({"/add", "/messages", "/run"})
