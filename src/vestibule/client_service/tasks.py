@@ -17,7 +17,7 @@ from vestibule.contracts.tasks import ERROR_DETAILS
 from vestibule.contracts.work import DEFAULT_PROCESSOR, WorkTerms
 from vestibule.processing import MAY_PASS, CannotProcess, Job
 
-NO_TERMS: Mapping[str, Any] = MappingProxyType({})
+DEFAULT_TERMS: Mapping[str, Any] = MappingProxyType({})
 FAILED = "The processor failed on this data."
 
 
@@ -27,7 +27,7 @@ class TaskFailed(Exception):
 
 @shared_task(bind=True, name=PROCESS_DATA_TASK)  # type: ignore[untyped-decorator]
 def process_data_task(
-    self: Any, data: str, processor: str = DEFAULT_PROCESSOR, terms: Mapping[str, Any] = NO_TERMS
+    self: Any, data: str, processor: str = DEFAULT_PROCESSOR, terms: Mapping[str, Any] = DEFAULT_TERMS
 ) -> str:
     """Return what `processor` makes of `data` on the given `terms` (`contracts.work.WorkTerms` as JSON).
 

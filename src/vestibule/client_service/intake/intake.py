@@ -26,7 +26,6 @@ from vestibule.contracts.entries import (
 )
 from vestibule.contracts.errors import InvalidInput, NotProcessable, Refused, Unavailable
 from vestibule.contracts.tasks import ERROR_DETAILS
-from vestibule.contracts.work import WorkTerms
 from vestibule.database_client.entries import EntryClient
 from vestibule.policy import Situation
 from vestibule.policy.policy import OPTIONS_FIELD

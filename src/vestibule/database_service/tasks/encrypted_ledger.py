@@ -10,13 +10,12 @@ import structlog
 from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.task_ledger import LedgerTask, NewTask, Recorded, TaskChange
 from vestibule.contracts.tasks import TaskState
-from vestibule.contracts.work import WorkTerms
+from vestibule.contracts.work import NO_TERMS, WorkTerms
 from vestibule.database_service.tasks.ledger import StoredTask, TaskLedger
 from vestibule.encryption import Cipher, DecryptionFailed, key_id_of
 
 REALM = "tasks"
 DATA, RESULT = "data", "result"
-NO_TERMS = WorkTerms()
 
 
 @dataclass(frozen=True, slots=True)

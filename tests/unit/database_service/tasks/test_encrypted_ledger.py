@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from vestibule.contracts.task_ledger import NewTask
-from vestibule.contracts.work import WorkOrigin, WorkTerms
+from vestibule.contracts.work import NO_TERMS, WorkOrigin, WorkTerms
 from vestibule.database_service.maintenance.task_maintenance import AT_ONCE, TaskMaintenance
-from vestibule.database_service.tasks.encrypted_ledger import NO_TERMS, REALM, EncryptedTaskLedger, TaskWork
+from vestibule.database_service.tasks.encrypted_ledger import REALM, EncryptedTaskLedger, TaskWork
 from vestibule.database_service.tasks.ledger import StoredTask
 from vestibule.database_service.tasks.ledgers.memory import MemoryTaskLedger
 from vestibule.encryption import Cipher, DecryptionFailed, KeyRingFile, Purpose, add_key, create_key_ring
