@@ -30,6 +30,7 @@ every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path:
 INTERNAL_VARIABLES = {"VESTIBULE_PARENT_PID"}
 # Routes of the framework, which the description of the API does not describe.
 OTHER_ROUTES = {"/docs", "/openapi.json", "/healthz"}
+MAX_SETTINGS = 100
 METHODS = {"get", "post", "put", "delete"}
 
 
@@ -86,6 +87,11 @@ def test_every_listed_option_has_a_meaning() -> None:
     """The table of options is complete."""
     assert len(_variables()) > 20
     assert [] == [variable for variable, meaning in _variables().items() if not meaning.strip()]
+
+
+def test_the_settings_do_not_grow_unnoticed() -> None:
+    """A new setting replaces another, or raises this number on purpose: most things are better as a constant."""
+    assert len(_variables()) <= MAX_SETTINGS
 
 
 def _without_names(path: str) -> str:

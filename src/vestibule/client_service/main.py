@@ -128,7 +128,7 @@ def create_app(settings: ClientSettings) -> FastAPI:
             peer = await stack.enter_async_context(_peer("database", settings, secret))
             database = partial(EntryClient, peer, writes=EntryWriter(peer))
             logic = await _logic(settings, secret, stack)
-            redis = await _redis(settings, settings.peer_timeout_s, stack)
+            redis = await _redis(settings, settings.service_timeout_s, stack)
             ledger = TaskLedgerClient(peer)
             repository = await _callbacks_at_work(settings, database, ledger, alerts, metrics=metrics, stack=stack)
             task_service = await _tasks_at_work(
@@ -269,7 +269,7 @@ def _is_clean(scanner: Scanner, text: str) -> bool:
 
 def _peer(part: str, settings: ClientSettings, secret: ServiceSecret) -> ServiceClient:
     urls = {"database": settings.database_service_url, "business_logic": settings.business_logic_url}
-    return ServiceClient(part, urls[part], secret, settings.peer_timeout_s, CircuitBreaker())
+    return ServiceClient(part, urls[part], secret, settings.service_timeout_s, CircuitBreaker())
 
 
 async def _logic(settings: ClientSettings, secret: ServiceSecret, stack: AsyncExitStack) -> BusinessLogicClient:
@@ -358,7 +358,7 @@ async def _publisher(settings: ClientSettings, producer: VestibuleCelery, stack:
     if settings.broker_url:
         return stack.enter_context(CeleryPublisher(producer))
     # What may have arrived is not sent a second time: the relay looks whether it has.
-    once = await _redis(settings, settings.peer_timeout_s, stack, retry=Retry(NoBackoff(), 0))
+    once = await _redis(settings, settings.service_timeout_s, stack, retry=Retry(NoBackoff(), 0))
     return RedisPublisher(TaskMessageTemplate.learn(producer), once)
 
 

@@ -6,7 +6,7 @@ from pydantic import Field, SecretStr
 
 from vestibule.alerts import AlertSettings
 from vestibule.client_service.intake.message_routing import MessageRoute
-from vestibule.client_service.queue.settings import SECONDS_A_DAY, QueueSettings
+from vestibule.client_service.queue.settings import QueueSettings
 from vestibule.client_service.webhooks.rules import WebhookRules
 from vestibule.encryption import EncryptionSettings
 from vestibule.processor_adapters import InspectionSettings, ProcessorSettings
@@ -19,7 +19,7 @@ class WorkerSettings(QueueSettings, AlertSettings, EncryptionSettings, Inspectio
         default=None,
         ge=0,
         le=65535,
-        description="Port of a worker's /metrics; none if unset. In embedded mode the scheduler shows them",
+        description="Port of a worker's /metrics; unset for none (in embedded mode the scheduler service shows them)",
     )
 
 
@@ -30,27 +30,25 @@ class ClientSettings(QueueSettings, AlertSettings, EncryptionSettings, Inspectio
     business_logic_url: str = Field(
         default="http://127.0.0.1:8002", description="Address of the business logic service; empty: switched off"
     )
-    decision_keep_days: int = Field(default=90, gt=0, description="Days that the records of decisions are kept")
+    decision_keep_days: int = Field(default=90, gt=0, description="Days to keep the decision log")
     receipt_key_file: Path | None = Field(
         default=None,
-        description="File with the key that signs receipts; keys/receipt_key.pem, made if need be, if unset",
+        description="File with the key that signs receipts; keys/receipt_key.pem if unset, created if missing",
     )
     message_routes: list[MessageRoute] = Field(
         default=[],
-        description="Which messages go to the business logic service, as a JSON list of rules of which the first that "
-        "fits holds; where none does, those with `mode: sync` do",
+        description="Which messages go to the business logic service, as a JSON list of rules; the first match wins, "
+        "and without a match those with `mode: sync` go there",
     )
     callback_secret: SecretStr = Field(
-        default=SecretStr(""), description="What the keys of callbacks' signatures follow from; empty: no callbacks"
-    )
-    callback_give_up_after_s: float = Field(
-        default=SECONDS_A_DAY, gt=0, description="A callback that is not taken is tried again for so long"
+        default=SecretStr(""),
+        description="Secret from which the keys that sign callbacks are derived; empty disables callbacks",
     )
 
     @property
     def callback_rules(self) -> WebhookRules:
         """Whether and where callbacks may go."""
-        return WebhookRules(self.callback_secret.get_secret_value(), self.alert_guard, self.callback_give_up_after_s)
+        return WebhookRules(self.callback_secret.get_secret_value(), self.alert_guard)
 
     @property
     def decision_dir(self) -> Path:

@@ -35,11 +35,13 @@ from vestibule.service_kit.http.health import Readiness
 from vestibule.service_kit.metrics.alert_metrics import AlertMetrics
 from vestibule.service_kit.metrics.metrics import Metrics
 
+# Between two sweeps of what has expired.
+SWEEP_INTERVAL_S = 10.0
 DESCRIPTION = "Keeps key-value pairs. Only the other services may call it."
 
 
-def create_app(settings: DatabaseSettings) -> FastAPI:
-    """Return the database service.
+def create_app(settings: DatabaseSettings, sweep_interval_s: float = SWEEP_INTERVAL_S) -> FastAPI:
+    """Return the database service, which removes expired values and results once in `sweep_interval_s`.
 
     Raises:
         ServiceSecretMissing: the secret of the services cannot be read.
@@ -60,7 +62,7 @@ def create_app(settings: DatabaseSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with store, Sweeper([store, ledger, tombstones], settings.sweep_interval_s).at_work():
+        async with store, Sweeper([store, ledger, tombstones], sweep_interval_s).at_work():
             await ledger.prepare()
             app.state.store = store
             app.state.entry_reencryption = EntryReencryption(store)

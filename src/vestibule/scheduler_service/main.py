@@ -52,6 +52,11 @@ from vestibule.service_kit.metrics.sharing import read_neighbours
 from vestibule.service_kit.redis.redis_url import open_redis
 
 DESCRIPTION = "Asks every part regularly whether it answers, and alerts when one stops and when it is back."
+# The availability history is saved this often, and never more than a few probes apart.
+SAVE_INTERVAL_S, PROBES_UNTIL_SAVE = 60.0, 6
+# Heartbeats, maintenance windows and schedules that an operator entered are read this often.
+INPUT_INTERVAL_S = 5.0
+SCHEDULE_INTERVAL_S = 1.0
 ROUTERS = [status.router, status.view_router, heartbeats.router, maintenance.router]
 
 
@@ -118,7 +123,7 @@ async def _go_to_work(
     metrics.ask(QueueMetrics(redis).measure)
     probed = ProbeMetrics(metrics, shown_for_s=3 * settings.probe_interval_s + settings.probe_timeout_s)
     metrics.ask(probed.forget_old)
-    database = ServiceClient("database", settings.database_service_url, secret, settings.peer_timeout_s)
+    database = ServiceClient("database", settings.database_service_url, secret, settings.service_timeout_s)
     store = StateStore(await stack.enter_async_context(database))
     probes = await _probes(settings, secret, redis, store, stack)
     # Who comes back under the same name takes its own lease at once.
@@ -150,8 +155,8 @@ async def _go_to_work(
     jobs = JobRunner(lease)
     for part in probes:
         jobs.add(f"probe-{part}", settings.probe_interval_s, partial(monitor.probe, part))
-    jobs.add("save", settings.monitor_save_interval_s, monitor_state.save)
-    jobs.add_everywhere("books", settings.operator_input_interval_s, operator_input_job.read_and_alert)
+    jobs.add("save", min(SAVE_INTERVAL_S, PROBES_UNTIL_SAVE * settings.probe_interval_s), monitor_state.save)
+    jobs.add_everywhere("books", min(INPUT_INTERVAL_S, settings.probe_interval_s), operator_input_job.read_and_alert)
     await _follow_schedules(settings, secret, jobs, stack)
     stack.push_async_callback(jobs.close)
     stack.push_async_callback(monitor_state.save)
@@ -163,10 +168,10 @@ async def _follow_schedules(
 ) -> None:
     if not settings.database_service_url:
         return
-    peer = ServiceClient("database", settings.database_service_url, secret, settings.peer_timeout_s)
+    peer = ServiceClient("database", settings.database_service_url, secret, settings.service_timeout_s)
     await stack.enter_async_context(peer)
-    runner = ScheduleRunner(StateStore(peer, SCHEDULES_OWNER), TaskSubmitter(peer), settings.operator_input_interval_s)
-    jobs.add("schedules", settings.schedule_look_s, runner.follow)
+    runner = ScheduleRunner(StateStore(peer, SCHEDULES_OWNER), TaskSubmitter(peer), INPUT_INTERVAL_S)
+    jobs.add("schedules", SCHEDULE_INTERVAL_S, runner.follow)
 
 
 async def _probes(
@@ -177,7 +182,7 @@ async def _probes(
         "database": settings.database_service_url,
         "business_logic": settings.business_logic_url,
     }
-    limits = BacklogLimits(settings.queue_depth_limit, settings.queue_age_limit_s, settings.queue_stalled_s)
+    limits = BacklogLimits(settings.queue_depth_limit, settings.queue_age_limit_s)
     probes: dict[str, Probe] = {
         "queue": RedisProbe(redis),
         "workers": WorkersProbe(redis),

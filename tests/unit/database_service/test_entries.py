@@ -18,16 +18,16 @@ SECRET = "s" * 43
 
 @pytest.fixture
 def settings(tmp_path: Path) -> DatabaseSettings:
-    """Settings of a service that sweeps all the time."""
+    """Settings of a service in a data directory of its own."""
     (tmp_path / "keys").mkdir()
     (tmp_path / "keys" / "service_secret").write_text(SECRET)
     create_key_ring(tmp_path / "keys" / "keyring.json")
-    return DatabaseSettings(data_dir=tmp_path, sweep_interval_s=0.05)
+    return DatabaseSettings(data_dir=tmp_path)
 
 
 @asynccontextmanager
 async def _peer(settings: DatabaseSettings) -> AsyncIterator[AsyncClient]:
-    app = create_app(settings)
+    app = create_app(settings, sweep_interval_s=0.05)
     headers = {"Authorization": f"Bearer {SECRET}"}
     async with (
         app.router.lifespan_context(app),

@@ -19,6 +19,8 @@ from vestibule.encryption import Cipher, DecryptionFailed
 
 # A larger one does not fit into a request to the database service.
 MAX_RESULT_BYTES = 3 * 1024 * 1024
+# Longest wait before the second attempt, and before any.
+RETRY_FIRST_S, RETRY_LONGEST_S = 1.0, 300.0
 UNFINISHED_STATES = sorted(UNFINISHED)
 
 
@@ -115,7 +117,7 @@ class LedgerSteps:
 
         Source: M. Brooker, "Exponential Backoff And Jitter", 2015, where half of the time is kept ("equal jitter").
         """
-        longest_s = min(self._settings.task_retry_first_s * 4.0 ** (attempts - 1), self._settings.task_retry_longest_s)
+        longest_s = min(RETRY_FIRST_S * 4.0 ** (attempts - 1), RETRY_LONGEST_S)
         return longest_s * random.uniform(0.5, 1.0)  # noqa: S311 - chance here keeps no secret
 
 
