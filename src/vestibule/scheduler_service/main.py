@@ -156,7 +156,8 @@ async def _go_to_work(
     for part in probes:
         jobs.add(f"probe-{part}", settings.probe_interval_s, partial(monitor.probe, part))
     jobs.add("save", min(SAVE_INTERVAL_S, PROBES_UNTIL_SAVE * settings.probe_interval_s), monitor_state.save)
-    jobs.add_everywhere("books", min(INPUT_INTERVAL_S, settings.probe_interval_s), operator_input_job.read_and_alert)
+    inputs_every_s = min(INPUT_INTERVAL_S, settings.probe_interval_s)
+    jobs.add_everywhere("operator-inputs", inputs_every_s, operator_input_job.read_and_alert)
     await _follow_schedules(settings, secret, jobs, stack)
     stack.push_async_callback(jobs.close)
     stack.push_async_callback(monitor_state.save)
