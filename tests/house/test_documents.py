@@ -31,6 +31,7 @@ INTERNAL_VARIABLES = {"VESTIBULE_PARENT_PID"}
 # Routes of the framework, which the description of the API does not describe.
 OTHER_ROUTES = {"/docs", "/openapi.json", "/healthz"}
 MAX_SETTINGS = 101
+UNITS = {"_S": "second", "_MS": "millisecond", "_DAYS": "days", "_BYTES": "bytes", "_MB": "mb"}
 METHODS = {"get", "post", "put", "delete"}
 
 
@@ -87,6 +88,14 @@ def test_every_listed_option_has_a_meaning() -> None:
     """The table of options is complete."""
     assert len(_variables()) > 20
     assert [] == [variable for variable, meaning in _variables().items() if not meaning.strip()]
+
+
+def test_a_setting_that_is_measured_says_in_what() -> None:
+    """The unit that a variable ends in stands in its description, which is one sentence."""
+    for variable, meaning in _variables().items():
+        unit = next((word for end, word in UNITS.items() if variable.endswith(end)), "")
+        assert unit in meaning.lower(), variable
+        assert not re.search(r"[a-z]\. [A-Z]", meaning), variable
 
 
 def test_the_settings_do_not_grow_unnoticed() -> None:

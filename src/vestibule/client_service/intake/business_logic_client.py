@@ -14,11 +14,6 @@ class BusinessLogicClient:
     def __init__(self, peer: ServiceClient | None) -> None:
         self._peer = peer
 
-    @property
-    def is_on(self) -> bool:
-        """Say whether there is such a service at all."""
-        return self._peer is not None
-
     async def process(self, text: str, processor: str, terms: WorkTerms, work_id: str) -> str:
         """Return what `processor` makes of `text`; `work_id` is the same each time that this work is repeated.
 
