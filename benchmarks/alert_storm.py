@@ -67,8 +67,8 @@ def running(home: Path, hook: Hook) -> Iterator[str]:
     environment = {
         **os.environ,
         "VESTIBULE_ALERT_CHANNELS": '["report_file","report_lines","log","webhook"]',
-        "VESTIBULE_ALERT_OUTGOING_SCHEMES": '["http"]',
-        "VESTIBULE_ALERT_OUTGOING_PRIVATE": "true",
+        "VESTIBULE_ALERT_EGRESS_SCHEMES": '["http"]',
+        "VESTIBULE_ALERT_EGRESS_PRIVATE": "true",
         "VESTIBULE_ALERT_WEBHOOK_URL": f"http://127.0.0.1:{hook.server_address[1]}/",
         "VESTIBULE_ALERT_WEBHOOK_SECRET": "benchmark",
     }

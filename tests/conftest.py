@@ -161,7 +161,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     home = tmp_path_factory.mktemp("shared")
     # Tests ask as strangers more often than a caller may, and a busy machine is no fault of a part; what comes of both
     # has tests of its own.
-    options = {"VESTIBULE_AUTH_FAILURES_PER_MINUTE": "10000", "VESTIBULE_PEER_TIMEOUT_S": "20"}
+    options = {"VESTIBULE_AUTH_FAILURES_PER_MINUTE": "10000", "VESTIBULE_SERVICE_TIMEOUT_S": "20"}
     running = start_system(home / "var", home / "output.log", **options)
     yield running
     end_system(running)

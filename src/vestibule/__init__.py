@@ -8,5 +8,5 @@ def __getattr__(name: str) -> str:
     if name == "__version__":
         from importlib.metadata import version  # noqa: PLC0415
 
-        return version("vestibule")
+        return version("vestibule-intake")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

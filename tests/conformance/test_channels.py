@@ -50,8 +50,8 @@ def build(http: HttpReceiver, mail: MailReceiver) -> Build:
     def build_channel(kind: ChannelKind, folder: Path) -> Channel:
         settings = AlertSettings(
             data_dir=folder,
-            alert_outgoing_schemes=["http"],
-            alert_outgoing_private=True,
+            alert_egress_schemes=["http"],
+            alert_egress_private=True,
             alert_webhook_url=http.url("/hook"),
             alert_webhook_secret=SecretStr("the-key"),
             alert_alertmanager_url=http.url(),

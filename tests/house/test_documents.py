@@ -23,6 +23,8 @@ every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path:
 INTERNAL_VARIABLES = {"VESTIBULE_PARENT_PID"}
 # Routes of the framework, which the description of the API does not describe.
 OTHER_ROUTES = {"/docs", "/openapi.json", "/healthz"}
+MAX_SETTINGS = 101
+UNITS = {"_S": "second", "_MS": "millisecond", "_DAYS": "days", "_BYTES": "bytes", "_MB": "mb"}
 METHODS = {"get", "post", "put", "delete"}
 
 
@@ -63,6 +65,19 @@ def test_every_listed_option_has_a_meaning() -> None:
     """The table of options is complete."""
     assert len(_variables()) > 20
     assert [] == [variable for variable, meaning in _variables().items() if not meaning.strip()]
+
+
+def test_a_setting_that_is_measured_says_in_what() -> None:
+    """The unit that a variable ends in stands in its description, which is one sentence."""
+    for variable, meaning in _variables().items():
+        unit = next((word for end, word in UNITS.items() if variable.endswith(end)), "")
+        assert unit in meaning.lower(), variable
+        assert not re.search(r"[a-z]\. [A-Z]", meaning), variable
+
+
+def test_the_settings_do_not_grow_unnoticed() -> None:
+    """A new setting replaces another, or raises this number on purpose: most things are better as a constant."""
+    assert len(_variables()) <= MAX_SETTINGS
 
 
 def _without_names(path: str) -> str:
@@ -203,11 +218,3 @@ def test_every_problem_in_the_description_leads_to_its_page(apps: dict[str, Fast
                     for slug, one in problems.items():
                         assert PROBLEM_TYPES[slug].uri == one["value"]["type"]
                         assert f"({PROBLEM_TYPES[slug].uri})" in one["description"]
-
-
-def test_decisions_are_numbered_once():
-    """Every decision has a number of its own, the same in its name and in its title."""
-    decisions = sorted((ROOT / "docs" / "adr").glob("*.md"))
-    numbers = [int(path.name[:4]) for path in decisions]
-    assert len(set(numbers)) == len(numbers)
-    assert numbers == [int(path.read_text().split(".")[0].removeprefix("# ")) for path in decisions]

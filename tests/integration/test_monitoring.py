@@ -99,9 +99,9 @@ def observed(start_for_module: Any, module_receiver: Any, alertmanager_port: int
     return start_for_module(
         VESTIBULE_ALERT_CHANNELS='["report_file", "alertmanager"]',
         VESTIBULE_ALERT_ALERTMANAGER_URL=f"http://127.0.0.1:{alertmanager_port}",
-        VESTIBULE_ALERT_OUTGOING_SCHEMES='["http"]',
-        VESTIBULE_ALERT_OUTGOING_PRIVATE="1",
-        VESTIBULE_ALERT_GROUP_QUIET_S="0",
+        VESTIBULE_ALERT_EGRESS_SCHEMES='["http"]',
+        VESTIBULE_ALERT_EGRESS_PRIVATE="1",
+        VESTIBULE_ALERT_GROUP_WAIT_S="0",
         VESTIBULE_OTLP_ENDPOINT=module_receiver.url(),
         VESTIBULE_PROBE_INTERVAL_S="1",
     )

@@ -22,10 +22,8 @@ ENDED_WITHIN_S = 60
 
 @pytest.fixture(scope="module")
 def client_service(start_for_module: Any) -> Any:
-    """A system of this module's own, less patient than usual."""
-    return start_for_module(
-        VESTIBULE_HEAD_TIMEOUT_S="2", VESTIBULE_BODY_TIMEOUT_S="2", VESTIBULE_AUTH_FAILURES_PER_MINUTE="100000"
-    )
+    """A system of this module's own, with a short request timeout."""
+    return start_for_module(VESTIBULE_REQUEST_TIMEOUT_S="2", VESTIBULE_AUTH_FAILURES_PER_MINUTE="100000")
 
 
 def begin(port: int, beginning: bytes) -> socket.socket:
@@ -92,7 +90,7 @@ def test_a_body_that_comes_steadily_may_take_its_time(client_service: Any) -> No
     connection = begin(client_service.base_port, head)
     for number in range(8):
         connection.sendall(body[number * 5_010 : (number + 1) * 5_010])
-        time.sleep(0.5)
+        time.sleep(0.8)
     assert connection.recv(12).endswith(b" 200")
     connection.close()
 

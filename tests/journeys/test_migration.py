@@ -52,7 +52,7 @@ def test_everything_goes_along_once_the_tasks_are_done(
     assert f"{count} of {count} entries are imported" in told
     assert f"0 of {count}" in vestibule("db", "import", str(export), "--data-dir", str(there), **url)
 
-    moved = start(name="there", VESTIBULE_DATABASE_TIMEOUT_S="30", VESTIBULE_PEER_TIMEOUT_S="30", **url)
+    moved = start(name="there", VESTIBULE_DATABASE_TIMEOUT_S="30", VESTIBULE_SERVICE_TIMEOUT_S="30", **url)
     for name in NAMES:
         read = moved.http.get("/read", params={"key": name}).json()
         assert (f"text of {name}", 2) == (read["value"], read["version"])

@@ -38,7 +38,7 @@ def test_nothing_is_lost_when_the_system_ends_under_load(start, wait_until):
 
     At SIGTERM /readyz says 503 before the door closes, and until it does everybody is served.
     """
-    system = start(VESTIBULE_DRAIN_S="1")
+    system = start(VESTIBULE_SHUTDOWN_DRAIN_S="1")
     with load_on(system.url) as stopped:
         wait_until(lambda: len(stopped.accepted) >= 50, what="the load")
         system.process.send_signal(signal.SIGTERM)

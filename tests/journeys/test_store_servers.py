@@ -12,7 +12,7 @@ def test_everything_works_over_postgresql(
 ) -> None:
     """What is added is read, processed, listed and there after a restart; the password is written nowhere."""
     url = postgresql_server.database_url(str(tmp_path))
-    system = start(VESTIBULE_DATABASE_URL=url, VESTIBULE_DATABASE_TIMEOUT_S="30", VESTIBULE_PEER_TIMEOUT_S="30")
+    system = start(VESTIBULE_DATABASE_URL=url, VESTIBULE_DATABASE_TIMEOUT_S="30", VESTIBULE_SERVICE_TIMEOUT_S="30")
     assert 200 == system.add("note", "hello").status_code
     assert "hello" == system.http.get("/read", params={"key": "note"}).json()["value"]
     task = system.http.post("/run", json={"key": "note"}).json()
@@ -22,5 +22,5 @@ def test_everything_works_over_postgresql(
     assert PASSWORD.encode() not in system.everything_written()
     system.stop()
 
-    again = start(VESTIBULE_DATABASE_URL=url, VESTIBULE_DATABASE_TIMEOUT_S="30", VESTIBULE_PEER_TIMEOUT_S="30")
+    again = start(VESTIBULE_DATABASE_URL=url, VESTIBULE_DATABASE_TIMEOUT_S="30", VESTIBULE_SERVICE_TIMEOUT_S="30")
     assert {"value": "hello", "version": 1}.items() <= again.http.get("/read", params={"key": "note"}).json().items()

@@ -26,12 +26,11 @@ def test_a_storm_is_counted_exactly_and_told_briefly(start, hook, wait_until):
     """Each leak of many tokens at once is refused, recorded, reported and counted, and people hear of it briefly."""
     system = start(
         VESTIBULE_ALERT_CHANNELS='["report_file", "report_lines", "webhook"]',
-        VESTIBULE_ALERT_OUTGOING_SCHEMES='["http"]',
-        VESTIBULE_ALERT_OUTGOING_PRIVATE="true",
+        VESTIBULE_ALERT_EGRESS_SCHEMES='["http"]',
+        VESTIBULE_ALERT_EGRESS_PRIVATE="true",
         VESTIBULE_ALERT_WEBHOOK_URL=hook.url("/"),
         VESTIBULE_ALERT_WEBHOOK_SECRET="the-key",
-        VESTIBULE_ALERT_GROUP_QUIET_S="3",
-        VESTIBULE_ALERT_GROUP_WAIT_S="600",
+        VESTIBULE_ALERT_GROUP_WAIT_S="5",
     )
     tokens = [
         create_token(system.data_dir / "keys" / "tokens.json", f"caller {number}", ["add"])[0]

@@ -12,9 +12,10 @@ from vestibule.alerts.alert import Alert
 from vestibule.alerts.alert_engine import AlertEngine, AlertWatcher, ChannelFanOut, ignore_alert
 from vestibule.alerts.channel import Channel, ChannelKind, Settling, Timing
 from vestibule.alerts.delivery.dispatcher import AttemptWatcher, NotificationDispatcher, ignore_attempt
-from vestibule.alerts.delivery.outbox import DeliveryRules
+from vestibule.alerts.delivery.outbox import GIVE_UP_AFTER_S, DeliveryRules
 from vestibule.alerts.settings import AlertSettings
 from vestibule.alerts.store.alert_store import AlertStore
+from vestibule.alerts.store.repository import Escalation
 from vestibule.alerts.store.retention import AlertRetention
 from vestibule.runtime.plugins import discover
 
@@ -68,7 +69,7 @@ def delivering(settings: AlertSettings, on_attempt: AttemptWatcher = ignore_atte
     rules = DeliveryRules(
         settings.alert_grouping,
         settings.alert_reminder_s,
-        settings.alert_give_up_after_s,
+        GIVE_UP_AFTER_S,
         settings.alert_replica or socket.gethostname(),
     )
     at_once = build_channels(settings, Timing.BEFORE_ANSWER)
@@ -111,7 +112,7 @@ def build_store(settings: AlertSettings) -> AlertStore:
     def tell_later(alert: Alert, _is_recorded: bool) -> None:
         after.deliver(alert)
 
-    return AlertStore(settings.alert_record_path, settings.alert_escalation, tell, tell_later, _log_record_failure)
+    return AlertStore(settings.alert_record_path, Escalation(), tell, tell_later, _log_record_failure)
 
 
 def _log_failure(channel: str, error: OSError) -> None:

@@ -22,6 +22,7 @@ BACKENDS = "vestibule.client_service.queue.result_backend"
 # A worker that dies leaves its tasks unacknowledged; they run again after this time. A task must never run longer,
 # or it would be started a second time while it still runs.
 VISIBILITY_MARGIN_S = 3
+MAX_TASKS_PER_PROCESS = 10_000
 
 
 def create_producer(
@@ -83,7 +84,7 @@ def _delivery(settings: QueueSettings) -> dict[str, Any]:
         # A task that hangs is ended before its message is delivered again.
         "task_time_limit": settings.task_time_limit_s,
         # Limits leaks: a process is replaced after so many tasks, or after one that made it too large.
-        "worker_max_tasks_per_child": settings.worker_max_tasks,
+        "worker_max_tasks_per_child": MAX_TASKS_PER_PROCESS,
         "worker_max_memory_per_child": settings.worker_max_memory_mb * 1024,
         # A worker survives any outage of Redis, at its start too.
         "broker_connection_max_retries": None,

@@ -203,7 +203,7 @@ def _build_authenticator(settings: ClientSettings, alerts: RequestAlerts) -> Aut
 
 async def _connect(settings: ClientSettings, secret: ServiceSecret, stack: AsyncExitStack) -> _Connections:
     """Open the connections until `stack` ends."""
-    timeout_s = settings.peer_timeout_s
+    timeout_s = settings.service_timeout_s
     database = ServiceClient("database", settings.database_service_url, secret, timeout_s, CircuitBreaker())
     await stack.enter_async_context(database)
     logic: ServiceClient | None = None
@@ -318,7 +318,7 @@ async def _open_publisher(settings: ClientSettings, producer: VestibuleCelery, s
     if settings.broker_url:
         return stack.enter_context(CeleryPublisher(producer))
     # Without retries: a message may have arrived although the reply was lost. The relay resends what did not.
-    redis = await _open_redis(settings, settings.peer_timeout_s, stack, retry=Retry(NoBackoff(), 0))
+    redis = await _open_redis(settings, settings.service_timeout_s, stack, retry=Retry(NoBackoff(), 0))
     return RedisPublisher(TaskMessageTemplate.learn(producer), redis)
 
 

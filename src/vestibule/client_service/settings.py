@@ -4,7 +4,7 @@ from pydantic import Field, SecretStr
 
 from vestibule.alerts import AlertSettings
 from vestibule.client_service.intake.message_routing import MessageRoute
-from vestibule.client_service.queue.settings import SECONDS_A_DAY, QueueSettings
+from vestibule.client_service.queue.settings import QueueSettings
 from vestibule.client_service.screening.settings import ScreeningSettings
 from vestibule.client_service.webhooks.rules import WebhookRules
 from vestibule.encryption import EncryptionSettings
@@ -18,7 +18,7 @@ class WorkerSettings(QueueSettings, AlertSettings, EncryptionSettings, Inspectio
         default=None,
         ge=0,
         le=65535,
-        description="Port of a worker's /metrics; none if unset. In embedded mode the scheduler shows them",
+        description="Port of a worker's /metrics; unset for none (in embedded mode the scheduler service shows them)",
     )
 
 
@@ -31,17 +31,15 @@ class ClientSettings(QueueSettings, AlertSettings, EncryptionSettings, Screening
     )
     message_routes: list[MessageRoute] = Field(
         default=[],
-        description="Which messages go to the business logic service, as a JSON list of rules of which the first that "
-        "fits holds; where none does, those with `mode: sync` do",
+        description="Which messages go to the business logic service, as a JSON list of rules; the first match wins, "
+        "and without a match those with `mode: sync` go there",
     )
     callback_secret: SecretStr = Field(
-        default=SecretStr(""), description="What the keys of callbacks' signatures follow from; empty: no callbacks"
-    )
-    callback_give_up_after_s: float = Field(
-        default=SECONDS_A_DAY, gt=0, description="A callback that is not taken is tried again for so long"
+        default=SecretStr(""),
+        description="Secret from which the keys that sign callbacks are derived; empty disables callbacks",
     )
 
     @property
     def callback_rules(self) -> WebhookRules:
         """Whether webhooks are enabled, and which addresses they may have."""
-        return WebhookRules(self.callback_secret.get_secret_value(), self.alert_guard, self.callback_give_up_after_s)
+        return WebhookRules(self.callback_secret.get_secret_value(), self.alert_guard)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, cast
 
 import structlog
@@ -16,6 +17,7 @@ from vestibule.contracts.tasks import ERROR_DETAILS
 from vestibule.contracts.work import DEFAULT_PROCESSOR, WorkTerms
 from vestibule.processing import MAY_PASS, CannotProcess, Job
 
+DEFAULT_TERMS: Mapping[str, Any] = MappingProxyType({})
 FAILED = "The processor failed on this data."
 
 
@@ -25,9 +27,9 @@ class TaskFailed(Exception):
 
 @shared_task(bind=True, name=PROCESS_DATA_TASK)  # type: ignore[untyped-decorator]
 def process_data_task(
-    self: Any, data: str, processor: str = DEFAULT_PROCESSOR, terms: Mapping[str, Any] | None = None
+    self: Any, data: str, processor: str = DEFAULT_PROCESSOR, terms: Mapping[str, Any] = DEFAULT_TERMS
 ) -> str:
-    """Return the result of `processor` for `data`.
+    """Return the result of `processor` for `data` on the given `terms` (`contracts.work.WorkTerms` as JSON).
 
     Raises:
         TaskFailed: the processor failed; the log has the cause.
@@ -43,7 +45,7 @@ def process_data_task(
         processor=processor if processor in app.processors.names else "unknown",
         attempt=attempt.number,
     ):
-        return _attempt(self, app, attempt, data, processor, terms or {})
+        return _attempt(self, app, attempt, data, processor, terms)
 
 
 def _attempt(  # noqa: PLR0917 - what Celery passes

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from vestibule.contracts.entries import Key
 from vestibule.contracts.identity import Principal
 from vestibule.contracts.tasks import Priority
-from vestibule.contracts.work import WorkTerms
+from vestibule.contracts.work import NO_TERMS, WorkTerms
 
 # In the store they belong to nobody who calls.
 OWNER = Principal("~schedules")
@@ -54,7 +54,7 @@ class Schedule(Times):
     priority: Priority = Priority.NORMAL
     data: str | None = None
     key: Key | None = None
-    terms: WorkTerms | None = None
+    terms: WorkTerms = NO_TERMS
     created_at: float
     author: str = Field(description="The name of the token that asked for it")
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from vestibule.contracts.entries import Key
 from vestibule.contracts.tasks import Priority, TaskState
-from vestibule.contracts.work import WorkTerms
+from vestibule.contracts.work import NO_TERMS, WorkTerms
 
 MAX_TASKS = 1000
 
@@ -25,7 +25,7 @@ class NewTask(BaseModel):
     priority: Priority = Priority.NORMAL
     data: str | None = None
     key: Key | None = None
-    terms: WorkTerms | None = Field(default=None, description="Kept with the data, sealed as it is")
+    terms: WorkTerms = Field(default=NO_TERMS, description="Encrypted together with the data")
     submitted_at: float
     sent_at: float | None = Field(default=None, description="When its message was given to the queue; null: not yet")
     due_in_s: float = Field(ge=0, description="When somebody has to look after it")
@@ -108,10 +108,10 @@ class TaskIds(BaseModel):
 
 
 class TaskData(BaseModel):
-    """The data of tasks, by their ids; those that have none any more are left out."""
+    """Data and terms of tasks, by their ids; those that have none any more are left out."""
 
     data: dict[str, str]
-    terms: dict[str, WorkTerms] = Field(default={}, description="Of those that have any")
+    terms: dict[str, WorkTerms]
 
 
 class WriteBack(BaseModel):

@@ -32,6 +32,10 @@ class WorkTerms(BaseModel):
     origin: WorkOrigin = WorkOrigin()
 
 
+# The terms of work that asks for nothing but its processor.
+NO_TERMS = WorkTerms()
+
+
 class ProcessRequest(BaseModel):
     """Text to process, by which processor, and how."""
 

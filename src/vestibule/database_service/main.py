@@ -36,11 +36,13 @@ from vestibule.service_kit.metrics.alert_metrics import AlertMetrics
 from vestibule.service_kit.metrics.metrics import Metrics
 
 DESCRIPTION = "Stores key-value pairs and tasks. Only the other services may call it."
+# Seconds between two sweeps of expired entries and tasks.
+SWEEP_INTERVAL_S = 10.0
 ROUTERS = [entries.router, history.router, encryption.router, subjects.router, tasks.router]
 
 
-def create_app(settings: DatabaseSettings) -> FastAPI:
-    """Return the database service.
+def create_app(settings: DatabaseSettings, sweep_interval_s: float = SWEEP_INTERVAL_S) -> FastAPI:
+    """Return the database service, which removes expired values and results once in `sweep_interval_s`.
 
     Raises:
         ServiceSecretMissing: the secret of the services cannot be read.
@@ -61,7 +63,7 @@ def create_app(settings: DatabaseSettings) -> FastAPI:
     store = EncryptedStore(metered(plain_store, metrics), Cipher(ring, REALM))
     ledger = EncryptedTaskLedger(build_task_ledger(plain_store), Cipher(ring, TASK_REALM))
     purger = TombstonePurger(store, timedelta(days=settings.keep_deleted_days))
-    sweeper = Sweeper([store, ledger, purger], settings.sweep_interval_s)
+    sweeper = Sweeper([store, ledger, purger], sweep_interval_s)
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[DatabaseWiring]:

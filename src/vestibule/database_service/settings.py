@@ -15,23 +15,19 @@ class DatabaseSettings(ServiceSettings, AlertSettings, EncryptionSettings):
     port: int = Field(default=8001, ge=0, le=65535, description="Port to listen on")
     database_url: str = Field(
         default="sqlite:",
-        description="The store; `sqlite:` uses DATA_DIR/vestibule.db, `sqlite:///PATH` another file,"
-        " `postgresql://USER:PASSWORD@HOST/NAME` a database for several services",
+        description="Address of the store; `sqlite:` for DATA_DIR/vestibule.db, `sqlite:///PATH` for another file,"
+        " `postgresql://USER:PASSWORD@HOST/NAME` or `dynamodb://TABLE?region=REGION` for a store of several services",
         repr=False,  # it may hold a password
     )
-    database_timeout_s: float = Field(default=2, gt=0, description="Timeout of calls to a store on a server")
-    sweep_interval_s: float = Field(default=10, gt=0, description="Seconds between sweeps of expired entries and tasks")
-
+    database_timeout_s: float = Field(default=2, gt=0, description="Maximum seconds to wait for a database server")
     keep_versions: int = Field(
         default=10,
         ge=0,
         le=1000,
-        description="Versions in the history of an entry, the current one included",
+        description="Number of versions of an entry to keep, the current one included",
     )
     keep_deleted_days: float = Field(
-        default=30,
-        gt=0,
-        description="Days that the tombstone of a deleted or expired key stays, so that its versions continue",
+        default=30, gt=0, description="Days to remember the version of a deleted or expired key"
     )
 
     @property

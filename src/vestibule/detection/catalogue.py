@@ -53,9 +53,8 @@ def _added(options: ScannerOptions) -> Iterator[Detector]:
     """Yield an operator's own detectors and those of packages."""
     for _, module in load_folder(options.detectors_dir, KIND):
         yield from declared_in(module)
-    if options.has_installed_detectors:
-        for _, offered in load_installed(KIND):
-            yield from (offered,) if isinstance(offered, Detector) else declared_in(offered)
+    for _, offered in load_installed(KIND):
+        yield from (offered,) if isinstance(offered, Detector) else declared_in(offered)
 
 
 def _ad_hoc_detectors(options: ScannerOptions) -> Iterator[Detector]:

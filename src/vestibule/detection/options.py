@@ -61,10 +61,6 @@ class ScannerOptions(Protocol):
         """Where own detectors are."""
 
     @property
-    def has_installed_detectors(self) -> bool:
-        """Whether packages may bring detectors."""
-
-    @property
     def max_text_chars(self) -> int:
         """Longer texts are refused."""
 
@@ -97,7 +93,6 @@ class Defaults(NamedTuple):
     fingerprint_key: str | None = None
     patterns: Mapping[str, Pattern] = {}
     detectors_dir: Path | None = None
-    has_installed_detectors: bool = True
     # A MiB: as much as a value may have.
     max_text_chars: int = 1_048_576
     scan_budget_ms: float = 3_000

@@ -39,42 +39,46 @@ class DetectionSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     entities: frozenset[str] | None = Field(
-        default=DEFAULTS.entities, description="Only these entities; all when unset."
+        default=DEFAULTS.entities, description="Entities to detect, as a JSON list; all if unset"
     )
-    ignored_entities: frozenset[str] = Field(default=DEFAULTS.ignored_entities, description="Never these entities.")
+    ignored_entities: frozenset[str] = Field(
+        default=DEFAULTS.ignored_entities, description="Entities not to detect, as a JSON list"
+    )
     thresholds: dict[str, Score] = Field(
         default_factory=dict,
-        description="The least score that makes a finding, for each entity that shall differ from the default.",
+        description="Minimum score of a finding for single entities, from 0 to 1, as JSON",
     )
     allowed_values: frozenset[str] = Field(
-        default=DEFAULTS.allowed_values, description="Values that are never a finding, exactly."
+        default=DEFAULTS.allowed_values, description="Exact values that are never a finding, as a JSON list"
     )
     allowed_patterns: tuple[Expression, ...] = Field(
-        default=DEFAULTS.allowed_patterns, description="Regular expressions of whole values that are never a finding."
+        default=DEFAULTS.allowed_patterns,
+        description="Regular expressions of whole values that are never a finding, as a JSON list",
     )
     allowed_fingerprints: frozenset[str] = Field(
         default=DEFAULTS.allowed_fingerprints,
-        description="HMAC-SHA-256 (hexadecimal, with `fingerprint_key`) of values that are never a finding.",
+        description="HMAC-SHA-256 fingerprints (hexadecimal) of values that are never a finding, as a JSON list",
     )
     fingerprint_key: str | None = Field(
-        default=DEFAULTS.fingerprint_key, repr=False, description="What `allowed_fingerprints` were made with."
+        default=DEFAULTS.fingerprint_key, repr=False, description="Key of the `allowed_fingerprints`"
     )
     patterns: dict[str, PatternSettings] = Field(
-        default_factory=dict, description="Own expressions: the name of the entity, and what it looks like."
+        default_factory=dict, description="Your own regular expressions by entity, as JSON"
     )
     detectors_dir: Path | None = Field(
-        default=DEFAULTS.detectors_dir, description="A folder of own detectors: Python files that name a `DETECTOR`."
-    )
-    has_installed_detectors: bool = Field(
-        default=DEFAULTS.has_installed_detectors,
-        description="Take detectors of installed packages too (entry points `vestibule.detectors`).",
+        default=DEFAULTS.detectors_dir,
+        description="Directory of your own detectors: Python files that define `DETECTOR`",
     )
     max_text_chars: int = Field(
-        default=DEFAULTS.max_text_chars, gt=0, description="Longer texts are refused; code points."
+        default=DEFAULTS.max_text_chars,
+        gt=0,
+        description="Maximum length of a text in code points; longer ones are rejected",
     )
     scan_budget_ms: float = Field(
-        default=DEFAULTS.scan_budget_ms, gt=0, description="A scan that takes longer is refused."
+        default=DEFAULTS.scan_budget_ms,
+        gt=0,
+        description="Milliseconds that a scan may take until the text is rejected",
     )
     cache_dir: Path | None = Field(
-        default_factory=default_cache_dir, description="Where the compiled patterns are kept between starts."
+        default_factory=default_cache_dir, description="Directory of the compiled patterns, kept between starts"
     )

@@ -14,9 +14,11 @@ class EncryptionSettings(BaseSettings):
         env_prefix="VESTIBULE_", env_nested_delimiter="__", extra="ignore", hide_input_in_errors=True
     )
 
-    data_dir: Path = Field(default=Path("var"), description="Database, queue files, keys, logs and reports live here")
+    data_dir: Path = Field(
+        default=Path("var"), description="Directory of the database, queue files, keys, logs and reports"
+    )
     keyring_file: Path | None = Field(
-        default=None, description="File with the keys that values are sealed with; keys/keyring.json if unset"
+        default=None, description="File with the encryption keys; keys/keyring.json if unset"
     )
 
     @property

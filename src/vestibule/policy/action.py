@@ -15,11 +15,6 @@ class Action(StrEnum):
     IGNORE = "ignore"
 
     @property
-    def strictness(self) -> int:
-        """How little of the value is left to whoever reads what is stored: the more, the less is left."""
-        return STRICTNESS[self]
-
-    @property
     def changes_text(self) -> bool:
         """Say whether something stands in place of the finding afterwards."""
         return self in REPLACING
@@ -31,11 +26,6 @@ class Severity(StrEnum):
     INFO = "info"
     WARNING = "warning"
     CRITICAL = "critical"
-
-    @property
-    def urgency(self) -> int:
-        """The place in that order."""
-        return URGENCY[self]
 
 
 STRICTNESS = {action: place for place, action in enumerate(reversed(Action))}

@@ -18,16 +18,18 @@ class InspectionSettings(BaseSettings):
     # As in ServiceSettings: where both are inherited from, the last of the two decides.
     model_config = SettingsConfigDict(env_prefix="VESTIBULE_", env_nested_delimiter="__", extra="ignore")
 
-    data_dir: Path = Field(default=Path("var"), description="Database, queue files, keys, logs and reports live here")
+    data_dir: Path = Field(
+        default=Path("var"), description="Directory of the database, queue files, keys, logs and reports"
+    )
     policy: Action = Field(
         default=Action.BLOCK,
-        description=f"What is done about a finding where the policy file says nothing: {', '.join(Action)}",
+        description=f"Default action for a finding, where the policy file names none: {', '.join(Action)}",
     )
     entity_policy: dict[str, Action] = Field(
-        default={}, description='The same for single entities or groups, as JSON: {"EMAIL_ADDRESS": "redact"}'
+        default={}, description='Default action of single entities or groups, as JSON: {"EMAIL_ADDRESS": "redact"}'
     )
     policy_file: Path | None = Field(
-        default=None, description="The policy file; policy.toml in the data directory if unset, where there is one"
+        default=None, description="Policy file; policy.toml in the data directory if unset, where it exists"
     )
     detection: DetectionSettings = Field(
         default_factory=DetectionSettings, description="Detection, as JSON or as VESTIBULE_DETECTION__NAME"
@@ -50,29 +52,24 @@ class ProcessorSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="VESTIBULE_", env_nested_delimiter="__", extra="ignore")
 
     processors_dir: Path | None = Field(
-        default=None, description="A folder of processors of your own: Python files that offer a PROCESSOR"
-    )
-    has_installed_processors: bool = Field(
-        default=True, description="Whether processors of installed packages are taken (entry points)"
+        default=None, description="Directory of your own processors: Python files that define `PROCESSOR`"
     )
     forward_hosts: list[str] = Field(
-        default=[], description="Hosts that http_forward may send data to, as a JSON list; empty: to nobody"
+        default=[], description="Hosts that http_forward may send data to, as a JSON list; empty allows none"
     )
     forward_schemes: list[str] = Field(
-        default=["https"], description="Schemes that http_forward may send data over, as a JSON list"
+        default=["https"], description="URL schemes allowed for http_forward, as a JSON list"
     )
-    forward_private: bool = Field(
-        default=False, description="Whether http_forward may send data to addresses that are not public"
-    )
-    forward_timeout_s: float = Field(default=5, gt=0, description="Longest that one http_forward may take")
+    forward_private: bool = Field(default=False, description="Whether http_forward may send data to private addresses")
+    forward_timeout_s: float = Field(default=5, gt=0, description="Maximum seconds for one http_forward request")
     forward_secret: SecretStr = Field(
-        default=SecretStr(""), description="Key of the signature of what http_forward sends; unsigned if empty"
+        default=SecretStr(""), description="Key that signs what http_forward sends; empty for no signature"
     )
 
     @property
     def processor_sources(self) -> Sources:
         """Where processors come from."""
-        return Sources(self.processors_dir, self.has_installed_processors)
+        return Sources(self.processors_dir)
 
     @property
     def forward_guard(self) -> EgressGuard:

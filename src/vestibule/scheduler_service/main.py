@@ -55,6 +55,11 @@ from vestibule.service_kit.metrics.sharing import read_neighbours
 from vestibule.service_kit.redis.redis_url import open_redis
 
 DESCRIPTION = "Probes every part regularly, and alerts when one goes down and when it recovers."
+# The availability history is saved this often, and never more than a few probes apart.
+SAVE_INTERVAL_S, PROBES_UNTIL_SAVE = 60.0, 6
+# Heartbeats, maintenance windows and schedules are read this often; heartbeats are checked then.
+REFRESH_INTERVAL_S = 5.0
+SCHEDULE_POLL_INTERVAL_S = 1.0
 ROUTERS = [status.router, status.view_router, heartbeats.router, maintenance.router]
 # The tenant of the scheduler's own entries; no token can have it.
 OWNER = Principal("~scheduler")
@@ -131,7 +136,7 @@ async def _start_monitoring(
         settings.redis_url, socket_timeout=settings.probe_timeout_s, socket_connect_timeout=settings.probe_timeout_s
     )
     stack.push_async_callback(redis.aclose)
-    database = ServiceClient("database", settings.database_service_url, secret, settings.peer_timeout_s)
+    database = ServiceClient("database", settings.database_service_url, secret, settings.service_timeout_s)
     await stack.enter_async_context(database)
     store = ServiceEntries(database, OWNER)
     # The name is the same after a restart, so that a scheduler takes its own lease again at once.
@@ -157,12 +162,12 @@ async def _start_monitoring(
     jobs = JobRunner(lease)
     for part in probes:
         jobs.add(f"probe-{part}", settings.probe_interval_s, partial(monitor.probe, part))
-    jobs.add("save", settings.monitor_save_interval_s, monitor_state.save)
+    jobs.add("save", min(SAVE_INTERVAL_S, PROBES_UNTIL_SAVE * settings.probe_interval_s), monitor_state.save)
     heartbeat_check = HeartbeatCheckJob(lease, monitor_state, heartbeats, windows, heartbeat_monitor)
-    jobs.add_everywhere("heartbeats", settings.scheduler_refresh_interval_s, heartbeat_check.run)
+    jobs.add_everywhere("heartbeats", min(REFRESH_INTERVAL_S, settings.probe_interval_s), heartbeat_check.run)
     if settings.database_service_url:
         schedules = _build_schedule_runner(settings, database)
-        jobs.add("schedules", settings.schedule_poll_interval_s, schedules.follow)
+        jobs.add("schedules", SCHEDULE_POLL_INTERVAL_S, schedules.follow)
     stack.push_async_callback(jobs.close)
     stack.push_async_callback(monitor_state.save)
     await jobs.start()
@@ -177,9 +182,7 @@ def _measure_queue_and_probes(settings: SchedulerSettings, metrics: Metrics, red
 
 
 def _build_schedule_runner(settings: SchedulerSettings, database: ServiceClient) -> ScheduleRunner:
-    return ScheduleRunner(
-        ServiceEntries(database, SCHEDULES_OWNER), TaskSubmitter(database), settings.scheduler_refresh_interval_s
-    )
+    return ScheduleRunner(ServiceEntries(database, SCHEDULES_OWNER), TaskSubmitter(database), REFRESH_INTERVAL_S)
 
 
 async def _build_probes(
@@ -190,7 +193,7 @@ async def _build_probes(
         "database": settings.database_service_url,
         "business_logic": settings.business_logic_url,
     }
-    limits = BacklogLimits(settings.queue_depth_limit, settings.queue_age_limit_s, settings.queue_stalled_s)
+    limits = BacklogLimits(settings.queue_depth_limit, settings.queue_age_limit_s)
     probes: dict[str, Probe] = {
         "queue": RedisProbe(redis),
         "workers": WorkersProbe(redis),

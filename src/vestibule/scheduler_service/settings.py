@@ -15,7 +15,7 @@ class SchedulerSettings(ServiceSettings, RedisSettings, AlertSettings, Encryptio
 
     port: int = Field(default=8003, ge=0, le=65535, description="Port to listen on")
     client_service_url: str = Field(
-        default="http://127.0.0.1:8000", description="Address of the client service; empty: not probed"
+        default="http://127.0.0.1:8000", description="Address of the client service; empty for no probes"
     )
     database_service_url: str = Field(
         default="http://127.0.0.1:8001", description="Address of the database service; empty: not probed"
@@ -23,44 +23,33 @@ class SchedulerSettings(ServiceSettings, RedisSettings, AlertSettings, Encryptio
     business_logic_url: str = Field(
         default="http://127.0.0.1:8002", description="Address of the business logic service; empty: switched off"
     )
-    probe_interval_s: float = Field(default=10.0, gt=0, description="Time from one probe of a part to the next")
-    probe_timeout_s: float = Field(default=2.0, gt=0, description="Timeout of a probe")
-    misses_until_down: int = Field(
-        default=3, gt=0, description="Probes in a row without an answer until a part is down"
-    )
-    hits_until_up: int = Field(default=1, gt=0, description="Answers in a row until a part is up again")
+    probe_interval_s: float = Field(default=10.0, gt=0, description="Seconds between two probes of a part")
+    probe_timeout_s: float = Field(default=2.0, gt=0, description="Maximum seconds to wait for the answer to a probe")
+    misses_until_down: int = Field(default=3, gt=0, description="Number of failed probes in a row until a part is down")
     probe_slow_ms: float = Field(
-        default=1000, gt=0, description="An answer that takes longer is slow; several in a row make a part degraded"
+        default=1000,
+        gt=0,
+        description="Milliseconds from which an answer to a probe is slow; slow answers make a part degraded",
     )
     part_thresholds: dict[str, Thresholds] = Field(
         default={},
-        description='The last three for single parts, as JSON: {"store": {"misses_until_down": 5, "slow_ms": 200}}',
+        description='Thresholds of single parts, as JSON: {"store": {"misses_until_down": 5, "slow_ms": 200}}',
     )
     probe_start_grace_s: float = Field(
         default=30.0,
         ge=0,
-        description="Time in which a part that has never answered does not count as down",
+        description="Seconds after the start in which failed probes of a part that never answered do not count",
     )
-    queue_depth_limit: int = Field(default=1000, gt=0, description="Waiting tasks above which the queue is degraded")
+    queue_depth_limit: int = Field(
+        default=1000, gt=0, description="Number of waiting tasks from which the queue is degraded"
+    )
     queue_age_limit_s: float = Field(
-        default=60.0, gt=0, description="Age of the oldest waiting task above which the queue is degraded"
-    )
-    queue_stalled_s: float = Field(
-        default=60.0, gt=0, description="Time without any waiting task taken after which the queue is stalled"
+        default=60.0, gt=0, description="Seconds that the oldest task may wait until the queue is degraded"
     )
     lease_s: float = Field(
-        default=15.0, gt=0, description="Of several schedulers one is active; another takes over within this time"
-    )
-    monitor_save_interval_s: float = Field(
-        default=60.0, gt=0, description="Time from one save of the availability history to the next"
-    )
-    scheduler_refresh_interval_s: float = Field(
-        default=5.0,
+        default=15.0,
         gt=0,
-        description="Time from one refresh of heartbeats, maintenance windows and schedules to the next",
-    )
-    schedule_poll_interval_s: float = Field(
-        default=1.0, gt=0, description="Time from one check for due schedules to the next"
+        description="Seconds after which a standby scheduler takes over from an active one that stopped",
     )
     status_public: bool = Field(
         default=False, description="Whether the status page and the badges are public, without a token"
@@ -71,7 +60,5 @@ class SchedulerSettings(ServiceSettings, RedisSettings, AlertSettings, Encryptio
 
     @property
     def usual_thresholds(self) -> Thresholds:
-        """The thresholds of parts without their own."""
-        return Thresholds(
-            misses_until_down=self.misses_until_down, hits_until_up=self.hits_until_up, slow_ms=self.probe_slow_ms
-        )
+        """The thresholds of parts that have none of their own."""
+        return Thresholds(misses_until_down=self.misses_until_down, slow_ms=self.probe_slow_ms)

@@ -25,61 +25,67 @@ class ServiceSettings(BaseSettings):
         env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="ignore", hide_input_in_errors=True
     )
 
-    data_dir: Path = Field(default=Path("var"), description="Database, queue files, keys, logs and reports live here")
+    data_dir: Path = Field(
+        default=Path("var"), description="Directory of the database, queue files, keys, logs and reports"
+    )
     host: str = Field(default="127.0.0.1", description="Address to listen on; `unix:///PATH` for a socket")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="Least level that is logged"
+        default="info", description="Lowest level that is logged"
     )
-    log_max_bytes: int = Field(default=50_000_000, gt=0, description="Size at which logs/app.log is rotated")
-    log_rotate_hours: float = Field(
-        default=24, ge=0, description="Age in hours at which logs/app.log is rotated, counted in UTC; 0: never"
+    log_max_bytes: int = Field(
+        default=50_000_000,
+        gt=0,
+        description="Size in bytes at which logs/app.log is rotated; a new day (UTC) rotates it too",
     )
-    log_backups: int = Field(default=14, ge=0, description="Rotated log files that are kept")
-    log_keep_days: float = Field(default=14, ge=0, description="Days that rotated log files are kept; 0: for ever")
-    embedded: bool = Field(default=False, description="Set by `vestibule up`: all parts run on this one machine")
+    log_backups: int = Field(default=14, ge=0, description="Number of rotated log files to keep")
+    log_keep_days: float = Field(
+        default=14, ge=0, description="Days to keep rotated log files; 0 keeps them until they are too many"
+    )
+    embedded: bool = Field(default=False, description="Set by `vestibule up`: all parts run on this machine")
     dev_token: SecretStr = Field(
         default=SecretStr(DEFAULT_DEV_TOKEN),
-        description="Development token; accepted in embedded mode, from loopback, and nowhere else",
+        description="Development token, accepted only in embedded mode and from loopback",
     )
     mounted_token_file: Path | None = Field(
-        default=None, description="Another file with hashes of callers' tokens, such as one from a mounted secret"
+        default=None, description="Additional file with hashes of callers' tokens, such as a mounted secret"
     )
     service_secret_file: Path | None = Field(
-        default=None, description="File with the secret by which services know each other; keys/service_secret if unset"
+        default=None,
+        description="File with the secret that authenticates the services to each other; keys/service_secret if unset",
     )
     auth_failures_per_minute: int = Field(
         default=30,
         ge=2,
-        description="So many requests of strangers from one address within a minute are too many: 429 until it ends",
+        description="Failed authentications per minute and client address until further requests get 429",
     )
     trusted_proxies: list[IPv4Network | IPv6Network] = Field(
-        default=[], description="Networks of proxies whose X-Forwarded-For is believed, as a JSON list"
+        default=[], description="Networks of proxies whose X-Forwarded-For is trusted, as a JSON list"
     )
-    max_body_bytes: int = Field(default=4 * 1024 * 1024, gt=0, description="Largest request body that is read")
-    max_head_bytes: int = Field(
-        default=64 * 1024, gt=0, description="Largest path, query and headers of a request together"
+    max_body_bytes: int = Field(default=4 * 1024 * 1024, gt=0, description="Maximum size of a request body in bytes")
+    request_timeout_s: float = Field(
+        default=10.0,
+        gt=0,
+        description="Seconds for the head of a request; its body gets twice as long and a second for every 4 KiB",
     )
-    head_timeout_s: float = Field(default=10.0, gt=0, description="Time in which the head of a request has to come")
-    body_timeout_s: float = Field(
-        default=20.0, gt=0, description="Time in which a body has to come; one second more for every 4 KiB of it"
-    )
-    shed_after_s: float = Field(
+    load_shed_after_s: float = Field(
         default=0.7,
         ge=0,
-        description="Where hundreds of requests have been under way for so long, new ones get 503; 0: never",
+        description="Seconds that 256 requests may be in flight until new ones get 503; 0 disables load shedding",
     )
-    peer_timeout_s: float = Field(default=0.9, gt=0, description="Longest wait for the answer of another service")
+    service_timeout_s: float = Field(default=0.9, gt=0, description="Seconds to wait for another service")
     otlp_endpoint: str = Field(
-        default="", description="Collector of traces over OTLP/HTTP, without /v1/traces; empty: nothing is traced"
+        default="", description="Address of the OTLP/HTTP trace collector, without /v1/traces; empty disables tracing"
     )
-    trace_share: float = Field(default=1.0, ge=0, le=1, description="Share of requests that are traced, from 0 to 1")
-    drain_s: float = Field(
+    trace_sample_ratio: float = Field(
+        default=1.0, ge=0, le=1, description="Fraction of requests that are traced, from 0 to 1"
+    )
+    shutdown_drain_s: float = Field(
         default=2.0,
         ge=0,
-        description="Time at a stop in which /readyz says 503 while requests are still taken; 0 under `vestibule up`",
+        description="Seconds at shutdown in which /readyz is 503 and requests are accepted; 0 under `vestibule up`",
     )
-    shutdown_grace_s: int = Field(default=5, gt=0, description="Time that requests under way have to end at a stop")
+    shutdown_grace_s: int = Field(default=5, gt=0, description="Seconds at shutdown for requests in flight to finish")
 
     @property
     def log_dir(self) -> Path:

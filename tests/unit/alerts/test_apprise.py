@@ -12,7 +12,7 @@ from vestibule.alerts import Alert, AlertSettings, AlertType, Severity
 from vestibule.alerts.channels.apprise import CHANNEL
 from vestibule.egress.guard import DeliveryFailed
 
-ALLOWED: dict[str, Any] = {"alert_outgoing_schemes": ["http"], "alert_outgoing_private": True}
+ALLOWED: dict[str, Any] = {"alert_egress_schemes": ["http"], "alert_egress_private": True}
 ALERT = Alert(type=AlertType.SECRET, description="It happened.", service="client", severity=Severity.CRITICAL, count=7)
 
 TRIED = """
@@ -80,9 +80,9 @@ def test_a_redirect_is_not_followed(server: Any, deliver: Deliver) -> None:
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"alert_outgoing_private": False}, "not public"),
-        ({"alert_outgoing_schemes": ["https"]}, "scheme is not allowed"),
-        ({"alert_outgoing_hosts": ["elsewhere.example"]}, "host is not allowed"),
+        ({"alert_egress_private": False}, "not public"),
+        ({"alert_egress_schemes": ["https"]}, "scheme is not allowed"),
+        ({"alert_egress_hosts": ["elsewhere.example"]}, "host is not allowed"),
     ],
 )
 def test_the_guard_holds_for_apprise(server: Any, deliver: Deliver, options: dict[str, Any], reason: str) -> None:

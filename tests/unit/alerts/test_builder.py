@@ -18,6 +18,12 @@ def test_an_unknown_channel_is_refused_at_start(tmp_path: Path) -> None:
         build_alert_engine("client", settings)
 
 
+def test_a_group_that_alerts_keep_joining_is_notified_in_the_end() -> None:
+    """The longest wait follows from the usual one, so that one setting is enough."""
+    grouping = AlertSettings(alert_group_wait_s=4).alert_grouping
+    assert (4, 60) == (grouping.quiet_s, grouping.wait_s)
+
+
 async def test_a_channel_that_fails_is_logged_without_its_words(tmp_path: Path, wait_until: Callable[..., Any]) -> None:
     """The log says which channel failed and why in numbers; the other channels have the alert."""
     (tmp_path / "error_reports").write_text("in the way")

@@ -45,7 +45,7 @@ def settings(tmp_path: Path, redis_url: str, redis: "Redis") -> ClientSettings:
         business_logic_url="",
         detection=detection,
         # Longer than any machine takes under load.
-        peer_timeout_s=60,
+        service_timeout_s=60,
     )
 
 

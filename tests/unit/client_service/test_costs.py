@@ -88,7 +88,7 @@ async def counted(settings: ClientSettings, monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(sqlite_database.sqlite3, "connect", traced)
     # A machine that is busy with other tests may take long over a hundred requests.
-    screener = create_app(settings.model_copy(update={"shed_after_s": 0}))
+    screener = create_app(settings.model_copy(update={"load_shed_after_s": 0}))
     database = create_database(DatabaseSettings(data_dir=settings.data_dir, embedded=True))
 
     async def hop(

@@ -1,7 +1,6 @@
 """Conditions, expiry and batches of the database service over HTTP, and what they leave in its file."""
 
 import asyncio
-import base64
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,31 +9,25 @@ from pathlib import Path
 import pytest
 from httpx import ASGITransport, AsyncClient
 
-from vestibule.database_service.entries.encrypted_store import REALM
 from vestibule.database_service.main import create_app
 from vestibule.database_service.settings import DatabaseSettings
-from vestibule.encryption import Cipher, KeyRingFile, create_key_ring
+from vestibule.encryption import create_key_ring
 
 SECRET = "s" * 43
-OLD_SCHEMA = """
-    CREATE TABLE entries (
-        key TEXT PRIMARY KEY, value TEXT, version INTEGER NOT NULL, written_at REAL NOT NULL
-    ) STRICT, WITHOUT ROWID
-"""
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> DatabaseSettings:
-    """Settings of a service that sweeps continuously."""
+    """Settings of a service in a data directory of its own."""
     (tmp_path / "keys").mkdir()
     (tmp_path / "keys" / "service_secret").write_text(SECRET)
     create_key_ring(tmp_path / "keys" / "keyring.json")
-    return DatabaseSettings(data_dir=tmp_path, sweep_interval_s=0.05)
+    return DatabaseSettings(data_dir=tmp_path)
 
 
 @asynccontextmanager
 async def _peer(settings: DatabaseSettings) -> AsyncIterator[AsyncClient]:
-    app = create_app(settings)
+    app = create_app(settings, sweep_interval_s=0.05)
     headers = {"Authorization": f"Bearer {SECRET}"}
     async with (
         app.router.lifespan_context(app),
@@ -121,19 +114,3 @@ async def test_a_batch_has_bounds(client: AsyncClient, pairs: list[object]) -> N
     """No pair, one key twice and more than a thousand pairs are mistakes, and nothing is written."""
     assert 422 == (await client.post("/write/batch", json={"pairs": pairs})).status_code
     assert [] == (await client.get("/keys")).json()["keys"]
-
-
-@pytest.mark.parametrize("columns", ["", ", expires_at REAL"], ids=["before_expiry", "before_tenants"])
-async def test_a_file_from_before_is_taken_over(settings: DatabaseSettings, columns: str) -> None:
-    """Entries of an older file belong to the default tenant, and their versions continue."""
-    cipher = Cipher(KeyRingFile(settings.key_ring_path), REALM)
-    rows = [(key, base64.b64encode(cipher.encrypt(b"x", key.encode())).decode()) for key in ("a", "default/a", "b/a")]
-    with sqlite3.connect(settings.sqlite_path) as old:
-        old.execute(OLD_SCHEMA.replace(", written_at REAL NOT NULL", f", written_at REAL NOT NULL{columns}"))
-        old.executemany("INSERT INTO entries (key, value, version, written_at) VALUES (?, ?, 4, 0)", rows)
-    old.close()
-    async with _peer(settings) as client:
-        assert sorted(key for key, _ in rows) == (await client.get("/keys")).json()["keys"]
-        for key, _ in rows:
-            assert {"key": key, "value": "x", "version": 4} == (await client.get("/read", params={"key": key})).json()
-        assert 5 == (await client.post("/write", json={"key": "a", "value": "y"})).json()["version"]

@@ -55,7 +55,7 @@ def test_every_described_variable_is_read(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("PORT", "70000"), ("LOG_LEVEL", "loud"), ("MAX_BODY_BYTES", "0"), ("PEER_TIMEOUT_S", "0"), ("LIMIT", "-1")],
+    [("PORT", "70000"), ("LOG_LEVEL", "loud"), ("MAX_BODY_BYTES", "0"), ("SERVICE_TIMEOUT_S", "0"), ("LIMIT", "-1")],
 )
 def test_a_senseless_setting_is_refused(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
     """A service does not start with a setting that cannot be meant."""

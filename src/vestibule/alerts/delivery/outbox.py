@@ -41,6 +41,7 @@ DUE_DELIVERIES = f"""
     WHERE d.state = 'waiting' AND d.due_us <= ? AND d.channel = ? ORDER BY d.id LIMIT 20
 """  # noqa: S608
 FIRST_RETRY_S, LONGEST_RETRY_S = 5, 3600
+GIVE_UP_AFTER_S = 86_400
 # So often a notification is not taken before that is an alert of its own.
 FAILING_AFTER = 3
 

@@ -11,7 +11,7 @@ from vestibule.runtime.private_file import change_alone
 LOCK_TIMEOUT_S = 0.3
 
 SCHEMA = """
-    CREATE TABLE IF NOT EXISTS alerts (
+    CREATE TABLE alerts (
         seq INTEGER PRIMARY KEY,
         id TEXT NOT NULL UNIQUE,
         time_us INTEGER NOT NULL,
@@ -26,11 +26,11 @@ SCHEMA = """
         group_id TEXT,
         subject TEXT
     ) STRICT;
-    CREATE INDEX IF NOT EXISTS leaks_by_token ON alerts (token_id, time_us)
+    CREATE INDEX leaks_by_token ON alerts (token_id, time_us)
         WHERE token_id IS NOT NULL AND type IN ('PersonalData', 'Secret');
 
     -- A group has the id of its first alert.
-    CREATE TABLE IF NOT EXISTS groups (
+    CREATE TABLE groups (
         id TEXT PRIMARY KEY,
         type TEXT NOT NULL,
         token_id TEXT,
@@ -47,9 +47,9 @@ SCHEMA = """
         notice_since_us INTEGER,
         due_us INTEGER
     ) STRICT, WITHOUT ROWID;
-    CREATE INDEX IF NOT EXISTS groups_due ON groups (due_us) WHERE due_us IS NOT NULL;
+    CREATE INDEX groups_due ON groups (due_us) WHERE due_us IS NOT NULL;
 
-    CREATE TABLE IF NOT EXISTS memberships (
+    CREATE TABLE memberships (
         type TEXT NOT NULL,
         key TEXT NOT NULL,
         group_id TEXT NOT NULL,
@@ -57,7 +57,7 @@ SCHEMA = """
         PRIMARY KEY (type, key)
     ) STRICT, WITHOUT ROWID;
 
-    CREATE TABLE IF NOT EXISTS deliveries (
+    CREATE TABLE deliveries (
         id INTEGER PRIMARY KEY,
         group_id TEXT NOT NULL,
         channel TEXT NOT NULL,
@@ -73,10 +73,10 @@ SCHEMA = """
         error TEXT,
         groups INTEGER NOT NULL DEFAULT 1
     ) STRICT;
-    CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (due_us) WHERE state = 'waiting';
-    CREATE INDEX IF NOT EXISTS deliveries_by_group ON deliveries (group_id);
+    CREATE INDEX deliveries_due ON deliveries (due_us) WHERE state = 'waiting';
+    CREATE INDEX deliveries_by_group ON deliveries (group_id);
 
-    CREATE TABLE IF NOT EXISTS silences (
+    CREATE TABLE silences (
         id TEXT PRIMARY KEY,
         type TEXT,
         token_id TEXT,
@@ -87,15 +87,12 @@ SCHEMA = """
         until_us INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
 
-    CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 """
 
-# What makes each version of the file into the next one.
-CHANGES = (
-    "ALTER TABLE alerts ADD COLUMN subject TEXT;",
-    "ALTER TABLE deliveries ADD COLUMN groups INTEGER NOT NULL DEFAULT 1;",
-)
-VERSION = len(CHANGES)
+# The file's own number for its tables. A later version may only add columns with a default: processes of both versions
+# share the file while one version replaces the other.
+VERSION = 1
 
 
 def open_database(path: Path) -> sqlite3.Connection:
@@ -114,7 +111,7 @@ def open_database(path: Path) -> sqlite3.Connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")  # a commit is on disk, not on its way there
             connection.execute("PRAGMA secure_delete = ON")
-            _bring_up_to_date(connection)
+            _make_tables(connection)
         except sqlite3.Error:
             connection.close()
             raise
@@ -133,12 +130,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("COMMIT")
 
 
-def _bring_up_to_date(connection: sqlite3.Connection) -> None:
+def _make_tables(connection: sqlite3.Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version >= VERSION:
-        return
-    if connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'marks'").fetchone() == (0,):
-        statements = [SCHEMA]
-    else:
-        statements = list(CHANGES[version:])
-    connection.executescript(f"BEGIN IMMEDIATE; {' '.join(statements)} PRAGMA user_version = {VERSION}; COMMIT;")
+    if version < VERSION:
+        connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")

@@ -85,7 +85,7 @@ def list_parts(layout: Layout, user_environment: Mapping[str, str]) -> list[Part
     environment = {**user_environment, **_shared_environment(layout)}
     environment.setdefault("VESTIBULE_SERVICE_SECRET_FILE", str(layout.directory.service_secret_file))
     # Nobody shares the load of one machine, so nobody has to hear that it stops.
-    environment.setdefault("VESTIBULE_DRAIN_S", "0")
+    environment.setdefault("VESTIBULE_SHUTDOWN_DRAIN_S", "0")
     services = [_plan_service(name, address, environment) for name, address in layout.services.items()]
     workers = [_plan_worker(f"worker{n}", layout, environment) for n in range(1, layout.worker_count + 1)]
     return services + workers

@@ -53,8 +53,8 @@ class IdempotencyRecord(BaseModel):
     digest: str
     task_id: str
     begun_at: float
-    # When it came first; older records do not have it.
-    first_at: float | None = None
+    # When the request came for the first time; `begun_at` is the start of its last attempt.
+    first_at: float
     status: int | None = None
     media_type: str | None = None
     body: str = ""
@@ -131,8 +131,7 @@ class Idempotency:
             return record
         if time.time() - record.begun_at < ABANDONED_AFTER_S:
             raise RequestInProgress("A request with this key is in progress; retry a little later.")
-        first_at = record.begun_at if record.first_at is None else record.first_at
-        retried = record.model_copy(update={"begun_at": time.time(), "first_at": first_at})
+        retried = record.model_copy(update={"begun_at": time.time()})
         return _Attempt(name, await self._write(name, retried, entry.version), retried, is_retry=True)
 
     async def _read(self, name: str) -> Entry | None:
@@ -143,7 +142,7 @@ class Idempotency:
 
     async def _write(self, name: str, record: IdempotencyRecord, expected: int) -> int:
         # The record expires a day after the first request, as the effect's own record does.
-        age_s = time.time() - (record.first_at or 0.0) if record.status is None else 0.0
+        age_s = time.time() - record.first_at if record.status is None else 0.0
         pair = Pair(key=name, value=record.model_dump_json(), ttl_s=max(1.0, TTL_S - age_s))
         try:
             written = await self._database.write(pair, Condition.of_version(expected))

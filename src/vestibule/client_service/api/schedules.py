@@ -104,7 +104,7 @@ def _view_of(stored: StoredSchedule) -> dict[str, Any]:
     next_at = next_turn(schedule, progress)
     return {
         **schedule.model_dump(exclude={"tenant", "data", "terms", "created_at"}),
-        "write_to": None if schedule.terms is None else schedule.terms.write_to,
+        "write_to": schedule.terms.write_to,
         "created_at": at(schedule.created_at),
         "next_at": None if next_at is None else at(next_at),
         "last_at": None if progress is None else at(progress.turn_at),

@@ -14,11 +14,6 @@ class BusinessLogicClient:
     def __init__(self, peer: ServiceClient | None) -> None:
         self._peer = peer
 
-    @property
-    def is_on(self) -> bool:
-        """Say whether the service is configured."""
-        return self._peer is not None
-
     async def process(self, text: str, processor: str, terms: WorkTerms, work_id: str) -> str:
         """Return the result of `processor` for `text`; `work_id` is the same for each repetition of the same work.
 

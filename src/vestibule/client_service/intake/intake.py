@@ -26,7 +26,6 @@ from vestibule.contracts.entries import (
 )
 from vestibule.contracts.errors import InvalidInput, NotProcessable, Refused, Unavailable
 from vestibule.contracts.tasks import ERROR_DETAILS
-from vestibule.contracts.work import WorkTerms
 from vestibule.database_client.entries import EntryClient
 from vestibule.policy import Situation
 from vestibule.policy.policy import OPTIONS_FIELD
@@ -180,9 +179,10 @@ class Intake:
 
     async def _answer(self, message: Message, work: Work, sender: Situation) -> str | None:
         """Return the reply; None if the service is unavailable and the caller did not ask for a reply."""
-        terms = work.terms or WorkTerms()
         try:
-            result = await self._logic.process(work.data or "", work.processor, terms, work.task_id or str(uuid4()))
+            result = await self._logic.process(
+                work.data or "", work.processor, work.terms, work.task_id or str(uuid4())
+            )
         except Unavailable:
             if message.mode == "sync":
                 raise
@@ -198,9 +198,7 @@ class Intake:
         self, request: WorkRequest, sender: Situation, *, key: str | None = None, data: str | None = None
     ) -> Work:
         unique_s = request.unique_for_s
-        # Without options as before there were any, so that the names of older tasks stay the same.
-        asked = (sender.tenant, request.processor, key, data)
-        more = (request.options_text, request.write_to) if request.options_text or request.write_to else ()
+        asked = (sender.tenant, request.processor, key, data, request.options_text, request.write_to)
         return Work(
             tenant=sender.tenant,
             processor=request.processor,
@@ -208,7 +206,7 @@ class Intake:
             data=data,
             priority=request.priority,
             delay_s=request.due_in_s,
-            unique_keys=() if unique_s is None else self._names.of("unique", *asked, *more, since_s=unique_s),
+            unique_keys=() if unique_s is None else self._names.of("unique", *asked, since_s=unique_s),
             unique_for_s=unique_s,
             task_id=operation_of_request() or str(uuid4()),
             terms=terms_of(request, sender, key),

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from vestibule.client_service.intake.requests import ProcessorChoice
 from vestibule.contracts.tasks import Priority
-from vestibule.contracts.work import WorkOrigin, WorkTerms
+from vestibule.contracts.work import NO_TERMS, WorkOrigin, WorkTerms
 from vestibule.policy import Situation
 
 
@@ -23,7 +23,7 @@ class Work:
     unique_keys: Sequence[str] = ()
     unique_for_s: float | None = None
     task_id: str | None = None
-    terms: WorkTerms | None = None
+    terms: WorkTerms = NO_TERMS
     callback: str | None = None
 
 

@@ -108,8 +108,6 @@ def begin_attempt(redis: Any, task_id: str, attempts_before: int, expires_s: int
         pipeline.hset(key, STARTED_AT, str(time.time()))
         pipeline.expire(key, expires_s)
         pipeline.hmget(key, [IS_CANCELLED, HAS_ENDED])
-        # Older workers left no other sign.
-        pipeline.exists(RESULT_PREFIX + task_id)
-        starts, _set, _expire, (is_cancelled, has_ended), has_result = pipeline.execute()
-    is_over = is_cancelled is not None or has_ended is not None or bool(has_result)
+        starts, _set, _expire, (is_cancelled, has_ended) = pipeline.execute()
+    is_over = is_cancelled is not None or has_ended is not None
     return StartedAttempt(max(int(starts), attempts_before + 1), not is_over)

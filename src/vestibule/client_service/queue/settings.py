@@ -12,25 +12,17 @@ class QueueSettings(ServiceSettings, RedisSettings):
     """The broker, and how long tasks and results are kept."""
 
     broker_url: str = Field(
-        default="", description="RabbitMQ that carries tasks, `amqp://USER:PASSWORD@HOST/VHOST`; empty: Redis does"
+        default="",
+        description="Address of a RabbitMQ broker for tasks, `amqp://USER:PASSWORD@HOST/VHOST`; empty uses Redis",
     )
-    result_expires_s: int = Field(default=SECONDS_A_DAY, gt=0, description="Time that a task's result is kept")
+    result_expires_s: int = Field(default=SECONDS_A_DAY, gt=0, description="Seconds to keep the result of a task")
     task_record_expires_s: int = Field(
-        default=7 * SECONDS_A_DAY, gt=0, description="Time that a task is known to have been here"
+        default=7 * SECONDS_A_DAY, gt=0, description="Seconds to keep the record of a finished task"
     )
-    task_time_limit_s: int = Field(default=15, gt=0, description="Longest that a task may run")
+    task_time_limit_s: int = Field(default=15, gt=0, description="Maximum seconds that a task may run")
     task_max_attempts: int = Field(
-        default=3, gt=0, description="Attempts after which a task whose errors may pass, or that ends workers, is dead"
-    )
-    task_retry_first_s: float = Field(
-        default=1.0,
-        gt=0,
-        description="Time to the second attempt at most; each further one may take four times as long",
-    )
-    task_retry_longest_s: float = Field(default=300.0, gt=0, description="Longest time from one attempt to the next")
-    worker_max_tasks: int = Field(
-        default=10_000, gt=0, description="Tasks after which a process of a worker is replaced by a fresh one"
+        default=3, gt=0, description="Attempts after which a task that keeps failing temporarily becomes a dead letter"
     )
     worker_max_memory_mb: int = Field(
-        default=512, gt=0, description="Size at which a process of a worker is replaced, after the task that it is at"
+        default=512, gt=0, description="Memory in MB at which a worker process is replaced, after its current task"
     )

@@ -19,7 +19,7 @@ from vestibule.client_service.queue.application import VestibuleCelery
 from vestibule.client_service.queue.encrypted_content import bound_to
 from vestibule.contracts.queue_names import PROCESS_DATA_TASK, QUEUES, SENT_AT
 from vestibule.contracts.tasks import Priority
-from vestibule.contracts.work import WorkTerms
+from vestibule.contracts.work import NO_TERMS, WorkTerms
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +34,11 @@ class TaskMessage:
     sent_at: float = 0.0
     request_id: str | None = None
     trace: Mapping[str, str] = field(default_factory=dict)
-    terms: WorkTerms | None = None
+    terms: WorkTerms = NO_TERMS
 
     @property
     def arguments(self) -> tuple[Any, ...]:
         """The arguments of the task."""
-        if self.terms is None:
-            return (self.data, self.processor)
         return (self.data, self.processor, self.terms.model_dump(exclude_defaults=True))
 
     @property

@@ -19,6 +19,8 @@ from vestibule.encryption import Cipher, DecryptionFailed
 
 # A larger one does not fit into a request to the database service.
 MAX_RESULT_BYTES = 3 * 1024 * 1024
+# Longest wait before the second attempt, and before any.
+RETRY_FIRST_S, RETRY_LONGEST_S = 1.0, 300.0
 UNFINISHED_STATES = sorted(UNFINISHED)
 
 
@@ -45,13 +47,13 @@ def open_outcome(cipher: Cipher, task_id: str, content: bytes) -> TaskOutcome:
     if meta["task_id"] != task_id:
         raise DecryptionFailed("it was sealed for another task")
     finished_at = datetime.fromisoformat(meta["date_done"]).replace(tzinfo=UTC) if meta["date_done"] else None
-    times = meta.get("started_at"), finished_at.timestamp() if finished_at else None
-    # Older results do not have it.
-    attempt = meta.get("attempt") or 1
+    times = meta["started_at"], finished_at.timestamp() if finished_at else None
+    # The main process of a worker writes the result of a task that took too long; it does not know the attempt.
+    attempt = meta["attempt"] or 1
     if meta["status"] != "SUCCESS":
-        error = meta.get("kind") or meta["result"]["exc_type"]
+        error = meta["kind"] or meta["result"]["exc_type"]
         return TaskOutcome(TaskState.FAILED, None, error, *times, attempt=attempt)
-    result, target = str(meta["result"]), meta.get("write_back")
+    result, target = str(meta["result"]), meta["write_back"]
     most_bytes = MAX_RESULT_BYTES if target is None else MAX_VALUE_BYTES
     if len(result) * 4 > most_bytes and len(result.encode()) > most_bytes:
         return TaskOutcome(TaskState.FAILED, None, "ResultTooLarge", *times, attempt=attempt)
@@ -115,7 +117,7 @@ class LedgerSteps:
 
         Source: M. Brooker, "Exponential Backoff And Jitter", 2015, "equal jitter".
         """
-        longest_s = min(self._settings.task_retry_first_s * 4.0 ** (attempts - 1), self._settings.task_retry_longest_s)
+        longest_s = min(RETRY_FIRST_S * 4.0 ** (attempts - 1), RETRY_LONGEST_S)
         return longest_s * random.uniform(0.5, 1.0)  # noqa: S311 - chance here keeps no secret
 
 

@@ -147,9 +147,7 @@ class TaskRelay:
             found = await self._ledger.read_data(list(left))
             if not found.data:
                 break
-            messages = [
-                _message(left.pop(task_id), text, found.terms.get(task_id)) for task_id, text in found.data.items()
-            ]
+            messages = [_message(left.pop(task_id), text, found.terms[task_id]) for task_id, text in found.data.items()]
             await self._dispatcher.send(messages)
             sent |= found.data.keys()
         return sent
@@ -204,7 +202,7 @@ def _continued(task: LedgerTask, state: TaskState, lease_s: float, sent_at: floa
     )
 
 
-def _message(task: LedgerTask, data: str, terms: WorkTerms | None) -> TaskMessage:
+def _message(task: LedgerTask, data: str, terms: WorkTerms) -> TaskMessage:
     return TaskMessage(task.task_id, data, task.processor, task.priority, task.attempts, time.time(), terms=terms)
 
 

@@ -156,5 +156,5 @@ def _mistake(where: str, expected: str) -> InvalidInput:
 
 def _text_of(schedule: Schedule) -> str:
     """Return every text of a schedule that a caller chose."""
-    terms = "" if schedule.terms is None else json.dumps([schedule.terms.options, schedule.terms.write_to])
+    terms = json.dumps([schedule.terms.options, schedule.terms.write_to])
     return f"{schedule.data or ''}\n{terms}"

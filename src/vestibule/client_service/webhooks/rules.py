@@ -6,11 +6,14 @@ from urllib.parse import urlsplit
 from vestibule.contracts.errors import InvalidInput, WebhooksDisabled
 from vestibule.egress.guard import DeliveryFailed, EgressGuard
 
+# A callback that is not taken is sent again for so long.
+GIVE_UP_AFTER_S = 86_400.0
+
 
 class WebhookRules:
     """Validates webhook addresses and derives the signing keys."""
 
-    def __init__(self, secret: str, guard: EgressGuard, give_up_after_s: float) -> None:
+    def __init__(self, secret: str, guard: EgressGuard, give_up_after_s: float = GIVE_UP_AFTER_S) -> None:
         self._secret = secret.encode()
         self.guard = guard
         self.give_up_after_s = give_up_after_s
@@ -36,9 +39,9 @@ class WebhookRules:
         try:
             self.guard.check_scheme(parts.scheme)
         except DeliveryFailed:
-            raise _refuse("a scheme that VESTIBULE_ALERT_OUTGOING_SCHEMES allows") from None
+            raise _refuse("a scheme that VESTIBULE_ALERT_EGRESS_SCHEMES allows") from None
         if self.guard.hosts and host not in self.guard.hosts:
-            raise _refuse("a host that VESTIBULE_ALERT_OUTGOING_HOSTS allows")
+            raise _refuse("a host that VESTIBULE_ALERT_EGRESS_HOSTS allows")
         return parts._replace(scheme="", netloc="").geturl()
 
     def key_of(self, tenant: str) -> str:

@@ -13,9 +13,7 @@ import structlog
 from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import Entry, KeyPage, Revision
 from vestibule.contracts.errors import Unavailable
-from vestibule.contracts.identity import DEFAULT_TENANT
 from vestibule.database_service.entries.store import ChangePage, OperationNote, PositionLost, Store, Write
-from vestibule.database_service.entries.tenant_view import tenant_prefix
 from vestibule.encryption import Cipher, DecryptionFailed, key_id_of
 
 REALM = "database"
@@ -197,9 +195,7 @@ class EncryptedStore:
 
 
 def _associated_data(key: str) -> bytes:
-    # No key begins with a NUL, so the keys of the default tenant never collide with those of others.
-    own = tenant_prefix(DEFAULT_TENANT)
-    return key.removeprefix(own).encode() if key.startswith(own) else b"\0" + key.encode()
+    return key.encode()
 
 
 def _decode(text: str) -> bytes:

@@ -6,7 +6,7 @@ Source: SQLite, "SQLite Backup API", "Write-Ahead Logging".
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from vestibule.database_service.entries.sqlite.schema import NEW_EPOCH
@@ -91,8 +91,7 @@ def _copied(source: Path, target: Path, on_progress: OnProgress) -> Iterator[Pat
 
 def _begin_epoch(copy: Path) -> None:
     # Watchers of the replaced database may have positions that the backup does not know.
-    # An older backup has no epoch.
-    with closing(sqlite3.connect(copy, isolation_level=None)) as connection, suppress(sqlite3.OperationalError):
+    with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
         connection.execute(NEW_EPOCH)
     _flush(copy)
 

@@ -10,15 +10,12 @@ import structlog
 from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.task_ledger import LedgerTask, NewTask, Recorded, TaskChange, TaskData
 from vestibule.contracts.tasks import TaskState
-from vestibule.contracts.work import WorkTerms
+from vestibule.contracts.work import NO_TERMS, WorkTerms
 from vestibule.database_service.tasks.ledger import StoredTask, TaskLedger
 from vestibule.encryption import Cipher, DecryptionFailed, key_id_of
 
 REALM = "tasks"
 DATA, RESULT = "data", "result"
-# The first character of data that was encrypted as one text with its terms; it is not in the base64 alphabet.
-WITH_TERMS = "~"
-TERMS_AND_DATA = "terms and data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +23,7 @@ class TaskWork:
     """The input of a task, and the terms of its work."""
 
     data: str
-    terms: WorkTerms | None
+    terms: WorkTerms
 
 
 class EncryptedTaskLedger:
@@ -65,7 +62,7 @@ class EncryptedTaskLedger:
         decrypted: dict[str, TaskWork] = {}
         for task_id, text in (await self._ledger.read_data(task_ids)).items():
             try:
-                decrypted[task_id] = _split(self._decrypt_text(task_id, DATA, text), text)
+                decrypted[task_id] = _split(self._decrypt_text(task_id, DATA, text))
             except DecryptionFailed as error:
                 self._log_failure(task_id, error)
         return decrypted
@@ -118,19 +115,14 @@ class EncryptedTaskLedger:
         if all(self._cipher.is_current(_decode(text)) for text in texts):
             return False
         decrypted = self.decrypt_stored(stored)
-        has_terms = stored.data is not None and stored.data.startswith(WITH_TERMS)
-        data = None if decrypted.data is None else self._encrypt_data(stored.task_id, decrypted.data, has_terms)
+        data = None if decrypted.data is None else self._encrypt(stored.task_id, DATA, decrypted.data)
         result = None if decrypted.result is None else self._encrypt(stored.task_id, RESULT, decrypted.result)
         return await self._ledger.replace_stored(stored, replace(stored, data=data, result=result))
 
     def _encrypt_task(self, task: NewTask) -> NewTask:
-        data = task.data or ""
-        if task.terms is None:
-            return task.model_copy(update={"data": self._encrypt(task.task_id, DATA, data)})
         # One ciphertext and one column for both, which are always read together. JSON has no bare line break.
-        both = f"{task.terms.model_dump_json(exclude_defaults=True)}\n{data}"
-        encrypted = self._encrypt_data(task.task_id, both, has_terms=True)
-        return task.model_copy(update={"data": encrypted, "terms": None})
+        both = f"{task.terms.model_dump_json(exclude_defaults=True)}\n{task.data or ''}"
+        return task.model_copy(update={"data": self._encrypt(task.task_id, DATA, both), "terms": NO_TERMS})
 
     def _encrypt_change(self, step: TaskChange) -> TaskChange:
         if step.result is None:
@@ -153,14 +145,7 @@ class EncryptedTaskLedger:
     def _encrypt(self, task_id: str, name: str, text: str) -> str:
         return base64.b64encode(self._cipher.encrypt(text.encode(), _associated_data(task_id, name))).decode("ascii")
 
-    def _encrypt_data(self, task_id: str, text: str, has_terms: bool) -> str:
-        if not has_terms:
-            return self._encrypt(task_id, DATA, text)
-        return WITH_TERMS + self._encrypt(task_id, TERMS_AND_DATA, text)
-
     def _decrypt_text(self, task_id: str, name: str, text: str) -> str:
-        if name == DATA and text.startswith(WITH_TERMS):
-            name = TERMS_AND_DATA
         return self._cipher.decrypt(_decode(text), _associated_data(task_id, name)).decode()
 
     @staticmethod
@@ -177,15 +162,13 @@ def _associated_data(task_id: str, name: str) -> bytes:
     return f"{name} of {task_id}".encode()
 
 
-def _split(decrypted: str, encrypted: str) -> TaskWork:
-    if not encrypted.startswith(WITH_TERMS):
-        return TaskWork(decrypted, None)
+def _split(decrypted: str) -> TaskWork:
     terms, _, data = decrypted.partition("\n")
     return TaskWork(data, WorkTerms.model_validate_json(terms))
 
 
 def _decode(text: str) -> bytes:
     try:
-        return base64.b64decode(text.removeprefix(WITH_TERMS), validate=True)
+        return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise DecryptionFailed("it is not encrypted") from None

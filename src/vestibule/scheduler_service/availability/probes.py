@@ -88,7 +88,7 @@ class BacklogLimits:
 
     depth: int
     age_s: float
-    stalled_s: float
+    stalled_s: float = 60.0
 
 
 class BacklogProbe:

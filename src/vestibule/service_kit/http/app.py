@@ -96,7 +96,7 @@ def create_service_app(
     if tracer:
         app.add_middleware(TraceFrame, tracer=tracer, is_loggable=is_loggable)
     app.add_middleware(RequestFrame, metrics=metrics, is_loggable=is_loggable)
-    app.add_middleware(LoadShedder, after_s=settings.shed_after_s, metrics=metrics)
+    app.add_middleware(LoadShedder, after_s=settings.load_shed_after_s, metrics=metrics)
     return app
 
 

@@ -21,7 +21,6 @@ JSON = "application/json"
 MAX_QUERY_FIELDS = 20
 _SIMPLE = (str, int, float, bool)
 
-Values = Mapping[str, Any]
 Take = Callable[[Request, "Given"], Awaitable[Any]]
 
 

@@ -24,6 +24,8 @@ LOOK_EVERY_S = 1.0
 LAST_REQUEST_S = 0.5
 # A body may take longer the more of it has come.
 LEAST_BYTES_A_SECOND = 4096
+# Path, query and headers of a request together.
+MAX_HEAD_BYTES = 64 * 1024
 # Descriptors that are kept for files, peers and the store.
 SPARE_DESCRIPTORS = 200
 # More than this no machine gives out where it names no limit.
@@ -34,11 +36,10 @@ _REFUSALS = {one.status: one for one in (MALFORMED_REQUEST, REQUEST_TIMEOUT, REQ
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds for the head of a request and for its body, bytes of a head, and how many connections fit."""
+    """Seconds for the head of a request and for its body, and how many connections fit."""
 
     head_timeout_s: float
     body_timeout_s: float
-    max_head_bytes: int
     most_connections: int
 
 
@@ -128,7 +129,7 @@ class TimeoutProtocol(HttpToolsProtocol):
             self.timeouts.begin(self)
         self._head_bytes += len(data)
         super().data_received(data)
-        if self._is_in_head and self._head_bytes > self.timeouts.limits.max_head_bytes:
+        if self._is_in_head and self._head_bytes > MAX_HEAD_BYTES:
             self.refuse(431)
 
     def on_message_begin(self) -> None:
@@ -140,7 +141,7 @@ class TimeoutProtocol(HttpToolsProtocol):
         """Have the request served, unless its head is too large."""
         self._is_in_head = False
         # What came until now is more than the head mostly, and seldom too much: only then it is measured.
-        if self._head_bytes > self.timeouts.limits.max_head_bytes and self._is_head_too_large():
+        if self._head_bytes > MAX_HEAD_BYTES and self._is_head_too_large():
             self.refuse(431)
         if not self._is_refused:
             super().on_headers_complete()
@@ -191,7 +192,7 @@ class TimeoutProtocol(HttpToolsProtocol):
 
     def _is_head_too_large(self) -> bool:
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        return size > self.timeouts.limits.max_head_bytes
+        return size > MAX_HEAD_BYTES
 
 
 def timeout_protocol(timeouts: RequestTimeouts) -> type[TimeoutProtocol]:

@@ -26,6 +26,8 @@ from vestibule.service_kit.wiring import frame_of
 BACKLOG = 4096
 KEEP_ALIVE_S = 75
 LAST_ENTRANCE_S = 0.1
+# A body may take so many times as long as a head.
+BODY_TIMES = 2
 STARTUP_FAILURE = 3  # as uvicorn's own program ends
 COLLECT_AFTER_OBJECTS = 50_000
 
@@ -34,7 +36,7 @@ def run_server(app: FastAPI, settings: ServiceSettings) -> None:
     """Serve `app` until SIGTERM or SIGINT; it says that it stops, and requests under way are answered first."""
     signal.signal(signal.SIGTERM, _end)
     _spare_collector()
-    limits = Limits(settings.head_timeout_s, settings.body_timeout_s, settings.max_head_bytes, raise_descriptor_limit())
+    limits = Limits(settings.request_timeout_s, BODY_TIMES * settings.request_timeout_s, raise_descriptor_limit())
     timeouts = RequestTimeouts(limits)
     config = uvicorn.Config(
         app,
@@ -51,7 +53,7 @@ def run_server(app: FastAPI, settings: ServiceSettings) -> None:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=settings.shutdown_grace_s,
     )
-    server = DrainingServer(config, app, timeouts, settings.drain_s)
+    server = DrainingServer(config, app, timeouts, settings.shutdown_drain_s)
     with suppress(KeyboardInterrupt):
         server.run()
     if not server.started:

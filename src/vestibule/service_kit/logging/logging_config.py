@@ -32,7 +32,7 @@ ExceptionTriple = tuple[type[BaseException], BaseException, TracebackType | None
 SILENCED = ("uvicorn.access", "celery.app.trace", "celery.worker.strategy", "celery.redirected", "apscheduler")
 WARNINGS_ONLY = ("kombu", "celery", "aiohttp", "asyncio", "uvicorn.error")
 MAX_FRAMES = 12
-_HOUR_S = 3600
+_DAY_S = 86_400
 _URGENT = frozenset({"error", "critical"})
 # How the standard library words a warning: where, which kind, and a text that is not ours to repeat.
 _WARNING = re.compile(r"(?P<file>[^\n]*):(?P<line>\d+): (?P<kind>\w+): ")
@@ -211,7 +211,7 @@ def _log_uncaught(kind: type[BaseException], error: BaseException | None, trace:
 def _rotation_rules(settings: ServiceSettings) -> RotationRules:
     return RotationRules(
         max_bytes=settings.log_max_bytes,
-        every_s=settings.log_rotate_hours * _HOUR_S,
+        every_s=_DAY_S,
         backups=settings.log_backups,
         keep_days=settings.log_keep_days,
     )

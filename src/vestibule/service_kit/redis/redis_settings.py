@@ -18,13 +18,13 @@ class RedisSettings(BaseSettings):
 
     redis_url: str = Field(
         default="redis://127.0.0.1:6379/0",
-        description="Redis; `unix:///PATH` for a socket, `rediss://` for TLS, `sentinel://HOST:PORT,HOST:PORT/0?master=M`",
+        description="Address of Redis; `unix:///PATH` for a socket, `rediss://` for TLS, `sentinel://HOST:PORT,HOST:PORT/0?master=M`",
     )
     redis_ca_file: Path | None = Field(
-        default=None, description="File with the certificates that the one of Redis over TLS is checked by"
+        default=None, description="File with the certificate authorities for Redis over TLS"
     )
     redis_password_file: Path | None = Field(
-        default=None, description="File with the password of Redis, where the URL shall not hold it"
+        default=None, description="File with the password of Redis, instead of a password in the URL"
     )
 
     @model_validator(mode="after")

@@ -15,5 +15,5 @@ def open_tracer(service: str, settings: ServiceSettings, metrics: Metrics) -> Tr
     from vestibule.service_kit.tracing.otlp_tracer import OtlpTracer  # noqa: PLC0415
 
     return OtlpTracer(
-        service, settings.otlp_endpoint, settings.trace_share, lambda spans: metrics.count(SPANS_LOST, by=spans)
+        service, settings.otlp_endpoint, settings.trace_sample_ratio, lambda spans: metrics.count(SPANS_LOST, by=spans)
     )

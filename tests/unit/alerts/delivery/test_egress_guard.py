@@ -35,8 +35,8 @@ ALERT = Alert(type=AlertType.SECRET, description="It happened.", service="client
 
 def _webhook(server: Any) -> Any:
     settings = AlertSettings(
-        alert_outgoing_schemes=["http"],
-        alert_outgoing_private=True,
+        alert_egress_schemes=["http"],
+        alert_egress_private=True,
         alert_webhook_url=f"http://{server.address}/hook",
         alert_webhook_secret=SecretStr("the-key"),
     )
@@ -181,7 +181,7 @@ def mail(certificate: Path, answers: Answers, request: pytest.FixtureRequest) ->
 
 def _mailer(mail: MailReceiver) -> Any:
     settings = AlertSettings(
-        alert_outgoing_private=True,
+        alert_egress_private=True,
         alert_email_server=f"mail.example:{mail.port}",
         alert_email_from="vestibule@example.org",
         alert_email_to=["team@example.org"],

@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -79,15 +80,11 @@ async def test_a_strange_description_loses_no_alert(tmp_path: Path) -> None:
     assert r"a \ud800 b" == AlertArchive(tmp_path / "alerts.db").get(alert.id).description
 
 
-async def test_a_record_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path) -> None:
-    """A record without the column of subjects gets it, and keeps its alerts."""
-    engine = build_alert_engine("client", AlertSettings(data_dir=tmp_path, alert_channels=[]))
-    old = await engine.raise_alert(AlertType.SECRET, "Old.")
-    connection = sqlite3.connect(tmp_path / "alerts.db")
-    connection.executescript(
-        "ALTER TABLE alerts DROP COLUMN subject; ALTER TABLE deliveries DROP COLUMN groups; PRAGMA user_version = 0;"
-    )
-    connection.close()
-    later = build_alert_engine("client", AlertSettings(data_dir=tmp_path, alert_channels=[]))
-    new = await later.raise_alert(AlertType.SERVICE_DOWN, "New.", subject="database")
-    assert [new, old] == AlertArchive(tmp_path / "alerts.db").page(limit=9).alerts
+async def test_a_file_of_a_later_version_is_shared(tmp_path: Path) -> None:
+    """While a version with one more column replaces this one, this one records alerts in the same file."""
+    settings = AlertSettings(data_dir=tmp_path, alert_channels=[])
+    first = await build_alert_engine("client", settings).raise_alert(AlertType.SECRET, "First.")
+    with closing(sqlite3.connect(tmp_path / "alerts.db")) as connection:
+        connection.executescript("ALTER TABLE alerts ADD COLUMN later TEXT; PRAGMA user_version = 99;")
+    second = await build_alert_engine("client", settings).raise_alert(AlertType.SECRET, "Second.")
+    assert [second, first] == AlertArchive(tmp_path / "alerts.db").page(limit=9).alerts

@@ -56,7 +56,7 @@ def test_parts_know_where_everything_is():
     environment = plan({})["worker1"].environment
     expected = {
         "VESTIBULE_EMBEDDED": "1",
-        "VESTIBULE_DRAIN_S": "0",
+        "VESTIBULE_SHUTDOWN_DRAIN_S": "0",
         "VESTIBULE_PARENT_PID": str(os.getpid()),
         "VESTIBULE_DATA_DIR": "/data",
         "VESTIBULE_CLIENT_SERVICE_URL": "http://127.0.0.1:9100",

@@ -21,9 +21,3 @@ def test_what_is_over_is_not_wanted(redis: Any, sign: str) -> None:
     assert begin_attempt(redis, "a", 0, DAY_S).is_wanted
     redis.hset("vestibule:task:a", sign, "1")
     assert not begin_attempt(redis, "a", 0, DAY_S).is_wanted
-
-
-def test_a_result_alone_says_that_it_is_over(redis: Any) -> None:
-    """As workers of before leave it."""
-    redis.set("celery-task-meta-a", "anything")
-    assert not begin_attempt(redis, "a", 0, DAY_S).is_wanted

@@ -9,7 +9,7 @@ from vestibule.client_service.settings import ClientSettings
 from vestibule.client_service.task_service.outcomes import LedgerSteps
 from vestibule.contracts.tasks import Priority, TaskState
 
-SETTINGS = ClientSettings(task_max_attempts=3, task_retry_first_s=1, task_retry_longest_s=300)
+SETTINGS = ClientSettings(task_max_attempts=3)
 NOWHERE = dict.fromkeys(Priority)
 
 

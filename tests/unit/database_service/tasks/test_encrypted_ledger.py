@@ -1,4 +1,4 @@
-"""Data and terms of a task are encrypted as one text; a task without terms has its data alone."""
+"""Data and terms of a task are encrypted as one text, which opens for that task alone."""
 
 import time
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from vestibule.contracts.task_ledger import NewTask
-from vestibule.contracts.work import WorkOrigin, WorkTerms
+from vestibule.contracts.work import NO_TERMS, WorkOrigin, WorkTerms
 from vestibule.database_service.maintenance.task_maintenance import AT_ONCE, TaskMaintenance
 from vestibule.database_service.tasks.encrypted_ledger import REALM, EncryptedTaskLedger, TaskWork
 from vestibule.database_service.tasks.ledger import StoredTask
@@ -38,7 +38,7 @@ def ledger(inner: MemoryTaskLedger, ring_path: Path) -> EncryptedTaskLedger:
     return EncryptedTaskLedger(inner, Cipher(KeyRingFile(ring_path), REALM))
 
 
-def _task(task_id: str, terms: WorkTerms | None) -> NewTask:
+def _task(task_id: str, terms: WorkTerms = NO_TERMS) -> NewTask:
     return NewTask(
         task_id=task_id,
         tenant="t1",
@@ -54,26 +54,21 @@ async def _kept(inner: MemoryTaskLedger) -> list[StoredTask]:
     return (await inner.read_stored(10, None))[0]
 
 
-async def test_a_task_comes_back_with_its_terms_and_one_of_before_without(
-    inner: MemoryTaskLedger, ledger: EncryptedTaskLedger
-) -> None:
+async def test_a_task_comes_back_with_its_terms(inner: MemoryTaskLedger, ledger: EncryptedTaskLedger) -> None:
     """Nothing of either can be read where it lies."""
-    await ledger.accept([_task("new", TERMS), _task("old", None)])
-    assert {"new": TaskWork(DATA, TERMS), "old": TaskWork(DATA, None)} == await ledger.read_work(["new", "old"])
-    assert {"new": DATA, "old": DATA} == await ledger.read_data(["new", "old"])
+    await ledger.accept([_task("one", TERMS), _task("two")])
+    assert {"one": TaskWork(DATA, TERMS), "two": TaskWork(DATA, NO_TERMS)} == await ledger.read_work(["one", "two"])
+    assert {"one": DATA, "two": DATA} == await ledger.read_data(["one", "two"])
     texts = " ".join(kept.data or "" for kept in await _kept(inner))
     assert not any(word in texts for word in ("hidden", "somebody", "a key"))
 
 
-async def test_terms_decrypt_only_with_their_task_and_as_terms(
-    inner: MemoryTaskLedger, ledger: EncryptedTaskLedger
-) -> None:
-    """Who can write into the file can put neither another's terms nor data in their place."""
-    await ledger.accept([_task("one", TERMS), _task("two", None)])
-    one, two = await _kept(inner)
-    assert one.data is not None
-    assert two.data is not None
-    for forged in (StoredTask("two", "t1", one.data, None), StoredTask("two", "t1", "~" + two.data, None)):
+async def test_texts_open_only_for_their_task_and_purpose(inner: MemoryTaskLedger, ledger: EncryptedTaskLedger) -> None:
+    """A writer of the file can exchange neither the texts of two tasks nor data and result of one."""
+    await ledger.accept([_task("one", TERMS)])
+    (one,) = await _kept(inner)
+    assert TERMS == (await ledger.read_work(["one"]))["one"].terms
+    for forged in (StoredTask("two", "t1", one.data, None), StoredTask("one", "t1", None, one.data)):
         with pytest.raises(DecryptionFailed):
             ledger.decrypt_stored(forged)
 
@@ -82,12 +77,12 @@ async def test_terms_are_reencrypted_and_searched_for_subjects(
     inner: MemoryTaskLedger, ledger: EncryptedTaskLedger, ring_path: Path
 ) -> None:
     """Both move to the new key, and a value that appears in an option only is found."""
-    await ledger.accept([_task("one", TERMS), _task("two", None)])
+    await ledger.accept([_task("one", TERMS), _task("two")])
     add_key(ring_path, Purpose.DATA)
     renewing = EncryptedTaskLedger(inner, Cipher(KeyRingFile(ring_path), REALM))
     walk = TaskMaintenance(renewing)
     assert 2 == (await walk.reencrypt(10, None)).reencrypted
-    assert {"one": TaskWork(DATA, TERMS), "two": TaskWork(DATA, None)} == await renewing.read_work(["one", "two"])
+    assert {"one": TaskWork(DATA, TERMS), "two": TaskWork(DATA, NO_TERMS)} == await renewing.read_work(["one", "two"])
     assert 1 == (await walk.erase("t1", ["hidden-option"], 10, None)).erased
     assert {"two"} == set(await renewing.read_work(["one", "two"]))
 

@@ -156,7 +156,7 @@ async def test_the_line_of_a_request_names_its_trace(settings: ServiceSettings, 
 
 async def test_only_a_share_of_requests_is_traced(settings: ServiceSettings, receiver: Any) -> None:
     """A share of zero sends nothing, and the services behind are told so."""
-    app = traced_app(settings.model_copy(update={"otlp_endpoint": receiver.url(), "trace_share": 0.0}))
+    app = traced_app(settings.model_copy(update={"otlp_endpoint": receiver.url(), "trace_sample_ratio": 0.0}))
     async with calling(app) as client:
         assert (await client.get("/things/one")).json()["traceparent"][
             -1

@@ -1,11 +1,10 @@
-"""The tables of the SQLite store, and the migration of older files."""
+"""The tables of the SQLite store, and the version by which a file says which tables it has."""
 
 import sqlite3
 
-from vestibule.contracts.identity import DEFAULT_TENANT, RESERVED
-from vestibule.database_service.entries.tenant_view import tenant_prefix
+from vestibule.contracts.identity import RESERVED
 
-VERSION_OF_SCHEMA = 2
+VERSION_OF_SCHEMA = 1
 
 # The row of a deleted or expired key stays without the value, so that its versions continue and no ETag is used twice;
 # an expired one keeps its expiry. `change` numbers the changes of the whole file: each row has the number of its last
@@ -45,12 +44,6 @@ TABLES = (
 
 NEW_EPOCH = "UPDATE epoch SET id = lower(hex(randomblob(4)))"
 
-# Entries of a file without tenants belong to the default tenant.
-TAKE_OVER = """
-    INSERT INTO entries (key, value, version, written_at, expires_at, change)
-    SELECT :start || key, value, version, written_at, expires_at, row_number() OVER (ORDER BY written_at) FROM entries_0
-"""
-
 # Triggers cost nothing where a key is written for the first time, and no second call from Python where it is not.
 # They are temporary, since the number of versions is a setting. The entries of services have no history.
 KEEP_EARLIER = """
@@ -73,12 +66,19 @@ END_HISTORY = """
 
 
 def prepare(connection: sqlite3.Connection, keep_versions: int) -> None:
-    """Create missing tables, and the triggers that keep the history of entries."""
+    """Create missing tables, and the triggers that keep the history of entries.
+
+    Raises:
+        sqlite3.DatabaseError: the file has the tables of another version of Vestibule.
+    """
     if _schema_of(connection) != VERSION_OF_SCHEMA:
         connection.execute("BEGIN IMMEDIATE")
         try:
-            if _schema_of(connection) != VERSION_OF_SCHEMA:  # another may have been faster
+            version = _schema_of(connection)
+            if version == 0:  # another process may have made them meanwhile
                 _make(connection)
+            elif version != VERSION_OF_SCHEMA:
+                raise sqlite3.DatabaseError(f"the file has schema version {version}, not {VERSION_OF_SCHEMA}")
             connection.execute("COMMIT")
         finally:
             if connection.in_transaction:
@@ -93,15 +93,6 @@ def _schema_of(connection: sqlite3.Connection) -> int:
 
 
 def _make(connection: sqlite3.Connection) -> None:
-    columns = {column[1] for column in connection.execute("PRAGMA table_info(entries)")}
-    if columns:
-        connection.execute("ALTER TABLE entries RENAME TO entries_0")
-        connection.execute("DROP INDEX IF EXISTS entries_expiry")
-        if "expires_at" not in columns:
-            connection.execute("ALTER TABLE entries_0 ADD COLUMN expires_at REAL")
     for statement in TABLES:
         connection.execute(statement)
-    if columns:
-        connection.execute(TAKE_OVER, {"start": tenant_prefix(DEFAULT_TENANT)})
-        connection.execute("DROP TABLE entries_0")
     connection.execute(f"PRAGMA user_version = {VERSION_OF_SCHEMA}")

@@ -96,7 +96,9 @@ class PostgresqlTaskLedger:
 
     async def accept(self, tasks: Sequence[NewTask]) -> list[Recorded]:
         """Record tasks; they are on disk then."""
-        rows = await self._connections.change(ACCEPT, json.dumps([task.model_dump(mode="json") for task in tasks]))
+        rows = await self._connections.change(
+            ACCEPT, json.dumps([task.model_dump(mode="json", exclude={"terms"}) for task in tasks])
+        )
         return [Recorded(task_id=row["task_id"], is_new=row["is_new"]) for row in rows]
 
     async def find(self, task_ids: Sequence[str]) -> list[LedgerTask]:

@@ -8,8 +8,6 @@ from vestibule.detection.rules import Detector, Rule
 from vestibule.detection.validation.checks import entropy_bits
 from vestibule.detection.validation.placeholders import is_placeholder, is_worded
 
-_MIN_BASIC_CHARS = 6
-
 
 def _decoded(value: str) -> bytes | None:
     bare = value.rstrip("=").translate({45: 43, 95: 47})

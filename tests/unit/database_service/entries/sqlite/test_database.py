@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,17 @@ async def test_work_that_breaks_undoes_the_transaction(tmp_path: Path) -> None:
             await file.change(break_off)
         assert [(0,)] == file.query(COUNT, {})
         assert 1 == await file.change(note)
+
+
+async def test_a_file_of_a_later_version_is_refused(tmp_path: Path) -> None:
+    """The store opens no file whose tables it does not know, and changes nothing in it."""
+    path = tmp_path / "vestibule.db"
+    async with SqliteStore(path) as store:
+        await store.write("a", "x")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(sqlite3.DatabaseError, match="schema version 99"):
+        async with SqliteStore(path):
+            pass
+    with closing(sqlite3.connect(path)) as connection:
+        assert [("a",)] == connection.execute("SELECT key FROM entries").fetchall()
