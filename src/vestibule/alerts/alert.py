@@ -25,7 +25,7 @@ class AlertType(StrEnum):
     LOG_WRITTEN = "LogWritten"
     DELIVERY_FAILING = "DeliveryFailing"
     DELIVERY_RESUMED = "DeliveryResumed"
-    POLICY_BROKEN = "InvalidPolicy"
+    POLICY_BROKEN = "PolicyBroken"
     REVEAL = "Reveal"
     SUBJECT_ERASED = "SubjectErased"
     TEST = "Test"

@@ -122,4 +122,4 @@ def _log_failure(channel: str, error: OSError) -> None:
 def _log_record_failure(error: Exception) -> None:
     name = error.sqlite_errorname if isinstance(error, sqlite3.Error) else None
     log = structlog.get_logger("vestibule.alerts")
-    log.error("alert_record_failed", error=name or type(error).__name__)
+    log.error("alert_store_write_failed", error=name or type(error).__name__)

@@ -55,7 +55,7 @@ def _attempt(  # noqa: PLR0917 - as they come
         raise Ignore
     if begun.attempt > app.settings.task_max_attempts:
         # Every attempt so far ended with its worker. Another would take the next one along.
-        log.error("task_given_up")
+        log.error("task_abandoned")
         task.backend.report_failed_attempt(task.request.id, "WorkerLost", begun.attempt)
         raise Ignore
     log.info("task_started")

@@ -79,7 +79,7 @@ class NotificationDispatcher:
                 self._sweep_while_alone()
             except (OSError, sqlite3.Error) as error:
                 name = getattr(error, "sqlite_errorname", type(error).__name__)
-                self._log.error("alert_delivery_failed", error=name)
+                self._log.error("alert_store_read_failed", error=name)
                 self._is_told_to_stop.wait(1)
 
     def _sweep_while_alone(self) -> None:
@@ -120,7 +120,7 @@ class NotificationDispatcher:
                     outbox.postpone(delivery, to_us(datetime.now(UTC)), error)
         for group_id, channel in outbox.give_up(now_us):
             self._on_attempt(channel, "given_up")
-            self._log.error("alert_given_up", channel=channel, alert_id=group_id)
+            self._log.error("alert_delivery_abandoned", channel=channel, alert_id=group_id)
         if self._settling:
             outbox.settle(now_us - SETTLE_AFTER_S * US, self._settle)
 

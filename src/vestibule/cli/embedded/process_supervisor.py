@@ -135,7 +135,7 @@ class ProcessSupervisor:
         when = f"in {delay_s:g} s" if delay_s else "at once"
         name = self.part.name
         text = f"{name} {ending}; it is started again {when}"
-        self._supervisor_log.warn("part_died", text, part=self.part.log_name, ending=ending, restart_in_s=delay_s)
+        self._supervisor_log.warn("part_exited", text, part=self.part.log_name, ending=ending, restart_in_s=delay_s)
 
     def _ask_to_end(self) -> None:
         if self._process and self._process.returncode is None:

@@ -76,7 +76,7 @@ class Supervisor:
         if self._stop_asked_at is None:
             self._stop_asked_at = now
             self._supervisor_log.note(
-                "stop_asked", "stopping; Ctrl-C again kills everything at once", signal=number.name
+                "shutdown_requested", "stopping; Ctrl-C again kills everything at once", signal=number.name
             )
             self._stop_asked.set()
         elif number == signal.SIGINT and now - self._stop_asked_at > _SAME_CTRL_C_S:
@@ -93,7 +93,7 @@ class Supervisor:
             await self._await_settled(group)
 
     async def _await_given(self, given: ReadinessCheck) -> None:
-        self._supervisor_log.note("redis_awaited", "waiting for the Redis of VESTIBULE_REDIS_URL")
+        self._supervisor_log.note("waiting_for_redis", "waiting for the Redis of VESTIBULE_REDIS_URL")
         try:
             async with asyncio.timeout(self._ready_timeout_s):
                 await until_ready(given)

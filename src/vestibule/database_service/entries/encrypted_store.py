@@ -170,7 +170,7 @@ class EncryptedStore:
         try:
             return self._open(key, encrypted)
         except DecryptionFailed as error:
-            structlog.get_logger("vestibule.store").error("value_not_opened", reason=str(error))
+            structlog.get_logger("vestibule.store").error("value_not_decrypted", reason=str(error))
             raise Unavailable("database", "What is stored under that key cannot be opened.") from error
 
     def _encrypt_position(self, position: str) -> str:

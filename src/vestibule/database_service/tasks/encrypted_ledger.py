@@ -157,7 +157,7 @@ class EncryptedTaskLedger:
 
     @staticmethod
     def _tell(task_id: str, error: DecryptionFailed) -> None:
-        structlog.get_logger("vestibule.task_ledger").error("task_not_opened", task_id=task_id, reason=str(error))
+        structlog.get_logger("vestibule.task_ledger").error("task_not_decrypted", task_id=task_id, reason=str(error))
 
 
 def key_ids_of(kept: StoredTask) -> set[str]:

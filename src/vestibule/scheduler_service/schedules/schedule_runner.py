@@ -70,7 +70,7 @@ class ScheduleRunner:
             self._is_hindered = False
         except Unavailable as error:
             if not self._is_hindered:  # said once for each time that it is away
-                self._log.warning("schedules_put_off", part=error.extra.get("part", "database"))
+                self._log.warning("schedules_postponed", part=error.extra.get("part", "database"))
             self._is_hindered = True
 
     async def read(self) -> None:

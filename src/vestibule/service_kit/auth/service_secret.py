@@ -78,7 +78,7 @@ class ServiceSecret:
         try:
             self._take(read_secrets(self._path))
         except ServiceSecretMissing as error:
-            structlog.get_logger("vestibule.secret").error("service_secret_unreadable", reason=str(error))
+            structlog.get_logger("vestibule.service_secret").error("service_secret_unreadable", reason=str(error))
 
     def _file_stamp(self) -> tuple[int, int, int] | None:
         try:

@@ -128,7 +128,7 @@ class TokenFile:
         except InvalidTokenFile as error:
             # Said once for each state of the file; the tokens that were known stay known.
             self._stamp = stamp
-            structlog.get_logger("vestibule.tokens").error("token_file_broken", reason=str(error))
+            structlog.get_logger("vestibule.tokens").error("token_file_unreadable", reason=str(error))
 
     def _file_stamp(self) -> tuple[int, int, int] | None:
         try:

@@ -39,4 +39,4 @@ async def _watch(tell: LogFailureHandler) -> None:
         try:
             await tell(trouble)
         except Exception:
-            log.exception("log_trouble_not_told")
+            log.exception("log_alert_failed")
