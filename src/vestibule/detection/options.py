@@ -74,7 +74,7 @@ class ScannerOptions(Protocol):
 
     @property
     def cache_dir(self) -> Path | None:
-        """Where the compiled gate is kept."""
+        """Where the compiled prefilter is kept."""
 
 
 def default_cache_dir() -> Path | None:
