@@ -3,7 +3,7 @@
 from vestibule.alerts.alert import Alert, AlertType, Severity
 from vestibule.alerts.alert_engine import AlertEngine
 from vestibule.alerts.alert_types import DEFAULT_SEVERITY
-from vestibule.alerts.builder import build_alert_engine, delivering
+from vestibule.alerts.builder import alert_delivery, build_alert_engine
 from vestibule.alerts.origin import current_origin
 from vestibule.alerts.request_alerts import RequestAlerts
 from vestibule.alerts.settings import AlertSettings
@@ -19,7 +19,7 @@ __all__ = [
     "AlertType",
     "RequestAlerts",
     "Severity",
+    "alert_delivery",
     "build_alert_engine",
     "current_origin",
-    "delivering",
 ]

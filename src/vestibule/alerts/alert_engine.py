@@ -16,7 +16,7 @@ class AlertChannel(Protocol):
         ...
 
 
-class Record(Protocol):
+class AlertRecorder(Protocol):
     """Keeps alerts on disk."""
 
     async def add(self, alert: Alert) -> Alert:
@@ -25,7 +25,7 @@ class Record(Protocol):
 
 
 ChannelFailureHandler = Callable[[str, OSError], None]
-AlertWatcher = Callable[[Alert], None]
+RaisedAlertHandler = Callable[[Alert], None]
 
 
 def ignore_alert(_alert: Alert) -> None:
@@ -56,8 +56,8 @@ class AlertEngine:
         service: str,
         channels: Mapping[str, AlertChannel],
         on_failure: ChannelFailureHandler,
-        record: Record | None = None,
-        on_raised: AlertWatcher = ignore_alert,
+        record: AlertRecorder | None = None,
+        on_raised: RaisedAlertHandler = ignore_alert,
     ) -> None:
         """Take the parts. With a `record`, it is the record that tells the channels; `on_raised` counts."""
         self._service = service

@@ -22,10 +22,10 @@ class Channel(Protocol):
 
 
 @runtime_checkable
-class Settling(Protocol):
+class SyncableChannel(Protocol):
     """A channel whose work is there at once, and made to last afterwards."""
 
-    def settle(self, alerts: Sequence[Alert]) -> None:
+    def sync(self, alerts: Sequence[Alert]) -> None:
         """Make what was handed over last, and hand over what is missing.
 
         Raises:

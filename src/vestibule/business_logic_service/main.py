@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from fastapi import FastAPI
 
-from vestibule.alerts import RequestAlerts, build_alert_engine, delivering
+from vestibule.alerts import RequestAlerts, alert_delivery, build_alert_engine
 from vestibule.business_logic_service.api.process import router
 from vestibule.business_logic_service.settings import BusinessLogicSettings
 from vestibule.detection import Scanner
@@ -52,7 +52,7 @@ def create_app(settings: BusinessLogicSettings) -> FastAPI:
         app.state.processors = processors
         following = asyncio.create_task(policies.follow(_take_over, _keep_the_last))
         try:
-            with delivering(settings, counted.count_attempt):
+            with alert_delivery(settings, counted.count_attempt):
                 yield
         finally:
             following.cancel()
@@ -68,7 +68,7 @@ def create_app(settings: BusinessLogicSettings) -> FastAPI:
     )
     limit = AuthRateLimit(settings.auth_failures_per_minute, settings.trusted_proxies, door.report_guessed_tokens)
     app.state.authenticator = Authenticator(
-        [secret.register(), *caller_token_lookups(settings)], door.report_auth_failure, limit
+        [secret.token_lookup(), *caller_token_lookups(settings)], door.report_auth_failure, limit
     )
     app.state.readiness = Readiness({})
     return app

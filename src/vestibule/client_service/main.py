@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from vestibule.alerts import AlertArchive, AlertEngine, RequestAlerts, build_alert_engine, delivering
+from vestibule.alerts import AlertArchive, AlertEngine, RequestAlerts, alert_delivery, build_alert_engine
 from vestibule.alerts.store.triage import AlertTriage
 from vestibule.client_service.api import alerts, entries, messages, processors, scan, schedules, subjects, tasks
 from vestibule.client_service.api.idempotency import Idempotency
@@ -71,7 +71,7 @@ from vestibule.service_kit.http.app import create_service_app
 from vestibule.service_kit.http.health import Readiness
 from vestibule.service_kit.http_client.circuit_breaker import CircuitBreaker
 from vestibule.service_kit.http_client.service_client import ServiceClient
-from vestibule.service_kit.logging.log_health import monitoring_log
+from vestibule.service_kit.logging.log_health import reporting_log_failures
 from vestibule.service_kit.metrics.alert_metrics import AlertMetrics
 from vestibule.service_kit.metrics.catalogue import CALLBACKS
 from vestibule.service_kit.metrics.metrics import Metrics
@@ -122,8 +122,8 @@ def create_app(settings: ClientSettings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            stack.enter_context(delivering(settings, counted.count_attempt))
-            await stack.enter_async_context(monitoring_log(log_alerts(alerts)))
+            stack.enter_context(alert_delivery(settings, counted.count_attempt))
+            await stack.enter_async_context(reporting_log_failures(log_alerts(alerts)))
             await stack.enter_async_context(checkpoint.at_work())
             peer = await stack.enter_async_context(_peer("database", settings, secret))
             database = partial(EntryClient, peer, writes=EntryWriter(peer))

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from fastapi import FastAPI
 
-from vestibule.alerts import RequestAlerts, build_alert_engine, delivering
+from vestibule.alerts import RequestAlerts, alert_delivery, build_alert_engine
 from vestibule.database_service.api import history, tasks
 from vestibule.database_service.api.entries import router
 from vestibule.database_service.entries import stores
@@ -69,13 +69,13 @@ def create_app(settings: DatabaseSettings) -> FastAPI:
             app.state.task_acceptance = TaskAcceptance(store, ledger)
             app.state.task_completion = TaskCompletion(store, ledger)
             app.state.task_maintenance = TaskMaintenance(ledger)
-            with delivering(settings, counted.count_attempt):
+            with alert_delivery(settings, counted.count_attempt):
                 yield
 
     routers = [router, history.router, tasks.router]
     app = create_service_app("database", DESCRIPTION, settings, routers, lifespan, metrics=metrics)
     limit = AuthRateLimit(settings.auth_failures_per_minute, settings.trusted_proxies, door.report_guessed_tokens)
-    app.state.authenticator = Authenticator([secret.register()], door.report_auth_failure, limit)
+    app.state.authenticator = Authenticator([secret.token_lookup()], door.report_auth_failure, limit)
     app.state.readiness = Readiness({})
     return app
 

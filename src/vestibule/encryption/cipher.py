@@ -32,7 +32,7 @@ DERIVED_KEYS_CACHED = 4096
 
 
 @dataclass(slots=True)
-class _Derived:
+class _DerivedKey:
     """The derived key that seals now: from which key, with which salt, and how often it was used."""
 
     key: Key
@@ -52,7 +52,7 @@ class Cipher:
         self._ring = ring
         self._info = b"vestibule/seal/1/" + realm.encode()
         self._cipher = lru_cache(DERIVED_KEYS_CACHED)(self._derive)
-        self._encrypting: _Derived | None = None
+        self._encrypting: _DerivedKey | None = None
 
     def encrypt(self, content: bytes, place: bytes = b"") -> bytes:
         """Return `content` in an envelope that opens only with the same `place`."""
@@ -78,13 +78,13 @@ class Cipher:
         """Say whether the key that is active now has sealed it."""
         return key_id_of(envelope) == self._ring.current().active(Purpose.DATA).id
 
-    def _encryption_key(self) -> _Derived:
+    def _encryption_key(self) -> _DerivedKey:
         key = self._ring.current().active(Purpose.DATA)
         derived = self._encrypting
         if derived is None or derived.key.id != key.id or next(derived.uses) >= ENCRYPTIONS_PER_DERIVED_KEY:
             salt = os.urandom(SALT_BYTES)
             header = VERSION + bytes.fromhex(key.id) + salt
-            derived = self._encrypting = _Derived(key, header, self._derive(key.material, salt), count())
+            derived = self._encrypting = _DerivedKey(key, header, self._derive(key.material, salt), count())
         return derived
 
     def _secret(self, key_id: str) -> bytes:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from vestibule.contracts.work import WorkOrigin
 from vestibule.detection import Finding, ScanBudgetExceeded, Scanner, TextTooLarge
-from vestibule.policy import Action, Judged, Policy, Situation
+from vestibule.policy import Action, DecidedFinding, Policy, Situation
 from vestibule.policy.anonymizer import AnonymizerOperators, anonymize
 from vestibule.processing import ProcessingInterrupted
 from vestibule.processing.errors import DataTooLarge
@@ -38,7 +38,7 @@ class Pseudonymizer:
     fingerprint: Callable[[str], str]
     tokenizer: Tokens
 
-    def tools_of(self, tenant: str) -> AnonymizerOperators:
+    def operators_for(self, tenant: str) -> AnonymizerOperators:
         """Return what replaces values of a tenant."""
         return AnonymizerOperators(
             hash=lambda value, entity: hashed(entity, self.fingerprint(value)),
@@ -90,17 +90,19 @@ class Inspector:
             return text
         policy, situation = self._policy(), situation_of(origin)
         wanted = [one for one in found if not entities or one.entity in entities]
-        judged = [self._judge(policy, situation, one, bool(entities), action) for one in wanted]
-        return anonymize(text, judged, self._pseudonymizer.tools_of(policy.tenant_of(situation)))
+        decided = [self._decide(policy, situation, one, bool(entities), action) for one in wanted]
+        return anonymize(text, decided, self._pseudonymizer.operators_for(policy.tenant_of(situation)))
 
     @staticmethod
-    def _judge(policy: Policy, situation: Situation, found: Finding, is_named: bool, asked: str | None) -> Judged:
+    def _decide(
+        policy: Policy, situation: Situation, found: Finding, is_named: bool, asked: str | None
+    ) -> DecidedFinding:
         verdict = policy.verdict_of(situation, found.entity)
         is_ignored = verdict.action is Action.IGNORE or found.score < verdict.threshold
         if is_ignored and not is_named:
-            return Judged(FIELD, found, Action.IGNORE)
+            return DecidedFinding(FIELD, found, Action.IGNORE)
         by_policy = verdict.action if verdict.action.changes_text else Action.REDACT
-        return Judged(FIELD, found, Action(asked) if asked else by_policy)
+        return DecidedFinding(FIELD, found, Action(asked) if asked else by_policy)
 
     def _scan(self, text: str, key: str | None) -> list[Finding]:
         try:

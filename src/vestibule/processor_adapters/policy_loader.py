@@ -20,6 +20,6 @@ def open_policy(
     return PolicyFile(
         path or settings.policy_path,
         vocabulary or read_vocabulary(settings.detection),
-        settings.beneath_policy,
+        settings.fallback_policy,
         is_optional=path is None and settings.policy_file is None,
     )

@@ -39,7 +39,7 @@ class InspectionSettings(BaseSettings):
         return self.policy_file or self.data_dir / "policy.toml"
 
     @property
-    def beneath_policy(self) -> FallbackPolicy:
+    def fallback_policy(self) -> FallbackPolicy:
         """What holds where the policy file says nothing."""
         return FallbackPolicy(self.policy, self.entity_policy)
 

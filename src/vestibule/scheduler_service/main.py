@@ -8,7 +8,7 @@ from functools import partial
 from fastapi import FastAPI
 from redis.asyncio import Redis
 
-from vestibule.alerts import AlertEngine, RequestAlerts, build_alert_engine, delivering
+from vestibule.alerts import AlertEngine, RequestAlerts, alert_delivery, build_alert_engine
 from vestibule.contracts.schedules import OWNER as SCHEDULES_OWNER
 from vestibule.encryption import Fingerprinter, KeyRingFile
 from vestibule.scheduler_service.api import heartbeats, maintenance, status
@@ -74,7 +74,7 @@ def create_app(settings: SchedulerSettings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            stack.enter_context(delivering(settings, counted.count_attempt))
+            stack.enter_context(alert_delivery(settings, counted.count_attempt))
             await _go_to_work(app, settings, secret, alerts, metrics=metrics, stack=stack)
             yield
 
@@ -92,7 +92,7 @@ def create_app(settings: SchedulerSettings) -> FastAPI:
         # Where all parts are on one machine, the workers have no port of their own.
         metrics.join(lambda: read_neighbours(settings.metrics_dir))
     app.state.authenticator = Authenticator(
-        [secret.register(), *caller_token_lookups(settings)], door.report_auth_failure, limit
+        [secret.token_lookup(), *caller_token_lookups(settings)], door.report_auth_failure, limit
     )
     app.state.readiness = Readiness({})
     app.state.page = StatusPage.read()

@@ -10,17 +10,17 @@ from redis.exceptions import RedisError
 from vestibule.contracts.worker_heartbeat import BEAT_INTERVAL_S, FORGOTTEN_AFTER_S, WORKERS_KEY
 
 
-def start_heartbeat(name: str, redis: Any, timer: Any, sign: Path) -> None:
+def start_heartbeat(name: str, redis: Any, timer: Any, heartbeat_file: Path) -> None:
     """Beat for the worker `name` on `timer`, the one of its own event loop: a loop that is stuck does not beat.
 
-    Each beat touches the file `sign` as well, by which a health check on this machine tells.
+    Each beat touches the file `heartbeat_file` as well, by which a health check on this machine tells.
     """
     log = structlog.get_logger("vestibule.worker")
 
     def beat() -> None:
         now = time.time()
         try:
-            sign.touch()
+            heartbeat_file.touch()
             with redis.pipeline(transaction=False) as pipeline:
                 pipeline.zadd(WORKERS_KEY, {name: now})
                 pipeline.zremrangebyscore(WORKERS_KEY, 0, now - FORGOTTEN_AFTER_S)

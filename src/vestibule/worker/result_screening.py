@@ -14,7 +14,7 @@ from vestibule.contracts.errors import ResultRefused, ScanImpossible, TooLarge
 from vestibule.contracts.work import WorkOrigin
 from vestibule.detection import DetectionError, Scanner
 from vestibule.policy import Decision, InvalidPolicy, Situation
-from vestibule.policy.policy_file import LOOK_EVERY_S, PolicyFile
+from vestibule.policy.policy_file import POLL_INTERVAL_S, PolicyFile
 from vestibule.processing import CannotProcess, ProcessingInterrupted
 from vestibule.processor_adapters import Pseudonymizer, situation_of
 from vestibule.processor_adapters.detector_vocabulary import SECRETS, read_vocabulary
@@ -32,7 +32,7 @@ class ResultNotAllowed(CannotProcess):
     kind = "ResultRefused"
 
 
-class NoRecord:
+class NoDecisionAudit:
     """Keeps no decisions and signs none: the record of a result is its alert, and nobody waits for receipts."""
 
     def enter(
@@ -54,11 +54,11 @@ class ResultScreener:
         self._screener = Screener(
             scanner,
             lambda: policies.current,
-            build_alert_engine(name, settings, self._tell_alert),
-            NoRecord(),
+            build_alert_engine(name, settings, self._on_alert),
+            NoDecisionAudit(),
             pseudonymizer,
             secrets=read_vocabulary(settings.detection).groups[SECRETS],
-            on_decision=self._tell_decision,
+            on_decision=self._on_decision,
         )
         self._count_alert: Callable[[Alert], None] | None = None
         self._count_decision: Callable[[Decision], None] | None = None
@@ -87,9 +87,9 @@ class ResultScreener:
         except DetectionError:
             pass  # the door says why
         with structlog.contextvars.bound_contextvars(token_id=origin.token_id):
-            return self._judge(result, situation_of(origin))
+            return self._screen(result, situation_of(origin))
 
-    def _judge(self, result: str, situation: Situation) -> str:
+    def _screen(self, result: str, situation: Situation) -> str:
         try:
             return asyncio.run(self._screener.let_out(situation, result)).text
         except ResultRefused as refusal:
@@ -99,17 +99,17 @@ class ResultScreener:
         except ScanImpossible as error:
             raise ProcessingInterrupted("the result could not be checked in time") from error
 
-    def _tell_alert(self, alert: Alert) -> None:
+    def _on_alert(self, alert: Alert) -> None:
         if self._count_alert is not None:
             self._count_alert(alert)
 
-    def _tell_decision(self, decision: Decision) -> None:
+    def _on_decision(self, decision: Decision) -> None:
         if self._count_decision is not None:
             self._count_decision(decision)
 
     def _follow(self) -> None:
         pause = threading.Event()
-        while not pause.wait(LOOK_EVERY_S):
+        while not pause.wait(POLL_INTERVAL_S):
             try:
                 self._policies.refresh()
             except InvalidPolicy:

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from vestibule.contracts.queue_names import QUEUES
 
-LOOK_EVERY_S = 5.0
+POLL_INTERVAL_S = 5.0
 # Longer than a connection takes to come back, and than the queue takes to give out what a dead worker held.
 STOPPED_AFTER_S = 45.0
 EXIT_STOPPED = 75  # EX_TEMPFAIL of sysexits.h
@@ -33,12 +33,12 @@ class ConsumerWatchdog:
         return self._clock() - self._idle_since >= STOPPED_AFTER_S
 
 
-def watch_consumer(redis: Any, timer: Any) -> None:
+def start_watchdog(redis: Any, timer: Any) -> None:
     """Watch this worker on `timer`, the one of its own event loop."""
-    watch = ConsumerWatchdog()
+    watchdog = ConsumerWatchdog()
     log = structlog.get_logger("vestibule.worker")
 
-    def look() -> None:
+    def check() -> None:
         try:
             with redis.pipeline(transaction=False) as pipeline:
                 for queue in QUEUES.values():
@@ -46,9 +46,9 @@ def watch_consumer(redis: Any, timer: Any) -> None:
                 waiting = sum(pipeline.execute())
         except (RedisError, OSError):
             return  # away; that is told elsewhere, and passes
-        if watch.has_stopped(waiting, is_busy=bool(state.reserved_requests)):
+        if watchdog.has_stopped(waiting, is_busy=bool(state.reserved_requests)):
             log.error("consumer_stopped", waiting=waiting)
             # At once: it holds no task, and its own way of stopping goes over the connection that is broken.
             os._exit(EXIT_STOPPED)
 
-    timer.call_repeatedly(LOOK_EVERY_S, look)
+    timer.call_repeatedly(POLL_INTERVAL_S, check)

@@ -33,12 +33,12 @@ def bench(
         raise typer.BadParameter(f"one of {', '.join(ROUTES)}", param_hint="--route")
     remote = HttpClient(url, token)
     figures = asyncio.run(measure(remote.url, remote.token, route, connections, seconds)).as_dict()
-    show({"route": route, "connections": connections, "seconds": seconds, **figures}, as_json, _told(route, figures))
+    show({"route": route, "connections": connections, "seconds": seconds, **figures}, as_json, _summary(route, figures))
     are_all_served = all(status.startswith("2") for status in figures["statuses"]) and not figures["unanswered"]
     raise typer.Exit(0 if figures["statuses"] and are_all_served else 1)
 
 
-def _told(route: str, figures: dict[str, Any]) -> str:
+def _summary(route: str, figures: dict[str, Any]) -> str:
     statuses = ", ".join(f"{count:,} x {status}" for status, count in figures["statuses"].items())
     lines = [
         f"{route}: {figures['requests_per_s']:,.0f} requests/s",

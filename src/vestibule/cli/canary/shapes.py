@@ -23,7 +23,7 @@ class RequestShape:
 
 def all_shapes() -> list[RequestShape]:
     """Return every way in to the client service."""
-    return [*_pairs(), *_disguised(), *_messages(), *_options(), *_places(), *_broken(), *_strangers()]
+    return [*_pairs(), *_disguised(), *_messages(), *_options(), *_places(), *_broken(), *_unknown_tokens()]
 
 
 def _pairs() -> Iterator[RequestShape]:
@@ -119,7 +119,7 @@ def _broken() -> Iterator[RequestShape]:
     yield RequestShape("wait that is no number", lambda http, c: http.get("/tasks/none", params={"wait": c.value}))
 
 
-def _strangers() -> Iterator[RequestShape]:
+def _unknown_tokens() -> Iterator[RequestShape]:
     pair = {"key": "canary", "value": "text"}
     yield RequestShape(
         "token", lambda http, c: http.post("/add", json=pair, headers={"Authorization": f"Bearer {_header(c)}"})

@@ -20,7 +20,7 @@ from vestibule.cli.serve import EXIT_BAD_SETTINGS
 SCOPES = ("add", "read", "keys", "delete", "run", "message", "scan", "alerts", "status")
 
 # What each secret looks like from its first character on; anything else was left to be filled in.
-SHAPES = {
+SECRET_PATTERNS = {
     "keyring.json": re.compile(rb"\s*[\[{]"),
     "tokens.json": re.compile(rb"\s*[\[{]"),
     "receipt_key.pem": re.compile(rb"-----BEGIN PRIVATE KEY-----"),
@@ -79,25 +79,25 @@ def install(
     """
     from vestibule.runtime.private_file import write_private
 
-    for name, shape in SHAPES.items():
+    for name, pattern in SECRET_PATTERNS.items():
         path = source / name
         if not path.exists():
             _refuse(f"the secret has no {name}")
-        content = _plain(path.read_bytes(), shape)
+        content = _plain(path.read_bytes(), pattern)
         if content is None:
             _refuse(f"{name} of the secret is not what `vestibule secrets create` makes; is it a placeholder?")
         write_private(target / name, content)
 
 
-def _plain(content: bytes, shape: re.Pattern[bytes]) -> bytes | None:
-    if shape.match(content):
+def _plain(content: bytes, pattern: re.Pattern[bytes]) -> bytes | None:
+    if pattern.match(content):
         return content
     # Podman before 4.4 mounts the entries of a Secret as they stand in the file.
     try:
         decoded = base64.b64decode(content, validate=True)
     except (binascii.Error, ValueError):
         return None
-    return decoded if shape.match(decoded) else None
+    return decoded if pattern.match(decoded) else None
 
 
 def _refuse(reason: str) -> NoReturn:

@@ -13,7 +13,7 @@ def status(url: SchedulerUrlOption = "", token: TokenOption = "", as_json: AsJso
     lines = [_part_line(part) for part in answer["parts"]]
     lines += [f"{one['name']:20}  {one['state']:9}  heartbeat" for one in answer["heartbeats"]]
     show(answer, as_json, "\n".join(lines))
-    if any(_is_wanting(one) for one in [*answer["parts"], *answer["heartbeats"]]):
+    if any(_is_unhealthy(one) for one in [*answer["parts"], *answer["heartbeats"]]):
         raise typer.Exit(1)
 
 
@@ -27,5 +27,5 @@ def _percent(share: float | None) -> str:
     return "     –" if share is None else f"{int(share * 10_000) / 100:5.4g}%"
 
 
-def _is_wanting(one: dict[str, Any]) -> bool:
+def _is_unhealthy(one: dict[str, Any]) -> bool:
     return one["state"] in ("down", "missed", "failed") and not one.get("in_maintenance")

@@ -66,7 +66,7 @@ def run(
 ) -> None:
     """Have a stored value processed in the background; print the task's id, or with --wait its result."""
     remote = HttpClient(url, token)
-    work = {"key": key, "processor": processor, **terms(option, write_to), **_told(callback)}
+    work = {"key": key, "processor": processor, **terms(option, write_to), **_callback_option(callback)}
     accepted = remote.call("POST", "/run", body=work)
     _follow(remote, accepted, wait, as_json)
 
@@ -93,7 +93,7 @@ def message(
     remote = HttpClient(url, token)
     content = sys.stdin.read() if text == "-" else text
     mode = {} if sync is None else {"mode": "sync" if sync else "async"}
-    body = {"text": content, "processor": processor, **mode, **terms(option, write_to), **_told(callback)}
+    body = {"text": content, "processor": processor, **mode, **terms(option, write_to), **_callback_option(callback)}
     answer = remote.call("POST", "/messages", body=body)
     if "reply" in answer:
         show(answer, as_json, str(answer["reply"]))
@@ -124,7 +124,7 @@ def _follow(remote: HttpClient, accepted: dict[str, Any], wait: float, as_json: 
         show(accepted, as_json, str(accepted["task_id"]))
 
 
-def _told(callback: str) -> dict[str, str]:
+def _callback_option(callback: str) -> dict[str, str]:
     return {"callback": callback} if callback else {}
 
 

@@ -130,8 +130,8 @@ def _path(data_dir: Path) -> Path:
 def _progress() -> "OnProgress":
     is_watched = sys.stderr.isatty()
 
-    def tell(done: int, total: int) -> None:
+    def show_progress(done: int, total: int) -> None:
         if is_watched:
             typer.echo(f"\r{done:,} of {total:,} pages", err=True, nl=done == total)
 
-    return tell
+    return show_progress

@@ -19,7 +19,7 @@ _LOOPBACK = "127.0.0.1"
 class StopStage(enum.Enum):
     """The order of stopping; each value is the second, counted from the stop's start, when the stubborn are killed."""
 
-    ENTRANCE = 2.5
+    PUBLIC = 2.5
     WORK = 7.0
     SERVICES = 8.5
     QUEUE = 9.5
@@ -121,7 +121,7 @@ def _plan_service(name: str, address: Address, environment: Mapping[str, str]) -
         command=(sys.executable, "-m", "vestibule", "serve", name),
         environment={**environment, "VESTIBULE_HOST": address.host, "VESTIBULE_PORT": str(address.port)},
         readiness=HttpReadiness(address.reachable_host, address.port),
-        stop_stage=StopStage.ENTRANCE if name in {"client", "scheduler"} else StopStage.SERVICES,
+        stop_stage=StopStage.PUBLIC if name in {"client", "scheduler"} else StopStage.SERVICES,
     )
 
 

@@ -94,7 +94,7 @@ def rewrap(
         typer.echo(total.model_dump_json(include={"entries", "reencrypted", "not_opened"}))
     else:
         typer.echo(f"{total.reencrypted:,} values of {total.entries:,} entries were sealed anew.")
-    _complain(total.not_opened)
+    _warn_unreadable(total.not_opened)
 
 
 @app.command()
@@ -119,7 +119,7 @@ def check(
         typer.echo(f"{sum(total.by_key.values()):,} values of {total.entries:,} entries open.")
         for key_id, count in sorted(total.by_key.items()):
             typer.echo(f"  {key_id}  {count:,}")
-    _complain(total.not_opened)
+    _warn_unreadable(total.not_opened)
 
 
 @app.command()
@@ -208,7 +208,7 @@ def _read(data_dir: Path, ring_file: Path | None) -> "KeyRing":
         _refuse(error)
 
 
-def _complain(reasons: list[str]) -> None:
+def _warn_unreadable(reasons: list[str]) -> None:
     if reasons:
         for reason in sorted(set(reasons)):
             typer.echo(f"  {reasons.count(reason):,} values: {reason}", err=True)

@@ -16,11 +16,13 @@ TIMEOUT_S = 60.0
 
 def count_encryption_keys(method: str, path: str, database_url: str, authorization: str) -> ReencryptionPage:
     """Return what all pages of entries and tasks say together; a service that does not answer ends the program."""
-    entries = _walk(method, path, database_url, authorization, ReencryptionPage())
-    return _walk(method, "/tasks" + path, database_url, authorization, entries)
+    entries = _page_through(method, path, database_url, authorization, ReencryptionPage())
+    return _page_through(method, "/tasks" + path, database_url, authorization, entries)
 
 
-def _walk(method: str, path: str, database_url: str, authorization: str, total: ReencryptionPage) -> ReencryptionPage:
+def _page_through(
+    method: str, path: str, database_url: str, authorization: str, total: ReencryptionPage
+) -> ReencryptionPage:
     import httpx
 
     headers = {"Authorization": authorization}

@@ -35,7 +35,7 @@ def show(data_dir: DataDir = None, policy: PolicyFile = None, as_json: AsJson = 
     if in_force.is_dry_run:
         typer.echo("DRY RUN: everything is let in as it came, and what would have been done is recorded.")
     for rule in sorted(in_force.rules, key=lambda rule: (-rule.layer, rule.scope.narrowness)):
-        typer.echo(f"  {rule.scope.describe():50} {_said(rule):34} {rule.origin}")
+        typer.echo(f"  {rule.scope.describe():50} {_describe(rule):34} {rule.origin}")
     typer.echo("The narrowest rule holds; where neither of two is narrower, the stricter.")
 
 
@@ -71,15 +71,15 @@ def try_samples(
 ) -> None:
     """Scan sample texts and compare what the policy does with what is expected. Exit code 1 where it differs."""
     from vestibule.detection import DetectionError, Scanner
-    from vestibule.policy.samples import SamplesBroken, find_mistakes, read_samples
+    from vestibule.policy.samples import InvalidSamples, find_mismatches, read_samples
 
     settings = _settings(data_dir)
     chosen = _load(settings, policy)
     try:
         samples = read_samples(file)
         scanner = Scanner.from_settings(settings.detection)
-        mistakes = find_mistakes(samples, chosen, lambda text, key: scanner.scan(text, key=key))
-    except (SamplesBroken, DetectionError) as error:
+        mistakes = find_mismatches(samples, chosen, lambda text, key: scanner.scan(text, key=key))
+    except (InvalidSamples, DetectionError) as error:
         fail(str(error))
     if as_json:
         typer.echo(json.dumps({"policy": chosen.version, "samples": len(samples), "mistakes": mistakes}))
@@ -139,7 +139,7 @@ def _load(settings: "ClientSettings", policy: Path | None) -> "Policy":
         fail(str(error))
 
 
-def _said(rule: "PolicyRule") -> str:
+def _describe(rule: "PolicyRule") -> str:
     parts = [str(rule.action)] if rule.action else []
     parts += [f"from score {rule.threshold}"] if rule.threshold is not None else []
     parts += [f"severity {rule.severity}"] if rule.severity else []

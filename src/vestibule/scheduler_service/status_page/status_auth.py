@@ -14,7 +14,13 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from vestibule.contracts.errors import InvalidToken
-from vestibule.service_kit.auth.authentication import Authenticator, Presented, client_address, is_local, presented_by
+from vestibule.service_kit.auth.authentication import (
+    Authenticator,
+    Credentials,
+    client_address,
+    credentials_of,
+    is_local,
+)
 from vestibule.service_kit.problems import render_error
 
 SCOPE = "status"
@@ -30,13 +36,13 @@ class StatusPageRoute(APIRoute):
 
         async def received(request: Request) -> Response:
             if not request.app.state.is_status_public:
-                presented = presented_by(request) or _password_of(request)
-                if presented is None:
+                credentials = credentials_of(request) or _password_of(request)
+                if credentials is None:
                     # Every browser comes like this at first, and is no stranger for that.
                     return _ask(request)
                 authenticator: Authenticator = request.app.state.authenticator
                 try:
-                    await authenticator.admit(presented, SCOPE, lambda: client_address(request))
+                    await authenticator.authenticate(credentials, SCOPE, lambda: client_address(request))
                 except InvalidToken:
                     return _ask(request)
             return await handle(request)
@@ -44,7 +50,7 @@ class StatusPageRoute(APIRoute):
         return received
 
 
-def _password_of(request: Request) -> Presented | None:
+def _password_of(request: Request) -> Credentials | None:
     scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":
         return None
@@ -52,7 +58,7 @@ def _password_of(request: Request) -> Presented | None:
         _, _, token = base64.b64decode(encoded, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
         return None
-    return Presented(token, is_local(request)) if token else None
+    return Credentials(token, is_local(request)) if token else None
 
 
 def _ask(request: Request) -> Response:

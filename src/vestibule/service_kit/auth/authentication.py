@@ -47,7 +47,7 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
-class Presented:
+class Credentials:
     """What a request shows at the door: the token, and whether it came straight from this machine."""
 
     token: str
@@ -57,7 +57,7 @@ class Presented:
 class TokenLookup(Protocol):
     """Knows some tokens."""
 
-    def find(self, presented: Presented) -> Caller | None:
+    def find(self, credentials: Credentials) -> Caller | None:
         """Return whom the token belongs to, or None where this register does not know it."""
         ...
 
@@ -72,14 +72,14 @@ class Authenticator:
     """
 
     def __init__(
-        self, registers: list[TokenLookup], on_auth_failure: AuthFailureHandler, limit: AuthRateLimit | None = None
+        self, token_lookups: list[TokenLookup], on_auth_failure: AuthFailureHandler, limit: AuthRateLimit | None = None
     ) -> None:
-        self._registers = registers
+        self._token_lookups = token_lookups
         self._on_auth_failure = on_auth_failure
         self._limit = limit
 
-    async def admit(
-        self, presented: Presented | None, scope: str, client_address: Callable[[], ClientAddress]
+    async def authenticate(
+        self, credentials: Credentials | None, scope: str, client_address: Callable[[], ClientAddress]
     ) -> Caller:
         """Return the caller, if known and allowed to `scope`.
 
@@ -88,26 +88,26 @@ class Authenticator:
             TooManyAuthFailures: too many of those came from there.
             ScopeMissing: a known token without the scope.
         """
-        caller = self._find(presented) if presented else None
+        caller = self._find(credentials) if credentials else None
         if caller is None:
             if self._limit is not None:
                 await self._limit.count(client_address())
-            await self._on_auth_failure(presented.token if presented else None)
+            await self._on_auth_failure(credentials.token if credentials else None)
             raise InvalidToken("Send a valid token in the header `Authorization: Bearer TOKEN`.")
         structlog.contextvars.bind_contextvars(token_id=caller.token_id)
         if not caller.may(scope):
             raise ScopeMissing(f"The token needs the scope `{scope}`.", scope=scope)
         return caller
 
-    def _find(self, presented: Presented) -> Caller | None:
-        for register in self._registers:
-            caller = register.find(presented)
+    def _find(self, credentials: Credentials) -> Caller | None:
+        for token_lookup in self._token_lookups:
+            caller = token_lookup.find(credentials)
             if caller is not None:
                 return caller
         return None
 
 
-class OneToken:
+class SingleToken:
     """A register of a single token: the secret between services, or the development token."""
 
     def __init__(self, token: str, caller: Caller, *, is_local_only: bool = False) -> None:
@@ -115,10 +115,10 @@ class OneToken:
         self._caller = caller
         self._is_local_only = is_local_only
 
-    def find(self, presented: Presented) -> Caller | None:
+    def find(self, credentials: Credentials) -> Caller | None:
         """Return the caller if it is the token, compared in constant time."""
-        is_it = hmac.compare_digest(self._digest, digest_of(presented.token))
-        is_allowed = presented.is_local or not self._is_local_only
+        is_it = hmac.compare_digest(self._digest, digest_of(credentials.token))
+        is_allowed = credentials.is_local or not self._is_local_only
         return self._caller if is_it and is_allowed else None
 
 
@@ -150,8 +150,8 @@ class GuardedRoute(FastRoute):
 
         async def guarded(request: Request) -> Response:
             authenticator: Authenticator = request.app.state.authenticator
-            request.state.caller = await authenticator.admit(
-                presented_by(request), scope, lambda: client_address(request)
+            request.state.caller = await authenticator.authenticate(
+                credentials_of(request), scope, lambda: client_address(request)
             )
             check_query(request.scope["query_string"])
             return await handle(request)
@@ -165,12 +165,12 @@ class GuardedRoute(FastRoute):
         raise TypeError(f"the route {self.path} does not say which scope it needs")
 
 
-def presented_by(request: Request) -> Presented | None:
+def credentials_of(request: Request) -> Credentials | None:
     """Return what `request` shows at the door, or None where it shows no bearer token."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         return None
-    return Presented(token, is_local(request))
+    return Credentials(token, is_local(request))
 
 
 def client_address(request: Request) -> ClientAddress:

@@ -8,7 +8,7 @@ from pathlib import Path
 import structlog
 
 from vestibule.runtime.private_file import change_alone, write_private
-from vestibule.service_kit.auth.authentication import ALL_SCOPES, Caller, Presented, digest_of
+from vestibule.service_kit.auth.authentication import ALL_SCOPES, Caller, Credentials, digest_of
 
 LEAST_SECRET_CHARS = 32
 MOST_SECRETS = 2
@@ -51,14 +51,14 @@ class ServiceSecret:
         self._reload()
         return self._authorization
 
-    def find(self, presented: Presented) -> Caller | None:
+    def find(self, credentials: Credentials) -> Caller | None:
         """Return the service that shows one of the secrets, compared in constant time, or None."""
         self._reload()
-        digest = digest_of(presented.token)
+        digest = digest_of(credentials.token)
         matches = [hmac.compare_digest(known, digest) for known in self._digests]
         return Caller(SERVICE, "a Vestibule service", frozenset({ALL_SCOPES})) if any(matches) else None
 
-    def register(self) -> "ServiceSecret":
+    def token_lookup(self) -> "ServiceSecret":
         """Return the register that knows the services and nobody else."""
         return self
 

@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 
 from vestibule.contracts.identity import DEFAULT_TENANT, TenantName
 from vestibule.runtime.private_file import change_alone, write_private
-from vestibule.service_kit.auth.authentication import Caller, Presented, digest_of
+from vestibule.service_kit.auth.authentication import Caller, Credentials, digest_of
 
 TOKEN_BYTES = 32
 TOKEN_PREFIX = "vst_"  # noqa: S105 - so that secret scanners can recognise a leaked one
@@ -103,13 +103,13 @@ class TokenFile:
         self._stamp: tuple[int, int, int] | None = None
         self._looked_at = -RELOAD_AFTER_S
 
-    def find(self, presented: Presented) -> Caller | None:
+    def find(self, credentials: Credentials) -> Caller | None:
         """Return whom the token belongs to, unless its time has passed.
 
         The look-up is by hash: what a caller can learn from its timing is a prefix of a hash, which leads nowhere.
         """
         self._reload()
-        record = self._by_digest.get(digest_of(presented.token))
+        record = self._by_digest.get(digest_of(credentials.token))
         if record is None or record.is_expired():
             return None
         return Caller(record.id, record.name, frozenset(record.scopes), record.tenant)

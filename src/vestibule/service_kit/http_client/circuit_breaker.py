@@ -15,7 +15,7 @@ class CircuitBreaker:
         self._failures = 0
         self._refuses_until = 0.0
 
-    def lets_pass(self) -> bool:
+    def allows_call(self) -> bool:
         """Say whether to call; where the peer is away, only the first who asks in a while gets a yes, to try it."""
         if self._failures < self._failures_until_open:
             return True
@@ -25,11 +25,11 @@ class CircuitBreaker:
         self._refuses_until = now + self._open_for_s
         return True
 
-    def note_answer(self) -> None:
+    def record_answer(self) -> None:
         """Take note that the peer has answered: it is there."""
         self._failures = 0
 
-    def note_silence(self) -> None:
+    def record_no_answer(self) -> None:
         """Take note that the peer has not answered."""
         self._failures += 1
         self._refuses_until = time.monotonic() + self._open_for_s

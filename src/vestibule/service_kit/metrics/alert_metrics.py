@@ -20,7 +20,7 @@ class Raised(Protocol):
 
 
 class AlertMetrics:
-    """What the alert engine and the postman of a service report to."""
+    """What the alert engine and the notification dispatcher of a service report to."""
 
     def __init__(self, metrics: Metrics, channels: Iterable[str]) -> None:
         """Take the names of the channels that are in use."""

@@ -80,7 +80,7 @@ class Publisher:
         self._on_take_over = on_take_over
         self._take_snapshot = take_snapshot
         self._slot: MetricsSlot | None = None
-        self._told_to_stop = threading.Event()
+        self._stop_requested = threading.Event()
         self._thread = threading.Thread(target=self._run, name="metrics-publisher", daemon=True)
         self._written: tuple[bytes, float] = (b"", 0.0)
 
@@ -90,13 +90,13 @@ class Publisher:
 
     def close(self) -> None:
         """Write what is left, and give the desk to the next."""
-        self._told_to_stop.set()
+        self._stop_requested.set()
         self._thread.join(REFRESH_AFTER_S)
 
     def _run(self) -> None:
         has_failed = False
         while True:
-            is_last = self._told_to_stop.wait(PUBLISH_EVERY_S)
+            is_last = self._stop_requested.wait(PUBLISH_EVERY_S)
             try:
                 self._publish()
                 has_failed = False
