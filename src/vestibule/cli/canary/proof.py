@@ -1,4 +1,4 @@
-"""The proof: sends every value in every way, then searches every place."""
+"""The proof: sends every value in every request shape, then searches every place."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -28,7 +28,7 @@ TASK_WAIT_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class ProofTarget:
-    """A running Vestibule, and where it writes, as far as this machine can see that."""
+    """A running Vestibule, and where it writes, as far as this machine can read it."""
 
     url: str
     token: str
@@ -54,7 +54,7 @@ class Leak:
 
 @dataclass(frozen=True, slots=True)
 class ProofResult:
-    """What a proof did and found."""
+    """The outcome of a proof."""
 
     requests: int
     places: int

@@ -1,4 +1,4 @@
-"""Every way in which a value can come in: each shape sends it once."""
+"""Every request shape in which a value can come in."""
 
 import base64
 import json
@@ -15,14 +15,14 @@ JSON = {"Content-Type": "application/json"}
 
 @dataclass(frozen=True, slots=True)
 class RequestShape:
-    """A way in: its name, and the request that takes it."""
+    """A kind of request that carries a value."""
 
     name: str
     send: Callable[[httpx.Client, Canary], httpx.Response]
 
 
 def all_shapes() -> list[RequestShape]:
-    """Return every way in to the client service."""
+    """Return every request shape of the client service."""
     return [*_pairs(), *_disguised(), *_messages(), *_options(), *_places(), *_broken(), *_unknown_tokens()]
 
 

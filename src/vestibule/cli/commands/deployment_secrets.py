@@ -1,4 +1,4 @@
-"""`vestibule secrets`: makes what a deployment must keep secret, for Podman and Kubernetes, or as files for compose."""
+"""`vestibule secrets`: creates the secrets of a deployment, for Podman and Kubernetes, or as files for compose."""
 
 import base64
 import binascii
@@ -40,14 +40,14 @@ class Format(StrEnum):
     TAR = "tar"
 
 
-app = typer.Typer(help="Make the secrets of a deployment.", no_args_is_help=True)
+app = typer.Typer(help="Create the secrets of a deployment.", no_args_is_help=True)
 
 
 @app.command()
 def create(
     name: Annotated[str, typer.Option(help="Name of the Secret that the services mount.")] = "vestibule-secrets",
-    caller: Annotated[str, typer.Option(help="Whose the first token is.")] = "first",
-    scope: Annotated[str, typer.Option(help="What that token may do, separated by commas, or *.")] = ",".join(SCOPES),
+    caller: Annotated[str, typer.Option(help="The name of the caller of the first token.")] = "first",
+    scope: Annotated[str, typer.Option(help="The scopes of that token, separated by commas, or *.")] = ",".join(SCOPES),
     form: Annotated[
         Format, typer.Option("--format", help="Manifests, or an archive with a folder of files: ... | tar -x")
     ] = Format.MANIFEST,
@@ -73,7 +73,7 @@ def install(
     source: Annotated[Path, typer.Argument(help="The folder where the Secret is mounted.", exists=True)],
     target: Annotated[Path, typer.Argument(help="The folder that the services read.")],
 ) -> None:
-    """Put the files of a mounted Secret where the services read them, for this user alone.
+    """Copy the files of a mounted Secret to where the services read them, readable by this user only.
 
     Refuses what is none of our making, such as a placeholder that nobody filled in.
     """

@@ -1,4 +1,4 @@
-"""`vestibule status`: how every part of a running Vestibule is."""
+"""`vestibule status`: shows the state of every part of a running Vestibule."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from vestibule.cli.http_client import DEFAULT_SCHEDULER_URL, AsJson, HttpClient,
 
 
 def status(url: SchedulerUrlOption = "", token: TokenOption = "", as_json: AsJson = False) -> None:
-    """Say how every part is. Exit code 1 where one is down or a heartbeat is missing."""
+    """Show the state of every part. Exit code 1 if one is down or a heartbeat is missing."""
     answer = HttpClient(url, token, DEFAULT_SCHEDULER_URL).call("GET", "/status")
     lines = [_part_line(part) for part in answer["parts"]]
     lines += [f"{one['name']:20}  {one['state']:9}  heartbeat" for one in answer["heartbeats"]]

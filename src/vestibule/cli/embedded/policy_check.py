@@ -1,4 +1,4 @@
-"""Refuses a start with a policy file that is none, before anything is started."""
+"""Validates the policy file before anything is started."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Keeps one part running: starts it, starts it again when it dies, and stops it."""
+"""Supervises one process: starts it, restarts it when it exits, and stops it."""
 
 import asyncio
 import contextlib
@@ -18,22 +18,22 @@ _MAX_FAILED_STARTS = 3
 
 
 class Backoff:
-    """How long to wait before the next start: not at all, then half a second, then ever longer up to ten seconds."""
+    """The delay before a restart: none at first, then half a second, doubled up to ten seconds."""
 
     def __init__(self) -> None:
         self._next_delay_s = 0.0
 
     def delay_after(self, lifetime_s: float) -> float:
-        """Return the wait in seconds after a life of `lifetime_s`; a long life makes up for earlier deaths."""
+        """Return the delay in seconds after a run of `lifetime_s`; a long run resets the backoff."""
         delay_s = 0.0 if lifetime_s >= _STABLE_AFTER_S else self._next_delay_s
         self._next_delay_s = min(max(0.5, delay_s * 2), _LONGEST_DELAY_S)
         return delay_s
 
 
 class ProcessSupervisor:
-    """The part, its process, and the task that looks after both.
+    """Supervises the process of one part in a task of the event loop.
 
-    `is_settled` is set when the part is ready for the first time, or when it died so often before that hope is gone.
+    `is_settled` is set when the part is ready for the first time, or when its start has failed too often.
     """
 
     def __init__(self, part: Part, supervisor_log: SupervisorLog) -> None:
@@ -46,11 +46,11 @@ class ProcessSupervisor:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to keep the part running. Call it in the main thread: the part ends with the thread that starts it."""
+        """Start supervising. Call it in the main thread: the process ends with the thread that starts it."""
         self._task = asyncio.create_task(self._keep_running(), name=f"keep {self.part.name}")
 
     async def stop(self, deadline: float) -> None:
-        """Ask the part to end, and kill it where it has not by `deadline` (the event loop's clock)."""
+        """Terminate the process, and kill it at `deadline` (the event loop's clock)."""
         self._stop_requested.set()
         self._terminate()
         if self._task is None:
@@ -66,7 +66,7 @@ class ProcessSupervisor:
         self._supervisor_log.note("part_stopped", f"{self.part.name} has stopped", part=self.part.log_name)
 
     def kill(self) -> None:
-        """End the part and all that it started, at once and for good."""
+        """Kill the process and its children at once, without a restart."""
         self._stop_requested.set()
         if self._process:
             _kill_group(self._process.pid)
@@ -87,7 +87,7 @@ class ProcessSupervisor:
                 await asyncio.wait_for(self._stop_requested.wait(), delay_s)
 
     async def _run_once(self, started_at: float) -> str:
-        """Start the part, wait for its end, and say how it ended."""
+        """Start the process, wait for its exit, and return how it ended."""
         try:
             self.part.readiness.forget()
             with self._output() as output:
@@ -143,7 +143,7 @@ class ProcessSupervisor:
         if self._process and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGTERM)
-                # A frozen process hears nothing until it goes on.
+                # A stopped process handles no signal until it continues.
                 self._process.send_signal(signal.SIGCONT)
 
 

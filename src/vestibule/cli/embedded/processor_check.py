@@ -1,4 +1,4 @@
-"""Refuses a start with processors or routes of messages that cannot be used, before anything is started."""
+"""Validates the processors and message routes before anything is started."""
 
 from collections.abc import Mapping
 

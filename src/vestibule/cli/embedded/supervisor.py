@@ -1,4 +1,4 @@
-"""Brings all parts up, keeps them up, and takes them down in order when it is told to stop."""
+"""Starts all parts, restarts those that exit, and stops them in order at shutdown."""
 
 import asyncio
 import signal
@@ -18,7 +18,7 @@ _SAME_CTRL_C_S = 0.5
 
 
 class StartFailed(Exception):
-    """What the start waits for is not ready, and will not be; `parts` are those to blame."""
+    """The parts did not become ready; `parts` are those that failed."""
 
     def __init__(self, reason: str, parts: Sequence[Part] = ()) -> None:
         super().__init__(reason)

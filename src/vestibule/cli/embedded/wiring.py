@@ -35,7 +35,7 @@ _OWN_TOKEN = "$VESTIBULE_DEV_TOKEN"  # noqa: S105
 
 
 def launch(layout: Layout, environment: Mapping[str, str], started_at: float) -> int:
-    """Start the parts and keep them running until told to stop; return the exit code.
+    """Start the parts and supervise them until a stop is requested; return the exit code.
 
     `environment` is the user's own, which the parts inherit; `started_at` is on the clock of `time.monotonic`.
 
@@ -88,7 +88,7 @@ def _open_supervisor_log(directory: DataDirectory, environment: Mapping[str, str
 
 
 def _open_log(directory: DataDirectory, is_terminal: bool) -> Log:
-    """Open `app.log`. Its lines go to stdout too, unless that is a terminal, where the journal has spoken already."""
+    """Open `app.log`. Its lines go to stdout too, unless that is a terminal, which has the supervisor's own lines."""
     # These take a second to import, for which the start of the parts should not wait.
     import structlog
 
