@@ -1,4 +1,4 @@
-"""Alerts: what happened that a person should know, told by every channel, without giving away what it is about."""
+"""Alerts: events that people should know about, delivered by channels, without the text that caused them."""
 
 from vestibule.alerts.alert import Alert, AlertType, Severity
 from vestibule.alerts.alert_engine import AlertEngine

@@ -1,4 +1,4 @@
-"""Builds the alert engine that the settings ask for."""
+"""Builds the alert engine, its channels and its delivery from the settings."""
 
 import socket
 import sqlite3
@@ -91,7 +91,7 @@ def alert_delivery(settings: AlertSettings, on_attempt: AttemptHandler = ignore_
 
 
 def build_store(settings: AlertSettings) -> AlertStore:
-    """Return the record, which tells the channels of this machine of what it takes.
+    """Return the alert store, which delivers alerts to the channels of this machine.
 
     Raises:
         ValueError: the settings name a channel that does not exist.

@@ -12,7 +12,7 @@ from vestibule.egress.guard import EgressGuard
 
 
 class AlertSettings(BaseSettings):
-    """Where alerts go."""
+    """Where alerts are recorded and delivered, and how they are grouped."""
 
     # As in ServiceSettings: where both are inherited from, the last of the two decides.
     model_config = SettingsConfigDict(

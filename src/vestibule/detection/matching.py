@@ -1,4 +1,4 @@
-"""Runs one rule over the places that the prefilter has named."""
+"""Runs one rule over the places that the prefilter selected."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Decides between findings that claim the same characters.
+"""Resolves overlapping findings.
 
 Scores that fall into the same fifth count as equally sure. The surest wins; among equally sure ones the longest, then
 the one that starts first, then the higher score, then the name of the entity in the order of the alphabet.

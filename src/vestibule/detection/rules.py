@@ -1,4 +1,4 @@
-"""How a detector is declared: its rules, labels, examples and source, and nothing of how they are run."""
+"""The declaration of a detector: its rules, labels, examples and source."""
 
 import re
 from collections.abc import Callable
@@ -12,7 +12,7 @@ _MARK = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """One way a value is written, and how sure a match is before its surroundings are looked at.
+    """One form of a value, and the score of a match before its context is read.
 
     `pattern` is a Python regular expression without lookaround, of bounded length. A group named `value` marks the
     finding; without one it is the whole match. `not_after` and `not_before` are the insides of character classes: what

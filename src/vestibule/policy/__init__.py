@@ -1,4 +1,4 @@
-"""The policy: what is done about what was found, written down in one file; knows findings as data and no service.
+"""The policy: the actions on findings, declared in one file; independent of any service.
 
 `document` reads the file, `compilation` and `table` turn its rules into one look-up, `policy` decides, `effect`
 changes a text as decided, `source` follows the file while it changes, `decision_log` keeps what was decided, `replay`

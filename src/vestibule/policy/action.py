@@ -1,10 +1,10 @@
-"""What can be done about a finding, and which of two actions is the stricter."""
+"""The actions on a finding, and their order of strictness."""
 
 from enum import StrEnum
 
 
 class Action(StrEnum):
-    """What is done about a finding, the strictest first."""
+    """An action on a finding, the strictest first."""
 
     BLOCK = "block"
     REDACT = "redact"
@@ -16,12 +16,12 @@ class Action(StrEnum):
 
     @property
     def strictness(self) -> int:
-        """How little of the value is left to whoever reads what is stored: the more, the less is left."""
+        """The rank of the action: a stricter action leaves less of the value in what is stored."""
         return STRICTNESS[self]
 
     @property
     def changes_text(self) -> bool:
-        """Say whether something stands in place of the finding afterwards."""
+        """Say whether the action replaces the finding in the text."""
         return self in REPLACING
 
 

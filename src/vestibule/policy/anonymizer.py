@@ -1,4 +1,4 @@
-"""Changes a text as it was decided: each finding gets what its own action puts in its place."""
+"""Anonymizes a text: replaces each finding as its action says."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Replace = Callable[[str, str], str]
 
 @dataclass(frozen=True, slots=True)
 class AnonymizerOperators:
-    """How to hash and to tokenize: each takes a value and its entity and returns what stands in its place."""
+    """The functions that hash and tokenize: each takes a value and its entity and returns the replacement."""
 
     hash: Replace
     tokenize: Replace

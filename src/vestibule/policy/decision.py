@@ -1,4 +1,4 @@
-"""What goes into a decision, and what comes out of it."""
+"""The input and the outcome of a decision."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from vestibule.policy.action import Action, Severity, strictest
 
 
 class FindingLike(Protocol):
-    """Something that was found in a text; offsets in code points."""
+    """A finding in a text, as the policy needs it; offsets in code points."""
 
     @property
     def entity(self) -> str: ...
@@ -27,7 +27,7 @@ class FindingLike(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """Who sends something, by which route, to be kept under which key."""
+    """The context of a decision: caller, route, key and tenant."""
 
     route: str
     token_id: str | None = None
@@ -41,7 +41,7 @@ class Situation:
 
 
 class Verdict(NamedTuple):
-    """What the rules say of one entity in one situation; a finding below the threshold is ignored."""
+    """The rule for one entity in one situation; a finding below the threshold is ignored."""
 
     action: Action
     threshold: float
@@ -50,7 +50,7 @@ class Verdict(NamedTuple):
 
 
 class DecidedFinding(NamedTuple):
-    """A finding in one field of a request, and what the policy says of it."""
+    """A finding in one field of a request, and its action."""
 
     field: str
     found: FindingLike
@@ -59,7 +59,7 @@ class DecidedFinding(NamedTuple):
 
 
 class Outcome(StrEnum):
-    """What becomes of a request."""
+    """The outcome of a request."""
 
     LET_IN = "let_in"
     BLOCKED = "blocked"
@@ -67,7 +67,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is done about a request: the judged findings, each with the action that is taken."""
+    """The decision on a request: the findings, each with the action that is taken."""
 
     policy_version: str
     findings: Sequence[DecidedFinding] = ()
@@ -91,7 +91,7 @@ class Decision:
 
     @property
     def with_withheld(self) -> list[tuple[DecidedFinding, Action | None]]:
-        """Each finding with what a dry run would have done about it, None where this is none."""
+        """Each finding with the action that a dry run withholds, None outside a dry run."""
         return list(zip(self.findings, self.would_have or (None,) * len(self.findings), strict=True))
 
     @property
@@ -111,12 +111,12 @@ class Decision:
 
     @property
     def suspicious(self) -> list[DecidedFinding]:
-        """What a person should hear of: every finding that is not ignored."""
+        """The findings that raise an alert: all that are not ignored."""
         return [one for one in self.findings if one.action is not Action.IGNORE]
 
 
 def value_of(one: DecidedFinding, texts: Mapping[str, str]) -> str:
-    """Return the characters that a finding stands for."""
+    """Return the text of a finding."""
     return texts[one.field][one.found.start : one.found.end]
 
 

@@ -1,4 +1,4 @@
-"""The policy file: its form, and how it becomes rules. Says of every mistake where it stands and what it is."""
+"""Parses the policy file into rules, and reports each mistake with its line."""
 
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ class _Strict(BaseModel):
 
 
 class RuleEffect(_Strict):
-    """What a rule says; whatever it leaves out is left to less specific rules."""
+    """The effect of a rule; what it does not set is left to less specific rules."""
 
     action: Action | None = None
     threshold: float | None = Field(default=None, ge=0, le=1)
@@ -60,7 +60,7 @@ class PolicyDocument(_Strict):
 
 
 class DocumentReader:
-    """One reading of a policy file, with its mistakes placed."""
+    """Reads a policy file and locates its mistakes."""
 
     def __init__(self, path: Path, text: str, vocabulary: Vocabulary) -> None:
         self._path = path
@@ -153,7 +153,7 @@ class DocumentReader:
 
 
 def read_document(path: Path, vocabulary: Vocabulary) -> DocumentReader:
-    """Return what stands in the policy file `path`.
+    """Read and parse the policy file `path`.
 
     Raises:
         InvalidPolicy: it cannot be read, or it is no policy.

@@ -1,4 +1,4 @@
-"""The policy in force: decides what is done about what was found."""
+"""The policy: decides on the actions for findings."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ VERSION_DIGITS = 12
 
 @dataclass(frozen=True, slots=True)
 class FallbackPolicy:
-    """What holds where no rule of the file does: the settings, and beneath them what is built in."""
+    """The policy where no rule of the file applies: the settings, then the built-in defaults."""
 
     default: Action = Action.BLOCK
     by_entity: Mapping[str, Action] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class FallbackPolicy:
 
 
 class Policy:
-    """One set of rules, by its version. Deciding changes nothing in it."""
+    """An immutable set of rules with a version."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class Policy:
         return cls(rules, reading.groups, is_dry_run=document.dry_run, tenants=document.tenants, path=path)
 
     def decide(self, situation: Situation, findings: Findings) -> Decision:
-        """Return what is done about a request with these findings, by the field that they stand in."""
+        """Return the decision on a request with these findings, by field."""
         if not any(findings.values()):
             return self._clean
         row = self._rule_index.row_of(situation)
@@ -107,7 +107,7 @@ class Policy:
         return frozenset({DEFAULT_TENANT, *self._tenants.values()})
 
     def tenant_of(self, situation: Situation) -> str:
-        """Return the tenant whose tokens the caller's values become, and whose tokens it may open."""
+        """Return the tenant that the caller's values are tokenized for, and whose tokens it may reveal."""
         for name in (situation.token_id, situation.token_name):
             if name is not None and name in self._tenants:
                 return self._tenants[name]
@@ -128,7 +128,7 @@ class Policy:
 def _version_of(
     rules: Sequence[PolicyRule], groups: Mapping[str, frozenset[str]], is_dry_run: bool, tenants: Mapping[str, str]
 ) -> str:
-    """Return the start of the SHA-256 of what the rules say, whatever order and lines they stand in."""
+    """Return the start of the SHA-256 of the rules, independent of their order and lines."""
     said = sorted(
         json.dumps([rule.layer, asdict(rule.scope), rule.action, rule.threshold, rule.severity], sort_keys=True)
         for rule in rules

@@ -1,4 +1,4 @@
-"""The policy in force, which follows its file: a change counts within a second, a broken file changes nothing."""
+"""The active policy, reloaded when its file changes; an invalid file changes nothing."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,7 +16,7 @@ InvalidPolicyHandler = Callable[[InvalidPolicy], Awaitable[None]]
 
 
 class PolicyFile:
-    """Reads a policy file and looks at it again and again. Asking for `current` costs nothing.
+    """Reads a policy file and polls it for changes. Reading `current` costs nothing.
 
     A file that may be missing (`is_optional`) leaves the built-in policy where it is; one that was named may not.
     """
@@ -39,7 +39,7 @@ class PolicyFile:
         self.current = self._read(self._stamp)
 
     async def follow(self, on_change: ChangeHandler, on_invalid: InvalidPolicyHandler) -> None:
-        """Look at the file until cancelled; tell of each new policy, and once of each broken file."""
+        """Poll the file until cancelled; report each new policy, and each invalid file once."""
         while True:
             await asyncio.sleep(POLL_INTERVAL_S)
             try:

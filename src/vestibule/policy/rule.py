@@ -1,4 +1,4 @@
-"""A rule: where it holds, and what it says there."""
+"""A rule: its scope and its effect."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from vestibule.policy.action import Action, Severity
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where a rule holds; None is everywhere. Of two that hold in one situation, one may be the narrower."""
+    """The scope of a rule; None matches everything. Of two matching scopes, one may be narrower."""
 
     entity: str | None = None
     group: str | None = None
@@ -32,7 +32,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class PolicyRule:
-    """What holds in a scope; None is left to less specific rules. `layer` 1 is the file, 0 what lies beneath it."""
+    """A rule with its scope; None is left to less specific rules. `layer` 1 is the file, 0 the fallback."""
 
     scope: Scope
     origin: str

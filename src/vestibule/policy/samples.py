@@ -1,4 +1,4 @@
-"""Sample texts with the actions that are expected of a policy, in a TOML or a JSONL file."""
+"""Sample texts with their expected actions, in a TOML or JSONL file, to test a policy."""
 
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +16,7 @@ PASS = "pass"  # noqa: S105 - a word that means nothing was done
 
 
 class Sample(BaseModel):
-    """A text, how it comes in, and what the policy is expected to do: one word, or an action by entity."""
+    """A text, its request, and the expected outcome: one word, or an action by entity."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -33,7 +33,7 @@ class Sample(BaseModel):
 
 
 class InvalidSamples(ValueError):
-    """The file is no list of samples; the message says where, and shows none of the texts."""
+    """The file of samples is invalid; the message has the place, and none of the texts."""
 
 
 _samples = TypeAdapter(list[Sample])

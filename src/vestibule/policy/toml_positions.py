@@ -1,4 +1,4 @@
-"""Finds the line of a TOML file that a mistake stands in, given the way to it through the parsed document."""
+"""Finds the line of a value in a TOML file by its path in the parsed document."""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ TomlPath = tuple[str | int, ...]
 
 
 class TomlPositions:
-    """The lines of one document, by the way that leads to what stands there."""
+    """The lines of a document by path."""
 
     def __init__(self, text: str) -> None:
         self._lines = _find_positions(text)

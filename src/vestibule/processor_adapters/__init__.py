@@ -1,4 +1,4 @@
-"""What services fit processors and doors out with: the scanner with the policy, the way out, the registry.
+"""Adapters of the processors' ports: inspection by scanner and policy, HTTP egress, and the registry.
 
 The rooms beneath do not know each other: `processing` has ports for what it needs, and here stands what fills them from
 `detection`, `policy`, `sealing` and the guard of outgoing addresses.

@@ -1,4 +1,4 @@
-"""The scanner with the policy, as processors need them."""
+"""The inspection port: scanner and policy for processors."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
@@ -16,14 +16,14 @@ FIELD = "data"
 
 
 class Tokens(Protocol):
-    """Makes tokens that can be opened, and opens them."""
+    """Creates and reveals reversible tokens."""
 
     def tokenize(self, value: str, entity: str, tenant: str) -> str:
         """Return the token of `value`."""
         ...
 
     def reveal(self, token: str, tenant: str) -> str:
-        """Return what `token` stands for."""
+        """Return the value of `token`."""
         ...
 
     def is_rotated(self, token: str) -> bool:
@@ -33,7 +33,7 @@ class Tokens(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pseudonymizer:
-    """What stands in place of a value: its keyed fingerprint, and the token that a tenant can open."""
+    """Replaces values: by a keyed fingerprint, or by a token that the tenant can reveal."""
 
     fingerprint: Callable[[str], str]
     tokenizer: Tokens
@@ -47,7 +47,7 @@ class Pseudonymizer:
 
 
 def hashed(entity: str, fingerprint: str) -> str:
-    """Return what stands in place of a hashed value: `<EMAIL_ADDRESS#e682:1f6d...>`.
+    """Return the replacement of a hashed value: `<EMAIL_ADDRESS#e682:1f6d...>`.
 
     The fingerprint stands as it does in alerts and records, so that one search finds both. A colon before it would make
     an assignment of it, and what stands in place of a value must not be a finding.
@@ -56,7 +56,7 @@ def hashed(entity: str, fingerprint: str) -> str:
 
 
 def situation_of(origin: WorkOrigin) -> Situation:
-    """Return by what the policy judges work that was asked for so."""
+    """Return the situation in which the policy decides on this work."""
     return Situation(origin.route, origin.token_id, origin.token_name, origin.key, origin.tenant)
 
 

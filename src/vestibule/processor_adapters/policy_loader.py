@@ -1,4 +1,4 @@
-"""The policy that the settings lead to, for the service and for the command line."""
+"""Loads the policy of the settings, for services and the command line."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Turns many calls for one thing each into few for many: what arrives while calls are under way goes with the next."""
+"""Batches single items into calls for many: items that arrive during a call share the next one."""
 
 import asyncio
 import math
@@ -24,7 +24,7 @@ class _Request(Generic[Item, Outcome]):
 
 
 class Batcher(Generic[Item, Outcome]):
-    """Asks for single items by calls for many; a lone one goes at once."""
+    """Batches items into calls; a single item is sent at once."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""When something recurs: APScheduler's reading of crontab fields, held to what people expect where clocks change.
+"""Recurrence: cron expressions by APScheduler, corrected at changes of daylight saving time.
 
 By itself APScheduler counts weekdays from Monday, has a time that an autumn night has twice come twice, and may then
 not get past it. So here it counts local times, and these become moments here: a time that a spring night leaves out
@@ -26,12 +26,12 @@ TICK = timedelta(microseconds=1)
 
 
 class InvalidRecurrence(ValueError):
-    """That is no crontab line, no time zone, or never comes."""
+    """Invalid cron expression or time zone, or it never fires."""
 
 
 @dataclass(frozen=True)
 class Crontab:
-    """The times of a crontab line in a zone."""
+    """The times of a cron expression in a time zone."""
 
     line: str
     timezone: str

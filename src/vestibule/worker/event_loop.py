@@ -1,4 +1,4 @@
-"""Keeps what is to run on a worker's event loop running: Celery throws all timers away when it loses its connection."""
+"""Keeps timers of the worker's event loop alive: Celery discards all timers when it loses its connection."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ def on_event_loop(app: Celery, begin: Callable[[Any], None]) -> None:
     """Have `begin` called with the timer of the loop, at the start of a worker and after each new connection."""
 
     class Begin(bootsteps.StartStopStep):  # type: ignore[misc]
-        """A step of the consumer; they are told each time that the loop begins anew."""
+        """A step of the consumer; Celery calls it each time that the event loop restarts."""
 
         requires = ("celery.worker.consumer.tasks:Tasks",)
 

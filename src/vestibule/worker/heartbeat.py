@@ -1,4 +1,4 @@
-"""The worker's heartbeat."""
+"""Sends the worker's heartbeat to Redis."""
 
 import time
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The way out of a worker: what a processor made is held against the policy before anybody can read it."""
+"""Screens the results of processors: the policy is applied before a caller can read one."""
 
 import asyncio
 import threading
@@ -23,17 +23,17 @@ from vestibule.service_kit.metrics.metrics import Metrics
 
 
 class ResultTooLarge(CannotProcess):
-    """What became of it is longer than the scanner takes."""
+    """The result is longer than the scanner's limit."""
 
 
 class ResultNotAllowed(CannotProcess):
-    """The policy does not let it out."""
+    """The policy blocks the result."""
 
     kind = "ResultRefused"
 
 
 class NoDecisionAudit:
-    """Keeps no decisions and signs none: the record of a result is its alert, and nobody waits for receipts."""
+    """Records no decisions and signs none: a result is recorded by its alert, and needs no receipt."""
 
     def enter(
         self, _decision: Decision, _situation: Situation, _texts: Mapping[str, str], _key_prefix: str | None
@@ -43,7 +43,7 @@ class NoDecisionAudit:
 
 
 class ResultScreener:
-    """Lets results out, as the policy says of where the work came from. One process of a worker's pool has one."""
+    """Applies the policy to results by the origin of the work. Each process of a worker's pool has one."""
 
     def __init__(
         self, name: str, settings: WorkerSettings, scanner: Scanner, policies: PolicyFile, pseudonymizer: Pseudonymizer

@@ -1,4 +1,4 @@
-"""What a worker counts and traces, over all the processes of its pool."""
+"""Metrics and traces of a worker, over all processes of its pool."""
 
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -37,7 +37,7 @@ class PoolTelemetry:
         self._publisher: Publisher | None = None
 
     def connect(self) -> None:
-        """Begin in this process, the parent, and have Celery tell of tasks and of the processes that are to come."""
+        """Connect to Celery's signals in the parent process, before the pool starts."""
         if self._is_shown:
             clear_shared(self._folder)
         signals.worker_process_init.connect(self._begin_process, weak=False)

@@ -1,4 +1,4 @@
-"""Ends a worker that takes nothing although tasks wait, as after a broken connection; then it is started again."""
+"""Exits a worker that takes no tasks although some wait, as after a broken connection, so that it is restarted."""
 
 import os
 import time
@@ -18,7 +18,7 @@ EXIT_STOPPED = 75  # EX_TEMPFAIL of sysexits.h
 
 
 class ConsumerWatchdog:
-    """Judges one worker by what waits, and by whether it has work."""
+    """Detects that a worker has stopped consuming: tasks wait, and it has none."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

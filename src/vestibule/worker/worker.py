@@ -1,4 +1,4 @@
-"""Runs a worker: Celery with our log lines in every process of its pool, and nobody else's."""
+"""Runs a worker: Celery with Vestibule's logging in every process of its pool."""
 
 import gc
 from collections.abc import Callable

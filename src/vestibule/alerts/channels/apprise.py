@@ -1,4 +1,4 @@
-"""Notifications to everything that apprise speaks over HTTP: chats, pagers, push services."""
+"""Notifications through apprise, over HTTP: chats, pagers, push services."""
 
 import json
 import os
@@ -48,7 +48,7 @@ UNGUARDED = frozenset(
 
 
 class AppriseChannel:
-    """Sends through a process of its own, which starts with the first notification and ends with this channel."""
+    """Sends through a separate process, which starts with the first notification and ends with this channel."""
 
     def __init__(self, urls: list[str], guard: EgressGuard) -> None:
         self._urls = urls
@@ -87,7 +87,7 @@ class AppriseChannel:
 
 
 class _Sender:
-    """Keeps the process that sends."""
+    """Manages the process that sends."""
 
     def __init__(self, guard: EgressGuard) -> None:
         self._guard = guard

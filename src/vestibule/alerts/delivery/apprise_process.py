@@ -1,4 +1,4 @@
-"""A process of its own that speaks what apprise speaks, from which nothing leaves but requests that the guard allows.
+"""The separate process of apprise, which can send only the requests that the guard allows.
 
 apprise brings its own way out, so it runs where that can be closed: a hook of the interpreter, which no code can take
 out again, refuses every connection to an address that the guard has not resolved, every name that it has not been asked
@@ -40,7 +40,7 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 @dataclass
 class _GuardState:
-    """What the guard has allowed so far, and why it or a server refused the last time."""
+    """The names and addresses that the guard has allowed so far, and the last refusal."""
 
     names: set[str] = field(default_factory=set)
     addresses: set[tuple[str, int]] = field(default_factory=set)

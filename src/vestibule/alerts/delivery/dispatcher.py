@@ -1,4 +1,4 @@
-"""Groups alerts and sends notifications, in a thread of one process of the host, whoever raised them."""
+"""Groups the alerts of all processes and sends notifications, in a thread of one process of the host."""
 
 import fcntl
 import os
@@ -37,7 +37,7 @@ def ignore_attempt(_channel: str, _outcome: str) -> None:
 
 
 class NotificationDispatcher:
-    """Sweeps the record while it holds the lock; the lock of a process that dies is free at once."""
+    """Sweeps the outbox while it holds the lock; the lock of a process that exits is free at once."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class NotificationDispatcher:
         self._thread.start()
 
     def close(self) -> None:
-        """End after the notification that is under way; what is left is sent by another process or later."""
+        """Stop after the current notification; another process, or the next start, sends the rest."""
         self._stop_requested.set()
         self._thread.join(CLOSE_TIMEOUT_S)
 

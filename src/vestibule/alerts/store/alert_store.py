@@ -1,4 +1,4 @@
-"""The record of alerts, shared by all processes of a host: what waits shares one commit and is answered after it."""
+"""The alert store, shared by all processes of a host: waiting alerts are committed in one batch."""
 
 import asyncio
 import sqlite3
@@ -29,7 +29,7 @@ AlertHandler = Callable[[Alert, bool], None]
 
 
 class AlertStore:
-    """Appends alerts to the record. A record that fails holds nobody up: its alerts are entered when it works again."""
+    """Appends alerts to the database. A failing database blocks no request: its alerts are retried until it works."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class AlertStore:
 
 
 class _DeferredDelivery:
-    """The thread that tells what may be told after the answer."""
+    """The thread that delivers to the channels after the answer."""
 
     def __init__(self, before_answer: AlertHandler) -> None:
         self._deliver = before_answer
@@ -132,7 +132,7 @@ class _DeferredDelivery:
 
 
 class _Writer:
-    """Commits batches, and keeps what could not be committed."""
+    """Commits batches, and buffers what could not be committed."""
 
     def __init__(self, path: Path, rule: Escalation, on_failure: Callable[[Exception], None]) -> None:
         self._path = path
@@ -170,7 +170,7 @@ class _Writer:
         return entered
 
     def close(self) -> None:
-        """Give the connection back, and with it what was not committed."""
+        """Close the connection, which rolls back what was not committed."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()

@@ -1,4 +1,4 @@
-"""Puts recorded alerts into groups, within a transaction of the caller's.
+"""Assigns recorded alerts to groups, within a transaction of the caller's.
 
 An alert joins the group of its type that has its fingerprint; otherwise the one that its token opened; otherwise it
 opens one. So the same value is one group whoever sent it, and a token that leaks a thousand values is one group too.
@@ -41,7 +41,7 @@ SAVE_MEMBERSHIP = "INSERT OR REPLACE INTO memberships (type, key, group_id, last
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """How long a group stays open, and when it is told."""
+    """How long a group stays open, and when it is notified."""
 
     window_s: float = 3600
     quiet_s: float = 2

@@ -1,4 +1,4 @@
-"""Weighs the words around a value: the nearest label decides, and the closer it stands the more it says.
+"""Scores the context of a value: the nearest label decides, and a closer label weighs more.
 
 What is added to a rule's score:
 - `DIRECT` when a label of the detector stands right before the value: only fillers (number, is, #, :) between them;
@@ -28,14 +28,14 @@ _FILLER = re.compile(
 
 
 class ContextVerdict(NamedTuple):
-    """What the surroundings add to the score, and the words that it rests on."""
+    """The weight that the context adds to the score, and its words."""
 
     weight: float
     words: tuple[str, ...]
 
 
 class ContextScorer:
-    """The labels around one value, read once for all the rules that claim it."""
+    """Scores the labels around one value, read once for all rules that match it."""
 
     __slots__ = ("_after", "_before", "_direct", "_end", "_is_foreign", "_key", "_label_matches", "_pair", "_text")
 

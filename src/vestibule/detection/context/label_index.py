@@ -1,4 +1,4 @@
-"""Knows every label of every detector and finds them among the words around a value."""
+"""The index of all labels of all detectors: finds labels among the words around a value."""
 
 import re
 import sys
@@ -31,7 +31,7 @@ Word = tuple[str, int, int, bool]
 
 
 class Label(NamedTuple):
-    """A label where it stands: offsets into the looked-at text, and the detectors (by number) that it speaks for."""
+    """A label in a text: its offsets, and the detectors (by number) that it belongs to."""
 
     words: str
     start: int
@@ -46,7 +46,7 @@ class _Phrase(NamedTuple):
 
 
 class LabelIndex:
-    """All labels, ready to be looked up by their last word."""
+    """All labels, indexed by their last word."""
 
     def __init__(self, labels: Iterable[tuple[str, int]]) -> None:
         topics: dict[str, set[int]] = {}
@@ -126,7 +126,7 @@ class LabelIndex:
 
 
 class LabelMatches:
-    """The labels of one text, which is split into words piece by piece, as it is asked about, and once only."""
+    """The labels of one text, which is split into words lazily, chunk by chunk."""
 
     __slots__ = ("_chunks", "_is_ascii", "_text", "label_index")
 

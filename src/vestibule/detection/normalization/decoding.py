@@ -1,4 +1,4 @@
-"""Looks one level into URL-encoded and base64 content, within bounds."""
+"""Decodes one level of URL encoding and base64, within bounds."""
 
 import binascii
 import re

@@ -1,4 +1,4 @@
-"""Makes look-alike writing plain before matching, and knows the way back to the offsets of the original.
+"""Normalizes look-alike characters before matching, and maps offsets back to the original.
 
 Digits of every script, full-width letters, dashes and spaces become their ASCII twins in place; invisible characters
 are taken out; the two characters of an escape such as a backslash and n become two spaces. Escapes that name a
@@ -53,7 +53,7 @@ def is_plain(text: str) -> bool:
 
 
 class NormalizedText(NamedTuple):
-    """A text made plain; its character `i` was from `starts[i]` to `ends[i]` of the original, None: nothing moved."""
+    """A normalized text; its character `i` was from `starts[i]` to `ends[i]` of the original, None: nothing moved."""
 
     text: str
     starts: Sequence[int] | None = None

@@ -1,4 +1,4 @@
-"""Keeps the compiled prefilter between starts: a file named by what went in, written whole or not at all."""
+"""Caches compiled prefilters between starts, in files named by a hash of their input."""
 
 import hashlib
 import os
@@ -18,7 +18,7 @@ _CACHE_FILE = re.compile(r"prefilter-[0-9a-f]{32}\.bin|prefilter-\w+\.part")
 
 
 class CompiledCache:
-    """A folder of compiled prefilters, which any number of processes share; without a folder nothing is kept.
+    """A cache folder that any number of processes share; without a folder nothing is cached.
 
     The time of a file's last change is that of its last use.
     """

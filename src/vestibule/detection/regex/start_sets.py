@@ -1,4 +1,4 @@
-"""Says cheaply where a rule's expression may begin to match, so that it is tried at few places of a text."""
+"""Derives the start set of an expression: where it may begin to match."""
 
 from collections.abc import Iterable
 

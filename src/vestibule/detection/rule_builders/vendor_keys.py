@@ -1,4 +1,4 @@
-"""Makes detectors of vendors' keys from tables: what a key is made of gives its pattern, its anchor and its example."""
+"""Builds detectors of vendors' keys from the parts of a key: its pattern, its anchor and its example."""
 
 import re
 from collections.abc import Iterable
@@ -168,7 +168,7 @@ def named(name: str, words: str, *parts: str | KeyPart, check: Check = is_random
 
 
 def has_random_path(value: str) -> bool:
-    """Tell a URL whose path is drawn: what holds it may post there."""
+    """Tell whether a URL has a random path, which is a secret."""
     return has_high_entropy(value.partition("://")[2].partition("/")[2].replace("/", ""))
 
 

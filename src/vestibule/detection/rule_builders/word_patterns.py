@@ -1,4 +1,4 @@
-"""Writes lists of words as expressions that fail fast: `re` tries ignored-case words one by one at every character."""
+"""Builds case-insensitive expressions of word lists that fail fast in `re`."""
 
 import re
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Tells stand-ins (changeme, ${VAR}, xxxx, code that fetches a secret) and plain words from secrets."""
+"""Distinguishes secrets from placeholders (changeme, ${VAR}, xxxx, code that fetches a secret) and words."""
 
 import re
 
@@ -90,7 +90,7 @@ def is_sequence(value: str) -> bool:
 
 
 def is_made_of_words(value: str) -> bool:
-    """Tell whether the letters of `value` are those of words rather than drawn ones."""
+    """Tell whether the letters of `value` are those of words rather than random ones."""
     value = _excerpt(value)
     # Nobody writes words that change between letters and digits this often.
     if len(_LETTER_TO_DIGIT.findall(value)) > max(2, len(value) // 14):
@@ -106,7 +106,7 @@ def is_made_of_words(value: str) -> bool:
 
 
 def has_high_entropy(value: str) -> bool:
-    """Tell drawn characters from padding, rows and stand-ins; the form of the value speaks for itself."""
+    """Tell random characters from padding, sequences and placeholders, where the form of the value is distinctive."""
     return entropy_bits(value) >= 2.5 and not is_placeholder(value)
 
 
@@ -116,7 +116,7 @@ def is_varied(value: str) -> bool:
 
 
 def is_random(value: str) -> bool:
-    """Tell drawn characters from anything that people write: words, names, paths, numbers."""
+    """Tell random characters from anything that people write: words, names, paths, numbers."""
     value = _excerpt(value)
     if value.isalpha() and (len(value) < _LETTERS_ALONE_CHARS or value.islower() or value.isupper()):
         return False

@@ -1,4 +1,4 @@
-"""Says from recorded decisions what another policy would have done."""
+"""Replays recorded decisions under another policy."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ from vestibule.policy.policy import Policy
 
 
 class _RecordedSpan(NamedTuple):
-    """A finding as it was recorded; where in the text it stood was not kept."""
+    """A finding as it was recorded, without its offsets."""
 
     entity: str
     score: float
@@ -22,7 +22,7 @@ class _RecordedSpan(NamedTuple):
 
 @dataclass(slots=True)
 class Comparison:
-    """What was done about an entity, and what would have been."""
+    """The actions on an entity under both policies."""
 
     findings: int = 0
     now: Counter[Action] = field(default_factory=Counter)
@@ -31,7 +31,7 @@ class Comparison:
 
 @dataclass(slots=True)
 class Replay:
-    """The requests and findings that were recorded, under the policy of their time and under another."""
+    """The outcome of a replay: recorded requests under their own policy and under another."""
 
     requests: int = 0
     clean: int = 0

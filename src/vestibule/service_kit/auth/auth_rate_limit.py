@@ -1,6 +1,6 @@
-"""How often strangers may try: unknown tokens are counted by the address that they come from, in bounded memory.
+"""Rate limit of failed authentication: counts unknown tokens by client address, in bounded memory.
 
-Whoever is known is never counted. Each process counts for itself.
+Known callers are never counted. Each process counts for itself.
 """
 
 import ipaddress
@@ -22,7 +22,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class ClientAddress(NamedTuple):
-    """Where a request came from: the host that is connected, and what a proxy says of those before it."""
+    """The address of a client: the connected host, and the addresses that a proxy forwards."""
 
     host: str
     forwarded_for: str = ""
@@ -37,7 +37,7 @@ class _FailureCount:
 
 
 class AuthRateLimit:
-    """Lets `per_minute` - 1 unknown tokens of an address in a minute pass to the alerts, and refuses the rest."""
+    """Refuses requests from an address with `per_minute` unknown tokens within a minute."""
 
     def __init__(
         self,

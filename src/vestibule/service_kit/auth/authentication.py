@@ -1,6 +1,6 @@
-"""Who may come in: bearer tokens of callers, the secret that services share, and the scopes of routes.
+"""Authentication and authorization: bearer tokens of callers, the secret of the services, scopes of routes.
 
-The check runs before the body is read, so a stranger costs next to nothing and learns nothing about the routes.
+The check runs before the body is read, so that an unknown caller costs little and learns nothing about the routes.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ _scheme = HTTPBearer(auto_error=False, description="`Authorization: Bearer TOKEN
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Somebody who is known: by the token's id (never the token) and name, what it may do, and whose data it sees."""
+    """An authenticated caller: the id and name of its token (never the token), its scopes and its tenant."""
 
     token_id: str
     name: str
@@ -48,17 +48,17 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a request shows at the door: the token, and whether it came straight from this machine."""
+    """The credentials of a request: the token, and whether it came directly from this machine."""
 
     token: str
     is_local: bool
 
 
 class TokenLookup(Protocol):
-    """Knows some tokens."""
+    """A source of known tokens."""
 
     def find(self, credentials: Credentials) -> Caller | None:
-        """Return whom the token belongs to, or None where this register does not know it."""
+        """Return the caller of the token, or None if this source does not know it."""
         ...
 
 
@@ -66,9 +66,9 @@ AuthFailureHandler = Callable[[str | None], Awaitable[None]]
 
 
 class Authenticator:
-    """Asks each register who a caller is; tells `on_auth_failure` what token everyone showed whom none knows.
+    """Authenticates callers against all token lookups; reports unknown tokens to `on_auth_failure`.
 
-    With a `limit`, an address from which too many strangers come is refused without telling.
+    With a `limit`, an address with too many failures is refused without a report.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Authenticator:
         """Return the caller, if known and allowed to `scope`.
 
         Raises:
-            InvalidToken: no token, or one that no register knows.
+            InvalidToken: no token, or an unknown one.
             TooManyAuthFailures: too many of those came from there.
             ScopeMissing: a known token without the scope.
         """
@@ -108,7 +108,7 @@ class Authenticator:
 
 
 class SingleToken:
-    """A register of a single token: the secret between services, or the development token."""
+    """A token lookup of a single token: the secret between services, or the development token."""
 
     def __init__(self, token: str, caller: Caller, *, is_local_only: bool = False) -> None:
         self._digest = digest_of(token)
@@ -137,14 +137,14 @@ def allow(scope: str) -> SecurityParameter:
 
 
 class GuardedRoute(FastRoute):
-    """A route that asks who is there before it reads the body.
+    """A route that authenticates the caller before it reads the body.
 
     Raises:
         TypeError: when it is declared without `dependencies=[allow(SCOPE)]`; no route is open by oversight.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler that admits first and serves then."""
+        """Return the handler that authenticates before it serves."""
         handle = super().get_route_handler()
         scope = self._scope()
 
@@ -166,7 +166,7 @@ class GuardedRoute(FastRoute):
 
 
 def credentials_of(request: Request) -> Credentials | None:
-    """Return what `request` shows at the door, or None where it shows no bearer token."""
+    """Return the credentials of `request`, or None if it has no bearer token."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         return None

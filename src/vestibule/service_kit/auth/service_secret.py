@@ -1,4 +1,4 @@
-"""The secret by which services know each other: up to two at a time, so that it can be changed while they run."""
+"""The secret that services share to authenticate each other: up to two at a time, so that it can be rotated."""
 
 import hmac
 import secrets as randomness
@@ -20,11 +20,11 @@ SERVICE = "service"
 
 
 class ServiceSecretMissing(Exception):
-    """The secret cannot be read, so this service could neither trust its peers nor be trusted."""
+    """The secret cannot be read, so this service cannot authenticate its peers."""
 
 
 class ServiceSecret:
-    """Proves to a peer that a request comes from a service, and knows who proves the same.
+    """Authenticates this service to its peers, and its peers to this service.
 
     The first secret of the file is the one that is sent, each of them is believed. A change to the file counts within
     a second; a broken one changes nothing.
@@ -59,7 +59,7 @@ class ServiceSecret:
         return Caller(SERVICE, "a Vestibule service", frozenset({ALL_SCOPES})) if any(matches) else None
 
     def token_lookup(self) -> "ServiceSecret":
-        """Return the register that knows the services and nobody else."""
+        """Return the token lookup of the services."""
         return self
 
     def _take(self, secrets: tuple[str, ...] | list[str]) -> None:

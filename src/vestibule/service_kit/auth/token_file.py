@@ -1,4 +1,4 @@
-"""The callers' tokens: made here, shown once, kept as hashes in one file that every service reads."""
+"""The callers' tokens: created and shown once, stored as hashes in one file that every service reads."""
 
 import secrets
 import time
@@ -19,7 +19,7 @@ RELOAD_AFTER_S = 1.0
 
 
 class TokenRecord(BaseModel):
-    """What is kept of a token: everything but the token."""
+    """The record of a token, without the token."""
 
     id: str
     name: str
@@ -84,7 +84,7 @@ def create_token(
 
 
 def revoke_token(path: Path, token_id: str) -> bool:
-    """Remove the token of that id; False where there is none."""
+    """Remove the token of that id; False if there is none."""
     with change_alone(path):
         records = read_records(path)
         kept = [record for record in records if record.id != token_id]
@@ -95,7 +95,7 @@ def revoke_token(path: Path, token_id: str) -> bool:
 
 
 class TokenFile:
-    """A register of the tokens in a file. A change to the file counts within a second; a broken one changes nothing."""
+    """A token lookup of a file, reloaded within a second of a change; an invalid file changes nothing."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

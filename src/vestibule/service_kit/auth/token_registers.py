@@ -1,4 +1,4 @@
-"""The registers of tokens that services put together at their door."""
+"""Builds the token lookups of a service."""
 
 from vestibule.service_kit.auth.authentication import ALL_SCOPES, Caller, SingleToken, TokenLookup
 from vestibule.service_kit.auth.token_file import TokenFile
@@ -6,7 +6,7 @@ from vestibule.service_kit.settings import ServiceSettings
 
 
 def caller_token_lookups(settings: ServiceSettings) -> list[TokenLookup]:
-    """Return the registers of callers from outside: the token files, and in embedded mode the development token."""
+    """Return the lookups of callers' tokens: the token files, and in embedded mode the development token."""
     token_lookups: list[TokenLookup] = [TokenFile(settings.token_file)]
     if settings.mounted_token_file is not None:
         token_lookups.append(TokenFile(settings.mounted_token_file))

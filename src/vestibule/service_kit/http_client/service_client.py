@@ -1,4 +1,4 @@
-"""The way from one service to another over HTTP: known, traced by request id, and never waiting for long."""
+"""The HTTP client between services: authenticated, traced by request id, with timeouts and retries."""
 
 import asyncio
 import random
@@ -26,7 +26,7 @@ RETRY_DELAY_S = 0.03
 
 @dataclass(frozen=True, slots=True)
 class ServiceResponse:
-    """What a peer answered: the status, and the JSON body or None where there is none."""
+    """The response of a peer: the status, and the JSON body or None."""
 
     status: int
     body: Any
@@ -34,7 +34,7 @@ class ServiceResponse:
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """A request as it is sent, however often."""
+    """A request, for every attempt."""
 
     method: str
     path: str
@@ -44,7 +44,7 @@ class _Request:
 
 
 class _Retryable(Unavailable):
-    """The peer may answer in a moment."""
+    """The call can be retried."""
 
 
 class ServiceClient:
@@ -175,7 +175,7 @@ class ServiceClient:
         }
 
     async def stream(self, path: str, *, query: Mapping[str, str], headers: Mapping[str, str]) -> AsyncIterator[bytes]:
-        """Return what the peer sends, piece by piece as it comes; it ends where the peer falls silent or goes away.
+        """Yield the response in chunks as they arrive; ends on a timeout or when the peer disconnects.
 
         Raises:
             Unavailable: the peer does not begin within the timeout, or with another status than 200.

@@ -1,4 +1,4 @@
-"""Tells once when log lines cannot be written to the file, and once when they can again."""
+"""Reports once when log lines cannot be written to the file, and once when they can again."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -1,4 +1,4 @@
-"""Writes log lines in batches, in a thread of its own: who logs hands a line over and goes on.
+"""Writes log lines in batches in a separate thread, so that logging never blocks.
 
 A line waits a few hundredths of a second for others. The queue is one that a signal handler may put into while the
 thread that it interrupts does the same.
@@ -24,7 +24,7 @@ TOO_SLOW = "too slow"
 
 
 class Sink(Protocol):
-    """Where lines go; one thread writes to it at a time."""
+    """The destination of lines; one thread writes to it at a time."""
 
     most_bytes: int
 
@@ -38,13 +38,13 @@ class Sink(Protocol):
         ...
 
     def release(self) -> None:
-        """Let go of what was opened; the next write opens it anew."""
+        """Close what was opened; the next write opens it again."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class WriterHealth:
-    """How many lines were lost since the start, and what keeps lines from being written now, if anything does."""
+    """The number of lines lost since the start, and the current error, if any."""
 
     lost_lines: int
     failure: str | None
@@ -57,7 +57,7 @@ _Waiting = bytes | threading.Event | None
 
 
 class LineWriter:
-    """Takes lines from any thread and writes them to one sink. What cannot be written is counted and dropped."""
+    """Writes lines from any thread to one sink. Lines that cannot be written are counted and dropped."""
 
     def __init__(self, sink: Sink, gap_line: GapLine) -> None:
         self._sink = sink
