@@ -20,7 +20,7 @@ class Rule:
 
     `score` holds when `check` passes (or there is none), `broken_score` when it fails (None: no finding then), and
     `alone_score` replaces `score` when the value is the whole text. Labels and other words near the value then raise or
-    lower it, see `context_scorer`; a rule that cannot reach its threshold without a label runs only near one.
+    lower it, see `detection.context`; a rule that cannot reach its threshold without a label runs only near one.
 
     `fewest_digits` says how many digits a value holds, at least, where the pattern leaves that to the check.
 

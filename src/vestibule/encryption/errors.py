@@ -1,11 +1,11 @@
 """The errors of encryption. No message holds a key or content.
 
-SealingError
-├── KeyRingUnreadable    there is no ring, or it is none
-├── KeyRefused           a key cannot be changed in this way
+EncryptionError
+├── KeyRingUnreadable    there is no key ring, or it is invalid
+├── KeyRefused           no such key, or it is still active
 ├── DecryptionFailed     not encrypted, changed since, moved from its place, or its key is not in the ring
 ├── UnrecognizedToken    not a token of this tenant
-└── TokenKeyRetired      it was a token, and its key was retired: nobody can reveal it any more
+└── TokenKeyRetired      its key was retired, so that it cannot be revealed
 """
 
 

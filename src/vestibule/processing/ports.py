@@ -1,7 +1,7 @@
 """The ports of processors, which a service connects when it builds its registry.
 
-The room knows no scanner, no policy and no wire. `UNCONFIGURED` is for registries that only list and check; the doubles
-for tests are in `doubles`.
+Processors are independent of scanner, policy and network. `UNCONFIGURED` is for registries that only list and validate;
+`echo_egress` has the test double.
 """
 
 from collections.abc import Collection, Mapping

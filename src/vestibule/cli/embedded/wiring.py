@@ -19,11 +19,10 @@ from vestibule.cli.embedded.data_directory import (
     prepare_data_directory,
 )
 from vestibule.cli.embedded.parts import Layout, Part, list_parts, plan_redis
-from vestibule.cli.embedded.policy_check import check_policy
 from vestibule.cli.embedded.ports import refuse_taken_ports
-from vestibule.cli.embedded.processor_check import check_processors_and_routes
 from vestibule.cli.embedded.readiness import RedisUrlReadiness
 from vestibule.cli.embedded.redis_server import prepare_redis_server
+from vestibule.cli.embedded.start_checks import check_policy, check_processors_and_routes
 from vestibule.cli.embedded.supervisor import StartFailed, Supervisor
 from vestibule.cli.embedded.supervisor_log import Log, SupervisorLog
 from vestibule.cli.embedded.systemd_notify import notify_ready
@@ -39,7 +38,7 @@ def launch(layout: Layout, environment: Mapping[str, str], started_at: float) ->
 
     `environment` is the user's own, which the parts inherit; `started_at` is on the clock of `time.monotonic`.
 
-    Raises: StartRefused.
+    Raises: StartError.
     """
     prepare_data_directory(layout.directory)
     with ExitStack() as exits:
