@@ -73,7 +73,7 @@ def vestibule(folder: Path, **settings: str) -> Iterator[System]:
     """Run `vestibule up`, with settings of its own."""
     port = free_port(4)
     command = [sys.executable, "-m", "vestibule", "up", "--data-dir", str(folder / "var"), "--base-port", str(port)]
-    with _running("vestibule", [(command, settings)], folder, f"http://127.0.0.1:{port}", "/readyz") as system:
+    with running("vestibule", [(command, settings)], folder, f"http://127.0.0.1:{port}", "/readyz") as system:
         system.routes = frozenset({"add", "dirty", "mixed", "run", "messages", "read", "scan"})
         yield system
 
@@ -98,7 +98,7 @@ def baseline(folder: Path) -> Iterator[System]:
         (_uvicorn("benchmarks.baseline.client_service:app", client), environment),
         *(([*worker, "--hostname", f"w{number}@%h"], environment) for number in (1, 2)),
     ]
-    with _running("baseline", commands, folder, f"http://127.0.0.1:{client}", "/docs") as system:
+    with running("baseline", commands, folder, f"http://127.0.0.1:{client}", "/docs") as system:
         _wait_until_ready(f"http://127.0.0.1:{database}/docs")
         system.routes = frozenset({"add", "dirty", "mixed", "run"})
         yield system
@@ -109,7 +109,7 @@ def floor_fastapi(folder: Path) -> Iterator[System]:
     """Run a bare FastAPI answer."""
     port = free_port()
     commands = [(_uvicorn("benchmarks.floor.fastapi_answer:app", port), {})]
-    with _running("fastapi", commands, folder, f"http://127.0.0.1:{port}", "/docs") as system:
+    with running("fastapi", commands, folder, f"http://127.0.0.1:{port}", "/docs") as system:
         system.routes = frozenset({"add", "mixed"})
         yield system
 
@@ -119,7 +119,7 @@ def floor_asgi(folder: Path) -> Iterator[System]:
     """Run a bare ASGI answer."""
     port = free_port()
     commands = [(_uvicorn("benchmarks.floor.asgi_answer:app", port), {})]
-    with _running("asgi", commands, folder, f"http://127.0.0.1:{port}", "/") as system:
+    with running("asgi", commands, folder, f"http://127.0.0.1:{port}", "/") as system:
         system.routes = frozenset({"add", "mixed"})
         yield system
 
@@ -150,7 +150,7 @@ Command = tuple[list[str], dict[str, str]]
 
 
 @contextlib.contextmanager
-def _running(name: str, commands: list[Command], folder: Path, url: str, ready: str) -> Iterator[System]:
+def running(name: str, commands: list[Command], folder: Path, url: str, ready: str) -> Iterator[System]:
     variables = {key: value for key, value in os.environ.items() if not key.startswith("VESTIBULE_")}
     processes: list[subprocess.Popen[bytes]] = []
     with (folder / f"{name}.out").open("ab") as output:

@@ -1,4 +1,4 @@
-"""What people see: the page about the API and the page about how all is, in a real browser on a running system."""
+"""The HTML pages in a real browser on a running system: API reference, status page, problem types."""
 
 import signal
 from typing import Any
@@ -13,10 +13,15 @@ GROUND = "getComputedStyle(document.body).backgroundColor"
 OVERHANG = "document.documentElement.scrollWidth - window.innerWidth"
 
 
-@pytest.fixture(params=["status", "docs"])
+@pytest.fixture(params=["status", "docs", "problems", "problem"])
 def url(request: Any, watched: Any) -> str:
-    """The address of one of the two pages."""
-    addresses = {"status": f"{watched.part_url(3)}/status/page", "docs": f"{watched.url}/docs"}
+    """The address of one of the pages."""
+    addresses = {
+        "status": f"{watched.part_url(3)}/status/page",
+        "docs": f"{watched.url}/docs",
+        "problems": f"{watched.url}/problems",
+        "problem": f"{watched.url}/problems/personal-data",
+    }
     return addresses[request.param]
 
 
@@ -69,6 +74,20 @@ def test_the_page_about_the_api_leads_to_every_route(browser: Any, watched: Any)
         answer = tab.page.locator("article:target summary", has_text="410")
         answer.click()
         assert tab.page.locator("article:target details[open]", has_text="token-retired").count()
+
+
+def test_the_list_of_problem_types_leads_to_each_and_back(browser: Any, watched: Any) -> None:
+    """Each entry opens the page of its type, which leads back to the list and to the API reference."""
+    with browser.opened(f"{watched.url}/problems") as tab:
+        tab.page.get_by_role("link", name="Key not found").click()
+        assert tab.page.locator("h1").inner_text() == "Key not found"
+        assert '"type": "/problems/key-not-found"' in tab.page.locator("pre").inner_text()
+        tab.page.get_by_role("link", name="API reference").click()
+        tab.page.wait_for_url("**/docs")
+        tab.page.go_back()
+        tab.page.get_by_role("link", name="Problem types").click()
+        assert tab.page.locator("h1").inner_text() == "Problem types"
+        assert [] == tab.complaints
 
 
 def test_the_status_page_shows_what_happens(browser: Any, watched: Any, wait_until: Any) -> None:

@@ -8,19 +8,19 @@ import pytest
 
 from servers.stores import with_server
 from vestibule.database_service.entries import stores
-from vestibule.database_service.entries.store import Store, StoreKind, WithoutTransfer
+from vestibule.database_service.entries.store import NoTransferMixin, Store, StoreKind
 from vestibule.database_service.maintenance.transfer import (
-    Head,
+    ExportHeader,
     TransferRefused,
-    bring_in,
+    export_entries,
+    import_entries,
     parse_entries,
-    parse_head,
-    take_out,
+    parse_header,
 )
 from vestibule.database_service.settings import DatabaseSettings
 from vestibule.runtime.plugins import discover
 
-# A store that cannot take entries over says so by `WithoutTransfer`.
+# Stores that cannot import entries inherit `NoTransferMixin`.
 NOT_YET = {"dynamodb"}
 KINDS = {name: kind for name, kind in discover(stores, "STORE").items() if name not in NOT_YET}
 PAIRS = [(one, other) for one in KINDS for other in KINDS]
@@ -38,16 +38,16 @@ def _build(request: pytest.FixtureRequest) -> Build:
 
 def _built(kind: StoreKind, folder: Path) -> Store:
     store = kind.build(DatabaseSettings(data_dir=folder, database_url=f"{kind.scheme}:"))
-    assert not isinstance(store, WithoutTransfer)
+    assert not isinstance(store, NoTransferMixin)
     return store
 
 
 async def _lines(store: Store) -> list[str]:
-    return [entry.model_dump_json(exclude_none=True) async for entry in take_out(store)]
+    return [entry.model_dump_json(exclude_none=True) async for entry in export_entries(store)]
 
 
 async def _import(store: Store, lines: list[str]) -> tuple[int, int]:
-    return [counts async for counts in bring_in(store, parse_entries(lines))][-1]
+    return [counts async for counts in import_entries(store, parse_entries(lines))][-1]
 
 
 @pytest.mark.parametrize(("source", "target"), PAIRS)
@@ -86,12 +86,12 @@ async def test_what_is_newer_here_stays(kind: str, tmp_path: Path, build: Build)
 
 
 @pytest.mark.parametrize("line", ["", "{}", '{"key":"a"}', "[]", '{"vestibule_export":1}', "\x00"])
-def test_what_is_no_export_is_refused(line: str) -> None:
+def test_an_invalid_export_is_refused(line: str) -> None:
     """A file of another kind changes nothing, and the refusal says which line and nothing of it."""
     with pytest.raises(TransferRefused, match="line 1"):
-        parse_head(line)
+        parse_header(line)
     with pytest.raises(TransferRefused, match="line 2"):
         list(parse_entries([line]))
     with pytest.raises(TransferRefused, match="format 9"):
-        parse_head('{"vestibule_export":9,"encrypted":true}')
-    assert parse_head(Head(encrypted=False).model_dump_json()) == Head(encrypted=False)
+        parse_header('{"vestibule_export":9,"encrypted":true}')
+    assert parse_header(ExportHeader(encrypted=False).model_dump_json()) == ExportHeader(encrypted=False)

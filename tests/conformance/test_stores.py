@@ -1,4 +1,4 @@
-"""What every store promises: `store.Store`, held against a plain model of it."""
+"""The contract of every store, checked against a model: `store.Store`."""
 
 import asyncio
 import os
@@ -28,7 +28,7 @@ KINDS = discover(stores, "STORE")
 
 
 def _encrypted(kind: StoreKind) -> StoreKind:
-    """Return the kind as the database service uses it, with every value sealed."""
+    """Return the kind as the database service uses it, with every value encrypted."""
 
     def build(settings: DatabaseSettings) -> Store:
         ring = settings.data_dir / "keyring.json"

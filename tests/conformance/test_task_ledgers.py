@@ -1,4 +1,4 @@
-"""Every ledger of tasks keeps what the port says: one suite for all of them."""
+"""The contract of every task ledger: one suite for all of them."""
 
 import asyncio
 import time
@@ -51,7 +51,7 @@ def step(task_id: str, state: TaskState, **given: Any) -> TaskChange:
 
 
 async def test_an_accepted_task_is_there_as_it_came(ledger: TaskLedger) -> None:
-    """All that was said of it is kept, and its data."""
+    """All its fields are stored, and its data."""
     task = new_task(priority=Priority.HIGH, sent_at=5.0, due_in_s=10)
     (recorded,) = await ledger.accept([task])
     (found,) = await ledger.find([task.task_id, "unknown"])
@@ -209,15 +209,15 @@ async def test_results_expire_and_tasks_are_forgotten(ledger: TaskLedger) -> Non
     assert {expiring.task_id: (None, True), kept.task_id: ("r", False)} == after
 
 
-async def test_texts_are_walked_and_replaced(ledger: TaskLedger) -> None:
-    """Every text is met once; it is replaced unless it changed; an unfinished task without data is cancelled."""
+async def test_stored_tasks_are_paged_and_replaced(ledger: TaskLedger) -> None:
+    """Every task appears once; it is replaced unless it changed; an unfinished task without data is cancelled."""
     tasks = [new_task(data=f"data {number}") for number in range(5)]
     await ledger.accept(tasks)
     await ledger.change([step(tasks[0].task_id, TaskState.SUCCEEDED, result="r", keep_data=False)])
     met: list[StoredTask] = []
     cursor: str | None = None
     while True:
-        page, cursor = await ledger.read_kept(2, cursor)
+        page, cursor = await ledger.read_stored(2, cursor)
         met += page
         if cursor is None:
             break
@@ -228,7 +228,7 @@ async def test_texts_are_walked_and_replaced(ledger: TaskLedger) -> None:
     assert expected == set(met)
     old = StoredTask(tasks[1].task_id, "t1", "data 1", None)
     new = StoredTask(tasks[1].task_id, "t1", "sealed anew", None)
-    assert [True, False] == [await ledger.replace_kept(old, new), await ledger.replace_kept(old, new)]
-    assert await ledger.replace_kept(new, StoredTask(new.task_id, "t1", None, None))
+    assert [True, False] == [await ledger.replace_stored(old, new), await ledger.replace_stored(old, new)]
+    assert await ledger.replace_stored(new, StoredTask(new.task_id, "t1", None, None))
     (erased,) = await ledger.find([new.task_id])
     assert (TaskState.CANCELLED, None) == (erased.state, erased.due_at)

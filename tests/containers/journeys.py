@@ -1,15 +1,6 @@
 """The journeys that fit a deployment: those that neither restart nor reconfigure it, nor look into its files,
 and do not ask for the name of the development token."""
 
-from journeys.test_door import (
-    test_200_leaks_at_once_give_200_alerts,
-    test_a_leak_is_refused_alerted_and_not_told,
-    test_keys_and_messages_are_checked_as_values_are,
-    test_nonsense_is_refused_alerted_and_not_repeated,
-    test_scan_answers_without_any_consequence,
-    test_scan_explains_without_the_value,
-    test_too_large_is_said,
-)
 from journeys.test_entries import (
     test_a_batch_is_checked_pair_by_pair,
     test_an_entry_expires,
@@ -31,6 +22,15 @@ from journeys.test_idempotency import (
     test_a_repeated_request_gets_the_first_answer,
     test_of_many_at_once_one_is_served,
     test_what_was_refused_can_be_repeated,
+)
+from journeys.test_screening import (
+    test_200_leaks_at_once_give_200_alerts,
+    test_a_leak_is_refused_alerted_and_not_told,
+    test_keys_and_messages_are_checked_as_values_are,
+    test_nonsense_is_refused_alerted_and_not_repeated,
+    test_scan_answers_without_any_consequence,
+    test_scan_explains_without_the_value,
+    test_too_large_is_said,
 )
 from journeys.test_tasks import (
     test_a_cancelled_task_is_not_done,

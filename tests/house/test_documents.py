@@ -12,16 +12,9 @@ from fastapi import FastAPI
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from vestibule.business_logic_service.main import create_app as create_business_logic
-from vestibule.business_logic_service.settings import BusinessLogicSettings
 from vestibule.cli.main import app as program
-from vestibule.client_service.main import create_app as create_client
-from vestibule.client_service.settings import ClientSettings
-from vestibule.database_service.main import create_app as create_database
-from vestibule.database_service.settings import DatabaseSettings
-from vestibule.encryption import create_key_ring
-from vestibule.scheduler_service.main import create_app as create_scheduler
-from vestibule.scheduler_service.settings import SchedulerSettings
+from vestibule.service_kit.openapi.problem_reference import problem_reference
+from vestibule.service_kit.problem_types import PROBLEM_TYPES
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -38,22 +31,6 @@ def _variables() -> dict[str, str]:
     """Return the options that `vestibule config` lists, with their meaning."""
     listed = CliRunner().invoke(program, ["config", "--json"])
     return {option["variable"]: option["description"] for option in json.loads(listed.stdout)}
-
-
-@pytest.fixture(scope="module")
-def apps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FastAPI]:
-    """The four services."""
-    folder = tmp_path_factory.mktemp("data")
-    secret = folder / "secret"
-    secret.write_text("s" * 43)
-    create_key_ring(folder / "keys" / "keyring.json")
-    place = {"data_dir": folder, "service_secret_file": secret}
-    return {
-        "client": create_client(ClientSettings(**place)),
-        "database": create_database(DatabaseSettings(**place)),
-        "business_logic": create_business_logic(BusinessLogicSettings(**place)),
-        "scheduler": create_scheduler(SchedulerSettings(**place)),
-    }
 
 
 @pytest.fixture(scope="module")
@@ -103,10 +80,10 @@ def test_a_document_names_routes_that_exist(document: Path, routes: set[str]) ->
 
 
 def test_every_route_of_the_door_is_in_the_readme(apps: dict[str, FastAPI]) -> None:
-    """Who reads the README knows what the door can do; health and metrics, which every service has, aside."""
+    """Who reads the README knows what the door can do; health, metrics and problems, which every service has, aside."""
     readme = (ROOT / "README.md").read_text()
     paths = {"/" + path.split("/")[1] for path in apps["client"].openapi()["paths"]}
-    shared = {"/health", "/readyz", "/metrics"}
+    shared = {"/health", "/readyz", "/metrics", "/problems"}
     assert [] == sorted(path for path in paths - shared if not re.search(rf"{path}\b", readme))
 
 
@@ -207,8 +184,25 @@ def test_every_problem_in_the_description_is_one_of_its_status(apps: dict[str, F
                     problems = answer.get("content", {}).get("application/problem+json", {}).get("examples", {})
                     assert problems or "default" == status or status < "400"
                     for slug, one in problems.items():
-                        expected = (int(status), f"urn:vestibule:problem:{slug}", one["summary"])
+                        expected = (int(status), f"/problems/{slug}", one["summary"])
                         assert expected == (one["value"]["status"], one["value"]["type"], one["value"]["title"])
+
+
+def test_the_reference_of_problem_types_is_the_table() -> None:
+    """`docs/problems.md` is what `python -m vestibule.service_kit.openapi.problem_reference` prints."""
+    assert problem_reference() == (ROOT / "docs" / "problems.md").read_text()
+
+
+def test_every_problem_in_the_description_leads_to_its_page(apps: dict[str, FastAPI]) -> None:
+    """Each example of a problem links to a page that the table of problem types has."""
+    for app in apps.values():
+        for methods in app.openapi()["paths"].values():
+            for operation in methods.values():
+                for answer in operation["responses"].values():
+                    problems = answer.get("content", {}).get("application/problem+json", {}).get("examples", {})
+                    for slug, one in problems.items():
+                        assert PROBLEM_TYPES[slug].uri == one["value"]["type"]
+                        assert f"({PROBLEM_TYPES[slug].uri})" in one["description"]
 
 
 def test_decisions_are_numbered_once():

@@ -87,7 +87,7 @@ class House:
             "VESTIBULE_PROBE_START_GRACE_S": "0",
             "VESTIBULE_LEASE_S": str(LEASE_S),
             "VESTIBULE_MONITOR_SAVE_INTERVAL_S": "1",
-            "VESTIBULE_OPERATOR_INPUT_INTERVAL_S": "0.5",
+            "VESTIBULE_SCHEDULER_REFRESH_INTERVAL_S": "0.5",
         }
         kept = {name: value for name, value in os.environ.items() if not name.startswith("VESTIBULE_")}
         command = [sys.executable, "-m", "vestibule", "serve", service]

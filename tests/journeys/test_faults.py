@@ -63,7 +63,7 @@ def test_a_killed_database_service_answers_503_and_heals(probed, wait_until):
     # Nobody waits for it any more after a few calls in vain, but for the one that finds out.
     lately = [probed.http.get("/read", params={"key": "kept"}) for _ in range(8)]
     assert [503] * 8 == [one.status_code for one in lately]
-    assert any("has not answered lately" in one.json()["detail"] for one in lately)
+    assert any("did not answer recent requests" in one.json()["detail"] for one in lately)
     database.send_signal(signal.SIGCONT)
     wait_until(lambda: probed.add("thawed", "text").status_code == 200, what="the store's thaw")
 

@@ -121,7 +121,7 @@ def test_the_command_line_against_a_running_system(system):
     assert "HEY" == vestibule("message", "hey", "--sync")
     assert "EMAIL_ADDRESS" in vestibule("add", "mail", "write to jane.roe@example.org", expect=1)
     assert "PersonalData" in vestibule("alerts")
-    assert "Unknown key" in vestibule("read", "no-such-key", expect=1)
+    assert "Key not found" in vestibule("read", "no-such-key", expect=1)
     vestibule("add", expect=2)
 
 

@@ -37,7 +37,7 @@ def test_a_key_belongs_to_one_request(system: Any) -> None:
     assert 202 == post(system, "/messages", {"text": "one"}, key).status_code
     for path, body in (("/messages", {"text": "two"}), ("/add", {"key": "x", "value": "one"})):
         refused = post(system, path, body, key)
-        assert (422, "urn:vestibule:problem:idempotency-key-reused") == (refused.status_code, refused.json()["type"])
+        assert (422, "/problems/idempotency-key-reused") == (refused.status_code, refused.json()["type"])
     assert 202 == post(system, "/messages", {"text": "two"}, key.upper()).status_code
     assert 422 == post(system, "/messages", {"text": "one"}, "x" * 256).status_code
 

@@ -138,7 +138,7 @@ def test_a_result_that_the_policy_blocks_is_nowhere(
     assert "EMAIL_ADDRESS in the result of a request; it was refused." in described
     reply = {"text": "x", "mode": "sync", "processor": "http_forward", "options": {"url": receiver.url("/leak")}}
     refused = house.http.post("/messages", json=reply)
-    assert (422, "urn:vestibule:problem:result-refused", "result") == (
+    assert (422, "/problems/result-refused", "result") == (
         refused.status_code,
         refused.json()["type"],
         refused.json()["findings"][0]["field"],
@@ -188,7 +188,7 @@ def test_options_are_refused_at_the_door(house: Any, work: dict[str, Any], kind:
         answer = house.http.post(path, json={**work, **given})
         body = answer.json()
         places = [one["where"] for one in body.get("errors", ())] + [one["field"] for one in body.get("findings", ())]
-        assert (422, f"urn:vestibule:problem:{kind}") == (answer.status_code, body["type"])
+        assert (422, f"/problems/{kind}") == (answer.status_code, body["type"])
         assert where in places
         assert MAIL not in answer.text
         assert SECRET_WORD not in answer.text

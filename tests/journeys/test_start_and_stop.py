@@ -63,7 +63,8 @@ def test_nothing_is_lost_when_the_system_ends_under_load(start, wait_until):
 def is_leaving(system):
     """Say whether /readyz tells that it stops; of a part that is slow under load it may tell before."""
     answer = httpx.get(f"{system.url}/readyz", timeout=40, trust_env=False)
-    return answer.status_code == 503 and answer.json()["detail"] == "It stops: new requests belong elsewhere."
+    expected = "Service is shutting down; send requests to another instance."
+    return answer.status_code == 503 and answer.json()["detail"] == expected
 
 
 @pytest.mark.skipif(not (shutil.which("curl") and shutil.which("bash")), reason="needs curl and bash")

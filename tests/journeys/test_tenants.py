@@ -81,7 +81,7 @@ def test_erasing_a_subject_stays_within_the_tenant(first, second):
     assert 1 == first.request("DELETE", "/subjects", json={"value": "subject-4711"}).json()["entries_erased"]
 
 
-@pytest.mark.parametrize("tenant", ["~watch", "North", "a/b", "", "-a", "a" * 64])
+@pytest.mark.parametrize("tenant", ["~scheduler", "North", "a/b", "", "-a", "a" * 64])
 def test_a_token_has_a_tenant_of_its_own_kind(tmp_path, tenant):
     """What belongs to the services, and what is no name, is refused."""
     words = ("token", "create", "--name", "x", "--scope", "read", "--tenant", tenant, "--data-dir", str(tmp_path))

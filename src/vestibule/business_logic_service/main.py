@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from vestibule.alerts import RequestAlerts, alert_delivery, build_alert_engine
 from vestibule.business_logic_service.api.process import router
+from vestibule.business_logic_service.api.wiring import BusinessLogicWiring
 from vestibule.business_logic_service.settings import BusinessLogicSettings
 from vestibule.detection import Scanner
 from vestibule.encryption import KeyRingFile
@@ -24,7 +25,7 @@ from vestibule.service_kit.http.health import Readiness
 from vestibule.service_kit.metrics.alert_metrics import AlertMetrics
 from vestibule.service_kit.metrics.metrics import Metrics
 
-DESCRIPTION = "Processes text at once, by the same processors as the workers."
+DESCRIPTION = "Processes text synchronously, with the same processors as the workers."
 
 
 def create_app(settings: BusinessLogicSettings) -> FastAPI:
@@ -33,50 +34,54 @@ def create_app(settings: BusinessLogicSettings) -> FastAPI:
     Raises:
         ServiceSecretMissing: the secret of the services cannot be read.
         KeyRingUnreadable: the key ring cannot be read.
-        InvalidPolicy: the policy file is none.
-        ValueError: the settings name an alert channel or an entity that does not exist, or a processor of one's own
-            cannot be used.
+        InvalidPolicy: the policy file is not valid.
+        ValueError: the settings name an alert channel or an entity that does not exist, or a custom processor
+            cannot be loaded.
     """
     metrics = Metrics("business_logic")
-    counted = AlertMetrics(metrics, settings.alert_channels)
+    alert_metrics = AlertMetrics(metrics, settings.alert_channels)
     secret = ServiceSecret.read(settings.secret_file)
     pseudonymizer = build_pseudonymizer(KeyRingFile(settings.key_ring_path))
-    door = RequestAlerts(build_alert_engine("business_logic", settings, counted.count_alert), pseudonymizer.fingerprint)
+    alerts = build_alert_engine("business_logic", settings, alert_metrics.count_alert)
+    request_alerts = RequestAlerts(alerts, pseudonymizer.fingerprint)
     policies = open_policy(settings)
-    # Built when the first processor asks for it: most never do, and it is half of what the service would weigh.
+    # Built when a processor first needs it: most never do, and it takes half of the memory of the service.
     scanner = lru_cache(maxsize=1)(lambda: Scanner.from_settings(settings.detection))
     processors = build_registry(settings, scanner, lambda: policies.current, pseudonymizer)
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.processors = processors
-        following = asyncio.create_task(policies.follow(_take_over, _keep_the_last))
-        try:
-            with alert_delivery(settings, counted.count_attempt):
-                yield
-        finally:
-            following.cancel()
+    limit = AuthRateLimit(
+        settings.auth_failures_per_minute, settings.trusted_proxies, request_alerts.report_guessed_tokens
+    )
+    lookups = [secret.token_lookup(), *caller_token_lookups(settings)]
+    wiring = BusinessLogicWiring(
+        authenticator=Authenticator(lookups, request_alerts.report_auth_failure, limit),
+        readiness=Readiness({}),
+        processors=processors,
+    )
 
-    app = create_service_app(
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[BusinessLogicWiring]:
+        reloading = asyncio.create_task(policies.follow(_ignore_new_policy, _ignore_invalid_policy))
+        try:
+            with alert_delivery(settings, alert_metrics.count_attempt):
+                yield wiring
+        finally:
+            reloading.cancel()
+
+    return create_service_app(
         "business_logic",
         DESCRIPTION,
         settings,
         [router],
         lifespan,
-        on_invalid_input=door.report_invalid_input,
+        on_invalid_input=request_alerts.report_invalid_input,
         metrics=metrics,
     )
-    limit = AuthRateLimit(settings.auth_failures_per_minute, settings.trusted_proxies, door.report_guessed_tokens)
-    app.state.authenticator = Authenticator(
-        [secret.token_lookup(), *caller_token_lookups(settings)], door.report_auth_failure, limit
-    )
-    app.state.readiness = Readiness({})
-    return app
 
 
-async def _take_over(_policy: Policy) -> None:
-    """Do nothing beyond following a new policy; the client service tells of it."""
+async def _ignore_new_policy(_policy: Policy) -> None:
+    """Only use the new policy; the client service reports it."""
 
 
-async def _keep_the_last(_broken: InvalidPolicy) -> None:
-    """Do nothing about a broken policy file beyond keeping the policy before it; the client service tells of it."""
+async def _ignore_invalid_policy(_error: InvalidPolicy) -> None:
+    """Only keep the policy before; the client service reports the invalid file."""

@@ -9,6 +9,6 @@ from vestibule.service_kit.settings import ServiceSettings
 
 
 class BusinessLogicSettings(ServiceSettings, AlertSettings, EncryptionSettings, InspectionSettings, ProcessorSettings):
-    """Where the service listens; it keeps nothing."""
+    """Where the service listens; it stores nothing."""
 
     port: int = Field(default=8002, ge=0, le=65535, description="Port to listen on")

@@ -8,10 +8,10 @@ from vestibule.service_kit.logging.log_health import LogFailureHandler
 
 def log_alerts(alerts: AlertEngine) -> LogFailureHandler:
     """Return what raises an alert about the log of this service."""
-    return partial(_tell, alerts)
+    return partial(_alert, alerts)
 
 
-async def _tell(alerts: AlertEngine, trouble: str | None) -> None:
+async def _alert(alerts: AlertEngine, trouble: str | None) -> None:
     if trouble:
         text = f"Log lines cannot be written to the log file ({trouble}): they are counted and dropped, requests go on."
         await alerts.raise_alert(AlertType.LOG_NOT_WRITTEN, text, subject="app.log")

@@ -1,13 +1,11 @@
-"""Wires the front door: the one file that knows every concrete part of it."""
+"""Wires the client service: the one file that knows every concrete class."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import structlog
 from fastapi import FastAPI
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -15,8 +13,20 @@ from redis.backoff import NoBackoff
 
 from vestibule.alerts import AlertArchive, AlertEngine, RequestAlerts, alert_delivery, build_alert_engine
 from vestibule.alerts.store.triage import AlertTriage
-from vestibule.client_service.api import alerts, entries, messages, processors, scan, schedules, subjects, tasks
+from vestibule.client_service.api import (
+    alerts,
+    detokenization,
+    entries,
+    messages,
+    processors,
+    receipts,
+    scan,
+    schedules,
+    subjects,
+    tasks,
+)
 from vestibule.client_service.api.idempotency import Idempotency
+from vestibule.client_service.api.wiring import ClientWiring
 from vestibule.client_service.celery_app import create_producer, held_for_s
 from vestibule.client_service.intake.business_logic_client import BusinessLogicClient
 from vestibule.client_service.intake.intake import Intake
@@ -31,11 +41,8 @@ from vestibule.client_service.queue.publishers import CeleryPublisher, RedisPubl
 from vestibule.client_service.queue.queue_view import QueueView
 from vestibule.client_service.queue.rabbitmq_depth import RabbitMqDepth
 from vestibule.client_service.queue.task_message import TaskMessageTemplate
-from vestibule.client_service.screening.decision_audit import DecisionAudit
+from vestibule.client_service.screening.builder import Screening, build_screening
 from vestibule.client_service.screening.detokenization import Detokenizer
-from vestibule.client_service.screening.policy_alerts import PolicyAlerts
-from vestibule.client_service.screening.screener import Screener
-from vestibule.client_service.screening.screening_metrics import ScreeningMetrics
 from vestibule.client_service.settings import ClientSettings
 from vestibule.client_service.subjects.erasure import Erasure
 from vestibule.client_service.subjects.stored_results import StoredResults
@@ -46,23 +53,17 @@ from vestibule.client_service.task_service.relay import TaskRelay
 from vestibule.client_service.task_service.schedule_service import ScheduleService
 from vestibule.client_service.task_service.task_service import TaskService
 from vestibule.client_service.webhooks.dispatcher import WebhookDispatcher
-from vestibule.client_service.webhooks.repository import OWNER as CALLBACKS_OWNER
+from vestibule.client_service.webhooks.repository import OWNER as WEBHOOK_OWNER
 from vestibule.client_service.webhooks.repository import WebhookRepository
-from vestibule.client_service.webhooks.rules import WebhookRules
 from vestibule.contracts.identity import Principal
 from vestibule.database_client.entries import EntryClient
 from vestibule.database_client.entry_writes import EntryWriter
 from vestibule.database_client.tasks import TaskLedgerClient
-from vestibule.detection import DetectionError, Scanner
+from vestibule.detection import Scanner
 from vestibule.encryption import Cipher, Fingerprinter, KeyRingFile
-from vestibule.policy.audit.decision_log import DecisionLog
-from vestibule.policy.audit.receipt_key import ensure_receipt_key, read_receipt_keys
-from vestibule.policy.audit.receipts import ReceiptSigner
-from vestibule.policy.policy_file import PolicyFile
 from vestibule.processing import ProcessorRegistry
-from vestibule.processor_adapters import Pseudonymizer, build_pseudonymizer, build_registry
-from vestibule.processor_adapters.detector_vocabulary import SECRETS, read_vocabulary, version_of_detectors
-from vestibule.processor_adapters.policy_loader import open_policy
+from vestibule.processor_adapters import build_pseudonymizer, build_registry
+from vestibule.processor_adapters.detector_vocabulary import read_vocabulary
 from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit
 from vestibule.service_kit.auth.authentication import Authenticator
 from vestibule.service_kit.auth.service_secret import ServiceSecret
@@ -78,17 +79,20 @@ from vestibule.service_kit.metrics.metrics import Metrics
 from vestibule.service_kit.redis.redis_url import open_redis
 
 DESCRIPTION = """
-The entrance hall for data. Everything that comes in is checked for personal data and secrets before it is stored or
-processed. Every route but health and metrics needs `Authorization: Bearer TOKEN`; every error is a problem document
-(RFC 9457, `application/problem+json`) that repeats nothing of what was sent.
+The entrance hall for data. All data is screened for personal data and secrets before it is stored or processed. Every
+route but health and metrics needs `Authorization: Bearer TOKEN`; every error is a problem document (RFC 9457,
+`application/problem+json`) that repeats nothing of what was sent.
 """
 ROUTERS = (
-    messages.router,
-    processors.router,
-    tasks.router,
-    schedules.router,
+    entries.repeatable_router,
     entries.router,
+    messages.router,
+    tasks.router,
+    processors.router,
+    schedules.router,
     scan.router,
+    detokenization.router,
+    receipts.router,
     alerts.router,
     subjects.router,
 )
@@ -102,269 +106,226 @@ def create_app(settings: ClientSettings) -> FastAPI:
     Raises:
         ServiceSecretMissing: the secret of the services cannot be read.
         KeyRingUnreadable: the key ring cannot be read.
-        InvalidPolicy: the policy file is none.
+        InvalidPolicy: the policy file is invalid.
         ReceiptKeyUnreadable: the key of receipts cannot be read.
-        ValueError: the settings name an alert channel, an entity or a processor that does not exist, or a processor
-            of one's own cannot be used.
+        ValueError: the settings name an alert channel, an entity or a processor that does not exist, or an operator's
+            own processor cannot be used.
     """
-    secret = ServiceSecret.read(settings.secret_file)
-    ring = KeyRingFile(settings.key_ring_path)
-    pseudonymizer = build_pseudonymizer(ring)
-    counted = AlertMetrics(metrics := Metrics("client"), settings.alert_channels)
-    alerts = build_alert_engine("client", settings, counted.count_alert)
-    request_alerts = RequestAlerts(alerts, pseudonymizer.fingerprint)
-    scanner = _warm_scanner(settings)
-    checkpoint = _checkpoint(settings, scanner, alerts, pseudonymizer, metrics)
-    forms = ValueForms(ring, read_vocabulary(settings.detection), checkpoint.policies)
-    works = _works(settings, scanner, checkpoint.policies, pseudonymizer, KeyedNames(Fingerprinter(ring)))
-    producer = create_producer(settings, Cipher(ring, REALM), works.processors)
+    parts = _build_parts(settings)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan() -> AsyncIterator[ClientWiring]:
         async with AsyncExitStack() as stack:
-            stack.enter_context(alert_delivery(settings, counted.count_attempt))
-            await stack.enter_async_context(reporting_log_failures(log_alerts(alerts)))
-            await stack.enter_async_context(checkpoint.at_work())
-            peer = await stack.enter_async_context(_peer("database", settings, secret))
-            database = partial(EntryClient, peer, writes=EntryWriter(peer))
-            logic = await _logic(settings, secret, stack)
-            redis = await _redis(settings, settings.peer_timeout_s, stack)
-            ledger = TaskLedgerClient(peer)
-            repository = await _callbacks_at_work(settings, database, ledger, alerts, metrics=metrics, stack=stack)
-            task_service = await _tasks_at_work(
-                settings, redis, ledger, producer, repository, alerts=alerts, stack=stack
-            )
-            tasks = MeteredTasks(task_service, metrics)
-            app.state.intake_of = works.intakes(checkpoint.screener, database, tasks, logic)
-            app.state.idempotency, app.state.task_service = Idempotency(database, works.names), task_service
-            app.state.schedules = ScheduleService(database, checkpoint.screener, works.processors)
-            app.state.erasure_of = _erasures(
-                app, database, ledger, StoredResults(redis, producer.cipher), alerts=alerts, forms=forms
-            )
-            app.state.readiness = Readiness({"database": peer.is_ready, "queue": lambda: _answers(redis)})
-            yield
+            stack.enter_context(alert_delivery(settings, parts.alert_metrics.count_attempt))
+            await stack.enter_async_context(reporting_log_failures(log_alerts(parts.alerts)))
+            await stack.enter_async_context(parts.screening.running())
+            connections = await _connect(settings, parts.secret, stack)
+            yield await _wire(settings, parts, connections, stack)
 
-    app = create_service_app(
+    return create_service_app(
         "client",
         DESCRIPTION,
         settings,
         ROUTERS,
         lifespan,
-        on_invalid_input=request_alerts.report_invalid_input,
-        is_loggable=lambda request_id: _is_clean(scanner, request_id),
-        metrics=metrics,
+        on_invalid_input=parts.request_alerts.report_invalid_input,
+        is_loggable=parts.screening.screener.is_clean,
+        metrics=parts.metrics,
     )
-    _equip(app, settings, checkpoint, pseudonymizer, alerts)
-    app.state.processors = works.processors
-    app.state.authenticator = _authenticator(settings, request_alerts)
-    return app
 
 
-def _equip(
-    app: FastAPI, settings: ClientSettings, checkpoint: "_Checkpoint", pseudonymizer: Pseudonymizer, alerts: AlertEngine
-) -> None:
-    """Give the routes what needs no other part to answer."""
-    app.state.screener = checkpoint.screener
-    app.state.revealing = Detokenizer(checkpoint.screener, pseudonymizer.tokenizer, checkpoint.policies, alerts)
-    app.state.receipt_keys = checkpoint.ledger.signer.public_keys
-    app.state.alert_archive = AlertArchive(settings.alert_record_path)
-    app.state.triage = AlertTriage(settings.alert_record_path)
-    app.state.callback_rules = settings.callback_rules
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What needs no connection: built before the service starts, so that a wrong setting fails the start."""
+
+    secret: ServiceSecret
+    metrics: Metrics
+    alert_metrics: AlertMetrics
+    alerts: AlertEngine
+    request_alerts: RequestAlerts
+    authenticator: Authenticator
+    screening: Screening
+    detokenizer: Detokenizer
+    processors: ProcessorRegistry
+    message_routes: MessageRoutes
+    names: KeyedNames
+    value_forms: ValueForms
+    producer: VestibuleCelery
 
 
-def _authenticator(settings: ClientSettings, alerts: RequestAlerts) -> Authenticator:
+@dataclass(frozen=True, slots=True)
+class _Connections:
+    """Clients of the other services and of Redis."""
+
+    database: ServiceClient
+    entries_for: Callable[[Principal], EntryClient]
+    ledger: TaskLedgerClient
+    business_logic: BusinessLogicClient
+    redis: Redis
+
+    async def redis_answers(self) -> bool:
+        """Say whether Redis answers; an error says no as well."""
+        return bool(await self.redis.ping())
+
+
+def _build_parts(settings: ClientSettings) -> _Parts:
+    secret = ServiceSecret.read(settings.secret_file)
+    ring = KeyRingFile(settings.key_ring_path)
+    pseudonymizer = build_pseudonymizer(ring)
+    metrics = Metrics("client")
+    alert_metrics = AlertMetrics(metrics, settings.alert_channels)
+    alerts = build_alert_engine("client", settings, alert_metrics.count_alert)
+    request_alerts = RequestAlerts(alerts, pseudonymizer.fingerprint)
+    scanner = Scanner.from_settings(settings.detection)
+    scanner.warm_up()
+    screening = build_screening(settings, scanner, alerts, pseudonymizer, metrics)
+    processors = build_registry(settings, lambda: scanner, lambda: screening.policies.current, pseudonymizer)
+    return _Parts(
+        secret=secret,
+        metrics=metrics,
+        alert_metrics=alert_metrics,
+        alerts=alerts,
+        request_alerts=request_alerts,
+        authenticator=_build_authenticator(settings, request_alerts),
+        screening=screening,
+        detokenizer=Detokenizer(screening.screener, pseudonymizer.tokenizer, screening.policies, alerts),
+        processors=processors,
+        message_routes=MessageRoutes(settings.message_routes, processors.names),
+        names=KeyedNames(Fingerprinter(ring)),
+        value_forms=ValueForms(ring, read_vocabulary(settings.detection), screening.policies),
+        producer=create_producer(settings, Cipher(ring, REALM), processors),
+    )
+
+
+def _build_authenticator(settings: ClientSettings, alerts: RequestAlerts) -> Authenticator:
     limit = AuthRateLimit(settings.auth_failures_per_minute, settings.trusted_proxies, alerts.report_guessed_tokens)
     return Authenticator(caller_token_lookups(settings), alerts.report_auth_failure, limit)
 
 
-@dataclass(frozen=True, slots=True)
-class _Checkpoint:
-    """The door with what it decides by and writes into."""
-
-    screener: Screener
-    policies: PolicyFile
-    ledger: DecisionAudit
-    news: PolicyAlerts
-
-    @asynccontextmanager
-    async def at_work(self) -> AsyncIterator[None]:
-        """Follow the policy file and write the decision log meanwhile."""
-        self.ledger.log.start()
-        await self.news.alert_change(self.policies.current)
-        following = asyncio.create_task(self.policies.follow(self.news.alert_change, self.news.alert_invalid))
-        try:
-            yield
-        finally:
-            following.cancel()
-            await asyncio.to_thread(self.ledger.log.close)
-
-
-@dataclass(frozen=True, slots=True)
-class _Works:
-    """What can be done with what comes in, and where."""
-
-    processors: ProcessorRegistry
-    routes: MessageRoutes
-    names: KeyedNames
-    callbacks: WebhookRules
-
-    def intakes(
-        self,
-        screener: Screener,
-        database: Callable[[Principal], EntryClient],
-        tasks: MeteredTasks,
-        logic: BusinessLogicClient,
-    ) -> Callable[[Principal], Intake]:
-        """Return what gives each caller an intake."""
-        make = partial(Intake, screener, names=self.names, routes=self.routes, callbacks=self.callbacks)
-        return lambda who: make(database(who), tasks, logic, self.processors)
-
-
-def _works(
-    settings: ClientSettings, scanner: Scanner, policies: PolicyFile, pseudonymizer: Pseudonymizer, names: KeyedNames
-) -> _Works:
-    processors = build_registry(settings, lambda: scanner, lambda: policies.current, pseudonymizer)
-    routes = MessageRoutes(settings.message_routes, processors.names)
-    return _Works(processors, routes, names, settings.callback_rules)
-
-
-def _checkpoint(
-    settings: ClientSettings, scanner: Scanner, alerts: AlertEngine, pseudonymizer: Pseudonymizer, metrics: Metrics
-) -> _Checkpoint:
-    vocabulary = read_vocabulary(settings.detection)
-    policies = open_policy(settings, vocabulary)
-    ledger = _ledger(settings, pseudonymizer.fingerprint)
-    secrets = vocabulary.groups[SECRETS]
-    count = ScreeningMetrics(metrics).count_decision
-    screener = Screener(
-        scanner, lambda: policies.current, alerts, ledger, pseudonymizer, secrets=secrets, on_decision=count
-    )
-    return _Checkpoint(screener, policies, ledger, PolicyAlerts(alerts))
-
-
-def _ledger(settings: ClientSettings, fingerprint: Callable[[str], str]) -> DecisionAudit:
-    # A key that was named is somebody's care; where none was named, receipts shall need no preparation.
-    if settings.receipt_key_file is None:
-        ensure_receipt_key(settings.receipt_key_path)
-    version = version_of_detectors(settings.detection)
-    log = structlog.get_logger("vestibule.decisions")
-
-    def report_failure(error: OSError, lines: int) -> None:
-        log.error("decisions_not_recorded", error=type(error).__name__, errno=error.errno, lines=lines)
-
-    return DecisionAudit(
-        DecisionLog(settings.decision_dir, settings.decision_keep_days, report_failure),
-        ReceiptSigner(read_receipt_keys(settings.receipt_key_path), version),
-        fingerprint,
-        version,
+async def _connect(settings: ClientSettings, secret: ServiceSecret, stack: AsyncExitStack) -> _Connections:
+    """Open the connections until `stack` ends."""
+    timeout_s = settings.peer_timeout_s
+    database = ServiceClient("database", settings.database_service_url, secret, timeout_s, CircuitBreaker())
+    await stack.enter_async_context(database)
+    logic: ServiceClient | None = None
+    if settings.business_logic_url:
+        logic = ServiceClient("business_logic", settings.business_logic_url, secret, timeout_s, CircuitBreaker())
+        await stack.enter_async_context(logic)
+    return _Connections(
+        database=database,
+        entries_for=partial(EntryClient, database, writes=EntryWriter(database)),
+        ledger=TaskLedgerClient(database),
+        business_logic=BusinessLogicClient(logic),
+        redis=await _open_redis(settings, timeout_s, stack),
     )
 
 
-def _is_clean(scanner: Scanner, text: str) -> bool:
-    try:
-        return not scanner.scan(text)
-    except DetectionError:
-        return False
-
-
-def _peer(part: str, settings: ClientSettings, secret: ServiceSecret) -> ServiceClient:
-    urls = {"database": settings.database_service_url, "business_logic": settings.business_logic_url}
-    return ServiceClient(part, urls[part], secret, settings.peer_timeout_s, CircuitBreaker())
-
-
-async def _logic(settings: ClientSettings, secret: ServiceSecret, stack: AsyncExitStack) -> BusinessLogicClient:
-    is_on = bool(settings.business_logic_url)
-    return BusinessLogicClient(
-        await stack.enter_async_context(_peer("business_logic", settings, secret)) if is_on else None
+async def _wire(
+    settings: ClientSettings, parts: _Parts, connections: _Connections, stack: AsyncExitStack
+) -> ClientWiring:
+    """Start the background work until `stack` ends, and return what the routes call."""
+    webhooks = await _start_webhooks(settings, parts, connections, stack)
+    task_service = await _start_tasks(settings, parts, connections, webhooks, stack)
+    schedule_service = ScheduleService(connections.entries_for, parts.screening.screener, parts.processors)
+    return ClientWiring(
+        authenticator=parts.authenticator,
+        readiness=Readiness({"database": connections.database.is_ready, "queue": connections.redis_answers}),
+        idempotency=Idempotency(connections.entries_for, parts.names),
+        intake_for=_intake_factory(settings, parts, connections, task_service),
+        task_service=task_service,
+        schedule_service=schedule_service,
+        processors=parts.processors,
+        webhook_rules=settings.callback_rules,
+        screener=parts.screening.screener,
+        detokenizer=parts.detokenizer,
+        receipt_keys=parts.screening.audit.signer.public_keys,
+        alert_archive=AlertArchive(settings.alert_record_path),
+        alert_triage=AlertTriage(settings.alert_record_path),
+        erasure_for=_erasure_factory(parts, connections, schedule_service),
     )
 
 
-def _warm_scanner(settings: ClientSettings) -> Scanner:
-    scanner = Scanner.from_settings(settings.detection)
-    scanner.warm_up()
-    return scanner
-
-
-async def _tasks_at_work(
-    settings: ClientSettings,
-    redis: Redis,
-    ledger: TaskLedgerClient,
-    producer: VestibuleCelery,
-    callbacks: WebhookRepository,
-    *,
-    alerts: AlertEngine,
-    stack: AsyncExitStack,
-) -> TaskService:
-    """Start what sends tasks and looks after them, until `stack` ends, and return the desk for callers."""
-    # The relay waits for what workers report, which takes longer than a caller could wait for anything.
-    relay_redis = await _redis(settings, RELAY_TIMEOUT_S, stack)
-    rabbit = RabbitMqDepth(producer) if settings.broker_url else None
-    queue, relay_queue = (QueueView(one, rabbit, held_for_s(settings)) for one in (redis, relay_redis))
-    sender = TaskDispatcher(await _publisher(settings, producer, stack))
-    end_listener = TaskEndListener(redis)
-    relay = TaskRelay(ledger, relay_queue, sender, LedgerSteps(settings, producer.cipher), alerts)
-    if rabbit is not None:
-        stack.callback(rabbit.close)
-    for part in (sender, end_listener, relay):
-        await stack.enter_async_context(part.at_work())
-    return TaskService(
-        ledger, queue, end_listener, sender, settings=settings, cipher=producer.cipher, callbacks=callbacks
+def _intake_factory(
+    settings: ClientSettings, parts: _Parts, connections: _Connections, task_service: TaskService
+) -> Callable[[Principal], Intake]:
+    entries_for = connections.entries_for
+    build = partial(
+        Intake,
+        parts.screening.screener,
+        tasks=MeteredTasks(task_service, parts.metrics),
+        logic=connections.business_logic,
+        processors=parts.processors,
+        names=parts.names,
+        routes=parts.message_routes,
+        webhooks=settings.callback_rules,
     )
+    return lambda caller: build(entries_for(caller))
 
 
-async def _callbacks_at_work(
-    settings: ClientSettings,
-    database: Callable[[Principal], EntryClient],
-    ledger: TaskLedgerClient,
-    alerts: AlertEngine,
-    *,
-    metrics: Metrics,
-    stack: AsyncExitStack,
+def _erasure_factory(
+    parts: _Parts, connections: _Connections, schedule_service: ScheduleService
+) -> Callable[[Principal], Erasure]:
+    results = StoredResults(connections.redis, parts.producer.cipher)
+
+    def build(caller: Principal) -> Erasure:
+        return Erasure(
+            connections.entries_for(caller),
+            partial(connections.ledger.erase, caller.tenant),
+            partial(schedule_service.erase, caller.tenant),
+            results,
+            alerts=parts.alerts,
+            forms_of=partial(parts.value_forms.of, tenant=caller.tenant),
+        )
+
+    return build
+
+
+async def _start_webhooks(
+    settings: ClientSettings, parts: _Parts, connections: _Connections, stack: AsyncExitStack
 ) -> WebhookRepository:
-    """Start what tells callers of the ends of their tasks, until `stack` ends."""
-    repository = WebhookRepository(database(CALLBACKS_OWNER))
-    count = partial(metrics.count, CALLBACKS)
-    dispatcher = WebhookDispatcher(repository, ledger, settings.callback_rules, alerts, count)
+    repository = WebhookRepository(connections.entries_for(WEBHOOK_OWNER))
+    count_attempt = partial(parts.metrics.count, CALLBACKS)
+    dispatcher = WebhookDispatcher(repository, connections.ledger, settings.callback_rules, parts.alerts, count_attempt)
     if settings.callback_secret.get_secret_value():
-        await stack.enter_async_context(dispatcher.at_work())
+        await stack.enter_async_context(dispatcher.running())
     return repository
 
 
-def _erasures(
-    app: FastAPI,
-    database: Callable[[Principal], EntryClient],
-    ledger: TaskLedgerClient,
-    results: StoredResults,
-    *,
-    alerts: AlertEngine,
-    forms: ValueForms,
-) -> Callable[[Principal], Erasure]:
-    schedules: ScheduleService = app.state.schedules
+async def _start_tasks(
+    settings: ClientSettings,
+    parts: _Parts,
+    connections: _Connections,
+    webhooks: WebhookRepository,
+    stack: AsyncExitStack,
+) -> TaskService:
+    producer, ledger, redis = parts.producer, connections.ledger, connections.redis
+    # The relay blocks for reports of workers, for longer than a request may wait.
+    relay_redis = await _open_redis(settings, RELAY_TIMEOUT_S, stack)
+    rabbit = RabbitMqDepth(producer) if settings.broker_url else None
+    if rabbit is not None:
+        stack.callback(rabbit.close)
+    queue, relay_queue = (QueueView(one, rabbit, held_for_s(settings)) for one in (redis, relay_redis))
+    dispatcher = TaskDispatcher(await _open_publisher(settings, producer, stack))
+    end_listener = TaskEndListener(redis)
+    relay = TaskRelay(ledger, relay_queue, dispatcher, LedgerSteps(settings, producer.cipher), parts.alerts)
+    for part in (dispatcher, end_listener, relay):
+        await stack.enter_async_context(part.running())
+    return TaskService(
+        ledger, queue, end_listener, dispatcher, settings=settings, cipher=producer.cipher, webhooks=webhooks
+    )
 
-    def erasure_of(caller: Principal) -> Erasure:
-        erase_tasks = partial(ledger.erase, caller.tenant)
-        erase_schedules = partial(schedules.erase, caller.tenant)
-        forms_of = partial(forms.of, tenant=caller.tenant)
-        return Erasure(database(caller), erase_tasks, erase_schedules, results, alerts=alerts, forms_of=forms_of)
 
-    return erasure_of
-
-
-async def _answers(redis: Redis) -> bool:
-    return bool(await redis.ping())
-
-
-async def _publisher(settings: ClientSettings, producer: VestibuleCelery, stack: AsyncExitStack) -> TaskPublisher:
+async def _open_publisher(settings: ClientSettings, producer: VestibuleCelery, stack: AsyncExitStack) -> TaskPublisher:
     if settings.broker_url:
         return stack.enter_context(CeleryPublisher(producer))
-    # What may have arrived is not sent a second time: the relay looks whether it has.
-    once = await _redis(settings, settings.peer_timeout_s, stack, retry=Retry(NoBackoff(), 0))
-    return RedisPublisher(TaskMessageTemplate.learn(producer), once)
+    # Without retries: a message may have arrived although the reply was lost. The relay resends what did not.
+    redis = await _open_redis(settings, settings.peer_timeout_s, stack, retry=Retry(NoBackoff(), 0))
+    return RedisPublisher(TaskMessageTemplate.learn(producer), redis)
 
 
-async def _redis(
+async def _open_redis(
     settings: ClientSettings, timeout_s: float, stack: AsyncExitStack, retry: Retry | None = None
 ) -> Redis:
-    options: dict[str, Any] = {} if retry is None else {"retry": retry}
+    options: dict[str, Any] = {"retry": retry} if retry else {}
     redis = open_redis(settings.redis_url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, **options)
     return await stack.enter_async_context(redis)

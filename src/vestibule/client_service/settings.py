@@ -1,12 +1,11 @@
 """The settings of the client service and of the workers that do what it accepted."""
 
-from pathlib import Path
-
 from pydantic import Field, SecretStr
 
 from vestibule.alerts import AlertSettings
 from vestibule.client_service.intake.message_routing import MessageRoute
 from vestibule.client_service.queue.settings import SECONDS_A_DAY, QueueSettings
+from vestibule.client_service.screening.settings import ScreeningSettings
 from vestibule.client_service.webhooks.rules import WebhookRules
 from vestibule.encryption import EncryptionSettings
 from vestibule.processor_adapters import InspectionSettings, ProcessorSettings
@@ -23,17 +22,12 @@ class WorkerSettings(QueueSettings, AlertSettings, EncryptionSettings, Inspectio
     )
 
 
-class ClientSettings(QueueSettings, AlertSettings, EncryptionSettings, InspectionSettings, ProcessorSettings):
+class ClientSettings(QueueSettings, AlertSettings, EncryptionSettings, ScreeningSettings, ProcessorSettings):
     """What the client service needs."""
 
     database_service_url: str = Field(default="http://127.0.0.1:8001", description="Address of the database service")
     business_logic_url: str = Field(
         default="http://127.0.0.1:8002", description="Address of the business logic service; empty: switched off"
-    )
-    decision_keep_days: int = Field(default=90, gt=0, description="Days that the records of decisions are kept")
-    receipt_key_file: Path | None = Field(
-        default=None,
-        description="File with the key that signs receipts; keys/receipt_key.pem, made if need be, if unset",
     )
     message_routes: list[MessageRoute] = Field(
         default=[],
@@ -51,13 +45,3 @@ class ClientSettings(QueueSettings, AlertSettings, EncryptionSettings, Inspectio
     def callback_rules(self) -> WebhookRules:
         """Whether and where callbacks may go."""
         return WebhookRules(self.callback_secret.get_secret_value(), self.alert_guard, self.callback_give_up_after_s)
-
-    @property
-    def decision_dir(self) -> Path:
-        """The folder of the records of decisions."""
-        return self.data_dir / "decisions"
-
-    @property
-    def receipt_key_path(self) -> Path:
-        """The file of the key that signs receipts."""
-        return self.receipt_key_file or self.data_dir / "keys" / "receipt_key.pem"

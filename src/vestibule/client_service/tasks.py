@@ -34,29 +34,29 @@ def process_data_task(
         Ignore: nobody waits for the result any more, or the attempt failed in a way that may pass, which was reported.
     """
     app = cast(VestibuleCelery, self.app)
-    begun = _begin(self, app)
+    attempt = _begin(self, app)
     # Whatever is logged meanwhile, by libraries too, names the request.
     with structlog.contextvars.bound_contextvars(
         request_id=getattr(self.request, "request_id", None),
         task_id=self.request.id,
         # A name that nothing goes by could be anything, even the data.
         processor=processor if processor in app.processors.names else "unknown",
-        attempt=begun.attempt,
+        attempt=attempt.number,
     ):
-        return _attempt(self, app, begun, data, processor, terms or {})
+        return _attempt(self, app, attempt, data, processor, terms or {})
 
 
 def _attempt(  # noqa: PLR0917 - as they come
-    task: Any, app: VestibuleCelery, begun: StartedAttempt, data: str, processor: str, given: Mapping[str, Any]
+    task: Any, app: VestibuleCelery, attempt: StartedAttempt, data: str, processor: str, given: Mapping[str, Any]
 ) -> str:
     log = structlog.get_logger("vestibule.task")
-    if not begun.is_wanted:
+    if not attempt.is_wanted:
         log.info("task_skipped")
         raise Ignore
-    if begun.attempt > app.settings.task_max_attempts:
+    if attempt.number > app.settings.task_max_attempts:
         # Every attempt so far ended with its worker. Another would take the next one along.
         log.error("task_abandoned")
-        task.backend.report_failed_attempt(task.request.id, "WorkerLost", begun.attempt)
+        task.backend.report_failed_attempt(task.request.id, "WorkerLost", attempt.number)
         raise Ignore
     log.info("task_started")
     began = time.perf_counter()
@@ -65,7 +65,7 @@ def _attempt(  # noqa: PLR0917 - as they come
         result = _do(app, task.request.id, data, processor, terms)
     except MAY_PASS as error:
         log.warning("task_interrupted", error=type(error).__name__, duration_ms=_since_ms(began))
-        task.backend.report_failed_attempt(task.request.id, "TaskInterrupted", begun.attempt)
+        task.backend.report_failed_attempt(task.request.id, "TaskInterrupted", attempt.number)
         raise Ignore from None
     except CannotProcess as error:
         # Of what an operator's own processor calls its errors, nobody knows what it says. This goes into the result.
@@ -90,22 +90,22 @@ def _attempt(  # noqa: PLR0917 - as they come
 def _do(app: VestibuleCelery, task_id: str, data: str, processor: str, terms: WorkTerms) -> str:
     if app.results is None:
         raise RuntimeError("a worker without a door for results does nothing")
-    made = app.processors.process(processor, data, terms.options, Job(task_id, terms.origin))
-    return app.results.let_out(made, terms.origin)
+    result = app.processors.process(processor, data, terms.options, Job(task_id, terms.origin))
+    return app.results.screen_result(result, terms.origin)
 
 
 def _begin(task: Any, app: VestibuleCelery) -> StartedAttempt:
     request = task.request
     attempts_before = int(getattr(request, "attempts", None) or 0)
     try:
-        begun = begin_attempt(task.backend.client, request.id, attempts_before, app.settings.result_expires_s)
+        attempt = begin_attempt(task.backend.client, request.id, attempts_before, app.settings.result_expires_s)
     except (RedisError, OSError) as error:
         # Redis went away since the task came. The work can be done all the same; the result waits for its return.
         structlog.get_logger("vestibule.task").warning("start_not_recorded", error=type(error).__name__)
-        begun = StartedAttempt(attempts_before + 1, is_wanted=True)
+        attempt = StartedAttempt(attempts_before + 1, is_wanted=True)
     # From here they go into the result.
-    request.started_at, request.attempt = time.time(), begun.attempt
-    return begun
+    request.started_at, request.attempt = time.time(), attempt.number
+    return attempt
 
 
 def _since_ms(began: float) -> float:

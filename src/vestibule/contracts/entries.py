@@ -49,7 +49,7 @@ def _valid_unicode(text: str) -> str:
 
 def _without_control_characters(text: str) -> str:
     if not text.isprintable():
-        raise ValueError("must hold printable characters only")
+        raise ValueError("must consist of printable characters")
     return text
 
 

@@ -1,37 +1,38 @@
-"""The tree of everything that can go wrong and has a name.
+"""The errors that a use case raises and a service renders: every class, with its parent.
 
     VestibuleError
-    ├── Refused                what came in cannot be taken
-    │   ├── InvalidInput       malformed, missing or out of bounds
-    │   │   └── UnknownProcessor
-    │   ├── TooLarge           over a size limit
-    │   ├── PersonalDataFound  the scanner found what the policy blocks
-    │   │   └── ResultRefused  and found it in what a processor made
-    │   ├── NotProcessable     the processor cannot do this data
-    │   ├── IdempotencyKeyReused   the key belongs to another request
-    │   ├── ScanImpossible     the scanner could not judge in time: nothing passes
-    │   ├── InvalidToken       no token, or one that nobody knows
-    │   ├── TooManyStrangers   too many of those from one address
-    │   └── ScopeMissing       a known token that may not do this
-    ├── NotFound               nothing by that name
-    │   ├── KeyNotFound
-    │   ├── TaskNotFound
-    │   ├── AlertNotFound
-    │   ├── HeartbeatNotFound
-    │   ├── ScheduleNotFound
-    │   ├── MaintenanceNotFound
-    │   ├── CallbacksOff       nobody is told of the ends of tasks here
-    │   └── UnknownToken       nothing that stands for a value here
-    ├── Conflict               not as things stand now
-    │   ├── TaskConflict       the task is in another state
-    │   └── RequestUnderWay    the same request is being served
-    ├── PreconditionFailed     the entry is not what the caller expects
-    ├── ResultExpired          it was here, and its time has passed
-    │   └── TokenRetired       it stood for a value, and its key was retired
-    └── Unavailable            a part that is needed does not answer
+    ├── Refused                     the request cannot be accepted
+    │   ├── InvalidInput            malformed, missing or out of bounds
+    │   │   └── UnknownProcessor    no processor has that name
+    │   ├── TooLarge                over a size limit
+    │   ├── PersonalDataFound       the scanner found what the policy blocks
+    │   │   └── ResultRefused       it found that in the result of a processor
+    │   ├── NotProcessable          the processor cannot process this input
+    │   ├── IdempotencyKeyReused    the key was sent with another request before
+    │   ├── ScanImpossible          the scan did not finish in time, so the text is rejected
+    │   ├── InvalidToken            no token, or an unknown one
+    │   ├── TooManyAuthFailures     too many unknown tokens from one address
+    │   └── ScopeMissing            the token is known and lacks the scope
+    ├── NotFound                    nothing has that name
+    │   ├── KeyNotFound             no entry has that key
+    │   ├── TaskNotFound            no task has that id
+    │   ├── AlertNotFound           no alert has that id
+    │   ├── HeartbeatNotFound       no heartbeat has that name
+    │   ├── ScheduleNotFound        no schedule has that id
+    │   ├── MaintenanceNotFound     no maintenance window has that id
+    │   ├── WebhooksDisabled        callbacks are not configured
+    │   └── UnknownToken            the token stands for no value of this tenant
+    ├── Conflict                    not possible in the current state
+    │   ├── TaskConflict            the task is in another state
+    │   └── RequestInProgress       a request with the same idempotency key is in progress
+    ├── PreconditionFailed          the entry has another version than the caller expects
+    ├── ResultExpired               the result existed and has expired
+    │   └── TokenRetired            the key of the token was retired
+    └── Unavailable                 a required service does not answer
 
-A use case raises these; the edge of a service renders them (`service_kit.problems`), and nothing in between catches
-them to say something else. A detail is written for the caller and repeats nothing that the caller sent.
+`service_kit.problems` renders them at the edge of a service, and nothing in between catches them to raise something
+else. A detail is written for the caller and repeats nothing that the caller sent. The framework's own refusals (no such
+route, wrong method, timeouts, overload) have no class here; `service_kit.problem_types` lists them too.
 """
 
 from collections.abc import Mapping
@@ -39,10 +40,13 @@ from typing import ClassVar
 
 
 class VestibuleError(Exception):
-    """Base of the tree: a `detail` for the caller, and `extra` members of the problem document."""
+    """Base of the tree: a `detail` for the caller, and `extra` members of the problem document.
 
-    slug: ClassVar[str] = "error"
-    title: ClassVar[str] = "Something went wrong"
+    `slug` is the name of the problem type, and `title` its heading; a class without its own has those of its parent.
+    """
+
+    slug: ClassVar[str] = "internal-error"
+    title: ClassVar[str] = "Internal error"
 
     def __init__(self, detail: str, **extra: object) -> None:
         super().__init__(detail)
@@ -51,17 +55,17 @@ class VestibuleError(Exception):
 
 
 class Refused(VestibuleError):
-    """What came in cannot be taken."""
+    """The request cannot be accepted."""
 
 
 class InvalidInput(Refused):
-    """Malformed, missing or out of bounds; `errors` says where, without repeating what was sent."""
+    """Malformed, missing or out of bounds; `errors` names the places and repeats nothing that was sent."""
 
     slug, title = "invalid-input", "Invalid input"
 
 
 class UnknownProcessor(InvalidInput):
-    """No processor goes by that name."""
+    """No processor has that name."""
 
     slug, title = "unknown-processor", "Unknown processor"
 
@@ -69,11 +73,11 @@ class UnknownProcessor(InvalidInput):
 class TooLarge(Refused):
     """Over a size limit."""
 
-    slug, title = "too-large", "Too large"
+    slug, title = "too-large", "Size limit exceeded"
 
 
 class PersonalDataFound(Refused):
-    """The scanner found what the policy blocks; `findings` and `alert_id` say what and which alert."""
+    """The scanner found what the policy blocks; `findings` lists it and `alert_id` names the alert."""
 
     slug, title = "personal-data", "Personal data or a secret was found"
 
@@ -85,27 +89,27 @@ class ResultRefused(PersonalDataFound):
 
 
 class NotProcessable(Refused):
-    """The processor cannot do this data; `kind` says why."""
+    """The processor cannot process this input; `kind` names the reason."""
 
-    slug, title = "not-processable", "The processor cannot do this"
+    slug, title = "not-processable", "The processor cannot process this input"
 
 
 class ScanImpossible(Refused):
-    """The scanner could not judge the text within its bounds, so it does not pass."""
+    """The scan did not finish within its time limit, so the text is rejected."""
 
-    slug, title = "scan-budget-exceeded", "The text could not be checked in time"
+    slug, title = "scan-timeout", "Scan time limit exceeded"
 
 
 class InvalidToken(Refused):
-    """No token, or one that nobody knows."""
+    """No token, or an unknown one."""
 
     slug, title = "invalid-token", "Missing or unknown token"
 
 
 class TooManyAuthFailures(Refused):
-    """Too many unknown tokens from one address; after `retry_after_s` seconds it may try again."""
+    """Too many unknown tokens from one address; it may retry after `retry_after_s` seconds."""
 
-    slug, title = "too-many-auth-failures", "Too many unknown tokens"
+    slug, title = "too-many-auth-failures", "Too many authentication failures"
 
     def __init__(self, detail: str, retry_after_s: int = 60) -> None:
         super().__init__(detail)
@@ -113,115 +117,113 @@ class TooManyAuthFailures(Refused):
 
 
 class ScopeMissing(Refused):
-    """A known token that may not do this."""
+    """The token is known and lacks the scope."""
 
-    slug, title = "scope-missing", "The token does not allow this"
+    slug, title = "insufficient-scope", "The token lacks the required scope"
 
 
 class NotFound(VestibuleError):
-    """Nothing by that name."""
+    """Nothing has that name."""
 
     slug, title = "not-found", "Not found"
 
 
 class KeyNotFound(NotFound):
-    """No entry under that key."""
+    """No entry has that key."""
 
-    slug, title = "key-not-found", "Unknown key"
+    slug, title = "key-not-found", "Key not found"
 
 
 class TaskNotFound(NotFound):
-    """No task of that id was ever accepted here."""
+    """No task of this tenant has that id."""
 
-    slug, title = "task-not-found", "Unknown task"
+    slug, title = "task-not-found", "Task not found"
 
 
 class AlertNotFound(NotFound):
-    """No alert of that id."""
+    """No alert has that id."""
 
-    slug, title = "alert-not-found", "Unknown alert"
+    slug, title = "alert-not-found", "Alert not found"
 
 
 class ScheduleNotFound(NotFound):
-    """No schedule of that id is kept here for that tenant."""
+    """No schedule of this tenant has that id."""
 
     slug, title = "schedule-not-found", "Schedule not found"
 
 
 class HeartbeatNotFound(NotFound):
-    """Nothing of that name ever sent a heartbeat."""
+    """No heartbeat has that name."""
 
-    slug, title = "heartbeat-not-found", "Unknown heartbeat"
+    slug, title = "heartbeat-not-found", "Heartbeat not found"
 
 
 class MaintenanceNotFound(NotFound):
-    """No maintenance window of that id."""
+    """No maintenance window has that id."""
 
-    slug, title = "maintenance-not-found", "Unknown maintenance window"
+    slug, title = "maintenance-window-not-found", "Maintenance window not found"
 
 
 class WebhooksDisabled(NotFound):
-    """Nobody is told of the ends of tasks here, so there is no key for it either."""
+    """Callbacks are not configured, so there is no key that verifies them."""
 
-    slug, title = "callbacks-disabled", "Callbacks are switched off"
+    slug, title = "callbacks-disabled", "Callbacks are disabled"
 
 
 class UnknownToken(NotFound):
-    """Nothing that was put in place of a value for this caller's tenant."""
+    """The token stands for no value of this tenant."""
 
-    slug, title = "unknown-token", "Unknown token"
+    slug, title = "value-token-not-found", "Value token not found"
 
 
 class Conflict(VestibuleError):
-    """Not as things stand now."""
-
-    slug, title = "conflict", "Not possible now"
+    """Not possible in the current state."""
 
 
 class TaskConflict(Conflict):
-    """The task is in another state than this needs."""
+    """The task is in another state than the request requires."""
 
     slug, title = "task-conflict", "The task is in another state"
 
 
 class RequestInProgress(Conflict):
-    """The same request, by its `Idempotency-Key`, is being served at the moment."""
+    """A request with the same `Idempotency-Key` is in progress."""
 
-    slug, title = "request-in-progress", "The same request is being served"
+    slug, title = "request-in-progress", "A request with this idempotency key is in progress"
 
 
 class IdempotencyKeyReused(Refused):
-    """The `Idempotency-Key` came with another request before."""
+    """The `Idempotency-Key` was sent with another request before."""
 
-    slug, title = "idempotency-key-reused", "The key belongs to another request"
+    slug, title = "idempotency-key-reused", "The idempotency key belongs to another request"
 
 
 class PreconditionFailed(VestibuleError):
-    """The entry is not what the caller expects; `current_version` says what it is, null where there is none."""
+    """The entry has another version than the caller expects: `current_version`, null where there is no entry."""
 
     slug, title = "precondition-failed", "The entry has another version"
 
     def __init__(self, current_version: int | None, **extra: object) -> None:
-        detail = "The entry is not as the condition says. Read it again and decide anew; nothing was changed."
+        detail = "The entry does not match the condition. Nothing was changed; read the entry again before you retry."
         super().__init__(detail, current_version=current_version, **extra)
 
 
 class ResultExpired(VestibuleError):
-    """It was here, and its time has passed."""
+    """The result existed and has expired."""
 
     slug, title = "result-expired", "The result has expired"
 
 
 class TokenRetired(ResultExpired):
-    """What stood in place of a value cannot be revealed any more: its key was retired."""
+    """The key of the token was retired, so its value can no longer be revealed."""
 
-    slug, title = "token-retired", "The token's key was retired"
+    slug, title = "value-token-retired", "The key of the value token was retired"
 
 
 class Unavailable(VestibuleError):
-    """A part that is needed does not answer; trying again after `retry_after_s` seconds may help."""
+    """A required service does not answer; the caller may retry after `retry_after_s` seconds."""
 
-    slug, title = "unavailable", "A part is not available"
+    slug, title = "unavailable", "Service unavailable"
 
     def __init__(self, part: str, detail: str, *, retry_after_s: int = 1) -> None:
         super().__init__(detail, part=part)

@@ -38,7 +38,7 @@ class TaskError(BaseModel):
     """Why a task failed, without a word of its data."""
 
     kind: str = Field(examples=["TaskFailed"])
-    detail: str = Field(examples=["The processor failed on this data."])
+    detail: str = Field(examples=["The processor failed on this input."])
 
 
 class TaskStatus(BaseModel):
@@ -71,23 +71,23 @@ class TaskPage(BaseModel):
 
 
 ERROR_DETAILS = {
-    "TaskFailed": "The processor failed on this data.",
-    "TaskInterrupted": "The processor could not finish; it may at another time.",
-    "TimeLimitExceeded": "The task took longer than it may.",
-    "WorkerLost": "Every worker that took this task ended before the task did.",
-    "DataTooLarge": "The data is longer than this processor takes.",
-    "NotJson": "The data is not JSON.",
-    "PointerLeadsNowhere": "Nothing stands where the pointer leads.",
-    "ForwardForbidden": "The address is none that data may be sent to.",
-    "ForwardRefused": "The receiver did not take the data, and would not at another time.",
-    "AnswerTooLarge": "The receiver answered more than is read.",
-    "ResultNotText": "What the processor made of it is not text.",
-    "ResultRefused": "The policy does not let the result out. The alerts say what was found in it.",
-    "ResultTooLarge": "The processor made more of it than can be kept.",
-    "MessageRefused": "The queue did not give the task back as it was sent.",
+    "TaskFailed": "The processor failed on this input.",
+    "TaskInterrupted": "The processor was interrupted; a retry may succeed.",
+    "TimeLimitExceeded": "The task exceeded its time limit.",
+    "WorkerLost": "Every worker that ran this task exited before it finished.",
+    "DataTooLarge": "The input exceeds the size limit of this processor.",
+    "NotJson": "The input is not valid JSON.",
+    "PointerLeadsNowhere": "The JSON pointer refers to no value.",
+    "ForwardForbidden": "Data may not be forwarded to this address.",
+    "ForwardRefused": "The receiver rejected the data; a retry would not succeed.",
+    "AnswerTooLarge": "The response of the receiver exceeds the size limit.",
+    "ResultNotText": "The result of the processor is not text.",
+    "ResultRefused": "The policy blocks the result. The alerts name what was found in it.",
+    "ResultTooLarge": "The result exceeds the size limit.",
+    "MessageRefused": "The message from the queue does not match the task.",
 }
 
 
 def describe_error(kind: str | None) -> TaskError | None:
     """Return what a caller is told of an error of that kind."""
-    return None if kind is None else TaskError(kind=kind, detail=ERROR_DETAILS.get(kind, "The task could not be done."))
+    return None if kind is None else TaskError(kind=kind, detail=ERROR_DETAILS.get(kind, "The task failed."))

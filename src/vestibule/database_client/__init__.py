@@ -1,1 +1,1 @@
-"""The way to the database service: entries and the task ledger."""
+"""The clients of the database service: entries and the task ledger."""

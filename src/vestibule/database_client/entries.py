@@ -1,4 +1,4 @@
-"""The way to the database service."""
+"""The client of entries in the database service."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 
@@ -33,12 +33,12 @@ class EntryClient:
         self._writes = writes
 
     async def write(self, pair: Pair, condition: Condition = ALWAYS, operation: str | None = None) -> Written:
-        """Keep a pair and return its version; it is on disk then.
+        """Write a pair and return its version; it is on disk then.
 
-        Where `operation` is given, it is kept once, and what is repeated under it within a day is answered alike.
+        With `operation` it is written once; a repetition within a day gets the first answer.
 
         Raises:
-            PreconditionFailed: the entry is not what `condition` says.
+            PreconditionFailed: the entry does not meet `condition`.
             Unavailable: the database service does not confirm it.
         """
         if condition is ALWAYS and operation is None and self._writes is not None:
@@ -49,10 +49,10 @@ class EntryClient:
         return Written.model_validate(_expect(answer, 200).body)
 
     async def write_batch(self, pairs: Sequence[BatchPair]) -> list[Written]:
-        """Keep all of `pairs` or none, and return their versions; they are on disk then.
+        """Write all of `pairs` or none, and return their versions; they are on disk then.
 
         Raises:
-            PreconditionFailed: an entry has not the version that is expected; `index` says which.
+            PreconditionFailed: an entry does not have the expected version; `index` says which.
             Unavailable: the database service does not confirm it.
         """
         body = {"pairs": [pair.model_dump(exclude_none=True) for pair in pairs]}
@@ -60,10 +60,10 @@ class EntryClient:
         return WrittenBatch.model_validate(_expect(answer, 200).body).written
 
     async def delete(self, key: str, condition: Condition = ALWAYS) -> Deleted:
-        """Remove the entry under `key`.
+        """Delete the entry under `key`.
 
         Raises:
-            PreconditionFailed: the entry is not what `condition` says.
+            PreconditionFailed: the entry does not meet `condition`.
             Unavailable: the database service does not confirm it.
         """
         answer = await self._call("DELETE", "/delete", query={"key": key}, condition=condition)
@@ -87,7 +87,7 @@ class EntryClient:
         """
         answer = await self._call("GET", "/read", query={"key": key})
         if answer.status == 404:
-            raise KeyNotFound("Nothing is stored under that key.")
+            raise KeyNotFound("No entry has that key.")
         return Entry.model_validate(_expect(answer, 200).body)
 
     async def read_many(self, keys: Sequence[str]) -> list[Entry | None]:
@@ -108,26 +108,26 @@ class EntryClient:
         """
         answer = await self._call("POST", "/read/batch", body={"keys": keys})
         if answer.status == 413:
-            raise TooLarge("These values are too large for one answer; read fewer at once.")
+            raise TooLarge("The values are too large for one response; read fewer keys at once.")
         return EntryBatch.model_validate(_expect(answer, 200).body)
 
     async def history(self, key: str) -> History:
-        """Return what is known of the entry under `key`, the newest first.
+        """Return the history of the entry under `key`, the newest version first.
 
         Raises:
-            KeyNotFound: nothing is.
+            KeyNotFound: it has none.
             Unavailable: the database service does not answer.
         """
         answer = await self._call("GET", "/history", query={"key": key})
         if answer.status == 404:
-            raise KeyNotFound("Nothing is known of that key.")
+            raise KeyNotFound("No entry has that key, and it has no history.")
         return History.model_validate(_expect(answer, 200).body)
 
     async def watch(self, prefix: str, last_event_id: str | None) -> AsyncIterator[bytes]:
         """Return the events of the entries that start with `prefix`, as they come.
 
         Raises:
-            Unavailable: the database service does not answer; where it goes away later, the events end.
+            Unavailable: the database service does not answer; where it stops later, the events end.
         """
         seen = {} if last_event_id is None else {"Last-Event-ID": last_event_id}
         headers = self._principal.as_headers() | seen
@@ -164,7 +164,7 @@ def _expect(answer: ServiceResponse, status: int) -> ServiceResponse:
     if answer.status == 412:
         place = {"index": answer.body["index"]} if "index" in answer.body else {}
         raise PreconditionFailed(answer.body["current_version"], **place)
-    # Every value was validated by the same rules before, so a refusal means that the two services do not fit together.
+    # Every value was validated by the same rules before, so a refusal means that the two services are incompatible.
     if answer.status != status:
         raise Unavailable(PART, f"The database service refused the request ({answer.status}).")
     return answer

@@ -1,4 +1,4 @@
-"""The way of plain writes to the database service: those that wait for it go together (`batching.py`)."""
+"""Plain writes to the database service: pending ones share a request (`runtime/batching.py`)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,7 @@ from vestibule.runtime.batching import Batcher
 from vestibule.service_kit.http_client.service_client import ServiceClient
 
 PART = "database"
-# Characters of one call; a single value that is longer goes alone.
+# The most characters of one request; a longer value goes alone.
 HEAVIEST = 400_000
 
 
@@ -37,7 +37,7 @@ class _Write:
 
 
 class EntryWriter:
-    """Has pairs kept, for all tenants. A lone one goes as a request of its own, at once."""
+    """Writes pairs of all tenants. A single one goes at once, as a request of its own."""
 
     def __init__(self, peer: ServiceClient) -> None:
         self._peer = peer
@@ -50,7 +50,7 @@ class EntryWriter:
         )
 
     async def write(self, pair: Pair, principal: Principal) -> Written:
-        """Keep a pair and return its version; it is on disk then.
+        """Write a pair and return its version; it is on disk then.
 
         Raises:
             Unavailable: the database service does not confirm it.
@@ -70,7 +70,7 @@ class EntryWriter:
         if len(writes) == 1:
             return [await self._write_one(writes[0])]
         answer = await self._peer.call(
-            "POST", "/write/gathered", body={"writes": [write.as_body() for write in writes]}
+            "POST", "/write/independent", body={"writes": [write.as_body() for write in writes]}
         )
         outcomes: list[dict[str, Any]] = _expect_ok(answer.status, answer.body)["outcomes"]
         return outcomes
@@ -83,7 +83,7 @@ class EntryWriter:
 
 
 def _expect_ok(status: int, body: Any) -> Any:
-    # Every value was validated by the same rules before, so a refusal means that the two services do not fit together.
+    # Every value was validated by the same rules before, so a refusal means that the two services are incompatible.
     if status != 200:
         raise Unavailable(PART, f"The database service refused the request ({status}).")
     return body

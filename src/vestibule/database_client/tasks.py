@@ -1,4 +1,4 @@
-"""The way to the ledger of tasks in the database service."""
+"""The client of the task ledger in the database service."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,7 +26,7 @@ HEAVIEST = 1_000_000
 
 
 class TaskLedgerClient:
-    """Asks the ledger. Every method raises `Unavailable` where it does not answer for certain."""
+    """Calls the ledger. Every method raises `Unavailable` where it does not confirm the outcome."""
 
     def __init__(self, peer: ServiceClient) -> None:
         self._peer = peer
@@ -40,20 +40,20 @@ class TaskLedgerClient:
         return await self._accepting.submit(task)
 
     async def find(self, task_id: str) -> LedgerTask | None:
-        """Return a task with its result, or None where the ledger does not know it."""
+        """Return a task with its result, or None where it is unknown."""
         return await self._finding.submit(task_id)
 
     async def claim(self, limit: int, lease_s: float) -> list[LedgerTask]:
-        """Return unfinished tasks that are due; nobody else gets them until the lease is over."""
+        """Return unfinished tasks that are due; no other caller gets them before the lease ends."""
         body = await self._post("/tasks/claim", {"limit": limit, "lease_s": lease_s})
         return LedgerTasks.model_validate(body).tasks
 
     async def read_data(self, task_ids: Sequence[str]) -> TaskData:
-        """Return data and terms of tasks by id; where it is too much for one answer, that of the first ones."""
+        """Return data and terms of tasks by id, of as many of the first ones as fit into one answer."""
         return TaskData.model_validate(await self._post("/tasks/data", {"task_ids": task_ids}))
 
     async def change(self, changes: Sequence[TaskChange]) -> list[bool]:
-        """Take the steps that may be taken, and say which were; they are on disk then."""
+        """Apply the changes that are allowed, and say which were; they are on disk then."""
         taken: list[bool] = []
         left = list(changes)
         while left:
@@ -73,7 +73,7 @@ class TaskLedgerClient:
         return LedgerTasks.model_validate(_expect_ok(answer.status, answer.body))
 
     async def erase(self, tenant: str, forms: list[str], limit: int, cursor: str | None) -> ErasePage:
-        """Erase the texts of a tenant's tasks that hold one of `forms`, those of a page."""
+        """Erase data and results of a page of a tenant's tasks that hold one of `forms`."""
         query = {"tenant": tenant, "limit": str(limit)} | ({} if cursor is None else {"cursor": cursor})
         answer = await self._peer.call(
             "POST", "/tasks/subjects/erase", query=query, body={"forms": forms}, timeout_s=PAGE_TIMEOUT_S
@@ -95,7 +95,7 @@ class TaskLedgerClient:
 
 
 def _weight(task: NewTask) -> int:
-    # What stands under a key is not known before; it comes back with the answer.
+    # The size of a value under a key is unknown here; it comes back with the answer.
     return len(task.data or "") or HEAVIEST // 100
 
 
@@ -109,7 +109,7 @@ def _as_many_as_fit(changes: list[TaskChange]) -> list[TaskChange]:
 
 
 def _expect_ok(status: int, body: Any) -> Any:
-    # Everything was validated by the same rules before, so a refusal means that the two services do not fit together.
+    # Everything was validated by the same rules before, so a refusal means that the two services are incompatible.
     if status != 200:
         raise Unavailable(PART, f"The database service refused the request ({status}).")
     return body

@@ -1,1 +1,1 @@
-"""The key-value store behind HTTP; only services may call it."""
+"""The HTTP service of the key-value store and the task ledger; only services may call it."""

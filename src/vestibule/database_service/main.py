@@ -7,8 +7,8 @@ from datetime import timedelta
 from fastapi import FastAPI
 
 from vestibule.alerts import RequestAlerts, alert_delivery, build_alert_engine
-from vestibule.database_service.api import history, tasks
-from vestibule.database_service.api.entries import router
+from vestibule.database_service.api import encryption, entries, history, subjects, tasks
+from vestibule.database_service.api.wiring import DatabaseWiring
 from vestibule.database_service.entries import stores
 from vestibule.database_service.entries.change_stream import ChangeStream
 from vestibule.database_service.entries.encrypted_store import REALM, EncryptedStore
@@ -17,7 +17,7 @@ from vestibule.database_service.entries.store import Store, StoreKind
 from vestibule.database_service.maintenance.reencrypt_entries import EntryReencryption
 from vestibule.database_service.maintenance.sweeper import Sweeper
 from vestibule.database_service.maintenance.task_maintenance import TaskMaintenance
-from vestibule.database_service.maintenance.tombstones import Tombstones
+from vestibule.database_service.maintenance.tombstone_purger import TombstonePurger
 from vestibule.database_service.settings import DatabaseSettings
 from vestibule.database_service.tasks import ledgers
 from vestibule.database_service.tasks.acceptance import TaskAcceptance
@@ -35,7 +35,8 @@ from vestibule.service_kit.http.health import Readiness
 from vestibule.service_kit.metrics.alert_metrics import AlertMetrics
 from vestibule.service_kit.metrics.metrics import Metrics
 
-DESCRIPTION = "Keeps key-value pairs. Only the other services may call it."
+DESCRIPTION = "Stores key-value pairs and tasks. Only the other services may call it."
+ROUTERS = [entries.router, history.router, encryption.router, subjects.router, tasks.router]
 
 
 def create_app(settings: DatabaseSettings) -> FastAPI:
@@ -47,37 +48,39 @@ def create_app(settings: DatabaseSettings) -> FastAPI:
         ValueError: the settings name a store or a channel that does not exist.
     """
     metrics = Metrics("database")
-    counted = AlertMetrics(metrics, settings.alert_channels)
+    alert_metrics = AlertMetrics(metrics, settings.alert_channels)
     secret = ServiceSecret.read(settings.secret_file)
     ring = KeyRingFile(settings.key_ring_path)
-    fingerprint = Fingerprinter(ring).fingerprint
-    door = RequestAlerts(build_alert_engine("database", settings, counted.count_alert), fingerprint)
-    kept = build_store(settings)
-    store = EncryptedStore(metered(kept, metrics), Cipher(ring, REALM))
-    ledger = EncryptedTaskLedger(build_task_ledger(kept), Cipher(ring, TASK_REALM))
-
-    tombstones = Tombstones(store, timedelta(days=settings.keep_deleted_days))
+    alerts = build_alert_engine("database", settings, alert_metrics.count_alert)
+    request_alerts = RequestAlerts(alerts, Fingerprinter(ring).fingerprint)
+    limit = AuthRateLimit(
+        settings.auth_failures_per_minute, settings.trusted_proxies, request_alerts.report_guessed_tokens
+    )
+    authenticator = Authenticator([secret.token_lookup()], request_alerts.report_auth_failure, limit)
+    plain_store = build_store(settings)
+    store = EncryptedStore(metered(plain_store, metrics), Cipher(ring, REALM))
+    ledger = EncryptedTaskLedger(build_task_ledger(plain_store), Cipher(ring, TASK_REALM))
+    purger = TombstonePurger(store, timedelta(days=settings.keep_deleted_days))
+    sweeper = Sweeper([store, ledger, purger], settings.sweep_interval_s)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with store, Sweeper([store, ledger, tombstones], settings.sweep_interval_s).at_work():
+    async def lifespan() -> AsyncIterator[DatabaseWiring]:
+        async with store, sweeper.running():
             await ledger.prepare()
-            app.state.store = store
-            app.state.entry_reencryption = EntryReencryption(store)
-            app.state.change_stream = ChangeStream()
-            app.state.task_ledger = ledger
-            app.state.task_acceptance = TaskAcceptance(store, ledger)
-            app.state.task_completion = TaskCompletion(store, ledger)
-            app.state.task_maintenance = TaskMaintenance(ledger)
-            with alert_delivery(settings, counted.count_attempt):
-                yield
+            with alert_delivery(settings, alert_metrics.count_attempt):
+                yield DatabaseWiring(
+                    authenticator=authenticator,
+                    readiness=Readiness({}),
+                    store=store,
+                    entry_reencryption=EntryReencryption(store),
+                    change_stream=ChangeStream(),
+                    task_ledger=ledger,
+                    task_acceptance=TaskAcceptance(store, ledger),
+                    task_completion=TaskCompletion(store, ledger),
+                    task_maintenance=TaskMaintenance(ledger),
+                )
 
-    routers = [router, history.router, tasks.router]
-    app = create_service_app("database", DESCRIPTION, settings, routers, lifespan, metrics=metrics)
-    limit = AuthRateLimit(settings.auth_failures_per_minute, settings.trusted_proxies, door.report_guessed_tokens)
-    app.state.authenticator = Authenticator([secret.token_lookup()], door.report_auth_failure, limit)
-    app.state.readiness = Readiness({})
-    return app
+    return create_service_app("database", DESCRIPTION, settings, ROUTERS, lifespan, metrics=metrics)
 
 
 def build_store(settings: DatabaseSettings) -> Store:

@@ -10,26 +10,28 @@ from vestibule.service_kit.settings import ServiceSettings
 
 
 class DatabaseSettings(ServiceSettings, AlertSettings, EncryptionSettings):
-    """Which store, and where."""
+    """The store, its limits and its retention."""
 
     port: int = Field(default=8001, ge=0, le=65535, description="Port to listen on")
     database_url: str = Field(
         default="sqlite:",
-        description="The store; `sqlite:` keeps DATA_DIR/vestibule.db, `sqlite:///PATH` another file,"
+        description="The store; `sqlite:` uses DATA_DIR/vestibule.db, `sqlite:///PATH` another file,"
         " `postgresql://USER:PASSWORD@HOST/NAME` a database for several services",
         repr=False,  # it may hold a password
     )
-    database_timeout_s: float = Field(default=2, gt=0, description="Longest wait for a store that is a server")
-    sweep_interval_s: float = Field(default=10, gt=0, description="Seconds between sweeps of what has expired")
+    database_timeout_s: float = Field(default=2, gt=0, description="Timeout of calls to a store on a server")
+    sweep_interval_s: float = Field(default=10, gt=0, description="Seconds between sweeps of expired entries and tasks")
 
     keep_versions: int = Field(
         default=10,
         ge=0,
         le=1000,
-        description="Versions of an entry that its history keeps, the one that is there included",
+        description="Versions in the history of an entry, the current one included",
     )
     keep_deleted_days: float = Field(
-        default=30, gt=0, description="Days that a deleted or expired key is known, so that its versions go on"
+        default=30,
+        gt=0,
+        description="Days that the tombstone of a deleted or expired key stays, so that its versions continue",
     )
 
     @property

@@ -1,8 +1,8 @@
 """The policy: the actions on findings, declared in one file; independent of any service.
 
-`document` parses the file, `rule_index` indexes its rules, `policy` decides, `anonymizer` changes a text as decided, and
-`policy_file` reloads the file when it changes. In `audit`, `decision_log` records decisions, `replay` applies another
-policy to them, and `receipts` signs them.
+`document` parses the file, `rule_index` indexes its rules, `policy` decides, `anonymizer` changes a text as decided,
+and `policy_file` reloads the file when it changes. In `audit`, `decision_log` records decisions, `replay` applies
+another policy to them, and `receipts` signs them.
 """
 
 from vestibule.policy.action import Action, Severity

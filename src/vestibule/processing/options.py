@@ -33,7 +33,7 @@ def refuse_option(place: Place, kind: str, expected: str) -> InvalidInput:
 def refuse(mistakes: list[dict[str, str]]) -> InvalidInput:
     """Return the refusal of options with these mistakes."""
     places = ", ".join(sorted({mistake["where"] for mistake in mistakes}))
-    return InvalidInput(f"The options of the processor are not valid. Look at: {places}.", errors=mistakes)
+    return InvalidInput(f"The processor options are not valid. Check: {places}.", errors=mistakes)
 
 
 def _describe(mistake: Mapping[str, Any], known: frozenset[str], place: Place) -> dict[str, str]:

@@ -64,7 +64,7 @@ class ProcessorRegistry:
         model = model_of(processor)
         if model is None:
             if given:
-                raise refuse_option(place, "no_options", "nothing: this processor takes no options")
+                raise refuse_option(place, "no_options", "no options: this processor has none")
             return None
         options = read_options(model, given, place)
         if (look := getattr(processor, "refusal_of", None)) is not None:

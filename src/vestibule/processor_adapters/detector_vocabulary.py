@@ -10,8 +10,8 @@ from vestibule.policy import Vocabulary
 
 SECRETS = "secrets"
 PERSONAL_DATA = "personal_data"
-# Older than the folder that such detectors live in now.
-NATIONAL_IDS = {"national_ids": frozenset({"US_SSN"})}
+# The folders of detectors that are groups of a policy, besides all that is personal data.
+GROUP_FOLDERS = frozenset({SECRETS, "national_ids"})
 # The routes whose texts the policy decides about.
 CHECKED_ROUTES = frozenset({"/add", "/messages", "/run"})
 VERSION_DIGITS = 12
@@ -20,13 +20,13 @@ VERSION_DIGITS = 12
 def read_vocabulary(options: ScannerOptions = DEFAULTS) -> Vocabulary:
     """Return the names that a policy may use.
 
-    A folder of detectors is a group of its name; `personal_data` is every entity that is no secret.
+    The folders `secrets` and `national_ids` are groups; `personal_data` is every entity that is not a secret.
     """
     entities = frozenset(detector.entity for detector in list_detectors(options))
-    groups: dict[str, frozenset[str]] = {SECRETS: frozenset(), **NATIONAL_IDS}
+    groups: dict[str, frozenset[str]] = {}
     for module in list_modules():
-        folder = module.__name__.split(".detectors.")[1].rpartition(".")[0]
-        if folder:
+        folder = module.__name__.split(".detectors.")[1].partition(".")[0]
+        if folder in GROUP_FOLDERS:
             found = frozenset(detector.entity for detector in declared_in(module))
             groups[folder] = groups.get(folder, frozenset()) | found
     groups[PERSONAL_DATA] = entities - groups[SECRETS]

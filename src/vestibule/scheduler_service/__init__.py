@@ -1,1 +1,1 @@
-"""Asks every part regularly whether it answers, and tells when one stops and when it is back."""
+"""Monitors every part, alerts on outages and recoveries, and runs schedules."""

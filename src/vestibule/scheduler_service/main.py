@@ -9,9 +9,13 @@ from fastapi import FastAPI
 from redis.asyncio import Redis
 
 from vestibule.alerts import AlertEngine, RequestAlerts, alert_delivery, build_alert_engine
+from vestibule.contracts.identity import Principal
 from vestibule.contracts.schedules import OWNER as SCHEDULES_OWNER
+from vestibule.database_client.service_entries import ServiceEntries
+from vestibule.database_client.task_submitter import TaskSubmitter
 from vestibule.encryption import Fingerprinter, KeyRingFile
 from vestibule.scheduler_service.api import heartbeats, maintenance, status
+from vestibule.scheduler_service.api.wiring import SchedulerWiring
 from vestibule.scheduler_service.availability.monitor import AvailabilityMonitor, MonitorRules
 from vestibule.scheduler_service.availability.monitor_state import MonitorState
 from vestibule.scheduler_service.availability.monitored_parts import PARTS
@@ -26,17 +30,16 @@ from vestibule.scheduler_service.availability.probes import (
     WorkersProbe,
 )
 from vestibule.scheduler_service.availability.queue_metrics import QueueMetrics
-from vestibule.scheduler_service.heartbeats.heartbeats import HeartbeatMonitor
+from vestibule.scheduler_service.heartbeats.check_job import HeartbeatCheckJob
+from vestibule.scheduler_service.heartbeats.monitor import HeartbeatMonitor
+from vestibule.scheduler_service.heartbeats.repository import HeartbeatRepository
 from vestibule.scheduler_service.leadership.fallback_lock import RedisFallbackLock
 from vestibule.scheduler_service.leadership.jobs import JobRunner
 from vestibule.scheduler_service.leadership.lease import Lease
 from vestibule.scheduler_service.maintenance.reason_check import ReasonCheck
-from vestibule.scheduler_service.operator_input_job import OperatorInputJob
-from vestibule.scheduler_service.operator_inputs import OperatorInputs
+from vestibule.scheduler_service.maintenance.windows import MaintenanceRepository
 from vestibule.scheduler_service.schedules.schedule_runner import ScheduleRunner
-from vestibule.scheduler_service.schedules.task_submission import TaskSubmitter
 from vestibule.scheduler_service.settings import SchedulerSettings
-from vestibule.scheduler_service.state_store import StateStore
 from vestibule.scheduler_service.status_page.page import StatusPage
 from vestibule.scheduler_service.status_page.status import StatusService
 from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit
@@ -51,8 +54,10 @@ from vestibule.service_kit.metrics.metrics import Metrics
 from vestibule.service_kit.metrics.sharing import read_neighbours
 from vestibule.service_kit.redis.redis_url import open_redis
 
-DESCRIPTION = "Asks every part regularly whether it answers, and alerts when one stops and when it is back."
+DESCRIPTION = "Probes every part regularly, and alerts when one goes down and when it recovers."
 ROUTERS = [status.router, status.view_router, heartbeats.router, maintenance.router]
+# The tenant of the scheduler's own entries; no token can have it.
+OWNER = Principal("~scheduler")
 
 
 def create_app(settings: SchedulerSettings) -> FastAPI:
@@ -63,114 +68,122 @@ def create_app(settings: SchedulerSettings) -> FastAPI:
         KeyRingUnreadable: the key ring cannot be read.
         ValueError: the settings name an alert channel or a part that does not exist.
     """
+    _refuse_unknown_parts(settings)
     metrics = Metrics("scheduler")
-    counted = AlertMetrics(metrics, settings.alert_channels)
+    alert_metrics = AlertMetrics(metrics, settings.alert_channels)
     secret = ServiceSecret.read(settings.secret_file)
     fingerprint = Fingerprinter(KeyRingFile(settings.key_ring_path)).fingerprint
-    alerts = build_alert_engine("scheduler", settings, counted.count_alert)
-    door = RequestAlerts(alerts, fingerprint)
-    _refuse_unknown_parts(settings)
+    alerts = build_alert_engine("scheduler", settings, alert_metrics.count_alert)
+    request_alerts = RequestAlerts(alerts, fingerprint)
+    if settings.embedded:
+        # Where all parts are on one machine, the workers have no port of their own.
+        metrics.join(lambda: read_neighbours(settings.metrics_dir))
+    authenticator = _build_authenticator(settings, secret, request_alerts)
+    status_page = StatusPage.read(settings.probe_interval_s)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan() -> AsyncIterator[SchedulerWiring]:
         async with AsyncExitStack() as stack:
-            stack.enter_context(alert_delivery(settings, counted.count_attempt))
-            await _go_to_work(app, settings, secret, alerts, metrics=metrics, stack=stack)
-            yield
+            stack.enter_context(alert_delivery(settings, alert_metrics.count_attempt))
+            parts = await _start_monitoring(settings, secret, alerts, metrics=metrics, stack=stack)
+            windows, heartbeat_repository, status_service = parts
+            yield SchedulerWiring(
+                authenticator=authenticator,
+                readiness=Readiness({}),
+                heartbeats=heartbeat_repository,
+                windows=windows,
+                reason_check=ReasonCheck(settings.detection, alerts),
+                status_service=status_service,
+                status_page=status_page,
+                is_status_public=settings.status_public,
+            )
 
-    app = create_service_app(
+    return create_service_app(
         "scheduler",
         DESCRIPTION,
         settings,
         ROUTERS,
         lifespan,
-        on_invalid_input=door.report_invalid_input,
+        on_invalid_input=request_alerts.report_invalid_input,
         metrics=metrics,
     )
-    limit = AuthRateLimit(settings.auth_failures_per_minute, settings.trusted_proxies, door.report_guessed_tokens)
-    if settings.embedded:
-        # Where all parts are on one machine, the workers have no port of their own.
-        metrics.join(lambda: read_neighbours(settings.metrics_dir))
-    app.state.authenticator = Authenticator(
-        [secret.token_lookup(), *caller_token_lookups(settings)], door.report_auth_failure, limit
+
+
+def _build_authenticator(
+    settings: SchedulerSettings, secret: ServiceSecret, request_alerts: RequestAlerts
+) -> Authenticator:
+    limit = AuthRateLimit(
+        settings.auth_failures_per_minute, settings.trusted_proxies, request_alerts.report_guessed_tokens
     )
-    app.state.readiness = Readiness({})
-    app.state.page = StatusPage.read()
-    app.state.probe_interval_s = settings.probe_interval_s
-    app.state.is_status_public = settings.status_public
-    app.state.reason_check = ReasonCheck(settings.detection, alerts)
-    return app
+    lookups = [secret.token_lookup(), *caller_token_lookups(settings)]
+    return Authenticator(lookups, request_alerts.report_auth_failure, limit)
 
 
-async def _go_to_work(
-    app: FastAPI,
+async def _start_monitoring(
     settings: SchedulerSettings,
     secret: ServiceSecret,
     alerts: AlertEngine,
     *,
     metrics: Metrics,
     stack: AsyncExitStack,
-) -> None:
+) -> tuple[MaintenanceRepository, HeartbeatRepository, StatusService]:
     redis = open_redis(
         settings.redis_url, socket_timeout=settings.probe_timeout_s, socket_connect_timeout=settings.probe_timeout_s
     )
     stack.push_async_callback(redis.aclose)
-    metrics.ask(QueueMetrics(redis).measure)
-    probed = ProbeMetrics(metrics, shown_for_s=3 * settings.probe_interval_s + settings.probe_timeout_s)
-    metrics.ask(probed.forget_old)
     database = ServiceClient("database", settings.database_service_url, secret, settings.peer_timeout_s)
-    store = StateStore(await stack.enter_async_context(database))
-    probes = await _probes(settings, secret, redis, store, stack)
-    # Who comes back under the same name takes its own lease at once.
+    await stack.enter_async_context(database)
+    store = ServiceEntries(database, OWNER)
+    # The name is the same after a restart, so that a scheduler takes its own lease again at once.
     lease = Lease(store, RedisFallbackLock(redis), f"{socket.gethostname()}:{settings.port}", settings.lease_s)
+    probes = await _build_probes(settings, secret, redis, store, stack)
     monitor_state = MonitorState(store, lease, {part: part in probes for part in PARTS})
-    operator_inputs = OperatorInputs(store)
+    windows, heartbeats = MaintenanceRepository(store), HeartbeatRepository(store)
     monitor = AvailabilityMonitor(
         probes,
         monitor_state,
         alerts,
-        _rules(settings),
-        is_planned=operator_inputs.windows.is_planned,
-        on_probe=probed.count_probe,
+        _monitor_rules(settings),
+        is_planned=windows.is_planned,
+        on_probe=_measure_queue_and_probes(settings, metrics, redis).count_probe,
     )
-    heartbeats = HeartbeatMonitor(
-        operator_inputs.heartbeats,
+    heartbeat_monitor = HeartbeatMonitor(
+        heartbeats,
         lambda: monitor_state.incidents,
         alerts,
-        operator_inputs.windows.is_planned,
+        windows.is_planned,
         start_grace_s=settings.probe_start_grace_s,
-    )
-    operator_input_job = OperatorInputJob(lease, monitor_state, operator_inputs, heartbeats)
-    app.state.status_service = StatusService(monitor_state, lease, operator_inputs)
-    app.state.operator_inputs, app.state.heartbeats, app.state.windows = (
-        operator_inputs,
-        operator_inputs.heartbeats,
-        operator_inputs.windows,
     )
     jobs = JobRunner(lease)
     for part in probes:
         jobs.add(f"probe-{part}", settings.probe_interval_s, partial(monitor.probe, part))
     jobs.add("save", settings.monitor_save_interval_s, monitor_state.save)
-    jobs.add_everywhere("books", settings.operator_input_interval_s, operator_input_job.read_and_alert)
-    await _follow_schedules(settings, secret, jobs, stack)
+    heartbeat_check = HeartbeatCheckJob(lease, monitor_state, heartbeats, windows, heartbeat_monitor)
+    jobs.add_everywhere("heartbeats", settings.scheduler_refresh_interval_s, heartbeat_check.run)
+    if settings.database_service_url:
+        schedules = _build_schedule_runner(settings, database)
+        jobs.add("schedules", settings.schedule_poll_interval_s, schedules.follow)
     stack.push_async_callback(jobs.close)
     stack.push_async_callback(monitor_state.save)
     await jobs.start()
+    return windows, heartbeats, StatusService(monitor_state, lease, heartbeats, windows)
 
 
-async def _follow_schedules(
-    settings: SchedulerSettings, secret: ServiceSecret, jobs: JobRunner, stack: AsyncExitStack
-) -> None:
-    if not settings.database_service_url:
-        return
-    peer = ServiceClient("database", settings.database_service_url, secret, settings.peer_timeout_s)
-    await stack.enter_async_context(peer)
-    runner = ScheduleRunner(StateStore(peer, SCHEDULES_OWNER), TaskSubmitter(peer), settings.operator_input_interval_s)
-    jobs.add("schedules", settings.schedule_look_s, runner.follow)
+def _measure_queue_and_probes(settings: SchedulerSettings, metrics: Metrics, redis: Redis) -> ProbeMetrics:
+    metrics.ask(QueueMetrics(redis).measure)
+    probe_metrics = ProbeMetrics(metrics, shown_for_s=3 * settings.probe_interval_s + settings.probe_timeout_s)
+    metrics.ask(probe_metrics.forget_old)
+    return probe_metrics
 
 
-async def _probes(
-    settings: SchedulerSettings, secret: ServiceSecret, redis: Redis, store: StateStore, stack: AsyncExitStack
+def _build_schedule_runner(settings: SchedulerSettings, database: ServiceClient) -> ScheduleRunner:
+    return ScheduleRunner(
+        ServiceEntries(database, SCHEDULES_OWNER), TaskSubmitter(database), settings.scheduler_refresh_interval_s
+    )
+
+
+async def _build_probes(
+    settings: SchedulerSettings, secret: ServiceSecret, redis: Redis, store: ServiceEntries, stack: AsyncExitStack
 ) -> dict[str, Probe]:
     urls = {
         "client": settings.client_service_url,
@@ -198,7 +211,7 @@ def _refuse_unknown_parts(settings: SchedulerSettings) -> None:
         raise ValueError(f"VESTIBULE_PART_THRESHOLDS names no part: {', '.join(unknown)}")
 
 
-def _rules(settings: SchedulerSettings) -> MonitorRules:
+def _monitor_rules(settings: SchedulerSettings) -> MonitorRules:
     return MonitorRules(
         settings.usual_thresholds, settings.part_thresholds, settings.probe_timeout_s, settings.probe_start_grace_s
     )

@@ -1,4 +1,4 @@
-"""Renders named errors as RFC 9457 problem documents: the one place where an error becomes an HTTP status.
+"""Renders errors as RFC 9457 problem documents; `problem_types.py` has their statuses and titles.
 
 Source: RFC 9457, Problem Details for HTTP APIs.
 """
@@ -15,56 +15,39 @@ from starlette.responses import Response
 
 from vestibule.contracts import errors
 from vestibule.contracts.entries import TOO_LARGE
+from vestibule.service_kit.problem_types import (
+    INTERNAL_ERROR,
+    METHOD_NOT_ALLOWED,
+    OF_ERRORS,
+    REQUEST_TIMEOUT,
+    ROUTE_NOT_FOUND,
+    ProblemType,
+    problem_type_of,
+)
 
 MEDIA_TYPE = "application/problem+json"
-TYPE_PREFIX = "urn:vestibule:problem:"
-
-# The nearest class in an error's ancestry decides.
-STATUS: Mapping[type[errors.VestibuleError], int] = {
-    errors.InvalidInput: 422,
-    errors.PersonalDataFound: 422,
-    errors.NotProcessable: 422,
-    errors.ScanImpossible: 422,
-    errors.IdempotencyKeyReused: 422,
-    errors.TooLarge: 413,
-    errors.InvalidToken: 401,
-    errors.TooManyAuthFailures: 429,
-    errors.ScopeMissing: 403,
-    errors.NotFound: 404,
-    errors.Conflict: 409,
-    errors.ResultExpired: 410,
-    errors.PreconditionFailed: 412,
-    errors.Unavailable: 503,
-    errors.VestibuleError: 500,
-}
 
 # A body can hold a hundred thousand mistakes; the first few are enough to mend them.
 MAX_MISTAKES = 10
 
-HTTP_TITLES = {
-    400: "Malformed request",
-    404: "No such route",
-    405: "Method not allowed",
-    408: "Request timeout",
-    413: "Too large",
-}
+# What the framework refuses by itself; `app.py` renders its 400 and 413 as named errors.
+_OF_STATUS = {one.status: one for one in (ROUTE_NOT_FOUND, METHOD_NOT_ALLOWED, REQUEST_TIMEOUT)}
 
 
 class Problem(BaseModel):
-    """What went wrong, for programs and for people. The problem may add members of its own."""
+    """What went wrong, for programs and for people. A problem type may add members of its own."""
 
     model_config = ConfigDict(extra="allow")
 
-    type: str = Field(description="A URN that names the kind of problem", examples=[TYPE_PREFIX + "invalid-input"])
-    title: str = Field(description="The kind of problem in words", examples=["Invalid input"])
-    status: int = Field(description="The HTTP status", examples=[422])
-    detail: str = Field(description="What to do about it; repeats nothing that was sent")
+    type: str = Field(
+        description="The problem type: a URI reference, `/problems/NAME`, that resolves against the base URL of the "
+        "service. The page there says cause and remedy.",
+        examples=[OF_ERRORS[errors.InvalidInput].uri],
+    )
+    title: str = Field(description="The problem type in words", examples=[errors.InvalidInput.title])
+    status: int = Field(description="The HTTP status", examples=[OF_ERRORS[errors.InvalidInput].status])
+    detail: str = Field(description="What happened in this request; repeats nothing that was sent")
     instance: str = Field(description="The request that it happened to", examples=["urn:request:5f0c…"])
-
-
-def status_of(error: errors.VestibuleError) -> int:
-    """Return the HTTP status that `error` is rendered with."""
-    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 
 def render_error(error: errors.VestibuleError, request_id: str) -> Response:
@@ -74,34 +57,22 @@ def render_error(error: errors.VestibuleError, request_id: str) -> Response:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, (errors.Unavailable, errors.TooManyAuthFailures)):
         headers["Retry-After"] = str(error.retry_after_s)
-    return render_problem(
-        status_of(error), error.slug, error.title, error.detail, request_id, extra=error.extra, headers=headers
-    )
+    return render_problem(problem_type_of(type(error)), error.detail, request_id, extra=error.extra, headers=headers)
 
 
 def render_unexpected(request_id: str) -> Response:
-    """Return the answer to a request that failed in a way nobody foresaw: it says nothing of the cause."""
-    return render_problem(
-        500,
-        "internal-error",
-        "Internal error",
-        "Something went wrong on our side. The log has the cause under this request's id.",
-        request_id,
-    )
+    """Return the response to a request that failed unexpectedly; it does not reveal the cause."""
+    return render_problem(INTERNAL_ERROR, INTERNAL_ERROR.detail, request_id)
 
 
 def render_http_exception(error: HTTPException, request_id: str) -> Response:
     """Return the problem document of what the framework refuses by itself: unknown routes, wrong methods."""
-    title = HTTP_TITLES.get(error.status_code, "Request refused")
-    slug = title.lower().replace(" ", "-")
-    headers = dict(error.headers or {})
-    return render_problem(error.status_code, slug, title, f"{title}.", request_id, headers=headers)
+    kind = _OF_STATUS[error.status_code]
+    return render_problem(kind, kind.detail, request_id, headers=dict(error.headers or {}))
 
 
 def render_problem(
-    status: int,
-    slug: str,
-    title: str,
+    kind: ProblemType,
     detail: str,
     request_id: str,
     *,
@@ -110,14 +81,14 @@ def render_problem(
 ) -> Response:
     """Return a problem document as a response."""
     document = {
-        "type": TYPE_PREFIX + slug,
-        "title": title,
-        "status": status,
+        "type": kind.uri,
+        "title": kind.title,
+        "status": kind.status,
         "detail": detail,
         "instance": f"urn:request:{request_id}",
         **(extra or {}),
     }
-    return Response(orjson.dumps(document), status, headers, MEDIA_TYPE)
+    return Response(orjson.dumps(document), kind.status, headers, MEDIA_TYPE)
 
 
 def refusal_of(error: RequestValidationError, request: Request) -> errors.InvalidInput | errors.TooLarge:
@@ -128,7 +99,7 @@ def refusal_of(error: RequestValidationError, request: Request) -> errors.Invali
         if mistake["kind"] == TOO_LARGE:
             return errors.TooLarge(f"`{mistake['where']}` {mistake['expected']}.")
     places = ", ".join(sorted({str(mistake["where"]) for mistake in found}))
-    return errors.InvalidInput(f"The request is not valid. Look at: {places}.", errors=found)
+    return errors.InvalidInput(f"The request is not valid. Check: {places}.", errors=found)
 
 
 def describe_mistake(mistake: Mapping[str, Any], known_names: frozenset[str]) -> dict[str, str]:
@@ -138,14 +109,18 @@ def describe_mistake(mistake: Mapping[str, Any], known_names: frozenset[str]) ->
     """
     where = [str(part) for part in mistake["loc"] if isinstance(part, int) or part in known_names]
     if mistake["type"] == "json_invalid":
-        return {"where": "body", "kind": "json_invalid", "expected": f"well-formed JSON; it breaks off at {where[-1]}"}
+        return {
+            "where": "body",
+            "kind": "json_invalid",
+            "expected": f"valid JSON; it is malformed at character {where[-1]}",
+        }
     return {"where": "/".join(where) or "body", "kind": mistake["type"], "expected": _expectation(mistake)}
 
 
 def _expectation(mistake: Mapping[str, Any]) -> str:
     match mistake["type"]:
         case "extra_forbidden":
-            return "no members but the documented ones"
+            return "documented members only"
         case "model_attributes_type" | "model_type":
             return "a JSON object, sent with `Content-Type: application/json`"
         case _:

@@ -35,7 +35,7 @@ class ResultNotAllowed(CannotProcess):
 class NoDecisionAudit:
     """Records no decisions and signs none: a result is recorded by its alert, and needs no receipt."""
 
-    def enter(
+    def record(
         self, _decision: Decision, _situation: Situation, _texts: Mapping[str, str], _key_prefix: str | None
     ) -> str:
         """Return no receipt."""
@@ -73,7 +73,7 @@ class ResultScreener:
         """Look at the policy file from now on, in a thread of this process."""
         threading.Thread(target=self._follow, name="policy", daemon=True).start()
 
-    def let_out(self, result: str, origin: WorkOrigin) -> str:
+    def screen_result(self, result: str, origin: WorkOrigin) -> str:
         """Return a result as it may be read: most have nothing in them, and cost one scan.
 
         Raises:
@@ -91,7 +91,7 @@ class ResultScreener:
 
     def _screen(self, result: str, situation: Situation) -> str:
         try:
-            return asyncio.run(self._screener.let_out(situation, result)).text
+            return asyncio.run(self._screener.screen_result(situation, result)).text
         except ResultRefused as refusal:
             raise ResultNotAllowed("the policy does not let the result out") from refusal
         except TooLarge as error:

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from vestibule.contracts.queue_names import QUEUES
 
-POLL_INTERVAL_S = 5.0
+CHECK_INTERVAL_S = 5.0
 # Longer than a connection takes to come back, and than the queue takes to give out what a dead worker held.
 STOPPED_AFTER_S = 45.0
 EXIT_STOPPED = 75  # EX_TEMPFAIL of sysexits.h
@@ -51,4 +51,4 @@ def start_watchdog(redis: Any, timer: Any) -> None:
             # At once: it holds no task, and its own way of stopping goes over the connection that is broken.
             os._exit(EXIT_STOPPED)
 
-    timer.call_repeatedly(POLL_INTERVAL_S, check)
+    timer.call_repeatedly(CHECK_INTERVAL_S, check)

@@ -102,7 +102,7 @@ async def test_a_malformed_request_is_refused_and_alerted(
 ) -> None:
     """A 422 says what was wrong, an alert says that it happened, and neither repeats what was sent."""
     answer = await client.post("/process", json=body)
-    assert (422, f"urn:vestibule:problem:{kind}") == (answer.status_code, answer.json()["type"])
+    assert (422, f"/problems/{kind}") == (answer.status_code, answer.json()["type"])
     (alert,) = AlertArchive(settings.alert_record_path).page(limit=10).alerts
     assert (AlertType.INVALID_INPUT, "business_logic", "service") == (alert.type, alert.service, alert.token_id)
     assert "MARKER" not in answer.text + alert.description
@@ -121,6 +121,6 @@ async def test_a_caller_needs_the_scope(client: AsyncClient, settings: BusinessL
 
 
 def test_without_the_secret_nothing_starts(tmp_path: Path) -> None:
-    """A service that could trust nobody does not listen."""
+    """A service without the secret does not start."""
     with pytest.raises(ServiceSecretMissing):
         create_app(BusinessLogicSettings(data_dir=tmp_path))

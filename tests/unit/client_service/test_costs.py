@@ -117,7 +117,7 @@ def _drop(_logger: Any, _method: str, _event: Any) -> Any:
 async def test_adds_that_come_together_share_calls_and_commits(counted: Counted) -> None:
     """A hundred take a few calls to the database service, a statement each, and a few commits."""
     await counted.add_many(100)
-    assert sum(counted.calls[path] for path in ("/write", "/write/gathered")) <= 6
+    assert sum(counted.calls[path] for path in ("/write", "/write/independent")) <= 6
     # A second one each where there is a history to keep.
     assert counted.statements["INSERT"] <= 200
     assert counted.statements["COMMIT"] <= 20

@@ -116,7 +116,7 @@ async def test_personal_data_is_refused_alerted_and_not_stored(
     """A 422 says what stands where; its alert is found by id; nothing of it is in any file."""
     refused = await client.post("/add", json={"key": key, "value": value})
     body = refused.json()
-    assert (422, "urn:vestibule:problem:personal-data") == (refused.status_code, body["type"])
+    assert (422, "/problems/personal-data") == (refused.status_code, body["type"])
     (finding,) = body["findings"]
     assert ("EMAIL_ADDRESS", field) == (finding["entity"], finding["field"])
     alert = (await client.get(f"/alerts/{body['alert_id']}")).json()
@@ -181,7 +181,7 @@ async def test_what_cannot_be_done_is_refused_by_name(
 ) -> None:
     """Every refusal of the contract has its status and its kind; what is malformed is alerted too."""
     answer = await client.request(*request_line.split(" "), json=body)
-    assert (status, f"urn:vestibule:problem:{kind}") == (answer.status_code, answer.json()["type"])
+    assert (status, f"/problems/{kind}") == (answer.status_code, answer.json()["type"])
     alerts = (await client.get("/alerts")).json()["alerts"]
     assert ["InvalidInput"] * (status == 422) == [alert["type"] for alert in alerts]
 

@@ -45,7 +45,7 @@ class Failing:
 class _OpenScreener:
     """Lets every result out but one."""
 
-    def let_out(self, result: str, origin: WorkOrigin) -> str:
+    def screen_result(self, result: str, origin: WorkOrigin) -> str:
         if result == "forbidden":
             raise ResultNotAllowed
         return result

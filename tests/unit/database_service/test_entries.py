@@ -25,7 +25,7 @@ OLD_SCHEMA = """
 
 @pytest.fixture
 def settings(tmp_path: Path) -> DatabaseSettings:
-    """Settings of a service that sweeps all the time."""
+    """Settings of a service that sweeps continuously."""
     (tmp_path / "keys").mkdir()
     (tmp_path / "keys" / "service_secret").write_text(SECRET)
     create_key_ring(tmp_path / "keys" / "keyring.json")
@@ -69,14 +69,14 @@ async def test_a_condition_decides(client: AsyncClient) -> None:
         answer = await client.request(method, path, json=body, headers=headers)
         assert status == answer.status_code, headers
         if status == 412:
-            assert "urn:vestibule:problem:precondition-failed" == answer.json()["type"]
+            assert "/problems/precondition-failed" == answer.json()["type"]
             current.append(answer.json()["current_version"])
     assert [None, 1, 2, 2, 2, None] == current
 
 
 @pytest.mark.parametrize("header", ["1", '"1', '"1" "2"', "", '"1",', '*, "1"'])
 async def test_a_malformed_condition_is_refused(client: AsyncClient, header: str) -> None:
-    """What cannot be understood is no condition that may be passed over."""
+    """A condition that cannot be parsed is not ignored."""
     answer = await client.post("/write", json={"key": "a", "value": "x"}, headers={"If-Match": header})
     assert (422, "header/If-Match") == (answer.status_code, answer.json()["errors"][0]["where"])
     assert 404 == (await client.get("/read?key=a")).status_code
@@ -86,7 +86,7 @@ async def test_a_malformed_condition_is_refused(client: AsyncClient, header: str
 async def test_a_time_to_live_has_bounds(client: AsyncClient, ttl_s: object) -> None:
     """What expires at once, never or in a thousand years is a mistake."""
     answer = await client.post("/write", json={"key": "a", "value": "x", "ttl_s": ttl_s})
-    assert (422, "urn:vestibule:problem:invalid-input") == (answer.status_code, answer.json()["type"])
+    assert (422, "/problems/invalid-input") == (answer.status_code, answer.json()["type"])
 
 
 async def test_what_has_expired_leaves_the_file(client: AsyncClient, settings: DatabaseSettings) -> None:
@@ -104,7 +104,7 @@ async def test_what_has_expired_leaves_the_file(client: AsyncClient, settings: D
 
 
 async def test_a_batch_is_whole_or_nothing(client: AsyncClient) -> None:
-    """All pairs are kept, or none where one has another version; null stands for what is not there."""
+    """All pairs are written, or none where one has another version; null stands for a missing entry."""
     pairs = [{"key": f"k{number}", "value": str(number), "expected_version": 0} for number in range(3)]
     written = await client.post("/write/batch", json={"pairs": pairs})
     assert [{"key": f"k{number}", "version": 1} for number in range(3)] == written.json()["written"]
@@ -118,14 +118,14 @@ async def test_a_batch_is_whole_or_nothing(client: AsyncClient) -> None:
     "pairs", [[], [{"key": "a", "value": "x"}] * 2, [{"key": f"k{number}", "value": ""} for number in range(1001)]]
 )
 async def test_a_batch_has_bounds(client: AsyncClient, pairs: list[object]) -> None:
-    """None, one key twice and more than a thousand are mistakes, and nothing is kept."""
+    """No pair, one key twice and more than a thousand pairs are mistakes, and nothing is written."""
     assert 422 == (await client.post("/write/batch", json={"pairs": pairs})).status_code
     assert [] == (await client.get("/keys")).json()["keys"]
 
 
 @pytest.mark.parametrize("columns", ["", ", expires_at REAL"], ids=["before_expiry", "before_tenants"])
 async def test_a_file_from_before_is_taken_over(settings: DatabaseSettings, columns: str) -> None:
-    """Entries that an earlier Vestibule wrote and sealed belong to the default tenant, and their versions go on."""
+    """Entries of an older file belong to the default tenant, and their versions continue."""
     cipher = Cipher(KeyRingFile(settings.key_ring_path), REALM)
     rows = [(key, base64.b64encode(cipher.encrypt(b"x", key.encode())).decode()) for key in ("a", "default/a", "b/a")]
     with sqlite3.connect(settings.sqlite_path) as old:

@@ -1,4 +1,4 @@
-"""The database service as its peers see it, and as strangers do."""
+"""The database service for other services, and for callers without the secret."""
 
 import asyncio
 import sqlite3
@@ -50,7 +50,7 @@ async def test_a_pair_is_written_read_listed_and_deleted(client: AsyncClient) ->
     assert ["ключ 🔑"] == (await client.get("/keys", params={"prefix": "кл"})).json()["keys"]
     assert {"key": "ключ 🔑", "deleted": True} == (await client.delete("/delete", params={"key": "ключ 🔑"})).json()
     gone = await client.get("/read", params={"key": "ключ 🔑"})
-    assert (404, "urn:vestibule:problem:key-not-found") == (gone.status_code, gone.json()["type"])
+    assert (404, "/problems/key-not-found") == (gone.status_code, gone.json()["type"])
     assert "ключ" not in gone.text
     assert not (await client.delete("/delete", params={"key": "ключ 🔑"})).json()["deleted"]
 
@@ -83,12 +83,12 @@ async def test_keys_come_in_pages(client: AsyncClient) -> None:
     ],
 )
 async def test_a_malformed_request_is_refused(client: AsyncClient, method: str, path: str, body: object) -> None:
-    """The rules of keys and values hold here too, whatever the door has let through."""
+    """The rules of keys and values hold here too, whatever the client service lets through."""
     answer = await client.request(method, path, json=body)
-    assert (422, "urn:vestibule:problem:invalid-input") == (answer.status_code, answer.json()["type"])
+    assert (422, "/problems/invalid-input") == (answer.status_code, answer.json()["type"])
 
 
-async def test_only_services_come_in(client: AsyncClient, settings: DatabaseSettings) -> None:
+async def test_only_services_are_authenticated(client: AsyncClient, settings: DatabaseSettings) -> None:
     """Neither the development token nor a caller's token with every scope opens the database, and each is alerted."""
     callers, _ = create_token(settings.token_file, "caller", ["*"])
     for token in ("SECRET_TOKEN", callers):
@@ -121,7 +121,7 @@ async def test_many_requests_at_once_are_all_on_disk(client: AsyncClient, settin
 
 
 def test_without_the_secret_nothing_starts(tmp_path: Path) -> None:
-    """A service that could trust nobody does not listen."""
+    """A service without the secret does not start."""
     with pytest.raises(ServiceSecretMissing):
         create_app(DatabaseSettings(data_dir=tmp_path))
 
@@ -143,37 +143,39 @@ def test_the_file_of_the_store(url: str, path: str) -> None:
     assert Path(path) == DatabaseSettings(database_url=url).sqlite_path
 
 
-async def test_the_service_seals_what_it_keeps(
+async def test_the_service_encrypts_what_it_stores(
     client: AsyncClient, settings: DatabaseSettings, content_of: Callable[[Path], bytes]
 ) -> None:
-    """A value that was written over HTTP stands in no file of the data directory."""
+    """No file of the data directory contains a value that was written over HTTP."""
     await client.post("/write", json={"key": "a", "value": "Zq7MARKERx9"})
     assert "Zq7MARKERx9" == (await client.get("/read", params={"key": "a"})).json()["value"]
     assert [] == [path.name for path in settings.data_dir.rglob("*") if b"MARKER" in content_of(path)]
 
 
-async def test_seals_are_told_and_renewed(client: AsyncClient, settings: DatabaseSettings) -> None:
-    """A rotation counts within seconds in the running service; renewing moves every value to the new key, in pages."""
+async def test_encryption_keys_are_counted_and_values_reencrypted(
+    client: AsyncClient, settings: DatabaseSettings
+) -> None:
+    """The running service notices a rotation within seconds; re-encryption moves all values, in pages."""
     for number in range(5):
         await client.post("/write", json={"key": f"k{number}", "value": "v"})
     first = KeyRingFile(settings.key_ring_path).current().active(Purpose.DATA).id
     assert {"entries": 5, "by_key": {first: 5}, "not_opened": [], "reencrypted": 0, "cursor": None} == (
-        await client.get("/seals", params={"limit": 10})
+        await client.get("/encryption-keys", params={"limit": 10})
     ).json()
     second = add_key(settings.key_ring_path, Purpose.DATA).id
     # The change may be seen between the two of a page, which then takes two calls.
     reencrypted = 0
     async with asyncio.timeout(60):
         while reencrypted < 2:
-            reencrypted += (await client.post("/seals/renew", params={"limit": 2})).json()["reencrypted"]
+            reencrypted += (await client.post("/reencrypt", params={"limit": 2})).json()["reencrypted"]
             await asyncio.sleep(0.05)
-    page = (await client.post("/seals/renew", params={"limit": 2, "cursor": "default/k1"})).json()
+    page = (await client.post("/reencrypt", params={"limit": 2, "cursor": "default/k1"})).json()
     assert (2, "default/k3") == (page["reencrypted"], page["cursor"])
-    assert {second: 4, first: 1} == (await client.get("/seals")).json()["by_key"]
+    assert {second: 4, first: 1} == (await client.get("/encryption-keys")).json()["by_key"]
 
 
-async def test_a_value_that_does_not_open_is_a_503(client: AsyncClient, settings: DatabaseSettings) -> None:
-    """The answer says that it does not open, and nothing of what stands there."""
+async def test_a_value_that_cannot_be_decrypted_is_a_503(client: AsyncClient, settings: DatabaseSettings) -> None:
+    """The answer contains nothing of the value."""
     await client.post("/write", json={"key": "a", "value": "b"})
     other = sqlite3.connect(settings.sqlite_path, isolation_level=None)
     other.execute("UPDATE entries SET value = 'Zq7MARKERx9'")
@@ -184,7 +186,7 @@ async def test_a_value_that_does_not_open_is_a_503(client: AsyncClient, settings
 
 
 def test_without_the_key_ring_nothing_starts(settings: DatabaseSettings) -> None:
-    """A service that could open nothing does not listen; what it says is one line and no key."""
+    """A service that could decrypt nothing does not start; its error is one line without a key."""
     ring = settings.key_ring_path.read_text()
     for content in ("", "{}", "[]", ring[:-20], ring.replace('"data"', '"other"')):
         settings.key_ring_path.write_text(content)

@@ -1,4 +1,4 @@
-"""What the tests of the watch share: a store that can go away, a clock that can be set, and a channel that keeps."""
+"""What the tests of the scheduler share: a store that can be unavailable, a settable clock, and a recording channel."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -11,16 +11,16 @@ from vestibule.alerts import Alert, AlertEngine
 from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import BatchPair, Entry
 from vestibule.contracts.errors import Unavailable
+from vestibule.database_client.service_entries import ServiceEntries
 from vestibule.database_service.entries.store import Write
 from vestibule.database_service.entries.stores.memory import MemoryStore
-from vestibule.scheduler_service.state_store import StateStore
 
 # Longer than any machine takes under load.
-PATIENT_S = 60
+LONG_TIMEOUT_S = 60
 
 
-class StoreNearby(StateStore):
-    """The gateway to a store in this process, which goes away when it is told to."""
+class LocalEntries(ServiceEntries):
+    """Entries in a store in this process, which can be made unavailable."""
 
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
@@ -62,7 +62,7 @@ def _end(ttl_s: float | None) -> datetime | None:
 
 
 class SteadyClock:
-    """A clock that goes on when it is told to."""
+    """A monotonic clock that the test advances."""
 
     def __init__(self) -> None:
         self.now_s = 1000.0
@@ -72,18 +72,18 @@ class SteadyClock:
 
 
 class FallbackLocks:
-    """What stands for Redis: one name at a time."""
+    """A lock in memory in place of Redis: one holder at a time."""
 
     def __init__(self) -> None:
         self.name: str | None = None
 
-    async def beat(self, holder: str, for_s: float) -> bool:
+    async def hold(self, holder: str, for_s: float) -> bool:
         self.name = self.name or holder
         return self.name == holder
 
 
-class Kept:
-    """A channel that keeps what it gets."""
+class RecordingChannel:
+    """A channel that records the alerts that it gets."""
 
     def __init__(self) -> None:
         self.alerts: list[Alert] = []
@@ -103,38 +103,38 @@ def entries() -> MemoryStore:
 
 
 @pytest.fixture
-def store(entries: MemoryStore) -> StoreNearby:
-    """The way to it of the first of them."""
-    return StoreNearby(entries)
+def store(entries: MemoryStore) -> LocalEntries:
+    """The entries of the first of them."""
+    return LocalEntries(entries)
 
 
 @pytest.fixture
 def clock() -> SteadyClock:
-    """The steady clock."""
+    """The monotonic clock."""
     return SteadyClock()
 
 
 @pytest.fixture
-def kept() -> Kept:
+def kept() -> RecordingChannel:
     """The channel of the test."""
-    return Kept()
+    return RecordingChannel()
 
 
 @pytest.fixture
-def alerts(kept: Kept) -> AlertEngine:
-    """An engine that tells it."""
+def alerts(kept: RecordingChannel) -> AlertEngine:
+    """An engine that delivers to it."""
     return AlertEngine("scheduler", {"kept": kept}, lambda *_: None)
 
 
 @pytest.fixture
 def server() -> Iterator[LocalRedis]:
-    """A real Redis of this test alone, which may freeze or kill it."""
+    """A real Redis for this test alone, which may freeze or kill it."""
     with redis_on_socket() as running:
         yield running
 
 
 @pytest.fixture
 async def redis(server: LocalRedis) -> AsyncIterator[Redis]:
-    """A client of it that has patience."""
-    async with Redis(unix_socket_path=str(server.socket), socket_timeout=PATIENT_S) as client:
+    """A client of it with a long timeout."""
+    async with Redis(unix_socket_path=str(server.socket), socket_timeout=LONG_TIMEOUT_S) as client:
         yield client

@@ -1,4 +1,4 @@
-"""The chronicle counts exactly, loses nothing while the store is away, and does not grow."""
+"""The availability history counts exactly, loses nothing while the store is unavailable, and does not grow."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -36,21 +36,21 @@ def test_availability_is_the_share_of_answers(some: list[tuple[int, bool]]) -> N
 
 @given(probes, st.integers(0, 60), st.integers(0, 60))
 def test_it_is_the_same_from_the_store_as_from_memory(some: list[tuple[int, bool]], first: int, second: int) -> None:
-    """However much of it was written, failed to be written, or is yet to be: the sums are the same."""
+    """The sums are the same however much of it is saved, failed to be saved, or is pending."""
     straight, broken, pages = AvailabilityHistory(), AvailabilityHistory(), dict[str, str]()
     for number, (minutes_ago, has_answered) in enumerate(some):
         for history in (straight, broken):
             _count(history, NOON - timedelta(minutes=minutes_ago), has_answered)
         if number == first:
-            written, new = broken.take_new()
+            written, new = broken.take_pending()
             pages |= written
-            broken.settle(new)
+            broken.mark_saved(new)
         if number == second:
-            _, new = broken.take_new()
+            _, new = broken.take_pending()
             _count(straight, NOON, True)
             _count(broken, NOON, True)
-            broken.give_back(new)
-    written, new = broken.take_new()
+            broken.restore_pending(new)
+    written, new = broken.take_pending()
     again = AvailabilityHistory()
     again.load(pages | written)
     for over in (HOUR, DAY, MONTH):
@@ -58,19 +58,19 @@ def test_it_is_the_same_from_the_store_as_from_memory(some: list[tuple[int, bool
 
 
 def test_a_page_that_is_written_twice_counts_once() -> None:
-    """What is in the store is not added again when the next minute is written."""
+    """Saved counts are not added again when the next minute is saved."""
     history = AvailabilityHistory()
     for minute in range(3):
         _count(history, NOON + timedelta(minutes=minute), minute != 1)
-        pages, new = history.take_new()
-        history.settle(new)
+        pages, new = history.take_pending()
+        history.mark_saved(new)
     again = AvailabilityHistory()
     again.load(pages)
     assert 2 / 3 == again.availability("part", HOUR, NOON + timedelta(minutes=2))
 
 
 def test_a_month_is_seen_by_hours() -> None:
-    """What was a week ago counts for the month, and not for the day."""
+    """Probes of a week ago count for the month, and not for the day."""
     history = AvailabilityHistory()
     _count(history, NOON - timedelta(days=7), False)
     _count(history, NOON - timedelta(days=40), False)
@@ -79,34 +79,34 @@ def test_a_month_is_seen_by_hours() -> None:
 
 
 def test_maintenance_does_not_count() -> None:
-    """Probes in a window are seen, and change no availability."""
+    """Probes in a window are counted separately, and change no availability."""
     history = AvailabilityHistory()
     history.count("part", NOON, ProbeCounts(planned=5))
     assert history.availability("part", HOUR, NOON) is None
     assert 5 == history.sum_up("part", NOON - HOUR, NOON).planned
 
 
-def test_it_does_not_grow_for_ever() -> None:
-    """After a year without a store, what is in memory is a day of minutes and a month of hours."""
+def test_it_does_not_grow_without_limit() -> None:
+    """After a year without a store, memory holds a day of minutes and a month of hours."""
     history = AvailabilityHistory()
     for hours in range(0, 24 * 365, 6):
         at = NOON + timedelta(hours=hours)
         _count(history, at, True)
         history.prune(at)
-    pages, _ = history.take_new()
+    pages, _ = history.take_pending()
     assert set(pages) <= set(page_names(at))
     assert len(page_names(at)) < 64
 
 
 def test_a_clock_that_was_set_back_loses_nothing() -> None:
-    """What is counted in an hour that was there before is added to it."""
+    """Counts of an hour that comes again are added to it."""
     history = AvailabilityHistory()
     for at in (NOON, NOON + HOUR, NOON):
         _count(history, at, True)
     assert 2 == history.sum_up("part", NOON - HOUR, NOON).asked
 
 
-def test_bars_are_the_stretches_up_to_now() -> None:
+def test_bars_are_the_intervals_up_to_now() -> None:
     """The last bar ends now, and every probe is in one bar."""
     history = AvailabilityHistory()
     for minutes in range(0, 24 * 60, 10):
@@ -122,5 +122,5 @@ def test_a_page_is_small() -> None:
     for part in range(7):
         for minute in range(60):
             history.count(f"part-{part}", NOON + timedelta(minutes=minute), ProbeCounts(6, 6, 31.4))
-    pages, _ = history.take_new()
+    pages, _ = history.take_pending()
     assert max(map(len, pages.values())) < 10_000

@@ -1,4 +1,4 @@
-"""Redis says which scheduler works while the store is away."""
+"""Redis decides which scheduler is active while the store is unavailable."""
 
 from redis.asyncio import Redis
 
@@ -6,19 +6,19 @@ from servers.redis import LocalRedis
 from vestibule.scheduler_service.leadership.fallback_lock import KEY, RedisFallbackLock
 
 
-async def test_one_is_heard_at_a_time(redis: Redis) -> None:
-    """Who beats first keeps the others quiet for as long as it beats; when it stops, the next is heard."""
+async def test_one_holds_the_lock_at_a_time(redis: Redis) -> None:
+    """The first holder keeps the lock for as long as it renews it; when it stops, the next gets it."""
     fallback_lock = RedisFallbackLock(redis)
-    assert await fallback_lock.beat("one", 60)
-    assert not await fallback_lock.beat("other", 60)
-    assert await fallback_lock.beat("one", 60)
+    assert await fallback_lock.hold("one", 60)
+    assert not await fallback_lock.hold("other", 60)
+    assert await fallback_lock.hold("one", 60)
     assert 0 < await redis.pttl(KEY) <= 60_000
     await redis.delete(KEY)
-    assert await fallback_lock.beat("other", 60)
+    assert await fallback_lock.hold("other", 60)
 
 
-async def test_without_redis_nobody_else_is_known_to_work(redis: Redis, server: LocalRedis) -> None:
-    """Rather two that tell than none."""
+async def test_without_redis_the_lock_counts_as_acquired(redis: Redis, server: LocalRedis) -> None:
+    """Two active schedulers are better than none."""
     server.process.kill()
     server.process.wait(60)
-    assert await RedisFallbackLock(redis).beat("one", 60)
+    assert await RedisFallbackLock(redis).hold("one", 60)

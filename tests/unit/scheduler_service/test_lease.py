@@ -1,4 +1,4 @@
-"""Of several schedulers one works, and another takes over within the time of the lease."""
+"""Of several schedulers one is active, and another takes over within the time of the lease."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -6,18 +6,18 @@ from hypothesis import strategies as st
 from vestibule.contracts.entries import BatchPair
 from vestibule.contracts.errors import Unavailable
 from vestibule.database_service.entries.stores.memory import MemoryStore
-from vestibule.scheduler_service.leadership.lease import KEY, LOOK, Lease, LeaseLost, Role
+from vestibule.scheduler_service.leadership.lease import CHECK, KEY, Lease, LeaseLost, Role
 
-from .conftest import FallbackLocks, SteadyClock, StoreNearby
+from .conftest import FallbackLocks, LocalEntries, SteadyClock
 
 LEASE_S = 12.0
 
 
 class Replica:
-    """A scheduler with its own way to the store."""
+    """A scheduler with its own connection to the store."""
 
     def __init__(self, name: str, entries: MemoryStore, clock: SteadyClock, fallback_lock: FallbackLocks) -> None:
-        self.store = StoreNearby(entries)
+        self.store = LocalEntries(entries)
         self.lease = Lease(self.store, fallback_lock, name, LEASE_S, clock)
 
     @property
@@ -31,16 +31,16 @@ def _pair(clock: SteadyClock) -> tuple[Replica, Replica]:
 
 
 async def _pass_time(clock: SteadyClock, seconds: float, *replicas: Replica) -> None:
-    """Let time pass, and every replica look as often as it does."""
+    """Let time pass, and every replica check its lease as often as it does."""
     end = clock.now_s + seconds
     while clock.now_s < end:
-        clock.now_s += LEASE_S * LOOK
+        clock.now_s += LEASE_S * CHECK
         for replica in replicas:
-            await replica.lease.attend()
+            await replica.lease.keep()
 
 
-async def test_one_of_two_works(clock: SteadyClock) -> None:
-    """Whoever comes first works, for as long as it lives; the other looks on."""
+async def test_one_of_two_is_active(clock: SteadyClock) -> None:
+    """The first is active for as long as it lives; the other stays passive."""
     one, other = _pair(clock)
     await _pass_time(clock, 10 * LEASE_S, one, other)
     assert (Role.ACTIVE, Role.PASSIVE) == (one.role, other.role)
@@ -49,15 +49,15 @@ async def test_one_of_two_works(clock: SteadyClock) -> None:
 
 
 async def test_another_takes_over_within_the_lease(clock: SteadyClock) -> None:
-    """When the one that works dies, the other works before the time of the lease is over."""
+    """When the active one dies, the other is active before the lease would have ended."""
     one, other = _pair(clock)
     await _pass_time(clock, LEASE_S, one, other)
     await _pass_time(clock, LEASE_S, other)
     assert (Role.ACTIVE, "b:1") == (other.role, other.lease.holder)
 
 
-async def test_who_slept_too_long_does_not_work(clock: SteadyClock) -> None:
-    """A process that was frozen while another took over learns of it before it does anything."""
+async def test_a_frozen_holder_does_not_stay_active(clock: SteadyClock) -> None:
+    """A process that was frozen while another took over notices before it does anything."""
     one, other = _pair(clock)
     await _pass_time(clock, LEASE_S, one, other)
     await _pass_time(clock, 2 * LEASE_S, other)
@@ -65,21 +65,21 @@ async def test_who_slept_too_long_does_not_work(clock: SteadyClock) -> None:
     assert not await one.lease.may_work()
 
 
-async def test_a_lease_that_is_given_back_is_free_at_once(clock: SteadyClock) -> None:
-    """A stop in order leaves no time in which nobody watches."""
+async def test_a_released_lease_is_free_at_once(clock: SteadyClock) -> None:
+    """After a graceful stop another scheduler is active at once."""
     one, other = _pair(clock)
     await _pass_time(clock, LEASE_S, one, other)
     await one.lease.release()
-    await other.lease.attend()
+    await other.lease.keep()
     assert (Role.PASSIVE, Role.ACTIVE) == (one.role, other.role)
 
 
-async def test_who_comes_back_under_the_same_name_need_not_wait(clock: SteadyClock) -> None:
+async def test_a_restart_under_the_same_name_need_not_wait(clock: SteadyClock) -> None:
     """A scheduler that was killed and started again goes on at once."""
     entries, fallback_lock = MemoryStore(), FallbackLocks()
-    await Replica("a:1", entries, clock, fallback_lock).lease.attend()
+    await Replica("a:1", entries, clock, fallback_lock).lease.keep()
     again = Replica("a:1", entries, clock, fallback_lock)
-    await again.lease.attend()
+    await again.lease.keep()
     assert Role.ACTIVE is again.role
 
 
@@ -87,15 +87,15 @@ async def test_two_of_the_same_name_do_not_take_turns(clock: SteadyClock) -> Non
     """Where two go by the same name, the one that lost stays passive."""
     entries, fallback_lock = MemoryStore(), FallbackLocks()
     one, other = (Replica("a:1", entries, clock, fallback_lock) for _ in range(2))
-    await one.lease.attend()
-    await other.lease.attend()
+    await one.lease.keep()
+    await other.lease.keep()
     await _pass_time(clock, 5 * LEASE_S, one, other)
     assert (Role.PASSIVE, Role.ACTIVE) == (one.role, other.role)
     assert 1 == other.lease.term
 
 
-async def test_while_the_store_is_away_who_works_goes_on(clock: SteadyClock) -> None:
-    """Somebody has to say that the store is away, and one is enough; nothing changes when it is back."""
+async def test_the_holder_stays_active_while_the_store_is_unavailable(clock: SteadyClock) -> None:
+    """One scheduler has to alert on the outage of the store; nothing changes when the store is back."""
     one, other = _pair(clock)
     await _pass_time(clock, LEASE_S, one, other)
     one.store.is_away = other.store.is_away = True
@@ -106,8 +106,8 @@ async def test_while_the_store_is_away_who_works_goes_on(clock: SteadyClock) -> 
     assert (Role.ACTIVE, Role.PASSIVE) == (one.role, other.role)
 
 
-async def test_without_store_from_the_start_one_works(clock: SteadyClock) -> None:
-    """Where the store was never there, the first works alone, and holds the lease when the store is there."""
+async def test_without_a_store_from_the_start_one_is_active(clock: SteadyClock) -> None:
+    """Without a store the first scheduler is active, and acquires the lease when the store is there."""
     one, other = _pair(clock)
     one.store.is_away = other.store.is_away = True
     await _pass_time(clock, LEASE_S, one, other)
@@ -117,8 +117,8 @@ async def test_without_store_from_the_start_one_works(clock: SteadyClock) -> Non
     assert (Role.ACTIVE, Role.PASSIVE) == (one.role, other.role)
 
 
-async def test_who_works_dies_while_the_store_is_away(clock: SteadyClock) -> None:
-    """When Redis hears no more of the one that worked, another does."""
+async def test_the_active_one_dies_while_the_store_is_unavailable(clock: SteadyClock) -> None:
+    """When its lock in Redis expires, another scheduler is active."""
     one, other = _pair(clock)
     fallback_lock = other.lease._fallback_lock
     assert isinstance(fallback_lock, FallbackLocks)
@@ -129,7 +129,7 @@ async def test_who_works_dies_while_the_store_is_away(clock: SteadyClock) -> Non
     assert Role.ALONE is other.role
 
 
-async def test_what_is_written_is_written_by_the_holder_only(clock: SteadyClock) -> None:
+async def test_only_the_holder_writes(clock: SteadyClock) -> None:
     """A holder that lost its lease without knowing writes nothing over what the next one wrote."""
     one, other = _pair(clock)
     await _pass_time(clock, LEASE_S, one, other)
@@ -148,7 +148,7 @@ async def test_what_is_written_is_written_by_the_holder_only(clock: SteadyClock)
 
 
 async def test_a_write_whose_answer_was_lost_loses_no_lease(clock: SteadyClock) -> None:
-    """The version that its own unheard write made is no other's."""
+    """The version of its own write, whose answer was lost, is not taken for another's."""
     one, other = _pair(clock)
     await _pass_time(clock, LEASE_S, one, other)
     entry = await one.store.read(KEY)
@@ -159,14 +159,14 @@ async def test_a_write_whose_answer_was_lost_loses_no_lease(clock: SteadyClock) 
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.booleans(), st.floats(0.1, 1.5)), max_size=40))
-async def test_whatever_happens_the_store_knows_one_holder(steps: list[tuple[int, bool, float]]) -> None:
-    """Over any order of looks, pauses and absences of the store, only the holder can write."""
+async def test_the_store_always_knows_one_holder(steps: list[tuple[int, bool, float]]) -> None:
+    """In any order of checks, pauses and outages of the store, only the holder can write."""
     clock, entries, fallback_lock = SteadyClock(), MemoryStore(), FallbackLocks()
     replicas = [Replica(f"{name}:1", entries, clock, fallback_lock) for name in "abc"]
     for who, is_away, share in steps:
         clock.now_s += LEASE_S * share
         replicas[who].store.is_away = is_away
-        await replicas[who].lease.attend()
+        await replicas[who].lease.keep()
     written = 0
     for replica in replicas:
         replica.store.is_away = False

@@ -1,4 +1,4 @@
-"""The scheduler service probes real parts on its own, and says how they are."""
+"""The scheduler service probes real parts on its own, and reports their status."""
 
 import asyncio
 import base64
@@ -34,13 +34,13 @@ async def _healthy(_request: web.Request) -> web.Response:
 
 @pytest.fixture
 def part_port() -> int:
-    """A free port for the part that is watched."""
+    """A free port for the monitored part."""
     return ports.free_port()
 
 
 @pytest.fixture
 def settings(tmp_path: Path, part_port: int) -> SchedulerSettings:
-    """A scheduler that watches one part that may answer, one that cannot, and one that is switched off."""
+    """A scheduler with one part that may answer, one that cannot, and one that is switched off."""
     (tmp_path / "keys").mkdir()
     (tmp_path / "keys" / "service_secret").write_text(SECRET)
     create_key_ring(tmp_path / "keys" / "keyring.json")
@@ -76,7 +76,7 @@ async def _parts(client: AsyncClient) -> dict[str, Any]:
 
 
 async def _until(client: AsyncClient, part: str, state: str) -> dict[str, Any]:
-    """Wait until `part` is in `state`, and return how it is."""
+    """Wait until `part` is in `state`, and return its status."""
     async with asyncio.timeout(WITHIN_S):
         while (status := (await _parts(client))[part])["state"] != state:  # noqa: ASYNC110 - asked as a user would
             await asyncio.sleep(0.02)
@@ -88,7 +88,7 @@ def _alerts(settings: SchedulerSettings, part: str) -> list[AlertType]:
     return [alert.type for alert in reversed(alerts) if alert.description.startswith(f"{part} ")]
 
 
-async def test_a_part_that_goes_and_comes_back_is_told_once_each(settings: SchedulerSettings, part_port: int) -> None:
+async def test_an_outage_and_a_recovery_raise_one_alert_each(settings: SchedulerSettings, part_port: int) -> None:
     """Over a real outage: up, down with one alert, up again with one alert; the others are shown as they are."""
     app = web.Application()
     app.router.add_get("/health", _healthy)
@@ -112,7 +112,7 @@ async def test_a_part_that_goes_and_comes_back_is_told_once_each(settings: Sched
 
 
 async def test_the_status_needs_a_token(settings: SchedulerSettings) -> None:
-    """How the parts are is for callers with the scope only; the service itself says that it lives."""
+    """The status needs the scope; health does not."""
     async with _running(settings) as client:
         assert 401 == (await client.get("/status", headers={"Authorization": "Bearer nobody-knows"})).status_code
         assert 200 == (await client.get("/status", headers={"Authorization": "Bearer SECRET_TOKEN"})).status_code
@@ -120,7 +120,7 @@ async def test_the_status_needs_a_token(settings: SchedulerSettings) -> None:
 
 
 async def test_the_page_asks_for_a_token(settings: SchedulerSettings) -> None:
-    """A browser comes without one at first, from this machine too: it is asked, and is no stranger for that."""
+    """The first request of a browser has none, from this machine too: it gets a challenge, and no alert follows."""
     async with _running(settings) as client:
         refused = await _view(client)
         assert 401 == refused.status_code
@@ -150,7 +150,7 @@ async def test_a_token_opens_the_page_as_a_password(settings: SchedulerSettings)
                 assert (authorization, status) == (authorization, answer.status_code)
 
 
-async def test_a_public_page_is_open_to_all(settings: SchedulerSettings) -> None:
+async def test_a_public_page_needs_no_token(settings: SchedulerSettings) -> None:
     """Only where that was asked for; the JSON needs a token all the same."""
     async with _running(settings.model_copy(update={"status_public": True})) as client:
         assert 200 == (await _view(client, Host="vestibule.example")).status_code
@@ -158,7 +158,7 @@ async def test_a_public_page_is_open_to_all(settings: SchedulerSettings) -> None
 
 
 async def test_the_page_loads_nothing_and_runs_nothing_else(settings: SchedulerSettings) -> None:
-    """It is whole, and the browser is told to let nothing else in; a badge lets nothing in at all."""
+    """It is complete, and its content security policy allows nothing else; that of a badge allows nothing at all."""
     async with _running(settings.model_copy(update={"status_public": True})) as client:
         page = await _view(client)
         badge = await _view(client, "/status/badge/database.svg")
@@ -179,7 +179,7 @@ async def test_the_page_loads_nothing_and_runs_nothing_else(settings: SchedulerS
 
 
 async def test_thresholds_are_for_parts_that_exist(settings: SchedulerSettings) -> None:
-    """A name that is misspelt is told at the start."""
+    """A misspelt name ends the start."""
     with pytest.raises(ValueError, match="databse"):
         create_app(settings.model_copy(update={"part_thresholds": {"databse": Thresholds()}}))
 

@@ -1,4 +1,4 @@
-"""The watch tells of an outage once, of its end once, and of nothing while that was planned or has another's reason."""
+"""An outage raises one alert, its end another; a planned outage or one with another cause raises none."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -18,14 +18,14 @@ from vestibule.scheduler_service.availability.probes import ProbeResult
 from vestibule.scheduler_service.leadership.lease import Lease
 from vestibule.scheduler_service.leadership.monotonic_scheduler import now
 
-from .conftest import FallbackLocks, Kept, SteadyClock, StoreNearby
+from .conftest import FallbackLocks, LocalEntries, RecordingChannel, SteadyClock
 
 TIMEOUT_S = 0.1
 DOWN, BACK = "ServiceDown", "ServiceRecovered"
 
 
 class Scripted:
-    """A probe that answers as it is told: a reading, a truth value, an error to raise, or None to hang."""
+    """A probe with scripted answers: a result, a truth value, an error to raise, or None to hang."""
 
     def __init__(self, *answers: ProbeResult | bool | Exception | None) -> None:
         self.answers = list(answers)
@@ -41,15 +41,15 @@ class Scripted:
 
 @pytest.fixture
 def lines() -> Iterator[list[Any]]:
-    """The log lines that are written meanwhile."""
+    """The log lines of the test."""
     with structlog.testing.capture_logs() as captured:
         yield captured
 
 
 class Scheduler:
-    """As much of a scheduler as watches: made anew, it is the next process on the same store."""
+    """The monitoring of one scheduler; another instance is the next process on the same store."""
 
-    def __init__(self, store: StoreNearby, alerts: AlertEngine, /, grace_s: float = 0, **probes: Scripted) -> None:
+    def __init__(self, store: LocalEntries, alerts: AlertEngine, /, grace_s: float = 0, **probes: Scripted) -> None:
         self.lease = Lease(store, FallbackLocks(), "a:1", 15, SteadyClock())
         parts = ("client", "database", "store", "business_logic", "queue", "workers", "backlog")
         self.monitor_state = MonitorState(store, self.lease, {part: part in probes for part in parts})
@@ -60,7 +60,7 @@ class Scheduler:
         )
 
     async def probe(self, *parts: str) -> None:
-        await self.lease.attend()
+        await self.lease.keep()
         for part in parts:
             await self.monitor.probe(part)
 
@@ -72,13 +72,13 @@ Start = Callable[..., Scheduler]
 
 
 @pytest.fixture
-def start(store: StoreNearby, alerts: AlertEngine, lines: list[Any]) -> Start:
+def start(store: LocalEntries, alerts: AlertEngine, lines: list[Any]) -> Start:
     """Starts a scheduler with the given probes."""
     return lambda **options: Scheduler(store, alerts, **options)
 
 
-async def test_three_misses_are_one_alert_and_the_return_is_one(start: Start, kept: Kept) -> None:
-    """Neither a longer outage nor a longer health gives more; both have the part as their subject."""
+async def test_three_misses_are_one_alert_and_the_recovery_is_one(start: Start, kept: RecordingChannel) -> None:
+    """A longer outage and more answers raise no more; both have the part as their subject."""
     scheduler = start(database=Scripted(True, False, OSError("refused"), None, False, False, True, True))
     await scheduler.probe(*["database"] * 8)
     assert [DOWN, BACK] == kept.types
@@ -88,28 +88,28 @@ async def test_three_misses_are_one_alert_and_the_return_is_one(start: Start, ke
     assert " since 20" in kept.alerts[1].description
 
 
-async def test_fewer_misses_are_no_alert(start: Start, kept: Kept) -> None:
-    """Two misses, however often, tell nobody."""
+async def test_fewer_misses_are_no_alert(start: Start, kept: RecordingChannel) -> None:
+    """Two misses, however often, raise no alert."""
     scheduler = start(database=Scripted(*[True, False, False] * 4))
     await scheduler.probe(*["database"] * 12)
     assert [] == kept.alerts
 
 
-async def test_a_part_can_have_thresholds_of_its_own(start: Start, kept: Kept) -> None:
-    """One miss is enough for a part of which that was said."""
+async def test_a_part_can_have_thresholds_of_its_own(start: Start, kept: RecordingChannel) -> None:
+    """One miss is enough for a part with that threshold."""
     await start(client=Scripted(False)).probe("client")
     assert [DOWN] == kept.types
 
 
-async def test_parts_are_watched_each_for_itself(start: Start, kept: Kept) -> None:
+async def test_each_part_is_monitored_on_its_own(start: Start, kept: RecordingChannel) -> None:
     """The misses of one part are not counted for another."""
     scheduler = start(database=Scripted(*[False] * 2), queue=Scripted(*[False] * 2))
     await scheduler.probe(*["database", "queue"] * 2)
     assert [] == kept.alerts
 
 
-async def test_a_part_that_starts_may_take_its_time(start: Start, kept: Kept) -> None:
-    """Within the grace it is not down, its misses do not count, and it is watched from its first answer on."""
+async def test_a_part_that_starts_may_take_its_time(start: Start, kept: RecordingChannel) -> None:
+    """Within the grace it is not down, its misses do not count, and it is monitored from its first answer on."""
     scheduler = start(grace_s=60, workers=Scripted(False, False, False, False, True, False, False, False))
     await scheduler.probe(*["workers"] * 5)
     assert ([], 1.0) == (kept.types, scheduler.monitor_state.history.availability("workers", HOUR, now()))
@@ -117,7 +117,7 @@ async def test_a_part_that_starts_may_take_its_time(start: Start, kept: Kept) ->
     assert [DOWN] == kept.types
 
 
-async def test_a_part_that_was_switched_off_is_left_in_peace(start: Start) -> None:
+async def test_a_part_that_is_switched_off_is_not_probed(start: Start) -> None:
     """It is shown as off."""
     assert PartState.OFF is start(database=Scripted()).state("business_logic")
 
@@ -135,8 +135,8 @@ async def test_every_probe_is_one_line(start: Start, lines: list[Any]) -> None:
     assert "secret" not in str(lines)
 
 
-async def test_what_has_another_reason_is_told_when_that_is_gone(start: Start, kept: Kept) -> None:
-    """While Redis is away its own alert is enough; workers that are still away after it came back are told."""
+async def test_an_outage_with_another_cause_is_alerted_when_that_is_over(start: Start, kept: RecordingChannel) -> None:
+    """While Redis is down its own alert is enough; workers that are still down after its recovery raise one."""
     scheduler = start(queue=Scripted(*[False] * 4, True, True), workers=Scripted(*[False] * 6))
     await scheduler.probe(*["queue", "workers"] * 4)
     assert [("ServiceDown", "queue")] == [(alert.type, alert.subject) for alert in kept.alerts]
@@ -145,8 +145,8 @@ async def test_what_has_another_reason_is_told_when_that_is_gone(start: Start, k
     assert [(BACK, "queue"), (DOWN, "workers")] == told
 
 
-async def test_what_is_planned_is_told_when_its_time_is_over(start: Start, kept: Kept) -> None:
-    """In a window nobody is told and nothing counts; who is still away after it is told."""
+async def test_a_planned_outage_is_alerted_after_its_window(start: Start, kept: RecordingChannel) -> None:
+    """In a window there is no alert and no probe counts; a part that is still down after it raises one."""
     scheduler = start(database=Scripted(True, *[False] * 6, True))
     await scheduler.probe("database")
     scheduler.planned = {"database"}
@@ -160,16 +160,16 @@ async def test_what_is_planned_is_told_when_its_time_is_over(start: Start, kept:
     assert [DOWN] == kept.types
 
 
-async def test_an_outage_within_a_window_tells_nobody(start: Start, kept: Kept) -> None:
-    """Neither its begin nor its end."""
+async def test_an_outage_within_a_window_raises_no_alert(start: Start, kept: RecordingChannel) -> None:
+    """Neither its beginning nor its end."""
     scheduler = start(database=Scripted(True, *[False] * 4, True))
     scheduler.planned = {"database"}
     await scheduler.probe(*["database"] * 6)
     assert ([], PartState.UP) == (kept.types, scheduler.state("database"))
 
 
-async def test_a_stalled_queue_has_an_alert_of_its_own(start: Start, kept: Kept) -> None:
-    """A queue does not answer or not: it is stalled, and worked off again."""
+async def test_a_stalled_queue_has_an_alert_of_its_own(start: Start, kept: RecordingChannel) -> None:
+    """A queue is not down: it is stalled, and processed again."""
     stalled = ProbeResult(is_up=False, note="7 waiting, the next for 61 s")
     scheduler = start(queue=Scripted(*[True] * 4), backlog=Scripted(True, stalled, stalled, stalled, True))
     await scheduler.probe("queue", *["backlog"] * 5)
@@ -177,8 +177,8 @@ async def test_a_stalled_queue_has_an_alert_of_its_own(start: Start, kept: Kept)
     assert "7 waiting" in kept.alerts[0].description
 
 
-async def test_an_outage_outlives_the_scheduler(start: Start, kept: Kept) -> None:
-    """The next scheduler does not tell of it again, and tells of its end."""
+async def test_an_outage_outlives_the_scheduler(start: Start, kept: RecordingChannel) -> None:
+    """The next scheduler raises no second alert, and one for its end."""
     await start(database=Scripted(True, *[False] * 3)).probe(*["database"] * 4)
     after = start(database=Scripted(False, False, False, True))
     await after.probe("database")
@@ -189,7 +189,7 @@ async def test_an_outage_outlives_the_scheduler(start: Start, kept: Kept) -> Non
 
 
 async def test_the_history_outlives_the_scheduler(start: Start) -> None:
-    """Availability is over all that was counted before, to the last write."""
+    """Availability includes all counts up to the last save."""
     first = start(database=Scripted(True, False, True, True))
     await first.probe(*["database"] * 4)
     await first.monitor_state.save()
@@ -198,8 +198,8 @@ async def test_the_history_outlives_the_scheduler(start: Start) -> None:
     assert 4 / 5 == after.monitor_state.history.availability("database", HOUR, now())
 
 
-async def test_without_the_store_the_watch_goes_on(start: Start, store: StoreNearby, kept: Kept) -> None:
-    """It counts and tells while the store is away, and writes all of it when that is back, once."""
+async def test_monitoring_goes_on_without_the_store(start: Start, store: LocalEntries, kept: RecordingChannel) -> None:
+    """It counts and alerts while the store is unavailable, and saves everything once when it is back."""
     store.is_away = True
     scheduler = start(store=Scripted(*[False] * 3, *[True] * 5), database=Scripted(*[True] * 2))
     await scheduler.probe(*["store"] * 3)
@@ -216,10 +216,10 @@ async def test_without_the_store_the_watch_goes_on(start: Start, store: StoreNea
     assert [IncidentKind.DOWN] == [incident.kind for incident in after.monitor_state.incidents.listed]
 
 
-async def test_an_outage_from_before_ends_while_the_store_was_away(
-    start: Start, store: StoreNearby, kept: Kept
+async def test_an_earlier_outage_ends_while_the_store_is_unavailable(
+    start: Start, store: LocalEntries, kept: RecordingChannel
 ) -> None:
-    """A scheduler that starts without the store tells of the end of what its forerunner told, when it learns of it."""
+    """A scheduler that starts without the store alerts on the end of an outage of the one before, once it loads it."""
     await start(database=Scripted(True, *[False] * 3)).probe(*["database"] * 4)
     store.is_away = True
     after = start(database=Scripted(True, True, True))
@@ -229,8 +229,8 @@ async def test_an_outage_from_before_ends_while_the_store_was_away(
     assert [DOWN, BACK] == kept.types
 
 
-async def test_what_is_kept_is_written_once_a_save(start: Start, store: StoreNearby) -> None:
-    """A round of probes without news writes nothing."""
+async def test_a_save_writes_once(start: Start, store: LocalEntries) -> None:
+    """A round of probes without a change writes nothing."""
     scheduler = start(database=Scripted(*[True] * 20))
     await scheduler.probe("database")
     writes = store.writes
@@ -240,14 +240,14 @@ async def test_what_is_kept_is_written_once_a_save(start: Start, store: StoreNea
     assert writes + 1 == store.writes
 
 
-async def test_a_passive_scheduler_shows_what_the_other_wrote(
+async def test_a_passive_scheduler_shows_what_the_active_one_wrote(
     start: Start, entries: MemoryStore, alerts: AlertEngine
 ) -> None:
-    """Its own part is to read: it has the states, the history and the incidents of the one that works."""
+    """It reads the states, the history and the incidents of the active one."""
     first = start(database=Scripted(True, *[False] * 3))
     await first.probe(*["database"] * 4)
-    passive = Scheduler(StoreNearby(entries), alerts, database=Scripted())
-    await passive.monitor_state.look_over()
+    passive = Scheduler(LocalEntries(entries), alerts, database=Scripted())
+    await passive.monitor_state.refresh()
     assert PartState.DOWN is passive.state("database")
     assert 0.25 == passive.monitor_state.history.availability("database", HOUR, now())
     assert 1 == len(passive.monitor_state.incidents.listed)

@@ -1,4 +1,4 @@
-"""Jobs run by the steady clock: whatever is done to the one on the wall, none runs twice and none is skipped."""
+"""Jobs run on the monotonic clock: when the wall clock is set, none runs twice and none is skipped."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ HOUR_S = 3600.0
 
 
 class Wall:
-    """A clock on the wall that can be set."""
+    """A wall clock that can be set."""
 
     def __init__(self) -> None:
         self.set_by_s = 0.0
@@ -41,7 +41,7 @@ def wall(monkeypatch: pytest.MonkeyPatch) -> Wall:
 
 @pytest.fixture
 async def scheduler(wall: Wall) -> AsyncIterator[MonotonicScheduler]:
-    """A scheduler that is at work."""
+    """A running scheduler."""
     scheduler = MonotonicScheduler(wall)
     scheduler.start()
     yield scheduler
@@ -68,7 +68,7 @@ async def _until(ran: list[float], count: int) -> None:
 
 @pytest.mark.parametrize("set_by_s", [HOUR_S, -HOUR_S, 30.0, -30.0])
 async def test_a_clock_that_is_set_changes_nothing(scheduler: MonotonicScheduler, wall: Wall, set_by_s: float) -> None:
-    """Neither a run more nor one less: the runs go on in their steps."""
+    """No run more and none less: the runs keep their interval."""
     began = time.monotonic()
     ran = _start_job(scheduler, wall)
     await _until(ran, 2)

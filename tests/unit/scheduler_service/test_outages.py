@@ -1,4 +1,4 @@
-"""What the answers of a part add up to, for any sequence of them."""
+"""The state of a part for any sequence of answers."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -17,13 +17,13 @@ counts = st.integers(1, 5)
 
 def _feed(record: PartRecord, some: list[bool], thresholds: Thresholds, timeouts: int = 0) -> list[StateChange | None]:
     return [
-        record.take(BEGAN + number * STEP, ProbeResult(answered), 1.5, thresholds, is_in_grace=number < timeouts)
+        record.update(BEGAN + number * STEP, ProbeResult(answered), 1.5, thresholds, is_in_grace=number < timeouts)
         for number, answered in enumerate(some)
     ]
 
 
 @given(answers, counts)
-def test_an_outage_is_told_once_and_its_end_once(some: list[bool], misses_until_down: int) -> None:
+def test_an_outage_and_its_end_are_one_change_each(some: list[bool], misses_until_down: int) -> None:
     """Every run of enough misses gives one `WENT_DOWN`, at its n-th miss, and the next answer one `RECOVERED`."""
     changes = _feed(PartRecord(name="part"), some, Thresholds(misses_until_down=misses_until_down))
     expected: list[StateChange | None] = []
@@ -42,7 +42,7 @@ def test_an_outage_is_told_once_and_its_end_once(some: list[bool], misses_until_
 
 @given(answers, counts, counts)
 def test_a_part_is_up_again_after_enough_answers(some: list[bool], until_down: int, until_up: int) -> None:
-    """Going down and coming back take turns, and each has as many probes in a row behind it as it needs."""
+    """Outage and recovery alternate, and each follows enough probes in a row."""
     thresholds = Thresholds(misses_until_down=until_down, hits_until_up=until_up)
     changes = _feed(PartRecord(name="part"), some, thresholds)
     told = [(number, change) for number, change in enumerate(changes) if change is not None]
@@ -54,35 +54,35 @@ def test_a_part_is_up_again_after_enough_answers(some: list[bool], until_down: i
 
 
 @given(st.lists(st.floats(1, 100), max_size=40), counts)
-def test_slow_answers_degrade_and_a_quick_one_mends(latencies: list[float], until: int) -> None:
+def test_slow_answers_degrade_and_a_quick_one_recovers(latencies: list[float], until: int) -> None:
     """Enough slow answers in a row make a part degraded, one quick answer makes it up; neither makes it down."""
     record = PartRecord(name="part", state=PartState.UP)
     slow = 0
     for number, latency_ms in enumerate(latencies):
         thresholds = Thresholds(misses_until_down=until, slow_ms=50)
-        record.take(BEGAN + number * STEP, ProbeResult(True), latency_ms, thresholds)
+        record.update(BEGAN + number * STEP, ProbeResult(True), latency_ms, thresholds)
         slow = slow + 1 if latency_ms > 50 else 0
         assert (PartState.DEGRADED if slow >= until else PartState.UP) is record.state
 
 
 def test_a_strained_part_is_degraded_however_quick() -> None:
-    """A part can say itself that it is not as it should be."""
+    """A part can report itself as strained."""
     record = PartRecord(name="backlog")
     for number in range(4):
-        record.take(BEGAN + number * STEP, ProbeResult(True, is_strained=True, note="5000 waiting"), 1, Thresholds())
+        record.update(BEGAN + number * STEP, ProbeResult(True, is_strained=True, note="5000 waiting"), 1, Thresholds())
     assert (PartState.DEGRADED, "5000 waiting") == (record.state, record.note)
 
 
 @given(answers, counts, st.integers(0, 40))
-def test_while_it_is_patient_nothing_is_down(some: list[bool], misses_until_down: int, timeouts: int) -> None:
-    """A patient probe makes nothing down, whatever it was before; those that follow do."""
+def test_nothing_is_down_within_its_grace(some: list[bool], misses_until_down: int, timeouts: int) -> None:
+    """A miss within the grace makes nothing down, whatever it was before; later misses do."""
     thresholds = Thresholds(misses_until_down=misses_until_down)
     changes = _feed(PartRecord(name="part", state=PartState.UP), some, thresholds, timeouts)
     assert StateChange.WENT_DOWN not in changes[:timeouts]
 
 
 @given(answers.filter(any), counts)
-def test_the_last_answer_is_the_last_answer(some: list[bool], misses_until_down: int) -> None:
+def test_the_last_answer_is_remembered(some: list[bool], misses_until_down: int) -> None:
     """When it last answered and how fast is remembered over misses."""
     record = PartRecord(name="part")
     _feed(record, some, Thresholds(misses_until_down=misses_until_down))
@@ -91,15 +91,15 @@ def test_the_last_answer_is_the_last_answer(some: list[bool], misses_until_down:
 
 
 def test_an_outage_began_with_its_first_miss() -> None:
-    """People are told since when a part is away, not when that was noticed."""
+    """The alert names the first miss, not the time when the part counted as down."""
     record = PartRecord(name="part")
     _feed(record, [True, False, False, False, False], Thresholds())
     assert BEGAN + STEP == record.down_since
 
 
 @given(answers)
-def test_a_record_is_the_same_after_it_was_kept(some: list[bool]) -> None:
-    """What is written and read again goes on where it was."""
+def test_a_record_is_the_same_after_it_was_saved(some: list[bool]) -> None:
+    """A record that is saved and loaded continues where it was."""
     record = PartRecord(name="part")
     _feed(record, some, Thresholds())
     assert record == PartRecord.model_validate_json(record.model_dump_json())

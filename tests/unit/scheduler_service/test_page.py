@@ -1,4 +1,4 @@
-"""The page and the badges say how all is, in words as well as in colours, and show what people wrote as text only."""
+"""The page and the badges show the status in words as well as in colours, and user input as text only."""
 
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from vestibule.scheduler_service.availability.availability_history import AvailabilityHistory, ProbeCounts
 from vestibule.scheduler_service.availability.incidents import Incident, IncidentKind
 from vestibule.scheduler_service.availability.outages import PartState
-from vestibule.scheduler_service.heartbeats.heartbeats import HeartbeatState
+from vestibule.scheduler_service.heartbeats.heartbeat import HeartbeatState
 from vestibule.scheduler_service.leadership.lease import Role
 from vestibule.scheduler_service.maintenance.windows import MaintenanceWindow
 from vestibule.scheduler_service.status_page.badge import draw_badge
@@ -71,19 +71,19 @@ def _status(*parts: PartStatus, heartbeats: list[HeartbeatStatus] | None = None,
         ([_part("queue", PartState.OFF), _part("client")], [], ("Everything works", "up")),
     ],
 )
-def test_the_worst_is_said_first(
+def test_the_headline_is_the_worst_state(
     parts: list[PartStatus], heartbeats: list[HeartbeatStatus], expected: tuple[str, str]
 ) -> None:
-    """What is wanting, in a few words; what is planned or switched off is not."""
+    """The outage, in a few words; planned and switched-off parts do not count."""
     assert expected == sum_up(_status(*parts, heartbeats=heartbeats))
 
 
 def _draw(status: Status, history: AvailabilityHistory | None = None) -> str:
-    return StatusPage.read().draw(view_page(status, history or AvailabilityHistory()), 10)
+    return StatusPage.read(10).draw(view_page(status, history or AvailabilityHistory()))
 
 
 class _Outline(HTMLParser):
-    """Takes down elements that are open, and what has a name."""
+    """Records open elements, and elements with a name."""
 
     VOID = frozenset({"meta", "link", "rect", "path", "circle"})
 
@@ -106,7 +106,7 @@ class _Outline(HTMLParser):
 
 
 def test_the_page_is_well_formed_and_says_what_it_shows() -> None:
-    """Every element ends, every picture has words, sections have headings, and states stand there as words."""
+    """Every element ends, every image has a label, sections have headings, and states are words."""
     history = AvailabilityHistory()
     history.count("store", NOON, ProbeCounts(9, 10, 30))
     history.count("store", NOON - timedelta(hours=3), ProbeCounts(planned=4))
@@ -125,13 +125,13 @@ def test_the_page_is_well_formed_and_says_what_it_shows() -> None:
     assert '<html lang="en">' in page
 
 
-def test_without_a_script_the_page_comes_anew() -> None:
-    """A browser without scripts is told when to ask again."""
+def test_without_scripts_the_page_reloads() -> None:
+    """A browser without scripts reloads it by a meta element."""
     assert '<noscript><meta http-equiv="refresh" content="15"></noscript>' in _draw(_status(_part("client")))
 
 
-def test_what_people_wrote_is_text() -> None:
-    """Markup in a reason stands there as it was typed."""
+def test_user_input_is_escaped() -> None:
+    """Markup in a reason appears as it was typed."""
     page = _draw(_status(_part("client"), reason=MARKUP))
     assert MARKUP not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
@@ -139,14 +139,14 @@ def test_what_people_wrote_is_text() -> None:
 
 @pytest.mark.parametrize("state", PartState)
 def test_every_state_has_a_badge(state: PartState) -> None:
-    """A well-formed picture that says what it shows."""
+    """A well-formed image with a label."""
     badge = ElementTree.fromstring(draw_badge(_part("business_logic", state)))
     assert "svg" == badge.tag.rpartition("}")[2]
     assert badge.attrib["aria-label"].startswith("business logic: ")
 
 
 @given(st.floats(0, 1))
-def test_only_what_is_whole_is_shown_as_whole(share: float) -> None:
+def test_only_full_availability_is_100_percent(share: float) -> None:
     """However close to it, 100% is shown where every probe was answered."""
     assert (share == 1) == (percent(share) == "100%")
 

@@ -1,4 +1,4 @@
-"""Probes of real parts: what answers does, what does not does not, and neither takes long."""
+"""Probes of real parts: what answers is up, what does not is down, and neither takes long."""
 
 import asyncio
 import json
@@ -26,30 +26,30 @@ from vestibule.scheduler_service.availability.probes import (
 from vestibule.scheduler_service.availability.queue_metrics import QueueMetrics
 from vestibule.service_kit.metrics.metrics import Metrics
 
-from .conftest import PATIENT_S, SteadyClock, StoreNearby
+from .conftest import LONG_TIMEOUT_S, LocalEntries, SteadyClock
 
 TIMEOUT_S = 0.3
 
 
 @pytest.fixture
 async def hasty(server: LocalRedis) -> AsyncIterator[Redis]:
-    """A client that does not wait for long, as the scheduler has it."""
+    """A client with the short timeout of the scheduler."""
     async with Redis(
         unix_socket_path=str(server.socket), socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
     ) as client:
         yield client
 
 
-async def test_a_redis_that_answers_answers(redis: Redis) -> None:
-    """The probe is the plainest question that Redis knows."""
+async def test_a_redis_that_answers_is_up(redis: Redis) -> None:
+    """The probe is a PING."""
     assert (await RedisProbe(redis).read()).is_up
 
 
 @pytest.mark.parametrize("fault", [signal.SIGSTOP, signal.SIGKILL], ids=["frozen", "killed"])
-async def test_a_redis_that_does_not_answer_is_told_in_time(
+async def test_a_redis_that_does_not_answer_is_down_in_time(
     hasty: Redis, server: LocalRedis, fault: signal.Signals
 ) -> None:
-    """A probe of a dead or frozen Redis ends when the watch gives it up, and leaves nothing hanging."""
+    """A probe of a dead or frozen Redis ends at its timeout, and leaves nothing hanging."""
     await _until_up(hasty)
     server.process.send_signal(fault)
     if fault == signal.SIGKILL:
@@ -59,7 +59,7 @@ async def test_a_redis_that_does_not_answer_is_told_in_time(
         with pytest.raises((RedisError, OSError)):
             async with asyncio.timeout(2 * TIMEOUT_S):
                 await probe.read()
-        assert time.monotonic() - began < PATIENT_S
+        assert time.monotonic() - began < LONG_TIMEOUT_S
     if fault == signal.SIGSTOP:
         server.process.send_signal(signal.SIGCONT)
         await _until_up(hasty)
@@ -67,7 +67,7 @@ async def test_a_redis_that_does_not_answer_is_told_in_time(
 
 async def _until_up(redis: Redis) -> None:
     # On a busy machine also a Redis that is well may answer too late.
-    async with asyncio.timeout(PATIENT_S):
+    async with asyncio.timeout(LONG_TIMEOUT_S):
         while True:
             with suppress(RedisError, OSError):
                 assert (await RedisProbe(redis).read()).is_up
@@ -85,14 +85,16 @@ async def _until_up(redis: Redis) -> None:
         ([3600, 86_400], False),
     ],
 )
-async def test_workers_live_as_long_as_they_beat(redis: Redis, ages_s: list[float], has_worker: bool) -> None:
-    """One worker that has beaten lately is enough for tasks to be done; those of long ago do not count."""
+async def test_workers_live_as_long_as_they_send_heartbeats(
+    redis: Redis, ages_s: list[float], has_worker: bool
+) -> None:
+    """One recent heartbeat is enough; old ones do not count."""
     for number, age_s in enumerate(ages_s):
         await redis.zadd(WORKERS_KEY, {f"worker-{number}": time.time() - age_s})
     assert has_worker == (await WorkersProbe(redis).read()).is_up
 
 
-async def test_a_store_that_keeps_is_up(store: StoreNearby) -> None:
+async def test_a_store_that_writes_is_up(store: LocalEntries) -> None:
     """A value is really written and read; a store that takes reads only does not answer."""
     assert (await StoreProbe(store).read()).is_up
     store.is_full = True
@@ -101,7 +103,7 @@ async def test_a_store_that_keeps_is_up(store: StoreNearby) -> None:
 
 
 async def test_a_queue_is_stalled_when_nothing_is_taken(redis: Redis, clock: SteadyClock) -> None:
-    """Not how many wait but that the next stays the next makes a queue stalled; one that is taken ends it."""
+    """A queue is stalled if the next task stays the next, however many wait; a taken task ends the stall."""
     probe = BacklogProbe(redis, BacklogLimits(depth=2, age_s=30, stalled_s=60), clock)
     assert (await probe.read()).is_up
     await redis.lpush(QUEUE, "first", "second")
@@ -116,7 +118,7 @@ async def test_a_queue_is_stalled_when_nothing_is_taken(redis: Redis, clock: Ste
 
 
 async def test_too_many_waiting_tasks_are_a_strain(redis: Redis, clock: SteadyClock) -> None:
-    """A queue that is worked off but long is up, and not as it should be."""
+    """A queue that is processed but long is up and strained."""
     probe = BacklogProbe(redis, BacklogLimits(depth=2, age_s=30, stalled_s=60), clock)
     await redis.lpush(QUEUE, "1", "2", "3")
     reading = await probe.read()
@@ -124,7 +126,7 @@ async def test_too_many_waiting_tasks_are_a_strain(redis: Redis, clock: SteadyCl
 
 
 async def test_a_task_that_waits_for_long_is_a_strain(redis: Redis, clock: SteadyClock) -> None:
-    """Where each waits for long, the queue is not as it should be, though tasks are taken."""
+    """Where each task waits for long, the queue is strained, even if tasks are taken."""
     probe = BacklogProbe(redis, BacklogLimits(depth=9, age_s=30, stalled_s=60), clock)
     await redis.lpush(QUEUE, json.dumps({"headers": {SENT_AT: time.time() - 40}}))
     reading = await probe.read()
@@ -145,7 +147,7 @@ async def test_tasks_of_each_priority_count(redis: Redis, clock: SteadyClock, pr
 
 
 async def test_tasks_behind_more_urgent_ones_are_not_stalled(redis: Redis, clock: SteadyClock) -> None:
-    """A queue whose turn does not come is a strain and no stall; new tasks of another hide no stall."""
+    """A queue behind others is strained and not stalled; new tasks of another queue hide no stall."""
     probe = BacklogProbe(redis, BacklogLimits(depth=9, age_s=50, stalled_s=60), clock)
     await redis.lpush(QUEUES[Priority.LOW], "low")
     await redis.lpush(QUEUES[Priority.HIGH], "first", "second")

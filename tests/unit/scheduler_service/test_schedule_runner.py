@@ -1,4 +1,4 @@
-"""Each turn of a schedule becomes one task, whoever follows it, and whatever is done to the clock."""
+"""Each run of a schedule becomes one task, with any number of schedulers, and when the clock is set."""
 
 import asyncio
 from collections.abc import Iterator
@@ -13,14 +13,14 @@ from vestibule.database_service.entries.stores.memory import MemoryStore
 from vestibule.database_service.tasks.ledgers.memory import MemoryTaskLedger
 from vestibule.scheduler_service.schedules.schedule_runner import ScheduleRunner
 
-from .conftest import StoreNearby
+from .conftest import LocalEntries
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp()
 HOUR_S = 3600.0
 
 
 class Wall:
-    """A clock on the wall, which people set."""
+    """A wall clock that can be set."""
 
     def __init__(self) -> None:
         self.now = NOON
@@ -29,8 +29,8 @@ class Wall:
         return self.now
 
 
-class DecisionAudit:
-    """The ledger, which can go away, also right after it has recorded a task."""
+class LocalLedger:
+    """A ledger that can be unavailable, also right after it has recorded a task."""
 
     def __init__(self) -> None:
         self._ledger = MemoryTaskLedger()
@@ -56,18 +56,18 @@ def wall() -> Wall:
 
 
 @pytest.fixture
-def ledger() -> DecisionAudit:
+def ledger() -> LocalLedger:
     """An empty ledger."""
-    return DecisionAudit()
+    return LocalLedger()
 
 
 @pytest.fixture
-def store() -> Iterator[StoreNearby]:
+def store() -> Iterator[LocalEntries]:
     """An empty store."""
-    return StoreNearby(MemoryStore())
+    return LocalEntries(MemoryStore())
 
 
-async def _keep(store: StoreNearby, **times: object) -> Schedule:
+async def _keep(store: LocalEntries, **times: object) -> Schedule:
     schedule = Schedule.model_validate(
         {
             "schedule_id": "0" * 32,
@@ -83,13 +83,13 @@ async def _keep(store: StoreNearby, **times: object) -> Schedule:
     return schedule
 
 
-async def _progress(store: StoreNearby, schedule: Schedule) -> Progress:
+async def _progress(store: LocalEntries, schedule: Schedule) -> Progress:
     entry = await store.read(PROGRESS + schedule.place)
     assert entry is not None
     return Progress.model_validate_json(entry.value)
 
 
-def _follower(store: StoreNearby, ledger: DecisionAudit, wall: Wall) -> ScheduleRunner:
+def _follower(store: LocalEntries, ledger: LocalLedger, wall: Wall) -> ScheduleRunner:
     return ScheduleRunner(store, ledger, 0, wall)
 
 
@@ -100,10 +100,10 @@ async def _go_on(follower: ScheduleRunner, wall: Wall, for_s: float, step_s: flo
 
 
 @pytest.mark.parametrize("times", [{"cron": "*/10 * * * *"}, {"every_s": 600}])
-async def test_each_turn_becomes_one_task_with_two_schedulers(
-    store: StoreNearby, ledger: DecisionAudit, wall: Wall, times: dict[str, object]
+async def test_each_run_becomes_one_task_with_two_schedulers(
+    store: LocalEntries, ledger: LocalLedger, wall: Wall, times: dict[str, object]
 ) -> None:
-    """Two that follow at the same time, as around a change of the lease, make each task once."""
+    """Two active at the same time, as around a change of the lease, submit each task once."""
     schedule = await _keep(store, **times)
     both = [_follower(store, ledger, wall), _follower(store, ledger, wall)]
     for _ in range(60):
@@ -114,10 +114,10 @@ async def test_each_turn_becomes_one_task_with_two_schedulers(
 
 
 @pytest.mark.parametrize("times", [{"cron": "*/10 * * * *"}, {"every_s": 600}])
-async def test_what_was_missed_is_made_up_for_once(
-    store: StoreNearby, ledger: DecisionAudit, wall: Wall, times: dict[str, object]
+async def test_missed_runs_are_made_up_for_once(
+    store: LocalEntries, ledger: LocalLedger, wall: Wall, times: dict[str, object]
 ) -> None:
-    """After a day without a scheduler one task is made, at once, and the next in its time."""
+    """After a day without a scheduler one task is submitted at once, and the next at its time."""
     await _keep(store, **times)
     wall.now += 24 * HOUR_S + 30
     after = _follower(store, ledger, wall)
@@ -129,10 +129,10 @@ async def test_what_was_missed_is_made_up_for_once(
     assert 2 == len(await ledger.task_ids())
 
 
-async def test_a_turn_that_was_made_and_not_noted_is_not_made_again(
-    store: StoreNearby, ledger: DecisionAudit, wall: Wall
+async def test_a_run_without_saved_progress_is_not_repeated(
+    store: LocalEntries, ledger: LocalLedger, wall: Wall
 ) -> None:
-    """Killed between the task and the note of it, the next scheduler makes the same task, which is there already."""
+    """After a kill between task and progress, the next scheduler submits the same task, which exists already."""
     schedule = await _keep(store, every_s=600)
     wall.now += 600
     ledger.goes_away = True
@@ -143,8 +143,10 @@ async def test_a_turn_that_was_made_and_not_noted_is_not_made_again(
     assert [(await _progress(store, schedule)).task_id] == await ledger.task_ids()
 
 
-async def test_with_the_ledger_away_a_turn_waits(store: StoreNearby, ledger: DecisionAudit, wall: Wall) -> None:
-    """Nothing is noted that was not recorded; when the ledger is back, the turn is taken."""
+async def test_a_run_waits_while_the_ledger_is_unavailable(
+    store: LocalEntries, ledger: LocalLedger, wall: Wall
+) -> None:
+    """No progress is saved without a recorded task; when the ledger is back, the task is submitted."""
     await _keep(store, cron="*/10 * * * *")
     follower = _follower(store, ledger, wall)
     ledger.is_away = True
@@ -155,10 +157,10 @@ async def test_with_the_ledger_away_a_turn_waits(store: StoreNearby, ledger: Dec
 
 
 @pytest.mark.parametrize("set_by_s", [HOUR_S, -HOUR_S], ids=["forth", "back"])
-async def test_an_interval_outlives_a_clock_that_is_set(
-    store: StoreNearby, ledger: DecisionAudit, wall: Wall, set_by_s: float
+async def test_an_interval_survives_setting_the_clock(
+    store: LocalEntries, ledger: LocalLedger, wall: Wall, set_by_s: float
 ) -> None:
-    """With the clock set by an hour no turn comes twice, and the next comes within one interval."""
+    """With the clock set by an hour no run repeats, and the next comes within one interval."""
     await _keep(store, every_s=600)
     follower = _follower(store, ledger, wall)
     await _go_on(follower, wall, 1200, 60)
@@ -171,10 +173,10 @@ async def test_an_interval_outlives_a_clock_that_is_set(
     assert after + 2 == len(set(await ledger.task_ids()))
 
 
-async def test_a_crontab_time_comes_once_whatever_is_done_to_the_clock(
-    store: StoreNearby, ledger: DecisionAudit, wall: Wall
+async def test_a_cron_time_comes_once_when_the_clock_is_set(
+    store: LocalEntries, ledger: LocalLedger, wall: Wall
 ) -> None:
-    """Set back over a time that has come, it does not come again; set forth over one, it comes at once."""
+    """Set back over a past time, it does not come again; set forward over one, it comes at once."""
     await _keep(store, cron="30 * * * *")
     follower = _follower(store, ledger, wall)
     await _go_on(follower, wall, 2400, 60)  # 12:40
@@ -189,8 +191,8 @@ async def test_a_crontab_time_comes_once_whatever_is_done_to_the_clock(
     assert 3 == len(await ledger.task_ids())
 
 
-async def test_a_deleted_schedule_has_no_more_turns(store: StoreNearby, ledger: DecisionAudit, wall: Wall) -> None:
-    """Deleted between two readings, it is not followed once more."""
+async def test_a_deleted_schedule_does_not_run(store: LocalEntries, ledger: LocalLedger, wall: Wall) -> None:
+    """Deleted between two refreshes, it does not run once more."""
     schedule = await _keep(store, every_s=600)
     follower = ScheduleRunner(store, ledger, HOUR_S, wall)
     await _go_on(follower, wall, 600, 60)

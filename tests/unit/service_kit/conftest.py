@@ -6,13 +6,14 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
 import structlog
-from fastapi import APIRouter, FastAPI, Query
+from fastapi import APIRouter, Query
 from httpx import ASGITransport, AsyncClient
 from pydantic import BaseModel, ConfigDict
 
@@ -25,6 +26,7 @@ from vestibule.service_kit.http.app import create_service_app
 from vestibule.service_kit.http.health import Readiness
 from vestibule.service_kit.logging.logging_config import configure_logging, flush_log
 from vestibule.service_kit.settings import ServiceSettings
+from vestibule.service_kit.wiring import frame_of
 
 LogLines = Callable[[], list[dict[str, Any]]]
 
@@ -116,6 +118,14 @@ def sample_router() -> APIRouter:
     return router
 
 
+@dataclass
+class SampleWiring:
+    """What every service has, and no more."""
+
+    authenticator: Authenticator
+    readiness: Readiness = field(default_factory=lambda: Readiness({}))
+
+
 class Service:
     """A small real service and the ways to call it."""
 
@@ -127,14 +137,18 @@ class Service:
             "A sample.",
             settings,
             [sample_router()],
-            _no_lifespan,
+            self._lifespan,
             on_invalid_input=self._note_invalid,
             is_loggable=lambda request_id: "secret" not in request_id,
         )
-        self.app.state.readiness = Readiness({})
         self.limited: list[str] = []
         limit = AuthRateLimit(settings.auth_failures_per_minute, settings.trusted_proxies, self._note_limited)
-        self.app.state.authenticator = Authenticator(caller_token_lookups(settings), self._note_auth_failure, limit)
+        authenticator = Authenticator(caller_token_lookups(settings), self._note_auth_failure, limit)
+        frame_of(self.app).wiring = self.wiring = SampleWiring(authenticator)
+
+    @asynccontextmanager
+    async def _lifespan(self) -> AsyncIterator[SampleWiring]:
+        yield self.wiring
 
     async def _note_limited(self, address: str, _limit: int) -> None:
         self.limited.append(address)
@@ -150,11 +164,6 @@ class Service:
         headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
         transport = ASGITransport(self.app, raise_app_exceptions=False, client=(address, 1234))
         return AsyncClient(transport=transport, base_url="http://service", headers=headers)
-
-
-@asynccontextmanager
-async def _no_lifespan(_app: FastAPI) -> AsyncIterator[None]:
-    yield
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vestibule.contracts import errors
-from vestibule.service_kit.problems import render_error, status_of
+from vestibule.service_kit.problem_types import problem_type_of
+from vestibule.service_kit.problems import render_error
 
 STATUS_OF = {
     errors.InvalidInput: 422,
@@ -49,7 +50,7 @@ def _make(kind: type[errors.VestibuleError]) -> errors.VestibuleError:
 @pytest.mark.parametrize("kind", sorted(set(_leaves(errors.Refused)) | set(STATUS_OF), key=lambda kind: kind.__name__))
 def test_every_named_error_has_its_status(kind: type[errors.VestibuleError]) -> None:
     """A named error never becomes a 500, and the contract's statuses hold."""
-    assert STATUS_OF[kind] == status_of(_make(kind))
+    assert STATUS_OF[kind] == problem_type_of(kind).status
 
 
 def test_a_new_error_inherits_the_status_of_its_parent() -> None:
@@ -58,7 +59,7 @@ def test_a_new_error_inherits_the_status_of_its_parent() -> None:
     class Elsewhere(errors.KeyNotFound):
         pass
 
-    assert 404 == status_of(Elsewhere("Not here."))
+    assert 404 == problem_type_of(Elsewhere).status
 
 
 def test_every_problem_has_a_type_of_its_own() -> None:
@@ -71,8 +72,8 @@ def test_a_problem_says_what_the_standard_asks_for() -> None:
     """The five members of RFC 9457 are there, and what the error adds stands beside them."""
     answer = render_error(errors.ScopeMissing("It needs `add`.", scope="add"), "abc")
     expected = {
-        "type": "urn:vestibule:problem:scope-missing",
-        "title": "The token does not allow this",
+        "type": "/problems/insufficient-scope",
+        "title": "The token lacks the required scope",
         "status": 403,
         "detail": "It needs `add`.",
         "instance": "urn:request:abc",
@@ -151,7 +152,7 @@ async def test_a_bad_body_is_invalid_input(service: Any, body: bytes) -> None:
     """Every body that is not what the route asks for gives a 422 that quotes nothing, and is reported once."""
     async with service.client() as client:
         answer = await client.post("/pairs", content=body, headers={"Content-Type": JSON})
-    assert (422, "urn:vestibule:problem:invalid-input") == (answer.status_code, answer.json()["type"])
+    assert (422, "/problems/invalid-input") == (answer.status_code, answer.json()["type"])
     assert "application/problem+json" == answer.headers["content-type"]
     assert MARKER not in answer.text
     assert 1 == len(service.invalid_inputs)
@@ -210,7 +211,7 @@ async def test_a_body_that_is_too_large_is_refused(service: Any) -> None:
         declared = await client.post("/pairs", content=b" " * 20_000, headers={"Content-Type": JSON})
         undeclared = await client.post("/pairs", content=pieces(), headers={"Content-Type": JSON})
     for answer in (declared, undeclared):
-        assert (413, "urn:vestibule:problem:too-large") == (answer.status_code, answer.json()["type"])
+        assert (413, "/problems/too-large") == (answer.status_code, answer.json()["type"])
         assert "10,000" in answer.json()["detail"]
 
 

@@ -54,7 +54,7 @@ def screener_with(settings: ClientSettings) -> Callable[..., ResultScreener]:
 
 def test_what_holds_nothing_goes_out_as_it_is(screener_with: Callable[..., ResultScreener]) -> None:
     """Most results."""
-    assert "HELLO" == screener_with().let_out("HELLO", WorkOrigin())
+    assert "HELLO" == screener_with().screen_result("HELLO", WorkOrigin())
 
 
 def test_what_the_policy_blocks_goes_nowhere(
@@ -62,7 +62,7 @@ def test_what_the_policy_blocks_goes_nowhere(
 ) -> None:
     """The alert is on disk when the refusal is known, and says nothing of the result."""
     with pytest.raises(ResultNotAllowed) as caught:
-        screener_with().let_out(f"to {MAIL}", WorkOrigin(token_id="t-7"))
+        screener_with().screen_result(f"to {MAIL}", WorkOrigin(token_id="t-7"))
     (alert,) = AlertArchive(settings.alert_record_path).page(limit=10).alerts
     told = (AlertType.PERSONAL_DATA, ("EMAIL_ADDRESS",), "worker1", "t-7")
     assert told == (alert.type, alert.entities, alert.service, alert.token_id)
@@ -82,15 +82,15 @@ def test_the_policy_is_that_of_where_the_work_came_from(
     screener_with: Callable[..., ResultScreener], origin: WorkOrigin, expected: str
 ) -> None:
     """By key and by route; what is replaced at the door is replaced here."""
-    assert expected == screener_with(POLICY).let_out(f"to {MAIL}", origin)
+    assert expected == screener_with(POLICY).screen_result(f"to {MAIL}", origin)
 
 
 def test_what_cannot_be_judged_does_not_go_out(screener_with: Callable[..., ResultScreener]) -> None:
     """Too long a result is refused for good, one that takes too long to check for now."""
     with pytest.raises(ResultTooLarge):
-        screener_with(max_text_chars=100).let_out("x" * 101, WorkOrigin())
+        screener_with(max_text_chars=100).screen_result("x" * 101, WorkOrigin())
     with pytest.raises(ProcessingInterrupted):
-        screener_with(scan_budget_ms=1e-9).let_out(f"to {MAIL} " * 200, WorkOrigin())
+        screener_with(scan_budget_ms=1e-9).screen_result(f"to {MAIL} " * 200, WorkOrigin())
 
 
 def test_a_changed_policy_counts_soon(screener_with: Callable[..., ResultScreener], settings: ClientSettings) -> None:
@@ -100,7 +100,7 @@ def test_a_changed_policy_counts_soon(screener_with: Callable[..., ResultScreene
     for policy in (POLICY.replace('"redact"', '"ignore"'), "this is none"):
         (settings.data_dir / "policy.toml").write_text(policy)
         deadline = time.monotonic() + 20
-        while f"to {MAIL}" != screener.let_out(f"to {MAIL}", WorkOrigin()):
+        while f"to {MAIL}" != screener.screen_result(f"to {MAIL}", WorkOrigin()):
             assert time.monotonic() < deadline
             time.sleep(0.05)
 

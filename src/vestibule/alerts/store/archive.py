@@ -48,7 +48,7 @@ class AlertReader:
                     self._connection = open_database(self._path)
                 return self._connection.execute(statement, parameters).fetchall()
             except (OSError, sqlite3.Error) as error:
-                raise Unavailable("alerts", "The record of alerts cannot be read.") from error
+                raise Unavailable("alerts", "The alert store cannot be read.") from error
 
     def close(self) -> None:
         """Close the connection; the next query opens another."""
@@ -72,7 +72,7 @@ class AlertArchive:
             Unavailable: the record cannot be read.
         """
         if cursor is not None and not _CURSOR.fullmatch(cursor):
-            raise InvalidInput("The cursor is not one that an earlier page gave.")
+            raise InvalidInput("The cursor is not valid; use the `cursor` of the previous page.")
         rows = self._record.query(_PAGE, (_END if cursor is None else int(cursor), limit + 1))
         chosen = rows[:limit]
         return AlertPage([alert_of(row[1:]) for row in chosen], str(chosen[-1][0]) if len(rows) > limit else None)

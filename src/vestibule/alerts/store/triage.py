@@ -100,7 +100,7 @@ class AlertTriage:
         """
         now_us = to_us(datetime.now(UTC))
         if not alert_id.isascii() or not self._write(_CHANGE, (state, author, reason, now_us, alert_id)):
-            raise AlertNotFound("No alert has that id whose group is not resolved yet.")
+            raise AlertNotFound("No alert with an unresolved group has that id.")
 
     def silence(self, silence: Silence) -> str:
         """Keep a silence, and return its id.
@@ -110,7 +110,7 @@ class AlertTriage:
             Unavailable: the record cannot be written.
         """
         if silence.end <= silence.start:
-            raise InvalidInput("A silence has to end after it begins.")
+            raise InvalidInput("The end of a silence must be after its start.")
         silence_id = secrets.token_hex(8)
         matching = (silence.type, silence.token_id, silence.entity)
         times = (to_us(silence.start), to_us(silence.end))
@@ -132,4 +132,4 @@ class AlertTriage:
             finally:
                 connection.close()
         except (OSError, sqlite3.Error) as error:
-            raise Unavailable("alerts", "The record of alerts cannot be written.") from error
+            raise Unavailable("alerts", "The alert store cannot be written.") from error

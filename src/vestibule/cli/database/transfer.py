@@ -54,12 +54,12 @@ def import_entries(
     Encrypted values need the key ring that they were encrypted with. Imported values are not scanned.
     """
     from vestibule.contracts.errors import VestibuleError
-    from vestibule.database_service.maintenance.transfer import TransferRefused, parse_head
+    from vestibule.database_service.maintenance.transfer import TransferRefused, parse_header
 
     with nullcontext(sys.stdin) if source == STANDARD else source.open(encoding="utf-8") as lines:
         try:
-            head = parse_head(lines.readline())
-            asyncio.run(_import(_store(data_dir, is_encrypted=head.encrypted), lines))
+            header = parse_header(lines.readline())
+            asyncio.run(_import(_store(data_dir, is_encrypted=header.encrypted), lines))
         except (TransferRefused, VestibuleError) as error:
             fail(str(error))
 
@@ -76,12 +76,12 @@ async def _count_unfinished(store: "Store") -> int:
 
 
 async def _export(store: "Store", sink: TextIO, is_encrypted: bool) -> None:
-    from vestibule.database_service.maintenance.transfer import Head, take_out
+    from vestibule.database_service.maintenance.transfer import ExportHeader, export_entries
 
     count = 0
     async with store:
-        sink.write(Head(encrypted=is_encrypted).model_dump_json() + "\n")
-        async for entry in take_out(store):
+        sink.write(ExportHeader(encrypted=is_encrypted).model_dump_json() + "\n")
+        async for entry in export_entries(store):
             sink.write(entry.model_dump_json(exclude_none=True) + "\n")
             count += 1
             _show(f"{count:,} entries", is_last=False)
@@ -89,11 +89,11 @@ async def _export(store: "Store", sink: TextIO, is_encrypted: bool) -> None:
 
 
 async def _import(store: "Store", lines: TextIO) -> None:
-    from vestibule.database_service.maintenance.transfer import bring_in, parse_entries
+    from vestibule.database_service.maintenance.transfer import import_entries, parse_entries
 
     counts = (0, 0)
     async with store:
-        async for page in bring_in(store, parse_entries(lines)):
+        async for page in import_entries(store, parse_entries(lines)):
             counts = page
             _show(f"{counts[0]:,} entries", is_last=False)
     _show(f"{counts[1]:,} of {counts[0]:,} entries are imported; the others were here", is_last=True)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from vestibule.encryption import Key, KeyRing
 
 EXIT_BAD_SETTINGS = 78  # EX_CONFIG of sysexits.h
-# Running services take up to a second to notice a rotation; until then they may encrypt with the previous key.
+# Running services take up to a second to notice a rotation; until then they may seal with the key before.
 SETTLED_AFTER_S = 5.0
 PURPOSES = ("data", "token", "fingerprint")
 
@@ -89,11 +89,11 @@ def rewrap(
     """Re-encrypt stored values with the active key, while the services run."""
     from vestibule.cli.keys.reencrypt import count_encryption_keys
 
-    total = count_encryption_keys("POST", "/seals/renew", database_url, _secret(data_dir, secret_file))
+    total = count_encryption_keys("POST", "/reencrypt", database_url, _secret(data_dir, secret_file))
     if as_json:
         typer.echo(total.model_dump_json(include={"entries", "reencrypted", "not_opened"}))
     else:
-        typer.echo(f"{total.reencrypted:,} values of {total.entries:,} entries were re-encrypted.")
+        typer.echo(f"{total.reencrypted:,} values of {total.entries:,} entries were sealed anew.")
     _warn_unreadable(total.not_opened)
 
 
@@ -112,7 +112,7 @@ def check(
     path = _path(data_dir, ring_file)
     if path.stat().st_mode & 0o077:
         typer.echo(f"vestibule: others than its owner can read or change {path}", err=True)
-    total = count_encryption_keys("GET", "/seals", database_url, _secret(data_dir, secret_file))
+    total = count_encryption_keys("GET", "/encryption-keys", database_url, _secret(data_dir, secret_file))
     if as_json:
         typer.echo(total.model_dump_json(include={"entries", "by_key", "not_opened"}))
     else:
@@ -127,7 +127,7 @@ def retire(
     key_id: Annotated[str, typer.Argument(help="The id that `vestibule keys list` shows.")],
     force: Annotated[
         bool,
-        typer.Option("--force", help="Even if something is encrypted with it, which cannot be decrypted afterwards."),
+        typer.Option("--force", help="Even if something is encrypted with it, which is then lost."),
     ] = False,
     data_dir: DataDir = Path("var"),
     ring_file: RingFile = None,
@@ -153,7 +153,7 @@ def retire(
         fail(str(error))
     except (KeyRingUnreadable, OSError) as error:
         _refuse(error)
-    typer.echo(f"Key {key_id} is retired; what it encrypted cannot be decrypted any more.")
+    typer.echo(f"Key {key_id} is retired; what it sealed cannot be opened any more.")
 
 
 def _expect_unneeded(ring: "KeyRing", key: "Key") -> None:
@@ -172,9 +172,9 @@ def _expect_unused(key: "Key", data_dir: Path, authorization: str, database_url:
 
     # The queue first: a value that is read for a task goes from the database into it.
     if queued := count_in_queue(data_dir, redis_url)[key.id]:
-        fail(f"{queued:,} tasks or results in the queue are encrypted with it; results stay for minutes, at most a day")
-    if kept := count_encryption_keys("GET", "/seals", database_url, authorization).by_key.get(key.id, 0):
-        fail(f"{kept:,} values in the database are encrypted with it; `vestibule keys rewrap` re-encrypts them")
+        fail(f"{queued:,} tasks or results in the queue are sealed with it; results stay for minutes, at most a day")
+    if kept := count_encryption_keys("GET", "/encryption-keys", database_url, authorization).by_key.get(key.id, 0):
+        fail(f"{kept:,} values in the database are sealed with it; `vestibule keys rewrap` seals them anew")
 
 
 def _row(ring: "KeyRing", key: "Key") -> dict[str, str]:

@@ -1,44 +1,70 @@
-"""The routes of alerts: reading them, and saying what is done about them."""
+"""The routes of alerts: list, get, acknowledge and resolve them, and silence their notifications."""
 
 import asyncio
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Path, Query, Request
+from fastapi import APIRouter, Body, Path, Query
 from pydantic import BaseModel, Field
 
 from vestibule.alerts import Alert, AlertArchive, AlertType
 from vestibule.alerts.store.triage import AlertTriage, Silence
-from vestibule.client_service.api.schemas import AlertList, AlertView
-from vestibule.client_service.screening.screener import Screener
+from vestibule.client_service.api.request_parsing import CallerPart
+from vestibule.client_service.api.wiring import ClientWiring, WiringPart
 from vestibule.contracts.errors import AlertNotFound, InvalidInput, PersonalDataFound
-from vestibule.service_kit.auth.authentication import GuardedRoute, allow
+from vestibule.service_kit.auth.authentication import Caller, GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
 
 router = APIRouter(route_class=GuardedRoute, tags=["alerts"])
 
-REFUSED = (InvalidInput, PersonalDataFound)
+CHANGE_PROBLEMS = problem_responses(AlertNotFound, InvalidInput, PersonalDataFound)
+
+AlertId = Annotated[str, Path(description="The `alert_id` in a rejection, a report or the list of alerts")]
+
+
+class AlertView(BaseModel):
+    """An alert. It reveals nothing of the value that it is about."""
+
+    id: str
+    time: str
+    type: str = Field(examples=["PersonalData"])
+    severity: str = Field(examples=["warning"])
+    description: str
+    service: str = Field(examples=["client"])
+    entities: list[str] = Field(examples=[["EMAIL_ADDRESS"]])
+    fingerprint: str | None = Field(description="Keyed: the same for the same value, and of no use to look it up")
+    request_id: str | None
+    token_id: str | None
+    subject: str | None = Field(description="The part, queue or channel that it is about", examples=["database"])
+    count: int
+
+
+class AlertList(BaseModel):
+    """Alerts, newest first, and where the next page starts."""
+
+    alerts: list[AlertView]
+    cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last")
 
 
 class TriageNote(BaseModel):
-    """Why something is done about an alert."""
+    """The reason for a change of an alert."""
 
     reason: str | None = Field(
         default=None,
         max_length=500,
-        description="It is checked as every text that is kept",
+        description="Screened like every text that is stored",
         examples=["ticket 4711: a test of our own"],
     )
 
 
 class SilenceRequest(BaseModel):
-    """What is not to be told for how long, and why. What is left out matches all."""
+    """Which notifications to suppress, for how long, and why. A member that is left out matches everything."""
 
     type: AlertType | None = None
     token_id: str | None = Field(default=None, max_length=64)
     entity: str | None = Field(default=None, pattern=r"^[A-Z][A-Z0-9_]{0,63}$", examples=["EMAIL_ADDRESS"])
-    reason: str = Field(min_length=1, max_length=500, description="It is checked as every text that is kept")
+    reason: str = Field(min_length=1, max_length=500, description="Screened like every text that is stored")
     hours: float = Field(gt=0, le=24 * 365, description="Hours until it ends", examples=[2])
 
 
@@ -49,26 +75,26 @@ class SilenceView(BaseModel):
     type: str | None = Field(examples=["PersonalData"])
     token_id: str | None
     entity: str | None = Field(examples=["EMAIL_ADDRESS"])
-    author: str = Field(description="The name of the token that asked for it")
+    author: str = Field(description="The name of the token that added it")
     reason: str
     start: datetime
     end: datetime
 
 
 class DeliveryView(BaseModel):
-    """How far a notification has come, and why it has not come further."""
+    """The state of a notification, and its last error."""
 
     channel: str = Field(examples=["webhook"])
     event: str = Field(examples=["raised"])
     state: str = Field(
-        description="`waiting`, `done`, `given_up` or `merged`: told with another group", examples=["done"]
+        description="`waiting`, `done`, `given_up` or `merged`: sent with another group", examples=["done"]
     )
     attempts: int
     error: str | None = Field(examples=["no answer"])
 
 
 class GroupView(BaseModel):
-    """The group that an alert is in, and what was done about it."""
+    """The group of an alert, and its state."""
 
     id: str = Field(description="The id of its first alert")
     severity: str = Field(examples=["warning"])
@@ -83,102 +109,76 @@ class GroupView(BaseModel):
 
 
 class AlertDetail(AlertView):
-    """An alert with its group; null in the moment before it has one."""
+    """An alert with its group; null for the moment before it has one."""
 
     group: GroupView | None
 
 
-async def _archive(request: Request) -> AlertArchive:
-    archive: AlertArchive = request.app.state.alert_archive
-    return archive
-
-
-async def _triage(request: Request) -> AlertTriage:
-    triage: AlertTriage = request.app.state.triage
-    return triage
-
-
-AlertId = Annotated[str, Path(description="As a refusal, a report or the list of alerts names it")]
-Archive = Annotated[AlertArchive, Depends(_archive)]
-Triage = Annotated[AlertTriage, Depends(_triage)]
-
-
 @router.get("/alerts", dependencies=[allow("alerts")], responses=problem_responses(422))
-async def alerts(
-    archive: Archive,
+async def list_alerts(
+    wiring: WiringPart,
     limit: Annotated[int, Query(ge=1, le=500, description="Alerts a page")] = 50,
     cursor: Annotated[str | None, Query(max_length=200, description="From the page before")] = None,
 ) -> AlertList:
-    """Return the alerts that were raised, newest first, a page at a time."""
-    page = await asyncio.to_thread(archive.page, limit=limit, cursor=cursor)
+    """Return alerts, newest first, a page at a time."""
+    page = await asyncio.to_thread(wiring.alert_archive.page, limit=limit, cursor=cursor)
     return AlertList(alerts=[AlertView(**_fields(alert)) for alert in page.alerts], cursor=page.cursor)
 
 
 @router.get("/alerts/{alert_id}", dependencies=[allow("alerts")], responses=problem_responses(AlertNotFound))
-async def alert(alert_id: AlertId, archive: Archive, triage: Triage) -> AlertDetail:
-    """Return one alert, with its group and the notifications that were sent of it."""
-    return await asyncio.to_thread(_detail, alert_id, archive, triage)
+async def get_alert(alert_id: AlertId, wiring: WiringPart) -> AlertDetail:
+    """Return one alert, with its group and its notifications."""
+    return await asyncio.to_thread(_detail, alert_id, wiring.alert_archive, wiring.alert_triage)
 
 
-@router.post(
-    "/alerts/{alert_id}/ack", dependencies=[allow("alerts")], responses=problem_responses(AlertNotFound, *REFUSED)
-)
-async def acknowledge(request: Request, alert_id: AlertId, note: Annotated[TriageNote, Body()]) -> AlertDetail:
-    """Say that somebody looks after the group of an alert: no more reminders of it."""
-    return await _change(request, alert_id, "acknowledged", note)
+@router.post("/alerts/{alert_id}/ack", dependencies=[allow("alerts")], responses=CHANGE_PROBLEMS)
+async def acknowledge_alert(
+    alert_id: AlertId, note: Annotated[TriageNote, Body()], wiring: WiringPart, caller: CallerPart
+) -> AlertDetail:
+    """Acknowledge the group of an alert: no more reminders are sent for it."""
+    return await _change(wiring, caller, alert_id, "acknowledged", note)
 
 
-@router.post(
-    "/alerts/{alert_id}/resolve", dependencies=[allow("alerts")], responses=problem_responses(AlertNotFound, *REFUSED)
-)
-async def resolve(request: Request, alert_id: AlertId, note: Annotated[TriageNote, Body()]) -> AlertDetail:
-    """Say that the group of an alert is over; what comes after it is a new group."""
-    return await _change(request, alert_id, "resolved", note)
+@router.post("/alerts/{alert_id}/resolve", dependencies=[allow("alerts")], responses=CHANGE_PROBLEMS)
+async def resolve_alert(
+    alert_id: AlertId, note: Annotated[TriageNote, Body()], wiring: WiringPart, caller: CallerPart
+) -> AlertDetail:
+    """Resolve the group of an alert; later alerts form a new group."""
+    return await _change(wiring, caller, alert_id, "resolved", note)
 
 
 @router.get("/silences", dependencies=[allow("alerts")], responses=problem_responses())
-async def silences(triage: Triage) -> list[SilenceView]:
+async def list_silences(wiring: WiringPart) -> list[SilenceView]:
     """Return the silences that have not ended."""
-    return [SilenceView(**asdict(one)) for one in await asyncio.to_thread(triage.silences)]
+    return [SilenceView(**asdict(one)) for one in await asyncio.to_thread(wiring.alert_triage.silences)]
 
 
-@router.post("/silences", dependencies=[allow("alerts")], responses=problem_responses(*REFUSED))
-async def silence(request: Request, wanted: Annotated[SilenceRequest, Body()], triage: Triage) -> SilenceView:
-    """Have no notifications sent of what matches, for a time. It is recorded and reported all the same."""
-    await _check(request, wanted.reason)
+@router.post("/silences", dependencies=[allow("alerts")], responses=problem_responses(InvalidInput, PersonalDataFound))
+async def add_silence(
+    request: Annotated[SilenceRequest, Body()], wiring: WiringPart, caller: CallerPart
+) -> SilenceView:
+    """Suppress the notifications of matching alerts for a time. They are still recorded and reported."""
+    await wiring.screener.refuse_findings("reason", request.reason)
+    silence = _silence_of(request, caller.name)
+    silence_id = await asyncio.to_thread(wiring.alert_triage.silence, silence)
+    return SilenceView(**(asdict(silence) | {"id": silence_id}))
+
+
+def _silence_of(request: SilenceRequest, author: str) -> Silence:
     now = datetime.now(UTC)
-    made = Silence(
-        wanted.type,
-        wanted.token_id,
-        wanted.entity,
-        _author(request),
-        wanted.reason,
-        now,
-        now + timedelta(hours=wanted.hours),
-    )
-    silence_id = await asyncio.to_thread(triage.silence, made)
-    return SilenceView(**(asdict(made) | {"id": silence_id}))
+    end = now + timedelta(hours=request.hours)
+    return Silence(request.type, request.token_id, request.entity, author, request.reason, now, end)
 
 
-async def _change(request: Request, alert_id: AlertId, state: str, note: TriageNote) -> AlertDetail:
-    await _check(request, note.reason or "")
-    archive, triage = await _archive(request), await _triage(request)
-    await asyncio.to_thread(triage.change, alert_id, state, _author(request), note.reason)
-    return await asyncio.to_thread(_detail, alert_id, archive, triage)
+async def _change(wiring: ClientWiring, caller: Caller, alert_id: str, state: str, note: TriageNote) -> AlertDetail:
+    await wiring.screener.refuse_findings("reason", note.reason or "")
+    await asyncio.to_thread(wiring.alert_triage.change, alert_id, state, caller.name, note.reason)
+    return await asyncio.to_thread(_detail, alert_id, wiring.alert_archive, wiring.alert_triage)
 
 
-async def _check(request: Request, reason: str) -> None:
-    screener: Screener = request.app.state.screener
-    await screener.refuse_findings("reason", reason)
-
-
-def _author(request: Request) -> str:
-    return str(request.state.caller.name)
-
-
-def _detail(alert_id: AlertId, archive: AlertArchive, triage: AlertTriage) -> AlertDetail:
-    found, group = archive.get(alert_id), triage.group_of(alert_id)
-    return AlertDetail(**_fields(found), group=None if group is None else GroupView(**asdict(group)))
+def _detail(alert_id: str, archive: AlertArchive, triage: AlertTriage) -> AlertDetail:
+    alert, group = archive.get(alert_id), triage.group_of(alert_id)
+    return AlertDetail(**_fields(alert), group=None if group is None else GroupView(**asdict(group)))
 
 
 def _fields(alert: Alert) -> dict[str, Any]:

@@ -1,37 +1,103 @@
-"""The routes for stored entries beyond adding and reading one: batches, lists, deletion, history and watching."""
+"""The routes of entries: add, read, list and delete them, read their history, and watch them change."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Body, Header, Query
-from pydantic import BaseModel
-from starlette.responses import StreamingResponse
+from pydantic import BaseModel, Field
+from starlette.responses import Response, StreamingResponse
 
-from vestibule.client_service.api.messages import decision_of
-from vestibule.client_service.api.request_parsing import IntakePart, Sender
-from vestibule.client_service.api.schemas import AddReply
+from vestibule.client_service.api.decisions import DecisionReply, decision_of
+from vestibule.client_service.api.repeatable_route import RepeatableRoute
+from vestibule.client_service.api.request_parsing import IntakePart, PairSource, Sender
 from vestibule.client_service.intake.intake import AddedEntry
+from vestibule.contracts.conditions import etag_of
 from vestibule.contracts.entries import (
     EVENT_STREAM,
     Deleted,
+    Entry,
     EntryBatch,
+    ExpiresAt,
     History,
     Key,
     KeyPage,
     ReadBatch,
     WriteBatch,
 )
-from vestibule.contracts.errors import InvalidInput, PersonalDataFound, ScanImpossible
+from vestibule.contracts.errors import IdempotencyKeyReused, InvalidInput, PersonalDataFound, ScanImpossible
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
-from vestibule.service_kit.http.conditional import TAKES_EXPECTED, Expected
+from vestibule.service_kit.http.conditional import TAKES_EXPECTED, TAKES_KNOWN, Expected, Known
 from vestibule.service_kit.openapi.descriptions import problem_responses
 
-router = APIRouter(route_class=GuardedRoute, tags=["pairs"])
+repeatable_router = APIRouter(route_class=RepeatableRoute, tags=["entries"])
+router = APIRouter(route_class=GuardedRoute, tags=["entries"])
+
+Prefix = Annotated[str, Query(max_length=512, description="What the keys start with")]
+
+
+class WrittenEntry(BaseModel):
+    """An entry that is on disk."""
+
+    status: Literal["written"] = "written"
+    key: str = Field(examples=["test1"])
+    version: int = Field(description="1 for the first write of a key, one more for each that follows", examples=[1])
+    expires_at: ExpiresAt = None
+
+
+class AddReply(DecisionReply, WrittenEntry):
+    """An entry that is on disk, and the decision about it."""
 
 
 class AddBatchReply(BaseModel):
-    """Pairs that are on disk, in the order of the request, and what was decided about each."""
+    """Entries that are on disk, in the order of the request, and the decision about each."""
 
     added: list[AddReply]
+
+
+@repeatable_router.post(
+    "/add",
+    dependencies=[allow("add")],
+    openapi_extra=TAKES_EXPECTED,
+    responses=problem_responses(
+        409, 412, 413, PersonalDataFound, InvalidInput, ScanImpossible, IdempotencyKeyReused, 503
+    ),
+    response_model_exclude_none=True,
+)
+async def add_entry(pair: PairSource, intake: IntakePart, sender: Sender, expected: Expected) -> AddReply:
+    """Screen an entry and store it. A 200 means that it is on disk.
+
+    Send JSON, or `key`, `value` and `ttl_s` as query parameters. `If-Match` overwrites only that version,
+    `If-None-Match: *` overwrites nothing.
+    """
+    added = await intake.add(pair, sender, expected)
+    return AddReply(**added.written.model_dump(), **decision_of(added.screened))
+
+
+@router.get(
+    "/read",
+    dependencies=[allow("read")],
+    openapi_extra=TAKES_KNOWN,
+    responses={304: {"description": "Unchanged"}, **problem_responses(404, 422, 503)},
+    response_model=Entry,
+    response_model_exclude_none=True,
+)
+async def read_entry(
+    key: Annotated[Key, Query()], intake: IntakePart, response: Response, known: Known
+) -> Entry | Response:
+    """Return the value under a key, with its version as `ETag`."""
+    entry = await intake.read(key)
+    etag = etag_of(entry.version)
+    if not known.allows(entry.version):
+        return Response(status_code=304, headers={"ETag": etag})
+    response.headers["ETag"] = etag
+    return entry
+
+
+@router.delete(
+    "/delete", dependencies=[allow("delete")], openapi_extra=TAKES_EXPECTED, responses=problem_responses(412, 422, 503)
+)
+async def delete_entry(key: Annotated[Key, Query()], intake: IntakePart, expected: Expected) -> Deleted:
+    """Delete the entry under a key; with `If-Match` only that version."""
+    return await intake.delete(key, expected)
 
 
 @router.post(
@@ -40,10 +106,10 @@ class AddBatchReply(BaseModel):
     responses=problem_responses(412, 413, PersonalDataFound, InvalidInput, ScanImpossible, 503),
     response_model_exclude_none=True,
 )
-async def add_batch(batch: Annotated[WriteBatch, Body()], intake: IntakePart, sender: Sender) -> AddBatchReply:
-    """Check up to 1,000 pairs and store all of them or none. A 200 means that they are on disk.
+async def add_entries(batch: Annotated[WriteBatch, Body()], intake: IntakePart, sender: Sender) -> AddBatchReply:
+    """Screen up to 1,000 entries and store all of them or none. A 200 means that they are on disk.
 
-    Each is checked as a single one would be. Where one is refused, all are; `index` says which it was.
+    Each is screened as `POST /add` does. One that is rejected rejects all; `index` says which one.
     """
     return AddBatchReply(added=[_reply(added) for added in await intake.add_batch(batch.pairs, sender)])
 
@@ -54,28 +120,20 @@ async def add_batch(batch: Annotated[WriteBatch, Body()], intake: IntakePart, se
     responses=problem_responses(413, 422, 503),
     response_model_exclude_none=True,
 )
-async def read_batch(batch: Annotated[ReadBatch, Body()], intake: IntakePart) -> EntryBatch:
-    """Return the entries under up to 1,000 keys as they are at one moment, in the order of the request.
+async def read_entries(batch: Annotated[ReadBatch, Body()], intake: IntakePart) -> EntryBatch:
+    """Return the entries under up to 1,000 keys as of one moment, in the order of the request.
 
-    `null` stands where there is none. Values that are too large together are a 413: read fewer at once.
+    A key without an entry gives `null`. Values that are too large for one reply give a 413: read fewer at once.
     """
     return await intake.read_batch(batch.keys)
-
-
-@router.delete(
-    "/delete", dependencies=[allow("delete")], openapi_extra=TAKES_EXPECTED, responses=problem_responses(412, 422, 503)
-)
-async def delete(key: Annotated[Key, Query()], intake: IntakePart, expected: Expected) -> Deleted:
-    """Remove the entry under a key; with `If-Match` only that version."""
-    return await intake.delete(key, expected)
 
 
 @router.get(
     "/keys", dependencies=[allow("keys")], responses=problem_responses(422, 503), response_model_exclude_none=True
 )
-async def keys(
+async def list_keys(
     intake: IntakePart,
-    prefix: Annotated[str, Query(max_length=512, description="What the keys start with")] = "",
+    prefix: Prefix = "",
     limit: Annotated[int, Query(ge=1, le=1000, description="Keys a page")] = 100,
     cursor: Annotated[str | None, Query(max_length=512, description="Where the page before ended")] = None,
 ) -> KeyPage:
@@ -89,10 +147,10 @@ async def keys(
     responses=problem_responses(404, 422, 503),
     response_model_exclude_none=True,
 )
-async def history(key: Annotated[Key, Query()], intake: IntakePart) -> History:
-    """Return the versions of an entry that are kept, the newest first: what it was, since when, by whose token.
+async def get_entry_history(key: Annotated[Key, Query()], intake: IntakePart) -> History:
+    """Return the versions of an entry that are kept, newest first: the value, since when, and by whose token.
 
-    It goes back to the last deletion or expiry, which takes the values before it away.
+    The history goes back to the last deletion or expiry, which removes the values before it.
     """
     return await intake.history(key)
 
@@ -103,23 +161,23 @@ async def history(key: Annotated[Key, Query()], intake: IntakePart) -> History:
     responses={200: {"content": {EVENT_STREAM: {}}, "description": "Events"}, **problem_responses(422, 503)},
     response_class=StreamingResponse,
 )
-async def watch(
+async def watch_entries(
     intake: IntakePart,
-    prefix: Annotated[str, Query(max_length=512, description="What the keys start with")] = "",
-    last_event_id: Annotated[str | None, Header(max_length=512, description="The last event that was seen")] = None,
+    prefix: Prefix = "",
+    last_event_id: Annotated[str | None, Header(max_length=512, description="The last event that was received")] = None,
 ) -> StreamingResponse:
-    """Tell what happens to entries, as server-sent events: `written`, `deleted` and `expired`, with key and version.
+    """Stream changes of entries as server-sent events: `written`, `deleted` and `expired`, with key and version.
 
-    Without `Last-Event-ID` from now on. Of several changes of one key the last may stand for all. `reset` says that
-    what happened meanwhile is not known any more: read everything anew. The stream ends now and then; come again with
-    the last id.
+    Without `Last-Event-ID` the stream starts now. Several changes of one key may arrive as the last one alone. `reset`
+    means that changes in between are no longer known: read the entries again. The stream ends from time to time;
+    reconnect with the last id.
     """
     events = await intake.watch(prefix, last_event_id)
-    # A proxy on the way must neither keep events nor wait for more.
+    # Proxies on the way must not store or buffer events.
     return StreamingResponse(
         events, media_type=EVENT_STREAM, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     )
 
 
 def _reply(added: AddedEntry) -> AddReply:
-    return AddReply(**added.written.model_dump(), **decision_of(added.admitted))
+    return AddReply(**added.written.model_dump(), **decision_of(added.screened))

@@ -5,10 +5,9 @@ Source: the rules of Stripe's API ("Idempotent requests"), and the IETF draft "T
 
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 from uuid import uuid4
 
 from fastapi import Request
@@ -34,21 +33,12 @@ from vestibule.contracts.errors import (
 )
 from vestibule.contracts.identity import Principal
 from vestibule.database_client.entries import EntryClient
-from vestibule.service_kit.auth.authentication import Caller, GuardedRoute
-from vestibule.service_kit.http.fast_dispatch import FastRoute
+from vestibule.service_kit.auth.authentication import Caller
 
 HEADER = "idempotency-key"
 REPLAYED = "Idempotency-Replayed"
 OWNER = Principal("~idempotency")
 MAX_KEY_CHARS = 255
-# As a parameter of the framework it would be read on every request; it is read by hand, where it is there.
-TAKES_KEY = {
-    "name": HEADER,
-    "in": "header",
-    "required": False,
-    "description": "A name of the request's own: repeated under it within a day, it gets the first answer again",
-    "schema": {"type": "string", "maxLength": MAX_KEY_CHARS},
-}
 KEPT_FOR_S = 86_400.0
 # A request that was begun and not finished for so long has died with its process, and may be taken up again.
 ABANDONED_AFTER_S = 60.0
@@ -134,13 +124,13 @@ class Idempotency:
         try:
             attempt = IdempotencyRecord.model_validate_json(entry.value)
         except ValidationError:
-            raise RequestInProgress("What is kept under this key cannot be read; use another.") from None
+            raise RequestInProgress("The recorded response of this key cannot be read; use a new key.") from None
         if attempt.digest != digest:
-            raise IdempotencyKeyReused("The key came with another request before; use a new one for each request.")
+            raise IdempotencyKeyReused("The key was sent with another request before; use a new key for each request.")
         if attempt.status is not None:
             return attempt
         if time.time() - attempt.begun_at < ABANDONED_AFTER_S:
-            raise RequestInProgress("The same request is being served at the moment; repeat it a little later.")
+            raise RequestInProgress("A request with this key is in progress; retry a little later.")
         first_at = attempt.begun_at if attempt.first_at is None else attempt.first_at
         again = attempt.model_copy(update={"begun_at": time.time(), "first_at": first_at})
         return _Begun(name, await self._write(name, again, entry.version), again, is_again=True)
@@ -158,9 +148,7 @@ class Idempotency:
         try:
             written = await self._database.write(pair, Condition.of_version(expected))
         except PreconditionFailed:
-            raise RequestInProgress(
-                "The same request is being served at the moment; repeat it a little later."
-            ) from None
+            raise RequestInProgress("A request with this key is in progress; retry a little later.") from None
         return written.version
 
     async def _end(self, begun: _Begun, *, has_no_effect: bool) -> None:
@@ -182,34 +170,6 @@ class Idempotency:
             return
         done = {"status": answer.status_code, "media_type": answer.media_type, "body": body}
         await self._write(begun.name, begun.attempt.model_copy(update=done), begun.version)
-
-
-class _Repeatable(FastRoute):
-    """A route that serves a POST with an `Idempotency-Key` once."""
-
-    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        if "POST" in (options.get("methods") or ()):
-            described = dict(options.get("openapi_extra") or {})
-            described["parameters"] = [*described.get("parameters", ()), TAKES_KEY]
-            options["openapi_extra"] = described
-        super().__init__(path, endpoint, **options)
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler that looks for the key first."""
-        serve = super().get_route_handler()
-
-        async def once(request: Request) -> Response:
-            key = request.headers.get(HEADER)
-            if key is None or request.method != "POST":
-                return await serve(request)
-            idempotency: Idempotency = request.app.state.idempotency
-            return await idempotency.answer(request, key, serve)
-
-        return once
-
-
-class RepeatableRoute(GuardedRoute, _Repeatable):
-    """A guarded route whose requests can be repeated: who asks is known before anything is looked up."""
 
 
 async def _digest(request: Request) -> str:

@@ -1,30 +1,49 @@
-"""What processors there are, for those who may ask for their work."""
+"""The route that lists the processors."""
 
-from typing import Annotated
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
 
-from vestibule.client_service.api.schemas import ProcessorExample, ProcessorList, ProcessorView
-from vestibule.processing import AnyProcessor, ProcessorRegistry, examples_of, model_of
+from vestibule.client_service.api.wiring import WiringPart
+from vestibule.processing import AnyProcessor, examples_of, model_of
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
 
-router = APIRouter(route_class=GuardedRoute, tags=["tasks"])
+router = APIRouter(route_class=GuardedRoute, tags=["processors"])
 
 
-async def _processors(request: Request) -> ProcessorRegistry:
-    processors: ProcessorRegistry = request.app.state.processors
-    return processors
+class ProcessorExample(BaseModel):
+    """The result of a processor for a text."""
+
+    data: str = Field(examples=["hello"])
+    result: str = Field(examples=["HELLO"])
+    options: dict[str, Any]
+
+
+class ProcessorView(BaseModel):
+    """A processor that requests can name as `processor`."""
+
+    name: str = Field(examples=["uppercase"])
+    description: str = Field(examples=["Turns the text into upper case."])
+    options: dict[str, Any] | None = Field(description="The JSON Schema of its options; null where it takes none")
+    examples: list[ProcessorExample]
+
+
+class ProcessorList(BaseModel):
+    """The processors by name."""
+
+    processors: list[ProcessorView]
 
 
 @router.get("/processors", dependencies=[allow("run")], responses=problem_responses())
-async def processors(known: Annotated[ProcessorRegistry, Depends(_processors)]) -> ProcessorList:
+async def list_processors(wiring: WiringPart) -> ProcessorList:
     """Return the processors with their options, as JSON Schema, and examples."""
-    return ProcessorList(processors=[view_of(known.find(name)) for name in known.names])
+    return ProcessorList(processors=[view_of(wiring.processors.find(name)) for name in wiring.processors.names])
 
 
 def view_of(processor: AnyProcessor) -> ProcessorView:
-    """Return what a caller is told of a processor."""
+    """Return the public description of a processor."""
     model = model_of(processor)
     examples = [
         ProcessorExample(data=example.data, result=example.result, options=dict(example.options))

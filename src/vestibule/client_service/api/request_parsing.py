@@ -1,4 +1,4 @@
-"""What requests bring: pairs as JSON or as query parameters, and who sent them by which route."""
+"""Parameters that several routes share: entries as JSON or as query parameters, the caller, and the use case."""
 
 from typing import Annotated, Any, TypeVar
 
@@ -6,13 +6,15 @@ from fastapi import Body, Depends, Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
+from vestibule.client_service.api.wiring import ClientWiring
 from vestibule.client_service.intake.intake import Intake
 from vestibule.client_service.intake.requests import RunRequest
 from vestibule.contracts.entries import Pair
 from vestibule.policy import Situation
 from vestibule.service_kit.auth.authentication import Caller
+from vestibule.service_kit.wiring import wiring_of
 
-# The models validate both forms, so that the rules and their messages are the same.
+# The same models validate JSON and query parameters, so that rules and messages are the same.
 Model = TypeVar("Model", bound=BaseModel)
 KeyText = Annotated[str | None, Query(description="The key, where there is no body")]
 ValueText = Annotated[str | None, Query(description="The value, where there is no body")]
@@ -35,6 +37,16 @@ async def _run(
     return body or _from_query(RunRequest, {"key": key, "processor": processor})
 
 
+async def _caller(request: Request) -> Caller:
+    caller: Caller = request.state.caller
+    return caller
+
+
+async def _tenant(request: Request) -> str:
+    caller: Caller = request.state.caller
+    return caller.tenant
+
+
 async def _sender(request: Request) -> Situation:
     caller: Caller = request.state.caller
     return Situation(request.scope["route"].path, caller.token_id, caller.name, tenant=caller.tenant)
@@ -42,8 +54,7 @@ async def _sender(request: Request) -> Situation:
 
 async def _intake(request: Request) -> Intake:
     caller: Caller = request.state.caller
-    intake: Intake = request.app.state.intake_of(caller.principal)
-    return intake
+    return wiring_of(request, ClientWiring).intake_for(caller.principal)
 
 
 def _from_query(model: type[Model], given: dict[str, str | None]) -> Model:
@@ -55,6 +66,8 @@ def _from_query(model: type[Model], given: dict[str, str | None]) -> Model:
         raise RequestValidationError(mistakes) from None
 
 
+CallerPart = Annotated[Caller, Depends(_caller)]
+Tenant = Annotated[str, Depends(_tenant)]
 PairSource = Annotated[Pair, Depends(_pair)]
 Sender = Annotated[Situation, Depends(_sender)]
 IntakePart = Annotated[Intake, Depends(_intake)]

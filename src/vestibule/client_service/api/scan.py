@@ -1,77 +1,74 @@
-"""The routes for people who watch the door: scanning, revealing, and the key of receipts."""
+"""The route that scans text without storing it."""
 
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Depends, Request
+from fastapi import APIRouter, Body
 from fastapi.exceptions import RequestValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from vestibule.client_service.api.request_parsing import Sender
-from vestibule.client_service.api.schemas import (
-    BatchScanReply,
-    ReceiptKeys,
-    Revealed,
-    RevealRequest,
-    ScanReply,
-    ScanRequest,
-)
-from vestibule.client_service.screening.detokenization import Detokenizer
+from vestibule.client_service.api.decisions import FindingView
+from vestibule.client_service.api.wiring import WiringPart
 from vestibule.client_service.screening.screener import Screener
-from vestibule.contracts.errors import InvalidInput, PersonalDataFound, ScanImpossible, TokenRetired, UnknownToken
+from vestibule.contracts.entries import within_value_limit
+from vestibule.contracts.errors import InvalidInput, ScanImpossible
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
 
-router = APIRouter(route_class=GuardedRoute)
+router = APIRouter(route_class=GuardedRoute, tags=["detection"])
 
-REVEAL_PROBLEMS = problem_responses(UnknownToken, TokenRetired, InvalidInput, PersonalDataFound)
-
-
-async def _screener(request: Request) -> Screener:
-    screener: Screener = request.app.state.screener
-    return screener
+MAX_SCAN_TEXTS = 1000
 
 
-async def _revealing(request: Request) -> Detokenizer:
-    revealing: Detokenizer = request.app.state.revealing
-    return revealing
+class ScanRequest(BaseModel):
+    """One text, or up to a thousand."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"text": "write to me@example.org"}]})
+
+    text: Annotated[str, AfterValidator(within_value_limit)] | None = None
+    texts: list[str] | None = Field(default=None, max_length=MAX_SCAN_TEXTS)
+    explain: bool = Field(default=False, description="Give the reasons of each finding")
 
 
-@router.post(
-    "/scan",
-    tags=["detection"],
-    dependencies=[allow("scan")],
-    responses=problem_responses(413, InvalidInput, ScanImpossible),
-)
-async def scan(
-    request: Annotated[ScanRequest, Body()], screener: Annotated[Screener, Depends(_screener)]
-) -> ScanReply | BatchScanReply:
-    """Say what the door would find in a text, or in each of up to 1,000. Stores nothing and raises no alert."""
+class Reasons(BaseModel):
+    """The reasons of a finding: rule, check and the words around it that count. Never the value."""
+
+    rule: str = Field(examples=["address"])
+    check: str | None = Field(examples=["is_email"])
+    context: list[str] = Field(description="Words that raised or lowered the score", examples=[["e-mail"]])
+    decoded_from: str | None = Field(description="The encoding that it was found behind, if any", examples=["base64"])
+
+
+class ExplainedFinding(FindingView):
+    """A finding with its reasons."""
+
+    because: Reasons
+
+
+class ScanReply(BaseModel):
+    """The findings in a text."""
+
+    findings: list[ExplainedFinding | FindingView]
+
+
+class BatchScanReply(BaseModel):
+    """The findings in each text, in the order of the request."""
+
+    results: list[ScanReply]
+
+
+@router.post("/scan", dependencies=[allow("scan")], responses=problem_responses(413, InvalidInput, ScanImpossible))
+async def scan_text(request: Annotated[ScanRequest, Body()], wiring: WiringPart) -> ScanReply | BatchScanReply:
+    """Return the findings in a text, or in each of up to 1,000. Stores nothing and raises no alert."""
     if (request.text is None) == (request.texts is None):
         raise RequestValidationError([{"type": "one_of", "loc": ("body", "text"), "msg": "either `text` or `texts`"}])
     if request.text is not None:
-        return await _scan(screener, request.text, request.explain)
-    return BatchScanReply(results=[await _scan(screener, text, request.explain) for text in request.texts or ()])
-
-
-@router.post("/reveal", tags=["tokens"], dependencies=[allow("reveal")], responses=REVEAL_PROBLEMS)
-async def reveal(
-    request: Annotated[RevealRequest, Body()],
-    sender: Sender,
-    revealing: Annotated[Detokenizer, Depends(_revealing)],
-) -> Revealed:
-    """Return the value that a token stands for. Each use raises an alert with its reason."""
-    value, raised = await revealing.reveal(request.token, request.reason, sender)
-    return Revealed(value=value, alert_id=raised.id, rotated=revealing.is_rotated(request.token))
-
-
-@router.get("/receipts/key", tags=["receipts"], dependencies=[allow("receipts")], responses=problem_responses())
-async def receipt_keys(request: Request) -> ReceiptKeys:
-    """Return the public keys that verify receipts, as a JWK set; the first is the one that signs now."""
-    return ReceiptKeys(**request.app.state.receipt_keys)
+        return await _scan(wiring.screener, request.text, request.explain)
+    return BatchScanReply(results=[await _scan(wiring.screener, text, request.explain) for text in request.texts or ()])
 
 
 async def _scan(screener: Screener, text: str, is_explaining: bool) -> ScanReply:
-    # Others get their turn between the texts of a long list.
+    # Lets other requests run between the texts of a long list.
     await asyncio.sleep(0)
     found = await screener.explain(text) if is_explaining else await screener.scan(text)
     return ScanReply.model_validate({"findings": [one.as_dict() for one in found]})

@@ -1,17 +1,16 @@
-"""The routes of recurring tasks."""
+"""The routes of schedules: add, list and delete recurring tasks."""
 
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Path, Request
+from fastapi import APIRouter, Body, Path
 from pydantic import BaseModel, Field
 
-from vestibule.client_service.api.idempotency import RepeatableRoute
-from vestibule.client_service.api.messages import decision_of
-from vestibule.client_service.api.request_parsing import Sender
-from vestibule.client_service.api.schemas import TreatedFinding
-from vestibule.client_service.api.tasks import Tenant
-from vestibule.client_service.task_service.schedule_service import ScheduleRequest, ScheduleService, StoredSchedule
+from vestibule.client_service.api.decisions import TreatedFinding, decision_of
+from vestibule.client_service.api.repeatable_route import RepeatableRoute
+from vestibule.client_service.api.request_parsing import Sender, Tenant
+from vestibule.client_service.api.wiring import WiringPart
+from vestibule.client_service.task_service.schedule_service import ScheduleRequest, StoredSchedule
 from vestibule.client_service.task_status import at
 from vestibule.contracts.errors import ScheduleNotFound
 from vestibule.contracts.tasks import Priority
@@ -24,7 +23,7 @@ router = APIRouter(route_class=RepeatableRoute, prefix="/schedules", tags=["sche
 
 
 class ScheduleView(BaseModel):
-    """A recurring task: when, what, and how far it has come. Its text is not shown."""
+    """A recurring task: when it runs, what it processes, and its progress. Its text is not shown."""
 
     schedule_id: str
     cron: str | None = None
@@ -38,12 +37,12 @@ class ScheduleView(BaseModel):
     author: str = Field(description="The name of the token that asked for it", examples=["reports"])
     next_at: datetime | None = Field(description="When the next task is due")
     last_at: datetime | None = Field(default=None, description="When the last one was due")
-    last_task_id: str | None = Field(default=None, description="Absent where nothing stood under the key then")
-    turns: int = Field(default=0, description="How often its time has come")
+    last_task_id: str | None = Field(default=None, description="Absent if no entry was stored under the key then")
+    turns: int = Field(default=0, description="How often it was due")
 
 
 class ScheduleAdded(ScheduleView):
-    """A schedule that is on disk, and what was decided about its text."""
+    """A schedule that is on disk, and the decision about its text."""
 
     findings: list[TreatedFinding] | None = None
     would_have: Action | None = None
@@ -57,19 +56,13 @@ class ScheduleList(BaseModel):
 
 
 class ScheduleDeleted(BaseModel):
-    """No more tasks are made of it."""
+    """A schedule that was deleted."""
 
     schedule_id: str
     deleted: bool = True
 
 
-async def _schedule_service(request: Request) -> ScheduleService:
-    schedule_service: ScheduleService = request.app.state.schedules
-    return schedule_service
-
-
-ScheduleServicePart = Annotated[ScheduleService, Depends(_schedule_service)]
-ScheduleId = Annotated[str, Path(description="From the answer that kept the schedule")]
+ScheduleId = Annotated[str, Path(description="The `schedule_id` in the reply to `POST /schedules`")]
 
 
 @router.post(
@@ -79,34 +72,35 @@ ScheduleId = Annotated[str, Path(description="From the answer that kept the sche
     responses=problem_responses(409, 413, 422, 503),
     response_model_exclude_none=True,
 )
-async def add(
-    wanted: Annotated[ScheduleRequest, Body()], schedule_service: ScheduleServicePart, sender: Sender
+async def add_schedule(
+    request: Annotated[ScheduleRequest, Body()], wiring: WiringPart, sender: Sender
 ) -> ScheduleAdded:
-    """Have a task recur. A 201 means that the schedule is on disk.
+    """Add a recurring task. A 201 means that the schedule is on disk.
 
-    Each time becomes one task, over restarts and with several schedulers. Of times that were missed the last is made
-    up for.
+    Each time it is due it creates one task, across restarts and with several schedulers. Of the times that were missed
+    only the last is made up for.
     """
-    kept = await schedule_service.add(wanted, sender)
-    decision = {} if kept.admitted is None else decision_of(kept.admitted)
-    return ScheduleAdded(**_shown(kept), **decision)
+    stored = await wiring.schedule_service.add(request, sender)
+    decision = {} if stored.screened is None else decision_of(stored.screened)
+    return ScheduleAdded(**_view_of(stored), **decision)
 
 
 @router.get("", dependencies=[allow("run")], responses=problem_responses(503), response_model_exclude_none=True)
-async def schedules(schedule_service: ScheduleServicePart, tenant: Tenant) -> ScheduleList:
+async def list_schedules(wiring: WiringPart, tenant: Tenant) -> ScheduleList:
     """Return your tenant's schedules, without their texts."""
-    return ScheduleList(schedules=[ScheduleView(**_shown(kept)) for kept in await schedule_service.all_of(tenant)])
+    stored = await wiring.schedule_service.list_all(tenant)
+    return ScheduleList(schedules=[ScheduleView(**_view_of(one)) for one in stored])
 
 
 @router.delete("/{schedule_id}", dependencies=[allow("run")], responses=problem_responses(ScheduleNotFound, 503))
-async def delete(schedule_id: ScheduleId, schedule_service: ScheduleServicePart, tenant: Tenant) -> ScheduleDeleted:
-    """Make no more tasks of a schedule; those that were made go on."""
-    await schedule_service.delete(schedule_id, tenant)
+async def delete_schedule(schedule_id: ScheduleId, wiring: WiringPart, tenant: Tenant) -> ScheduleDeleted:
+    """Delete a schedule: it creates no more tasks. Tasks that it has created continue."""
+    await wiring.schedule_service.delete(schedule_id, tenant)
     return ScheduleDeleted(schedule_id=schedule_id)
 
 
-def _shown(kept: StoredSchedule) -> dict[str, Any]:
-    schedule, progress = kept.schedule, kept.progress
+def _view_of(stored: StoredSchedule) -> dict[str, Any]:
+    schedule, progress = stored.schedule, stored.progress
     next_at = next_turn(schedule, progress)
     return {
         **schedule.model_dump(exclude={"tenant", "data", "terms", "created_at"}),

@@ -1,19 +1,20 @@
-"""The route for erasing a subject."""
+"""The route that erases a subject."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Depends, Request
+from fastapi import APIRouter, Body
 from pydantic import BaseModel, ConfigDict, Field
 
-from vestibule.client_service.subjects.erasure import Erasure
-from vestibule.service_kit.auth.authentication import Caller, GuardedRoute, allow
+from vestibule.client_service.api.request_parsing import CallerPart
+from vestibule.client_service.api.wiring import WiringPart
+from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
 
 router = APIRouter(route_class=GuardedRoute, tags=["subjects"])
 
 
 class Subject(BaseModel):
-    """A value of which nothing may remain, such as somebody's e-mail address."""
+    """A value to erase everywhere, such as a person's e-mail address."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -21,7 +22,7 @@ class Subject(BaseModel):
 
 
 class ErasedReply(BaseModel):
-    """How much was searched, and how much of it is gone."""
+    """How much was searched, and how much was erased."""
 
     entries_examined: int
     entries_erased: int
@@ -29,13 +30,8 @@ class ErasedReply(BaseModel):
     results_erased: int
 
 
-async def _erasure(request: Request) -> Erasure:
-    caller: Caller = request.state.caller
-    erasure: Erasure = request.app.state.erasure_of(caller.principal)
-    return erasure
-
-
 @router.delete("/subjects", dependencies=[allow("erase")], responses=problem_responses(422, 503))
-async def erase(subject: Annotated[Subject, Body()], erasure: Annotated[Erasure, Depends(_erasure)]) -> ErasedReply:
-    """Erase every stored value of your tenant, token and result that holds the value, and say how many."""
-    return ErasedReply.model_validate(await erasure.erase(subject.value), from_attributes=True)
+async def erase_subject(subject: Annotated[Subject, Body()], wiring: WiringPart, caller: CallerPart) -> ErasedReply:
+    """Erase every stored value, token and result of your tenant that contains the value, and return the counts."""
+    erased = await wiring.erasure_for(caller.principal).erase(subject.value)
+    return ErasedReply.model_validate(erased, from_attributes=True)

@@ -27,7 +27,7 @@ class BusinessLogicClient:
             Unavailable: the service is switched off or does not answer.
         """
         if self._peer is None:
-            raise Unavailable(PART, "The business logic service is switched off, so only `mode: async` is served.")
+            raise Unavailable(PART, "The business logic service is disabled; only `mode: async` is available.")
         body = ProcessRequest(
             data=text, processor=processor, options=terms.options, work_id=work_id, origin=terms.origin
         )

@@ -38,7 +38,7 @@ class AddedEntry:
     """A pair that was stored."""
 
     written: Written
-    admitted: Screened
+    screened: Screened
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class MessageOutcome:
     """A message that was let in, and what came of it: the task's id, or the reply."""
 
     outcome: str
-    admitted: Screened
+    screened: Screened
     is_reply: bool = False
 
 
@@ -63,7 +63,7 @@ class Intake:
         *,
         names: KeyedNames,
         routes: MessageRoutes,
-        callbacks: WebhookRules,
+        webhooks: WebhookRules,
     ) -> None:
         self._screener = screener
         self._database = database
@@ -72,7 +72,7 @@ class Intake:
         self._processors = processors
         self._names = names
         self._routes = routes
-        self._callbacks = callbacks
+        self._webhooks = webhooks
 
     async def add(self, pair: Pair, sender: Situation, condition: Condition = ALWAYS) -> AddedEntry:
         """Check a pair and store it.
@@ -81,10 +81,10 @@ class Intake:
             PersonalDataFound: the policy does not let it in.
             PreconditionFailed: the entry is not what `condition` says.
         """
-        admitted = await self._screener.admit(sender.under(pair.key), "value", pair.value)
-        changed = pair.model_copy(update={"value": admitted.text})
+        screened = await self._screener.screen(sender.under(pair.key), "value", pair.value)
+        changed = pair.model_copy(update={"value": screened.text})
         written = await self._database.write(changed, condition, operation_of_request())
-        return AddedEntry(written, admitted)
+        return AddedEntry(written, screened)
 
     async def add_batch(self, pairs: Sequence[BatchPair], sender: Situation) -> list[AddedEntry]:
         """Check every pair as a single one, and store all or none.
@@ -93,11 +93,11 @@ class Intake:
             Refused: the door does not let one in; `index` says which.
             PreconditionFailed: an entry has not the version that is expected; `index` says which.
         """
-        admitted = [await self._admit(index, pair, sender) for index, pair in enumerate(pairs)]
-        texts = [checked.text for checked in admitted]
+        screened = [await self._screen_pair(index, pair, sender) for index, pair in enumerate(pairs)]
+        texts = [checked.text for checked in screened]
         changed = [pair.model_copy(update={"value": text}) for pair, text in zip(pairs, texts, strict=True)]
         written = await self._database.write_batch(changed)
-        return [AddedEntry(*both) for both in zip(written, admitted, strict=True)]
+        return [AddedEntry(*both) for both in zip(written, screened, strict=True)]
 
     async def read(self, key: str) -> Entry:
         """Return the entry under `key`.
@@ -151,25 +151,25 @@ class Intake:
         self._processors.read_options(request.processor, request.options)
         await self._check_callback(request, sender)
         if request.options_text is not None or request.write_to is not None:
-            await self._screener.admit(situation_of_result(request, sender), OPTIONS_FIELD, request.options_text or "")
+            await self._screener.screen(situation_of_result(request, sender), OPTIONS_FIELD, request.options_text or "")
         return await self._tasks.accept(self._work(request, sender, key=request.key))
 
-    async def take_message(self, message: Message, sender: Situation) -> MessageOutcome:
+    async def process_message(self, message: Message, sender: Situation) -> MessageOutcome:
         """Check a message and have it processed where the routes say: at once, or in the background.
 
         Raises:
             InvalidInput: there is no such processor, or its options are not valid.
             PersonalDataFound: the policy does not let it in, or a reply out.
-            NotProcessable: the processor cannot do this text, as was found at once, or made too much of it for its key.
+            NotProcessable: the processor cannot process this text, or its result is too large for a value.
         """
         self._processors.read_options(message.processor, message.options)
         await self._check_callback(message, sender)
         situation = situation_of_result(message, sender)
-        admitted = await self._screener.admit(situation, "text", message.text, message.options_text)
-        work = self._work(message, sender, data=admitted.text)
+        screened = await self._screener.screen(situation, "text", message.text, message.options_text)
+        work = self._work(message, sender, data=screened.text)
         if self._is_for_now(message) and (reply := await self._answer(message, work, sender)) is not None:
-            return MessageOutcome(reply, admitted, is_reply=True)
-        return MessageOutcome(await self._tasks.accept(work), admitted)
+            return MessageOutcome(reply, screened, is_reply=True)
+        return MessageOutcome(await self._tasks.accept(work), screened)
 
     def _is_for_now(self, message: Message) -> bool:
         if message.is_for_later and message.mode != "sync":
@@ -181,12 +181,12 @@ class Intake:
         """Return the reply; None where nobody is there to give it and the caller did not ask for one."""
         terms = work.terms or WorkTerms()
         try:
-            made = await self._logic.process(work.data or "", work.processor, terms, work.task_id or str(uuid4()))
+            result = await self._logic.process(work.data or "", work.processor, terms, work.task_id or str(uuid4()))
         except Unavailable:
             if message.mode == "sync":
                 raise
             return None
-        reply = (await self._screener.let_out(situation_of_result(message, sender), made)).text
+        reply = (await self._screener.screen_result(situation_of_result(message, sender), result)).text
         if message.write_to is not None:
             if len(reply.encode()) > MAX_VALUE_BYTES:
                 raise NotProcessable(ERROR_DETAILS["ResultTooLarge"], kind="ResultTooLarge")
@@ -223,13 +223,13 @@ class Intake:
         """
         if request.callback is None:
             return
-        said = self._callbacks.check(request.callback)
-        if (await self._screener.admit(sender, "callback", said)).text != said:
-            raise InvalidInput("The address of the callback holds what may not be kept.")
+        said = self._webhooks.check(request.callback)
+        if (await self._screener.screen(sender, "callback", said)).text != said:
+            raise InvalidInput("The callback URL contains personal data or a secret.")
 
-    async def _admit(self, index: int, pair: BatchPair, sender: Situation) -> Screened:
+    async def _screen_pair(self, index: int, pair: BatchPair, sender: Situation) -> Screened:
         try:
-            return await self._screener.admit(sender.under(pair.key), "value", pair.value)
+            return await self._screener.screen(sender.under(pair.key), "value", pair.value)
         except Refused as refusal:
             # The same refusal as for a single pair; only here the caller has to learn which of them it is.
             raise type(refusal)(refusal.detail, **refusal.extra, index=index) from refusal

@@ -42,7 +42,7 @@ class ProcessorChoice(BaseModel):
             text = _as_json(options)
             text.encode()
         except (ValueError, RecursionError):
-            raise ValueError("must be JSON of valid Unicode and finite numbers, not nested deeply") from None
+            raise ValueError("must be JSON of valid Unicode and finite numbers, without deep nesting") from None
         if len(text) > MAX_OPTIONS_CHARS:
             raise ValueError(f"must be at most {MAX_OPTIONS_CHARS:,} characters as JSON")
         return options
@@ -113,5 +113,5 @@ class Message(WorkRequest):
     @model_validator(mode="after")
     def _check_callback(self) -> Self:
         if self.callback is not None and self.mode == "sync":
-            raise ValueError("must not have a callback where the reply is waited for")
+            raise ValueError("must not have a callback with `mode: sync`")
         return self

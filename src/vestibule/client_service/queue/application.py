@@ -35,7 +35,7 @@ class QuietTask(Task):  # type: ignore[misc]
 class ResultRoute(Protocol):
     """What lets results out."""
 
-    def let_out(self, result: str, origin: WorkOrigin) -> str:
+    def screen_result(self, result: str, origin: WorkOrigin) -> str:
         """Return a result as it may be read."""
         ...
 

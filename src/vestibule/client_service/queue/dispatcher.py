@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from vestibule.client_service.queue.publishers import AT_ONCE, QueueUnavailable, TaskPublisher
+from vestibule.client_service.queue.publishers import BATCH_SIZE, QueueUnavailable, TaskPublisher
 from vestibule.client_service.queue.task_message import TaskMessage
 from vestibule.runtime.cancellation import cancel_all
 
-MOST_WAITING = 2_000
-MOST_WAITING_CHARS = 64_000_000
+MAX_WAITING = 2_000
+MAX_WAITING_CHARS = 64_000_000
 # What waited for longer than this is left to the relay, which looks after each task some seconds after its acceptance.
 STALE_AFTER_S = 3.0
 
@@ -28,9 +28,9 @@ class TaskDispatcher:
         self._has_work = asyncio.Event()
         self._log = structlog.get_logger("vestibule.task_dispatcher")
 
-    def offer(self, message: TaskMessage) -> None:
+    def enqueue(self, message: TaskMessage) -> None:
         """Have a message sent soon, if there is room for it."""
-        if len(self._waiting) < MOST_WAITING and self._waiting_chars < MOST_WAITING_CHARS:
+        if len(self._waiting) < MAX_WAITING and self._waiting_chars < MAX_WAITING_CHARS:
             self._waiting.append(message)
             self._waiting_chars += len(message.data)
             self._has_work.set()
@@ -41,10 +41,10 @@ class TaskDispatcher:
         Raises:
             QueueUnavailable: the queue does not take them.
         """
-        await self._publisher.carry(messages)
+        await self._publisher.publish(messages)
 
     @asynccontextmanager
-    async def at_work(self) -> AsyncIterator[None]:
+    async def running(self) -> AsyncIterator[None]:
         """Send what is offered meanwhile; what is left at the end the relay of another process sends, or the next."""
         sending = asyncio.create_task(self._run())
         try:
@@ -64,7 +64,7 @@ class TaskDispatcher:
                 self._log.warning("tasks_not_sent", tasks=len(messages), error=str(error))
 
     def _take(self) -> list[TaskMessage]:
-        taken = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
+        taken = [self._waiting.popleft() for _ in range(min(BATCH_SIZE, len(self._waiting)))]
         self._waiting_chars -= sum(len(message.data) for message in taken)
         if not self._waiting:
             self._has_work.clear()

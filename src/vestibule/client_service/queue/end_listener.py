@@ -13,9 +13,9 @@ from vestibule.client_service.queue.result_backend import RESULT_PREFIX
 from vestibule.runtime.cancellation import cancel_all
 
 # Redis takes no subscriber without a channel.
-QUIET_CHANNEL = "vestibule:quiet"
-PAUSE_AFTER_ERROR_S = 0.5
-LISTEN_S = 5.0
+IDLE_CHANNEL = "vestibule:quiet"
+ERROR_PAUSE_S = 0.5
+LISTEN_TIMEOUT_S = 5.0
 
 
 class TaskEndListener:
@@ -27,7 +27,7 @@ class TaskEndListener:
         self._log = structlog.get_logger("vestibule.task_end_listener")
 
     @asynccontextmanager
-    async def at_work(self) -> AsyncIterator[None]:
+    async def running(self) -> AsyncIterator[None]:
         """Listen meanwhile."""
         listening = asyncio.create_task(self._listen())
         try:
@@ -37,7 +37,7 @@ class TaskEndListener:
             await self._pubsub.aclose()  # type: ignore[no-untyped-call]
 
     @asynccontextmanager
-    async def of(self, task_id: str) -> AsyncIterator[asyncio.Event]:
+    async def subscribe(self, task_id: str) -> AsyncIterator[asyncio.Event]:
         """Give an event that is set when there is news: from now on Redis tells of the task, and the task has ended.
 
         What happened before the first of these is not told of. Where Redis is away there is none.
@@ -46,15 +46,15 @@ class TaskEndListener:
         event = asyncio.Event()
         self._waiting[channel].add(event)
         try:
-            await self._quietly("subscribe", channel)
+            await self._try_command("subscribe", channel)
             yield event
         finally:
             self._waiting[channel].discard(event)
             if not self._waiting[channel]:
                 del self._waiting[channel]
-                await self._quietly("unsubscribe", channel)
+                await self._try_command("unsubscribe", channel)
 
-    async def _quietly(self, command: str, channel: bytes) -> None:
+    async def _try_command(self, command: str, channel: bytes) -> None:
         try:
             await getattr(self._pubsub, command)(channel)
         except (RedisError, OSError) as error:
@@ -63,11 +63,11 @@ class TaskEndListener:
     async def _listen(self) -> None:
         while True:
             try:
-                await self._pubsub.subscribe(QUIET_CHANNEL)
+                await self._pubsub.subscribe(IDLE_CHANNEL)
                 while True:
-                    message = await self._pubsub.get_message(timeout=LISTEN_S)
+                    message = await self._pubsub.get_message(timeout=LISTEN_TIMEOUT_S)
                     for event in self._waiting.get(message["channel"], ()) if message else ():
                         event.set()
             except (RedisError, OSError) as error:
                 self._log.info("task_end_listener_disconnected", error=type(error).__name__)
-                await asyncio.sleep(PAUSE_AFTER_ERROR_S)
+                await asyncio.sleep(ERROR_PAUSE_S)

@@ -16,8 +16,8 @@ from vestibule.client_service.queue.application import VestibuleCelery
 from vestibule.client_service.queue.task_message import TaskMessage, TaskMessageTemplate
 from vestibule.contracts.queue_names import PROCESS_DATA_TASK, SENT_AT
 
-AT_ONCE = 100
-MOST_CHARS_AT_ONCE = 1_000_000
+BATCH_SIZE = 100
+MAX_BATCH_CHARS = 1_000_000
 
 
 class QueueUnavailable(Exception):
@@ -27,7 +27,7 @@ class QueueUnavailable(Exception):
 class TaskPublisher(Protocol):
     """Takes messages to the queue."""
 
-    async def carry(self, messages: Sequence[TaskMessage]) -> None:
+    async def publish(self, messages: Sequence[TaskMessage]) -> None:
         """Send messages now, in their order.
 
         Raises:
@@ -39,11 +39,11 @@ class TaskPublisher(Protocol):
 class RedisPublisher:
     """Puts messages into the lists in Redis that workers take them from."""
 
-    def __init__(self, form: TaskMessageTemplate, redis: Redis) -> None:
-        self._form = form
+    def __init__(self, template: TaskMessageTemplate, redis: Redis) -> None:
+        self._template = template
         self._redis = redis
 
-    async def carry(self, messages: Sequence[TaskMessage]) -> None:
+    async def publish(self, messages: Sequence[TaskMessage]) -> None:
         """Send messages now, in their order.
 
         Raises:
@@ -54,16 +54,16 @@ class RedisPublisher:
             while left:
                 some, left = _split(left)
                 async with self._redis.pipeline(transaction=False) as pipe:
-                    for queue, rendered in self._rendered(some).items():
+                    for queue, rendered in self._render(some).items():
                         pipe.lpush(queue, *rendered)
                     await pipe.execute()
         except (RedisError, OSError) as error:
             raise QueueUnavailable(type(error).__name__) from error
 
-    def _rendered(self, messages: Sequence[TaskMessage]) -> dict[str, list[bytes]]:
+    def _render(self, messages: Sequence[TaskMessage]) -> dict[str, list[bytes]]:
         by_queue: defaultdict[str, list[bytes]] = defaultdict(list)
         for message in messages:
-            by_queue[message.queue].append(self._form.render(message))
+            by_queue[message.queue].append(self._template.render(message))
         return by_queue
 
 
@@ -72,7 +72,7 @@ class CeleryPublisher:
 
     def __init__(self, producer: VestibuleCelery) -> None:
         self._celery = producer
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="task-carrier")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="task-publisher")
 
     def __enter__(self) -> Self:
         """Be there for messages."""
@@ -84,7 +84,7 @@ class CeleryPublisher:
         """End the thread, without waiting for a queue that does not answer."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def carry(self, messages: Sequence[TaskMessage]) -> None:
+    async def publish(self, messages: Sequence[TaskMessage]) -> None:
         """Send messages now, in their order.
 
         Raises:
@@ -97,7 +97,7 @@ class CeleryPublisher:
             raise QueueUnavailable(type(error).__name__) from error
 
     def _send(self, messages: Sequence[TaskMessage]) -> None:
-        with self._celery.producer_pool.acquire(block=True) as producer, producer.batch(max_size=AT_ONCE):
+        with self._celery.producer_pool.acquire(block=True) as producer, producer.batch(max_size=BATCH_SIZE):
             for message in messages:
                 send_by_celery(self._celery, message, producer=producer)
 
@@ -121,6 +121,6 @@ def _split(messages: Sequence[TaskMessage]) -> tuple[Sequence[TaskMessage], Sequ
     for count, message in enumerate(messages):
         chars += len(message.data)
         # Sealing a megabyte takes milliseconds, in which nobody else is served.
-        if count and chars > MOST_CHARS_AT_ONCE:
+        if count and chars > MAX_BATCH_CHARS:
             return messages[:count], messages[count:]
     return messages, ()

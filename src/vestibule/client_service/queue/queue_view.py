@@ -23,11 +23,11 @@ from vestibule.contracts.tasks import Priority
 
 # Several processes send, each by its own clock, and what they send arrives a little later.
 ORDER_MARGIN_S = 5.0
-REPORTS_AT_ONCE = 500
+REPORT_BATCH = 500
 # Of a task whose end the ledger has, a result is still looked for by those who were just told of it, and the sign that
 # it is done by a worker that gets its message again, which happens seconds later where it happens.
-RESULT_LET_GO_AFTER_S = 600
-RECORD_LET_GO_AFTER_S = 3_600
+ENDED_RESULT_TTL_S = 600
+ENDED_RECORD_TTL_S = 3_600
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,10 @@ class QueueView:
         self._rabbit = rabbit
         self._held_for_s = held_for_s
 
-    async def look(self, task_ids: Sequence[str]) -> QueueSnapshot:
+    async def snapshot(self, task_ids: Sequence[str]) -> QueueSnapshot:
         """Return where tasks are; a task that moves meanwhile is met twice, not never."""
         if self._rabbit is not None:
-            return await self._look_beside_rabbit(await self._rabbit.read(), task_ids)
+            return await self._snapshot_with_rabbit(await self._rabbit.read(), task_ids)
         async with self._redis.pipeline(transaction=False) as pipeline:
             for queue in QUEUES.values():
                 pipeline.lindex(queue, -1)
@@ -86,7 +86,7 @@ class QueueView:
             {priority: _sent_at(message) for priority, message in zip(QUEUES, oldest, strict=True)},
         )
 
-    async def _look_beside_rabbit(self, waiting: Mapping[Priority, int], task_ids: Sequence[str]) -> QueueSnapshot:
+    async def _snapshot_with_rabbit(self, waiting: Mapping[Priority, int], task_ids: Sequence[str]) -> QueueSnapshot:
         """Return the same from what can be seen there: counts of those that wait, and which tasks workers began.
 
         Where some wait, each may be among them. Where none does, a message is with a worker or lost, and after the
@@ -98,11 +98,11 @@ class QueueView:
                 pipeline.hget(RECORD_PREFIX + task_id, STARTED_AT)
             pipeline.mget([RESULT_PREFIX + task_id for task_id in task_ids])
             *started, results = await pipeline.execute()
-        begun = zip(task_ids, started, strict=True)
+        started_at = zip(task_ids, started, strict=True)
         oldest = {name: 0.0 if count else now - self._held_for_s for name, count in waiting.items()}
         return QueueSnapshot(
             {task_id: result for task_id, result in zip(task_ids, results, strict=True) if result is not None},
-            frozenset(task_id for task_id, at in begun if at is not None and now - float(at) < self._held_for_s),
+            frozenset(task_id for task_id, at in started_at if at is not None and now - float(at) < self._held_for_s),
             oldest,
         )
 
@@ -119,15 +119,15 @@ class QueueView:
         found: list[Any] = await self._redis.mget([RESULT_PREFIX + task_id for task_id in task_ids])
         return {task_id: result for task_id, result in zip(task_ids, found, strict=True) if result is not None}
 
-    async def take_reports(self, wait_s: float) -> list[str | AttemptFailed]:
+    async def pop_reports(self, wait_s: float) -> list[str | AttemptFailed]:
         """Return what workers have reported since, after at most `wait_s` seconds; nobody else gets it."""
         first = await self._redis.blpop([ENDED_KEY], timeout=wait_s)
         if first is None:
             return []
-        more = await self._redis.lpop(ENDED_KEY, REPORTS_AT_ONCE - 1) or []
+        more = await self._redis.lpop(ENDED_KEY, REPORT_BATCH - 1) or []
         return [parsed for report in (first[1], *more) if (parsed := _parse(report)) is not None]
 
-    async def waiting(self) -> int:
+    async def depth(self) -> int:
         """Return how many messages wait."""
         if self._rabbit is not None:
             return sum((await self._rabbit.read()).values())
@@ -144,12 +144,12 @@ class QueueView:
             pipeline.publish(RESULT_PREFIX + task_id, IS_CANCELLED)
             await pipeline.execute()
 
-    async def let_go(self, task_ids: Sequence[str]) -> None:
+    async def expire(self, task_ids: Sequence[str]) -> None:
         """Keep what the ledger has by now no longer than it is looked for here: it would fill Redis."""
         async with self._redis.pipeline(transaction=False) as pipeline:
             for task_id in task_ids:
-                pipeline.expire(RESULT_PREFIX + task_id, RESULT_LET_GO_AFTER_S)
-                pipeline.expire(RECORD_PREFIX + task_id, RECORD_LET_GO_AFTER_S)
+                pipeline.expire(RESULT_PREFIX + task_id, ENDED_RESULT_TTL_S)
+                pipeline.expire(RECORD_PREFIX + task_id, ENDED_RECORD_TTL_S)
             await pipeline.execute()
 
     async def forget(self, task_ids: Sequence[str]) -> None:

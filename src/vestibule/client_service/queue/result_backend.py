@@ -93,7 +93,7 @@ class ReportingSentinelBackend(_Reporting, SentinelBackend):  # type: ignore[mis
 class StartedAttempt:
     """A worker's start on a task."""
 
-    attempt: int
+    number: int
     is_wanted: bool
 
 

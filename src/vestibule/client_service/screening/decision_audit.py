@@ -21,7 +21,7 @@ class DecisionAudit:
     fingerprint: Callable[[str], str]
     detectors_version: str
 
-    def enter(self, decision: Decision, situation: Situation, texts: Mapping[str, str], key_prefix: str | None) -> str:
+    def record(self, decision: Decision, situation: Situation, texts: Mapping[str, str], key_prefix: str | None) -> str:
         """Record a decision about `texts`, by field, and return its receipt."""
         decision_id = secrets.token_hex(8)
         request_id = current_origin()["request_id"]

@@ -30,10 +30,10 @@ class Detokenizer:
         try:
             value = self._open(token, self._policies.current, sender)
         except (UnknownToken, TokenRetired) as error:
-            await self._tell(f"A reveal was refused: {error.title.lower()}", reason)
+            await self._alert(f"A reveal was refused: {error.title.lower()}", reason)
             raise
         entity = token[1:].partition(".")[0]
-        return value, await self._tell(f"A value of the kind {entity} was revealed", reason)
+        return value, await self._alert(f"A value of the kind {entity} was revealed", reason)
 
     def is_rotated(self, token: str) -> bool:
         """Say whether the key of `token` was rotated, so that it opens only until that key is retired."""
@@ -43,9 +43,9 @@ class Detokenizer:
         try:
             return self._tokenizer.reveal(token, policy.tenant_of(sender))
         except UnrecognizedToken:
-            raise UnknownToken("It is not a token that was made here for your tenant.") from None
+            raise UnknownToken("The token stands for no value of your tenant.") from None
         except TokenKeyRetired:
-            raise TokenRetired("Its key was retired; what it stood for cannot be revealed any more.") from None
+            raise TokenRetired("The key of the token was retired; its value can no longer be revealed.") from None
 
-    async def _tell(self, event: str, reason: str) -> Alert:
+    async def _alert(self, event: str, reason: str) -> Alert:
         return await self._alerts.raise_alert(AlertType.REVEAL, f"{event}; reason given: {reason}", **current_origin())

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 from vestibule.alerts import DEFAULT_SEVERITY, Alert, AlertEngine, AlertType, Severity, current_origin
 from vestibule.client_service.screening.canonical_log_line import log_decision
 from vestibule.contracts.errors import PersonalDataFound, ResultRefused, ScanImpossible, TooLarge
-from vestibule.detection import Explanation, Finding, ScanBudgetExceeded, Scanner, TextTooLarge
+from vestibule.detection import DetectionError, Explanation, Finding, ScanBudgetExceeded, Scanner, TextTooLarge
 from vestibule.policy import Action, DecidedFinding, Decision, Outcome, Policy, Situation
 from vestibule.policy.anonymizer import anonymize
 from vestibule.policy.decision import value_of
@@ -58,7 +58,7 @@ class Screened:
 class DecisionRecorder(Protocol):
     """Keeps what is decided."""
 
-    def enter(self, decision: Decision, situation: Situation, texts: Mapping[str, str], key_prefix: str | None) -> str:
+    def record(self, decision: Decision, situation: Situation, texts: Mapping[str, str], key_prefix: str | None) -> str:
         """Record a decision about `texts`, by field, and return its receipt."""
         ...
 
@@ -75,7 +75,7 @@ class Screener:
         scanner: Scanner,
         policy: Callable[[], Policy],
         alerts: AlertEngine,
-        ledger: DecisionRecorder,
+        audit: DecisionRecorder,
         pseudonymizer: Pseudonymizer,
         *,
         secrets: frozenset[str],
@@ -86,11 +86,11 @@ class Screener:
         self._scanner = scanner
         self._policy = policy
         self._alerts = alerts
-        self._ledger = ledger
+        self._audit = audit
         self._pseudonymizer = pseudonymizer
         self._secrets = secrets
 
-    async def admit(self, situation: Situation, field: str, text: str, options: str | None = None) -> Screened:
+    async def screen(self, situation: Situation, field: str, text: str, options: str | None = None) -> Screened:
         """Let a text in, changed where the policy says so, and with it the key that it will be kept under.
 
         `options` came with it and is judged with it; like the key, it comes in as it is or not at all.
@@ -103,9 +103,9 @@ class Screener:
         texts = {field: text} if situation.key is None else {KEY_FIELD: situation.key, field: text}
         if options is not None:
             texts[OPTIONS_FIELD] = options
-        return await self._judge(situation, field, texts)
+        return await self._decide(situation, field, texts)
 
-    async def let_out(self, situation: Situation, result: str) -> Screened:
+    async def screen_result(self, situation: Situation, result: str) -> Screened:
         """Let out what a processor made, changed where the policy says so; the key was judged when it came in.
 
         Raises:
@@ -113,16 +113,16 @@ class Screener:
             TooLarge: it is longer than the scanner takes.
             ScanImpossible: the scanner could not judge it in time.
         """
-        return await self._judge(situation, RESULT_FIELD, {RESULT_FIELD: result})
+        return await self._decide(situation, RESULT_FIELD, {RESULT_FIELD: result})
 
-    async def _judge(self, situation: Situation, field: str, texts: Mapping[str, str]) -> Screened:
+    async def _decide(self, situation: Situation, field: str, texts: Mapping[str, str]) -> Screened:
         text = texts[field]
         findings = {name: await self.scan(given, _name_of(name, situation)) for name, given in texts.items()}
         policy = self._policy()
         decision = policy.decide(situation, findings)
         self._on_decision(decision)
         log_decision(decision)
-        receipt = self._ledger.enter(decision, situation, texts, policy.prefix_of(situation.key))
+        receipt = self._audit.record(decision, situation, texts, policy.prefix_of(situation.key))
         if not decision.findings:
             return Screened(text, [], receipt)
         await self._act(decision, texts, receipt)
@@ -157,7 +157,14 @@ class Screener:
         except TextTooLarge as error:
             raise TooLarge(f"A text may have at most {error.limit:,} characters.") from error
         except ScanBudgetExceeded as error:
-            raise ScanImpossible("The text could not be checked within the time allowed, so it was refused.") from error
+            raise ScanImpossible("The scan did not finish within the time limit, so the text was rejected.") from error
+
+    def is_clean(self, text: str) -> bool:
+        """Say whether the scanner finds nothing; a text that it cannot scan is not clean."""
+        try:
+            return not self._scanner.scan(text)
+        except DetectionError:
+            return False
 
     async def refuse_findings(self, field: str, text: str) -> None:
         """Refuse a text in which anything is found, whatever the policy says: it is for people to read.
@@ -178,10 +185,9 @@ class Screener:
         if decision.outcome is Outcome.BLOCKED:
             blocking = [one for one in decision.findings if one.action is Action.BLOCK]
             is_result = RESULT_FIELD in texts
-            kind, way = (ResultRefused, "go out") if is_result else (PersonalDataFound, "come in")
+            kind, what = (ResultRefused, "Result") if is_result else (PersonalDataFound, "Request")
             raise kind(
-                f"The {_fields(blocking)} {_hold(blocking)} what may not {way}: {_entities(blocking)}. "
-                "Nothing was stored.",
+                f"{what} rejected: {_contain(blocking)} {_entities(blocking)}. Nothing was stored.",
                 findings=[located.as_dict() for located in _located(decision)],
                 alert_id=alert.id,
                 **({} if receipt is None else {"receipt": receipt}),
@@ -248,6 +254,6 @@ def _fields(judged: list[DecidedFinding]) -> str:
     return " and the ".join(dict.fromkeys(one.field for one in judged))
 
 
-def _hold(judged: list[DecidedFinding]) -> str:
-    fields = {one.field for one in judged}
-    return "holds" if len(fields) == 1 and fields != {OPTIONS_FIELD} else "hold"
+def _contain(judged: list[DecidedFinding]) -> str:
+    fields = dict.fromkeys(f"`{one.field}`" for one in judged)
+    return f"{' and '.join(fields)} {'contains' if len(fields) == 1 else 'contain'}"

@@ -26,20 +26,20 @@ from vestibule.contracts.work import WorkTerms
 from vestibule.database_client.tasks import TaskLedgerClient
 from vestibule.runtime.cancellation import cancel_all
 
-CLAIM_AT_ONCE = 500
-RESULTS_AT_ONCE = 64
-LOOK_EVERY_S = 0.5
-REPORT_WAIT_S = 1.0
+CLAIM_BATCH = 500
+RESULT_BATCH = 64
+POLL_INTERVAL_S = 0.5
+REPORT_TIMEOUT_S = 1.0
 # Reports that come within this time share a commit.
-GATHER_S = 0.05
+BATCH_DELAY_S = 0.05
 # A message can be between the queue and its worker for a moment. One is lost that is nowhere twice.
-SECOND_LOOK_S = 0.25
+RECHECK_AFTER_S = 0.25
 # How soon after its acceptance, and how often then, somebody looks where a task is; less often while many wait.
-FIRST_LOOK_S = 5.0
-LOOK_AGAIN_S = 10.0
-LONGEST_LOOK_AGAIN_S = 25.0
+FIRST_CHECK_AFTER_S = 5.0
+CHECK_INTERVAL_S = 10.0
+MAX_CHECK_INTERVAL_S = 25.0
 WAITING_A_SECOND = 1_000
-PAUSE_AFTER_ERROR_S = 0.5
+ERROR_PAUSE_S = 0.5
 
 
 class TaskRelay:
@@ -49,84 +49,84 @@ class TaskRelay:
         self,
         ledger: TaskLedgerClient,
         queue: QueueView,
-        sender: TaskDispatcher,
+        dispatcher: TaskDispatcher,
         steps: LedgerSteps,
         alerts: AlertEngine,
     ) -> None:
         self._ledger = ledger
         self._queue = queue
-        self._sender = sender
+        self._dispatcher = dispatcher
         self._steps = steps
         self._alerts = alerts
         self._log = structlog.get_logger("vestibule.task_relay")
 
     @asynccontextmanager
-    async def at_work(self) -> AsyncIterator[None]:
+    async def running(self) -> AsyncIterator[None]:
         """Look after tasks meanwhile."""
-        at_work = [asyncio.create_task(self._repeat(step)) for step in (self.settle_reports, self.look_after_due)]
+        running = [asyncio.create_task(self._repeat(step)) for step in (self.process_reports, self.process_due)]
         try:
             yield
         finally:
-            await cancel_all(*at_work)
+            await cancel_all(*running)
 
-    async def settle_reports(self) -> None:
+    async def process_reports(self) -> None:
         """Write what workers have reported into the ledger; wait for some where there is none."""
-        reports = await self._queue.take_reports(REPORT_WAIT_S)
+        reports = await self._queue.pop_reports(REPORT_TIMEOUT_S)
         if not reports:
             return
         ended = list(dict.fromkeys(report for report in reports if isinstance(report, str)))
-        for some in _in_groups(ended, RESULTS_AT_ONCE):
+        for some in _in_groups(ended, RESULT_BATCH):
             results = await self._queue.results(some)
             await self._settle([self._steps.after_result(*result) for result in results.items()])
         now = time.time()
         failed = [report for report in reports if isinstance(report, AttemptFailed)]
         await self._settle([self._steps.after_failed_attempt(report, now) for report in failed])
-        await asyncio.sleep(GATHER_S)
+        await asyncio.sleep(BATCH_DELAY_S)
 
-    async def look_after_due(self) -> None:
+    async def process_due(self) -> None:
         """Take the tasks that are due, and send those that are to be sent or that the queue lost."""
         lease_s = await self._lease_s()
-        tasks = await self._ledger.claim(CLAIM_AT_ONCE, lease_s)
+        tasks = await self._ledger.claim(CLAIM_BATCH, lease_s)
         await self._send([task for task in tasks if task.sent_at is None])
-        await self._look_after_sent([task for task in tasks if task.sent_at is not None], lease_s)
-        if len(tasks) < CLAIM_AT_ONCE:
-            await asyncio.sleep(LOOK_EVERY_S)
+        await self._check_sent([task for task in tasks if task.sent_at is not None], lease_s)
+        if len(tasks) < CLAIM_BATCH:
+            await asyncio.sleep(POLL_INTERVAL_S)
 
     async def _lease_s(self) -> float:
         # Asked first: while Redis is away nobody could do anything about a task, and none is put off.
-        waiting = await self._queue.waiting()
-        return min(LOOK_AGAIN_S + waiting / WAITING_A_SECOND, LONGEST_LOOK_AGAIN_S)
+        waiting = await self._queue.depth()
+        return min(CHECK_INTERVAL_S + waiting / WAITING_A_SECOND, MAX_CHECK_INTERVAL_S)
 
-    async def _look_after_sent(self, tasks: Sequence[LedgerTask], lease_s: float) -> None:
+    async def _check_sent(self, tasks: Sequence[LedgerTask], lease_s: float) -> None:
         if not tasks:
             return
-        look = await self._queue.look([task.task_id for task in tasks])
-        steps = [self._after(task, look, lease_s) for task in tasks]
+        snapshot = await self._queue.snapshot([task.task_id for task in tasks])
+        steps = [self._after(task, snapshot, lease_s) for task in tasks]
         await self._settle(steps)
-        unreadable = [task for task in tasks if task.task_id in look.results and self._is_unreadable(task, steps)]
-        await self._refuse(unreadable)
-        missing = [task for task in tasks if _is_lost(task, look)]
+        unreadable = [task for task in tasks if task.task_id in snapshot.results and self._is_unreadable(task, steps)]
+        await self._reject(unreadable)
+        missing = [task for task in tasks if _is_lost(task, snapshot)]
         if not missing:
             return
-        await asyncio.sleep(SECOND_LOOK_S)
-        again = await self._queue.look([task.task_id for task in missing])
+        await asyncio.sleep(RECHECK_AFTER_S)
+        again = await self._queue.snapshot([task.task_id for task in missing])
         lost = [task for task in missing if _is_lost(task, again)]
         if lost:
             self._log.warning("lost_tasks_requeued", tasks=len(lost))
-            await self._send_again(lost, lease_s)
+            await self._resend(lost, lease_s)
 
-    def _after(self, task: LedgerTask, look: QueueSnapshot, lease_s: float) -> TaskChange | None:
-        if (content := look.results.get(task.task_id)) is not None:
+    def _after(self, task: LedgerTask, snapshot: QueueSnapshot, lease_s: float) -> TaskChange | None:
+        if (content := snapshot.results.get(task.task_id)) is not None:
             return self._steps.after_result(task.task_id, content)
-        if task.task_id in look.at_workers and task.state is not TaskState.RUNNING:
-            return _still(task, TaskState.RUNNING, lease_s)
+        if task.task_id in snapshot.at_workers and task.state is not TaskState.RUNNING:
+            return _continued(task, TaskState.RUNNING, lease_s)
         return None
 
     @staticmethod
     def _is_unreadable(task: LedgerTask, steps: Sequence[TaskChange | None]) -> bool:
         return all(step is None or step.task_id != task.task_id for step in steps)
 
-    async def _refuse(self, tasks: Sequence[LedgerTask]) -> None:
+    async def _reject(self, tasks: Sequence[LedgerTask]) -> None:
         """Take a result that was not sealed for its task as a failed attempt."""
         if not tasks:
             return
@@ -134,9 +134,9 @@ class TaskRelay:
         failed = [AttemptFailed(task.task_id, "MessageRefused", task.attempts + 1) for task in tasks]
         await self._settle([self._steps.after_failed_attempt(one, time.time()) for one in failed])
 
-    async def _send_again(self, tasks: Sequence[LedgerTask], lease_s: float) -> None:
+    async def _resend(self, tasks: Sequence[LedgerTask], lease_s: float) -> None:
         sent = await self._send(tasks)
-        steps = [_still(task, task.state, lease_s, sent_at=time.time()) for task in tasks if task.task_id in sent]
+        steps = [_continued(task, task.state, lease_s, sent_at=time.time()) for task in tasks if task.task_id in sent]
         await self._settle(steps)
 
     async def _send(self, tasks: Sequence[LedgerTask]) -> set[str]:
@@ -150,7 +150,7 @@ class TaskRelay:
             messages = [
                 _message(left.pop(task_id), text, found.terms.get(task_id)) for task_id, text in found.data.items()
             ]
-            await self._sender.send(messages)
+            await self._dispatcher.send(messages)
             sent |= found.data.keys()
         return sent
 
@@ -161,10 +161,10 @@ class TaskRelay:
         taken = await self._ledger.change(changes)
         for step, is_taken in zip(changes, taken, strict=True):
             if is_taken and step.state is TaskState.DEAD:
-                await self._tell_dead(step)
-        await self._queue.let_go([step.task_id for step in changes if step.state.is_end])
+                await self._alert_dead(step)
+        await self._queue.expire([step.task_id for step in changes if step.state.is_end])
 
-    async def _tell_dead(self, step: TaskChange) -> None:
+    async def _alert_dead(self, step: TaskChange) -> None:
         self._log.error("task_dead_lettered", task_id=step.task_id, error=step.error, attempts=step.attempts)
         await self._alerts.raise_alert(
             AlertType.TASK_DEAD_LETTERED,
@@ -173,26 +173,26 @@ class TaskRelay:
         )
 
     async def _repeat(self, step: Callable[[], Awaitable[None]]) -> None:
-        is_hindered = False
+        is_failing = False
         while True:
             try:
                 await step()
-                is_hindered = False
+                is_failing = False
             except (RedisError, OSError, QueueUnavailable, Unavailable) as error:
-                if not is_hindered:  # said once for each time that a part is away
+                if not is_failing:  # said once for each time that a part is away
                     self._log.warning("relay_degraded", step=step.__name__, error=type(error).__name__)
-                is_hindered = True
-                await asyncio.sleep(PAUSE_AFTER_ERROR_S)
+                is_failing = True
+                await asyncio.sleep(ERROR_PAUSE_S)
             except Exception:  # noqa: BLE001 - without the relay nothing would be sent again
                 self._log.exception("relay_failed", step=step.__name__)
-                await asyncio.sleep(PAUSE_AFTER_ERROR_S)
+                await asyncio.sleep(ERROR_PAUSE_S)
 
 
-def _is_lost(task: LedgerTask, look: QueueSnapshot) -> bool:
-    return task.sent_at is not None and look.is_lost(task.task_id, task.priority, task.sent_at)
+def _is_lost(task: LedgerTask, snapshot: QueueSnapshot) -> bool:
+    return task.sent_at is not None and snapshot.is_lost(task.task_id, task.priority, task.sent_at)
 
 
-def _still(task: LedgerTask, state: TaskState, lease_s: float, sent_at: float | None = None) -> TaskChange:
+def _continued(task: LedgerTask, state: TaskState, lease_s: float, sent_at: float | None = None) -> TaskChange:
     """Return the step of a task that goes on."""
     return TaskChange(
         task_id=task.task_id,

@@ -1,4 +1,4 @@
-"""The use cases of recurring tasks: keep one, list them, delete one. The scheduler service follows what is kept."""
+"""The use cases of recurring tasks: keep one, list them, delete one. The scheduler service follows what is stored."""
 
 import json
 import time
@@ -54,7 +54,7 @@ class StoredSchedule:
 
     schedule: Schedule
     progress: Progress | None = None
-    admitted: Screened | None = None
+    screened: Screened | None = None
 
 
 class ScheduleService:
@@ -78,34 +78,34 @@ class ScheduleService:
         _refuse_impossible(request)
         self._processors.read_options(request.processor, request.options)
         if len(await self._keys(sender.tenant)) >= MOST_OF_A_TENANT:
-            raise InvalidInput(f"There are {MOST_OF_A_TENANT} schedules already; delete some.")
-        admitted = await self._admit(request, situation_of_result(request, sender))
+            raise InvalidInput(f"There are {MOST_OF_A_TENANT} schedules, the maximum; delete some first.")
+        screened = await self._screen(request, situation_of_result(request, sender))
         known_id = operation_of_request()
         schedule = Schedule(
             **request.model_dump(exclude={"text", "options", "write_to"}),
             terms=terms_of(request, sender, request.key),
-            data=None if admitted is None else admitted.text,
+            data=None if screened is None else screened.text,
             schedule_id=(uuid4() if known_id is None else UUID(known_id)).hex,
             tenant=sender.tenant,
             created_at=time.time(),
             author=sender.token_name or "",
         )
         await self._database.write(Pair(key=SCHEDULES + schedule.place, value=schedule.model_dump_json()))
-        return StoredSchedule(schedule, admitted=admitted)
+        return StoredSchedule(schedule, screened=screened)
 
-    async def _admit(self, request: ScheduleRequest, situation: Situation) -> Screened | None:
+    async def _screen(self, request: ScheduleRequest, situation: Situation) -> Screened | None:
         if request.text is not None:
-            return await self._screener.admit(situation, "text", request.text, request.options_text)
+            return await self._screener.screen(situation, "text", request.text, request.options_text)
         if request.options_text is not None or request.write_to is not None:
-            await self._screener.admit(situation, OPTIONS_FIELD, request.options_text or "")
+            await self._screener.screen(situation, OPTIONS_FIELD, request.options_text or "")
         return None
 
-    async def all_of(self, tenant: str) -> list[StoredSchedule]:
+    async def list_all(self, tenant: str) -> list[StoredSchedule]:
         """Return a tenant's schedules, the oldest first."""
         keys = await self._keys(tenant)
         found = await self._database.read_many([*keys, *(PROGRESS + key.removeprefix(SCHEDULES) for key in keys)])
         pairs = zip(found[: len(keys)], found[len(keys) :], strict=True)
-        kept = [
+        stored = [
             StoredSchedule(
                 Schedule.model_validate_json(schedule.value),
                 None if progress is None else Progress.model_validate_json(progress.value),
@@ -113,26 +113,26 @@ class ScheduleService:
             for schedule, progress in pairs
             if schedule is not None
         ]
-        return sorted(kept, key=lambda one: one.schedule.created_at)
+        return sorted(stored, key=lambda one: one.schedule.created_at)
 
     async def delete(self, schedule_id: str, tenant: str) -> None:
         """Have no more tasks made of a schedule; those that were made go on.
 
         Raises:
-            ScheduleNotFound: no schedule of that id is kept for that tenant.
+            ScheduleNotFound: no schedule of that id is stored for that tenant.
         """
         place = place_of(tenant) + schedule_id
         if not is_schedule_id(schedule_id) or not (await self._database.delete(SCHEDULES + place)).deleted:
-            raise ScheduleNotFound("No schedule of that id is kept here.")
+            raise ScheduleNotFound("No schedule has that id.")
         await self._database.delete(PROGRESS + place)
 
     async def erase(self, tenant: str, search: SubjectSearch) -> ErasePage:
         """Delete the schedules of a tenant in whose texts a subject is found."""
-        kept = await self.all_of(tenant)
-        hit = [one.schedule for one in kept if await search.finds_among(_said(one.schedule))]
+        stored = await self.list_all(tenant)
+        hit = [one.schedule for one in stored if await search.finds_among(_text_of(one.schedule))]
         for schedule in hit:
             await self.delete(schedule.schedule_id, tenant)
-        return ErasePage(examined=len(kept), erased=len(hit))
+        return ErasePage(examined=len(stored), erased=len(hit))
 
     async def _keys(self, tenant: str) -> list[str]:
         return (await self._database.keys(SCHEDULES + place_of(tenant), MAX_BATCH // 2, None)).keys
@@ -151,10 +151,10 @@ def _refuse_impossible(request: ScheduleRequest) -> None:
 
 def _mistake(where: str, expected: str) -> InvalidInput:
     mistake = {"where": where, "kind": "schedule", "expected": expected}
-    return InvalidInput(f"The request is not valid. Look at: {where}.", errors=[mistake])
+    return InvalidInput(f"The request is not valid. Check: {where}.", errors=[mistake])
 
 
-def _said(schedule: Schedule) -> str:
+def _text_of(schedule: Schedule) -> str:
     """Return all that a caller said in a schedule."""
     terms = "" if schedule.terms is None else json.dumps([schedule.terms.options, schedule.terms.write_to])
     return f"{schedule.data or ''}\n{terms}"

@@ -15,7 +15,7 @@ from vestibule.client_service.queue.queue_view import QueueView, TaskTrace
 from vestibule.client_service.queue.settings import QueueSettings
 from vestibule.client_service.queue.task_message import TaskMessage
 from vestibule.client_service.task_service.outcomes import UNFINISHED_STATES, TaskOutcome, open_outcome, with_outcome
-from vestibule.client_service.task_service.relay import FIRST_LOOK_S
+from vestibule.client_service.task_service.relay import FIRST_CHECK_AFTER_S
 from vestibule.client_service.task_status import at, describe
 from vestibule.client_service.webhooks.repository import WebhookRepository
 from vestibule.contracts.errors import KeyNotFound, ResultExpired, TaskConflict, TaskNotFound, Unavailable
@@ -26,9 +26,9 @@ from vestibule.encryption import Cipher, DecryptionFailed
 from vestibule.service_kit.tracing.tracing import current_traceparent
 
 # Redis tells of an end at once. Whoever waits looks again now and then all the same, should a word have been lost.
-LOOK_EVERY_S = 1.0
+POLL_INTERVAL_S = 1.0
 # Of a task that is done and settled in a moment, nobody tells.
-LOOK_SOON_S = 0.05
+SETTLING_POLL_INTERVAL_S = 0.05
 REDIS_TIMEOUT_S = 1.0
 
 
@@ -40,19 +40,19 @@ class TaskService:
         ledger: TaskLedgerClient,
         queue: QueueView,
         end_listener: TaskEndListener,
-        sender: TaskDispatcher,
+        dispatcher: TaskDispatcher,
         *,
         settings: QueueSettings,
         cipher: Cipher,
-        callbacks: WebhookRepository,
+        webhooks: WebhookRepository,
     ) -> None:
         self._ledger = ledger
         self._queue = queue
         self._end_listener = end_listener
-        self._sender = sender
+        self._dispatcher = dispatcher
         self._settings = settings
         self._cipher = cipher
-        self._callbacks = callbacks
+        self._webhooks = webhooks
 
     async def accept(self, work: Work) -> str:
         """Record work and return the id of its task; it is on disk then and will be done.
@@ -65,13 +65,13 @@ class TaskService:
         await self._add_webhook(work, task.task_id)
         recorded = await self._ledger.accept(task)
         if recorded.is_key_unknown:
-            raise KeyNotFound("Nothing is stored under that key.")
+            raise KeyNotFound("No entry has that key.")
         if recorded.task_id != task.task_id:
             await self._add_webhook(work, recorded.task_id)
         structlog.contextvars.bind_contextvars(task_id=recorded.task_id)
         data = work.data if work.data is not None else recorded.data
         if recorded.is_new and task.sent_at is not None and data is not None:
-            self._sender.offer(_message(task, data))
+            self._dispatcher.enqueue(_message(task, data))
         return recorded.task_id
 
     async def read(self, task_id: str, tenant: str) -> TaskStatus:
@@ -82,7 +82,7 @@ class TaskService:
             ResultExpired: it was, and its result is not kept any more.
         """
         task = await self._find(task_id, tenant)
-        return describe(task) if task.state.is_end else await self._look(describe(task))
+        return describe(task) if task.state.is_end else await self._refresh(describe(task))
 
     async def wait(self, task_id: str, tenant: str, wait_s: float) -> TaskStatus:
         """Return what is known of a task when it has ended, or after `wait_s` seconds. Raises what `read` raises."""
@@ -102,13 +102,13 @@ class TaskService:
         yield status
         if status.has_ended:
             return
-        async with self._end_listener.of(task_id) as is_news:
+        async with self._end_listener.subscribe(task_id) as has_changed:
             while (left_s := deadline - time.monotonic()) > 0:
-                look_after_s = LOOK_SOON_S if status.is_settling else LOOK_EVERY_S
+                poll_after_s = SETTLING_POLL_INTERVAL_S if status.is_settling else POLL_INTERVAL_S
                 try:
-                    await asyncio.wait_for(is_news.wait(), min(left_s, look_after_s))
-                    is_news.clear()
-                    later = await self._look_after_news(status, tenant)
+                    await asyncio.wait_for(has_changed.wait(), min(left_s, poll_after_s))
+                    has_changed.clear()
+                    later = await self._refresh_after_event(status, tenant)
                 except TimeoutError:
                     later = await self.read(task_id, tenant)
                 if later != status:
@@ -150,7 +150,7 @@ class TaskService:
             structlog.get_logger("vestibule.tasks").info("cancelled_without_queue", task_id=task_id)
         return await self.read(task_id, tenant)
 
-    async def send_again(self, task_id: str, tenant: str) -> TaskStatus:
+    async def retry(self, task_id: str, tenant: str) -> TaskStatus:
         """Have a task that failed, is dead or was cancelled done anew, with all its attempts.
 
         Raises:
@@ -159,7 +159,7 @@ class TaskService:
             Unavailable: the queue does not answer.
         """
         task = await self._find(task_id, tenant)
-        await self._forget(task_id)
+        await self._clear(task_id)
         await self._change(
             task,
             TaskChange(
@@ -198,23 +198,23 @@ class TaskService:
 
     async def _add_webhook(self, work: Work, task_id: str) -> None:
         if work.callback is not None:
-            await self._callbacks.add(task_id, work.tenant, work.callback, work.delay_s)
+            await self._webhooks.add(task_id, work.tenant, work.callback, work.delay_s)
 
     async def _find(self, task_id: str, tenant: str) -> LedgerTask:
         task = await self._ledger.find(task_id) if _is_task_id(task_id) else None
         if task is None or task.tenant != tenant:
-            raise TaskNotFound("No task of that id was accepted here.")
+            raise TaskNotFound("No task has that id.")
         if task.has_expired:
-            raise ResultExpired("The task was done here, and its result is not kept any more.")
+            raise ResultExpired("The task succeeded, and its result has expired.")
         return task
 
-    async def _look(self, status: TaskStatus) -> TaskStatus:
+    async def _refresh(self, status: TaskStatus) -> TaskStatus:
         """Bring a status up to what Redis knows: workers are ahead of the ledger."""
         trace = await self._trace(status.task_id)
         # What the ledger says is true, if not the latest.
         return status if trace is None else _with_trace(status, trace, self._outcome(status.task_id, trace))
 
-    async def _look_after_news(self, status: TaskStatus, tenant: str) -> TaskStatus:
+    async def _refresh_after_event(self, status: TaskStatus, tenant: str) -> TaskStatus:
         """Bring a status up to what Redis tells of; where it has missed a step, the ledger has it."""
         trace = await self._trace(status.task_id)
         outcome = None if trace is None else self._outcome(status.task_id, trace)
@@ -239,15 +239,15 @@ class TaskService:
     async def _change(self, task: LedgerTask, step: TaskChange) -> None:
         (is_taken,) = await self._ledger.change([step.model_copy(update={"tenant": task.tenant})])
         if not is_taken:
-            raise TaskConflict("The task is in another state by now, or its data is not kept any more.")
+            raise TaskConflict("The state of the task does not allow this, or its data is no longer stored.")
 
-    async def _forget(self, task_id: str) -> None:
+    async def _clear(self, task_id: str) -> None:
         # What was there of its last run would be taken for the outcome of the next.
         try:
             async with asyncio.timeout(REDIS_TIMEOUT_S):
                 await self._queue.forget([task_id])
         except (RedisError, OSError, TimeoutError) as error:
-            raise Unavailable("queue", "The queue does not answer, so nothing was sent again.") from error
+            raise Unavailable("queue", "The queue does not answer, so the task was not retried.") from error
 
 
 def _with_trace(status: TaskStatus, trace: TaskTrace, outcome: TaskOutcome | None) -> TaskStatus:
@@ -271,7 +271,7 @@ def _new_task(work: Work) -> NewTask:
         terms=work.terms,
         submitted_at=now,
         sent_at=now if is_due else None,
-        due_in_s=FIRST_LOOK_S if is_due else work.delay_s,
+        due_in_s=FIRST_CHECK_AFTER_S if is_due else work.delay_s,
         unique_keys=list(work.unique_keys),
         unique_for_s=work.unique_for_s,
     )

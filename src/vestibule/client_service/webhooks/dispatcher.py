@@ -20,12 +20,12 @@ from vestibule.egress.guard import DeliveryFailed
 from vestibule.egress.webhook_signature import signature_headers
 from vestibule.runtime.cancellation import cancel_all
 
-LOOK_EVERY_S = 0.5
+POLL_INTERVAL_S = 0.5
 # While many are owed, looks are so far apart that listing them stays a small part of the work.
 PENDING_PER_S = 1_000
-AT_ONCE = 16
-# A task is looked at again after as long as it has taken until then.
-LONGEST_LOOK_AGAIN_S = 30.0
+MAX_CONCURRENT = 16
+# A task is looked at again after as long as it has claimed until then.
+MAX_CHECK_INTERVAL_S = 30.0
 RETRY_FIRST_S, RETRY_LONGEST_S = 2.0, 3600.0
 # A callback that was recorded and whose task was not: its request was refused, or ended on the way.
 ORPHAN_AFTER_S = 60.0
@@ -49,11 +49,11 @@ class WebhookDispatcher:
         self._rules = rules
         self._alerts = alerts
         self._on_attempt = on_attempt
-        self._room = asyncio.Semaphore(AT_ONCE)
+        self._slots = asyncio.Semaphore(MAX_CONCURRENT)
         self._log = structlog.get_logger("vestibule.callbacks")
 
     @asynccontextmanager
-    async def at_work(self) -> AsyncIterator[None]:
+    async def running(self) -> AsyncIterator[None]:
         """Look after callbacks meanwhile; what is under way at the end is sent again by another door or later."""
         working = asyncio.create_task(self._run())
         try:
@@ -65,55 +65,55 @@ class WebhookDispatcher:
         while True:
             pending = 0
             try:
-                pending = await self.look()
+                pending = await self.dispatch_due()
             except Unavailable:
                 pass  # said elsewhere; nothing is lost
             except Exception:  # noqa: BLE001 - without it nobody would be told any more
                 self._log.exception("callback_dispatch_failed")
-            await asyncio.sleep(max(LOOK_EVERY_S, pending / PENDING_PER_S))
+            await asyncio.sleep(max(POLL_INTERVAL_S, pending / PENDING_PER_S))
 
-    async def look(self) -> int:
+    async def dispatch_due(self) -> int:
         """Tell whoever can be told now, and return how many callbacks are owed."""
         due, pending = await self._repository.due()
-        await asyncio.gather(*(self._look_after(known) for known in due))
+        await asyncio.gather(*(self._process(webhook) for webhook in due))
         return pending
 
-    async def _look_after(self, known: StoredWebhook) -> None:
-        async with self._room:
-            task = await self._ledger.find(known.pending.task_id)
+    async def _process(self, webhook: StoredWebhook) -> None:
+        async with self._slots:
+            task = await self._ledger.find(webhook.pending.task_id)
             now = time.time()
             if task is not None and task.state.is_end:
-                await self._tell(known, task, now)
-            elif task is None and now - known.pending.asked_at > ORPHAN_AFTER_S:
-                await self._repository.remove(known)
+                await self._deliver(webhook, task, now)
+            elif task is None and now - webhook.pending.asked_at > ORPHAN_AFTER_S:
+                await self._repository.remove(webhook)
             else:
-                again_s = min(max(now - known.pending.asked_at, LOOK_EVERY_S), LONGEST_LOOK_AGAIN_S)
-                await self._repository.take(known, known.pending.model_copy(update={"next_at": now + again_s}))
+                again_s = min(max(now - webhook.pending.asked_at, POLL_INTERVAL_S), MAX_CHECK_INTERVAL_S)
+                await self._repository.claim(webhook, webhook.pending.model_copy(update={"next_at": now + again_s}))
 
-    async def _tell(self, known: StoredWebhook, task: LedgerTask, now: float) -> None:
-        attempts = known.pending.attempts + 1
-        changed = known.pending.model_copy(
+    async def _deliver(self, webhook: StoredWebhook, task: LedgerTask, now: float) -> None:
+        attempts = webhook.pending.attempts + 1
+        changed = webhook.pending.model_copy(
             update={
                 "attempts": attempts,
                 "next_at": now + _back_off_s(attempts),
-                "first_tried_at": known.pending.first_tried_at or now,
+                "first_tried_at": webhook.pending.first_tried_at or now,
             }
         )
         # Noted before it is sent: whoever dies meanwhile has it sent again, and by one door only.
-        taken = await self._repository.take(known, changed)
-        if taken is None:
+        claimed = await self._repository.claim(webhook, changed)
+        if claimed is None:
             return
         try:
-            await asyncio.to_thread(self._post, taken.pending, task)
+            await asyncio.to_thread(self._post, claimed.pending, task)
         except DeliveryFailed as error:
-            await self._put_off(taken, str(error))
+            await self._reschedule(claimed, str(error))
             return
         self._on_attempt("delivered")
         self._log.info("callback_delivered", task_id=task.task_id, attempts=attempts)
-        await self._repository.remove(taken)
+        await self._repository.remove(claimed)
 
     def _post(self, pending: PendingWebhook, task: LedgerTask) -> None:
-        body = json.dumps(_said_of(task)).encode()
+        body = json.dumps(_payload_of(task)).encode()
         headers = {
             "Content-Type": "application/json",
             "Idempotency-Key": task.task_id,
@@ -124,15 +124,15 @@ class WebhookDispatcher:
         except (ValueError, RuntimeError) as error:
             raise DeliveryFailed(type(error).__name__) from error
 
-    async def _put_off(self, known: StoredWebhook, reason: str) -> None:
-        pending = known.pending
+    async def _reschedule(self, webhook: StoredWebhook, reason: str) -> None:
+        pending = webhook.pending
         self._log.warning("callback_not_delivered", task_id=pending.task_id, reason=reason, attempts=pending.attempts)
         if pending.next_at - (pending.first_tried_at or pending.next_at) < self._rules.give_up_after_s:
             self._on_attempt("failed")
             return
         self._on_attempt("given_up")
         self._log.error("callback_abandoned", task_id=pending.task_id, attempts=pending.attempts)
-        await self._repository.remove(known)
+        await self._repository.remove(webhook)
         await self._alerts.raise_alert(
             AlertType.DELIVERY_FAILING,
             f"The end of task {pending.task_id} could not be told to its caller in {pending.attempts} attempts.",
@@ -140,7 +140,7 @@ class WebhookDispatcher:
         )
 
 
-def _said_of(task: LedgerTask) -> dict[str, object]:
+def _payload_of(task: LedgerTask) -> dict[str, object]:
     """Return what a callback says: everything about a task but its result, which takes a token to read."""
     status = describe(task).model_dump(mode="json", exclude={"result"}, exclude_none=True)
     return {**status, "status_url": f"/tasks/{task.task_id}"}

@@ -16,7 +16,7 @@ OWNER = Principal("~callbacks")
 PREFIX = "callback/"
 # What nobody came for within this time after it was due is forgotten.
 KEEP_S = 8 * 86_400.0
-FIRST_LOOK_S = 0.5
+FIRST_CHECK_AFTER_S = 0.5
 
 
 class PendingWebhook(BaseModel):
@@ -54,7 +54,7 @@ class WebhookRepository:
         """Keep a callback; it is on disk then."""
         now = time.time()
         pending = PendingWebhook(
-            task_id=task_id, tenant=tenant, url=url, asked_at=now, next_at=now + delay_s + FIRST_LOOK_S
+            task_id=task_id, tenant=tenant, url=url, asked_at=now, next_at=now + delay_s + FIRST_CHECK_AFTER_S
         )
         key = f"{PREFIX}{task_id}/{hashlib.sha256(url.encode()).hexdigest()[:16]}"
         await self._database.write(_pair(key, pending))
@@ -73,21 +73,21 @@ class WebhookRepository:
         await self._read([key for key in keys if key not in self._known])
         now = time.time()
         due = [known.key for known in self._known.values() if known.pending.next_at <= now]
-        # Another door may have taken it, or told it, since it was read.
+        # Another door may have claimed it, or told it, since it was read.
         await self._read(due)
         return [self._known[key] for key in due if key in self._known and self._known[key].pending.next_at <= now], len(
             keys
         )
 
-    async def take(self, known: StoredWebhook, changed: PendingWebhook) -> StoredWebhook | None:
+    async def claim(self, known: StoredWebhook, changed: PendingWebhook) -> StoredWebhook | None:
         """Put a changed callback in place of one; None where another door has changed it."""
         try:
             written = await self._database.write(_pair(known.key, changed), Condition.of_version(known.version))
         except PreconditionFailed:
             self._known.pop(known.key, None)
             return None
-        taken = self._known[known.key] = StoredWebhook(known.key, changed, written.version)
-        return taken
+        claimed = self._known[known.key] = StoredWebhook(known.key, changed, written.version)
+        return claimed
 
     async def remove(self, known: StoredWebhook) -> None:
         """Forget a callback that is not owed any more."""

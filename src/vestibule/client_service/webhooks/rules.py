@@ -24,7 +24,7 @@ class WebhookRules:
             InvalidInput: it is none, is not allowed, or callbacks are switched off.
         """
         if not self._secret:
-            raise _refuse("nothing: callbacks need VESTIBULE_CALLBACK_SECRET here")
+            raise _refuse("no callback: VESTIBULE_CALLBACK_SECRET is not set")
         try:
             parts = urlsplit(url)
             host, has_login = parts.hostname or "", parts.username is not None
@@ -32,13 +32,13 @@ class WebhookRules:
         except ValueError:
             raise _refuse("a URL") from None
         if not host or has_login or parts.fragment or not url.isascii() or not url.isprintable():
-            raise _refuse("a URL with a host, without a login and a fragment")
+            raise _refuse("a URL with a host and without credentials or fragment")
         try:
             self.guard.check_scheme(parts.scheme)
         except DeliveryFailed:
-            raise _refuse("a scheme that is allowed: VESTIBULE_ALERT_OUTGOING_SCHEMES") from None
+            raise _refuse("a scheme that VESTIBULE_ALERT_OUTGOING_SCHEMES allows") from None
         if self.guard.hosts and host not in self.guard.hosts:
-            raise _refuse("a host that is allowed: VESTIBULE_ALERT_OUTGOING_HOSTS")
+            raise _refuse("a host that VESTIBULE_ALERT_OUTGOING_HOSTS allows")
         return parts._replace(scheme="", netloc="").geturl()
 
     def key_of(self, tenant: str) -> str:
@@ -48,10 +48,10 @@ class WebhookRules:
             WebhooksDisabled: there is no secret for them.
         """
         if not self._secret:
-            raise WebhooksDisabled("Callbacks need VESTIBULE_CALLBACK_SECRET here.")
+            raise WebhooksDisabled("Callbacks are disabled; set VESTIBULE_CALLBACK_SECRET to enable them.")
         return hmac.digest(self._secret, f"callbacks of {tenant}".encode(), "sha256").hex()
 
 
 def _refuse(expected: str) -> InvalidInput:
     mistake = {"where": "body/callback", "kind": "callback", "expected": expected}
-    return InvalidInput("The request is not valid. Look at: body/callback.", errors=[mistake])
+    return InvalidInput("The request is not valid. Check: body/callback.", errors=[mistake])

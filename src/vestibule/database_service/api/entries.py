@@ -1,14 +1,9 @@
-"""The routes of the database service: each is one call of what the caller's tenant sees of the store."""
-
-from datetime import UTC, datetime, timedelta
-from typing import Annotated
+"""The routes of entries: write, read, delete and list, one at a time and in batches."""
 
 import structlog
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter
 
-from vestibule.contracts.conditions import Condition
 from vestibule.contracts.entries import (
-    MAX_KEY_BYTES,
     Deleted,
     Entry,
     EntryBatch,
@@ -19,39 +14,23 @@ from vestibule.contracts.entries import (
     Written,
     WrittenBatch,
 )
-from vestibule.contracts.errors import KeyNotFound
-from vestibule.contracts.reencryption import ReencryptionPage
-from vestibule.contracts.subjects import ErasePage, EraseRequest
 from vestibule.contracts.write_batches import BatchedWriteOutcomes, BatchedWrites
-from vestibule.database_service.api.request_parsing import (
+from vestibule.database_service.api.dependencies import (
     TAKES_OPERATION,
+    Cursor,
     KeyParameter,
     Operation,
+    PageSize,
     Prefix,
-    StorePart,
     TenantViewPart,
 )
-from vestibule.database_service.entries.batch_writes import write_each
-from vestibule.database_service.entries.store import Write
-from vestibule.database_service.maintenance.erase_entries import EntryErasure
-from vestibule.database_service.maintenance.reencrypt_entries import EntryReencryption
+from vestibule.database_service.api.wiring import WiringPart
+from vestibule.database_service.entries.write_requests import write_all, write_each, write_one
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.http.conditional import TAKES_EXPECTED, Expected
 from vestibule.service_kit.openapi.descriptions import problem_responses
 
 router = APIRouter(route_class=GuardedRoute, tags=["entries"])
-
-
-async def _entry_reencryption(request: Request) -> EntryReencryption:
-    walk: EntryReencryption = request.app.state.entry_reencryption
-    return walk
-
-
-ReencryptionPart = Annotated[EntryReencryption, Depends(_entry_reencryption)]
-Cursor = Annotated[str | None, Query(max_length=MAX_KEY_BYTES, description="Where the page before ended")]
-# A walk over every tenant goes by the keys as they are stored.
-PageCursor = Annotated[str | None, Query(max_length=MAX_KEY_BYTES + 100, description="Where the page before ended")]
-PageSize = Annotated[int, Query(ge=1, le=1000, description="Entries a page")]
 
 
 @router.post(
@@ -61,13 +40,9 @@ PageSize = Annotated[int, Query(ge=1, le=1000, description="Entries a page")]
     responses=problem_responses(412, 413, 422, 503),
     response_model_exclude_none=True,
 )
-async def write(pair: Pair, space: TenantViewPart, expected: Expected, operation: Operation) -> Written:
-    """Keep a value under a key. A 200 means that it is on disk."""
-    expires_at = _end_of(pair)
-    if operation is not None:
-        return await space.write_once(Write(pair.key, pair.value, expires_at, expected), operation)
-    version = await space.write(pair.key, pair.value, expires_at=expires_at, condition=expected)
-    return Written(key=pair.key, version=version, expires_at=expires_at)
+async def write_entry(pair: Pair, view: TenantViewPart, expected: Expected, operation: Operation) -> Written:
+    """Write a value under a key. A 200 means that it is on disk."""
+    return await write_one(view, pair, expected, operation)
 
 
 @router.post(
@@ -76,28 +51,21 @@ async def write(pair: Pair, space: TenantViewPart, expected: Expected, operation
     responses=problem_responses(412, 413, 422, 503),
     response_model_exclude_none=True,
 )
-async def write_batch(batch: WriteBatch, space: TenantViewPart) -> WrittenBatch:
-    """Keep all pairs or none. A 200 means that all are on disk; a 412 says by `index` whose version is another."""
-    writes = [
-        Write(pair.key, pair.value, _end_of(pair), Condition.of_version(pair.expected_version)) for pair in batch.pairs
-    ]
-    versions = await space.write_many(writes)
-    kept = zip(writes, versions, strict=True)
-    return WrittenBatch(
-        written=[Written(key=write.key, version=version, expires_at=write.expires_at) for write, version in kept]
-    )
+async def write_entries(batch: WriteBatch, view: TenantViewPart) -> WrittenBatch:
+    """Write all pairs or none. A 200 means that all are on disk; a 412 gives the `index` of the version conflict."""
+    return WrittenBatch(written=await write_all(view, batch.pairs))
 
 
 @router.post(
-    "/write/gathered",
+    "/write/independent",
     dependencies=[allow("write")],
     responses=problem_responses(413, 422, 503),
     response_model_exclude_none=True,
 )
-async def write_gathered(gathered: BatchedWrites, store: StorePart) -> BatchedWriteOutcomes:
-    """Keep the writes of several requests, each by itself. What has a version is on disk; the others say why not."""
-    structlog.contextvars.bind_contextvars(requests=[one.request_id for one in gathered.writes])
-    return BatchedWriteOutcomes.model_construct(outcomes=await write_each(store, gathered.writes))
+async def write_independent_entries(batch: BatchedWrites, wiring: WiringPart) -> BatchedWriteOutcomes:
+    """Write the entries of several requests, each on its own. One with a version is on disk; the others say why not."""
+    structlog.contextvars.bind_contextvars(requests=[one.request_id for one in batch.writes])
+    return BatchedWriteOutcomes.model_construct(outcomes=await write_each(wiring.store, batch.writes))
 
 
 @router.post(
@@ -106,9 +74,9 @@ async def write_gathered(gathered: BatchedWrites, store: StorePart) -> BatchedWr
     responses=problem_responses(413, 422, 503),
     response_model_exclude_none=True,
 )
-async def read_batch(batch: ReadBatch, space: TenantViewPart) -> EntryBatch:
+async def read_entries(batch: ReadBatch, view: TenantViewPart) -> EntryBatch:
     """Return the entries under many keys as they are at one moment."""
-    return EntryBatch(entries=await space.read_many(batch.keys))
+    return EntryBatch(entries=await view.read_many(batch.keys))
 
 
 @router.get(
@@ -117,55 +85,20 @@ async def read_batch(batch: ReadBatch, space: TenantViewPart) -> EntryBatch:
     responses=problem_responses(404, 422, 503),
     response_model_exclude_none=True,
 )
-async def read(key: KeyParameter, space: TenantViewPart) -> Entry:
+async def read_entry(key: KeyParameter, view: TenantViewPart) -> Entry:
     """Return the entry under a key."""
-    entry = await space.read(key)
-    if entry is None:
-        raise KeyNotFound("Nothing is stored under that key.")
-    return entry
+    return await view.get(key)
 
 
 @router.delete(
     "/delete", dependencies=[allow("write")], openapi_extra=TAKES_EXPECTED, responses=problem_responses(412, 422, 503)
 )
-async def delete(key: KeyParameter, space: TenantViewPart, expected: Expected) -> Deleted:
-    """Remove the entry under a key."""
-    return Deleted(key=key, deleted=await space.delete(key, condition=expected))
+async def delete_entry(key: KeyParameter, view: TenantViewPart, expected: Expected) -> Deleted:
+    """Delete the entry under a key."""
+    return Deleted(key=key, deleted=await view.delete(key, condition=expected))
 
 
 @router.get("/keys", dependencies=[allow("read")], responses=problem_responses(422, 503))
-async def keys(
-    space: TenantViewPart,
-    prefix: Prefix = "",
-    limit: PageSize = 100,
-    cursor: Cursor = None,
-) -> KeyPage:
+async def list_keys(view: TenantViewPart, prefix: Prefix = "", limit: PageSize = 100, cursor: Cursor = None) -> KeyPage:
     """Return keys in order, a page at a time."""
-    return await space.keys(prefix, limit, cursor)
-
-
-@router.get("/seals", tags=["seals"], dependencies=[allow("read")], responses=problem_responses(422, 503))
-async def pseudonymizer(walk: ReencryptionPart, limit: PageSize = 200, cursor: PageCursor = None) -> ReencryptionPage:
-    """Open a page of values and tell by which keys they were sealed, and why some do not open."""
-    return await walk.check(limit, cursor)
-
-
-@router.post("/seals/renew", tags=["seals"], dependencies=[allow("write")], responses=problem_responses(422, 503))
-async def reencrypt(walk: ReencryptionPart, limit: PageSize = 200, cursor: PageCursor = None) -> ReencryptionPage:
-    """Seal a page of values anew, those that an older key has sealed; their versions stay."""
-    return await walk.renew(limit, cursor)
-
-
-@router.post("/subjects/erase", tags=["subjects"], dependencies=[allow("write")], responses=problem_responses(422, 503))
-async def erase_subject(
-    request: EraseRequest,
-    space: TenantViewPart,
-    limit: PageSize = 200,
-    cursor: Cursor = None,
-) -> ErasePage:
-    """Erase the entries of a page that hold a subject's value in one of its forms."""
-    return await EntryErasure(space).erase(request.forms, limit, cursor)
-
-
-def _end_of(pair: Pair) -> datetime | None:
-    return None if pair.ttl_s is None else datetime.now(UTC) + timedelta(seconds=pair.ttl_s)
+    return await view.keys(prefix, limit, cursor)

@@ -1,14 +1,17 @@
-"""The routes for what was: the history of an entry, and what happens to entries from a position on."""
+"""The routes of changes over time: the history of an entry, and the stream of changes under a prefix."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Header
 from starlette.responses import StreamingResponse
 
 from vestibule.contracts.entries import EVENT_STREAM, History
-from vestibule.contracts.errors import KeyNotFound
-from vestibule.database_service.api.request_parsing import KeyParameter, Prefix, TenantViewPart
-from vestibule.database_service.entries.change_stream import ChangeStream
+from vestibule.database_service.api.dependencies import (
+    KeyParameter,
+    Prefix,
+    TenantViewPart,
+)
+from vestibule.database_service.api.wiring import WiringPart
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
 
@@ -21,12 +24,9 @@ router = APIRouter(route_class=GuardedRoute, tags=["entries"])
     responses=problem_responses(404, 422, 503),
     response_model_exclude_none=True,
 )
-async def history(key: KeyParameter, space: TenantViewPart) -> History:
-    """Return what is known of an entry, the newest first."""
-    revisions = await space.history(key)
-    if not revisions:
-        raise KeyNotFound("Nothing is known of that key.")
-    return History(key=key, revisions=revisions)
+async def get_entry_history(key: KeyParameter, view: TenantViewPart) -> History:
+    """Return the versions of an entry, the newest first."""
+    return await view.get_history(key)
 
 
 @router.get(
@@ -35,12 +35,11 @@ async def history(key: KeyParameter, space: TenantViewPart) -> History:
     responses=problem_responses(422, 503),
     response_class=StreamingResponse,
 )
-async def watch(
-    request: Request,
-    space: TenantViewPart,
+async def watch_entries(
+    wiring: WiringPart,
+    view: TenantViewPart,
     prefix: Prefix = "",
-    last_event_id: Annotated[str | None, Header(max_length=512, description="The last event that was seen")] = None,
+    last_event_id: Annotated[str | None, Header(max_length=512, description="The last event received")] = None,
 ) -> StreamingResponse:
-    """Tell what happens to entries, as server-sent events, from now or from after the last event that was seen."""
-    desk: ChangeStream = request.app.state.change_stream
-    return StreamingResponse(await desk.watch(space, prefix, last_event_id), media_type=EVENT_STREAM)
+    """Stream the changes of entries as server-sent events, from now on or from after the last event received."""
+    return StreamingResponse(await wiring.change_stream.watch(view, prefix, last_event_id), media_type=EVENT_STREAM)

@@ -1,22 +1,22 @@
-"""Wakes those who wait for something to happen, within one event loop."""
+"""Notifies the tasks of one event loop that wait for a change."""
 
 import asyncio
 
 
 class ChangeNotifier:
-    """Rings for everybody who listens at that moment; ringing costs next to nothing where nobody does."""
+    """Notifies every current listener of a change; without listeners a notification costs next to nothing."""
 
     def __init__(self) -> None:
         self._event: asyncio.Event | None = None
 
-    def ring(self) -> None:
-        """Wake all who listen."""
+    def notify(self) -> None:
+        """Wake all listeners."""
         if self._event is not None:
             self._event.set()
             self._event = None
 
     def listen(self) -> asyncio.Event:
-        """Return what is set at the next ring; take it before you look whether there is anything to wait for."""
+        """Return the event that the next notification sets; take it before you check whether you need to wait."""
         if self._event is None:
             self._event = asyncio.Event()
         return self._event

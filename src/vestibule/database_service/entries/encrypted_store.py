@@ -1,4 +1,4 @@
-"""Seals every value before a store sees it, and opens what the store gives back."""
+"""Encrypts every value before it reaches a store, and decrypts what the store returns."""
 
 import base64
 import binascii
@@ -15,18 +15,18 @@ from vestibule.contracts.entries import Entry, KeyPage, Revision
 from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.identity import DEFAULT_TENANT
 from vestibule.database_service.entries.store import ChangePage, OperationNote, PositionLost, Store, Write
-from vestibule.database_service.entries.tenant_view import start_of
+from vestibule.database_service.entries.tenant_view import tenant_prefix
 from vestibule.encryption import Cipher, DecryptionFailed, key_id_of
 
 REALM = "database"
-# No key of an entry is sealed for such a place.
+# The associated data of positions; no entry has it.
 POSITION = b"\0\0position"
 
 
 class EncryptedStore:
-    """A store over another, which keeps text that it cannot read.
+    """A store over another, which keeps ciphertext only.
 
-    A value is sealed for its key: put under another key in the file, it does not open.
+    A value is encrypted for its key: moved to another key in the file, it cannot be decrypted.
     """
 
     def __init__(self, store: Store, cipher: Cipher) -> None:
@@ -51,12 +51,12 @@ class EncryptedStore:
         condition: Condition = ALWAYS,
         author: str | None = None,
     ) -> int:
-        """Keep `value` under `key`; return its version once it is on disk."""
+        """Write `value` under `key`; return its version once it is on disk."""
         encrypted = self._encrypt(key, value)
         return await self._store.write(key, encrypted, expires_at=expires_at, condition=condition, author=author)
 
     async def write_many(self, writes: Sequence[Write], note: OperationNote | None = None) -> list[int]:
-        """Keep all of `writes` with `note` or nothing; return their versions once they are on disk."""
+        """Write all of `writes` with `note` or nothing; return their versions once they are on disk."""
         encrypted = [replace(write, value=self._encrypt(write.key, write.value)) for write in writes]
         return await self._store.write_many(encrypted, note and self._encrypt_note(note))
 
@@ -64,21 +64,21 @@ class EncryptedStore:
         """Return the entry under `key`, or None.
 
         Raises:
-            Unavailable: there is one, and it does not open.
+            Unavailable: there is one, and it cannot be decrypted.
         """
-        kept = await self._store.read(key)
-        return None if kept is None else self._decrypt(kept)
+        stored = await self._store.read(key)
+        return None if stored is None else self._decrypt(stored)
 
     async def read_many(self, keys: Sequence[str]) -> list[Entry | None]:
         """Return the entries under `keys`, and None where there is none.
 
         Raises:
-            Unavailable: one of them does not open.
+            Unavailable: one of them cannot be decrypted.
         """
-        return [None if kept is None else self._decrypt(kept) for kept in await self._store.read_many(keys)]
+        return [None if stored is None else self._decrypt(stored) for stored in await self._store.read_many(keys)]
 
     async def replace(self, key: str, value: str, version: int) -> bool:
-        """Put `value` in place of what `version` is, now or in the history; False where there is no such."""
+        """Replace the value of a version, current or in the history; False where there is none."""
         return await self._store.replace(key, self._encrypt(key, value), version)
 
     async def delete(self, key: str, *, condition: Condition = ALWAYS, author: str | None = None) -> bool:
@@ -94,89 +94,93 @@ class EncryptedStore:
         return await self._store.sweep(limit)
 
     async def put(self, entries: Sequence[Entry]) -> int:
-        """Keep entries as they are elsewhere; return how many were newer than what is here."""
+        """Store entries with the versions of another store; return how many were newer than those here."""
         return await self._store.put(
             [entry.model_copy(update={"value": self._encrypt(entry.key, entry.value)}) for entry in entries]
         )
 
     async def history(self, key: str) -> list[Revision]:
-        """Return what is known of `key`, the newest first.
+        """Return the history of `key`, the newest version first.
 
         Raises:
-            Unavailable: a value does not open.
+            Unavailable: a value cannot be decrypted.
         """
-        return [self._decrypt_revision(key, kept) for kept in await self._store.history(key)]
+        return [self._decrypt_revision(key, stored) for stored in await self._store.history(key)]
 
     async def forget(self, key: str, version: int) -> bool:
-        """Remove an earlier version of an entry from its history; False where there is no such."""
+        """Remove an earlier version of an entry from its history; False where there is none."""
         return await self._store.forget(key, version)
 
     async def purge(self, prefix: str, before: datetime, limit: int) -> int:
-        """Remove at most `limit` traces of keys with `prefix` that ended before that time."""
+        """Remove at most `limit` tombstones of keys with `prefix` that are older than that time."""
         return await self._store.purge(prefix, before, limit)
 
     async def changes(self, prefix: str, after: str | None, limit: int) -> ChangePage:
         """Return what happened after a position to keys that start with `prefix`.
 
-        Positions are sealed too: the bare ones count what everybody does.
+        Positions are encrypted too: the bare ones count the writes of all tenants.
         """
-        bare = None if after is None else self._open_position(after)
+        bare = None if after is None else self._decrypt_position(after)
         page = await self._store.changes(prefix, bare, limit)
         changes = [replace(change, position=self._encrypt_position(change.position)) for change in page.changes]
         is_at_end = after is not None and page.position == bare
         return ChangePage(changes, after if after is not None and is_at_end else self._encrypt_position(page.position))
 
     async def wait(self, position: str, timeout_s: float) -> None:
-        """Return when something has happened after `position`, and at the latest in time."""
-        await self._store.wait(self._open_position(position), timeout_s)
+        """Return as soon as a change after `position` is known, or at the timeout."""
+        await self._store.wait(self._decrypt_position(position), timeout_s)
 
     async def check_encryption(self, key: str) -> list[str]:
-        """Return the ids of the keys that sealed the value under `key` and each of its earlier versions.
+        """Return the ids of the encryption keys of the value under `key` and of each of its earlier versions.
 
         Raises:
-            DecryptionFailed: one of them does not open.
+            DecryptionFailed: one of them cannot be decrypted.
         """
         encrypted = await self._encrypted(key)
         for text in encrypted.values():
-            self._open(key, text)
-        return [key_id_of(_unwrap(text)) for text in encrypted.values()]
+            self._decrypt_text(key, text)
+        return [key_id_of(_decode(text)) for text in encrypted.values()]
 
     async def reencrypt(self, key: str) -> int:
-        """Seal what is under `key` with the active key, each version that another sealed; return how many it was.
+        """Re-encrypt each version under `key` that uses an older encryption key; return how many there were.
 
         Raises:
-            DecryptionFailed: one of them does not open.
+            DecryptionFailed: one of them cannot be decrypted.
         """
         reencrypted = 0
         for version, text in (await self._encrypted(key)).items():
-            if not self._cipher.is_current(_unwrap(text)):
-                # Where it was written anew meanwhile, it was sealed anew too.
-                reencrypted += await self.replace(key, self._open(key, text), version)
+            if not self._cipher.is_current(_decode(text)):
+                # A version that was replaced meanwhile is encrypted with the active key already.
+                reencrypted += await self.replace(key, self._decrypt_text(key, text), version)
         return reencrypted
 
     async def _encrypted(self, key: str) -> dict[int, str]:
-        kept = await self._store.history(key)
-        if not kept and (entry := await self._store.read(key)) is not None:
+        stored = await self._store.history(key)
+        if not stored and (entry := await self._store.read(key)) is not None:
             return {entry.version: entry.value}
-        return {revision.version: revision.value for revision in kept if revision.value is not None}
+        return {revision.version: revision.value for revision in stored if revision.value is not None}
 
-    def _decrypt_revision(self, key: str, kept: Revision) -> Revision:
-        return kept if kept.value is None else kept.model_copy(update={"value": self._open_or_tell(key, kept.value)})
+    def _decrypt_revision(self, key: str, stored: Revision) -> Revision:
+        return (
+            stored
+            if stored.value is None
+            else stored.model_copy(update={"value": self._decrypt_or_log(key, stored.value)})
+        )
 
-    def _decrypt(self, kept: Entry) -> Entry:
-        return kept.model_copy(update={"value": self._open_or_tell(kept.key, kept.value)})
+    def _decrypt(self, stored: Entry) -> Entry:
+        return stored.model_copy(update={"value": self._decrypt_or_log(stored.key, stored.value)})
 
-    def _open_or_tell(self, key: str, encrypted: str) -> str:
+    def _decrypt_or_log(self, key: str, encrypted: str) -> str:
         try:
-            return self._open(key, encrypted)
+            return self._decrypt_text(key, encrypted)
         except DecryptionFailed as error:
             structlog.get_logger("vestibule.store").error("value_not_decrypted", reason=str(error))
-            raise Unavailable("database", "What is stored under that key cannot be opened.") from error
+            raise Unavailable("database", "The value of that key cannot be decrypted.") from error
 
     def _encrypt_position(self, position: str) -> str:
         return base64.urlsafe_b64encode(self._cipher.encrypt(position.encode(), POSITION)).decode("ascii")
 
-    def _open_position(self, encrypted: str) -> str:
+    def _decrypt_position(self, encrypted: str) -> str:
         try:
             return self._cipher.decrypt(base64.urlsafe_b64decode(encrypted), POSITION).decode()
         except (DecryptionFailed, ValueError):
@@ -186,20 +190,20 @@ class EncryptedStore:
         return replace(note, text=lambda versions: self._encrypt(note.key, note.text(versions)))
 
     def _encrypt(self, key: str, value: str) -> str:
-        return base64.b64encode(self._cipher.encrypt(value.encode(), _place(key))).decode("ascii")
+        return base64.b64encode(self._cipher.encrypt(value.encode(), _associated_data(key))).decode("ascii")
 
-    def _open(self, key: str, encrypted: str) -> str:
-        return self._cipher.decrypt(_unwrap(encrypted), _place(key)).decode()
+    def _decrypt_text(self, key: str, encrypted: str) -> str:
+        return self._cipher.decrypt(_decode(encrypted), _associated_data(key)).decode()
 
 
-def _place(key: str) -> bytes:
-    # In the default tenant as it was before there were others; no key begins with a NUL, so the two never meet.
-    own = start_of(DEFAULT_TENANT)
+def _associated_data(key: str) -> bytes:
+    # No key begins with a NUL, so the keys of the default tenant never collide with those of others.
+    own = tenant_prefix(DEFAULT_TENANT)
     return key.removeprefix(own).encode() if key.startswith(own) else b"\0" + key.encode()
 
 
-def _unwrap(text: str) -> bytes:
+def _decode(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise DecryptionFailed("it is not sealed") from None
+        raise DecryptionFailed("it is not encrypted") from None

@@ -13,16 +13,16 @@ from vestibule.service_kit.tracing.tracing import span
 
 
 @runtime_checkable
-class Committing(Protocol):
+class SharesCommits(Protocol):
     """A store in which changes share commits."""
 
-    def watch_commits(self, on_commit: Callable[[int], None]) -> None:
+    def observe_commits(self, on_commit: Callable[[int], None]) -> None:
         """Have `on_commit` called after each commit, in whatever thread, with the number of changes that shared it."""
         ...
 
 
 class _MeteredStore:
-    """A store over another. Every operation but opening and closing is passed on under the watch."""
+    """A store over another, which measures every operation except opening and closing."""
 
     def __init__(self, store: Store, metrics: Metrics) -> None:
         self._store = store
@@ -39,13 +39,13 @@ class _MeteredStore:
 
     def __getattr__(self, operation: str) -> Any:
         work = getattr(self._store, operation)
-        watched = self._watch(operation, work) if operation in OPERATIONS else work
-        # From now on it is found without coming here.
-        setattr(self, operation, watched)
-        return watched
+        measured = self._measure(operation, work) if operation in OPERATIONS else work
+        # Found without `__getattr__` from now on.
+        setattr(self, operation, measured)
+        return measured
 
-    def _watch(self, operation: str, work: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        async def watched(*values: Any, **options: Any) -> Any:
+    def _measure(self, operation: str, work: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def measured(*values: Any, **options: Any) -> Any:
             outcome, began = "ok", time.perf_counter()
             try:
                 with span(f"store {operation}"):
@@ -57,20 +57,20 @@ class _MeteredStore:
             finally:
                 self._metrics.observe(STORE_DURATION, time.perf_counter() - began, operation, outcome)
 
-        return watched
+        return measured
 
 
-# How long somebody waits for a change says nothing of the store.
+# How long a watcher waits for a change says nothing about the store.
 OPERATIONS = frozenset(
     {name for name, kind in vars(Store).items() if not name.startswith("_") and callable(kind)} - {"wait"}
 )
 
 
 def metered(store: Store, metrics: Metrics) -> Store:
-    """Return `store` under the watch of `metrics`."""
+    """Return `store` measured by `metrics`."""
     for operation in OPERATIONS:
         metrics.expect(STORE_DURATION, operation, "ok")
         metrics.expect(STORE_DURATION, operation, "failed")
-    if isinstance(store, Committing):
-        store.watch_commits(lambda changes: metrics.observe(STORE_COMMIT_CHANGES, changes))
+    if isinstance(store, SharesCommits):
+        store.observe_commits(lambda changes: metrics.observe(STORE_COMMIT_CHANGES, changes))
     return cast(Store, _MeteredStore(store, metrics))

@@ -1,4 +1,4 @@
-"""What a store is. To add one, add one module to `stores/` that offers a `STORE`; nothing else names it."""
+"""The port of stores. To add a store, add one module to `stores/` that offers a `STORE`; nothing else names it."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
@@ -12,13 +12,13 @@ from vestibule.contracts.entries import ChangeKind, Entry, KeyPage, Revision
 from vestibule.contracts.errors import PreconditionFailed, TooLarge, Unavailable
 from vestibule.database_service.settings import DatabaseSettings
 
-# What one batch may hold in the memory of the service, in characters as they are kept.
+# The most that one batch may hold in memory, in characters as stored.
 MAX_READ_CHARS = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A value to keep, until when, on which condition, and the id of the token that asks."""
+    """A value to write, its expiry, its condition, and the id of the token that writes it."""
 
     key: str
     value: str
@@ -29,7 +29,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class OperationNote:
-    """An entry that is kept together with others, and only where there is none under its key.
+    """An entry that is written together with others, and only if its key has none.
 
     `text` makes its value from the versions that the others get, in their order.
     """
@@ -38,23 +38,23 @@ class OperationNote:
     text: Callable[[Sequence[int]], str]
     expires_at: datetime
 
-    def expect_new(self, version: int | None, index: int) -> None:
-        """Hold it against the version that there is under its key, None where there is no entry.
+    def check_absent(self, version: int | None, index: int) -> None:
+        """Check that its key has no entry; `version` is None where there is none.
 
         Raises:
-            PreconditionFailed: there is one; the error has `index`.
+            PreconditionFailed: there is an entry; the error has `index`.
         """
         if version is not None:
             raise PreconditionFailed(version, index=index)
 
     def as_write(self, versions: Sequence[int]) -> Write:
-        """Return what is to be kept where the others get `versions`."""
+        """Return the write of the note where the others get `versions`."""
         return Write(self.key, self.text(versions), self.expires_at)
 
 
 @dataclass(frozen=True, slots=True)
 class KeyChange:
-    """Something that happened to an entry, and the position right after it."""
+    """A change of an entry, and the position right after it."""
 
     key: str
     version: int
@@ -64,21 +64,21 @@ class KeyChange:
 
 @dataclass(frozen=True, slots=True)
 class ChangePage:
-    """Changes in the order that they happened, and the position to go on from."""
+    """Changes in order, and the position to continue from."""
 
     changes: list[KeyChange]
     position: str
 
 
 class PositionLost(Exception):
-    """What happened right after a position is not known any more, or it never was one of this store."""
+    """The changes after a position are no longer known, or it is not a position of this store."""
 
 
 class Store(Protocol):
-    """Keeps entries. An answer to a change means that it is on disk. Use it as an async context manager.
+    """Stores entries. An answer to a change means that it is on disk. Use it as an async context manager.
 
-    An entry that has expired is no entry, for whoever reads, lists, deletes or states a condition. Conditions are
-    judged where the change is made: of two changes that expect the same version, one happens.
+    An expired entry counts as absent for reads, lists, deletes and conditions. Conditions are checked in the
+    transaction of the change: of two changes that expect the same version, one succeeds.
 
     Every method raises `Unavailable` where the store cannot answer for certain.
     """
@@ -90,7 +90,7 @@ class Store(Protocol):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Finish what is under way and close the store."""
+        """Finish pending changes and close the store."""
         ...
 
     async def write(
@@ -102,19 +102,19 @@ class Store(Protocol):
         condition: Condition = ALWAYS,
         author: str | None = None,
     ) -> int:
-        """Keep `value` under `key` and return its version: 1 at first, one more each time.
+        """Write `value` under `key` and return its version: 1 at first, one more each time.
 
         Raises:
-            PreconditionFailed: the entry is not what `condition` says.
+            PreconditionFailed: the entry does not meet `condition`.
         """
         ...
 
     async def write_many(self, writes: Sequence[Write], note: OperationNote | None = None) -> list[int]:
-        """Keep all of `writes`, of different keys, and `note` with them, or nothing, and return their versions.
+        """Write all of `writes`, of different keys, and `note` with them, or nothing, and return their versions.
 
         Raises:
-            PreconditionFailed: an entry is not what the condition of its write says; `index` says which. That of a note
-                which is there already follows those of the writes.
+            PreconditionFailed: an entry does not meet the condition of its write; `index` says which. The index of a
+                note that exists already follows those of the writes.
         """
         ...
 
@@ -126,25 +126,24 @@ class Store(Protocol):
         """Return the entries under `keys` as they are at one moment, in that order, and None where there is none.
 
         Raises:
-            TooLarge: together they have more than `MAX_READ_CHARS`.
+            TooLarge: they have more than `MAX_READ_CHARS` together.
         """
         ...
 
     async def replace(self, key: str, value: str, version: int) -> bool:
-        """Put `value` in place of what `version` is under `key`, now or in its history; False where there is no such.
+        """Replace the value of `version` under `key`, current or in the history; False where there is none.
 
-        It is for another form of the same value, as when it is sealed with another key: it is no change for those who
-        watch, and gives no version.
+        It is for another form of the same value, as for re-encryption: watchers see no change, and the version stays.
         """
         ...
 
     async def delete(self, key: str, *, condition: Condition = ALWAYS, author: str | None = None) -> bool:
         """Remove the entry under `key` with its history; False where there was none.
 
-        What stays is that it was deleted, when and by whom, and its version, until it is purged.
+        A tombstone stays until it is purged: when and by whom it was deleted, and its version.
 
         Raises:
-            PreconditionFailed: the entry is not what `condition` says.
+            PreconditionFailed: the entry does not meet `condition`.
         """
         ...
 
@@ -153,47 +152,47 @@ class Store(Protocol):
         ...
 
     async def put(self, entries: Sequence[Entry]) -> int:
-        """Keep entries, of different keys, as they are elsewhere: with version and expiry; return how many were kept.
+        """Store entries of another store, of different keys, with version and expiry; return how many were stored.
 
-        What is known here in the same or a later version stays as it is, also if it was deleted.
+        A key that has the same or a later version here stays as it is, also if it was deleted.
         """
         ...
 
     async def history(self, key: str) -> list[Revision]:
-        """Return what is known of `key`, the newest first: what is there, and the versions before it that are kept.
+        """Return the history of `key`, the newest version first.
 
-        As many are kept as `DatabaseSettings.keep_versions` says, the newest among them, but none of a key that begins
-        with `RESERVED`: that is of the services. Where the entry was deleted or
-        has expired, that is all there is; where it was purged or never was, nothing.
+        It has `DatabaseSettings.keep_versions` versions, the current one included. Keys that begin with `RESERVED`
+        belong to services and have no history. A deleted or expired entry has its tombstone only; a key that was purged
+        or never existed has nothing.
         """
         ...
 
     async def forget(self, key: str, version: int) -> bool:
-        """Remove an earlier version of an entry from its history; False where there is no such."""
+        """Remove an earlier version of an entry from its history; False where there is none."""
         ...
 
     async def purge(self, prefix: str, before: datetime, limit: int) -> int:
-        """Remove at most `limit` traces of keys with `prefix` that ended before that time, and return how many.
+        """Remove at most `limit` tombstones of keys with `prefix` that are older than that time, and return how many.
 
-        Versions of such a key begin at 1 again, and positions from before its end are lost to those who watch the
-        prefix. The very last change of a store may stay, so that no position is given twice.
+        Versions of such a key begin at 1 again, and watchers of the prefix lose positions from before the tombstone.
+        The very last change of a store may stay, so that no position is used twice.
         """
         ...
 
     async def changes(self, prefix: str, after: str | None, limit: int) -> ChangePage:
-        """Return what happened after a position to keys that start with `prefix`, looking at most at `limit` changes.
+        """Return the changes of keys that start with `prefix` among the `limit` changes after a position.
 
-        Nothing that was answered before is ever shown at an earlier position later. Of several changes of one key only
-        the last need be shown. None stands for now: no change, and the position to go on from. A page without changes
+        A change never appears later at a position before one that was returned. Of several changes of one key only the
+        last need appear. None stands for now: no changes, and the position to continue from. A page without changes
         whose position is not `after` is not the last.
 
         Raises:
-            PositionLost: begin anew, with all that is there.
+            PositionLost: read all entries again.
         """
         ...
 
     async def wait(self, position: str, timeout_s: float) -> None:
-        """Return when something has happened after `position`, as soon as that is known, and at the latest in time."""
+        """Return as soon as a change after `position` is known, or at the timeout."""
         ...
 
     async def keys(self, prefix: str, limit: int, after: str | None) -> KeyPage:
@@ -201,60 +200,60 @@ class Store(Protocol):
         ...
 
 
-class WithoutTransfer:
-    """What a store inherits that cannot take entries over from another."""
+class NoTransferMixin:
+    """For stores that cannot import entries."""
 
     async def put(self, entries: Sequence[Entry]) -> int:  # noqa: ARG002
         """Refuse."""
-        raise Unavailable("database", "This store cannot take entries over.", retry_after_s=3600)
+        raise Unavailable("database", "This store does not support importing entries.", retry_after_s=3600)
 
 
-class WithoutHistory:
-    """What a store inherits that keeps no history and cannot tell what happened."""
+class NoHistoryMixin:
+    """For stores without a history and a change log."""
 
     async def history(self, key: str) -> list[Revision]:  # noqa: ARG002
-        """Know nothing."""
+        """Return no history."""
         return []
 
     async def forget(self, key: str, version: int) -> bool:  # noqa: ARG002
-        """Have nothing to forget."""
+        """Remove nothing: there is no history."""
         return False
 
     async def purge(self, prefix: str, before: datetime, limit: int) -> int:  # noqa: ARG002
-        """Leave everything as it is."""
+        """Purge nothing."""
         return 0
 
     async def changes(self, prefix: str, after: str | None, limit: int) -> ChangePage:  # noqa: ARG002
         """Refuse."""
-        raise Unavailable("database", "This store cannot be watched.", retry_after_s=3600)
+        raise Unavailable("database", "This store does not support watching.", retry_after_s=3600)
 
     async def wait(self, position: str, timeout_s: float) -> None:  # noqa: ARG002
-        """Wait for the time."""
+        """Wait for the timeout."""
         await asyncio.sleep(timeout_s)
 
 
-def expect(write: Write, version: int | None, index: int | None = None) -> None:
-    """Hold the condition of `write` against the version that the entry has, None where there is none.
+def check_condition(write: Write, version: int | None, index: int | None = None) -> None:
+    """Check the condition of `write` against the version of the entry, None where there is none.
 
     Raises:
-        PreconditionFailed: it does not allow the write; the error says which of a batch it is by `index`.
+        PreconditionFailed: the condition does not hold; `index` says which write of a batch it is.
     """
     if not write.condition.allows(version):
         raise PreconditionFailed(version, **({} if index is None else {"index": index}))
 
 
-def hold(entries: Iterable[Entry]) -> dict[str, Entry]:
-    """Take entries into memory, by key.
+def entries_by_key(entries: Iterable[Entry]) -> dict[str, Entry]:
+    """Return entries by key.
 
     Raises:
-        TooLarge: together they have more than `MAX_READ_CHARS`.
+        TooLarge: they have more than `MAX_READ_CHARS` together.
     """
     held: dict[str, Entry] = {}
     chars = 0
     for entry in entries:
         chars += len(entry.value)
         if chars > MAX_READ_CHARS:
-            raise TooLarge("These values are too large for one answer; read fewer at once.")
+            raise TooLarge("The values are too large for one response; read fewer keys at once.")
         held[entry.key] = entry
     return held
 
@@ -263,8 +262,8 @@ def hold(entries: Iterable[Entry]) -> dict[str, Entry]:
 class StoreKind:
     """What a module of `stores/` offers: the scheme of its URLs, and how to build the store from the settings.
 
-    A store on a server can also make what it needs there (`migrate`, which says whether it had to), and look whether
-    all is as it should be (`check`, which says what is not). Both raise `StoreRefused` where they cannot.
+    A store on a server can also create or migrate its tables (`migrate`, which says whether there was anything to do),
+    and check them (`check`, which returns the faults). Both raise `StoreRefused` where they cannot.
     """
 
     scheme: str

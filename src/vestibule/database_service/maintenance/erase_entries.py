@@ -1,4 +1,4 @@
-"""Walks over all that a tenant keeps, a page at a time, and erases every entry that holds a subject's value."""
+"""Erases every entry of a tenant that holds a subject's value, a page at a time."""
 
 import asyncio
 
@@ -7,20 +7,20 @@ from vestibule.database_service.entries.tenant_view import TenantView
 
 
 class EntryErasure:
-    """Erases beside the ordinary work of the service; a caller asks for page after page.
+    """Erases while the service runs; a caller asks for page after page.
 
-    Every value is opened and searched. An index of fingerprints would be faster, and would miss what no detector had
-    found when it was stored.
+    It decrypts and searches every value. An index of fingerprints would be faster, but would miss what no detector
+    found when the value was stored.
     """
 
-    def __init__(self, space: TenantView) -> None:
-        self._space = space
+    def __init__(self, view: TenantView) -> None:
+        self._view = view
 
     async def erase(self, forms: list[str], limit: int, after: str | None) -> ErasePage:
         """Delete the entries of a page whose key or value holds one of `forms`, and earlier versions that do."""
         search, clock = SubjectSearch(forms), asyncio.get_running_loop().time
         ends = clock() + PAGE_S
-        page = await self._space.keys("", limit, after)
+        page = await self._view.keys("", limit, after)
         examined = erased = 0
         for key in page.keys:
             erased += await self._erase_from(key, search)
@@ -31,10 +31,10 @@ class EntryErasure:
         return ErasePage(examined=examined, erased=erased, cursor=page.cursor)
 
     async def _erase_from(self, key: str, search: SubjectSearch) -> int:
-        entry = await self._space.read(key)
+        entry = await self._view.read(key)
         if entry is None:
             return 0
         if await search.finds_among(key, entry.value):
-            return int(await self._space.delete(key))
-        earlier = [one for one in await self._space.history(key) if await search.finds_among(one.value)]
-        return sum([await self._space.forget(key, one.version) for one in earlier])
+            return int(await self._view.delete(key))
+        earlier = [one for one in await self._view.history(key) if await search.finds_among(one.value)]
+        return sum([await self._view.forget(key, one.version) for one in earlier])

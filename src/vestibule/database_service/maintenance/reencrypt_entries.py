@@ -1,4 +1,4 @@
-"""Walks over all that a store keeps, a page at a time, to check the seals or to renew them."""
+"""Counts stored values by encryption key and re-encrypts them, a page at a time."""
 
 import asyncio
 from collections import Counter
@@ -7,18 +7,18 @@ from vestibule.contracts.reencryption import ReencryptionPage
 from vestibule.database_service.entries.encrypted_store import EncryptedStore
 from vestibule.encryption import DecryptionFailed
 
-# So many are renewed at once: they share a commit, and values of a mebibyte each do not fill the memory.
+# Entries re-encrypted together: they share a commit, and values of a mebibyte each do not fill the memory.
 AT_ONCE = 32
 
 
 class EntryReencryption:
-    """Checks and renews seals beside the ordinary work of the service; a caller asks for page after page."""
+    """Checks and re-encrypts entries while the service runs; a caller asks for page after page."""
 
     def __init__(self, store: EncryptedStore) -> None:
         self._store = store
 
     async def check(self, limit: int, after: str | None) -> ReencryptionPage:
-        """Open every value of a page and tell which keys sealed them."""
+        """Decrypt every value of a page and count them by encryption key."""
         page = await self._store.keys("", limit, after)
         by_key: Counter[str] = Counter()
         reasons: list[str] = []
@@ -30,8 +30,8 @@ class EntryReencryption:
             await asyncio.sleep(0)
         return ReencryptionPage(entries=len(page.keys), by_key=dict(by_key), not_opened=reasons, cursor=page.cursor)
 
-    async def renew(self, limit: int, after: str | None) -> ReencryptionPage:
-        """Seal the values of a page with the active key, those that another sealed."""
+    async def reencrypt(self, limit: int, after: str | None) -> ReencryptionPage:
+        """Re-encrypt the values of a page that use an older key with the active one."""
         page = await self._store.keys("", limit, after)
         reasons: list[str] = []
         reencrypted = 0

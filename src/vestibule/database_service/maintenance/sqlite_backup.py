@@ -1,4 +1,4 @@
-"""Checks, copies and puts back the file of the SQLite store.
+"""Checks, backs up and restores the file of the SQLite store.
 
 Source: SQLite, "SQLite Backup API", "Write-Ahead Logging".
 """
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from vestibule.database_service.entries.sqlite.schema import NEW_ERA
+from vestibule.database_service.entries.sqlite.schema import NEW_EPOCH
 
 PAGES_AT_ONCE = 1000
 MAX_FAULTS = 100
@@ -24,7 +24,7 @@ class DatabaseFileError(Exception):
 
 
 def check(path: Path) -> list[str]:
-    """Return what is wrong with the file, nothing where it is sound; a running service is not disturbed.
+    """Return the faults of the file; a running service is not disturbed.
 
     Raises:
         DatabaseFileError: there is no such file, or it cannot be opened.
@@ -52,7 +52,7 @@ def back_up(path: Path, target: Path, on_progress: OnProgress) -> None:
 
 
 def restore(backup: Path, path: Path, on_progress: OnProgress) -> None:
-    """Put a backup in place of the file, whole or not at all.
+    """Replace the file with a backup, atomically.
 
     Raises:
         DatabaseFileError: a service has the file open, or the backup is not sound.
@@ -61,10 +61,10 @@ def restore(backup: Path, path: Path, on_progress: OnProgress) -> None:
         _refuse_if_open(path)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _copied(backup, path, on_progress) as copy:
-        _begin_era(copy)
+        _begin_epoch(copy)
         if path.exists():
             _refuse_if_open(path)  # a service may have started meanwhile
-        # What a broken file left beside it must never be read on top of the backup.
+        # The write-ahead log of the replaced file must not be applied to the backup.
         for suffix in ("-wal", "-shm"):
             path.with_name(path.name + suffix).unlink(missing_ok=True)
         copy.replace(path)
@@ -73,7 +73,7 @@ def restore(backup: Path, path: Path, on_progress: OnProgress) -> None:
 
 @contextmanager
 def _copied(source: Path, target: Path, on_progress: OnProgress) -> Iterator[Path]:
-    """Give a sound copy that is on disk, beside `target`, and remove it if it is still there in the end."""
+    """Yield a checked copy on disk, beside `target`, and remove it at the end if it is still there."""
     copy = target.with_name(f"{target.name}.partial")
     copy.unlink(missing_ok=True)
     try:
@@ -89,17 +89,17 @@ def _copied(source: Path, target: Path, on_progress: OnProgress) -> Iterator[Pat
         copy.unlink(missing_ok=True)
 
 
-def _begin_era(copy: Path) -> None:
-    # Whoever watched the database that is replaced has seen what this one does not know.
-    # A backup from before there were eras has none.
+def _begin_epoch(copy: Path) -> None:
+    # Watchers of the replaced database may have positions that the backup does not know.
+    # An older backup has no epoch.
     with closing(sqlite3.connect(copy, isolation_level=None)) as connection, suppress(sqlite3.OperationalError):
-        connection.execute(NEW_ERA)
+        connection.execute(NEW_EPOCH)
     _flush(copy)
 
 
 def _copy_pages(source: Path, target: Path, on_progress: OnProgress) -> None:
     with closing(_open(source)) as reader, closing(sqlite3.connect(target, isolation_level=None)) as writer:
-        # The copy would begin anew with every write of others, did it not read from one moment.
+        # Without one read transaction the copy would restart at every write.
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM sqlite_master").fetchone()
         reader.backup(

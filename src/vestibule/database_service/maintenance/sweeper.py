@@ -1,4 +1,4 @@
-"""Removes what has expired, a little at a time, beside the ordinary work of the service."""
+"""Removes expired entries and tasks, a batch at a time, while the service runs."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -9,29 +9,29 @@ import structlog
 
 from vestibule.contracts.errors import Unavailable
 
-# Few enough that the writes that wait for the same commit hardly notice.
+# Small enough not to delay the writes that wait for the same commit.
 AT_ONCE = 200
 
 
 class Sweepable(Protocol):
-    """Keeps what expires."""
+    """Holds data that expires."""
 
     async def sweep(self, limit: int) -> int:
-        """Remove at most `limit` of what has expired, and return how many there were."""
+        """Remove at most `limit` expired items, and return how many there were."""
         ...
 
 
 class Sweeper:
-    """Sweeps every `interval_s` seconds. Whoever reads in between finds nothing of what has expired all the same."""
+    """Sweeps every `interval_s` seconds. Reads never return expired data, also between two sweeps."""
 
-    def __init__(self, kept: Sequence[Sweepable], interval_s: float) -> None:
-        self._kept = kept
+    def __init__(self, targets: Sequence[Sweepable], interval_s: float) -> None:
+        self._targets = targets
         self._interval_s = interval_s
         self._log = structlog.get_logger("vestibule.store")
 
     @asynccontextmanager
-    async def at_work(self) -> AsyncIterator[None]:
-        """Sweep meanwhile."""
+    async def running(self) -> AsyncIterator[None]:
+        """Sweep in the background while the context is open."""
         sweeping = asyncio.create_task(self._run())
         try:
             yield
@@ -41,7 +41,7 @@ class Sweeper:
 
     async def sweep(self) -> int:
         """Remove everything that has expired by now, and return how many entries it was."""
-        return sum([await _sweep(kept) for kept in self._kept])
+        return sum([await _sweep(target) for target in self._targets])
 
     async def _run(self) -> None:
         while True:
@@ -50,13 +50,13 @@ class Sweeper:
                 if removed := await self.sweep():
                     self._log.info("expired_entries_removed", entries=removed)
             except Unavailable:
-                # The store has said why; what is left is swept when it is back.
+                # The store has logged why; the next sweep tries again.
                 continue
 
 
-async def _sweep(kept: Sweepable) -> int:
+async def _sweep(target: Sweepable) -> int:
     removed = 0
-    while count := await kept.sweep(AT_ONCE):
+    while count := await target.sweep(AT_ONCE):
         removed += count
         if count < AT_ONCE:
             break

@@ -1,4 +1,4 @@
-"""Walks over all texts of tasks, a page at a time: to check or renew their seals, or to erase a subject."""
+"""Checks and re-encrypts data and results of tasks, and erases those of a subject, a page at a time."""
 
 import asyncio
 from collections import Counter
@@ -10,38 +10,38 @@ from vestibule.database_service.tasks.encrypted_ledger import EncryptedTaskLedge
 from vestibule.database_service.tasks.ledger import StoredTask
 from vestibule.encryption import DecryptionFailed
 
-# So many are read at once: data and result of each may be a MiB.
+# Tasks read at once: data and result of each may be a MiB.
 AT_ONCE = 16
 
 
 class TaskMaintenance:
-    """Walks beside the ordinary work of the service; a caller asks for page after page."""
+    """Works while the service runs; a caller asks for page after page."""
 
     def __init__(self, ledger: EncryptedTaskLedger) -> None:
         self._ledger = ledger
 
     async def check(self, limit: int, after: str | None) -> ReencryptionPage:
-        """Open the texts of a page of tasks and tell which keys sealed them."""
-        tasks, cursor = await self._ledger.read_kept(limit, after)
+        """Decrypt data and results of a page of tasks and count them by encryption key."""
+        tasks, cursor = await self._ledger.read_stored(limit, after)
         by_key: Counter[str] = Counter()
         reasons: list[str] = []
-        for kept in tasks:
+        for stored in tasks:
             try:
-                self._ledger.open_kept(kept)
-                by_key.update(key_ids_of(kept))
+                self._ledger.decrypt_stored(stored)
+                by_key.update(key_ids_of(stored))
             except DecryptionFailed as error:
                 reasons.append(str(error))
             await asyncio.sleep(0)
         return ReencryptionPage(entries=len(tasks), by_key=dict(by_key), not_opened=reasons, cursor=cursor)
 
-    async def renew(self, limit: int, after: str | None) -> ReencryptionPage:
-        """Seal the texts of a page of tasks with the active key, those that another sealed."""
-        tasks, cursor = await self._ledger.read_kept(limit, after)
+    async def reencrypt(self, limit: int, after: str | None) -> ReencryptionPage:
+        """Re-encrypt data and results of a page of tasks that use an older key with the active one."""
+        tasks, cursor = await self._ledger.read_stored(limit, after)
         reasons: list[str] = []
         reencrypted = 0
-        for kept in tasks:
+        for stored in tasks:
             try:
-                reencrypted += await self._ledger.reencrypt(kept)
+                reencrypted += await self._ledger.reencrypt(stored)
             except DecryptionFailed as error:
                 reasons.append(str(error))
         return ReencryptionPage(entries=len(tasks), reencrypted=reencrypted, not_opened=reasons, cursor=cursor)
@@ -52,20 +52,20 @@ class TaskMaintenance:
         ends = clock() + PAGE_S
         cursor, read, page = after, 0, ErasePage(examined=0, erased=0)
         while True:
-            tasks, cursor = await self._ledger.read_kept(min(AT_ONCE, limit - read), cursor)
+            tasks, cursor = await self._ledger.read_stored(min(AT_ONCE, limit - read), cursor)
             read += len(tasks)
-            own = [kept for kept in tasks if kept.tenant == tenant]
+            own = [stored for stored in tasks if stored.tenant == tenant]
             page.examined += len(own)
-            page.erased += sum([await self._erase_from(kept, search) for kept in own])
+            page.erased += sum([await self._erase_from(stored, search) for stored in own])
             if cursor is None or read >= limit or clock() > ends:
                 return page.model_copy(update={"cursor": cursor})
             await asyncio.sleep(0)
 
-    async def _erase_from(self, kept: StoredTask, search: SubjectSearch) -> bool:
+    async def _erase_from(self, stored: StoredTask, search: SubjectSearch) -> bool:
         try:
-            opened = self._ledger.open_kept(kept)
+            opened = self._ledger.decrypt_stored(stored)
         except DecryptionFailed:
-            return False  # nobody can read it either
+            return False  # it cannot be read by anyone
         if not await search.finds_among(opened.data, opened.result):
             return False
-        return await self._ledger.replace_kept(kept, replace(kept, data=None, result=None))
+        return await self._ledger.replace_stored(stored, replace(stored, data=None, result=None))

@@ -1,4 +1,4 @@
-"""Takes entries out of one store and into another, a page at a time, as lines of JSON."""
+"""Exports the entries of a store and imports them into another, a page at a time, as lines of JSON."""
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 from itertools import islice
@@ -14,10 +14,10 @@ FORMAT = 1
 
 
 class TransferRefused(Exception):
-    """What is to be imported is no export; says which line."""
+    """The file to import is not a valid export; says which line."""
 
 
-class Head(BaseModel):
+class ExportHeader(BaseModel):
     """The first line of an export."""
 
     model_config = ConfigDict(extra="forbid")
@@ -26,8 +26,8 @@ class Head(BaseModel):
     encrypted: bool
 
 
-async def take_out(store: Store) -> AsyncIterator[Entry]:
-    """Yield every entry in the order of the keys. What is written meanwhile may be among them or not."""
+async def export_entries(store: Store) -> AsyncIterator[Entry]:
+    """Yield every entry in the order of the keys. Entries written meanwhile may be included or not."""
     cursor: str | None = None
     while True:
         page = await store.keys("", PAGE, cursor)
@@ -43,33 +43,33 @@ async def take_out(store: Store) -> AsyncIterator[Entry]:
             return
 
 
-async def bring_in(store: Store, entries: Iterable[Entry]) -> AsyncIterator[tuple[int, int]]:
-    """Keep entries with their versions; yield, page by page, how many came and how many were newer than here."""
-    came = kept = 0
+async def import_entries(store: Store, entries: Iterable[Entry]) -> AsyncIterator[tuple[int, int]]:
+    """Store entries with their versions; yield, page by page, how many were read and how many were newer than here."""
+    read = kept = 0
     remaining = iter(entries)
     while page := list(islice(remaining, PAGE)):
         kept += await store.put(page)
-        came += len(page)
-        yield came, kept
+        read += len(page)
+        yield read, kept
 
 
-def parse_head(line: str) -> Head:
-    """Return the head of an export.
+def parse_header(line: str) -> ExportHeader:
+    """Return the header of an export.
 
     Raises:
         TransferRefused: it is none, or of a later Vestibule.
     """
     try:
-        head = Head.model_validate_json(line)
+        header = ExportHeader.model_validate_json(line)
     except ValidationError:
-        raise TransferRefused("line 1 is not the head of an export") from None
-    if head.vestibule_export != FORMAT:
-        raise TransferRefused(f"an export of format {head.vestibule_export}; this Vestibule knows {FORMAT}")
-    return head
+        raise TransferRefused("line 1 is not the header of an export") from None
+    if header.vestibule_export != FORMAT:
+        raise TransferRefused(f"an export of format {header.vestibule_export}; this Vestibule knows {FORMAT}")
+    return header
 
 
 def parse_entries(lines: Iterable[str]) -> Iterator[Entry]:
-    """Yield the entries of the lines after the head.
+    """Yield the entries of the lines after the header.
 
     Raises:
         TransferRefused: a line is none; the message repeats nothing of it.

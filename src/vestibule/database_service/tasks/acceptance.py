@@ -1,4 +1,4 @@
-"""Accepts tasks: those that name a key get the value under it as their data."""
+"""Accepts tasks; one that names a key gets the value under it as its data."""
 
 from collections.abc import Sequence
 
@@ -10,14 +10,14 @@ from vestibule.database_service.tasks.ledger import TaskLedger
 
 
 class TaskAcceptance:
-    """Reads the values and records the tasks, so that a caller needs one hop for both."""
+    """Reads the values and records the tasks, so that a caller needs one request for both."""
 
     def __init__(self, store: Store, ledger: TaskLedger) -> None:
         self._store = store
         self._ledger = ledger
 
     async def accept(self, tasks: Sequence[NewTask]) -> list[Recorded]:
-        """Record tasks and return what became of each, in order; those that were recorded are on disk."""
+        """Record tasks and return the outcome of each, in order; recorded tasks are on disk."""
         found = [task if task.key is None else await self._with_data(task, task.key) for task in tasks]
         with_data = [task for task in found if task is not None]
         recorded = iter(await self._ledger.accept(with_data) if with_data else [])

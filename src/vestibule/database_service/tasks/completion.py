@@ -1,4 +1,4 @@
-"""Takes the steps of tasks; of one that succeeds and names a key, the result is written there first, once."""
+"""Changes tasks; where a task succeeds and names a key, its result is written under that key first, once."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,22 +12,21 @@ from vestibule.contracts.identity import RESERVED
 from vestibule.contracts.task_ledger import LedgerTask, TaskChange
 from vestibule.contracts.tasks import TaskState
 from vestibule.database_service.entries.store import Store, Write
-from vestibule.database_service.entries.tenant_view import start_of
+from vestibule.database_service.entries.tenant_view import tenant_prefix
 from vestibule.database_service.tasks.ledger import TaskLedger
 
-# The traces of results that were written, in the space of a tenant that no caller has.
-TRACES = start_of(f"{RESERVED}written")
-TRACE = Condition.of_version(0)
-KEEP_TRACE = timedelta(days=1)
+# Markers of written results, in a reserved tenant that no caller has.
+MARKERS = tenant_prefix(f"{RESERVED}written")
+IS_UNMARKED = Condition.of_version(0)
+MARKER_TTL = timedelta(days=1)
 
 
 class TaskCompletion:
-    """Stands before the ledger.
+    """Changes tasks in the ledger, and writes results to entries.
 
-    The result and a trace of it are one write of the store, which is refused where the trace is there already. So a
-    step that is repeated, because whoever asked for it heard no answer, changes the key no second time, however often
-    it was written by others since. The step is taken after the write: of a task that has succeeded the result is in
-    place.
+    The result and a marker are one transaction of the store, which is refused where the marker exists. So a repeated
+    change, whose first answer was lost, does not write the key again, even if others have written it since. The task
+    changes after the write: where a task has succeeded, its result is in place.
     """
 
     def __init__(self, store: Store, ledger: TaskLedger) -> None:
@@ -37,7 +36,7 @@ class TaskCompletion:
         self._lock = asyncio.Lock()
 
     async def change(self, changes: Sequence[TaskChange]) -> list[bool]:
-        """Take each step that may be taken; those are on disk then, and so are the results that they write."""
+        """Apply each change that is allowed; those and the results that they write are on disk then."""
         if not any(step.write_back is not None or step.state is TaskState.CANCELLED for step in changes):
             return await self._ledger.change(changes)
         async with self._lock:
@@ -50,18 +49,18 @@ class TaskCompletion:
         if target is None:
             return step
         bare = step.model_copy(update={"write_back": None})
-        # Another tenant's key is never written, whatever the step says.
+        # A key of another tenant is never written.
         if task is None or task.tenant != target.tenant or task.state not in step.from_states:
             return bare
-        kept_s = KEEP_TRACE if step.keep_s is None else KEEP_TRACE + timedelta(seconds=step.keep_s)
-        result = Write(start_of(target.tenant) + target.key, step.result or "", author=target.token_id)
-        trace = Write(TRACES + step.task_id, "", datetime.now(UTC) + kept_s, TRACE)
+        ttl_s = MARKER_TTL if step.keep_s is None else MARKER_TTL + timedelta(seconds=step.keep_s)
+        result = Write(tenant_prefix(target.tenant) + target.key, step.result or "", author=target.token_id)
+        marker = Write(MARKERS + step.task_id, "", datetime.now(UTC) + ttl_s, IS_UNMARKED)
         try:
-            await self._store.write_many([result, trace])
+            await self._store.write_many([result, marker])
         except PreconditionFailed:
             structlog.get_logger("vestibule.task_ledger").info("result_already_written", task_id=step.task_id)
         except Refused as refusal:
-            # It would be refused each time, and the task never settled.
+            # It would be refused each time, and the task would never end.
             structlog.get_logger("vestibule.task_ledger").warning(
                 "result_not_written", task_id=step.task_id, error=type(refusal).__name__
             )

@@ -1,4 +1,4 @@
-"""Seals data and results of tasks before a ledger sees them, and opens what it gives back."""
+"""Encrypts data and results of tasks before they reach a ledger, and decrypts what it returns."""
 
 import base64
 import binascii
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from vestibule.contracts.errors import Unavailable
-from vestibule.contracts.task_ledger import LedgerTask, NewTask, Recorded, TaskChange
+from vestibule.contracts.task_ledger import LedgerTask, NewTask, Recorded, TaskChange, TaskData
 from vestibule.contracts.tasks import TaskState
 from vestibule.contracts.work import WorkTerms
 from vestibule.database_service.tasks.ledger import StoredTask, TaskLedger
@@ -16,28 +16,28 @@ from vestibule.encryption import Cipher, DecryptionFailed, key_id_of
 
 REALM = "tasks"
 DATA, RESULT = "data", "result"
-# What data that comes with terms begins with: it was sealed as one text with them. It is no letter of base64.
+# The first character of data that was encrypted as one text with its terms; it is not in the base64 alphabet.
 WITH_TERMS = "~"
 TERMS_AND_DATA = "terms and data"
 
 
 @dataclass(frozen=True, slots=True)
 class TaskWork:
-    """What a task works on, and on which terms."""
+    """The input of a task, and the terms of its work."""
 
     data: str
     terms: WorkTerms | None
 
 
 class EncryptedTaskLedger:
-    """A ledger over another, which keeps texts that it cannot read; each opens only as what it is of its own task."""
+    """A ledger over another, which stores ciphertext only; a text decrypts only as its field of its task."""
 
     def __init__(self, ledger: TaskLedger, cipher: Cipher) -> None:
         self._ledger = ledger
         self._cipher = cipher
 
     async def prepare(self) -> None:
-        """Make what the ledger needs in its open store."""
+        """Create missing tables in the open store."""
         await self._ledger.prepare()
 
     async def accept(self, tasks: Sequence[NewTask]) -> list[Recorded]:
@@ -45,33 +45,41 @@ class EncryptedTaskLedger:
         return await self._ledger.accept([self._encrypt_task(task) for task in tasks])
 
     async def find(self, task_ids: Sequence[str]) -> list[LedgerTask]:
-        """Return those of the tasks that are here.
+        """Return those of the tasks that exist.
 
         Raises:
-            Unavailable: a result does not open.
+            Unavailable: a result cannot be decrypted.
         """
-        return [self._open_task(task) for task in await self._ledger.find(task_ids)]
+        return [self._decrypt_task(task) for task in await self._ledger.find(task_ids)]
 
     async def claim(self, limit: int, lease_s: float) -> list[LedgerTask]:
         """Return unfinished tasks that are due, and make them due again after `lease_s`."""
         return await self._ledger.claim(limit, lease_s)
 
     async def read_data(self, task_ids: Sequence[str]) -> Mapping[str, str]:
-        """Return the data of tasks that still have some and open; of what does not open the log says why."""
+        """Return the data of tasks that have some; data that cannot be decrypted is logged and left out."""
         return {task_id: work.data for task_id, work in (await self.read_work(task_ids)).items()}
 
     async def read_work(self, task_ids: Sequence[str]) -> Mapping[str, TaskWork]:
-        """Return data and terms of tasks that still have some and open; of what does not open the log says why."""
-        opened: dict[str, TaskWork] = {}
+        """Return data and terms of tasks that have some; data that cannot be decrypted is logged and left out."""
+        decrypted: dict[str, TaskWork] = {}
         for task_id, text in (await self._ledger.read_data(task_ids)).items():
             try:
-                opened[task_id] = _split(self._open(task_id, DATA, text), text)
+                decrypted[task_id] = _split(self._decrypt_text(task_id, DATA, text), text)
             except DecryptionFailed as error:
-                self._tell(task_id, error)
-        return opened
+                self._log_failure(task_id, error)
+        return decrypted
+
+    async def read_task_data(self, task_ids: Sequence[str]) -> TaskData:
+        """Return the same as `read_work` does, as it goes over the wire."""
+        found = await self.read_work(task_ids)
+        return TaskData(
+            data={task_id: work.data for task_id, work in found.items()},
+            terms={task_id: work.terms for task_id, work in found.items() if work.terms is not None},
+        )
 
     async def change(self, changes: Sequence[TaskChange]) -> list[bool]:
-        """Take each step that may be taken; those are on disk then."""
+        """Apply each change that is allowed; those are on disk then."""
         return await self._ledger.change([self._encrypt_change(step) for step in changes])
 
     async def page(
@@ -81,45 +89,45 @@ class EncryptedTaskLedger:
         return await self._ledger.page(tenant, states, limit, cursor)
 
     async def sweep(self, limit: int) -> int:
-        """Remove results that have expired and tasks that are to be forgotten."""
+        """Remove expired results and expired tasks."""
         return await self._ledger.sweep(limit)
 
-    async def read_kept(self, limit: int, cursor: str | None) -> tuple[list[StoredTask], str | None]:
-        """Return the sealed texts of tasks that have some, and where the next page starts."""
-        return await self._ledger.read_kept(limit, cursor)
+    async def read_stored(self, limit: int, cursor: str | None) -> tuple[list[StoredTask], str | None]:
+        """Return the encrypted data and results of tasks that have some, and where the next page starts."""
+        return await self._ledger.read_stored(limit, cursor)
 
-    async def replace_kept(self, old: StoredTask, new: StoredTask) -> bool:
-        """Put other sealed texts in place of a task's, unless they have changed meanwhile."""
-        return await self._ledger.replace_kept(old, new)
+    async def replace_stored(self, old: StoredTask, new: StoredTask) -> bool:
+        """Replace the encrypted data and result of a task, unless they have changed meanwhile."""
+        return await self._ledger.replace_stored(old, new)
 
-    def open_kept(self, kept: StoredTask) -> StoredTask:
-        """Return the texts of a task as they are.
-
-        Raises:
-            DecryptionFailed: one of them does not open.
-        """
-        return replace(kept, data=self._maybe_open(kept, DATA), result=self._maybe_open(kept, RESULT))
-
-    async def reencrypt(self, kept: StoredTask) -> bool:
-        """Seal the texts of a task with the active key, if another sealed one of them. Say whether it was done.
+    def decrypt_stored(self, stored: StoredTask) -> StoredTask:
+        """Return a task with data and result decrypted.
 
         Raises:
-            DecryptionFailed: one of them does not open.
+            DecryptionFailed: one of them cannot be decrypted.
         """
-        texts = [text for text in (kept.data, kept.result) if text is not None]
-        if all(self._cipher.is_current(_unwrap(text)) for text in texts):
+        return replace(stored, data=self._decrypt_optional(stored, DATA), result=self._decrypt_optional(stored, RESULT))
+
+    async def reencrypt(self, stored: StoredTask) -> bool:
+        """Re-encrypt data and result of a task if one of them uses an older key. Say whether it was done.
+
+        Raises:
+            DecryptionFailed: one of them cannot be decrypted.
+        """
+        texts = [text for text in (stored.data, stored.result) if text is not None]
+        if all(self._cipher.is_current(_decode(text)) for text in texts):
             return False
-        opened = self.open_kept(kept)
-        has_terms = kept.data is not None and kept.data.startswith(WITH_TERMS)
-        data = None if opened.data is None else self._encrypt_data(kept.task_id, opened.data, has_terms)
-        result = None if opened.result is None else self._encrypt(kept.task_id, RESULT, opened.result)
-        return await self._ledger.replace_kept(kept, replace(kept, data=data, result=result))
+        decrypted = self.decrypt_stored(stored)
+        has_terms = stored.data is not None and stored.data.startswith(WITH_TERMS)
+        data = None if decrypted.data is None else self._encrypt_data(stored.task_id, decrypted.data, has_terms)
+        result = None if decrypted.result is None else self._encrypt(stored.task_id, RESULT, decrypted.result)
+        return await self._ledger.replace_stored(stored, replace(stored, data=data, result=result))
 
     def _encrypt_task(self, task: NewTask) -> NewTask:
         data = task.data or ""
         if task.terms is None:
             return task.model_copy(update={"data": self._encrypt(task.task_id, DATA, data)})
-        # One text, and so one seal and one column for both, which come and go together. JSON has no bare line break.
+        # One ciphertext and one column for both, which are always read together. JSON has no bare line break.
         both = f"{task.terms.model_dump_json(exclude_defaults=True)}\n{data}"
         encrypted = self._encrypt_data(task.task_id, both, has_terms=True)
         return task.model_copy(update={"data": encrypted, "terms": None})
@@ -129,55 +137,55 @@ class EncryptedTaskLedger:
             return step
         return step.model_copy(update={"result": self._encrypt(step.task_id, RESULT, step.result)})
 
-    def _open_task(self, task: LedgerTask) -> LedgerTask:
+    def _decrypt_task(self, task: LedgerTask) -> LedgerTask:
         if task.result is None:
             return task
         try:
-            return task.model_copy(update={"result": self._open(task.task_id, RESULT, task.result)})
+            return task.model_copy(update={"result": self._decrypt_text(task.task_id, RESULT, task.result)})
         except DecryptionFailed as error:
-            self._tell(task.task_id, error)
-            raise Unavailable("database", "The result of this task cannot be opened.") from error
+            self._log_failure(task.task_id, error)
+            raise Unavailable("database", "The result of this task cannot be decrypted.") from error
 
-    def _maybe_open(self, kept: StoredTask, name: str) -> str | None:
-        text: str | None = getattr(kept, name)
-        return None if text is None else self._open(kept.task_id, name, text)
+    def _decrypt_optional(self, stored: StoredTask, name: str) -> str | None:
+        text: str | None = getattr(stored, name)
+        return None if text is None else self._decrypt_text(stored.task_id, name, text)
 
     def _encrypt(self, task_id: str, name: str, text: str) -> str:
-        return base64.b64encode(self._cipher.encrypt(text.encode(), _place(task_id, name))).decode("ascii")
+        return base64.b64encode(self._cipher.encrypt(text.encode(), _associated_data(task_id, name))).decode("ascii")
 
     def _encrypt_data(self, task_id: str, text: str, has_terms: bool) -> str:
         if not has_terms:
             return self._encrypt(task_id, DATA, text)
         return WITH_TERMS + self._encrypt(task_id, TERMS_AND_DATA, text)
 
-    def _open(self, task_id: str, name: str, text: str) -> str:
+    def _decrypt_text(self, task_id: str, name: str, text: str) -> str:
         if name == DATA and text.startswith(WITH_TERMS):
             name = TERMS_AND_DATA
-        return self._cipher.decrypt(_unwrap(text), _place(task_id, name)).decode()
+        return self._cipher.decrypt(_decode(text), _associated_data(task_id, name)).decode()
 
     @staticmethod
-    def _tell(task_id: str, error: DecryptionFailed) -> None:
+    def _log_failure(task_id: str, error: DecryptionFailed) -> None:
         structlog.get_logger("vestibule.task_ledger").error("task_not_decrypted", task_id=task_id, reason=str(error))
 
 
-def key_ids_of(kept: StoredTask) -> set[str]:
-    """Return the ids of the keys that sealed a task's texts."""
-    return {key_id_of(_unwrap(text)) for text in (kept.data, kept.result) if text is not None}
+def key_ids_of(stored: StoredTask) -> set[str]:
+    """Return the ids of the encryption keys of a task's data and result."""
+    return {key_id_of(_decode(text)) for text in (stored.data, stored.result) if text is not None}
 
 
-def _place(task_id: str, name: str) -> bytes:
+def _associated_data(task_id: str, name: str) -> bytes:
     return f"{name} of {task_id}".encode()
 
 
-def _split(opened: str, encrypted: str) -> TaskWork:
+def _split(decrypted: str, encrypted: str) -> TaskWork:
     if not encrypted.startswith(WITH_TERMS):
-        return TaskWork(opened, None)
-    terms, _, data = opened.partition("\n")
+        return TaskWork(decrypted, None)
+    terms, _, data = decrypted.partition("\n")
     return TaskWork(data, WorkTerms.model_validate_json(terms))
 
 
-def _unwrap(text: str) -> bytes:
+def _decode(text: str) -> bytes:
     try:
         return base64.b64decode(text.removeprefix(WITH_TERMS), validate=True)
     except (binascii.Error, ValueError):
-        raise DecryptionFailed("it is not sealed") from None
+        raise DecryptionFailed("it is not encrypted") from None

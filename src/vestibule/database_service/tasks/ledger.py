@@ -1,6 +1,6 @@
-"""What a ledger of tasks is: the durable record of every task that was accepted, from its acceptance to its end.
+"""The port of task ledgers: the durable record of every accepted task, from its acceptance to its end.
 
-To add one, add one module to `task_ledgers/` that offers a `LEDGER` for a store; nothing else names it.
+To add one, add one module to `ledgers/` that offers a `LEDGER` for a store; nothing else names it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,17 +11,17 @@ from vestibule.contracts.task_ledger import LedgerTask, NewTask, Recorded, TaskC
 from vestibule.contracts.tasks import TaskState
 from vestibule.database_service.entries.store import Store
 
-# A task that was sent is looked after every few seconds. One that is not due for longer than this has become so by a
-# clock that was set back, and is due now.
+# A sent task becomes due again within seconds. One that is not due for longer than this was delayed by a clock that was
+# set back, and is due now.
 LONGEST_LEASE_S = 60.0
 
-# What one claim may bring into the memory of those who ask, in characters.
+# The most characters of data that one read returns.
 MAX_DATA_CHARS = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class StoredTask:
-    """The sealed texts of one task."""
+    """The encrypted data and result of one task."""
 
     task_id: str
     tenant: str
@@ -30,27 +30,27 @@ class StoredTask:
 
 
 class TaskLedger(Protocol):
-    """Keeps tasks. An answer to a change means that it is on disk.
+    """Stores tasks. An answer to a change means that it is on disk.
 
     Every method raises `Unavailable` where the ledger cannot answer for certain.
     """
 
     async def prepare(self) -> None:
-        """Make what the ledger needs in its open store, where it is not there yet."""
+        """Create missing tables in the open store."""
         ...
 
     async def accept(self, tasks: Sequence[NewTask]) -> list[Recorded]:
-        """Record tasks that have data, each unless it is there already: by its id, or by its unique key."""
+        """Record tasks that have data, each unless it exists already: by its id, or by its unique key."""
         ...
 
     async def find(self, task_ids: Sequence[str]) -> list[LedgerTask]:
-        """Return those of the tasks that are here, with their results as long as these are kept."""
+        """Return those of the tasks that exist, with their results until these expire."""
         ...
 
     async def claim(self, limit: int, lease_s: float) -> list[LedgerTask]:
-        """Return unfinished tasks that are due, and make them due again after `lease_s`: nobody else gets them before.
+        """Return unfinished tasks that are due, and make them due again after `lease_s`, not before.
 
-        A task that was not sent yet counts as sent now.
+        A task that was not sent before counts as sent now.
         """
         ...
 
@@ -59,7 +59,7 @@ class TaskLedger(Protocol):
         ...
 
     async def change(self, changes: Sequence[TaskChange]) -> list[bool]:
-        """Take each step that may be taken from the state that the task is in, and say which were."""
+        """Apply each change that the current state of its task allows, and say which were applied."""
         ...
 
     async def page(
@@ -69,15 +69,15 @@ class TaskLedger(Protocol):
         ...
 
     async def sweep(self, limit: int) -> int:
-        """Remove at most `limit` results that have expired and tasks that are to be forgotten; return how many."""
+        """Remove at most `limit` expired results and expired tasks; return how many."""
         ...
 
-    async def read_kept(self, limit: int, cursor: str | None) -> tuple[list[StoredTask], str | None]:
-        """Return the texts of tasks that have some, and where the next page starts; for walks over all of them."""
+    async def read_stored(self, limit: int, cursor: str | None) -> tuple[list[StoredTask], str | None]:
+        """Return data and results of tasks that have some, and where the next page starts; for maintenance."""
         ...
 
-    async def replace_kept(self, old: StoredTask, new: StoredTask) -> bool:
-        """Put other texts in place of a task's, unless they have changed meanwhile; say whether it was done.
+    async def replace_stored(self, old: StoredTask, new: StoredTask) -> bool:
+        """Replace data and result of a task, unless they have changed meanwhile; say whether it was done.
 
         An unfinished task that loses its data is cancelled.
         """
@@ -86,7 +86,7 @@ class TaskLedger(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LedgerKind:
-    """What a module of `task_ledgers/` offers: the store that it belongs to, and how to build it over that store."""
+    """What a module of `ledgers/` offers: the store that it belongs to, and how to build it over that store."""
 
     store: type[Store]
     build: Callable[[Store], TaskLedger]

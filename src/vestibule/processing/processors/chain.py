@@ -59,7 +59,7 @@ class Chain:
         for number, step in enumerate(options.steps):
             within = (*place, "steps", number)
             if step.processor == self.name:
-                raise refuse_option((*within, "processor"), "chain_in_chain", "a processor that is no chain itself")
+                raise refuse_option((*within, "processor"), "chain_in_chain", "a processor other than a chain")
             if step.processor not in context.processors.names:
                 known = ", ".join(context.processors.names)
                 raise refuse_option((*within, "processor"), "unknown_processor", f"one of {known}")

@@ -1,12 +1,13 @@
-"""The routes of heartbeats: whoever should be heard of regularly calls here, and an alert tells when it does not."""
+"""The routes of heartbeats: jobs ping here regularly, and an alert follows when one does not."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
 
 from vestibule.contracts.errors import HeartbeatNotFound
-from vestibule.scheduler_service.heartbeats.heartbeats import NAME_PATTERN, Heartbeat, HeartbeatRepository, Ping
+from vestibule.scheduler_service.api.wiring import WiringPart
+from vestibule.scheduler_service.heartbeats.heartbeat import NAME_PATTERN, Ping
 from vestibule.scheduler_service.leadership.monotonic_scheduler import now
 from vestibule.scheduler_service.status_page.status import HeartbeatStatus, describe_heartbeat
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
@@ -18,18 +19,12 @@ YEAR_S = 366 * 86_400
 
 
 class HeartbeatDeleted(BaseModel):
-    """Nothing more is expected of it."""
+    """The heartbeat is not expected any more."""
 
     name: str
     deleted: bool = True
 
 
-async def _repository(request: Request) -> HeartbeatRepository:
-    repository: HeartbeatRepository = request.app.state.heartbeats
-    return repository
-
-
-Repository = Annotated[HeartbeatRepository, Depends(_repository)]
 Name = Annotated[str, Path(pattern=NAME_PATTERN, description="A letter, then letters, digits, `_`, `.` and `-`")]
 Period = Annotated[
     float | None,
@@ -39,41 +34,46 @@ Grace = Annotated[
     float | None,
     Query(ge=0, le=YEAR_S, allow_inf_nan=False, description="Seconds that a ping may be late; an hour unless given"),
 ]
-PROBLEMS = problem_responses(HeartbeatNotFound, 422, 503)
 
 
 @router.get("/heartbeats", dependencies=[allow("status")], responses=problem_responses(503))
-async def heartbeats(request: Request) -> list[HeartbeatStatus]:
+async def list_heartbeats(wiring: WiringPart) -> list[HeartbeatStatus]:
     """Return all heartbeats, by name."""
-    await request.app.state.operator_inputs.read()
+    await wiring.heartbeats.refresh()
     at = now()
-    return [describe_heartbeat(one, at) for one in sorted((await _repository(request)).known, key=lambda one: one.name)]
+    return [describe_heartbeat(one, at) for one in sorted(wiring.heartbeats.known, key=lambda one: one.name)]
 
 
 @router.post("/heartbeats/{name}", dependencies=[allow("heartbeat")], responses=problem_responses(422, 503))
-async def ping(repository: Repository, name: Name, period_s: Period = None, grace_s: Grace = None) -> HeartbeatStatus:
-    """Say that it is done. The first ping begins the watch over it; what it says of period and grace stays."""
-    return _describe(await repository.ping(name, Ping.DONE, now(), period_s, grace_s))
+async def ping_heartbeat(
+    wiring: WiringPart, name: Name, period_s: Period = None, grace_s: Grace = None
+) -> HeartbeatStatus:
+    """Report that the job is done. The first ping creates the heartbeat; period and grace stay until changed."""
+    return describe_heartbeat(await wiring.heartbeats.ping(name, Ping.DONE, now(), period_s, grace_s), now())
 
 
 @router.post("/heartbeats/{name}/start", dependencies=[allow("heartbeat")], responses=problem_responses(422, 503))
-async def start(repository: Repository, name: Name, period_s: Period = None, grace_s: Grace = None) -> HeartbeatStatus:
-    """Say that it begins; it has its grace to say that it is done."""
-    return _describe(await repository.ping(name, Ping.START, now(), period_s, grace_s))
+async def start_heartbeat(
+    wiring: WiringPart, name: Name, period_s: Period = None, grace_s: Grace = None
+) -> HeartbeatStatus:
+    """Report that the job starts; it has its grace to report that it is done."""
+    return describe_heartbeat(await wiring.heartbeats.ping(name, Ping.START, now(), period_s, grace_s), now())
 
 
 @router.post("/heartbeats/{name}/fail", dependencies=[allow("heartbeat")], responses=problem_responses(422, 503))
-async def fail(repository: Repository, name: Name, period_s: Period = None, grace_s: Grace = None) -> HeartbeatStatus:
-    """Say that it failed; people are told at once."""
-    return _describe(await repository.ping(name, Ping.FAIL, now(), period_s, grace_s))
+async def fail_heartbeat(
+    wiring: WiringPart, name: Name, period_s: Period = None, grace_s: Grace = None
+) -> HeartbeatStatus:
+    """Report that the job failed; an alert follows at once."""
+    return describe_heartbeat(await wiring.heartbeats.ping(name, Ping.FAIL, now(), period_s, grace_s), now())
 
 
-@router.delete("/heartbeats/{name}", dependencies=[allow("heartbeat")], responses=PROBLEMS)
-async def delete(repository: Repository, name: Name) -> HeartbeatDeleted:
-    """Expect nothing more of it."""
-    await repository.delete(name)
+@router.delete(
+    "/heartbeats/{name}",
+    dependencies=[allow("heartbeat")],
+    responses=problem_responses(HeartbeatNotFound, 422, 503),
+)
+async def delete_heartbeat(wiring: WiringPart, name: Name) -> HeartbeatDeleted:
+    """Stop expecting a heartbeat."""
+    await wiring.heartbeats.delete(name)
     return HeartbeatDeleted(name=name)
-
-
-def _describe(heartbeat: Heartbeat) -> HeartbeatStatus:
-    return describe_heartbeat(heartbeat, now())

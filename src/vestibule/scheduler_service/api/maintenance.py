@@ -1,16 +1,16 @@
-"""The routes of maintenance windows: times in which a part may be away without anybody being told."""
+"""The routes of maintenance windows: times in which a part may be down without an alert."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Depends, Path, Request
+from fastapi import APIRouter, Body, Path, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from vestibule.contracts.errors import InvalidInput, MaintenanceNotFound, PersonalDataFound
+from vestibule.scheduler_service.api.wiring import WiringPart
 from vestibule.scheduler_service.availability.monitored_parts import PARTS
-from vestibule.scheduler_service.heartbeats.heartbeats import NAME_PATTERN
+from vestibule.scheduler_service.heartbeats.heartbeat import NAME_PATTERN
 from vestibule.scheduler_service.leadership.monotonic_scheduler import now
-from vestibule.scheduler_service.maintenance.reason_check import ReasonCheck
-from vestibule.scheduler_service.maintenance.windows import EVERYTHING, MaintenanceRepository, MaintenanceWindow
+from vestibule.scheduler_service.maintenance.windows import EVERYTHING, MaintenanceWindow
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
 
@@ -21,7 +21,7 @@ PART_PATTERN = rf"^({'|'.join(KNOWN_PARTS)}|heartbeat:{NAME_PATTERN[1:-1]})$"
 
 
 class MaintenanceRequest(BaseModel):
-    """A window to keep."""
+    """A window to add."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -33,15 +33,12 @@ class MaintenanceRequest(BaseModel):
     )
     begins: AwareDatetime | None = Field(default=None, alias="from", description="Now unless given")
     ends: AwareDatetime = Field(alias="until")
-    reason: str = Field(default="", max_length=500, description="It is checked as every text that is kept")
+    reason: str = Field(default="", max_length=500, description="Checked for personal data as every stored text is")
 
-
-async def _repository(request: Request) -> MaintenanceRepository:
-    repository: MaintenanceRepository = request.app.state.windows
-    return repository
-
-
-Repository = Annotated[MaintenanceRepository, Depends(_repository)]
+    def as_window(self, author: str) -> MaintenanceWindow:
+        """Return the window, from now on unless it says when it begins."""
+        begins = self.begins or now()
+        return MaintenanceWindow(part=self.part, begins=begins, ends=self.ends, reason=self.reason, author=author)
 
 
 @router.post(
@@ -49,31 +46,21 @@ Repository = Annotated[MaintenanceRepository, Depends(_repository)]
     dependencies=[allow("maintenance")],
     responses=problem_responses(InvalidInput, PersonalDataFound, 503),
 )
-async def add(
-    request: Request, wanted: Annotated[MaintenanceRequest, Body()], repository: Repository
+async def add_maintenance_window(
+    request: Request,
+    wanted: Annotated[MaintenanceRequest, Body()],
+    wiring: WiringPart,
 ) -> MaintenanceWindow:
-    """Have nobody told, for a time, that a part is away; its availability does not count then."""
-    check: ReasonCheck = request.app.state.reason_check
-    await check.refuse_findings(wanted.reason)
-    at = now()
-    window = MaintenanceWindow(
-        part=wanted.part,
-        begins=wanted.begins or at,
-        ends=wanted.ends,
-        reason=wanted.reason,
-        author=request.state.caller.name,
-    )
-    if not window.reason.isprintable():
-        raise InvalidInput("The reason must hold printable characters only.")
-    await repository.add(window, at)
-    return window
+    """Suppress alerts about a part for a time; its availability does not count then."""
+    await wiring.reason_check.validate(wanted.reason)
+    return await wiring.windows.add(wanted.as_window(request.state.caller.name), now())
 
 
 @router.get("/maintenance", dependencies=[allow("status")], responses=problem_responses(503))
-async def windows(request: Request) -> list[MaintenanceWindow]:
-    """Return the windows that are planned, under way, or ended within a month, the latest first."""
-    await request.app.state.operator_inputs.read()
-    return (await _repository(request)).known
+async def list_maintenance_windows(wiring: WiringPart) -> list[MaintenanceWindow]:
+    """Return the windows that are planned, active, or ended within a month, the latest first."""
+    await wiring.windows.refresh()
+    return wiring.windows.known
 
 
 @router.delete(
@@ -81,8 +68,9 @@ async def windows(request: Request) -> list[MaintenanceWindow]:
     dependencies=[allow("maintenance")],
     responses=problem_responses(MaintenanceNotFound, 422, 503),
 )
-async def end(
-    repository: Repository, window_id: Annotated[str, Path(pattern=r"^[0-9a-f]{16}$", description="Of the window")]
+async def end_maintenance_window(
+    wiring: WiringPart,
+    window_id: Annotated[str, Path(pattern=r"^[0-9a-f]{16}$", description="The id of the window")],
 ) -> MaintenanceWindow:
-    """End a window now, or take it back where it has not begun."""
-    return await repository.end(window_id, now())
+    """End a window now, or delete it where it has not begun."""
+    return await wiring.windows.end(window_id, now())

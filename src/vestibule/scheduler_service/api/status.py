@@ -1,17 +1,17 @@
-"""The routes of the scheduler service: how all is, for programs and for people."""
+"""The routes of the status: as JSON, as a page and as badges."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Path
 from starlette.responses import HTMLResponse, Response
 
 from vestibule.contracts.errors import NotFound
+from vestibule.scheduler_service.api.status_auth import SCOPE, StatusPageRoute
+from vestibule.scheduler_service.api.wiring import WiringPart
 from vestibule.scheduler_service.leadership.monotonic_scheduler import now
 from vestibule.scheduler_service.status_page.badge import draw_badge
-from vestibule.scheduler_service.status_page.page import StatusPage
 from vestibule.scheduler_service.status_page.page_view import view_page
-from vestibule.scheduler_service.status_page.status import Status, StatusService
-from vestibule.scheduler_service.status_page.status_auth import SCOPE, StatusPageRoute
+from vestibule.scheduler_service.status_page.status import Status
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
 
@@ -25,36 +25,25 @@ COMMON_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-# A badge stands on other people's pages, and those are kept by caches that would show it for ever.
+# Badges are embedded in other pages, whose caches would show an old one for a long time.
 BADGE_HEADERS = {"Cache-Control": "no-cache, max-age=0", "X-Content-Type-Options": "nosniff"}
 BADGE_POLICY = "default-src 'none'"
 
 
-async def _status_service(request: Request) -> StatusService:
-    status_service: StatusService = request.app.state.status_service
-    await status_service.look_over()
-    return status_service
-
-
-StatusServicePart = Annotated[StatusService, Depends(_status_service)]
-
-
 @router.get("/status", dependencies=[allow(SCOPE)], responses=problem_responses())
-async def status(status_service: StatusServicePart) -> Status:
-    """Say of each part how it is doing, when it last answered, and how available it was; and all else that is known."""
-    return status_service.status(now())
+async def get_status(wiring: WiringPart) -> Status:
+    """Return the state, last answer and availability of each part, with heartbeats, maintenance and incidents."""
+    return await wiring.status_service.current(now())
 
 
 @view_router.get(
     "/status/page", response_class=HTMLResponse, dependencies=[allow(SCOPE)], responses=problem_responses()
 )
-async def status_page(request: Request, status_service: StatusServicePart) -> HTMLResponse:
-    """Show how all is on a page that can be left open: to whoever gives a token as the password, or to everybody."""
-    page: StatusPage = request.app.state.page
-    html = page.draw(
-        view_page(status_service.status(now()), status_service.history), request.app.state.probe_interval_s
-    )
-    return HTMLResponse(html, headers={**COMMON_HEADERS, "Content-Security-Policy": page.policy})
+async def get_status_page(wiring: WiringPart) -> HTMLResponse:
+    """Return the status as a page that refreshes itself. Send a token as the password, unless the page is public."""
+    status = await wiring.status_service.current(now())
+    html = wiring.status_page.draw(view_page(status, wiring.status_service.history))
+    return HTMLResponse(html, headers={**COMMON_HEADERS, "Content-Security-Policy": wiring.status_page.policy})
 
 
 @view_router.get(
@@ -63,14 +52,14 @@ async def status_page(request: Request, status_service: StatusServicePart) -> HT
     dependencies=[allow(SCOPE)],
     responses={200: {"content": {SVG: {}}}, **problem_responses(NotFound)},
 )
-async def badge(
-    status_service: StatusServicePart,
+async def get_badge(
+    wiring: WiringPart,
     part: Annotated[str, Path(pattern=r"^[a-z_]{1,40}$", description="As `GET /status` names it")],
 ) -> Response:
-    """Draw how one part is. Open as the page is."""
-    found = next((one for one in status_service.status(now()).parts if one.name == part), None)
-    if found is None:
-        raise NotFound("No part has that name.")
+    """Return a badge with the state of one part. It is public where the page is."""
+    status = await wiring.status_service.current(now())
     return Response(
-        draw_badge(found), headers={**BADGE_HEADERS, "Content-Security-Policy": BADGE_POLICY}, media_type=SVG
+        draw_badge(status.part(part)),
+        headers={**BADGE_HEADERS, "Content-Security-Policy": BADGE_POLICY},
+        media_type=SVG,
     )

@@ -1,4 +1,4 @@
-"""The incidents of the last month: what was away or slow, and from when to when."""
+"""The incidents of the last month: what was down or slow, and from when to when."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -10,7 +10,7 @@ MOST = 200
 
 
 class IncidentKind(StrEnum):
-    """What was the matter."""
+    """The kind of an incident."""
 
     DOWN = "down"
     DEGRADED = "degraded"
@@ -18,7 +18,7 @@ class IncidentKind(StrEnum):
 
 
 class Incident(BaseModel):
-    """Something was the matter with a part, or with what sends a heartbeat."""
+    """An outage or slowness of a part, or a missed heartbeat."""
 
     subject: str
     kind: IncidentKind
@@ -28,24 +28,24 @@ class Incident(BaseModel):
 
 
 class Incidents(BaseModel):
-    """The list, the newest first; what is too old or too much goes."""
+    """The list, the newest first, limited in age and length."""
 
     listed: list[Incident] = []
 
     def begin(self, incident: Incident) -> None:
-        """Enter an incident, unless it is entered already."""
+        """Add an incident, unless the same is open already."""
         if self._open(incident.subject, incident.kind) is None:
             self.listed.insert(0, incident)
 
     def end(self, subject: str, kind: IncidentKind, at: datetime) -> None:
-        """Say that an incident is over."""
+        """End an incident."""
         incident = self._open(subject, kind)
         if incident is not None:
             # A clock that was set back meanwhile must not give it a negative length.
             incident.ended = max(at, incident.began)
 
     def prune(self, now: datetime) -> None:
-        """Forget what is older than a month, and the oldest of too many."""
+        """Drop incidents older than a month, and the oldest beyond the limit."""
         recent = [one for one in self.listed if one.ended is None or one.ended > now - KEEP]
         self.listed = recent[:MOST]
 

@@ -1,4 +1,4 @@
-"""The watch: probes every part, counts, and tells when one stops and when it is back."""
+"""Availability monitoring: probes every part, counts the answers, and alerts on outages and recoveries."""
 
 import asyncio
 import time
@@ -19,13 +19,13 @@ from vestibule.scheduler_service.leadership.monotonic_scheduler import now
 
 IsPlanned = Callable[[str, datetime], bool]
 # The part, whether it answered, how long that took in seconds, and what state it is in since.
-ProbeWatcher = Callable[[str, bool, float, PartState], None]
+OnProbe = Callable[[str, bool, float, PartState], None]
 MISS = ProbeResult(is_up=False)
 
 
 @dataclass(frozen=True, slots=True)
 class MonitorRules:
-    """When a part counts as what; `thresholds` are those of single parts."""
+    """The thresholds of parts in general and of single parts, and the timeout of probes."""
 
     usual: Thresholds
     thresholds: Mapping[str, Thresholds]
@@ -38,11 +38,11 @@ class MonitorRules:
 
 
 def ignore_probe(_part: str, _has_answered: bool, _took_s: float, _state: PartState) -> None:
-    """Do nothing about a probe beyond making it."""
+    """Ignore the result of a probe."""
 
 
 class AvailabilityMonitor:
-    """Watches the parts that have a probe; a part without one was switched off, and is left in peace."""
+    """Monitors the parts that have a probe; a part without one is switched off."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class AvailabilityMonitor:
         rules: MonitorRules,
         *,
         is_planned: IsPlanned,
-        on_probe: ProbeWatcher = ignore_probe,
+        on_probe: OnProbe = ignore_probe,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._probes = probes
@@ -62,52 +62,52 @@ class AvailabilityMonitor:
         self._is_planned = is_planned
         self._on_probe = on_probe
         self._clock = clock
-        # All parts start together, and some take longer than three probes.
+        # All parts start together, and some need more time than three probes take.
         self._grace_until = clock() + rules.start_grace_s
         self._answered: set[str] = set()
         self._log = structlog.get_logger("vestibule.monitor")
 
     async def probe(self, part: str) -> None:
-        """Ask one part, count the answer, and tell what changed."""
+        """Probe one part, count the answer, and alert on a change."""
         await self._monitor_state.catch_up()
         began = self._clock()
-        reading = await self._ask(self._probes[part])
+        result = await self._ask(self._probes[part])
         latency_ms = round((self._clock() - began) * 1000, 1)
         at = now()
         is_planned = self._is_planned(part, at)
         record = self._monitor_state.parts[part]
         is_in_grace = part not in self._answered and began < self._grace_until
-        if reading.is_up or not is_in_grace:
-            self._count(part, at, reading, latency_ms, is_planned)
+        if result.is_up or not is_in_grace:
+            self._count(part, at, result, latency_ms, is_planned)
         since = record.down_since
-        change = record.take(at, reading, latency_ms, self._rules.of(part), is_in_grace=is_in_grace)
-        if reading.is_up:
+        change = record.update(at, result, latency_ms, self._rules.of(part), is_in_grace=is_in_grace)
+        if result.is_up:
             self._answered.add(part)
-        self._on_probe(part, reading.is_up, latency_ms / 1000, record.state)
-        write = self._log.info if reading.is_up else self._log.warning
-        write("probe", part=part, answered=reading.is_up, latency_ms=latency_ms, state=record.state.value)
+        self._on_probe(part, result.is_up, latency_ms / 1000, record.state)
+        write = self._log.info if result.is_up else self._log.warning
+        write("probe", part=part, answered=result.is_up, latency_ms=latency_ms, state=record.state.value)
         if change is not None:
-            self._enter(change, record, at, is_planned=is_planned)
-        if await self._tell(record, since, is_planned=is_planned) or change is not None:
+            self._record_incident(change, record, at, is_planned=is_planned)
+        if await self._alert_if_due(record, since, is_planned=is_planned) or change is not None:
             await self._monitor_state.save()
 
     async def _ask(self, probe: Probe) -> ProbeResult:
         try:
             async with asyncio.timeout(self._rules.timeout_s):
                 return await probe.read()
-        except Exception:  # noqa: BLE001 - whatever keeps a part from answering, it does not answer
+        except Exception:  # noqa: BLE001 - any error means that the part does not answer
             return MISS
 
-    def _count(self, part: str, at: datetime, reading: ProbeResult, latency_ms: float, is_planned: bool) -> None:
-        # What happens in a maintenance window does not count.
-        tally = (
+    def _count(self, part: str, at: datetime, result: ProbeResult, latency_ms: float, is_planned: bool) -> None:
+        # Probes in a maintenance window do not count.
+        counts = (
             ProbeCounts(planned=1)
             if is_planned
-            else ProbeCounts(int(reading.is_up), 1, latency_ms if reading.is_up else 0)
+            else ProbeCounts(int(result.is_up), 1, latency_ms if result.is_up else 0)
         )
-        self._monitor_state.history.count(part, at, tally)
+        self._monitor_state.history.count(part, at, counts)
 
-    def _enter(self, change: StateChange, record: PartRecord, at: datetime, *, is_planned: bool) -> None:
+    def _record_incident(self, change: StateChange, record: PartRecord, at: datetime, *, is_planned: bool) -> None:
         incidents, part = self._monitor_state.incidents, record.name
         match change:
             case StateChange.WENT_DOWN:
@@ -118,23 +118,23 @@ class AvailabilityMonitor:
                 incidents.end(part, IncidentKind.DOWN, at)
             case StateChange.SLOWED:
                 incidents.begin(Incident(subject=part, kind=IncidentKind.DEGRADED, began=at, is_planned=is_planned))
-            case StateChange.QUICKENED:
+            case StateChange.SPED_UP:
                 incidents.end(part, IncidentKind.DEGRADED, at)
 
-    async def _tell(self, record: PartRecord, since: datetime | None, *, is_planned: bool) -> bool:
-        """Raise the alert that is due, if one is. It follows the state, so that one held back is raised later."""
+    async def _alert_if_due(self, record: PartRecord, since: datetime | None, *, is_planned: bool) -> bool:
+        """Raise the alert that is due, if any. It depends on the state, so one that was held back is raised later."""
         is_down = record.state is PartState.DOWN
-        if is_down and not record.is_told and not is_planned and not self._is_explained(record.name):
+        if is_down and not record.is_alerted and not is_planned and not self._is_caused_elsewhere(record.name):
             await self._raise(record, is_over=False)
-        elif record.state in (PartState.UP, PartState.DEGRADED) and record.is_told:
+        elif record.state in (PartState.UP, PartState.DEGRADED) and record.is_alerted:
             await self._raise(record, is_over=True, since=since)
         else:
             return False
-        record.is_told = is_down
+        record.is_alerted = is_down
         return True
 
-    def _is_explained(self, part: str) -> bool:
-        """Say whether another part's absence is the reason, of which people are told."""
+    def _is_caused_elsewhere(self, part: str) -> bool:
+        """Say whether the part that this one needs is down, which has its own alert."""
         needed = PARTS[part].needs
         return needed is not None and self._monitor_state.parts[needed].misses_in_a_row > 0
 

@@ -1,11 +1,11 @@
-"""The parts that are watched: what people call each of them, and which other it cannot do without."""
+"""The monitored parts: the title of each, and the part that it needs."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class MonitoredPart:
-    """A part. While the one that it `needs` is away, its own absence is no news."""
+    """A part. While the part that it `needs` is down, its own outage raises no alert."""
 
     name: str
     title: str

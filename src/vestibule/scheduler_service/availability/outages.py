@@ -1,4 +1,4 @@
-"""What the answers of a part add up to: up, degraded or down, and since when."""
+"""The state of a part from its probes: up, degraded or down, and since when."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -9,7 +9,7 @@ from vestibule.scheduler_service.availability.probes import ProbeResult
 
 
 class PartState(StrEnum):
-    """How a part is doing."""
+    """The state of a part."""
 
     UNKNOWN = "unknown"
     UP = "up"
@@ -19,16 +19,16 @@ class PartState(StrEnum):
 
 
 class StateChange(StrEnum):
-    """What an answer, or its absence, changed."""
+    """A change of state."""
 
     WENT_DOWN = "went_down"
     RECOVERED = "recovered"
     SLOWED = "slowed"
-    QUICKENED = "quickened"
+    SPED_UP = "sped_up"
 
 
 class Thresholds(BaseModel):
-    """How many answers make a state, and how late an answer is slow."""
+    """How many answers change the state, and after how long an answer is slow."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -38,7 +38,7 @@ class Thresholds(BaseModel):
 
 
 class PartRecord(BaseModel):
-    """What is known of a part: it outlives the process, so that an outage is told once and its end once."""
+    """The record of a part. It survives restarts, so an outage raises one alert and its end another."""
 
     name: str
     state: PartState = PartState.UNKNOWN
@@ -49,29 +49,29 @@ class PartRecord(BaseModel):
     latency_ms: float | None = None
     note: str | None = None
     down_since: datetime | None = None
-    is_told: bool = False
+    is_alerted: bool = False
 
-    def take(
+    def update(
         self,
         at: datetime,
-        reading: ProbeResult,
+        result: ProbeResult,
         latency_ms: float,
         thresholds: Thresholds,
         *,
         is_in_grace: bool = False,
     ) -> StateChange | None:
-        """Take in one probe and return what it changed; a patient one waits for a part that has never answered yet."""
-        self.note = reading.note
-        if not reading.is_up:
-            return self._take_miss(at, thresholds.misses_until_down, is_in_grace)
+        """Record one probe and return the change of state, if any; in its grace no part goes down."""
+        self.note = result.note
+        if not result.is_up:
+            return self._record_miss(at, thresholds.misses_until_down, is_in_grace)
         self.misses_in_a_row = 0
         self.hits_in_a_row += 1
         self.last_answer_at, self.latency_ms = at, latency_ms
-        is_slow = reading.is_strained or latency_ms > thresholds.slow_ms
+        is_slow = result.is_strained or latency_ms > thresholds.slow_ms
         self.slow_in_a_row = self.slow_in_a_row + 1 if is_slow else 0
-        return self._take_hit(thresholds)
+        return self._record_hit(thresholds)
 
-    def _take_miss(self, at: datetime, misses_until_down: int, is_in_grace: bool) -> StateChange | None:
+    def _record_miss(self, at: datetime, misses_until_down: int, is_in_grace: bool) -> StateChange | None:
         self.misses_in_a_row += 1
         self.hits_in_a_row = self.slow_in_a_row = 0
         if self.state is PartState.DOWN:
@@ -83,7 +83,7 @@ class PartRecord(BaseModel):
         self.state = PartState.DOWN
         return StateChange.WENT_DOWN
 
-    def _take_hit(self, thresholds: Thresholds) -> StateChange | None:
+    def _record_hit(self, thresholds: Thresholds) -> StateChange | None:
         match self.state:
             case PartState.DOWN if self.hits_in_a_row < thresholds.hits_until_up:
                 return None
@@ -92,7 +92,7 @@ class PartRecord(BaseModel):
                 return StateChange.RECOVERED
             case PartState.DEGRADED if self.slow_in_a_row == 0:
                 self.state = PartState.UP
-                return StateChange.QUICKENED
+                return StateChange.SPED_UP
             case PartState.UP if self.slow_in_a_row >= thresholds.misses_until_down:
                 self.state = PartState.DEGRADED
                 return StateChange.SLOWED

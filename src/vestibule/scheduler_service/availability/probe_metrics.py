@@ -1,4 +1,4 @@
-"""Counts probes, and shows which parts are up."""
+"""Metrics of probes, and of which parts are up."""
 
 import time
 from collections.abc import Callable
@@ -9,10 +9,10 @@ from vestibule.service_kit.metrics.metrics import Metrics
 
 
 class ProbeMetrics:
-    """What the watch reports its probes to."""
+    """Measures probes."""
 
     def __init__(self, metrics: Metrics, shown_for_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        """Take the time after which a scheduler that does not probe any more, since another does, shows nothing."""
+        """Take the time after which a scheduler that no longer probes, since another does, shows no state."""
         self._metrics = metrics
         self._shown_for_s = shown_for_s
         self._clock = clock
@@ -27,7 +27,7 @@ class ProbeMetrics:
             self._metrics.set(PART_UP, float(state is not PartState.DOWN), part)
 
     async def forget_old(self, metrics: Metrics) -> None:
-        """Show no state of parts where it was not looked after lately."""
+        """Remove the state of parts where none was probed lately."""
         if self._clock() - self._probed_at > self._shown_for_s:
             metrics.forget(PART_UP)
             metrics.forget(PROBE_DURATION)

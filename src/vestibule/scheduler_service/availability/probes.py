@@ -1,4 +1,4 @@
-"""Probes: each asks one part whether it answers."""
+"""Probes: each checks whether one part answers."""
 
 import secrets
 import time
@@ -9,8 +9,8 @@ from typing import Protocol
 from redis.asyncio import Redis
 
 from vestibule.contracts.worker_heartbeat import ALIVE_FOR_S, WORKERS_KEY
+from vestibule.database_client.service_entries import ServiceEntries
 from vestibule.scheduler_service.availability.queue_depth import QueueDepth, age_of, queue_depth_of, read_queue_depth
-from vestibule.scheduler_service.state_store import StateStore
 from vestibule.service_kit.http_client.service_client import ServiceClient
 
 PROBE_KEY = "probe"
@@ -19,7 +19,7 @@ PROBE_TTL_S = 86_400
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """What a part answered: whether it works, whether it works as it should, and what there is to say about it."""
+    """The answer of a part: whether it is up, whether it is strained, and a note for people."""
 
     is_up: bool
     is_strained: bool = False
@@ -27,32 +27,32 @@ class ProbeResult:
 
 
 class Probe(Protocol):
-    """Asks one part."""
+    """Checks one part."""
 
     async def read(self) -> ProbeResult:
-        """Return what the part answers; any error says that it does not."""
+        """Return the answer of the part; any error means that it does not answer."""
         ...
 
 
 class ServiceProbe:
-    """Asks a service for its health."""
+    """Requests `/health` of a service."""
 
     def __init__(self, peer: ServiceClient) -> None:
         self._peer = peer
 
     async def read(self) -> ProbeResult:
-        """Say whether the service lives."""
+        """Say whether the service answers."""
         return ProbeResult(await self._peer.is_alive())
 
 
 class StoreProbe:
-    """Writes an entry, and reads whether it is there."""
+    """Writes an entry and reads it back."""
 
-    def __init__(self, store: StateStore) -> None:
+    def __init__(self, store: ServiceEntries) -> None:
         self._store = store
 
     async def read(self) -> ProbeResult:
-        """Say whether the store keeps what it is given."""
+        """Say whether the store returns what was written."""
         written = secrets.token_hex(8)
         await self._store.write(PROBE_KEY, written, ttl_s=PROBE_TTL_S)
         found = await self._store.read(PROBE_KEY)
@@ -71,20 +71,20 @@ class RedisProbe:
 
 
 class WorkersProbe:
-    """Reads the workers' heartbeats; one that lives is enough for tasks to be done."""
+    """Reads the workers' heartbeats; one live worker is enough."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
     async def read(self) -> ProbeResult:
-        """Say whether at least one worker has beaten lately."""
+        """Say whether at least one worker has sent a heartbeat lately."""
         alive = int(await self._redis.zcount(WORKERS_KEY, time.time() - ALIVE_FOR_S, "+inf"))
         return ProbeResult(alive > 0, note=f"{alive} at work")
 
 
 @dataclass(frozen=True, slots=True)
 class BacklogLimits:
-    """When the waiting tasks are too many, and when they wait for too long."""
+    """The limits of how many tasks wait, and for how long."""
 
     depth: int
     age_s: float
@@ -92,10 +92,10 @@ class BacklogLimits:
 
 
 class BacklogProbe:
-    """Counts the waiting tasks of all priorities, and sees how long the oldest waits and how long none was taken.
+    """Measures the queues: how many tasks wait, how long the oldest waits, and since when none was taken.
 
-    Where none is taken from any queue for long, they are stalled, however few wait; tasks that only stand behind those
-    of a higher priority are not. That is judged by the steady clock.
+    Where no task is taken from any queue for long, the queue is stalled, however few wait; tasks that only wait behind
+    those of a higher priority are not. Time counts on the monotonic clock.
     """
 
     def __init__(self, redis: Redis, limits: BacklogLimits, clock: Callable[[], float] = time.monotonic) -> None:
@@ -125,6 +125,6 @@ class BacklogProbe:
             return queue_depth_of(await pipeline.execute())
 
     def _is_taken_from(self, heads: Sequence[bytes | None]) -> bool:
-        """Say whether any task that was the next is so no more, or none was; one that newly waits says nothing."""
+        """Say whether a task that was next has been taken, or none was next."""
         stood = [(before, now) for before, now in zip(self._next, heads, strict=False) if before is not None]
         return not stood or any(before != now for before, now in stood)

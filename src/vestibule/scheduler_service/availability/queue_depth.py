@@ -1,4 +1,4 @@
-"""The tasks that wait in Redis: how many for each priority, which of them is the next, and since when it waits."""
+"""The tasks that wait in Redis: how many for each priority, which is next, and since when it waits."""
 
 import time
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ class QueueDepth:
 
 
 def read_queue_depth(pipeline: Pipeline) -> None:
-    """Have `pipeline` ask for the queues of all priorities: one round trip brings them with what else it asks."""
+    """Add the commands for the queues of all priorities to `pipeline`, so that one round trip is enough."""
     for queue in QUEUES.values():
         pipeline.llen(queue)
         # Workers take from this end.
@@ -28,7 +28,7 @@ def read_queue_depth(pipeline: Pipeline) -> None:
 
 
 def queue_depth_of(answers: Sequence[Any]) -> list[QueueDepth]:
-    """Return the queues, those of higher priorities first, from the answers to what `ask_waiting` asked."""
+    """Return the queues, those of higher priorities first, from the answers to the commands of `read_queue_depth`."""
     return [QueueDepth(*answer) for answer in zip(answers[::2], answers[1::2], strict=True)]
 
 
@@ -38,4 +38,4 @@ def age_of(message: bytes) -> float | None:
         sent_at: Any = orjson.loads(message)["headers"][SENT_AT]
         return max(0.0, time.time() - float(sent_at))
     except (ValueError, TypeError, LookupError):
-        return None  # not a message of ours
+        return None  # not a message of Vestibule

@@ -1,4 +1,4 @@
-"""How full the queue is, how long the oldest task waits, and how many workers live, asked when metrics are."""
+"""Metrics of the queue: its depth, the age of the oldest task, and the live workers, measured at each scrape."""
 
 import time
 
@@ -12,7 +12,7 @@ from vestibule.service_kit.metrics.metrics import Metrics
 
 
 class QueueMetrics:
-    """Asks Redis. Where that does not answer, nothing is shown."""
+    """Measures in Redis. Where Redis does not answer, the gauges are absent."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis

@@ -1,1 +1,1 @@
-"""Heartbeats of other people's jobs: an alert when one is missed."""
+"""Heartbeats of external jobs: an alert when one is missed."""

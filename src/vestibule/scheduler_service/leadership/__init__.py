@@ -1,1 +1,1 @@
-"""Of several schedulers one works: the lease, its fallback lock and the jobs that it permits."""
+"""Leader election: the lease, its fallback lock, and the jobs of the active scheduler."""

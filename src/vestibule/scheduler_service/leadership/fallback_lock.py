@@ -1,4 +1,4 @@
-"""The second place that knows which scheduler works: Redis, for when the store is away."""
+"""The fallback of the lease: a lock in Redis, for when the store is unavailable."""
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -7,13 +7,13 @@ KEY = "vestibule:watch:working"
 
 
 class RedisFallbackLock:
-    """Holds the name of who works for as long as it goes on saying so."""
+    """A lock that expires unless its holder renews it."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def beat(self, holder: str, for_s: float) -> bool:
-        """Say that `holder` works, for a time; False where another does. Without Redis nobody else is known to."""
+    async def hold(self, holder: str, for_s: float) -> bool:
+        """Acquire or renew the lock for `holder`; False where another holds it. Without Redis it counts as acquired."""
         try:
             is_free = await self._redis.set(KEY, holder, nx=True, px=int(for_s * 1000))
             if not is_free and await self._redis.get(KEY) != holder.encode():

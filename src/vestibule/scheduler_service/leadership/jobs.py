@@ -1,4 +1,4 @@
-"""The rota: what the scheduler does, how often, and that of several replicas one does it."""
+"""Runs the jobs of the scheduler: on the active replica only, or on every replica."""
 
 from collections.abc import Awaitable, Callable
 
@@ -17,24 +17,24 @@ class JobRunner:
         self._lease = lease
         self._scheduler = scheduler or MonotonicScheduler()
         self._log = structlog.get_logger("vestibule.monitor")
-        self.add_everywhere("lease", lease.look_every_s, lease.attend)
+        self.add_everywhere("lease", lease.check_every_s, lease.keep)
 
     def add(self, name: str, interval_s: float, work: Work) -> None:
-        """Have `work` done by one of the replicas."""
+        """Run `work` on the active replica only."""
 
-        async def work_if_ours() -> None:
+        async def work_if_active() -> None:
             if await self._lease.may_work():
                 await work()
 
-        self.add_everywhere(name, interval_s, work_if_ours)
+        self.add_everywhere(name, interval_s, work_if_active)
 
     def add_everywhere(self, name: str, interval_s: float, work: Work) -> None:
-        """Have `work` done by every replica."""
+        """Run `work` on every replica."""
 
         async def safely() -> None:
             try:
                 await work()
-            except Exception:  # noqa: BLE001 - a job that fails is tried again at its next time
+            except Exception:  # noqa: BLE001 - a job that fails runs again at its next time
                 self._log.exception("job_failed", job=name)
 
         self._scheduler.add_job(
@@ -43,18 +43,18 @@ class JobRunner:
             id=name,
             seconds=interval_s,
             next_run_time=now(),
-            # Without these two a run that comes late is dropped, and several late ones would all be made up for.
+            # Otherwise APScheduler drops a run that is late, or runs several late ones.
             misfire_grace_time=None,
             coalesce=True,
             max_instances=1,
         )
 
     async def start(self) -> None:
-        """Begin, with the question whose turn it is."""
-        await self._lease.attend()
+        """Try to acquire the lease, and start the jobs."""
+        await self._lease.keep()
         self._scheduler.start()
 
     async def close(self) -> None:
-        """Begin nothing more, and let another replica take over at once."""
+        """Start no more jobs, and release the lease so that another replica takes over at once."""
         self._scheduler.shutdown(wait=False)
         await self._lease.release()

@@ -1,8 +1,8 @@
-"""The lease: of several schedulers, the one that holds it does the work.
+"""The lease: of several schedulers, the one that holds it is active.
 
-It is an entry of the store that its holder writes anew every few seconds. Whoever sees that it was not written anew
-for long enough, by their own steady clock, writes it in turn, on the condition that it still has the version they saw.
-So no two clocks need to agree, and of two that try, one succeeds.
+It is an entry of the store that its holder renews every few seconds. A scheduler that sees no renewal for long enough,
+on its own monotonic clock, acquires it on the condition that it still has the version that it saw. So no clocks need to
+agree, and of two that try, one succeeds.
 """
 
 import asyncio
@@ -18,24 +18,24 @@ import structlog
 from vestibule.contracts.conditions import Condition
 from vestibule.contracts.entries import BatchPair, Entry
 from vestibule.contracts.errors import PreconditionFailed, Unavailable
-from vestibule.scheduler_service.state_store import StateStore
+from vestibule.database_client.service_entries import ServiceEntries
 
 KEY = "lease"
-# Shares of the lease: how often it is looked at, renewed, and after which silence it is taken. Together with the time
-# between two looks the last is less than one, so that another takes over within the lease.
-LOOK, RENEW, TAKE = 1 / 6, 1 / 3, 2 / 3
+# Fractions of the lease: how often it is checked and renewed, and after how long without a renewal it is acquired. The
+# last and the time between two checks are together less than one, so another takes over within the lease.
+CHECK, RENEW, ACQUIRE = 1 / 6, 1 / 3, 2 / 3
 
 
 class Role(StrEnum):
-    """What this scheduler does among its replicas."""
+    """The role of this scheduler among its replicas."""
 
     PASSIVE = "passive"
     ACTIVE = "active"
-    ALONE = "alone"  # the store is away and nobody else is known to work
+    ALONE = "alone"  # the store is unavailable, and no other scheduler is known to be active
 
     @property
     def is_working(self) -> bool:
-        """Whether it does the work."""
+        """Whether it runs the jobs."""
         return self is not Role.PASSIVE
 
 
@@ -44,25 +44,25 @@ class LeaseLost(Exception):
 
 
 class FallbackLock(Protocol):
-    """Tells of who works where the store cannot."""
+    """A lock for when the store is unavailable."""
 
-    async def beat(self, holder: str, for_s: float) -> bool:
-        """Say that `holder` works, for a time; False where another does."""
+    async def hold(self, holder: str, for_s: float) -> bool:
+        """Acquire or renew the lock for `holder`; False where another holds it."""
         ...
 
 
 class Lease:
-    """Takes and keeps the lease."""
+    """Acquires and renews the lease."""
 
     def __init__(
         self,
-        store: StateStore,
+        store: ServiceEntries,
         fallback_lock: FallbackLock,
         name: str,
         lease_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take the parts; `name` stays over restarts, so that who was killed need not wait for its own lease."""
+        """Take the parts; `name` stays the same over restarts, so a killed scheduler acquires its own lease at once."""
         self._store = store
         self._fallback_lock = fallback_lock
         self._name = name
@@ -72,41 +72,41 @@ class Lease:
         self._lock = asyncio.Lock()
         self._version = 0
         self._renewed_at = self._seen_at = clock()
-        self._has_met_store = False
+        self._has_seen_store = False
         self.role = Role.PASSIVE
         self.holder: str | None = None
-        # Counts how often the lease was taken: who takes it has to learn what the one before knew.
+        # Counts acquisitions: after each the state of the holder before has to be loaded.
         self.term = 0
         self._log = structlog.get_logger("vestibule.monitor")
 
     @property
-    def look_every_s(self) -> float:
-        """How often `attend` is to be called."""
-        return self._lease_s * LOOK
+    def check_every_s(self) -> float:
+        """How often to call `keep`."""
+        return self._lease_s * CHECK
 
-    async def attend(self) -> None:
-        """Renew the lease where it is held, and take it where nobody else does."""
+    async def keep(self) -> None:
+        """Renew the lease where it is held here, and acquire it where it is free."""
         async with self._lock:
             try:
                 if self.role is not Role.ACTIVE:
-                    await self._try_to_take()
-                elif self._clock() - self._renewed_at >= self._lease_s * (RENEW - LOOK / 2):
+                    await self._try_to_acquire()
+                elif self._clock() - self._renewed_at >= self._lease_s * (RENEW - CHECK / 2):
                     await self._renew([])
             except LeaseLost:
                 return
             except Unavailable:
-                await self._do_without_store()
+                await self._use_fallback()
             if self.role is Role.ACTIVE:
-                await self._fallback_lock.beat(self._run, self._lease_s)
+                await self._fallback_lock.hold(self._run, self._lease_s)
 
     async def may_work(self) -> bool:
-        """Say whether this scheduler is the one that works; after a pause it makes sure first."""
-        if self.role is Role.ACTIVE and self._clock() - self._renewed_at > self._lease_s * TAKE:
-            await self.attend()
+        """Say whether this scheduler is active; after a pause, check the lease first."""
+        if self.role is Role.ACTIVE and self._clock() - self._renewed_at > self._lease_s * ACQUIRE:
+            await self.keep()
         return self.role.is_working
 
     async def write(self, pairs: Sequence[BatchPair]) -> None:
-        """Keep `pairs` on the condition that the lease is held, and renew it.
+        """Write `pairs` on the condition that the lease is held, and renew it.
 
         Raises:
             LeaseLost: another holds it; nothing was written.
@@ -120,7 +120,7 @@ class Lease:
             await self._renew(pairs)
 
     async def release(self) -> None:
-        """Give the lease back, so that nobody has to wait for its end."""
+        """Release the lease, so that another scheduler need not wait for its end."""
         async with self._lock:
             if self.role is Role.ACTIVE:
                 try:
@@ -129,28 +129,28 @@ class Lease:
                     self._log.warning("lease_not_released")
             self._become(Role.PASSIVE)
 
-    async def _try_to_take(self) -> None:
+    async def _try_to_acquire(self) -> None:
         entry = await self._store.read(KEY)
-        is_first_look, self._has_met_store = not self._has_met_store, True
-        if entry is None or self._is_free(entry, is_first_look):
+        is_first_check, self._has_seen_store = not self._has_seen_store, True
+        if entry is None or self._is_free(entry, is_first_check):
             await self._write([], 0 if entry is None else entry.version)
         else:
             self._become(Role.PASSIVE)
 
-    def _is_free(self, entry: Entry, is_first_look: bool) -> bool:
+    def _is_free(self, entry: Entry, is_first_check: bool) -> bool:
         held = orjson.loads(entry.value)
         self.holder = held["name"]
-        if held["run"] == self._run or (is_first_look and held["name"] == self._name):
+        if held["run"] == self._run or (is_first_check and held["name"] == self._name):
             return True
-        if is_first_look or entry.version != self._version:
+        if is_first_check or entry.version != self._version:
             self._version, self._seen_at = entry.version, self._clock()
-        return self._clock() - self._seen_at >= self._lease_s * TAKE
+        return self._clock() - self._seen_at >= self._lease_s * ACQUIRE
 
     async def _renew(self, pairs: Sequence[BatchPair]) -> None:
         try:
             await self._write(pairs, self._version)
         except LeaseLost:
-            # It may be our own write of which we did not hear the end.
+            # It may be our own write, whose response was lost.
             entry = await self._store.read(KEY)
             if entry is None or orjson.loads(entry.value)["run"] != self._run:
                 self._become(Role.PASSIVE)
@@ -168,10 +168,10 @@ class Lease:
         self._renewed_at, self.holder = began_at, self._name
         self._become(Role.ACTIVE)
 
-    async def _do_without_store(self) -> None:
-        # While the store is away nobody can take a lease, so who holds it goes on. Others work only where nobody does.
+    async def _use_fallback(self) -> None:
+        # While the store is unavailable no scheduler can acquire the lease, so its holder goes on.
         if self.role is not Role.ACTIVE:
-            is_ours = await self._fallback_lock.beat(self._run, self._lease_s)
+            is_ours = await self._fallback_lock.hold(self._run, self._lease_s)
             self._become(Role.ALONE if is_ours else Role.PASSIVE)
 
     def _become(self, role: Role) -> None:

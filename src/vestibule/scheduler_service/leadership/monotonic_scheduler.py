@@ -1,4 +1,4 @@
-"""APScheduler by a steady clock: whatever is done to the clock on the wall, jobs run when they would have run."""
+"""APScheduler on a monotonic clock: jobs run on time when the wall clock is set."""
 
 import time
 from collections.abc import Callable
@@ -8,15 +8,15 @@ import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 Clock = Callable[[], float]
-# Clocks are slewed all the time by less than this; what is more was set.
+# Clocks are slewed by less than this all the time; a larger difference means that the clock was set.
 TOLERANCE_S = 0.5
 
 
 class MonotonicScheduler(AsyncIOScheduler):  # type: ignore[misc]
-    """APScheduler keeps the times of its jobs by the clock on the wall, and sleeps by the steady one.
+    """APScheduler keeps the times of its jobs on the wall clock, and sleeps on the monotonic one.
 
-    Set forth, that clock would make every job due; set back an hour, none would run for an hour. So whenever it wakes,
-    the times of all jobs are moved by as much as the clock was set, before it looks which of them are due.
+    If the wall clock is set forward, every job would be due; if it is set back an hour, none would run for an hour. So
+    at each wakeup all jobs are moved by as much as the clock was set, before APScheduler checks which are due.
     """
 
     def __init__(self, wall: Clock = time.time, steady: Clock = time.monotonic) -> None:
@@ -26,7 +26,7 @@ class MonotonicScheduler(AsyncIOScheduler):  # type: ignore[misc]
         self._offset_s = wall() - steady()
 
     def wakeup(self) -> None:
-        """Run what is due."""
+        """Run the jobs that are due."""
         offset_s = self._wall() - self._steady()
         was_set_by_s = offset_s - self._offset_s
         if abs(was_set_by_s) > TOLERANCE_S:
@@ -36,7 +36,7 @@ class MonotonicScheduler(AsyncIOScheduler):  # type: ignore[misc]
         super().wakeup()
 
     def _move_jobs(self, by: timedelta) -> None:
-        # Paused, so that no job is looked at before all are moved.
+        # Paused, so that no job runs before all are moved.
         self.pause()
         for job in self.get_jobs():
             if job.next_run_time is not None:
@@ -45,5 +45,5 @@ class MonotonicScheduler(AsyncIOScheduler):  # type: ignore[misc]
 
 
 def now() -> datetime:
-    """Return the time on the wall."""
+    """Return the wall clock time."""
     return datetime.now(UTC)

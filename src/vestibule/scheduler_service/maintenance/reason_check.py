@@ -1,33 +1,36 @@
-"""The check of what people write for others to read: nothing that the door would refuse comes in here either."""
+"""Checks the reasons of maintenance windows for personal data, as `POST /add` checks values."""
 
 import asyncio
 from functools import cached_property
 
 from vestibule.alerts import AlertEngine, AlertType, current_origin
-from vestibule.contracts.errors import PersonalDataFound, ScanImpossible
+from vestibule.contracts.errors import InvalidInput, PersonalDataFound, ScanImpossible
 from vestibule.detection import DetectionError, DetectionSettings, Scanner
 
 
 class ReasonCheck:
-    """Scans reasons. The scanner is built when the first is given, since most schedulers never get one."""
+    """Scans reasons. The scanner is built with the first reason, since most schedulers never get one."""
 
     def __init__(self, settings: DetectionSettings, alerts: AlertEngine) -> None:
         self._settings = settings
         self._alerts = alerts
 
-    async def refuse_findings(self, text: str) -> None:
-        """Refuse a text in which anything is found.
+    async def validate(self, text: str) -> None:
+        """Refuse a reason with control characters or personal data.
 
         Raises:
-            PersonalDataFound: something was found.
-            ScanImpossible: the scanner could not judge it.
+            InvalidInput: it has characters that cannot be printed.
+            PersonalDataFound: the scanner found something.
+            ScanImpossible: the scanner failed.
         """
         if not text:
             return
+        if not text.isprintable():
+            raise InvalidInput("The reason must consist of printable characters.")
         try:
             findings = await asyncio.to_thread(lambda: self._scanner.scan(text))
         except DetectionError as error:
-            raise ScanImpossible("The reason could not be checked, so it was refused.") from error
+            raise ScanImpossible("The reason could not be scanned, so it was rejected.") from error
         if findings:
             entities = sorted({finding.entity for finding in findings})
             described = f"{', '.join(entities)} in the reason of a maintenance window; it was refused."
@@ -35,7 +38,7 @@ class ReasonCheck:
                 AlertType.PERSONAL_DATA, described, entities=entities, **current_origin()
             )
             raise PersonalDataFound(
-                f"The reason holds what may not come in: {', '.join(entities)}. Nothing was stored.",
+                f"Request rejected: `reason` contains {', '.join(entities)}. Nothing was stored.",
                 findings=[
                     {"entity": one.entity, "start": one.start, "end": one.end, "score": round(one.score, 3)}
                     for one in findings

@@ -1,16 +1,15 @@
-"""Maintenance windows: times in which a part may be away without anybody being told."""
+"""Maintenance windows: times in which a part may be down without an alert."""
 
 import secrets
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from vestibule.contracts.errors import InvalidInput, MaintenanceNotFound
-from vestibule.scheduler_service.state_store import StateStore
+from vestibule.database_client.service_entries import ServiceEntries
 
-PREFIX = "book/maintenance/"
+PREFIX = "maintenance/"
 EVERYTHING = "all"
 # How long a window is shown after its end.
 KEEP = timedelta(days=31)
@@ -19,7 +18,7 @@ MOST = 200
 
 
 class MaintenanceWindow(BaseModel):
-    """A window."""
+    """A time in which outages of a part raise no alert."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -31,45 +30,50 @@ class MaintenanceWindow(BaseModel):
     author: str = Field(description="The name of the token that asked for it")
 
     def covers(self, part: str, at: datetime) -> bool:
-        """Say whether `part` may be away at that time."""
+        """Say whether `part` may be down at that time."""
         return self.part in (part, EVERYTHING) and self.begins <= at < self.ends
 
 
 class MaintenanceRepository:
-    """The windows, in the store; what was last read of them is at hand without it."""
+    """The windows in the store; `known` is the last state read, also while the store is unavailable."""
 
-    def __init__(self, store: StateStore) -> None:
+    def __init__(self, store: ServiceEntries) -> None:
         self._store = store
         self.known: list[MaintenanceWindow] = []
 
     def is_planned(self, part: str, at: datetime) -> bool:
-        """Say whether `part` may be away at that time, by what was last read."""
+        """Say whether `part` may be down at that time, by the windows last read."""
         return any(window.covers(part, at) for window in self.known)
 
-    def take(self, values: Iterable[str]) -> None:
-        """Take what was read."""
-        found = [MaintenanceWindow.model_validate_json(value) for value in values]
+    async def refresh(self) -> None:
+        """Read all windows from the store.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        found = [MaintenanceWindow.model_validate_json(entry.value) for entry in await self._store.read_all(PREFIX)]
         self.known = sorted(found, key=lambda window: window.begins, reverse=True)
 
-    async def add(self, window: MaintenanceWindow, now: datetime) -> None:
-        """Keep a window.
+    async def add(self, window: MaintenanceWindow, now: datetime) -> MaintenanceWindow:
+        """Store a window and return it.
 
         Raises:
             InvalidInput: it ends before it begins, ended already, is too long, or there are too many.
             Unavailable: the store does not answer.
         """
         if not window.begins < window.ends <= window.begins + LONGEST or window.ends <= now:
-            raise InvalidInput("A window has to end after it begins, in the future, and within a year of its begin.")
+            raise InvalidInput("The end of a window must be in the future, after its start, and within a year of it.")
         if len(await self._store.read_all(PREFIX)) >= MOST:
-            raise InvalidInput(f"There are {MOST} windows already; delete some.")
+            raise InvalidInput(f"There are {MOST} windows, the maximum; delete some first.")
         await self._write(window, now)
         self.known = [window, *self.known]
+        return window
 
     async def end(self, window_id: str, now: datetime) -> MaintenanceWindow:
-        """End a window, or take it back where it has not begun.
+        """End a window, or delete it where it has not begun.
 
         Raises:
-            MaintenanceNotFound: there is none of that id.
+            MaintenanceNotFound: no window has that id.
             Unavailable: the store does not answer.
         """
         entry = await self._store.read(PREFIX + window_id)

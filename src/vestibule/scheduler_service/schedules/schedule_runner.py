@@ -1,8 +1,8 @@
-"""Follows schedules: each turn becomes one task in the ledger, whoever makes it and however often it is tried.
+"""Runs schedules: each due time becomes exactly one task in the ledger, however often it is tried.
 
-A turn has a name, and the task's id follows from it, so a task that is recorded twice is recorded once. A turn of a
-crontab line is named by its time, one of an interval by its number: so neither comes twice where the clock is set back.
-What came while nobody was there to follow is made up for by the last turn alone.
+A run has a name that determines the id of its task, so submitting a task twice records it once. A run of a cron
+expression is named by its time, one of an interval by its number, so neither repeats when the clock is set back. Of the
+runs missed while no scheduler was active only the last is made up for.
 """
 
 import time
@@ -18,15 +18,15 @@ from vestibule.contracts.entries import Entry
 from vestibule.contracts.errors import PreconditionFailed, Unavailable
 from vestibule.contracts.schedules import PROGRESS, SCHEDULES, Progress, Schedule
 from vestibule.contracts.task_ledger import NewTask, Recorded
-from vestibule.scheduler_service.state_store import StateStore
+from vestibule.database_client.service_entries import ServiceEntries
 from vestibule.service_kit.recurrence import Crontab, next_turn
 
-# Longer than any schedule takes from one turn to the next.
-KEEP_PROGRESS_S = 3 * 366 * 86_400.0
+# Longer than the time between two runs of any schedule.
+PROGRESS_TTL_S = 3 * 366 * 86_400.0
 CLOCK_TOLERANCE_S = 2.0
 
 
-class Acceptance(Protocol):
+class TaskSink(Protocol):
     """Records tasks."""
 
     async def accept(self, task: NewTask) -> Recorded:
@@ -36,7 +36,7 @@ class Acceptance(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KnownSchedule:
-    """A schedule as it was last read, with the versions of its entries, and when its next turn is due."""
+    """A schedule as it was last read, with the versions of its entries and the time of its next run."""
 
     schedule: Schedule
     progress: Progress | None
@@ -45,10 +45,10 @@ class KnownSchedule:
 
 
 class ScheduleRunner:
-    """Reads all schedules now and then, and makes tasks of those whose time has come."""
+    """Reads all schedules regularly, and submits the tasks that are due."""
 
     def __init__(
-        self, store: StateStore, tasks: Acceptance, read_every_s: float, clock: Callable[[], float] = time.time
+        self, store: ServiceEntries, tasks: TaskSink, read_every_s: float, clock: Callable[[], float] = time.time
     ) -> None:
         self._store = store
         self._tasks = tasks
@@ -56,25 +56,25 @@ class ScheduleRunner:
         self._clock = clock
         self._read_at = float("-inf")
         self._known: dict[str, KnownSchedule] = {}
-        self._is_hindered = False
+        self._is_delayed = False
         self._log = structlog.get_logger("vestibule.schedules")
 
     async def follow(self) -> None:
-        """Make a task of each schedule that is due; where the store is away, later."""
+        """Submit a task for each schedule that is due; where the store is unavailable, later."""
         try:
             if time.monotonic() - self._read_at >= self._read_every_s:
                 await self.read()
             for place, known in list(self._known.items()):
                 if self._is_due(known):
-                    await self._take_turn(place)
-            self._is_hindered = False
+                    await self._run_due(place)
+            self._is_delayed = False
         except Unavailable as error:
-            if not self._is_hindered:  # said once for each time that it is away
+            if not self._is_delayed:  # logged once for each time that the store is unavailable
                 self._log.warning("schedules_postponed", part=error.extra.get("part", "database"))
-            self._is_hindered = True
+            self._is_delayed = True
 
     async def read(self) -> None:
-        """Read all schedules and how far they have come.
+        """Read all schedules and their progress.
 
         Raises:
             Unavailable: the store does not answer.
@@ -95,10 +95,10 @@ class ScheduleRunner:
 
     def _is_due(self, known: KnownSchedule) -> bool:
         now = self._clock()
-        return known.next_at is not None and (known.next_at <= now or _is_put_off(known, now))
+        return known.next_at is not None and (known.next_at <= now or _is_delayed_by_clock(known, now))
 
-    async def _take_turn(self, place: str) -> None:
-        """Make the task of the turn that is due, by what the store says at this moment."""
+    async def _run_due(self, place: str) -> None:
+        """Submit the task that is due, by the current state of the store."""
         entry, progress_entry = await self._store.read_many([SCHEDULES + place, PROGRESS + place])
         if entry is None:
             self._known.pop(place, None)
@@ -107,30 +107,32 @@ class ScheduleRunner:
         now = self._clock()
         turn = _turn_of(known, now)
         if turn is None:
-            if known.next_at is not None and _is_put_off(known, now):
-                await self._keep(place, known, Progress(turn_at=now, turns=_turns(known), task_id=_task_id(known)))
+            if known.next_at is not None and _is_delayed_by_clock(known, now):
+                await self._save_progress(
+                    place, known, Progress(turn_at=now, turns=_turns(known), task_id=_task_id(known))
+                )
             return
         name, turn_at = turn
         schedule = known.schedule
         recorded = await self._tasks.accept(_task(schedule, schedule.task_id(name), now))
         task_id = None if recorded.is_key_unknown else recorded.task_id
-        await self._keep(place, known, Progress(turn_at=turn_at, turns=_turns(known) + 1, task_id=task_id))
-        self._tell(schedule, task_id, late_s=round(now - turn_at, 1))
+        await self._save_progress(place, known, Progress(turn_at=turn_at, turns=_turns(known) + 1, task_id=task_id))
+        self._log_run(schedule, task_id, late_s=round(now - turn_at, 1))
 
-    async def _keep(self, place: str, known: KnownSchedule, progress: Progress) -> None:
+    async def _save_progress(self, place: str, known: KnownSchedule, progress: Progress) -> None:
         condition = Condition.of_version(known.versions[1])
         try:
             version = await self._store.write(
-                PROGRESS + place, progress.model_dump_json(), condition, ttl_s=KEEP_PROGRESS_S
+                PROGRESS + place, progress.model_dump_json(), condition, ttl_s=PROGRESS_TTL_S
             )
         except PreconditionFailed:
-            # Another scheduler has made the same task; what it wrote is read anew.
+            # Another scheduler has submitted the same task; read its progress.
             self._read_at = float("-inf")
             return
         next_at = next_turn(known.schedule, progress)
         self._known[place] = KnownSchedule(known.schedule, progress, (known.versions[0], version), next_at)
 
-    def _tell(self, schedule: Schedule, task_id: str | None, late_s: float) -> None:
+    def _log_run(self, schedule: Schedule, task_id: str | None, late_s: float) -> None:
         if task_id is None:
             self._log.warning("schedule_without_value", schedule_id=schedule.schedule_id, late_s=late_s)
         else:
@@ -138,7 +140,7 @@ class ScheduleRunner:
 
 
 def _turn_of(known: KnownSchedule, now: float) -> tuple[str, float] | None:
-    """Return name and time of the turn that is due, the last one where several are."""
+    """Return name and time of the run that is due, the last one where several are."""
     schedule = known.schedule
     last_at = schedule.created_at if known.progress is None else known.progress.turn_at
     if schedule.every_s is not None:
@@ -149,8 +151,8 @@ def _turn_of(known: KnownSchedule, now: float) -> tuple[str, float] | None:
     return None if due is None else (f"at {due.timestamp():.0f}", due.timestamp())
 
 
-def _is_put_off(known: KnownSchedule, now: float) -> bool:
-    """Say whether a clock that was set back has put an interval off; then it counts from now on."""
+def _is_delayed_by_clock(known: KnownSchedule, now: float) -> bool:
+    """Say whether a clock that was set back has delayed an interval, which then counts from now on."""
     every_s, next_at = known.schedule.every_s, known.next_at
     return every_s is not None and next_at is not None and next_at - now > every_s + CLOCK_TOLERANCE_S
 

@@ -1,1 +1,1 @@
-"""The status page and badges, for people with a browser."""
+"""The status page and badges, for browsers."""

@@ -1,4 +1,4 @@
-"""Badges: small pictures that say how a part is, for other people's pages."""
+"""Badges: small images with the state of a part, to embed in other pages."""
 
 from xml.sax.saxutils import escape
 
@@ -24,7 +24,7 @@ TEMPLATE = """\
 
 
 def draw_badge(part: PartStatus) -> str:
-    """Return the badge of a part as SVG: its state, and how available it was over the last day."""
+    """Return the badge of a part as SVG: its state, and its availability over the last day."""
     tone, word = PART_LOOKS[part.state]
     if part.in_maintenance:
         tone, word = "planned", "maintenance"

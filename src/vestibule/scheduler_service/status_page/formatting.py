@@ -1,4 +1,4 @@
-"""How times, lengths and shares are written for people."""
+"""Formats times, durations, percentages and latencies."""
 
 from datetime import datetime, timedelta
 
@@ -6,19 +6,19 @@ MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
 
 
 def clock_time(at: datetime) -> str:
-    """Return the time of a day: 23:59:01."""
+    """Return the time of day: 23:59:01."""
     return f"{at:%H:%M:%S}"
 
 
 def moment(at: datetime, now: datetime) -> str:
-    """Return a time with as much of its date as is needed."""
+    """Return a time, with its date where that is not today."""
     if at.date() == now.date():
         return f"{at:%H:%M}"
     return f"{at.day} {at:%b, %H:%M}" if at.year == now.year else f"{at.day} {at:%b %Y, %H:%M}"
 
 
 def duration(seconds: float | timedelta) -> str:
-    """Return a length of time in at most two units: 2 h 5 min. One that was measured has no parts of a second."""
+    """Return a duration in at most two units: 2 h 5 min. A `timedelta` is rounded to seconds."""
     total_s = round(seconds.total_seconds()) if isinstance(seconds, timedelta) else seconds
     if total_s < MINUTE_S:
         return f"{total_s:.3g} s"
@@ -32,7 +32,7 @@ def duration(seconds: float | timedelta) -> str:
 
 
 def percent(share: float | None) -> str:
-    """Return a share as a percentage that is 100 only where nothing is missing."""
+    """Return a percentage that is 100 only if the share is exactly 1."""
     if share is None:
         return "–"
     if share == 1:

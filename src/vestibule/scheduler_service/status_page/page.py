@@ -1,4 +1,4 @@
-"""The status page: drawn here as a whole, with nothing to load from anywhere, and without need of a script."""
+"""The status page: one HTML document that loads nothing else and works without scripts."""
 
 import base64
 import hashlib
@@ -13,7 +13,7 @@ from vestibule.scheduler_service.status_page.formatting import clock_time, durat
 from vestibule.scheduler_service.status_page.page_view import PageView
 
 REFRESH_S = 15
-# A hook, an exclamation mark, a cross, a spanner's line: what a person sees who does not see colours.
+# A tick, an exclamation mark, a cross, a dash: the state without colours.
 SIGNS = {
     "up": "M7 12.5l3.4 3.4L17 9",
     "degraded": "M12 6.5v7M12 17.2v.1",
@@ -25,14 +25,15 @@ SIGNS = {
 
 @dataclass(frozen=True, slots=True)
 class StatusPage:
-    """Draws the page, and says what a browser may do with it."""
+    """Renders the page, with its content security policy."""
 
     template: Template
     css: str
     js: str
+    probe_interval_s: float
 
     @classmethod
-    def read(cls) -> "StatusPage":
+    def read(cls, probe_interval_s: float) -> "StatusPage":
         """Return the page from the files beside this one."""
         folder = files(__package__) / "page_files"
         environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -43,7 +44,7 @@ class StatusPage:
             "moment": moment,
         }
         template = environment.from_string((folder / "status.html.jinja").read_text())
-        return cls(template, (folder / "status.css").read_text(), (folder / "status.js").read_text())
+        return cls(template, (folder / "status.css").read_text(), (folder / "status.js").read_text(), probe_interval_s)
 
     @property
     def policy(self) -> str:
@@ -53,14 +54,14 @@ class StatusPage:
             "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
 
-    def draw(self, page: PageView, interval_s: float) -> str:
+    def draw(self, page: PageView) -> str:
         """Return the page as HTML."""
         return self.template.render(
             page=page,
-            interval_s=interval_s,
+            interval_s=self.probe_interval_s,
             refresh_s=REFRESH_S,
             signs=SIGNS,
-            # Our own files, which have to stand there as they are.
+            # Files of this package, which must not be escaped.
             css=Markup(self.css),  # noqa: S704
             js=Markup(self.js),  # noqa: S704
         )

@@ -1,4 +1,4 @@
-"""What stands on the status page, in words and tones."""
+"""The content of the status page, in words and tones."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,7 +8,7 @@ from vestibule.scheduler_service.availability.availability_history import Availa
 from vestibule.scheduler_service.availability.incidents import Incident, IncidentKind
 from vestibule.scheduler_service.availability.monitored_parts import PARTS
 from vestibule.scheduler_service.availability.outages import PartState
-from vestibule.scheduler_service.heartbeats.heartbeats import HeartbeatState
+from vestibule.scheduler_service.heartbeats.heartbeat import HeartbeatState
 from vestibule.scheduler_service.maintenance.windows import EVERYTHING, MaintenanceWindow
 from vestibule.scheduler_service.status_page.formatting import clock_time, duration, milliseconds, moment, percent
 from vestibule.scheduler_service.status_page.status import HeartbeatStatus, PartStatus, Status
@@ -36,7 +36,7 @@ TONE_COLOURS = {"up": "#1a7f4b", "degraded": "#d08a1c", "down": "#c0262d", "plan
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A stretch of time of a part."""
+    """An interval of the history of a part."""
 
     tone: str
     label: str
@@ -107,7 +107,7 @@ class PageView:
 
     @property
     def icon(self) -> str:
-        """The sign in the browser's tab, as a data URL."""
+        """The favicon, as a data URL."""
         circle = f'<circle cx="8" cy="8" r="7" fill="{TONE_COLOURS[self.tone]}"/>'
         return "data:image/svg+xml," + quote(
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">{circle}</svg>', safe="/:="
@@ -115,7 +115,7 @@ class PageView:
 
 
 def view_page(status: Status, history: AvailabilityHistory) -> PageView:
-    """Return what stands on the page."""
+    """Return the content of the page."""
     headline, tone = sum_up(status)
     windows = [one for one in status.maintenance if one.ends > status.at - SHOWN_AFTER_END]
     return PageView(
@@ -132,10 +132,10 @@ def view_page(status: Status, history: AvailabilityHistory) -> PageView:
 
 
 def sum_up(status: Status) -> tuple[str, str]:
-    """Return how all is in a few words, and the tone of it."""
-    wanting = (HeartbeatState.MISSED, HeartbeatState.FAILED)
+    """Return a headline for the whole system, and its tone."""
+    missing = (HeartbeatState.MISSED, HeartbeatState.FAILED)
     down = [title_of(part.name) for part in status.parts if part.state is PartState.DOWN and not part.in_maintenance]
-    missed = [one.name for one in status.heartbeats if one.state in wanting]
+    missed = [one.name for one in status.heartbeats if one.state in missing]
     degraded = [title_of(part.name) for part in status.parts if part.state is PartState.DEGRADED]
     planned = [part for part in status.parts if part.in_maintenance]
     if down:
@@ -156,7 +156,7 @@ def sum_up(status: Status) -> tuple[str, str]:
 
 
 def title_of(subject: str) -> str:
-    """Return what people call a part, or what sends a heartbeat."""
+    """Return the title of a part or a heartbeat."""
     if subject == EVERYTHING:
         return "Everything"
     return PARTS[subject].title if subject in PARTS else subject.removeprefix("heartbeat:")
@@ -176,19 +176,19 @@ def _view_part(part: PartStatus, history: AvailabilityHistory, now: datetime) ->
     facts = [*shares, ("last answer in", milliseconds(part.latency_ms))]
     if part.note:
         facts.append(("now", part.note))
-    bars = [_bar(end, tally, now) for end, tally in history.bars(part.name, now, BARS, BAR_WIDTH)]
+    bars = [_bar(end, counts, now) for end, counts in history.bars(part.name, now, BARS, BAR_WIDTH)]
     summary = f"{title}, the last 24 hours: {percent(over.day)} of the probes were answered"
     return PartView(title, tone, word, bars, summary, facts)
 
 
-def _bar(end: datetime, tally: ProbeCounts, now: datetime) -> Bar:
+def _bar(end: datetime, counts: ProbeCounts, now: datetime) -> Bar:
     when = f"{moment(end - BAR_WIDTH, now)} to {clock_time(end)[:5]} UTC"
-    if not tally.asked:
-        return Bar("planned", f"{when}: maintenance") if tally.planned else Bar("none", f"{when}: not watched")
-    share = tally.answered / tally.asked
+    if not counts.asked:
+        return Bar("planned", f"{when}: maintenance") if counts.planned else Bar("none", f"{when}: no data")
+    share = counts.answered / counts.asked
     tone = "up" if share == 1 else "degraded" if share >= 0.9 else "down"
-    planned = ", some of it maintenance" if tally.planned else ""
-    latency = f", {milliseconds(tally.latency_ms / tally.answered)} on average" if tally.answered else ""
+    planned = ", some of it maintenance" if counts.planned else ""
+    latency = f", {milliseconds(counts.latency_ms / counts.answered)} on average" if counts.answered else ""
     return Bar(tone, f"{when}: {percent(share)} answered{latency}{planned}")
 
 

@@ -1,4 +1,4 @@
-"""What is told of the watch: each part, the heartbeats, the maintenance windows and the incidents, at one moment."""
+"""The status of the system: parts, heartbeats, maintenance windows and incidents at one moment."""
 
 import time
 from collections.abc import Callable
@@ -6,17 +6,17 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from vestibule.contracts.errors import Unavailable
+from vestibule.contracts.errors import NotFound, Unavailable
 from vestibule.scheduler_service.availability.availability_history import DAY, HOUR, MONTH, AvailabilityHistory
 from vestibule.scheduler_service.availability.incidents import Incident
 from vestibule.scheduler_service.availability.monitor_state import MonitorState
 from vestibule.scheduler_service.availability.outages import PartRecord, PartState
-from vestibule.scheduler_service.heartbeats.heartbeats import Heartbeat, HeartbeatState
+from vestibule.scheduler_service.heartbeats.heartbeat import Heartbeat, HeartbeatState
+from vestibule.scheduler_service.heartbeats.repository import HeartbeatRepository
 from vestibule.scheduler_service.leadership.lease import Lease, Role
-from vestibule.scheduler_service.maintenance.windows import MaintenanceWindow
-from vestibule.scheduler_service.operator_inputs import OperatorInputs
+from vestibule.scheduler_service.maintenance.windows import MaintenanceRepository, MaintenanceWindow
 
-LOOK_AGAIN_S = 5.0
+REFRESH_AFTER_S = 5.0
 
 
 class Availability(BaseModel):
@@ -28,7 +28,7 @@ class Availability(BaseModel):
 
 
 class PartStatus(BaseModel):
-    """How one part is doing."""
+    """The status of one part."""
 
     name: str = Field(examples=["database"])
     state: PartState
@@ -36,13 +36,13 @@ class PartStatus(BaseModel):
     latency_ms: float | None = Field(description="How long the last answer took")
     misses_in_a_row: int
     down_since: datetime | None
-    note: str | None = Field(description="What the part says of itself", examples=["2 at work"])
+    note: str | None = Field(description="What the part reports about itself", examples=["2 at work"])
     in_maintenance: bool
     availability: Availability
 
 
 class HeartbeatStatus(BaseModel):
-    """How what sends a heartbeat is doing."""
+    """The status of one heartbeat."""
 
     name: str = Field(examples=["nightly-backup"])
     state: HeartbeatState
@@ -55,53 +55,70 @@ class HeartbeatStatus(BaseModel):
 
 
 class Status(BaseModel):
-    """How all is."""
+    """The status of the whole system."""
 
     at: datetime
-    role: Role = Field(description="What the scheduler that answers does among its replicas")
-    holder: str | None = Field(description="The scheduler that works")
+    role: Role = Field(description="The role among its replicas of the scheduler that answers")
+    holder: str | None = Field(description="The active scheduler")
     saved_at: datetime | None = Field(description="When the history was last written to the store")
     parts: list[PartStatus]
     heartbeats: list[HeartbeatStatus]
     maintenance: list[MaintenanceWindow]
     incidents: list[Incident]
 
+    def part(self, name: str) -> PartStatus:
+        """Return the status of one part.
+
+        Raises:
+            NotFound: no part has that name.
+        """
+        for one in self.parts:
+            if one.name == name:
+                return one
+        raise NotFound("No part has that name.")
+
 
 class StatusService:
-    """Puts together what is known."""
+    """Builds the status from what this scheduler knows."""
 
     def __init__(
         self,
         monitor_state: MonitorState,
         lease: Lease,
-        operator_inputs: OperatorInputs,
+        heartbeats: HeartbeatRepository,
+        windows: MaintenanceRepository,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._monitor_state = monitor_state
         self._lease = lease
-        self._heartbeats = operator_inputs.heartbeats
-        self._windows = operator_inputs.windows
+        self._heartbeats = heartbeats
+        self._windows = windows
         self._clock = clock
-        self._looked_at: float | None = None
+        self._refreshed_at: float | None = None
 
     @property
     def history(self) -> AvailabilityHistory:
         """The history of the parts."""
         return self._monitor_state.history
 
-    async def look_over(self) -> None:
-        """Where another scheduler works, read what it wrote; what was read lately will do."""
-        is_recent = self._looked_at is not None and self._clock() - self._looked_at < LOOK_AGAIN_S
+    async def refresh(self) -> None:
+        """Read the state of the active scheduler where that is another, unless it was read lately."""
+        is_recent = self._refreshed_at is not None and self._clock() - self._refreshed_at < REFRESH_AFTER_S
         if self._lease.role is not Role.PASSIVE or is_recent:
             return
         try:
-            await self._monitor_state.look_over()
+            await self._monitor_state.refresh()
         except Unavailable:
             return
-        self._looked_at = self._clock()
+        self._refreshed_at = self._clock()
+
+    async def current(self, now: datetime) -> Status:
+        """Return the status of the whole system, read from the store where another scheduler is active."""
+        await self.refresh()
+        return self.status(now)
 
     def status(self, now: datetime) -> Status:
-        """Say how all is."""
+        """Return the status of the whole system."""
         return Status(
             at=now,
             role=self._lease.role,
@@ -114,7 +131,7 @@ class StatusService:
         )
 
     def part(self, record: PartRecord, now: datetime) -> PartStatus:
-        """Say how one part is."""
+        """Return the status of one part."""
         history = self._monitor_state.history
         return PartStatus(
             name=record.name,
@@ -134,5 +151,5 @@ class StatusService:
 
 
 def describe_heartbeat(heartbeat: Heartbeat, now: datetime) -> HeartbeatStatus:
-    """Say how one heartbeat is."""
+    """Return the status of one heartbeat."""
     return HeartbeatStatus(**heartbeat.model_dump(), state=heartbeat.state(now))

@@ -28,7 +28,7 @@ class ClientAddress(NamedTuple):
     forwarded_for: str = ""
 
 
-class _FailureCount:
+class _Failures:
     __slots__ = ("began", "count")
 
     def __init__(self, began: float) -> None:
@@ -51,7 +51,7 @@ class AuthRateLimit:
         self._trusted_proxies = trusted_proxies
         self._on_limited = on_limited
         self._now_s = now_s
-        self._failures: OrderedDict[str, _FailureCount] = OrderedDict()
+        self._failures: OrderedDict[str, _Failures] = OrderedDict()
 
     async def count(self, client_address: ClientAddress) -> None:
         """Count an unknown token.
@@ -67,13 +67,13 @@ class AuthRateLimit:
         if failures.count == self._per_minute:
             await self._on_limited(address, self._per_minute)
         left_s = max(1, ceil(failures.began + WINDOW_S - self._now_s()))
-        raise TooManyAuthFailures("Too many unknown tokens came from this address. Try again later.", left_s)
+        raise TooManyAuthFailures("Too many requests with unknown tokens came from this address. Retry later.", left_s)
 
-    def _failures_of(self, address: str) -> _FailureCount:
+    def _failures_of(self, address: str) -> _Failures:
         now_s = self._now_s()
         failures = self._failures.get(address)
         if failures is None or now_s - failures.began >= WINDOW_S:
-            failures = self._failures[address] = _FailureCount(now_s)
+            failures = self._failures[address] = _Failures(now_s)
             if len(self._failures) > MAX_ADDRESSES:
                 self._failures.popitem(last=False)
         self._failures.move_to_end(address)

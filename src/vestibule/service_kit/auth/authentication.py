@@ -22,6 +22,7 @@ from vestibule.contracts.identity import DEFAULT_TENANT, Principal
 from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit, ClientAddress
 from vestibule.service_kit.http.fast_dispatch import FastRoute
 from vestibule.service_kit.http.query_string import check_query
+from vestibule.service_kit.wiring import frame_of
 
 ALL_SCOPES = "*"
 _scheme = HTTPBearer(auto_error=False, description="`Authorization: Bearer TOKEN`")
@@ -78,7 +79,15 @@ class Authenticator:
         self._on_auth_failure = on_auth_failure
         self._limit = limit
 
-    async def authenticate(
+    async def authenticate(self, request: Request, scope: str) -> None:
+        """Set `request.state.caller` to the caller that the request's bearer token names.
+
+        Raises:
+            InvalidToken, TooManyAuthFailures, ScopeMissing: as `verify` does.
+        """
+        request.state.caller = await self.verify(credentials_of(request), scope, lambda: client_address(request))
+
+    async def verify(
         self, credentials: Credentials | None, scope: str, client_address: Callable[[], ClientAddress]
     ) -> Caller:
         """Return the caller, if known and allowed to `scope`.
@@ -149,10 +158,7 @@ class GuardedRoute(FastRoute):
         scope = self._scope()
 
         async def guarded(request: Request) -> Response:
-            authenticator: Authenticator = request.app.state.authenticator
-            request.state.caller = await authenticator.authenticate(
-                credentials_of(request), scope, lambda: client_address(request)
-            )
+            await frame_of(request.app).wiring.authenticator.authenticate(request, scope)
             check_query(request.scope["query_string"])
             return await handle(request)
 
@@ -188,8 +194,11 @@ def is_local(request: Request) -> bool:
     """Say whether a request comes straight from this machine, through no proxy."""
     client = request.scope.get("client")
     # Behind a proxy on this machine every caller seems local, so a forwarded request never counts as such.
-    if client is None or any(name in _PROXY_HEADERS for name, _ in request.scope["headers"]):
+    if client is None:
         return False
+    for name, _ in request.scope["headers"]:
+        if name in _PROXY_HEADERS:
+            return False
     return _is_loopback(client[0])
 
 

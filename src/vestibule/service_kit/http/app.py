@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -20,13 +21,14 @@ from vestibule.service_kit.http.load_shedding import LoadShedder
 from vestibule.service_kit.http.request_frame import IsLoggable, RequestFrame
 from vestibule.service_kit.logging.log_metrics import show_lost_lines
 from vestibule.service_kit.metrics.metrics import Metrics
-from vestibule.service_kit.openapi import docs_page
+from vestibule.service_kit.openapi import docs_page, problem_pages
 from vestibule.service_kit.openapi.descriptions import describe_problems
 from vestibule.service_kit.problems import refusal_of, render_error, render_http_exception
 from vestibule.service_kit.settings import ServiceSettings
 from vestibule.service_kit.tracing.trace_frame import TraceFrame
 from vestibule.service_kit.tracing.tracers import open_tracer
 from vestibule.service_kit.tracing.tracing import Tracer
+from vestibule.service_kit.wiring import ServiceFrame, ServiceWiring, attach_frame
 
 # The framework's own would put paths and query strings into spans, wherever a provider is set (trace_frame.py is ours).
 _NO_TELEMETRY: TelemetryConfig = {
@@ -39,7 +41,8 @@ _NO_TELEMETRY: TelemetryConfig = {
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
-Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+# Builds what the service's routes call, and closes it when the service ends.
+Lifespan = Callable[[], AbstractAsyncContextManager[ServiceWiring]]
 InvalidInputHandler = Callable[[InvalidInput], Awaitable[None]]
 
 
@@ -64,27 +67,27 @@ def create_service_app(
 ) -> FastAPI:
     """Return the application of a service.
 
-    The lifespan puts what the routes need on `app.state`, among it `readiness` and `authenticator`.
-    `on_invalid_input` is told of every malformed request; `is_loggable` judges request ids that callers choose;
-    `metrics` are what the service's other parts count with.
+    The lifespan yields the wiring of the service. `on_invalid_input` is called for every malformed request;
+    `is_loggable` checks request ids that callers choose; `metrics` are what the service's other parts count with.
     """
     metrics = metrics or Metrics(service)
     show_lost_lines(metrics)
     tracer = open_tracer(service, settings, metrics)
+    frame = ServiceFrame(service, metrics)
     app = FastAPI(
         title=f"Vestibule {service.replace('_', ' ')} service",
         description=description,
         version=vestibule.__version__,
-        lifespan=_closing(tracer, lifespan) if tracer else lifespan,
+        lifespan=_running(lifespan, frame, tracer),
         docs_url=None,
         redoc_url=None,
         # A path with a slash too many would be answered with a redirection that repeats the query string.
         redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
         telemetry=_NO_TELEMETRY,
     )
-    app.state.service = service
-    app.state.metrics = metrics
-    for router in (*routers, health.router, docs_page.router):
+    attach_frame(app, frame)
+    for router in (*routers, health.router, docs_page.router, problem_pages.router):
         app.include_router(router)
     _render_errors(app, on_invalid_input, settings.max_body_bytes)
     describe_problems(app)
@@ -97,15 +100,23 @@ def create_service_app(
     return app
 
 
-def _closing(tracer: Tracer, lifespan: Lifespan) -> Lifespan:
-    @asynccontextmanager
-    async def closing(app: FastAPI) -> AsyncIterator[None]:
-        async with lifespan(app):
-            yield
-        # After all else: the last requests are traced too.
-        await asyncio.to_thread(tracer.close)
+def _operation_id(route: APIRoute) -> str:
+    """Return the name of the route's function, so that it is what a generated client calls its method."""
+    return route.name
 
-    return closing
+
+def _running(
+    lifespan: Lifespan, frame: ServiceFrame, tracer: Tracer | None
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def running(_app: FastAPI) -> AsyncIterator[None]:
+        async with lifespan() as frame.wiring:
+            yield
+        if tracer is not None:
+            # After all else: the last requests are traced too.
+            await asyncio.to_thread(tracer.close)
+
+    return running
 
 
 def _render_errors(app: FastAPI, on_invalid_input: InvalidInputHandler, max_body_bytes: int) -> None:
@@ -124,7 +135,7 @@ def _render_errors(app: FastAPI, on_invalid_input: InvalidInputHandler, max_body
         if error.status_code == 413:
             return await named(request, TooLarge(f"The body may have at most {max_body_bytes:,} bytes."))
         if error.status_code == 400:
-            return await named(request, InvalidInput("The body cannot be read as JSON."))
+            return await named(request, InvalidInput("The body is not readable as JSON."))
         if error.status_code == 405:
             error.headers = {"Allow": ", ".join(_methods_of(request))}
         return render_http_exception(error, request.state.request_id)

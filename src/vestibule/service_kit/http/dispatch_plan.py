@@ -6,7 +6,8 @@ a plan does not cover has none, and is the framework's, as is every request that
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import FunctionType
+from typing import Any, cast
 from urllib.parse import parse_qsl
 
 from fastapi import Request
@@ -132,7 +133,7 @@ def _call_of(dependant: Dependant, body: Any) -> Take:
     headers = [(field.name, _alias_of(field), _checked(field)) for field in dependant.header_params]
     queries = [(field.name, field.alias, _checked(field)) for field in dependant.query_params]
     # What has no name is asked before the body is read (`authentication.py`), and only described here.
-    parts = [(one.name, _call_of(one, body)) for one in dependant.dependencies if one.name is not None]
+    parts = [(one.name, *_part_of(one, body)) for one in dependant.dependencies if one.name is not None]
 
     async def call(request: Request, given: Given) -> Any:
         values: dict[str, Any] = {}
@@ -148,11 +149,20 @@ def _call_of(dependant: Dependant, body: Any) -> Take:
             values[name] = _value(field, alias, request.headers)
         for name, alias, field in queries:
             values[name] = _value(field, alias, given.query)
-        for name, part in parts:
-            values[name] = await part(request, given)
+        for name, part, takes_request_alone in parts:
+            values[name] = await (part(request) if takes_request_alone else part(request, given))
         return await function(**values)
 
     return call
+
+
+def _part_of(dependant: Dependant, body: Any) -> tuple[Callable[..., Awaitable[Any]], bool]:
+    """Return what calls the function of a dependency, and whether that takes nothing but the request."""
+    call, function = _call_of(dependant, body), cast("FunctionType", dependant.call)
+    parameters = function.__code__.co_argcount, function.__code__.co_kwonlyargcount
+    if dependant.request_param_name is not None and parameters == (1, 0):
+        return function, True
+    return call, False
 
 
 def _headers_alone() -> Response:

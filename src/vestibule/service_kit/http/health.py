@@ -2,16 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from vestibule.contracts.errors import Unavailable
-from vestibule.service_kit.metrics.metrics import Metrics
 from vestibule.service_kit.openapi.descriptions import problem_responses
+from vestibule.service_kit.wiring import frame_of
 
 Check = Callable[[], Awaitable[bool]]
 CHECK_TIMEOUT_S = 1.0
@@ -45,40 +44,36 @@ class Health(BaseModel):
     version: str = Field(examples=["0.1.0"])
 
 
-async def _readiness(request: Request) -> Readiness:
-    readiness: Readiness = request.app.state.readiness
-    return readiness
-
-
 router = APIRouter(tags=["health"])
 
 
 @router.get("/health")
-async def health(request: Request) -> Health:
+async def get_health(request: Request) -> Health:
     """Say that the process lives. Needs no token."""
-    return Health(service=request.app.state.service, version=request.app.version)
+    return Health(service=frame_of(request.app).service, version=request.app.version)
 
 
 @router.get("/healthz", include_in_schema=False)
-async def healthz(request: Request) -> Health:
+async def get_health_alias(request: Request) -> Health:
     """Say the same under the name that Kubernetes users expect."""
-    return await health(request)
+    return await get_health(request)
 
 
 @router.get("/readyz", responses=problem_responses(503, is_guarded=False))
-async def readyz(request: Request, readiness: Annotated[Readiness, Depends(_readiness)]) -> Health:
+async def get_readiness(request: Request) -> Health:
     """Say whether everything that this service needs answers; 503 names what is missing. Needs no token."""
-    if getattr(request.app.state, "is_leaving", False):
-        raise Unavailable(request.app.state.service, "It stops: new requests belong elsewhere.")
-    missing = await readiness.missing()
+    frame = frame_of(request.app)
+    if frame.is_shutting_down:
+        raise Unavailable(frame.service, "Service is shutting down; send requests to another instance.")
+    missing = await frame.wiring.readiness.missing()
     if missing:
         raise Unavailable(missing[0], f"No answer from: {', '.join(missing)}.")
-    return await health(request)
+    return await get_health(request)
 
 
 @router.get("/metrics", response_class=Response)
-async def metrics(request: Request) -> Response:
+async def get_metrics(request: Request) -> Response:
     """Return what this service counts, in the Prometheus text format; see `docs/monitoring.md`. Needs no token."""
-    counted: Metrics = request.app.state.metrics
-    await counted.refresh()
-    return Response(counted.render(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+    metrics = frame_of(request.app).metrics
+    await metrics.refresh()
+    return Response(metrics.render(), media_type=CONTENT_TYPE_PLAIN_0_0_4)

@@ -8,12 +8,13 @@ import secrets
 import time
 from itertools import islice
 
-import orjson
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vestibule.service_kit.metrics.catalogue import REQUESTS
 from vestibule.service_kit.metrics.metrics import Metrics
+from vestibule.service_kit.problem_types import OVERLOADED
+from vestibule.service_kit.problems import render_problem
 
 # So many have to have waited for too long: a few that wait for something else say nothing of the others, and to have
 # hundreds at once is what a service is for, on a slow machine too.
@@ -93,13 +94,5 @@ class LoadShedder:
 
 
 def overloaded_document(request_id: str) -> bytes:
-    """Return the problem document of a request that was refused for want of time."""
-    return orjson.dumps(
-        {
-            "type": "urn:vestibule:problem:overloaded",
-            "title": "Too much to do",
-            "status": 503,
-            "detail": "More requests are under way than can be answered in time. Nothing was done; try again soon.",
-            "instance": f"urn:request:{request_id}",
-        }
-    )
+    """Return the problem document of a request that is rejected because of overload."""
+    return bytes(render_problem(OVERLOADED, OVERLOADED.detail, request_id).body)

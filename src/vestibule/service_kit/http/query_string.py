@@ -18,4 +18,4 @@ def check_query(query: bytes) -> None:
     try:
         unquote_to_bytes(query).decode("utf-8")
     except UnicodeDecodeError:
-        raise InvalidInput("The request is not valid. Look at: query.", errors=[_MISTAKE]) from None
+        raise InvalidInput("The request is not valid. Check: query.", errors=[_MISTAKE]) from None

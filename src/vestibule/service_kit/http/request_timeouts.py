@@ -16,6 +16,7 @@ from uuid import uuid4
 import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from vestibule.service_kit.problem_types import MALFORMED_REQUEST, REQUEST_HEADERS_TOO_LARGE, REQUEST_TIMEOUT
 from vestibule.service_kit.problems import render_problem
 
 LOOK_EVERY_S = 1.0
@@ -28,11 +29,7 @@ SPARE_DESCRIPTORS = 200
 # More than this no machine gives out where it names no limit.
 MOST_DESCRIPTORS = 65_536
 
-TITLES = {
-    400: ("Malformed request", "This is not HTTP."),
-    408: ("Request timeout", "The request did not come in time."),
-    431: ("Head too large", "Path, query and headers are too large together."),
-}
+_REFUSALS = {one.status: one for one in (MALFORMED_REQUEST, REQUEST_TIMEOUT, REQUEST_HEADERS_TOO_LARGE)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +51,7 @@ class RequestTimeouts:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._made_room = 0
         # While the service stops, each answer is the last on its connection.
-        self.is_leaving = False
+        self.is_shutting_down = False
         self._log = structlog.get_logger("vestibule.server")
 
     def begin(self, connection: "TimeoutProtocol") -> None:
@@ -147,7 +144,7 @@ class TimeoutProtocol(HttpToolsProtocol):
             self.refuse(431)
         if not self._is_refused:
             super().on_headers_complete()
-            self.cycle.keep_alive &= not self.timeouts.is_leaving
+            self.cycle.keep_alive &= not self.timeouts.is_shutting_down
 
     def on_body(self, body: bytes) -> None:
         """Take some of the body."""
@@ -217,9 +214,9 @@ def raise_descriptor_limit() -> int:
 
 
 def _answer(status: int) -> bytes:
-    title, detail = TITLES[status]
+    kind = _REFUSALS[status]
     request_id = uuid4().hex
-    response = render_problem(status, title.lower().replace(" ", "-"), title, detail, request_id)
+    response = render_problem(kind, kind.detail, request_id)
     headers: list[tuple[bytes, Any]] = [*response.raw_headers, (b"connection", b"close")]
     headers.append((b"x-request-id", request_id.encode()))
     lines = [f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}".encode()]

@@ -21,6 +21,7 @@ from vestibule.service_kit.http.request_timeouts import (
 )
 from vestibule.service_kit.logging.logging_config import flush_log
 from vestibule.service_kit.settings import UNIX_SCHEME, ServiceSettings
+from vestibule.service_kit.wiring import frame_of
 
 BACKLOG = 4096
 KEEP_ALIVE_S = 75
@@ -70,7 +71,7 @@ class DrainingServer(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop; a second signal stops at once."""
-        self._app.state.is_leaving = self._timeouts.is_leaving = True
+        frame_of(self._app).is_shutting_down = self._timeouts.is_shutting_down = True
         if self._asked is not None or not self._drain_s:
             super().handle_exit(sig, frame)
             return

@@ -141,17 +141,17 @@ class ServiceClient:
         self._record_answer()
         if answer.status >= 500:
             kind = _Retryable if answer.status == 503 else Unavailable
-            raise kind(self._part, f"The {self._part} service cannot serve at the moment.")
+            raise kind(self._part, f"The {self._part} service is overloaded or unavailable.")
         try:
             return ServiceResponse(answer.status, orjson.loads(received) if received else None)
         except orjson.JSONDecodeError:
-            raise Unavailable(self._part, f"What answers is not the {self._part} service.") from None
+            raise Unavailable(self._part, f"The response does not come from the {self._part} service.") from None
 
     def _checked_session(self) -> aiohttp.ClientSession:
         if self._session is None:
             raise RuntimeError("a peer client is used inside its own context")
         if self._breaker is not None and not self._breaker.allows_call():
-            raise Unavailable(self._part, f"The {self._part} service has not answered lately.")
+            raise Unavailable(self._part, f"The {self._part} service did not answer recent requests.")
         return self._session
 
     def _record_answer(self) -> None:
@@ -195,7 +195,7 @@ class ServiceClient:
         self._record_answer()
         if answer.status != 200:
             answer.close()
-            raise Unavailable(self._part, f"The {self._part} service cannot serve at the moment.")
+            raise Unavailable(self._part, f"The {self._part} service is overloaded or unavailable.")
         return _pieces(answer)
 
     async def is_alive(self) -> bool:

@@ -1,4 +1,4 @@
-"""What the services say about themselves in OpenAPI: the problems of a route, and an example of everything."""
+"""Completes the OpenAPI description of a service: the problems of each route, and examples."""
 
 from typing import Any
 
@@ -7,26 +7,27 @@ from fastapi import FastAPI
 from vestibule.contracts.errors import InvalidInput
 from vestibule.service_kit.openapi.examples import Examples
 from vestibule.service_kit.openapi.problem_examples import Kind, by_status, sample_of
+from vestibule.service_kit.problem_types import problem_type_of
 from vestibule.service_kit.problems import MEDIA_TYPE, Problem
 
 _DESCRIPTIONS = {
     401: "No token, or an unknown one",
     403: "The token lacks the scope",
-    404: "Nothing by that name",
-    409: "Not possible as things stand now; the detail says why",
+    404: "Not found",
+    409: "Not possible in the current state; `detail` says why",
     410: "The result has expired",
-    412: "The entry is not as `If-Match` or `If-None-Match` says; nothing was changed",
+    412: "The entry does not match `If-Match` or `If-None-Match`; nothing was changed",
     413: "Over a size limit",
     422: "Invalid input, or personal data or a secret was found",
-    429: "Too many unknown tokens from this address; `Retry-After` says when to try again",
-    503: "A part that is needed does not answer; `Retry-After` says when to try again",
+    429: "Too many unknown tokens from this address; `Retry-After` says when to retry",
+    503: "A required service does not answer; `Retry-After` says when to retry",
 }
-_OTHER = "Any other refusal, such as 405 or 500, is a problem document too"
+_OTHER = "Any other error, such as 405 or 500, is a problem document too; `GET /problems` lists all types"
 _SCHEMA = {"$ref": "#/components/schemas/Problem"}
 _HEADERS = {
     "X-Request-ID": ("Names the request in the log, in alerts and in problems", "9638cc59bda34a3ca9d5f4bd55eeedb0"),
-    "WWW-Authenticate": ("How to show who you are", "Bearer"),
-    "Retry-After": ("Seconds until it is worth another try", "1"),
+    "WWW-Authenticate": ("The authentication scheme", "Bearer"),
+    "Retry-After": ("Seconds to wait before a retry", "1"),
 }
 _HEADERS_OF = {"401": "WWW-Authenticate", "429": "Retry-After", "503": "Retry-After"}
 
@@ -41,9 +42,14 @@ def problem_responses(*kinds: int | Kind, is_guarded: bool = True) -> dict[int |
 
 
 def _describe(status: int, kinds: list[Kind]) -> dict[str, Any]:
-    examples = {kind.slug: {"summary": kind.title, "value": sample_of(kind)} for kind in kinds}
+    examples = {problem_type_of(kind).name: _example(kind) for kind in kinds}
     content = {MEDIA_TYPE: {"schema": _SCHEMA, "examples": examples}}
     return {"description": _DESCRIPTIONS[status], "content": content}
+
+
+def _example(kind: Kind) -> dict[str, Any]:
+    page = problem_type_of(kind).uri
+    return {"summary": kind.title, "description": f"Cause and remedy: [{page}]({page})", "value": sample_of(kind)}
 
 
 def describe_problems(app: FastAPI) -> None:

@@ -24,10 +24,11 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class BodySample:
-    """An example, with what it shows."""
+    """An example, with what it shows, and the page about it."""
 
     title: str
     text: str
+    page: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ class _Reader:
         described = content.get(JSON, {})
         samples = [BodySample("", _pretty(described["example"]))] if "example" in described else []
         for one in content.get(PROBLEM, {}).get("examples", {}).values():
-            samples.append(BodySample(one["summary"], _pretty(one["value"])))
+            samples.append(BodySample(one["summary"], _pretty(one["value"]), one["value"]["type"]))
         members = list(self._members(described["schema"])) if "schema" in described else []
         about = answer["description"] if answer["description"] != "Successful Response" else "Done"
         others = ", ".join(kind for kind in content if kind not in (JSON, PROBLEM))

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
+from starlette.responses import Response
 
 from vestibule.contracts import errors
-from vestibule.service_kit.problems import render_error, status_of
+from vestibule.service_kit.problem_types import PROBLEM_TYPES, problem_type_of
+from vestibule.service_kit.problems import render_error, render_problem
 
 Kind = type[errors.VestibuleError]
 
@@ -15,34 +17,40 @@ _MISTAKE = {"where": "body/key", "kind": "missing", "expected": "Field required"
 _FINDING = {"entity": "EMAIL_ADDRESS", "start": 9, "end": 25, "score": 0.95, "field": "value", "action": "block"}
 
 _SAMPLES: tuple[errors.VestibuleError, ...] = (
-    errors.InvalidInput("The request is not valid. Look at: body/key.", errors=[_MISTAKE]),
+    errors.InvalidInput("The request is not valid. Check: body/key.", errors=[_MISTAKE]),
     errors.UnknownProcessor("No such processor. Known: normalize, uppercase."),
     errors.TooLarge("The body may have at most 4,194,304 bytes."),
     errors.PersonalDataFound(
-        "The value holds what may not come in: EMAIL_ADDRESS. Nothing was stored.",
+        "Request rejected: `value` contains EMAIL_ADDRESS. Nothing was stored.",
         findings=[_FINDING],
         alert_id="9a76fd8275cf19f0",
         receipt="eyJhbGciOiJFZDI1NTE5Iiwia2lkIjoi…",
     ),
-    errors.IdempotencyKeyReused("The key came with another request before; use a new one for each request."),
-    errors.ScanImpossible("The text could not be checked within the time that a scan may take. It was not stored."),
+    errors.ResultRefused(
+        "Result rejected: `result` contains EMAIL_ADDRESS. Nothing was stored.",
+        findings=[_FINDING | {"field": "result"}],
+        alert_id="9a76fd8275cf19f0",
+    ),
+    errors.NotProcessable("The input is not valid JSON.", kind="NotJson"),
+    errors.IdempotencyKeyReused("The key was sent with another request before; use a new key for each request."),
+    errors.ScanImpossible("The scan did not finish within the time limit, so the text was rejected."),
     errors.InvalidToken("Send a valid token in the header `Authorization: Bearer TOKEN`."),
-    errors.TooManyAuthFailures("Too many unknown tokens came from this address; try again later."),
+    errors.TooManyAuthFailures("Too many requests with unknown tokens came from this address. Retry later."),
     errors.ScopeMissing("The token needs the scope `add`.", scope="add"),
     errors.NotFound("No part has that name."),
-    errors.KeyNotFound("Nothing is stored under that key."),
-    errors.TaskNotFound("No task of that id was accepted here."),
+    errors.KeyNotFound("No entry has that key."),
+    errors.TaskNotFound("No task has that id."),
     errors.AlertNotFound("No alert has that id."),
     errors.HeartbeatNotFound("No heartbeat has that name."),
     errors.MaintenanceNotFound("No maintenance window has that id."),
-    errors.ScheduleNotFound("No schedule of that id is kept here."),
-    errors.WebhooksDisabled("Callbacks need VESTIBULE_CALLBACK_SECRET here."),
-    errors.UnknownToken("It is not a token that was made here for your tenant."),
-    errors.TaskConflict("It has ended already."),
-    errors.RequestInProgress("The same request is being served at the moment; repeat it a little later."),
+    errors.ScheduleNotFound("No schedule has that id."),
+    errors.WebhooksDisabled("Callbacks are disabled; set VESTIBULE_CALLBACK_SECRET to enable them."),
+    errors.UnknownToken("The token stands for no value of your tenant."),
+    errors.TaskConflict("The state of the task does not allow this, or its data is no longer stored."),
+    errors.RequestInProgress("A request with this key is in progress; retry a little later."),
     errors.PreconditionFailed(3),
-    errors.ResultExpired("The task was done, and its result is not kept any more."),
-    errors.TokenRetired("Its key was retired; what it stood for cannot be revealed any more."),
+    errors.ResultExpired("The task succeeded, and its result has expired."),
+    errors.TokenRetired("The key of the token was retired; its value can no longer be revealed."),
     errors.Unavailable("database", "The database service does not answer."),
 )
 _SAMPLE_OF: Mapping[Kind, errors.VestibuleError] = {type(sample): sample for sample in _SAMPLES}
@@ -68,10 +76,17 @@ def sample_of(kind: Kind) -> dict[str, Any]:
     return document
 
 
+def example_responses() -> dict[str, Response]:
+    """Return a response with each problem type, by its name."""
+    named = {problem_type_of(type(sample)).name: render_error(sample, _REQUEST_ID) for sample in _SAMPLES}
+    fixed = {one.name: render_problem(one, one.detail, _REQUEST_ID) for one in PROBLEM_TYPES.values() if one.detail}
+    return named | fixed
+
+
 def by_status(kinds: tuple[int | Kind, ...]) -> dict[int, list[Kind]]:
     """Return the kinds of errors by their status; a bare status stands for the usual kind of it."""
     found: dict[int, list[Kind]] = {}
     for one in kinds:
         kind = USUAL_KINDS[one] if isinstance(one, int) else one
-        found.setdefault(status_of(_SAMPLE_OF[kind]), []).append(kind)
+        found.setdefault(problem_type_of(kind).status, []).append(kind)
     return found

@@ -1,4 +1,4 @@
-"""Messages that are answered at once: what a caller gets where the answer is late, or too large for its key."""
+"""Messages that are processed at once: the reply if the service is unavailable, or the result is too large."""
 
 from typing import Any
 
@@ -15,8 +15,8 @@ from vestibule.policy import Situation
 from vestibule.processing import ProcessorRegistry
 
 
-class _World:
-    """All that an intake speaks to: lets everything through, keeps what it is given, and answers as it is told."""
+class _Fakes:
+    """Everything that an intake calls: accepts all, records what it gets, and replies with what it was made with."""
 
     def __init__(self, reply: str | None) -> None:
         self.reply = reply
@@ -24,10 +24,10 @@ class _World:
         self.accepted: list[Work] = []
         self.written: list[Pair] = []
 
-    async def admit(self, _situation: Situation, _field: str, text: str, _options: str | None = None) -> Screened:
+    async def screen(self, _situation: Situation, _field: str, text: str, _options: str | None = None) -> Screened:
         return Screened(text, [], "")
 
-    async def let_out(self, _situation: Situation, result: str) -> Screened:
+    async def screen_result(self, _situation: Situation, result: str) -> Screened:
         return Screened(result, [], "")
 
     async def process(self, _text: str, _processor: str, _terms: Any, work_id: str) -> str:
@@ -44,34 +44,34 @@ class _World:
         self.written.append(pair)
 
 
-async def _take(world: Any, **message: Any) -> MessageOutcome:
+async def _process(fakes: Any, **message: Any) -> MessageOutcome:
     rules = [MessageRoute.model_validate({"to": "business_logic", "prefixes": ["now:"]})]
     known = ProcessorRegistry.discover()
     routes = MessageRoutes(rules, known.names)
-    intake = Intake(world, world, world, world, known, names=world, routes=routes, callbacks=world)
-    return await intake.take_message(Message(**message), Situation("/messages"))
+    intake = Intake(fakes, fakes, fakes, fakes, known, names=fakes, routes=routes, webhooks=fakes)
+    return await intake.process_message(Message(**message), Situation("/messages"))
 
 
-async def test_what_a_rule_sends_there_is_done_in_the_background_where_nobody_answers() -> None:
-    """It may have been done all the same, so it goes on under the same id."""
-    world = _World(reply=None)
-    taken = await _take(world, text="now: hi")
-    assert (False, world.asked) == (taken.is_reply, [work.task_id for work in world.accepted])
+async def test_a_routed_message_goes_to_the_background_where_the_service_is_unavailable() -> None:
+    """The service may have processed it all the same, so the task has the same id."""
+    fakes = _Fakes(reply=None)
+    processed = await _process(fakes, text="now: hi")
+    assert (False, fakes.asked) == (processed.is_reply, [work.task_id for work in fakes.accepted])
     with pytest.raises(Unavailable):
-        await _take(world, text="now: hi", mode="sync")
-    assert 1 == len(world.accepted)
+        await _process(fakes, text="now: hi", mode="sync")
+    assert 1 == len(fakes.accepted)
 
 
 async def test_a_reply_is_written_before_it_is_given() -> None:
     """Under the key that was asked for."""
-    world = _World(reply="HI")
-    taken = await _take(world, text="now: hi", write_to="reply")
-    assert (True, "HI", [Pair(key="reply", value="HI")]) == (taken.is_reply, taken.outcome, world.written)
+    fakes = _Fakes(reply="HI")
+    processed = await _process(fakes, text="now: hi", write_to="reply")
+    assert (True, "HI", [Pair(key="reply", value="HI")]) == (processed.is_reply, processed.outcome, fakes.written)
 
 
 async def test_a_reply_that_is_too_large_for_its_key_is_refused() -> None:
     """As it would be in the background."""
-    world = _World(reply="x" * (MAX_VALUE_BYTES + 1))
+    fakes = _Fakes(reply="x" * (MAX_VALUE_BYTES + 1))
     with pytest.raises(NotProcessable):
-        await _take(world, text="now: hi", write_to="reply")
-    assert [] == world.written
+        await _process(fakes, text="now: hi", write_to="reply")
+    assert [] == fakes.written

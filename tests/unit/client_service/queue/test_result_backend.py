@@ -11,7 +11,7 @@ DAY_S = 86_400
 
 def test_attempts_are_counted(redis: Any) -> None:
     """By Redis, or by the message where that says more; what is known goes after a day."""
-    assert [1, 2, 5] == [begin_attempt(redis, "a", before, DAY_S).attempt for before in (0, 0, 4)]
+    assert [1, 2, 5] == [begin_attempt(redis, "a", before, DAY_S).number for before in (0, 0, 4)]
     assert 0 < redis.ttl("vestibule:task:a") <= DAY_S
 
 

@@ -22,7 +22,7 @@ class _Reading:
 
     async def refuse_findings(self, field: str, text: str) -> None:
         if "@" in text:
-            raise PersonalDataFound(f"The {field} holds what may not come in: EMAIL_ADDRESS.")
+            raise PersonalDataFound(f"Request rejected: `{field}` contains EMAIL_ADDRESS.")
 
 
 class _Kept:
@@ -76,7 +76,7 @@ async def test_what_is_no_token_is_unknown(revealing: Detokenizer, kept: _Kept, 
     with pytest.raises(UnknownToken):
         await revealing.reveal(token, "ticket 42", NORTH)
     (alert,) = kept.alerts
-    assert "A reveal was refused: unknown token; reason given: ticket 42" == alert.description
+    assert "A reveal was refused: value token not found; reason given: ticket 42" == alert.description
 
 
 async def test_a_retired_key_is_told(tmp_path: Path, revealing: Detokenizer, ring: KeyRingFile) -> None:

@@ -89,7 +89,7 @@ def _length_of(text: str) -> str:
 
 
 async def _check(screener: Screener, text: str, key: str | None = None) -> Screened:
-    return await screener.admit(Situation("/add", "t-1", "support", key), "value", text)
+    return await screener.screen(Situation("/add", "t-1", "support", key), "value", text)
 
 
 async def test_a_clean_text_passes_in_silence(screener_with: ScreenerWith, kept: _Kept) -> None:
@@ -140,7 +140,7 @@ async def test_a_key_with_a_finding_is_refused(screener_with: ScreenerWith, kept
     """Where a value would be redacted, a key is refused: two redacted keys could become one."""
     with pytest.raises(PersonalDataFound) as caught:
         await _check(screener_with(default), "hello", MAIL)
-    assert "The key holds" in caught.value.detail
+    assert "`key` contains EMAIL_ADDRESS" in caught.value.detail
     assert ["refused" in alert.description for alert in kept.alerts] == [True]
 
 
@@ -285,7 +285,7 @@ async def test_a_reason_with_personal_data_is_refused(screener_with: ScreenerWit
     """Whatever the policy says: what people will read may hold none."""
     screener = screener_with(Action.IGNORE)
     await screener.refuse_findings("reason", "ticket 4711")
-    with pytest.raises(PersonalDataFound, match="The reason holds"):
+    with pytest.raises(PersonalDataFound, match="`reason` contains"):
         await screener.refuse_findings("reason", f"{MAIL} asked for it")
     assert 1 == len(kept.alerts)
 

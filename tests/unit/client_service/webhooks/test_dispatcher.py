@@ -1,9 +1,8 @@
-"""Callbacks: told by one of several doors, put off, given up with an alert, forgotten with their task."""
+"""Webhooks: delivered by one of several dispatchers, retried, given up with an alert, removed without a task."""
 
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pytest
 
@@ -25,8 +24,8 @@ from vestibule.egress.guard import DeliveryFailed, EgressGuard
 URL = "https://hooks.example.org/path"
 
 
-class DatabaseNearby(EntryClient):
-    """The way to a store in this process."""
+class LocalEntryClient(EntryClient):
+    """A client of a store in this process."""
 
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
@@ -45,7 +44,7 @@ class DatabaseNearby(EntryClient):
         return Deleted(key=key, deleted=await self._store.delete(key, condition=condition))
 
 
-class LedgerNearby(TaskLedgerClient):
+class OneTaskLedger(TaskLedgerClient):
     """A ledger that knows one task."""
 
     def __init__(self, state: TaskState | None) -> None:
@@ -66,20 +65,20 @@ class LedgerNearby(TaskLedgerClient):
         )
 
 
-class Hook(EgressGuard):
-    """Takes what is posted, or does not."""
+class Receiver(EgressGuard):
+    """Records what is posted, and accepts it or not."""
 
     posted: list[tuple[str, bytes, Mapping[str, str]]]
-    takes = True
+    accepts = True
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
         self.posted.append((url, body, headers))
-        if not self.takes:
+        if not self.accepts:
             raise DeliveryFailed("the answer was 503")
 
 
-class Kept:
-    """A channel that keeps what it gets."""
+class AlertRecorder:
+    """A channel that records the alerts that it delivers."""
 
     def __init__(self) -> None:
         self.alerts: list[Alert] = []
@@ -88,85 +87,87 @@ class Kept:
         self.alerts.append(alert)
 
 
-class Place:
-    """Two doors over one store."""
+class Dispatchers:
+    """Two dispatchers over one store."""
 
     def __init__(self, state: TaskState | None, give_up_after_s: float = 86_400) -> None:
         self.store = MemoryStore()
-        self.ledger = LedgerNearby(state)
-        self.hook = Hook(frozenset({"https"}), frozenset(), False, 1)
-        object.__setattr__(self.hook, "posted", [])
-        self.kept, self.outcomes = Kept(), list[str]()
-        self.rules = WebhookRules("secret", self.hook, give_up_after_s)
-        self.screeners = [self._screener() for _ in range(2)]
+        self.ledger = OneTaskLedger(state)
+        self.receiver = Receiver(frozenset({"https"}), frozenset(), False, 1)
+        object.__setattr__(self.receiver, "posted", [])
+        self.recorder, self.outcomes = AlertRecorder(), list[str]()
+        self.rules = WebhookRules("secret", self.receiver, give_up_after_s)
+        self.all = [self._dispatcher() for _ in range(2)]
 
-    def _screener(self) -> WebhookDispatcher:
-        alerts = AlertEngine("client", {"kept": self.kept}, lambda *_: None)
-        repository = WebhookRepository(DatabaseNearby(self.store))
+    def _dispatcher(self) -> WebhookDispatcher:
+        alerts = AlertEngine("client", {"recorder": self.recorder}, lambda *_: None)
+        repository = WebhookRepository(LocalEntryClient(self.store))
         return WebhookDispatcher(repository, self.ledger, self.rules, alerts, self.outcomes.append)
 
     async def add_webhook(self) -> None:
-        await WebhookRepository(DatabaseNearby(self.store)).add("0" * 36, "default", URL, -repository.FIRST_LOOK_S)
+        await WebhookRepository(LocalEntryClient(self.store)).add(
+            "0" * 36, "default", URL, -repository.FIRST_CHECK_AFTER_S
+        )
 
     async def pending(self) -> int:
         return len((await self.store.keys("callback/", 10, None)).keys)
 
 
-async def test_of_several_doors_one_tells() -> None:
-    """Both look at the same time; one post, without the result, and nothing is owed then."""
-    place = Place(TaskState.SUCCEEDED)
-    await place.add_webhook()
-    await asyncio.gather(*(screener.look() for screener in place.screeners))
-    ((url, body, headers),) = place.hook.posted
+async def test_one_of_several_dispatchers_delivers() -> None:
+    """Both look at the same time; there is one post, without the result, and nothing is pending after it."""
+    system = Dispatchers(TaskState.SUCCEEDED)
+    await system.add_webhook()
+    await asyncio.gather(*(one.dispatch_due() for one in system.all))
+    ((url, body, headers),) = system.receiver.posted
     assert (URL, "0" * 36, True) == (url, headers["Idempotency-Key"], b'"state": "succeeded"' in body)
     assert b"SEALED AWAY" not in body
-    assert (["delivered"], 0) == (place.outcomes, await place.pending())
+    assert (["delivered"], 0) == (system.outcomes, await system.pending())
 
 
-async def test_a_task_that_goes_on_is_waited_for() -> None:
-    """Nothing is told before the end, and it is not looked at again at once."""
-    place = Place(TaskState.RUNNING)
-    await place.add_webhook()
-    await place.screeners[0].look()
-    place.ledger.state = TaskState.FAILED
-    await place.screeners[0].look()
-    assert ([], 1) == (place.hook.posted, await place.pending())
+async def test_a_running_task_is_checked_again_later() -> None:
+    """Nothing is delivered before the task's end, and the next check is not immediate."""
+    system = Dispatchers(TaskState.RUNNING)
+    await system.add_webhook()
+    await system.all[0].dispatch_due()
+    system.ledger.state = TaskState.FAILED
+    await system.all[0].dispatch_due()
+    assert ([], 1) == (system.receiver.posted, await system.pending())
 
 
-async def test_what_is_not_taken_is_owed_until_it_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A refused callback stays, later; when its time is over it is given up, with an alert."""
-    place = Place(TaskState.DEAD)
-    monkeypatch.setattr(Hook, "takes", False)
-    await place.add_webhook()
-    await place.screeners[0].look()
-    await place.screeners[1].look()
-    assert (["failed"], 1, 1) == (place.outcomes, len(place.hook.posted), await place.pending())
+async def test_a_failed_delivery_is_retried_until_it_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A webhook that is not accepted stays pending; when its time is over it is given up, with an alert."""
+    system = Dispatchers(TaskState.DEAD)
+    monkeypatch.setattr(Receiver, "accepts", False)
+    await system.add_webhook()
+    await system.all[0].dispatch_due()
+    await system.all[1].dispatch_due()
+    assert (["failed"], 1, 1) == (system.outcomes, len(system.receiver.posted), await system.pending())
 
-    late = Place(TaskState.DEAD, give_up_after_s=0)
+    late = Dispatchers(TaskState.DEAD, give_up_after_s=0)
     await late.add_webhook()
-    await late.screeners[0].look()
+    await late.all[0].dispatch_due()
     assert (["given_up"], 0) == (late.outcomes, await late.pending())
-    assert ["DeliveryFailing"] == [alert.type.value for alert in late.kept.alerts]
+    assert ["DeliveryFailing"] == [alert.type.value for alert in late.recorder.alerts]
 
 
-async def test_a_callback_without_its_task_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_webhook_without_its_task_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not at once, since the task may be recorded a moment later."""
-    place = Place(None)
-    await place.add_webhook()
-    await place.screeners[0].look()
-    assert 1 == await place.pending()
+    system = Dispatchers(None)
+    await system.add_webhook()
+    await system.all[0].dispatch_due()
+    assert 1 == await system.pending()
     monkeypatch.setattr("vestibule.client_service.webhooks.dispatcher.ORPHAN_AFTER_S", -1)
-    await place.add_webhook()
-    await place.screeners[1].look()
-    assert ([], 0) == (place.hook.posted, await place.pending())
+    await system.add_webhook()
+    await system.all[1].dispatch_due()
+    assert ([], 0) == (system.receiver.posted, await system.pending())
 
 
 @pytest.mark.parametrize(
     "url", ["http://a.example/", "https://u:p@a.example/", "https:///x", "a.example", "https://ä/"]
 )
 def test_addresses_that_lead_nowhere_are_refused(url: str) -> None:
-    """By scheme, login, host and characters; what is let pass is told apart from where it leads."""
-    rules: Any = Place(None).rules
+    """By scheme, login, host and characters; what is stored of a valid one is its path."""
+    rules = Dispatchers(None).rules
     with pytest.raises(InvalidInput):
         rules.check(url)
     assert "/path?to=x" == rules.check("https://hooks.example.org:8443/path?to=x")
@@ -174,5 +175,5 @@ def test_addresses_that_lead_nowhere_are_refused(url: str) -> None:
 
 def test_each_tenant_has_a_key_of_its_own() -> None:
     """The same each time, and no other's."""
-    rules = Place(None).rules
+    rules = Dispatchers(None).rules
     assert rules.key_of("one") == rules.key_of("one") != rules.key_of("two")

@@ -1,4 +1,4 @@
-"""Watchers of a prefix: they learn what happens, go on where they were, and are told where that cannot be."""
+"""Watchers of a prefix: they receive changes, resume where they were, and get a reset where that is not possible."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ from vestibule.database_service.entries.tenant_view import TenantView
 from vestibule.database_service.maintenance.erase_entries import EntryErasure
 from vestibule.encryption import Cipher, KeyRingFile, create_key_ring
 
-PATIENT_S = 30
+LONG_TIMEOUT_S = 30
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Event:
 
 
 class Stream:
-    """What a watcher gets, event by event. Source: WHATWG, HTML, section 9.2.6."""
+    """The events of a watcher, one by one. Source: WHATWG, HTML, section 9.2.6."""
 
     def __init__(self, pieces: AsyncIterator[bytes]) -> None:
         self._pieces = pieces
@@ -42,7 +42,7 @@ class Stream:
     async def next(self) -> Event:
         """Return the next event."""
         while not self._waiting:
-            piece = await asyncio.wait_for(anext(self._pieces), PATIENT_S)
+            piece = await asyncio.wait_for(anext(self._pieces), LONG_TIMEOUT_S)
             assert piece.endswith(b"\n\n")
             self._waiting = [_parse(block) for block in piece.decode().split("\n\n")[:-1]]
         return self._waiting.pop(0)
@@ -75,7 +75,7 @@ async def _open(space: TenantView, prefix: str = "", after: str | None = None, *
     return Stream(await ChangeStream(**options).watch(space, prefix, after))
 
 
-async def test_a_watcher_learns_what_happens(space: TenantView) -> None:
+async def test_a_watcher_receives_changes(space: TenantView) -> None:
     """Writes, deletes and expiries of the prefix come in order, with key and version, and without a value."""
     stream = await _open(space, "a")
     assert "" == (await stream.next()).kind
@@ -89,8 +89,8 @@ async def test_a_watcher_learns_what_happens(space: TenantView) -> None:
     await stream.close()
 
 
-async def test_a_watcher_goes_on_where_it_was(space: TenantView) -> None:
-    """With the id of any event, or of a sign of life, what happened since is told, and nothing twice."""
+async def test_a_watcher_resumes_where_it_was(space: TenantView) -> None:
+    """With the id of any event or heartbeat, later changes follow, and none twice."""
     stream = await _open(space)
     seen = [await stream.next()]
     for number in range(5):
@@ -104,8 +104,8 @@ async def test_a_watcher_goes_on_where_it_was(space: TenantView) -> None:
         await again.close()
 
 
-async def test_a_quiet_stream_gives_signs_of_life(space: TenantView) -> None:
-    """Where nothing happens the connection is kept by comments, and the stream ends in time."""
+async def test_a_quiet_stream_sends_heartbeats(space: TenantView) -> None:
+    """Without changes comments keep the connection open, and the stream ends in time."""
     stream = await _open(space, heartbeat_s=0.02, longest_s=1)
     events = [await stream.next()]
     with suppress(StopAsyncIteration):
@@ -116,8 +116,8 @@ async def test_a_quiet_stream_gives_signs_of_life(space: TenantView) -> None:
 
 
 @pytest.mark.parametrize("position", ["", "x", "MTIz", "é", "A" * 512])
-async def test_a_position_that_is_none_begins_anew(space: TenantView, position: str) -> None:
-    """What nobody gave out is answered by `reset`, and then by what happens."""
+async def test_an_invalid_position_is_a_reset(space: TenantView, position: str) -> None:
+    """An unknown position gets `reset`, and then changes."""
     stream = await _open(space, after=position)
     assert ("reset", {}) == ((event := await stream.next()).kind, event.data)
     await space.write("a", "x")
@@ -125,8 +125,8 @@ async def test_a_position_that_is_none_begins_anew(space: TenantView, position: 
     await stream.close()
 
 
-async def test_a_past_that_is_gone_begins_anew(space: TenantView, store: EncryptedStore) -> None:
-    """A watcher that was away for too long is told so, and so is one from whom a purge took what came next."""
+async def test_a_purged_position_is_a_reset(space: TenantView, store: EncryptedStore) -> None:
+    """A watcher that was disconnected for too long gets a reset, and so does one whose next change was purged."""
     stream = await _open(space)
     before = (await stream.next()).id
     await space.write("a", "x")
@@ -139,8 +139,8 @@ async def test_a_past_that_is_gone_begins_anew(space: TenantView, store: Encrypt
     await stream.close()
 
 
-async def test_another_tenant_learns_nothing(space: TenantView, store: EncryptedStore) -> None:
-    """Neither events nor positions tell a tenant what, or how much, happens in the space of another."""
+async def test_another_tenant_receives_nothing(space: TenantView, store: EncryptedStore) -> None:
+    """Neither events nor positions tell a tenant what, or how much, happens in another."""
     other = TenantView(store, Principal("north-east"))
     stream = await _open(other, heartbeat_s=0.05)
     first = (await stream.next()).id
@@ -156,8 +156,8 @@ async def test_another_tenant_learns_nothing(space: TenantView, store: Encrypted
     await stream.close()
 
 
-async def test_there_is_an_end_to_watchers(space: TenantView) -> None:
-    """One more than may watch is told to come later; when one goes, there is room."""
+async def test_the_number_of_watchers_is_limited(space: TenantView) -> None:
+    """One watcher too many gets a 503 with a retry; when one leaves, there is room."""
     desk = ChangeStream(max_watchers=1)
     stream = Stream(await desk.watch(space, "", None))
     await stream.next()
@@ -170,7 +170,7 @@ async def test_there_is_an_end_to_watchers(space: TenantView) -> None:
 
 
 async def test_a_slow_watcher_misses_nothing(space: TenantView) -> None:
-    """One that takes nothing for a while holds nobody up, and learns the last of every key."""
+    """One that reads nothing for a while blocks no other, and receives the last change of every key."""
     stream = await _open(space)
     await stream.next()
     for number in range(3000):
@@ -180,7 +180,7 @@ async def test_a_slow_watcher_misses_nothing(space: TenantView) -> None:
     await stream.close()
 
 
-async def test_a_subject_is_erased_from_the_past(space: TenantView) -> None:
+async def test_a_subject_is_erased_from_the_history(space: TenantView) -> None:
     """An earlier version that holds the subject goes; the entry stays where it does not hold it any more."""
     await space.write("a", "write to jane@example.org")
     await space.write("a", "write to nobody")

@@ -1,4 +1,4 @@
-"""What the database service keeps cannot be read where it lies, cannot be moved, and comes back as it was."""
+"""Stored values cannot be read from the files, cannot be moved, and come back unchanged."""
 
 import asyncio
 import sqlite3
@@ -118,7 +118,7 @@ async def test_no_file_of_the_database_holds_a_value(tmp_path: Path) -> None:
     assert b"key" in after["vestibule.db"]
 
 
-async def test_values_that_are_swapped_in_the_file_do_not_open(tmp_path: Path) -> None:
+async def test_values_swapped_in_the_file_cannot_be_decrypted(tmp_path: Path) -> None:
     """Who can write the file cannot give one key the value of another; the refusal says nothing of either."""
     async with _encrypted(KINDS["sqlite"], tmp_path) as (store, _, _):
         await store.write("alice", "one")
@@ -128,13 +128,13 @@ async def test_values_that_are_swapped_in_the_file_do_not_open(tmp_path: Path) -
         other.close()
         with pytest.raises(Unavailable) as caught:
             await store.read("alice")
-        assert "What is stored under that key cannot be opened." == caught.value.detail
+        assert "The value of that key cannot be decrypted." == caught.value.detail
         assert Entry(key="bob", value="two", version=1) == await store.read("bob")
 
 
 @pytest.mark.parametrize("kept", ["plain text", "", "AAAA", "é", "QUFB" * 40])
-async def test_what_was_not_sealed_is_not_shown(tmp_path: Path, kept: str) -> None:
-    """A value that somebody put into the file by hand is no value."""
+async def test_a_value_without_encryption_is_not_returned(tmp_path: Path, kept: str) -> None:
+    """A plain value that was put into the file by hand is refused."""
     inner = MemoryStore()
     store = EncryptedStore(inner, Cipher(_ring(tmp_path), REALM))
     await inner.write("key", kept)
@@ -144,8 +144,8 @@ async def test_what_was_not_sealed_is_not_shown(tmp_path: Path, kept: str) -> No
 
 
 @every_kind
-async def test_renewing_leaves_every_value_and_version(kind: StoreKind, tmp_path: Path) -> None:
-    """After a rotation old values open; after renewing all are sealed with the new key, and the old one may go."""
+async def test_reencryption_leaves_every_value_and_version(kind: StoreKind, tmp_path: Path) -> None:
+    """After a rotation old values can be read; after re-encryption the old key may be retired."""
     async with _encrypted(kind, tmp_path) as (store, _, ring):
         before = ring.current().active(Purpose.DATA).id
         for number in range(95):
@@ -158,8 +158,8 @@ async def test_renewing_leaves_every_value_and_version(kind: StoreKind, tmp_path
         # Two of the 95 were written twice; what they were before is kept as well, where a store has a history.
         earlier = len((await store.history("k0"))[1:] + (await store.history("k1"))[1:])
         assert {before: 94 + earlier, key.id: 1} == (await _walk(walk, "check")).by_key
-        assert 94 + earlier == (await _walk(walk, "renew")).reencrypted
-        assert 0 == (await _walk(walk, "renew")).reencrypted
+        assert 94 + earlier == (await _walk(walk, "reencrypt")).reencrypted
+        assert 0 == (await _walk(walk, "reencrypt")).reencrypted
         assert ReencryptionPage(by_key={key.id: 95 + earlier}) == await _walk(walk, "check")
         retire_key(tmp_path / "keys" / "keyring.json", before)
         ring.reload()
@@ -170,8 +170,8 @@ async def test_renewing_leaves_every_value_and_version(kind: StoreKind, tmp_path
 
 
 @every_kind
-async def test_renewing_loses_no_write(kind: StoreKind, tmp_path: Path) -> None:
-    """A value that is written while its seal is renewed stands, and so does its version."""
+async def test_reencryption_loses_no_write(kind: StoreKind, tmp_path: Path) -> None:
+    """A value that is written during its re-encryption stays, and so does its version."""
     async with _encrypted(kind, tmp_path) as (store, _, ring):
         for number in range(50):
             await store.write(f"k{number}", "before")
@@ -179,14 +179,14 @@ async def test_renewing_loses_no_write(kind: StoreKind, tmp_path: Path) -> None:
         ring.reload()
         walk = EntryReencryption(store)
         await asyncio.gather(
-            _walk(walk, "renew", limit=50), *(store.write(f"k{number}", "after") for number in range(50))
+            _walk(walk, "reencrypt", limit=50), *(store.write(f"k{number}", "after") for number in range(50))
         )
         entries = [await store.read(f"k{number}") for number in range(50)]
         assert {("after", 2)} == {(entry.value, entry.version) for entry in entries if entry}
 
 
-async def test_a_value_whose_key_is_gone_is_told(tmp_path: Path) -> None:
-    """With another ring nothing opens, and the walk says why, without ending."""
+async def test_a_value_without_its_key_is_reported(tmp_path: Path) -> None:
+    """With another ring nothing can be decrypted, and the check reports why, without ending."""
     inner = MemoryStore()
     await EncryptedStore(inner, Cipher(_ring(tmp_path / "one"), REALM)).write("a", MARKER)
     other = EncryptedStore(inner, Cipher(_ring(tmp_path / "two"), REALM))
@@ -195,4 +195,4 @@ async def test_a_value_whose_key_is_gone_is_told(tmp_path: Path) -> None:
     assert [1] == list(page.by_key.values())
     assert 1 == len(page.not_opened)
     assert page.not_opened[0].startswith("the ring has no data key")
-    assert page.not_opened == (await _walk(EntryReencryption(other), "renew")).not_opened
+    assert page.not_opened == (await _walk(EntryReencryption(other), "reencrypt")).not_opened

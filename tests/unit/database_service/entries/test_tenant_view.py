@@ -1,4 +1,4 @@
-"""Tenants of one store: each sees its own entries under its own keys, and no trace of anybody else's."""
+"""Tenants of one store: each sees its own entries under its own keys, and nothing of others."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -127,8 +127,8 @@ async def test_an_erasure_that_takes_long_goes_on_with_the_next_page(monkeypatch
     assert [(1, 1)] * 3 == [(page.examined, page.erased) for page in pages]
 
 
-async def test_a_value_opens_in_its_tenant_alone(tmp_path: Path) -> None:
-    """A sealed value that somebody moves in the store under the same key of another tenant does not open."""
+async def test_a_value_can_be_decrypted_in_its_tenant_only(tmp_path: Path) -> None:
+    """An encrypted value moved to the same key of another tenant cannot be decrypted."""
     create_key_ring(tmp_path / "ring.json")
     beneath = MemoryStore()
     encrypted = EncryptedStore(beneath, Cipher(KeyRingFile(tmp_path / "ring.json"), REALM))

@@ -1,4 +1,4 @@
-"""Backups of a database that is written to meanwhile, and what is put back."""
+"""Backups of a database during writes, and restores."""
 
 import asyncio
 import sqlite3
@@ -14,7 +14,7 @@ from vestibule.database_service.maintenance.sqlite_backup import DatabaseFileErr
 
 
 def _ignore(_done: int, _total: int) -> None:
-    """Take no notice of progress."""
+    """Ignore progress."""
 
 
 def _names(folder: Path) -> set[str]:
@@ -48,7 +48,7 @@ async def test_a_backup_is_one_moment_of_a_running_store(tmp_path: Path) -> None
     assert 5 <= sum(done == total for done, total in progress)
 
 
-async def test_a_backup_is_put_back(tmp_path: Path) -> None:
+async def test_a_backup_is_restored(tmp_path: Path) -> None:
     """After a restore the entries and versions are those of the backup, and nothing of later is left."""
     path, saved = tmp_path / "data" / "vestibule.db", tmp_path / "saved.db"
     async with SqliteStore(path) as store:
@@ -66,7 +66,7 @@ async def test_a_backup_is_put_back(tmp_path: Path) -> None:
         assert 2 == await store.write("a", "goes on")
 
 
-async def test_a_damaged_file_is_told_and_can_be_replaced(tmp_path: Path) -> None:
+async def test_a_damaged_file_is_reported_and_can_be_replaced(tmp_path: Path) -> None:
     """What is no database is neither sound nor copied, and a backup takes its place."""
     path, saved = tmp_path / "vestibule.db", tmp_path / "saved.db"
     async with SqliteStore(path) as store:

@@ -1,4 +1,4 @@
-"""The result of a task is written to its key once, before the task counts as done, and to nobody else's."""
+"""The result of a task is written to its key once, before the task succeeds, and to no other tenant's key."""
 
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -121,7 +121,7 @@ async def test_another_tenants_key_is_never_written(store: Store, ledger: TaskLe
 async def test_what_the_store_will_not_take_fails_the_task(
     store: Store, ledger: TaskLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A result that is too large for this store is an end, and holds up nobody else's."""
+    """A result that is too large for this store fails its task, and blocks no other."""
 
     async def refuse(_writes: Sequence[Write]) -> list[int]:
         raise TooLarge("too large")

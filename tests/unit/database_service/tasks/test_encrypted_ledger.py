@@ -1,4 +1,4 @@
-"""Data and terms of a task are sealed as one text; what was kept before there were terms opens as it did."""
+"""Data and terms of a task are encrypted as one text; a task without terms has its data alone."""
 
 import time
 from pathlib import Path
@@ -28,7 +28,7 @@ def ring_path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def inner() -> MemoryTaskLedger:
-    """What keeps the sealed texts."""
+    """The ledger of the ciphertexts."""
     return MemoryTaskLedger()
 
 
@@ -51,7 +51,7 @@ def _task(task_id: str, terms: WorkTerms | None) -> NewTask:
 
 
 async def _kept(inner: MemoryTaskLedger) -> list[StoredTask]:
-    return (await inner.read_kept(10, None))[0]
+    return (await inner.read_stored(10, None))[0]
 
 
 async def test_a_task_comes_back_with_its_terms_and_one_of_before_without(
@@ -65,7 +65,7 @@ async def test_a_task_comes_back_with_its_terms_and_one_of_before_without(
     assert not any(word in texts for word in ("hidden", "somebody", "a key"))
 
 
-async def test_terms_open_only_with_their_task_and_as_terms(
+async def test_terms_decrypt_only_with_their_task_and_as_terms(
     inner: MemoryTaskLedger, ledger: EncryptedTaskLedger
 ) -> None:
     """Who can write into the file can put neither another's terms nor data in their place."""
@@ -75,18 +75,18 @@ async def test_terms_open_only_with_their_task_and_as_terms(
     assert two.data is not None
     for forged in (StoredTask("two", "t1", one.data, None), StoredTask("two", "t1", "~" + two.data, None)):
         with pytest.raises(DecryptionFailed):
-            ledger.open_kept(forged)
+            ledger.decrypt_stored(forged)
 
 
-async def test_seals_are_renewed_and_subjects_erased_with_the_terms(
+async def test_terms_are_reencrypted_and_searched_for_subjects(
     inner: MemoryTaskLedger, ledger: EncryptedTaskLedger, ring_path: Path
 ) -> None:
-    """A new key seals both anew, and a value that stands in an option alone is found."""
+    """Both move to the new key, and a value that appears in an option only is found."""
     await ledger.accept([_task("one", TERMS), _task("two", None)])
     add_key(ring_path, Purpose.DATA)
     renewing = EncryptedTaskLedger(inner, Cipher(KeyRingFile(ring_path), REALM))
     walk = TaskMaintenance(renewing)
-    assert 2 == (await walk.renew(10, None)).reencrypted
+    assert 2 == (await walk.reencrypt(10, None)).reencrypted
     assert {"one": TaskWork(DATA, TERMS), "two": TaskWork(DATA, None)} == await renewing.read_work(["one", "two"])
     assert 1 == (await walk.erase("t1", ["hidden-option"], 10, None)).erased
     assert {"two"} == set(await renewing.read_work(["one", "two"]))

@@ -88,7 +88,7 @@ async def test_a_limited_stranger_costs_no_alert(service: Any) -> None:
     assert [401] * 29 + [429] * 21 == [answer.status_code for answer in answers]
     assert (29, ["203.0.113.9"]) == (len(service.auth_failures), service.limited)
     assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
-    assert "urn:vestibule:problem:too-many-auth-failures" == answers[-1].json()["type"]
+    assert "/problems/too-many-auth-failures" == answers[-1].json()["type"]
 
 
 async def test_who_is_known_is_never_limited(tmp_path: Path, service: Any) -> None:

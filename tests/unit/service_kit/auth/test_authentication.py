@@ -42,7 +42,7 @@ async def test_a_stranger_is_refused_and_reported(
     async with service.client(token=None) as client:
         answer = await client.request(method, path, json=body, headers=headers)
     assert (401, "Bearer") == (answer.status_code, answer.headers["www-authenticate"])
-    assert "urn:vestibule:problem:invalid-token" == answer.json()["type"]
+    assert "/problems/invalid-token" == answer.json()["type"]
     assert 1 == len(service.auth_failures)
     assert "nobody-knows" not in answer.text
 
@@ -69,7 +69,7 @@ async def test_a_token_does_what_its_scopes_say(
     assert expected == tuple(answer.status_code for answer in answers)
     for answer, scope in zip(answers, ("write", "read"), strict=True):
         if answer.status_code == 403:
-            assert ("urn:vestibule:problem:scope-missing", scope) == (answer.json()["type"], answer.json()["scope"])
+            assert ("/problems/insufficient-scope", scope) == (answer.json()["type"], answer.json()["scope"])
     assert [] == service.auth_failures
 
 
@@ -126,9 +126,9 @@ async def test_the_development_token_does_not_count_outside_embedded_mode(tmp_pa
 
 
 async def test_every_open_route_is_meant_to_be(service: Any) -> None:
-    """Only health, readiness and metrics answer without a token."""
+    """Only health, readiness, metrics and the problem types answer without a token."""
     async with service.client(token=None) as client:
-        for path in ("/health", "/healthz", "/readyz", "/metrics"):
+        for path in ("/health", "/healthz", "/readyz", "/metrics", "/problems", "/problems/invalid-input"):
             assert 200 == (await client.get(path)).status_code
 
 

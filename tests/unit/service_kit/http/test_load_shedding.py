@@ -48,7 +48,7 @@ async def test_what_comes_while_many_are_late_is_refused_and_told() -> None:
             (one.status_code, one.headers["retry-after"], one.headers["content-type"]) for one in refused
         ]
         problem = refused[0].json()
-        assert "urn:vestibule:problem:overloaded" == problem["type"]
+        assert "/problems/overloaded" == problem["type"]
         assert f"urn:request:{refused[0].headers['x-request-id']}" == problem["instance"]
         assert 200 == (await client.get("/health")).status_code
         assert LATE_UNTIL_SHED == slow.served

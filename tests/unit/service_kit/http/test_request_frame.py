@@ -53,7 +53,7 @@ async def test_an_unexpected_error_says_nothing_of_its_cause(service: Any, log_l
     """The caller of a 500 learns the request's id and nothing else; the log has the place, and not the text."""
     async with service.client() as client:
         answer = await client.get("/broken", headers={"X-Request-ID": "the-id"})
-    assert (500, "urn:vestibule:problem:internal-error") == (answer.status_code, answer.json()["type"])
+    assert (500, "/problems/internal-error") == (answer.status_code, answer.json()["type"])
     assert "cause-of-it-all" not in answer.text
     assert "RuntimeError" not in answer.text
     cause, request = log_lines()

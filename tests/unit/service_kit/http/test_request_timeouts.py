@@ -12,9 +12,12 @@ import resource, sys
 resource.setrlimit(resource.RLIMIT_NOFILE, (300, 300))
 from fastapi import FastAPI
 from vestibule.service_kit.http.server import run_server
+from vestibule.service_kit.metrics.metrics import Metrics
 from vestibule.service_kit.settings import ServiceSettings
+from vestibule.service_kit.wiring import ServiceFrame, attach_frame
 
 app = FastAPI()
+attach_frame(app, ServiceFrame("bare", Metrics("bare")))
 
 @app.get("/")
 async def answer():

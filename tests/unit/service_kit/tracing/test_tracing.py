@@ -4,8 +4,9 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,14 @@ def attributes_of(one: Any) -> dict[str, Any]:
     return {pair.key: pair.value.string_value or pair.value.int_value for pair in one.attributes}
 
 
+@dataclass
+class SampleWiring:
+    """What every service has, and no more."""
+
+    authenticator: Authenticator
+    readiness: Readiness
+
+
 def traced_app(settings: ServiceSettings) -> FastAPI:
     """Return a small service with traces on."""
     router = APIRouter(route_class=GuardedRoute)
@@ -50,20 +59,16 @@ def traced_app(settings: ServiceSettings) -> FastAPI:
     async def broken(thing: str) -> None:
         raise RuntimeError(f"{thing} cannot be")
 
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> Any:
-        yield
+    async def ignore(_token: str | None) -> None:
+        """Do nothing about an unknown caller."""
 
-    app = create_service_app(
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[SampleWiring]:
+        yield SampleWiring(Authenticator(caller_token_lookups(settings), ignore), Readiness({}))
+
+    return create_service_app(
         "sample", "A sample.", settings, [router], lifespan, is_loggable=lambda text: "4111111111111111" not in text
     )
-    app.state.readiness = Readiness({})
-
-    async def ignore(_token: str | None) -> None:
-        """Do nothing about a stranger."""
-
-    app.state.authenticator = Authenticator(caller_token_lookups(settings), ignore)
-    return app
 
 
 @asynccontextmanager

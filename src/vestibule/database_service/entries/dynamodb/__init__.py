@@ -1,1 +1,1 @@
-"""The parts of the DynamoDB store: its address, its calls, its table, and the form of its items and conditions."""
+"""The parts of the DynamoDB store: its address, its calls, its table, its items and conditions."""

@@ -1,4 +1,4 @@
-"""Which DynamoDB table keeps the entries, read from the URL of the store."""
+"""The DynamoDB table of the entries, parsed from the URL of the store."""
 
 from dataclasses import dataclass
 from typing import Self

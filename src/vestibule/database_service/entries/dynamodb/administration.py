@@ -40,7 +40,7 @@ async def check(settings: DatabaseSettings) -> list[str]:
     if EXPIRY_INDEX not in {index["IndexName"] for index in table.get("GlobalSecondaryIndexes", [])}:
         faults.append(f"the table has no index `{EXPIRY_INDEX}`: nothing would expire")
     if lifetime.get("TimeToLiveStatus") not in {"ENABLED", "ENABLING"}:
-        faults.append("the table has no time to live: traces of what is gone stay for ever")
+        faults.append("the table has no time to live, so tombstones are never removed")
     return faults
 
 

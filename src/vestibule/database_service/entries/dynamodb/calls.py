@@ -19,14 +19,14 @@ from vestibule.database_service.entries.dynamodb.address import DynamoDbAddress
 MAX_CONNECTIONS = 50
 FIRST_SERVER_ERROR = 500
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 0.5
-# Refused before anything was done.
+# Refused before anything was written.
 _THROTTLED = frozenset(
     {
         *("ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded", "Throttling"),
         *("TransactionInProgressException", "TransactionConflictException"),
     }
 )
-# Why a transaction did not happen that may happen now.
+# Reasons for which a canceled transaction can be retried.
 _CONFLICTS = {None, "None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 _REASONS = {
     "ResourceNotFoundException": "the table does not exist; `vestibule db migrate` makes it",
@@ -39,9 +39,9 @@ FAILURES = (ClientError, BotoCoreError, OSError, TimeoutError)
 
 
 class DynamoDbCalls:
-    """A client of DynamoDB. Every call ends within `timeout_s`, its repetitions included.
+    """A client of DynamoDB. Every call ends within `timeout_s`, retries included.
 
-    A call raises `refusal` where a condition was not met, and its `response` holds the item that did not meet it.
+    A call raises `refusal` where a condition does not hold; its `response` has the item.
     """
 
     refusal = ClientError
@@ -59,7 +59,7 @@ class DynamoDbCalls:
             connect_timeout=self._timeout_s,
             read_timeout=self._timeout_s,
             max_pool_connections=MAX_CONNECTIONS,
-            # Repetitions are decided here: an update that was not answered may have been made.
+            # Retries are decided here: an update without an answer may have been applied.
             retries={"total_max_attempts": 1},
         )
         client = get_session().create_client(
@@ -76,13 +76,13 @@ class DynamoDbCalls:
 
     @property
     def client(self) -> Any:
-        """The bare client, for what is no call about entries."""
+        """The client itself, for calls that are not about entries."""
         if self._client is None:
             raise RuntimeError("a store is used inside its own context")
         return self._client
 
     async def read(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Call what changes nothing; again as long as there is time.
+        """Call a read; retry as long as there is time.
 
         Raises:
             Unavailable: there was no answer in time.
@@ -90,11 +90,11 @@ class DynamoDbCalls:
         return await self._repeat(method, parameters, is_harmless=True)
 
     async def change(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Call what changes something; again only where it was refused before anything was done.
+        """Call a write; retry only where it was refused before anything was written.
 
         Raises:
-            refusal: a condition was not met.
-            Unavailable: it was not confirmed.
+            refusal: a condition does not hold.
+            Unavailable: it is not confirmed.
         """
         return await self._repeat(method, parameters, is_harmless="ClientRequestToken" in parameters)
 
@@ -113,12 +113,12 @@ class DynamoDbCalls:
                 if _is_refusal(error):
                     raise
                 if code_of(error) == "ValidationException" and "size" in str(error):
-                    raise TooLarge("These values are too large for one call of the store.") from error
+                    raise TooLarge("The values are too large for one request to the store.") from error
                 wait_s = random.uniform(pause_s / 2, pause_s)  # noqa: S311 - it spreads callers, no more
                 may_repeat = _is_throttled(error) or (is_harmless and not _is_lasting(error))
                 if code_of(error):
                     said = error
-                # Where there is no time for a whole call, the last answer tells more than silence.
+                # Without time for another call, the last answer says more than a timeout.
                 took_s = time.monotonic() - began
                 if not may_repeat or time.monotonic() + wait_s + 2 * took_s >= end:
                     raise self._unavailable((is_harmless and said) or error) from error
@@ -130,12 +130,12 @@ class DynamoDbCalls:
         self._log.error("store_call_failed", error=code or type(error).__name__)
         reason = _REASONS.get(code, "it failed" if code else "it did not answer in time")
         is_refused = code in _REASONS or _is_lasting(error)
-        written = "Nothing was written." if is_refused else "Whether something was written is not known."
-        return Unavailable("database", f"The store cannot serve: {reason}. {written}")
+        written = "Nothing was written." if is_refused else "It may have been written; read the entry again."
+        return Unavailable("database", f"The store is unavailable: {reason}. {written}")
 
 
 def code_of(error: Exception) -> str:
-    """Return what DynamoDB calls the error, nothing where it did not answer."""
+    """Return the error code of DynamoDB, empty where it did not answer."""
     return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
 
 
@@ -150,14 +150,14 @@ def _is_throttled(error: Exception) -> bool:
 
 
 def _is_lasting(error: Exception) -> bool:
-    """Say whether DynamoDB has understood the call and will always refuse it."""
+    """Say whether DynamoDB refuses the call permanently."""
     if not isinstance(error, ClientError):
         return False
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)) < FIRST_SERVER_ERROR
 
 
 def _reasons_of(error: Exception) -> set[str | None]:
-    """Return why a transaction was given up, nothing where it was none."""
+    """Return why a transaction was canceled, nothing for other errors."""
     if not isinstance(error, ClientError) or code_of(error) != "TransactionCanceledException":
         return set()
     return {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}

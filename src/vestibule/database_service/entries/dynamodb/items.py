@@ -1,8 +1,8 @@
-"""The form of an entry in DynamoDB, and of the conditions on it.
+"""The items and condition expressions of entries in DynamoDB.
 
-An item is found by its partition, which is the tenant, and by its whole key, which DynamoDB keeps in the order of UTF-8
-bytes. A deleted or expired entry keeps its item without the content, so that its versions go on; DynamoDB removes the
-item itself, some time after `purge_at`.
+The key of an item is its partition, which is the tenant, and the whole key of the entry, sorted by UTF-8 bytes. The
+item of a deleted or expired entry stays without the content, so that its versions continue; DynamoDB removes it some
+time after `purge_at`.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from vestibule.database_service.entries.store import Write
 
 PARTITION, KEY = "partition_name", "entry_key"
 CONTENT, VERSION, EXPIRES, PURGE = "content", "version_number", "expires_at_us", "purge_at"
-# Only what expires has it: the index of what is to be swept.
+# Only items that expire have it: the index for sweeps.
 EXPIRY_GROUP, EXPIRY_INDEX = "expiry_group", "expiry"
 EXPIRING = {"S": "expiring"}
 PLAIN_PARTITION, PARTITIONS = "-", "#"
@@ -24,42 +24,42 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PRESENT = f"(attribute_exists({CONTENT}) AND (attribute_not_exists({EXPIRES}) OR {EXPIRES} > :now))"
 REMOVE_CONTENT = f"SET {PURGE} = :purge REMOVE {CONTENT}, {EXPIRES}, {EXPIRY_GROUP}"
 KEPT_AFTER_END = timedelta(days=30)
-# DynamoDB takes items of 400 kB, names and numbers included.
+# DynamoDB stores items of 400 kB, names and numbers included.
 MAX_CONTENT_BYTES = 390_000
-# As many as DynamoDB compares in one IN.
+# The most operands of one IN in DynamoDB.
 MAX_OPERANDS = 100
 
 Item = Mapping[str, Any]
 
 
 def partition_of(key: str) -> str:
-    """Return the partition of a key: `tenant/` of what a tenant keeps."""
+    """Return the partition of a key: `tenant/` for the keys of a tenant."""
     tenant, separator, _ = key.partition("/")
     return tenant + separator if separator else PLAIN_PARTITION
 
 
 def place_of(key: str) -> Item:
-    """Return what an item is found by."""
+    """Return the primary key of an item."""
     return {PARTITION: {"S": partition_of(key)}, KEY: {"S": key}}
 
 
 def microseconds_of(moment: datetime) -> int:
-    """Return a time as DynamoDB can compare it, exactly."""
+    """Return a time as a number that DynamoDB can compare exactly."""
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 def number(value: int) -> Item:
-    """Return a number as DynamoDB takes it."""
+    """Return a number in the format of DynamoDB."""
     return {"N": str(value)}
 
 
 def now() -> Item:
-    """Return this moment as DynamoDB takes it."""
+    """Return the current time in the format of DynamoDB."""
     return number(microseconds_of(datetime.now(UTC)))
 
 
 def entry_of(item: Item | None) -> Entry | None:
-    """Return the entry that an item holds, None where it holds none any more."""
+    """Return the entry of an item, None where it is deleted or expired."""
     if version_of(item) is None or item is None:
         return None
     return Entry(
@@ -71,7 +71,7 @@ def entry_of(item: Item | None) -> Entry | None:
 
 
 def version_of(item: Item | None) -> int | None:
-    """Return the version of the entry that an item holds, None where it holds none any more."""
+    """Return the version of the entry of an item, None where it is deleted or expired."""
     if not item or CONTENT not in item:
         return None
     expires_at = _expiry_of(item)
@@ -81,24 +81,24 @@ def version_of(item: Item | None) -> int | None:
 
 
 def content_of(value: str) -> Item:
-    """Return a value as it is kept.
+    """Return a value as stored.
 
     Raises:
-        TooLarge: DynamoDB has no item of that size.
+        TooLarge: DynamoDB does not store items of that size.
     """
     content = value.encode()
     if len(content) > MAX_CONTENT_BYTES:
-        raise TooLarge(f"This store keeps values of at most {MAX_CONTENT_BYTES:,} bytes, sealed and encoded.")
+        raise TooLarge(f"This store accepts values of at most {MAX_CONTENT_BYTES:,} bytes, encrypted and encoded.")
     return {"B": content}
 
 
 def purge_at(end: datetime) -> Item:
-    """Return when what ended at `end` may lose its trace, as DynamoDB wants it: in seconds."""
+    """Return when the tombstone of what ended at `end` may go, in seconds as DynamoDB needs it."""
     return number(int((end + KEPT_AFTER_END).timestamp()))
 
 
 def update_of(write: Write) -> tuple[str, dict[str, Item]]:
-    """Return the expression that writes and counts, and the values that it names."""
+    """Return the update expression of a write, and its values."""
     values = {":content": content_of(write.value), ":zero": number(0), ":one": number(1)}
     update = f"SET {VERSION} = if_not_exists({VERSION}, :zero) + :one, {CONTENT} = :content"
     if write.expires_at is None:
@@ -108,14 +108,14 @@ def update_of(write: Write) -> tuple[str, dict[str, Item]]:
 
 
 def item_of(write: Write, seen: Item | None) -> Item:
-    """Return the item that a write leads to from the one that was seen."""
+    """Return the item of a write, given the item read before."""
     version = int(seen[VERSION]["N"]) + 1 if seen else 1
     ending = {} if write.expires_at is None else _ending(write.expires_at)
     return {**place_of(write.key), VERSION: number(version), CONTENT: content_of(write.value), **ending}
 
 
 def put_of(table: str, item: Item, seen: Item | None) -> Item:
-    """Return the part of a transaction that puts an item, if what is there is still what was seen."""
+    """Return the transaction step that puts an item, if it has not changed since it was read."""
     put = {"TableName": table, "Item": item}
     if not seen:
         return {"Put": {**put, "ConditionExpression": f"attribute_not_exists({KEY})"}}
@@ -125,7 +125,7 @@ def put_of(table: str, item: Item, seen: Item | None) -> Item:
 
 
 def condition_on(condition: Condition) -> tuple[str | None, dict[str, Item]]:
-    """Return a condition as an expression, and the values that it names; None where anything goes."""
+    """Return a condition as an expression, and its values; None without a condition."""
     values: dict[str, Item] = {}
     parts = []
     if condition.match is not None:

@@ -1,4 +1,4 @@
-"""Makes the table of the DynamoDB store, where somebody asks for it."""
+"""Creates the table of the DynamoDB store."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ KEYS = {PARTITION: "S", KEY: "S", EXPIRY_GROUP: "S", EXPIRES: "N"}
 
 
 async def create_table(client: Any, name: str) -> bool:
-    """Make the table that pays per request, with its index and its time to live; False where it exists."""
+    """Create the table, paid per request, with its index and its time to live; False where it exists."""
     try:
         await client.describe_table(TableName=name)
     except client.exceptions.ResourceNotFoundException:

@@ -1,1 +1,1 @@
-"""The parts of the PostgreSQL store: its address, its connections, the shape of its tables and its group commit."""
+"""The parts of the PostgreSQL store: its address, its connections, its schema and its group commit."""

@@ -1,4 +1,4 @@
-"""Where a PostgreSQL is and how to talk to it, read from the URL of the store."""
+"""The address and options of a PostgreSQL server, parsed from the URL of the store."""
 
 from dataclasses import dataclass, field
 from typing import Self
@@ -10,7 +10,7 @@ DEFAULT_STATEMENTS = 100
 
 @dataclass(frozen=True, slots=True)
 class PostgresqlAddress:
-    """What to connect to; `str()` of it holds neither name nor password."""
+    """An address; its `str()` has neither user name nor password."""
 
     dsn: str = field(repr=False)
     pool_size: int = DEFAULT_POOL_SIZE
@@ -18,10 +18,10 @@ class PostgresqlAddress:
 
     @classmethod
     def parse(cls, url: str) -> Self:
-        """Take `pool_size` and `statement_cache_size` out of the URL; all else is for the driver, as `sslmode` is.
+        """Parse `pool_size` and `statement_cache_size`; all other options are for the driver, as `sslmode` is.
 
         Raises:
-            ValueError: one of them is no number that makes sense.
+            ValueError: one of them is not a valid number.
         """
         parts = urlsplit(url)
         options = parse_qsl(parts.query, keep_blank_values=True)

@@ -1,4 +1,4 @@
-"""Makes and examines what the PostgreSQL store needs in its database, from the command line."""
+"""Migrates and checks the database of the PostgreSQL store, for the command line."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,7 +22,7 @@ INVALID_INDEXES = """
 
 
 async def migrate(settings: DatabaseSettings) -> bool:
-    """Bring the tables into the newest shape; False where they had it.
+    """Migrate the tables to the head revision; False where they have it.
 
     Raises:
         StoreRefused: they cannot be.
@@ -46,11 +46,13 @@ async def check(settings: DatabaseSettings) -> list[str]:
         if await connection.fetchval(READ_SETTING, "transaction_read_only") == "on":
             faults.append("the server takes no writes")
         faults += [f"the index {row[0]} is not valid" for row in await connection.fetch(INVALID_INDEXES)]
-        shape = await schema.shape_of(connection)
-    if shape is None:
+        revision = await schema.schema_revision(connection)
+    if revision is None:
         return [*faults, "the tables are not there; `vestibule db migrate` makes them"]
-    if shape != schema.newest_shape():
-        faults.append(f"the tables have the shape `{shape}`, and this program needs `{schema.newest_shape()}`")
+    if revision != schema.head_revision():
+        faults.append(
+            f"the tables have the schema revision `{revision}`, and this program needs `{schema.head_revision()}`"
+        )
     return faults
 
 

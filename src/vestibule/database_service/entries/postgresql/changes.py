@@ -1,4 +1,4 @@
-"""A change to the store, as the steps that the function in the database takes."""
+"""Changes of the store, as steps for the function in the database."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -15,9 +15,9 @@ Action = Literal["write", "delete", "replace", "forget", "check"]
 
 
 class ChangeStep(NamedTuple):
-    """One thing to do to one entry, or to its version `target`, if it is as `condition` says.
+    """One action on one entry, or on its version `target`, if the entry meets `condition`.
 
-    `check` does nothing more, and `target` is then the last version that the key had, 0 where it had none.
+    `check` only checks; its `target` is the last version that the key had, 0 where it had none.
     """
 
     action: Action
@@ -30,19 +30,19 @@ class ChangeStep(NamedTuple):
 
 
 class StepOutcome(NamedTuple):
-    """What became of a step: the version that it found (refused) or gave, None where there was no entry."""
+    """The outcome of a step: the version that it found (refused) or assigned, None where there was no entry."""
 
     is_refused: bool
     version: int | None
 
 
-# By the place of the step in its change; steps that were left out have none.
+# By the index of the step in its change; skipped steps have none.
 StepOutcomes = dict[int, StepOutcome]
 
 
 @dataclass(frozen=True, slots=True)
 class EntryChange:
-    """Steps that happen together or not at all, and what to tell the caller in the end."""
+    """Steps that happen together or not at all, and the function that makes the caller's result from their outcomes."""
 
     steps: Sequence[ChangeStep]
     conclude: Callable[[StepOutcomes], Any]
@@ -54,57 +54,57 @@ class EntryChange:
 
 
 def write_of(write: Write) -> EntryChange:
-    """Return the change that keeps one value; its answer is the version."""
-    return EntryChange([_keep(write, write.condition)], lambda outcomes: _expect(outcomes[0]))
+    """Return the change that writes one value; its result is the version."""
+    return EntryChange([_write_step(write, write.condition)], lambda outcomes: _expect(outcomes[0]))
 
 
 def writes_of(writes: Sequence[Write]) -> EntryChange:
-    """Return the change that keeps all values if all conditions hold; its answer is the versions."""
+    """Return the change that writes all values if all conditions hold; its result is the versions."""
     checks, places = _checks_of(writes)
 
     def conclude(outcomes: StepOutcomes) -> list[int | None]:
         _expect_all(places, outcomes)
         return [outcomes[len(checks) + place].version for place in range(len(writes))]
 
-    return EntryChange([*checks, *(_keep(write, ALWAYS) for write in writes)], conclude)
+    return EntryChange([*checks, *(_write_step(write, ALWAYS) for write in writes)], conclude)
 
 
 def noted_writes_of(writes: Sequence[Write], note: OperationNote, versions: Sequence[int]) -> EntryChange:
-    """Return the change that keeps all values and a note of `versions`, if these are what they get and all conditions
-    hold; its answer is whether they are."""
+    """Return the change that writes all values and a note of `versions`, if they get these and all conditions hold; its
+    result is whether they did."""
     checks, places = _checks_of([*writes, replace(note.as_write(versions), condition=ABSENT)])
-    turns = [
+    version_checks = [
         ChangeStep("check", write.key, target=version - 1) for write, version in zip(writes, versions, strict=True)
     ]
-    kept = [_keep(write, ALWAYS) for write in (*writes, note.as_write(versions))]
+    steps = [_write_step(write, ALWAYS) for write in (*writes, note.as_write(versions))]
 
     def conclude(outcomes: StepOutcomes) -> bool:
         _expect_all(places, outcomes)
-        return len(checks) + len(turns) in outcomes
+        return len(checks) + len(version_checks) in outcomes
 
-    return EntryChange([*checks, *turns, *kept], conclude)
+    return EntryChange([*checks, *version_checks, *steps], conclude)
 
 
 def replacement_of(key: str, value: str, version: int) -> EntryChange:
-    """Return the change that gives a version another form; its answer is whether there was such a version."""
+    """Return the change that replaces the value of a version; its result is whether there was one."""
     return EntryChange([ChangeStep("replace", key, value.encode(), target=version)], _has_found)
 
 
 def removal_of(key: str, version: int) -> EntryChange:
-    """Return the change that takes a version out of the history; its answer is whether there was such a version."""
+    """Return the change that removes a version from the history; its result is whether there was one."""
     return EntryChange([ChangeStep("forget", key, target=version)], _has_found)
 
 
 def deletion_of(key: str, condition: Condition, author: str | None) -> EntryChange:
-    """Return the change that removes an entry; its answer is whether there was one."""
+    """Return the change that deletes an entry; its result is whether there was one."""
     step = ChangeStep("delete", key, author=author, condition=condition)
     return EntryChange([step], lambda outcomes: _expect(outcomes[0]) is not None)
 
 
-def columns_of(changes: Iterable[EntryChange], earlier_kept: int) -> list[list[Any]]:
-    """Return all steps as the arrays that `vestibule.apply_changes` takes; services keep no earlier versions."""
+def columns_of(changes: Iterable[EntryChange], earlier_versions: int) -> list[list[Any]]:
+    """Return all steps as the arrays of `vestibule.apply_changes`; reserved keys keep no earlier versions."""
     rows = [
-        (number, 0 if step.key.startswith(RESERVED) else earlier_kept, *step[:6], *_stated(step.condition))
+        (number, 0 if step.key.startswith(RESERVED) else earlier_versions, *step[:6], *_stated(step.condition))
         for number, change in enumerate(changes)
         for step in change.steps
     ]
@@ -112,7 +112,7 @@ def columns_of(changes: Iterable[EntryChange], earlier_kept: int) -> list[list[A
 
 
 def outcomes_of(changes: Sequence[EntryChange], rows: Iterable[tuple[int, bool, int | None]]) -> list[StepOutcomes]:
-    """Sort what the function returned, which counts all steps from 1, by change."""
+    """Return the rows of the function, which numbers all steps from 1, by change."""
     places = [(number, place) for number, change in enumerate(changes) for place in range(len(change.steps))]
     found: list[StepOutcomes] = [{} for _ in changes]
     for step, is_refused, version in rows:
@@ -133,7 +133,7 @@ def _expect_all(places: Sequence[int], outcomes: StepOutcomes) -> None:
             _expect(outcomes[step], place)
 
 
-def _keep(write: Write, condition: Condition) -> ChangeStep:
+def _write_step(write: Write, condition: Condition) -> ChangeStep:
     return ChangeStep("write", write.key, write.value.encode(), write.expires_at, write.author, condition=condition)
 
 

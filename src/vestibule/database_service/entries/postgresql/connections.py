@@ -1,4 +1,4 @@
-"""The connections to PostgreSQL: pooled, bounded in time, and made anew when the server is back."""
+"""The connections to PostgreSQL: pooled, with timeouts, and reopened when the server is back."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ from vestibule.database_service.entries.postgresql.failures import (
     unavailable_for_writing,
 )
 
-# How long a connection may take to cancel what was given up, before it is closed.
+# How long a connection may take to cancel an abandoned statement, before it is closed.
 RELEASE_TIMEOUT_S = 2
 MIGRATION_TIMEOUT_S = 60
 ATTEMPTS = 3
@@ -32,7 +32,7 @@ ATTEMPTS = 3
 class Connections:
     """A pool of connections to a database whose tables are up to date.
 
-    Where the server does not answer at the start, every call tries to bring the tables up to date first.
+    Where the server does not answer at the start, every call tries to migrate the tables first.
     """
 
     def __init__(self, address: PostgresqlAddress, timeout_s: float) -> None:
@@ -45,7 +45,7 @@ class Connections:
         self._log = structlog.get_logger("vestibule.store")
 
     async def __aenter__(self) -> Self:
-        # With no connection at first: it opens also where the server is away.
+        # Without a connection at first, so that it opens also while the server is down.
         self._pool = await asyncpg.create_pool(
             self._address.dsn,
             min_size=0,
@@ -54,7 +54,7 @@ class Connections:
             command_timeout=self._timeout_s,
             statement_cache_size=self._address.statement_cache_size,
             server_settings={"application_name": "vestibule"},
-            reset=_keep_as_it_is,
+            reset=_skip_reset,
         )
         try:
             async with asyncio.timeout(MIGRATION_TIMEOUT_S):
@@ -83,7 +83,7 @@ class Connections:
         try:
             try:
                 return await self.fetch(statement, *parameters)
-            except CONNECTION_LOST:  # reading again harms nobody, and the server may be back
+            except CONNECTION_LOST:  # a read can be retried, and the server may be back
                 return await self.fetch(statement, *parameters)
         except FAILURES as error:
             raise unavailable_for_reading(error) from error
@@ -101,7 +101,7 @@ class Connections:
             raise unavailable_for_writing(error) from error
 
     async def fetch(self, statement: str, *parameters: object) -> list[Record]:
-        """Run one statement, in a transaction of its own, and return its rows; again where it lost against another.
+        """Run one statement in its own transaction and return its rows; retry on serialization failures and deadlocks.
 
         Raises:
             Exception: one of `failures.FAILURES`.
@@ -111,7 +111,7 @@ class Connections:
                 await self._migrate()
             for attempt in range(1, ATTEMPTS + 1):
                 try:
-                    async with self._lent() as connection:
+                    async with self._acquire() as connection:
                         return await self._run(connection, statement, parameters)
                 except TRANSIENT:
                     if attempt == ATTEMPTS:
@@ -129,14 +129,14 @@ class Connections:
         return rows
 
     @asynccontextmanager
-    async def _lent(self) -> AsyncIterator["PoolConnectionProxy[Record]"]:
+    async def _acquire(self) -> AsyncIterator["PoolConnectionProxy[Record]"]:
         pool = self._open_pool()
         connection = await pool.acquire()
         try:
             yield connection
         except BaseException as error:
-            # It may have to be cancelled first, which the caller does not wait for.
-            release = asyncio.create_task(_give_back(pool, connection))
+            # Its statement may have to be cancelled first, and the caller does not wait for that.
+            release = asyncio.create_task(_release(pool, connection))
             self._releases.add(release)
             release.add_done_callback(self._releases.discard)
             if isinstance(error, NOT_WRITABLE):
@@ -148,9 +148,9 @@ class Connections:
         async with self._migrating:
             if self._is_migrated:
                 return
-            async with self._lent() as connection:
+            async with self._acquire() as connection:
                 if await schema.migrate(connection):
-                    self._log.info("store_migrated", address=str(self._address), shape=schema.newest_shape())
+                    self._log.info("store_migrated", address=str(self._address), revision=schema.head_revision())
             self._is_migrated = True
 
     async def _close(self) -> None:
@@ -170,11 +170,11 @@ class Connections:
         return self._pool
 
 
-async def _give_back(pool: "asyncpg.Pool[Record]", connection: "PoolConnectionProxy[Record]") -> None:
+async def _release(pool: "asyncpg.Pool[Record]", connection: "PoolConnectionProxy[Record]") -> None:
     with suppress(*FAILURES):
         await pool.release(connection, timeout=RELEASE_TIMEOUT_S)
 
 
-async def _keep_as_it_is(_connection: Any) -> None:
-    # Nothing here changes a connection for longer than a transaction, so cleaning it would be a round trip for nothing.
+async def _skip_reset(_connection: Any) -> None:
+    # No statement changes a connection beyond its transaction, so a reset would be a wasted round trip.
     return None

@@ -1,22 +1,22 @@
-"""Says what a failure of PostgreSQL means for the caller: what is wrong, and whether anything was written."""
+"""Maps failures of PostgreSQL to errors for the caller: what is wrong, and whether anything was written."""
 
 import asyncpg
 
 from vestibule.contracts.errors import Unavailable
 
-# What may be raised by a connection that breaks, hangs or is refused.
+# Raised by a connection that breaks, hangs or is refused.
 FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
-# The transaction lost against another and changed nothing; the same may go through now.
+# The transaction conflicted with another and changed nothing; a retry may succeed.
 TRANSIENT = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
-# Something that one change holds was refused, which must not hurt the others that share its transaction.
-FAULTS_OF_A_CHANGE = (
+# One change is invalid, which must not affect the others of its transaction.
+INVALID_CHANGE = (
     asyncpg.DataError,
     asyncpg.IntegrityConstraintViolationError,
     asyncpg.ProgramLimitExceededError,
 )
 NOT_WRITABLE = (asyncpg.ReadOnlySQLTransactionError,)
 CONNECTION_LOST = (asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, ConnectionResetError)
-# After these the server may have gone through with it all the same.
+# After these the server may have committed all the same.
 _UNDECIDED = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
@@ -29,10 +29,10 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
     (asyncpg.DiskFullError, "the disk is full"),
     (asyncpg.ReadOnlySQLTransactionError, "it is read-only"),
     (asyncpg.LockNotAvailableError, "it is locked"),
-    (asyncpg.TooManyConnectionsError, "it has no connection free"),
+    (asyncpg.TooManyConnectionsError, "it has no free connections"),
     (asyncpg.CannotConnectNowError, "it is starting or stopping"),
     (asyncpg.AdminShutdownError, "it is stopping"),
-    (asyncpg.InvalidAuthorizationSpecificationError, "it does not let us in"),
+    (asyncpg.InvalidAuthorizationSpecificationError, "it rejects our credentials"),
     (asyncpg.InvalidSQLStatementNameError, "a pooler stands in between; see `statement_cache_size` in its manual"),
     (asyncpg.DuplicatePreparedStatementError, "a pooler stands in between; see `statement_cache_size` in its manual"),
     (asyncpg.QueryCanceledError, "it did not answer in time"),
@@ -46,21 +46,21 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
 
 
 def name_of(error: BaseException) -> str:
-    """Return what a log may say of a failure: its kind and SQLSTATE, never its text, which may quote a value."""
+    """Return the type and SQLSTATE of a failure for the log, never its text, which may quote a value."""
     state = getattr(error, "sqlstate", None)
     return f"{type(error).__name__} {state}" if state else type(error).__name__
 
 
 def unavailable_for_reading(error: BaseException) -> Unavailable:
-    """Return what a reader is told."""
-    return Unavailable("database", f"The store cannot serve: {_reason(error)}.")
+    """Return the error for a reader."""
+    return Unavailable("database", f"The store is unavailable: {_reason(error)}.")
 
 
 def unavailable_for_writing(error: BaseException) -> Unavailable:
-    """Return what the callers of a transaction are told that was not confirmed."""
+    """Return the error for the callers of an unconfirmed transaction."""
     is_undecided = isinstance(error, _UNDECIDED) and not isinstance(error, _NOT_CONNECTED)
-    written = "Whether it was written is not known; read it again." if is_undecided else "Nothing was written."
-    return Unavailable("database", f"The store cannot serve: {_reason(error)}. {written}")
+    written = "It may have been written; read the entry again." if is_undecided else "Nothing was written."
+    return Unavailable("database", f"The store is unavailable: {_reason(error)}. {written}")
 
 
 def _reason(error: BaseException) -> str:

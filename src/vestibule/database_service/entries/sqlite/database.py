@@ -1,7 +1,7 @@
-"""One SQLite file in WAL mode, where all changes that wait share one commit.
+"""One SQLite file in WAL mode with group commit.
 
-A commit costs a disk flush however many changes it holds, so one thread takes everything that has arrived meanwhile
-into one transaction. Each caller is answered after the flush; under load a flush serves hundreds of callers.
+A commit costs a disk flush however many changes it has, so one thread applies all pending changes in one transaction.
+Each caller is answered after the flush; under load a flush serves hundreds of callers.
 """
 
 import asyncio
@@ -36,19 +36,19 @@ Prepare = Callable[[sqlite3.Connection], None]
 
 
 class Change(NamedTuple):
-    """Work that waits for the next transaction, and who waits for its outcome."""
+    """Work for the next transaction, and the future of its outcome."""
 
     work: Work[Any]
     outcome: "asyncio.Future[Any]"
 
 
 class SqliteFile:
-    """A file that several parts can keep tables in; their changes share the commits. Use it as a context manager."""
+    """A file with the tables of several parts, whose changes share commits. Use it as a context manager."""
 
     def __init__(self, path: Path, prepare: Prepare) -> None:
-        """Take the path; `prepare` makes the tables that are missing, each time that the file is opened.
+        """Take the path; `prepare` creates missing tables each time that the file is opened.
 
-        Whoever else keeps tables in the file makes them by a change of its own.
+        Other parts create their tables in the file by a change of their own.
         """
         self._path = path
         self._prepare = prepare
@@ -78,7 +78,7 @@ class SqliteFile:
         if reader is not None:
             reader.close()
 
-    def watch_commits(self, on_commit: Callable[[int], None]) -> None:
+    def observe_commits(self, on_commit: Callable[[int], None]) -> None:
         """Have `on_commit` called after each commit with the number of changes; call it before the file is opened."""
         self._on_commit = on_commit
 
@@ -90,7 +90,7 @@ class SqliteFile:
         the whole transaction.
 
         Raises:
-            Unavailable: nothing of the transaction was kept.
+            Unavailable: the transaction was rolled back.
         """
         self._open_reader()
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
@@ -142,7 +142,7 @@ class _GroupCommit:
         self._log = structlog.get_logger("vestibule.store")
 
     def run(self) -> None:
-        """Commit batches until told to stop."""
+        """Commit batches until `None` arrives."""
         is_running = True
         while is_running:
             batch = [self._changes.get()]
@@ -159,7 +159,7 @@ class _GroupCommit:
             self._connection.execute("BEGIN IMMEDIATE")
             outcomes = [_apply(change, self._connection) for change in changes]
             self._connection.execute("COMMIT")
-        except Exception as error:  # noqa: BLE001 - were this thread to end, every later change would wait for ever
+        except Exception as error:  # noqa: BLE001 - if this thread ended, every later change would wait forever
             self._roll_back()
             self._log.error("store_write_failed", error=getattr(error, "sqlite_errorname", type(error).__name__))
             failure = unavailable(error)
@@ -177,10 +177,10 @@ class _GroupCommit:
 
 
 def open_connection(path: Path, prepare: Prepare) -> sqlite3.Connection:
-    """Open the file, which is made for its owner alone where there is none; the caller closes it.
+    """Open the file, created readable by its owner only if missing; the caller closes it.
 
     Raises:
-        sqlite3.Error: it is no database, or cannot be opened.
+        sqlite3.Error: it is not a database, or cannot be opened.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Before the first connection, since the files beside it get the mode that it has then.
@@ -194,13 +194,13 @@ def open_connection(path: Path, prepare: Prepare) -> sqlite3.Connection:
 
 
 def unavailable(error: Exception) -> Unavailable:
-    """Return the error that says for a caller what failed."""
+    """Return the error for the caller."""
     reason = REASONS.get(getattr(error, "sqlite_errorname", ""), "it failed")
-    return Unavailable("database", f"The store cannot serve: {reason}. Nothing was written.")
+    return Unavailable("database", f"The store is unavailable: {reason}. Nothing was written.")
 
 
 def _ignore(_changes: int) -> None:
-    """Do nothing about a commit."""
+    """Ignore a commit."""
 
 
 def _apply(change: Change, connection: sqlite3.Connection) -> Any:
@@ -212,7 +212,7 @@ def _apply(change: Change, connection: sqlite3.Connection) -> Any:
 
 def _answer(changes: list[Change], outcomes: list[Any]) -> None:
     for change, outcome in zip(changes, outcomes, strict=True):
-        if change.outcome.done():  # a caller may have gone away meanwhile; the change stands
+        if change.outcome.done():  # the caller may be cancelled; the change is committed all the same
             continue
         if isinstance(outcome, VestibuleError):
             change.outcome.set_exception(outcome)

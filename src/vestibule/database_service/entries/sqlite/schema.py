@@ -1,15 +1,15 @@
-"""The tables of the SQLite store, and how a file of an earlier Vestibule comes to have them."""
+"""The tables of the SQLite store, and the migration of older files."""
 
 import sqlite3
 
 from vestibule.contracts.identity import DEFAULT_TENANT, RESERVED
-from vestibule.database_service.entries.tenant_view import start_of
+from vestibule.database_service.entries.tenant_view import tenant_prefix
 
 VERSION_OF_SCHEMA = 2
 
-# A key that was deleted or has expired keeps its row without the value, so that its versions go on counting and no ETag
-# is given twice; one that has expired keeps the time. `change` numbers the changes of the whole file: each row has the
-# number of its last one, so that a walk along the index tells what happened after any number.
+# The row of a deleted or expired key stays without the value, so that its versions continue and no ETag is used twice;
+# an expired one keeps its expiry. `change` numbers the changes of the whole file: each row has the number of its last
+# change, so that an index scan finds all changes after a number.
 TABLES = (
     """
     CREATE TABLE entries (
@@ -36,24 +36,23 @@ TABLES = (
         PRIMARY KEY (key, version)
     ) STRICT, WITHOUT ROWID
     """,
-    # The last change of which a purge has left no trace, by the prefix that was purged.
+    # The number of the last purged change, by the prefix of the purge.
     "CREATE TABLE purges (prefix TEXT PRIMARY KEY, change INTEGER NOT NULL) STRICT, WITHOUT ROWID",
-    # A position of another era, as from before a restore, is worth nothing.
-    "CREATE TABLE era (id TEXT NOT NULL) STRICT",
-    "INSERT INTO era (id) VALUES (lower(hex(randomblob(4))))",
+    # A position of another epoch, as from before a restore, is invalid.
+    "CREATE TABLE epoch (id TEXT NOT NULL) STRICT",
+    "INSERT INTO epoch (id) VALUES (lower(hex(randomblob(4))))",
 )
 
-NEW_ERA = "UPDATE era SET id = lower(hex(randomblob(4)))"
+NEW_EPOCH = "UPDATE epoch SET id = lower(hex(randomblob(4)))"
 
-# What is in a file from before there were tenants belongs to the default one.
+# Entries of a file without tenants belong to the default tenant.
 TAKE_OVER = """
     INSERT INTO entries (key, value, version, written_at, expires_at, change)
     SELECT :start || key, value, version, written_at, expires_at, row_number() OVER (ORDER BY written_at) FROM entries_0
 """
 
 # Triggers cost nothing where a key is written for the first time, and no second call from Python where it is not.
-# They are the connection's own, since how many versions are kept is a setting. What services keep for themselves has
-# no history.
+# They are temporary, since the number of versions is a setting. The entries of services have no history.
 KEEP_EARLIER = """
     CREATE TEMP TRIGGER keep_earlier AFTER UPDATE OF version ON main.entries
     WHEN OLD.value IS NOT NULL AND (OLD.expires_at IS NULL OR OLD.expires_at > NEW.written_at)
@@ -74,7 +73,7 @@ END_HISTORY = """
 
 
 def prepare(connection: sqlite3.Connection, keep_versions: int) -> None:
-    """Make the tables where they are not there yet, and have the connection keep so many versions of an entry."""
+    """Create missing tables, and the triggers that keep the history of entries."""
     if _schema_of(connection) != VERSION_OF_SCHEMA:
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -103,6 +102,6 @@ def _make(connection: sqlite3.Connection) -> None:
     for statement in TABLES:
         connection.execute(statement)
     if columns:
-        connection.execute(TAKE_OVER, {"start": start_of(DEFAULT_TENANT)})
+        connection.execute(TAKE_OVER, {"start": tenant_prefix(DEFAULT_TENANT)})
         connection.execute("DROP TABLE entries_0")
     connection.execute(f"PRAGMA user_version = {VERSION_OF_SCHEMA}")

@@ -41,13 +41,13 @@ from vestibule.database_service.entries.dynamodb.items import (
 )
 from vestibule.database_service.entries.sqlite.database import SqliteFile
 from vestibule.database_service.entries.store import (
+    NoHistoryMixin,
+    NoTransferMixin,
     OperationNote,
     StoreKind,
-    WithoutHistory,
-    WithoutTransfer,
     Write,
-    expect,
-    hold,
+    check_condition,
+    entries_by_key,
 )
 from vestibule.database_service.settings import DatabaseSettings
 
@@ -61,13 +61,13 @@ FIRST_CHARACTER, LAST_CHARACTER = "\1", "\U0010ffff"
 SWEEPS_AT_ONCE = 25
 
 
-class DynamoDbStore(WithoutHistory, WithoutTransfer):
-    """Entries in a DynamoDB table; a batch is at most 100 entries, and a value at most 390 kB as it is kept."""
+class DynamoDbStore(NoHistoryMixin, NoTransferMixin):
+    """Entries in a DynamoDB table; a batch has at most 100 entries, and a stored value at most 390 kB."""
 
     def __init__(self, calls: "DynamoDbCalls", task_file: Path) -> None:
         self._calls = calls
         self._known_partitions: set[str] = set()
-        # The ledger of tasks of this one service: what it does all the time would cost a call of AWS each time.
+        # The task ledger of this one service: in DynamoDB each of its frequent operations would be a call to AWS.
         self.task_file = SqliteFile(task_file, lambda _connection: None)
         self._parts = AsyncExitStack()
 
@@ -90,40 +90,40 @@ class DynamoDbStore(WithoutHistory, WithoutTransfer):
         condition: Condition = ALWAYS,
         author: str | None = None,  # noqa: ARG002 - there is no history that would name it
     ) -> int:
-        """Keep `value` under `key`; return its version.
+        """Write `value` under `key`; return its version.
 
         Raises:
-            TooLarge: DynamoDB has no item of that size.
+            TooLarge: DynamoDB does not store items of that size.
         """
-        await self._know_partition(key)
+        await self._record_partition(key)
         stated, values = condition_on(condition)
         update, content = update_of(Write(key, value, expires_at))
         item = await self._update(key, update, stated, {**values, **content})
         return int(item[VERSION]["N"])
 
     async def write_many(self, writes: Sequence[Write], note: OperationNote | None = None) -> list[int]:
-        """Keep all of `writes` with `note` or nothing; return their versions.
+        """Write all of `writes` with `note` or nothing; return their versions.
 
         Raises:
-            TooLarge: there are more than DynamoDB changes in one transaction.
+            TooLarge: they are more than DynamoDB writes in one transaction.
         """
         keys = [write.key for write in writes] + ([] if note is None else [note.key])
         if len(keys) > MAX_TOGETHER:
-            raise TooLarge(f"This store keeps at most {MAX_TOGETHER} entries together; send fewer at once.")
+            raise TooLarge(f"This store writes at most {MAX_TOGETHER} entries in one request; send fewer at once.")
         for key in {partition_of(key): key for key in keys}.values():
-            await self._know_partition(key)
+            await self._record_partition(key)
         for _ in range(MAX_ATTEMPTS):
             seen = await self._get(keys)
             for index, write in enumerate(writes):
-                expect(write, version_of(seen.get(write.key)), index)
+                check_condition(write, version_of(seen.get(write.key)), index)
             items = [item_of(write, seen.get(write.key)) for write in writes]
             versions = [int(item[VERSION]["N"]) for item in items]
             if note is not None:
-                note.expect_new(version_of(seen.get(note.key)), len(writes))
+                note.check_absent(version_of(seen.get(note.key)), len(writes))
                 items.append(item_of(note.as_write(versions), seen.get(note.key)))
             if await self._put_all([put_of(self._calls.table, item, seen.get(item[KEY]["S"])) for item in items]):
                 return versions
-        raise Unavailable("database", "Others write the same entries all the time. Nothing was written.")
+        raise Unavailable("database", "Write conflict: too many concurrent writers. Nothing was written.")
 
     async def read(self, key: str) -> Entry | None:
         """Return the entry under `key`, or None."""
@@ -134,19 +134,19 @@ class DynamoDbStore(WithoutHistory, WithoutTransfer):
         """Return the entries under `keys` as they are at one moment, and None where there is none.
 
         Raises:
-            TooLarge: there are more than DynamoDB reads in one transaction.
+            TooLarge: they are more than DynamoDB reads in one transaction.
         """
         asked = list(dict.fromkeys(keys))
         if len(asked) > MAX_TOGETHER:
-            raise TooLarge(f"This store reads at most {MAX_TOGETHER} entries together; ask for fewer at once.")
+            raise TooLarge(f"This store reads at most {MAX_TOGETHER} entries in one request; read fewer at once.")
         places = [{"Get": {"TableName": self._calls.table, "Key": place_of(key)}} for key in asked]
         found = await self._calls.read("transact_get_items", TransactItems=places) if places else {"Responses": []}
         entries = (entry_of(response.get("Item")) for response in found["Responses"])
-        held = hold(entry for entry in entries if entry is not None)
+        held = entries_by_key(entry for entry in entries if entry is not None)
         return [held.get(key) for key in keys]
 
     async def replace(self, key: str, value: str, version: int) -> bool:
-        """Put `value` in place of the one of that version; False where it is another by now."""
+        """Replace the value of that version; False where the version is another by now."""
         condition = f"{PRESENT} AND {VERSION} = :version"
         values = {":content": content_of(value), ":version": number(version)}
         return await self._update_if(key, f"SET {CONTENT} = :content", condition, values)
@@ -230,8 +230,8 @@ class DynamoDbStore(WithoutHistory, WithoutTransfer):
                 break
         return found if limit is None else found[:limit]
 
-    async def _know_partition(self, key: str) -> None:
-        """Write down that there is the partition of `key`, since DynamoDB lists none."""
+    async def _record_partition(self, key: str) -> None:
+        """Record the partition of `key`, since DynamoDB cannot list partitions."""
         name = partition_of(key)
         if name in self._known_partitions:
             return
@@ -240,7 +240,7 @@ class DynamoDbStore(WithoutHistory, WithoutTransfer):
         self._known_partitions.add(name)
 
     async def _get(self, keys: Sequence[str]) -> dict[str, Item]:
-        """Return the items of at most a hundred keys, each as it is when it is read."""
+        """Return the items of at most a hundred keys, each as of its own read."""
         table = self._calls.table
         found: dict[str, Item] = {}
         asked: dict[str, Any] = {table: {"Keys": [place_of(key) for key in keys], "ConsistentRead": True}}
@@ -251,9 +251,9 @@ class DynamoDbStore(WithoutHistory, WithoutTransfer):
         return found
 
     async def _put_all(self, puts: list[Item]) -> bool:
-        """Put all items if each is still as it was seen; False where one is not."""
+        """Put all items if none has changed since it was read; False where one has."""
         try:
-            # With a token DynamoDB makes the change once, however often it is asked.
+            # With a token DynamoDB applies the change once, however often it is sent.
             await self._calls.change("transact_write_items", TransactItems=puts, ClientRequestToken=str(uuid4()))
         except self._calls.refusal:
             return False
@@ -294,9 +294,9 @@ def build(settings: DatabaseSettings) -> DynamoDbStore:
     """Return the store in the table that the URL names.
 
     Raises:
-        ValueError: the URL has an option that makes no sense.
+        ValueError: the URL has an invalid option.
     """
-    # Loaded here, since the client is of no use to whoever keeps entries elsewhere.
+    # Loaded here, since other stores do not need the client.
     from vestibule.database_service.entries.dynamodb.address import DynamoDbAddress  # noqa: PLC0415
     from vestibule.database_service.entries.dynamodb.calls import DynamoDbCalls  # noqa: PLC0415
 
@@ -305,14 +305,14 @@ def build(settings: DatabaseSettings) -> DynamoDbStore:
 
 
 async def migrate(settings: DatabaseSettings) -> bool:
-    """Make what the store needs on its server; False where it is there."""
+    """Create or migrate what the store needs on its server; False where there is nothing to do."""
     from vestibule.database_service.entries.dynamodb import administration  # noqa: PLC0415 - for the command line alone
 
     return await administration.migrate(settings)
 
 
 async def check(settings: DatabaseSettings) -> list[str]:
-    """Return what is not as the store needs it on its server."""
+    """Return the faults of the tables and settings on the server."""
     from vestibule.database_service.entries.dynamodb import administration  # noqa: PLC0415 - for the command line alone
 
     return await administration.check(settings)

@@ -1,4 +1,4 @@
-"""A store that keeps nothing over a restart: the double for tests, held to the same conformance suite."""
+"""A store in memory, without persistence: the double for tests, which passes the same conformance suite."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,15 +18,15 @@ from vestibule.database_service.entries.store import (
     PositionLost,
     StoreKind,
     Write,
-    expect,
-    hold,
+    check_condition,
+    entries_by_key,
 )
 from vestibule.database_service.settings import DatabaseSettings
 
 
 @dataclass(slots=True)
 class _Row:
-    """What is kept of a key: the newest revision, the ones before it, and which change of the store was its last."""
+    """The newest revision of a key, the ones before it, and the number of its last change."""
 
     now: Revision
     change: int
@@ -34,11 +34,11 @@ class _Row:
 
 
 class MemoryStore:
-    """Entries in a dictionary. Versions go on counting after a delete, as in the other stores."""
+    """Entries in a dictionary. Versions continue after a delete, as in the other stores."""
 
     def __init__(self, keep_versions: int = 0) -> None:
         self._rows: dict[str, _Row] = {}
-        self._earlier_kept = max(0, keep_versions - 1)
+        self._earlier_versions = max(0, keep_versions - 1)
         self._last_change = 0
         self._lost: dict[str, int] = {}
         self._notifier = ChangeNotifier()
@@ -60,17 +60,17 @@ class MemoryStore:
         condition: Condition = ALWAYS,
         author: str | None = None,
     ) -> int:
-        """Keep `value` under `key` and return its version."""
+        """Write `value` under `key` and return its version."""
         write = Write(key, value, expires_at, condition, author)
-        expect(write, self._version(key))
+        check_condition(write, self._version(key))
         return self._keep(write)
 
     async def write_many(self, writes: Sequence[Write], note: OperationNote | None = None) -> list[int]:
-        """Keep all of `writes` with `note` or nothing, and return their versions."""
+        """Write all of `writes` with `note` or nothing, and return their versions."""
         for index, write in enumerate(writes):
-            expect(write, self._version(write.key), index)
+            check_condition(write, self._version(write.key), index)
         if note is not None:
-            note.expect_new(self._version(note.key), len(writes))
+            note.check_absent(self._version(note.key), len(writes))
         versions = [self._keep(write) for write in writes]
         if note is not None:
             self._keep(note.as_write(versions))
@@ -86,11 +86,11 @@ class MemoryStore:
 
     async def read_many(self, keys: Sequence[str]) -> list[Entry | None]:
         """Return the entries under `keys`, and None where there is none."""
-        held = hold([entry for key in set(keys) if (entry := await self.read(key)) is not None])
+        held = entries_by_key([entry for key in set(keys) if (entry := await self.read(key)) is not None])
         return [held.get(key) for key in keys]
 
     async def replace(self, key: str, value: str, version: int) -> bool:
-        """Put `value` in place of what `version` is, now or in the history; False where there is no such."""
+        """Replace the value of a version, current or in the history; False where there is none."""
         row = self._present(key)
         if row is None:
             return False
@@ -128,7 +128,7 @@ class MemoryStore:
         return len(expired)
 
     async def put(self, entries: Sequence[Entry]) -> int:
-        """Keep entries as they are elsewhere; return how many were newer than what is here."""
+        """Store entries with the versions of another store; return how many were newer than those here."""
         newer = [one for one in entries if one.key not in self._rows or self._rows[one.key].now.version < one.version]
         for one in newer:
             now = Revision(
@@ -142,7 +142,7 @@ class MemoryStore:
         return len(newer)
 
     async def history(self, key: str) -> list[Revision]:
-        """Return what is known of `key`, the newest first."""
+        """Return the history of `key`, the newest version first."""
         row = self._rows.get(key)
         if row is None:
             return []
@@ -151,7 +151,7 @@ class MemoryStore:
         return [revision.model_copy() for revision in (row.now, *row.before)]
 
     async def forget(self, key: str, version: int) -> bool:
-        """Remove an earlier version of an entry from its history; False where there is no such."""
+        """Remove an earlier version of an entry from its history; False where there is none."""
         row = self._rows.get(key)
         if row is None or version not in {revision.version for revision in row.before}:
             return False
@@ -159,7 +159,7 @@ class MemoryStore:
         return True
 
     async def purge(self, prefix: str, before: datetime, limit: int) -> int:
-        """Remove at most `limit` traces of keys with `prefix` that ended before that time."""
+        """Remove at most `limit` tombstones of keys with `prefix` that are older than that time."""
         ended = [
             key
             for key, row in self._rows.items()
@@ -170,7 +170,7 @@ class MemoryStore:
         return len(ended)
 
     async def changes(self, prefix: str, after: str | None, limit: int) -> ChangePage:
-        """Return what happened after a position to keys that start with `prefix`."""
+        """Return the changes after a position of keys that start with `prefix`."""
         if after is None:
             return ChangePage([], str(self._last_change))
         lost = [change for start, change in self._lost.items() if start.startswith(prefix) or prefix.startswith(start)]
@@ -181,7 +181,7 @@ class MemoryStore:
         return ChangePage(found, str(rows[-1][0]) if rows else after)
 
     async def wait(self, position: str, timeout_s: float) -> None:
-        """Return when something has happened after `position`, and at the latest in time."""
+        """Return as soon as a change after `position` is known, or at the timeout."""
         rung = self._notifier.listen()
         if position == str(self._last_change):
             await wait_for(rung, timeout_s)
@@ -199,13 +199,13 @@ class MemoryStore:
             value=write.value,
             expires_at=write.expires_at,
         )
-        self._set(write.key, now, before[: self._earlier_kept])
+        self._set(write.key, now, before[: self._earlier_versions])
         return version
 
     def _set(self, key: str, now: Revision, before: list[Revision]) -> None:
         self._last_change += 1
         self._rows[key] = _Row(now, self._last_change, before)
-        self._notifier.ring()
+        self._notifier.notify()
 
     def _version(self, key: str) -> int | None:
         row = self._present(key)

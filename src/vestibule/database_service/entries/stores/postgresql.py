@@ -82,17 +82,17 @@ HISTORY = """
     ) AS revisions ORDER BY version DESC
 """
 PURGE = "SELECT vestibule.purge_entries($1, $2, $3, $4)"
-LAST_CHANGE = "SELECT id, (SELECT coalesce(max(change), 0) FROM vestibule.entries) AS last FROM vestibule.era"
+LAST_CHANGE = "SELECT id, (SELECT coalesce(max(change), 0) FROM vestibule.entries) AS last FROM vestibule.epoch"
 CHANGES = """
     SELECT change, key, version, value IS NULL AS has_ended, expires_at FROM vestibule.entries
     WHERE change > $1 ORDER BY change LIMIT $2
 """
-LOST = """
+LAST_PURGED = """
     SELECT coalesce(max(change), 0) AS lost FROM vestibule.purges
     WHERE starts_with(prefix, $1) OR starts_with($1, prefix)
 """
-# What another service changes is looked for so often by those who wait.
-LOOK_INTERVAL_S = 0.5
+# How often a waiting watcher polls for changes of other services.
+POLL_INTERVAL_S = 0.5
 # No number of a change is longer than a 64-bit integer.
 MAX_DIGITS = 18
 MAX_ATTEMPTS = 20
@@ -126,23 +126,23 @@ class PostgresqlStore:
         condition: Condition = ALWAYS,
         author: str | None = None,
     ) -> int:
-        """Keep `value` under `key`; return its version once it is on disk."""
+        """Write `value` under `key`; return its version once it is on disk."""
         version: int = await self._change(write_of(Write(key, value, expires_at, condition, author)))
         return version
 
     async def write_many(self, writes: Sequence[Write], note: OperationNote | None = None) -> list[int]:
-        """Keep all of `writes` with `note` or nothing; return their versions once they are on disk."""
+        """Write all of `writes` with `note` or nothing; return their versions once they are on disk."""
         if note is None:
             versions: list[int] = await self._change(writes_of(writes))
             return versions
-        # The note is made here, so from versions that are still to be given: the change is refused if others get them.
+        # The note is made here from versions that are not assigned yet; the change is refused if the writes get others.
         for _ in range(MAX_ATTEMPTS):
             rows = await self.connections.read(LAST_VERSIONS, [write.key for write in writes])
             last = {row["key"]: row["version"] for row in rows}
             versions = [last.get(write.key, 0) + 1 for write in writes]
             if await self._change(noted_writes_of(writes, note, versions)):
                 return versions
-        raise Unavailable("database", "Others write the same entries all the time. Nothing was written.")
+        raise Unavailable("database", "Write conflict: too many concurrent writers. Nothing was written.")
 
     async def read(self, key: str) -> Entry | None:
         """Return the entry under `key`, or None."""
@@ -157,12 +157,12 @@ class PostgresqlStore:
             READ_MANY, [key for key in dict.fromkeys(keys) if NUL not in key], MAX_READ_CHARS
         )
         if any(row["value"] is None for row in rows):
-            raise TooLarge("These values are too large for one answer; read fewer at once.")
+            raise TooLarge("The values are too large for one response; read fewer keys at once.")
         held = {row["key"]: _entry(row) for row in rows}
         return [held.get(key) for key in keys]
 
     async def replace(self, key: str, value: str, version: int) -> bool:
-        """Put `value` in place of what `version` is, now or in the history, on disk; False where there is no such."""
+        """Replace the value of a version, current or in the history; False where there is none."""
         is_replaced: bool = await self._group_commit.change(replacement_of(key, value, version))
         return is_replaced
 
@@ -175,20 +175,20 @@ class PostgresqlStore:
         """Remove at most `limit` values that have expired, with their history."""
         ((removed,),) = await self.connections.change(SWEEP, self._group_commit.lock_timeout_ms, limit)
         if removed:
-            self._notifier.ring()
+            self._notifier.notify()
         return int(removed)
 
     async def put(self, entries: Sequence[Entry]) -> int:
-        """Keep entries as they are elsewhere; return how many were newer than what is here."""
+        """Store entries with the versions of another store; return how many were newer than those here."""
         keys, contents = [one.key for one in entries], [one.value.encode() for one in entries]
         versions, ends = [one.version for one in entries], [one.expires_at for one in entries]
         parameters = (self._group_commit.lock_timeout_ms, keys, contents, versions, ends)
         ((kept,),) = await self.connections.change(PUT, *parameters)
-        self._notifier.ring()
+        self._notifier.notify()
         return int(kept)
 
     async def history(self, key: str) -> list[Revision]:
-        """Return what is known of `key`, the newest first."""
+        """Return the history of `key`, the newest version first."""
         revisions = [_revision(row) for row in await self.connections.read(HISTORY, key)] if NUL not in key else []
         # What has expired and was not swept yet has no past any more.
         return revisions if revisions and revisions[0].kind is ChangeKind.WRITTEN else revisions[:1]
@@ -199,34 +199,34 @@ class PostgresqlStore:
         return is_forgotten
 
     async def purge(self, prefix: str, before: datetime, limit: int) -> int:
-        """Remove at most `limit` traces of keys with `prefix` that ended before that time."""
+        """Remove at most `limit` tombstones of keys with `prefix` that are older than that time."""
         parameters = (self._group_commit.lock_timeout_ms, prefix, before, limit)
         ((purged,),) = await self.connections.change(PURGE, *parameters)
         return int(purged)
 
     async def changes(self, prefix: str, after: str | None, limit: int) -> ChangePage:
         """Return what happened after a position to keys that start with `prefix`; the last change of each is shown."""
-        ((era, last),) = await self.connections.read(LAST_CHANGE)
+        ((epoch, last),) = await self.connections.read(LAST_CHANGE)
         if after is None:
-            return ChangePage([], f"{era}-{last}")
-        since = _change_at(after, era, last)
+            return ChangePage([], f"{epoch}-{last}")
+        since = _change_at(after, epoch, last)
         rows = await self.connections.read(CHANGES, since, limit)
         # Last: what a purge removes while this reads is missing from the rows, and known to be.
-        ((lost,),) = await self.connections.read(LOST, prefix)
+        ((lost,),) = await self.connections.read(LAST_PURGED, prefix)
         if since < lost:
             raise PositionLost
-        found = [_key_change(row, era) for row in rows if row["key"].startswith(prefix)]
-        return ChangePage(found, f"{era}-{rows[-1]['change']}" if rows else after)
+        found = [_key_change(row, epoch) for row in rows if row["key"].startswith(prefix)]
+        return ChangePage(found, f"{epoch}-{rows[-1]['change']}" if rows else after)
 
     async def wait(self, position: str, timeout_s: float) -> None:
-        """Return when something has happened after `position`; what others change is known within half a second."""
+        """Return as soon as a change after `position` is known, for other services within half a second."""
         end = time.monotonic() + timeout_s
         while (left_s := end - time.monotonic()) > 0:
             rung = self._notifier.listen()
-            ((era, last),) = await self.connections.read(LAST_CHANGE)
-            if position != f"{era}-{last}":
+            ((epoch, last),) = await self.connections.read(LAST_CHANGE)
+            if position != f"{epoch}-{last}":
                 return
-            await wait_for(rung, min(left_s, LOOK_INTERVAL_S))
+            await wait_for(rung, min(left_s, POLL_INTERVAL_S))
 
     async def keys(self, prefix: str, limit: int, after: str | None) -> KeyPage:
         """Return at most `limit` keys with `prefix` that come after `after`."""
@@ -238,7 +238,7 @@ class PostgresqlStore:
 
     async def _change(self, change: EntryChange) -> Any:
         outcome = await self._group_commit.change(change)
-        self._notifier.ring()
+        self._notifier.notify()
         return outcome
 
 
@@ -260,16 +260,16 @@ def _revision(row: Any) -> Revision:
     )
 
 
-def _key_change(row: Any, era: str) -> KeyChange:
+def _key_change(row: Any, epoch: str) -> KeyChange:
     ended = ChangeKind.DELETED if row["expires_at"] is None else ChangeKind.EXPIRED
     kind = ended if row["has_ended"] else ChangeKind.WRITTEN
-    return KeyChange(row["key"], row["version"], kind, f"{era}-{row['change']}")
+    return KeyChange(row["key"], row["version"], kind, f"{epoch}-{row['change']}")
 
 
-def _change_at(position: str, era: str, last: int) -> int:
-    of_era, _, number = position.partition("-")
+def _change_at(position: str, epoch: str, last: int) -> int:
+    of_epoch, _, number = position.partition("-")
     is_number = number.isascii() and number.isdecimal() and len(number) <= MAX_DIGITS
-    if of_era != era or not is_number or int(number) > last:
+    if of_epoch != epoch or not is_number or int(number) > last:
         raise PositionLost
     return int(number)
 
@@ -278,28 +278,28 @@ def build(settings: DatabaseSettings) -> PostgresqlStore:
     """Return the store in the database that the URL names.
 
     Raises:
-        ValueError: the URL has an option that makes no sense.
+        ValueError: the URL has an invalid option.
     """
-    # Loaded here, since the driver is of no use to whoever keeps entries elsewhere.
+    # Loaded here, since other stores do not need the driver.
     from vestibule.database_service.entries.postgresql.address import PostgresqlAddress  # noqa: PLC0415
     from vestibule.database_service.entries.postgresql.connections import Connections  # noqa: PLC0415
     from vestibule.database_service.entries.postgresql.group_commit import GroupCommit  # noqa: PLC0415
 
     connections = Connections(PostgresqlAddress.parse(settings.database_url), settings.database_timeout_s)
-    # The server gives up waiting before we do, so that most who waited in vain know that nothing was written.
+    # The server times out before the client does, so that most callers learn that nothing was written.
     lock_timeout_ms = int(settings.database_timeout_s * 750)
     return PostgresqlStore(connections, GroupCommit(connections, lock_timeout_ms, max(0, settings.keep_versions - 1)))
 
 
 async def migrate(settings: DatabaseSettings) -> bool:
-    """Make what the store needs on its server; False where it is there."""
+    """Create or migrate what the store needs on its server; False where there is nothing to do."""
     from vestibule.database_service.entries.postgresql import administration  # noqa: PLC0415 - for the command line alone
 
     return await administration.migrate(settings)
 
 
 async def check(settings: DatabaseSettings) -> list[str]:
-    """Return what is not as the store needs it on its server."""
+    """Return the faults of the tables and settings on the server."""
     from vestibule.database_service.entries.postgresql import administration  # noqa: PLC0415 - for the command line alone
 
     return await administration.check(settings)

@@ -23,8 +23,8 @@ from vestibule.database_service.entries.store import (
     PositionLost,
     StoreKind,
     Write,
-    expect,
-    hold,
+    check_condition,
+    entries_by_key,
 )
 from vestibule.database_service.settings import DatabaseSettings
 
@@ -62,7 +62,7 @@ EXPIRED = "SELECT key FROM entries WHERE value IS NOT NULL AND expires_at <= :no
 EXPIRE = f"""
     UPDATE entries SET value = NULL, written_at = expires_at, written_by = NULL, change = {NEXT_CHANGE} WHERE key = :key
 """
-# One lower bound for the index to begin at: of two it takes the first, and walks from there to the other.
+# One lower bound for the index to begin at: with two it would begin at the first, and scan from there to the other.
 KEYS = f"""
     SELECT key FROM entries
     WHERE key >= max(:prefix, :after) AND key < :prefix || char(0x10FFFF) AND +key > :after AND {PRESENT}
@@ -81,15 +81,15 @@ ENDED = """
     LIMIT :limit
 """
 PURGE = "DELETE FROM entries WHERE key = ?"
-LOSE = """
+RECORD_PURGE = """
     INSERT INTO purges (prefix, change) VALUES (?, ?)
     ON CONFLICT (prefix) DO UPDATE SET change = max(change, excluded.change)
 """
-LOST = """
+LAST_PURGED = """
     SELECT max(change) FROM purges
     WHERE substr(prefix, 1, length(:prefix)) = :prefix OR substr(:prefix, 1, length(prefix)) = prefix
 """
-LAST_CHANGE = "SELECT id, (SELECT coalesce(max(change), 0) FROM entries) FROM era"
+LAST_CHANGE = "SELECT id, (SELECT coalesce(max(change), 0) FROM entries) FROM epoch"
 CHANGES = """
     SELECT change, key, version, value IS NULL, expires_at FROM entries
     WHERE change > :after ORDER BY change LIMIT :limit
@@ -97,16 +97,16 @@ CHANGES = """
 
 
 class SqliteStore:
-    """Entries in a SQLite file, which others may keep tables of their own in."""
+    """Entries in a SQLite file, which may hold tables of other parts."""
 
     def __init__(self, path: Path, keep_versions: int = 0) -> None:
-        """Take the path, and how many versions of an entry are kept, the one that is there included."""
+        """Take the path, and how many versions of an entry the history has, the current one included."""
         self.file = SqliteFile(path, partial(prepare, keep_versions=keep_versions))
         self._notifier = ChangeNotifier()
 
-    def watch_commits(self, on_commit: Callable[[int], None]) -> None:
+    def observe_commits(self, on_commit: Callable[[int], None]) -> None:
         """Have `on_commit` called after each commit with the number of changes that shared it."""
-        self.file.watch_commits(on_commit)
+        self.file.observe_commits(on_commit)
 
     async def __aenter__(self) -> Self:
         await self.file.__aenter__()
@@ -126,34 +126,34 @@ class SqliteStore:
         condition: Condition = ALWAYS,
         author: str | None = None,
     ) -> int:
-        """Keep `value` under `key`; return its version once it is on disk."""
+        """Write `value` under `key`; return its version once it is on disk."""
         write = Write(key, value, expires_at, condition, author)
 
         def keep(connection: sqlite3.Connection) -> int:
             if condition is not ALWAYS:
-                expect(write, _version(connection, key))
+                check_condition(write, _version(connection, key))
             return _keep(connection, write)
 
         version = await self.file.change(keep)
-        self._notifier.ring()
+        self._notifier.notify()
         return version
 
     async def write_many(self, writes: Sequence[Write], note: OperationNote | None = None) -> list[int]:
-        """Keep all of `writes` with `note` or nothing; return their versions once they are on disk."""
+        """Write all of `writes` with `note` or nothing; return their versions once they are on disk."""
 
         def keep(connection: sqlite3.Connection) -> list[int]:
             for index, write in enumerate(writes):
                 if write.condition is not ALWAYS:
-                    expect(write, _version(connection, write.key), index)
+                    check_condition(write, _version(connection, write.key), index)
             if note is not None:
-                note.expect_new(_version(connection, note.key), len(writes))
+                note.check_absent(_version(connection, note.key), len(writes))
             versions = [_keep(connection, write) for write in writes]
             if note is not None:
                 _keep(connection, note.as_write(versions))
             return versions
 
         versions = await self.file.change(keep)
-        self._notifier.ring()
+        self._notifier.notify()
         return versions
 
     async def read(self, key: str) -> Entry | None:
@@ -164,11 +164,11 @@ class SqliteStore:
     async def read_many(self, keys: Sequence[str]) -> list[Entry | None]:
         """Return the entries under `keys` as they are at one moment, and None where there is none."""
         parameters = {"keys": json.dumps(keys), "now": time.time()}
-        held = self.file.examine(READ_MANY, parameters, lambda rows: hold(map(_entry, rows)))
+        held = self.file.examine(READ_MANY, parameters, lambda rows: entries_by_key(map(_entry, rows)))
         return [held.get(key) for key in keys]
 
     async def replace(self, key: str, value: str, version: int) -> bool:
-        """Put `value` in place of what `version` is, now or in the history, on disk; False where there is no such."""
+        """Replace the value of a version, current or in the history; False where there is none."""
         parameters = {"value": value, "key": key, "version": version}
         return await self.file.change(
             lambda connection: any(_first(connection, one, parameters) for one in (REPLACE, REPLACE_EARLIER))
@@ -183,7 +183,7 @@ class SqliteStore:
             return _first(connection, DELETE, {"key": key, "author": author}) is not None
 
         is_deleted = await self.file.change(clear)
-        self._notifier.ring()
+        self._notifier.notify()
         return is_deleted
 
     async def sweep(self, limit: int) -> int:
@@ -196,7 +196,7 @@ class SqliteStore:
 
         removed = await self.file.change(expire)
         if removed:
-            self._notifier.ring()
+            self._notifier.notify()
         return removed
 
     async def keys(self, prefix: str, limit: int, after: str | None) -> KeyPage:
@@ -206,18 +206,18 @@ class SqliteStore:
         return KeyPage(keys=found[:limit], cursor=found[limit - 1] if len(found) > limit else None)
 
     async def put(self, entries: Sequence[Entry]) -> int:
-        """Keep entries as they are elsewhere; return how many were newer than what is here."""
+        """Store entries with the versions of another store; return how many were newer than those here."""
         rows = [(one.key, one.value, one.version, time.time(), _seconds(one.expires_at)) for one in entries]
 
         def keep(connection: sqlite3.Connection) -> int:
             return sum(connection.execute(PUT, row).rowcount for row in rows)
 
         kept = await self.file.change(keep)
-        self._notifier.ring()
+        self._notifier.notify()
         return kept
 
     async def history(self, key: str) -> list[Revision]:
-        """Return what is known of `key`, the newest first."""
+        """Return the history of `key`, the newest version first."""
         revisions = [_revision(row) for row in self.file.query(HISTORY, {"key": key})]
         # What has expired and was not swept yet has no past any more.
         return revisions if revisions and revisions[0].kind is ChangeKind.WRITTEN else revisions[:1]
@@ -228,44 +228,44 @@ class SqliteStore:
         return await self.file.change(lambda connection: _first(connection, FORGET, parameters)) is not None
 
     async def purge(self, prefix: str, before: datetime, limit: int) -> int:
-        """Remove at most `limit` traces of keys with `prefix` that ended before that time."""
+        """Remove at most `limit` tombstones of keys with `prefix` that are older than that time."""
         parameters = {"prefix": prefix, "before": before.timestamp(), "limit": limit}
 
         def remove(connection: sqlite3.Connection) -> int:
             ended = connection.execute(ENDED, parameters).fetchall()
             connection.executemany(PURGE, [(key,) for key, _ in ended])
             if ended:
-                connection.execute(LOSE, (prefix, max(change for _, change in ended)))
+                connection.execute(RECORD_PURGE, (prefix, max(change for _, change in ended)))
             return len(ended)
 
         return await self.file.change(remove)
 
     async def changes(self, prefix: str, after: str | None, limit: int) -> ChangePage:
         """Return what happened after a position to keys that start with `prefix`; the last change of each is shown."""
-        ((era, last),) = self.file.query(LAST_CHANGE, {})
+        ((epoch, last),) = self.file.query(LAST_CHANGE, {})
         if after is None:
-            return ChangePage([], f"{era}-{last}")
-        since = self._change_at(after, era, last)
+            return ChangePage([], f"{epoch}-{last}")
+        since = self._change_at(after, epoch, last)
         rows = self.file.query(CHANGES, {"after": since, "limit": limit})
         # Last: what a purge removes while this reads is missing from the rows, and known to be.
-        ((lost,),) = self.file.query(LOST, {"prefix": prefix})
+        ((lost,),) = self.file.query(LAST_PURGED, {"prefix": prefix})
         if since < (lost or 0):
             raise PositionLost
-        found = [_key_change(row, era) for row in rows if row[1].startswith(prefix)]
-        return ChangePage(found, f"{era}-{rows[-1][0]}" if rows else after)
+        found = [_key_change(row, epoch) for row in rows if row[1].startswith(prefix)]
+        return ChangePage(found, f"{epoch}-{rows[-1][0]}" if rows else after)
 
     async def wait(self, position: str, timeout_s: float) -> None:
         """Return when something has happened after `position`; what another process changes is known in time only."""
         rung = self._notifier.listen()
-        ((era, last),) = self.file.query(LAST_CHANGE, {})
-        if position == f"{era}-{last}":
+        ((epoch, last),) = self.file.query(LAST_CHANGE, {})
+        if position == f"{epoch}-{last}":
             await wait_for(rung, timeout_s)
 
     @staticmethod
-    def _change_at(position: str, era: str, last: int) -> int:
-        of_era, _, number = position.partition("-")
+    def _change_at(position: str, epoch: str, last: int) -> int:
+        of_epoch, _, number = position.partition("-")
         # No number of a change is longer than a 64-bit integer.
-        if of_era != era or not (number.isascii() and number.isdecimal()) or len(number) > 18 or int(number) > last:
+        if of_epoch != epoch or not (number.isascii() and number.isdecimal()) or len(number) > 18 or int(number) > last:
             raise PositionLost
         return int(number)
 
@@ -303,10 +303,10 @@ def _revision(row: Row) -> Revision:
     return Revision(version=version, kind=kind, at=at, by=by, value=value, expires_at=_time(expires_at))
 
 
-def _key_change(row: Row, era: str) -> KeyChange:
+def _key_change(row: Row, epoch: str) -> KeyChange:
     change, key, version, has_ended, expires_at = row
     ended = ChangeKind.DELETED if expires_at is None else ChangeKind.EXPIRED
-    return KeyChange(key, version, ended if has_ended else ChangeKind.WRITTEN, f"{era}-{change}")
+    return KeyChange(key, version, ended if has_ended else ChangeKind.WRITTEN, f"{epoch}-{change}")
 
 
 def _seconds(moment: datetime | None) -> float | None:

@@ -9,7 +9,7 @@ from vestibule.database_service.tasks.ledgers.sqlite import SqliteTaskLedger
 
 
 def build(store: Store) -> SqliteTaskLedger:
-    """Return the ledger in the file that `store` keeps open."""
+    """Return the ledger in the open file of `store`."""
     return SqliteTaskLedger(cast(DynamoDbStore, store).task_file)
 
 

@@ -1,4 +1,4 @@
-"""A ledger of tasks that keeps nothing over a restart: the double for tests, held to the same conformance suite."""
+"""A task ledger in memory, without persistence: the double for tests, which passes the same conformance suite."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from vestibule.database_service.tasks.ledger import LONGEST_LEASE_S, MAX_DATA_CH
 
 @dataclass(slots=True)
 class _Row:
-    """What is kept of a task."""
+    """The row of a task."""
 
     seq: int
     task: LedgerTask
@@ -41,7 +41,7 @@ class MemoryTaskLedger:
         return [self._accept(task) for task in tasks]
 
     async def find(self, task_ids: Sequence[str]) -> list[LedgerTask]:
-        """Return those of the tasks that are here."""
+        """Return those of the tasks that exist."""
         return [self._shown(self._rows[task_id]) for task_id in task_ids if task_id in self._rows]
 
     async def claim(self, limit: int, lease_s: float) -> list[LedgerTask]:
@@ -90,7 +90,7 @@ class MemoryTaskLedger:
         return shown, str(found[limit - 1].seq) if len(found) > limit else None
 
     async def sweep(self, limit: int) -> int:
-        """Remove results that have expired and tasks that are to be forgotten."""
+        """Remove expired results and expired tasks."""
         now = self._clock()
         expired = [row for row in self._rows.values() if row.result_until and row.result_until <= now][:limit]
         for row in expired:
@@ -101,14 +101,14 @@ class MemoryTaskLedger:
             del self._rows[row.task.task_id]
         return len(expired) + len(forgotten)
 
-    async def read_kept(self, limit: int, cursor: str | None) -> tuple[list[StoredTask], str | None]:
+    async def read_stored(self, limit: int, cursor: str | None) -> tuple[list[StoredTask], str | None]:
         """Return the texts of tasks that have some, and where the next page starts."""
         found = [row for row in self._rows.values() if row.seq > int(cursor or 0)]
         found = [row for row in found if row.data is not None or row.task.result is not None]
         kept = [_kept(row) for row in found[:limit]]
         return kept, str(found[limit - 1].seq) if len(found) > limit else None
 
-    async def replace_kept(self, old: StoredTask, new: StoredTask) -> bool:
+    async def replace_stored(self, old: StoredTask, new: StoredTask) -> bool:
         """Put other texts in place of a task's, unless they have changed meanwhile."""
         row = self._rows.get(old.task_id)
         if row is None or _kept(row) != old:

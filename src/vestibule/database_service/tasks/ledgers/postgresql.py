@@ -25,8 +25,8 @@ FIND = f"""
     SELECT {COLUMNS}, {HAS_EXPIRED} AS has_expired, CASE WHEN NOT ({HAS_EXPIRED}) THEN result END AS result
     FROM vestibule.tasks WHERE task_id = ANY ($1)
 """
-# What is still to be sent, what was sent, and what a clock that was set back has put off; each range of an index, and
-# what another claim has taken meanwhile is passed over.
+# Tasks to send, sent tasks, and tasks delayed by a clock that was set back: each is a range of an index. Tasks that
+# another claim has locked are skipped.
 CLAIM = f"""
     WITH to_send AS (
         SELECT seq FROM vestibule.tasks WHERE sent_at IS NULL AND due_at <= {NOW} LIMIT $1 FOR UPDATE SKIP LOCKED
@@ -45,7 +45,7 @@ CLAIM = f"""
     )
     SELECT {COLUMNS} FROM due JOIN taken USING (seq)
 """
-# As many as there is room for, and the first in any case.
+# As many as fit, and always the first.
 READ_DATA = """
     SELECT task_id, data FROM (
         SELECT task_id, data, sum(length(data)) OVER given AS chars, row_number() OVER given AS number
@@ -69,7 +69,7 @@ FORGET = f"""
         SELECT seq FROM vestibule.tasks WHERE forget_at <= {NOW} LIMIT $1 FOR UPDATE SKIP LOCKED
     ) RETURNING seq
 """
-KEPT = """
+STORED = """
     SELECT seq, task_id, tenant, data, result FROM vestibule.tasks
     WHERE seq > $1 AND (data IS NOT NULL OR result IS NOT NULL) ORDER BY seq LIMIT $2
 """
@@ -100,7 +100,7 @@ class PostgresqlTaskLedger:
         return [Recorded(task_id=row["task_id"], is_new=row["is_new"]) for row in rows]
 
     async def find(self, task_ids: Sequence[str]) -> list[LedgerTask]:
-        """Return those of the tasks that are here."""
+        """Return those of the tasks that exist."""
         return [_task(row) for row in await self._connections.read(FIND, list(task_ids))]
 
     async def claim(self, limit: int, lease_s: float) -> list[LedgerTask]:
@@ -114,7 +114,7 @@ class PostgresqlTaskLedger:
         return {row["task_id"]: row["data"] for row in rows}
 
     async def change(self, changes: Sequence[TaskChange]) -> list[bool]:
-        """Take each step that may be taken; those are on disk then."""
+        """Apply each change that is allowed; those are on disk then."""
         rows = await self._connections.change(CHANGE, json.dumps([step.model_dump(mode="json") for step in changes]))
         return [row[0] for row in rows]
 
@@ -127,16 +127,16 @@ class PostgresqlTaskLedger:
         return [_task(row) for row in rows[:limit]], _cursor(rows, limit)
 
     async def sweep(self, limit: int) -> int:
-        """Remove results that have expired and tasks that are to be forgotten."""
+        """Remove expired results and expired tasks."""
         expired = await self._connections.change(EXPIRE, limit)
         return len(expired) + len(await self._connections.change(FORGET, limit))
 
-    async def read_kept(self, limit: int, cursor: str | None) -> tuple[list[StoredTask], str | None]:
+    async def read_stored(self, limit: int, cursor: str | None) -> tuple[list[StoredTask], str | None]:
         """Return the texts of tasks that have some, and where the next page starts."""
-        rows = await self._connections.read(KEPT, int(cursor or -1), limit + 1)
+        rows = await self._connections.read(STORED, int(cursor or -1), limit + 1)
         return [StoredTask(*tuple(row)[1:]) for row in rows[:limit]], _cursor(rows, limit)
 
-    async def replace_kept(self, old: StoredTask, new: StoredTask) -> bool:
+    async def replace_stored(self, old: StoredTask, new: StoredTask) -> bool:
         """Put other texts in place of a task's, unless they have changed meanwhile."""
         texts = (old.data, old.result, new.data, new.result)
         return bool(await self._connections.change(REPLACE, old.task_id, *texts, KEEP_ERASED_S))

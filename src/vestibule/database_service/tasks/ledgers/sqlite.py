@@ -1,4 +1,4 @@
-"""The ledger of tasks in the same file as the entries, and in the same commits."""
+"""The task ledger in the same file as the entries, and in the same commits."""
 
 import json
 import sqlite3
@@ -58,14 +58,14 @@ ACCEPT = """
     VALUES (?, ?, ?, ?, 'queued', 0, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (task_id) DO NOTHING
 """
-SAME = """
+FIND_DUPLICATE = """
     SELECT task_id FROM tasks
     WHERE unique_key IN (SELECT value FROM json_each(?)) AND tenant = ? AND unique_until > ? LIMIT 1
 """
 FIND = f"""
     SELECT {COLUMNS}, result, result_until FROM tasks WHERE task_id IN (SELECT value FROM json_each(:task_ids))
 """
-# Three ranges of one index: what is still to be sent, what was sent, and what a clock that was set back has put off.
+# Three ranges of one index: tasks to send, sent tasks, and tasks delayed by a clock that was set back.
 DUE = """
     SELECT * FROM (SELECT seq FROM tasks WHERE (sent_at IS NULL) = 1 AND due_at <= :now LIMIT :limit)
     UNION ALL
@@ -103,7 +103,7 @@ EXPIRE = """
     WHERE seq IN (SELECT seq FROM tasks WHERE result_until > 0 AND result_until <= :now LIMIT :limit)
 """
 FORGET = "DELETE FROM tasks WHERE seq IN (SELECT seq FROM tasks WHERE forget_at <= :now LIMIT :limit)"
-KEPT = """
+STORED = """
     SELECT seq, task_id, tenant, data, result FROM tasks
     WHERE seq > :after AND (data IS NOT NULL OR result IS NOT NULL) ORDER BY seq LIMIT :limit
 """
@@ -139,7 +139,7 @@ class SqliteTaskLedger:
         return await self._file.change(lambda connection: [_accept(connection, task) for task in tasks])
 
     async def find(self, task_ids: Sequence[str]) -> list[LedgerTask]:
-        """Return those of the tasks that are here."""
+        """Return those of the tasks that exist."""
         now = time.time()
         return [_task(row, now) for row in self._file.query(FIND, {"task_ids": json.dumps(task_ids)})]
 
@@ -172,7 +172,7 @@ class SqliteTaskLedger:
         return found
 
     async def change(self, changes: Sequence[TaskChange]) -> list[bool]:
-        """Take each step that may be taken; those are on disk then."""
+        """Apply each change that is allowed; those are on disk then."""
         return await self._file.change(lambda connection: [_change(connection, step) for step in changes])
 
     async def page(
@@ -189,7 +189,7 @@ class SqliteTaskLedger:
         return [_task(row[:-1], now) for row in rows[:limit]], following
 
     async def sweep(self, limit: int) -> int:
-        """Remove results that have expired and tasks that are to be forgotten."""
+        """Remove expired results and expired tasks."""
         parameters = {"now": time.time(), "limit": limit}
 
         def remove(connection: sqlite3.Connection) -> int:
@@ -197,13 +197,13 @@ class SqliteTaskLedger:
 
         return await self._file.change(remove)
 
-    async def read_kept(self, limit: int, cursor: str | None) -> tuple[list[StoredTask], str | None]:
+    async def read_stored(self, limit: int, cursor: str | None) -> tuple[list[StoredTask], str | None]:
         """Return the texts of tasks that have some, and where the next page starts."""
-        rows = self._file.query(KEPT, {"after": int(cursor or -1), "limit": limit + 1})
+        rows = self._file.query(STORED, {"after": int(cursor or -1), "limit": limit + 1})
         following = str(rows[limit - 1][0]) if len(rows) > limit else None
         return [StoredTask(*row[1:]) for row in rows[:limit]], following
 
-    async def replace_kept(self, old: StoredTask, new: StoredTask) -> bool:
+    async def replace_stored(self, old: StoredTask, new: StoredTask) -> bool:
         """Put other texts in place of a task's, unless they have changed meanwhile."""
         parameters = {
             "task_id": old.task_id,
@@ -226,7 +226,7 @@ class SqliteTaskLedger:
 def _accept(connection: sqlite3.Connection, task: NewTask) -> Recorded:
     now = time.time()
     if task.unique_keys:
-        same = connection.execute(SAME, (json.dumps(task.unique_keys), task.tenant, now)).fetchone()
+        same = connection.execute(FIND_DUPLICATE, (json.dumps(task.unique_keys), task.tenant, now)).fetchone()
         if same is not None:
             return Recorded(task_id=same[0], is_new=False)
     unique_until = None if task.unique_for_s is None else now + task.unique_for_s

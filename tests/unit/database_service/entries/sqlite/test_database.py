@@ -1,4 +1,4 @@
-"""The SQLite file that several parts keep tables in: one commit for all, and no part disturbs another."""
+"""The SQLite file with the tables of several parts: one commit for all, and no part affects another."""
 
 import asyncio
 import sqlite3
@@ -50,7 +50,7 @@ async def test_a_refusal_by_name_disturbs_nothing(tmp_path: Path) -> None:
 
 
 async def test_work_that_breaks_undoes_the_transaction(tmp_path: Path) -> None:
-    """An error that nobody foresaw keeps nothing of the transaction, and the next works."""
+    """An unexpected error rolls the transaction back, and the next works."""
 
     def break_off(connection: sqlite3.Connection) -> None:
         note(connection)

@@ -1,13 +1,13 @@
-"""The entries and their past, and the functions that change them, a group in one transaction."""
+"""The tables of entries and their history, and the functions that change them, a group in one transaction."""
 
 from alembic import op
 
 revision = "a1_entries"
 down_revision = None
 
-# A key that was deleted or has expired keeps its row without the value, so that its versions go on counting and no ETag
-# is given twice; one that has expired keeps the time. `change` numbers the changes of all services in the order of
-# their commits. Values are bytes, since text cannot hold NUL; they are sealed, so compressing them is in vain.
+# The row of a deleted or expired key stays without the value, so that its versions continue and no ETag is used twice;
+# an expired one keeps its expiry. `change` numbers the changes of all services in the order of their commits. Values
+# are bytes, since text cannot hold NUL; they are encrypted, so compressing them saves nothing.
 TABLES = (
     """
     CREATE TABLE vestibule.entries (
@@ -35,14 +35,14 @@ TABLES = (
     ) WITH (autovacuum_vacuum_scale_factor = 0.05)
     """,
     "ALTER TABLE vestibule.history ALTER COLUMN value SET STORAGE EXTERNAL",
-    # The last change of which a purge has left no trace, by the prefix that was purged.
+    # The number of the last purged change, by the prefix of the purge.
     'CREATE TABLE vestibule.purges (prefix text COLLATE "C" PRIMARY KEY, change bigint NOT NULL)',
-    # A position of another era, as from before a restore, is worth nothing.
-    "CREATE TABLE vestibule.era (id text NOT NULL)",
-    "INSERT INTO vestibule.era (id) VALUES (left(md5(gen_random_uuid()::text), 8))",
+    # A position of another epoch, as from before a restore, is invalid.
+    "CREATE TABLE vestibule.epoch (id text NOT NULL)",
+    "INSERT INTO vestibule.epoch (id) VALUES (left(md5(gen_random_uuid()::text), 8))",
 )
 
-# Versions as `,3,5,`; `*` names any, and what is not stated is `otherwise`.
+# Versions as `,3,5,`; `*` means any, and NULL means `otherwise`.
 IS_NAMED = """
     CREATE FUNCTION vestibule.is_named(versions text, version bigint, otherwise boolean) RETURNS boolean
     LANGUAGE sql IMMUTABLE RETURN CASE
@@ -52,9 +52,9 @@ IS_NAMED = """
     END
 """
 
-# Whoever changes entries does it alone, until the end of the transaction: no two can block each other, a condition sees
-# every earlier change, two services never give a version twice, and changes are numbered in the order that others see
-# them. An answer means that it is on disk, whatever the server is set to.
+# One transaction at a time changes entries: no deadlocks, a condition sees every earlier change, two services never
+# assign the same version, and changes are numbered in the order in which they become visible. An answer means that the
+# change is on disk, whatever the settings of the server.
 BEGIN_CHANGES = """
     CREATE FUNCTION vestibule.begin_changes(lock_timeout_ms integer) RETURNS bigint
     LANGUAGE plpgsql AS $function$
@@ -69,9 +69,9 @@ BEGIN_CHANGES = """
     $function$
 """
 
-# Keeps a value, and what it takes the place of as long as that is to be known.
-KEEP = """
-    CREATE FUNCTION vestibule.keep(key_ text, value_ bytea, at_ timestamptz, by_ text, ends_ timestamptz,
+# Writes a value, and moves the value before into the history.
+WRITE_ENTRY = """
+    CREATE FUNCTION vestibule.write_entry(key_ text, value_ bytea, at_ timestamptz, by_ text, ends_ timestamptz,
         change_ bigint, earlier integer) RETURNS bigint
     LANGUAGE plpgsql AS $function$
     DECLARE
@@ -98,9 +98,9 @@ KEEP = """
     $function$
 """
 
-# One round trip makes a whole group of changes: a service that freezes half-way holds no lock that others wait for.
-# Within the function each statement sees what was committed before it began, so what is read after the lock is what is.
-# Once a step of a change is refused, its other steps are left out.
+# One round trip applies a whole group of changes, so a service that freezes midway holds no lock. Each statement in the
+# function sees what was committed before the statement, so reads after the lock are current. Once a step of a change is
+# refused, the remaining steps of that change are skipped.
 APPLY_CHANGES = """
     CREATE FUNCTION vestibule.apply_changes(
         lock_timeout_ms integer, changes integer[], earlier integer[],
@@ -139,7 +139,7 @@ APPLY_CHANGES = """
             CASE item.action
                 WHEN 'write' THEN
                     last_change := last_change + 1;
-                    found_version := vestibule.keep(
+                    found_version := vestibule.write_entry(
                         item.key, item.content, moment, item.author, item.ends_at, last_change, item.earlier);
                 WHEN 'delete' THEN
                     UPDATE vestibule.entries e SET value = NULL, written_at = moment, written_by = item.author,
@@ -179,7 +179,7 @@ EXPIRE = """
         last_change bigint;
         count integer := 0;
     BEGIN
-        -- Mostly there are none, and to see that needs no lock.
+        -- Usually there are none, and this check needs no lock.
         IF NOT EXISTS (
             SELECT FROM vestibule.entries WHERE value IS NOT NULL AND expires_at <= clock_timestamp()
         ) THEN
@@ -199,7 +199,7 @@ EXPIRE = """
     END
     $function$
 """
-# The last change of all stays, so that no number is given twice.
+# The very last change stays, so that no number is used twice.
 PURGE = """
     CREATE FUNCTION vestibule.purge_entries(lock_timeout_ms integer, start text, before timestamptz, at_most integer)
     RETURNS integer LANGUAGE plpgsql AS $function$
@@ -227,6 +227,6 @@ PURGE = """
 
 
 def upgrade() -> None:
-    """Make the tables of the entries and what changes them."""
-    for statement in (*TABLES, IS_NAMED, BEGIN_CHANGES, KEEP, APPLY_CHANGES, EXPIRE, PURGE):
+    """Create the tables of entries and the functions that change them."""
+    for statement in (*TABLES, IS_NAMED, BEGIN_CHANGES, WRITE_ENTRY, APPLY_CHANGES, EXPIRE, PURGE):
         op.execute(statement)

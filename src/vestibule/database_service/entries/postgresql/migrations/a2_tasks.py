@@ -1,4 +1,4 @@
-"""The ledger of tasks, and the functions that accept tasks and take their steps, a batch in one transaction."""
+"""The task ledger, and the functions that accept and change tasks, a batch in one transaction."""
 
 from alembic import op
 
@@ -38,7 +38,7 @@ INDEXES = (
     "CREATE INDEX tasks_expiry ON vestibule.tasks (result_until) WHERE result_until > 0",
     "CREATE INDEX tasks_end ON vestibule.tasks (forget_at) WHERE forget_at IS NOT NULL",
 )
-# Two that accept the same unique task at the same time take turns; all others do not wait for each other.
+# Transactions that accept unique tasks run one at a time; all others do not wait for each other.
 ACCEPT_TASKS = """
     CREATE FUNCTION vestibule.accept_tasks(tasks jsonb) RETURNS TABLE (task_id text, is_new boolean)
     LANGUAGE plpgsql AS $function$
@@ -113,6 +113,6 @@ CHANGE_TASKS = """
 
 
 def upgrade() -> None:
-    """Make the table of the tasks and what changes it."""
+    """Create the table of tasks and the functions that change it."""
     for statement in (TASKS, *INDEXES, ACCEPT_TASKS, CHANGE_TASKS):
         op.execute(statement)

@@ -1,7 +1,7 @@
-"""Whom the status page and the badges are shown: a browser cannot send a bearer token by itself.
+"""Authentication of the status page and the badges: a browser cannot send a bearer token by itself.
 
-They are open where everybody may see them. Else a caller shows a token with the scope `status`, as a bearer, or as the
-password that a browser asks for (RFC 7617).
+Where they are public they need no token. Otherwise a caller sends a token with the scope `status`, as a bearer token or
+as the password of HTTP basic authentication (RFC 7617).
 """
 
 import base64
@@ -14,40 +14,36 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from vestibule.contracts.errors import InvalidToken
-from vestibule.service_kit.auth.authentication import (
-    Authenticator,
-    Credentials,
-    client_address,
-    credentials_of,
-    is_local,
-)
+from vestibule.scheduler_service.api.wiring import SchedulerWiring
+from vestibule.service_kit.auth.authentication import Credentials, client_address, credentials_of, is_local
 from vestibule.service_kit.problems import render_error
+from vestibule.service_kit.wiring import wiring_of
 
 SCOPE = "status"
 CHALLENGE = 'Basic realm="Vestibule status", charset="UTF-8"'
 
 
 class StatusPageRoute(APIRoute):
-    """A route for people with a browser, which asks who is there."""
+    """A route for browsers, which accepts a token as a password."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler that admits first and serves then."""
+        """Return the handler that authenticates first."""
         handle = super().get_route_handler()
 
-        async def received(request: Request) -> Response:
-            if not request.app.state.is_status_public:
+        async def authenticated(request: Request) -> Response:
+            wiring = wiring_of(request, SchedulerWiring)
+            if not wiring.is_status_public:
                 credentials = credentials_of(request) or _password_of(request)
                 if credentials is None:
-                    # Every browser comes like this at first, and is no stranger for that.
+                    # The first request of every browser has no password; it does not count as a failure.
                     return _ask(request)
-                authenticator: Authenticator = request.app.state.authenticator
                 try:
-                    await authenticator.authenticate(credentials, SCOPE, lambda: client_address(request))
+                    await wiring.authenticator.verify(credentials, SCOPE, lambda: client_address(request))
                 except InvalidToken:
                     return _ask(request)
             return await handle(request)
 
-        return received
+        return authenticated
 
 
 def _password_of(request: Request) -> Credentials | None:
@@ -62,7 +58,7 @@ def _password_of(request: Request) -> Credentials | None:
 
 
 def _ask(request: Request) -> Response:
-    error = InvalidToken("Give a token with the scope `status` as the password; any name will do.")
+    error = InvalidToken("Use a token with the scope `status` as the password, with any user name.")
     answer = render_error(error, request.state.request_id)
     answer.headers.append("WWW-Authenticate", CHALLENGE)
     return answer

@@ -1,4 +1,4 @@
-"""What every store remembers: the history of its entries, and what happened since any position."""
+"""The history and the change log of every store."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,9 +23,9 @@ from vestibule.encryption import Cipher, KeyRingFile, create_key_ring
 from vestibule.runtime.plugins import discover
 
 KEPT = 3
-# A store that keeps no history is named here, and says so by `WithoutHistory`.
-WITHOUT_PAST = {"dynamodb"}
-KINDS = {name: kind for name, kind in discover(stores, "STORE").items() if name not in WITHOUT_PAST}
+# Stores without a history, which inherit `NoHistoryMixin`.
+WITHOUT_HISTORY = {"dynamodb"}
+KINDS = {name: kind for name, kind in discover(stores, "STORE").items() if name not in WITHOUT_HISTORY}
 
 
 def _encrypted(kind: StoreKind) -> StoreKind:
@@ -37,14 +37,14 @@ def _encrypted(kind: StoreKind) -> StoreKind:
     return replace(kind, build=build)
 
 
-every_kind = pytest.mark.parametrize("kind", [*KINDS, *(f"sealed_{name}" for name in KINDS)], indirect=True)
+every_kind = pytest.mark.parametrize("kind", [*KINDS, *(f"encrypted_{name}" for name in KINDS)], indirect=True)
 
 
 @pytest.fixture(scope="session")
 def kind(request: pytest.FixtureRequest) -> StoreKind:
     """The kind of store that a test is about, on a server where it needs one."""
-    reachable = with_server(KINDS[request.param.removeprefix("sealed_")], request)
-    return _encrypted(reachable) if request.param.startswith("sealed_") else reachable
+    reachable = with_server(KINDS[request.param.removeprefix("encrypted_")], request)
+    return _encrypted(reachable) if request.param.startswith("encrypted_") else reachable
 
 
 PAST = datetime(2001, 1, 1, tzinfo=UTC)
@@ -71,7 +71,7 @@ async def _open(kind: StoreKind, folder: Path, keep_versions: int = KEPT) -> Asy
 
 @dataclass
 class _Model:
-    """The histories that a store has to give, without the times."""
+    """The expected histories, without the times."""
 
     revisions: dict[str, list[Revision]] = field(default_factory=dict)
 
@@ -122,7 +122,7 @@ def _revision(
 
 
 async def _history(store: Store, key: str) -> list[Revision]:
-    """Return the history of a key without its times, which nobody can foretell."""
+    """Return the history of a key without its times, which vary."""
     revisions = await store.history(key)
     assert all(PAST <= one.at <= datetime.now(UTC) + timedelta(seconds=1) for one in revisions)
     return [one.model_copy(update={"at": PAST}) for one in revisions]
@@ -154,7 +154,7 @@ async def _apply(store: Store, model: _Model, action: str, what: Write | list[Wr
 
 
 async def _follow(store: Store, position: str, prefix: str = "", limit: int = 100) -> tuple[list[KeyChange], str]:
-    """Return all that happened after a position, and where that leads."""
+    """Return all changes after a position, and the last position."""
     found: list[KeyChange] = []
     while True:
         page = await store.changes(prefix, position, limit)
@@ -171,10 +171,10 @@ async def _now(store: Store) -> str:
 @every_kind
 @settings(deadline=None, max_examples=25)
 @given(some=steps, prefix=st.sampled_from(["", "a", "b"]), limit=st.integers(1, 5))
-async def test_the_past_is_as_the_model_says(
+async def test_histories_match_the_model(
     kind: StoreKind, some: list[tuple[str, Write]], prefix: str, limit: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """After any steps each history is the model's; who follows from any position learns what is there at the end."""
+    """After any steps each history is the model's; changes from any position lead to the final entries."""
     model = _Model()
     async with _open(kind, tmp_path_factory.mktemp("store")) as store:
         states = [(await _now(store), {})]
@@ -195,7 +195,7 @@ async def test_the_past_is_as_the_model_says(
 
 
 @every_kind
-async def test_following_goes_on_from_every_change(kind: StoreKind, tmp_path: Path) -> None:
+async def test_changes_resume_from_every_position(kind: StoreKind, tmp_path: Path) -> None:
     """The position of each change leads to the next one, also when writes come together."""
     async with _open(kind, tmp_path) as store:
         start = await _now(store)
@@ -210,7 +210,7 @@ async def test_following_goes_on_from_every_change(kind: StoreKind, tmp_path: Pa
 @every_kind
 @pytest.mark.parametrize("keep_versions", [0, 1])
 async def test_history_can_be_off(kind: StoreKind, tmp_path: Path, keep_versions: int) -> None:
-    """Where no earlier version is kept, what is there is still told, with who wrote it."""
+    """Without earlier versions the history has the current one, with its author."""
     async with _open(kind, tmp_path, keep_versions) as store:
         await store.write("a", "x", author="t1")
         await store.write("a", "y", author="t2")
@@ -219,17 +219,17 @@ async def test_history_can_be_off(kind: StoreKind, tmp_path: Path, keep_versions
 
 
 @every_kind
-async def test_services_keep_no_history(kind: StoreKind, tmp_path: Path) -> None:
-    """Of what belongs to the services only what is there is kept, however often they write it."""
+async def test_reserved_keys_have_no_history(kind: StoreKind, tmp_path: Path) -> None:
+    """A reserved key has its current version only, however often it is written."""
     async with _open(kind, tmp_path) as store:
         for value in ("x", "y"):
-            await store.write("~watch/a", value)
-        assert [_revision(2, ChangeKind.WRITTEN, None, "y")] == await _history(store, "~watch/a")
+            await store.write("~scheduler/a", value)
+        assert [_revision(2, ChangeKind.WRITTEN, None, "y")] == await _history(store, "~scheduler/a")
 
 
 @every_kind
 async def test_a_refused_change_leaves_no_trace(kind: StoreKind, tmp_path: Path) -> None:
-    """Nothing tells of a change whose condition failed, nor of the deletion of what is not there."""
+    """A change whose condition fails and the deletion of a missing entry leave no history and no change."""
     async with _open(kind, tmp_path) as store:
         await store.write("a", "x")
         position = await _now(store)
@@ -245,8 +245,8 @@ async def test_a_refused_change_leaves_no_trace(kind: StoreKind, tmp_path: Path)
 
 
 @every_kind
-async def test_a_purge_forgets_what_is_gone(kind: StoreKind, tmp_path: Path) -> None:
-    """Traces with the prefix go in small batches; versions begin anew, and what is there stays."""
+async def test_a_purge_removes_tombstones(kind: StoreKind, tmp_path: Path) -> None:
+    """Tombstones with the prefix go in small batches; versions begin at 1 again, and entries stay."""
     later = datetime.now(UTC) + timedelta(minutes=1)
     async with _open(kind, tmp_path) as store:
         for number in range(25):
@@ -263,7 +263,7 @@ async def test_a_purge_forgets_what_is_gone(kind: StoreKind, tmp_path: Path) -> 
 
 @every_kind
 async def test_a_position_before_a_purge_is_lost(kind: StoreKind, tmp_path: Path) -> None:
-    """Who watches what was purged is told to begin anew; who watches something else goes on."""
+    """A watcher of the purged prefix loses its position; others keep theirs."""
     later = datetime.now(UTC) + timedelta(minutes=1)
     async with _open(kind, tmp_path) as store:
         await store.write("~a", "x")
@@ -280,7 +280,7 @@ async def test_a_position_before_a_purge_is_lost(kind: StoreKind, tmp_path: Path
 
 @every_kind
 @pytest.mark.parametrize("position", ["", "0", "-1", "x", "999999", "٣", "1" * 400, "00000000-0", "a-b-c"])
-async def test_what_is_no_position_is_lost(kind: StoreKind, tmp_path: Path, position: str) -> None:
+async def test_an_invalid_position_is_lost(kind: StoreKind, tmp_path: Path, position: str) -> None:
     """A position of another store, or none at all, is answered as one that is too old."""
     async with _open(kind, tmp_path) as store:
         if position == "0" and (await _now(store)) == "0":
@@ -291,7 +291,7 @@ async def test_what_is_no_position_is_lost(kind: StoreKind, tmp_path: Path, posi
 
 @every_kind
 async def test_waiting_ends_with_a_change(kind: StoreKind, tmp_path: Path) -> None:
-    """Who waits is woken by a write, a delete or a sweep; after a change that is not known yet there is no wait."""
+    """A write, a delete and a sweep end the wait; after a change that was not read yet there is no wait."""
     async with _open(kind, tmp_path) as store:
         for change in (
             store.write("a", "x"),
@@ -309,8 +309,8 @@ async def test_waiting_ends_with_a_change(kind: StoreKind, tmp_path: Path) -> No
 
 
 @every_kind
-async def test_earlier_versions_are_replaced_and_forgotten(kind: StoreKind, tmp_path: Path) -> None:
-    """Each version that is kept can be given another form, or taken away; the one that is there cannot be taken."""
+async def test_earlier_versions_are_replaced_and_removed(kind: StoreKind, tmp_path: Path) -> None:
+    """The value of each version can be replaced, and each earlier version can be removed; the current one cannot."""
     async with _open(kind, tmp_path) as store:
         for value in ("one", "two", "three"):
             await store.write("a", value)

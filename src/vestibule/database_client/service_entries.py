@@ -1,4 +1,4 @@
-"""What the watch keeps in the store, through the database service: the one place that says whose it is there."""
+"""Reads and writes entries that belong to a service, not to a caller."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,13 +9,11 @@ from vestibule.contracts.errors import PreconditionFailed, Unavailable
 from vestibule.contracts.identity import Principal
 from vestibule.service_kit.http_client.service_client import ServiceClient
 
-OWNER = Principal("~watch")
 
+class ServiceEntries:
+    """The entries of one owner, under a reserved tenant that no token can reach."""
 
-class StateStore:
-    """Reads and writes the watch's own entries, or those of another owner that is no caller."""
-
-    def __init__(self, peer: ServiceClient, owner: Principal = OWNER) -> None:
+    def __init__(self, peer: ServiceClient, owner: Principal) -> None:
         self._peer = peer
         self._owner = owner
 
@@ -47,22 +45,22 @@ class StateStore:
                 return found
 
     async def write(self, key: str, value: str, condition: Condition = ALWAYS, ttl_s: float | None = None) -> int:
-        """Keep `value` and return its version; it is on disk then.
+        """Write `value` and return its version; it is on disk then.
 
         Raises:
-            PreconditionFailed: the entry is not what `condition` says.
+            PreconditionFailed: the entry does not meet `condition`.
             Unavailable: the store does not confirm it.
         """
         body = Pair(key=key, value=value, ttl_s=ttl_s).model_dump(exclude_none=True)
         return int((await self._call("POST", "/write", body=body, condition=condition))["version"])
 
     async def write_many(self, pairs: Sequence[BatchPair]) -> list[int]:
-        """Keep all of `pairs` or none, and return their versions. Raises what `write` raises."""
+        """Write all of `pairs` or none, and return their versions. Raises what `write` raises."""
         body = {"pairs": [pair.model_dump(exclude_none=True) for pair in pairs]}
         return [one["version"] for one in (await self._call("POST", "/write/batch", body=body))["written"]]
 
     async def delete(self, key: str, condition: Condition = ALWAYS) -> bool:
-        """Remove the entry under `key`; False where there was none. Raises what `write` raises."""
+        """Delete the entry under `key`; False where there was none. Raises what `write` raises."""
         return bool((await self._call("DELETE", "/delete", query={"key": key}, condition=condition))["deleted"])
 
     async def _call(
@@ -78,7 +76,7 @@ class StateStore:
         answer = await self._peer.call(method, path, query=query, body=body, headers=headers)
         if answer.status == 412:
             raise PreconditionFailed(answer.body["current_version"])
-        # What is sent here is well-formed, so a refusal means that what answers is no database service of ours.
+        # These requests are well-formed, so a refusal means that the two services do not fit together.
         if answer.status != 200:
             raise Unavailable("database", f"The database service refused the request ({answer.status}).")
         return answer.body

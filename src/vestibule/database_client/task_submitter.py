@@ -1,4 +1,4 @@
-"""The way to the ledger of tasks: the scheduler puts tasks in, and the relays of the door send them."""
+"""Submits tasks to the task ledger of the database service; the client service then dispatches them."""
 
 from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.task_ledger import NewTask, Recorded, RecordedTasks
@@ -6,7 +6,7 @@ from vestibule.service_kit.http_client.service_client import ServiceClient
 
 
 class TaskSubmitter:
-    """Records tasks."""
+    """Submits tasks one at a time."""
 
     def __init__(self, peer: ServiceClient) -> None:
         self._peer = peer

@@ -1,4 +1,4 @@
-"""What requests bring to the database service: the space of the tenant that they are about."""
+"""The parameters and dependencies that the routes of the database service share."""
 
 import re
 from typing import Annotated, Any
@@ -8,27 +8,23 @@ from fastapi import Depends, Query, Request
 from vestibule.contracts.entries import MAX_KEY_BYTES, Key
 from vestibule.contracts.errors import InvalidInput
 from vestibule.contracts.identity import OPERATION, Principal
-from vestibule.database_service.entries.store import Store
+from vestibule.database_service.api.wiring import DatabaseWiring
 from vestibule.database_service.entries.tenant_view import TenantView
+from vestibule.service_kit.wiring import wiring_of
 
 _OPERATION = re.compile(r"[A-Za-z0-9_-]{1,64}")
-# What the OpenAPI description of a route says that takes one.
+# The OpenAPI description of the header, for the routes that take one.
 TAKES_OPERATION: dict[str, Any] = {
     "name": OPERATION.lower(),
     "in": "header",
     "required": False,
-    "description": "A name of the write's own: repeated under it within a day, it is kept once and answered alike",
+    "description": "Idempotency key of the write: a repetition within a day writes nothing and gets the first answer",
     "schema": {"type": "string", "pattern": f"^{_OPERATION.pattern}$"},
 }
 
 
-async def _space(request: Request) -> TenantView:
-    return TenantView(request.app.state.store, Principal.parse(request.headers))
-
-
-async def _store(request: Request) -> Store:
-    store: Store = request.app.state.store
-    return store
+async def _tenant_view(request: Request) -> TenantView:
+    return TenantView(wiring_of(request, DatabaseWiring).store, Principal.parse(request.headers))
 
 
 async def _operation(request: Request) -> str | None:
@@ -40,7 +36,14 @@ async def _operation(request: Request) -> str | None:
 
 
 Operation = Annotated[str | None, Depends(_operation)]
-StorePart = Annotated[Store, Depends(_store)]
-TenantViewPart = Annotated[TenantView, Depends(_space)]
 KeyParameter = Annotated[Key, Query()]
 Prefix = Annotated[str, Query(max_length=MAX_KEY_BYTES, description="What the keys start with")]
+Cursor = Annotated[str | None, Query(max_length=MAX_KEY_BYTES, description="The cursor of the page before")]
+# Keys of all tenants are longer: each begins with the name of its tenant.
+StoredKeyCursor = Annotated[
+    str | None, Query(max_length=MAX_KEY_BYTES + 100, description="The cursor of the page before")
+]
+TaskCursor = Annotated[str | None, Query(max_length=64, pattern=r"^\d+$", description="The cursor of the page before")]
+PageSize = Annotated[int, Query(ge=1, le=1000, description="Entries or tasks a page")]
+
+TenantViewPart = Annotated[TenantView, Depends(_tenant_view)]

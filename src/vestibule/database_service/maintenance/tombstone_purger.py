@@ -1,4 +1,4 @@
-"""Removes the traces of keys that are gone, when nobody needs them any more."""
+"""Purges the tombstones of keys that were deleted or have expired."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,10 +6,10 @@ from vestibule.contracts.identity import RESERVED
 from vestibule.database_service.entries.store import Store
 
 
-class Tombstones:
-    """What is left of keys that were deleted or have expired; it goes after `keep`, and at once where services work.
+class TombstonePurger:
+    """Purges tombstones older than `keep`, and those of reserved keys at once.
 
-    Services use keys that come and go, and neither watch them nor rely on their versions after the end.
+    Services neither watch their reserved keys nor rely on the versions of deleted ones.
     """
 
     def __init__(self, store: Store, keep: timedelta) -> None:
@@ -17,7 +17,7 @@ class Tombstones:
         self._keep = keep
 
     async def sweep(self, limit: int) -> int:
-        """Remove at most `limit` traces, and return how many there were."""
+        """Purge at most `limit` tombstones, and return how many there were."""
         now = datetime.now(UTC)
         removed = await self._store.purge(RESERVED, now, limit)
         if removed == limit:

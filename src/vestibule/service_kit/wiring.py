@@ -1,0 +1,88 @@
+"""The one object that a service's application carries, and typed access to it from routes.
+
+A service's `main.py` builds its wiring, a frozen dataclass of everything that its routes call, and is the only file
+that knows the concrete classes. The service's lifespan yields it, and `create_service_app` puts it into the frame.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from fastapi import FastAPI, Request
+
+from vestibule.service_kit.metrics.metrics import Metrics
+
+Wiring = TypeVar("Wiring")
+
+
+class RequestAuthenticator(Protocol):
+    """Authenticates requests; `auth/authentication.py` has the implementation."""
+
+    async def authenticate(self, request: Request, scope: str) -> None:
+        """Set `request.state.caller`, or raise where the caller is unknown or lacks `scope`."""
+        ...
+
+
+class ReadinessCheck(Protocol):
+    """Checks what a service depends on; `http/health.py` has the implementation."""
+
+    async def missing(self) -> list[str]:
+        """Return the names of the dependencies that do not answer."""
+        ...
+
+
+class ServiceWiring(Protocol):
+    """What every service's wiring has, whatever else its routes call."""
+
+    @property
+    def authenticator(self) -> RequestAuthenticator:
+        """Authenticates the requests of guarded routes."""
+        ...
+
+    @property
+    def readiness(self) -> ReadinessCheck:
+        """Answers `/readyz`."""
+        ...
+
+
+@dataclass(slots=True)
+class ServiceFrame:
+    """What a service's application knows about itself. `wiring` is set from the start of the lifespan on."""
+
+    service: str
+    metrics: Metrics
+    is_shutting_down: bool = False
+    docs_page: str = ""
+    wiring: ServiceWiring = field(init=False)
+
+
+def attach_frame(app: FastAPI, frame: ServiceFrame) -> None:
+    """Make `frame` the frame of `app`."""
+    app.state.frame = frame
+
+
+def frame_of(app: FastAPI) -> ServiceFrame:
+    """Return the frame of a service's application."""
+    frame: ServiceFrame = app.state.frame
+    return frame
+
+
+def wiring_of(request: Request, kind: type[Wiring]) -> Wiring:
+    """Return the wiring of the service that serves `request`.
+
+    Raises:
+        TypeError: the service has a wiring of another type.
+    """
+    wiring = frame_of(request.app).wiring
+    if not isinstance(wiring, kind):
+        raise TypeError(f"the service has {type(wiring).__name__}, not {kind.__name__}")
+    return wiring
+
+
+def wired(kind: type[Wiring]) -> Callable[[Request], Awaitable[Wiring]]:
+    """Return the dependency that gives a route its service's wiring: `Annotated[KIND, Depends(wired(KIND))]`."""
+
+    async def wiring(request: Request) -> Wiring:
+        return wiring_of(request, kind)
+
+    return wiring
