@@ -5,7 +5,7 @@ and `policy_file` reloads the file when it changes. In `audit`, `decision_log` r
 another policy to them, and `receipts` signs them.
 """
 
-from vestibule.policy.action import Action, Severity
+from vestibule.policy.action import Action, RuleSeverity
 from vestibule.policy.decision import DecidedFinding, Decision, FindingLike, Outcome, Situation
 from vestibule.policy.errors import InvalidPolicy
 from vestibule.policy.policy import Policy
@@ -19,7 +19,7 @@ __all__ = [
     "InvalidPolicy",
     "Outcome",
     "Policy",
-    "Severity",
+    "RuleSeverity",
     "Situation",
     "Vocabulary",
 ]

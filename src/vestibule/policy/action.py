@@ -25,7 +25,7 @@ class Action(StrEnum):
         return self in REPLACING
 
 
-class Severity(StrEnum):
+class RuleSeverity(StrEnum):
     """How soon a person should look, the least urgent first."""
 
     INFO = "info"
@@ -39,7 +39,7 @@ class Severity(StrEnum):
 
 
 STRICTNESS = {action: place for place, action in enumerate(reversed(Action))}
-URGENCY = {severity: place for place, severity in enumerate(Severity)}
+URGENCY = {severity: place for place, severity in enumerate(RuleSeverity)}
 REPLACING = frozenset({Action.REDACT, Action.HASH, Action.TOKENIZE, Action.MASK})
 
 

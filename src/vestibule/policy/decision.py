@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from vestibule.contracts.identity import DEFAULT_TENANT
-from vestibule.policy.action import Action, Severity, strictest
+from vestibule.policy.action import Action, RuleSeverity, strictest
 
 
 class FindingLike(Protocol):
@@ -45,7 +45,7 @@ class Verdict(NamedTuple):
 
     action: Action
     threshold: float
-    severity: Severity | None
+    severity: RuleSeverity | None
     rule: str
 
 
@@ -55,7 +55,7 @@ class DecidedFinding(NamedTuple):
     field: str
     found: FindingLike
     action: Action
-    severity: Severity | None = None
+    severity: RuleSeverity | None = None
 
 
 class Outcome(StrEnum):

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from vestibule.policy.action import Action, Severity
+from vestibule.policy.action import Action, RuleSeverity
 from vestibule.policy.errors import InvalidPolicy
 from vestibule.policy.rule import PolicyRule, Scope
 from vestibule.policy.toml_positions import TomlPositions, line_in_message
@@ -27,7 +27,7 @@ class RuleEffect(_Strict):
 
     action: Action | None = None
     threshold: float | None = Field(default=None, ge=0, le=1)
-    severity: Severity | None = None
+    severity: RuleSeverity | None = None
 
 
 def _expand_action(given: object) -> object:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from vestibule.policy.action import Action, Severity
+from vestibule.policy.action import Action, RuleSeverity
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class PolicyRule:
     layer: int = 1
     action: Action | None = None
     threshold: float | None = None
-    severity: Severity | None = None
+    severity: RuleSeverity | None = None
 
     def is_narrower_than(self, other: "PolicyRule") -> bool:
         """Say whether this one holds over `other` wherever both apply.

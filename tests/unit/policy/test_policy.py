@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestibule.policy import Action, Outcome, Policy, Severity, Situation, Vocabulary
+from vestibule.policy import Action, Outcome, Policy, RuleSeverity, Situation, Vocabulary
 from vestibule.policy.policy import FallbackPolicy
 from vestibule.policy.rule import PolicyRule, Scope
 from vestibule.policy.rule_index import resolve
@@ -39,7 +39,7 @@ rules = st.builds(
     st.sampled_from([0, 1]),
     st.none() | actions,
     st.none() | st.floats(0, 1),
-    st.none() | st.sampled_from(Severity),
+    st.none() | st.sampled_from(RuleSeverity),
 )
 BOTTOM = PolicyRule(Scope(), "built in", 0, Action.BLOCK)
 situations = st.builds(

@@ -10,7 +10,7 @@ from pathlib import Path
 from vestibule.cli import parent_death
 from vestibule.cli.embedded.data_directory import DataDirectory
 from vestibule.cli.embedded.ports import Address
-from vestibule.cli.embedded.readiness import FileReadiness, HttpReadiness, ReadinessCheck, RedisSocketReadiness
+from vestibule.cli.embedded.readiness import FileReadiness, HttpReadiness, PartReadiness, RedisSocketReadiness
 from vestibule.cli.embedded.redis_server import RedisServer
 
 _LOOPBACK = "127.0.0.1"
@@ -31,7 +31,7 @@ class Part:
 
     name: str
     command: tuple[str, ...]
-    readiness: ReadinessCheck
+    readiness: PartReadiness
     stop_stage: StopStage
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     log: Path | None = None

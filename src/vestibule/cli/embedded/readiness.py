@@ -12,7 +12,7 @@ _ANSWER_TIMEOUT_S = 2.0
 _POLL_INTERVAL_S = 0.05
 
 
-class ReadinessCheck(Protocol):
+class PartReadiness(Protocol):
     """A readiness check."""
 
     async def is_ready(self) -> bool:
@@ -104,7 +104,7 @@ class FileReadiness:
 _Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-async def until_ready(readiness: ReadinessCheck) -> None:
+async def until_ready(readiness: PartReadiness) -> None:
     """Poll until the part is ready."""
     while not await readiness.is_ready():  # noqa: ASYNC110  (another process cannot set an event of ours)
         await asyncio.sleep(_POLL_INTERVAL_S)

@@ -8,7 +8,7 @@ from typing import Any
 
 from vestibule.cli.embedded.parts import Part, StopStage
 from vestibule.cli.embedded.process_supervisor import ProcessSupervisor
-from vestibule.cli.embedded.readiness import ReadinessCheck, until_ready
+from vestibule.cli.embedded.readiness import PartReadiness, until_ready
 from vestibule.cli.embedded.supervisor_log import SupervisorLog
 
 EXIT_KILLED = 130
@@ -36,7 +36,7 @@ class Supervisor:
         first: Sequence[Part],
         rest: Sequence[Part],
         supervisor_log: SupervisorLog,
-        external: ReadinessCheck | None = None,
+        external: PartReadiness | None = None,
         ready_timeout_s: float = READY_TIMEOUT_S,
     ) -> None:
         self._supervisor_log = supervisor_log
@@ -92,7 +92,7 @@ class Supervisor:
                 supervised.start()
             await self._await_settled(group)
 
-    async def _await_external(self, external: ReadinessCheck) -> None:
+    async def _await_external(self, external: PartReadiness) -> None:
         self._supervisor_log.note("waiting_for_redis", "waiting for the Redis of VESTIBULE_REDIS_URL")
         try:
             async with asyncio.timeout(self._ready_timeout_s):
