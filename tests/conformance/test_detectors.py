@@ -10,7 +10,7 @@ import pytest
 
 from vestibule.detection import DetectionSettings, Scanner
 from vestibule.detection.catalogue import declared_in, list_modules
-from vestibule.detection.matching import LOOK_AHEAD_CHARS, Matcher
+from vestibule.detection.matching import LOOKAHEAD_CHARS, Matcher
 from vestibule.detection.prefilter.compiled_cache import CompiledCache
 from vestibule.detection.prefilter.prefilter import Prefilter
 from vestibule.detection.regex.analysis import analyze_regex
@@ -96,14 +96,14 @@ def test_gate_lets_examples_through(detector: Detector) -> None:
         for example in _examples(detector.examples):
             text = f"{example.key}: {example.text}" if example.key else example.text
             if rule.score >= detector.threshold and re.search(rule.expression, text, _flags(rule.ignore_case)):
-                assert (rule.name, True) == (rule.name, 0 in prefilter.fire(text, ""))
+                assert (rule.name, True) == (rule.name, 0 in prefilter.find_candidates(text, ""))
 
 
 @every_detector
 def test_begins_where_it_is_tried(detector: Detector) -> None:
     """Each match in an example begins where the rule's beginning matches, and no opening is too long."""
     for rule in detector.rules:
-        assert rule.opening is None or analyze_regex(rule.opening).width <= LOOK_AHEAD_CHARS
+        assert rule.opening is None or analyze_regex(rule.opening).width <= LOOKAHEAD_CHARS
         start_set = start_set_of(rule, analyze_regex(rule.pattern))
         if start_set is None:
             continue
@@ -157,7 +157,7 @@ def _ordinary_texts(count: int) -> list[str]:
 def test_gates_let_ordinary_prose_through(scanner: Scanner) -> None:
     """No rule is tried on more than a small share of texts in which nothing of its kind is likely."""
     texts = _ordinary_texts(400)
-    fired = Counter(number for text in texts for number in scanner._prefilter.fire(text, ""))
+    candidates = Counter(number for text in texts for number in scanner._prefilter.find_candidates(text, ""))
     names = {number: f"{m.detector.entity}/{m.rule.name}" for number, m in enumerate(scanner._matchers)}
-    often = {names[number]: count / len(texts) for number, count in fired.items() if number in names}
+    often = {names[number]: count / len(texts) for number, count in candidates.items() if number in names}
     assert {} == {name: share for name, share in often.items() if share > MOST_FIRED_SHARE}

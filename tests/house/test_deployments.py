@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from vestibule.cli.commands.deployment_secrets import SHAPES
+from vestibule.cli.commands.deployment_secrets import SECRET_PATTERNS
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())
@@ -54,7 +54,7 @@ def test_compose_has_the_replicas_that_the_documents_name() -> None:
 
 def test_no_deployment_holds_a_secret() -> None:
     """Secrets are files that one command makes; whatever looks like one here was put in by mistake."""
-    assert set(COMPOSE["secrets"]) <= set(SHAPES)
+    assert set(COMPOSE["secrets"]) <= set(SECRET_PATTERNS)
     mounted = {secret for service in SERVICES.values() for secret in service.get("secrets", [])}
     assert set(COMPOSE["secrets"]) == mounted
     assert "Secret" not in {one["kind"] for one in DOCUMENTS}

@@ -1,9 +1,11 @@
-"""The house keeps its own rules."""
+"""The rules of the code base: imports, sizes, docstrings, environment and lock files."""
 
 import ast
 import re
 import subprocess
 import sys
+import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +13,12 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "src").rglob("*.py"))
-LONGEST_FILE_LINES, LONGEST_FUNCTION_LINES = 500, 60
+MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_MODULES = 400, 60, 15
+# Folders that grow by one file for each kind of thing.
+GROWING_FOLDERS = {"detectors", "processors", "channels", "migrations"}
+LAYERED_PACKAGES = {
+    *("client_service", "database_service", "scheduler_service", "business_logic_service", "service_kit"),
+}
 FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "manager", "managers", "misc"}
 LOCKS = sorted((ROOT / "requirements").glob("*.lock"))
 
@@ -22,7 +29,7 @@ def _functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
             yield node
 
 
-def test_rooms_know_only_whom_they_may() -> None:
+def test_import_contracts_hold() -> None:
     """The import contracts of pyproject.toml hold."""
     command = [Path(sys.executable).parent / "lint-imports", "--no-cache"]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
@@ -30,26 +37,46 @@ def test_rooms_know_only_whom_they_may() -> None:
 
 
 def test_no_file_is_too_long() -> None:
-    """A file that nobody can read at once is several files."""
+    """A file has at most 400 lines."""
     lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in MODULES}
-    assert {} == {path: lines for path, lines in lengths.items() if lines > LONGEST_FILE_LINES}
+    assert {} == {path: lines for path, lines in lengths.items() if lines > MAX_FILE_LINES}
+
+
+def test_every_service_has_a_layers_contract() -> None:
+    """The layers inside each service and the service kit are contracts of import-linter."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layered = {container for one in contracts if one["type"] == "layers" for container in one["containers"]}
+    assert set() == {f"vestibule.{name}" for name in LAYERED_PACKAGES} - layered
+
+
+def test_no_folder_has_too_many_modules() -> None:
+    """A folder has at most 15 modules, unless it grows by one file for each detector, channel and the like."""
+    counts = Counter(
+        str(path.parent.relative_to(ROOT))
+        for path in MODULES
+        if path.name != "__init__.py" and not GROWING_FOLDERS & set(path.parts)
+    )
+    assert {} == {folder: count for folder, count in counts.items() if count > MAX_MODULES}
 
 
 def test_no_function_is_too_long() -> None:
-    """A function whose body nobody can read at once is several functions."""
+    """A function body has fewer than 60 lines."""
     long = {
         f"{path.relative_to(ROOT)}:{function.lineno} {function.name}"
         for path in MODULES
         for function in _functions(path)
-        if (function.end_lineno or 0) - function.body[0].lineno >= LONGEST_FUNCTION_LINES
+        if (function.end_lineno or 0) - function.body[0].lineno >= MAX_FUNCTION_LINES
     }
     assert set() == long
 
 
 def test_every_module_says_its_purpose() -> None:
-    """A module's first line is a sentence about it."""
-    silent = [str(path.relative_to(ROOT)) for path in MODULES if not ast.get_docstring(ast.parse(path.read_text()))]
-    assert [] == silent
+    """The first line of every module and package is a sentence about it."""
+    first_lines = {
+        str(path.relative_to(ROOT)): (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n")[0]
+        for path in MODULES
+    }
+    assert {} == {path: line for path, line in first_lines.items() if not re.match(r"\S.*[.:;]$", line)}
 
 
 def test_every_test_says_its_promise() -> None:

@@ -1,4 +1,4 @@
-"""`vestibule keys` against a running system: rotated, sealed anew and retired without a restart or a lost value."""
+"""`vestibule keys` against a running system: rotated, re-encrypted and retired without a restart or a lost value."""
 
 import json
 import os
@@ -48,7 +48,7 @@ def test_a_key_goes_from_active_to_retired(start: Callable[..., Any], wait_until
     assert f"{second}  data         active" in keys("list")
     # Whichever stands in the way first: on a slow machine the rotation has settled by now.
     refusal = keys("retire", first, expect=1)
-    assert "too fresh" in refusal or "are sealed with it" in refusal
+    assert "too fresh" in refusal or "are encrypted with it" in refusal
 
     ran = system.http.post("/run", params={"key": "k0"}).json()["status_url"]
     assert "VALUE 0" == system.http.get(ran, params={"wait": 20}).json()["result"]
@@ -57,7 +57,7 @@ def test_a_key_goes_from_active_to_retired(start: Callable[..., Any], wait_until
     # Beside the entries of this test there are those of the services.
     by_key = json.loads(keys("check", "--json"))["by_key"]
     assert {first: True, second: True} == {first: by_key[first] >= 5, second: by_key[second] >= 1}
-    assert "values in the database are sealed with it" in _until_database_refuses(keys, first, wait_until)
+    assert "values in the database are encrypted with it" in _until_database_refuses(keys, first, wait_until)
     rewrapped = json.loads(keys("rewrap", "--json"))
     assert (True, []) == (rewrapped["reencrypted"] >= 5, rewrapped["not_opened"])
     assert {second} == json.loads(keys("check", "--json"))["by_key"].keys()
@@ -78,7 +78,7 @@ def _until_database_refuses(keys: Callable[..., str], key_id: str, wait_until: C
         return "database" in answers[-1]
 
     if "database" not in answers[0]:
-        assert "tasks or results in the queue are sealed with it" in answers[0]
+        assert "tasks or results in the queue are encrypted with it" in answers[0]
         wait_until(is_about_database, 30, "the end of the results")
     return answers[-1]
 

@@ -35,7 +35,7 @@ def test_over_tls_with_a_login_that_may_do_little(start: Any, tmp_path: Path, wa
         assert ["ONE", "TWO"] == [done(system, text) for text in ("one", "two")]
         wait_until(lambda: system.http.get("/readyz").status_code == 200, what="readiness")
         hindered = [line["event"] for line in system.log_lines(level="warning")]
-        assert [] == [event for event in hindered if event in ("relay_hindered", "heartbeat_failed", "tasks_not_sent")]
+        assert [] == [event for event in hindered if event in ("relay_degraded", "heartbeat_failed", "tasks_not_sent")]
         assert redis.password_file.read_bytes() not in system.everything_written()
         assert 0 == system.stop()
 

@@ -143,8 +143,8 @@ def test_one_works_and_another_takes_over(house: House, wait_until: Until) -> No
     other.child.send_signal(signal.SIGSTOP)
     wait_until(lambda: again.role() == "active", WITHIN_S, "the take-over from one that is frozen")
     other.child.send_signal(signal.SIGCONT)
-    wait_until(lambda: other.lines(event="watch_role", role="passive"), WITHIN_S, "that the second knows")
-    asleep_until = other.lines(event="watch_role", role="passive")[-1]["timestamp"]
+    wait_until(lambda: other.lines(event="leadership_changed", role="passive"), WITHIN_S, "that the second knows")
+    asleep_until = other.lines(event="leadership_changed", role="passive")[-1]["timestamp"]
     other.ask("/heartbeats/backup?period_s=3600", "POST")
     wait_until(lambda: house.alerts("HeartbeatRecovered", "heartbeat:backup"), WITHIN_S, "the heartbeat's return")
     # What was under way when it fell asleep may have ended since: one probe a part at most.

@@ -77,7 +77,7 @@ def test_slow_callers_are_ended_and_keep_nobody_waiting(client_service: Any, wai
     assert ["408"] * (SLOW // 2) == statuses[1::4] + statuses[2::4]
     assert {"401"} == set(statuses[3::4])
     assert all(b'"status":408' in answer for answer in answers[1::4])
-    wait_until(lambda: client_service.log_lines(event="slow_callers_ended"), what="the line about slow callers")
+    wait_until(lambda: client_service.log_lines(event="slow_requests_timed_out"), what="the line about slow callers")
     assert alerts == len(client_service.reports("InvalidInput"))
     assert 200 == client_service.add("after", "the slow ones").status_code
 

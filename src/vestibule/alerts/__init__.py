@@ -1,9 +1,9 @@
-"""Alerts: what happened that a person should know, told by every channel, without giving away what it is about."""
+"""Alerts: events that people should know about, delivered by channels, without the text that caused them."""
 
 from vestibule.alerts.alert import Alert, AlertType, Severity
 from vestibule.alerts.alert_engine import AlertEngine
 from vestibule.alerts.alert_types import DEFAULT_SEVERITY
-from vestibule.alerts.builder import build_alert_engine, delivering
+from vestibule.alerts.builder import alert_delivery, build_alert_engine
 from vestibule.alerts.origin import current_origin
 from vestibule.alerts.request_alerts import RequestAlerts
 from vestibule.alerts.settings import AlertSettings
@@ -19,7 +19,7 @@ __all__ = [
     "AlertType",
     "RequestAlerts",
     "Severity",
+    "alert_delivery",
     "build_alert_engine",
     "current_origin",
-    "delivering",
 ]

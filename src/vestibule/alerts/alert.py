@@ -1,4 +1,4 @@
-"""An alert: one event that a person should know about, in words that give nothing away."""
+"""An alert: one event that a person should know about, without any text that a caller sent."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class AlertType(StrEnum):
-    """What kind of event it is. `alert_kinds` says of each what it means."""
+    """The type of an alert. `alert_types` describes each."""
 
     PERSONAL_DATA = "PersonalData"
     SECRET = "Secret"  # noqa: S105 - the name of a kind
@@ -25,7 +25,7 @@ class AlertType(StrEnum):
     LOG_WRITTEN = "LogWritten"
     DELIVERY_FAILING = "DeliveryFailing"
     DELIVERY_RESUMED = "DeliveryResumed"
-    POLICY_BROKEN = "InvalidPolicy"
+    POLICY_BROKEN = "PolicyBroken"
     REVEAL = "Reveal"
     SUBJECT_ERASED = "SubjectErased"
     TEST = "Test"
@@ -50,12 +50,12 @@ class Severity(StrEnum):
 
 
 def new_alert_id() -> str:
-    """Return an id of 16 hexadecimal digits that nobody can guess."""
+    """Return a random id of 16 hexadecimal digits."""
     return secrets.token_hex(8)
 
 
 class NoticeEvent(StrEnum):
-    """Why people are told of a group of alerts."""
+    """Why a group of alerts is notified."""
 
     RAISED = "raised"
     ESCALATED = "escalated"
@@ -65,7 +65,7 @@ class NoticeEvent(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What a notification says beyond its alert: the group it stands for. `key` is the same at every attempt.
+    """The group of alerts that a notification is for. `key` is the same at every attempt.
 
     In a storm it stands for several `groups`, and names the first. `replica` is the host whose record counted them.
     """

@@ -1,4 +1,4 @@
-"""The alert engine: makes an alert of an event, has it recorded, and tells it on this machine."""
+"""The alert engine: raises alerts, records them and delivers them to the channels of this machine."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -16,16 +16,16 @@ class AlertChannel(Protocol):
         ...
 
 
-class Record(Protocol):
-    """Keeps alerts on disk."""
+class AlertRecorder(Protocol):
+    """Records alerts on disk."""
 
     async def add(self, alert: Alert) -> Alert:
-        """Return the alert as it was recorded and told."""
+        """Return the alert as it was recorded and delivered."""
         ...
 
 
 ChannelFailureHandler = Callable[[str, OSError], None]
-AlertWatcher = Callable[[Alert], None]
+RaisedAlertHandler = Callable[[Alert], None]
 
 
 def ignore_alert(_alert: Alert) -> None:
@@ -56,10 +56,10 @@ class AlertEngine:
         service: str,
         channels: Mapping[str, AlertChannel],
         on_failure: ChannelFailureHandler,
-        record: Record | None = None,
-        on_raised: AlertWatcher = ignore_alert,
+        record: AlertRecorder | None = None,
+        on_raised: RaisedAlertHandler = ignore_alert,
     ) -> None:
-        """Take the parts. With a `record`, it is the record that tells the channels; `on_raised` counts."""
+        """Take the parts. A `record` delivers to the channels itself; `on_raised` counts."""
         self._service = service
         self._fan_out = ChannelFanOut(channels, on_failure)
         self._record = record

@@ -1,4 +1,4 @@
-"""The JSON form of an alert, the same for programs that read files and for those that are called."""
+"""The JSON form of an alert, the same in files and in webhooks."""
 
 from typing import Any
 

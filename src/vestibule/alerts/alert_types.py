@@ -1,4 +1,4 @@
-"""The closed list of what alerts there are: what each means, how bad it is, and what it puts an end to."""
+"""The closed list of alert types: the meaning and severity of each, and the type that it resolves."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from vestibule.alerts.alert import AlertType, Severity
 
 @dataclass(frozen=True, slots=True)
 class AlertTypeSpec:
-    """What a type of alert means, its severity unless another is given, and the type whose open group it resolves."""
+    """The meaning of an alert type, its default severity, and the type whose open group it resolves."""
 
     meaning: str
     severity: Severity

@@ -1,4 +1,4 @@
-"""Builds the alert engine that the settings ask for."""
+"""Builds the alert engine, its channels and its delivery from the settings."""
 
 import socket
 import sqlite3
@@ -9,9 +9,9 @@ import structlog
 
 from vestibule.alerts import channels
 from vestibule.alerts.alert import Alert
-from vestibule.alerts.alert_engine import AlertEngine, AlertWatcher, ChannelFanOut, ignore_alert
-from vestibule.alerts.channel import Channel, ChannelKind, Settling, Timing
-from vestibule.alerts.delivery.dispatcher import AttemptWatcher, NotificationDispatcher, ignore_attempt
+from vestibule.alerts.alert_engine import AlertEngine, ChannelFanOut, RaisedAlertHandler, ignore_alert
+from vestibule.alerts.channel import Channel, ChannelKind, SyncableChannel, Timing
+from vestibule.alerts.delivery.dispatcher import AttemptHandler, NotificationDispatcher, ignore_attempt
 from vestibule.alerts.delivery.outbox import GIVE_UP_AFTER_S, DeliveryRules
 from vestibule.alerts.settings import AlertSettings
 from vestibule.alerts.store.alert_store import AlertStore
@@ -48,7 +48,9 @@ def build_channels(settings: AlertSettings, timing: Timing) -> dict[str, Channel
     return {name: kind.build(settings) for name, kind in chosen.items() if kind.timing is timing}
 
 
-def build_alert_engine(service: str, settings: AlertSettings, on_raised: AlertWatcher = ignore_alert) -> AlertEngine:
+def build_alert_engine(
+    service: str, settings: AlertSettings, on_raised: RaisedAlertHandler = ignore_alert
+) -> AlertEngine:
     """Return an engine that raises alerts in the name of `service` and shows each to `on_raised`.
 
     Raises:
@@ -58,7 +60,7 @@ def build_alert_engine(service: str, settings: AlertSettings, on_raised: AlertWa
 
 
 @contextmanager
-def delivering(settings: AlertSettings, on_attempt: AttemptWatcher = ignore_attempt) -> Iterator[None]:
+def alert_delivery(settings: AlertSettings, on_attempt: AttemptHandler = ignore_attempt) -> Iterator[None]:
     """Group alerts and send notifications meanwhile, where no other process of this host does.
 
     `on_attempt` is told of each attempt at a delivery: the channel, and how it ended.
@@ -78,7 +80,7 @@ def delivering(settings: AlertSettings, on_attempt: AttemptWatcher = ignore_atte
         rules,
         build_channels(settings, Timing.NOTIFICATION),
         settings.alert_routes,
-        [channel for channel in at_once.values() if isinstance(channel, Settling)],
+        [channel for channel in at_once.values() if isinstance(channel, SyncableChannel)],
         on_attempt=on_attempt,
         pruner=AlertRetention(settings.report_dir, settings.alert_keep_days),
     )
@@ -90,7 +92,7 @@ def delivering(settings: AlertSettings, on_attempt: AttemptWatcher = ignore_atte
 
 
 def build_store(settings: AlertSettings) -> AlertStore:
-    """Return the record, which tells the channels of this machine of what it takes.
+    """Return the alert store, which delivers alerts to the channels of this machine.
 
     Raises:
         ValueError: the settings name a channel that does not exist.
@@ -98,21 +100,27 @@ def build_store(settings: AlertSettings) -> AlertStore:
     at_once = build_channels(settings, Timing.BEFORE_ANSWER)
     before = ChannelFanOut(at_once, _log_failure)
     after = ChannelFanOut(build_channels(settings, Timing.AFTER_ANSWER), _log_failure)
-    settling = {name: channel for name, channel in at_once.items() if isinstance(channel, Settling)}
+    syncable = {name: channel for name, channel in at_once.items() if isinstance(channel, SyncableChannel)}
 
-    def tell(alert: Alert, is_recorded: bool) -> None:
+    def deliver_before_answer(alert: Alert, is_recorded: bool) -> None:
         before.deliver(alert)
         # Where the record has failed, the report alone has to last.
-        for name, channel in () if is_recorded else settling.items():
+        for name, channel in () if is_recorded else syncable.items():
             try:
-                channel.settle([alert])
+                channel.sync([alert])
             except OSError as error:
                 _log_failure(name, error)
 
-    def tell_later(alert: Alert, _is_recorded: bool) -> None:
+    def deliver_after_answer(alert: Alert, _is_recorded: bool) -> None:
         after.deliver(alert)
 
-    return AlertStore(settings.alert_record_path, Escalation(), tell, tell_later, _log_record_failure)
+    return AlertStore(
+        settings.alert_record_path,
+        Escalation(),
+        deliver_before_answer,
+        deliver_after_answer,
+        _log_record_failure,
+    )
 
 
 def _log_failure(channel: str, error: OSError) -> None:
@@ -123,4 +131,4 @@ def _log_failure(channel: str, error: OSError) -> None:
 def _log_record_failure(error: Exception) -> None:
     name = error.sqlite_errorname if isinstance(error, sqlite3.Error) else None
     log = structlog.get_logger("vestibule.alerts")
-    log.error("alert_record_failed", error=name or type(error).__name__)
+    log.error("alert_store_write_failed", error=name or type(error).__name__)

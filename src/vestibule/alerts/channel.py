@@ -1,4 +1,4 @@
-"""What a channel is. To add one, add one module to `channels/` that offers a `CHANNEL`; nothing else names it."""
+"""The interface of a channel. To add one, add a module to `channels/` that offers a `CHANNEL`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from vestibule.alerts.settings import AlertSettings
 
 
 class Channel(Protocol):
-    """One way for an alert to reach somebody. Several threads and processes deliver at once."""
+    """Delivers alerts to people or programs. Several threads and processes deliver at once."""
 
     def deliver(self, alert: Alert) -> None:
         """Hand `alert` over, whole or not at all.
@@ -22,11 +22,11 @@ class Channel(Protocol):
 
 
 @runtime_checkable
-class Settling(Protocol):
-    """A channel whose work is there at once, and made to last afterwards."""
+class SyncableChannel(Protocol):
+    """A channel that writes at once and syncs to disk afterwards."""
 
-    def settle(self, alerts: Sequence[Alert]) -> None:
-        """Make what was handed over last, and hand over what is missing.
+    def sync(self, alerts: Sequence[Alert]) -> None:
+        """Sync what was delivered to disk, and deliver what is missing.
 
         Raises:
             OSError: it could not be done.
@@ -35,7 +35,7 @@ class Settling(Protocol):
 
 
 class Timing(Enum):
-    """When a channel gets what."""
+    """When a channel gets which alerts."""
 
     BEFORE_ANSWER = "every alert, before its request is answered"
     AFTER_ANSWER = "every alert, right after its request is answered"
@@ -44,7 +44,7 @@ class Timing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ChannelKind:
-    """What a module of `channels/` offers: the name that the settings use, and how to build the channel from them."""
+    """The declaration of a channel: the name that the settings use, and how to build it from them."""
 
     name: str
     description: str

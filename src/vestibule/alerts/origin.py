@@ -1,4 +1,4 @@
-"""Where an alert comes from: the request that is being served, and whose token it came with."""
+"""The origin of an alert: the request that is being served, and its token."""
 
 from typing import TypedDict
 
@@ -6,7 +6,7 @@ import structlog
 
 
 class Origin(TypedDict):
-    """The ids of a request and of its caller's token, None where there is none."""
+    """The ids of a request and of its caller's token; None if unknown."""
 
     request_id: str | None
     token_id: str | None

@@ -36,7 +36,7 @@ def render_report(alert: Alert) -> str:
 
 
 def render_notice(alert: Alert) -> str:
-    """Return the report of `alert` with the lines of the group that it stands for, for people to read."""
+    """Return the report of `alert` with the lines of its group."""
     notice = alert.notice
     if notice is None:
         return render_report(alert)

@@ -1,4 +1,4 @@
-"""The alerts of a service's door: strangers, and requests that make no sense."""
+"""The alerts that every service raises about requests: failed authentication and invalid input."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from vestibule.contracts.errors import InvalidInput
 
 
 class RequestAlerts:
-    """Raises the alerts that every service raises at its door, with the request's id."""
+    """Raises the alerts about failed authentication and invalid input, with the request's id."""
 
     def __init__(self, engine: AlertEngine, fingerprint: Callable[[str], str]) -> None:
         self._engine = engine

@@ -1,4 +1,4 @@
-"""Which channels are notified of what."""
+"""Routes notifications to channels."""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,7 +8,7 @@ from vestibule.alerts.alert import Alert, AlertType, Severity
 
 
 class Route(BaseModel):
-    """What some channels get: alerts of all that is said here; what is not said matches all."""
+    """Which alerts some channels get; a condition that is not set matches all."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -18,7 +18,7 @@ class Route(BaseModel):
     min_severity: Severity = Severity.INFO
 
     def takes(self, alert: Alert) -> bool:
-        """Say whether `alert` goes this way."""
+        """Say whether `alert` matches the route."""
         return (
             (not self.types or alert.type in self.types)
             and (not self.entities or not set(self.entities).isdisjoint(alert.entities))

@@ -14,7 +14,7 @@ LONGEST_WAIT_FACTOR = 15
 
 
 class AlertSettings(BaseSettings):
-    """Where alerts go."""
+    """Where alerts are recorded and delivered, and how they are grouped."""
 
     # As in ServiceSettings: where both are inherited from, the last of the two decides.
     model_config = SettingsConfigDict(

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from fastapi import FastAPI
 
-from vestibule.alerts import RequestAlerts, build_alert_engine, delivering
+from vestibule.alerts import RequestAlerts, alert_delivery, build_alert_engine
 from vestibule.business_logic_service.api.process import router
 from vestibule.business_logic_service.api.wiring import BusinessLogicWiring
 from vestibule.business_logic_service.settings import BusinessLogicSettings
@@ -52,7 +52,7 @@ def create_app(settings: BusinessLogicSettings) -> FastAPI:
     limit = AuthRateLimit(
         settings.auth_failures_per_minute, settings.trusted_proxies, request_alerts.report_guessed_tokens
     )
-    lookups = [secret.register(), *caller_token_lookups(settings)]
+    lookups = [secret.token_lookup(), *caller_token_lookups(settings)]
     wiring = BusinessLogicWiring(
         authenticator=Authenticator(lookups, request_alerts.report_auth_failure, limit),
         readiness=Readiness({}),
@@ -63,7 +63,7 @@ def create_app(settings: BusinessLogicSettings) -> FastAPI:
     async def lifespan() -> AsyncIterator[BusinessLogicWiring]:
         reloading = asyncio.create_task(policies.follow(_ignore_new_policy, _ignore_invalid_policy))
         try:
-            with delivering(settings, alert_metrics.count_attempt):
+            with alert_delivery(settings, alert_metrics.count_attempt):
                 yield wiring
         finally:
             reloading.cancel()

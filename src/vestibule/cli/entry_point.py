@@ -1,4 +1,4 @@
-"""Where the `vestibule` program begins."""
+"""The entry point of the `vestibule` program."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The way to a running Vestibule over HTTP, and how its answers and problems are shown."""
+"""The HTTP client of the command line: calls a running Vestibule and prints answers and problems."""
 
 import json
 import os
@@ -39,7 +39,7 @@ TokenOption = Annotated[
         "[default on this machine: the development token]",
     ),
 ]
-IfVersion = Annotated[int | None, typer.Option(min=1, help="Only where the entry has this version.")]
+IfVersion = Annotated[int | None, typer.Option(min=1, help="Only if the entry has this version.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -98,7 +98,7 @@ def show(answer: Any, as_json: bool, text: str) -> None:
 
 
 def fail(reason: str) -> NoReturn:
-    """Say why on standard error and end with code 1."""
+    """Print the reason on standard error and exit with code 1."""
     typer.echo(f"vestibule: {reason}", err=True)
     raise typer.Exit(1)
 

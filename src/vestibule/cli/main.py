@@ -1,4 +1,4 @@
-"""Puts the commands together. What a command needs is imported when it runs, so that help and errors come at once."""
+"""Assembles the commands. A command imports what it needs when it runs, so that help and errors are fast."""
 
 from vestibule.cli.bench.command import bench
 from vestibule.cli.canary.command import canary

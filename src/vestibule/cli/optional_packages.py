@@ -1,4 +1,4 @@
-"""Keeps libraries from loading optional packages that the parts of the system have no use for.
+"""Keeps libraries from importing optional packages that the services do not use.
 
 Several libraries load whatever they know that is installed, used or not: structlog the printer of coloured
 tracebacks, redis the SDK of OpenTelemetry and with it psutil, kombu the YAML parser. All of them do without where a

@@ -1,4 +1,4 @@
-"""`vestibule-probe`: says by its exit code whether the part in this container lives.
+"""`vestibule-probe`: reports by its exit code whether the part in this container is alive.
 
 Health checks of containers run every few seconds, so it loads nothing else of Vestibule.
 """

@@ -1,4 +1,4 @@
-"""The program without its commands, and the two that run a part of the system for as long as it is up."""
+"""Creates the program, and adds the two commands that run a part of the system."""
 
 from typing import Annotated
 
@@ -13,7 +13,7 @@ def create_program() -> typer.Typer:
     """Return the program; commands are for the caller to add."""
     program = typer.Typer(
         name="vestibule",
-        help="The entrance hall for data: everything that comes in is checked for personal data and secrets.",
+        help="Intake service for data: checks everything that comes in for personal data and secrets.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},

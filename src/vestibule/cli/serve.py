@@ -1,4 +1,4 @@
-"""`vestibule serve` and `vestibule worker`: one part of the system, in the foreground, set by its environment."""
+"""`vestibule serve` and `vestibule worker`: run one part of the system in the foreground."""
 
 import os
 import warnings
@@ -55,7 +55,7 @@ def worker(
     name: Annotated[
         str, typer.Option(help="Name in logs and in the queue; %h is the name of the host, or of the container.")
     ] = "worker1",
-    concurrency: Annotated[int, typer.Option(min=1, help="Tasks that it does at once.")] = 2,
+    concurrency: Annotated[int, typer.Option(min=1, help="Tasks that it runs at a time.")] = 2,
 ) -> None:
     """Run one Celery worker in the foreground. Its options are environment variables: see `vestibule config`."""
     # Celery reads this when it is imported. With it a SIGTERM waits a little for running tasks and gives the rest

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from vestibule.alerts import AlertArchive, AlertEngine, RequestAlerts, build_alert_engine, delivering
+from vestibule.alerts import AlertArchive, AlertEngine, RequestAlerts, alert_delivery, build_alert_engine
 from vestibule.alerts.store.triage import AlertTriage
 from vestibule.client_service.api import (
     alerts,
@@ -72,7 +72,7 @@ from vestibule.service_kit.http.app import create_service_app
 from vestibule.service_kit.http.health import Readiness
 from vestibule.service_kit.http_client.circuit_breaker import CircuitBreaker
 from vestibule.service_kit.http_client.service_client import ServiceClient
-from vestibule.service_kit.logging.log_health import monitoring_log
+from vestibule.service_kit.logging.log_health import reporting_log_failures
 from vestibule.service_kit.metrics.alert_metrics import AlertMetrics
 from vestibule.service_kit.metrics.catalogue import CALLBACKS
 from vestibule.service_kit.metrics.metrics import Metrics
@@ -115,8 +115,8 @@ def create_app(settings: ClientSettings) -> FastAPI:
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[ClientWiring]:
         async with AsyncExitStack() as stack:
-            stack.enter_context(delivering(settings, parts.alert_metrics.count_attempt))
-            await stack.enter_async_context(monitoring_log(log_alerts(parts.alerts)))
+            stack.enter_context(alert_delivery(settings, parts.alert_metrics.count_attempt))
+            await stack.enter_async_context(reporting_log_failures(log_alerts(parts.alerts)))
             await stack.enter_async_context(parts.screening.running())
             connections = await _connect(settings, parts.secret, stack)
             yield await _wire(settings, parts, connections, stack)

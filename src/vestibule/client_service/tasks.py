@@ -57,7 +57,7 @@ def _attempt(  # noqa: PLR0917 - what Celery passes
         raise Ignore
     if attempt.number > app.settings.task_max_attempts:
         # Every attempt so far ended its worker; another attempt would end the next one.
-        log.error("task_given_up")
+        log.error("task_abandoned")
         task.backend.report_failed_attempt(task.request.id, "WorkerLost", attempt.number)
         raise Ignore
     log.info("task_started")

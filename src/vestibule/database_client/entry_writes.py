@@ -56,7 +56,7 @@ class EntryWriter:
             Unavailable: the database service does not confirm it.
         """
         request_id = structlog.contextvars.get_contextvars().get("request_id")
-        outcome = await self._batcher.ask(_Write(principal, pair, request_id))
+        outcome = await self._batcher.submit(_Write(principal, pair, request_id))
         if (problem := outcome.get("problem")) is not None:
             raise Unavailable(PART, problem)
         expires_at = outcome.get("expires_at")

@@ -37,11 +37,11 @@ class TaskLedgerClient:
 
     async def accept(self, task: NewTask) -> Recorded:
         """Record a task; it is on disk then, unless its key is unknown."""
-        return await self._accepting.ask(task)
+        return await self._accepting.submit(task)
 
     async def find(self, task_id: str) -> LedgerTask | None:
         """Return a task with its result, or None where it is unknown."""
-        return await self._finding.ask(task_id)
+        return await self._finding.submit(task_id)
 
     async def claim(self, limit: int, lease_s: float) -> list[LedgerTask]:
         """Return unfinished tasks that are due; no other caller gets them before the lease ends."""

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from fastapi import FastAPI
 
-from vestibule.alerts import RequestAlerts, build_alert_engine, delivering
+from vestibule.alerts import RequestAlerts, alert_delivery, build_alert_engine
 from vestibule.database_service.api import encryption, entries, history, subjects, tasks
 from vestibule.database_service.api.wiring import DatabaseWiring
 from vestibule.database_service.entries import stores
@@ -58,7 +58,7 @@ def create_app(settings: DatabaseSettings, sweep_interval_s: float = SWEEP_INTER
     limit = AuthRateLimit(
         settings.auth_failures_per_minute, settings.trusted_proxies, request_alerts.report_guessed_tokens
     )
-    authenticator = Authenticator([secret.register()], request_alerts.report_auth_failure, limit)
+    authenticator = Authenticator([secret.token_lookup()], request_alerts.report_auth_failure, limit)
     plain_store = build_store(settings)
     store = EncryptedStore(metered(plain_store, metrics), Cipher(ring, REALM))
     ledger = EncryptedTaskLedger(build_task_ledger(plain_store), Cipher(ring, TASK_REALM))
@@ -69,7 +69,7 @@ def create_app(settings: DatabaseSettings, sweep_interval_s: float = SWEEP_INTER
     async def lifespan() -> AsyncIterator[DatabaseWiring]:
         async with store, sweeper.running():
             await ledger.prepare()
-            with delivering(settings, alert_metrics.count_attempt):
+            with alert_delivery(settings, alert_metrics.count_attempt):
                 yield DatabaseWiring(
                     authenticator=authenticator,
                     readiness=Readiness({}),

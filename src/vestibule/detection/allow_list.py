@@ -1,4 +1,4 @@
-"""What is let through though it is found: exact values, patterns of values, and fingerprints of values."""
+"""The allow list: findings that are ignored, by exact value, by pattern or by fingerprint."""
 
 import hashlib
 import hmac

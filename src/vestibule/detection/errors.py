@@ -1,4 +1,4 @@
-"""What keeps a text from being scanned; such a text is refused, never waved through.
+"""The errors of scanning; a text that cannot be scanned is refused.
 
 DetectionError
 ├── TextTooLarge
@@ -8,11 +8,11 @@ DetectionError
 
 
 class DetectionError(Exception):
-    """Anything that the detection room raises on purpose."""
+    """Base of the errors of detection."""
 
 
 class TextTooLarge(DetectionError):
-    """The text is longer than the scanner takes; `limit` is in code points."""
+    """The text is longer than the limit, which is in code points."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"the text is longer than {limit} characters")
@@ -20,7 +20,7 @@ class TextTooLarge(DetectionError):
 
 
 class ScanBudgetExceeded(DetectionError):
-    """The scan took longer than it may, so nothing is known about the text."""
+    """The scan exceeded its time budget, so that nothing is known about the text."""
 
     def __init__(self, budget_ms: float) -> None:
         super().__init__(f"the scan took longer than {budget_ms:g} ms")
@@ -28,4 +28,4 @@ class ScanBudgetExceeded(DetectionError):
 
 
 class InvalidDetector(DetectionError):
-    """A detector is declared wrongly; raised while the scanner is built, never during a scan."""
+    """A detector is declared incorrectly; raised while the scanner is built, never during a scan."""

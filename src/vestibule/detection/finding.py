@@ -1,4 +1,4 @@
-"""What the scanner says about a text: which kind of data stands where, and how sure that is."""
+"""Findings: the entity, offsets and score of what the scanner found."""
 
 from typing import Any, NamedTuple
 

@@ -1,4 +1,4 @@
-"""Runs one rule over the places that the gate has named."""
+"""Runs one rule over the places that the prefilter selected."""
 
 import re
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ from vestibule.detection.time_budget import TimeBudget
 # Below this a window saves less than it costs.
 WHOLE_TEXT_CHARS = 250
 # The most that is searched between two looks at the clock.
-STRETCH_CHARS = 4_096
+CHUNK_CHARS = 4_096
 # No opening is longer, nor how far the first digit of a value is looked for.
-LOOK_AHEAD_CHARS = 80
+LOOKAHEAD_CHARS = 80
 # In a smaller window the expression itself finds where it begins soon enough.
 LEAST_WINDOW_CHARS = 150
 Spans = list[tuple[int, int]]
@@ -37,41 +37,41 @@ class Matcher:
         self.needs_label = rule.score < threshold
         self.is_certain = rule.score >= max(CERTAIN, threshold)
         self.best_score = max(rule.score, rule.broken_score or 0.0)
-        self.has_doubts = bool(detector.against)
+        self.has_negative_labels = bool(detector.against)
         name = getattr(rule.check, "__name__", type(rule.check).__name__)
-        self._said = (f"{name}: failed", f"{name}: passed") if rule.check else (None, None)
+        self._check_results = (f"{name}: failed", f"{name}: passed") if rule.check else (None, None)
         properties = analyses[rule.pattern] if analyses else analyze_regex(rule.pattern)
         prefilter_properties = (
             (analyses[rule.prefilter] if analyses else analyze_regex(rule.prefilter)) if rule.prefilter else properties
         )
-        sign_width = max(map(len, rule.anchors)) if rule.anchors else prefilter_properties.width
+        literal_width = max(map(len, rule.anchors)) if rule.anchors else prefilter_properties.width
         self.prefilter_digits = prefilter_properties.fewest_digits
         self.fewest_digits = max(properties.fewest_digits, rule.fewest_digits)
         # With the character before and the one after.
         self.width = properties.width + 2
         self._properties = properties
-        self._back, self._ahead = self._reach(sign_width + 2)
+        self._back, self._ahead = self._reach(literal_width + 2)
         self._compiled: re.Pattern[str] | None = None
         self._starts: re.Pattern[str] | None = None
         self._group: str | int = "value" if "(?P<value>" in rule.pattern else 0
 
-    def _reach(self, sign_width: int) -> tuple[int, int]:
-        """Say how far before and after the end of a sign a match may begin."""
+    def _reach(self, literal_width: int) -> tuple[int, int]:
+        """Say how far before and after the end of a literal a match may begin."""
         if self.needs_label:
-            # A label stands before a value or after it; its sign ends where the label does.
+            # A label stands before a value or after it; its literal ends where the label does.
             return self.width + 2 * REACH_CHARS, REACH_CHARS
-        # The sign stands within the match.
+        # The literal stands within the match.
         is_opened = self.rule.opening is not None
-        return (min(sign_width + LOOK_AHEAD_CHARS, self.width) if is_opened else self.width), 1
+        return (min(literal_width + LOOKAHEAD_CHARS, self.width) if is_opened else self.width), 1
 
     @property
     def expression(self) -> re.Pattern[str]:
         """The compiled pattern."""
         return self._compiled or self._compile()
 
-    def say_check(self, is_valid: bool) -> str | None:
+    def describe_check(self, is_valid: bool) -> str | None:
         """Name the check and what it said; None where there is none."""
-        return self._said[is_valid]
+        return self._check_results[is_valid]
 
     def prepare(self, clock: TimeBudget) -> None:
         """Compile the pattern at the first use, since most rules of a process are never used."""
@@ -98,7 +98,7 @@ class Matcher:
         return [span for span in spans if span[0] < span[1]]
 
     def find(self, text: str, ends: Sequence[int], clock: TimeBudget) -> Spans:
-        """Give the spans of the values near the `ends` of the signs.
+        """Give the spans of the values near the `ends` of the literals.
 
         Raises:
             ScanBudgetExceeded: the clock ran out.
@@ -106,11 +106,11 @@ class Matcher:
         matches: list[re.Match[str]] = []
         size, width, needs_digit = len(text), self.width, self.fewest_digits > 0
         self.expression  # noqa: B018 - compiled before it is known whether there is a cheaper way to the beginnings
-        look = self._search if self._starts is None else self._try_start_set
+        search = self._search if self._starts is None else self._try_start_set
         for low, high in self._windows(size, ends):
             clock.check()
             if not needs_digit or _DIGIT.search(text, low, high + width):
-                look(text, low, high, matches)
+                search(text, low, high, matches)
         group = self._group
         spans = [match.span(group) for match in matches]
         return [span for span in spans if span[0] < span[1]]
@@ -121,7 +121,7 @@ class Matcher:
         match_at = self.expression.match
         at = max(low, matches[-1].end()) if matches else low
         # What a match begins with is looked at a little beyond where it may begin.
-        for start in self._starts.finditer(text, at, high + LOOK_AHEAD_CHARS):
+        for start in self._starts.finditer(text, at, high + LOOKAHEAD_CHARS):
             begin = start.start()
             if begin >= high:
                 return
@@ -153,9 +153,9 @@ class Matcher:
                 low = end - back
             high = min(end + ahead, size)
         windows.append((low, high))
-        is_long = any(high - low > STRETCH_CHARS for low, high in windows)
-        return [stretch for window in windows for stretch in _stretches(*window)] if is_long else windows
+        is_long = any(high - low > CHUNK_CHARS for low, high in windows)
+        return [chunk for window in windows for chunk in _chunks(*window)] if is_long else windows
 
 
-def _stretches(low: int, high: int) -> list[tuple[int, int]]:
-    return [(at, min(at + STRETCH_CHARS, high)) for at in range(low, high, STRETCH_CHARS)]
+def _chunks(low: int, high: int) -> list[tuple[int, int]]:
+    return [(at, min(at + CHUNK_CHARS, high)) for at in range(low, high, CHUNK_CHARS)]

@@ -1,4 +1,4 @@
-"""What the scanner is built from, and the defaults; `settings` is where an operator sets it."""
+"""The options of the scanner and their defaults; `settings` reads them from the environment."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 
 class Pattern(Protocol):
-    """An expression of the operator's own; see `DetectionSettings.patterns`."""
+    """A custom expression of the operator; see `DetectionSettings.patterns`."""
 
     @property
     def expression(self) -> str:
@@ -22,7 +22,7 @@ class Pattern(Protocol):
 
 
 class ScannerOptions(Protocol):
-    """Everything that can be chosen; `DetectionSettings` and `Defaults` offer it."""
+    """The options of a scanner; `DetectionSettings` and `Defaults` implement it."""
 
     @property
     def entities(self) -> frozenset[str] | None:
@@ -70,7 +70,7 @@ class ScannerOptions(Protocol):
 
     @property
     def cache_dir(self) -> Path | None:
-        """Where the compiled gate is kept."""
+        """Where the compiled prefilter is kept."""
 
 
 def default_cache_dir() -> Path | None:
@@ -82,7 +82,7 @@ def default_cache_dir() -> Path | None:
 
 
 class Defaults(NamedTuple):
-    """What holds when nothing is set."""
+    """The default options."""
 
     entities: frozenset[str] | None = None
     ignored_entities: frozenset[str] = frozenset()

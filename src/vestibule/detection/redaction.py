@@ -1,4 +1,4 @@
-"""Replaces what was found by the name of its entity."""
+"""Redacts findings: replaces each by the name of its entity."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Decides between findings that claim the same characters.
+"""Resolves overlapping findings.
 
 Scores that fall into the same fifth count as equally sure. The surest wins; among equally sure ones the longest, then
 the one that starts first, then the higher score, then the name of the entity in the order of the alphabet.
@@ -13,16 +13,16 @@ from vestibule.detection.finding import Explanation
 def resolve(found: Iterable[Explanation]) -> list[Explanation]:
     """Keep the winners, in the order of the text."""
     winners: list[Explanation] = []
-    rivals: list[Explanation] = []
+    overlapping: list[Explanation] = []
     reached = -1
     for explanation in sorted(found, key=_start):
         finding = explanation.finding
-        if finding.start >= reached and rivals:
-            winners += rivals if len(rivals) == 1 else _decide(rivals)
-            rivals = []
-        rivals.append(explanation)
+        if finding.start >= reached and overlapping:
+            winners += overlapping if len(overlapping) == 1 else _choose_winners(overlapping)
+            overlapping = []
+        overlapping.append(explanation)
         reached = max(reached, finding.end)
-    winners += rivals if len(rivals) == 1 else _decide(rivals)
+    winners += overlapping if len(overlapping) == 1 else _choose_winners(overlapping)
     return winners
 
 
@@ -30,10 +30,10 @@ def _start(explanation: Explanation) -> int:
     return explanation.finding.start
 
 
-def _decide(rivals: Iterable[Explanation]) -> list[Explanation]:
+def _choose_winners(overlapping: Iterable[Explanation]) -> list[Explanation]:
     winners: list[Explanation] = []
     starts: list[int] = []
-    for explanation in sorted(rivals, key=_rank):
+    for explanation in sorted(overlapping, key=_rank):
         finding = explanation.finding
         at = bisect_left(starts, finding.start)
         if at < len(starts) and starts[at] < finding.end:

@@ -1,4 +1,4 @@
-"""How a detector is declared: its rules, labels, examples and source, and nothing of how they are run."""
+"""The declaration of a detector: its rules, labels, examples and source."""
 
 import re
 from collections.abc import Callable
@@ -12,7 +12,7 @@ _MARK = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """One way a value is written, and how sure a match is before its surroundings are looked at.
+    """One form of a value, and the score of a match before its context is read.
 
     `pattern` is a Python regular expression without lookaround, of bounded length. A group named `value` marks the
     finding; without one it is the whole match. `not_after` and `not_before` are the insides of character classes: what
@@ -20,7 +20,7 @@ class Rule:
 
     `score` holds when `check` passes (or there is none), `broken_score` when it fails (None: no finding then), and
     `alone_score` replaces `score` when the value is the whole text. Labels and other words near the value then raise or
-    lower it, see `context_scorer`; a rule that cannot reach its threshold without a label runs only near one.
+    lower it, see `detection.context`; a rule that cannot reach its threshold without a label runs only near one.
 
     `fewest_digits` says how many digits a value holds, at least, where the pattern leaves that to the check.
 

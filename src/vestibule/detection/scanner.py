@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from vestibule.detection.allow_list import build_allow_list
 from vestibule.detection.catalogue import list_detectors
-from vestibule.detection.context.context import doubt_of
+from vestibule.detection.context.context import negative_topic_of
 from vestibule.detection.context.label_index import LabelIndex
 from vestibule.detection.context.reference_words import REFERENCE_WORDS
 from vestibule.detection.errors import TextTooLarge
@@ -15,16 +15,16 @@ from vestibule.detection.normalization.decoding import decode_base64, decode_for
 from vestibule.detection.normalization.unicode import is_plain, normalize
 from vestibule.detection.options import DEFAULTS, ScannerOptions
 from vestibule.detection.prefilter.compiled_cache import CompiledCache
-from vestibule.detection.prefilter.prefilter import BASE64, Fired, Prefilter
+from vestibule.detection.prefilter.prefilter import BASE64, Candidates, Prefilter
 from vestibule.detection.regex.analysis import RegexAnalysisCache
 from vestibule.detection.resolution import resolve
 from vestibule.detection.rules import Detector
-from vestibule.detection.scoring import MAX_KEY_CHARS, KeyContext, ScanPassage, judge
+from vestibule.detection.scoring import MAX_KEY_CHARS, KeyContext, ScanPassage, score_match
 from vestibule.detection.time_budget import TimeBudget
 
 # Expressions from this length on take two milliseconds and more to compile.
 SLOW_TO_COMPILE_CHARS = 300
-_NO_LEAD = KeyContext("", ())
+_NO_KEY = KeyContext("", ())
 
 
 class Scanner:
@@ -39,7 +39,7 @@ class Scanner:
         cache.clear_unused()
         self._is_allowed: Callable[[Explanation, str], bool] | None = build_allow_list(options)
         self._max_chars = options.max_text_chars
-        self._lead_of = lru_cache(maxsize=1_024)(self._make_lead)
+        self._key_context_of = lru_cache(maxsize=1_024)(self._build_key_context)
 
     @classmethod
     def from_settings(cls, settings: ScannerOptions | None = None) -> "Scanner":
@@ -52,8 +52,8 @@ class Scanner:
         for matcher in self._matchers:
             if len(matcher.rule.pattern) >= SLOW_TO_COMPILE_CHARS:
                 matcher.prepare(TimeBudget(0))
-        # The gates get their scratch space in this thread, whatever the limits are.
-        self._prefilter.fire("card 4111 1111 1111 1111", "")
+        # The prefilter engines get their scratch space in this thread, whatever the limits are.
+        self._prefilter.find_candidates("card 4111 1111 1111 1111", "")
 
     def scan(self, text: str, *, key: str | None = None) -> list[Finding]:
         """Find everything in `text`, in order and without overlap; `key` is the name of the field it came in.
@@ -77,10 +77,10 @@ class Scanner:
         if is_plain(text):
             found = self._search(text, key)
             return self._choose(text, found) if found else found
-        folded = normalize(text)
+        normalized = normalize(text)
         found = []
-        for explanation in self._search(folded.text, key):
-            start, end = folded.span(explanation.finding.start, explanation.finding.end)
+        for explanation in self._search(normalized.text, key):
+            start, end = normalized.span(explanation.finding.start, explanation.finding.end)
             found.append(explanation._replace(finding=explanation.finding._replace(start=start, end=end)))
         return self._choose(text, found) if found else found
 
@@ -92,43 +92,45 @@ class Scanner:
 
     def _search(self, text: str, key: str | None) -> list[Explanation]:
         """Find in a plain text and one level below it; overlaps are not resolved yet."""
-        lead = self._lead_of(key[-MAX_KEY_CHARS:]) if key else _NO_LEAD
-        # The gate takes no time worth measuring on a short text, and most let nothing fire.
+        key_context = self._key_context_of(key[-MAX_KEY_CHARS:]) if key else _NO_KEY
+        # The prefilter takes no time worth measuring on a short text, and on most it finds no candidate.
         clock = TimeBudget(self._options.scan_budget_ms) if len(text) > WHOLE_TEXT_CHARS else None
-        fired = self._prefilter.fire(text, lead.text, clock)
+        candidates = self._prefilter.find_candidates(text, key_context.text, clock)
         may_be_form = "%" in text or ("+" in text and "=" in text)
-        if not fired and not may_be_form:
+        if not candidates and not may_be_form:
             return []
         clock = clock or TimeBudget(self._options.scan_budget_ms)
-        layers = list(decode_base64(text)) if fired.pop(BASE64, None) else []
-        found = self._match(text, lead, fired, clock) if fired else []
+        layers = list(decode_base64(text)) if candidates.pop(BASE64, None) else []
+        found = self._match(text, key_context, candidates, clock) if candidates else []
         if may_be_form and (form := decode_form(text)):
             layers.append(form)
         for layer in layers:
-            fired = self._prefilter.fire(layer.text, lead.text, clock)
-            fired.pop(BASE64, None)
-            for explanation in self._match(layer.text, lead, fired, clock):
+            candidates = self._prefilter.find_candidates(layer.text, key_context.text, clock)
+            candidates.pop(BASE64, None)
+            for explanation in self._match(layer.text, key_context, candidates, clock):
                 start, end = layer.span(explanation.finding.start, explanation.finding.end)
                 finding = explanation.finding._replace(start=start, end=end)
                 found.append(explanation._replace(finding=finding, decoded_from=layer.kind))
         return found
 
-    def _match(self, text: str, lead: KeyContext, fired: Fired, clock: TimeBudget) -> list[Explanation]:
-        passage = ScanPassage(text, lead, self._label_index)
-        shift = len(lead.text)
+    def _match(
+        self, text: str, key_context: KeyContext, candidates: Candidates, clock: TimeBudget
+    ) -> list[Explanation]:
+        passage = ScanPassage(text, key_context, self._label_index)
+        shift = len(key_context.text)
         whole = passage.text
         is_short = len(whole) <= WHOLE_TEXT_CHARS
         found: list[Explanation] = []
-        for number, ends in fired.items():
+        for number, ends in candidates.items():
             clock.check()
             matcher = self._matchers[number]
             matcher.prepare(clock)
             for span in matcher.find_all(whole) if is_short else matcher.find(whole, ends, clock):
-                if span[0] >= shift and (explanation := judge(matcher, passage, span)):
+                if span[0] >= shift and (explanation := score_match(matcher, passage, span)):
                     found.append(explanation)
         return found
 
-    def _make_lead(self, key: str) -> KeyContext:
+    def _build_key_context(self, key: str) -> KeyContext:
         text = f"{normalize(key).text}: "
         return KeyContext(text, tuple(self._label_index.find(text)))
 
@@ -164,5 +166,5 @@ def _is_on(detector: Detector, options: ScannerOptions) -> bool:
 def _labels(detectors: Sequence[Detector]) -> Iterator[tuple[str, int]]:
     for topic, detector in enumerate(detectors):
         yield from ((label, topic) for label in detector.labels)
-        yield from ((label, doubt_of(topic)) for label in detector.against)
+        yield from ((label, negative_topic_of(topic)) for label in detector.against)
     yield from ((word, len(detectors)) for word in REFERENCE_WORDS)

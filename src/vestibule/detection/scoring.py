@@ -1,4 +1,4 @@
-"""Judges one match: the check and the surroundings make its score, the threshold decides."""
+"""Scores one match: its check and its context make the score, the threshold decides."""
 
 import re
 from typing import NamedTuple
@@ -18,47 +18,47 @@ _UUID_CHARS = 36
 
 
 class KeyContext(NamedTuple):
-    """The name of a field as a label would stand before its value, and the labels in it."""
+    """The name of a field, written as a label before its value, and the labels in it."""
 
     text: str
     labels: tuple[Label, ...]
 
 
 class ScanPassage:
-    """A text with its lead before it: offsets into `text` are `len(lead)` more than those into the value."""
+    """A text after its key context: offsets into `text` are `len(prefix)` more than those into the value."""
 
-    __slots__ = ("_alone", "_context_scorer", "_key_labels", "_reading", "lead", "text")
+    __slots__ = ("_context_scorer", "_key_labels", "_label_matches", "_value_span", "prefix", "text")
 
-    def __init__(self, value: str, lead: KeyContext, label_index: LabelIndex) -> None:
-        self.lead = lead.text
-        self.text = lead.text + value
-        self._reading = label_index.read(self.text)
-        self._key_labels = lead.labels
+    def __init__(self, value: str, key_context: KeyContext, label_index: LabelIndex) -> None:
+        self.prefix = key_context.text
+        self.text = key_context.text + value
+        self._label_matches = label_index.read(self.text)
+        self._key_labels = key_context.labels
         self._context_scorer: dict[tuple[int, int], ContextScorer] = {}
-        self._alone: tuple[int, int] | None = None
+        self._value_span: tuple[int, int] | None = None
 
-    def is_alone(self, span: tuple[int, int]) -> bool:
+    def is_whole_text(self, span: tuple[int, int]) -> bool:
         """Tell whether nothing but white space stands around the span."""
-        if self._alone is None:
-            value = self.text[len(self.lead) :]
-            self._alone = (len(self.text) - len(value.lstrip()), len(self.text.rstrip()))
-        return span == self._alone
+        if self._value_span is None:
+            value = self.text[len(self.prefix) :]
+            self._value_span = (len(self.text) - len(value.lstrip()), len(self.text.rstrip()))
+        return span == self._value_span
 
     def weigh(self, matcher: Matcher, span: tuple[int, int]) -> ContextVerdict:
         """Say for a rule what stands around the span, which is read once."""
         found = self._context_scorer.get(span)
         if found is None:
-            found = ContextScorer(self._reading, self.text, *span, self._key_labels)
+            found = ContextScorer(self._label_matches, self.text, *span, self._key_labels)
             self._context_scorer[span] = found
-        return found.weigh(matcher.topic, matcher.siblings, matcher.has_doubts)
+        return found.weigh(matcher.topic, matcher.siblings, matcher.has_negative_labels)
 
 
-def judge(matcher: Matcher, passage: ScanPassage, span: tuple[int, int]) -> Explanation | None:
+def score_match(matcher: Matcher, passage: ScanPassage, span: tuple[int, int]) -> Explanation | None:
     """Score one match; None when it stays below the threshold."""
     rule = matcher.rule
-    is_alone = rule.alone_score is not None and passage.is_alone(span)
+    is_whole_text = rule.alone_score is not None and passage.is_whole_text(span)
     verdict = None
-    if matcher.needs_label and not is_alone and not (rule.check and rule.broken_score is None):
+    if matcher.needs_label and not is_whole_text and not (rule.check and rule.broken_score is None):
         # The check alone does not decide, and most of what looks like such a value has no label.
         verdict = passage.weigh(matcher, span)
         if matcher.best_score + verdict.weight < matcher.threshold:
@@ -67,19 +67,19 @@ def judge(matcher: Matcher, passage: ScanPassage, span: tuple[int, int]) -> Expl
     score = rule.score if is_valid else rule.broken_score
     if score is None:
         return None
-    if is_alone and is_valid:
+    if is_whole_text and is_valid:
         score = max(score, rule.alone_score or 0.0)
     if verdict is None:
         verdict = NOTHING if is_valid and matcher.is_certain else passage.weigh(matcher, span)
     score = min(score + verdict.weight, 1.0)
-    if score < matcher.threshold or is_piece_of_uuid(passage.text, *span):
+    if score < matcher.threshold or is_part_of_uuid(passage.text, *span):
         return None
-    shift = len(passage.lead)
+    shift = len(passage.prefix)
     finding = Finding(matcher.detector.entity, span[0] - shift, span[1] - shift, score)
-    return Explanation(finding, rule.name, matcher.say_check(is_valid), verdict.words)
+    return Explanation(finding, rule.name, matcher.describe_check(is_valid), verdict.words)
 
 
-def is_piece_of_uuid(text: str, start: int, end: int) -> bool:
+def is_part_of_uuid(text: str, start: int, end: int) -> bool:
     """Tell whether a span is a part of a UUID and not the whole of it.
 
     Of the UUIDs that a program draws, one in some 7,000 has a piece that passes for an IBAN or a phone number, check

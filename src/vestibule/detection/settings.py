@@ -1,4 +1,4 @@
-"""What an operator can set about detection."""
+"""The settings of detection."""
 
 from pathlib import Path
 from typing import Annotated
@@ -34,7 +34,7 @@ class PatternSettings(BaseModel):
 
 
 class DetectionSettings(BaseModel):
-    """Which entities are looked for, how sure a finding must be, what is let through, and the limits."""
+    """The entities to detect, thresholds, the allow list, and limits."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,4 +1,4 @@
-"""The time that one scan may take."""
+"""The time budget of one scan."""
 
 from time import perf_counter
 

@@ -1,1 +1,1 @@
-"""The one way out of the system: the guard of outgoing addresses and the signature of webhooks."""
+"""Outgoing requests: the egress guard and the signature of webhooks."""

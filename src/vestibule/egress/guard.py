@@ -1,4 +1,4 @@
-"""The one way out: only where the settings allow, and only to the address that was checked."""
+"""The egress guard: allows only configured hosts, and connects only to the address that was checked."""
 
 import asyncio
 import ipaddress
@@ -10,20 +10,20 @@ from urllib.parse import urlsplit
 
 
 class DeliveryFailed(OSError):
-    """A notification was not taken; the message says why without an address or an answer's text."""
+    """A delivery failed; the message has the reason without an address or the text of a response."""
 
 
 class DeliveryForbidden(DeliveryFailed):
-    """It may not go there, now or later."""
+    """The address is not allowed."""
 
 
 class ResponseTooLarge(DeliveryFailed):
-    """The receiver took it, and answered more than is read."""
+    """The receiver accepted it, but its response is too large."""
 
 
 @dataclass(frozen=True, slots=True)
 class EgressResponse:
-    """What a receiver answered."""
+    """The response of a receiver."""
 
     status: int
     body: bytes
@@ -31,7 +31,7 @@ class EgressResponse:
 
 @dataclass(frozen=True, slots=True)
 class EgressGuard:
-    """Schemes and hosts that are allowed (no host: all of the settings'), and whether addresses may be private."""
+    """The allowed schemes and hosts (no host: all), and whether private addresses are allowed."""
 
     schemes: frozenset[str]
     hosts: frozenset[str]

@@ -1,4 +1,4 @@
-"""The signature of what leaves over HTTP: HMAC-SHA256 over the time and the body, in two headers.
+"""The signature of webhooks: HMAC-SHA256 over the time and the body, in two headers.
 
 Receivers recompute it and refuse an old time, so that nobody can forge or replay a message.
 """

@@ -1,4 +1,4 @@
-"""Keeps what came in unreadable where it lies: sealed content, keyed fingerprints, reversible tokens and the keys."""
+"""Encryption at rest: encrypted content, keyed fingerprints, reversible tokens and the key ring."""
 
 from vestibule.encryption.cipher import Cipher, key_id_of
 from vestibule.encryption.errors import (

@@ -1,4 +1,4 @@
-"""Seals bytes with AES-256-GCM and opens them again, with the keys of a ring.
+"""Encrypts and decrypts bytes with AES-256-GCM and the keys of a ring.
 
 Source: NIST SP 800-38D (GCM, random nonces by section 8.2.2), RFC 5869 (HKDF).
 """
@@ -32,8 +32,8 @@ DERIVED_KEYS_CACHED = 4096
 
 
 @dataclass(slots=True)
-class _Derived:
-    """The derived key that seals now: from which key, with which salt, and how often it was used."""
+class _DerivedKey:
+    """The current derived key for encryption, with its salt and its number of uses."""
 
     key: Key
     header: bytes
@@ -42,7 +42,7 @@ class _Derived:
 
 
 class Cipher:
-    """Seals what belongs to one `realm` ("database", "queue"): nothing sealed for one opens in another.
+    """Encrypts the content of one `realm` ("database", "queue"): it cannot be decrypted in another.
 
     Each instance seals with a key that it derives from the ring's active key and a salt of its own, so that the bound
     on random nonces holds for each of many processes apart.
@@ -52,16 +52,16 @@ class Cipher:
         self._ring = ring
         self._info = b"vestibule/seal/1/" + realm.encode()
         self._cipher = lru_cache(DERIVED_KEYS_CACHED)(self._derive)
-        self._encrypting: _Derived | None = None
+        self._encrypting: _DerivedKey | None = None
 
     def encrypt(self, content: bytes, place: bytes = b"") -> bytes:
-        """Return `content` in an envelope that opens only with the same `place`."""
+        """Return `content` encrypted, in an envelope that can be decrypted only with the same `place`."""
         derived = self._encryption_key()
         header = derived.header + os.urandom(NONCE_BYTES)
         return header + derived.cipher.encrypt(header[_NONCE_AT:], content, header + place)
 
     def decrypt(self, envelope: bytes, place: bytes = b"") -> bytes:
-        """Return what was sealed.
+        """Return the decrypted content.
 
         Raises:
             DecryptionFailed: it was not encrypted here, was changed or moved, or its key is not in the ring.
@@ -75,16 +75,16 @@ class Cipher:
             raise DecryptionFailed("it was changed, or stands in another place than it was sealed for") from None
 
     def is_current(self, envelope: bytes) -> bool:
-        """Say whether the key that is active now has sealed it."""
+        """Say whether it was encrypted with the active key."""
         return key_id_of(envelope) == self._ring.current().active(Purpose.DATA).id
 
-    def _encryption_key(self) -> _Derived:
+    def _encryption_key(self) -> _DerivedKey:
         key = self._ring.current().active(Purpose.DATA)
         derived = self._encrypting
         if derived is None or derived.key.id != key.id or next(derived.uses) >= ENCRYPTIONS_PER_DERIVED_KEY:
             salt = os.urandom(SALT_BYTES)
             header = VERSION + bytes.fromhex(key.id) + salt
-            derived = self._encrypting = _Derived(key, header, self._derive(key.material, salt), count())
+            derived = self._encrypting = _DerivedKey(key, header, self._derive(key.material, salt), count())
         return derived
 
     def _secret(self, key_id: str) -> bytes:

@@ -1,11 +1,11 @@
-"""What can go wrong with keys and with what they seal. No message holds a key or what was sealed.
+"""The errors of encryption. No message holds a key or content.
 
-SealingError
-├── KeyRingUnreadable    there is no ring, or it is none
-├── KeyRefused           a key cannot be changed in this way
-├── CannotOpen           not sealed, changed since, moved from its place, or its key is not in the ring
+EncryptionError
+├── KeyRingUnreadable    there is no key ring, or it is invalid
+├── KeyRefused           no such key, or it is still active
+├── DecryptionFailed     not encrypted, changed since, moved from its place, or its key is not in the ring
 ├── UnrecognizedToken    not a token of this tenant
-└── TokenKeyRetired      it was a token, and its key was retired: nobody can reveal it any more
+└── TokenKeyRetired      its key was retired, so that it cannot be revealed
 """
 
 
@@ -14,19 +14,19 @@ class EncryptionError(Exception):
 
 
 class KeyRingUnreadable(EncryptionError):
-    """The key ring cannot be read, so nothing could be sealed or opened."""
+    """The key ring cannot be read."""
 
 
 class KeyRefused(EncryptionError):
-    """No key goes by that id, or it is still the active one."""
+    """No key has that id, or it is still the active one."""
 
 
 class DecryptionFailed(EncryptionError):
-    """Sealed content does not open; the message says which of the reasons it is."""
+    """Content cannot be decrypted; the message has the reason."""
 
 
 class UnrecognizedToken(EncryptionError):
-    """The text is not a token that was made here for this tenant."""
+    """The text is no token of this tenant."""
 
 
 class TokenKeyRetired(EncryptionError):

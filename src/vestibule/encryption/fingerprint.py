@@ -1,4 +1,4 @@
-"""Keyed fingerprints: the same value is recognised again, and nobody without the key can look it up.
+"""Keyed fingerprints: the same value has the same fingerprint, which cannot be computed without the key.
 
 Source: RFC 2104 (HMAC; section 5: half of the output may be left out), RFC 5869 (HKDF).
 """

@@ -1,4 +1,4 @@
-"""The file of the key ring: made, changed and watched."""
+"""The file of the key ring: creates, changes and reloads it."""
 
 import time
 from collections.abc import Iterable
@@ -43,7 +43,7 @@ def create_key_ring(path: Path) -> None:
 
 
 def add_key(path: Path, purpose: Purpose, active_from: datetime | None = None) -> Key:
-    """Add a key that takes over now, or at the time given; those before it still open. Return it.
+    """Add a key that becomes active now, or at the given time; older keys still decrypt. Return it.
 
     Raises:
         KeyRingUnreadable: there is no ring to add to.
@@ -56,7 +56,7 @@ def add_key(path: Path, purpose: Purpose, active_from: datetime | None = None) -
 
 
 def retire_key(path: Path, key_id: str) -> None:
-    """Destroy the secret of a key for good; its id stays, so that what it sealed can be told from what nobody knows.
+    """Destroy the secret of a key; its id stays, to identify what it encrypted.
 
     Raises:
         KeyRefused: no key has that id, or it is not an old one.
@@ -85,7 +85,7 @@ def find_old_key(ring: KeyRing, key_id: str) -> Key:
 
 
 class KeyRingFile:
-    """The ring in a file. A change to the file counts within a second; a broken one changes nothing."""
+    """The key ring in a file, reloaded within a second of a change; an invalid file changes nothing."""
 
     def __init__(self, path: Path) -> None:
         """Read the ring.

@@ -1,4 +1,4 @@
-"""The ring of keys: for each purpose one active key that seals, and older ones that still open."""
+"""The key ring: for each purpose one active key that encrypts, and older keys that still decrypt."""
 
 import secrets
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ KEY_ID_BYTES = 4
 
 
 class Purpose(StrEnum):
-    """What a key is for. Who learns the keys of one purpose learns nothing of the others."""
+    """The purpose of a key. The keys of different purposes are independent."""
 
     DATA = "data"
     TOKEN = "token"  # noqa: S105 - the name of a purpose
@@ -23,7 +23,7 @@ class Purpose(StrEnum):
 
 
 class KeyState(StrEnum):
-    """What a key does at the moment."""
+    """The state of a key."""
 
     NEXT = "next"  # opens; seals from a later time on
     ACTIVE = "active"  # seals and opens
@@ -56,7 +56,7 @@ class Key(BaseModel):
 
 
 class KeyRing:
-    """The keys as they were at one time; a change makes another ring."""
+    """An immutable set of keys; a change creates another ring."""
 
     def __init__(self, keys: Iterable[Key]) -> None:
         """Take the keys.
@@ -76,7 +76,7 @@ class KeyRing:
             self.active(purpose)
 
     def active(self, purpose: Purpose) -> Key:
-        """Return the key that seals now.
+        """Return the key that encrypts now.
 
         Raises:
             KeyRingUnreadable: there is none, which a ring that was made by this program never comes to.
@@ -95,7 +95,7 @@ class KeyRing:
         return self._by_id.get((purpose, key_id))
 
     def usable(self, purpose: Purpose) -> list[Key]:
-        """Return the keys that can open, the newest first."""
+        """Return the keys that can decrypt, newest first."""
         return list(self._usable[purpose])
 
     def state_of(self, key: Key) -> KeyState:
@@ -109,7 +109,7 @@ class KeyRing:
 
 
 class KeyRingSource(Protocol):
-    """Gives the ring as it is now."""
+    """Provides the current key ring."""
 
     def current(self) -> KeyRing:
         """Return the ring, at most a second behind its file."""

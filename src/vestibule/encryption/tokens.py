@@ -1,4 +1,4 @@
-"""Reversible tokens in place of values: the same value gives the same token within a tenant, and a key reveals it.
+"""Reversible tokens: a value has the same token within a tenant, and the key ring reveals it.
 
 Source: RFC 5297 (AES-SIV, deterministic authenticated encryption), RFC 4648 (base32), RFC 5869 (HKDF).
 """

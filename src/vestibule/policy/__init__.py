@@ -1,25 +1,25 @@
-"""The policy: what is done about what was found, written down in one file; knows findings as data and no service.
+"""The policy: the actions on findings, declared in one file; independent of any service.
 
-`document` reads the file, `compilation` and `table` turn its rules into one look-up, `policy` decides, `treatment`
-changes a text as decided, `source` follows the file while it changes, `decision_log` keeps what was decided, `replay`
-says what another policy would have decided, and `receipts` signs what a caller is told.
+`document` parses the file, `rule_index` indexes its rules, `policy` decides, `anonymizer` changes a text as decided,
+and `policy_file` reloads the file when it changes. In `audit`, `decision_log` records decisions, `replay` applies
+another policy to them, and `receipts` signs them.
 """
 
-from vestibule.policy.action import Action, Severity
-from vestibule.policy.decision import Decision, Found, Judged, Outcome, Situation
+from vestibule.policy.action import Action, RuleSeverity
+from vestibule.policy.decision import DecidedFinding, Decision, FindingLike, Outcome, Situation
 from vestibule.policy.errors import InvalidPolicy
 from vestibule.policy.policy import Policy
 from vestibule.policy.vocabulary import Vocabulary
 
 __all__ = [
     "Action",
+    "DecidedFinding",
     "Decision",
-    "Found",
+    "FindingLike",
     "InvalidPolicy",
-    "Judged",
     "Outcome",
     "Policy",
-    "Severity",
+    "RuleSeverity",
     "Situation",
     "Vocabulary",
 ]

@@ -1,10 +1,10 @@
-"""What can be done about a finding, and which of two actions is the stricter."""
+"""The actions on a finding, and their order of strictness."""
 
 from enum import StrEnum
 
 
 class Action(StrEnum):
-    """What is done about a finding, the strictest first."""
+    """An action on a finding, the strictest first."""
 
     BLOCK = "block"
     REDACT = "redact"
@@ -16,11 +16,11 @@ class Action(StrEnum):
 
     @property
     def changes_text(self) -> bool:
-        """Say whether something stands in place of the finding afterwards."""
+        """Say whether the action replaces the finding in the text."""
         return self in REPLACING
 
 
-class Severity(StrEnum):
+class RuleSeverity(StrEnum):
     """How soon a person should look, the least urgent first."""
 
     INFO = "info"
@@ -29,7 +29,7 @@ class Severity(StrEnum):
 
 
 STRICTNESS = {action: place for place, action in enumerate(reversed(Action))}
-URGENCY = {severity: place for place, severity in enumerate(Severity)}
+URGENCY = {severity: place for place, severity in enumerate(RuleSeverity)}
 REPLACING = frozenset({Action.REDACT, Action.HASH, Action.TOKENIZE, Action.MASK})
 
 

@@ -1,11 +1,11 @@
-"""Changes a text as it was decided: each finding gets what its own action puts in its place."""
+"""Anonymizes a text: replaces each finding as its action says."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from vestibule.policy.action import STRICTNESS, Action
-from vestibule.policy.decision import Judged
+from vestibule.policy.decision import DecidedFinding
 
 KEPT_CHARS = 4
 # Of a short value, four characters would be too much of it.
@@ -16,26 +16,26 @@ Replace = Callable[[str, str], str]
 
 @dataclass(frozen=True, slots=True)
 class AnonymizerOperators:
-    """How to hash and to tokenize: each takes a value and its entity and returns what stands in its place."""
+    """The functions that hash and tokenize: each takes a value and its entity and returns the replacement."""
 
     hash: Replace
     tokenize: Replace
 
 
-class _Piece(NamedTuple):
+class _ReplacedSpan(NamedTuple):
     start: int
     end: int
     entity: str
     action: Action
 
 
-def anonymize(text: str, judged: Iterable[Judged], tools: AnonymizerOperators) -> str:
+def anonymize(text: str, decided: Iterable[DecidedFinding], operators: AnonymizerOperators) -> str:
     """Return `text` with every finding replaced that is to be; where findings overlap, the strictest action counts."""
     parts: list[str] = []
     at = 0
-    for piece in _merge(judged):
-        parts += text[at : piece.start], _replacement(text[piece.start : piece.end], piece, tools)
-        at = piece.end
+    for span in _merge(decided):
+        parts += text[at : span.start], _replacement(text[span.start : span.end], span, operators)
+        at = span.end
     return "".join([*parts, text[at:]])
 
 
@@ -46,27 +46,27 @@ def mask(value: str) -> str:
     return "*" * (len(value) - KEPT_CHARS) + value[-KEPT_CHARS:]
 
 
-def _replacement(value: str, piece: _Piece, tools: AnonymizerOperators) -> str:
-    match piece.action:
+def _replacement(value: str, span: _ReplacedSpan, operators: AnonymizerOperators) -> str:
+    match span.action:
         case Action.MASK:
             return mask(value)
         case Action.HASH:
-            return tools.hash(value, piece.entity)
+            return operators.hash(value, span.entity)
         case Action.TOKENIZE:
-            return tools.tokenize(value, piece.entity)
+            return operators.tokenize(value, span.entity)
         case _:
-            return f"<{piece.entity}>"
+            return f"<{span.entity}>"
 
 
-def _merge(judged: Iterable[Judged]) -> list[_Piece]:
-    replaced = (one for one in judged if one.action.changes_text)
-    merged: list[_Piece] = []
+def _merge(decided: Iterable[DecidedFinding]) -> list[_ReplacedSpan]:
+    replaced = (one for one in decided if one.action.changes_text)
+    merged: list[_ReplacedSpan] = []
     for one in sorted(replaced, key=lambda one: (one.found.start, -one.found.end)):
-        piece = _Piece(one.found.start, one.found.end, one.found.entity, one.action)
-        if merged and piece.start < merged[-1].end:
+        span = _ReplacedSpan(one.found.start, one.found.end, one.found.entity, one.action)
+        if merged and span.start < merged[-1].end:
             last = merged[-1]
-            stricter = max(last, piece, key=lambda either: STRICTNESS[either.action])
-            merged[-1] = stricter._replace(start=last.start, end=max(last.end, piece.end))
+            stricter = max(last, span, key=lambda either: STRICTNESS[either.action])
+            merged[-1] = stricter._replace(start=last.start, end=max(last.end, span.end))
         else:
-            merged.append(piece)
+            merged.append(span)
     return merged

@@ -1,4 +1,4 @@
-"""What goes into a decision, and what comes out of it."""
+"""The input and the outcome of a decision."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from vestibule.contracts.identity import DEFAULT_TENANT
-from vestibule.policy.action import Action, Severity, strictest
+from vestibule.policy.action import Action, RuleSeverity, strictest
 
 
-class Found(Protocol):
-    """Something that was found in a text; offsets in code points."""
+class FindingLike(Protocol):
+    """A finding in a text, as the policy needs it; offsets in code points."""
 
     @property
     def entity(self) -> str: ...
@@ -27,7 +27,7 @@ class Found(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """Who sends something, by which route, to be kept under which key."""
+    """The context of a decision: caller, route, key and tenant."""
 
     route: str
     token_id: str | None = None
@@ -41,25 +41,25 @@ class Situation:
 
 
 class Verdict(NamedTuple):
-    """What the rules say of one entity in one situation; a finding below the threshold is ignored."""
+    """The rule for one entity in one situation; a finding below the threshold is ignored."""
 
     action: Action
     threshold: float
-    severity: Severity | None
+    severity: RuleSeverity | None
     rule: str
 
 
-class Judged(NamedTuple):
-    """A finding in one field of a request, and what the policy says of it."""
+class DecidedFinding(NamedTuple):
+    """A finding in one field of a request, and its action."""
 
     field: str
-    found: Found
+    found: FindingLike
     action: Action
-    severity: Severity | None = None
+    severity: RuleSeverity | None = None
 
 
 class Outcome(StrEnum):
-    """What becomes of a request."""
+    """The outcome of a request."""
 
     LET_IN = "let_in"
     BLOCKED = "blocked"
@@ -67,22 +67,22 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is done about a request: the judged findings, each with the action that is taken."""
+    """The decision on a request: the findings, each with the action that is taken."""
 
     policy_version: str
-    judged: Sequence[Judged] = ()
-    # In a dry run: what would have been done about each of `judged`, in their order.
+    findings: Sequence[DecidedFinding] = ()
+    # In a dry run: what would have been done about each of `findings`, in their order.
     would_have: Sequence[Action] | None = None
 
     @property
     def outcome(self) -> Outcome:
         """The strictest action decides over the whole request."""
-        return Outcome.BLOCKED if any(one.action is Action.BLOCK for one in self.judged) else Outcome.LET_IN
+        return Outcome.BLOCKED if any(one.action is Action.BLOCK for one in self.findings) else Outcome.LET_IN
 
     @property
     def strictest(self) -> Action | None:
         """The strictest action that was taken, None where nothing was found."""
-        return strictest([one.action for one in self.judged]) if self.judged else None
+        return strictest([one.action for one in self.findings]) if self.findings else None
 
     @property
     def strictest_withheld(self) -> Action | None:
@@ -90,9 +90,9 @@ class Decision:
         return strictest(list(self.would_have)) if self.would_have else None
 
     @property
-    def with_withheld(self) -> list[tuple[Judged, Action | None]]:
-        """Each finding with what a dry run would have done about it, None where this is none."""
-        return list(zip(self.judged, self.would_have or (None,) * len(self.judged), strict=True))
+    def with_withheld(self) -> list[tuple[DecidedFinding, Action | None]]:
+        """Each finding with the action that a dry run withholds, None outside a dry run."""
+        return list(zip(self.findings, self.would_have or (None,) * len(self.findings), strict=True))
 
     @property
     def is_dry_run(self) -> bool:
@@ -102,30 +102,30 @@ class Decision:
     @property
     def actions(self) -> dict[str, Action]:
         """The strictest action that was taken for each entity."""
-        return strictest_by_entity(self.judged, [one.action for one in self.judged])
+        return strictest_by_entity(self.findings, [one.action for one in self.findings])
 
     @property
     def withheld(self) -> dict[str, Action]:
         """The same for what a dry run would have done."""
-        return strictest_by_entity(self.judged, self.would_have or ())
+        return strictest_by_entity(self.findings, self.would_have or ())
 
     @property
-    def suspicious(self) -> list[Judged]:
-        """What a person should hear of: every finding that is not ignored."""
-        return [one for one in self.judged if one.action is not Action.IGNORE]
+    def suspicious(self) -> list[DecidedFinding]:
+        """The findings that raise an alert: all that are not ignored."""
+        return [one for one in self.findings if one.action is not Action.IGNORE]
 
 
-def value_of(one: Judged, texts: Mapping[str, str]) -> str:
-    """Return the characters that a finding stands for."""
+def value_of(one: DecidedFinding, texts: Mapping[str, str]) -> str:
+    """Return the text of a finding."""
     return texts[one.field][one.found.start : one.found.end]
 
 
-def strictest_by_entity(judged: Sequence[Judged], actions: Sequence[Action]) -> dict[str, Action]:
-    """Return the strictest of `actions` for each entity in `judged`, which are in the same order."""
+def strictest_by_entity(decided: Sequence[DecidedFinding], actions: Sequence[Action]) -> dict[str, Action]:
+    """Return the strictest of `actions` for each entity in `decided`, which are in the same order."""
     by_entity: dict[str, list[Action]] = {}
-    for one, action in zip(judged, actions, strict=bool(actions)):
+    for one, action in zip(decided, actions, strict=bool(actions)):
         by_entity.setdefault(one.found.entity, []).append(action)
     return {entity: strictest(taken) for entity, taken in sorted(by_entity.items())}
 
 
-Findings = Mapping[str, Sequence[Found]]
+Findings = Mapping[str, Sequence[FindingLike]]

@@ -1,4 +1,4 @@
-"""The policy file: its form, and how it becomes rules. Says of every mistake where it stands and what it is."""
+"""Parses the policy file into rules, and reports each mistake with its line."""
 
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from vestibule.policy.action import Action, Severity
+from vestibule.policy.action import Action, RuleSeverity
 from vestibule.policy.errors import InvalidPolicy
 from vestibule.policy.rule import PolicyRule, Scope
 from vestibule.policy.toml_positions import TomlPositions, line_in_message
@@ -22,23 +22,23 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Treatment(_Strict):
-    """What a rule says; whatever it leaves out is left to less specific rules."""
+class RuleEffect(_Strict):
+    """The effect of a rule; what it does not set is left to less specific rules."""
 
     action: Action | None = None
     threshold: float | None = Field(default=None, ge=0, le=1)
-    severity: Severity | None = None
+    severity: RuleSeverity | None = None
 
 
-def _spelled_out(given: object) -> object:
+def _expand_action(given: object) -> object:
     return {"action": given} if isinstance(given, str) else given
 
 
-ShortTreatment = Annotated[Treatment, BeforeValidator(_spelled_out)]
+ShortRuleEffect = Annotated[RuleEffect, BeforeValidator(_expand_action)]
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
-class Exemption(Treatment):
+class ConditionalRule(RuleEffect):
     """A rule with conditions; each list holds alternatives, and an absent one every possibility."""
 
     note: str = ""
@@ -52,20 +52,20 @@ class PolicyDocument(_Strict):
     """A whole policy file."""
 
     dry_run: bool = False
-    default: ShortTreatment = Treatment()
+    default: ShortRuleEffect = RuleEffect()
     groups: Mapping[str, Names] = {}
-    entities: Mapping[str, ShortTreatment] = {}
-    rules: tuple[Exemption, ...] = ()
+    entities: Mapping[str, ShortRuleEffect] = {}
+    rules: tuple[ConditionalRule, ...] = ()
     tenants: Mapping[str, str] = {}
 
 
 class DocumentReader:
-    """One reading of a policy file, with its mistakes placed."""
+    """Reads a policy file and locates its mistakes."""
 
     def __init__(self, path: Path, text: str, vocabulary: Vocabulary) -> None:
         self._path = path
         self._text = text
-        self._places = TomlPositions(text)
+        self._positions = TomlPositions(text)
         self._vocabulary = vocabulary
         self.document = self._parse()
         self.groups = self._check_groups()
@@ -103,12 +103,12 @@ class DocumentReader:
         return {**known.groups, **{name: frozenset(given) for name, given in self.document.groups.items()}}
 
     def _default(self) -> Iterator[PolicyRule]:
-        if self.document.default != Treatment():
+        if self.document.default != RuleEffect():
             yield self._rule(Scope(), self.document.default, ("default",))
 
     def _by_entity(self) -> Iterator[PolicyRule]:
-        for name, treatment in self.document.entities.items():
-            yield self._rule(self._scope_of(name, ("entities", name)), treatment, ("entities", name))
+        for name, effect in self.document.entities.items():
+            yield self._rule(self._scope_of(name, ("entities", name)), effect, ("entities", name))
 
     def _with_conditions(self) -> Iterator[PolicyRule]:
         for number, rule in enumerate(self.document.rules):
@@ -121,7 +121,7 @@ class DocumentReader:
                             scope = Scope(kind.entity, kind.group, token, prefix, route)
                             yield self._rule(scope, rule, ("rules", number))
 
-    def _check_rule(self, rule: Exemption, number: int) -> None:
+    def _check_rule(self, rule: ConditionalRule, number: int) -> None:
         if rule.action is None and rule.threshold is None and rule.severity is None:
             raise self._mistake(("rules", number), "a rule says an action, a threshold or a severity")
         if not (rule.entities or rule.tokens or rule.key_prefixes or rule.routes):
@@ -136,24 +136,24 @@ class DocumentReader:
         if "" in (rule.key_prefixes or ()) or "" in (rule.tokens or ()):
             raise self._mistake(("rules", number), "an empty prefix or token names nothing")
 
-    def _scope_of(self, name: str, way: tuple[str | int, ...]) -> Scope:
+    def _scope_of(self, name: str, toml_path: tuple[str | int, ...]) -> Scope:
         if name in self._vocabulary.entities:
             return Scope(entity=name)
         if name in self.groups:
             return Scope(group=name)
-        raise self._mistake(way, f"nothing is called {name}{self._vocabulary.suggest(name)}")
+        raise self._mistake(toml_path, f"nothing is called {name}{self._vocabulary.suggest(name)}")
 
-    def _rule(self, scope: Scope, treatment: Treatment, way: tuple[str | int, ...]) -> PolicyRule:
-        line = self._places.line_of(way)
+    def _rule(self, scope: Scope, effect: RuleEffect, toml_path: tuple[str | int, ...]) -> PolicyRule:
+        line = self._positions.line_of(toml_path)
         origin = f"{self._path.name}, line {line}" if line else self._path.name
-        return PolicyRule(scope, origin, 1, treatment.action, treatment.threshold, treatment.severity)
+        return PolicyRule(scope, origin, 1, effect.action, effect.threshold, effect.severity)
 
-    def _mistake(self, way: tuple[str | int, ...], reason: str) -> InvalidPolicy:
-        return InvalidPolicy(self._path, self._places.line_of(way), reason)
+    def _mistake(self, toml_path: tuple[str | int, ...], reason: str) -> InvalidPolicy:
+        return InvalidPolicy(self._path, self._positions.line_of(toml_path), reason)
 
 
 def read_document(path: Path, vocabulary: Vocabulary) -> DocumentReader:
-    """Return what stands in the policy file `path`.
+    """Read and parse the policy file `path`.
 
     Raises:
         InvalidPolicy: it cannot be read, or it is no policy.

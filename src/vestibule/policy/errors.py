@@ -1,10 +1,10 @@
-"""What can be wrong with a policy file."""
+"""The errors of policy files."""
 
 from pathlib import Path
 
 
 class InvalidPolicy(ValueError):
-    """A policy file is no policy; says where and why. Of what stands in the file, only names are repeated."""
+    """The policy file is invalid; the message has the line and the reason, and repeats only names."""
 
     def __init__(self, path: Path, line: int | None, reason: str) -> None:
         place = f"{path}, line {line}" if line else str(path)

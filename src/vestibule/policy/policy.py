@@ -1,4 +1,4 @@
-"""The policy in force: decides what is done about what was found."""
+"""The policy: decides on the actions for findings."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vestibule.contracts.identity import DEFAULT_TENANT
 from vestibule.policy.action import Action
-from vestibule.policy.decision import Decision, Findings, Found, Judged, Situation, Verdict
+from vestibule.policy.decision import DecidedFinding, Decision, FindingLike, Findings, Situation, Verdict
 from vestibule.policy.document import read_document
 from vestibule.policy.rule import PolicyRule, Scope
 from vestibule.policy.rule_index import Row, RuleIndex
@@ -17,13 +17,13 @@ from vestibule.policy.vocabulary import Vocabulary
 KEY_FIELD, OPTIONS_FIELD = "key", "options"
 # Two keys in which something is replaced could become one, and one value overwrite the other. Options in which
 # something is replaced would ask for something else.
-TAKEN_AS_THEY_ARE = frozenset({KEY_FIELD, OPTIONS_FIELD})
+UNCHANGED_FIELDS = frozenset({KEY_FIELD, OPTIONS_FIELD})
 VERSION_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
 class FallbackPolicy:
-    """What holds where no rule of the file does: the settings, and beneath them what is built in."""
+    """The policy where no rule of the file applies: the settings, then the built-in defaults."""
 
     default: Action = Action.BLOCK
     by_entity: Mapping[str, Action] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class FallbackPolicy:
 
 
 class Policy:
-    """One set of rules, by its version. Deciding changes nothing in it."""
+    """An immutable set of rules with a version."""
 
     def __init__(
         self,
@@ -60,21 +60,21 @@ class Policy:
         self.is_dry_run = is_dry_run
         self.path = path
         self._tenants = tenants or {}
-        self._table = RuleIndex(self.rules, groups)
+        self._rule_index = RuleIndex(self.rules, groups)
         self.version = _version_of(self.rules, groups, is_dry_run, self._tenants)
         self._clean = Decision(self.version)
 
     @classmethod
-    def built_in(cls, vocabulary: Vocabulary, beneath: FallbackPolicy | None = None) -> "Policy":
+    def built_in(cls, vocabulary: Vocabulary, fallback: FallbackPolicy | None = None) -> "Policy":
         """Return the policy that holds without a file.
 
         Raises:
             ValueError: the settings name an entity that does not exist.
         """
-        return cls((beneath or FallbackPolicy()).rules(vocabulary), vocabulary.groups)
+        return cls((fallback or FallbackPolicy()).rules(vocabulary), vocabulary.groups)
 
     @classmethod
-    def read(cls, path: Path, vocabulary: Vocabulary, beneath: FallbackPolicy | None = None) -> "Policy":
+    def read(cls, path: Path, vocabulary: Vocabulary, fallback: FallbackPolicy | None = None) -> "Policy":
         """Return the policy in the file `path`.
 
         Raises:
@@ -82,24 +82,24 @@ class Policy:
             ValueError: the settings beneath it name an entity that does not exist.
         """
         reading = read_document(path, vocabulary)
-        rules = [*(beneath or FallbackPolicy()).rules(vocabulary), *reading.rules()]
+        rules = [*(fallback or FallbackPolicy()).rules(vocabulary), *reading.rules()]
         document = reading.document
         return cls(rules, reading.groups, is_dry_run=document.dry_run, tenants=document.tenants, path=path)
 
     def decide(self, situation: Situation, findings: Findings) -> Decision:
-        """Return what is done about a request with these findings, by the field that they stand in."""
+        """Return the decision on a request with these findings, by field."""
         if not any(findings.values()):
             return self._clean
-        row = self._table.row_of(situation)
-        judged = [self._judge(row, name, found) for name, some in findings.items() for found in some]
+        row = self._rule_index.row_of(situation)
+        decided = [self._decide_finding(row, name, found) for name, some in findings.items() for found in some]
         if not self.is_dry_run:
-            return Decision(self.version, judged)
-        taken = [one if one.action is Action.IGNORE else one._replace(action=Action.ALERT) for one in judged]
-        return Decision(self.version, taken, [one.action for one in judged])
+            return Decision(self.version, decided)
+        taken = [one if one.action is Action.IGNORE else one._replace(action=Action.ALERT) for one in decided]
+        return Decision(self.version, taken, [one.action for one in decided])
 
     def prefix_of(self, key: str | None) -> str | None:
         """Return the longest prefix of `key` that a rule names; it is the policy's own word, not the caller's."""
-        return self._table.prefix_of(key)
+        return self._rule_index.prefix_of(key)
 
     @property
     def tenants(self) -> frozenset[str]:
@@ -107,7 +107,7 @@ class Policy:
         return frozenset({DEFAULT_TENANT, *self._tenants.values()})
 
     def tenant_of(self, situation: Situation) -> str:
-        """Return the tenant whose tokens the caller's values become, and whose tokens it may open."""
+        """Return the tenant that the caller's values are tokenized for, and whose tokens it may reveal."""
         for name in (situation.token_id, situation.token_name):
             if name is not None and name in self._tenants:
                 return self._tenants[name]
@@ -115,20 +115,20 @@ class Policy:
 
     def verdict_of(self, situation: Situation, entity: str) -> Verdict:
         """Return what holds for `entity` in `situation`, and by which rule."""
-        return self._table.look_up(self._table.row_of(situation), entity)
+        return self._rule_index.look_up(self._rule_index.row_of(situation), entity)
 
-    def _judge(self, row: Row, name: str, found: Found) -> Judged:
-        verdict = self._table.look_up(row, found.entity)
+    def _decide_finding(self, row: Row, name: str, found: FindingLike) -> DecidedFinding:
+        verdict = self._rule_index.look_up(row, found.entity)
         action = Action.IGNORE if found.score < verdict.threshold else verdict.action
-        if name in TAKEN_AS_THEY_ARE and action.changes_text:
+        if name in UNCHANGED_FIELDS and action.changes_text:
             action = Action.BLOCK
-        return Judged(name, found, action, verdict.severity)
+        return DecidedFinding(name, found, action, verdict.severity)
 
 
 def _version_of(
     rules: Sequence[PolicyRule], groups: Mapping[str, frozenset[str]], is_dry_run: bool, tenants: Mapping[str, str]
 ) -> str:
-    """Return the start of the SHA-256 of what the rules say, whatever order and lines they stand in."""
+    """Return the start of the SHA-256 of the rules, independent of their order and lines."""
     said = sorted(
         json.dumps([rule.layer, asdict(rule.scope), rule.action, rule.threshold, rule.severity], sort_keys=True)
         for rule in rules

@@ -1,13 +1,13 @@
-"""A rule: where it holds, and what it says there."""
+"""A rule: its scope and its effect."""
 
 from dataclasses import dataclass
 
-from vestibule.policy.action import Action, Severity
+from vestibule.policy.action import Action, RuleSeverity
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where a rule holds; None is everywhere. Of two that hold in one situation, one may be the narrower."""
+    """The scope of a rule; None matches everything. Of two matching scopes, one may be narrower."""
 
     entity: str | None = None
     group: str | None = None
@@ -32,14 +32,14 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class PolicyRule:
-    """What holds in a scope; None is left to less specific rules. `layer` 1 is the file, 0 what lies beneath it."""
+    """A rule with its scope; None is left to less specific rules. `layer` 1 is the file, 0 the fallback."""
 
     scope: Scope
     origin: str
     layer: int = 1
     action: Action | None = None
     threshold: float | None = None
-    severity: Severity | None = None
+    severity: RuleSeverity | None = None
 
     def is_narrower_than(self, other: "PolicyRule") -> bool:
         """Say whether this one holds over `other` wherever both apply.

@@ -1,4 +1,4 @@
-"""The rules as a look-up: each combination that the rules tell apart is worked out once, at its first use."""
+"""Indexes the rules: each combination of conditions is resolved once, at its first use."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -13,7 +13,7 @@ Row = tuple[str | None, str | None, str | None, str | None]
 
 
 class RuleIndex:
-    """Answers what holds for an entity in a situation, at the cost of two look-ups however many rules there are."""
+    """Finds the rule for an entity in a situation with two lookups, however many rules there are."""
 
     def __init__(self, rules: Iterable[PolicyRule], groups: Mapping[str, frozenset[str]]) -> None:
         rules = list(rules)
@@ -29,7 +29,7 @@ class RuleIndex:
         self._verdicts: dict[tuple[Row, str], Verdict] = {}
 
     def row_of(self, situation: Situation) -> Row:
-        """Return what the rules tell apart in `situation`."""
+        """Return the row of the index for `situation`."""
         return (
             situation.token_id if situation.token_id in self._tokens else None,
             situation.token_name if situation.token_name in self._tokens else None,

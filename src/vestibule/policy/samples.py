@@ -1,4 +1,4 @@
-"""Sample texts with the actions that are expected of a policy, in a TOML or a JSONL file."""
+"""Sample texts with their expected actions, in a TOML or JSONL file, to test a policy."""
 
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -9,14 +9,14 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from vestibule.policy.action import Action
-from vestibule.policy.decision import Decision, Found, Situation
+from vestibule.policy.decision import Decision, FindingLike, Situation
 from vestibule.policy.policy import KEY_FIELD, Policy
 
 PASS = "pass"  # noqa: S105 - a word that means nothing was done
 
 
 class Sample(BaseModel):
-    """A text, how it comes in, and what the policy is expected to do: one word, or an action by entity."""
+    """A text, its request, and the expected outcome: one word, or an action by entity."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -32,8 +32,8 @@ class Sample(BaseModel):
         return Situation(self.route, self.token, self.token, self.key)
 
 
-class SamplesBroken(ValueError):
-    """The file is no list of samples; the message says where, and shows none of the texts."""
+class InvalidSamples(ValueError):
+    """The file of samples is invalid; the message has the place, and none of the texts."""
 
 
 _samples = TypeAdapter(list[Sample])
@@ -43,7 +43,7 @@ def read_samples(path: Path) -> list[Sample]:
     """Return the samples in `path`: lines of JSON where it ends in `.jsonl`, else TOML with `[[samples]]`.
 
     Raises:
-        SamplesBroken: it cannot be read, or it is no list of samples.
+        InvalidSamples: it cannot be read, or it is no list of samples.
     """
     try:
         content = path.read_bytes()
@@ -57,9 +57,9 @@ def read_samples(path: Path) -> list[Sample]:
         mistake = error.errors()[0]
         place = "/".join(str(part) for part in mistake["loc"][1:2])
         number = int(mistake["loc"][0]) + 1 if mistake["loc"] else 1
-        raise SamplesBroken(f"{path}, sample {number}: `{place}`: {mistake['msg']}") from None
+        raise InvalidSamples(f"{path}, sample {number}: `{place}`: {mistake['msg']}") from None
     except (OSError, ValueError) as error:
-        raise SamplesBroken(f"{path} cannot be read as samples ({type(error).__name__})") from None
+        raise InvalidSamples(f"{path} cannot be read as samples ({type(error).__name__})") from None
 
 
 def outcome_of(decision: Decision) -> str:
@@ -67,8 +67,8 @@ def outcome_of(decision: Decision) -> str:
     return str(decision.strictest_withheld or decision.strictest or PASS)
 
 
-def find_mistakes(
-    samples: Sequence[Sample], policy: Policy, scan: Callable[[str, str | None], Sequence[Found]]
+def find_mismatches(
+    samples: Sequence[Sample], policy: Policy, scan: Callable[[str, str | None], Sequence[FindingLike]]
 ) -> dict[int, str]:
     """Return in what the policy differs from what was expected, by the sample's number, counted from 1.
 
@@ -79,13 +79,13 @@ def find_mistakes(
         findings = {"value": scan(sample.text, sample.key)}
         if sample.key is not None:
             findings[KEY_FIELD] = scan(sample.key, None)
-        mistake = mistake_in(sample, policy.decide(sample.situation, findings))
+        mistake = mismatch_of(sample, policy.decide(sample.situation, findings))
         if mistake:
             mistakes[number] = mistake
     return mistakes
 
 
-def mistake_in(sample: Sample, decision: Decision) -> str | None:
+def mismatch_of(sample: Sample, decision: Decision) -> str | None:
     """Return in what a decision differs from what was expected, None where it does not."""
     if isinstance(sample.expect, str):
         outcome = outcome_of(decision)

@@ -1,4 +1,4 @@
-"""Finds the line of a TOML file that a mistake stands in, given the way to it through the parsed document."""
+"""Finds the line of a value in a TOML file by its path in the parsed document."""
 
 import re
 from collections.abc import Sequence
@@ -7,19 +7,19 @@ _HEADER = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
 _PART = re.compile(r"""[^."'\s]+|"[^"]*"|'[^']*'""")
 _KEY = re.compile(r"""^\s*(?P<key>[A-Za-z0-9_-]+|"[^"]*"|'[^']*')\s*[.=]""")
 
-Path = tuple[str | int, ...]
+TomlPath = tuple[str | int, ...]
 
 
 class TomlPositions:
-    """The lines of one document, by the way that leads to what stands there."""
+    """The lines of a document by path."""
 
     def __init__(self, text: str) -> None:
-        self._lines = _places(text)
+        self._lines = _find_positions(text)
 
-    def line_of(self, way: Sequence[str | int]) -> int | None:
-        """Return the line, counted from 1, where `way` leads, or that of the nearest thing around it."""
-        for length in range(len(way), 0, -1):
-            line = self._lines.get(tuple(way[:length]))
+    def line_of(self, path: Sequence[str | int]) -> int | None:
+        """Return the line, counted from 1, where `path` leads, or that of the nearest thing around it."""
+        for length in range(len(path), 0, -1):
+            line = self._lines.get(tuple(path[:length]))
             if line is not None:
                 return line
         return None
@@ -31,10 +31,10 @@ def line_in_message(message: str, text: str) -> int:
     return int(found.group(1)) if found else max(1, len(text.splitlines()))
 
 
-def _places(text: str) -> dict[Path, int]:
-    places: dict[Path, int] = {}
+def _find_positions(text: str) -> dict[TomlPath, int]:
+    positions: dict[TomlPath, int] = {}
     counts: dict[str, int] = {}
-    table: Path = ()
+    table: TomlPath = ()
     for number, line in enumerate(text.splitlines(), 1):
         if header := _HEADER.match(line):
             name = header.group(2)
@@ -43,10 +43,10 @@ def _places(text: str) -> dict[Path, int]:
                 table = (*table, counts.get(name, 0))
                 counts[name] = counts.get(name, 0) + 1
             for length in range(1, len(table) + 1):
-                places.setdefault(table[:length], number)
+                positions.setdefault(table[:length], number)
         elif key := _KEY.match(line):
-            places.setdefault((*table, _bare(key.group("key"))), number)
-    return places
+            positions.setdefault((*table, _bare(key.group("key"))), number)
+    return positions
 
 
 def _bare(name: str) -> str:

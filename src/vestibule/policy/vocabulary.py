@@ -1,4 +1,4 @@
-"""The names that a policy may use: a name that nothing goes by is a mistake, and a mistake could be a leak."""
+"""The names that a policy may use: an unknown name is an error, since it could hide a leak."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The entities that can be found, the groups that they come in, and the routes that are checked."""
+    """The known entities, their groups, and the routes that are screened."""
 
     entities: frozenset[str]
     groups: Mapping[str, frozenset[str]]

@@ -1,4 +1,4 @@
-"""The work itself, shared by workers and the business logic service. Knows no web framework, no queue, no wire.
+"""Processors, shared by workers and the business logic service; independent of web framework and queue.
 
 How to write a processor
 ------------------------

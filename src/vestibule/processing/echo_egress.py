@@ -1,4 +1,4 @@
-"""The double of the way out, for tests: a receiver that answers with what it was sent, and leaves no machine."""
+"""A test double of the egress: a receiver that echoes what it is sent."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ ECHO = "https://receiver.example/echo"
 
 
 class EchoEgress:
-    """Knows one address, and keeps what went there."""
+    """Allows one address, and records what was sent there."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[bytes, Mapping[str, str]]] = []

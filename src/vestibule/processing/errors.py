@@ -1,4 +1,4 @@
-"""What processors raise: an error that may pass, one that says why it will not, or any other, which will not either.
+"""The errors of processors: temporary ones are retried, permanent ones are not.
 
     CannotProcess            the processor cannot do this data; its class says why, and callers are told
     ├── DataTooLarge
@@ -15,11 +15,11 @@ Their texts are for the log of a developer; callers get the words of `contracts.
 
 
 class ProcessingInterrupted(Exception):
-    """The work could not be finished now and may be at another time: whoever is needed for it does not answer."""
+    """A temporary error: the work can be retried later."""
 
 
 class CannotProcess(Exception):
-    """The processor cannot do this data, now or later."""
+    """A permanent error: the processor cannot process this data."""
 
     @property
     def kind(self) -> str:
@@ -28,35 +28,35 @@ class CannotProcess(Exception):
 
 
 class DataTooLarge(CannotProcess):
-    """It is longer than the processor takes."""
+    """The data is longer than the processor's limit."""
 
 
 class NotJson(CannotProcess):
-    """It is no JSON, and should be."""
+    """The data is not valid JSON."""
 
 
 class PointerLeadsNowhere(CannotProcess):
-    """Nothing stands where a pointer leads."""
+    """The JSON pointer does not match the document."""
 
 
 class ForwardForbidden(CannotProcess):
-    """It may not be sent there."""
+    """The address is not allowed."""
 
 
 class ForwardRefused(CannotProcess):
-    """Its receiver does not take it."""
+    """The receiver refused it."""
 
 
 class AnswerTooLarge(CannotProcess):
-    """The receiver answered more than is read."""
+    """The response of the receiver is too large."""
 
 
 class ResultNotText(CannotProcess):
-    """What became of it is no text that can be written as UTF-8."""
+    """The result is not text that can be encoded as UTF-8."""
 
 
 class InvalidProcessor(ValueError):
-    """A processor is declared wrongly."""
+    """A processor is declared incorrectly."""
 
 
 # Of these a task is tried again, some time later. Any other error says that the processor cannot do this data at all.

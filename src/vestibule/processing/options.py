@@ -1,4 +1,4 @@
-"""Reads the options of a processor, and says what is wrong with them without repeating what was given."""
+"""Validates the options of a processor, with error messages that do not repeat the input."""
 
 from collections.abc import Mapping
 from typing import Any

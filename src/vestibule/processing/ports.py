@@ -1,7 +1,7 @@
-"""What processors may need of the world: ports, which a service fills when it builds its registry.
+"""The ports of processors, which a service connects when it builds its registry.
 
-The room knows no scanner, no policy and no wire. `UNCONFIGURED` is for registries that only list and check; the doubles
-for tests are in `doubles`.
+Processors are independent of scanner, policy and network. `UNCONFIGURED` is for registries that only list and validate;
+`echo_egress` has the test double.
 """
 
 from collections.abc import Collection, Mapping
@@ -14,7 +14,7 @@ from vestibule.contracts.work import WorkOrigin
 
 
 class Inspection(Protocol):
-    """Finds personal data and secrets, and treats them as the policy says."""
+    """Scans for personal data and secrets, and applies the policy."""
 
     def count(self, text: str) -> Mapping[str, int]:
         """Return how often each kind stands in `text`.
@@ -35,14 +35,14 @@ class Inspection(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EgressReply:
-    """What a receiver answered."""
+    """The response of a receiver."""
 
     status: int
     body: bytes
 
 
 class HttpEgress(Protocol):
-    """Sends data to addresses that the settings allow, and nowhere else."""
+    """Sends data to allowed addresses only."""
 
     def refusal_of(self, url: str) -> str | None:
         """Return why nothing may be sent to `url`, None where it may; names are not looked up for it."""
@@ -60,7 +60,7 @@ class HttpEgress(Protocol):
 
 
 class Processors(Protocol):
-    """The other processors, for those that put several together."""
+    """The other processors, for those that combine several."""
 
     @property
     def names(self) -> list[str]:
@@ -81,7 +81,7 @@ class Processors(Protocol):
 
 
 class _Unconfigured:
-    """Every port of a registry that nobody has fitted out."""
+    """The ports of a registry that is not connected."""
 
     def __getattr__(self, name: str) -> Any:
         raise RuntimeError("this registry was built without the means to work; see `equipment.build_registry`")
@@ -89,7 +89,7 @@ class _Unconfigured:
 
 @dataclass(frozen=True, slots=True)
 class ProcessorContext:
-    """All that a processor may use beside its data."""
+    """The ports that a processor may use."""
 
     inspection: Inspection
     egress: HttpEgress

@@ -1,4 +1,4 @@
-"""What a processor is. To add one, add one module to `processors/` that offers a `PROCESSOR`; nothing else names it.
+"""The interface of a processor. To add one, add a module to `processors/` that offers a `PROCESSOR`.
 
 An operator's own stand in a folder (`VESTIBULE_PROCESSORS_DIR`) or in an installed package; see `catalogue`.
 """
@@ -14,7 +14,7 @@ from vestibule.processing.ports import Job, ProcessorContext
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A text, what becomes of it, and with which options."""
+    """An input text, its result and the options."""
 
     data: str
     result: str
@@ -25,7 +25,7 @@ Examples = Sequence[tuple[str, str] | Example]
 
 
 class Processor(Protocol):
-    """Turns one text into another. It keeps no state, so any worker can run it, and run it again after a fault.
+    """Transforms a text. It is stateless, so that any worker can run it, and retry it.
 
     It raises an error of `MAY_PASS` where the same may work at another time, and one of `CannotProcess` where it will
     not. It may have a `time_limit_s`, the longest that it may take; the workers have a limit of their own beside it.
@@ -52,13 +52,13 @@ class Processor(Protocol):
 
 
 class Options(BaseModel):
-    """What the options of a processor inherit from: nothing that is not declared, and nothing that changes."""
+    """Base of the options of a processor: immutable, and without undeclared members."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ConfigurableProcessor(Protocol):
-    """A processor that takes options, or needs something of the world for its work.
+    """A processor that takes options or uses ports.
 
     It may have a method `refusal_of(options, means)`, which looks at options that are valid by themselves and raises
     `InvalidInput` where they cannot be followed here.
@@ -75,7 +75,7 @@ class ConfigurableProcessor(Protocol):
 
     @property
     def options(self) -> type[BaseModel]:
-        """The model of its options; a caller's mistake in them is refused at the door."""
+        """The model of its options, which are validated when a request comes in."""
         ...
 
     def process(self, data: str, options: Any, job: Job) -> str:

@@ -1,4 +1,4 @@
-"""Knows the processors by name, holds options against their models, and runs the one that is asked for."""
+"""The registry of processors: finds one by name, validates its options and runs it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -17,7 +17,7 @@ PLACE: Place = ("body", "options")
 
 
 class ProcessorRegistry:
-    """All processors by name, and the means that they work with."""
+    """All processors by name, with the ports that they use."""
 
     def __init__(self, known: Iterable[AnyProcessor], context: ProcessorContext = UNCONFIGURED) -> None:
         self._processors = {processor.name: processor for processor in known}

@@ -1,7 +1,7 @@
-"""What services fit processors and doors out with: the scanner with the policy, the way out, the registry.
+"""Adapters of the processors' ports: inspection by scanner and policy, HTTP egress, and the registry.
 
-The rooms beneath do not know each other: `processing` has ports for what it needs, and here stands what fills them from
-`detection`, `policy`, `sealing` and the guard of outgoing addresses.
+The packages below do not import each other: `processing` declares ports, and the adapters here implement them with
+`detection`, `policy`, `encryption` and `egress`.
 """
 
 from vestibule.processor_adapters.builder import build_pseudonymizer, build_registry, check_processors

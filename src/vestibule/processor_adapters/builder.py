@@ -1,4 +1,4 @@
-"""Builds the registry that a service works with."""
+"""Builds the processor registry of a service."""
 
 from collections.abc import Callable
 
@@ -40,5 +40,5 @@ def check_processors(settings: ProcessorSettings) -> ProcessorRegistry:
 
 
 def build_pseudonymizer(ring: KeyRingSource) -> Pseudonymizer:
-    """Return what stands in place of values, by the keys of a ring."""
+    """Return the pseudonymizer for the keys of a ring."""
     return Pseudonymizer(Fingerprinter(ring).fingerprint, Tokenizer(ring))

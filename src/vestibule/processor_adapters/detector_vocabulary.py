@@ -1,4 +1,4 @@
-"""What the policy and the receipts have to know of the detectors: names, groups, and the version of them all."""
+"""The detectors as policy and receipts need them: entity names, groups, and their version."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""The way out of processors, behind the guard of outgoing addresses."""
+"""The HTTP egress of processors, behind the egress guard."""
 
 from collections.abc import Mapping
 from urllib.parse import urlsplit
@@ -12,7 +12,7 @@ MOST_ANSWER_BYTES = 1024 * 1024
 
 
 class GuardedHttpEgress:
-    """Sends where the guard lets it, and signs what it sends where there is a key."""
+    """Sends to addresses that the guard allows, and signs requests if a key is set."""
 
     def __init__(self, guard: EgressGuard, secret: str = "") -> None:
         self._guard = guard

@@ -1,4 +1,4 @@
-"""The scanner with the policy, as processors need them."""
+"""The inspection port: scanner and policy for processors."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
@@ -7,7 +7,7 @@ from typing import Protocol
 
 from vestibule.contracts.work import WorkOrigin
 from vestibule.detection import Finding, ScanBudgetExceeded, Scanner, TextTooLarge
-from vestibule.policy import Action, Judged, Policy, Situation
+from vestibule.policy import Action, DecidedFinding, Policy, Situation
 from vestibule.policy.anonymizer import AnonymizerOperators, anonymize
 from vestibule.processing import ProcessingInterrupted
 from vestibule.processing.errors import DataTooLarge
@@ -16,14 +16,14 @@ FIELD = "data"
 
 
 class Tokens(Protocol):
-    """Makes tokens that can be opened, and opens them."""
+    """Creates and reveals reversible tokens."""
 
     def tokenize(self, value: str, entity: str, tenant: str) -> str:
         """Return the token of `value`."""
         ...
 
     def reveal(self, token: str, tenant: str) -> str:
-        """Return what `token` stands for."""
+        """Return the value of `token`."""
         ...
 
     def is_rotated(self, token: str) -> bool:
@@ -33,12 +33,12 @@ class Tokens(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pseudonymizer:
-    """What stands in place of a value: its keyed fingerprint, and the token that a tenant can open."""
+    """Replaces values: by a keyed fingerprint, or by a token that the tenant can reveal."""
 
     fingerprint: Callable[[str], str]
     tokenizer: Tokens
 
-    def tools_of(self, tenant: str) -> AnonymizerOperators:
+    def operators_for(self, tenant: str) -> AnonymizerOperators:
         """Return what replaces values of a tenant."""
         return AnonymizerOperators(
             hash=lambda value, entity: hashed(entity, self.fingerprint(value)),
@@ -47,7 +47,7 @@ class Pseudonymizer:
 
 
 def hashed(entity: str, fingerprint: str) -> str:
-    """Return what stands in place of a hashed value: `<EMAIL_ADDRESS#e682:1f6d...>`.
+    """Return the replacement of a hashed value: `<EMAIL_ADDRESS#e682:1f6d...>`.
 
     The fingerprint stands as it does in alerts and records, so that one search finds both. A colon before it would make
     an assignment of it, and what stands in place of a value must not be a finding.
@@ -56,7 +56,7 @@ def hashed(entity: str, fingerprint: str) -> str:
 
 
 def situation_of(origin: WorkOrigin) -> Situation:
-    """Return by what the policy judges work that was asked for so."""
+    """Return the situation in which the policy decides on this work."""
     return Situation(origin.route, origin.token_id, origin.token_name, origin.key, origin.tenant)
 
 
@@ -90,17 +90,19 @@ class Inspector:
             return text
         policy, situation = self._policy(), situation_of(origin)
         wanted = [one for one in found if not entities or one.entity in entities]
-        judged = [self._judge(policy, situation, one, bool(entities), action) for one in wanted]
-        return anonymize(text, judged, self._pseudonymizer.tools_of(policy.tenant_of(situation)))
+        decided = [self._decide(policy, situation, one, bool(entities), action) for one in wanted]
+        return anonymize(text, decided, self._pseudonymizer.operators_for(policy.tenant_of(situation)))
 
     @staticmethod
-    def _judge(policy: Policy, situation: Situation, found: Finding, is_named: bool, asked: str | None) -> Judged:
+    def _decide(
+        policy: Policy, situation: Situation, found: Finding, is_named: bool, asked: str | None
+    ) -> DecidedFinding:
         verdict = policy.verdict_of(situation, found.entity)
         is_ignored = verdict.action is Action.IGNORE or found.score < verdict.threshold
         if is_ignored and not is_named:
-            return Judged(FIELD, found, Action.IGNORE)
+            return DecidedFinding(FIELD, found, Action.IGNORE)
         by_policy = verdict.action if verdict.action.changes_text else Action.REDACT
-        return Judged(FIELD, found, Action(asked) if asked else by_policy)
+        return DecidedFinding(FIELD, found, Action(asked) if asked else by_policy)
 
     def _scan(self, text: str, key: str | None) -> list[Finding]:
         try:

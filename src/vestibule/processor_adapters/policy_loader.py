@@ -1,4 +1,4 @@
-"""The policy that the settings lead to, for the service and for the command line."""
+"""Loads the policy of the settings, for services and the command line."""
 
 from pathlib import Path
 
@@ -20,6 +20,6 @@ def open_policy(
     return PolicyFile(
         path or settings.policy_path,
         vocabulary or read_vocabulary(settings.detection),
-        settings.beneath_policy,
+        settings.fallback_policy,
         is_optional=path is None and settings.policy_file is None,
     )

@@ -1,4 +1,4 @@
-"""The settings of what texts are held against, and of processors."""
+"""The settings of inspection and of processors."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from vestibule.processing import Sources
 
 
 class InspectionSettings(BaseSettings):
-    """What is looked for in texts, and what is done about it."""
+    """Which detectors and which policy texts are inspected with."""
 
     # As in ServiceSettings: where both are inherited from, the last of the two decides.
     model_config = SettingsConfigDict(env_prefix="VESTIBULE_", env_nested_delimiter="__", extra="ignore")
@@ -41,13 +41,13 @@ class InspectionSettings(BaseSettings):
         return self.policy_file or self.data_dir / "policy.toml"
 
     @property
-    def beneath_policy(self) -> FallbackPolicy:
+    def fallback_policy(self) -> FallbackPolicy:
         """What holds where the policy file says nothing."""
         return FallbackPolicy(self.policy, self.entity_policy)
 
 
 class ProcessorSettings(BaseSettings):
-    """Which processors there are beside the built-in ones, and where `http_forward` may send data."""
+    """Where custom processors are, and where `http_forward` may send data."""
 
     model_config = SettingsConfigDict(env_prefix="VESTIBULE_", env_nested_delimiter="__", extra="ignore")
 

@@ -1,1 +1,1 @@
-"""Mechanisms without a framework that any room may use: plug-ins, private files, batching, cancellation."""
+"""Mechanisms that any package may use: plug-ins, private files, batching, cancellation."""

@@ -1,4 +1,4 @@
-"""Turns many calls for one thing each into few for many: what arrives while calls are under way goes with the next."""
+"""Batches single items into calls for many: items that arrive during a call share the next one."""
 
 import asyncio
 import math
@@ -16,7 +16,7 @@ Outcome = TypeVar("Outcome")
 
 
 @dataclass(slots=True)
-class _Asked(Generic[Item, Outcome]):
+class _Request(Generic[Item, Outcome]):
     item: Item
     weight: int
     request_id: str | None
@@ -24,7 +24,7 @@ class _Asked(Generic[Item, Outcome]):
 
 
 class Batcher(Generic[Item, Outcome]):
-    """Asks for single items by calls for many; a lone one goes at once."""
+    """Batches items into calls; a single item is sent at once."""
 
     def __init__(
         self,
@@ -47,50 +47,50 @@ class Batcher(Generic[Item, Outcome]):
         self._heaviest = heaviest
         self._at_once = at_once
         self._timeout_s = timeout_s
-        self._waiting: list[_Asked[Item, Outcome]] = []
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._waiting: list[_Request[Item, Outcome]] = []
+        self._in_flight: set[asyncio.Task[None]] = set()
 
-    async def ask(self, item: Item) -> Outcome:
+    async def submit(self, item: Item) -> Outcome:
         """Return the outcome of one item; an error of its call is an error of every item in it."""
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         request_id = structlog.contextvars.get_contextvars().get("request_id")
-        self._waiting.append(_Asked(item, self._weigh(item), request_id, outcome))
+        self._waiting.append(_Request(item, self._weigh(item), request_id, outcome))
         self._start()
         return await outcome
 
     def _start(self) -> None:
-        while self._waiting and len(self._under_way) < self._at_once:
-            task = asyncio.create_task(self._ask_for(self._take()))
-            self._under_way.add(task)
+        while self._waiting and len(self._in_flight) < self._at_once:
+            task = asyncio.create_task(self._send(self._take()))
+            self._in_flight.add(task)
             task.add_done_callback(self._finish)
 
     def _finish(self, task: "asyncio.Task[None]") -> None:
-        self._under_way.discard(task)
+        self._in_flight.discard(task)
         self._start()
 
-    def _take(self) -> list[_Asked[Item, Outcome]]:
+    def _take(self) -> list[_Request[Item, Outcome]]:
         count, weight = 0, 0
-        for asked in self._waiting[: self._most]:
-            weight += asked.weight
+        for request in self._waiting[: self._most]:
+            weight += request.weight
             if count and weight > self._heaviest:
                 break
             count += 1
         taken, self._waiting = self._waiting[:count], self._waiting[count:]
         return taken
 
-    async def _ask_for(self, several: list[_Asked[Item, Outcome]]) -> None:
+    async def _send(self, several: list[_Request[Item, Outcome]]) -> None:
         began = time.monotonic()
         try:
             # One call can be under the name of one request only.
             with structlog.contextvars.bound_contextvars(request_id=several[0].request_id):
-                outcomes = await self._call([asked.item for asked in several])
+                outcomes = await self._call([request.item for request in several])
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait have to hear of it
             if isinstance(error, Unavailable) and time.monotonic() - began >= self._timeout_s:
                 several, self._waiting = [*several, *self._waiting], []
-            for asked in several:
-                if not asked.outcome.done():
-                    asked.outcome.set_exception(error)
+            for request in several:
+                if not request.outcome.done():
+                    request.outcome.set_exception(error)
         else:
-            for asked, outcome in zip(several, outcomes, strict=True):
-                if not asked.outcome.done():  # whoever asked may have gone away meanwhile
-                    asked.outcome.set_result(outcome)
+            for request, outcome in zip(several, outcomes, strict=True):
+                if not request.outcome.done():  # the caller may have disconnected meanwhile
+                    request.outcome.set_result(outcome)

@@ -1,4 +1,4 @@
-"""Ends tasks of the event loop for certain."""
+"""Cancels tasks of the event loop reliably."""
 
 import asyncio
 

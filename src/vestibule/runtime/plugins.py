@@ -1,4 +1,4 @@
-"""Finds plug-ins by their place: in a package, in an operator's folder, or by the entry points of what is installed."""
+"""Discovers plug-ins in a package, in an operator's folder, and by the entry points of installed packages."""
 
 import sys
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class CannotLoad(Exception):
-    """A plug-in is not to be had; the message says which, and why."""
+    """A plug-in cannot be loaded; the message says which, and why."""
 
 
 def discover(package: ModuleType, attribute: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Files that only their owner may read, replaced whole or not at all."""
+"""Files that only their owner may read, replaced atomically."""
 
 import fcntl
 import os

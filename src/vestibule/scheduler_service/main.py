@@ -8,7 +8,7 @@ from functools import partial
 from fastapi import FastAPI
 from redis.asyncio import Redis
 
-from vestibule.alerts import AlertEngine, RequestAlerts, build_alert_engine, delivering
+from vestibule.alerts import AlertEngine, RequestAlerts, alert_delivery, build_alert_engine
 from vestibule.contracts.identity import Principal
 from vestibule.contracts.schedules import OWNER as SCHEDULES_OWNER
 from vestibule.database_client.service_entries import ServiceEntries
@@ -89,7 +89,7 @@ def create_app(settings: SchedulerSettings) -> FastAPI:
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[SchedulerWiring]:
         async with AsyncExitStack() as stack:
-            stack.enter_context(delivering(settings, alert_metrics.count_attempt))
+            stack.enter_context(alert_delivery(settings, alert_metrics.count_attempt))
             parts = await _start_monitoring(settings, secret, alerts, metrics=metrics, stack=stack)
             windows, heartbeat_repository, status_service = parts
             yield SchedulerWiring(
@@ -120,7 +120,7 @@ def _build_authenticator(
     limit = AuthRateLimit(
         settings.auth_failures_per_minute, settings.trusted_proxies, request_alerts.report_guessed_tokens
     )
-    lookups = [secret.register(), *caller_token_lookups(settings)]
+    lookups = [secret.token_lookup(), *caller_token_lookups(settings)]
     return Authenticator(lookups, request_alerts.report_auth_failure, limit)
 
 
@@ -166,7 +166,7 @@ async def _start_monitoring(
     heartbeat_check = HeartbeatCheckJob(lease, monitor_state, heartbeats, windows, heartbeat_monitor)
     jobs.add_everywhere("heartbeats", min(REFRESH_INTERVAL_S, settings.probe_interval_s), heartbeat_check.run)
     if settings.database_service_url:
-        schedules = _build_schedule_runner(settings, database)
+        schedules = _build_schedule_runner(database)
         jobs.add("schedules", SCHEDULE_POLL_INTERVAL_S, schedules.follow)
     stack.push_async_callback(jobs.close)
     stack.push_async_callback(monitor_state.save)
@@ -181,7 +181,7 @@ def _measure_queue_and_probes(settings: SchedulerSettings, metrics: Metrics, red
     return probe_metrics
 
 
-def _build_schedule_runner(settings: SchedulerSettings, database: ServiceClient) -> ScheduleRunner:
+def _build_schedule_runner(database: ServiceClient) -> ScheduleRunner:
     return ScheduleRunner(ServiceEntries(database, SCHEDULES_OWNER), TaskSubmitter(database), REFRESH_INTERVAL_S)
 
 

@@ -1,1 +1,1 @@
-"""What every service is built from: app frame, settings, logging, tokens, problems, the way to its peers."""
+"""The parts that every service is built from: application, settings, logging, authentication, problems, metrics."""

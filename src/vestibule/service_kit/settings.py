@@ -1,4 +1,4 @@
-"""The settings that every service has; each service adds its own to these."""
+"""The settings that all services share; each service adds its own."""
 
 import json
 import re
@@ -18,7 +18,7 @@ DEFAULT_DEV_TOKEN = "SECRET_TOKEN"  # noqa: S105 - published on purpose; loopbac
 
 
 class ServiceSettings(BaseSettings):
-    """Where a service listens, what it keeps where, and how it knows its peers."""
+    """The settings of a service: address, directories, logging, authentication, limits and timeouts."""
 
     # What an option was set to may be a password, so an error does not repeat it.
     model_config = SettingsConfigDict(

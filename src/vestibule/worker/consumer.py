@@ -1,4 +1,4 @@
-"""The worker's consumer: accepts only messages that were encrypted for the task that they name."""
+"""The consumer of the worker: accepts only messages that were encrypted for the task that they name."""
 
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ from vestibule.encryption import DecryptionFailed
 
 
 class VerifyingConsumer(Consumer):  # type: ignore[misc]
-    """Celery's consumer with a check before it: some malformed messages would end the worker."""
+    """Celery's consumer with a check of each message: some malformed messages would crash the worker."""
 
     def create_task_handler(self, *args: Any, **options: Any) -> Any:
         """Return what is called with each message."""

@@ -1,4 +1,4 @@
-"""Keeps timers on a worker's event loop: Celery discards all timers when it loses its connection."""
+"""Keeps timers of the worker's event loop alive: Celery discards all timers when it loses its connection."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ def on_event_loop(app: Celery, begin: Callable[[Any], None]) -> None:
     """Call `begin` with the timer of the loop, at the start of a worker and after each reconnect."""
 
     class Begin(bootsteps.StartStopStep):  # type: ignore[misc]
-        """A step of the consumer, which Celery calls each time that the loop starts."""
+        """A step of the consumer; Celery calls it each time that the event loop restarts."""
 
         requires = ("celery.worker.consumer.tasks:Tasks",)
 

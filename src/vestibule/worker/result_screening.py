@@ -1,4 +1,4 @@
-"""Screens the results of processors before they are stored."""
+"""Screens the results of processors: the policy is applied before a caller can read one."""
 
 import asyncio
 import threading
@@ -14,7 +14,7 @@ from vestibule.contracts.errors import ResultRefused, ScanImpossible, TooLarge
 from vestibule.contracts.work import WorkOrigin
 from vestibule.detection import DetectionError, Scanner
 from vestibule.policy import Decision, InvalidPolicy, Situation
-from vestibule.policy.policy_file import LOOK_EVERY_S, PolicyFile
+from vestibule.policy.policy_file import POLL_INTERVAL_S, PolicyFile
 from vestibule.processing import CannotProcess, ProcessingInterrupted
 from vestibule.processor_adapters import Pseudonymizer, situation_of
 from vestibule.processor_adapters.detector_vocabulary import SECRETS, read_vocabulary
@@ -23,17 +23,17 @@ from vestibule.service_kit.metrics.metrics import Metrics
 
 
 class ResultTooLarge(CannotProcess):
-    """The result is longer than the scanner accepts."""
+    """The result is longer than the scanner's limit."""
 
 
 class ResultNotAllowed(CannotProcess):
-    """The policy rejects the result."""
+    """The policy blocks the result."""
 
     kind = "ResultRefused"
 
 
-class NoRecord:
-    """Records no decisions: a result is recorded by its alert, and has no receipt."""
+class NoDecisionAudit:
+    """Records no decisions and signs none: a result is recorded by its alert, and needs no receipt."""
 
     def record(
         self, _decision: Decision, _situation: Situation, _texts: Mapping[str, str], _key_prefix: str | None
@@ -43,7 +43,7 @@ class NoRecord:
 
 
 class ResultScreener:
-    """Screens results in the situation of the request that asked for them. Each process of a pool has one."""
+    """Applies the policy to results by the origin of the work. Each process of a worker's pool has one."""
 
     def __init__(
         self, name: str, settings: WorkerSettings, scanner: Scanner, policies: PolicyFile, pseudonymizer: Pseudonymizer
@@ -55,7 +55,7 @@ class ResultScreener:
             scanner,
             lambda: policies.current,
             build_alert_engine(name, settings, self._on_alert),
-            NoRecord(),
+            NoDecisionAudit(),
             pseudonymizer,
             secrets=read_vocabulary(settings.detection).groups[SECRETS],
             on_decision=self._on_decision,
@@ -109,7 +109,7 @@ class ResultScreener:
 
     def _follow(self) -> None:
         pause = threading.Event()
-        while not pause.wait(LOOK_EVERY_S):
+        while not pause.wait(POLL_INTERVAL_S):
             try:
                 self._policies.refresh()
             except InvalidPolicy:

@@ -1,4 +1,4 @@
-"""What a worker counts and traces of its tasks, in every process of its pool."""
+"""Metrics and traces of tasks, in each process of a worker's pool."""
 
 import time
 from collections.abc import Collection

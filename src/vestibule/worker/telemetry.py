@@ -1,4 +1,4 @@
-"""Metrics and traces of a worker, over all the processes of its pool."""
+"""Metrics and traces of a worker, over all processes of its pool."""
 
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -37,7 +37,7 @@ class PoolTelemetry:
         self._publisher: Publisher | None = None
 
     def connect(self) -> None:
-        """Connect the signals of Celery in this process, the parent of the pool."""
+        """Connect to Celery's signals in the parent process, before the pool starts."""
         if self._is_shown:
             clear_shared(self._folder)
         signals.worker_process_init.connect(self._begin_process, weak=False)

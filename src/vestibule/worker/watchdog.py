@@ -1,4 +1,4 @@
-"""Ends a worker that takes no tasks although some wait, as after a broken connection; its supervisor restarts it."""
+"""Exits a worker that takes no tasks although some wait, as after a broken connection, so that it is restarted."""
 
 import os
 import time
@@ -18,7 +18,7 @@ EXIT_STOPPED = 75  # EX_TEMPFAIL of sysexits.h
 
 
 class ConsumerWatchdog:
-    """Detects a stopped consumer: tasks wait, and the worker has none."""
+    """Detects that a worker has stopped consuming: tasks wait, and it has none."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -33,7 +33,7 @@ class ConsumerWatchdog:
         return self._clock() - self._idle_since >= STOPPED_AFTER_S
 
 
-def watch_consumer(redis: Any, timer: Any) -> None:
+def start_watchdog(redis: Any, timer: Any) -> None:
     """Watch this worker on `timer`, the one of its own event loop."""
     watchdog = ConsumerWatchdog()
     log = structlog.get_logger("vestibule.worker")

@@ -1,4 +1,4 @@
-"""Runs a worker: Celery with this project's logging in every process of its pool."""
+"""Runs a worker: Celery with Vestibule's logging in every process of its pool."""
 
 import gc
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from vestibule.worker.event_loop import on_event_loop
 from vestibule.worker.heartbeat import start_heartbeat
 from vestibule.worker.result_screening import ResultScreener
 from vestibule.worker.telemetry import PoolTelemetry
-from vestibule.worker.watchdog import watch_consumer
+from vestibule.worker.watchdog import start_watchdog
 
 
 def build_worker(name: str, settings: WorkerSettings, ring: KeyRingSource) -> VestibuleCelery:
@@ -79,7 +79,7 @@ def run_worker(
     def begin(timer: Any) -> None:
         ready_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         start_heartbeat(name, app.backend.client, timer, ready_file)
-        watch_consumer(app.backend.client, timer)
+        start_watchdog(app.backend.client, timer)
 
     def log_ready(**_ignored: Any) -> None:
         log.info("worker_ready", concurrency=concurrency)
@@ -90,7 +90,7 @@ def run_worker(
     signals.worker_ready.connect(log_ready, weak=False)
     on_event_loop(app, begin)
     # It prints directly to stdout when it stops.
-    celery_program.safe_say = _say_nothing
+    celery_program.safe_say = _discard_output
     worker = app.Worker(
         hostname=f"{name}@%h",
         concurrency=concurrency,
@@ -107,5 +107,5 @@ def run_worker(
     return int(worker.exitcode or 0)
 
 
-def _say_nothing(*_ignored: Any) -> None:
+def _discard_output(*_ignored: Any) -> None:
     """Discard what Celery would print."""

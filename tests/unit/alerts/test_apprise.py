@@ -17,7 +17,7 @@ ALERT = Alert(type=AlertType.SECRET, description="It happened.", service="client
 
 TRIED = """
 import os, socket, subprocess, sys
-from vestibule.alerts.delivery.apprise_process import _Way, _hook_for
+from vestibule.alerts.delivery.apprise_process import _GuardState, _hook_for
 tried = {
     "connect": lambda: socket.create_connection(("127.0.0.1", int(sys.argv[1])), 1),
     "name": lambda: socket.getaddrinfo("example.org", 80),
@@ -28,7 +28,7 @@ tried = {
     "descriptor": lambda: os.open(sys.argv[2], os.O_CREAT | os.O_WRONLY),
     "fork": os.fork,
 }
-sys.addaudithook(_hook_for(_Way()))
+sys.addaudithook(_hook_for(_GuardState()))
 for name, attempt in tried.items():
     try:
         attempt()

@@ -98,6 +98,6 @@ def test_settling_brings_back_what_a_crash_took(tmp_path: Path) -> None:
     empty.write_bytes(b"")
     cut.write_bytes(cut.read_bytes()[:40])
     inode = whole.stat().st_ino
-    channel.settle(alerts)
+    channel.sync(alerts)
     assert alerts == [parse_report(path.read_text()) for path in (missing, empty, cut, whole)]
     assert inode == whole.stat().st_ino

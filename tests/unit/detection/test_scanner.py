@@ -188,7 +188,7 @@ def test_damaged_cache_is_built_anew(tmp_path: Path) -> None:
     chosen = DetectionSettings(cache_dir=tmp_path)
     expected = SCANNER.scan("ada@example.com")
     assert expected == Scanner.from_settings(chosen).scan("ada@example.com")
-    for kept in tmp_path.glob("gate-*.bin"):
+    for kept in tmp_path.glob("prefilter-*.bin"):
         kept.write_bytes(kept.read_bytes()[:-10])
     assert expected == Scanner.from_settings(chosen).scan("ada@example.com")
     cache = CompiledCache(tmp_path)

@@ -24,9 +24,9 @@ def vocabulary() -> Vocabulary:
 def read_policy(tmp_path: Path, vocabulary: Vocabulary) -> ReadPolicy:
     """Return what reads a policy from text, over settings if any are given."""
 
-    def read(text: str, beneath: FallbackPolicy | None = None) -> Policy:
+    def read(text: str, fallback: FallbackPolicy | None = None) -> Policy:
         path = tmp_path / "policy.toml"
         path.write_text(text)
-        return Policy.read(path, vocabulary, beneath)
+        return Policy.read(path, vocabulary, fallback)
 
     return read

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestibule.policy import Action, Judged
+from vestibule.policy import Action, DecidedFinding
 from vestibule.policy.anonymizer import AnonymizerOperators, anonymize, mask
 
 TOOLS = AnonymizerOperators(
@@ -26,10 +26,11 @@ def test_each_action_has_its_own_form() -> None:
     """Redacted, masked, hashed, tokenized, and left alone."""
     text = "a 0123456789 b 0123456789 c 0123456789 d 0123456789 e 0123456789"
     kinds = (Action.REDACT, Action.MASK, Action.HASH, Action.TOKENIZE, Action.ALERT)
-    judged = [
-        Judged("value", Finding("X", 2 + 13 * place, 12 + 13 * place), action) for place, action in enumerate(kinds)
+    decided = [
+        DecidedFinding("value", Finding("X", 2 + 13 * place, 12 + 13 * place), action)
+        for place, action in enumerate(kinds)
     ]
-    assert "a <X> b ******6789 c <X:h10> d <X:t> e 0123456789" == anonymize(text, judged, TOOLS)
+    assert "a <X> b ******6789 c <X:h10> d <X:t> e 0123456789" == anonymize(text, decided, TOOLS)
 
 
 def test_of_a_short_value_nothing_is_kept() -> None:
@@ -38,7 +39,7 @@ def test_of_a_short_value_nothing_is_kept() -> None:
 
 
 pieces = st.builds(
-    lambda start, length, action: Judged("value", Finding("X", start, start + length), action),
+    lambda start, length, action: DecidedFinding("value", Finding("X", start, start + length), action),
     st.integers(0, 20),
     st.integers(1, 10),
     st.sampled_from([Action.REDACT, Action.MASK, Action.HASH, Action.TOKENIZE]),
@@ -46,12 +47,12 @@ pieces = st.builds(
 
 
 @given(st.lists(pieces, max_size=6))
-def test_what_is_outside_of_findings_stays_and_what_is_inside_goes(judged: list[Judged]) -> None:
+def test_what_is_outside_of_findings_stays_and_what_is_inside_goes(decided: list[DecidedFinding]) -> None:
     """Also where findings overlap: no character of one is left, except the four that a mask keeps."""
     text = "abcdefghijklmnopqrstuvwxyzabcdefgh"
-    inside = {place for one in judged for place in range(one.found.start, one.found.end)}
-    strict = [one._replace(action=Action.REDACT) for one in judged]
+    inside = {place for one in decided for place in range(one.found.start, one.found.end)}
+    strict = [one._replace(action=Action.REDACT) for one in decided]
     left = anonymize(text, strict, TOOLS).replace("<X>", "")
     assert "".join(letter for place, letter in enumerate(text) if place not in inside) == left
-    shown = anonymize(text, judged, TOOLS)
-    assert judged == [] or shown != text
+    shown = anonymize(text, decided, TOOLS)
+    assert decided == [] or shown != text

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestibule.policy import Action, Outcome, Policy, Severity, Situation, Vocabulary
+from vestibule.policy import Action, Outcome, Policy, RuleSeverity, Situation, Vocabulary
 from vestibule.policy.policy import FallbackPolicy
 from vestibule.policy.rule import PolicyRule, Scope
 from vestibule.policy.rule_index import resolve
@@ -39,7 +39,7 @@ rules = st.builds(
     st.sampled_from([0, 1]),
     st.none() | actions,
     st.none() | st.floats(0, 1),
-    st.none() | st.sampled_from(Severity),
+    st.none() | st.sampled_from(RuleSeverity),
 )
 BOTTOM = PolicyRule(Scope(), "built in", 0, Action.BLOCK)
 situations = st.builds(
@@ -92,17 +92,17 @@ def test_the_strictest_action_decides_over_the_request(
     """One finding that is to be blocked blocks; what is below its threshold is ignored."""
     policy = Policy([BOTTOM, *some], GROUPS)
     decision = policy.decide(situation, {"value": found})
-    for one in decision.judged:
+    for one in decision.findings:
         verdict = policy.verdict_of(situation, one.found.entity)
         assert one.action == (Action.IGNORE if one.found.score < verdict.threshold else verdict.action)
-    assert (decision.outcome is Outcome.BLOCKED) == (Action.BLOCK in [one.action for one in decision.judged])
+    assert (decision.outcome is Outcome.BLOCKED) == (Action.BLOCK in [one.action for one in decision.findings])
 
 
 @given(st.lists(rules, max_size=8), situations, findings)
 def test_nothing_is_replaced_in_a_key(some: list[PolicyRule], situation: Situation, found: list[Finding]) -> None:
     """A key passes as it is or not at all: two keys that are redacted could become one."""
     decision = Policy([BOTTOM, *some], GROUPS).decide(situation, {"key": found})
-    assert {one.action for one in decision.judged} <= {Action.BLOCK, Action.ALERT, Action.IGNORE}
+    assert {one.action for one in decision.findings} <= {Action.BLOCK, Action.ALERT, Action.IGNORE}
 
 
 @given(st.lists(rules, max_size=8), situations, findings)
@@ -112,8 +112,8 @@ def test_a_dry_run_blocks_and_changes_nothing(
     """What would have been done is said, and is what the same policy does in earnest."""
     dry = Policy([BOTTOM, *some], GROUPS, is_dry_run=True).decide(situation, {"value": found})
     earnest = Policy([BOTTOM, *some], GROUPS).decide(situation, {"value": found})
-    assert {one.action for one in dry.judged} <= {Action.ALERT, Action.IGNORE}
-    assert [one.action for one in earnest.judged] == list(dry.would_have or [])
+    assert {one.action for one in dry.findings} <= {Action.ALERT, Action.IGNORE}
+    assert [one.action for one in earnest.findings] == list(dry.would_have or [])
 
 
 PRECEDENCE = """
@@ -165,14 +165,14 @@ def test_precedence(read_policy: Any, token: str | None, key: str | None, entity
 
 def test_the_file_holds_over_the_settings(read_policy: Any, vocabulary: Vocabulary) -> None:
     """Settings hold where the file says nothing, and a `default` in the file says something about everything."""
-    beneath = FallbackPolicy(Action.ALERT, {"EMAIL_ADDRESS": Action.REDACT, "secrets": Action.HASH})
+    fallback = FallbackPolicy(Action.ALERT, {"EMAIL_ADDRESS": Action.REDACT, "secrets": Action.HASH})
     here = Situation("/add")
     for text, expected in (
         ("", ("redact", "hash", "alert")),
         ('[entities]\npersonal_data = "mask"', ("mask", "hash", "mask")),
         ('default = "ignore"', ("ignore", "ignore", "ignore")),
     ):
-        policy = read_policy(text, beneath)
+        policy = read_policy(text, fallback)
         entities = ("EMAIL_ADDRESS", "PASSWORD", "US_SSN")
         assert expected == tuple(policy.verdict_of(here, entity).action for entity in entities)
     assert Action.BLOCK is Policy.built_in(vocabulary).verdict_of(here, "US_SSN").action
@@ -192,5 +192,5 @@ def test_tenants_are_named_by_token(read_policy: Any) -> None:
 def test_callers_cannot_fill_the_table() -> None:
     """What no rule names counts as the same, however many keys and tokens come."""
     policy = Policy([BOTTOM, PolicyRule(Scope(key_prefix="x/"), "here", 1, Action.MASK)], {})
-    rows = {policy._table.row_of(Situation("/add", f"t{n}", f"n{n}", f"k{n}")) for n in range(100)}
+    rows = {policy._rule_index.row_of(Situation("/add", f"t{n}", f"n{n}", f"k{n}")) for n in range(100)}
     assert {(None, None, None, None)} == rows

@@ -61,7 +61,7 @@ async def test_following_tells_of_each_once(
     tmp_path: Path, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A new policy is told, and so is a broken file, while nobody asks for anything."""
-    monkeypatch.setattr(source_module, "LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(source_module, "POLL_INTERVAL_S", 0.01)
     path = tmp_path / "policy.toml"
     source = PolicyFile(path, vocabulary)
     told: asyncio.Queue[str] = asyncio.Queue()
@@ -69,10 +69,10 @@ async def test_following_tells_of_each_once(
     async def on_change(policy: Policy) -> None:
         await told.put(policy.version)
 
-    async def on_breakage(broken: InvalidPolicy) -> None:
+    async def on_invalid(broken: InvalidPolicy) -> None:
         await told.put(broken.reason)
 
-    following = asyncio.create_task(source.follow(on_change, on_breakage))
+    following = asyncio.create_task(source.follow(on_change, on_invalid))
     try:
         _write(path, 'default = "mask"')
         assert await asyncio.wait_for(told.get(), 5) == source.current.version

@@ -28,7 +28,7 @@ async def test_what_arrives_meanwhile_goes_together() -> None:
     """A lone one goes at once; the rest waits for it and shares calls within the bounds; each gets its own outcome."""
     calls = Calls()
     batcher = Batcher(calls.double, most=4, weigh=lambda item: item, heaviest=10, at_once=1)
-    asking = [asyncio.create_task(batcher.ask(item)) for item in (1, 2, 3, 4, 5, 50, 1, 1, 1, 1, 1)]
+    asking = [asyncio.create_task(batcher.submit(item)) for item in (1, 2, 3, 4, 5, 50, 1, 1, 1, 1, 1)]
     await asyncio.sleep(0)
     calls.may_go_on.set()
     assert [2, 4, 6, 8, 10, 100, 2, 2, 2, 2, 2] == await asyncio.gather(*asking)
@@ -39,7 +39,7 @@ async def test_an_error_is_one_of_its_call_alone() -> None:
     """Whoever was in the call hears of it; who left before hinders nobody."""
     calls = Calls()
     batcher = Batcher(calls.double, most=2, weigh=lambda _item: 0, heaviest=1, at_once=1)
-    asking = [asyncio.create_task(batcher.ask(item)) for item in (1, 13, 2, 3, 4)]
+    asking = [asyncio.create_task(batcher.submit(item)) for item in (1, 13, 2, 3, 4)]
     await asyncio.sleep(0)
     asking[3].cancel()
     calls.may_go_on.set()
@@ -61,6 +61,6 @@ async def test_nobody_waits_for_two_silences() -> None:
             raise Unavailable("database", "It does not answer.")
 
         batcher = Batcher(fail, most=4, weigh=lambda _: 0, heaviest=1, at_once=1, timeout_s=timeout_s)
-        outcomes = await asyncio.gather(*(batcher.ask(item) for item in (1, 2, 3)), return_exceptions=True)
+        outcomes = await asyncio.gather(*(batcher.submit(item) for item in (1, 2, 3)), return_exceptions=True)
         assert expected == made
         assert ["Unavailable"] * 3 == [type(one).__name__ for one in outcomes]

@@ -25,14 +25,16 @@ class AlertmanagerChannel:
         Raises:
             DeliveryFailed: it was not taken.
         """
-        body = json.dumps([self._posted(alert)]).encode()
+        body = json.dumps([self._payload(alert)]).encode()
         self._guard.post(self._url, body, {"Content-Type": "application/json"})
 
-    def _posted(self, alert: Alert) -> dict[str, Any]:
+    def _payload(self, alert: Alert) -> dict[str, Any]:
         notice = alert.notice
         last = notice.last if notice else alert.time
         is_over = notice is not None and notice.event is NoticeEvent.RESOLVED
-        told = {name: value for name, value in to_dict(alert).items() if name not in ("type", "service", "severity")}
+        annotations = {
+            name: value for name, value in to_dict(alert).items() if name not in ("type", "service", "severity")
+        }
         return {
             # The severity is no label: an alert with another label would be another alert.
             "labels": {
@@ -41,7 +43,8 @@ class AlertmanagerChannel:
                 "service": alert.service,
                 "group_id": notice.group_id if notice else alert.id,
             },
-            "annotations": {"severity": alert.severity.value} | {name: _text(value) for name, value in told.items()},
+            "annotations": {"severity": alert.severity.value}
+            | {name: _text(value) for name, value in annotations.items()},
             "startsAt": alert.time.isoformat(),
             "endsAt": (last if is_over else last + self._lasting).isoformat(),
         }

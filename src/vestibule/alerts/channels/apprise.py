@@ -1,4 +1,4 @@
-"""Notifications to everything that apprise speaks over HTTP: chats, pagers, push services."""
+"""Notifications through apprise, over HTTP: chats, pagers, push services."""
 
 import json
 import os
@@ -20,7 +20,7 @@ START_TIMEOUT_S = 60
 MAX_REQUESTS = 4
 MAX_REMEMBERED = 1000
 TYPES = {Severity.INFO: "info", Severity.WARNING: "warning", Severity.CRITICAL: "failure"}
-INSTEAD = {"mailto": "email", "json": "webhook", "xml": "webhook", "form": "webhook"}
+REPLACEMENT_CHANNELS = {"mailto": "email", "json": "webhook", "xml": "webhook", "form": "webhook"}
 # They are not called over HTTP, which is all that the guard can watch.
 UNGUARDED = frozenset(
     {
@@ -48,7 +48,7 @@ UNGUARDED = frozenset(
 
 
 class AppriseChannel:
-    """Sends through a process of its own, which starts with the first notification and ends with this channel."""
+    """Sends through a separate process, which starts with the first notification and ends with this channel."""
 
     def __init__(self, urls: list[str], guard: EgressGuard) -> None:
         self._urls = urls
@@ -87,7 +87,7 @@ class AppriseChannel:
 
 
 class _Sender:
-    """Keeps the process that sends."""
+    """Manages the process that sends."""
 
     def __init__(self, guard: EgressGuard) -> None:
         self._guard = guard
@@ -162,8 +162,10 @@ def _check(url: str) -> None:
         raise ValueError("VESTIBULE_ALERT_APPRISE_URLS holds what is no address of apprise's: SCHEME://...")
     scheme = scheme.lower()
     plain = scheme.removesuffix("s")
-    if plain in INSTEAD:
-        raise ValueError(f"the channel apprise does not send to {scheme}://; use the channel {INSTEAD[plain]}")
+    if plain in REPLACEMENT_CHANNELS:
+        raise ValueError(
+            f"the channel apprise does not send to {scheme}://; use the channel {REPLACEMENT_CHANNELS[plain]}"
+        )
     if {scheme, plain} & UNGUARDED:
         raise ValueError(f"the channel apprise does not send to {scheme}://: it cannot be guarded")
 

@@ -16,7 +16,7 @@ from vestibule.egress.guard import DeliveryFailed, EgressGuard
 
 @dataclass(frozen=True, slots=True)
 class MailServer:
-    """Where mail is handed in, and as whom."""
+    """The SMTP server and its credentials."""
 
     host: str
     port: int
@@ -65,7 +65,7 @@ class EmailChannel:
 
 
 class _Pinned(smtplib.SMTP):
-    """A client that names the host and connects to the address that was checked."""
+    """An SMTP client that connects to the address that was checked."""
 
     def __init__(self, host: str, port: int, address: str, timeout_s: float) -> None:
         self._address = address

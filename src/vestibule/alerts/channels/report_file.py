@@ -34,7 +34,7 @@ class ReportFileChannel:
             Path(unfinished).unlink(missing_ok=True)
             raise
 
-    def settle(self, alerts: Sequence[Alert]) -> None:
+    def sync(self, alerts: Sequence[Alert]) -> None:
         """See to it that the reports of `alerts` are on disk, those too that a crash took.
 
         Raises:

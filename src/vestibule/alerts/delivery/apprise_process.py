@@ -1,4 +1,4 @@
-"""A process of its own that speaks what apprise speaks, from which nothing leaves but requests that the guard allows.
+"""The separate process of apprise, which can send only the requests that the guard allows.
 
 apprise brings its own way out, so it runs where that can be closed: a hook of the interpreter, which no code can take
 out again, refuses every connection to an address that the guard has not resolved, every name that it has not been asked
@@ -39,8 +39,8 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
 @dataclass
-class _Way:
-    """What the guard has allowed so far, and why it or a server refused the last time."""
+class _GuardState:
+    """The names and addresses that the guard has allowed so far, and the last refusal."""
 
     names: set[str] = field(default_factory=set)
     addresses: set[tuple[str, int]] = field(default_factory=set)
@@ -54,27 +54,30 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     guard = guard_of(json.loads(sys.stdin.readline()))
-    way = _Way()
-    apprise = _prepare(guard, way)
-    _say(answers, "")
+    state = _GuardState()
+    apprise = _prepare(guard, state)
+    _write_reply(answers, "")
     for line in sys.stdin:
-        _say(answers, _send(apprise, way, json.loads(line)))
+        _write_reply(answers, _send(apprise, state, json.loads(line)))
 
 
-def guard_of(said: dict[str, Any]) -> EgressGuard:
+def guard_of(settings: dict[str, Any]) -> EgressGuard:
     """Return the guard that the first line describes."""
     return EgressGuard(
-        frozenset(said["schemes"]), frozenset(said["hosts"]), said["is_private_allowed"], said["timeout_s"]
+        frozenset(settings["schemes"]),
+        frozenset(settings["hosts"]),
+        settings["is_private_allowed"],
+        settings["timeout_s"],
     )
 
 
-def _say(answers: IO[str], reason: str) -> None:
+def _write_reply(answers: IO[str], reason: str) -> None:
     answers.write(json.dumps({"reason": reason}) + "\n")
     answers.flush()
 
 
-def _send(apprise: Any, way: _Way, message: dict[str, str]) -> str:
-    way.refusal = None
+def _send(apprise: Any, state: _GuardState, message: dict[str, str]) -> str:
+    state.refusal = None
     try:
         asset = apprise.AppriseAsset(storage_mode=apprise.PersistentStoreMode.MEMORY, async_mode=False)
         service = apprise.Apprise.instantiate(message["url"], asset=asset)
@@ -84,15 +87,15 @@ def _send(apprise: Any, way: _Way, message: dict[str, str]) -> str:
             return "the service is not called over HTTP, so it cannot be guarded"
         is_taken = service.notify(body=message["body"], title=message["title"], notify_type=message["type"])
     except Exception as error:  # noqa: BLE001 - a plugin may fail in any way; the words may hold the address
-        return way.refusal or type(error).__name__
-    return "" if is_taken else way.refusal or "the service did not take it"
+        return state.refusal or type(error).__name__
+    return "" if is_taken else state.refusal or "the service did not take it"
 
 
 def _speaks_http(service: Any) -> bool:
     return any(hasattr(sys.modules.get(kind.__module__), "requests") for kind in type(service).__mro__)
 
 
-def _prepare(guard: EgressGuard, way: _Way) -> Any:
+def _prepare(guard: EgressGuard, state: _GuardState) -> Any:
     # Everything that is needed is loaded before the hook stands.
     import apprise  # noqa: PLC0415
     import requests  # noqa: PLC0415
@@ -101,56 +104,56 @@ def _prepare(guard: EgressGuard, way: _Way) -> Any:
 
     manager: Any = NotificationManager
     manager().load_modules()
-    _send_by_guard(requests, guard, way)
-    connection.create_connection = _pinning(connection.create_connection, way)
-    sys.addaudithook(_hook_for(way))
+    _send_by_guard(requests, guard, state)
+    connection.create_connection = _pinning(connection.create_connection, state)
+    sys.addaudithook(_hook_for(state))
     return apprise
 
 
-def _send_by_guard(requests: Any, guard: EgressGuard, way: _Way) -> None:
+def _send_by_guard(requests: Any, guard: EgressGuard, state: _GuardState) -> None:
     send = requests.Session.send
 
     def guarded(self: Any, request: Any, **options: Any) -> Any:
         try:
-            _allow(request.url, guard, way)
+            _allow(request.url, guard, state)
         except DeliveryFailed as error:
-            way.refusal = str(error)
-            raise requests.ConnectionError(way.refusal) from None
+            state.refusal = str(error)
+            raise requests.ConnectionError(state.refusal) from None
         options |= {"allow_redirects": False, "proxies": {}, "timeout": guard.timeout_s}
         answer = send(self, request, **options)
         if answer.status_code >= 300:
-            way.refusal = f"the answer was {answer.status_code}"
+            state.refusal = f"the answer was {answer.status_code}"
         return answer
 
     requests.Session.send = guarded
 
 
-def _allow(url: str, guard: EgressGuard, way: _Way) -> None:
+def _allow(url: str, guard: EgressGuard, state: _GuardState) -> None:
     parts = urlsplit(url)
     guard.check_scheme(parts.scheme)
     host = parts.hostname or ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    way.names.add(host)
+    state.names.add(host)
     address = guard.resolve(host, port)
-    way.names.add(address)
-    way.addresses.add((address, port))
-    way.pinned[host, port] = address
+    state.names.add(address)
+    state.addresses.add((address, port))
+    state.pinned[host, port] = address
 
 
-def _pinning(connect: Callable[..., Any], way: _Way) -> Callable[..., Any]:
+def _pinning(connect: Callable[..., Any], state: _GuardState) -> Callable[..., Any]:
     def connect_pinned(address: tuple[str, int], *others: Any, **options: Any) -> Any:
         host = address[0].strip("[]")
-        return connect((way.pinned.get((host, address[1]), host), address[1]), *others, **options)
+        return connect((state.pinned.get((host, address[1]), host), address[1]), *others, **options)
 
     return connect_pinned
 
 
-def _hook_for(way: _Way) -> Callable[[str, tuple[Any, ...]], None]:
+def _hook_for(state: _GuardState) -> Callable[[str, tuple[Any, ...]], None]:
     def hook(event: str, details: tuple[Any, ...]) -> None:
         if (
             event in FORBIDDEN
-            or (event == "socket.connect" and tuple(details[1][:2]) not in way.addresses)
-            or (event == "socket.getaddrinfo" and details[0] not in way.names)
+            or (event == "socket.connect" and tuple(details[1][:2]) not in state.addresses)
+            or (event == "socket.getaddrinfo" and details[0] not in state.names)
             or (event == "open" and isinstance(details[2], int) and details[2] & WRITING and details[0] != os.devnull)
         ):
             raise PermissionError(f"{event} is not allowed here")

@@ -1,4 +1,4 @@
-"""Groups alerts and sends notifications, in a thread of one process of the host, whoever raised them."""
+"""Groups the alerts of all processes and sends notifications, in a thread of one process of the host."""
 
 import fcntl
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 
 from vestibule.alerts.alert import Alert
-from vestibule.alerts.channel import Channel, Settling
+from vestibule.alerts.channel import Channel, SyncableChannel
 from vestibule.alerts.delivery.outbox import Delivery, DeliveryRules, Outbox
 from vestibule.alerts.routing import Route, route_alert
 from vestibule.alerts.store.database import open_database
@@ -22,14 +22,14 @@ from vestibule.alerts.store.rows import to_us
 from vestibule.egress.guard import DeliveryFailed
 
 SWEEP_EVERY_S = 0.25
-LET_OTHERS_S = 0.02
+YIELD_S = 0.02
 # A notification that takes longer than this is left to be sent again: a stop must not wait for it.
-CLOSED_WITHIN_S = 3
+CLOSE_TIMEOUT_S = 3
 # Until then the process that raised an alert may still be writing its report.
-SETTLE_AFTER_S = 2
+SYNC_AFTER_S = 2
 
 # The channel, and how it ended: `delivered`, `failed`, `given_up`.
-AttemptWatcher = Callable[[str, str], None]
+AttemptHandler = Callable[[str, str], None]
 
 
 def ignore_attempt(_channel: str, _outcome: str) -> None:
@@ -37,7 +37,7 @@ def ignore_attempt(_channel: str, _outcome: str) -> None:
 
 
 class NotificationDispatcher:
-    """Sweeps the record while it holds the lock; the lock of a process that dies is free at once."""
+    """Sweeps the outbox while it holds the lock; the lock of a process that exits is free at once."""
 
     def __init__(
         self,
@@ -45,20 +45,20 @@ class NotificationDispatcher:
         rules: DeliveryRules,
         channels: Mapping[str, Channel],
         routes: Sequence[Route],
-        settling: Sequence[Settling],
+        syncable: Sequence[SyncableChannel],
         *,
-        on_attempt: AttemptWatcher = ignore_attempt,
+        on_attempt: AttemptHandler = ignore_attempt,
         pruner: AlertRetention | None = None,
     ) -> None:
         self._path = path
         self._rules = rules
         self._channels = channels
         self._routes = routes
-        self._settling = settling
+        self._syncable = syncable
         self._on_attempt = on_attempt
         self._pruner = pruner
-        self._is_told_to_stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="alert-postman", daemon=True)
+        self._stop_requested = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="alert-dispatcher", daemon=True)
         self._log = structlog.get_logger("vestibule.alerts")
 
     def start(self) -> None:
@@ -66,24 +66,24 @@ class NotificationDispatcher:
         self._thread.start()
 
     def close(self) -> None:
-        """End after the notification that is under way; what is left is sent by another process or later."""
-        self._is_told_to_stop.set()
-        self._thread.join(CLOSED_WITHIN_S)
+        """Stop after the current notification; another process, or the next start, sends the rest."""
+        self._stop_requested.set()
+        self._thread.join(CLOSE_TIMEOUT_S)
 
     def _run(self) -> None:
-        while not self._is_told_to_stop.wait(SWEEP_EVERY_S):
+        while not self._stop_requested.wait(SWEEP_EVERY_S):
             # A record that does not exist has nothing to deliver.
             if not self._path.exists():
                 continue
             try:
-                self._sweep_while_alone()
+                self._sweep_with_lock()
             except (OSError, sqlite3.Error) as error:
                 name = getattr(error, "sqlite_errorname", type(error).__name__)
-                self._log.error("alert_delivery_failed", error=name)
-                self._is_told_to_stop.wait(1)
+                self._log.error("alert_store_read_failed", error=name)
+                self._stop_requested.wait(1)
 
-    def _sweep_while_alone(self) -> None:
-        descriptor = os.open(self._path.with_name(".alerts.postman.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    def _sweep_with_lock(self) -> None:
+        descriptor = os.open(self._path.with_name(".alerts.dispatcher.lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             connection = open_database(self._path)
@@ -98,15 +98,15 @@ class NotificationDispatcher:
 
     def _sweep_until_stopped(self, outbox: Outbox, connection: sqlite3.Connection) -> None:
         with ThreadPoolExecutor(max(1, len(self._channels)), thread_name_prefix="alert-channel") as pool:
-            while not self._is_told_to_stop.is_set():
+            while not self._stop_requested.is_set():
                 self._sweep(outbox, pool)
                 if self._pruner is not None:
                     self._pruner.step(connection)
-                self._is_told_to_stop.wait(SWEEP_EVERY_S)
+                self._stop_requested.wait(SWEEP_EVERY_S)
 
     def _sweep(self, outbox: Outbox, pool: ThreadPoolExecutor) -> None:
         # A pause in which those who record alerts get the lock: they poll for it, and are answered after it.
-        while outbox.group_new() and not self._is_told_to_stop.wait(LET_OTHERS_S):
+        while outbox.group_new() and not self._stop_requested.wait(YIELD_S):
             pass
         now_us = to_us(datetime.now(UTC))
         outbox.post_due(now_us, lambda alert: route_alert(alert, self._channels, self._routes))
@@ -120,13 +120,13 @@ class NotificationDispatcher:
                     outbox.postpone(delivery, to_us(datetime.now(UTC)), error)
         for group_id, channel in outbox.give_up(now_us):
             self._on_attempt(channel, "given_up")
-            self._log.error("alert_given_up", channel=channel, alert_id=group_id)
-        if self._settling:
-            outbox.settle(now_us - SETTLE_AFTER_S * US, self._settle)
+            self._log.error("alert_delivery_abandoned", channel=channel, alert_id=group_id)
+        if self._syncable:
+            outbox.sync(now_us - SYNC_AFTER_S * US, self._sync)
 
-    def _settle(self, alerts: list[Alert]) -> None:
-        for channel in self._settling:
-            channel.settle(alerts)
+    def _sync(self, alerts: list[Alert]) -> None:
+        for channel in self._syncable:
+            channel.sync(alerts)
 
     def _deliver(self, name: str, deliveries: list[Delivery]) -> list[tuple[Delivery, str | None]]:
         results: list[tuple[Delivery, str | None]] = []

@@ -1,4 +1,4 @@
-"""What the record says is to be done: alerts to group, groups to tell, notifications to send."""
+"""The outbox of notifications: alerts to group, groups to notify, deliveries to make or retry."""
 
 import sqlite3
 from collections import defaultdict
@@ -14,7 +14,7 @@ from vestibule.alerts.store.grouping import US, Grouping, group_alert
 from vestibule.alerts.store.repository import Escalation, insert_alert
 from vestibule.alerts.store.rows import ALERT_COLUMNS, alert_of, from_us, join_entities, split_entities
 
-GROUPED, SETTLED = "grouped_seq", "settled_seq"
+GROUPED, SYNCED = "grouped_seq", "synced_seq"
 COLUMNS = ", ".join(f"a.{name}" for name in ALERT_COLUMNS.split(", "))
 SINCE = f"""
     SELECT a.seq, {COLUMNS} FROM alerts a
@@ -34,7 +34,7 @@ POST = """
     (group_id, channel, event, severity, entities, last_us, count, created_us, due_us, state, groups)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
-TOLD = "UPDATE groups SET notified_severity = ?, notice_since_us = NULL, due_us = ? WHERE id = ?"
+MARK_NOTIFIED = "UPDATE groups SET notified_severity = ?, notice_since_us = NULL, due_us = ? WHERE id = ?"
 DUE_DELIVERIES = f"""
     SELECT d.id, d.channel, d.attempts, d.event, d.severity, d.entities, d.last_us, d.count, d.groups, {COLUMNS}
     FROM deliveries d JOIN alerts a ON a.id = d.group_id
@@ -42,13 +42,13 @@ DUE_DELIVERIES = f"""
 """  # noqa: S608
 FIRST_RETRY_S, LONGEST_RETRY_S = 5, 3600
 GIVE_UP_AFTER_S = 86_400
-# So often a notification is not taken before that is an alert of its own.
+# After this many failures of a delivery, the channel itself raises an alert.
 FAILING_AFTER = 3
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRules:
-    """How groups are made, when people are reminded, and how long a notification is tried."""
+    """How alerts are grouped, when reminders are due, and how long a delivery is retried."""
 
     grouping: Grouping
     reminder_s: float
@@ -74,7 +74,7 @@ class _Due(NamedTuple):
 
 
 class Outbox:
-    """Reads and changes the record for the one process that delivers."""
+    """Reads and updates the outbox for the one process that delivers."""
 
     def __init__(self, connection: sqlite3.Connection, rules: DeliveryRules) -> None:
         self._connection = connection
@@ -92,16 +92,16 @@ class Outbox:
                 self._mark(GROUPED, rows[-1][0])
         return len(rows)
 
-    def settle(self, before_us: int, settle: Callable[[list[Alert]], None], limit: int = 200) -> None:
+    def sync(self, before_us: int, sync: Callable[[list[Alert]], None], limit: int = 200) -> None:
         """Have the next alerts before that time settled, and remember it."""
-        rows = self._since(SETTLED, before_us, limit)
+        rows = self._since(SYNCED, before_us, limit)
         if rows:
-            settle([alert_of(row[1:]) for row in rows])
+            sync([alert_of(row[1:]) for row in rows])
             with transaction(self._connection):
-                self._mark(SETTLED, rows[-1][0])
+                self._mark(SYNCED, rows[-1][0])
 
     def post_due(self, now_us: int, route: Callable[[Alert], list[str]]) -> None:
-        """Post notifications of the groups that are due, except those that are silenced; of many at once, one."""
+        """Enqueue notifications of the groups that are due and not silenced; many at once share a digest."""
         with transaction(self._connection):
             kinds: dict[Kind, list[_Due]] = defaultdict(list)
             for row in self._run(DUE_GROUPS, now_us):
@@ -116,16 +116,16 @@ class Outbox:
         return [_delivery_of(row, self._rules.replica) for row in self._run(DUE_DELIVERIES, now_us, channel)]
 
     def confirm(self, delivery: Delivery) -> None:
-        """Remember that it was taken."""
+        """Record that it was delivered."""
         with transaction(self._connection):
             self._run(
                 "UPDATE deliveries SET state = 'done', error = NULL, attempts = attempts + 1 WHERE id = ?", delivery.id
             )
             if delivery.attempts >= FAILING_AFTER:
-                self._enter(AlertType.DELIVERY_RESUMED, delivery, "takes its notifications again")
+                self._raise_channel_alert(AlertType.DELIVERY_RESUMED, delivery, "takes its notifications again")
 
     def postpone(self, delivery: Delivery, now_us: int, error: str) -> None:
-        """Remember why it was not taken, and try again later."""
+        """Record why it failed, and retry later."""
         pause_s = min(FIRST_RETRY_S * 2**delivery.attempts, LONGEST_RETRY_S)
         with transaction(self._connection):
             self._run(
@@ -133,10 +133,12 @@ class Outbox:
                 *(error, now_us + pause_s * US, delivery.id),
             )
             if delivery.attempts + 1 == FAILING_AFTER:
-                self._enter(AlertType.DELIVERY_FAILING, delivery, f"has not taken a notification: {error}")
+                self._raise_channel_alert(
+                    AlertType.DELIVERY_FAILING, delivery, f"has not taken a notification: {error}"
+                )
 
     def give_up(self, now_us: int) -> list[tuple[str, str]]:
-        """Give up what was tried too long, and return the groups and channels of it."""
+        """Abandon what was retried too long, and return its groups and channels."""
         oldest_us = now_us - int(self._rules.give_up_after_s * US)
         with transaction(self._connection):
             return self._run(
@@ -146,11 +148,11 @@ class Outbox:
             )
 
     def _post_kind(self, kind: Kind, groups: "list[_Due]", now_us: int, route: Callable[[Alert], list[str]]) -> None:
-        telling = self._digest.decide(kind, len(groups), now_us)
-        if telling is DigestDecision.LATER:
+        decision = self._digest.decide(kind, len(groups), now_us)
+        if decision is DigestDecision.POSTPONED:
             for due in groups:
                 self._run("UPDATE groups SET due_us = ? WHERE id = ?", self._digest.next_us(kind), due.summary.id)
-        elif telling is DigestDecision.TOGETHER:
+        elif decision is DigestDecision.COMBINED:
             self._post(groups, now_us, route)
         else:
             for due in groups:
@@ -160,15 +162,15 @@ class Outbox:
         summary = _summary_of(groups)
         last_us = max(due.last_us for due in groups)
         for channel in route(summary):
-            told = (channel, groups[0].event, summary.severity.value, join_entities(summary.entities), last_us)
-            self._run(POST, groups[0].summary.id, *told, summary.count, now_us, now_us, "waiting", len(groups))
+            row = (channel, groups[0].event, summary.severity.value, join_entities(summary.entities), last_us)
+            self._run(POST, groups[0].summary.id, *row, summary.count, now_us, now_us, "waiting", len(groups))
             for due in groups[1:]:
-                self._run(POST, due.summary.id, *told, due.summary.count, now_us, now_us, "merged", 1)
+                self._run(POST, due.summary.id, *row, due.summary.count, now_us, now_us, "merged", 1)
         for due in groups:
             severity = due.summary.severity
             is_reminded = due.state == "open" and severity.rank >= Severity.WARNING.rank
             due_us = now_us + int(self._rules.reminder_s * US) if is_reminded else None
-            self._run(TOLD, severity.value, due_us, due.summary.id)
+            self._run(MARK_NOTIFIED, severity.value, due_us, due.summary.id)
 
     def _is_silenced(self, due: "_Due", now_us: int) -> bool:
         one = due.summary
@@ -178,8 +180,8 @@ class Outbox:
             self._run("UPDATE groups SET due_us = ? WHERE id = ?", until_us, one.id)
         return until_us is not None
 
-    def _enter(self, alert_type: AlertType, delivery: Delivery, what: str) -> None:
-        # That a channel fails is told by the others, and to itself when it is back; not once more for each of these.
+    def _raise_channel_alert(self, alert_type: AlertType, delivery: Delivery, what: str) -> None:
+        # The other channels report that a channel fails; a failed delivery of such an alert raises no further one.
         if delivery.alert.type not in (AlertType.DELIVERY_FAILING, AlertType.DELIVERY_RESUMED):
             text = f"The channel {delivery.channel} {what}."
             severity = DEFAULT_SEVERITY[alert_type]
@@ -199,9 +201,9 @@ class Outbox:
 
 
 def _due_of(row: tuple[Any, ...]) -> _Due:
-    severity, entities, _, last_us, count, state, told, *columns = row
+    severity, entities, _, last_us, count, state, notified_severity, *columns = row
     summary = replace(alert_of(columns), severity=Severity(severity), entities=split_entities(entities), count=count)
-    return _Due(summary, _event_of(state, severity, told), state, last_us)
+    return _Due(summary, _event_of(state, severity, notified_severity), state, last_us)
 
 
 def _summary_of(groups: list[_Due]) -> Alert:
@@ -215,12 +217,12 @@ def _summary_of(groups: list[_Due]) -> Alert:
     )
 
 
-def _event_of(state: str, severity: str, told: str | None) -> NoticeEvent:
+def _event_of(state: str, severity: str, notified_severity: str | None) -> NoticeEvent:
     if state == "resolved":
         return NoticeEvent.RESOLVED
-    if told is None:
+    if notified_severity is None:
         return NoticeEvent.RAISED
-    return NoticeEvent.ESCALATED if Severity(severity).rank > Severity(told).rank else NoticeEvent.REMINDER
+    return NoticeEvent.ESCALATED if Severity(severity).rank > Severity(notified_severity).rank else NoticeEvent.REMINDER
 
 
 def _delivery_of(row: tuple[Any, ...], replica: str) -> Delivery:
@@ -230,10 +232,10 @@ def _delivery_of(row: tuple[Any, ...], replica: str) -> Delivery:
         f"{first.id}-{delivery_id}", NoticeEvent(event), first.id, first.time, from_us(last_us), groups, replica
     )
     alert = replace(first, severity=Severity(severity), entities=split_entities(entities), count=count, notice=notice)
-    return Delivery(delivery_id, channel, attempts, alert if groups == 1 else _of_many(alert, groups))
+    return Delivery(delivery_id, channel, attempts, alert if groups == 1 else _digest_of(alert, groups))
 
 
-def _of_many(alert: Alert, groups: int) -> Alert:
-    # Whose request the first was says nothing of the others.
-    text = f"{groups} groups of alerts at once, told together. The first: {alert.description}"
+def _digest_of(alert: Alert, groups: int) -> Alert:
+    # The origin of the first alert does not apply to the others.
+    text = f"{groups} groups of alerts at once. The first: {alert.description}"
     return replace(alert, description=text, fingerprint=None, request_id=None, token_id=None, subject=None)

@@ -1,4 +1,4 @@
-"""The record of alerts, shared by all processes of a host: what waits shares one commit and is answered after it."""
+"""The alert store, shared by all processes of a host: waiting alerts are committed in one batch."""
 
 import asyncio
 import sqlite3
@@ -25,24 +25,29 @@ class _Waiting(NamedTuple):
     loop: asyncio.AbstractEventLoop
 
 
-Teller = Callable[[Alert, bool], None]
+AlertHandler = Callable[[Alert, bool], None]
 
 
 class AlertStore:
-    """Appends alerts to the record. A record that fails holds nobody up: its alerts are entered when it works again."""
+    """Appends alerts to the database. A failing database blocks no request: its alerts are retried until it works."""
 
     def __init__(
-        self, path: Path, rule: Escalation, tell: Teller, tell_later: Teller, on_failure: Callable[[Exception], None]
+        self,
+        path: Path,
+        rule: Escalation,
+        before_answer: AlertHandler,
+        after_answer: AlertHandler,
+        on_failure: Callable[[Exception], None],
     ) -> None:
-        """Take the parts: `tell` is called before the answer, and `tell_later` after it, where it delays no alert.
+        """Take the parts: `before_answer` and `after_answer` are called before and after the answer to the caller.
 
         Both get the alert and whether it is on disk.
         """
         self._waiting: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._tell = tell
-        self._later = _Later(tell_later)
+        self._deliver = before_answer
+        self._deferred = _DeferredDelivery(after_answer)
         self._writer = _Writer(path, rule, on_failure)
 
     async def add(self, alert: Alert) -> Alert:
@@ -61,12 +66,12 @@ class AlertStore:
             if thread is not None:
                 self._waiting.put(None)
                 thread.join()
-                self._later.close()
+                self._deferred.close()
 
     def _start(self) -> None:
         with self._lock:
             if self._thread is None:
-                self._later.start()
+                self._deferred.start()
                 self._thread = threading.Thread(target=self._run, name="alert-record", daemon=True)
                 self._thread.start()
 
@@ -75,7 +80,7 @@ class AlertStore:
         while is_running:
             batch = self._next_batch()
             is_running = None not in batch
-            self._serve([one for one in batch if one is not None])
+            self._record([one for one in batch if one is not None])
         self._writer.close()
 
     def _next_batch(self) -> list[_Waiting | None]:
@@ -87,47 +92,47 @@ class AlertStore:
             batch.append(self._waiting.get())
         return batch
 
-    def _serve(self, batch: list[_Waiting]) -> None:
+    def _record(self, batch: list[_Waiting]) -> None:
         entered, is_on_disk = self._writer.write([one.alert for one in batch])
         answers: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Alert], Alert]]] = defaultdict(list)
         for one, alert in zip(batch, entered, strict=True):
-            self._tell(alert, is_on_disk)
+            self._deliver(alert, is_on_disk)
             answers[one.loop].append((one.recorded, alert))
         for loop, pairs in answers.items():
             if not loop.is_closed():
                 loop.call_soon_threadsafe(_answer, pairs)
-        self._later.put([(alert, is_on_disk) for alert in entered])
+        self._deferred.put([(alert, is_on_disk) for alert in entered])
 
 
-class _Later:
-    """The thread that tells what may be told after the answer."""
+class _DeferredDelivery:
+    """The thread that delivers to the channels after the answer."""
 
-    def __init__(self, tell: Teller) -> None:
-        self._tell = tell
-        self._told: SimpleQueue[list[tuple[Alert, bool]] | None] = SimpleQueue()
+    def __init__(self, before_answer: AlertHandler) -> None:
+        self._deliver = before_answer
+        self._queue: SimpleQueue[list[tuple[Alert, bool]] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        self._thread = threading.Thread(target=self._run, name="alert-teller", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="alert-delivery", daemon=True)
         self._thread.start()
 
     def put(self, alerts: list[tuple[Alert, bool]]) -> None:
         if alerts:
-            self._told.put(alerts)
+            self._queue.put(alerts)
 
     def close(self) -> None:
-        self._told.put(None)
+        self._queue.put(None)
         if self._thread is not None:
             self._thread.join()
 
     def _run(self) -> None:
-        while (alerts := self._told.get()) is not None:
+        while (alerts := self._queue.get()) is not None:
             for alert, is_on_disk in alerts:
-                self._tell(alert, is_on_disk)
+                self._deliver(alert, is_on_disk)
 
 
 class _Writer:
-    """Commits batches, and keeps what could not be committed."""
+    """Commits batches, and buffers what could not be committed."""
 
     def __init__(self, path: Path, rule: Escalation, on_failure: Callable[[Exception], None]) -> None:
         self._path = path
@@ -165,7 +170,7 @@ class _Writer:
         return entered
 
     def close(self) -> None:
-        """Give the connection back, and with it what was not committed."""
+        """Close the connection, which rolls back what was not committed."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()

@@ -1,4 +1,4 @@
-"""The alerts that were raised, newest first, read from the record."""
+"""Reads the recorded alerts, newest first."""
 
 import re
 import sqlite3
@@ -20,14 +20,14 @@ _END = 2**62
 
 @dataclass(frozen=True, slots=True)
 class AlertPage:
-    """Some alerts, newest first, and the cursor of the next page, None on the last."""
+    """A page of alerts, newest first, and the cursor of the next page, None on the last."""
 
     alerts: list[Alert]
     cursor: str | None
 
 
 class AlertReader:
-    """Queries the record over one connection; a record that does not exist yet is empty."""
+    """Queries the database over one connection; one that does not exist yet is empty."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -51,7 +51,7 @@ class AlertReader:
                 raise Unavailable("alerts", "The alert store cannot be read.") from error
 
     def close(self) -> None:
-        """Give the connection back; the next query opens another."""
+        """Close the connection; the next query opens another."""
         with self._lock:
             connection, self._connection = self._connection, None
             if connection is not None:

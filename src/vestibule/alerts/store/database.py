@@ -1,4 +1,4 @@
-"""The file of the record of alerts: its tables, and how a connection to it is opened."""
+"""The database of alerts: its tables, and how a connection is opened."""
 
 import sqlite3
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Puts recorded alerts into groups, within a transaction of the caller's.
+"""Assigns recorded alerts to groups, within a transaction of the caller's.
 
 An alert joins the group of its type that has its fingerprint; otherwise the one that its token opened; otherwise it
 opens one. So the same value is one group whoever sent it, and a token that leaks a thousand values is one group too.
@@ -36,12 +36,12 @@ RESOLVE = """
     WHERE id = (SELECT group_id FROM memberships WHERE type = ? AND key = ?) AND state != 'resolved' RETURNING id
 """
 LASTING = frozenset(RESOLVES.values())
-REMEMBER = "INSERT OR REPLACE INTO memberships (type, key, group_id, last_us) VALUES (?, ?, ?, ?)"
+SAVE_MEMBERSHIP = "INSERT OR REPLACE INTO memberships (type, key, group_id, last_us) VALUES (?, ?, ?, ?)"
 
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """How long a group stays open, and when it is told."""
+    """How long a group stays open, and when it is notified."""
 
     window_s: float = 3600
     quiet_s: float = 2
@@ -72,7 +72,7 @@ def group_alert(connection: sqlite3.Connection, alert: Alert, rules: Grouping) -
     for key in keys:
         # A token's key is given when it opens a group, not when it sends a value that another token's group has.
         if group is None or (found[key] is None and key.startswith("f:")):
-            connection.execute(REMEMBER, (alert.type.value, key, group_id, to_us(alert.time)))
+            connection.execute(SAVE_MEMBERSHIP, (alert.type.value, key, group_id, to_us(alert.time)))
     return group_id
 
 
@@ -116,8 +116,8 @@ def _join(connection: sqlite3.Connection, alert: Alert, group: _Group, rules: Gr
     if not set(alert.entities) <= set(split_entities(entities)):
         entities = join_entities(sorted({*split_entities(entities), *alert.entities}))
     since_us, due_us = group.notice_since_us, group.due_us
-    told = group.notified_severity
-    if since_us is None and told is not None and severity.rank > Severity(told).rank:
+    notified_severity = group.notified_severity
+    if since_us is None and notified_severity is not None and severity.rank > Severity(notified_severity).rank:
         since_us = now_us
     if since_us is not None:
         due_us = min(since_us + int(rules.wait_s * US), now_us + int(rules.quiet_s * US))

@@ -1,4 +1,4 @@
-"""Enters alerts into the record, within a transaction of the caller's."""
+"""Inserts alerts into the database, within a transaction of the caller's."""
 
 import sqlite3
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ COUNT_LEAKS = """
 
 @dataclass(frozen=True, slots=True)
 class Escalation:
-    """How many leaks of a token, within which time, are worse than each of them."""
+    """The number of leaks of a token within a time that raises the severity."""
 
     leaks: int = 10
     within_s: float = 3600

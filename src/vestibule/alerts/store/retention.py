@@ -1,4 +1,4 @@
-"""Removes what is old and over: from the record, and from the folder of reports. Small steps, off every request's path.
+"""Deletes expired alerts, notifications and reports, in small steps off the request path.
 
 What was not delivered yet stays, and so does the first alert of every group that is worse than `info` and that nobody
 has resolved, with its report: somebody still has to look at it.
@@ -39,7 +39,7 @@ OLD_DELIVERIES = """
 
 
 class AlertRetention:
-    """Goes through everything once an hour, one step at each call."""
+    """Deletes what has expired once an hour, one step at each call."""
 
     def __init__(
         self, report_dir: Path, keep_days: float, now: Callable[[], datetime] = lambda: datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Alerts as rows of the record, and back."""
+"""Maps alerts to database rows and back."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta

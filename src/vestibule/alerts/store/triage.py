@@ -1,4 +1,4 @@
-"""What people do about alerts: acknowledge and resolve their groups, and silence what is known."""
+"""Triage of alerts: acknowledges and resolves groups, and silences known ones."""
 
 import secrets
 import sqlite3
@@ -33,7 +33,7 @@ _SILENCES = "SELECT id, type, token_id, entity, author, reason, from_us, until_u
 
 @dataclass(frozen=True, slots=True)
 class DeliveryState:
-    """How far a notification has come, and why it has not come further."""
+    """The state of a notification, and its last error."""
 
     channel: str
     event: str
@@ -44,7 +44,7 @@ class DeliveryState:
 
 @dataclass(frozen=True, slots=True)
 class GroupState:
-    """The group of an alert, what was done about it, and its notifications, newest first."""
+    """The state of an alert's group, who changed it, and its notifications, newest first."""
 
     id: str
     severity: str
@@ -60,7 +60,7 @@ class GroupState:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """What is not told until when, who wants it so, and why. What is None matches all."""
+    """Suppresses notifications of matching alerts for a time. A condition that is None matches all."""
 
     type: str | None
     token_id: str | None
@@ -92,7 +92,7 @@ class AlertTriage:
         )
 
     def change(self, alert_id: str, state: str, author: str, reason: str | None) -> None:
-        """Set the group of an alert to `acknowledged` (no more reminders) or `resolved` (the next opens another).
+        """Set the group of an alert to `acknowledged` (no more reminders) or `resolved` (the next alert opens another).
 
         Raises:
             AlertNotFound: no alert has that id, or its group is resolved already.

@@ -1,4 +1,4 @@
-"""`vestibule bench`: how fast a running Vestibule answers, as seen from here."""
+"""`vestibule bench`: measures the latency and throughput of a running Vestibule."""
 
 from typing import Annotated, Any
 
@@ -16,12 +16,12 @@ def bench(
         str, typer.Argument(envvar="VESTIBULE_URL", help=f"Address of the client service. [default: {DEFAULT_URL}]")
     ] = "",
     route: Annotated[str, typer.Option(help="add, read, run, messages or scan.")] = "add",
-    connections: Annotated[int, typer.Option(min=1, max=MOST_CONNECTIONS, help="Requests at a time.")] = 20,
-    seconds: Annotated[float, typer.Option(min=0.1, max=LONGEST_S, help="How long to ask.")] = 5,
+    connections: Annotated[int, typer.Option(min=1, max=MOST_CONNECTIONS, help="Concurrent requests.")] = 20,
+    seconds: Annotated[float, typer.Option(min=0.1, max=LONGEST_S, help="Duration of the load.")] = 5,
     token: TokenOption = "",
     as_json: AsJson = False,
 ) -> None:
-    """Measure a running Vestibule by a load of one route; what it stores is gone after an hour.
+    """Measure a running Vestibule under load on one route; stored entries expire after an hour.
 
     It waits where it is told to come again. Exit codes: 0 all were answered as they should be, 1 some were not.
     """
@@ -33,12 +33,12 @@ def bench(
         raise typer.BadParameter(f"one of {', '.join(ROUTES)}", param_hint="--route")
     remote = HttpClient(url, token)
     figures = asyncio.run(measure(remote.url, remote.token, route, connections, seconds)).as_dict()
-    show({"route": route, "connections": connections, "seconds": seconds, **figures}, as_json, _told(route, figures))
+    show({"route": route, "connections": connections, "seconds": seconds, **figures}, as_json, _summary(route, figures))
     are_all_served = all(status.startswith("2") for status in figures["statuses"]) and not figures["unanswered"]
     raise typer.Exit(0 if figures["statuses"] and are_all_served else 1)
 
 
-def _told(route: str, figures: dict[str, Any]) -> str:
+def _summary(route: str, figures: dict[str, Any]) -> str:
     statuses = ", ".join(f"{count:,} x {status}" for status, count in figures["statuses"].items())
     lines = [
         f"{route}: {figures['requests_per_s']:,.0f} requests/s",

@@ -1,4 +1,4 @@
-"""The load of `vestibule bench`: kept connections that ask one after the other, for a bounded time."""
+"""The load of `vestibule bench`: persistent connections, each with one request at a time, for a bounded time."""
 
 import asyncio
 import time
@@ -39,7 +39,7 @@ ROUTES: dict[str, Ask] = {
 
 @dataclass(slots=True)
 class Measured:
-    """What a load came to."""
+    """The measurements of a load."""
 
     elapsed_s: float = 0.0
     own_cpu_s: float = 0.0
@@ -48,14 +48,14 @@ class Measured:
     unanswered: int = 0
 
     def percentile_ms(self, share: float) -> float:
-        """Return the time in which that share of the answers had come."""
+        """Return the latency at that percentile."""
         if not self.took_s:
             return 0.0
         ordered = sorted(self.took_s)
         return ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the figures as JSON has them."""
+        """Return the figures in their JSON form."""
         answered = len(self.took_s)
         return {
             "requests_per_s": round(answered / self.elapsed_s, 1),
@@ -68,7 +68,7 @@ class Measured:
 
 
 async def measure(url: str, token: str, route: str, connections: int, seconds: float) -> Measured:
-    """Return what the answers to a load on one route were."""
+    """Send a load to one route and return its measurements."""
     ask, measured = ROUTES[route], Measured()
     async with open_session(url, token, connections) as session:
         # What the routes that read ask for.
@@ -89,7 +89,7 @@ async def measure(url: str, token: str, route: str, connections: int, seconds: f
 
 @asynccontextmanager
 async def open_session(url: str, token: str, connections: int) -> AsyncIterator[aiohttp.ClientSession]:
-    """Give a session with at most so many kept connections."""
+    """Return a session with at most that many persistent connections."""
     async with aiohttp.ClientSession(
         url,
         headers={"Authorization": f"Bearer {token}"},
@@ -101,7 +101,7 @@ async def open_session(url: str, token: str, connections: int) -> AsyncIterator[
 
 
 async def send(session: aiohttp.ClientSession, request: Request, measured: Measured) -> None:
-    """Send one request, and add what came of it."""
+    """Send one request and record its outcome."""
     method, path, body = request
     began = time.perf_counter()
     try:

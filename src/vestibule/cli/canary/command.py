@@ -1,4 +1,4 @@
-"""`vestibule canary`: its options and what it prints."""
+"""`vestibule canary`: the command and its output."""
 
 import json
 from dataclasses import asdict
@@ -19,7 +19,7 @@ ACTIONS = ("block", "redact", "mask", "hash", "tokenize", "alert", "ignore")
 def canary(
     *,
     url: Annotated[
-        str, typer.Option(help="Prove it of a running system at this address; a system of its own if not given.")
+        str, typer.Option(help="Test the running system at this address; starts a system of its own if not given.")
     ] = "",
     token: Annotated[str, typer.Option(envvar="VESTIBULE_TOKEN", help="Token for --url.")] = DEVELOPMENT_TOKEN,
     data_dir: Annotated[Path | None, typer.Option(help="With --url: search this data directory.")] = None,
@@ -33,7 +33,7 @@ def canary(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Prove that nothing leaks: send fake personal data and secrets in every way, then search everywhere.
+    """Prove that nothing leaks: send fake personal data and secrets in every way, then search for them.
 
     Exit code 0: nothing was found. 1: a value was found; where is printed.
     """

@@ -1,4 +1,4 @@
-"""Disturbs a system of the proof's own while it works: what a worker held when it was killed must not lie about."""
+"""Kills and fails workers of a test system while they hold values, so that the search covers what they leave behind."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ HEALED_WITHIN_S = 60.0
 
 
 class NotHealed(Exception):
-    """The system did not take up its work again after the disturbance."""
+    """The system did not recover from the disturbance."""
 
 
 def kill_workers(data_dir: Path, http: httpx.Client, canaries: list[Canary]) -> None:
@@ -39,7 +39,7 @@ def kill_workers(data_dir: Path, http: httpx.Client, canaries: list[Canary]) -> 
 def fail_tasks(data_dir: Path, redis_url: str, canaries: list[Canary]) -> None:
     """Queue every value for a processor that does not exist: each task fails in a worker, with the value in its hands.
 
-    The door would refuse this, so the tasks are sealed and sent here, as the client service does it.
+    The client service would refuse this, so the tasks are encrypted and sent from here, as it does.
     """
     from vestibule.client_service.celery_app import create_producer
     from vestibule.client_service.queue.encrypted_content import REALM

@@ -1,4 +1,4 @@
-"""Systems of the proof's own: one for each policy action, started for it and ended after it."""
+"""Starts and stops the systems that the proof tests, one for each policy action."""
 
 import os
 import random
@@ -22,7 +22,7 @@ TOKEN = "SECRET_TOKEN"  # noqa: S105 - the published development token
 
 
 class NotReady(Exception):
-    """The system of the proof did not start; the message has the end of its output."""
+    """The test system did not start; the message has the end of its output."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Plants leaks, one in each kind of place, to show that the proof would find them."""
+"""Plants leaks, one in each kind of place, to verify that the proof finds them."""
 
 from redis import Redis
 

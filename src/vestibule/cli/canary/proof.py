@@ -1,4 +1,4 @@
-"""The proof: sends every value in every way, then searches every place."""
+"""The proof: sends every value in every request shape, then searches every place."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -21,14 +21,14 @@ from vestibule.cli.canary.values import Canary, make_canaries
 
 # A key is kept by its name, and has to be: how else would it be found again? A request id is there to be told.
 KEPT_BY_NAME = frozenset({"key in JSON", "key in the query", "key of a result"})
-TOLD_WHEN_CLEAN = KEPT_BY_NAME | {"request id"}
+ANSWERED_WHEN_CLEAN = KEPT_BY_NAME | {"request id"}
 LOGGED_WITHIN_S = 0.5
 TASK_WAIT_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class ProofTarget:
-    """A running Vestibule, and where it writes, as far as this machine can see that."""
+    """A running Vestibule, and where it writes, as far as this machine can read it."""
 
     url: str
     token: str
@@ -54,7 +54,7 @@ class Leak:
 
 @dataclass(frozen=True, slots=True)
 class ProofResult:
-    """What a proof did and found."""
+    """The outcome of a proof."""
 
     requests: int
     places: int
@@ -63,7 +63,7 @@ class ProofResult:
 
 
 def prove(
-    target: ProofTarget, tell: Callable[[str], None], plant: Callable[[list[Canary]], None] | None = None
+    target: ProofTarget, show_progress: Callable[[str], None], plant: Callable[[list[Canary]], None] | None = None
 ) -> ProofResult:
     """Send every value in every way to `target`, search every place, and return what was found.
 
@@ -72,13 +72,13 @@ def prove(
     began = time.time()
     canaries = make_canaries()
     shapes = all_shapes()
-    tell(f"sending {len(canaries)} values in {len(shapes)} ways to {target.url}")
+    show_progress(f"sending {len(canaries)} values in {len(shapes)} ways to {target.url}")
     answers = list(_send(target, canaries, shapes))
     if plant is not None:
         plant(canaries)
     # What was logged last is still on its way to the files.
     time.sleep(LOGGED_WITHIN_S)
-    tell("searching what was written")
+    show_progress("searching what was written")
     places = 0
     searched = 0
     leaks: list[Leak] = []
@@ -112,7 +112,7 @@ def _send(target: ProofTarget, canaries: list[Canary], shapes: list[RequestShape
 def _is_kept(target: ProofTarget, shape: RequestShape, canary: Canary) -> bool:
     """Say whether the shape puts the value where Vestibule says that it keeps and tells it."""
     if canary.kind == "clean text":
-        return shape.name in TOLD_WHEN_CLEAN
+        return shape.name in ANSWERED_WHEN_CLEAN
     return target.keeps_keys and shape.name in KEPT_BY_NAME
 
 

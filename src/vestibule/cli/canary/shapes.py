@@ -1,4 +1,4 @@
-"""Every way in which a value can come in: each shape sends it once."""
+"""Every request shape in which a value can come in."""
 
 import base64
 import json
@@ -15,15 +15,15 @@ JSON = {"Content-Type": "application/json"}
 
 @dataclass(frozen=True, slots=True)
 class RequestShape:
-    """A way in: its name, and the request that takes it."""
+    """A kind of request that carries a value."""
 
     name: str
     send: Callable[[httpx.Client, Canary], httpx.Response]
 
 
 def all_shapes() -> list[RequestShape]:
-    """Return every way in to the client service."""
-    return [*_pairs(), *_disguised(), *_messages(), *_options(), *_places(), *_broken(), *_strangers()]
+    """Return every request shape of the client service."""
+    return [*_pairs(), *_disguised(), *_messages(), *_options(), *_places(), *_broken(), *_unknown_tokens()]
 
 
 def _pairs() -> Iterator[RequestShape]:
@@ -119,7 +119,7 @@ def _broken() -> Iterator[RequestShape]:
     yield RequestShape("wait that is no number", lambda http, c: http.get("/tasks/none", params={"wait": c.value}))
 
 
-def _strangers() -> Iterator[RequestShape]:
+def _unknown_tokens() -> Iterator[RequestShape]:
     pair = {"key": "canary", "value": "text"}
     yield RequestShape(
         "token", lambda http, c: http.post("/add", json=pair, headers={"Authorization": f"Bearer {_header(c)}"})

@@ -1,4 +1,4 @@
-"""Everywhere that a value could be read afterwards: files, Redis, processes, metrics, answers."""
+"""Every place where a value could leak to: files, Redis, processes, metrics, answers."""
 
 import os
 import tempfile
@@ -16,7 +16,7 @@ MAX_FILE_BYTES = 256 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Something that was written: where it lies, and what it holds."""
+    """Something that was written: its name and its content."""
 
     name: str
     content: bytes

@@ -1,4 +1,4 @@
-"""Fake values of every kind, each made for one run, so that finding one anywhere means that it leaked in this run."""
+"""Fake values of every kind, unique to one run, so that finding one means that it leaked in this run."""
 
 import base64
 import hashlib
@@ -38,7 +38,7 @@ class Canary:
 
 
 def make_canaries() -> list[Canary]:
-    """Return one fresh value of every kind, among them one that is clean and must not be told either."""
+    """Return one fresh value of every kind, including a clean one that must not leak either."""
     return [
         _canary("EMAIL_ADDRESS", f"canary.{_word(10)}@{_word(8)}.org", "write to {} please"),
         _canary("PHONE_NUMBER", f"+49 30 {_digits(8)}", "call me at {} today"),

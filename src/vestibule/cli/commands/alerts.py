@@ -1,4 +1,4 @@
-"""`vestibule alerts`: what was raised, and what is done about it."""
+"""`vestibule alerts`: lists, acknowledges, resolves and silences alerts."""
 
 from typing import Annotated, Any
 
@@ -6,10 +6,10 @@ import typer
 
 from vestibule.cli.http_client import AsJson, HttpClient, TokenOption, UrlOption, fail, show
 
-app = typer.Typer(help="List the alerts that were raised, and say what is done about them.", no_args_is_help=False)
+app = typer.Typer(help="List, acknowledge, resolve and silence alerts.", no_args_is_help=False)
 
 AlertId = Annotated[str, typer.Argument(help="The id of an alert.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept.")]
+Reason = Annotated[str, typer.Option("--reason", help="The reason, which is recorded.")]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=500, help="How many to list, newest first.")]
 
 
@@ -17,26 +17,26 @@ Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=500, help="How m
 def alerts(
     context: typer.Context, limit: Limit = 20, url: UrlOption = "", token: TokenOption = "", as_json: AsJson = False
 ) -> None:
-    """List the alerts that were raised, or say what is done about them."""
+    """List, acknowledge, resolve and silence alerts."""
     if context.invoked_subcommand is None:
         _list(limit, url, token, as_json)
 
 
 @app.command("list")
 def list_alerts(limit: Limit = 20, url: UrlOption = "", token: TokenOption = "", as_json: AsJson = False) -> None:
-    """List the alerts that were raised, newest first."""
+    """List the alerts, newest first."""
     _list(limit, url, token, as_json)
 
 
 @app.command("show")
 def show_alert(alert_id: AlertId, url: UrlOption = "", token: TokenOption = "", as_json: AsJson = False) -> None:
-    """Show an alert, its group, and how its notifications went."""
+    """Show an alert, its group and its notifications."""
     _print(HttpClient(url, token).call("GET", f"/alerts/{alert_id}"), as_json)
 
 
 @app.command("types")
 def list_types(as_json: AsJson = False) -> None:
-    """List the types of alerts: what each means, its severity, and what it puts an end to."""
+    """List the alert types: meaning, severity, and the type that each resolves."""
     from vestibule.alerts.alert_types import ALERT_TYPES
 
     rows = [
@@ -54,7 +54,7 @@ def list_types(as_json: AsJson = False) -> None:
 def ack(
     alert_id: AlertId, reason: Reason = "", url: UrlOption = "", token: TokenOption = "", as_json: AsJson = False
 ) -> None:
-    """Say that somebody looks after the group of an alert: no more reminders."""
+    """Acknowledge the group of an alert: no more reminders."""
     _change("ack", alert_id, reason, HttpClient(url, token), as_json)
 
 
@@ -62,13 +62,13 @@ def ack(
 def resolve(
     alert_id: AlertId, reason: Reason = "", url: UrlOption = "", token: TokenOption = "", as_json: AsJson = False
 ) -> None:
-    """Say that the group of an alert is over."""
+    """Resolve the group of an alert."""
     _change("resolve", alert_id, reason, HttpClient(url, token), as_json)
 
 
 @app.command()
 def silence(
-    reason: Annotated[str, typer.Argument(help="Why; it is kept with your token's name.")],
+    reason: Annotated[str, typer.Argument(help="The reason, which is recorded with your token's name.")],
     hours: Annotated[float, typer.Option(help="Hours until it ends.")] = 1,
     kind: Annotated[str | None, typer.Option("--type", help="Only alerts of this type.")] = None,
     entity: Annotated[str | None, typer.Option(help="Only alerts with this entity.")] = None,
@@ -77,7 +77,7 @@ def silence(
     token: TokenOption = "",
     as_json: AsJson = False,
 ) -> None:
-    """Have no notifications sent of what matches, for a time. It is recorded and reported all the same."""
+    """Send no notifications of matching alerts for a time; they are still recorded and reported."""
     wanted = {"type": kind, "entity": entity, "token_id": token_id, "reason": reason, "hours": hours}
     made = HttpClient(url, token).call("POST", "/silences", body=wanted)
     show(made, as_json, f"silence {made['id']} until {made['end']}")
@@ -85,7 +85,7 @@ def silence(
 
 @app.command()
 def test(channel: Annotated[str, typer.Argument(help="The name of a channel.")]) -> None:
-    """Send a test through a channel, from here and with the settings of this environment."""
+    """Send a test alert through a channel, from here and with the settings of this environment."""
     from vestibule.alerts import Alert, AlertSettings, AlertType, Severity
     from vestibule.alerts.builder import list_channels
     from vestibule.service_kit.settings import describe_mistakes

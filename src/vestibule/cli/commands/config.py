@@ -1,4 +1,4 @@
-"""`vestibule config`: every option with its environment variable."""
+"""`vestibule config`: lists every option with its environment variable."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""`vestibule secrets`: makes what a deployment must keep secret, for Podman and Kubernetes, or as files for compose."""
+"""`vestibule secrets`: creates the secrets of a deployment, for Podman and Kubernetes, or as files for compose."""
 
 import base64
 import binascii
@@ -20,7 +20,7 @@ from vestibule.cli.serve import EXIT_BAD_SETTINGS
 SCOPES = ("add", "read", "keys", "delete", "run", "message", "scan", "alerts", "status")
 
 # What each secret looks like from its first character on; anything else was left to be filled in.
-SHAPES = {
+SECRET_PATTERNS = {
     "keyring.json": re.compile(rb"\s*[\[{]"),
     "tokens.json": re.compile(rb"\s*[\[{]"),
     "receipt_key.pem": re.compile(rb"-----BEGIN PRIVATE KEY-----"),
@@ -40,14 +40,14 @@ class Format(StrEnum):
     TAR = "tar"
 
 
-app = typer.Typer(help="Make the secrets of a deployment.", no_args_is_help=True)
+app = typer.Typer(help="Create the secrets of a deployment.", no_args_is_help=True)
 
 
 @app.command()
 def create(
     name: Annotated[str, typer.Option(help="Name of the Secret that the services mount.")] = "vestibule-secrets",
-    caller: Annotated[str, typer.Option(help="Whose the first token is.")] = "first",
-    scope: Annotated[str, typer.Option(help="What that token may do, separated by commas, or *.")] = ",".join(SCOPES),
+    caller: Annotated[str, typer.Option(help="The name of the caller of the first token.")] = "first",
+    scope: Annotated[str, typer.Option(help="The scopes of that token, separated by commas, or *.")] = ",".join(SCOPES),
     form: Annotated[
         Format, typer.Option("--format", help="Manifests, or an archive with a folder of files: ... | tar -x")
     ] = Format.MANIFEST,
@@ -73,31 +73,31 @@ def install(
     source: Annotated[Path, typer.Argument(help="The folder where the Secret is mounted.", exists=True)],
     target: Annotated[Path, typer.Argument(help="The folder that the services read.")],
 ) -> None:
-    """Put the files of a mounted Secret where the services read them, for this user alone.
+    """Copy the files of a mounted Secret to where the services read them, readable by this user only.
 
     Refuses what is none of our making, such as a placeholder that nobody filled in.
     """
     from vestibule.runtime.private_file import write_private
 
-    for name, shape in SHAPES.items():
+    for name, pattern in SECRET_PATTERNS.items():
         path = source / name
         if not path.exists():
             _refuse(f"the secret has no {name}")
-        content = _plain(path.read_bytes(), shape)
+        content = _plain(path.read_bytes(), pattern)
         if content is None:
             _refuse(f"{name} of the secret is not what `vestibule secrets create` makes; is it a placeholder?")
         write_private(target / name, content)
 
 
-def _plain(content: bytes, shape: re.Pattern[bytes]) -> bytes | None:
-    if shape.match(content):
+def _plain(content: bytes, pattern: re.Pattern[bytes]) -> bytes | None:
+    if pattern.match(content):
         return content
     # Podman before 4.4 mounts the entries of a Secret as they stand in the file.
     try:
         decoded = base64.b64decode(content, validate=True)
     except (binascii.Error, ValueError):
         return None
-    return decoded if shape.match(decoded) else None
+    return decoded if pattern.match(decoded) else None
 
 
 def _refuse(reason: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""`vestibule detectors`: lists what is looked for."""
+"""`vestibule detectors`: lists the detectors."""
 
 import json
 from pathlib import Path
@@ -14,10 +14,10 @@ def detectors(
     entity: Annotated[str | None, typer.Argument(help="Only this entity, with its rules and sources.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     folder: Annotated[
-        Path | None, typer.Option("--folder", help="List own detectors of this folder too.", exists=True)
+        Path | None, typer.Option("--folder", help="Also list the custom detectors of this folder.", exists=True)
     ] = None,
 ) -> None:
-    """List the detectors, those of installed packages among them, with an example of each."""
+    """List the detectors, including those of installed packages, with an example of each."""
     from vestibule.detection import DetectionSettings, InvalidDetector
     from vestibule.detection.catalogue import list_detectors
 

@@ -1,4 +1,4 @@
-"""The verbs for stored entries: list, delete and history. `vestibule keys` is about the key ring."""
+"""The commands for stored entries: list, delete and history. `vestibule keys` is about the key ring."""
 
 from typing import Annotated, Any
 
@@ -37,7 +37,7 @@ def delete(
     token: TokenOption = "",
     as_json: AsJson = False,
 ) -> None:
-    """Remove a stored entry. Exit code 1 where there was none."""
+    """Remove a stored entry. Exit code 1 if there was none."""
     answer = HttpClient(url, token).call("DELETE", "/delete", query={"key": key}, headers=condition_of(if_version))
     show(answer, as_json, f"{key} deleted" if answer["deleted"] else "Nothing is stored under that key.")
     if not answer["deleted"]:
@@ -45,12 +45,12 @@ def delete(
 
 
 def history(
-    key: Annotated[str, typer.Argument(help="The key whose past is asked for.")],
+    key: Annotated[str, typer.Argument(help="The key of the entry.")],
     url: UrlOption = "",
     token: TokenOption = "",
     as_json: AsJson = False,
 ) -> None:
-    """Show the versions of an entry that are kept, the newest first: when, by which token, and what it was."""
+    """Show the stored versions of an entry, newest first: time, token and value."""
     answer = HttpClient(url, token).call("GET", "/history", query={"key": key})
     show(answer, as_json, "\n".join(_line(revision) for revision in answer["revisions"]))
 

@@ -1,4 +1,4 @@
-"""`vestibule heartbeat`: say that something is done, as somebody expects to hear regularly."""
+"""`vestibule heartbeat`: sends and lists heartbeats of recurring jobs."""
 
 from typing import Annotated, Any
 
@@ -6,14 +6,14 @@ import typer
 
 from vestibule.cli.http_client import DEFAULT_SCHEDULER_URL, AsJson, HttpClient, SchedulerUrlOption, TokenOption, show
 
-app = typer.Typer(help="Say that something is done, and list what is expected.", no_args_is_help=True)
+app = typer.Typer(help="Send and list heartbeats of recurring jobs.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="The name of what is done.")]
+Name = Annotated[str, typer.Argument(help="The name of the heartbeat.")]
 
 
 @app.command("list")
 def list_heartbeats(url: SchedulerUrlOption = "", token: TokenOption = "", as_json: AsJson = False) -> None:
-    """List what is expected to be heard of, and when it was last."""
+    """List the expected heartbeats and when each was last received."""
     answer = HttpClient(url, token, DEFAULT_SCHEDULER_URL).call("GET", "/heartbeats")
     show(answer, as_json, "\n".join(map(_line, answer)) or "No heartbeats.")
 
@@ -21,15 +21,15 @@ def list_heartbeats(url: SchedulerUrlOption = "", token: TokenOption = "", as_js
 @app.command()
 def ping(
     name: Name,
-    period: Annotated[float | None, typer.Option(help="Seconds from one ping to the next; it stays.")] = None,
-    grace: Annotated[float | None, typer.Option(help="Seconds that a ping may be late; it stays.")] = None,
-    start: Annotated[bool, typer.Option("--start", help="It begins; it has its grace to be done.")] = False,
-    failed: Annotated[bool, typer.Option("--fail", help="It failed; people are told at once.")] = False,
+    period: Annotated[float | None, typer.Option(help="Seconds between two pings; remembered.")] = None,
+    grace: Annotated[float | None, typer.Option(help="Seconds that a ping may be late; remembered.")] = None,
+    start: Annotated[bool, typer.Option("--start", help="The job starts; a ping is due within the grace.")] = False,
+    failed: Annotated[bool, typer.Option("--fail", help="The job failed; raises an alert at once.")] = False,
     url: SchedulerUrlOption = "",
     token: TokenOption = "",
     as_json: AsJson = False,
 ) -> None:
-    """Say that something is done. Where it is not said in time, an alert tells."""
+    """Send a heartbeat. A heartbeat that does not come in time raises an alert."""
     if start and failed:
         raise typer.BadParameter("either --start or --fail")
     path = f"/heartbeats/{name}" + ("/start" if start else "/fail" if failed else "")
@@ -40,7 +40,7 @@ def ping(
 
 @app.command()
 def delete(name: Name, url: SchedulerUrlOption = "", token: TokenOption = "", as_json: AsJson = False) -> None:
-    """Expect nothing more of something."""
+    """Delete a heartbeat: it is not expected any more."""
     answer = HttpClient(url, token, DEFAULT_SCHEDULER_URL).call("DELETE", f"/heartbeats/{name}")
     show(answer, as_json, f"{name} deleted")
 

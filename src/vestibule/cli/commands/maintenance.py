@@ -1,4 +1,4 @@
-"""`vestibule maintenance`: times in which a part may be away without anybody being told."""
+"""`vestibule maintenance`: schedules windows in which an outage raises no alert."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ import typer
 
 from vestibule.cli.http_client import DEFAULT_SCHEDULER_URL, AsJson, HttpClient, SchedulerUrlOption, TokenOption, show
 
-app = typer.Typer(help="Have nobody told, for a time, that a part is away.", no_args_is_help=True)
+app = typer.Typer(help="Schedule maintenance windows, in which an outage raises no alert.", no_args_is_help=True)
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
@@ -17,13 +17,13 @@ UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 def start(
     part: Annotated[str, typer.Argument(help="A part as `vestibule status` names it, heartbeat:NAME, or all.")],
     length: Annotated[str, typer.Option("--for", help="How long: 30m, 2h or 1d.")] = "1h",
-    after: Annotated[str, typer.Option("--in", help="When it begins: in 30m, 2h or 1d; now unless given.")] = "",
-    reason: Annotated[str, typer.Option(help="Why; it is kept with your token's name.")] = "",
+    after: Annotated[str, typer.Option("--in", help="When it starts: in 30m, 2h or 1d; now if not given.")] = "",
+    reason: Annotated[str, typer.Option(help="The reason, which is recorded with your token's name.")] = "",
     url: SchedulerUrlOption = "",
     token: TokenOption = "",
     as_json: AsJson = False,
 ) -> None:
-    """Begin a maintenance window."""
+    """Start or schedule a maintenance window."""
     begins = datetime.now(UTC) + (_length(after, "--in") if after else timedelta())
     ends = begins + _length(length, "--for")
     wanted = {"part": part, "from": begins.isoformat(), "until": ends.isoformat(), "reason": reason}
@@ -38,14 +38,14 @@ def end(
     token: TokenOption = "",
     as_json: AsJson = False,
 ) -> None:
-    """End a window now, or take it back where it has not begun."""
+    """End a window now, or cancel it before it starts."""
     answer = HttpClient(url, token, DEFAULT_SCHEDULER_URL).call("DELETE", f"/maintenance/{window_id}")
     show(answer, as_json, _line(answer))
 
 
 @app.command("list")
 def list_windows(url: SchedulerUrlOption = "", token: TokenOption = "", as_json: AsJson = False) -> None:
-    """List the windows that are planned, under way, or ended within a month."""
+    """List the windows that are scheduled, active, or ended within the last month."""
     answer = HttpClient(url, token, DEFAULT_SCHEDULER_URL).call("GET", "/maintenance")
     show(answer, as_json, "\n".join(map(_line, answer)) or "No maintenance.")
 

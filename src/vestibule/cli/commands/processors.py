@@ -1,4 +1,4 @@
-"""`vestibule processors`: lists what can be done with values and messages, and tries out processors of one's own."""
+"""`vestibule processors`: lists the processors and tests custom ones."""
 
 import json
 from pathlib import Path
@@ -15,12 +15,10 @@ def processors(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     folder: Annotated[
         Path | None,
-        typer.Option(
-            "--folder", help="Take those of this folder too; the one of VESTIBULE_PROCESSORS_DIR if not given."
-        ),
+        typer.Option("--folder", help="Include those of this folder; that of VESTIBULE_PROCESSORS_DIR if not given."),
     ] = None,
 ) -> None:
-    """List the processors, those of a folder and of installed packages among them.
+    """List the processors, including those of a folder and of installed packages.
 
     Exit code 1 where one of those cannot be used.
     """

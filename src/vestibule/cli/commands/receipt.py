@@ -1,4 +1,4 @@
-"""`vestibule receipt`: checks receipts, and shows the public key that others need to do so."""
+"""`vestibule receipt`: verifies receipts and prints the public keys for it."""
 
 import json
 from datetime import UTC, datetime
@@ -9,11 +9,13 @@ import typer
 
 from vestibule.cli.http_client import AsJson, HttpClient, TokenOption, UrlOption, fail
 
-app = typer.Typer(help="Check the signed receipts of decisions.", no_args_is_help=True)
+app = typer.Typer(help="Verify the signed receipts of decisions.", no_args_is_help=True)
 
 KeyOption = Annotated[
     Path | None,
-    typer.Option("--key", help="File with the public key as JWK or JWK set; asked of the client service if not given."),
+    typer.Option(
+        "--key", help="File with the public key as JWK or JWK set; read from the client service if not given."
+    ),
 ]
 
 
@@ -25,7 +27,7 @@ def verify(
     token: TokenOption = "",
     as_json: AsJson = False,
 ) -> None:
-    """Say whether a receipt was signed by this Vestibule, and what it says. Exit code 1 where it was not."""
+    """Verify that a receipt was signed by this Vestibule and print it. Exit code 1 if it was not."""
     from vestibule.policy.audit.receipts import ReceiptInvalid, verify_receipt
 
     given = typer.get_text_stream("stdin").read() if receipt == "-" else receipt
@@ -43,7 +45,7 @@ def verify(
 
 @app.command("key")
 def show_key(url: UrlOption = "", token: TokenOption = "") -> None:
-    """Print the public keys of a running Vestibule as a JWK set, for whoever is to verify receipts."""
+    """Print the public keys of a running Vestibule as a JWK set, to verify receipts elsewhere."""
     typer.echo(json.dumps(HttpClient(url, token).call("GET", "/receipts/key"), indent=1))
 
 

@@ -1,4 +1,4 @@
-"""`vestibule schedule`: tasks that recur, kept and followed by a running Vestibule."""
+"""`vestibule schedule`: adds, lists and deletes recurring tasks."""
 
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -8,17 +8,17 @@ import typer
 from vestibule.cli.commands.submit import OptionList, WriteTo, terms
 from vestibule.cli.http_client import AsJson, HttpClient, TokenOption, UrlOption, show
 
-app = typer.Typer(help="Have tasks recur: by a crontab line, or every so many seconds.", no_args_is_help=True)
+app = typer.Typer(help="Schedule recurring tasks: by a cron expression or an interval.", no_args_is_help=True)
 
 
 @app.command()
 def add(
-    key: Annotated[str, typer.Option(help="Process the value that stands under this key at that time.")] = "",
+    key: Annotated[str, typer.Option(help="Process the value under this key at that time.")] = "",
     text: Annotated[str, typer.Option(help="Process this text instead.")] = "",
     cron: Annotated[str, typer.Option(help='Five fields as in a crontab, such as "30 6 * * 1-5", or @daily.')] = "",
-    every: Annotated[float, typer.Option(min=1, help="Seconds from one to the next, instead of --cron.")] = 0,
-    timezone: Annotated[str, typer.Option(help="The zone of --cron, such as Europe/Berlin.")] = "UTC",
-    processor: Annotated[str, typer.Option(help="What to do with it.")] = "uppercase",
+    every: Annotated[float, typer.Option(min=1, help="Interval in seconds, instead of --cron.")] = 0,
+    timezone: Annotated[str, typer.Option(help="The time zone of --cron, such as Europe/Berlin.")] = "UTC",
+    processor: Annotated[str, typer.Option(help="The processor of the tasks.")] = "uppercase",
     option: OptionList = None,
     write_to: WriteTo = None,
     priority: Annotated[str, typer.Option(help="high, normal or low.")] = "normal",
@@ -26,7 +26,7 @@ def add(
     token: TokenOption = "",
     as_json: AsJson = False,
 ) -> None:
-    """Keep a schedule and print its id and its next time."""
+    """Add a schedule and print its id and its next time."""
     wanted = {"processor": processor, "priority": priority, "timezone": timezone, **terms(option, write_to)}
     given = {"key": key, "text": text, "cron": cron, "every_s": every}
     body = wanted | {name: value for name, value in given.items() if value}
@@ -36,7 +36,7 @@ def add(
 
 @app.command("list")
 def list_schedules(url: UrlOption = "", token: TokenOption = "", as_json: AsJson = False) -> None:
-    """Print all schedules: id, times, processor, what is next, and the last task."""
+    """List all schedules: id, times, processor, next run, and the last task."""
     answer = HttpClient(url, token).call("GET", "/schedules")
     show(answer, as_json, "\n".join(map(_line, answer["schedules"])) or "none")
 
@@ -48,7 +48,7 @@ def delete(
     token: TokenOption = "",
     as_json: AsJson = False,
 ) -> None:
-    """Make no more tasks of a schedule."""
+    """Delete a schedule."""
     answer = HttpClient(url, token).call("DELETE", f"/schedules/{quote(schedule_id, safe='')}")
     show(answer, as_json, f"{schedule_id} is deleted")
 

@@ -1,4 +1,4 @@
-"""`vestibule status`: how every part of a running Vestibule is."""
+"""`vestibule status`: shows the state of every part of a running Vestibule."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from vestibule.cli.http_client import DEFAULT_SCHEDULER_URL, AsJson, HttpClient,
 
 
 def status(url: SchedulerUrlOption = "", token: TokenOption = "", as_json: AsJson = False) -> None:
-    """Say how every part is. Exit code 1 where one is down or a heartbeat is missing."""
+    """Show the state of every part. Exit code 1 if one is down or a heartbeat is missing."""
     answer = HttpClient(url, token, DEFAULT_SCHEDULER_URL).call("GET", "/status")
     lines = [_part_line(part) for part in answer["parts"]]
     lines += [f"{one['name']:20}  {one['state']:9}  heartbeat" for one in answer["heartbeats"]]
     show(answer, as_json, "\n".join(lines))
-    if any(_is_wanting(one) for one in [*answer["parts"], *answer["heartbeats"]]):
+    if any(_is_unhealthy(one) for one in [*answer["parts"], *answer["heartbeats"]]):
         raise typer.Exit(1)
 
 
@@ -27,5 +27,5 @@ def _percent(share: float | None) -> str:
     return "     –" if share is None else f"{int(share * 10_000) / 100:5.4g}%"
 
 
-def _is_wanting(one: dict[str, Any]) -> bool:
+def _is_unhealthy(one: dict[str, Any]) -> bool:
     return one["state"] in ("down", "missed", "failed") and not one.get("in_maintenance")

@@ -1,4 +1,4 @@
-"""The verbs that speak to a running Vestibule: add, read, run, message."""
+"""The commands that send data to a running Vestibule: add, read, run, message."""
 
 import json
 import sys
@@ -9,32 +9,32 @@ import typer
 from vestibule.cli.commands.tasks import show_task
 from vestibule.cli.http_client import AsJson, HttpClient, IfVersion, TokenOption, UrlOption, condition_of, show
 
-Processor = Annotated[str, typer.Option(help="Which processor does the work.")]
+Processor = Annotated[str, typer.Option(help="The processor to use.")]
 OptionList = Annotated[
     list[str] | None,
     typer.Option(
         "--option",
         "-o",
-        help="NAME=VALUE, an option of the processor; VALUE is JSON, or else text. More than once for several; "
+        help="NAME=VALUE, an option of the processor; VALUE is JSON, or else text; may be repeated. "
         "`vestibule processors NAME` lists them.",
     ),
 ]
 WriteTo = Annotated[str | None, typer.Option(help="The key that the result is written to.")]
-Callback = Annotated[str, typer.Option(help="Address that is told of the end of the task by a signed POST.")]
-Wait = Annotated[float, typer.Option(min=0, help="Seconds to wait for the end of the task.")]
+Callback = Annotated[str, typer.Option(help="Webhook address that gets a signed POST when the task ends.")]
+Wait = Annotated[float, typer.Option(min=0, help="Seconds to wait for the task to finish.")]
 
 
 def add(
     key: Annotated[str, typer.Argument(help="The key to store the value under.")],
     value: Annotated[str, typer.Argument(help="The value; `-` reads it from standard input.")],
-    ttl: Annotated[float | None, typer.Option(min=0, help="Seconds after which the entry is gone.")] = None,
+    ttl: Annotated[float | None, typer.Option(min=0, help="Seconds after which the entry expires.")] = None,
     if_version: IfVersion = None,
-    create_only: Annotated[bool, typer.Option("--create-only", help="Only where there is no entry.")] = False,
+    create_only: Annotated[bool, typer.Option("--create-only", help="Only if there is no such entry.")] = False,
     url: UrlOption = "",
     token: TokenOption = "",
     as_json: AsJson = False,
 ) -> None:
-    """Store a value, if the door lets it in."""
+    """Store a value, unless the policy blocks it."""
     text = sys.stdin.read() if value == "-" else value
     pair = {"key": key, "value": text} | ({} if ttl is None else {"ttl_s": ttl})
     headers = condition_of(if_version) | ({"If-None-Match": "*"} if create_only else {})
@@ -64,9 +64,9 @@ def run(
     token: TokenOption = "",
     as_json: AsJson = False,
 ) -> None:
-    """Have a stored value processed in the background; print the task's id, or with --wait its result."""
+    """Process a stored value in the background; print the task's id, or with --wait its result."""
     remote = HttpClient(url, token)
-    work = {"key": key, "processor": processor, **terms(option, write_to), **_told(callback)}
+    work = {"key": key, "processor": processor, **terms(option, write_to), **_callback_option(callback)}
     accepted = remote.call("POST", "/run", body=work)
     _follow(remote, accepted, wait, as_json)
 
@@ -80,7 +80,7 @@ def message(
         bool | None,
         typer.Option(
             "--sync/--async",
-            help="Have it processed at once and print the reply, or not; what the settings say if not given.",
+            help="Process at once and print the reply, or in the background; the settings decide if not given.",
         ),
     ] = None,
     wait: Wait = 0,
@@ -89,11 +89,11 @@ def message(
     token: TokenOption = "",
     as_json: AsJson = False,
 ) -> None:
-    """Send a message, if the door lets it in."""
+    """Send a message, unless the policy blocks it."""
     remote = HttpClient(url, token)
     content = sys.stdin.read() if text == "-" else text
     mode = {} if sync is None else {"mode": "sync" if sync else "async"}
-    body = {"text": content, "processor": processor, **mode, **terms(option, write_to), **_told(callback)}
+    body = {"text": content, "processor": processor, **mode, **terms(option, write_to), **_callback_option(callback)}
     answer = remote.call("POST", "/messages", body=body)
     if "reply" in answer:
         show(answer, as_json, str(answer["reply"]))
@@ -102,7 +102,7 @@ def message(
 
 
 def terms(options: list[str] | None, write_to: str | None) -> dict[str, Any]:
-    """Return what the options of a command say of the work, as members of a request."""
+    """Return the options of a command as members of a request."""
     given = dict(_option(one) for one in options or ())
     return ({"options": given} if given else {}) | ({} if write_to is None else {"write_to": write_to})
 
@@ -124,7 +124,7 @@ def _follow(remote: HttpClient, accepted: dict[str, Any], wait: float, as_json: 
         show(accepted, as_json, str(accepted["task_id"]))
 
 
-def _told(callback: str) -> dict[str, str]:
+def _callback_option(callback: str) -> dict[str, str]:
     return {"callback": callback} if callback else {}
 
 

@@ -1,4 +1,4 @@
-"""`vestibule task` and `vestibule dead`: look after background work of a running Vestibule."""
+"""`vestibule task` and `vestibule dead`: show and manage background tasks of a running Vestibule."""
 
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -23,77 +23,75 @@ class ShowByDefault(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-task_app = typer.Typer(help="Follow, list, cancel and repeat tasks; `task ID` shows one.", cls=ShowByDefault)
-dead_app = typer.Typer(help="Dead letters: tasks that were given up after their last attempt.")
+task_app = typer.Typer(help="Show, list, cancel and retry tasks; `task ID` shows one.", cls=ShowByDefault)
+dead_app = typer.Typer(help="List, retry and drop dead letters: tasks whose last attempt failed.")
 
 TaskId = Annotated[str, typer.Argument(help="The id that run or message printed.")]
-Limit = Annotated[int, typer.Option(min=1, max=1000, help="How many at most, the newest first.")]
+Limit = Annotated[int, typer.Option(min=1, max=1000, help="Largest number to list, newest first.")]
 
 
 @task_app.command("show")
 def show_one(
     task_id: TaskId,
-    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for the end of the task.")] = 0,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for the task to finish.")] = 0,
     url: UrlOption = "",
     token: TokenOption = "",
     as_json: AsJson = False,
 ) -> None:
-    """Say how far a task has come, and what came of it. Exit code 1 where it failed."""
+    """Show the state of a task and its result. Exit code 1 if it failed."""
     show_task(HttpClient(url, token), task_id, wait, as_json)
 
 
 @task_app.command("wait")
 def wait_for(task_id: TaskId, url: UrlOption = "", token: TokenOption = "", as_json: AsJson = False) -> None:
-    """Wait for the end of a task, at most an hour, and print what came of it. Exit code 1 where it failed."""
+    """Wait for a task to finish, at most an hour, and print its result. Exit code 1 if it failed."""
     show_task(HttpClient(url, token), task_id, LONG_WAIT_S, as_json)
 
 
 @task_app.command("list")
 def list_tasks(
-    state: Annotated[
-        list[str] | None, typer.Option(help="Only those in this state; more than once for several.")
-    ] = None,
+    state: Annotated[list[str] | None, typer.Option(help="Only tasks in this state; may be repeated.")] = None,
     limit: Limit = PAGE,
     url: UrlOption = "",
     token: TokenOption = "",
     as_json: AsJson = False,
 ) -> None:
-    """Print tasks, the newest first: id, state, processor, when it came, and why it failed."""
+    """List tasks, newest first: id, state, processor, submission time, and error."""
     _list(HttpClient(url, token).call("GET", "/tasks", query={"limit": limit, "state": state or []}), as_json)
 
 
 @task_app.command("cancel")
 def cancel(task_id: TaskId, url: UrlOption = "", token: TokenOption = "", as_json: AsJson = False) -> None:
-    """End a task that has not ended."""
+    """Cancel a task that has not finished."""
     _change(HttpClient(url, token), "POST", f"/tasks/{quote(task_id, safe='')}/cancel", as_json)
 
 
 @task_app.command("retry")
 def retry(task_id: TaskId, url: UrlOption = "", token: TokenOption = "", as_json: AsJson = False) -> None:
-    """Have a task that failed, is dead or was cancelled done anew."""
+    """Retry a task that failed, is dead or was cancelled."""
     _change(HttpClient(url, token), "POST", f"/tasks/{quote(task_id, safe='')}/retry", as_json)
 
 
 @dead_app.command("list")
 def list_dead(limit: Limit = PAGE, url: UrlOption = "", token: TokenOption = "", as_json: AsJson = False) -> None:
-    """Print the dead letters, the newest first."""
+    """List the dead letters, newest first."""
     _list(HttpClient(url, token).call("GET", "/dead", query={"limit": limit}), as_json)
 
 
 @dead_app.command("retry")
 def retry_dead(task_id: TaskId, url: UrlOption = "", token: TokenOption = "", as_json: AsJson = False) -> None:
-    """Have a dead task done anew, with all its attempts."""
+    """Retry a dead task, with all its attempts."""
     _change(HttpClient(url, token), "POST", f"/dead/{quote(task_id, safe='')}/retry", as_json)
 
 
 @dead_app.command("drop")
 def drop(task_id: TaskId, url: UrlOption = "", token: TokenOption = "", as_json: AsJson = False) -> None:
-    """Take a task out of the dead letters for good; its data is gone."""
+    """Delete a task from the dead letters, with its data."""
     _change(HttpClient(url, token), "DELETE", f"/dead/{quote(task_id, safe='')}", as_json)
 
 
 def show_task(remote: HttpClient, task_id: str, wait: float, as_json: bool) -> None:
-    """Print what came of a task, after at most `wait` seconds, and end with code 1 where it did not succeed."""
+    """Print the outcome of a task, after at most `wait` seconds, and exit with code 1 if it did not succeed."""
     status = remote.task(task_id, wait)
     has_failed = status["state"] in ("failed", "dead", "cancelled")
     if status["state"] == "succeeded":

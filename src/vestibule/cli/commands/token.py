@@ -1,4 +1,4 @@
-"""`vestibule token`: makes, lists and revokes the tokens of callers."""
+"""`vestibule token`: creates, lists and revokes the tokens of callers."""
 
 import json
 import re
@@ -26,7 +26,7 @@ SCOPES = (
     "process",
 )
 
-app = typer.Typer(help="Make, list and revoke the tokens of callers.", no_args_is_help=True)
+app = typer.Typer(help="Create, list and revoke the tokens of callers.", no_args_is_help=True)
 
 DataDir = Annotated[Path, typer.Option(envvar="VESTIBULE_DATA_DIR", help="The data directory of the services.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -34,16 +34,16 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Option(help="Whose token it is.")],
+    name: Annotated[str, typer.Option(help="The name of the caller.")],
     scope: Annotated[str, typer.Option(help=f"What it may do, separated by commas: {', '.join(SCOPES)}, or *.")],
     days: Annotated[int | None, typer.Option(min=1, help="Days until it expires; never if not given.")] = None,
     tenant: Annotated[
-        str, typer.Option(help="Whose data it reads and writes; tenants never see each other's.")
+        str, typer.Option(help="The tenant whose data it reads and writes; tenants are isolated from each other.")
     ] = "default",
     data_dir: DataDir = Path("var"),
     as_json: AsJson = False,
 ) -> None:
-    """Make a token and show it, once: only a hash of it is kept."""
+    """Create a token and print it, once: only its hash is stored."""
     from vestibule.contracts.identity import TENANT_PATTERN
     from vestibule.service_kit.auth.token_file import create_token
 
@@ -67,7 +67,7 @@ def create(
 
 @app.command("list")
 def list_tokens(data_dir: DataDir = Path("var"), as_json: AsJson = False) -> None:
-    """List the tokens by what is kept of them."""
+    """List the tokens, without the tokens themselves."""
     from vestibule.service_kit.auth.token_file import read_records
 
     records = read_records(_token_file(data_dir))

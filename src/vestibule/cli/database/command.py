@@ -15,14 +15,16 @@ if TYPE_CHECKING:
     from vestibule.database_service.maintenance.sqlite_backup import OnProgress
     from vestibule.database_service.settings import DatabaseSettings
 
-app = typer.Typer(help="Check and migrate the database; back it up and restore it (SQLite).", no_args_is_help=True)
+app = typer.Typer(
+    help="Check, migrate, export and import the database; back up and restore SQLite.", no_args_is_help=True
+)
 
 DataDir = Annotated[Path, typer.Option(envvar="VESTIBULE_DATA_DIR", help="The data directory of the services.")]
 
 
 @app.command()
 def check(data_dir: DataDir = Path("var"), as_json: AsJson = False) -> None:
-    """Say whether the store is sound; a running system is not disturbed. Exit code 1 where it is not."""
+    """Check the integrity of the store, safe while the system runs. Exit code 1 if it is damaged."""
     checked, faults = _check_server() if _is_on_server() else _check_file(_path(data_dir))
     if as_json:
         typer.echo(json.dumps({"file": checked, "faults": faults}))
@@ -34,7 +36,7 @@ def check(data_dir: DataDir = Path("var"), as_json: AsJson = False) -> None:
 
 @app.command()
 def migrate() -> None:
-    """Make tables on the server of the store, or bring them up to date (PostgreSQL, DynamoDB)."""
+    """Create or migrate the tables of the store (PostgreSQL, DynamoDB)."""
     from vestibule.database_service.entries.store import StoreRefused
 
     kind, settings = _store_kind()
@@ -49,10 +51,10 @@ def migrate() -> None:
 
 @app.command()
 def backup(
-    target: Annotated[Path, typer.Argument(help="The file to make; it must not exist.")],
+    target: Annotated[Path, typer.Argument(help="The file to create; it must not exist.")],
     data_dir: DataDir = Path("var"),
 ) -> None:
-    """Copy the database as it is at this moment, while the system runs. Values stay sealed: keep the ring too."""
+    """Copy the database while the system runs. Values stay encrypted: back up the key ring too."""
     from vestibule.database_service.maintenance import sqlite_backup
 
     try:
@@ -64,11 +66,11 @@ def backup(
 
 @app.command()
 def restore(
-    source: Annotated[Path, typer.Argument(help="A file that `vestibule db backup` made.")],
-    replace: Annotated[bool, typer.Option("--replace", help="Replace the database that is there.")] = False,
+    source: Annotated[Path, typer.Argument(help="A file created by `vestibule db backup`.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Replace the existing database.")] = False,
     data_dir: DataDir = Path("var"),
 ) -> None:
-    """Put a backup in place of the database; stop the system first."""
+    """Restore the database from a backup; stop the system first."""
     from vestibule.database_service.maintenance import sqlite_backup
 
     path = _path(data_dir)
@@ -130,8 +132,8 @@ def _path(data_dir: Path) -> Path:
 def _progress() -> "OnProgress":
     is_watched = sys.stderr.isatty()
 
-    def tell(done: int, total: int) -> None:
+    def show_progress(done: int, total: int) -> None:
         if is_watched:
             typer.echo(f"\r{done:,} of {total:,} pages", err=True, nl=done == total)
 
-    return tell
+    return show_progress

@@ -19,16 +19,17 @@ MOST_COUNTED = 1000
 
 
 def export(
-    target: Annotated[Path, typer.Argument(help="The file to make; `-` is standard output.")] = STANDARD,
+    target: Annotated[Path, typer.Argument(help="The file to create; `-` is standard output.")] = STANDARD,
     plain: Annotated[
-        bool, typer.Option("--plain", help="Open the values, for another key ring. Whoever has the file can read them.")
+        bool,
+        typer.Option("--plain", help="Decrypt the values, for another key ring. Anyone with the file can read them."),
     ] = False,
     drained: Annotated[
-        bool, typer.Option("--drained", help="Refuse while tasks are unfinished: they do not go along.")
+        bool, typer.Option("--drained", help="Refuse while tasks are unfinished: they are not exported.")
     ] = False,
     data_dir: DataDir = Path("var"),
 ) -> None:
-    """Write every entry as a line of JSON, with its version and expiry, while the system runs."""
+    """Export every entry as a line of JSON, with its version and expiry, while the system runs."""
     if plain:
         typer.echo("vestibule: the values are written as they are; whoever has the file can read them", err=True)
     if target != STANDARD and target.exists():
@@ -45,12 +46,12 @@ def export(
 
 
 def import_entries(
-    source: Annotated[Path, typer.Argument(help="A file that `vestibule db export` made; `-` is standard input.")],
+    source: Annotated[Path, typer.Argument(help="A file created by `vestibule db export`; `-` is standard input.")],
     data_dir: DataDir = Path("var"),
 ) -> None:
-    """Take entries in, with their versions and expiries; what is here in the same or a later version stays.
+    """Import entries with their versions and expiries; an entry with the same or a later version stays.
 
-    Sealed values need the key ring that they were sealed with. The door does not look at what comes in this way.
+    Encrypted values need the key ring that they were encrypted with. Imported values are not scanned.
     """
     from vestibule.contracts.errors import VestibuleError
     from vestibule.database_service.maintenance.transfer import TransferRefused, parse_header

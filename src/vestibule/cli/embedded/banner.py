@@ -1,4 +1,4 @@
-"""What is printed when everything is ready: where things are, and three lines to try."""
+"""The banner when everything is ready: the addresses, and three curl lines to try."""
 
 import shlex
 

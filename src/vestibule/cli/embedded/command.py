@@ -1,4 +1,4 @@
-"""`vestibule up`: its options, and what becomes of them."""
+"""`vestibule up`: the command and its options."""
 
 import os
 import time
@@ -12,7 +12,9 @@ def up(
     *,
     data_dir: Annotated[
         Path,
-        typer.Option(envvar="VESTIBULE_DATA_DIR", help="Where database, queue files, keys, logs and reports are kept."),
+        typer.Option(
+            envvar="VESTIBULE_DATA_DIR", help="Directory of the database, queue files, keys, logs and reports."
+        ),
     ] = Path("var"),
     base_port: Annotated[
         int,
@@ -38,7 +40,7 @@ def up(
         typer.Option(
             "--without-business-logic",
             envvar="VESTIBULE_WITHOUT_BUSINESS_LOGIC",
-            help="Leave the business logic service out.",
+            help="Do not start the business logic service.",
         ),
     ] = False,
 ) -> None:

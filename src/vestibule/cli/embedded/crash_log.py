@@ -1,4 +1,4 @@
-"""The last lines a part logged, for the person who wonders why it does not start."""
+"""Reads the last log lines of a part that does not start."""
 
 import json
 import os

@@ -113,7 +113,7 @@ def ensure_service_secret(directory: DataDirectory) -> None:
 
 
 def ensure_key_ring(directory: DataDirectory) -> None:
-    """Make the keys that values are sealed with, unless they are there.
+    """Create the keys that values are encrypted with, unless they exist.
 
     Raises: DataDirectoryUnusable, also where values were kept that new keys could not open.
     """
@@ -121,7 +121,7 @@ def ensure_key_ring(directory: DataDirectory) -> None:
     if not path.exists() and directory.database_file.exists():
         raise DataDirectoryUnusable(
             f"the key ring {path} is gone, and nothing else opens the values in {directory.database_file}; "
-            "put the ring back, or move the database away to start anew"
+            "put the ring back, or move the database away to start with a new one"
         )
     try:
         if path.exists():

@@ -1,4 +1,4 @@
-"""What embedded mode starts: each part's command, environment, sign of readiness and place in the order of stopping."""
+"""The parts of embedded mode: command, environment, readiness check and stop stage of each."""
 
 import enum
 import os
@@ -10,16 +10,16 @@ from pathlib import Path
 from vestibule.cli import parent_death
 from vestibule.cli.embedded.data_directory import DataDirectory
 from vestibule.cli.embedded.ports import Address
-from vestibule.cli.embedded.readiness import FileReadiness, HttpReadiness, ReadinessCheck, RedisSocketReadiness
+from vestibule.cli.embedded.readiness import FileReadiness, HttpReadiness, PartReadiness, RedisSocketReadiness
 from vestibule.cli.embedded.redis_server import RedisServer
 
 _LOOPBACK = "127.0.0.1"
 
 
 class StopStage(enum.Enum):
-    """The order of stopping; each value is the second, counted from the stop's start, when the stubborn are killed."""
+    """The order of stopping; the value is the second after the stop began at which a part is killed."""
 
-    ENTRANCE = 2.5
+    PUBLIC = 2.5
     WORK = 7.0
     SERVICES = 8.5
     QUEUE = 9.5
@@ -31,7 +31,7 @@ class Part:
 
     name: str
     command: tuple[str, ...]
-    readiness: ReadinessCheck
+    readiness: PartReadiness
     stop_stage: StopStage
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     log: Path | None = None
@@ -44,7 +44,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Layout:
-    """The choices of one instance."""
+    """The options of one instance."""
 
     directory: DataDirectory
     host: str
@@ -73,7 +73,7 @@ class Layout:
 
     @property
     def services(self) -> dict[str, Address]:
-        """Return every service that runs, by the name `vestibule serve` knows it by."""
+        """Return every service that runs, by its name in `vestibule serve`."""
         services = {"client": self.client, "database": self.database}
         if self.has_business_logic:
             services["business-logic"] = self.business_logic
@@ -92,7 +92,7 @@ def list_parts(layout: Layout, user_environment: Mapping[str, str]) -> list[Part
 
 
 def plan_redis(server: RedisServer) -> Part:
-    """Return the Redis server as a part that ends with this process although it knows nothing of it."""
+    """Return the Redis server as a part that ends with this process."""
     launcher = (sys.executable, "-I", "-S", str(parent_death.__file__), str(os.getpid()))
     return Part(
         name="redis",
@@ -121,7 +121,7 @@ def _plan_service(name: str, address: Address, environment: Mapping[str, str]) -
         command=(sys.executable, "-m", "vestibule", "serve", name),
         environment={**environment, "VESTIBULE_HOST": address.host, "VESTIBULE_PORT": str(address.port)},
         readiness=HttpReadiness(address.reachable_host, address.port),
-        stop_stage=StopStage.ENTRANCE if name in {"client", "scheduler"} else StopStage.SERVICES,
+        stop_stage=StopStage.PUBLIC if name in {"client", "scheduler"} else StopStage.SERVICES,
     )
 
 

@@ -1,4 +1,4 @@
-"""Keeps one part running: starts it, starts it again when it dies, and stops it."""
+"""Supervises one process: starts it, restarts it when it exits, and stops it."""
 
 import asyncio
 import contextlib
@@ -13,27 +13,27 @@ from vestibule.cli.embedded.readiness import until_ready
 from vestibule.cli.embedded.supervisor_log import SupervisorLog
 
 _LONGEST_DELAY_S = 10.0
-_LONG_LIFE_S = 30.0
-_DEATHS_TO_GIVE_UP = 3
+_STABLE_AFTER_S = 30.0
+_MAX_FAILED_STARTS = 3
 
 
 class Backoff:
-    """How long to wait before the next start: not at all, then half a second, then ever longer up to ten seconds."""
+    """The delay before a restart: none at first, then half a second, doubled up to ten seconds."""
 
     def __init__(self) -> None:
         self._next_delay_s = 0.0
 
     def delay_after(self, lifetime_s: float) -> float:
-        """Return the wait in seconds after a life of `lifetime_s`; a long life makes up for earlier deaths."""
-        delay_s = 0.0 if lifetime_s >= _LONG_LIFE_S else self._next_delay_s
+        """Return the delay in seconds after a run of `lifetime_s`; a long run resets the backoff."""
+        delay_s = 0.0 if lifetime_s >= _STABLE_AFTER_S else self._next_delay_s
         self._next_delay_s = min(max(0.5, delay_s * 2), _LONGEST_DELAY_S)
         return delay_s
 
 
 class ProcessSupervisor:
-    """The part, its process, and the task that looks after both.
+    """Supervises the process of one part in a task of the event loop.
 
-    `is_settled` is set when the part is ready for the first time, or when it died so often before that hope is gone.
+    `is_settled` is set when the part is ready for the first time, or when its start has failed too often.
     """
 
     def __init__(self, part: Part, supervisor_log: SupervisorLog) -> None:
@@ -42,17 +42,17 @@ class ProcessSupervisor:
         self.is_settled = asyncio.Event()
         self._supervisor_log = supervisor_log
         self._process: asyncio.subprocess.Process | None = None
-        self._stop_asked = asyncio.Event()
+        self._stop_requested = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to keep the part running. Call it in the main thread: the part ends with the thread that starts it."""
+        """Start supervising. Call it in the main thread: the process ends with the thread that starts it."""
         self._task = asyncio.create_task(self._keep_running(), name=f"keep {self.part.name}")
 
     async def stop(self, deadline: float) -> None:
-        """Ask the part to end, and kill it where it has not by `deadline` (the event loop's clock)."""
-        self._stop_asked.set()
-        self._ask_to_end()
+        """Terminate the process, and kill it at `deadline` (the event loop's clock)."""
+        self._stop_requested.set()
+        self._terminate()
         if self._task is None:
             return
         timeout_s = max(0.0, deadline - asyncio.get_running_loop().time())
@@ -66,28 +66,28 @@ class ProcessSupervisor:
         self._supervisor_log.note("part_stopped", f"{self.part.name} has stopped", part=self.part.log_name)
 
     def kill(self) -> None:
-        """End the part and all that it started, at once and for good."""
-        self._stop_asked.set()
+        """Kill the process and its children at once, without a restart."""
+        self._stop_requested.set()
         if self._process:
             _kill_group(self._process.pid)
 
     async def _keep_running(self) -> None:
-        backoff, deaths = Backoff(), 0
-        while not self._stop_asked.is_set():
+        backoff, exits = Backoff(), 0
+        while not self._stop_requested.is_set():
             started_at = time.monotonic()
-            ending = await self._live_once(started_at)
-            if self._stop_asked.is_set():
+            exit_reason = await self._run_once(started_at)
+            if self._stop_requested.is_set():
                 return
-            deaths += 1
-            if deaths >= _DEATHS_TO_GIVE_UP and not self.has_been_ready:
+            exits += 1
+            if exits >= _MAX_FAILED_STARTS and not self.has_been_ready:
                 self.is_settled.set()
             delay_s = backoff.delay_after(time.monotonic() - started_at)
-            self._tell_of_death(ending, delay_s)
+            self._report_exit(exit_reason, delay_s)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stop_asked.wait(), delay_s)
+                await asyncio.wait_for(self._stop_requested.wait(), delay_s)
 
-    async def _live_once(self, started_at: float) -> str:
-        """Start the part, wait for its end, and say how it ended."""
+    async def _run_once(self, started_at: float) -> str:
+        """Start the process, wait for its exit, and return how it ended."""
         try:
             self.part.readiness.forget()
             with self._output() as output:
@@ -103,8 +103,8 @@ class ProcessSupervisor:
         except OSError as error:
             return f"could not be started: {error.strerror}"
         self._process = process
-        if self._stop_asked.is_set():
-            self._ask_to_end()
+        if self._stop_requested.is_set():
+            self._terminate()
         watch = asyncio.create_task(self._watch_readiness(started_at, process.pid))
         try:
             return _describe_end(await process.wait())
@@ -131,17 +131,19 @@ class ProcessSupervisor:
             event, f"{name} is ready{again} ({took_s:.1f} s)", part=self.part.log_name, pid=pid, took_s=took_s
         )
 
-    def _tell_of_death(self, ending: str, delay_s: float) -> None:
+    def _report_exit(self, exit_reason: str, delay_s: float) -> None:
         when = f"in {delay_s:g} s" if delay_s else "at once"
         name = self.part.name
-        text = f"{name} {ending}; it is started again {when}"
-        self._supervisor_log.warn("part_died", text, part=self.part.log_name, ending=ending, restart_in_s=delay_s)
+        text = f"{name} {exit_reason}; it is started again {when}"
+        self._supervisor_log.warn(
+            "part_exited", text, part=self.part.log_name, exit_reason=exit_reason, restart_in_s=delay_s
+        )
 
-    def _ask_to_end(self) -> None:
+    def _terminate(self) -> None:
         if self._process and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGTERM)
-                # A frozen process hears nothing until it goes on.
+                # A stopped process handles no signal until it continues.
                 self._process.send_signal(signal.SIGCONT)
 
 

@@ -1,4 +1,4 @@
-"""How each kind of part is asked whether it is ready; no answer of any kind is "not yet"."""
+"""The readiness checks of each kind of part; no answer means "not ready"."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,15 +12,15 @@ _ANSWER_TIMEOUT_S = 2.0
 _POLL_INTERVAL_S = 0.05
 
 
-class ReadinessCheck(Protocol):
-    """One way to ask."""
+class PartReadiness(Protocol):
+    """A readiness check."""
 
     async def is_ready(self) -> bool:
         """Say whether the part is ready now; never raise."""
         ...
 
     def forget(self) -> None:
-        """Remove what an earlier life of the part left behind."""
+        """Remove what an earlier run of the part left behind."""
         ...
 
 
@@ -37,7 +37,7 @@ class HttpReadiness:
         return answer.split()[1:2] == [b"200"]
 
     def forget(self) -> None:
-        """Nothing is left behind."""
+        """Do nothing: a run leaves nothing behind."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class RedisSocketReadiness:
 
 @dataclass(frozen=True)
 class RedisUrlReadiness:
-    """A Redis server that somebody else runs, with whatever passwords and TLS its URL asks for."""
+    """An external Redis server, with the password and TLS of its URL."""
 
     url: str
 
@@ -77,7 +77,7 @@ class RedisUrlReadiness:
             return False
 
     def forget(self) -> None:
-        """Nothing is left behind."""
+        """Do nothing: a run leaves nothing behind."""
 
     def _open(self) -> Any:
         from vestibule.service_kit.redis.redis_settings import RedisSettings
@@ -104,8 +104,8 @@ class FileReadiness:
 _Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-async def until_ready(readiness: ReadinessCheck) -> None:
-    """Ask until the answer is yes."""
+async def until_ready(readiness: PartReadiness) -> None:
+    """Poll until the part is ready."""
     while not await readiness.is_ready():  # noqa: ASYNC110  (another process cannot set an event of ours)
         await asyncio.sleep(_POLL_INTERVAL_S)
 

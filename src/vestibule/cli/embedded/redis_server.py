@@ -17,7 +17,7 @@ _LONGEST_SOCKET_PATH_BYTES = 100
 
 @dataclass(frozen=True)
 class RedisServer:
-    """What it takes to start the server."""
+    """The files and settings of the server."""
 
     program: Path
     configuration: Path

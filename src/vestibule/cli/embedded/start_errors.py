@@ -1,28 +1,28 @@
-"""The reasons for which embedded mode does not start, each with the exit code that goes with it."""
+"""The errors that keep embedded mode from starting, each with its exit code."""
 
 EX_CONFIG = 78
 
 
 class StartError(Exception):
-    """Something must be put right by hand before the parts can start; the message is one line for the terminal."""
+    """Base of the errors at start; the message is one line for the terminal."""
 
     exit_code = 1
 
 
 class DataDirectoryUnusable(StartError):
-    """The data directory cannot be made or written."""
+    """The data directory cannot be created or written."""
 
     exit_code = EX_CONFIG
 
 
 class PolicyRefused(StartError):
-    """The policy file is none."""
+    """The policy file is invalid."""
 
     exit_code = EX_CONFIG
 
 
 class ProcessorsRefused(StartError):
-    """A processor of one's own cannot be used, or a route of messages is none."""
+    """A custom processor or a message route is invalid."""
 
     exit_code = EX_CONFIG
 
@@ -32,12 +32,12 @@ class DataDirectoryInUse(StartError):
 
 
 class PortTaken(StartError):
-    """Something listens already where a part should."""
+    """A port is already in use."""
 
 
 class RedisUrlInvalid(StartError):
-    """The given address of a Redis server is none."""
+    """The Redis URL is invalid."""
 
 
 class RedisNotFound(StartError):
-    """There is no Redis server to start."""
+    """No Redis server is installed."""

@@ -1,4 +1,4 @@
-"""Brings all parts up, keeps them up, and takes them down in order when it is told to stop."""
+"""Starts all parts, restarts those that exit, and stops them in order at shutdown."""
 
 import asyncio
 import signal
@@ -8,7 +8,7 @@ from typing import Any
 
 from vestibule.cli.embedded.parts import Part, StopStage
 from vestibule.cli.embedded.process_supervisor import ProcessSupervisor
-from vestibule.cli.embedded.readiness import ReadinessCheck, until_ready
+from vestibule.cli.embedded.readiness import PartReadiness, until_ready
 from vestibule.cli.embedded.supervisor_log import SupervisorLog
 
 EXIT_KILLED = 130
@@ -18,7 +18,7 @@ _SAME_CTRL_C_S = 0.5
 
 
 class StartFailed(Exception):
-    """What the start waits for is not ready, and will not be; `parts` are those to blame."""
+    """The parts did not become ready; `parts` are those that failed."""
 
     def __init__(self, reason: str, parts: Sequence[Part] = ()) -> None:
         super().__init__(reason)
@@ -28,7 +28,7 @@ class StartFailed(Exception):
 class Supervisor:
     """Runs `first`, then, when those are ready, `rest`.
 
-    `given` is something the parts need that runs without us. Each part's stop waits for those of the stages before it.
+    `external` is a server that the parts need and that others run. The parts stop in the order of their stages.
     """
 
     def __init__(
@@ -36,16 +36,16 @@ class Supervisor:
         first: Sequence[Part],
         rest: Sequence[Part],
         supervisor_log: SupervisorLog,
-        given: ReadinessCheck | None = None,
+        external: PartReadiness | None = None,
         ready_timeout_s: float = READY_TIMEOUT_S,
     ) -> None:
         self._supervisor_log = supervisor_log
         self._first = [ProcessSupervisor(part, supervisor_log) for part in first]
         self._rest = [ProcessSupervisor(part, supervisor_log) for part in rest]
-        self._given = given
+        self._external = external
         self._ready_timeout_s = ready_timeout_s
-        self._stop_asked = asyncio.Event()
-        self._stop_asked_at: float | None = None
+        self._stop_requested = asyncio.Event()
+        self._stop_requested_at: float | None = None
         self._is_killed = False
 
     async def run(self, when_ready: Callable[[], None], when_failed: Callable[[StartFailed], None]) -> int:
@@ -55,15 +55,15 @@ class Supervisor:
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self._receive, number)
+            loop.add_signal_handler(number, self._on_signal, number)
         exit_code = 0
         log_opening: asyncio.Task[None] | None = None
         try:
             await self._unless_stopped(self._bring_up())
-            if not self._stop_asked.is_set():
+            if not self._stop_requested.is_set():
                 when_ready()
                 log_opening = asyncio.create_task(self._supervisor_log.open_log())
-                await self._stop_asked.wait()
+                await self._stop_requested.wait()
         except StartFailed as failure:
             when_failed(failure)
             exit_code = 1
@@ -71,32 +71,32 @@ class Supervisor:
         self._supervisor_log.note("stopped", "everything has stopped")
         return EXIT_KILLED if self._is_killed else exit_code
 
-    def _receive(self, number: signal.Signals) -> None:
+    def _on_signal(self, number: signal.Signals) -> None:
         now = asyncio.get_running_loop().time()
-        if self._stop_asked_at is None:
-            self._stop_asked_at = now
+        if self._stop_requested_at is None:
+            self._stop_requested_at = now
             self._supervisor_log.note(
-                "stop_asked", "stopping; Ctrl-C again kills everything at once", signal=number.name
+                "shutdown_requested", "stopping; Ctrl-C again kills everything at once", signal=number.name
             )
-            self._stop_asked.set()
-        elif number == signal.SIGINT and now - self._stop_asked_at > _SAME_CTRL_C_S:
+            self._stop_requested.set()
+        elif number == signal.SIGINT and now - self._stop_requested_at > _SAME_CTRL_C_S:
             self._is_killed = True
             for supervised in self._supervised:
                 supervised.kill()
 
     async def _bring_up(self) -> None:
-        if self._given:
-            await self._await_given(self._given)
+        if self._external:
+            await self._await_external(self._external)
         for group in (self._first, self._rest):
             for supervised in group:
                 supervised.start()
             await self._await_settled(group)
 
-    async def _await_given(self, given: ReadinessCheck) -> None:
-        self._supervisor_log.note("redis_awaited", "waiting for the Redis of VESTIBULE_REDIS_URL")
+    async def _await_external(self, external: PartReadiness) -> None:
+        self._supervisor_log.note("waiting_for_redis", "waiting for the Redis of VESTIBULE_REDIS_URL")
         try:
             async with asyncio.timeout(self._ready_timeout_s):
-                await until_ready(given)
+                await until_ready(external)
         except TimeoutError:
             raise StartFailed(f"the given Redis did not answer in {self._ready_timeout_s:g} s") from None
 
@@ -117,13 +117,13 @@ class Supervisor:
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> None:
         working = asyncio.create_task(work)
-        stopping = asyncio.create_task(self._stop_asked.wait())
+        stopping = asyncio.create_task(self._stop_requested.wait())
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if not working.done():
             working.cancel()
             await asyncio.wait({working})
-        elif not self._stop_asked.is_set():
+        elif not self._stop_requested.is_set():
             working.result()
 
     async def _stop_all(self) -> None:

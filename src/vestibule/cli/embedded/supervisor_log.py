@@ -1,4 +1,4 @@
-"""What the supervisor says: a line for the person at the terminal, and an event for the log."""
+"""The output of the supervisor: a line for the terminal, and an event for the log."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ import typer
 
 
 class Log(Protocol):
-    """The two levels that are used of a structlog logger."""
+    """The part of a structlog logger that the supervisor uses."""
 
     def info(self, event: str, **fields: object) -> object: ...
 
@@ -18,7 +18,7 @@ class Log(Protocol):
 
 
 class _NoLog:
-    """Where events go when there is no log to be had."""
+    """Drops events where no log can be opened."""
 
     def info(self, event: str, **fields: object) -> None:
         """Drop the event."""
@@ -28,7 +28,7 @@ class _NoLog:
 
 
 class SupervisorLog:
-    """Shows lines at once, and keeps events until there is a log to write them to.
+    """Prints lines at once, and buffers events until the log is open.
 
     The log is opened late because what it takes to open it would slow the start of the parts.
     """
@@ -49,15 +49,15 @@ class SupervisorLog:
             print(line, file=self._stream, flush=True)
 
     def note(self, event: str, text: str, **fields: object) -> None:
-        """Tell of something that is as it should be."""
+        """Report progress."""
         self._record("info", event, text, None, fields)
 
     def warn(self, event: str, text: str, **fields: object) -> None:
-        """Tell of something that is not."""
+        """Report a problem."""
         self._record("warning", event, text, "yellow", fields)
 
     def fail(self, event: str, text: str, **fields: object) -> None:
-        """Tell why there is no going on, wherever the output goes."""
+        """Report why the start failed, whether progress is shown or not."""
         if not self._shows_progress:
             self.show(text)
         self._record("warning", event, text, "red", fields)

@@ -1,4 +1,4 @@
-"""Tells systemd that all is ready, where it started us and waits for that (`Type=notify`)."""
+"""Notifies systemd when all parts are ready (`Type=notify`)."""
 
 import socket
 from collections.abc import Mapping

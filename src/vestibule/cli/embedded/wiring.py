@@ -19,11 +19,10 @@ from vestibule.cli.embedded.data_directory import (
     prepare_data_directory,
 )
 from vestibule.cli.embedded.parts import Layout, Part, list_parts, plan_redis
-from vestibule.cli.embedded.policy_check import check_policy
 from vestibule.cli.embedded.ports import refuse_taken_ports
-from vestibule.cli.embedded.processor_check import check_processors_and_routes
 from vestibule.cli.embedded.readiness import RedisUrlReadiness
 from vestibule.cli.embedded.redis_server import prepare_redis_server
+from vestibule.cli.embedded.start_checks import check_policy, check_processors_and_routes
 from vestibule.cli.embedded.supervisor import StartFailed, Supervisor
 from vestibule.cli.embedded.supervisor_log import Log, SupervisorLog
 from vestibule.cli.embedded.systemd_notify import notify_ready
@@ -35,11 +34,11 @@ _OWN_TOKEN = "$VESTIBULE_DEV_TOKEN"  # noqa: S105
 
 
 def launch(layout: Layout, environment: Mapping[str, str], started_at: float) -> int:
-    """Start the parts and keep them running until told to stop; return the exit code.
+    """Start the parts and supervise them until a stop is requested; return the exit code.
 
     `environment` is the user's own, which the parts inherit; `started_at` is on the clock of `time.monotonic`.
 
-    Raises: StartRefused.
+    Raises: StartError.
     """
     prepare_data_directory(layout.directory)
     with ExitStack() as exits:
@@ -88,7 +87,7 @@ def _open_supervisor_log(directory: DataDirectory, environment: Mapping[str, str
 
 
 def _open_log(directory: DataDirectory, is_terminal: bool) -> Log:
-    """Open `app.log`. Its lines go to stdout too, unless that is a terminal, where the journal has spoken already."""
+    """Open `app.log`. Its lines go to stdout too, unless that is a terminal, which has the supervisor's own lines."""
     # These take a second to import, for which the start of the parts should not wait.
     import structlog
 

@@ -1,4 +1,4 @@
-"""`vestibule keys`: lists, rotates, checks and retires the keys that values, tasks, tokens and fingerprints hang on."""
+"""`vestibule keys`: lists, rotates, checks and retires the keys of values, tasks, tokens and fingerprints."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ EXIT_BAD_SETTINGS = 78  # EX_CONFIG of sysexits.h
 SETTLED_AFTER_S = 5.0
 PURPOSES = ("data", "token", "fingerprint")
 
-app = typer.Typer(help="List, rotate, check and retire the keys that seal what is kept.", no_args_is_help=True)
+app = typer.Typer(help="List, rotate, check and retire the encryption keys.", no_args_is_help=True)
 
 DataDir = Annotated[Path, typer.Option(envvar="VESTIBULE_DATA_DIR", help="The data directory of the services.")]
 RingFile = Annotated[
@@ -42,7 +42,7 @@ DatabaseUrl = Annotated[
 
 @app.command("list")
 def list_keys(data_dir: DataDir = Path("var"), ring_file: RingFile = None, as_json: AsJson = False) -> None:
-    """List the keys by what may be known of them."""
+    """List the keys, without their secrets."""
     ring = _read(data_dir, ring_file)
     rows = [_row(ring, key) for key in ring.keys]
     if as_json:
@@ -62,7 +62,7 @@ def rotate(
     ring_file: RingFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add a key that takes over; what older ones sealed still opens. Running services notice within a second."""
+    """Add a new active key; older keys still decrypt. Running services notice within a second."""
     from vestibule.encryption import KeyRingUnreadable, Purpose, add_key
 
     if purpose not in PURPOSES:
@@ -86,7 +86,7 @@ def rewrap(
     database_url: DatabaseUrl = DEFAULT_DATABASE_URL,
     as_json: AsJson = False,
 ) -> None:
-    """Seal with the active key whatever an older one sealed in the database, while the services run."""
+    """Re-encrypt stored values with the active key, while the services run."""
     from vestibule.cli.keys.reencrypt import count_encryption_keys
 
     total = count_encryption_keys("POST", "/reencrypt", database_url, _secret(data_dir, secret_file))
@@ -94,7 +94,7 @@ def rewrap(
         typer.echo(total.model_dump_json(include={"entries", "reencrypted", "not_opened"}))
     else:
         typer.echo(f"{total.reencrypted:,} values of {total.entries:,} entries were sealed anew.")
-    _complain(total.not_opened)
+    _warn_unreadable(total.not_opened)
 
 
 @app.command()
@@ -105,7 +105,7 @@ def check(
     database_url: DatabaseUrl = DEFAULT_DATABASE_URL,
     as_json: AsJson = False,
 ) -> None:
-    """Check that the ring is in order, for its owner alone, and opens every value in the database."""
+    """Check the key ring, its file permissions, and that it decrypts every value in the database."""
     from vestibule.cli.keys.reencrypt import count_encryption_keys
 
     _read(data_dir, ring_file)
@@ -119,14 +119,15 @@ def check(
         typer.echo(f"{sum(total.by_key.values()):,} values of {total.entries:,} entries open.")
         for key_id, count in sorted(total.by_key.items()):
             typer.echo(f"  {key_id}  {count:,}")
-    _complain(total.not_opened)
+    _warn_unreadable(total.not_opened)
 
 
 @app.command()
 def retire(
     key_id: Annotated[str, typer.Argument(help="The id that `vestibule keys list` shows.")],
     force: Annotated[
-        bool, typer.Option("--force", help="Although something may be sealed with it, which nobody can open then.")
+        bool,
+        typer.Option("--force", help="Even if something is encrypted with it, which is then lost."),
     ] = False,
     data_dir: DataDir = Path("var"),
     ring_file: RingFile = None,
@@ -136,7 +137,7 @@ def retire(
         str, typer.Option(envvar="VESTIBULE_REDIS_URL", help="Redis; that of the data directory if not given.")
     ] = "",
 ) -> None:
-    """Destroy an old key. Refused while anything in the database or the queue is sealed with it."""
+    """Destroy an old key. Refused while anything in the database or the queue is encrypted with it."""
     from vestibule.encryption import KeyRefused, KeyRingUnreadable, Purpose, find_old_key, retire_key
 
     path = _path(data_dir, ring_file)
@@ -208,7 +209,7 @@ def _read(data_dir: Path, ring_file: Path | None) -> "KeyRing":
         _refuse(error)
 
 
-def _complain(reasons: list[str]) -> None:
+def _warn_unreadable(reasons: list[str]) -> None:
     if reasons:
         for reason in sorted(set(reasons)):
             typer.echo(f"  {reasons.count(reason):,} values: {reason}", err=True)

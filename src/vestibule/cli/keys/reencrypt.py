@@ -1,4 +1,4 @@
-"""Goes through the seals of a running system, in the database page by page and in the queue."""
+"""Checks and re-encrypts the values of a running system, page by page, and counts what the queue holds."""
 
 import sys
 from collections import Counter
@@ -15,12 +15,14 @@ TIMEOUT_S = 60.0
 
 
 def count_encryption_keys(method: str, path: str, database_url: str, authorization: str) -> ReencryptionPage:
-    """Return what all pages of entries and tasks say together; a service that does not answer ends the program."""
-    entries = _walk(method, path, database_url, authorization, ReencryptionPage())
-    return _walk(method, "/tasks" + path, database_url, authorization, entries)
+    """Return the totals over all pages of entries and tasks; exits if the service does not answer."""
+    entries = _page_through(method, path, database_url, authorization, ReencryptionPage())
+    return _page_through(method, "/tasks" + path, database_url, authorization, entries)
 
 
-def _walk(method: str, path: str, database_url: str, authorization: str, total: ReencryptionPage) -> ReencryptionPage:
+def _page_through(
+    method: str, path: str, database_url: str, authorization: str, total: ReencryptionPage
+) -> ReencryptionPage:
     import httpx
 
     headers = {"Authorization": authorization}
@@ -49,7 +51,7 @@ def _walk(method: str, path: str, database_url: str, authorization: str, total: 
 
 
 def count_in_queue(data_dir: Path, redis_url: str) -> Counter[str]:
-    """Return how many tasks and results each key has sealed; a Redis that does not answer ends the program."""
+    """Return how many tasks and results each key has encrypted; exits if Redis does not answer."""
     from redis import Redis
     from redis.exceptions import RedisError
 

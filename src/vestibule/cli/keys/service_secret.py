@@ -1,4 +1,4 @@
-"""`vestibule keys secret`: changes the secret by which services know each other, while they run."""
+"""`vestibule keys secret`: rotates the secret that the services share, while they run."""
 
 import time
 from enum import StrEnum
@@ -15,7 +15,7 @@ SETTLED_AFTER_S = 3.0
 
 
 class RotationStep(StrEnum):
-    """The steps of a change, in order; after each every service has to have the file."""
+    """The steps of a rotation, in order; after each one every service needs the new file."""
 
     ADD = "add"
     USE = "use"
@@ -30,7 +30,7 @@ def secret(
     data_dir: DataDir = Path("var"),
     secret_file: SecretFile = None,
 ) -> None:
-    """Change the services' secret while they run: add one that all believe, send it, drop the old one."""
+    """Rotate the services' secret while they run: add one that all accept, use it, drop the old one."""
     from vestibule.service_kit.auth.service_secret import ServiceSecretMissing, add_secret, drop_secret, use_secret
 
     path = secret_file or data_dir / "keys" / "service_secret"

@@ -1,4 +1,4 @@
-"""`vestibule logs`: what every service and worker logged, for people; or one request on its way through all of them."""
+"""`vestibule logs`: shows the log of all parts, or of one request through all of them."""
 
 import os
 import re
@@ -46,7 +46,7 @@ def _moment(text: str) -> datetime:
 
 def logs(
     *,
-    is_followed: Annotated[bool, typer.Option("--follow", "-f", help="Go on with the lines that come.")] = False,
+    is_followed: Annotated[bool, typer.Option("--follow", "-f", help="Follow the log.")] = False,
     request_id: Annotated[
         str | None, typer.Option("--request", metavar="ID", help="Only lines of this request, from all parts.")
     ] = None,
@@ -71,7 +71,7 @@ def logs(
     ),
     as_json: Annotated[bool, typer.Option("--json", help="Print the lines as JSON.")] = False,
 ) -> None:
-    """Show what services and workers logged, rotated files included.
+    """Show the log of all services and workers, including rotated files.
 
     Exit codes: 0 shown, 1 there is no log, or nothing of the request in it.
     """

@@ -1,4 +1,4 @@
-"""Reads `app.log` with the files that it was before, and follows it over its rotations."""
+"""Reads `app.log` and its rotated files, and follows it over rotations."""
 
 import heapq
 import itertools
@@ -25,7 +25,7 @@ Fields = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which lines are asked for; None asks nothing. `since` is in UTC."""
+    """A filter of log lines; None matches all. `since` is in UTC."""
 
     request_id: str | None = None
     level: str | None = None
@@ -55,7 +55,7 @@ class Wanted:
 
 
 class LogTail:
-    """The lines of a log: those that are there, by time, and then those that come."""
+    """Reads the lines of a log in order of time, and follows it."""
 
     def __init__(self, path: Path, wanted: Wanted) -> None:
         self._path = path

@@ -1,4 +1,4 @@
-"""`vestibule plan`: its options, what it prints, and what it writes."""
+"""`vestibule plan`: the command, its output and its files."""
 
 import json
 from dataclasses import asdict
@@ -41,7 +41,7 @@ def plan(
     image: Annotated[str, typer.Option(help="Image that the hosts get, as NAME:TAG.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Say how many of each part are needed, by which arithmetic, and write the manifests for it."""
+    """Calculate how many of each part a load needs, and write the manifests for it."""
     from vestibule.cli.plan.figures import read_figures
     from vestibule.cli.plan.sizing import Demand, size
 

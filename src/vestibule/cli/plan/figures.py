@@ -1,4 +1,4 @@
-"""The measured figures that a plan counts with, from the file that is kept beside this one."""
+"""The measured figures that a plan is calculated from; they stand in the file beside this one."""
 
 import json
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The arithmetic of a plan: from connections to requests, from their CPU time to processes, and what to spare."""
+"""Calculates a plan: from connections to requests, from their CPU time to processes, with spare capacity."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -42,7 +42,7 @@ POD_CONNECTIONS, REPLICAS_CONNECTIONS = 10, 50
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What is asked for."""
+    """The load to plan for."""
 
     connections: int
     pace: float

@@ -1,4 +1,4 @@
-"""`vestibule policy`: shows, checks and tries out policies, without a running service."""
+"""`vestibule policy`: shows, checks, tests and replays policies, without a running service."""
 
 import json
 from pathlib import Path
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from vestibule.policy import Policy
     from vestibule.policy.rule import PolicyRule
 
-app = typer.Typer(help="Show, check and try out the policy: what is done about findings.", no_args_is_help=True)
+app = typer.Typer(help="Show, check and test the policy: the actions on findings.", no_args_is_help=True)
 
 DataDir = Annotated[
     Path | None,
     typer.Option(envvar="VESTIBULE_DATA_DIR", help="The data directory of the services.", show_default="var"),
 ]
-PolicyFile = Annotated[Path | None, typer.Option("--policy", help="Another policy file than the one that is in force.")]
+PolicyFile = Annotated[Path | None, typer.Option("--policy", help="Another policy file than the active one.")]
 
 
 @app.command()
 def show(data_dir: DataDir = None, policy: PolicyFile = None, as_json: AsJson = False) -> None:
-    """Print the policy that is in force, its version, and where each rule stands."""
+    """Print the active policy, its version, and the origin of each rule."""
     in_force = _load(_settings(data_dir), policy)
     if as_json:
         rules = [_as_dict(rule) for rule in in_force.rules]
@@ -35,7 +35,7 @@ def show(data_dir: DataDir = None, policy: PolicyFile = None, as_json: AsJson = 
     if in_force.is_dry_run:
         typer.echo("DRY RUN: everything is let in as it came, and what would have been done is recorded.")
     for rule in sorted(in_force.rules, key=lambda rule: (-rule.layer, rule.scope.narrowness)):
-        typer.echo(f"  {rule.scope.describe():50} {_said(rule):34} {rule.origin}")
+        typer.echo(f"  {rule.scope.describe():50} {_describe(rule):34} {rule.origin}")
     typer.echo("The narrowest rule holds; where neither of two is narrower, the stricter.")
 
 
@@ -43,7 +43,7 @@ def show(data_dir: DataDir = None, policy: PolicyFile = None, as_json: AsJson = 
 def check(
     file: Annotated[Path, typer.Argument(help="The policy file.")], data_dir: DataDir = None, as_json: AsJson = False
 ) -> None:
-    """Say whether a file is a policy; if not, in which line and why. Exit code 1 where it is none."""
+    """Validate a policy file; print the line and the reason of an error. Exit code 1 if it is invalid."""
     from vestibule.policy import InvalidPolicy
     from vestibule.processor_adapters.policy_loader import open_policy
 
@@ -69,17 +69,17 @@ def try_samples(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Scan sample texts and compare what the policy does with what is expected. Exit code 1 where it differs."""
+    """Scan sample texts and compare the actions with the expected ones. Exit code 1 if they differ."""
     from vestibule.detection import DetectionError, Scanner
-    from vestibule.policy.samples import SamplesBroken, find_mistakes, read_samples
+    from vestibule.policy.samples import InvalidSamples, find_mismatches, read_samples
 
     settings = _settings(data_dir)
     chosen = _load(settings, policy)
     try:
         samples = read_samples(file)
         scanner = Scanner.from_settings(settings.detection)
-        mistakes = find_mistakes(samples, chosen, lambda text, key: scanner.scan(text, key=key))
-    except (SamplesBroken, DetectionError) as error:
+        mistakes = find_mismatches(samples, chosen, lambda text, key: scanner.scan(text, key=key))
+    except (InvalidSamples, DetectionError) as error:
         fail(str(error))
     if as_json:
         typer.echo(json.dumps({"policy": chosen.version, "samples": len(samples), "mistakes": mistakes}))
@@ -97,7 +97,7 @@ def replay(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show from recorded decisions what this policy would have done. Nothing is scanned again; no text was kept."""
+    """Replay recorded decisions under this policy. Nothing is scanned again: no text was stored."""
     from vestibule.policy.audit.decision_log import read_decisions
     from vestibule.policy.audit.replay import replay as decide_again
 
@@ -139,7 +139,7 @@ def _load(settings: "ClientSettings", policy: Path | None) -> "Policy":
         fail(str(error))
 
 
-def _said(rule: "PolicyRule") -> str:
+def _describe(rule: "PolicyRule") -> str:
     parts = [str(rule.action)] if rule.action else []
     parts += [f"from score {rule.threshold}"] if rule.threshold is not None else []
     parts += [f"severity {rule.severity}"] if rule.severity else []

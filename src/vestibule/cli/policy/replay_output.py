@@ -1,4 +1,4 @@
-"""How `vestibule policy replay` reads its options and shows what it found."""
+"""The options and the output of `vestibule policy replay`."""
 
 import re
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Scans a text of any length: one that is longer than the scanner takes at once is looked at in overlapping blocks."""
+"""Scans a text of any length: one over the scanner's limit is scanned in overlapping blocks."""
 
 from typing import TYPE_CHECKING
 

@@ -11,22 +11,22 @@ Sources = Annotated[
     list[str] | None,
     typer.Argument(help="Texts, files or folders; - or nothing reads standard input.", show_default=False),
 ]
-Allowed = Annotated[list[str] | None, typer.Option("--allow", help="Let this value through; may be repeated.")]
+Allowed = Annotated[list[str] | None, typer.Option("--allow", help="Ignore this value; may be repeated.")]
 AllowedPatterns = Annotated[
-    list[str] | None, typer.Option("--allow-pattern", help="Let values of this expression through; may be repeated.")
+    list[str] | None, typer.Option("--allow-pattern", help="Ignore values of this expression; may be repeated.")
 ]
 AllowedFingerprints = Annotated[
     list[str] | None,
-    typer.Option("--allow-fingerprint", help="Let the value of this HMAC-SHA-256 through; may be repeated."),
+    typer.Option("--allow-fingerprint", help="Ignore the value with this HMAC-SHA-256; may be repeated."),
 ]
 FingerprintKey = Annotated[
     str | None,
     typer.Option(
         envvar="VESTIBULE_DETECTION__FINGERPRINT_KEY",
-        help="What the fingerprints were made with; rather set the variable than show the key on a command line.",
+        help="Key of the fingerprints; prefer the variable, since a command line is visible to others.",
     ),
 ]
-Key = Annotated[str | None, typer.Option(help="The name of the field that the texts come from.")]
+Key = Annotated[str | None, typer.Option(help="The name of the field of the texts.")]
 
 
 def scan(
@@ -36,7 +36,7 @@ def scan(
         bool, typer.Option("--jsonl", help='Read {"text","key"?} a line, write {"findings"} a line, in order.')
     ] = False,
     redact: Annotated[bool, typer.Option("--redact", help="Write the text with <ENTITY> for each finding.")] = False,
-    explain: Annotated[bool, typer.Option("--explain", help="Say why each finding was made.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Explain each finding.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
     entity: Annotated[
         list[str] | None, typer.Option(help="Look for this entity only; may be repeated.", show_default=False)
@@ -46,7 +46,7 @@ def scan(
     allow_fingerprint: AllowedFingerprints = None,
     fingerprint_key: FingerprintKey = None,
 ) -> None:
-    """Look for personal data and secrets.
+    """Scan texts and files for personal data and secrets.
 
     Exit code 0: nothing found, 1: something found or refused, 2: wrong usage. With --jsonl: 0 whatever was found, 1: a
     text was refused, 2: a line was malformed.

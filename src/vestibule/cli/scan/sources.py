@@ -1,4 +1,4 @@
-"""`vestibule scan FILE...`: texts, files and folders, with a progress bar and a summary."""
+"""`vestibule scan FILE...`: scans texts, files and folders, with a progress bar and a summary."""
 
 import codecs
 import re
@@ -24,7 +24,7 @@ _PATH = re.compile(r"(?:\.{0,2}|~)/\S*|[^\s@:=]+\.[A-Za-z][A-Za-z0-9]{0,4}")
 
 @dataclass
 class ScanSummary:
-    """What a run has come to."""
+    """The totals of a run."""
 
     texts: int = 0
     refused: int = 0

@@ -26,7 +26,7 @@ class TaskDispatcher:
         self._waiting: deque[TaskMessage] = deque()
         self._waiting_chars = 0
         self._has_work = asyncio.Event()
-        self._log = structlog.get_logger("vestibule.task_sender")
+        self._log = structlog.get_logger("vestibule.task_dispatcher")
 
     def enqueue(self, message: TaskMessage) -> None:
         """Buffer a message for sending, if there is room."""

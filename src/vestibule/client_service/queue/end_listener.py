@@ -24,7 +24,7 @@ class TaskEndListener:
     def __init__(self, redis: Redis) -> None:
         self._pubsub = redis.pubsub()
         self._waiting: defaultdict[bytes, set[asyncio.Event]] = defaultdict(set)
-        self._log = structlog.get_logger("vestibule.task_endings")
+        self._log = structlog.get_logger("vestibule.task_end_listener")
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -58,7 +58,7 @@ class TaskEndListener:
         try:
             await getattr(self._pubsub, command)(channel)
         except (RedisError, OSError) as error:
-            self._log.info("not_listening", error=type(error).__name__)
+            self._log.info("task_end_listener_disconnected", error=type(error).__name__)
 
     async def _listen(self) -> None:
         while True:
@@ -69,5 +69,5 @@ class TaskEndListener:
                     for event in self._waiting.get(message["channel"], ()) if message else ():
                         event.set()
             except (RedisError, OSError) as error:
-                self._log.info("not_listening", error=type(error).__name__)
+                self._log.info("task_end_listener_disconnected", error=type(error).__name__)
                 await asyncio.sleep(ERROR_PAUSE_S)

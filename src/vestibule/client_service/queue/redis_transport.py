@@ -57,7 +57,7 @@ class AckStream:
                 self._connection.read_response()
             except ResponseError as refusal:
                 # Redis is full, or cannot write. The relay finds a message that is not recorded.
-                structlog.get_logger("vestibule.worker").warning("note_refused", error=type(refusal).__name__)
+                structlog.get_logger("vestibule.worker").warning("acknowledgement_failed", error=type(refusal).__name__)
 
 
 class AckQoS(kombu_redis.QoS):
@@ -118,7 +118,7 @@ class _Noting:
             try:
                 self.notes.settle()
             except (RedisError, OSError) as error:
-                structlog.get_logger("vestibule.worker").warning("notes_lost", error=type(error).__name__)
+                structlog.get_logger("vestibule.worker").warning("acknowledgements_lost", error=type(error).__name__)
         super().close()  # type: ignore[misc]
 
 

@@ -25,7 +25,7 @@ class DecisionAudit:
         """Record a decision about `texts`, by field, and return its receipt."""
         decision_id = secrets.token_hex(8)
         request_id = current_origin()["request_id"]
-        if decision.judged:
+        if decision.findings:
             findings = self._findings(decision, texts)
             record = DecisionRecord.model_construct(
                 time=datetime.now(UTC),

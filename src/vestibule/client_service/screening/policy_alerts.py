@@ -15,11 +15,11 @@ class PolicyAlerts:
 
     async def alert_change(self, policy: Policy) -> None:
         """Log which policy is in force."""
-        self._log.warning("policy_in_force", policy=policy.version, dry_run=policy.is_dry_run, rules=len(policy.rules))
+        self._log.warning("policy_loaded", policy=policy.version, dry_run=policy.is_dry_run, rules=len(policy.rules))
 
     async def alert_invalid(self, broken: InvalidPolicy) -> None:
         """Log and alert that the policy file was not loaded, and why."""
-        self._log.error("policy_broken", file=broken.path.name, line=broken.line, reason=broken.reason)
+        self._log.error("policy_invalid", file=broken.path.name, line=broken.line, reason=broken.reason)
         place = f", line {broken.line}" if broken.line else ""
         await self._alerts.raise_alert(
             AlertType.POLICY_BROKEN,

@@ -9,7 +9,7 @@ from vestibule.alerts import DEFAULT_SEVERITY, Alert, AlertEngine, AlertType, Se
 from vestibule.client_service.screening.canonical_log_line import log_decision
 from vestibule.contracts.errors import PersonalDataFound, ResultRefused, ScanImpossible, TooLarge
 from vestibule.detection import DetectionError, Explanation, Finding, ScanBudgetExceeded, Scanner, TextTooLarge
-from vestibule.policy import Action, Decision, Judged, Outcome, Policy, Situation
+from vestibule.policy import Action, DecidedFinding, Decision, Outcome, Policy, Situation
 from vestibule.policy.anonymizer import anonymize
 from vestibule.policy.decision import value_of
 from vestibule.policy.policy import KEY_FIELD, OPTIONS_FIELD
@@ -28,7 +28,7 @@ Found = TypeVar("Found")
 class LocatedFinding:
     """A finding, the part of the request that contains it, and the action taken."""
 
-    judged: Judged
+    judged: DecidedFinding
     would_have: Action | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -123,13 +123,13 @@ class Screener:
         self._on_decision(decision)
         log_decision(decision)
         receipt = self._audit.record(decision, situation, texts, policy.prefix_of(situation.key))
-        if not decision.judged:
+        if not decision.findings:
             return Screened(text, [], receipt)
         await self._act(decision, texts, receipt)
-        judged = [one for one in decision.judged if one.field == field]
+        judged = [one for one in decision.findings if one.field == field]
         tenant = policy.tenant_of(situation)
         return Screened(
-            anonymize(text, judged, self._pseudonymizer.tools_of(tenant)),
+            anonymize(text, judged, self._pseudonymizer.operators_for(tenant)),
             _located(decision),
             receipt,
             decision.strictest_withheld,
@@ -172,7 +172,7 @@ class Screener:
         Raises:
             PersonalDataFound: the text has a finding.
         """
-        judged = [Judged(field, found, Action.BLOCK) for found in await self.scan(text)]
+        judged = [DecidedFinding(field, found, Action.BLOCK) for found in await self.scan(text)]
         if judged:
             decision = Decision("", judged)
             log_decision(decision)
@@ -183,7 +183,7 @@ class Screener:
             return
         alert = await self._alert(decision, texts)
         if decision.outcome is Outcome.BLOCKED:
-            blocking = [one for one in decision.judged if one.action is Action.BLOCK]
+            blocking = [one for one in decision.findings if one.action is Action.BLOCK]
             is_result = RESULT_FIELD in texts
             kind, what = (ResultRefused, "Result") if is_result else (PersonalDataFound, "Request")
             raise kind(
@@ -205,11 +205,11 @@ class Screener:
             **current_origin(),
         )
 
-    def _kind_of(self, suspicious: list[Judged]) -> AlertType:
+    def _kind_of(self, suspicious: list[DecidedFinding]) -> AlertType:
         is_secret = any(one.found.entity in self._secrets for one in suspicious)
         return AlertType.SECRET if is_secret else AlertType.PERSONAL_DATA
 
-    def _severity_of(self, suspicious: list[Judged]) -> Severity:
+    def _severity_of(self, suspicious: list[DecidedFinding]) -> Severity:
         order = list(Severity)
         asked = [
             Severity(one.severity) if one.severity else DEFAULT_SEVERITY[self._kind_of([one])] for one in suspicious
@@ -246,14 +246,14 @@ def _located(decision: Decision) -> list[LocatedFinding]:
     return [LocatedFinding(one, withheld) for one, withheld in decision.with_withheld]
 
 
-def _entities(judged: list[Judged]) -> str:
+def _entities(judged: list[DecidedFinding]) -> str:
     return ", ".join(sorted({one.found.entity for one in judged}))
 
 
-def _fields(judged: list[Judged]) -> str:
+def _fields(judged: list[DecidedFinding]) -> str:
     return " and the ".join(dict.fromkeys(one.field for one in judged))
 
 
-def _contain(judged: list[Judged]) -> str:
+def _contain(judged: list[DecidedFinding]) -> str:
     fields = dict.fromkeys(f"`{one.field}`" for one in judged)
     return f"{' and '.join(fields)} {'contains' if len(fields) == 1 else 'contain'}"

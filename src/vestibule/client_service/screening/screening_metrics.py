@@ -15,6 +15,6 @@ class ScreeningMetrics:
 
     def count_decision(self, decision: Decision) -> None:
         """Count a decision and its findings; entities and actions come from closed vocabularies."""
-        for one in decision.judged:
+        for one in decision.findings:
             self._metrics.count(FINDINGS, one.found.entity, str(one.action))
         self._metrics.count(DECISIONS, str(decision.strictest or NOTHING_FOUND))

@@ -73,7 +73,8 @@ class LedgerSteps:
         try:
             outcome = open_outcome(self._cipher, task_id, content)
         except DecryptionFailed as error:
-            structlog.get_logger("vestibule.task_relay").error("result_not_opened", task_id=task_id, reason=str(error))
+            log = structlog.get_logger("vestibule.task_relay")
+            log.error("result_not_decrypted", task_id=task_id, reason=str(error))
             return None
         has_failed = outcome.state is TaskState.FAILED
         return TaskChange(

@@ -112,7 +112,7 @@ class TaskRelay:
         again = await self._queue.snapshot([task.task_id for task in missing])
         lost = [task for task in missing if _is_lost(task, again)]
         if lost:
-            self._log.warning("lost_tasks_sent_again", tasks=len(lost))
+            self._log.warning("lost_tasks_requeued", tasks=len(lost))
             await self._resend(lost, lease_s)
 
     def _after(self, task: LedgerTask, snapshot: QueueSnapshot, lease_s: float) -> TaskChange | None:
@@ -163,7 +163,7 @@ class TaskRelay:
         await self._queue.expire([step.task_id for step in changes if step.state.is_end])
 
     async def _alert_dead(self, step: TaskChange) -> None:
-        self._log.error("task_dead", task_id=step.task_id, error=step.error, attempts=step.attempts)
+        self._log.error("task_dead_lettered", task_id=step.task_id, error=step.error, attempts=step.attempts)
         await self._alerts.raise_alert(
             AlertType.TASK_DEAD_LETTERED,
             f"A task is given up after {step.attempts} attempts ({step.error}); task {step.task_id} waits in the "
@@ -178,7 +178,7 @@ class TaskRelay:
                 is_failing = False
             except (RedisError, OSError, QueueUnavailable, Unavailable) as error:
                 if not is_failing:  # logged once for each outage
-                    self._log.warning("relay_hindered", step=step.__name__, error=type(error).__name__)
+                    self._log.warning("relay_degraded", step=step.__name__, error=type(error).__name__)
                 is_failing = True
                 await asyncio.sleep(ERROR_PAUSE_S)
             except Exception:  # noqa: BLE001 - the relay must go on, or nothing is resent

@@ -69,7 +69,7 @@ class WebhookDispatcher:
             except Unavailable:
                 pass  # logged elsewhere; nothing is lost
             except Exception:  # noqa: BLE001 - the loop must go on, or nothing is delivered
-                self._log.exception("callbacks_failed")
+                self._log.exception("callback_dispatch_failed")
             await asyncio.sleep(max(POLL_INTERVAL_S, pending / PENDING_PER_S))
 
     async def dispatch_due(self) -> int:
@@ -131,7 +131,7 @@ class WebhookDispatcher:
             self._on_attempt("failed")
             return
         self._on_attempt("given_up")
-        self._log.error("callback_given_up", task_id=pending.task_id, attempts=pending.attempts)
+        self._log.error("callback_abandoned", task_id=pending.task_id, attempts=pending.attempts)
         await self._repository.remove(webhook)
         await self._alerts.raise_alert(
             AlertType.DELIVERY_FAILING,

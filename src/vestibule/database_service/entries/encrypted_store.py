@@ -172,7 +172,7 @@ class EncryptedStore:
         try:
             return self._decrypt_text(key, encrypted)
         except DecryptionFailed as error:
-            structlog.get_logger("vestibule.store").error("value_not_opened", reason=str(error))
+            structlog.get_logger("vestibule.store").error("value_not_decrypted", reason=str(error))
             raise Unavailable("database", "The value of that key cannot be decrypted.") from error
 
     def _encrypt_position(self, position: str) -> str:

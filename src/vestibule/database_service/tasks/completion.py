@@ -58,7 +58,7 @@ class TaskCompletion:
         try:
             await self._store.write_many([result, marker])
         except PreconditionFailed:
-            structlog.get_logger("vestibule.task_ledger").info("result_written_before", task_id=step.task_id)
+            structlog.get_logger("vestibule.task_ledger").info("result_already_written", task_id=step.task_id)
         except Refused as refusal:
             # It would be refused each time, and the task would never end.
             structlog.get_logger("vestibule.task_ledger").warning(

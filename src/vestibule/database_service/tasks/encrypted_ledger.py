@@ -150,7 +150,7 @@ class EncryptedTaskLedger:
 
     @staticmethod
     def _log_failure(task_id: str, error: DecryptionFailed) -> None:
-        structlog.get_logger("vestibule.task_ledger").error("task_not_opened", task_id=task_id, reason=str(error))
+        structlog.get_logger("vestibule.task_ledger").error("task_not_decrypted", task_id=task_id, reason=str(error))
 
 
 def key_ids_of(stored: StoredTask) -> set[str]:

@@ -1,1 +1,1 @@
-"""Weighs the words around a value: labels, and words that name something else."""
+"""Context scoring: the labels around a value, and words that name something else."""

@@ -1,4 +1,4 @@
-"""Weighs the words around a value: the nearest label decides, and the closer it stands the more it says.
+"""Scores the context of a value: the nearest label decides, and a closer label weighs more.
 
 What is added to a rule's score:
 - `DIRECT` when a label of the detector stands right before the value: only fillers (number, is, #, :) between them;
@@ -28,24 +28,26 @@ _FILLER = re.compile(
 
 
 class ContextVerdict(NamedTuple):
-    """What the surroundings add to the score, and the words that it rests on."""
+    """The weight that the context adds to the score, and its words."""
 
     weight: float
     words: tuple[str, ...]
 
 
 class ContextScorer:
-    """The labels around one value, read once for all the rules that claim it."""
+    """Scores the labels around one value, read once for all rules that match it."""
 
-    __slots__ = ("_after", "_before", "_direct", "_end", "_is_foreign", "_key", "_pair", "_reading", "_text")
+    __slots__ = ("_after", "_before", "_direct", "_end", "_is_foreign", "_key", "_label_matches", "_pair", "_text")
 
-    def __init__(self, reading: LabelMatches, text: str, start: int, end: int, key_labels: Sequence[Label]) -> None:
-        self._reading, self._text, self._end = reading, text, end
+    def __init__(
+        self, label_matches: LabelMatches, text: str, start: int, end: int, key_labels: Sequence[Label]
+    ) -> None:
+        self._label_matches, self._text, self._end = label_matches, text, end
         if is_within_word(text, start):
             # What stands right before the value is read as if the value were not there.
-            reading = reading.label_index.read(text[:start])
+            label_matches = label_matches.label_index.read(text[:start])
         # The nearest one first.
-        self._before = reading.labels(max(0, start - REACH_CHARS), start)[::-1]
+        self._before = label_matches.labels(max(0, start - REACH_CHARS), start)[::-1]
         nearest = self._before[0] if self._before else None
         self._direct = nearest if nearest and _FILLER.fullmatch(text, nearest.end, start) else None
         self._is_foreign = self._direct is not None and any(number >= 0 for number in self._direct.topics)
@@ -53,7 +55,7 @@ class ContextScorer:
         self._after: list[Label] | None = None
         self._pair: list[Label] | None = None
 
-    def weigh(self, topic: int, siblings: frozenset[int], has_doubts: bool) -> ContextVerdict:
+    def weigh(self, topic: int, siblings: frozenset[int], has_negative_labels: bool) -> ContextVerdict:
         """Say what stands around the value for detector number `topic`; `siblings` are all of its entity."""
         direct = self._direct
         if direct and not siblings.isdisjoint(direct.topics):
@@ -63,10 +65,10 @@ class ContextScorer:
         elif found := self._find(topic):
             label, weight = found, NEAR
         else:
-            doubt = self._find(doubt_of(topic)) if has_doubts else None
-            return ContextVerdict(AGAINST, (doubt.words,)) if doubt else NOTHING
-        if has_doubts and (doubt := self._find(doubt_of(topic))):
-            return ContextVerdict(weight + AGAINST, (label.words, doubt.words))
+            negative_label = self._find(negative_topic_of(topic)) if has_negative_labels else None
+            return ContextVerdict(AGAINST, (negative_label.words,)) if negative_label else NOTHING
+        if has_negative_labels and (negative_label := self._find(negative_topic_of(topic))):
+            return ContextVerdict(weight + AGAINST, (label.words, negative_label.words))
         return ContextVerdict(weight, (label.words,))
 
     def _find(self, topic: int) -> Label | None:
@@ -74,16 +76,16 @@ class ContextScorer:
         for label in self._before:
             if topic in label.topics:
                 return label
-        return _holding(topic, self._read_after()) or _holding(topic, self._key)
+        return _first_with_topic(topic, self._read_after()) or _first_with_topic(topic, self._key)
 
     def _read_after(self) -> list[Label]:
         after = self._after
         if after is None:
             end, high = self._end, min(self._end + REACH_CHARS, len(self._text))
             if is_within_word(self._text, end):
-                after = self._reading.label_index.find(self._text[end:high])
+                after = self._label_matches.label_index.find(self._text[end:high])
             else:
-                after = self._reading.labels(end, high)
+                after = self._label_matches.labels(end, high)
             self._after = after
         return after
 
@@ -91,9 +93,9 @@ class ContextScorer:
         if self._pair is None:
             # Labels that name the same value: "phone or email:", "phone / fax:".
             self._pair = [label for label in self._before if _PAIR.fullmatch(self._text, label.end, direct.start)]
-        if label := _holding(topic, self._pair):
+        if label := _first_with_topic(topic, self._pair):
             return ContextVerdict(NEAR, (label.words, direct.words))
-        label = _holding(topic, self._read_after())
+        label = _first_with_topic(topic, self._read_after())
         return ContextVerdict(0.0, (direct.words, label.words)) if label else ContextVerdict(FOREIGN, (direct.words,))
 
 
@@ -101,12 +103,12 @@ _PAIR = re.compile(r"\s?/\s?|\s(?:or|and|oder|und|ou|et|o|y|e|of|en|lub|i|або
 NOTHING = ContextVerdict(0.0, ())
 
 
-def doubt_of(topic: int) -> int:
+def negative_topic_of(topic: int) -> int:
     """Give the number under which the lexicon keeps the words against the detector number `topic`."""
     return -1 - topic
 
 
-def _holding(topic: int, labels: Iterable[Label]) -> Label | None:
+def _first_with_topic(topic: int, labels: Iterable[Label]) -> Label | None:
     for label in labels:
         if topic in label.topics:
             return label

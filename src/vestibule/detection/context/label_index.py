@@ -1,4 +1,4 @@
-"""Knows every label of every detector and finds them among the words around a value."""
+"""The index of all labels of all detectors: finds labels among the words around a value."""
 
 import re
 import sys
@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 STEM_CHARS = 4
 # A text is split into words in pieces of this size; no word that matters is longer than the other.
-_PIECE_CHARS = 64
+_CHUNK_CHARS = 64
 _WORD_CHARS = 40
 _WORD = re.compile(r"[^\W\d_][^\W_]*")
 _CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W_A-Za-z]+")
-_CAMEL_SIGN = re.compile(r"[A-Z](?:(?<=[^\W_A-Z].)|(?=[A-Z][^\W_A-Z]))")
+_CAMEL_BOUNDARY = re.compile(r"[A-Z](?:(?<=[^\W_A-Z].)|(?=[A-Z][^\W_A-Z]))")
 # The same for ASCII, without the T of 2024-10-23T11:22.
-_PLAIN_CAMEL_SIGN = re.compile(
+_ASCII_CAMEL_BOUNDARY = re.compile(
     r"[A-Z](?:(?<=[a-z].)|(?<=[a-z][0-9].)|(?<=[a-z][0-9][0-9].)|(?<=[0-9][0-9][0-9].)|[0-9]*[A-Z][A-Z0-9]*[a-z])"
 )
 # ASCII in lower case, with a space for all that is neither letter nor digit.
@@ -22,7 +22,7 @@ _FLAT = bytes(ord(chr(code).lower()) if chr(code).isalnum() else 32 for code in 
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 # What may follow a label inside one camelCase name: customerPhoneNumber names a phone, PhoneStatusBar does not.
 _LONGEST_PAIR = 2
-_NAME_ENDINGS = frozenset(
+_NAME_SUFFIXES = frozenset(
     ("number", "numbers", "num", "no", "nr", "id", "code", "value", "val", "str", "string", "text", "field", "input")
 )
 
@@ -31,7 +31,7 @@ Word = tuple[str, int, int, bool]
 
 
 class Label(NamedTuple):
-    """A label where it stands: offsets into the looked-at text, and the detectors (by number) that it speaks for."""
+    """A label in a text: its offsets, and the detectors (by number) that it belongs to."""
 
     words: str
     start: int
@@ -46,7 +46,7 @@ class _Phrase(NamedTuple):
 
 
 class LabelIndex:
-    """All labels, ready to be looked up by their last word."""
+    """All labels, indexed by their last word."""
 
     def __init__(self, labels: Iterable[tuple[str, int]]) -> None:
         topics: dict[str, set[int]] = {}
@@ -58,8 +58,8 @@ class LabelIndex:
         self.last_words: set[str] = set()
         self.by_stem: dict[str, tuple[tuple[str, frozenset[int]], ...]] = {}
         unspaced: dict[str, frozenset[int]] = {}
-        for label, owners in sorted(topics.items()):
-            self._add(label, frozenset(owners), unspaced)
+        for label, topic_sets in sorted(topics.items()):
+            self._add(label, frozenset(topic_sets), unspaced)
         self._unspaced = unspaced
         alternatives = "|".join(map(re.escape, sorted(unspaced, key=len, reverse=True)))
         self._unspaced_label = re.compile(alternatives) if unspaced else None
@@ -96,13 +96,17 @@ class LabelIndex:
         while at:
             at -= 1
             word, _, _, may_end = words[at]
-            if may_end and (word in last_words or word[:STEM_CHARS] in stems) and (label := self._ending(words, at)):
+            if (
+                may_end
+                and (word in last_words or word[:STEM_CHARS] in stems)
+                and (label := self._label_ending_at(words, at))
+            ):
                 found.append(label)
                 while at and words[at - 1][1] >= label.start:
                     at -= 1
         return found
 
-    def _ending(self, words: Sequence[Word], at: int) -> Label | None:
+    def _label_ending_at(self, words: Sequence[Word], at: int) -> Label | None:
         word, start, end, _ = words[at]
         if at and (phrases := self._phrases.get((words[at - 1][0], word))):
             for phrase in phrases:
@@ -111,8 +115,8 @@ class LabelIndex:
                     return Label(phrase.joined, words[first][1], end, phrase.topics)
         if topics := self._single.get(word):
             return Label(word, start, end, topics)
-        owners = [topics for stem, topics in self.by_stem.get(word[:STEM_CHARS], ()) if word.startswith(stem)]
-        return Label(word, start, end, frozenset().union(*owners)) if owners else None
+        topic_sets = [topics for stem, topics in self.by_stem.get(word[:STEM_CHARS], ()) if word.startswith(stem)]
+        return Label(word, start, end, frozenset().union(*topic_sets)) if topic_sets else None
 
     def find_unspaced(self, text: str, low: int, high: int) -> Iterator[Label]:
         """Give the labels of scripts that put no space between words."""
@@ -122,23 +126,23 @@ class LabelIndex:
 
 
 class LabelMatches:
-    """The labels of one text, which is split into words piece by piece, as it is asked about, and once only."""
+    """The labels of one text, which is split into words lazily, chunk by chunk."""
 
-    __slots__ = ("_is_ascii", "_pieces", "_text", "label_index")
+    __slots__ = ("_chunks", "_is_ascii", "_text", "label_index")
 
     def __init__(self, label_index: LabelIndex, text: str) -> None:
         self.label_index = label_index
         self._text = text
         self._is_ascii = text.isascii()
-        self._pieces: dict[int, list[Word]] = {}
+        self._chunks: dict[int, list[Word]] = {}
 
     def labels(self, low: int, high: int) -> list[Label]:
         """Give the labels from `low` to `high`, first to last; where one holds another, only the longer one."""
         window = self._text[low:high]
-        if window.isascii() and not _PLAIN_CAMEL_SIGN.search(window):
+        if window.isascii() and not _ASCII_CAMEL_BOUNDARY.search(window):
             return self._plain_labels(window, low)
-        pieces = range(low // _PIECE_CHARS, (high - 1) // _PIECE_CHARS + 1)
-        words = [word for number in pieces for word in self._piece(number) if low <= word[1] and word[2] <= high]
+        chunks = range(low // _CHUNK_CHARS, (high - 1) // _CHUNK_CHARS + 1)
+        words = [word for number in chunks for word in self._chunk(number) if low <= word[1] and word[2] <= high]
         found = self.label_index.labels_among(words)
         found.reverse()
         if not self._is_ascii:
@@ -153,10 +157,10 @@ class LabelMatches:
         last_words, stems = self.label_index.last_words, self.label_index.by_stem
         for word in words:
             if word in last_words or word[:STEM_CHARS] in stems or word[0].isdigit():
-                return self._place(words, flat, low)
+                return self._locate(words, flat, low)
         return []
 
-    def _place(self, words: Sequence[str], flat: str, low: int) -> list[Label]:
+    def _locate(self, words: Sequence[str], flat: str, low: int) -> list[Label]:
         text, high = self._text, low + len(flat)
         placed: list[Word] = []
         at = 0
@@ -171,14 +175,14 @@ class LabelMatches:
         found.reverse()
         return found
 
-    def _piece(self, number: int) -> list[Word]:
+    def _chunk(self, number: int) -> list[Word]:
         """Give the words that end in a piece."""
-        known = self._pieces.get(number)
+        known = self._chunks.get(number)
         if known is None:
-            low = number * _PIECE_CHARS
-            high = low + _PIECE_CHARS
+            low = number * _CHUNK_CHARS
+            high = low + _CHUNK_CHARS
             words = split_words(self._text, *_widen(self._text, low, high))
-            known = self._pieces[number] = [word for word in words if low < word[2] <= high]
+            known = self._chunks[number] = [word for word in words if low < word[2] <= high]
         return known
 
 
@@ -196,10 +200,10 @@ def split_words(text: str, low: int = 0, high: int = sys.maxsize) -> list[Word]:
 
     In a camelCase name of more than two parts only the end can be a label.
     """
-    piece = text[low:high]
-    lowered = piece.lower()
+    chunk = text[low:high]
+    lowered = chunk.lower()
     # Some letters beyond ASCII become two when they are lowered.
-    if len(lowered) == len(piece) and not _CAMEL_SIGN.search(piece):
+    if len(lowered) == len(chunk) and not _CAMEL_BOUNDARY.search(chunk):
         return [(match[0], low + match.start(), low + match.end(), True) for match in _WORD.finditer(lowered)]
     words: list[Word] = []
     for match in _WORD.finditer(text, low, high):
@@ -215,7 +219,7 @@ def split_words(text: str, low: int = 0, high: int = sys.maxsize) -> list[Word]:
 def _parts_of_name(word: str, at: int) -> list[Word]:
     parts = [(part[0].lower(), at + part.start(), at + part.end()) for part in _CAMEL.finditer(word)]
     last = len(parts)
-    while last and parts[last - 1][0] in _NAME_ENDINGS:
+    while last and parts[last - 1][0] in _NAME_SUFFIXES:
         last -= 1
     first_end = last - 1 if len(parts) > _LONGEST_PAIR else 0
     return [(*part, number >= first_end) for number, part in enumerate(parts)]

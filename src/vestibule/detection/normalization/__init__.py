@@ -1,1 +1,1 @@
-"""Brings a text into the form that rules match: plain Unicode, decoded URL encoding and base64."""
+"""Normalizes a text for matching: plain Unicode, decoded URL encoding and base64."""

@@ -1,4 +1,4 @@
-"""Looks one level into URL-encoded and base64 content, within bounds."""
+"""Decodes one level of URL encoding and base64, within bounds."""
 
 import binascii
 import re
@@ -10,8 +10,8 @@ MAX_DECODED_CHARS = 65_536
 MAX_TOKENS = 64
 _ESCAPES = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _TOKEN = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{24,8192}={0,2}(?![A-Za-z0-9+/_=-])")
-# What the gate looks for: the beginning of a token.
-BASE64_SIGN = r"(?:^|[^A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{24}"
+# What the prefilter looks for: the beginning of a token.
+BASE64_PATTERN = r"(?:^|[^A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{24}"
 # A form writes a space as a plus sign: name=value where the value holds one, or an escape.
 _FORM = re.compile(r"(?:^|[?&\s])[\w.%\[\]-]{1,64}=[^&\s+]{0,256}\+")
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
@@ -71,12 +71,12 @@ def decode_base64(text: str) -> Iterator[Layer]:
     for count, token in enumerate(_TOKEN.finditer(text)):
         if count >= MAX_TOKENS or budget <= 0:
             return
-        if decoded := _readable(token[0]):
+        if decoded := _decode_token(token[0]):
             budget -= len(decoded)
             yield Layer("base64", decoded, None, token.start(), token.end())
 
 
-def _readable(token: str) -> str | None:
+def _decode_token(token: str) -> str | None:
     if not token.strip(_HEX):
         return None
     bare = token.rstrip("=").encode().translate(_URL_SAFE)

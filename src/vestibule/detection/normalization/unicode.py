@@ -1,4 +1,4 @@
-"""Makes look-alike writing plain before matching, and knows the way back to the offsets of the original.
+"""Normalizes look-alike characters before matching, and maps offsets back to the original.
 
 Digits of every script, full-width letters, dashes and spaces become their ASCII twins in place; invisible characters
 are taken out; the two characters of an escape such as a backslash and n become two spaces. Escapes that name a
@@ -27,15 +27,15 @@ _INVISIBLE = (
 )
 
 
-def _twins() -> dict[str, str]:
-    twins = {chr(zero + digit): str(digit) for zero in _ZEROS for digit in range(10)}
-    twins |= {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
-    twins |= dict.fromkeys(_DASHES, "-") | dict.fromkeys(_SPACES, " ") | dict.fromkeys(_DOTS, ".")
-    return twins
+def _replacements() -> dict[str, str]:
+    replacements = {chr(zero + digit): str(digit) for zero in _ZEROS for digit in range(10)}
+    replacements |= {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
+    replacements |= dict.fromkeys(_DASHES, "-") | dict.fromkeys(_SPACES, " ") | dict.fromkeys(_DOTS, ".")
+    return replacements
 
 
-_TWINS = _twins()
-_UNSEEN = re.compile(f"[{_INVISIBLE}]+")
+_REPLACEMENTS = _replacements()
+_INVISIBLE_RUN = re.compile(f"[{_INVISIBLE}]+")
 _ESCAPED_SPACE = re.compile(r"(?<!\\)\\[nrt]")
 
 
@@ -53,7 +53,7 @@ def is_plain(text: str) -> bool:
 
 
 class NormalizedText(NamedTuple):
-    """A text made plain; its character `i` was from `starts[i]` to `ends[i]` of the original, None: nothing moved."""
+    """A normalized text; its character `i` was from `starts[i]` to `ends[i]` of the original, None: nothing moved."""
 
     text: str
     starts: Sequence[int] | None = None
@@ -68,23 +68,23 @@ class NormalizedText(NamedTuple):
 
 def normalize(text: str) -> NormalizedText:
     """Make `text` plain."""
-    folded = NormalizedText(text)
+    normalized = NormalizedText(text)
     if "\\" in text:
         text = _ESCAPED_SPACE.sub("  ", text)
-        folded = NormalizedText(text)
+        normalized = NormalizedText(text)
     if ("\\" in text or "&#" in text) and _ESCAPED.search(text):
-        folded = _replace(folded, _ESCAPED, _meant)
-        text = folded.text
+        normalized = _replace(normalized, _ESCAPED, _decode_escape)
+        text = normalized.text
     if text.isascii():
-        return folded
+        return normalized
     # A text holds few kinds of such characters, and to replace all of a kind takes next to no time.
-    for char in _TWINS.keys() & set(text):
-        text = text.replace(char, _TWINS[char])
-    folded = folded._replace(text=text)
-    return _replace(folded, _UNSEEN, lambda _unseen: "") if _UNSEEN.search(text) else folded
+    for char in _REPLACEMENTS.keys() & set(text):
+        text = text.replace(char, _REPLACEMENTS[char])
+    normalized = normalized._replace(text=text)
+    return _replace(normalized, _INVISIBLE_RUN, lambda _unseen: "") if _INVISIBLE_RUN.search(text) else normalized
 
 
-def _meant(escape: str) -> str:
+def _decode_escape(escape: str) -> str:
     if escape.startswith("&"):
         number = escape[2:-1]
         code = int(number[1:], 16) if number[0] in "Xx" else int(number)
@@ -95,10 +95,10 @@ def _meant(escape: str) -> str:
     return chr(0x10000 + ((first - 0xD800) << 10) + second[0] - 0xDC00) if second else chr(first)
 
 
-def _replace(folded: NormalizedText, pattern: re.Pattern[str], meaning: Callable[[str], str]) -> NormalizedText:
+def _replace(normalized: NormalizedText, pattern: re.Pattern[str], meaning: Callable[[str], str]) -> NormalizedText:
     """Put one character or none for each match of a pattern."""
-    text, size = folded.text, len(folded.text)
-    old_starts, old_ends = folded.starts or range(size), folded.ends or range(1, size + 1)
+    text, size = normalized.text, len(normalized.text)
+    old_starts, old_ends = normalized.starts or range(size), normalized.ends or range(1, size + 1)
     parts: list[str] = []
     starts: list[int] = []
     ends: list[int] = []

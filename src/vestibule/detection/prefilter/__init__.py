@@ -1,1 +1,1 @@
-"""Finds the rules worth trying on a text, and where: literals, start sets, and one pass of a multi-pattern engine."""
+"""The prefilter: selects the rules worth trying on a text, by one pass of a multi-pattern engine."""

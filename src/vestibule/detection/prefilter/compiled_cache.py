@@ -1,4 +1,4 @@
-"""Keeps the compiled gate between starts: a file named by what went in, written whole or not at all."""
+"""Caches compiled prefilters between starts, in files named by a hash of their input."""
 
 import hashlib
 import os
@@ -8,17 +8,17 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-# What no start has used for so long belongs to versions and settings of the past; making it anew takes seconds.
-UNUSED_FOR_S = 30 * 86_400.0
+# What no start has used for so long belongs to versions and settings of the past; making it again takes seconds.
+MAX_UNUSED_S = 30 * 86_400.0
 # A file is marked as used no more often than this, so that most starts write nothing.
-MARKED_FOR_S = 86_400.0
-_FORMAT = b"vestibule gate 1\n"
+TOUCH_INTERVAL_S = 86_400.0
+_FORMAT = b"vestibule prefilter 1\n"
 # Others may keep their files in this folder too. The second kind is one that its writer has not finished.
-_OURS = re.compile(r"gate-[0-9a-f]{32}\.bin|gate-\w+\.part")
+_CACHE_FILE = re.compile(r"prefilter-[0-9a-f]{32}\.bin|prefilter-\w+\.part")
 
 
 class CompiledCache:
-    """A folder of compiled gates, which any number of processes share; without a folder nothing is kept.
+    """A cache folder that any number of processes share; without a folder nothing is cached.
 
     The time of a file's last change is that of its last use.
     """
@@ -37,7 +37,7 @@ class CompiledCache:
         digest, database = content[len(_FORMAT) :][:32], content[len(_FORMAT) + 32 :]
         if not content.startswith(_FORMAT) or hashlib.sha256(database).digest() != digest:
             return None
-        _mark(self._path(fingerprint))
+        _touch(self._path(fingerprint))
         return database
 
     def save(self, fingerprint: bytes, database: bytes) -> None:
@@ -46,7 +46,7 @@ class CompiledCache:
             return
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=self._folder, prefix="gate-", suffix=".part")
+            handle, name = tempfile.mkstemp(dir=self._folder, prefix="prefilter-", suffix=".part")
             with os.fdopen(handle, "wb") as file:
                 file.write(_FORMAT + hashlib.sha256(database).digest() + database)
             Path(name).replace(self._path(fingerprint))
@@ -54,26 +54,26 @@ class CompiledCache:
             return
 
     def clear_unused(self) -> None:
-        """Remove what was not used for long; a process that looks for it at this moment makes it anew."""
+        """Remove what was not used for long; a process that looks for it at this moment makes it again."""
         if self._folder is None:
             return
         with suppress(OSError):
             for path in self._folder.iterdir():
-                if _OURS.fullmatch(path.name):
+                if _CACHE_FILE.fullmatch(path.name):
                     _remove_unused(path)
 
     def _path(self, fingerprint: bytes) -> Path:
         assert self._folder is not None  # noqa: S101 - both callers have looked
-        return self._folder / f"gate-{hashlib.sha256(fingerprint).hexdigest()[:32]}.bin"
+        return self._folder / f"prefilter-{hashlib.sha256(fingerprint).hexdigest()[:32]}.bin"
 
 
-def _mark(path: Path) -> None:
+def _touch(path: Path) -> None:
     with suppress(OSError):  # gone meanwhile, or another account's
-        if time.time() - path.stat().st_mtime > MARKED_FOR_S:
+        if time.time() - path.stat().st_mtime > TOUCH_INTERVAL_S:
             os.utime(path)
 
 
 def _remove_unused(path: Path) -> None:
     with suppress(OSError):  # another process was faster, or the folder may not be written to
-        if time.time() - path.stat().st_mtime > UNUSED_FOR_S:
+        if time.time() - path.stat().st_mtime > MAX_UNUSED_S:
             path.unlink()

@@ -1,8 +1,8 @@
-"""The gate: one pass over a piece of text that names the few rules worth trying, and where.
+"""The engines of the prefilter: one pass over a text selects the few rules worth trying, and where.
 
-With hyperscan all anchors, labels and expressions are looked for at once. Without it (`RegexEngine`) each is looked for
-on its own: the same findings, later. What holds a digit is looked for apart from what need not: most texts are spared
-the dearer half, and two small databases are built in a fraction of the time of one.
+With hyperscan all anchors, labels and expressions are searched for at once. Without it (`RegexEngine`) each is searched
+for separately: the same findings, but slower. Literals with digits are separate from those without: most texts skip the
+more expensive half, and two small databases compile in a fraction of the time of one.
 """
 
 import re
@@ -28,7 +28,7 @@ END = b"\n"
 
 @dataclass(frozen=True)
 class Literal:
-    """Something to look for, the number of what it stands for, and how many digits it holds at least."""
+    """A pattern to search for, the number of its rule, and the fewest digits that it contains."""
 
     expression: str
     number: int
@@ -37,14 +37,14 @@ class Literal:
 
 
 class PrefilterEngine(Protocol):
-    """Finds what fires; thread-safe."""
+    """Searches a text for all literals; thread-safe."""
 
     def find(self, text: str, data: bytes) -> Hits:
-        """Give (rule, where its sign ends in code points, give or take one) for all in `text`; `data` is its UTF-8."""
+        """Return (rule, end of its literal in code points, give or take one) for all in `text`; `data` is its UTF-8."""
 
 
 def build_engine(literals: Iterable[Literal], load: Load, save: Save) -> PrefilterEngine:
-    """Build the fastest gate there is; `load` and `save` keep the compiled form by a fingerprint of what went in."""
+    """Build the fastest engine available; `load` and `save` cache the compiled form by a fingerprint of its input."""
     owners: dict[tuple[str, bool], list[int]] = {}
     for literal in literals:
         numbers = owners.setdefault((literal.expression, literal.ignore_case), [])
@@ -56,7 +56,7 @@ def build_engine(literals: Iterable[Literal], load: Load, save: Save) -> Prefilt
 
 
 class RegexEngine:
-    """Looks for each sign with the standard library."""
+    """Searches for each literal with the standard library."""
 
     def __init__(self, owners: dict[tuple[str, bool], list[int]]) -> None:
         self._literals = [
@@ -65,7 +65,7 @@ class RegexEngine:
         ]
 
     def find(self, text: str, data: bytes) -> Hits:  # noqa: ARG002
-        """Give every place of every sign."""
+        """Give every place of every literal."""
         text += END.decode()
         return [
             (number, match.end())
@@ -76,7 +76,7 @@ class RegexEngine:
 
 
 class HyperscanEngine:
-    """Looks for all signs at once."""
+    """Searches for all literals at once with hyperscan."""
 
     def __init__(self, owners: dict[tuple[str, bool], list[int]], load: Load, save: Save) -> None:
         self._owners = list(owners.values())
@@ -84,14 +84,14 @@ class HyperscanEngine:
         self._scratch = threading.local()
 
     def find(self, text: str, data: bytes) -> Hits:
-        """Give every place of every sign."""
+        """Give every place of every literal."""
         hits: Hits = []
         try:
             scratch = self._scratch.own
         except AttributeError:
             # Scratch space belongs to one scan at a time, hence to one thread.
             scratch = self._scratch.own = hyperscan.Scratch(self._database)
-        self._database.scan(data, match_event_handler=_note, scratch=scratch, context=hits)
+        self._database.scan(data, match_event_handler=_record_hit, scratch=scratch, context=hits)
         if not hits:
             return hits
         if len(data) > len(text) + 1:
@@ -100,7 +100,7 @@ class HyperscanEngine:
         return [(number, end) for literal, end in hits for number in owners[literal]]
 
 
-def _note(literal: int, _start: int, end: int, _flags: int, hits: Hits) -> None:
+def _record_hit(literal: int, _start: int, end: int, _flags: int, hits: Hits) -> None:
     hits.append((literal, end))
 
 
@@ -122,19 +122,21 @@ _CHARACTER_STARTS = bytes(byte for byte in range(256) if byte & 0xC0 != 0x80)
 
 def _compile(literals: Sequence[tuple[str, bool]], load: Load, save: Save) -> Any:
     expressions = [expression.encode() for expression, _ in literals]
-    flags = [hyperscan.HS_FLAG_DOTALL | (hyperscan.HS_FLAG_CASELESS if is_loose else 0) for _, is_loose in literals]
+    flags = [
+        hyperscan.HS_FLAG_DOTALL | (hyperscan.HS_FLAG_CASELESS if is_caseless else 0) for _, is_caseless in literals
+    ]
     fingerprint = repr((getattr(hyperscan, "__version__", ""), expressions, flags)).encode()
     if kept := load(fingerprint):
         try:
             return hyperscan.loadb(kept, hyperscan.HS_MODE_BLOCK)
         except hyperscan.error:
-            pass  # of another machine, or broken: compiled anew below
+            pass  # of another machine, or broken: compiled again below
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     try:
         database.compile(expressions=expressions, ids=list(range(len(literals))), elements=len(literals), flags=flags)
     except hyperscan.error as error:
         refused = _find_refused(expressions, flags)
-        raise InvalidDetector(f"the gate cannot look for {refused!r}: {error}") from error
+        raise InvalidDetector(f"the prefilter cannot look for {refused!r}: {error}") from error
     save(fingerprint, hyperscan.dumpb(database))
     return database
 
@@ -147,4 +149,4 @@ def _find_refused(expressions: Sequence[bytes], flags: Sequence[int]) -> str:
             )
         except hyperscan.error:
             return expression.decode()
-    return "so many signs"
+    return "so many literals"

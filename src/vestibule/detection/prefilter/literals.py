@@ -1,4 +1,4 @@
-"""Turns what the rules declare into the signs that the gates look for."""
+"""Turns the declarations of rules into the literals that the prefilter searches for."""
 
 import re
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _GENERAL_WORDS = frozenset(
 
 
 def literals_of(matcher: Matcher, number: int) -> Iterator[Literal]:
-    """Give the signs of one rule: its labels when it needs one, else its anchors, its gate or its pattern."""
+    """Give the literals of one rule: its labels when it needs one, else its anchors, its prefilter or its pattern."""
     rule = matcher.rule
     if matcher.needs_label:
         if rule.score + DIRECT < matcher.threshold and (rule.broken_score or 0) + DIRECT < matcher.threshold:
@@ -29,49 +29,49 @@ def literals_of(matcher: Matcher, number: int) -> Iterator[Literal]:
         for anchor in rule.anchors:
             yield from _literals_of_text(anchor, number)
     else:
-        yield Literal(rule.prefilter or _bordered(rule), number, rule.ignore_case, matcher.prefilter_digits)
+        yield Literal(rule.prefilter or _with_boundaries(rule), number, rule.ignore_case, matcher.prefilter_digits)
 
 
-def label_literals(matcher: Matcher, number: int) -> Iterator[Literal]:
-    """Give the sign of a value that is the whole text, where that makes a finding of it."""
+def whole_value_literals(matcher: Matcher, number: int) -> Iterator[Literal]:
+    """Give the literal of a value that is the whole text, where that makes a finding of it."""
     rule = matcher.rule
     if rule.alone_score is not None and rule.alone_score >= matcher.threshold:
         yield Literal(rf"^\s*(?:{rule.pattern})\s*$", number, rule.ignore_case)
 
 
-def _bordered(rule: Rule) -> str:
+def _with_boundaries(rule: Rule) -> str:
     before = f"(?:^|[^{rule.not_after}])" if rule.not_after else ""
     after = f"(?:[^{rule.not_before}]|$)" if rule.not_before else ""
     return f"{before}(?:{rule.pattern}){after}"
 
 
 def _label_literals(label: str, number: int) -> Iterator[Literal]:
-    word = _telling_word(label.rstrip("*"))
+    word = _distinctive_word(label.rstrip("*"))
     if not word.isascii() or label.endswith("*") or len(word) > _SHORT_LABEL_CHARS:
         yield from _literals_of_text(word, number)
         return
     # A short label stands inside many longer words: it counts as a word, beside _ and as a part of camelCase.
-    loose = _loose(word)
-    yield Literal(f"(?:^|[^A-Za-z]){loose}[^A-Za-z]", number, ignore_case=True)
-    yield Literal(f"[a-z]{_loose(word.title())}[^A-Za-z]", number)
-    yield Literal(f"(?:{loose}|{_loose(word.title())})[A-Z]", number)
+    flexible = _flexible_pattern(word)
+    yield Literal(f"(?:^|[^A-Za-z]){flexible}[^A-Za-z]", number, ignore_case=True)
+    yield Literal(f"[a-z]{_flexible_pattern(word.title())}[^A-Za-z]", number)
+    yield Literal(f"(?:{flexible}|{_flexible_pattern(word.title())})[A-Z]", number)
 
 
-def _telling_word(label: str) -> str:
-    """Give the longest word of a label where that says enough: a plain word costs the gate a fraction of a phrase."""
+def _distinctive_word(label: str) -> str:
+    """Return the longest word of a label where it is distinctive: a word costs a fraction of what a phrase costs."""
     words = [word for word in label.split(" ") if len(word) > _SHORT_LABEL_CHARS and word not in _GENERAL_WORDS]
     return max(words, key=len) if words else label
 
 
 def _literals_of_text(literal: str, number: int) -> Iterator[Literal]:
     if literal.isascii():
-        yield Literal(_loose(literal), number, ignore_case=True)
+        yield Literal(_flexible_pattern(literal), number, ignore_case=True)
         return
-    # The gate reads bytes and knows the case of ASCII letters only.
+    # The prefilter reads bytes and knows the case of ASCII letters only.
     for variant in dict.fromkeys((literal, literal.title(), literal.upper(), literal.capitalize())):
-        yield Literal(_loose(variant), number)
+        yield Literal(_flexible_pattern(variant), number)
 
 
-def _loose(literal: str) -> str:
+def _flexible_pattern(literal: str) -> str:
     """Let the words of a label be joined by anything that joins words in prose and in names, or by nothing."""
     return r"[\s_-]{0,3}".join(re.escape(part) for part in literal.split(" ")) if " " in literal else re.escape(literal)

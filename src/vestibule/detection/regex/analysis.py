@@ -1,4 +1,4 @@
-"""Reads from an expression what every match of it has: its width, how many digits it holds, what it begins with."""
+"""Derives from an expression what every match of it has: its width, its fewest digits, its first characters."""
 
 import json
 import re
@@ -26,35 +26,35 @@ class RegexProperties(NamedTuple):
 
 
 class RegexAnalysisCache:
-    """Shapes that are known from an earlier start; reading a thousand expressions takes a second."""
+    """Properties of expressions, cached between starts: analyzing a thousand of them takes a second."""
 
-    def __init__(self, patterns: Iterable[str], cache: "RegexAnalysis") -> None:
-        asked = sorted(set(patterns))
-        fingerprint = "\n".join((sys.version, repr(RegexProperties._fields), *asked)).encode()
+    def __init__(self, patterns: Iterable[str], cache: "AnalysisStorage") -> None:
+        ordered = sorted(set(patterns))
+        fingerprint = "\n".join((sys.version, repr(RegexProperties._fields), *ordered)).encode()
         kept = cache.load(fingerprint)
         if kept:
-            analyses = zip(asked, json.loads(kept), strict=True)
+            analyses = zip(ordered, json.loads(kept), strict=True)
             self._analyses = {pattern: RegexProperties(*properties) for pattern, properties in analyses}
             return
-        self._analyses = {pattern: analyze_regex(pattern) for pattern in asked}
+        self._analyses = {pattern: analyze_regex(pattern) for pattern in ordered}
         cache.save(fingerprint, json.dumps(list(self._analyses.values())).encode())
 
     def __getitem__(self, pattern: str) -> RegexProperties:
         return self._analyses[pattern]
 
 
-class RegexAnalysis(Protocol):
-    """Keeps bytes between starts."""
+class AnalysisStorage(Protocol):
+    """Stores the analyses between starts."""
 
     def load(self, fingerprint: bytes) -> bytes | None:
-        """Give what was kept."""
+        """Return what was saved, None where there is nothing."""
 
     def save(self, fingerprint: bytes, database: bytes) -> None:
-        """Keep it."""
+        """Save the content."""
 
 
 def analyze_regex(pattern: str) -> RegexProperties:
-    """Give the shape of `pattern`."""
+    """Return the properties of `pattern`."""
     parsed = expression_parser.parse(pattern)
     firsts, may_be_empty = _firsts_of(parsed)
     is_open = firsts is None or may_be_empty

@@ -1,4 +1,4 @@
-"""Says of an operator's own expression whether it takes time in proportion to the text, and never more."""
+"""Verifies that a custom expression takes time linear in the length of the text."""
 
 import re
 from collections.abc import Iterable

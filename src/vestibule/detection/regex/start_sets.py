@@ -1,4 +1,4 @@
-"""Says cheaply where a rule's expression may begin to match, so that it is tried at few places of a text."""
+"""Derives the start set of an expression: where it may begin to match."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ _MOST_LETTERS = 12
 # A first digit that is farther off says little.
 _FARTHEST_DIGIT = 16
 # Letters beyond ASCII that `re` takes for one within it where case is ignored. Source: Unicode, CaseFolding.txt.
-_LOOSE_TWINS = {"i": "\u0130\u0131", "k": "\u212a", "s": "\u017f"}
+_CASE_VARIANTS = {"i": "\u0130\u0131", "k": "\u212a", "s": "\u017f"}
 
 
 def start_set_of(rule: Rule, properties: RegexProperties) -> str | None:
@@ -37,5 +37,5 @@ def _in_both_cases(firsts: Iterable[str]) -> set[str]:
         if len(first) > 1:
             found.add(first)
         else:
-            found |= {first, first.lower(), first.upper(), *_LOOSE_TWINS.get(first.lower(), "")}
+            found |= {first, first.lower(), first.upper(), *_CASE_VARIANTS.get(first.lower(), "")}
     return found

@@ -1,1 +1,1 @@
-"""Makes rules and detectors from tables and lists of words."""
+"""Builds rules and detectors from tables and word lists."""

@@ -1,4 +1,4 @@
-"""Makes detectors of vendors' keys from tables: what a key is made of gives its pattern, its anchor and its example."""
+"""Builds detectors of vendors' keys from the parts of a key: its pattern, its anchor and its example."""
 
 import re
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from functools import cache
 from typing import NamedTuple
 
 from vestibule.detection.rules import Check, Detector, Rule
-from vestibule.detection.validation.placeholders import is_drawn, is_random
+from vestibule.detection.validation.placeholders import has_high_entropy, is_random
 
 # What stands between the name of a setting and its value in code, JSON, YAML, XML, headers and settings files.
 _VALUE_WORD = r"(?:[\"']?[Vv]alue[\"']?\s{0,2}[=:]\s{0,2})?"
@@ -21,7 +21,7 @@ _HEAD_CHARS = 10
 # A single class, so many times.
 _RUN = re.compile(r"(\[(?:\\.|[^\]])*\])\{(\d+)(?:,\d+)?\}")
 _LETTERS_AND_DIGITS = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_NOISE_CHARS = 97
+_SAMPLE_CHARS = 97
 
 
 class KeyPart(NamedTuple):
@@ -32,7 +32,7 @@ class KeyPart(NamedTuple):
     literals: tuple[str, ...] = ()
 
 
-class Form(NamedTuple):
+class KeyFormat(NamedTuple):
     """One kind of key of a vendor: the rule that finds it and the made-up text that shows it."""
 
     rule: Rule
@@ -40,12 +40,12 @@ class Form(NamedTuple):
 
 
 @cache
-def _noise(char_class: str) -> str:
+def _sample_characters(char_class: str) -> str:
     """Draw characters of a class, the same ones at every start; letters and digits where it has any."""
     fits = re.compile(char_class).fullmatch
     alphabet = [c for c in _LETTERS_AND_DIGITS if fits(c)] or [c for c in map(chr, range(33, 127)) if fits(c)]
     state, drawn = 20_011, []
-    for _ in range(_NOISE_CHARS):
+    for _ in range(_SAMPLE_CHARS):
         state = (state * 69_069 + 1) % 2**32
         drawn.append(alphabet[(state >> 8) % len(alphabet)])
     return "".join(drawn)
@@ -53,9 +53,9 @@ def _noise(char_class: str) -> str:
 
 def of(char_class: str, size: int, most: int | None = None) -> KeyPart:
     """Give `size` (to `most`) characters of a class."""
-    noise = _noise(char_class)
+    noise = _sample_characters(char_class)
     skip = size % 31
-    sample = (noise[skip:] + noise * (size // _NOISE_CHARS + 1))[:size]
+    sample = (noise[skip:] + noise * (size // _SAMPLE_CHARS + 1))[:size]
     return KeyPart(char_class + (f"{{{size}}}" if most is None else f"{{{size},{most}}}"), sample)
 
 
@@ -124,11 +124,11 @@ def key(
     name: str,
     *parts: str | KeyPart,
     score: float = 0.95,
-    check: Check = is_drawn,
+    check: Check = has_high_entropy,
     not_after: str = r"\w.+-",
     not_before: str = r"\w-",
     prefilter: str | None = None,
-) -> Form:
+) -> KeyFormat:
     """Declare a key that its own form tells; strings among `parts` are literals, `prefilter` is as in `Rule`."""
     pieces = [KeyPart(re.escape(part), part, (part,)) if isinstance(part, str) else part for part in parts]
     pattern = "".join(piece.pattern for piece in pieces)
@@ -144,10 +144,10 @@ def key(
         not_after=not_after,
         not_before=not_before,
     )
-    return Form(rule, f"[[{''.join(piece.sample for piece in pieces)}]]")
+    return KeyFormat(rule, f"[[{''.join(piece.sample for piece in pieces)}]]")
 
 
-def named(name: str, words: str, *parts: str | KeyPart, check: Check = is_random, score: float = 0.92) -> Form:
+def named(name: str, words: str, *parts: str | KeyPart, check: Check = is_random, score: float = 0.92) -> KeyFormat:
     """Declare a key that is known by the setting it stands in; `words` are the vendor's names, divided by |."""
     pieces = [KeyPart(re.escape(part), part) if isinstance(part, str) else part for part in parts]
     names = tuple(words.split("|"))
@@ -164,30 +164,30 @@ def named(name: str, words: str, *parts: str | KeyPart, check: Check = is_random
         not_before=r"\w-",
         ignore_case=True,
     )
-    return Form(rule, f"{names[0]}_key = '[[{''.join(piece.sample for piece in pieces)}]]'")
+    return KeyFormat(rule, f"{names[0]}_key = '[[{''.join(piece.sample for piece in pieces)}]]'")
 
 
-def has_drawn_path(value: str) -> bool:
-    """Tell a URL whose path is drawn: what holds it may post there."""
-    return is_drawn(value.partition("://")[2].partition("/")[2].replace("/", ""))
+def has_random_path(value: str) -> bool:
+    """Tell whether a URL has a random path, which is a secret."""
+    return has_high_entropy(value.partition("://")[2].partition("/")[2].replace("/", ""))
 
 
-def vendor(entity: str, source: str, *forms: Form) -> Detector:
+def vendor(entity: str, source: str, *forms: KeyFormat) -> Detector:
     """Declare all keys of one vendor; `source` is where it, or a published rule set, describes them."""
     return Detector(
         entity=entity,
         rules=tuple(form.rule for form in forms),
         examples=tuple(form.example for form in forms),
-        counter_examples=tuple(_blot(form.example) for form in forms),
+        counter_examples=tuple(_mask_example(form.example) for form in forms),
         sources=(source,),
     )
 
 
-def by_name(source: str, analyses: Iterable[tuple[KeyPart, str]], entity: str = "API_KEY") -> tuple[Detector, ...]:
+def by_name(source: str, formats: Iterable[tuple[KeyPart, str]], entity: str = "API_KEY") -> tuple[Detector, ...]:
     """Declare vendors, divided by spaces, whose keys are of one shape and known by the vendor's name alone."""
     return tuple(
         vendor(entity, source, named(f"{word.split('|')[0]}-key", word, part))
-        for part, words in analyses
+        for part, words in formats
         for word in words.split()
     )
 
@@ -203,7 +203,7 @@ def _prefilter(pieces: list[KeyPart]) -> str:
     return head
 
 
-def _blot(example: str) -> str:
+def _mask_example(example: str) -> str:
     """Turn the made-up key into a covered one."""
     shown, _, rest = example.partition("[[")
     value = rest.partition("]]")[0]

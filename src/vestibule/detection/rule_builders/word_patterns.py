@@ -1,4 +1,4 @@
-"""Writes lists of words as expressions that fail fast: `re` tries ignored-case words one by one at every character."""
+"""Builds case-insensitive expressions of word lists that fail fast in `re`."""
 
 import re
 from collections.abc import Iterable
@@ -27,5 +27,5 @@ def _in_both_cases(match: re.Match[str]) -> str:
     piece = match[0]
     if len(piece) > 1 or not piece.islower():
         return piece
-    # The gate reads bytes: a class would take half a letter beyond ASCII.
+    # The prefilter reads bytes: a class would take half a letter beyond ASCII.
     return f"[{piece}{piece.upper()}]" if piece.isascii() else f"(?:{piece}|{piece.upper()})"

@@ -1,1 +1,1 @@
-"""Tells a value from look-alikes: check digits, numbering plans, wallet addresses, placeholders."""
+"""Validates matches: check digits, numbering plans, wallet addresses, placeholders."""

@@ -1,4 +1,4 @@
-"""Check digits and other arithmetic that tells an identifier from a number; all take the value as it is written."""
+"""Check digits and other checks of identifiers; all take the value as it is written."""
 
 import re
 from math import log2

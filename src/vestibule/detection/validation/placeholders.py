@@ -1,4 +1,4 @@
-"""Tells stand-ins (changeme, ${VAR}, xxxx, code that fetches a secret) and plain words from secrets."""
+"""Distinguishes secrets from placeholders (changeme, ${VAR}, xxxx, code that fetches a secret) and words."""
 
 import re
 
@@ -66,7 +66,7 @@ _LETTERS = re.compile(r"[A-Z]{2,}(?![a-z])|[A-Z]?[a-z]+")
 
 def is_placeholder(value: str) -> bool:
     """Tell whether `value` only stands where a secret would."""
-    value = _glance(value)
+    value = _excerpt(value)
     if _is_repetitive(value) or _MASKED.search(value) or _WORDS.fullmatch(value) or is_sequence(value):
         return True
     return not value.isalnum() and (_REFERENCE.match(value) or _INNER_REFERENCE.search(value)) is not None
@@ -89,9 +89,9 @@ def is_sequence(value: str) -> bool:
     return 5 * len([at for at in range(0, pieces, 2) if plain[at : at + _ROW_CHARS] in _ROWS]) > pieces
 
 
-def is_worded(value: str) -> bool:
-    """Tell whether the letters of `value` are those of words rather than drawn ones."""
-    value = _glance(value)
+def is_made_of_words(value: str) -> bool:
+    """Tell whether the letters of `value` are those of words rather than random ones."""
+    value = _excerpt(value)
     # Nobody writes words that change between letters and digits this often.
     if len(_LETTER_TO_DIGIT.findall(value)) > max(2, len(value) // 14):
         return False
@@ -105,8 +105,8 @@ def is_worded(value: str) -> bool:
     return pairs >= 4 and common >= 0.66 * pairs and 2 * letters > len(value)
 
 
-def is_drawn(value: str) -> bool:
-    """Tell drawn characters from padding, rows and stand-ins; the form of the value speaks for itself."""
+def has_high_entropy(value: str) -> bool:
+    """Tell random characters from padding, sequences and placeholders, where the form of the value is distinctive."""
     return entropy_bits(value) >= 2.5 and not is_placeholder(value)
 
 
@@ -116,8 +116,8 @@ def is_varied(value: str) -> bool:
 
 
 def is_random(value: str) -> bool:
-    """Tell drawn characters from anything that people write: words, names, paths, numbers."""
-    value = _glance(value)
+    """Tell random characters from anything that people write: words, names, paths, numbers."""
+    value = _excerpt(value)
     if value.isalpha() and (len(value) < _LETTERS_ALONE_CHARS or value.islower() or value.isupper()):
         return False
     if value.isdigit() or len(value) < _SHORTEST_CHARS:
@@ -126,8 +126,8 @@ def is_random(value: str) -> bool:
     if not has_digit and len(value) < _LETTERS_ALONE_CHARS:
         return False
     enough = 3.0 if len(value) >= 2 * _SHORTEST_CHARS else 2.7
-    return entropy_bits(value) >= enough and not is_worded(value) and not is_placeholder(value)
+    return entropy_bits(value) >= enough and not is_made_of_words(value) and not is_placeholder(value)
 
 
-def _glance(value: str) -> str:
+def _excerpt(value: str) -> str:
     return value if len(value) <= _READ_CHARS else value[: _READ_CHARS - 8] + value[-8:]

@@ -1,4 +1,4 @@
-"""The check sums of addresses that cryptographic currencies are sent to."""
+"""Checksums of cryptocurrency addresses."""
 
 import hashlib
 

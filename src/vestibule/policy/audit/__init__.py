@@ -1,1 +1,1 @@
-"""What is kept of decisions and can be shown of them: the decision log, receipts, and the replay of another policy."""
+"""The audit of decisions: the decision log, signed receipts, and the replay under another policy."""

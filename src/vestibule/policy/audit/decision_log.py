@@ -1,4 +1,4 @@
-"""What was decided, a line of JSON each, in one file a day: kinds, scores, actions and keyed fingerprints, and no text.
+"""The decision log, one JSON line each, one file a day: entities, scores, actions and keyed fingerprints, no text.
 
 Lines are appended whole, by any number of processes: each is one write at the end of the file. A thread of its own
 writes, so that a request does not wait for the disk.
@@ -27,7 +27,7 @@ _NAME = re.compile(r"(\d{4}-\d{2}-\d{2})\.jsonl")
 
 
 class RecordedFinding(BaseModel):
-    """Something that was found: its kind, how sure that was, and what was done about it."""
+    """A finding as it is recorded: entity, score and action."""
 
     entity: str
     score: float
@@ -54,7 +54,7 @@ class DecisionRecord(BaseModel):
 
 
 class CleanCount(BaseModel):
-    """How many requests came by a route in which nothing was found, since the count before."""
+    """The number of requests of a route without findings, since the last such record."""
 
     time: AwareDatetime
     route: str
@@ -64,7 +64,7 @@ class CleanCount(BaseModel):
 
 
 class DecisionLog:
-    """Appends decisions to `YYYY-MM-DD.jsonl` in UTC, and removes the files of days that are past keeping."""
+    """Appends decisions to `YYYY-MM-DD.jsonl` in UTC, and deletes files after their retention time."""
 
     def __init__(self, directory: Path, keep_days: int, on_failure: FailureHandler) -> None:
         self._directory = directory

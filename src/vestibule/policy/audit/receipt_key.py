@@ -1,4 +1,4 @@
-"""The key that receipts are signed with: made at the first start, or given as a file."""
+"""The signing key of receipts: created at the first start, or given as a file."""
 
 from pathlib import Path
 
@@ -9,11 +9,11 @@ from vestibule.runtime.private_file import change_alone, write_private
 
 
 class ReceiptKeyUnreadable(ValueError):
-    """The key cannot be read, so no receipt could be signed."""
+    """The signing key of receipts cannot be read."""
 
 
 def read_receipt_keys(path: Path) -> list[OKPKey]:
-    """Return the keys in `path`: the first signs, and the public parts of all are made known.
+    """Return the keys in `path`: the first one signs, and the public parts of all are published.
 
     Raises:
         ReceiptKeyUnreadable: there is none, or it is not one; the message shows none of it.

@@ -1,4 +1,4 @@
-"""Receipts: what was decided about a request, signed, so that it can be shown to somebody who was not there.
+"""Receipts: signed records of decisions, which others can verify.
 
 A receipt is a compact JWS, signed with Ed25519; whoever has the public key can verify it, with any JOSE library.
 Source: RFC 7515 (JWS), RFC 8037 (OKP keys), RFC 9864 (the algorithm's name).
@@ -23,14 +23,14 @@ ISSUER = "vestibule"
 
 
 class ReceiptInvalid(ValueError):
-    """A receipt that was not signed with any of the given keys, or is none."""
+    """The receipt is malformed, or not signed with any of the given keys."""
 
 
 class ReceiptSigner:
-    """Signs receipts with one key; others may still be needed to verify what they signed before."""
+    """Signs receipts with one key; older keys still verify earlier receipts."""
 
     def __init__(self, keys: "list[OKPKey]", detectors_version: str) -> None:
-        """Take the keys, of which the first signs."""
+        """Take the keys; the first one signs."""
         private_key = keys[0].private_key
         if not isinstance(private_key, Ed25519PrivateKey):
             raise ValueError("a receipt key is an Ed25519 private key")

@@ -1,4 +1,4 @@
-"""Says from recorded decisions what another policy would have done."""
+"""Replays recorded decisions under another policy."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -11,8 +11,8 @@ from vestibule.policy.decision import Situation
 from vestibule.policy.policy import Policy
 
 
-class _Recalled(NamedTuple):
-    """A finding as it was recorded; where in the text it stood was not kept."""
+class _RecordedSpan(NamedTuple):
+    """A finding as it was recorded, without its offsets."""
 
     entity: str
     score: float
@@ -22,7 +22,7 @@ class _Recalled(NamedTuple):
 
 @dataclass(slots=True)
 class Comparison:
-    """What was done about an entity, and what would have been."""
+    """The actions on an entity under both policies."""
 
     findings: int = 0
     now: Counter[Action] = field(default_factory=Counter)
@@ -31,7 +31,7 @@ class Comparison:
 
 @dataclass(slots=True)
 class Replay:
-    """The requests and findings that were recorded, under the policy of their time and under another."""
+    """The outcome of a replay: recorded requests under their own policy and under another."""
 
     requests: int = 0
     clean: int = 0
@@ -58,11 +58,11 @@ def replay(records: Iterable[DecisionRecord | CleanCount], policy: Policy, token
 def _compare(result: Replay, record: DecisionRecord, policy: Policy, token_names: Mapping[str, str]) -> None:
     situation = Situation(record.route, record.token_id, token_names.get(record.token_id or ""), key=record.key_prefix)
     findings = {
-        name: [_Recalled(one.entity, one.score) for one in record.findings if one.field == name]
+        name: [_RecordedSpan(one.entity, one.score) for one in record.findings if one.field == name]
         for name in dict.fromkeys(one.field for one in record.findings)
     }
     decision = policy.decide(situation, findings)
-    then = list(decision.would_have or [one.action for one in decision.judged])
+    then = list(decision.would_have or [one.action for one in decision.findings])
     now = [one.would_have or one.action for one in record.findings]
     result.requests += 1
     result.blocked_now += Action.BLOCK in now
@@ -71,5 +71,5 @@ def _compare(result: Replay, record: DecisionRecord, policy: Policy, token_names
         comparison = result.by_entity.setdefault(one.entity, Comparison())
         comparison.findings += 1
         comparison.now[action] += 1
-    for judged, action in zip(decision.judged, then, strict=True):
-        result.by_entity[judged.found.entity].then[action] += 1
+    for decided, action in zip(decision.findings, then, strict=True):
+        result.by_entity[decided.found.entity].then[action] += 1

@@ -1,4 +1,4 @@
-"""Several processors, one after the other."""
+"""Runs several processors in sequence."""
 
 from dataclasses import replace
 from typing import Any
@@ -26,7 +26,7 @@ class ChainOptions(Options):
 
 
 class Chain:
-    """Gives each processor what the one before it made. A chain is one task: it is done whole, or not, or again whole.
+    """Passes the result of each processor to the next. A chain is one task, retried as a whole.
 
     Each step works under an id of its own, the task's with its number: two that forward are told apart, and each is the
     same at every attempt.

@@ -1,4 +1,4 @@
-"""Data sent on to an address that the operator allows."""
+"""Forwards data to an allowed address over HTTP."""
 
 from typing import Literal
 
@@ -14,7 +14,7 @@ MAY_PASS_STATUSES = frozenset({408, 425, 429})
 
 
 class ForwardOptions(Options):
-    """Where to, as what, and what the result is."""
+    """The address, the content type, and the kind of result."""
 
     url: str = Field(
         min_length=1, max_length=2000, description="An address of a host that `VESTIBULE_FORWARD_HOSTS` names"

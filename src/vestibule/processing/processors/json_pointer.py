@@ -1,4 +1,4 @@
-"""One part of a JSON document."""
+"""Extracts one part of a JSON document."""
 
 import json
 import math
@@ -24,7 +24,7 @@ class JsonPointerOptions(Options):
 
 
 class JsonPointer:
-    """Takes out what a pointer leads to: a text as it is, anything else as JSON.
+    """Extracts the part at a JSON pointer: a string as it is, anything else as JSON.
 
     Source: RFC 6901, JavaScript Object Notation (JSON) Pointer; RFC 8259, where numbers are finite.
     """
@@ -41,7 +41,7 @@ class JsonPointer:
     )
 
     def process(self, data: str, options: JsonPointerOptions, job: Job) -> str:  # noqa: ARG002 - it needs nobody
-        """Return what stands where the pointer leads.
+        """Return the part of the document that the pointer refers to.
 
         Raises:
             NotJson: `data` is no JSON.

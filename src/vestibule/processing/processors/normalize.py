@@ -1,4 +1,4 @@
-"""Unicode and white space put into one form."""
+"""Normalizes Unicode and white space."""
 
 import unicodedata
 

@@ -1,4 +1,4 @@
-"""Personal data and secrets replaced, as the policy says."""
+"""Replaces personal data and secrets as the policy says."""
 
 from typing import Literal
 
@@ -20,7 +20,7 @@ class RedactOptions(Options):
 
 
 class Redact:
-    """Puts in place of each finding what the policy would have put there, had it come in by the door.
+    """Replaces each finding as the policy does for incoming requests.
 
     What the policy blocks, or lets in with an alert, becomes `<ENTITY>`; what it ignores stays.
     """

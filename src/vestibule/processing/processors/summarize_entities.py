@@ -1,4 +1,4 @@
-"""What stands in a text, by kind and number."""
+"""Counts the entities in a text."""
 
 import json
 
@@ -11,7 +11,7 @@ class SummarizeOptions(Options):
 
 
 class SummarizeEntities:
-    """Counts what the scanner finds, whatever the policy says of it; the result is a JSON object, kinds in order."""
+    """Counts the findings by entity, independent of the policy; the result is a JSON object."""
 
     name = "summarize_entities"
     description = "Counts personal data and secrets by kind, as JSON."

@@ -1,4 +1,4 @@
-"""Upper case, the default processor."""
+"""Converts to upper case; the default processor."""
 
 from vestibule.processing.processor import Processor
 

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from vestibule.contracts.errors import InvalidToken
 from vestibule.scheduler_service.api.wiring import SchedulerWiring
-from vestibule.service_kit.auth.authentication import Presented, client_address, is_local, presented_by
+from vestibule.service_kit.auth.authentication import Credentials, client_address, credentials_of, is_local
 from vestibule.service_kit.problems import render_error
 from vestibule.service_kit.wiring import wiring_of
 
@@ -33,12 +33,12 @@ class StatusPageRoute(APIRoute):
         async def authenticated(request: Request) -> Response:
             wiring = wiring_of(request, SchedulerWiring)
             if not wiring.is_status_public:
-                presented = presented_by(request) or _password_of(request)
-                if presented is None:
+                credentials = credentials_of(request) or _password_of(request)
+                if credentials is None:
                     # The first request of every browser has no password; it does not count as a failure.
                     return _ask(request)
                 try:
-                    await wiring.authenticator.admit(presented, SCOPE, lambda: client_address(request))
+                    await wiring.authenticator.verify(credentials, SCOPE, lambda: client_address(request))
                 except InvalidToken:
                     return _ask(request)
             return await handle(request)
@@ -46,7 +46,7 @@ class StatusPageRoute(APIRoute):
         return authenticated
 
 
-def _password_of(request: Request) -> Presented | None:
+def _password_of(request: Request) -> Credentials | None:
     scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":
         return None
@@ -54,7 +54,7 @@ def _password_of(request: Request) -> Presented | None:
         _, _, token = base64.b64decode(encoded, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
         return None
-    return Presented(token, is_local(request)) if token else None
+    return Credentials(token, is_local(request)) if token else None
 
 
 def _ask(request: Request) -> Response:

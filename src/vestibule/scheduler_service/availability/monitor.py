@@ -65,7 +65,7 @@ class AvailabilityMonitor:
         # All parts start together, and some need more time than three probes take.
         self._grace_until = clock() + rules.start_grace_s
         self._answered: set[str] = set()
-        self._log = structlog.get_logger("vestibule.watch")
+        self._log = structlog.get_logger("vestibule.monitor")
 
     async def probe(self, part: str) -> None:
         """Probe one part, count the answer, and alert on a change."""

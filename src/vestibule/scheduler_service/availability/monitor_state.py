@@ -41,7 +41,7 @@ class MonitorState:
         self._loaded_term: int | None = None
         self._is_own = False
         self._is_behind = False
-        self._log = structlog.get_logger("vestibule.watch")
+        self._log = structlog.get_logger("vestibule.monitor")
         self.parts = self._unknown_parts()
         self.incidents = Incidents()
         self.history = AvailabilityHistory()
@@ -101,7 +101,7 @@ class MonitorState:
             self.saved_at = at
             if self._is_behind:
                 self._is_behind = False
-                self._log.info("watch_saved_again")
+                self._log.info("monitor_state_saved")
 
     async def _load_before(self) -> None:
         term = self._lease.term
@@ -145,7 +145,7 @@ class MonitorState:
     def _fall_behind(self) -> None:
         if not self._is_behind:
             self._is_behind = True
-            self._log.warning("watch_not_saved", reason="the store is unavailable; it is saved later")
+            self._log.warning("monitor_state_not_saved", reason="the store is unavailable; it is saved later")
 
 
 def _merge(saved: Incidents, own: Incidents) -> None:

@@ -16,7 +16,7 @@ class JobRunner:
     def __init__(self, lease: Lease, scheduler: MonotonicScheduler | None = None) -> None:
         self._lease = lease
         self._scheduler = scheduler or MonotonicScheduler()
-        self._log = structlog.get_logger("vestibule.watch")
+        self._log = structlog.get_logger("vestibule.monitor")
         self.add_everywhere("lease", lease.check_every_s, lease.keep)
 
     def add(self, name: str, interval_s: float, work: Work) -> None:

@@ -77,7 +77,7 @@ class Lease:
         self.holder: str | None = None
         # Counts acquisitions: after each the state of the holder before has to be loaded.
         self.term = 0
-        self._log = structlog.get_logger("vestibule.watch")
+        self._log = structlog.get_logger("vestibule.monitor")
 
     @property
     def check_every_s(self) -> float:
@@ -179,4 +179,4 @@ class Lease:
             return
         self.role = role
         self.term += role is Role.ACTIVE
-        self._log.info("watch_role", role=role.value, holder=self.holder)
+        self._log.info("leadership_changed", role=role.value, holder=self.holder)

@@ -31,7 +31,7 @@ class MonotonicScheduler(AsyncIOScheduler):  # type: ignore[misc]
         was_set_by_s = offset_s - self._offset_s
         if abs(was_set_by_s) > TOLERANCE_S:
             self._offset_s = offset_s
-            structlog.get_logger("vestibule.watch").warning("clock_was_set", by_s=round(was_set_by_s, 1))
+            structlog.get_logger("vestibule.monitor").warning("clock_changed", by_s=round(was_set_by_s, 1))
             self._move_jobs(timedelta(seconds=was_set_by_s))
         super().wakeup()
 

@@ -70,7 +70,7 @@ class ScheduleRunner:
             self._is_delayed = False
         except Unavailable as error:
             if not self._is_delayed:  # logged once for each time that the store is unavailable
-                self._log.warning("schedules_put_off", part=error.extra.get("part", "database"))
+                self._log.warning("schedules_postponed", part=error.extra.get("part", "database"))
             self._is_delayed = True
 
     async def read(self) -> None:

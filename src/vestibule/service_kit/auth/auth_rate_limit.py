@@ -1,6 +1,6 @@
-"""How often strangers may try: unknown tokens are counted by the address that they come from, in bounded memory.
+"""Rate limit of failed authentication: counts unknown tokens by client address, in bounded memory.
 
-Whoever is known is never counted. Each process counts for itself.
+Known callers are never counted. Each process counts for itself.
 """
 
 import ipaddress
@@ -22,13 +22,13 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class ClientAddress(NamedTuple):
-    """Where a request came from: the host that is connected, and what a proxy says of those before it."""
+    """The address of a client: the connected host, and the addresses that a proxy forwards."""
 
     host: str
     forwarded_for: str = ""
 
 
-class _Tries:
+class _Failures:
     __slots__ = ("began", "count")
 
     def __init__(self, began: float) -> None:
@@ -37,7 +37,7 @@ class _Tries:
 
 
 class AuthRateLimit:
-    """Lets `per_minute` - 1 unknown tokens of an address in a minute pass to the alerts, and refuses the rest."""
+    """Refuses requests from an address with `per_minute` unknown tokens within a minute."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class AuthRateLimit:
         self._trusted_proxies = trusted_proxies
         self._on_limited = on_limited
         self._now_s = now_s
-        self._tries: OrderedDict[str, _Tries] = OrderedDict()
+        self._failures: OrderedDict[str, _Failures] = OrderedDict()
 
     async def count(self, client_address: ClientAddress) -> None:
         """Count an unknown token.
@@ -60,24 +60,24 @@ class AuthRateLimit:
             TooManyAuthFailures: its address has shown too many.
         """
         address = _address_of(client_address, self._trusted_proxies)
-        tries = self._tries_of(address)
-        tries.count += 1
-        if tries.count < self._per_minute:
+        failures = self._failures_of(address)
+        failures.count += 1
+        if failures.count < self._per_minute:
             return
-        if tries.count == self._per_minute:
+        if failures.count == self._per_minute:
             await self._on_limited(address, self._per_minute)
-        left_s = max(1, ceil(tries.began + WINDOW_S - self._now_s()))
+        left_s = max(1, ceil(failures.began + WINDOW_S - self._now_s()))
         raise TooManyAuthFailures("Too many requests with unknown tokens came from this address. Retry later.", left_s)
 
-    def _tries_of(self, address: str) -> _Tries:
+    def _failures_of(self, address: str) -> _Failures:
         now_s = self._now_s()
-        tries = self._tries.get(address)
-        if tries is None or now_s - tries.began >= WINDOW_S:
-            tries = self._tries[address] = _Tries(now_s)
-            if len(self._tries) > MAX_ADDRESSES:
-                self._tries.popitem(last=False)
-        self._tries.move_to_end(address)
-        return tries
+        failures = self._failures.get(address)
+        if failures is None or now_s - failures.began >= WINDOW_S:
+            failures = self._failures[address] = _Failures(now_s)
+            if len(self._failures) > MAX_ADDRESSES:
+                self._failures.popitem(last=False)
+        self._failures.move_to_end(address)
+        return failures
 
 
 def _address_of(client_address: ClientAddress, trusted: Sequence[Network]) -> str:

@@ -1,6 +1,6 @@
-"""Authenticates callers by bearer token or by the secret that services share, and checks the scopes of routes.
+"""Authentication and authorization: bearer tokens of callers, the secret of the services, scopes of routes.
 
-The check runs before the body is read, so an unknown caller costs little and learns nothing about the routes.
+The check runs before the body is read, so that an unknown caller costs little and learns nothing about the routes.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ _scheme = HTTPBearer(auto_error=False, description="`Authorization: Bearer TOKEN
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Somebody who is known: by the token's id (never the token) and name, what it may do, and whose data it sees."""
+    """An authenticated caller: the id and name of its token (never the token), its scopes and its tenant."""
 
     token_id: str
     name: str
@@ -48,18 +48,18 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
-class Presented:
-    """What a request shows at the door: the token, and whether it came straight from this machine."""
+class Credentials:
+    """The credentials of a request: the token, and whether it came directly from this machine."""
 
     token: str
     is_local: bool
 
 
 class TokenLookup(Protocol):
-    """Knows some tokens."""
+    """A source of known tokens."""
 
-    def find(self, presented: Presented) -> Caller | None:
-        """Return whom the token belongs to, or None where this register does not know it."""
+    def find(self, credentials: Credentials) -> Caller | None:
+        """Return the caller of the token, or None if this source does not know it."""
         ...
 
 
@@ -67,15 +67,15 @@ AuthFailureHandler = Callable[[str | None], Awaitable[None]]
 
 
 class Authenticator:
-    """Asks each register who a caller is; tells `on_auth_failure` what token everyone showed whom none knows.
+    """Authenticates callers against all token lookups; reports unknown tokens to `on_auth_failure`.
 
-    With a `limit`, an address from which too many strangers come is refused without telling.
+    With a `limit`, an address with too many failures is refused without a report.
     """
 
     def __init__(
-        self, registers: list[TokenLookup], on_auth_failure: AuthFailureHandler, limit: AuthRateLimit | None = None
+        self, token_lookups: list[TokenLookup], on_auth_failure: AuthFailureHandler, limit: AuthRateLimit | None = None
     ) -> None:
-        self._registers = registers
+        self._token_lookups = token_lookups
         self._on_auth_failure = on_auth_failure
         self._limit = limit
 
@@ -83,51 +83,51 @@ class Authenticator:
         """Set `request.state.caller` to the caller that the request's bearer token names.
 
         Raises:
-            InvalidToken, TooManyAuthFailures, ScopeMissing: as `admit` does.
+            InvalidToken, TooManyAuthFailures, ScopeMissing: as `verify` does.
         """
-        request.state.caller = await self.admit(presented_by(request), scope, lambda: client_address(request))
+        request.state.caller = await self.verify(credentials_of(request), scope, lambda: client_address(request))
 
-    async def admit(
-        self, presented: Presented | None, scope: str, client_address: Callable[[], ClientAddress]
+    async def verify(
+        self, credentials: Credentials | None, scope: str, client_address: Callable[[], ClientAddress]
     ) -> Caller:
         """Return the caller, if known and allowed to `scope`.
 
         Raises:
-            InvalidToken: no token, or one that no register knows.
+            InvalidToken: no token, or an unknown one.
             TooManyAuthFailures: too many of those came from there.
             ScopeMissing: a known token without the scope.
         """
-        caller = self._find(presented) if presented else None
+        caller = self._find(credentials) if credentials else None
         if caller is None:
             if self._limit is not None:
                 await self._limit.count(client_address())
-            await self._on_auth_failure(presented.token if presented else None)
+            await self._on_auth_failure(credentials.token if credentials else None)
             raise InvalidToken("Send a valid token in the header `Authorization: Bearer TOKEN`.")
         structlog.contextvars.bind_contextvars(token_id=caller.token_id)
         if not caller.may(scope):
             raise ScopeMissing(f"The token needs the scope `{scope}`.", scope=scope)
         return caller
 
-    def _find(self, presented: Presented) -> Caller | None:
-        for register in self._registers:
-            caller = register.find(presented)
+    def _find(self, credentials: Credentials) -> Caller | None:
+        for token_lookup in self._token_lookups:
+            caller = token_lookup.find(credentials)
             if caller is not None:
                 return caller
         return None
 
 
-class OneToken:
-    """A register of a single token: the secret between services, or the development token."""
+class SingleToken:
+    """A token lookup of a single token: the secret between services, or the development token."""
 
     def __init__(self, token: str, caller: Caller, *, is_local_only: bool = False) -> None:
         self._digest = digest_of(token)
         self._caller = caller
         self._is_local_only = is_local_only
 
-    def find(self, presented: Presented) -> Caller | None:
+    def find(self, credentials: Credentials) -> Caller | None:
         """Return the caller if it is the token, compared in constant time."""
-        is_it = hmac.compare_digest(self._digest, digest_of(presented.token))
-        is_allowed = presented.is_local or not self._is_local_only
+        is_it = hmac.compare_digest(self._digest, digest_of(credentials.token))
+        is_allowed = credentials.is_local or not self._is_local_only
         return self._caller if is_it and is_allowed else None
 
 
@@ -171,12 +171,12 @@ class GuardedRoute(FastRoute):
         raise TypeError(f"the route {self.path} does not say which scope it needs")
 
 
-def presented_by(request: Request) -> Presented | None:
-    """Return what `request` shows at the door, or None where it shows no bearer token."""
+def credentials_of(request: Request) -> Credentials | None:
+    """Return the credentials of `request`, or None if it has no bearer token."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         return None
-    return Presented(token, is_local(request))
+    return Credentials(token, is_local(request))
 
 
 def client_address(request: Request) -> ClientAddress:

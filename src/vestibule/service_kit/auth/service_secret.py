@@ -1,4 +1,4 @@
-"""The secret by which services know each other: up to two at a time, so that it can be changed while they run."""
+"""The secret that services share to authenticate each other: up to two at a time, so that it can be rotated."""
 
 import hmac
 import secrets as randomness
@@ -8,7 +8,7 @@ from pathlib import Path
 import structlog
 
 from vestibule.runtime.private_file import change_alone, write_private
-from vestibule.service_kit.auth.authentication import ALL_SCOPES, Caller, Presented, digest_of
+from vestibule.service_kit.auth.authentication import ALL_SCOPES, Caller, Credentials, digest_of
 
 LEAST_SECRET_CHARS = 32
 MOST_SECRETS = 2
@@ -20,11 +20,11 @@ SERVICE = "service"
 
 
 class ServiceSecretMissing(Exception):
-    """The secret cannot be read, so this service could neither trust its peers nor be trusted."""
+    """The secret cannot be read, so this service cannot authenticate its peers."""
 
 
 class ServiceSecret:
-    """Proves to a peer that a request comes from a service, and knows who proves the same.
+    """Authenticates this service to its peers, and its peers to this service.
 
     The first secret of the file is the one that is sent, each of them is believed. A change to the file counts within
     a second; a broken one changes nothing.
@@ -51,15 +51,15 @@ class ServiceSecret:
         self._reload()
         return self._authorization
 
-    def find(self, presented: Presented) -> Caller | None:
+    def find(self, credentials: Credentials) -> Caller | None:
         """Return the service that shows one of the secrets, compared in constant time, or None."""
         self._reload()
-        digest = digest_of(presented.token)
+        digest = digest_of(credentials.token)
         matches = [hmac.compare_digest(known, digest) for known in self._digests]
         return Caller(SERVICE, "a Vestibule service", frozenset({ALL_SCOPES})) if any(matches) else None
 
-    def register(self) -> "ServiceSecret":
-        """Return the register that knows the services and nobody else."""
+    def token_lookup(self) -> "ServiceSecret":
+        """Return the token lookup of the services."""
         return self
 
     def _take(self, secrets: tuple[str, ...] | list[str]) -> None:
@@ -78,7 +78,7 @@ class ServiceSecret:
         try:
             self._take(read_secrets(self._path))
         except ServiceSecretMissing as error:
-            structlog.get_logger("vestibule.secret").error("service_secret_unreadable", reason=str(error))
+            structlog.get_logger("vestibule.service_secret").error("service_secret_unreadable", reason=str(error))
 
     def _file_stamp(self) -> tuple[int, int, int] | None:
         try:

@@ -1,4 +1,4 @@
-"""The callers' tokens: made here, shown once, kept as hashes in one file that every service reads."""
+"""The callers' tokens: created and shown once, stored as hashes in one file that every service reads."""
 
 import secrets
 import time
@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 
 from vestibule.contracts.identity import DEFAULT_TENANT, TenantName
 from vestibule.runtime.private_file import change_alone, write_private
-from vestibule.service_kit.auth.authentication import Caller, Presented, digest_of
+from vestibule.service_kit.auth.authentication import Caller, Credentials, digest_of
 
 TOKEN_BYTES = 32
 TOKEN_PREFIX = "vst_"  # noqa: S105 - so that secret scanners can recognise a leaked one
@@ -19,7 +19,7 @@ RELOAD_AFTER_S = 1.0
 
 
 class TokenRecord(BaseModel):
-    """What is kept of a token: everything but the token."""
+    """The record of a token, without the token."""
 
     id: str
     name: str
@@ -84,7 +84,7 @@ def create_token(
 
 
 def revoke_token(path: Path, token_id: str) -> bool:
-    """Remove the token of that id; False where there is none."""
+    """Remove the token of that id; False if there is none."""
     with change_alone(path):
         records = read_records(path)
         kept = [record for record in records if record.id != token_id]
@@ -95,7 +95,7 @@ def revoke_token(path: Path, token_id: str) -> bool:
 
 
 class TokenFile:
-    """A register of the tokens in a file. A change to the file counts within a second; a broken one changes nothing."""
+    """A token lookup of a file, reloaded within a second of a change; an invalid file changes nothing."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -103,13 +103,13 @@ class TokenFile:
         self._stamp: tuple[int, int, int] | None = None
         self._looked_at = -RELOAD_AFTER_S
 
-    def find(self, presented: Presented) -> Caller | None:
+    def find(self, credentials: Credentials) -> Caller | None:
         """Return whom the token belongs to, unless its time has passed.
 
         The look-up is by hash: what a caller can learn from its timing is a prefix of a hash, which leads nowhere.
         """
         self._reload()
-        record = self._by_digest.get(digest_of(presented.token))
+        record = self._by_digest.get(digest_of(credentials.token))
         if record is None or record.is_expired():
             return None
         return Caller(record.id, record.name, frozenset(record.scopes), record.tenant)
@@ -128,7 +128,7 @@ class TokenFile:
         except InvalidTokenFile as error:
             # Said once for each state of the file; the tokens that were known stay known.
             self._stamp = stamp
-            structlog.get_logger("vestibule.tokens").error("token_file_broken", reason=str(error))
+            structlog.get_logger("vestibule.tokens").error("token_file_unreadable", reason=str(error))
 
     def _file_stamp(self) -> tuple[int, int, int] | None:
         try:

@@ -85,7 +85,7 @@ class RequestTimeouts:
             self.end(connection)
             connection.refuse(408)
         if late:
-            self._log.info("slow_callers_ended", connections=len(late))
+            self._log.info("slow_requests_timed_out", connections=len(late))
         if self._made_room:
             self._log.warning("connections_exhausted", most=self.limits.most_connections, ended=self._made_room)
             self._made_room = 0

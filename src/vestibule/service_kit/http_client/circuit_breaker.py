@@ -1,4 +1,4 @@
-"""A circuit breaker: spares callers the wait for a peer that has not answered lately."""
+"""A circuit breaker: fails calls at once while a peer does not answer."""
 
 import time
 
@@ -7,7 +7,7 @@ OPEN_FOR_S = 1.0
 
 
 class CircuitBreaker:
-    """Counts the calls in a row that a peer left unanswered, and lets one through now and then while it is away."""
+    """Counts consecutive unanswered calls; while open, allows one call now and then to test the peer."""
 
     def __init__(self, failures_until_open: int = FAILURES_UNTIL_OPEN, open_for_s: float = OPEN_FOR_S) -> None:
         self._failures_until_open = failures_until_open
@@ -15,8 +15,8 @@ class CircuitBreaker:
         self._failures = 0
         self._refuses_until = 0.0
 
-    def lets_pass(self) -> bool:
-        """Say whether to call; where the peer is away, only the first who asks in a while gets a yes, to try it."""
+    def allows_call(self) -> bool:
+        """Say whether to call; while open, only one call in a while is allowed."""
         if self._failures < self._failures_until_open:
             return True
         now = time.monotonic()
@@ -25,11 +25,11 @@ class CircuitBreaker:
         self._refuses_until = now + self._open_for_s
         return True
 
-    def note_answer(self) -> None:
+    def record_answer(self) -> None:
         """Take note that the peer has answered: it is there."""
         self._failures = 0
 
-    def note_silence(self) -> None:
+    def record_no_answer(self) -> None:
         """Take note that the peer has not answered."""
         self._failures += 1
         self._refuses_until = time.monotonic() + self._open_for_s

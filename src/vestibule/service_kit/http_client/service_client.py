@@ -1,4 +1,4 @@
-"""The way from one service to another over HTTP: known, traced by request id, and never waiting for long."""
+"""The HTTP client between services: authenticated, traced by request id, with timeouts and retries."""
 
 import asyncio
 import random
@@ -19,22 +19,22 @@ from vestibule.service_kit.settings import UNIX_SCHEME
 from vestibule.service_kit.tracing.tracing import SpanKind, current_traceparent, span
 
 # A stream that says nothing for so long has ended.
-LONGEST_SILENCE_S = 30.0
-TRIES_OF_A_READ = 3
-FIRST_PAUSE_S = 0.03
+MAX_STREAM_SILENCE_S = 30.0
+READ_ATTEMPTS = 3
+RETRY_DELAY_S = 0.03
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceResponse:
-    """What a peer answered: the status, and the JSON body or None where there is none."""
+    """The response of a peer: the status, and the JSON body or None."""
 
     status: int
     body: Any
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """A request as it is sent, however often."""
+class _Request:
+    """A request, for every attempt."""
 
     method: str
     path: str
@@ -43,8 +43,8 @@ class _Asked:
     headers: Mapping[str, str]
 
 
-class _WorthAnother(Unavailable):
-    """The peer may answer in a moment."""
+class _Retryable(Unavailable):
+    """The call can be retried."""
 
 
 class ServiceClient:
@@ -106,30 +106,30 @@ class ServiceClient:
             Unavailable: the peer does not answer within the timeout, says that it cannot serve, or answers no JSON.
         """
         until = time.monotonic() + (timeout_s or self._timeout_s)
-        asked = _Asked(method, path, query, None if body is None else orjson.dumps(body), headers or {})
-        tries = TRIES_OF_A_READ if method == "GET" else 1
-        for attempt in range(1, tries + 1):
+        outgoing = _Request(method, path, query, None if body is None else orjson.dumps(body), headers or {})
+        attempts = READ_ATTEMPTS if method == "GET" else 1
+        for attempt in range(1, attempts + 1):
             try:
-                return await self._try(asked, until)
-            except _WorthAnother:
+                return await self._try(outgoing, until)
+            except _Retryable:
                 # All who failed together shall not come back together.
-                pause_s = random.uniform(0.5, 1.5) * FIRST_PAUSE_S * attempt  # noqa: S311 - no secret hangs on it
-                if attempt == tries or time.monotonic() + pause_s >= until:
+                pause_s = random.uniform(0.5, 1.5) * RETRY_DELAY_S * attempt  # noqa: S311 - no secret hangs on it
+                if attempt == attempts or time.monotonic() + pause_s >= until:
                     raise
                 await asyncio.sleep(pause_s)
         raise AssertionError("unreachable")
 
-    async def _try(self, asked: _Asked, until: float) -> ServiceResponse:
-        session = self._admitted()
+    async def _try(self, outgoing: _Request, until: float) -> ServiceResponse:
+        session = self._checked_session()
         timeout = aiohttp.ClientTimeout(total=max(0.01, until - time.monotonic()))
         try:
-            with span(f"{asked.method} {self._part}", SpanKind.CLIENT) as calling:
+            with span(f"{outgoing.method} {self._part}", SpanKind.CLIENT) as calling:
                 async with session.request(
-                    asked.method,
-                    self._base_url + asked.path,
-                    params=asked.query,
-                    data=asked.content,
-                    headers=self._headers(asked.headers),
+                    outgoing.method,
+                    self._base_url + outgoing.path,
+                    params=outgoing.query,
+                    data=outgoing.content,
+                    headers=self._headers(outgoing.headers),
                     allow_redirects=False,
                     timeout=timeout,
                 ) as answer:
@@ -137,33 +137,33 @@ class ServiceClient:
                 if calling is not None:
                     calling.note("http.response.status_code", answer.status)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise self._silence(error) from error
-        self._note_answer()
+            raise self._no_answer(error) from error
+        self._record_answer()
         if answer.status >= 500:
-            kind = _WorthAnother if answer.status == 503 else Unavailable
+            kind = _Retryable if answer.status == 503 else Unavailable
             raise kind(self._part, f"The {self._part} service is overloaded or unavailable.")
         try:
             return ServiceResponse(answer.status, orjson.loads(received) if received else None)
         except orjson.JSONDecodeError:
             raise Unavailable(self._part, f"The response does not come from the {self._part} service.") from None
 
-    def _admitted(self) -> aiohttp.ClientSession:
+    def _checked_session(self) -> aiohttp.ClientSession:
         if self._session is None:
             raise RuntimeError("a peer client is used inside its own context")
-        if self._breaker is not None and not self._breaker.lets_pass():
+        if self._breaker is not None and not self._breaker.allows_call():
             raise Unavailable(self._part, f"The {self._part} service did not answer recent requests.")
         return self._session
 
-    def _note_answer(self) -> None:
+    def _record_answer(self) -> None:
         if self._breaker is not None:
-            self._breaker.note_answer()
+            self._breaker.record_answer()
 
-    def _silence(self, error: Exception) -> Unavailable:
-        kind = Unavailable if isinstance(error, TimeoutError) else _WorthAnother
+    def _no_answer(self, error: Exception) -> Unavailable:
+        kind = Unavailable if isinstance(error, TimeoutError) else _Retryable
         # Who waited for the whole time has none left for another try. Whose connection broke, or was refused, lost
         # none, and may be answered in a moment: it is the wait alone that others are spared.
         if kind is Unavailable and self._breaker is not None:
-            self._breaker.note_silence()
+            self._breaker.record_no_answer()
         return kind(self._part, f"The {self._part} service does not answer.")
 
     def _headers(self, given: Mapping[str, str]) -> dict[str, str]:
@@ -175,12 +175,12 @@ class ServiceClient:
         }
 
     async def stream(self, path: str, *, query: Mapping[str, str], headers: Mapping[str, str]) -> AsyncIterator[bytes]:
-        """Return what the peer sends, piece by piece as it comes; it ends where the peer falls silent or goes away.
+        """Yield the response in chunks as they arrive; ends on a timeout or when the peer disconnects.
 
         Raises:
             Unavailable: the peer does not begin within the timeout, or with another status than 200.
         """
-        session = self._admitted()
+        session = self._checked_session()
         try:
             async with asyncio.timeout(self._timeout_s):
                 answer = await session.get(
@@ -188,11 +188,11 @@ class ServiceClient:
                     params=query,
                     headers=self._headers(headers),
                     allow_redirects=False,
-                    timeout=aiohttp.ClientTimeout(sock_read=LONGEST_SILENCE_S),
+                    timeout=aiohttp.ClientTimeout(sock_read=MAX_STREAM_SILENCE_S),
                 )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise self._silence(error) from error
-        self._note_answer()
+            raise self._no_answer(error) from error
+        self._record_answer()
         if answer.status != 200:
             answer.close()
             raise Unavailable(self._part, f"The {self._part} service is overloaded or unavailable.")

@@ -25,7 +25,7 @@ _ROTATED = re.compile(r"\.(?:\d{8}T\d{6}\.\d{6}Z|\d+)")
 
 @dataclass(frozen=True, slots=True)
 class RotationRules:
-    """When a file gives way to the next, how many old ones are kept and for how long; a time of 0 is for ever."""
+    """When the file is rotated, and how many rotated files are kept for how long; a time of 0 is unlimited."""
 
     max_bytes: int
     every_s: float
@@ -61,7 +61,7 @@ class LogFile:
         remove_old(self._path, self._rules, time.time())
 
     def release(self) -> None:
-        """Let go of what was opened; the next write opens it anew. A lock that a fork shares keeps nobody out."""
+        """Close the file; the next write opens it again. A lock that is shared over a fork excludes nothing."""
         _close(self._file)
         _close(self._lock)
         self._file = self._lock = None
@@ -182,7 +182,7 @@ def _append(file: int, lines: bytes, is_alone: bool) -> None:
 
 
 def _size_without_torn_line(file: int) -> int:
-    """Take away what a process that was killed in the middle of a batch left of its last line."""
+    """Truncate the torn last line of a process that was killed while it wrote."""
     size = os.fstat(file).st_size
     if not size or os.pread(file, 1, size - 1) == b"\n":
         return size

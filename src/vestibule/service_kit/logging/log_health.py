@@ -1,4 +1,4 @@
-"""Tells once when log lines cannot be written to the file, and once when they can again."""
+"""Reports once when log lines cannot be written to the file, and once when they can again."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,29 +14,29 @@ LogFailureHandler = Callable[[str | None], Awaitable[None]]
 
 
 @asynccontextmanager
-async def monitoring_log(tell: LogFailureHandler) -> AsyncIterator[None]:
-    """Have `tell` called at each change meanwhile."""
-    watching = asyncio.create_task(_watch(tell))
+async def reporting_log_failures(on_change: LogFailureHandler) -> AsyncIterator[None]:
+    """Call `on_change` at each change while the context is open."""
+    watching = asyncio.create_task(_poll(on_change))
     try:
         yield
     finally:
         watching.cancel()
 
 
-async def _watch(tell: LogFailureHandler) -> None:
+async def _poll(on_change: LogFailureHandler) -> None:
     log = structlog.get_logger("vestibule.log")
-    told: str | None = None
+    reported: str | None = None
     while True:
         await asyncio.sleep(CHECK_EVERY_S)
         health = log_health().get("file")
-        trouble = health.trouble if health else None
-        if bool(trouble) == bool(told):
+        failure = health.failure if health else None
+        if bool(failure) == bool(reported):
             continue
-        if trouble:
+        if failure:
             # Where the file takes nothing, stdout may.
-            log.error("log_not_written", reason=trouble)
-        told = trouble
+            log.error("log_not_written", reason=failure)
+        reported = failure
         try:
-            await tell(trouble)
+            await on_change(failure)
         except Exception:
-            log.exception("log_trouble_not_told")
+            log.exception("log_alert_failed")

@@ -37,7 +37,7 @@ def encode_line(fields: Mapping[str, Any]) -> bytes:
 
 
 def decode_line(line: bytes) -> dict[str, Any] | None:
-    """Return the fields of a line, or None where it is none of ours."""
+    """Return the fields of a line, or None if it is not a log line."""
     try:
         fields = orjson.loads(line)
     except orjson.JSONDecodeError:

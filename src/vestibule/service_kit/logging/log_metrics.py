@@ -1,4 +1,4 @@
-"""Shows how many log lines a process could not write."""
+"""The metric of lost log lines."""
 
 from vestibule.service_kit.logging.logging_config import log_health
 from vestibule.service_kit.metrics.catalogue import LOG_LINES_LOST

@@ -1,4 +1,4 @@
-"""Writes log lines in batches, in a thread of its own: who logs hands a line over and goes on.
+"""Writes log lines in batches in a separate thread, so that logging never blocks.
 
 A line waits a few hundredths of a second for others. The queue is one that a signal handler may put into while the
 thread that it interrupts does the same.
@@ -24,7 +24,7 @@ TOO_SLOW = "too slow"
 
 
 class Sink(Protocol):
-    """Where lines go; one thread writes to it at a time."""
+    """The destination of lines; one thread writes to it at a time."""
 
     most_bytes: int
 
@@ -38,16 +38,16 @@ class Sink(Protocol):
         ...
 
     def release(self) -> None:
-        """Let go of what was opened; the next write opens it anew."""
+        """Close what was opened; the next write opens it again."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class WriterHealth:
-    """How many lines were lost since the start, and what keeps lines from being written now, if anything does."""
+    """The number of lines lost since the start, and the current error, if any."""
 
     lost_lines: int
-    trouble: str | None
+    failure: str | None
 
 
 # Makes the line that tells of lines that were lost before it, from their count and the reason.
@@ -57,20 +57,20 @@ _Waiting = bytes | threading.Event | None
 
 
 class LineWriter:
-    """Takes lines from any thread and writes them to one sink. What cannot be written is counted and dropped."""
+    """Writes lines from any thread to one sink. Lines that cannot be written are counted and dropped."""
 
     def __init__(self, sink: Sink, gap_line: GapLine) -> None:
         self._sink = sink
         self._gap_line = gap_line
-        self._lost = self._untold = 0
-        self._trouble: str | None = None
-        self._begin_anew()
+        self._lost = self._unreported = 0
+        self._failure: str | None = None
+        self._reset()
         _revive_after_fork(self)
 
     @property
     def health(self) -> WriterHealth:
         """How it goes, as any thread may ask at any time."""
-        return WriterHealth(self._lost, self._trouble)
+        return WriterHealth(self._lost, self._failure)
 
     def put(self, line: bytes, *, is_urgent: bool = False) -> None:
         """Have `line` written soon, or as soon as can be."""
@@ -79,7 +79,7 @@ class LineWriter:
             return
         self._lines.put(line)
         if is_urgent:
-            self._nudges.put(None)
+            self._wakeups.put(None)
         if not self._is_running:
             self._start()
 
@@ -87,7 +87,7 @@ class LineWriter:
         """Wait until all that was put before is written, or was lost; say whether that took less than the timeout."""
         is_written = threading.Event()
         self._lines.put(is_written)
-        self._nudges.put(None)
+        self._wakeups.put(None)
         if not self._is_running:
             self._start()
         return is_written.wait(timeout_s)
@@ -96,16 +96,16 @@ class LineWriter:
         """Flush, and end the thread. A line that comes later begins another."""
         if self.flush():
             self._lines.put(None)
-            self._nudges.put(None)
+            self._wakeups.put(None)
 
     def revive(self) -> None:
         """Be the writer of a process that was just forked: the thread, its locks and its lines are the parent's."""
-        self._begin_anew()
+        self._reset()
         self._sink.release()
 
-    def _begin_anew(self) -> None:
+    def _reset(self) -> None:
         self._lines: SimpleQueue[_Waiting] = SimpleQueue()
-        self._nudges: SimpleQueue[None] = SimpleQueue()
+        self._wakeups: SimpleQueue[None] = SimpleQueue()
         # Those of a thread that a signal interrupts must not stop the handler of the signal.
         self._starting, self._counting = threading.RLock(), threading.RLock()
         self._writing = threading.Lock()
@@ -124,19 +124,19 @@ class LineWriter:
             self._write(_taken(self._lines))
 
     def _run(self) -> None:
-        is_told_to_end = False
-        while not is_told_to_end:
+        is_closing = False
+        while not is_closing:
             try:
-                first = self._lines.get(timeout=RETRY_EVERY_S if self._trouble else None)
+                first = self._lines.get(timeout=RETRY_EVERY_S if self._failure else None)
             except Empty:
                 self._retry()
                 continue
             if first is not None:
                 with suppress(Empty):
-                    self._nudges.get(timeout=COLLECT_S)
+                    self._wakeups.get(timeout=COLLECT_S)
             waiting = [first, *_taken(self._lines)]
-            is_told_to_end = None in waiting
-            if is_told_to_end:
+            is_closing = None in waiting
+            if is_closing:
                 # From here on who puts a line begins another thread; this one takes what was put until now.
                 self._is_running = False
                 waiting += _taken(self._lines)
@@ -157,23 +157,23 @@ class LineWriter:
                 one.set()
 
     def _write_batch(self, lines: list[bytes]) -> None:
-        untold = self._untold
+        unreported = self._unreported
         try:
-            told = [self._gap_line(untold, self._trouble or "")] if untold else []
-            self._sink.write(b"".join([*told, *lines]))
+            reported = [self._gap_line(unreported, self._failure or "")] if unreported else []
+            self._sink.write(b"".join([*reported, *lines]))
         except Exception as error:  # noqa: BLE001 - whatever it is, the thread goes on
             number = error.errno if isinstance(error, OSError) else None
             self._lose(len(lines), errorcode.get(number or 0, type(error).__name__))
         else:
             with self._counting:
-                self._untold -= untold
-                self._trouble = self._trouble if self._untold else None
+                self._unreported -= unreported
+                self._failure = self._failure if self._unreported else None
 
-    def _lose(self, count: int, trouble: str) -> None:
+    def _lose(self, count: int, failure: str) -> None:
         with self._counting:
             self._lost += count
-            self._untold += count
-            self._trouble = trouble
+            self._unreported += count
+            self._failure = failure
 
 
 def _revive_after_fork(writer: LineWriter) -> None:

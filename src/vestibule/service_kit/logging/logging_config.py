@@ -73,18 +73,18 @@ def configure_logging(
 
 
 def flush_log() -> None:
-    """Wait until what this process has logged is written; where the disk stands still, two seconds at most."""
+    """Wait until the log of this process is written, two seconds at most."""
     for output in _outputs():
         output.flush()
 
 
 def log_health() -> Mapping[str, WriterHealth]:
-    """Return how many lines this process could not write, and what is in the way, for `file` and `stdout`."""
+    """Return the lost lines and the current error of this process, for `file` and `stdout`."""
     return {name: writer.health for output in _outputs() for name, writer in output.writers.items()}
 
 
 class LogOutput(logging.Handler):
-    """Encodes the events of a process, and hands each line to whatever writes it.
+    """Encodes the events of a process and passes each line to its writers.
 
     It is the one handler of the standard library's root logger as well, which closes it when the process ends.
     """

@@ -10,7 +10,7 @@ OUTCOMES = ("delivered", "failed", "given_up")
 
 
 class Raised(Protocol):
-    """The part of an alert that is counted by; both are words of a closed vocabulary."""
+    """The part of an alert that is counted; both are from a closed vocabulary."""
 
     @property
     def type(self) -> str: ...
@@ -20,7 +20,7 @@ class Raised(Protocol):
 
 
 class AlertMetrics:
-    """What the alert engine and the postman of a service report to."""
+    """Counts the alerts and delivery attempts of a service."""
 
     def __init__(self, metrics: Metrics, channels: Iterable[str]) -> None:
         """Take the names of the channels that are in use."""

@@ -1,4 +1,4 @@
-"""Every metric that Vestibule has: its name, kind, meaning and labels. `docs/monitoring.md` shows this table.
+"""The catalogue of all metrics: name, kind, meaning and labels. `docs/monitoring.md` shows this table.
 
 No label may hold what a caller sent. Each takes few values: templates of routes, kinds from closed vocabularies, names
 of parts and channels. The label `service`, which every metric has first, is the part that counts.
@@ -24,7 +24,7 @@ COMMIT_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Metric:
-    """One metric; counters end in `_total`, and units stand in the name."""
+    """One metric; counters end in `_total`, and units are part of the name."""
 
     name: str
     kind: MetricKind

@@ -1,4 +1,4 @@
-"""What a process counts, in the Prometheus text format; labels are bounded and hold nothing that was sent."""
+"""The metrics of a process, in the Prometheus text format; labels are bounded and hold nothing that was sent."""
 
 import asyncio
 import platform
@@ -102,7 +102,7 @@ class Metrics:
         return generate_latest(self)
 
     def collect(self) -> Iterator[Family]:
-        """Yield everything, for whoever renders it."""
+        """Yield all metrics."""
         others = [snapshot for neighbours in self._neighbours for snapshot in neighbours()]
         yield from add_up([self.snapshot(), *others]).families()
 

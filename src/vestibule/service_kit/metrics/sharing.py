@@ -1,4 +1,4 @@
-"""Processes that share a folder show their metrics as one: each writes a snapshot into it, and any reads them all.
+"""Shares metrics between the processes of a service: each writes a snapshot to a folder, and any reads them all.
 
 The library has a mode of its own for this. It maps files into memory, and the system kills a process that counts into
 such a file on a full disk; a snapshot that cannot be written is only late (docs/adr/0015-metrics-of-processes.md).
@@ -23,9 +23,9 @@ MAX_PROCESSES = 1024
 
 
 class MetricsSlot:
-    """A process's place in the folder. Its lock is free when the process is gone, however it ended.
+    """The slot of a process in the folder. Its lock is released when the process exits, however it ends.
 
-    Who takes it next goes on from what the one before had counted, so that no count ever falls and files stay few.
+    The next owner continues from the counts of the one before, so that no counter falls and files stay few.
     """
 
     def __init__(self, descriptor: int, file: Path, *, is_taken_over: bool) -> None:
@@ -36,7 +36,7 @@ class MetricsSlot:
 
     @classmethod
     def take(cls, folder: Path) -> "MetricsSlot":
-        """Take the first free place in `folder`.
+        """Take the first free slot in `folder`.
 
         Raises:
             OSError: there is none, or the folder cannot be written.
@@ -65,22 +65,22 @@ class MetricsSlot:
         unfinished.replace(self._file)
 
     def leave(self) -> None:
-        """Give the place to the next."""
+        """Release the slot."""
         os.close(self._descriptor)
 
 
 class Publisher:
-    """Writes what a process has counted to its desk, in a thread, once a second while it changes."""
+    """Writes the metrics of a process to its slot, in a thread, once a second while they change."""
 
     def __init__(
         self, folder: Path, take_snapshot: Callable[[], Snapshot], on_take_over: Callable[[], None] = lambda: None
     ) -> None:
-        """Take the parts; `on_take_over` is called where a process that had the desk is gone."""
+        """Take the parts; `on_take_over` is called if the slot belonged to a process that exited."""
         self._folder = folder
         self._on_take_over = on_take_over
         self._take_snapshot = take_snapshot
         self._slot: MetricsSlot | None = None
-        self._told_to_stop = threading.Event()
+        self._stop_requested = threading.Event()
         self._thread = threading.Thread(target=self._run, name="metrics-publisher", daemon=True)
         self._written: tuple[bytes, float] = (b"", 0.0)
 
@@ -89,14 +89,14 @@ class Publisher:
         self._thread.start()
 
     def close(self) -> None:
-        """Write what is left, and give the desk to the next."""
-        self._told_to_stop.set()
+        """Write the last snapshot and release the slot."""
+        self._stop_requested.set()
         self._thread.join(REFRESH_AFTER_S)
 
     def _run(self) -> None:
         has_failed = False
         while True:
-            is_last = self._told_to_stop.wait(PUBLISH_EVERY_S)
+            is_last = self._stop_requested.wait(PUBLISH_EVERY_S)
             try:
                 self._publish()
                 has_failed = False

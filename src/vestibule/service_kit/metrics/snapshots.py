@@ -1,4 +1,4 @@
-"""What processes have counted at one moment, in a form that can be kept, read again and added up."""
+"""Snapshots of metrics, which can be stored, read again and added up."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field

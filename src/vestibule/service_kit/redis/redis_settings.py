@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class RedisSettings(BaseSettings):
-    """Where Redis is, and the password that it asks for."""
+    """The address and the credentials of Redis."""
 
     # As in ServiceSettings: where both are inherited from, the last of the two decides.
     model_config = SettingsConfigDict(

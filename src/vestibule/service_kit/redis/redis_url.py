@@ -17,7 +17,7 @@ DEFAULT_MASTER = "mymaster"
 
 @dataclass(frozen=True, slots=True)
 class Sentinels:
-    """Who knows the master, by which name, and how to log in there."""
+    """The Sentinels, the name of the master, and the credentials."""
 
     addresses: list[tuple[str, int]]
     master: str
@@ -78,7 +78,7 @@ def celery_url(redis_url: str) -> str:
 
 
 def celery_options(redis_url: str) -> dict[str, Any]:
-    """Return what Celery has to be told beside the URL."""
+    """Return the options that Celery needs beside the URL."""
     return {"master_name": Sentinels.of(redis_url).master} if is_sentinel(redis_url) else {}
 
 

@@ -56,7 +56,7 @@ class OtlpTracer:
         return _OtlpSpan(self._tracer, self._tracer.start_span(name, context, _KINDS[kind], dict(attributes)))
 
     def close(self) -> None:
-        """Send what is left, for a short time at most: a stop must not wait for a collector that is away."""
+        """Send the remaining spans, for a short time at most: shutdown must not wait for an unavailable collector."""
         closing = threading.Thread(target=self._provider.shutdown, name="traces-closer", daemon=True)
         closing.start()
         closing.join(CLOSED_WITHIN_S)

@@ -1,4 +1,4 @@
-"""Chooses what traces a process: OpenTelemetry where an endpoint is set, nothing where none is."""
+"""Chooses the tracer of a process: OpenTelemetry if an endpoint is set, else none."""
 
 from vestibule.service_kit.metrics.catalogue import SPANS_LOST
 from vestibule.service_kit.metrics.metrics import Metrics

@@ -1,4 +1,4 @@
-"""Traces: which part took how long for one request, from the door through store and queue to the worker.
+"""Traces: how long each part took for one request, from the client service to store, queue and worker.
 
 Off unless an endpoint is set; then nothing of OpenTelemetry is loaded, and a span costs the look at one variable.
 A span holds names of routes, parts and operations, and never a value, a key, a query or the text of an error.
@@ -14,7 +14,7 @@ TRACEPARENT = "traceparent"  # Source: W3C Trace Context
 
 
 class SpanKind(StrEnum):
-    """Which side of a call a span is."""
+    """The side of a call that a span describes."""
 
     SERVER = "server"
     CLIENT = "client"
@@ -27,11 +27,11 @@ Attributes = Mapping[str, str | int | float | bool]
 
 
 class Span(Protocol):
-    """One stretch of work that has begun."""
+    """A span: one operation that has begun."""
 
     @property
     def traceparent(self) -> str:
-        """What tells another process which span is the parent of its own."""
+        """The header value that names this span as a parent."""
         ...
 
     @property
@@ -61,7 +61,7 @@ class Span(Protocol):
 
 
 class Tracer(Protocol):
-    """Begins traces, or goes on with those of others."""
+    """Starts traces, or continues those of a caller."""
 
     def begin(self, name: str, kind: SpanKind, parent: str | None, attributes: Attributes) -> Span:
         """Return a span; `parent` is a traceparent, and one that is malformed counts as none."""
@@ -91,12 +91,12 @@ def entered(begun: Span) -> Iterator[Span]:
 
 
 def span(name: str, kind: SpanKind = SpanKind.INTERNAL, **attributes: str | int) -> AbstractContextManager[Span | None]:
-    """Trace a block as a part of the current span; do nothing where there is none."""
+    """Trace a block as a child of the current span; do nothing if there is none."""
     parent = _current.get()
     return _NOTHING if parent is None else entered(parent.begin_child(name, kind, attributes))
 
 
 def current_traceparent() -> dict[str, str]:
-    """Return the header that carries the current span to another process, or nothing where there is none."""
+    """Return the header that propagates the current span to another process, if there is one."""
     current = _current.get()
     return {} if current is None else {TRACEPARENT: current.traceparent}

@@ -50,7 +50,7 @@ def _wait_until(condition: Callable[[], Any]) -> None:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[StartDispatcher]:
-    """Return what starts a postman on the record of the test; all end with it."""
+    """Return what starts a dispatcher on the record of the test; all end with it."""
     with ExitStack() as stack:
 
         def start_dispatcher(channel: Any, rules: DeliveryRules = RULES) -> NotificationDispatcher:
@@ -123,7 +123,7 @@ def test_what_is_not_taken_is_tried_again(
     reader.close()
 
 
-def test_another_postman_takes_over(tmp_path: Path, start: StartDispatcher) -> None:
+def test_another_dispatcher_takes_over(tmp_path: Path, start: StartDispatcher) -> None:
     """When the one that delivers ends, the next begins, and nothing is told twice."""
     first, second = _Kept(), _Kept()
     leaving = start(first)

@@ -53,7 +53,7 @@ async def test_a_record_that_fails_holds_nobody_up_and_catches_up(
     with structlog.testing.capture_logs() as lines:
         async with asyncio.timeout(20):
             alert = await engine.raise_alert(AlertType.SECRET, "Second.")
-    assert "alert_record_failed" in [line["event"] for line in lines]
+    assert "alert_store_write_failed" in [line["event"] for line in lines]
     assert 1 == len(list((tmp_path / "error_reports").glob(f"*{alert.id}.txt")))
     archive = AlertArchive(tmp_path / "alerts.db")
     assert ["First."] == [one.description for one in archive.page(limit=9).alerts]

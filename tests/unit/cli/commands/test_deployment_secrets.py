@@ -9,10 +9,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from vestibule.cli.commands.deployment_secrets import SHAPES
+from vestibule.cli.commands.deployment_secrets import SECRET_PATTERNS
 from vestibule.cli.main import app
 from vestibule.encryption import KeyRingFile
-from vestibule.service_kit.auth.authentication import Presented
+from vestibule.service_kit.auth.authentication import Credentials
 from vestibule.service_kit.auth.service_secret import ServiceSecret
 from vestibule.service_kit.auth.token_file import TokenFile
 
@@ -48,17 +48,17 @@ def test_what_is_made_serves_the_services(tmp_path, made, is_decoded):
     mounted = secrets if is_decoded else {name: base64.b64encode(content) for name, content in secrets.items()}
     target = tmp_path / "target"
     assert (0, "") == install(mount(tmp_path / "mounted", mounted), target)
-    assert set(SHAPES) == {path.name for path in target.iterdir() if not path.name.startswith(".")}
+    assert set(SECRET_PATTERNS) == {path.name for path in target.iterdir() if not path.name.startswith(".")}
     assert {0o600} == {path.stat().st_mode & 0o777 for path in target.iterdir()}
     assert KeyRingFile(target / "keyring.json") is not None
     assert ServiceSecret.read(target / "service_secret") is not None
-    caller = TokenFile(target / "tokens.json").find(Presented(token.decode(), is_local=False))
+    caller = TokenFile(target / "tokens.json").find(Credentials(token.decode(), is_local=False))
     assert caller is not None
     assert {"add", "run"} == caller.scopes
     assert not any(token in content for content in secrets.values())
 
 
-@pytest.mark.parametrize("name", sorted(SHAPES))
+@pytest.mark.parametrize("name", sorted(SECRET_PATTERNS))
 def test_a_placeholder_is_refused(tmp_path, made, name):
     """A Secret with an entry that was not made here, or without one, ends the start with the entry's name."""
     changed = mount(tmp_path / "changed", made[0] | {name: b"CHANGE_ME"})
@@ -76,7 +76,7 @@ def test_an_archive_has_the_same_as_files(tmp_path):
     with tarfile.open(fileobj=io.BytesIO(printed.stdout_bytes)) as archive:
         modes = {member.name: member.mode for member in archive.getmembers()}
         archive.extractall(tmp_path, filter="tar")
-    assert {"secrets": 0o700, "secrets/token": 0o600} | {f"secrets/{name}": 0o644 for name in SHAPES} == modes
+    assert {"secrets": 0o700, "secrets/token": 0o600} | {f"secrets/{name}": 0o644 for name in SECRET_PATTERNS} == modes
     assert (0, "") == install(tmp_path / "secrets", tmp_path / "target")
     token = (tmp_path / "secrets" / "token").read_text()
-    assert TokenFile(tmp_path / "target" / "tokens.json").find(Presented(token, is_local=False)) is not None
+    assert TokenFile(tmp_path / "target" / "tokens.json").find(Credentials(token, is_local=False)) is not None

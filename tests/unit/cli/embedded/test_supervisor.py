@@ -13,7 +13,7 @@ WITHIN_S = 60
 
 def describe(ports: range, habit: str = "", of: str = "client") -> list[str]:
     """Return the usual three stand-ins, one of them with `habit`."""
-    stages = {"client": "ENTRANCE", "worker1": "WORK", "database": "SERVICES"}
+    stages = {"client": "PUBLIC", "worker1": "WORK", "database": "SERVICES"}
     habits = {of: f":{habit}"} if habit else {}
     return [
         f"{name}:{stage}:{port}{habits.get(name, '')}"

@@ -8,7 +8,7 @@ import structlog
 
 from vestibule.client_service.screening.canonical_log_line import log_decision
 from vestibule.detection import Finding
-from vestibule.policy import Action, Decision, Judged
+from vestibule.policy import Action, DecidedFinding, Decision
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,9 @@ def no_context() -> Iterator[None]:
 
 
 def _decision(**actions: Action) -> Decision:
-    return Decision("v", [Judged("value", Finding(entity, 0, 1, 0.9), action) for entity, action in actions.items()])
+    return Decision(
+        "v", [DecidedFinding("value", Finding(entity, 0, 1, 0.9), action) for entity, action in actions.items()]
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from vestibule.detection import DetectionSettings, Scanner
-from vestibule.detection.prefilter.compiled_cache import UNUSED_FOR_S, CompiledCache
+from vestibule.detection.prefilter.compiled_cache import MAX_UNUSED_S, CompiledCache
 
 DATABASE = b"compiled" * 10_000
 FORK = multiprocessing.get_context("fork")
@@ -26,13 +26,15 @@ def scan_in(folder: Path) -> list[str]:
 
 
 def test_a_start_removes_what_no_start_has_used_for_long(tmp_path: Path) -> None:
-    """Gates of older versions go, and halves of files that a process died over; what others put there stays."""
-    old = [tmp_path / name for name in (f"gate-{'0' * 32}.bin", "gate-x1_y2z3.part")]
-    kept = [tmp_path / name for name in (f"gate-{'1' * 32}.bin", "gate-of-others.bin", "notes.part", "tmp1234")]
+    """Prefilters of older versions go, and halves of files that a process died over; what others put there stays."""
+    old = [tmp_path / name for name in (f"prefilter-{'0' * 32}.bin", "prefilter-x1_y2z3.part")]
+    kept = [
+        tmp_path / name for name in (f"prefilter-{'1' * 32}.bin", "prefilter-of-others.bin", "notes.part", "tmp1234")
+    ]
     for path in (*old, *kept):
         path.write_bytes(b"")
     for path in (*old, *kept[1:]):
-        age(path, UNUSED_FOR_S + 60)
+        age(path, MAX_UNUSED_S + 60)
     assert ["EMAIL_ADDRESS"] == scan_in(tmp_path)
     assert [] == [path.name for path in old if path.exists()]
     assert [] == [path.name for path in kept if not path.exists()]
@@ -43,12 +45,12 @@ def test_what_a_start_uses_stays(tmp_path: Path) -> None:
     scan_in(tmp_path)
     made = sorted(tmp_path.iterdir())
     for path in made:
-        age(path, UNUSED_FOR_S + 60)
+        age(path, MAX_UNUSED_S + 60)
     before = [path.stat().st_ino for path in made]
     scan_in(tmp_path)
     assert made == sorted(tmp_path.iterdir())
     assert before == [path.stat().st_ino for path in made]
-    assert all(time.time() - path.stat().st_mtime < UNUSED_FOR_S for path in made)
+    assert all(time.time() - path.stat().st_mtime < MAX_UNUSED_S for path in made)
 
 
 def test_a_folder_that_may_not_be_written_to_is_no_error(tmp_path: Path) -> None:
@@ -56,7 +58,7 @@ def test_a_folder_that_may_not_be_written_to_is_no_error(tmp_path: Path) -> None
     CompiledCache(tmp_path).save(b"kept", DATABASE)
     (kept,) = tmp_path.iterdir()
     kept.chmod(0o444)
-    age(kept, UNUSED_FOR_S + 60)
+    age(kept, MAX_UNUSED_S + 60)
     tmp_path.chmod(0o555)
     process = FORK.Process(target=_use_as_a_guest, args=(tmp_path,))
     process.start()
@@ -88,9 +90,9 @@ def _use(folder: Path) -> None:
         fingerprint = FINGERPRINTS[number % len(FINGERPRINTS)]
         assert cache.load(fingerprint) in {None, DATABASE}
         cache.save(fingerprint, DATABASE)
-        for path in folder.glob("gate-*0*.bin"):
+        for path in folder.glob("prefilter-*0*.bin"):
             try:
-                age(path, UNUSED_FOR_S + 60)
+                age(path, MAX_UNUSED_S + 60)
             except FileNotFoundError:
                 continue
         cache.clear_unused()

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestibule.detection.validation.placeholders import is_drawn, is_placeholder, is_random, is_sequence, is_worded
+from vestibule.detection.validation.placeholders import (
+    has_high_entropy,
+    is_made_of_words,
+    is_placeholder,
+    is_random,
+    is_sequence,
+)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +54,7 @@ def test_lets_secrets_be(value: str) -> None:
 )
 def test_knows_words(value: str) -> None:
     """A name made of words is not drawn, whatever its digits."""
-    assert is_worded(value)
+    assert is_made_of_words(value)
     assert not is_random(value)
 
 
@@ -62,7 +68,7 @@ def test_knows_rows() -> None:
 @given(st.text(alphabet=string.printable, max_size=400))
 def test_reads_any_value(value: str) -> None:
     """No value is too odd to be judged, and what is random is drawn in form as well."""
-    assert not is_random(value) or is_drawn(value) or len(value) > 100
+    assert not is_random(value) or has_high_entropy(value) or len(value) > 100
 
 
 @given(st.characters(), st.integers(min_value=8, max_value=300))

@@ -8,7 +8,7 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import OKPKey
 
-from vestibule.policy import Action, Decision, Judged
+from vestibule.policy import Action, DecidedFinding, Decision
 from vestibule.policy.audit.receipt_key import ReceiptKeyUnreadable, ensure_receipt_key, read_receipt_keys
 from vestibule.policy.audit.receipts import (
     ReceiptInvalid,
@@ -24,7 +24,7 @@ class _Finding:
     entity, start, end, score = "EMAIL_ADDRESS", 3, 9, 0.9
 
 
-DECISION = Decision("p1", [Judged("value", _Finding(), Action.REDACT)])
+DECISION = Decision("p1", [DecidedFinding("value", _Finding(), Action.REDACT)])
 
 
 @pytest.fixture
@@ -47,8 +47,8 @@ def test_a_receipt_says_what_was_decided(signer: ReceiptSigner) -> None:
 
 def test_a_dry_run_is_written_in(signer: ReceiptSigner) -> None:
     """The receipt of a dry run says what would have been done."""
-    judged = [one._replace(action=Action.ALERT) for one in DECISION.judged]
-    claims = verify_receipt(_sign(signer, Decision("p1", judged, [Action.BLOCK])), signer.public_keys)
+    decided = [one._replace(action=Action.ALERT) for one in DECISION.findings]
+    claims = verify_receipt(_sign(signer, Decision("p1", decided, [Action.BLOCK])), signer.public_keys)
     assert ({"EMAIL_ADDRESS": "alert"}, {"EMAIL_ADDRESS": "block"}) == (claims["actions"], claims["would_have"])
 
 

@@ -25,7 +25,7 @@ class _Engine:
     async def _tell(self, address: str, _limit: int) -> None:
         self.told.append(address)
 
-    async def tries(self, host: str, forwarded_for: str = "", times: int = 1) -> list[int | None]:
+    async def failures(self, host: str, forwarded_for: str = "", times: int = 1) -> list[int | None]:
         """Return for each try None where it passed, or the seconds after which it may come again."""
         return [await self._try(ClientAddress(host, forwarded_for)) for _ in range(times)]
 
@@ -40,12 +40,12 @@ class _Engine:
 async def test_the_third_try_in_a_minute_is_too_many() -> None:
     """Two pass, the rest is told to wait until the minute ends, and one alert says so; then it starts anew."""
     prefilter = _Engine()
-    assert [None, None, 60, 60] == await prefilter.tries("203.0.113.9", times=4)
+    assert [None, None, 60, 60] == await prefilter.failures("203.0.113.9", times=4)
     prefilter.now_s += 50
-    assert [10] == await prefilter.tries("203.0.113.9")
-    assert [None] == await prefilter.tries("203.0.113.10")
+    assert [10] == await prefilter.failures("203.0.113.9")
+    assert [None] == await prefilter.failures("203.0.113.10")
     prefilter.now_s += 10
-    assert [None, None, 60] == await prefilter.tries("203.0.113.9", times=3)
+    assert [None, None, 60] == await prefilter.failures("203.0.113.9", times=3)
     assert ["203.0.113.9"] * 2 == prefilter.told
 
 
@@ -65,7 +65,7 @@ async def test_the_third_try_in_a_minute_is_too_many() -> None:
 async def test_the_address_is_the_last_that_can_be_believed(host: str, forwarded_for: str, expected: str) -> None:
     """Nobody escapes by a header of their own, and whoever has a network of version 6 is one."""
     prefilter = _Engine()
-    await prefilter.tries(host, forwarded_for, times=3)
+    await prefilter.failures(host, forwarded_for, times=3)
     assert [expected] == prefilter.told
 
 
@@ -73,12 +73,12 @@ async def test_many_addresses_do_not_take_more_memory(monkeypatch: pytest.Monkey
     """When there are too many addresses, those that were not heard of for longest are forgotten."""
     monkeypatch.setattr(auth_rate_limit, "MAX_ADDRESSES", 100)
     prefilter = _Engine()
-    await prefilter.tries("203.0.113.9", times=2)
+    await prefilter.failures("203.0.113.9", times=2)
     for number in range(1, 100):
-        await prefilter.tries(f"198.51.100.{number}")
-    assert [60] == await prefilter.tries("203.0.113.9")
-    await prefilter.tries("198.51.100.200")
-    assert [None, None] == await prefilter.tries("198.51.100.1", times=2)
+        await prefilter.failures(f"198.51.100.{number}")
+    assert [60] == await prefilter.failures("203.0.113.9")
+    await prefilter.failures("198.51.100.200")
+    assert [None, None] == await prefilter.failures("198.51.100.1", times=2)
 
 
 async def test_a_limited_stranger_costs_no_alert(service: Any) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vestibule.service_kit.auth.authentication import Presented
+from vestibule.service_kit.auth.authentication import Credentials
 from vestibule.service_kit.auth.service_secret import (
     ServiceSecret,
     ServiceSecretMissing,
@@ -48,13 +48,13 @@ def test_a_secret_is_changed_while_services_run(tmp_path: Path, monkeypatch: pyt
         step(path)
         prompt = ServiceSecret.read(path)
         for sender, receiver in ((prompt, late), (late, prompt)):
-            shown = Presented(sender.authorization.removeprefix("Bearer "), is_local=False)
+            shown = Credentials(sender.authorization.removeprefix("Bearer "), is_local=False)
             assert receiver.find(shown) is not None
             sent.add(shown.token)
         now += 1
         assert late.authorization == prompt.authorization
     assert 2 == len(sent)
-    assert late.find(Presented(SECRET, is_local=True)) is None
+    assert late.find(Credentials(SECRET, is_local=True)) is None
     assert 0o600 == path.stat().st_mode & 0o777
     assert 1 == len(path.read_text().split())
 
@@ -110,9 +110,9 @@ def test_a_broken_file_changes_nothing(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_only_the_secret_opens_the_door() -> None:
     """The register knows the secret, from anywhere, and nothing that resembles it."""
-    register = ServiceSecret(SECRET).register()
-    caller = register.find(Presented(SECRET, is_local=False))
+    token_lookup = ServiceSecret(SECRET).token_lookup()
+    caller = token_lookup.find(Credentials(SECRET, is_local=False))
     assert caller is not None
     assert caller.may("anything")
     for wrong in (SECRET[:-1], SECRET + "s", "", SECRET.upper(), f"Bearer {SECRET}"):
-        assert register.find(Presented(wrong, is_local=True)) is None
+        assert token_lookup.find(Credentials(wrong, is_local=True)) is None

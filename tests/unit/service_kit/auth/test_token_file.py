@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from vestibule.service_kit.auth import token_file
-from vestibule.service_kit.auth.authentication import Caller, Presented
+from vestibule.service_kit.auth.authentication import Caller, Credentials
 from vestibule.service_kit.auth.token_file import InvalidTokenFile, TokenFile, create_token, read_records, revoke_token
 
 # It is about a second; a busy machine takes longer.
@@ -25,8 +25,8 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "keys" / "tokens.json"
 
 
-def _find(register: TokenFile, token: str) -> Caller | None:
-    return register.find(Presented(token, is_local=False))
+def _find(token_lookup: TokenFile, token: str) -> Caller | None:
+    return token_lookup.find(Credentials(token, is_local=False))
 
 
 def _becomes(condition: Callable[[], bool], within_s: float = WITHIN_S) -> bool:
@@ -76,40 +76,40 @@ def test_tokens_cannot_be_guessed(path: Path) -> None:
 
 def test_a_new_token_counts_within_a_second(path: Path) -> None:
     """A running service need not be started anew, even when there was no file at first."""
-    register = TokenFile(path)
-    assert _find(register, "anything") is None
+    token_lookup = TokenFile(path)
+    assert _find(token_lookup, "anything") is None
     token, _ = create_token(path, "laptop", ["add"])
-    assert _becomes(lambda: _find(register, token) is not None)
+    assert _becomes(lambda: _find(token_lookup, token) is not None)
 
 
 def test_a_revoked_token_is_unknown_within_a_second(path: Path) -> None:
     """A revocation counts in running services, and leaves the other tokens in place."""
     token, record = create_token(path, "laptop", ["add"])
     other, _ = create_token(path, "phone", ["add"])
-    register = TokenFile(path)
-    assert _find(register, token) is not None
+    token_lookup = TokenFile(path)
+    assert _find(token_lookup, token) is not None
     assert revoke_token(path, record.id)
-    assert _becomes(lambda: _find(register, token) is None)
-    assert _find(register, other) is not None
+    assert _becomes(lambda: _find(token_lookup, token) is None)
+    assert _find(token_lookup, other) is not None
     assert not revoke_token(path, record.id)
 
 
 def test_a_deleted_file_revokes_everything(path: Path) -> None:
     """Whoever deletes the file wants nobody to come in."""
     token, _ = create_token(path, "laptop", ["add"])
-    register = TokenFile(path)
-    assert _find(register, token) is not None
+    token_lookup = TokenFile(path)
+    assert _find(token_lookup, token) is not None
     path.unlink()
-    assert _becomes(lambda: _find(register, token) is None)
+    assert _becomes(lambda: _find(token_lookup, token) is None)
 
 
 def test_an_expired_token_is_unknown(path: Path, set_clock: Callable[..., None]) -> None:
     """A token counts until its time, also in a register that knew it before."""
     token, _ = create_token(path, "guest", ["add"], timedelta(hours=1))
-    register = TokenFile(path)
-    assert _find(register, token) is not None
+    token_lookup = TokenFile(path)
+    assert _find(token_lookup, token) is not None
     set_clock(token_file, timedelta(hours=2))
-    assert _find(register, token) is None
+    assert _find(token_lookup, token) is None
     assert _find(TokenFile(path), token) is None
 
 
@@ -129,29 +129,29 @@ def test_a_broken_file_keeps_the_last_good_one(path: Path, content: bytes, monke
     monkeypatch.setattr(token_file, "RELOAD_AFTER_S", 0.0)
     token, record = create_token(path, "laptop", ["add"])
     good = path.read_bytes()
-    register = TokenFile(path)
-    assert _find(register, token) is not None
+    token_lookup = TokenFile(path)
+    assert _find(token_lookup, token) is not None
     path.write_bytes(content)
-    assert _find(register, token) is not None
+    assert _find(token_lookup, token) is not None
     with pytest.raises(InvalidTokenFile) as caught:
         read_records(path)
     assert record.sha256 not in str(caught.value)
     path.write_bytes(good.replace(record.sha256.encode(), b"0" * 64))
-    assert _becomes(lambda: _find(register, token) is None)
+    assert _becomes(lambda: _find(token_lookup, token) is None)
 
 
 def test_a_file_that_is_read_while_it_is_written_is_read_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a file is written in place, the empty one and the full one may have been changed at the same time."""
     monkeypatch.setattr(token_file, "RELOAD_AFTER_S", 0.0)
     first, _ = create_token(path, "laptop", ["add"])
-    register = TokenFile(path)
-    assert _find(register, first) is not None
+    token_lookup = TokenFile(path)
+    assert _find(token_lookup, first) is not None
     second, _ = create_token(path, "server", ["add"])
     for content in (b"", path.read_bytes()):
         path.write_bytes(content)
         os.utime(path, ns=(10**18, 10**18))
-        assert _find(register, first) is not None
-    assert _find(register, second) is not None
+        assert _find(token_lookup, first) is not None
+    assert _find(token_lookup, second) is not None
 
 
 def test_a_broken_file_is_not_overwritten(path: Path) -> None:

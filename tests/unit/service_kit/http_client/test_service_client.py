@@ -238,19 +238,19 @@ async def test_one_call_finds_out_for_all(monkeypatch: pytest.MonkeyPatch) -> No
     now = 0.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     breaker = CircuitBreaker(failures_until_open=2, open_for_s=1)
-    breaker.note_silence()
-    assert breaker.lets_pass()
-    breaker.note_silence()
-    assert [False, False] == [breaker.lets_pass() for _ in range(2)]
+    breaker.record_no_answer()
+    assert breaker.allows_call()
+    breaker.record_no_answer()
+    assert [False, False] == [breaker.allows_call() for _ in range(2)]
     now = 1.0
-    assert [True, False, False] == [breaker.lets_pass() for _ in range(3)]
-    breaker.note_silence()
+    assert [True, False, False] == [breaker.allows_call() for _ in range(3)]
+    breaker.record_no_answer()
     now = 1.9
-    assert not breaker.lets_pass()
+    assert not breaker.allows_call()
     now = 2.0
-    assert breaker.lets_pass()
-    breaker.note_answer()
-    assert [True, True] == [breaker.lets_pass() for _ in range(2)]
+    assert breaker.allows_call()
+    breaker.record_answer()
+    assert [True, True] == [breaker.allows_call() for _ in range(2)]
 
 
 async def test_a_peer_on_a_socket() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 
 from vestibule.service_kit.logging import log_health, log_writer
-from vestibule.service_kit.logging.log_health import monitoring_log
+from vestibule.service_kit.logging.log_health import reporting_log_failures
 from vestibule.service_kit.logging.logging_config import flush_log
 from vestibule.service_kit.settings import ServiceSettings
 
@@ -17,42 +17,42 @@ async def test_trouble_is_told_once_and_so_is_its_end(
     """However many lines are lost; the end is seen although nothing is logged, and the log has the count."""
     monkeypatch.setattr(log_health, "CHECK_EVERY_S", 0.02)
     monkeypatch.setattr(log_writer, "RETRY_EVERY_S", 0.02)
-    told: asyncio.Queue[str | None] = asyncio.Queue()
+    reported: asyncio.Queue[str | None] = asyncio.Queue()
     log = structlog.get_logger("x")
     log.info("before")
     assert 1 == len(log_lines())
-    async with asyncio.timeout(60), monitoring_log(told.put):
+    async with asyncio.timeout(60), reporting_log_failures(reported.put):
         for name in ("one", "two"):
             settings.log_dir.rename(settings.log_dir.with_name(name))
             settings.log_dir.write_text("in the way")
             for _ in range(5):
                 log.info("lost")
                 await asyncio.to_thread(flush_log)
-            assert "ENOTDIR" == await told.get()
+            assert "ENOTDIR" == await reported.get()
             settings.log_dir.unlink()
-            assert await told.get() is None
+            assert await reported.get() is None
             gap, *_ = log_lines()
             assert ("log_lines_lost", "ENOTDIR") == (gap["event"], gap["reason"])
             assert gap["lines"] >= 5
-    assert told.empty()
+    assert reported.empty()
 
 
 async def test_who_cannot_be_told_ends_nothing(settings: ServiceSettings, log_lines: Any, monkeypatch: Any) -> None:
     """The watch goes on, and tells of the next change."""
     monkeypatch.setattr(log_health, "CHECK_EVERY_S", 0.02)
     monkeypatch.setattr(log_writer, "RETRY_EVERY_S", 0.02)
-    told: asyncio.Queue[str | None] = asyncio.Queue()
+    reported: asyncio.Queue[str | None] = asyncio.Queue()
 
-    async def tell(trouble: str | None) -> None:
-        await told.put(trouble)
+    async def tell(failure: str | None) -> None:
+        await reported.put(failure)
         raise RuntimeError
 
     structlog.get_logger("x").info("before")
     flush_log()
-    async with asyncio.timeout(60), monitoring_log(tell):
+    async with asyncio.timeout(60), reporting_log_failures(tell):
         settings.log_dir.rename(settings.log_dir.with_name("one"))
         settings.log_dir.write_text("in the way")
         structlog.get_logger("x").info("lost")
-        assert "ENOTDIR" == await told.get()
+        assert "ENOTDIR" == await reported.get()
         settings.log_dir.unlink()
-        assert await told.get() is None
+        assert await reported.get() is None

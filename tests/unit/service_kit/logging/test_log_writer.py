@@ -99,13 +99,13 @@ def test_what_is_lost_is_counted_and_told(paper: Paper, writer: LineWriter) -> N
     for _ in range(3):
         writer.put(b"lost\n")
         writer.flush()
-    assert (3, "ENOSPC") == (writer.health.lost_lines, writer.health.trouble)
+    assert (3, "ENOSPC") == (writer.health.lost_lines, writer.health.failure)
     paper.error = None
     for _ in range(2):
         writer.put(b"kept\n")
         writer.flush()
     assert [b"lost 3: ENOSPC\nkept\n", b"kept\n"] == paper.written
-    assert (3, None) == (writer.health.lost_lines, writer.health.trouble)
+    assert (3, None) == (writer.health.lost_lines, writer.health.failure)
 
 
 def test_a_sink_that_stands_still_holds_nobody_up(paper: Paper, writer: LineWriter, monkeypatch: Any) -> None:
@@ -116,7 +116,7 @@ def test_a_sink_that_stands_still_holds_nobody_up(paper: Paper, writer: LineWrit
         writer.put(b"%d\n" % number)
     assert not writer.flush(timeout_s=0.01)
     assert 19 <= writer.health.lost_lines <= 30
-    assert "too slow" == writer.health.trouble
+    assert "too slow" == writer.health.failure
     paper.goes_on.set()
     assert writer.flush()
     assert 40 == writer.health.lost_lines + b"".join(paper.written).count(b"\n") - sum(

@@ -214,8 +214,8 @@ def test_a_log_that_cannot_be_written_stops_nothing(settings: ServiceSettings, r
     for _ in range(3):
         log.info("meanwhile")
     flush_log()
-    assert (3, "ENOTDIR") == (log_health()["file"].lost_lines, log_health()["file"].trouble)
-    assert (4, "ENOSPC") == (log_health()["stdout"].lost_lines, log_health()["stdout"].trouble)
+    assert (3, "ENOTDIR") == (log_health()["file"].lost_lines, log_health()["file"].failure)
+    assert (4, "ENOSPC") == (log_health()["stdout"].lost_lines, log_health()["stdout"].failure)
     settings.log_dir.unlink()
     log.info("after")
     flush_log()
@@ -228,7 +228,7 @@ def test_a_log_that_cannot_be_written_stops_nothing(settings: ServiceSettings, r
         gap["reason"],
     )
     assert "after" == after["event"]
-    assert (3, None) == (log_health()["file"].lost_lines, log_health()["file"].trouble)
+    assert (3, None) == (log_health()["file"].lost_lines, log_health()["file"].failure)
 
 
 def test_a_log_that_cannot_be_opened_at_the_start_is_said(settings: ServiceSettings, restored_logging: None) -> None:

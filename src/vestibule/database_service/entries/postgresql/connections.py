@@ -63,7 +63,7 @@ class Connections:
             await self._close()
             raise
         except FAILURES as error:
-            self._log.warning("store_not_reached", address=str(self._address), error=name_of(error))
+            self._log.warning("store_unreachable", address=str(self._address), error=name_of(error))
         except BaseException:
             await self._close()
             raise

@@ -3,7 +3,7 @@
 How sure a bare value is follows from what its standard lets one check:
 
 - separators or letters in the standard form and a check that few chance values pass: `standing`;
-- digits alone with a date or two check digits: `labelled` with `is_telling_alone`, found where they are all there is;
+- digits alone with a date or two check digits: `labelled` with `is_sufficient_alone`, found as the whole text;
 - digits alone with one check digit or none: `labelled`, found near a label only.
 """
 
@@ -50,7 +50,7 @@ def labelled(
     pattern: str,
     check: Check | None = None,
     *,
-    is_telling_alone: bool = False,
+    is_sufficient_alone: bool = False,
     is_strict: bool = False,
     is_vague: bool = False,
     fewest_digits: int = 0,
@@ -58,7 +58,7 @@ def labelled(
 ) -> Rule:
     """Build a rule for a value that needs a label nearby, right before it when `is_vague`.
 
-    `is_telling_alone` finds it without one too where it is the whole text; `is_strict` never forgives a failed check.
+    `is_sufficient_alone` finds it without a label where it is the whole text; `is_strict` requires a passed check.
     """
     unlabelled = 0.1 if is_vague else 0.25 if check else 0.2
     return Rule(
@@ -67,7 +67,7 @@ def labelled(
         score=unlabelled,
         check=check,
         broken_score=None if is_strict or check is None else 0.1,
-        alone_score=0.55 if is_telling_alone else None,
+        alone_score=0.55 if is_sufficient_alone else None,
         fewest_digits=fewest_digits,
         ignore_case=ignore_case,
         # ASCII only: Korean and its like write a particle right after the value.

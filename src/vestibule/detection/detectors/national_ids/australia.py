@@ -17,7 +17,7 @@ DETECTORS = (
     Detector(
         entity="AU_TFN",
         rules=(
-            labelled("grouped", r"[1-9]\d{2} \d{3} \d{3}", _TFN, is_telling_alone=True),
+            labelled("grouped", r"[1-9]\d{2} \d{3} \d{3}", _TFN, is_sufficient_alone=True),
             labelled("bare", r"\d{3}-?\d{3}-?\d{2,3}", _TFN),
         ),
         labels=("tfn", "tax file number", "tax file no"),
@@ -40,7 +40,7 @@ DETECTORS = (
         entity="AU_ACN",
         rules=(
             # One leading zero is more likely a telephone number's.
-            labelled("grouped", r"(?:00\d|[1-9]\d{2}) \d{3} \d{3}", _ACN, is_telling_alone=True),
+            labelled("grouped", r"(?:00\d|[1-9]\d{2}) \d{3} \d{3}", _ACN, is_sufficient_alone=True),
             labelled("bare", r"\d{9}", _ACN),
         ),
         labels=("acn", "australian company number", "company number"),

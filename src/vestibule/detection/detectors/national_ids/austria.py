@@ -11,7 +11,7 @@ DETECTORS = (
         entity="AT_SOCIAL_SECURITY",
         rules=(
             # The last six digits are a date of birth.
-            labelled("grouped", r"[1-9]\d{3} [0-3]\d[01]\d{3}", _INSURANCE, is_telling_alone=True),
+            labelled("grouped", r"[1-9]\d{3} [0-3]\d[01]\d{3}", _INSURANCE, is_sufficient_alone=True),
             labelled("bare", r"[1-9]\d{9}", _INSURANCE),
         ),
         labels=(

@@ -12,7 +12,7 @@ DETECTORS = (
         rules=(
             standing("dotted", r"\d{2}\.\d{2}\.\d{2}-\d{3}\.\d{2}", _REGISTER, score=0.7),
             # A date of birth and two check digits.
-            labelled("bare", r"\d{11}", _REGISTER, is_telling_alone=True),
+            labelled("bare", r"\d{11}", _REGISTER, is_sufficient_alone=True),
         ),
         labels=(
             *("rijksregisternummer", "insz", "insz nummer", "numéro national", "numéro de registre national"),

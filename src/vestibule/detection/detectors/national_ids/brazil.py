@@ -43,7 +43,7 @@ DETECTORS = (
         rules=(
             standing("dotted", r"\d{3}\.\d{3}\.\d{3}-\d{2}", is_cpf, score=0.7),
             # Two check digits.
-            labelled("bare", r"\d{11}|\d{9}-\d{2}", is_cpf, is_telling_alone=True),
+            labelled("bare", r"\d{11}|\d{9}-\d{2}", is_cpf, is_sufficient_alone=True),
         ),
         labels=("cpf", "cadastro de pessoas físicas", "cadastro de pessoa física", *TAX_WORDS),
         examples=("[[870.749.368-12]]", "[[78477654204]]", "CPF: [[18121854130]]", "cpf [[870.749.368-13]]"),

@@ -18,7 +18,7 @@ DETECTORS = (
     Detector(
         entity="CA_SIN",
         rules=(
-            labelled("grouped", r"\d{3} \d{3} \d{3}|\d{3}-\d{3}-\d{3}", is_sin, is_telling_alone=True),
+            labelled("grouped", r"\d{3} \d{3} \d{3}|\d{3}-\d{3}-\d{3}", is_sin, is_sufficient_alone=True),
             labelled("bare", r"\d{9}", is_sin),
         ),
         labels=(

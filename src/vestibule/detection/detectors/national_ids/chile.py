@@ -17,7 +17,7 @@ DETECTORS = (
         entity="CL_RUT",
         rules=(
             standing("dotted", r"\d{1,2}\.\d{3}\.\d{3}-[\dKk]", _RUT),
-            labelled("dashed", r"\d{7,8}-[\dKk]", _RUT, is_telling_alone=True),
+            labelled("dashed", r"\d{7,8}-[\dKk]", _RUT, is_sufficient_alone=True),
             labelled("bare", r"\d{7,8}[\dKk]", _RUT),
         ),
         labels=(

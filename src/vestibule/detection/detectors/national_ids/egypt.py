@@ -48,7 +48,7 @@ DETECTORS = (
     Detector(
         entity="EG_NATIONAL_ID",
         # Century, date of birth and governorate.
-        rules=(labelled("bare", r"[23]\d{2}[01]\d[0-3]\d{8}", is_national_id, is_telling_alone=True),),
+        rules=(labelled("bare", r"[23]\d{2}[01]\d[0-3]\d{8}", is_national_id, is_sufficient_alone=True),),
         labels=(
             "الرقم القومي",
             "egyptian id",

@@ -33,7 +33,7 @@ DETECTORS = (
         entity="DE_TAX_ID",
         rules=(
             # One digit occurs twice or three times, and the last one is a check digit.
-            labelled("number", r"[1-9]\d{10}|[1-9]\d \d{3} \d{3} \d{3}", _TAX_ID, is_telling_alone=True),
+            labelled("number", r"[1-9]\d{10}|[1-9]\d \d{3} \d{3} \d{3}", _TAX_ID, is_sufficient_alone=True),
         ),
         labels=(
             *("steuer id", "steueridentifikationsnummer", "steuer identifikationsnummer", "steuer idnr", "idnr", "tin"),

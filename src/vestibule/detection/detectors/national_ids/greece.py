@@ -7,7 +7,7 @@ DETECTORS = (
     Detector(
         entity="GR_AMKA",
         # Date of birth and check digit.
-        rules=(labelled("bare", r"[0-3]\d[01]\d{8}", Standard("gr.amka"), is_telling_alone=True),),
+        rules=(labelled("bare", r"[0-3]\d[01]\d{8}", Standard("gr.amka"), is_sufficient_alone=True),),
         labels=("αμκα", "amka", "α.μ.κ.α"),
         examples=("ΑΜΚΑ: [[15068472123]]", "AMKA [[15068425576]]", "[[15068472123]]"),
         counter_examples=("15068472124", "order 15068472123"),

@@ -25,7 +25,7 @@ DETECTORS = (
     Detector(
         entity="IN_AADHAAR",
         rules=(
-            labelled("grouped", r"[2-9]\d{3}(?: \d{4} |-\d{4}-)\d{4}", _AADHAAR, is_telling_alone=True),
+            labelled("grouped", r"[2-9]\d{3}(?: \d{4} |-\d{4}-)\d{4}", _AADHAAR, is_sufficient_alone=True),
             labelled("bare", r"[2-9]\d{11}", _AADHAAR),
         ),
         labels=(
@@ -73,7 +73,7 @@ DETECTORS = (
     ),
     Detector(
         entity="IN_VOTER",
-        rules=(labelled("card", r"[A-Z]{3}\d{7}", Standard("in_.epic"), is_telling_alone=True, ignore_case=True),),
+        rules=(labelled("card", r"[A-Z]{3}\d{7}", Standard("in_.epic"), is_sufficient_alone=True, ignore_case=True),),
         labels=(
             "voter id",
             "voter card",

@@ -64,7 +64,7 @@ DETECTORS = (
         entity="KR_RRN",
         rules=(
             standing("dashed", _ID_FORM % ("-", "1-4"), is_plausible_resident, is_strict=True),
-            labelled("bare", _ID_FORM % ("", "1-4"), is_resident, is_telling_alone=True),
+            labelled("bare", _ID_FORM % ("", "1-4"), is_resident, is_sufficient_alone=True),
         ),
         labels=("rrn", "주민등록번호", "주민번호", "resident registration number", *NATIONAL_WORDS),
         examples=("[[840615-1915330]]", "RRN: [[8406151958612]]", "주민등록번호 [[8406151958612]]"),
@@ -75,7 +75,7 @@ DETECTORS = (
         entity="KR_FRN",
         rules=(
             standing("dashed", _ID_FORM % ("-", "5-8"), has_birth_date, is_strict=True),
-            labelled("bare", _ID_FORM % ("", "5-8"), is_foreigner, is_telling_alone=True),
+            labelled("bare", _ID_FORM % ("", "5-8"), is_foreigner, is_sufficient_alone=True),
         ),
         labels=("frn", "외국인등록번호", "foreigner registration number", "alien registration number", *NATIONAL_WORDS),
         examples=("[[911124-5678901]]", "FRN [[9111245678906]]", "[[9111245678906]]"),
@@ -97,7 +97,7 @@ DETECTORS = (
         entity="KR_PASSPORT",
         rules=(
             # Since 2021 a letter stands among the digits.
-            labelled("current", r"[MSRODG]\d{3}[A-Z]\d{4}", is_telling_alone=True, ignore_case=True),
+            labelled("current", r"[MSRODG]\d{3}[A-Z]\d{4}", is_sufficient_alone=True, ignore_case=True),
             labelled("former", r"[MSRODG]\d{8}", ignore_case=True),
         ),
         labels=("여권번호", "여권", "korean passport", *PASSPORT_WORDS),
@@ -111,7 +111,7 @@ DETECTORS = (
             labelled(
                 "grouped",
                 r"(?:1[1-9]|2[0-68])(?:-\d{2}-\d{6}-| \d{2} \d{6} )\d{2}",
-                is_telling_alone=True,
+                is_sufficient_alone=True,
             ),
             labelled("bare", r"(?:1[1-9]|2[0-68])\d{10}"),
         ),

@@ -7,7 +7,7 @@ DETECTORS = (
     Detector(
         entity="LT_PERSONAL_CODE",
         # Sex and century, date of birth, check digit.
-        rules=(labelled("bare", r"[3-6]\d{2}[01]\d[0-3]\d{5}", Standard("lt.asmens"), is_telling_alone=True),),
+        rules=(labelled("bare", r"[3-6]\d{2}[01]\d[0-3]\d{5}", Standard("lt.asmens"), is_sufficient_alone=True),),
         labels=(
             "asmens kodas",
             "asmens kodą",

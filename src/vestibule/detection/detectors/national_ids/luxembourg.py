@@ -17,7 +17,7 @@ DETECTORS = (
     Detector(
         entity="LU_NATIONAL_ID",
         # Date of birth and two check digits.
-        rules=(labelled("bare", r"(?:19|20)\d{2}[01]\d[0-3]\d{6}", is_matricule, is_telling_alone=True),),
+        rules=(labelled("bare", r"(?:19|20)\d{2}[01]\d[0-3]\d{6}", is_matricule, is_sufficient_alone=True),),
         labels=(
             "matricule",
             "numéro d'identification national",

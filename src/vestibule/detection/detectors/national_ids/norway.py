@@ -9,7 +9,7 @@ DETECTORS = (
         # Date of birth and two check digits.
         rules=(
             standing("grouped", r"[0-7]\d[0-9]\d{3} \d{5}", Standard("no.fodselsnummer")),
-            labelled("bare", r"[0-7]\d[0-9]\d{8}", Standard("no.fodselsnummer"), is_telling_alone=True),
+            labelled("bare", r"[0-7]\d[0-9]\d{8}", Standard("no.fodselsnummer"), is_sufficient_alone=True),
         ),
         labels=(
             "fødselsnummer",

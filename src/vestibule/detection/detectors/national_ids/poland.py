@@ -15,7 +15,7 @@ DETECTORS = (
         entity="PL_PESEL",
         # Date of birth, with the century in its month, and a check digit.
         rules=(
-            labelled("bare", r"\d{2}[0-3]\d[0-3]\d{6}", Standard("pl.pesel"), is_telling_alone=True),
+            labelled("bare", r"\d{2}[0-3]\d[0-3]\d{6}", Standard("pl.pesel"), is_sufficient_alone=True),
             labelled("unlike", r"\d{11}", Standard("pl.pesel")),
         ),
         labels=(

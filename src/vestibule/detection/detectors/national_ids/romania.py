@@ -8,7 +8,7 @@ DETECTORS = (
         entity="RO_CNP",
         # Sex and century, date of birth, county and check digit.
         rules=(
-            labelled("bare", r"[1-9]\d{2}[01]\d[0-3]\d{7}", Standard("ro.cnp"), is_telling_alone=True),
+            labelled("bare", r"[1-9]\d{2}[01]\d[0-3]\d{7}", Standard("ro.cnp"), is_sufficient_alone=True),
             labelled("unlike", r"\d{13}", Standard("ro.cnp")),
         ),
         labels=(

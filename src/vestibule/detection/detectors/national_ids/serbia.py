@@ -20,7 +20,7 @@ DETECTORS = (
         entity="RS_JMBG",
         # Date of birth, region and check digit.
         rules=(  # Not from the 15th to the 19th: such numbers may be moments in milliseconds.
-            labelled("alone", r"(?:0[1-9]|1[0-4]|[23]\d)[01]\d[09]\d{8}", is_jmbg, is_telling_alone=True),
+            labelled("alone", r"(?:0[1-9]|1[0-4]|[23]\d)[01]\d[09]\d{8}", is_jmbg, is_sufficient_alone=True),
             labelled("bare", r"[0-3]\d[01]\d[09]\d{8}", is_jmbg),
         ),
         labels=(

@@ -7,7 +7,7 @@ DETECTORS = (
     Detector(
         entity="SI_EMSO",
         # Date of birth, region and check digit.
-        rules=(labelled("bare", r"[0-3]\d[01]\d[09]\d{2}5\d{5}", Standard("si.emso"), is_telling_alone=True),),
+        rules=(labelled("bare", r"[0-3]\d[01]\d[09]\d{2}5\d{5}", Standard("si.emso"), is_sufficient_alone=True),),
         labels=(
             "emšo",
             "emso",

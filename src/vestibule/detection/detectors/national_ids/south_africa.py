@@ -14,7 +14,7 @@ DETECTORS = (
     Detector(
         entity="ZA_ID_NUMBER",
         # Date of birth, citizenship and check digit.
-        rules=(labelled("bare", r"\d{2}[01]\d[0-3]\d{5}[0-2]\d{2}", is_id_number, is_telling_alone=True),),
+        rules=(labelled("bare", r"\d{2}[01]\d[0-3]\d{5}[0-2]\d{2}", is_id_number, is_sufficient_alone=True),),
         labels=(
             "rsa id",
             "sa id",

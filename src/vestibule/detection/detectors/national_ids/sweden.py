@@ -9,7 +9,7 @@ DETECTORS = (
         # Date of birth and check digit.
         rules=(
             standing("dashed", r"(?:(?:18|19|20)\d{2}|\d{2})[01]\d[0-9]\d[-+]\d{4}", Standard("se.personnummer")),
-            labelled("long", r"(?:19|20)\d{2}[01]\d[0-9]\d{5}", Standard("se.personnummer"), is_telling_alone=True),
+            labelled("long", r"(?:19|20)\d{2}[01]\d[0-9]\d{5}", Standard("se.personnummer"), is_sufficient_alone=True),
             labelled("bare", r"\d{2}[01]\d[0-9]\d{5}", Standard("se.personnummer")),
         ),
         labels=(

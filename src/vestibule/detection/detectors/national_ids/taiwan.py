@@ -18,7 +18,7 @@ def is_id_number(value: str) -> bool:
 DETECTORS = (
     Detector(
         entity="TW_NATIONAL_ID",
-        rules=(labelled("number", r"[A-Z][1289]\d{8}", is_id_number, is_telling_alone=True),),
+        rules=(labelled("number", r"[A-Z][1289]\d{8}", is_id_number, is_sufficient_alone=True),),
         labels=(
             "身分證",
             "身分證字號",

@@ -12,7 +12,7 @@ DETECTORS = (
     Detector(
         entity="TR_NATIONAL_ID",
         # Two check digits.
-        rules=(labelled("bare", r"[1-9]\d{10}", Standard("tr.tckimlik"), is_telling_alone=True),),
+        rules=(labelled("bare", r"[1-9]\d{10}", Standard("tr.tckimlik"), is_sufficient_alone=True),),
         labels=(
             "tc kimlik",
             "t.c. kimlik",

@@ -29,7 +29,7 @@ DETECTORS = (
     Detector(
         entity="UA_RNOKPP",
         rules=(
-            labelled("alone", r"[234]\d{9}", is_plausible_rnokpp, is_telling_alone=True),
+            labelled("alone", r"[234]\d{9}", is_plausible_rnokpp, is_sufficient_alone=True),
             labelled("bare", r"\d{10}", is_rnokpp),
         ),
         labels=(

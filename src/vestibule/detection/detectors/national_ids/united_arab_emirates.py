@@ -9,7 +9,7 @@ DETECTORS = (
         entity="AE_EMIRATES_ID",
         rules=(
             standing("dashed", r"784-(?:19|20)\d{2}-\d{7}-\d", passes_luhn, score=0.7),
-            labelled("bare", r"784(?:19|20)\d{10}", passes_luhn, is_telling_alone=True),
+            labelled("bare", r"784(?:19|20)\d{10}", passes_luhn, is_sufficient_alone=True),
         ),
         labels=(
             "emirates id",

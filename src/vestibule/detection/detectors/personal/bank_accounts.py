@@ -37,7 +37,7 @@ DETECTORS = (
                 "spain",
                 r"\d{4} \d{4} \d{2} \d{10}|\d{4}(?:-\d{4}-\d{2}-)\d{10}",
                 Standard("es.ccc"),
-                is_telling_alone=True,
+                is_sufficient_alone=True,
             ),
             labelled("spain-bare", r"\d{20}", Standard("es.ccc")),
             labelled("norway", r"\d{4}\.\d{2}\.\d{5}", Standard("no.kontonr")),

@@ -119,7 +119,7 @@ DETECTORS = (
     Detector(
         entity="DE_HEALTH_INSURANCE",
         # A letter, eight digits and a check digit.
-        rules=(labelled("number", r"[A-Z]\d{9}", is_kvnr, is_telling_alone=True),),
+        rules=(labelled("number", r"[A-Z]\d{9}", is_kvnr, is_sufficient_alone=True),),
         labels=(
             "kvnr",
             "krankenversichertennummer",

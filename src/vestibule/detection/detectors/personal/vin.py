@@ -18,7 +18,7 @@ def is_vin(value: str) -> bool:
 
 DETECTOR = Detector(
     entity="VIN",
-    rules=(labelled("number", r"[A-HJ-NPR-Za-hj-npr-z0-9]{13}\d{4}", is_vin, is_telling_alone=True),),
+    rules=(labelled("number", r"[A-HJ-NPR-Za-hj-npr-z0-9]{13}\d{4}", is_vin, is_sufficient_alone=True),),
     labels=(
         *("vin", "vin number", "vehicle identification number", "chassis number", "chassis no", "vehicle id"),
         *("fahrgestellnummer", "fahrzeugidentifikationsnummer", "fin nummer", "numéro de châssis", "bastidor"),

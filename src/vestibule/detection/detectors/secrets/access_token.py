@@ -6,7 +6,7 @@ import re
 
 from vestibule.detection.rules import Detector, Rule
 from vestibule.detection.validation.checks import entropy_bits
-from vestibule.detection.validation.placeholders import is_placeholder, is_worded
+from vestibule.detection.validation.placeholders import is_made_of_words, is_placeholder
 
 
 def _decoded(value: str) -> bytes | None:
@@ -43,7 +43,7 @@ def is_bearer(value: str) -> bool:
         not is_placeholder(value)
         and any(c.isdigit() for c in value)
         and entropy_bits(value) >= 2.7
-        and not is_worded(value)
+        and not is_made_of_words(value)
     )
 
 

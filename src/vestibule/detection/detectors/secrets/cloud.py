@@ -20,12 +20,12 @@ from vestibule.detection.rule_builders.vendor_keys import (
     vendor,
 )
 from vestibule.detection.validation.checks import entropy_bits
-from vestibule.detection.validation.placeholders import is_drawn, is_random, is_varied
+from vestibule.detection.validation.placeholders import has_high_entropy, is_random, is_varied
 
 
 def is_azure_secret(value: str) -> bool:
     """Tell a drawn secret from a covered one and from a path."""
-    return entropy_bits(value) >= 3.0 and is_drawn(value) and value.count(".") < 5
+    return entropy_bits(value) >= 3.0 and has_high_entropy(value) and value.count(".") < 5
 
 
 def is_aws_secret(value: str) -> bool:

@@ -4,7 +4,7 @@ from hashlib import sha256
 
 from vestibule.detection.rules import Detector, Rule
 from vestibule.detection.validation.checks import entropy_bits
-from vestibule.detection.validation.placeholders import is_drawn
+from vestibule.detection.validation.placeholders import has_high_entropy
 
 # The heads of the SHA-256 of keys that stand in Google's own public code, as gitleaks lists them: to quote one leaks
 # nothing.
@@ -31,7 +31,11 @@ _PUBLISHED = frozenset(
 
 def is_google_key(value: str) -> bool:
     """Tell a key from a covered one and from one that Google has published."""
-    return entropy_bits(value) >= 4.0 and is_drawn(value) and sha256(value.encode()).hexdigest()[:12] not in _PUBLISHED
+    return (
+        entropy_bits(value) >= 4.0
+        and has_high_entropy(value)
+        and sha256(value.encode()).hexdigest()[:12] not in _PUBLISHED
+    )
 
 
 DETECTOR = Detector(

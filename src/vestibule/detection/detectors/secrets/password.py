@@ -5,7 +5,7 @@ import re
 from vestibule.detection.rule_builders.word_patterns import any_case_pattern
 from vestibule.detection.rules import Detector, Rule
 from vestibule.detection.validation.checks import entropy_bits
-from vestibule.detection.validation.placeholders import is_placeholder, is_worded
+from vestibule.detection.validation.placeholders import is_made_of_words, is_placeholder
 
 # Latin, Cyrillic and Korean names, as they stand in settings and in sentences.
 _NAMES = (
@@ -74,7 +74,7 @@ def is_quoted_password(value: str) -> bool:
         return False
     if _MARK.search(value):
         return not value.startswith(("%", "{", "$2", "/", "sha", "SCRAM-")) and not value.endswith((":", "?", "_", "-"))
-    return value.isalpha() and len(value) >= 6 and not is_worded(value)
+    return value.isalpha() and len(value) >= 6 and not is_made_of_words(value)
 
 
 def is_bare_password(value: str) -> bool:
