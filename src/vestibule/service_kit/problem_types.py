@@ -62,14 +62,14 @@ REQUEST_TIMEOUT = ProblemType(
     "Request timeout",
     408,
     "The headers or the body of the request did not arrive in time. The service closes the connection.",
-    "Check the network, send smaller bodies, or raise `VESTIBULE_HEAD_TIMEOUT_S` or `VESTIBULE_BODY_TIMEOUT_S`.",
+    "Check the network, send smaller bodies, or raise `VESTIBULE_REQUEST_TIMEOUT_S`.",
     "The request did not arrive in time.",
 )
 REQUEST_HEADERS_TOO_LARGE = ProblemType(
     "request-headers-too-large",
     "Request headers too large",
     431,
-    "Path, query and headers together exceed `VESTIBULE_MAX_HEAD_BYTES`. The service closes the connection.",
+    "Path, query and headers together exceed 64 KiB. The service closes the connection.",
     "Send long values in a JSON body instead of the query string, and remove headers that are not needed.",
     "Path, query and headers together exceed the size limit.",
 )
@@ -85,7 +85,7 @@ OVERLOADED = ProblemType(
     "overloaded",
     "Service overloaded",
     503,
-    "Many requests have been in progress for longer than `VESTIBULE_SHED_AFTER_S`, so the service rejects new ones.",
+    "Many requests are in progress for longer than `VESTIBULE_LOAD_SHED_AFTER_S`, so the service rejects new ones.",
     "Retry after the seconds in `Retry-After`, with exponential backoff and jitter. If it persists, add replicas.",
     "More requests are in progress than the service can answer in time. Nothing was done; retry later.",
 )

@@ -31,7 +31,7 @@ BY_ROUTE = {
 }
 BY_CONNECTION = {
     "malformed-request": b"\x16\x03\x01\x02\x00\x01\r\n\r\n",
-    "request-headers-too-large": b"GET /health HTTP/1.1\r\nX-Long: " + b"x" * 3_000 + b"\r\n\r\n",
+    "request-headers-too-large": b"GET /health HTTP/1.1\r\nX-Long: " + b"x" * 70_000 + b"\r\n\r\n",
     "request-timeout": b"GET /health HTTP/1.1\r\nHost:",
 }
 
@@ -79,7 +79,7 @@ async def test_a_refusal_of_the_framework_leads_to_its_page(service: Any, name: 
 
 @asynccontextmanager
 async def _served(app: Any, port: int) -> AsyncIterator[None]:
-    limits = Limits(head_timeout_s=0.1, body_timeout_s=0.1, max_head_bytes=2_000, most_connections=100)
+    limits = Limits(head_timeout_s=0.1, body_timeout_s=0.1, most_connections=100)
     protocol = timeout_protocol(RequestTimeouts(limits))
     server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", port, http=protocol, log_config=None))
     serving = asyncio.create_task(server.serve())
@@ -107,7 +107,7 @@ async def test_a_refusal_of_the_connection_leads_to_its_page(service: Any, free_
 
 async def test_an_overload_leads_to_its_page(service: Any, settings: Any) -> None:
     """A request that is shed is answered with a problem that is explained too."""
-    served = type(service)(settings.model_copy(update={"shed_after_s": SHED_AFTER_S}))
+    served = type(service)(settings.model_copy(update={"load_shed_after_s": SHED_AFTER_S}))
     may_answer = asyncio.Event()
 
     @served.app.get("/slow")

@@ -10,10 +10,10 @@ from vestibule.processor_adapters import InspectionSettings
 class ScreeningSettings(InspectionSettings):
     """What the screener applies, and where it records its decisions."""
 
-    decision_keep_days: int = Field(default=90, gt=0, description="Days that the records of decisions are kept")
+    decision_keep_days: int = Field(default=90, gt=0, description="Days to keep the decision log")
     receipt_key_file: Path | None = Field(
         default=None,
-        description="File with the key that signs receipts; keys/receipt_key.pem, made if need be, if unset",
+        description="File with the key that signs receipts; keys/receipt_key.pem if unset, created if missing",
     )
 
     @property

@@ -72,7 +72,7 @@ class EncryptedTaskLedger:
         found = await self.read_work(task_ids)
         return TaskData(
             data={task_id: work.data for task_id, work in found.items()},
-            terms={task_id: work.terms for task_id, work in found.items() if work.terms is not None},
+            terms={task_id: work.terms for task_id, work in found.items()},
         )
 
     async def change(self, changes: Sequence[TaskChange]) -> list[bool]:
