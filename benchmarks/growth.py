@@ -109,7 +109,7 @@ async def measure_queue(folder: Path, sizes: list[int]) -> list[Curve]:
                 while (waiting := await redis.llen(QUEUE)) < size:
                     await redis.lpush(QUEUE, *[MESSAGE] * min(5_000, size - waiting))
                 curves["sent and taken"].append((size, await median_us(pass_one)))
-                look = await median_us(lambda n: view.look([f"task-{n}-{one}" for one in range(100)]))
+                look = await median_us(lambda n: view.snapshot([f"task-{n}-{one}" for one in range(100)]))
                 curves["relay's look"].append((size, look))
     finally:
         server.terminate()

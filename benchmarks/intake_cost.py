@@ -66,8 +66,8 @@ class Switch:
         self._receipt = [(ReceiptSigner, "sign", lambda *_parts, **_named: "")]
         self._all = [
             *self._receipt,
-            (Screener, "admit", admit_plainly),
-            (EncryptedStore, "_seal", lambda _self, _key, value: value),
+            (Screener, "screen", scan_only),
+            (EncryptedStore, "_encrypt", lambda _self, _key, value: value),
         ]
         self._kept = [getattr(owner, name) for owner, name, _ in self._all]
 
@@ -79,8 +79,8 @@ class Switch:
             setattr(owner, name, plain)
 
 
-async def admit_plainly(self: Screener, situation: Any, field: str, text: str) -> Screened:
-    """Scan key and text as the door does, and do nothing else."""
+async def scan_only(self: Screener, situation: Any, field: str, text: str) -> Screened:
+    """Scan key and text as the screener does, and do nothing else."""
     await self.scan(situation.key)
     await self.scan(text, situation.key)
     return Screened(text, [], "")
