@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from vestibule.encryption import Key, KeyRing
 
 EXIT_BAD_SETTINGS = 78  # EX_CONFIG of sysexits.h
-# Running services take up to a second to notice a rotation; until then they may seal with the key before.
+# Running services take up to a second to notice a rotation; until then they may encrypt with the previous key.
 SETTLED_AFTER_S = 5.0
 PURPOSES = ("data", "token", "fingerprint")
 
@@ -76,7 +76,7 @@ def rotate(
         return
     typer.echo(f"Key {key.id} is the active {purpose} key {f'in {delay_s} seconds' if delay_s else 'now'}.")
     if purpose == "data":
-        typer.echo("`vestibule keys rewrap` seals with it what is in the database.", err=True)
+        typer.echo("`vestibule keys rewrap` re-encrypts the database with it.", err=True)
 
 
 @app.command()
@@ -93,7 +93,7 @@ def rewrap(
     if as_json:
         typer.echo(total.model_dump_json(include={"entries", "reencrypted", "not_opened"}))
     else:
-        typer.echo(f"{total.reencrypted:,} values of {total.entries:,} entries were sealed anew.")
+        typer.echo(f"{total.reencrypted:,} values of {total.entries:,} entries were re-encrypted.")
     _warn_unreadable(total.not_opened)
 
 
@@ -153,7 +153,7 @@ def retire(
         fail(str(error))
     except (KeyRingUnreadable, OSError) as error:
         _refuse(error)
-    typer.echo(f"Key {key_id} is retired; what it sealed cannot be opened any more.")
+    typer.echo(f"Key {key_id} is retired; what it encrypted can no longer be decrypted.")
 
 
 def _expect_unneeded(ring: "KeyRing", key: "Key") -> None:
@@ -172,9 +172,9 @@ def _expect_unused(key: "Key", data_dir: Path, authorization: str, database_url:
 
     # The queue first: a value that is read for a task goes from the database into it.
     if queued := count_in_queue(data_dir, redis_url)[key.id]:
-        fail(f"{queued:,} tasks or results in the queue are sealed with it; results stay for minutes, at most a day")
+        fail(f"{queued:,} tasks or results in the queue are encrypted with it; results stay for minutes, at most a day")
     if kept := count_encryption_keys("GET", "/encryption-keys", database_url, authorization).by_key.get(key.id, 0):
-        fail(f"{kept:,} values in the database are sealed with it; `vestibule keys rewrap` seals them anew")
+        fail(f"{kept:,} values in the database are encrypted with it; `vestibule keys rewrap` re-encrypts them")
 
 
 def _row(ring: "KeyRing", key: "Key") -> dict[str, str]:

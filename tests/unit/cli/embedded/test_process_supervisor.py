@@ -1,6 +1,6 @@
 """The pauses between a part's death and its next start."""
 
-from hypothesis import external
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vestibule.cli.embedded.process_supervisor import Backoff
@@ -20,7 +20,7 @@ def test_long_life_makes_up_for_earlier_deaths():
     assert [0, 0.5] == [backoff.delay_after(30), backoff.delay_after(1)]
 
 
-@external(st.lists(st.floats(min_value=0, max_value=1000)))
+@given(st.lists(st.floats(min_value=0, max_value=1000)))
 def test_pauses_stay_within_bounds(lifetimes_s):
     """Whatever the lives, a pause is neither negative nor longer than ten seconds."""
     backoff = Backoff()
