@@ -4,9 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import structlog
+
 from vestibule.policy.errors import InvalidPolicy
 from vestibule.policy.policy import FallbackPolicy, Policy
 from vestibule.policy.vocabulary import Vocabulary
+from vestibule.runtime.background import repeat
 from vestibule.runtime.watched_file import WatchedFile
 
 POLL_INTERVAL_S = 0.5
@@ -42,13 +45,16 @@ class PolicyFile:
 
     async def follow(self, on_change: ChangeHandler, on_invalid: InvalidPolicyHandler) -> None:
         """Poll the file until cancelled; report each new policy, and each invalid file once."""
-        while True:
-            await asyncio.sleep(POLL_INTERVAL_S)
+
+        async def check() -> float:
             try:
                 if await asyncio.to_thread(self.refresh):
                     await on_change(self.current)
             except InvalidPolicy as broken:
                 await on_invalid(broken)
+            return POLL_INTERVAL_S
+
+        await repeat(check, on_error=_log_error, first_pause_s=POLL_INTERVAL_S, error_pause_s=POLL_INTERVAL_S)
 
     def refresh(self) -> bool:
         """Take over what is in the file now; say whether that changed the policy.
@@ -59,6 +65,10 @@ class PolicyFile:
         before = self.current
         self.current = self._file.reload()
         return self.current.version != before.version
+
+
+def _log_error(error: Exception) -> None:
+    structlog.get_logger("vestibule.policy").error("policy_check_failed", exc_info=error)
 
 
 def _raise(error: Exception) -> None:

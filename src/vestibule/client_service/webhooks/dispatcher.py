@@ -17,8 +17,8 @@ from vestibule.contracts.task_ledger import LedgerTask
 from vestibule.database_client.tasks import TaskLedgerClient
 from vestibule.egress.guard import DeliveryFailed
 from vestibule.egress.webhook_signature import signature_headers
+from vestibule.runtime.background import in_background, repeat
 from vestibule.runtime.backoff import Backoff, Jitter
-from vestibule.runtime.cancellation import cancel_all
 
 POLL_INTERVAL_S = 0.5
 # While many are pending, polls are further apart, so that listing stays a small part of the work.
@@ -57,22 +57,16 @@ class WebhookDispatcher:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Deliver in the background; a delivery that is cut off at the end is retried by another instance or later."""
-        dispatching = asyncio.create_task(self._run())
-        try:
+        loop = repeat(self._step, on_error=self._log_error, outages=(Unavailable,), error_pause_s=POLL_INTERVAL_S)
+        async with in_background(loop):
             yield
-        finally:
-            await cancel_all(dispatching)
 
-    async def _run(self) -> None:
-        while True:
-            pending = 0
-            try:
-                pending = await self.dispatch_due()
-            except Unavailable:
-                pass  # logged elsewhere; nothing is lost
-            except Exception:  # noqa: BLE001 - the loop must go on, or nothing is delivered
-                self._log.exception("callback_dispatch_failed")
-            await asyncio.sleep(max(POLL_INTERVAL_S, pending / PENDING_PER_S))
+    async def _step(self) -> float:
+        return max(POLL_INTERVAL_S, await self.dispatch_due() / PENDING_PER_S)
+
+    def _log_error(self, error: Exception) -> None:
+        if not isinstance(error, Unavailable):  # which is logged elsewhere; nothing is lost
+            self._log.error("callback_dispatch_failed", exc_info=error)
 
     async def dispatch_due(self) -> int:
         """Deliver the webhooks that are due, and return how many are pending."""
