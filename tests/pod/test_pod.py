@@ -58,7 +58,7 @@ def test_every_container_is_bounded_and_has_few_rights(system, podman, part):
     """Each has a limit of memory and processor, a probe, a read-only root, no capability and no root user."""
     (found,) = json.loads(podman("inspect", f"{POD}-{part}"))
     host = found["HostConfig"]
-    assert host["MonitorState"] > 0
+    assert host["Memory"] > 0
     assert host["NanoCpus"] > 0 or host["CpuQuota"] > 0
     assert host["ReadonlyRootfs"]
     assert [] == (found["EffectiveCaps"] or [])
