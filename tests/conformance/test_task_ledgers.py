@@ -15,7 +15,7 @@ from vestibule.contracts.tasks import Priority, TaskState
 from vestibule.database_service.entries import stores
 from vestibule.database_service.main import build_task_ledger
 from vestibule.database_service.settings import DatabaseSettings
-from vestibule.database_service.tasks.ledger import StoredTask, TaskLedger
+from vestibule.database_service.tasks.ledger import NOT_DONE, StoredTask, TaskLedger
 from vestibule.runtime.plugins import discover
 
 KINDS = discover(stores, "STORE")
@@ -85,6 +85,23 @@ async def test_unique_tasks_are_one_for_their_time_and_tenant(ledger: TaskLedger
     await ledger.accept([brief])
     await asyncio.sleep(0.05)
     assert [True] == [one.is_new for one in await ledger.accept([later])]
+
+
+async def test_tasks_that_are_not_done_are_counted(ledger: TaskLedger) -> None:
+    """Each state that is not done is counted, over all tenants, also where it has no task."""
+    tasks = [new_task(), new_task(tenant="t2", sent_at=5.0), *(new_task() for _ in range(4))]
+    await ledger.accept(tasks)
+    running, retrying, dead, done = [task.task_id for task in tasks[2:]]
+    assert {state: 6 if state is TaskState.QUEUED else 0 for state in NOT_DONE} == await ledger.count_states(100)
+    await ledger.change(
+        [
+            step(running, TaskState.RUNNING, due_in_s=30),
+            step(retrying, TaskState.RETRYING, due_in_s=30),
+            step(dead, TaskState.DEAD),
+            step(done, TaskState.SUCCEEDED),
+        ]
+    )
+    assert {"queued": 2, "running": 1, "retrying": 1, "dead": 1} == await ledger.count_states(100)
 
 
 async def test_two_of_the_same_in_one_batch_are_one(ledger: TaskLedger) -> None:
