@@ -1,4 +1,4 @@
-"""Every test can fail: it asserts, expects an error, or calls a helper that does."""
+"""Every test can fail, and none waits for a fixed time where it could wait for a condition."""
 
 import ast
 from collections.abc import Iterator
@@ -9,6 +9,17 @@ MODULES = {path: ast.parse(path.read_text()) for path in sorted(TESTS.rglob("*.p
 EXPECTING = {"pytest.raises", "pytest.warns", "pytest.fail"}
 # Fixtures of conftest.py that are functions: they fail where a condition does not hold in time.
 WAITING = {"wait_until", "until"}
+SLEEPS = {"time.sleep", "asyncio.sleep"}
+# Files where the time is the subject, with the reason.
+FIXED_WAITS = {
+    "journeys/test_hostile_callers.py": "a body that pauses for less than the time limit",
+    "journeys/test_task_faults.py": "a fault lasts for some time under load",
+    "unit/alerts/test_alert_engine.py": "nothing ends while a channel is slow",
+    "unit/cli/bench/test_command.py": "a server that takes some time for each answer",
+    "unit/database_service/test_kills.py": "a process is killed at a random moment",
+    "unit/service_kit/http/test_load_shedding.py": "requests become late",
+    "unit/service_kit/http_client/test_service_client.py": "a peer that answers after the time limit",
+}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -52,3 +63,18 @@ def test_every_test_can_fail() -> None:
     ]
     assert len(tests) > 1000
     assert [] == [name for name, can_fail in tests if not can_fail]
+
+
+def _fixed_waits(tree: ast.Module) -> Iterator[ast.Call]:
+    """Yield the calls of `sleep` outside of loops that poll; a sleep of zero only lets others run."""
+    polling = {node for loop in ast.walk(tree) if isinstance(loop, ast.While) for node in ast.walk(loop)}
+    for node in ast.walk(tree):
+        is_sleep = isinstance(node, ast.Call) and ast.unparse(node.func) in SLEEPS
+        if isinstance(node, ast.Call) and is_sleep and node not in polling and ast.unparse(node.args[0]) != "0":
+            yield node
+
+
+def test_fixed_waits_are_only_where_time_is_the_subject() -> None:
+    """A test that waits for a condition asks for it until it holds; the files of `FIXED_WAITS` are all in use."""
+    waiting = {str(path.relative_to(TESTS)) for path, tree in MODULES.items() if any(_fixed_waits(tree))}
+    assert FIXED_WAITS.keys() == waiting
