@@ -1,4 +1,4 @@
-"""Every test can fail, and none waits for a fixed time where it could wait for a condition."""
+"""Every test can fail, and none waits for a fixed time or patches a clock without need."""
 
 import ast
 from collections.abc import Iterator
@@ -19,6 +19,13 @@ FIXED_WAITS = {
     "unit/database_service/test_kills.py": "a process is killed at a random moment",
     "unit/service_kit/http/test_load_shedding.py": "requests become late",
     "unit/service_kit/http_client/test_service_client.py": "a peer that answers after the time limit",
+}
+CLOCKS = {"time", "monotonic", "perf_counter", "datetime"}
+# Files that may patch a clock, with the reason; all other code takes its clock as a parameter.
+PATCHED_CLOCKS = {
+    "conftest.py": "`set_clock`, for tokens that expire",
+    "unit/scheduler_service/test_monotonic_scheduler.py": "the clock of APScheduler",
+    "unit/service_kit/auth/test_service_secret.py": "the secret is read again after some seconds",
 }
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -78,3 +85,20 @@ def test_fixed_waits_are_only_where_time_is_the_subject() -> None:
     """A test that waits for a condition asks for it until it holds; the files of `FIXED_WAITS` are all in use."""
     waiting = {str(path.relative_to(TESTS)) for path, tree in MODULES.items() if any(_fixed_waits(tree))}
     assert FIXED_WAITS.keys() == waiting
+
+
+def _patches_a_clock(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Call) or ast.unparse(node.func) != "monkeypatch.setattr":
+        return False
+    names = [one.value for one in node.args if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+    return any(name.rpartition(".")[2] in CLOCKS for name in names)
+
+
+def test_clocks_are_parameters() -> None:
+    """No test patches a clock, but those of `PATCHED_CLOCKS`."""
+    patching = {
+        str(path.relative_to(TESTS))
+        for path, tree in MODULES.items()
+        if any(_patches_a_clock(node) for node in ast.walk(tree))
+    }
+    assert set() == patching - PATCHED_CLOCKS.keys()
