@@ -302,6 +302,7 @@ async def test_waiting_ends_with_a_change(kind: StoreKind, tmp_path: Path) -> No
             position = await _now(store)
             waiting = asyncio.create_task(store.wait(position, 60))
             await asyncio.sleep(0)
+            assert not waiting.done()
             await change
             await asyncio.wait_for(waiting, 10)
             await asyncio.wait_for(store.wait(position, 60), 10)

@@ -1,13 +1,16 @@
 """What the monitoring asks for is what the code counts, and what the document says it does."""
 
+import ast
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from vestibule.service_kit.metrics import catalogue
 from vestibule.service_kit.metrics.catalogue import CATALOGUE, MetricKind
 from vestibule.service_kit.metrics.metrics import Metrics
 
@@ -17,6 +20,7 @@ RECORDING = (MONITORING / "rules" / "recording.yml").read_text()
 ALERTS = (MONITORING / "rules" / "alerts.yml").read_text()
 DASHBOARD = json.loads((MONITORING / "grafana" / "vestibule.json").read_text())
 SUFFIXES = {MetricKind.HISTOGRAM: ("_bucket", "_sum", "_count"), MetricKind.COUNTER: ("",), MetricKind.GAUGE: ("",)}
+EMITTING = {"count", "observe", "set", "follow"}
 SERIES = {metric.name + suffix: metric for metric in CATALOGUE for suffix in SUFFIXES[metric.kind]}
 
 
@@ -56,6 +60,22 @@ def test_every_metric_is_used() -> None:
     """Nothing is counted that nobody looks at."""
     texts = "\n".join(TEXTS.values())
     assert [] == [metric.name for metric in CATALOGUE if not re.search(rf"\b{metric.name}", texts)]
+
+
+def _emitted(tree: ast.Module) -> Iterator[str]:
+    """Yield the names in the arguments of calls that emit a metric, or that bind one to the method that emits it."""
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        arguments = [*call.args, *(keyword.value for keyword in call.keywords)]
+        if EMITTING & {getattr(part, "attr", "") for part in (call.func, *arguments)}:
+            yield from (part.id for part in arguments if isinstance(part, ast.Name))
+
+
+def test_every_metric_is_emitted() -> None:
+    """The code counts, observes or sets each metric of the catalogue; to expect it only would show zero for ever."""
+    constants = {name for name, one in vars(catalogue).items() if isinstance(one, catalogue.Metric)}
+    sources = [ast.parse(path.read_text()) for path in (ROOT / "src").rglob("*.py")]
+    assert len(CATALOGUE) == len(constants)
+    assert set() == constants - {name for tree in sources for name in _emitted(tree)}
 
 
 def test_the_document_and_the_code_agree() -> None:

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from servers import ports
+from vestibule.service_kit.metrics.catalogue import CATALOGUE
 
 ROOT = Path(__file__).parents[2]
 MONITORING = ROOT / "deploy" / "monitoring"
@@ -156,6 +157,7 @@ def test_prometheus_sees_what_happened(watched: Watched, wait_until: WaitUntil) 
         'vestibule_store_commit_changes_count > 0': 1,
         'vestibule_queue_oldest_age_seconds == 0': 1,
         'vestibule_workers_alive == 2': 1,
+        'vestibule_ledger_tasks == 0': 4,
         'vestibule_part_up == 1': 5,
         'vestibule_log_lines_lost_total{output="file"} == 0': 6,
         'count(vestibule_build_info)': 1,
@@ -236,3 +238,18 @@ def test_nothing_that_was_sent_is_in_metrics_and_traces(
     assert all("vestibule_requests_total" in text for text in shown)
     assert MARKER.lower() not in "".join(shown).lower()
     assert MARKER.lower().encode() not in b"".join(module_receiver.received).lower()
+
+
+def test_a_running_system_shows_every_metric(observed: Any, wait_until: WaitUntil) -> None:
+    """After a pair, a finding and a task each metric of the catalogue has a series, at one of the four services."""
+    observed.add("shown", "hello")
+    observed.add("contact", "write to erika.muster@example.com")
+    task = observed.http.post("/run", json={"key": "shown"}).json()
+    assert "succeeded" == observed.http.get(f"/tasks/{task['task_id']}", params={"wait": 30}).json()["state"]
+
+    def missing() -> set[str]:
+        pages = [httpx.get(f"{observed.part_url(part)}/metrics", trust_env=False, timeout=40).text for part in range(4)]
+        series = {line.partition("{")[0] for page in pages for line in page.splitlines()}
+        return {metric.name for metric in CATALOGUE if not {metric.name, f"{metric.name}_count"} & series}
+
+    wait_until(lambda: not missing(), 40, f"a series of each of {missing()}")

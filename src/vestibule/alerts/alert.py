@@ -19,7 +19,6 @@ class AlertType(StrEnum):
     HEARTBEAT_RECOVERED = "HeartbeatRecovered"
     QUEUE_STALLED = "QueueStalled"
     QUEUE_RECOVERED = "QueueRecovered"
-    TASK_FAILED = "TaskFailed"
     TASK_DEAD_LETTERED = "TaskDeadLettered"
     LOG_NOT_WRITTEN = "LogNotWritten"
     LOG_WRITTEN = "LogWritten"

@@ -73,7 +73,7 @@ from vestibule.service_kit.http.health import Readiness
 from vestibule.service_kit.http_client.circuit_breaker import CircuitBreaker
 from vestibule.service_kit.http_client.service_client import ServiceClient
 from vestibule.service_kit.logging.log_health import reporting_log_failures
-from vestibule.service_kit.metrics.alert_metrics import AlertMetrics
+from vestibule.service_kit.metrics.alert_metrics import OUTCOMES, AlertMetrics
 from vestibule.service_kit.metrics.catalogue import CALLBACKS
 from vestibule.service_kit.metrics.metrics import Metrics
 from vestibule.service_kit.redis.redis_url import open_redis
@@ -283,6 +283,8 @@ async def _start_webhooks(
     settings: ClientSettings, parts: _Parts, connections: _Connections, stack: AsyncExitStack
 ) -> WebhookRepository:
     repository = WebhookRepository(connections.entries_for(WEBHOOK_OWNER))
+    for outcome in OUTCOMES:
+        parts.metrics.expect(CALLBACKS, outcome)
     count_attempt = partial(parts.metrics.count, CALLBACKS)
     dispatcher = WebhookDispatcher(repository, connections.ledger, settings.callback_rules, parts.alerts, count_attempt)
     if settings.callback_secret.get_secret_value():

@@ -1,4 +1,4 @@
-"""The errors that a use case raises and a service renders: every class, with its parent.
+"""The errors that reach the caller of a service: every class, with its parent.
 
     VestibuleError
     ├── Refused                     the request cannot be accepted
@@ -30,9 +30,11 @@
     │   └── TokenRetired            the key of the token was retired
     └── Unavailable                 a required service does not answer
 
-`service_kit.problems` renders them at the edge of a service, and nothing in between catches them to raise something
-else. A detail is written for the caller and repeats nothing that the caller sent. The framework's own refusals (no such
-route, wrong method, timeouts, overload) have no class here; `service_kit.problem_types` lists them too.
+`service_kit.problems` renders them at the edge of a service. A detail is written for the caller and repeats nothing
+that the caller sent. Other rooms declare errors of their own (`detection.errors`, `encryption.errors`,
+`processing.errors`); their callers raise an error of this tree instead where the caller of the service has to know.
+The framework's own refusals (no such route, wrong method, timeouts, overload) have no class here;
+`service_kit.problem_types` lists them too.
 """
 
 from collections.abc import Mapping

@@ -25,6 +25,7 @@ from vestibule.database_service.tasks.completion import TaskCompletion
 from vestibule.database_service.tasks.encrypted_ledger import REALM as TASK_REALM
 from vestibule.database_service.tasks.encrypted_ledger import EncryptedTaskLedger
 from vestibule.database_service.tasks.ledger import LedgerKind, TaskLedger
+from vestibule.database_service.tasks.ledger_metrics import LedgerMetrics
 from vestibule.encryption import Cipher, Fingerprinter, KeyRingFile
 from vestibule.runtime.plugins import discover
 from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit
@@ -69,6 +70,7 @@ def create_app(settings: DatabaseSettings, sweep_interval_s: float = SWEEP_INTER
     async def lifespan() -> AsyncIterator[DatabaseWiring]:
         async with store, sweeper.running():
             await ledger.prepare()
+            metrics.ask(LedgerMetrics(ledger).measure)
             with alert_delivery(settings, alert_metrics.count_attempt):
                 yield DatabaseWiring(
                     authenticator=authenticator,

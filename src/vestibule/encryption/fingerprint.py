@@ -5,7 +5,7 @@ Source: RFC 2104 (HMAC; section 5: half of the output may be left out), RFC 5869
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import lru_cache
 
@@ -25,19 +25,20 @@ class Fingerprinter:
     A fingerprint names its epoch, as in `e688:1f6d...`; those of different epochs cannot be matched without the key.
     """
 
-    def __init__(self, ring: KeyRingSource) -> None:
+    def __init__(self, ring: KeyRingSource, clock: Callable[[], float] = time.time) -> None:
         self._ring = ring
+        self._clock = clock
         self._keyed = lru_cache(64)(_keyed)
 
     def fingerprint(self, text: str) -> str:
         """Return the fingerprint that `text` has now, in every process that has the same ring."""
         secret = self._ring.current().active(Purpose.FINGERPRINT).material
-        return self._of(text, secret, _epoch(time.time()))
+        return self._of(text, secret, _epoch(self._clock()))
 
     def candidates(self, text: str, since: datetime) -> Iterator[str]:
         """Yield every fingerprint that `text` can have been given since then, the newest first."""
         for key in self._ring.reload().usable(Purpose.FINGERPRINT):
-            for epoch in range(_epoch(time.time()), _epoch(since.timestamp()) - 1, -1):
+            for epoch in range(_epoch(self._clock()), _epoch(since.timestamp()) - 1, -1):
                 yield self._of(text, key.material, epoch)
 
     def _of(self, text: str, secret: bytes, epoch: int) -> str:

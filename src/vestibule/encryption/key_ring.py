@@ -1,9 +1,10 @@
 """The key ring: for each purpose one active key that encrypts, and older keys that still decrypt."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, Protocol
 
 from pydantic import AwareDatetime, Base64UrlBytes, BaseModel, ConfigDict, Field
@@ -12,6 +13,7 @@ from vestibule.encryption.errors import KeyRingUnreadable
 
 SECRET_BYTES = 32
 KEY_ID_BYTES = 4
+_NOW = partial(datetime.now, UTC)
 
 
 class Purpose(StrEnum):
@@ -58,12 +60,13 @@ class Key(BaseModel):
 class KeyRing:
     """An immutable set of keys; a change creates another ring."""
 
-    def __init__(self, keys: Iterable[Key]) -> None:
+    def __init__(self, keys: Iterable[Key], clock: Callable[[], datetime] = _NOW) -> None:
         """Take the keys.
 
         Raises:
             KeyRingUnreadable: they do not make a ring.
         """
+        self._clock = clock
         self.keys = tuple(sorted(keys, key=lambda key: key.active_from, reverse=True))
         self._by_id = {(key.purpose, key.id): key for key in self.keys}
         # Newest first, so that the first whose time has come is the active one.
@@ -81,7 +84,7 @@ class KeyRing:
         Raises:
             KeyRingUnreadable: there is none, which a ring that was made by this program never comes to.
         """
-        now = datetime.now(UTC)
+        now = self._clock()
         for key in self._usable[purpose]:
             if key.active_from <= now:
                 return key

@@ -55,6 +55,13 @@ async def test_a_pair_is_written_read_listed_and_deleted(client: AsyncClient) ->
     assert not (await client.delete("/delete", params={"key": "ключ 🔑"})).json()["deleted"]
 
 
+async def test_the_metrics_count_the_tasks_of_the_ledger(client: AsyncClient) -> None:
+    """Each state that is not done has a gauge, also where no task is in it."""
+    shown = (await client.get("/metrics")).text
+    for state in ("queued", "running", "retrying", "dead"):
+        assert f'vestibule_ledger_tasks{{service="database",state="{state}"}} 0.0' in shown
+
+
 async def test_keys_come_in_pages(client: AsyncClient) -> None:
     """Following the cursors gives every key once, in order."""
     for number in range(7):

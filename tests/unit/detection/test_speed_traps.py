@@ -11,8 +11,9 @@ PARTS = ("a.", "key=", "1 ", "1234 ", "a@", ":", "1.", "%40", "password is ", "p
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("label", ["", "phone ", "card iban passport "])
 def test_slow_texts_are_within_the_budget(part: str, label: str) -> None:
-    """Twenty thousand characters of one kind are scanned, not refused."""
-    SCANNER.scan(label + part * (20_000 // len(part)))
+    """Twenty thousand characters of one kind are scanned to the end, where the address is found."""
+    found = SCANNER.scan(f"{label}{part * (20_000 // len(part))}\n\nwrite to ada@example.com")
+    assert "EMAIL_ADDRESS" in {one.entity for one in found}
 
 
 def test_budget_ends_a_scan_within_a_rule() -> None:

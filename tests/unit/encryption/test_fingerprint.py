@@ -15,10 +15,6 @@ from vestibule.encryption.fingerprint import canonical
 EPOCH_S = 30 * 86_400
 
 
-def _at(monkeypatch: pytest.MonkeyPatch, unix_time: float) -> None:
-    monkeypatch.setattr("vestibule.encryption.fingerprint.time.time", lambda: unix_time)
-
-
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(text=st.text(), other=st.text())
 def test_equal_texts_and_only_they_are_recognised(ring: KeyRingFile, text: str, other: str) -> None:
@@ -29,15 +25,11 @@ def test_equal_texts_and_only_they_are_recognised(ring: KeyRingFile, text: str, 
     assert one.fingerprint(text + "\ud800").startswith("e")
 
 
-def test_a_fingerprint_names_its_epoch(ring: KeyRingFile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fingerprint_names_its_epoch(ring: KeyRingFile) -> None:
     """Within an epoch of thirty days it stays; in the next it is another that has nothing in common with it."""
-    fingerprinter = Fingerprinter(ring)
-    _at(monkeypatch, 682 * EPOCH_S)
-    first = fingerprinter.fingerprint("hello")
-    _at(monkeypatch, 683 * EPOCH_S - 1)
-    last = fingerprinter.fingerprint("hello")
-    _at(monkeypatch, 683 * EPOCH_S)
-    following = fingerprinter.fingerprint("hello")
+    moments = iter([682 * EPOCH_S, 683 * EPOCH_S - 1, 683 * EPOCH_S])
+    fingerprinter = Fingerprinter(ring, clock=lambda: next(moments))
+    first, last, following = (fingerprinter.fingerprint("hello") for _ in range(3))
     assert first == last
     assert ("e682", "e683") == (first.partition(":")[0], following.partition(":")[0])
     assert first.partition(":")[2] != following.partition(":")[2]
@@ -61,15 +53,14 @@ def test_it_cannot_be_made_without_the_key(ring: KeyRingFile, tmp_path: Path) ->
     assert Fingerprinter(ring).fingerprint("hello") != other.fingerprint("hello")
 
 
-def test_every_fingerprint_of_a_value_can_be_found_again(
-    path: Path, ring: KeyRingFile, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_fingerprint_of_a_value_can_be_found_again(path: Path, ring: KeyRingFile) -> None:
     """Over epochs and rotations; of a retired key there is none any more."""
-    fingerprinter = Fingerprinter(ring)
     now = datetime.now(UTC)
+    unix_time = 0.0
+    fingerprinter = Fingerprinter(ring, clock=lambda: unix_time)
     given_then = []
     for days in (70, 40, 0):
-        _at(monkeypatch, (now - timedelta(days=days)).timestamp())
+        unix_time = (now - timedelta(days=days)).timestamp()
         given_then.append(fingerprinter.fingerprint("hello"))
     first = ring.current().active(Purpose.FINGERPRINT).id
     add_key(path, Purpose.FINGERPRINT)

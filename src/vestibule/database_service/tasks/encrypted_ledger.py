@@ -85,6 +85,10 @@ class EncryptedTaskLedger:
         """Return tasks, the newest first and without results, and where the next page starts."""
         return await self._ledger.page(tenant, states, limit, cursor)
 
+    async def count_states(self, limit: int) -> Mapping[TaskState, int]:
+        """Return how many tasks are in each state that is not done; a count of more than `limit` may be too low."""
+        return await self._ledger.count_states(limit)
+
     async def sweep(self, limit: int) -> int:
         """Remove expired results and expired tasks."""
         return await self._ledger.sweep(limit)

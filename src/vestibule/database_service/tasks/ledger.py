@@ -15,6 +15,9 @@ from vestibule.database_service.entries.store import Store
 # set back, and is due now.
 LONGEST_LEASE_S = 60.0
 
+# The states of tasks that are not done: workers have them, or a person has to decide.
+NOT_DONE = (TaskState.QUEUED, TaskState.RUNNING, TaskState.RETRYING, TaskState.DEAD)
+
 # The most characters of data that one read returns.
 MAX_DATA_CHARS = 2_000_000
 
@@ -66,6 +69,10 @@ class TaskLedger(Protocol):
         self, tenant: str | None, states: Sequence[TaskState], limit: int, cursor: str | None
     ) -> tuple[list[LedgerTask], str | None]:
         """Return tasks, the newest first and without results, and where the next page starts."""
+        ...
+
+    async def count_states(self, limit: int) -> Mapping[TaskState, int]:
+        """Return how many tasks are in each state of `NOT_DONE`; a count of more than `limit` may be too low."""
         ...
 
     async def sweep(self, limit: int) -> int:

@@ -92,7 +92,9 @@ WORKER_PROCESSES_REPLACED = _counter(
     "worker_processes_replaced", "Processes of a worker's pool that took a dead one's place"
 )
 LEDGER_TASKS = _gauge(
-    "ledger_tasks", "Tasks that are recorded and not done: `queued`, `running`, `retrying`, `dead`", "state"
+    "ledger_tasks",
+    "Tasks that are recorded and not done: `queued`, `running`, `retrying`, `dead`; counted up to 100,000",
+    "state",
 )
 QUEUE_TASKS = _gauge("queue_tasks", "Tasks in Redis: `waiting`, or `reserved` by a worker", "state")
 QUEUE_OLDEST_AGE = _gauge("queue_oldest_age_seconds", "Age of the task that has waited longest; 0 where none waits")

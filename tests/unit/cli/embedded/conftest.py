@@ -86,7 +86,7 @@ def wait_until(is_so: Callable[[], bool], timeout_s: float = 60) -> None:
     """Wait until the condition holds, and fail where it does not in time."""
     deadline = time.monotonic() + timeout_s
     while not is_so():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, f"the condition did not come true within {timeout_s} s"
         time.sleep(0.02)
 
 

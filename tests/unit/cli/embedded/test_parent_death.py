@@ -55,10 +55,15 @@ def test_parent_that_is_gone_already_ends_the_child(start_program):
     assert -signal.SIGKILL == child.wait(60)
 
 
-def test_without_a_parent_nothing_happens(monkeypatch):
-    """A process that embedded mode did not start is left alone."""
-    monkeypatch.delenv(parent_death.PARENT_PID_VARIABLE, raising=False)
-    parent_death.die_with_parent()
+def test_a_process_that_embedded_mode_did_not_start_is_not_tied(start_program, runs):
+    """Without the number of a parent in its environment, a process survives the one that started it."""
+    forget = f"import os; del os.environ[{parent_death.PARENT_PID_VARIABLE!r}]"
+    parent = start_program(PARENT, "-c", TIED.format(before=forget))
+    child_pid, word = parent.stdout.readline().split()
+    assert "tied" == word
+    parent.kill()
+    parent.wait(60)  # the kernel sends the signal of a tied child before this ends
+    assert runs(psutil.Process(int(child_pid)))
 
 
 @pytest.mark.parametrize("before", ["", WITHOUT_KERNEL], ids=["this system", "a system without the signal"])
@@ -67,6 +72,7 @@ def test_another_program_ends_with_its_parent(start_program, until, runs, before
     parent = start_program(PARENT, "-c", LAUNCHER.format(before=before, program=PROGRAM))
     program_pid = int(parent.stdout.readline().split()[1])
     program = psutil.Process(program_pid)
+    assert runs(program)
     parent.kill()
     until(lambda: not runs(program))
 
@@ -106,5 +112,6 @@ def test_pool_child_ends_with_its_worker(start_program, until, runs):
         "    signal.pause()\n"
     )
     child = psutil.Process(int(worker.stdout.readline()))
+    assert runs(child)
     worker.kill()
     until(lambda: not runs(child))

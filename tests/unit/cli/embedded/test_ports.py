@@ -15,10 +15,11 @@ def test_taken_port_is_named(free_ports):
         refuse_taken_ports([Address("127.0.0.1", free), Address("127.0.0.1", taken)])
 
 
-def test_free_ports_are_let_pass(free_port):
-    """Free ports are let pass, and are free afterwards."""
+def test_free_ports_are_accepted(free_port):
+    """Free ports are accepted, and are free afterwards."""
     refuse_taken_ports([Address("127.0.0.1", free_port)])
-    socket.create_server(("127.0.0.1", free_port)).close()
+    with socket.create_server(("127.0.0.1", free_port)) as listening:
+        assert free_port == listening.getsockname()[1]
 
 
 @pytest.mark.parametrize(

@@ -27,3 +27,4 @@ async def test_a_failed_sweep_does_not_end_the_sweeping() -> None:
     target = _Target()
     async with asyncio.timeout(30), Sweeper([target], 0.01).running():
         await target.was_swept.wait()
+    assert [] == target.errors

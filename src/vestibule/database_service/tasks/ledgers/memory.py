@@ -9,7 +9,7 @@ from vestibule.contracts.task_ledger import LedgerTask, NewTask, Recorded, TaskC
 from vestibule.contracts.tasks import TaskState
 from vestibule.database_service.entries.store import Store
 from vestibule.database_service.entries.stores.memory import MemoryStore
-from vestibule.database_service.tasks.ledger import LONGEST_LEASE_S, MAX_DATA_CHARS, LedgerKind, StoredTask
+from vestibule.database_service.tasks.ledger import LONGEST_LEASE_S, MAX_DATA_CHARS, NOT_DONE, LedgerKind, StoredTask
 
 
 @dataclass(slots=True)
@@ -88,6 +88,11 @@ class MemoryTaskLedger:
         ]
         shown = [self._shown(row).model_copy(update={"result": None}) for row in found[:limit]]
         return shown, str(found[limit - 1].seq) if len(found) > limit else None
+
+    async def count_states(self, limit: int) -> Mapping[TaskState, int]:  # noqa: ARG002 - few are in memory
+        """Return how many tasks are in each state that is not done."""
+        states = [row.task.state for row in self._rows.values()]
+        return {state: states.count(state) for state in NOT_DONE}
 
     async def sweep(self, limit: int) -> int:
         """Remove expired results and expired tasks."""

@@ -8,7 +8,7 @@ from vestibule.contracts.task_ledger import LedgerTask, NewTask, Recorded, TaskC
 from vestibule.contracts.tasks import TaskState
 from vestibule.database_service.entries.store import Store
 from vestibule.database_service.entries.stores.postgresql import PostgresqlStore
-from vestibule.database_service.tasks.ledger import LONGEST_LEASE_S, MAX_DATA_CHARS, LedgerKind, StoredTask
+from vestibule.database_service.tasks.ledger import LONGEST_LEASE_S, MAX_DATA_CHARS, NOT_DONE, LedgerKind, StoredTask
 
 if TYPE_CHECKING:
     from vestibule.database_service.entries.postgresql.connections import Connections
@@ -58,6 +58,16 @@ PAGE = f"""
     SELECT {COLUMNS}, {HAS_EXPIRED} AS has_expired, seq FROM vestibule.tasks
     WHERE seq < $1 AND ($3::text IS NULL OR tenant = $3) AND ($4::text[] IS NULL OR state = ANY ($4))
     ORDER BY seq DESC LIMIT $2
+"""
+# Tasks to send, sent tasks, and dead letters: each is a range of an index.
+COUNT = """
+    SELECT state, count(*) AS tasks FROM (
+        (SELECT state FROM vestibule.tasks WHERE due_at IS NOT NULL AND sent_at IS NULL LIMIT $1)
+        UNION ALL
+        (SELECT state FROM vestibule.tasks WHERE due_at IS NOT NULL AND sent_at IS NOT NULL LIMIT $1)
+        UNION ALL
+        (SELECT state FROM vestibule.tasks WHERE state = 'dead' LIMIT $1)
+    ) AS not_done GROUP BY state
 """
 EXPIRE = f"""
     UPDATE vestibule.tasks SET result = NULL, data = NULL, result_until = 0 WHERE seq IN (
@@ -127,6 +137,11 @@ class PostgresqlTaskLedger:
         before = int(cursor or NEWEST)
         rows = await self._connections.read(PAGE, before, limit + 1, tenant, list(states) or None)
         return [_task(row) for row in rows[:limit]], _cursor(rows, limit)
+
+    async def count_states(self, limit: int) -> Mapping[TaskState, int]:
+        """Return how many tasks are in each state that is not done, of at most `limit` sent and `limit` other tasks."""
+        counts = {row["state"]: row["tasks"] for row in await self._connections.read(COUNT, limit)}
+        return {state: counts.get(state, 0) for state in NOT_DONE}
 
     async def sweep(self, limit: int) -> int:
         """Remove expired results and expired tasks."""

@@ -11,7 +11,7 @@ from vestibule.contracts.tasks import TaskState
 from vestibule.database_service.entries.sqlite.database import SqliteFile
 from vestibule.database_service.entries.store import Store
 from vestibule.database_service.entries.stores.sqlite import SqliteStore
-from vestibule.database_service.tasks.ledger import LONGEST_LEASE_S, MAX_DATA_CHARS, LedgerKind, StoredTask
+from vestibule.database_service.tasks.ledger import LONGEST_LEASE_S, MAX_DATA_CHARS, NOT_DONE, LedgerKind, StoredTask
 
 # `seq` is the order of acceptance. `due_at` is set as long as a task is unfinished; `sent_at` as long as its message
 # should be in the queue. A task whose result has expired keeps its row without the result until `forget_at`.
@@ -98,6 +98,8 @@ PAGE = f"""
 """
 IN_STATES = " AND state IN (SELECT value FROM json_each(:states))"
 NEWEST_FIRST = " ORDER BY seq DESC LIMIT :limit"
+# A range of an index, and of bounded length: reads run on the event loop.
+COUNT = "SELECT count(*) FROM (SELECT 1 FROM tasks WHERE state = :state LIMIT :limit)"
 EXPIRE = """
     UPDATE tasks SET result = NULL, data = NULL, result_until = 0
     WHERE seq IN (SELECT seq FROM tasks WHERE result_until > 0 AND result_until <= :now LIMIT :limit)
@@ -187,6 +189,10 @@ class SqliteTaskLedger:
         now = time.time()
         following = str(rows[limit - 1][-1]) if len(rows) > limit else None
         return [_task(row[:-1], now) for row in rows[:limit]], following
+
+    async def count_states(self, limit: int) -> Mapping[TaskState, int]:
+        """Return how many tasks are in each state that is not done, each up to `limit`."""
+        return {state: self._file.query(COUNT, {"state": state, "limit": limit})[0][0] for state in NOT_DONE}
 
     async def sweep(self, limit: int) -> int:
         """Remove expired results and expired tasks."""

@@ -28,6 +28,8 @@ CREATE INDEX tasks_to_send ON vestibule.tasks (due_at) WHERE due_at IS NOT NULL 
 
 CREATE INDEX tasks_sent ON vestibule.tasks (due_at) WHERE due_at IS NOT NULL AND sent_at IS NOT NULL;
 
+CREATE INDEX tasks_dead ON vestibule.tasks (state) WHERE state = 'dead';
+
 CREATE INDEX tasks_tenant ON vestibule.tasks (tenant, seq);
 
 CREATE INDEX tasks_unique ON vestibule.tasks (unique_key) WHERE unique_key IS NOT NULL;
