@@ -135,7 +135,7 @@ def test_a_result_that_the_policy_blocks_is_nowhere(
     ended = _run(house, "question", "http_forward", {"url": receiver.url("/leak")}, write_to="who")
     assert ("failed", "ResultRefused", None) == (ended["state"], ended["error"]["kind"], _read(house, "who"))
     described = [alert["description"] for alert in house.http.get("/alerts").json()["alerts"]]
-    assert "EMAIL_ADDRESS in the result of a request; it was refused." in described
+    assert "EMAIL_ADDRESS in the result of a request; the result was rejected." in described
     reply = {"text": "x", "mode": "sync", "processor": "http_forward", "options": {"url": receiver.url("/leak")}}
     refused = house.http.post("/messages", json=reply)
     assert (422, "/problems/result-refused", "result") == (

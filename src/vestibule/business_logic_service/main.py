@@ -1,6 +1,5 @@
 """Wires the business logic service."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import lru_cache
@@ -16,10 +15,11 @@ from vestibule.encryption import KeyRingFile
 from vestibule.policy import InvalidPolicy, Policy
 from vestibule.processor_adapters import build_pseudonymizer, build_registry
 from vestibule.processor_adapters.policy_loader import open_policy
+from vestibule.runtime.background import in_background
 from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit
 from vestibule.service_kit.auth.authentication import Authenticator
 from vestibule.service_kit.auth.service_secret import ServiceSecret
-from vestibule.service_kit.auth.token_registers import caller_token_lookups
+from vestibule.service_kit.auth.token_lookups import caller_token_lookups
 from vestibule.service_kit.http.app import create_service_app
 from vestibule.service_kit.http.health import Readiness
 from vestibule.service_kit.metrics.alert_metrics import AlertMetrics
@@ -61,12 +61,9 @@ def create_app(settings: BusinessLogicSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[BusinessLogicWiring]:
-        reloading = asyncio.create_task(policies.follow(_ignore_new_policy, _ignore_invalid_policy))
-        try:
+        async with in_background(policies.follow(_ignore_new_policy, _ignore_invalid_policy)):
             with alert_delivery(settings, alert_metrics.count_attempt):
                 yield wiring
-        finally:
-            reloading.cancel()
 
     return create_service_app(
         "business_logic",

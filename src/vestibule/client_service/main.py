@@ -67,7 +67,7 @@ from vestibule.processor_adapters.detector_vocabulary import read_vocabulary
 from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit
 from vestibule.service_kit.auth.authentication import Authenticator
 from vestibule.service_kit.auth.service_secret import ServiceSecret
-from vestibule.service_kit.auth.token_registers import caller_token_lookups
+from vestibule.service_kit.auth.token_lookups import caller_token_lookups
 from vestibule.service_kit.http.app import create_service_app
 from vestibule.service_kit.http.health import Readiness
 from vestibule.service_kit.http_client.circuit_breaker import CircuitBreaker

@@ -1,6 +1,5 @@
 """The file of the key ring: creates, changes and reloads it."""
 
-import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from vestibule.encryption.errors import KeyRefused, KeyRingUnreadable
 from vestibule.encryption.key_ring import Key, KeyRing, KeyState, Purpose, new_key
 from vestibule.runtime.private_file import change_alone, write_private
-
-RELOAD_AFTER_S = 1.0
+from vestibule.runtime.watched_file import WatchedFile
 
 _keys = TypeAdapter(list[Key])
 
@@ -84,7 +82,7 @@ def find_old_key(ring: KeyRing, key_id: str) -> Key:
     raise KeyRefused("no key has that id")
 
 
-class KeyRingFile:
+class KeyRingFile(WatchedFile[KeyRing]):
     """The key ring in a file, reloaded within a second of a change; an invalid file changes nothing."""
 
     def __init__(self, path: Path) -> None:
@@ -93,38 +91,11 @@ class KeyRingFile:
         Raises:
             KeyRingUnreadable: there is none, or it is not one.
         """
-        self._path = path
-        self._stamp = self._file_stamp()
-        self._ring = read_key_ring(path)
-        self._looked_at = time.monotonic()
+        super().__init__(path, read_key_ring, broken=KeyRingUnreadable, on_broken=_log_unreadable)
 
-    def current(self) -> KeyRing:
-        """Return the ring, at most a second behind its file."""
-        if time.monotonic() - self._looked_at >= RELOAD_AFTER_S:
-            self.reload()
-        return self._ring
 
-    def reload(self) -> KeyRing:
-        """Return the ring after a look at its file."""
-        self._looked_at = time.monotonic()
-        stamp = self._file_stamp()
-        if stamp == self._stamp:
-            return self._ring
-        self._stamp = stamp
-        try:
-            self._ring = read_key_ring(self._path)
-        except KeyRingUnreadable:
-            structlog.get_logger("vestibule.encryption").warning(
-                "key_ring_unreadable", kept="the ring as it was before"
-            )
-        return self._ring
-
-    def _file_stamp(self) -> tuple[int, int, int] | None:
-        try:
-            status = self._path.stat()
-        except OSError:
-            return None
-        return status.st_mtime_ns, status.st_ino, status.st_size
+def _log_unreadable(_error: Exception) -> None:
+    structlog.get_logger("vestibule.encryption").warning("key_ring_unreadable", kept="the ring as it was before")
 
 
 def _write(path: Path, keys: Iterable[Key]) -> None:

@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import structlog
+
 from vestibule.policy.errors import InvalidPolicy
 from vestibule.policy.policy import FallbackPolicy, Policy
 from vestibule.policy.vocabulary import Vocabulary
+from vestibule.runtime.background import repeat
+from vestibule.runtime.watched_file import WatchedFile
 
 POLL_INTERVAL_S = 0.5
 
-FileStamp = tuple[int, int, int]
 ChangeHandler = Callable[[Policy], Awaitable[None]]
 InvalidPolicyHandler = Callable[[InvalidPolicy], Awaitable[None]]
 
@@ -30,49 +33,43 @@ class PolicyFile:
             InvalidPolicy: the file is no policy, or missing although it was named.
             ValueError: the settings beneath it name an entity that does not exist.
         """
-        self._path = path
-        self._vocabulary = vocabulary
-        self._fallback = fallback
-        self._is_optional = is_optional
-        self._stamp = self._read_stamp()
-        self._last_stamp = self._stamp
-        self.current = self._read(self._stamp)
+        self._file = WatchedFile(
+            path,
+            lambda path: Policy.read(path, vocabulary, fallback),
+            broken=InvalidPolicy,
+            on_broken=_raise,
+            when_missing=(lambda: Policy.built_in(vocabulary, fallback)) if is_optional else None,
+            must_settle=True,
+        )
+        self.current = self._file.current()
 
     async def follow(self, on_change: ChangeHandler, on_invalid: InvalidPolicyHandler) -> None:
         """Poll the file until cancelled; report each new policy, and each invalid file once."""
-        while True:
-            await asyncio.sleep(POLL_INTERVAL_S)
+
+        async def check() -> float:
             try:
                 if await asyncio.to_thread(self.refresh):
                     await on_change(self.current)
             except InvalidPolicy as broken:
                 await on_invalid(broken)
+            return POLL_INTERVAL_S
+
+        await repeat(check, on_error=_log_error, first_pause_s=POLL_INTERVAL_S, error_pause_s=POLL_INTERVAL_S)
 
     def refresh(self) -> bool:
         """Take over what is in the file now; say whether that changed the policy.
 
         Raises:
-            InvalidPolicy: it is no policy; the last good one stays, and this file is not complained of again.
+            InvalidPolicy: it is no policy; the last good one stays, and this state of the file is not reported again.
         """
-        stamp = self._read_stamp()
-        # An editor may be replacing the file: it counts when it looks the same twice.
-        is_settled, self._last_stamp = stamp == self._last_stamp, stamp
-        if stamp == self._stamp or not is_settled:
-            return False
-        self._stamp = stamp
-        policy = self._read(stamp)
-        has_changed = policy.version != self.current.version
-        self.current = policy
-        return has_changed
+        before = self.current
+        self.current = self._file.reload()
+        return self.current.version != before.version
 
-    def _read(self, stamp: FileStamp | None) -> Policy:
-        if stamp is None and self._is_optional:
-            return Policy.built_in(self._vocabulary, self._fallback)
-        return Policy.read(self._path, self._vocabulary, self._fallback)
 
-    def _read_stamp(self) -> FileStamp | None:
-        try:
-            status = self._path.stat()
-        except OSError:
-            return None
-        return status.st_mtime_ns, status.st_ino, status.st_size
+def _log_error(error: Exception) -> None:
+    structlog.get_logger("vestibule.policy").error("policy_check_failed", exc_info=error)
+
+
+def _raise(error: Exception) -> None:
+    raise error

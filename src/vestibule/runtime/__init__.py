@@ -1,1 +1,1 @@
-"""Mechanisms that any package may use: plug-ins, private files, batching, cancellation."""
+"""Mechanisms that any package may use: plug-ins, private and watched files, batching, backoff, background work."""

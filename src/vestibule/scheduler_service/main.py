@@ -45,7 +45,7 @@ from vestibule.scheduler_service.status_page.status import StatusService
 from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit
 from vestibule.service_kit.auth.authentication import Authenticator
 from vestibule.service_kit.auth.service_secret import ServiceSecret
-from vestibule.service_kit.auth.token_registers import caller_token_lookups
+from vestibule.service_kit.auth.token_lookups import caller_token_lookups
 from vestibule.service_kit.http.app import create_service_app
 from vestibule.service_kit.http.health import Readiness
 from vestibule.service_kit.http_client.service_client import ServiceClient

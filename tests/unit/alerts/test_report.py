@@ -51,7 +51,7 @@ def test_a_report_begins_with_time_type_and_description() -> None:
     """People find what they look for first where they look first."""
     alert = Alert(
         type=AlertType.PERSONAL_DATA,
-        description="EMAIL_ADDRESS in the value of a request; it was refused.",
+        description="EMAIL_ADDRESS in the value of a request; the request was rejected.",
         service="client",
         severity=Severity.WARNING,
         entities=("EMAIL_ADDRESS",),
@@ -61,7 +61,7 @@ def test_a_report_begins_with_time_type_and_description() -> None:
     expected = [
         "Time: 2026-03-04T05:06:07.000089+00:00",
         "Type: PersonalData",
-        "Description: EMAIL_ADDRESS in the value of a request; it was refused.",
+        "Description: EMAIL_ADDRESS in the value of a request; the request was rejected.",
         "Severity: warning",
         "Service: client",
         "Entities: EMAIL_ADDRESS",

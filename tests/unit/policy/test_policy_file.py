@@ -8,6 +8,7 @@ import pytest
 from vestibule.policy import Action, InvalidPolicy, Policy, Situation, Vocabulary
 from vestibule.policy import policy_file as source_module
 from vestibule.policy.policy_file import PolicyFile
+from vestibule.runtime.background import in_background
 
 
 def _write(path: Path, text: str) -> None:
@@ -83,3 +84,26 @@ async def test_following_tells_of_each_once(
         assert told.empty()
     finally:
         following.cancel()
+
+
+async def test_following_survives_a_failed_report(
+    tmp_path: Path, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A policy whose report fails is in force, and the next change is reported."""
+    monkeypatch.setattr(source_module, "POLL_INTERVAL_S", 0.01)
+    path = tmp_path / "policy.toml"
+    source = PolicyFile(path, vocabulary)
+    reported: asyncio.Queue[str] = asyncio.Queue()
+
+    async def on_change(policy: Policy) -> None:
+        await reported.put(policy.version)
+        raise RuntimeError("the report fails")
+
+    async def on_invalid(broken: InvalidPolicy) -> None:
+        raise AssertionError(broken)
+
+    async with asyncio.timeout(30), in_background(source.follow(on_change, on_invalid)):
+        for text in ('default = "mask"', 'default = "redact"'):
+            _write(path, text)
+            assert await reported.get() == source.current.version
+    assert Action.REDACT is _action(source)

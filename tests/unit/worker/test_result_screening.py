@@ -66,7 +66,7 @@ def test_what_the_policy_blocks_goes_nowhere(
     (alert,) = AlertArchive(settings.alert_record_path).page(limit=10).alerts
     expected = (AlertType.PERSONAL_DATA, ("EMAIL_ADDRESS",), "worker1", "t-7")
     assert expected == (alert.type, alert.entities, alert.service, alert.token_id)
-    assert "EMAIL_ADDRESS in the result of a request; it was refused." == alert.description
+    assert "EMAIL_ADDRESS in the result of a request; the result was rejected." == alert.description
     assert ("ResultRefused", False) == (caught.value.kind, MAIL in f"{alert} {caught.value}")
 
 

@@ -13,6 +13,7 @@ from vestibule.alerts.store.database import transaction
 from vestibule.alerts.store.grouping import US, Grouping, group_alert
 from vestibule.alerts.store.repository import Escalation, insert_alert
 from vestibule.alerts.store.rows import ALERT_COLUMNS, alert_of, from_us, join_entities, split_entities
+from vestibule.runtime.backoff import Backoff
 
 GROUPED, SYNCED = "grouped_seq", "synced_seq"
 COLUMNS = ", ".join(f"a.{name}" for name in ALERT_COLUMNS.split(", "))
@@ -40,7 +41,7 @@ DUE_DELIVERIES = f"""
     FROM deliveries d JOIN alerts a ON a.id = d.group_id
     WHERE d.state = 'waiting' AND d.due_us <= ? AND d.channel = ? ORDER BY d.id LIMIT 20
 """  # noqa: S608
-FIRST_RETRY_S, LONGEST_RETRY_S = 5, 3600
+RETRY_BACKOFF = Backoff(first_s=5, longest_s=3600)
 GIVE_UP_AFTER_S = 86_400
 # After this many failures of a delivery, the channel itself raises an alert.
 FAILING_AFTER = 3
@@ -126,11 +127,11 @@ class Outbox:
 
     def postpone(self, delivery: Delivery, now_us: int, error: str) -> None:
         """Record why it failed, and retry later."""
-        pause_s = min(FIRST_RETRY_S * 2**delivery.attempts, LONGEST_RETRY_S)
+        due_us = now_us + int(RETRY_BACKOFF.delay_s(delivery.attempts + 1) * US)
         with transaction(self._connection):
             self._run(
                 "UPDATE deliveries SET attempts = attempts + 1, error = ?, due_us = ? WHERE id = ?",
-                *(error, now_us + pause_s * US, delivery.id),
+                *(error, due_us, delivery.id),
             )
             if delivery.attempts + 1 == FAILING_AFTER:
                 self._raise_channel_alert(

@@ -11,22 +11,25 @@ from typing import BinaryIO
 from vestibule.cli.embedded.parts import Part
 from vestibule.cli.embedded.readiness import until_ready
 from vestibule.cli.embedded.supervisor_log import SupervisorLog
+from vestibule.runtime.backoff import Backoff
 
-_LONGEST_DELAY_S = 10.0
+_RESTART_BACKOFF = Backoff(first_s=0.5, longest_s=10.0)
 _STABLE_AFTER_S = 30.0
 _MAX_FAILED_STARTS = 3
 
 
-class Backoff:
+class RestartDelay:
     """The delay before a restart: none at first, then half a second, doubled up to ten seconds."""
 
     def __init__(self) -> None:
-        self._next_delay_s = 0.0
+        self._restarts = 0
 
-    def delay_after(self, lifetime_s: float) -> float:
+    def after_run(self, lifetime_s: float) -> float:
         """Return the delay in seconds after a run of `lifetime_s`; a long run resets the backoff."""
-        delay_s = 0.0 if lifetime_s >= _STABLE_AFTER_S else self._next_delay_s
-        self._next_delay_s = min(max(0.5, delay_s * 2), _LONGEST_DELAY_S)
+        if lifetime_s >= _STABLE_AFTER_S:
+            self._restarts = 0
+        delay_s = _RESTART_BACKOFF.delay_s(self._restarts)
+        self._restarts += 1
         return delay_s
 
 
@@ -72,7 +75,7 @@ class ProcessSupervisor:
             _kill_group(self._process.pid)
 
     async def _keep_running(self) -> None:
-        backoff, exits = Backoff(), 0
+        restart_delay, exits = RestartDelay(), 0
         while not self._stop_requested.is_set():
             started_at = time.monotonic()
             exit_reason = await self._run_once(started_at)
@@ -81,7 +84,7 @@ class ProcessSupervisor:
             exits += 1
             if exits >= _MAX_FAILED_STARTS and not self.has_been_ready:
                 self.is_settled.set()
-            delay_s = backoff.delay_after(time.monotonic() - started_at)
+            delay_s = restart_delay.after_run(time.monotonic() - started_at)
             self._report_exit(exit_reason, delay_s)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stop_requested.wait(), delay_s)

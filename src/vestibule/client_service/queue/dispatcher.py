@@ -10,7 +10,7 @@ import structlog
 
 from vestibule.client_service.queue.publishers import BATCH_SIZE, QueueUnavailable, TaskPublisher
 from vestibule.client_service.queue.task_message import TaskMessage
-from vestibule.runtime.cancellation import cancel_all
+from vestibule.runtime.background import in_background, repeat
 
 MAX_WAITING = 2_000
 MAX_WAITING_CHARS = 64_000_000
@@ -46,22 +46,20 @@ class TaskDispatcher:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Send buffered messages in the background; the relay of another process sends what is left at the end."""
-        sending = asyncio.create_task(self._run())
-        try:
+        async with in_background(repeat(self._send_waiting, on_error=self._log_error)):
             yield
-        finally:
-            await cancel_all(sending)
 
-    async def _run(self) -> None:
-        while True:
-            await self._has_work.wait()
-            messages = self._take()
-            if not messages:
-                continue
+    async def _send_waiting(self) -> float:
+        await self._has_work.wait()
+        if messages := self._take():
             try:
                 await self.send(messages)
             except QueueUnavailable as error:
                 self._log.warning("tasks_not_sent", tasks=len(messages), error=str(error))
+        return 0.0
+
+    def _log_error(self, error: Exception) -> None:
+        self._log.error("task_dispatch_failed", exc_info=error)
 
     def _take(self) -> list[TaskMessage]:
         messages = [self._waiting.popleft() for _ in range(min(BATCH_SIZE, len(self._waiting)))]

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from vestibule.client_service.queue.result_backend import RESULT_PREFIX
-from vestibule.runtime.cancellation import cancel_all
+from vestibule.runtime.background import in_background
 
 # A subscriber of Redis needs at least one channel.
 IDLE_CHANNEL = "vestibule:quiet"
@@ -29,11 +29,10 @@ class TaskEndListener:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Listen in the background."""
-        listening = asyncio.create_task(self._listen())
         try:
-            yield
+            async with in_background(self._listen()):
+                yield
         finally:
-            await cancel_all(listening)
             await self._pubsub.aclose()  # type: ignore[no-untyped-call]
 
     @asynccontextmanager

@@ -21,6 +21,7 @@ from vestibule.policy.policy_file import PolicyFile
 from vestibule.processor_adapters import Pseudonymizer
 from vestibule.processor_adapters.detector_vocabulary import SECRETS, read_vocabulary, version_of_detectors
 from vestibule.processor_adapters.policy_loader import open_policy
+from vestibule.runtime.background import in_background
 from vestibule.service_kit.metrics.metrics import Metrics
 
 
@@ -39,11 +40,10 @@ class Screening:
         self.audit.log.start()
         await self.policy_alerts.alert_change(self.policies.current)
         follow = self.policies.follow(self.policy_alerts.alert_change, self.policy_alerts.alert_invalid)
-        following = asyncio.create_task(follow)
         try:
-            yield
+            async with in_background(follow):
+                yield
         finally:
-            following.cancel()
             await asyncio.to_thread(self.audit.log.close)
 
 

@@ -198,7 +198,7 @@ class Screener:
         surest = max(suspicious, key=lambda one: one.found.score)
         return await self._alerts.raise_alert(
             self._kind_of(suspicious),
-            f"{_entities(suspicious)} in the {_fields(suspicious)} of a request; {_told(decision, texts)}.",
+            f"{_entities(suspicious)} in the {_fields(suspicious)} of a request; {_consequence(decision, texts)}.",
             entities=sorted({one.found.entity for one in suspicious}),
             fingerprint=self._pseudonymizer.fingerprint(value_of(surest, texts)),
             severity=self._severity_of(suspicious),
@@ -217,24 +217,24 @@ class Screener:
         return max(asked, key=order.index)
 
 
-TOLD = {
+ACTION_WORDS = {
     Action.REDACT: "redacted",
     Action.HASH: "hashed",
     Action.TOKENIZE: "tokenized",
     Action.MASK: "masked",
-    Action.ALERT: "as it came",
+    Action.ALERT: "unchanged",
     Action.IGNORE: "ignored",
 }
 
 
-def _told(decision: Decision, texts: Mapping[str, str]) -> str:
+def _consequence(decision: Decision, texts: Mapping[str, str]) -> str:
+    what = "result" if RESULT_FIELD in texts else "request"
     if decision.outcome is Outcome.BLOCKED:
-        return "it was refused"
-    way = "out" if RESULT_FIELD in texts else "in"
+        return f"the {what} was rejected"
     if decision.is_dry_run:
-        return f"it was let {way} as it came, in a dry run; the policy says {decision.strictest_withheld}"
-    taken = ", ".join(f"{entity} {TOLD[action]}" for entity, action in decision.actions.items())
-    return f"it was let {way}: {taken}"
+        return f"the {what} was accepted unchanged in a dry run; the policy says {decision.strictest_withheld}"
+    actions = ", ".join(f"{entity} {ACTION_WORDS[action]}" for entity, action in decision.actions.items())
+    return f"the {what} was accepted with {actions}"
 
 
 def _name_of(field: str, situation: Situation) -> str | None:

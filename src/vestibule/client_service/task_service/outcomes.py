@@ -1,6 +1,5 @@
 """Task outcomes: from the result that a worker writes to Redis to a state change in the ledger and a status."""
 
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,11 +15,11 @@ from vestibule.contracts.entries import MAX_VALUE_BYTES
 from vestibule.contracts.task_ledger import TaskChange, WriteBack
 from vestibule.contracts.tasks import UNFINISHED, TaskState, TaskStatus, describe_error
 from vestibule.encryption import Cipher, DecryptionFailed
+from vestibule.runtime.backoff import Backoff, Jitter
 
 # A larger one does not fit into a request to the database service.
 MAX_RESULT_BYTES = 3 * 1024 * 1024
-# Longest wait before the second attempt, and before any.
-RETRY_FIRST_S, RETRY_LONGEST_S = 1.0, 300.0
+RETRY_BACKOFF = Backoff(first_s=1.0, longest_s=300.0, factor=4.0, jitter=Jitter.EQUAL)
 UNFINISHED_STATES = sorted(UNFINISHED)
 
 
@@ -108,18 +107,10 @@ class LedgerSteps:
             task_id=failed.task_id,
             from_states=UNFINISHED_STATES,
             state=TaskState.RETRYING,
-            due_in_s=self.back_off_s(failed.attempts),
+            due_in_s=RETRY_BACKOFF.delay_s(failed.attempts),
             attempts=failed.attempts,
             error=failed.kind,
         )
-
-    def back_off_s(self, attempts: int) -> float:
-        """Return the seconds until the next attempt: exponential backoff by four, with jitter.
-
-        Source: M. Brooker, "Exponential Backoff And Jitter", 2015, "equal jitter".
-        """
-        longest_s = min(RETRY_FIRST_S * 4.0 ** (attempts - 1), RETRY_LONGEST_S)
-        return longest_s * random.uniform(0.5, 1.0)  # noqa: S311 - chance here keeps no secret
 
 
 def with_outcome(status: TaskStatus, outcome: TaskOutcome) -> TaskStatus:

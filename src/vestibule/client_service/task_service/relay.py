@@ -6,8 +6,9 @@ checks where it is.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 import structlog
 from redis.exceptions import RedisError
@@ -24,7 +25,7 @@ from vestibule.contracts.task_ledger import LedgerTask, TaskChange
 from vestibule.contracts.tasks import TaskState
 from vestibule.contracts.work import WorkTerms
 from vestibule.database_client.tasks import TaskLedgerClient
-from vestibule.runtime.cancellation import cancel_all
+from vestibule.runtime.background import in_background, repeat
 
 CLAIM_BATCH = 500
 RESULT_BATCH = 64
@@ -39,7 +40,7 @@ FIRST_CHECK_AFTER_S = 5.0
 CHECK_INTERVAL_S = 10.0
 MAX_CHECK_INTERVAL_S = 25.0
 WAITING_A_SECOND = 1_000
-ERROR_PAUSE_S = 0.5
+OUTAGES = (RedisError, OSError, QueueUnavailable, Unavailable)
 
 
 class TaskRelay:
@@ -63,17 +64,16 @@ class TaskRelay:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Process reports and due tasks in the background."""
-        loops = [asyncio.create_task(self._repeat(step)) for step in (self.process_reports, self.process_due)]
-        try:
+        steps = (self.process_reports, self.process_due)
+        loops = [repeat(step, outages=OUTAGES, on_error=partial(self._log_error, step.__name__)) for step in steps]
+        async with in_background(*loops):
             yield
-        finally:
-            await cancel_all(*loops)
 
-    async def process_reports(self) -> None:
-        """Record the reports of workers in the ledger; wait a moment if there are none."""
+    async def process_reports(self) -> float:
+        """Record the reports of workers in the ledger, and return the seconds until the next look."""
         reports = await self._queue.pop_reports(REPORT_TIMEOUT_S)
         if not reports:
-            return
+            return 0.0
         ended = list(dict.fromkeys(report for report in reports if isinstance(report, str)))
         for some in _in_groups(ended, RESULT_BATCH):
             results = await self._queue.results(some)
@@ -81,16 +81,18 @@ class TaskRelay:
         now = time.time()
         failed = [report for report in reports if isinstance(report, AttemptFailed)]
         await self._settle([self._steps.after_failed_attempt(report, now) for report in failed])
-        await asyncio.sleep(BATCH_DELAY_S)
+        return BATCH_DELAY_S
 
-    async def process_due(self) -> None:
-        """Claim the tasks that are due, and send those that were not sent or that the queue lost."""
+    async def process_due(self) -> float:
+        """Claim the tasks that are due, and send those that were not sent or that the queue lost.
+
+        Return the seconds until the next look.
+        """
         lease_s = await self._lease_s()
         tasks = await self._ledger.claim(CLAIM_BATCH, lease_s)
         await self._send([task for task in tasks if task.sent_at is None])
         await self._check_sent([task for task in tasks if task.sent_at is not None], lease_s)
-        if len(tasks) < CLAIM_BATCH:
-            await asyncio.sleep(POLL_INTERVAL_S)
+        return POLL_INTERVAL_S if len(tasks) < CLAIM_BATCH else 0.0
 
     async def _lease_s(self) -> float:
         # Asked first: while Redis is unavailable no task is claimed, so none is postponed.
@@ -170,20 +172,11 @@ class TaskRelay:
             "dead letters.",
         )
 
-    async def _repeat(self, step: Callable[[], Awaitable[None]]) -> None:
-        is_failing = False
-        while True:
-            try:
-                await step()
-                is_failing = False
-            except (RedisError, OSError, QueueUnavailable, Unavailable) as error:
-                if not is_failing:  # logged once for each outage
-                    self._log.warning("relay_degraded", step=step.__name__, error=type(error).__name__)
-                is_failing = True
-                await asyncio.sleep(ERROR_PAUSE_S)
-            except Exception:  # noqa: BLE001 - the relay must go on, or nothing is resent
-                self._log.exception("relay_failed", step=step.__name__)
-                await asyncio.sleep(ERROR_PAUSE_S)
+    def _log_error(self, step: str, error: Exception) -> None:
+        if isinstance(error, OUTAGES):
+            self._log.warning("relay_degraded", step=step, error=type(error).__name__)
+        else:
+            self._log.error("relay_failed", step=step, exc_info=error)
 
 
 def _is_lost(task: LedgerTask, snapshot: QueueSnapshot) -> bool:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import random
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -18,7 +17,8 @@ from vestibule.contracts.task_ledger import LedgerTask
 from vestibule.database_client.tasks import TaskLedgerClient
 from vestibule.egress.guard import DeliveryFailed
 from vestibule.egress.webhook_signature import signature_headers
-from vestibule.runtime.cancellation import cancel_all
+from vestibule.runtime.background import in_background, repeat
+from vestibule.runtime.backoff import Backoff, Jitter
 
 POLL_INTERVAL_S = 0.5
 # While many are pending, polls are further apart, so that listing stays a small part of the work.
@@ -26,7 +26,9 @@ PENDING_PER_S = 1_000
 MAX_CONCURRENT = 16
 # A task is checked again after as long as it has taken so far.
 MAX_CHECK_INTERVAL_S = 30.0
-RETRY_FIRST_S, RETRY_LONGEST_S = 2.0, 3600.0
+# The backoff is added to the shortest delay.
+SHORTEST_RETRY_S = 2.0
+RETRY_BACKOFF = Backoff(first_s=2.0, longest_s=3600.0, factor=3.0, jitter=Jitter.EQUAL)
 # A webhook that was recorded without its task: the request was rejected or failed.
 ORPHAN_AFTER_S = 60.0
 
@@ -55,22 +57,16 @@ class WebhookDispatcher:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Deliver in the background; a delivery that is cut off at the end is retried by another instance or later."""
-        dispatching = asyncio.create_task(self._run())
-        try:
+        loop = repeat(self._step, on_error=self._log_error, outages=(Unavailable,), error_pause_s=POLL_INTERVAL_S)
+        async with in_background(loop):
             yield
-        finally:
-            await cancel_all(dispatching)
 
-    async def _run(self) -> None:
-        while True:
-            pending = 0
-            try:
-                pending = await self.dispatch_due()
-            except Unavailable:
-                pass  # logged elsewhere; nothing is lost
-            except Exception:  # noqa: BLE001 - the loop must go on, or nothing is delivered
-                self._log.exception("callback_dispatch_failed")
-            await asyncio.sleep(max(POLL_INTERVAL_S, pending / PENDING_PER_S))
+    async def _step(self) -> float:
+        return max(POLL_INTERVAL_S, await self.dispatch_due() / PENDING_PER_S)
+
+    def _log_error(self, error: Exception) -> None:
+        if not isinstance(error, Unavailable):  # which is logged elsewhere; nothing is lost
+            self._log.error("callback_dispatch_failed", exc_info=error)
 
     async def dispatch_due(self) -> int:
         """Deliver the webhooks that are due, and return how many are pending."""
@@ -95,7 +91,7 @@ class WebhookDispatcher:
         changed = webhook.pending.model_copy(
             update={
                 "attempts": attempts,
-                "next_at": now + _back_off_s(attempts),
+                "next_at": now + SHORTEST_RETRY_S + RETRY_BACKOFF.delay_s(attempts),
                 "first_tried_at": webhook.pending.first_tried_at or now,
             }
         )
@@ -144,8 +140,3 @@ def _payload_of(task: LedgerTask) -> dict[str, object]:
     """Return the payload: the status of a task without its result, which needs a token to read."""
     status = describe(task).model_dump(mode="json", exclude={"result"}, exclude_none=True)
     return {**status, "status_url": f"/tasks/{task.task_id}"}
-
-
-def _back_off_s(attempts: int) -> float:
-    longest_s = min(RETRY_FIRST_S * 3.0 ** (attempts - 1), RETRY_LONGEST_S)
-    return longest_s * random.uniform(0.5, 1.0) + RETRY_FIRST_S  # noqa: S311 - chance here keeps no secret

@@ -1,6 +1,5 @@
 """Removes expired entries and tasks, a batch at a time, while the service runs."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
@@ -8,6 +7,7 @@ from typing import Protocol
 import structlog
 
 from vestibule.contracts.errors import Unavailable
+from vestibule.runtime.background import in_background, repeat
 
 # Small enough not to delay the writes that wait for the same commit.
 AT_ONCE = 200
@@ -32,26 +32,22 @@ class Sweeper:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Sweep in the background while the context is open."""
-        sweeping = asyncio.create_task(self._run())
-        try:
+        pauses = {"first_pause_s": self._interval_s, "error_pause_s": self._interval_s}
+        async with in_background(repeat(self._step, on_error=self._log_error, outages=(Unavailable,), **pauses)):
             yield
-        finally:
-            sweeping.cancel()
-            await asyncio.gather(sweeping, return_exceptions=True)
 
     async def sweep(self) -> int:
         """Remove everything that has expired by now, and return how many entries it was."""
         return sum([await _sweep(target) for target in self._targets])
 
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(self._interval_s)
-            try:
-                if removed := await self.sweep():
-                    self._log.info("expired_entries_removed", entries=removed)
-            except Unavailable:
-                # The store has logged why; the next sweep tries again.
-                continue
+    async def _step(self) -> float:
+        if removed := await self.sweep():
+            self._log.info("expired_entries_removed", entries=removed)
+        return self._interval_s
+
+    def _log_error(self, error: Exception) -> None:
+        if not isinstance(error, Unavailable):  # for which the store has logged the cause
+            self._log.error("sweep_failed", exc_info=error)
 
 
 async def _sweep(target: Sweepable) -> int:

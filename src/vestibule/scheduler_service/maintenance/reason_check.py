@@ -33,7 +33,7 @@ class ReasonCheck:
             raise ScanImpossible("The reason could not be scanned, so it was rejected.") from error
         if findings:
             entities = sorted({finding.entity for finding in findings})
-            described = f"{', '.join(entities)} in the reason of a maintenance window; it was refused."
+            described = f"{', '.join(entities)} in the reason of a maintenance window; the request was rejected."
             alert = await self._alerts.raise_alert(
                 AlertType.PERSONAL_DATA, described, entities=entities, **current_origin()
             )

@@ -3,17 +3,19 @@
 import hmac
 import secrets as randomness
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
 from vestibule.runtime.private_file import change_alone, write_private
+from vestibule.runtime.watched_file import WatchedFile
 from vestibule.service_kit.auth.authentication import ALL_SCOPES, Caller, Credentials, digest_of
 
 LEAST_SECRET_CHARS = 32
 MOST_SECRETS = 2
 SECRET_BYTES = 32
-RELOAD_AFTER_S = 1.0
 
 # What stands in place of a token's id where a service calls; no token has such a one.
 SERVICE = "service"
@@ -23,6 +25,12 @@ class ServiceSecretMissing(Exception):
     """The secret cannot be read, so this service cannot authenticate its peers."""
 
 
+@dataclass(frozen=True, slots=True)
+class _KnownSecrets:
+    authorization: str
+    digests: list[str]
+
+
 class ServiceSecret:
     """Authenticates this service to its peers, and its peers to this service.
 
@@ -30,62 +38,40 @@ class ServiceSecret:
     a second; a broken one changes nothing.
     """
 
-    def __init__(self, *secrets: str, path: Path | None = None) -> None:
-        self._path = path
-        self._take(secrets)
-        self._stamp = self._file_stamp()
-        self._looked_at = time.monotonic()
+    def __init__(self, current: Callable[[], _KnownSecrets]) -> None:
+        self._current = current
 
     @classmethod
-    def read(cls, path: Path) -> "ServiceSecret":
+    def fixed(cls, secret: str) -> "ServiceSecret":
+        """Return one secret that never changes."""
+        known = _known([secret])
+        return cls(lambda: known)
+
+    @classmethod
+    def read(cls, path: Path, clock: Callable[[], float] = time.monotonic) -> "ServiceSecret":
         """Return the secrets in the file `path`, one a line.
 
         Raises:
             ServiceSecretMissing: there is none, it cannot be read, or one is too short to be a secret.
         """
-        return cls(*read_secrets(path), path=path)
+        return cls(
+            WatchedFile(path, _read_known, broken=ServiceSecretMissing, on_broken=_log_unreadable, clock=clock).current
+        )
 
     @property
     def authorization(self) -> str:
         """The header value that a service sends to its peers now."""
-        self._reload()
-        return self._authorization
+        return self._current().authorization
 
     def find(self, credentials: Credentials) -> Caller | None:
         """Return the service that shows one of the secrets, compared in constant time, or None."""
-        self._reload()
         digest = digest_of(credentials.token)
-        matches = [hmac.compare_digest(known, digest) for known in self._digests]
+        matches = [hmac.compare_digest(known, digest) for known in self._current().digests]
         return Caller(SERVICE, "a Vestibule service", frozenset({ALL_SCOPES})) if any(matches) else None
 
     def token_lookup(self) -> "ServiceSecret":
         """Return the token lookup of the services."""
         return self
-
-    def _take(self, secrets: tuple[str, ...] | list[str]) -> None:
-        self._authorization = f"Bearer {secrets[0]}"
-        self._digests = [digest_of(secret) for secret in secrets]
-
-    def _reload(self) -> None:
-        now = time.monotonic()
-        if self._path is None or now - self._looked_at < RELOAD_AFTER_S:
-            return
-        self._looked_at = now
-        stamp = self._file_stamp()
-        if stamp == self._stamp:
-            return
-        self._stamp = stamp
-        try:
-            self._take(read_secrets(self._path))
-        except ServiceSecretMissing as error:
-            structlog.get_logger("vestibule.service_secret").error("service_secret_unreadable", reason=str(error))
-
-    def _file_stamp(self) -> tuple[int, int, int] | None:
-        try:
-            status = self._path.stat() if self._path else None
-        except OSError:
-            return None
-        return status and (status.st_mtime_ns, status.st_ino, status.st_size)
 
 
 def read_secrets(path: Path) -> list[str]:
@@ -145,3 +131,15 @@ def drop_secret(path: Path) -> None:
 
 def _write(path: Path, secrets: list[str]) -> None:
     write_private(path, "".join(f"{secret}\n" for secret in secrets).encode())
+
+
+def _read_known(path: Path) -> _KnownSecrets:
+    return _known(read_secrets(path))
+
+
+def _known(secrets: list[str]) -> _KnownSecrets:
+    return _KnownSecrets(f"Bearer {secrets[0]}", [digest_of(secret) for secret in secrets])
+
+
+def _log_unreadable(error: Exception) -> None:
+    structlog.get_logger("vestibule.service_secret").error("service_secret_unreadable", reason=str(error))

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,11 +11,11 @@ from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 
 from vestibule.contracts.identity import DEFAULT_TENANT, TenantName
 from vestibule.runtime.private_file import change_alone, write_private
+from vestibule.runtime.watched_file import WatchedFile
 from vestibule.service_kit.auth.authentication import Caller, Credentials, digest_of
 
 TOKEN_BYTES = 32
 TOKEN_PREFIX = "vst_"  # noqa: S105 - so that secret scanners can recognise a leaked one
-RELOAD_AFTER_S = 1.0
 
 
 class TokenRecord(BaseModel):
@@ -97,45 +97,28 @@ def revoke_token(path: Path, token_id: str) -> bool:
 class TokenFile:
     """A token lookup of a file, reloaded within a second of a change; an invalid file changes nothing."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._by_digest: dict[str, TokenRecord] = {}
-        self._stamp: tuple[int, int, int] | None = None
-        self._looked_at = -RELOAD_AFTER_S
+    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._file: WatchedFile[dict[str, TokenRecord]] = WatchedFile(
+            path, _read_by_digest, broken=InvalidTokenFile, on_broken=_log_unreadable, initial={}, clock=clock
+        )
 
     def find(self, credentials: Credentials) -> Caller | None:
         """Return whom the token belongs to, unless its time has passed.
 
         The look-up is by hash: what a caller can learn from its timing is a prefix of a hash, which leads nowhere.
         """
-        self._reload()
-        record = self._by_digest.get(digest_of(credentials.token))
+        record = self._file.current().get(digest_of(credentials.token))
         if record is None or record.is_expired():
             return None
         return Caller(record.id, record.name, frozenset(record.scopes), record.tenant)
 
-    def _reload(self) -> None:
-        now = time.monotonic()
-        if now - self._looked_at < RELOAD_AFTER_S:
-            return
-        self._looked_at = now
-        stamp = self._file_stamp()
-        if stamp == self._stamp:
-            return
-        try:
-            self._by_digest = {record.sha256: record for record in read_records(self._path)}
-            self._stamp = stamp
-        except InvalidTokenFile as error:
-            # Said once for each state of the file; the tokens that were known stay known.
-            self._stamp = stamp
-            structlog.get_logger("vestibule.tokens").error("token_file_unreadable", reason=str(error))
 
-    def _file_stamp(self) -> tuple[int, int, int] | None:
-        try:
-            status = self._path.stat()
-        except OSError:
-            return None
-        return status.st_mtime_ns, status.st_ino, status.st_size
+def _read_by_digest(path: Path) -> dict[str, TokenRecord]:
+    return {record.sha256: record for record in read_records(path)}
+
+
+def _log_unreadable(error: Exception) -> None:
+    structlog.get_logger("vestibule.tokens").error("token_file_unreadable", reason=str(error))
 
 
 def _write(path: Path, records: Iterable[TokenRecord]) -> None:

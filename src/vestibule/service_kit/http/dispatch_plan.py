@@ -21,7 +21,7 @@ JSON = "application/json"
 MAX_QUERY_FIELDS = 20
 _SIMPLE = (str, int, float, bool)
 
-Take = Callable[[Request, "Given"], Awaitable[Any]]
+Take = Callable[[Request, "RequestInput"], Awaitable[Any]]
 
 
 class NeedsFramework(Exception):
@@ -29,7 +29,7 @@ class NeedsFramework(Exception):
 
 
 @dataclass(slots=True)
-class Given:
+class RequestInput:
     """What a request brings: its body as the route's model, or None, and its query; and the headers of its answer."""
 
     body: Any
@@ -61,7 +61,7 @@ class Plan:
         Raises:
             NeedsFramework: it is none.
         """
-        given = Given(self._parse(request, await read_body(request)), _query(request))
+        given = RequestInput(self._parse(request, await read_body(request)), _query(request))
         outcome = await self._call(request, given)
         if isinstance(outcome, Response):
             return outcome
@@ -134,7 +134,7 @@ def _call_of(dependant: Dependant, body: Any) -> Take:
     # What has no name is asked before the body is read (`authentication.py`), and only described here.
     parts = [(one.name, *_part_of(one, body)) for one in dependant.dependencies if one.name is not None]
 
-    async def call(request: Request, given: Given) -> Any:
+    async def call(request: Request, given: RequestInput) -> Any:
         values: dict[str, Any] = {}
         if request_name is not None:
             values[request_name] = request

@@ -101,7 +101,7 @@ class RequestTimeouts:
 
 
 class TimeoutProtocol(HttpToolsProtocol):
-    """One connection. `guarded_protocol` makes the class that uvicorn takes."""
+    """One connection. `timeout_protocol` returns the class that uvicorn takes."""
 
     timeouts: ClassVar[RequestTimeouts]
     _is_in_head = True

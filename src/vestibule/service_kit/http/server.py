@@ -25,7 +25,7 @@ from vestibule.service_kit.wiring import frame_of
 
 BACKLOG = 4096
 KEEP_ALIVE_S = 75
-LAST_ENTRANCE_S = 0.1
+FINAL_ACCEPT_S = 0.1
 # A body may take so many times as long as a head.
 BODY_TIMES = 2
 STARTUP_FAILURE = 3  # as uvicorn's own program ends
@@ -85,7 +85,7 @@ class DrainingServer(uvicorn.Server):
             with socket.socket(fileno=os.dup(listener.fileno())) as ours:
                 # The system queues nobody more. Those that it has queued are taken now; to close would cut them off.
                 ours.listen(0)
-        await asyncio.sleep(LAST_ENTRANCE_S)
+        await asyncio.sleep(FINAL_ACCEPT_S)
         await super().shutdown(sockets)
 
     async def on_tick(self, counter: int) -> bool:

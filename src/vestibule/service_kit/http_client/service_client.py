@@ -1,7 +1,6 @@
 """The HTTP client between services: authenticated, traced by request id, with timeouts and retries."""
 
 import asyncio
-import random
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import orjson
 import structlog
 
 from vestibule.contracts.errors import Unavailable
+from vestibule.runtime.backoff import Backoff, Jitter
 from vestibule.service_kit.auth.service_secret import ServiceSecret
 from vestibule.service_kit.http_client.circuit_breaker import CircuitBreaker
 from vestibule.service_kit.settings import UNIX_SCHEME
@@ -21,7 +21,8 @@ from vestibule.service_kit.tracing.tracing import SpanKind, current_traceparent,
 # A stream that says nothing for so long has ended.
 MAX_STREAM_SILENCE_S = 30.0
 READ_ATTEMPTS = 3
-RETRY_DELAY_S = 0.03
+# Callers that failed together do not retry together.
+RETRY_BACKOFF = Backoff(first_s=0.03, longest_s=0.06, jitter=Jitter.AROUND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +113,7 @@ class ServiceClient:
             try:
                 return await self._try(outgoing, until)
             except _Retryable:
-                # All who failed together shall not come back together.
-                pause_s = random.uniform(0.5, 1.5) * RETRY_DELAY_S * attempt  # noqa: S311 - no secret hangs on it
+                pause_s = RETRY_BACKOFF.delay_s(attempt)
                 if attempt == attempts or time.monotonic() + pause_s >= until:
                     raise
                 await asyncio.sleep(pause_s)

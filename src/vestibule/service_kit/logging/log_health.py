@@ -1,11 +1,11 @@
 """Reports once when log lines cannot be written to the file, and once when they can again."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import structlog
 
+from vestibule.runtime.background import in_background, repeat
 from vestibule.service_kit.logging.logging_config import log_health
 
 CHECK_EVERY_S = 1.0
@@ -16,27 +16,24 @@ LogFailureHandler = Callable[[str | None], Awaitable[None]]
 @asynccontextmanager
 async def reporting_log_failures(on_change: LogFailureHandler) -> AsyncIterator[None]:
     """Call `on_change` at each change while the context is open."""
-    watching = asyncio.create_task(_poll(on_change))
-    try:
-        yield
-    finally:
-        watching.cancel()
-
-
-async def _poll(on_change: LogFailureHandler) -> None:
     log = structlog.get_logger("vestibule.log")
     reported: str | None = None
-    while True:
-        await asyncio.sleep(CHECK_EVERY_S)
+
+    async def check() -> float:
+        nonlocal reported
         health = log_health().get("file")
         failure = health.failure if health else None
-        if bool(failure) == bool(reported):
-            continue
-        if failure:
-            # Where the file takes nothing, stdout may.
-            log.error("log_not_written", reason=failure)
-        reported = failure
-        try:
+        if bool(failure) != bool(reported):
+            if failure:
+                # Where the file takes nothing, stdout may.
+                log.error("log_not_written", reason=failure)
+            reported = failure
             await on_change(failure)
-        except Exception:
-            log.exception("log_alert_failed")
+        return CHECK_EVERY_S
+
+    def log_error(error: Exception) -> None:
+        log.error("log_alert_failed", exc_info=error)
+
+    loop = repeat(check, on_error=log_error, first_pause_s=CHECK_EVERY_S, error_pause_s=CHECK_EVERY_S)
+    async with in_background(loop):
+        yield

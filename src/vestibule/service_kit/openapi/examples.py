@@ -10,7 +10,7 @@ _BY_NAME: Mapping[str, Any] = {
     "channel": "webhook",
     "cursor": "20260131T120000",
     "data": "hello",
-    "description": "EMAIL_ADDRESS in the value of a request; it was refused.",
+    "description": "EMAIL_ADDRESS in the value of a request; the request was rejected.",
     "forms": ["jane@example.org"],
     "fingerprint": "e692:ac6ac54536234054e0ed3e0b049212e7",
     "grace_s": 3_600,

@@ -21,6 +21,7 @@ from vestibule.alerts.routing import Route, route_alert
 from vestibule.alerts.store.database import open_database
 from vestibule.alerts.store.grouping import Grouping
 from vestibule.egress.guard import DeliveryFailed, EgressGuard
+from vestibule.runtime.backoff import Backoff
 
 RULES = DeliveryRules(Grouping(quiet_s=0.5, wait_s=5), reminder_s=1000, give_up_after_s=86_400)
 StartDispatcher = Callable[..., NotificationDispatcher]
@@ -108,7 +109,7 @@ def test_what_is_not_taken_is_tried_again(
     tmp_path: Path, start: StartDispatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A failure is kept with its reason and its attempts, and the notification arrives once the channel is back."""
-    monkeypatch.setattr(outbox, "FIRST_RETRY_S", 1)
+    monkeypatch.setattr(outbox, "RETRY_BACKOFF", Backoff(first_s=1, longest_s=3600))
     kept = _Kept()
     kept.is_away = True
     start(kept)

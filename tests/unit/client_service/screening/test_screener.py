@@ -132,7 +132,7 @@ async def test_entities_have_actions_of_their_own(screener_with: ScreenerWith, k
     assert "<EMAIL_ADDRESS>" == (await _check(screener, MAIL)).text
     with pytest.raises(PersonalDataFound):
         await _check(screener, f"{MAIL} pays with card {CARD}")
-    assert ["redact", "block"] == ["block" if "refused" in alert.description else "redact" for alert in kept.alerts]
+    assert ["redact", "block"] == ["block" if "rejected" in alert.description else "redact" for alert in kept.alerts]
 
 
 @pytest.mark.parametrize("default", [Action.BLOCK, Action.REDACT])
@@ -141,7 +141,7 @@ async def test_a_key_with_a_finding_is_refused(screener_with: ScreenerWith, kept
     with pytest.raises(PersonalDataFound) as caught:
         await _check(screener_with(default), "hello", MAIL)
     assert "`key` contains EMAIL_ADDRESS" in caught.value.detail
-    assert ["refused" in alert.description for alert in kept.alerts] == [True]
+    assert ["rejected" in alert.description for alert in kept.alerts] == [True]
 
 
 async def test_the_key_says_what_a_value_is(screener_with: ScreenerWith) -> None:

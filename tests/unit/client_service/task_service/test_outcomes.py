@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from vestibule.client_service.queue.queue_view import ORDER_MARGIN_S, QueueSnapshot
 from vestibule.client_service.queue.result_backend import AttemptFailed
 from vestibule.client_service.settings import ClientSettings
-from vestibule.client_service.task_service.outcomes import LedgerSteps
+from vestibule.client_service.task_service.outcomes import RETRY_BACKOFF, LedgerSteps
 from vestibule.contracts.tasks import Priority, TaskState
 
 SETTINGS = ClientSettings(task_max_attempts=3)
@@ -21,7 +21,7 @@ def steps() -> LedgerSteps:
 def test_each_wait_is_longer_and_none_too_long(attempts: int) -> None:
     """Four times as long after each attempt, half of it by chance, and never more than the longest."""
     longest_s = min(4.0 ** min(attempts - 1, 50), 300)
-    assert longest_s / 2 <= steps().back_off_s(attempts) <= longest_s
+    assert longest_s / 2 <= RETRY_BACKOFF.delay_s(attempts) <= longest_s
 
 
 @given(st.integers(1, 10))

@@ -1,7 +1,6 @@
 """The secret between services opens their doors."""
 
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -37,13 +36,12 @@ def test_a_secret_that_cannot_be_one_is_refused(tmp_path: Path, content: bytes |
     assert "short" not in str(caught.value)
 
 
-def test_a_secret_is_changed_while_services_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_is_changed_while_services_run(tmp_path: Path) -> None:
     """At each step every service is believed by every other, whether or not it has noticed the step."""
     path = tmp_path / "secret"
     path.write_text(SECRET)
     now = 0.0
-    monkeypatch.setattr(time, "monotonic", lambda: now)
-    late, sent = ServiceSecret.read(path), {SECRET}
+    late, sent = ServiceSecret.read(path, clock=lambda: now), {SECRET}
     for step in (add_secret, use_secret, drop_secret):
         step(path)
         prompt = ServiceSecret.read(path)
@@ -59,17 +57,14 @@ def test_a_secret_is_changed_while_services_run(tmp_path: Path, monkeypatch: pyt
     assert 1 == len(path.read_text().split())
 
 
-def test_a_secret_that_is_mounted_as_a_file_is_changed_in_place(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_secret_that_is_mounted_as_a_file_is_changed_in_place(tmp_path: Path) -> None:
     """A container sees the file that it was given, whatever takes its name later; what is written into it counts."""
     path, mounted, copy = tmp_path / "secret", tmp_path / "mounted", tmp_path / "copy"
     path.write_text(SECRET)
     copy.write_text(SECRET)
     mounted.hardlink_to(path)  # as a mount does, another name holds on to the file
     now = 0.0
-    monkeypatch.setattr(time, "monotonic", lambda: now)
-    service = ServiceSecret.read(mounted)
+    service = ServiceSecret.read(mounted, clock=lambda: now)
     for step in (add_secret, use_secret, drop_secret):
         step(copy)
         path.write_bytes(copy.read_bytes())
@@ -78,13 +73,12 @@ def test_a_secret_that_is_mounted_as_a_file_is_changed_in_place(
     assert f"Bearer {SECRET}" != service.authorization
 
 
-def test_a_file_that_is_read_while_it_is_written_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_read_while_it_is_written_is_read_again(tmp_path: Path) -> None:
     """The clock of a file system stands still for some milliseconds: an empty file and a full one may have one time."""
     path = tmp_path / "secret"
     path.write_text(SECRET)
     now = 0.0
-    monkeypatch.setattr(time, "monotonic", lambda: now)
-    service = ServiceSecret.read(path)
+    service = ServiceSecret.read(path, clock=lambda: now)
     for content in ("", "t" * 43):
         path.write_text(content)
         os.utime(path, ns=(10**18, 10**18))
@@ -93,13 +87,12 @@ def test_a_file_that_is_read_while_it_is_written_is_read_again(tmp_path: Path, m
     assert f"Bearer {'t' * 43}" == sent
 
 
-def test_a_broken_file_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_file_changes_nothing(tmp_path: Path) -> None:
     """A running service keeps the secret that it knows; steps out of order are refused."""
     path = tmp_path / "secret"
     path.write_text(SECRET)
     now = 0.0
-    monkeypatch.setattr(time, "monotonic", lambda: now)
-    secret = ServiceSecret.read(path)
+    secret = ServiceSecret.read(path, clock=lambda: now)
     with pytest.raises(ServiceSecretMissing, match="add one first"):
         use_secret(path)
     for content in ("", "short", "\n".join([SECRET] * 3)):
@@ -110,7 +103,7 @@ def test_a_broken_file_changes_nothing(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_only_the_secret_opens_the_door() -> None:
     """The register knows the secret, from anywhere, and nothing that resembles it."""
-    token_lookup = ServiceSecret(SECRET).token_lookup()
+    token_lookup = ServiceSecret.fixed(SECRET).token_lookup()
     caller = token_lookup.find(Credentials(SECRET, is_local=False))
     assert caller is not None
     assert caller.may("anything")

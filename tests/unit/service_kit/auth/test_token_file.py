@@ -7,6 +7,7 @@ import stat
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -124,12 +125,11 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN.keys())
-def test_a_broken_file_keeps_the_last_good_one(path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_file_keeps_the_last_good_one(path: Path, content: bytes) -> None:
     """A slip of an editor locks nobody out and lets nobody in; mending it counts again."""
-    monkeypatch.setattr(token_file, "RELOAD_AFTER_S", 0.0)
     token, record = create_token(path, "laptop", ["add"])
     good = path.read_bytes()
-    token_lookup = TokenFile(path)
+    token_lookup = TokenFile(path, clock=count().__next__)
     assert _find(token_lookup, token) is not None
     path.write_bytes(content)
     assert _find(token_lookup, token) is not None
@@ -140,11 +140,10 @@ def test_a_broken_file_keeps_the_last_good_one(path: Path, content: bytes, monke
     assert _becomes(lambda: _find(token_lookup, token) is None)
 
 
-def test_a_file_that_is_read_while_it_is_written_is_read_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_read_while_it_is_written_is_read_again(path: Path) -> None:
     """Where a file is written in place, the empty one and the full one may have been changed at the same time."""
-    monkeypatch.setattr(token_file, "RELOAD_AFTER_S", 0.0)
     first, _ = create_token(path, "laptop", ["add"])
-    token_lookup = TokenFile(path)
+    token_lookup = TokenFile(path, clock=count().__next__)
     assert _find(token_lookup, first) is not None
     second, _ = create_token(path, "server", ["add"])
     for content in (b"", path.read_bytes()):

@@ -17,7 +17,7 @@ from vestibule.service_kit.auth.service_secret import ServiceSecret
 from vestibule.service_kit.http_client.circuit_breaker import CircuitBreaker
 from vestibule.service_kit.http_client.service_client import ServiceClient, ServiceResponse
 
-SECRET = ServiceSecret("s" * 43)
+SECRET = ServiceSecret.fixed("s" * 43)
 TIMEOUT_S = 0.3
 PATIENT_S = 30
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

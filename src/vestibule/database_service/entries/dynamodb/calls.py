@@ -1,10 +1,10 @@
 """Calls of DynamoDB: bounded in time, and tried again where that is safe."""
 
 import asyncio
-import random
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from itertools import count
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,10 +15,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from vestibule.contracts.errors import TooLarge, Unavailable
 from vestibule.database_service.entries.dynamodb.address import DynamoDbAddress
+from vestibule.runtime.backoff import Backoff, Jitter
 
 MAX_CONNECTIONS = 50
 FIRST_SERVER_ERROR = 500
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 0.5
+RETRY_BACKOFF = Backoff(first_s=0.02, longest_s=0.5, jitter=Jitter.EQUAL)
 # Refused before anything was written.
 _THROTTLED = frozenset(
     {
@@ -102,9 +103,8 @@ class DynamoDbCalls:
         call: Callable[..., Awaitable[dict[str, Any]]] = getattr(self.client, method)
         named = parameters if method in _OF_MANY_TABLES else {"TableName": self.table, **parameters}
         end = time.monotonic() + self._timeout_s
-        pause_s = FIRST_PAUSE_S
         said: Exception | None = None
-        while True:
+        for attempts in count(1):
             began = time.monotonic()
             try:
                 async with asyncio.timeout(max(0.001, end - time.monotonic())):
@@ -114,7 +114,7 @@ class DynamoDbCalls:
                     raise
                 if code_of(error) == "ValidationException" and "size" in str(error):
                     raise TooLarge("The values are too large for one request to the store.") from error
-                wait_s = random.uniform(pause_s / 2, pause_s)  # noqa: S311 - it spreads callers, no more
+                wait_s = RETRY_BACKOFF.delay_s(attempts)
                 may_repeat = _is_throttled(error) or (is_harmless and not _is_lasting(error))
                 if code_of(error):
                     said = error
@@ -123,7 +123,7 @@ class DynamoDbCalls:
                 if not may_repeat or time.monotonic() + wait_s + 2 * took_s >= end:
                     raise self._unavailable((is_harmless and said) or error) from error
             await asyncio.sleep(wait_s)
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+        raise AssertionError("unreachable")
 
     def _unavailable(self, error: Exception) -> Unavailable:
         code = code_of(error)

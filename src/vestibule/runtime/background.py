@@ -1,0 +1,56 @@
+"""Background work on the event loop: steps that repeat, and tasks that end with their context."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, NoReturn
+
+CANCEL_AGAIN_S = 0.2
+ERROR_PAUSE_S = 0.5
+
+
+@asynccontextmanager
+async def in_background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run `work` in tasks while the context is open; cancel them at its end, and wait until they have ended."""
+    tasks = [asyncio.create_task(one) for one in work]
+    try:
+        yield
+    finally:
+        await _cancel(tasks)
+
+
+async def repeat(
+    step: Callable[[], Awaitable[float]],
+    *,
+    on_error: Callable[[Exception], None],
+    outages: tuple[type[Exception], ...] = (),
+    first_pause_s: float = 0.0,
+    error_pause_s: float = ERROR_PAUSE_S,
+) -> NoReturn:
+    """Run `step` until cancelled; it returns the seconds until its next run.
+
+    An error does not end the repetition. `on_error` gets the first of consecutive errors; an outage does not hide an
+    unexpected error, so it gets the first of each of both.
+    """
+    reported: set[bool] = set()
+    pause_s = first_pause_s
+    while True:
+        await asyncio.sleep(pause_s)
+        try:
+            pause_s = await step()
+            reported.clear()
+        except Exception as error:  # noqa: BLE001 - without the loop its work is not done until a restart
+            pause_s = error_pause_s
+            is_outage = isinstance(error, outages)
+            if is_outage not in reported:
+                reported.add(is_outage)
+                on_error(error)
+
+
+async def _cancel(tasks: "list[asyncio.Task[None]]") -> None:
+    # A cancellation that arrives together with a timeout can get lost inside of libraries, so it is repeated.
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _done, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
