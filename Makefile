@@ -8,7 +8,7 @@ PODMAN ?= podman
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev up test test-browser test-pod faults bench bench-full bench-tiers steady check audit \
-	format lock monitoring-tools clean
+	format lock swagger-ui monitoring-tools clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ format: $(VENV)/.dev  ## put the code into shape
 
 lock: $(UV)  ## resolve the dependencies anew into requirements/*.lock
 	requirements/compile $(UV)
+
+swagger-ui:  ## copy the recorded version of Swagger UI from its npm package, or another with VERSION=5.x.y (needs npm)
+	@requirements/vendor-swagger-ui $(VERSION)
 
 monitoring-tools:  ## install Prometheus and Alertmanager from Debian's packages, for their tests; start neither
 	.ci/from-debian prometheus prometheus-alertmanager

@@ -52,7 +52,6 @@ class ServiceFrame:
     service: str
     metrics: Metrics
     is_shutting_down: bool = False
-    docs_page: str = ""
     wiring: ServiceWiring = field(init=False)
 
 

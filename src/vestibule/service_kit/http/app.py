@@ -21,7 +21,7 @@ from vestibule.service_kit.http.load_shedding import LoadShedder
 from vestibule.service_kit.http.request_frame import IsLoggable, RequestFrame
 from vestibule.service_kit.logging.log_metrics import show_lost_lines
 from vestibule.service_kit.metrics.metrics import Metrics
-from vestibule.service_kit.openapi import docs_page, problem_pages
+from vestibule.service_kit.openapi import api_reference, problem_pages
 from vestibule.service_kit.openapi.descriptions import describe_problems
 from vestibule.service_kit.problems import refusal_of, render_error, render_http_exception
 from vestibule.service_kit.settings import ServiceSettings
@@ -87,7 +87,7 @@ def create_service_app(
         telemetry=_NO_TELEMETRY,
     )
     attach_frame(app, frame)
-    for router in (*routers, health.router, docs_page.router, problem_pages.router):
+    for router in (*routers, health.router, api_reference.router, problem_pages.router):
         app.include_router(router)
     _render_errors(app, on_invalid_input, settings.max_body_bytes)
     describe_problems(app)

@@ -7,8 +7,6 @@ from typing import Any
 _BY_NAME: Mapping[str, Any] = {
     "alert_id": "9a76fd8275cf19f0",
     "author": "operations",
-    "begun_at": "2026-01-31T12:00:00Z",
-    "by": "development",
     "channel": "webhook",
     "cursor": "20260131T120000",
     "data": "hello",

@@ -31,7 +31,7 @@ class HtmlPage:
 
         folder = files(__package__) / FOLDER
         environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-        environment.filters |= {"prose": prose, "words": words}
+        environment.filters["words"] = words
         template = environment.from_string((folder / f"{name}.html.jinja").read_text())
         return cls(template, (folder / "base.css").read_text() + (folder / f"{name}.css").read_text())
 
@@ -59,9 +59,3 @@ class HtmlPage:
 def words(text: str) -> Markup:
     """Return a line of text as HTML, with `code` as such."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
-
-
-def prose(text: str) -> Markup:
-    """Return paragraphs of text as HTML."""
-    paragraphs = [" ".join(part.split()) for part in text.split("\n\n") if part.strip()]
-    return Markup("\n").join(Markup("<p>{}</p>").format(words(paragraph)) for paragraph in paragraphs)
