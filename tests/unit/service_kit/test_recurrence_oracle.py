@@ -109,7 +109,7 @@ def _follow(crontab: Crontab, moment: datetime, end: datetime) -> Iterator[datet
         following = crontab.next_after(following)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(expressions, st.sampled_from(PERIODS), st.integers(0, DAYS * 24 * 60 - 1), st.integers(0, 59))
 def test_expressions_fire_at_the_minutes_that_a_walk_finds(
     fields: tuple[Field, ...], period: tuple[str, datetime], first: int, second: int
@@ -122,7 +122,7 @@ def test_expressions_fire_at_the_minutes_that_a_walk_finds(
     assert list(expected) == list(islice(found, 20))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(nightly, st.sampled_from(PERIODS), st.integers(0, 24 * 60))
 def test_nights_in_which_clocks_change_agree_with_a_walk(
     times: tuple[Field, Field], period: tuple[str, datetime], first: int
