@@ -33,7 +33,7 @@ def revision(checkout: Path, folder: Path) -> Iterator[System]:
     program = str(checkout / ".venv" / "bin" / "python")
     command = [program, "-m", "vestibule", "up", "--data-dir", str(folder / "var"), "--base-port", str(port)]
     # Load is shed by time, which would make the rounds of a busy machine shorter.
-    settings = {"VESTIBULE_SHED_AFTER_S": "0"}
+    settings = {"VESTIBULE_LOAD_SHED_AFTER_S": "0"}
     with running(checkout.name, [(command, settings)], folder, f"http://127.0.0.1:{port}", "/readyz") as system:
         yield system
 
