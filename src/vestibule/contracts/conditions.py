@@ -1,4 +1,4 @@
-"""What an entry has to be for a change to happen, as the headers `If-Match` and `If-None-Match` say it.
+"""Conditions of a change, as the headers `If-Match` and `If-None-Match` state them.
 
 Source: RFC 9110, HTTP Semantics, sections 8.8.3 and 13.1.
 """

@@ -1,4 +1,4 @@
-"""The key-value pairs that travel between the client service and the database service."""
+"""Key-value pairs between the client service and the database service."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -67,13 +67,13 @@ Value = Annotated[
     AfterValidator(_valid_unicode),
 ]
 TtlSeconds = Annotated[
-    float, Field(gt=0, le=MAX_TTL_S, allow_inf_nan=False, description="Seconds after which the entry is gone")
+    float, Field(gt=0, le=MAX_TTL_S, allow_inf_nan=False, description="Seconds after which the entry expires")
 ]
-ExpiresAt = Annotated[datetime | None, Field(description="When the entry is gone; absent where it stays")]
+ExpiresAt = Annotated[datetime | None, Field(description="When the entry expires; absent if it does not")]
 
 
 class Pair(BaseModel):
-    """A key and the text to keep under it."""
+    """A key and the text to store under it."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -83,7 +83,7 @@ class Pair(BaseModel):
 
 
 class Written(BaseModel):
-    """The answer to a write that is on disk."""
+    """The reply to a write; the value is on disk."""
 
     key: str
     version: int = Field(description="1 for the first write of a key, one more for each that follows", examples=[1])
@@ -100,14 +100,14 @@ class Entry(BaseModel):
 
 
 class Deleted(BaseModel):
-    """The answer to a delete."""
+    """The reply to a delete."""
 
     key: str
-    deleted: bool = Field(description="False where there was nothing to delete")
+    deleted: bool = Field(description="False if there was no entry")
 
 
 class ChangeKind(StrEnum):
-    """What happened to an entry."""
+    """The kind of a change."""
 
     WRITTEN = "written"
     DELETED = "deleted"
@@ -115,18 +115,18 @@ class ChangeKind(StrEnum):
 
 
 class Revision(BaseModel):
-    """What became of an entry at one time, and by whom."""
+    """A change of an entry: when, and by which token."""
 
     version: int = Field(examples=[1])
     kind: ChangeKind
     at: datetime
-    by: str | None = Field(default=None, description="The id of the token; absent where it was a service")
-    value: str | None = Field(default=None, description="Absent where it was deleted or has expired")
+    by: str | None = Field(default=None, description="The id of the token; absent if it was a service")
+    value: str | None = Field(default=None, description="Absent if it was deleted or has expired")
     expires_at: ExpiresAt = None
 
 
 class History(BaseModel):
-    """What is known of an entry, the newest first, since it was last deleted or has expired."""
+    """The history of an entry since its last deletion or expiry, newest first."""
 
     key: str
     revisions: list[Revision]
@@ -136,12 +136,12 @@ class BatchPair(Pair):
     """A pair of a batch."""
 
     expected_version: int | None = Field(
-        default=None, ge=0, description="The version that the entry has to have now; 0 where there must be none"
+        default=None, ge=0, description="The version that the entry must have now; 0 for no entry"
     )
 
 
 class WriteBatch(BaseModel):
-    """Pairs that are kept together or not at all."""
+    """Pairs that are stored together or not at all."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -155,7 +155,7 @@ class WriteBatch(BaseModel):
 
 
 class WrittenBatch(BaseModel):
-    """The answer to a batch that is on disk, in the order of the request."""
+    """The reply to a batch that is on disk, in the order of the request."""
 
     written: list[Written]
 
@@ -169,7 +169,7 @@ class ReadBatch(BaseModel):
 
 
 class EntryBatch(BaseModel):
-    """The entries under some keys, in the order of the request; null where there is none."""
+    """The entries under some keys, in the order of the request; null if there is none."""
 
     entries: list[Entry | None]
 

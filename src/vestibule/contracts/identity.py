@@ -1,4 +1,4 @@
-"""On whose behalf one service calls another: the tenant whose data it is about, and the token that asks."""
+"""On whose behalf one service calls another: the tenant of the data, and the token of the caller."""
 
 import re
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ DEFAULT_TENANT = "default"
 # What begins with this belongs to the services themselves; no token can have such a tenant.
 RESERVED = "~"
 TENANT, SENDER = "X-Vestibule-Tenant", "X-Vestibule-Sender"
-# Names a write that may be repeated, between services as at the door.
+# The id of a write that may be repeated, between services as from callers.
 OPERATION = "Idempotency-Key"
 
 TenantName = Annotated[str, StringConstraints(pattern=f"^{TENANT_PATTERN}$")]
@@ -26,14 +26,14 @@ _SENDER = re.compile(SENDER_PATTERN)
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Somebody who is known at the door, by tenant and by the id of the token; without a token it is a service."""
+    """An authenticated caller, by tenant and token id; without a token it is a service."""
 
     tenant: str = DEFAULT_TENANT
     token_id: str | None = None
 
     @classmethod
     def parse(cls, headers: Mapping[str, str]) -> Self:
-        """Return whom the headers of a request between services name; the default tenant where they name none.
+        """Return the principal that the headers of a request between services name; by default the default tenant.
 
         Raises:
             InvalidInput: one of them is malformed.
@@ -46,7 +46,7 @@ class Principal:
         return cls(tenant, token_id)
 
     def as_headers(self) -> dict[str, str]:
-        """Return the headers that name it."""
+        """Return the headers that name this principal."""
         return {TENANT: self.tenant} | ({} if self.token_id is None else {SENDER: self.token_id})
 
 

@@ -1,4 +1,4 @@
-"""What the parts that look at the queue have to agree on: its names in Redis, and the headers of its messages."""
+"""Names that all users of the queue share: its keys in Redis, the headers of its messages, its task."""
 
 from vestibule.contracts.tasks import Priority
 

@@ -1,4 +1,4 @@
-"""What the door and the scheduler share of recurring tasks: the schedules, and how far each has come."""
+"""Schedules of recurring tasks and their progress, shared by the client service and the scheduler."""
 
 import hashlib
 from typing import Annotated, Self
@@ -23,17 +23,20 @@ EverySeconds = Annotated[float, Field(ge=SHORTEST_S, le=LONGEST_S, allow_inf_nan
 
 
 class Times(BaseModel):
-    """When something recurs: by a crontab line in a time zone, or every so many seconds."""
+    """When something recurs: by a cron expression in a time zone, or at an interval in seconds."""
 
     model_config = ConfigDict(extra="forbid")
 
     cron: str | None = Field(
         default=None,
         max_length=200,
-        description="Five fields as in a crontab: minute, hour, day, month, weekday (0 and 7 are Sunday)",
+        description="Five fields as in crontab(5): minute, hour, day, month, weekday (0 and 7 are Sunday), or a "
+        "name such as `@daily`",
         examples=["30 6 * * 1-5"],
     )
-    every_s: EverySeconds | None = Field(default=None, description="Seconds from one to the next, instead of `cron`")
+    every_s: EverySeconds | None = Field(
+        default=None, description="Seconds from one run to the next, instead of `cron`"
+    )
     timezone: str = Field(
         default="UTC", max_length=100, description="The zone of `cron`, by its IANA name", examples=["Europe/Berlin"]
     )
@@ -46,7 +49,7 @@ class Times(BaseModel):
 
 
 class Schedule(Times):
-    """A task that recurs. Its data is kept here, or stands under `key` when its time has come."""
+    """A task that recurs. Its data is stored here, or read from `key` at each run."""
 
     schedule_id: str = Field(pattern=ID_PATTERN)
     tenant: str
@@ -56,33 +59,33 @@ class Schedule(Times):
     key: Key | None = None
     terms: WorkTerms = NO_TERMS
     created_at: float
-    author: str = Field(description="The name of the token that asked for it")
+    author: str = Field(description="The name of the token that created it")
 
     @property
     def place(self) -> str:
-        """Where it is kept, beneath a prefix: beside the others of its tenant."""
+        """The key below a prefix, beside the other schedules of the tenant."""
         return place_of(self.tenant) + self.schedule_id
 
     def task_id(self, turn: str) -> str:
-        """Return the id of the task of one turn: whoever asks for that task again asks for the same."""
+        """Return the id of the task of one run; the same run has the same id."""
         return str(uuid5(uuid5(NAMESPACE_URL, f"urn:vestibule:schedule:{self.schedule_id}"), turn))
 
 
 class Progress(BaseModel):
-    """How far a schedule has come: the time and the number of its last turn, and the task that was made of it."""
+    """Progress of a schedule: time and number of its last run, and the task of that run."""
 
     turn_at: float
     turns: int
-    task_id: str | None = Field(default=None, description="None where nothing stood under the key")
+    task_id: str | None = Field(default=None, description="None if the key had no entry")
 
 
 def place_of(tenant: str) -> str:
-    """Return what the places of a tenant's schedules begin with."""
+    """Return the prefix of the keys of a tenant's schedules."""
     return hashlib.sha256(tenant.encode()).hexdigest()[:32] + "/"
 
 
 def is_schedule_id(text: str) -> bool:
-    """Say whether a schedule can have that id."""
+    """Say whether the text is a well-formed schedule id."""
     try:
         return UUID(hex=text).hex == text
     except ValueError:

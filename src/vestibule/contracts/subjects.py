@@ -1,4 +1,4 @@
-"""What is asked and told when everything about a subject is erased."""
+"""Erasure of a subject: the request, its progress, and the search in texts."""
 
 import asyncio
 import re
@@ -17,7 +17,7 @@ AT_ONCE_CHARS = 20_000
 
 
 class EraseRequest(BaseModel):
-    """The forms in which a subject's value can stand in what is stored."""
+    """The forms in which a subject's value can appear in stored data."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -25,10 +25,10 @@ class EraseRequest(BaseModel):
 
 
 class ErasePage(BaseModel):
-    """What was erased of some entries, and where the next page starts."""
+    """The result of erasing from a page of entries, and where the next page starts."""
 
-    examined: int = Field(description="Entries that were opened and searched")
-    erased: int = Field(description="Values that held one of the forms and are gone, each earlier version counted")
+    examined: int = Field(description="Entries examined")
+    erased: int = Field(description="Values erased because they held one of the forms; each earlier version counts")
     cursor: str | None = Field(default=None, description="Pass it as `cursor` for the next page; absent on the last")
 
 
@@ -53,7 +53,7 @@ class SubjectSearch:
                 self._without_words.append(form)
 
     def finds_in(self, text: str) -> bool:
-        """Say whether one of the forms stands in `text`."""
+        """Say whether `text` contains one of the forms."""
         folded = text.casefold()
         for word in _WORD.finditer(folded):
             for start, form in self._by_word.get(word[0], ()):
@@ -62,7 +62,7 @@ class SubjectSearch:
         return any(_stands_in(folded, form) for form in self._without_words)
 
     async def finds_among(self, *texts: str | None) -> bool:
-        """Say the same of several texts, and let an event loop go on meanwhile."""
+        """Say whether one of several texts contains a form, without blocking the event loop."""
         given = [text for text in texts if text is not None]
         if sum(map(len, given)) <= AT_ONCE_CHARS:
             return any(map(self.finds_in, given))

@@ -1,4 +1,4 @@
-"""What the client service and the database service tell each other about tasks.
+"""Messages about tasks between the client service and the database service.
 
 Times are Unix seconds. Whatever has to be compared with the ledger's clock is given as a time from now (`_in_s`).
 """
@@ -27,10 +27,12 @@ class NewTask(BaseModel):
     key: Key | None = None
     terms: WorkTerms = Field(default=NO_TERMS, description="Encrypted together with the data")
     submitted_at: float
-    sent_at: float | None = Field(default=None, description="When its message was given to the queue; null: not yet")
-    due_in_s: float = Field(ge=0, description="When somebody has to look after it")
+    sent_at: float | None = Field(
+        default=None, description="When its message was published to the queue; null: not yet"
+    )
+    due_in_s: float = Field(ge=0, description="Seconds until the relay has to check it")
     unique_keys: list[str] = Field(
-        default=[], description="Tasks of one tenant that share one are the same task; the first is kept"
+        default=[], description="Tasks of one tenant that share a key are the same task; the first wins"
     )
     unique_for_s: float | None = Field(default=None, gt=0)
 
@@ -42,7 +44,7 @@ class NewTask(BaseModel):
 
 
 class NewTasks(BaseModel):
-    """Tasks to record, each by itself: one that cannot be leaves the others alone."""
+    """Tasks to record; each succeeds or fails on its own."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -50,22 +52,22 @@ class NewTasks(BaseModel):
 
 
 class Recorded(BaseModel):
-    """What became of a new task. It is on disk, unless its key was not found."""
+    """The outcome of a new task. It is on disk, unless its key was not found."""
 
-    task_id: str = Field(description="Of the task that was there already, where it is the same")
+    task_id: str = Field(description="The id of the existing task, if it is the same")
     is_new: bool = True
     is_key_unknown: bool = False
-    data: str | None = Field(default=None, description="What stands under the key, where one was given")
+    data: str | None = Field(default=None, description="The value under the key, if one was given")
 
 
 class RecordedTasks(BaseModel):
-    """What became of new tasks, in the order of the request."""
+    """The outcome of new tasks, in the order of the request."""
 
     tasks: list[Recorded]
 
 
 class LedgerTask(BaseModel):
-    """A task as the ledger has it."""
+    """A task in the ledger."""
 
     task_id: str
     tenant: str
@@ -80,11 +82,11 @@ class LedgerTask(BaseModel):
     due_at: float | None = None
     started_at: float | None = None
     finished_at: float | None = None
-    has_expired: bool = Field(default=False, description="It was done, and its result is not kept any more")
+    has_expired: bool = Field(default=False, description="It ended, and its result has expired")
 
 
 class ClaimRequest(BaseModel):
-    """How many tasks to take care of, and for how long nobody else shall."""
+    """How many tasks to claim, and for how long."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -93,7 +95,7 @@ class ClaimRequest(BaseModel):
 
 
 class LedgerTasks(BaseModel):
-    """Tasks as the ledger has them, and where the next page starts."""
+    """Tasks in the ledger, and where the next page starts."""
 
     tasks: list[LedgerTask]
     cursor: str | None = None
@@ -108,14 +110,14 @@ class TaskIds(BaseModel):
 
 
 class TaskData(BaseModel):
-    """Data and terms of tasks, by their ids; those that have none any more are left out."""
+    """Data and terms of tasks by id; tasks without data are left out."""
 
     data: dict[str, str]
     terms: dict[str, WorkTerms]
 
 
 class WriteBack(BaseModel):
-    """Where the result of a task goes when it has succeeded, and in whose name."""
+    """Where the result of a task is written when it succeeds, and on whose behalf."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -125,7 +127,7 @@ class WriteBack(BaseModel):
 
 
 class TaskChange(BaseModel):
-    """A step of a task: from where it may be taken, and what it leads to. What is null stays as it is.
+    """A change of a task: the states in which it applies, and the new values. What is null stays as it is.
 
     With `due_in_s` the task goes on, and is looked after then; without it the task has ended.
     """
@@ -134,23 +136,27 @@ class TaskChange(BaseModel):
 
     task_id: str
     from_states: list[TaskState]
-    tenant: str | None = Field(default=None, description="Where given, a task of another tenant is left alone")
+    tenant: str | None = Field(default=None, description="If set, a task of another tenant is not changed")
     state: TaskState
     due_in_s: float | None = None
-    sent_at: float | None = Field(default=None, description="Of a task that goes on; null: it is still to be sent")
+    sent_at: float | None = Field(
+        default=None, description="For a task that continues; null: it has yet to be published"
+    )
     attempts: int | None = None
     error: str | None = None
     result: str | None = None
-    write_back: WriteBack | None = Field(default=None, description="Where the result is written first, once")
+    write_back: WriteBack | None = Field(
+        default=None, description="Where the result is written once, before the change"
+    )
     started_at: float | None = None
     finished_at: float | None = None
-    keep_data: bool = Field(default=True, description="Whether it can be sent again after its end")
-    keep_result_s: float | None = Field(default=None, description="Time from now that its result is kept")
-    keep_s: float | None = Field(default=None, description="Time from now that it is known to have been here")
+    keep_data: bool = Field(default=True, description="Whether the data stays, so that it can be retried after its end")
+    keep_result_s: float | None = Field(default=None, description="Seconds from now until its result expires")
+    keep_s: float | None = Field(default=None, description="Seconds from now until its record expires")
 
 
 class TaskChanges(BaseModel):
-    """Steps of tasks, each by itself."""
+    """Changes of tasks; each applies on its own."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -158,6 +164,6 @@ class TaskChanges(BaseModel):
 
 
 class TakenSteps(BaseModel):
-    """Whether each step was taken, in the order of the request."""
+    """Whether each change was applied, in the order of the request."""
 
     taken: list[bool]

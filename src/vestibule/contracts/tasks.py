@@ -1,4 +1,4 @@
-"""What a caller is told of a task."""
+"""The status of a task as callers see it."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 
 class TaskState(StrEnum):
-    """How far a task has come."""
+    """The state of a task."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -19,7 +19,7 @@ class TaskState(StrEnum):
 
     @property
     def is_end(self) -> bool:
-        """Say whether nothing more will happen to a task in this state, unless a person asks for it."""
+        """Say whether the state is final, unless a person retries the task."""
         return self not in UNFINISHED
 
 
@@ -27,7 +27,7 @@ UNFINISHED = frozenset({TaskState.QUEUED, TaskState.RUNNING, TaskState.RETRYING}
 
 
 class Priority(StrEnum):
-    """Which tasks a free worker takes first: all of a higher priority before any of a lower one."""
+    """The order in which workers take tasks: all of a higher priority before any of a lower one."""
 
     HIGH = "high"
     NORMAL = "normal"
@@ -35,31 +35,31 @@ class Priority(StrEnum):
 
 
 class TaskError(BaseModel):
-    """Why a task failed, without a word of its data."""
+    """Why a task failed, without its data."""
 
     kind: str = Field(examples=["TaskFailed"])
     detail: str = Field(examples=["The processor failed on this input."])
 
 
 class TaskStatus(BaseModel):
-    """What is known of a task."""
+    """The status of a task."""
 
     task_id: str = Field(examples=["0b7c5a3e-6d0f-4a43-9c55-0a7d6a2f6f0e"])
     state: TaskState = Field(examples=[TaskState.SUCCEEDED])
     processor: str = Field(examples=["uppercase"])
     priority: Priority = Priority.NORMAL
-    result: str | None = Field(default=None, description="Present when it succeeded", examples=["HELLO"])
-    error: TaskError | None = Field(default=None, description="Why the last attempt failed, where one did")
-    attempts: int = Field(default=0, description="Attempts that are known to have failed", examples=[0])
+    result: str | None = Field(default=None, description="Present if it succeeded", examples=["HELLO"])
+    error: TaskError | None = Field(default=None, description="Why the last attempt failed, if one did")
+    attempts: int = Field(default=0, description="Failed attempts", examples=[0])
     submitted_at: datetime
-    due_at: datetime | None = Field(default=None, description="When it is tried next, where it has to wait until then")
+    due_at: datetime | None = Field(default=None, description="When the next attempt starts, if it waits for that")
     started_at: datetime | None = None
     finished_at: datetime | None = None
-    is_settling: bool = Field(default=False, exclude=True, description="It is done, and its result not yet in place")
+    is_settling: bool = Field(default=False, exclude=True, description="It is done, and its result is not yet written")
 
     @property
     def has_ended(self) -> bool:
-        """Say whether nothing more will happen to it."""
+        """Say whether the task has ended."""
         return self.state.is_end
 
 
@@ -89,5 +89,5 @@ ERROR_DETAILS = {
 
 
 def describe_error(kind: str | None) -> TaskError | None:
-    """Return what a caller is told of an error of that kind."""
+    """Return the error of that kind as callers see it."""
     return None if kind is None else TaskError(kind=kind, detail=ERROR_DETAILS.get(kind, "The task failed."))

@@ -1,4 +1,4 @@
-"""The work that is asked of processors: in the queue, and of the business logic service."""
+"""Work for processors: in the queue, and in calls of the business logic service."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ DEFAULT_PROCESSOR = "uppercase"
 
 
 class WorkOrigin(BaseModel):
-    """Whose work it is, by which route it came, and the key that it is about: by these the policy judges."""
+    """The caller, route and key of the work; the policy decides by these."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -23,12 +23,12 @@ class WorkOrigin(BaseModel):
 
 
 class WorkTerms(BaseModel):
-    """What was asked about work beside its data. It came from outside too, so it is kept and sent sealed as data is."""
+    """Options and target of work. Callers chose them, so they are stored and sent encrypted like data."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     options: dict[str, Any] = {}
-    write_to: Key | None = Field(default=None, description="The key that the result goes to")
+    write_to: Key | None = Field(default=None, description="Key that the result is written to")
     origin: WorkOrigin = WorkOrigin()
 
 
@@ -37,18 +37,20 @@ NO_TERMS = WorkTerms()
 
 
 class ProcessRequest(BaseModel):
-    """Text to process, by which processor, and how."""
+    """A text to process, the processor and its options."""
 
     model_config = ConfigDict(extra="forbid")
 
     data: str = Field(examples=["hello"])
     processor: str = Field(default=DEFAULT_PROCESSOR, examples=[DEFAULT_PROCESSOR])
-    options: dict[str, Any] = Field(default={}, description="Options of the processor: `GET /processors` of the door")
-    work_id: str | None = Field(default=None, max_length=64, description="The same each time that the work is repeated")
-    origin: WorkOrigin | None = Field(default=None, description="On whose behalf; services alone are believed")
+    options: dict[str, Any] = Field(
+        default={}, description="Options of the processor: see `GET /processors` of the client service"
+    )
+    work_id: str | None = Field(default=None, max_length=64, description="The same for every repetition of the work")
+    origin: WorkOrigin | None = Field(default=None, description="On whose behalf; accepted from services only")
 
 
 class ProcessResponse(BaseModel):
-    """What a processor made of the text."""
+    """The processed text."""
 
     processed_data: str = Field(examples=["HELLO"])

@@ -1,4 +1,4 @@
-"""How workers say that they live: a sorted set in Redis, by name, scored by the Unix time of the last beat."""
+"""Heartbeats of workers: a sorted set in Redis of names, scored by the Unix time of the last heartbeat."""
 
 WORKERS_KEY = "vestibule:workers"
 BEAT_INTERVAL_S = 5.0

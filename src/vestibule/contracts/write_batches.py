@@ -1,4 +1,4 @@
-"""Writes of several requests that cross the wall to the database service together, each kept or refused by itself."""
+"""Writes of several requests in one call of the database service; each succeeds or fails on its own."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ MAX_WRITES = 500
 
 
 class BatchedWrite(Pair):
-    """An unconditional write: the pair, on whose behalf, and the request that it is for."""
+    """An unconditional write: the pair, the principal and the request."""
 
     tenant: Annotated[str, StringConstraints(pattern=f"^{RESERVED}?{TENANT_PATTERN}$")] = DEFAULT_TENANT
     sender: Annotated[str, StringConstraints(pattern=f"^{SENDER_PATTERN}$")] | None = None
@@ -19,7 +19,7 @@ class BatchedWrite(Pair):
 
 
 class BatchedWrites(BaseModel):
-    """The writes, in the order in which they came; of two under one key the later one stays."""
+    """The writes, in the order in which they came; the later of two under one key wins."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -27,7 +27,7 @@ class BatchedWrites(BaseModel):
 
 
 class BatchedWriteOutcome(BaseModel):
-    """What became of one write: the version that is on disk, or why nothing was written."""
+    """The outcome of one write: the version on disk, or why nothing was written."""
 
     version: int | None = None
     expires_at: ExpiresAt = None
@@ -35,6 +35,6 @@ class BatchedWriteOutcome(BaseModel):
 
 
 class BatchedWriteOutcomes(BaseModel):
-    """What became of each, in the order of the request."""
+    """The outcome of each write, in the order of the request."""
 
     outcomes: list[BatchedWriteOutcome]

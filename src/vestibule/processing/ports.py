@@ -84,7 +84,7 @@ class _Unconfigured:
     """The ports of a registry that is not connected."""
 
     def __getattr__(self, name: str) -> Any:
-        raise RuntimeError("this registry was built without the means to work; see `equipment.build_registry`")
+        raise RuntimeError("this registry was built without ports; see `processor_adapters.build_registry`")
 
 
 @dataclass(frozen=True, slots=True)

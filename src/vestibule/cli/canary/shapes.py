@@ -128,7 +128,8 @@ def _unknown_tokens() -> Iterator[RequestShape]:
         "scheme", lambda http, c: http.post("/add", json=pair, headers={"Authorization": f"Basic {_header(c)}"})
     )
     yield RequestShape(
-        "text from a stranger", lambda http, c: http.post("/add", json={"value": c.text}, headers={"Authorization": ""})
+        "text with an unknown token",
+        lambda http, c: http.post("/add", json={"value": c.text}, headers={"Authorization": ""}),
     )
 
 

@@ -80,7 +80,7 @@ class DrainingServer(uvicorn.Server):
         self._asked, self._ends_at = (sig, frame), time.monotonic() + self._drain_s
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Close the door; who stands in it comes in before."""
+        """Stop accepting connections, after those that the kernel has accepted already."""
         for listener in (one for server in self.servers for one in server.sockets):
             with socket.socket(fileno=os.dup(listener.fileno())) as ours:
                 # The system queues nobody more. Those that it has queued are taken now; to close would cut them off.

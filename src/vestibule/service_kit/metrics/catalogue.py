@@ -53,10 +53,10 @@ REQUEST_DURATION = _histogram(
     *("method", "route"),
     buckets=REQUEST_BUCKETS_S,
 )
-FINDINGS = _counter("findings", "Findings at the door and in results, and what was done about each", "entity", "action")
+FINDINGS = _counter("findings", "Findings in requests and results, by entity and action", "entity", "action")
 DECISIONS = _counter(
     "decisions",
-    "Requests that the door judged, and results with findings, by the strictest action; `none` where nothing was found",
+    "Screened requests, and results with findings, by the strictest action; `none` if nothing was found",
     "action",
 )
 ALERTS = _counter("alerts", "Alerts raised", "type", "severity")
