@@ -79,9 +79,9 @@ from vestibule.service_kit.metrics.metrics import Metrics
 from vestibule.service_kit.redis.redis_url import open_redis
 
 DESCRIPTION = """
-The entrance hall for data. All data is screened for personal data and secrets before it is stored or processed. Every
-route but health and metrics needs `Authorization: Bearer TOKEN`; every error is a problem document (RFC 9457,
-`application/problem+json`) that repeats nothing of what was sent.
+Screens everything that comes in for personal data and secrets before it is stored or processed. Every route but health,
+metrics and the descriptions of problems needs `Authorization: Bearer TOKEN`; every error is a problem document
+(RFC 9457, `application/problem+json`) that repeats nothing of what was sent.
 """
 ROUTERS = (
     entries.repeatable_router,

@@ -19,13 +19,13 @@ from vestibule.contracts.errors import AlertNotFound, InvalidInput
 RULES = DeliveryRules(Grouping(quiet_s=0, wait_s=0), reminder_s=100, give_up_after_s=86_400)
 
 
-class _Desk:
+class _Triage:
     """A record with the one who delivers, at times that the test chooses."""
 
     def __init__(self, folder: Path) -> None:
         self.engine = build_alert_engine("client", AlertSettings(data_dir=folder, alert_channels=[]))
         self.connection = open_database(folder / "alerts.db")
-        self.book = AlertTriage(folder / "alerts.db")
+        self.repository = AlertTriage(folder / "alerts.db")
         self._outbox = Outbox(self.connection, RULES)
 
     def leak(self, **fields: Any) -> Alert:
@@ -53,114 +53,114 @@ class _Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[_Desk]:
-    """A desk with an empty record."""
-    desk = _Desk(tmp_path)
-    yield desk
-    desk.connection.close()
+def triage(tmp_path: Path) -> Iterator[_Triage]:
+    """A triage with an empty alert store."""
+    triage = _Triage(tmp_path)
+    yield triage
+    triage.connection.close()
 
 
-def test_what_is_acknowledged_is_not_told_again(desk: _Desk) -> None:
+def test_what_is_acknowledged_is_not_told_again(triage: _Triage) -> None:
     """Without it a reminder comes; with it none does, and the count goes on."""
-    alert = desk.leak()
-    assert [(alert.id, NoticeEvent.RAISED)] == desk.told()
-    assert [(alert.id, NoticeEvent.REMINDER)] == desk.told(in_s=150)
-    desk.book.change(alert.id, "acknowledged", "ann", "on it")
-    desk.leak()
-    assert [] == desk.told(in_s=900)
-    group = desk.book.group_of(alert.id)
+    alert = triage.leak()
+    assert [(alert.id, NoticeEvent.RAISED)] == triage.told()
+    assert [(alert.id, NoticeEvent.REMINDER)] == triage.told(in_s=150)
+    triage.repository.change(alert.id, "acknowledged", "ann", "on it")
+    triage.leak()
+    assert [] == triage.told(in_s=900)
+    group = triage.repository.group_of(alert.id)
     assert group is not None
     assert ("acknowledged", "ann", "on it", 2) == (group.state, group.state_by, group.state_reason, group.count)
     assert [("kept", "done", 1)] * 2 == [(sent.channel, sent.state, sent.attempts) for sent in group.deliveries]
 
 
-def test_what_is_resolved_is_told_once_and_what_follows_is_new(desk: _Desk) -> None:
+def test_what_is_resolved_is_told_once_and_what_follows_is_new(triage: _Triage) -> None:
     """The end is told to those who heard of the beginning, and the next alert opens another group."""
-    alert = desk.leak()
-    desk.told()
-    desk.book.change(alert.id, "resolved", "ann", None)
-    assert [(alert.id, NoticeEvent.RESOLVED)] == desk.told()
-    following = desk.leak()
-    assert [(following.id, NoticeEvent.RAISED)] == desk.told()
+    alert = triage.leak()
+    triage.told()
+    triage.repository.change(alert.id, "resolved", "ann", None)
+    assert [(alert.id, NoticeEvent.RESOLVED)] == triage.told()
+    following = triage.leak()
+    assert [(following.id, NoticeEvent.RAISED)] == triage.told()
     with pytest.raises(AlertNotFound):
-        desk.book.change(alert.id, "acknowledged", "ann", None)
+        triage.repository.change(alert.id, "acknowledged", "ann", None)
 
 
 @pytest.mark.parametrize("matching", [("PersonalData", None, None), (None, "t", None), (None, None, "IBAN_CODE")])
-def test_what_is_silenced_is_told_when_the_silence_ends(desk: _Desk, matching: tuple[str | None, ...]) -> None:
+def test_what_is_silenced_is_told_when_the_silence_ends(triage: _Triage, matching: tuple[str | None, ...]) -> None:
     """A silence matches by type, token and entity; its author and reason can be read while it lasts."""
     now = datetime.now(UTC)
-    desk.book.silence(Silence(*matching, "ann", "a drill", now, now + timedelta(seconds=500)))  # type: ignore[arg-type]
-    alert = desk.leak(entities=["EMAIL_ADDRESS", "IBAN_CODE"])
-    assert [] == desk.told()
-    assert [("ann", "a drill")] == [(one.author, one.reason) for one in desk.book.silences()]
-    assert [(alert.id, NoticeEvent.RAISED)] == desk.told(in_s=501)
+    triage.repository.silence(Silence(*matching, "ann", "a drill", now, now + timedelta(seconds=500)))  # type: ignore[arg-type]
+    alert = triage.leak(entities=["EMAIL_ADDRESS", "IBAN_CODE"])
+    assert [] == triage.told()
+    assert [("ann", "a drill")] == [(one.author, one.reason) for one in triage.repository.silences()]
+    assert [(alert.id, NoticeEvent.RAISED)] == triage.told(in_s=501)
 
 
-def test_a_silence_of_something_else_silences_nothing(desk: _Desk) -> None:
+def test_a_silence_of_something_else_silences_nothing(triage: _Triage) -> None:
     """Part of an entity's name is not the entity."""
     now = datetime.now(UTC)
     for matching in (("Secret", None, None), (None, "other", None), (None, None, "IBAN")):
-        desk.book.silence(Silence(*matching, "ann", "a drill", now, now + timedelta(seconds=500)))
-    alert = desk.leak(entities=["IBAN_CODE"])
-    assert [(alert.id, NoticeEvent.RAISED)] == desk.told()
+        triage.repository.silence(Silence(*matching, "ann", "a drill", now, now + timedelta(seconds=500)))
+    alert = triage.leak(entities=["IBAN_CODE"])
+    assert [(alert.id, NoticeEvent.RAISED)] == triage.told()
     with pytest.raises(InvalidInput):
-        desk.book.silence(Silence(None, None, None, "ann", "backwards", now, now))
+        triage.repository.silence(Silence(None, None, None, "ann", "backwards", now, now))
 
 
-def test_a_recovery_ends_what_was_down(desk: _Desk) -> None:
+def test_a_recovery_ends_what_was_down(triage: _Triage) -> None:
     """One notification says that a part is down and one that it is back; another part's outage goes on."""
-    down = desk.event(AlertType.SERVICE_DOWN, "database")
-    other = desk.event(AlertType.SERVICE_DOWN, "redis")
-    assert {(down.id, NoticeEvent.RAISED), (other.id, NoticeEvent.RAISED)} == set(desk.told())
-    recovered = desk.event(AlertType.SERVICE_RECOVERED, "database")
-    assert [(down.id, NoticeEvent.RESOLVED)] == desk.told()
-    ended, still_open = desk.book.group_of(down.id), desk.book.group_of(other.id)
+    down = triage.event(AlertType.SERVICE_DOWN, "database")
+    other = triage.event(AlertType.SERVICE_DOWN, "redis")
+    assert {(down.id, NoticeEvent.RAISED), (other.id, NoticeEvent.RAISED)} == set(triage.told())
+    recovered = triage.event(AlertType.SERVICE_RECOVERED, "database")
+    assert [(down.id, NoticeEvent.RESOLVED)] == triage.told()
+    ended, still_open = triage.repository.group_of(down.id), triage.repository.group_of(other.id)
     assert ended is not None
     assert still_open is not None
     assert ("resolved", "client", recovered.description) == (ended.state, ended.state_by, ended.state_reason)
     assert "open" == still_open.state
-    again = desk.event(AlertType.SERVICE_DOWN, "database")
-    assert (again.id, NoticeEvent.RAISED) in desk.told()
+    again = triage.event(AlertType.SERVICE_DOWN, "database")
+    assert (again.id, NoticeEvent.RAISED) in triage.told()
 
 
-def test_a_recovery_of_nothing_is_told_itself(desk: _Desk) -> None:
+def test_a_recovery_of_nothing_is_told_itself(triage: _Triage) -> None:
     """Where no group of the part is open, people hear of the recovery alone."""
-    recovered = desk.event(AlertType.HEARTBEAT_RECOVERED, "backup")
-    assert [(recovered.id, NoticeEvent.RAISED)] == desk.told()
+    recovered = triage.event(AlertType.HEARTBEAT_RECOVERED, "backup")
+    assert [(recovered.id, NoticeEvent.RAISED)] == triage.told()
 
 
-def test_what_is_down_is_one_group_until_it_is_over(desk: _Desk) -> None:
+def test_what_is_down_is_one_group_until_it_is_over(triage: _Triage) -> None:
     """An outage that is raised anew after the window of groups, in other words, is still the same outage."""
-    down = desk.event(AlertType.SERVICE_DOWN, "database")
-    desk.told()
-    desk.connection.execute("UPDATE groups SET last_us = last_us - 10000000000")
-    asyncio.run(desk.engine.raise_alert(AlertType.SERVICE_DOWN, "Still away.", subject="database"))
-    desk.told()
-    group = desk.book.group_of(down.id)
+    down = triage.event(AlertType.SERVICE_DOWN, "database")
+    triage.told()
+    triage.connection.execute("UPDATE groups SET last_us = last_us - 10000000000")
+    asyncio.run(triage.engine.raise_alert(AlertType.SERVICE_DOWN, "Still away.", subject="database"))
+    triage.told()
+    group = triage.repository.group_of(down.id)
     assert group is not None
     assert ("open", 2) == (group.state, group.count)
 
 
-def test_many_groups_at_once_are_told_together(desk: _Desk) -> None:
+def test_many_groups_at_once_are_told_together(triage: _Triage) -> None:
     """Of fifty tokens that leak, people hear once, with the sum; what follows within the minute is one more."""
-    leaks = [desk.leak_of(f"token-{number}") for number in range(50) for _ in range(2)]
-    assert [] == desk.deliveries()
-    (told,) = desk.deliveries(in_s=7)
+    leaks = [triage.leak_of(f"token-{number}") for number in range(50) for _ in range(2)]
+    assert [] == triage.deliveries()
+    (told,) = triage.deliveries(in_s=7)
     assert (leaks[0].id, 100, 50, None) == (told.id, told.count, told.notice.groups, told.token_id)  # type: ignore[union-attr]
     assert "50 groups of alerts at once" in told.description
-    group = desk.book.group_of(leaks[-1].id)
+    group = triage.repository.group_of(leaks[-1].id)
     assert group is not None
     assert ["merged"] == [sent.state for sent in group.deliveries]
-    later = [desk.leak_of(f"other-{number}") for number in range(10)]
-    assert [] == desk.deliveries(in_s=8)
-    (told,) = desk.deliveries(in_s=68)
+    later = [triage.leak_of(f"other-{number}") for number in range(10)]
+    assert [] == triage.deliveries(in_s=8)
+    (told,) = triage.deliveries(in_s=68)
     assert (later[0].id, 10) == (told.id, told.count)
-    alone = desk.leak_of("alone")
-    assert [(alone.id, 1)] == [(one.id, one.notice.groups) for one in desk.deliveries(in_s=69) if one.notice]
+    alone = triage.leak_of("alone")
+    assert [(alone.id, 1)] == [(one.id, one.notice.groups) for one in triage.deliveries(in_s=69) if one.notice]
 
 
-def test_a_few_groups_are_told_one_by_one(desk: _Desk) -> None:
+def test_a_few_groups_are_told_one_by_one(triage: _Triage) -> None:
     """Up to five are no storm."""
-    leaks = [desk.leak_of(f"token-{number}") for number in range(5)]
-    assert {leak.id for leak in leaks} == {one.id for one in desk.deliveries()}
+    leaks = [triage.leak_of(f"token-{number}") for number in range(5)]
+    assert {leak.id for leak in leaks} == {one.id for one in triage.deliveries()}
