@@ -57,7 +57,9 @@ async def measure_store(folder: Path, sizes: list[int]) -> list[Curve]:
                 await store.write_many([Write(f"default/key-{number:08}", TEXT) for number in some])
                 filled = some.stop
             stride = size // REPEATS
-            curves["write"].append((size, await median_us(lambda n: store.write(f"default/key-{n * stride:08}", TEXT))))  # noqa: B023
+            curves["write"].append(
+                (size, await median_us(lambda n: store.write(Write(f"default/key-{n * stride:08}", TEXT))))  # noqa: B023
+            )
             curves["read"].append((size, await median_us(lambda n: store.read(f"default/key-{n * stride:08}"))))  # noqa: B023
             page = await median_us(lambda n: store.keys("default/key-", 100, f"default/key-{n * stride:08}"))  # noqa: B023
             curves["page of keys"].append((size, page))

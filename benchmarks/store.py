@@ -26,6 +26,7 @@ import psutil
 
 from vestibule.database_service.entries.sqlite.database import open_connection
 from vestibule.database_service.entries.sqlite.schema import prepare
+from vestibule.database_service.entries.store import Write
 from vestibule.database_service.entries.stores.sqlite import WRITE, SqliteStore
 from vestibule.encryption import create_key_ring
 
@@ -38,10 +39,10 @@ VALUE = base64.b64encode(os.urandom(300)).decode()
 SECONDS = 0.7
 ROUNDS = 5
 CALLERS = (10, 100, 500)
-Write = Callable[[str], Awaitable[object]]
+WriteKey = Callable[[str], Awaitable[object]]
 
 
-async def load(write: Write, callers: int, seconds: float) -> tuple[float, float]:
+async def load(write: WriteKey, callers: int, seconds: float) -> tuple[float, float]:
     """Let callers write for some time; return writes a second and p99 in ms."""
     took: list[float] = []
     until = time.perf_counter() + seconds
@@ -57,13 +58,13 @@ async def load(write: Write, callers: int, seconds: float) -> tuple[float, float
     return rate, statistics.quantiles(took, n=100)[98] * 1000 if len(took) > 100 else max(took) * 1000
 
 
-async def group_commit(folder: Path, stack: AsyncExitStack) -> Write:
+async def group_commit(folder: Path, stack: AsyncExitStack) -> WriteKey:
     """Return Vestibule's writer."""
     store = await stack.enter_async_context(SqliteStore(folder / "group.db", 10))
-    return lambda key: store.write(key, VALUE, author="t1")
+    return lambda key: store.write(Write(key, VALUE, author="t1"))
 
 
-async def one_commit_each(folder: Path, stack: AsyncExitStack) -> Write:
+async def one_commit_each(folder: Path, stack: AsyncExitStack) -> WriteKey:
     """Return a writer with one kept connection and a commit for every request."""
     connection = open_connection(folder / "single.db", lambda one: prepare(one, 10))
     stack.callback(connection.close)
@@ -81,7 +82,7 @@ async def one_commit_each(folder: Path, stack: AsyncExitStack) -> Write:
     return write
 
 
-async def one_by_one(folder: Path, stack: AsyncExitStack) -> Write:
+async def one_by_one(folder: Path, stack: AsyncExitStack) -> WriteKey:
     """Return a writer over aiosqlite: one thread, one statement after the other."""
     open_connection(folder / "aio.db", lambda one: prepare(one, 0)).close()
     connection = await stack.enter_async_context(aiosqlite.connect(folder / "aio.db", isolation_level=None))
@@ -227,7 +228,7 @@ async def measure_memory(folder: Path, writes: int) -> None:
             print(f" {process.memory_info().rss / 2**20:.0f}", end="", flush=True)
             for start in range(0, writes // 10 if tenth < 10 else 0, 500):
                 keys = [f"default/{(tenth % 2) * tenth}/{start + one}" for one in range(500)]
-                await asyncio.gather(*(store.write(key, VALUE) for key in keys))
+                await asyncio.gather(*(store.write(Write(key, VALUE)) for key in keys))
         print(f" ({writes:,} writes)")
 
 

@@ -19,6 +19,7 @@ import asyncpg
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from servers.postgresql import PostgresqlServer, running_server
+from vestibule.database_service.entries.store import Write
 from vestibule.database_service.main import build_store
 from vestibule.database_service.settings import DatabaseSettings
 
@@ -60,8 +61,8 @@ async def compare(server: PostgresqlServer, callers: int, seconds: float, rounds
         await pool.execute('CREATE TABLE plain (key text COLLATE "C" PRIMARY KEY, value text, version bigint)')
         ways: dict[str, WriteOne] = {
             "one transaction a write": lambda key: pool.fetchval(WRITE, key, VALUE),
-            "group commit": lambda key: store.write(key, VALUE),
-            "group commit, history of 10": lambda key: store_with_history.write(key, VALUE),
+            "group commit": lambda key: store.write(Write(key, VALUE)),
+            "group commit, history of 10": lambda key: store_with_history.write(Write(key, VALUE)),
         }
         for _ in range(rounds):
             for name, write in ways.items():

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,30 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from servers.stores import with_server
+from servers.stores import encrypted, with_server
 from vestibule.contracts.conditions import Condition
 from vestibule.contracts.entries import ChangeKind, Revision
 from vestibule.contracts.errors import PreconditionFailed
-from vestibule.database_service.entries import stores
-from vestibule.database_service.entries.encrypted_store import REALM, EncryptedStore
 from vestibule.database_service.entries.store import KeyChange, PositionLost, Store, StoreKind, Write
+from vestibule.database_service.main import store_kinds
 from vestibule.database_service.settings import DatabaseSettings
-from vestibule.encryption import Cipher, KeyRingFile, create_key_ring
-from vestibule.runtime.plugins import discover
 
 KEPT = 3
 # Stores without a history, which inherit `NoHistoryMixin`.
 WITHOUT_HISTORY = {"dynamodb"}
-KINDS = {name: kind for name, kind in discover(stores, "STORE").items() if name not in WITHOUT_HISTORY}
-
-
-def _encrypted(kind: StoreKind) -> StoreKind:
-    def build(settings: DatabaseSettings) -> Store:
-        ring = settings.data_dir / "keyring.json"
-        create_key_ring(ring)
-        return EncryptedStore(kind.build(settings), Cipher(KeyRingFile(ring), REALM))
-
-    return replace(kind, build=build)
+KINDS = {name: kind for name, kind in store_kinds().items() if name not in WITHOUT_HISTORY}
 
 
 every_kind = pytest.mark.parametrize("kind", [*KINDS, *(f"encrypted_{name}" for name in KINDS)], indirect=True)
@@ -44,7 +32,7 @@ every_kind = pytest.mark.parametrize("kind", [*KINDS, *(f"encrypted_{name}" for 
 def kind(request: pytest.FixtureRequest) -> StoreKind:
     """The kind of store that a test is about, on a server where it needs one."""
     reachable = with_server(KINDS[request.param.removeprefix("encrypted_")], request)
-    return _encrypted(reachable) if request.param.startswith("encrypted_") else reachable
+    return encrypted(reachable) if request.param.startswith("encrypted_") else reachable
 
 
 PAST = datetime(2001, 1, 1, tzinfo=UTC)
@@ -138,7 +126,7 @@ async def _apply(store: Store, model: _Model, action: str, what: Write | list[Wr
     version = len(what.value) + 1
     match action:
         case "write":
-            await store.write(what.key, what.value, expires_at=what.expires_at, author=what.author)
+            await store.write(what)
             model.write(what)
         case "delete":
             await store.delete(what.key, author=what.author)
@@ -199,7 +187,7 @@ async def test_changes_resume_from_every_position(kind: StoreKind, tmp_path: Pat
     """The position of each change leads to the next one, also when writes come together."""
     async with _open(kind, tmp_path) as store:
         start = await _now(store)
-        await asyncio.gather(*(store.write(f"k{number:02}", "x") for number in range(40)))
+        await asyncio.gather(*(store.write(Write(f"k{number:02}", "x")) for number in range(40)))
         told, _ = await _follow(store, start)
         assert 40 == len({change.position for change in told})
         for index, change in enumerate(told):
@@ -212,8 +200,8 @@ async def test_changes_resume_from_every_position(kind: StoreKind, tmp_path: Pat
 async def test_history_can_be_off(kind: StoreKind, tmp_path: Path, keep_versions: int) -> None:
     """Without earlier versions the history has the current one, with its author."""
     async with _open(kind, tmp_path, keep_versions) as store:
-        await store.write("a", "x", author="t1")
-        await store.write("a", "y", author="t2")
+        await store.write(Write("a", "x", author="t1"))
+        await store.write(Write("a", "y", author="t2"))
         assert [_revision(2, ChangeKind.WRITTEN, "t2", "y")] == await _history(store, "a")
         assert not await store.replace("a", "z", 1)
 
@@ -223,7 +211,7 @@ async def test_reserved_keys_have_no_history(kind: StoreKind, tmp_path: Path) ->
     """A reserved key has its current version only, however often it is written."""
     async with _open(kind, tmp_path) as store:
         for value in ("x", "y"):
-            await store.write("~scheduler/a", value)
+            await store.write(Write("~scheduler/a", value))
         assert [_revision(2, ChangeKind.WRITTEN, None, "y")] == await _history(store, "~scheduler/a")
 
 
@@ -231,10 +219,10 @@ async def test_reserved_keys_have_no_history(kind: StoreKind, tmp_path: Path) ->
 async def test_a_refused_change_leaves_no_trace(kind: StoreKind, tmp_path: Path) -> None:
     """A change whose condition fails and the deletion of a missing entry leave no history and no change."""
     async with _open(kind, tmp_path) as store:
-        await store.write("a", "x")
+        await store.write(Write("a", "x"))
         position = await _now(store)
         for refused in (
-            store.write("a", "y", condition=Condition.of_version(0)),
+            store.write(Write("a", "y", condition=Condition.of_version(0))),
             store.delete("b", condition=Condition.of_version(1)),
         ):
             with pytest.raises(PreconditionFailed):
@@ -250,15 +238,15 @@ async def test_a_purge_removes_tombstones(kind: StoreKind, tmp_path: Path) -> No
     later = datetime.now(UTC) + timedelta(minutes=1)
     async with _open(kind, tmp_path) as store:
         for number in range(25):
-            await store.write(f"~a{number}", "x")
+            await store.write(Write(f"~a{number}", "x"))
             await store.delete(f"~a{number}")
-        await store.write("b", "x")
+        await store.write(Write("b", "x"))
         await store.delete("b")
-        await store.write("~there", "x")
+        await store.write(Write("~there", "x"))
         assert 0 == await store.purge("~", datetime.now(UTC) - timedelta(minutes=1), 100)
         assert [10, 10, 5, 0] == [await store.purge("~", later, 10) for _ in range(4)]
         assert [] == await store.history("~a1")
-        assert [1, 2, 2] == [await store.write(key, "y") for key in ("~a1", "~there", "b")]
+        assert [1, 2, 2] == [await store.write(Write(key, "y")) for key in ("~a1", "~there", "b")]
 
 
 @every_kind
@@ -266,10 +254,10 @@ async def test_a_position_before_a_purge_is_lost(kind: StoreKind, tmp_path: Path
     """A watcher of the purged prefix loses its position; others keep theirs."""
     later = datetime.now(UTC) + timedelta(minutes=1)
     async with _open(kind, tmp_path) as store:
-        await store.write("~a", "x")
+        await store.write(Write("~a", "x"))
         before = await _now(store)
         await store.delete("~a")
-        await store.write("b", "x")
+        await store.write(Write("b", "x"))
         await store.purge("~", later, 100)
         for prefix in ("~", "", "~a"):
             with pytest.raises(PositionLost):
@@ -294,7 +282,7 @@ async def test_waiting_ends_with_a_change(kind: StoreKind, tmp_path: Path) -> No
     """A write, a delete and a sweep end the wait; after a change that was not read yet there is no wait."""
     async with _open(kind, tmp_path) as store:
         for change in (
-            store.write("a", "x"),
+            store.write(Write("a", "x")),
             store.delete("a"),
             store.write_many([Write("b", "x", PAST)]),
             store.sweep(10),
@@ -314,7 +302,7 @@ async def test_earlier_versions_are_replaced_and_removed(kind: StoreKind, tmp_pa
     """The value of each version can be replaced, and each earlier version can be removed; the current one cannot."""
     async with _open(kind, tmp_path) as store:
         for value in ("one", "two", "three"):
-            await store.write("a", value)
+            await store.write(Write("a", value))
         position = await _now(store)
         assert [True, True, False] == [await store.replace("a", "form", version) for version in (1, 3, 4)]
         assert [False, True, False] == [await store.forget("a", version) for version in (3, 2, 2)]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from servers.stores import with_server
-from vestibule.database_service.entries import stores
-from vestibule.database_service.entries.store import NoTransferMixin, Store, StoreKind
+from vestibule.database_service.entries.store import NoTransferMixin, Store, StoreKind, Write
+from vestibule.database_service.main import store_kinds
 from vestibule.database_service.maintenance.transfer import (
     ExportHeader,
     TransferRefused,
@@ -18,11 +18,10 @@ from vestibule.database_service.maintenance.transfer import (
     parse_header,
 )
 from vestibule.database_service.settings import DatabaseSettings
-from vestibule.runtime.plugins import discover
 
 # Stores that cannot import entries inherit `NoTransferMixin`.
 NOT_YET = {"dynamodb"}
-KINDS = {name: kind for name, kind in discover(stores, "STORE").items() if name not in NOT_YET}
+KINDS = {name: kind for name, kind in store_kinds().items() if name not in NOT_YET}
 PAIRS = [(one, other) for one in KINDS for other in KINDS]
 FUTURE = datetime(2101, 1, 1, tzinfo=UTC)
 
@@ -55,14 +54,16 @@ async def test_an_export_is_the_same_elsewhere(source: str, target: str, tmp_pat
     """Keys, values, versions and expiries are what they were, and go on from there."""
     async with build(source, tmp_path / "a") as one, build(target, tmp_path / "b") as other:
         for number in range(450):
-            await one.write(f"k{number} é\U0001f511", f"value\n{number}", expires_at=FUTURE if number % 2 else None)
+            await one.write(
+                Write(f"k{number} é\U0001f511", f"value\n{number}", expires_at=FUTURE if number % 2 else None)
+            )
         for _ in range(6):
-            await one.write("often", "x" * 10)
+            await one.write(Write("often", "x" * 10))
         await one.delete("k0 é\U0001f511")
         lines = await _lines(one)
         assert (450, 450) == await _import(other, lines)
         assert lines == await _lines(other)
-        assert 7 == await other.write("often", "y")
+        assert 7 == await other.write(Write("often", "y"))
         assert (450, 0) == await _import(other, lines)
 
 
@@ -71,10 +72,10 @@ async def test_what_is_newer_here_stays(kind: str, tmp_path: Path, build: Build)
     """An import overwrites neither a later version nor a deletion of the same one."""
     async with build(kind, tmp_path / "a") as one, build(kind, tmp_path / "b") as other:
         for key in ("same", "deleted", "older"):
-            await one.write(key, "from the export")
-        await one.write("older", "from the export")
+            await one.write(Write(key, "from the export"))
+        await one.write(Write("older", "from the export"))
         for key in ("same", "deleted", "older"):
-            await other.write(key, "here")
+            await other.write(Write(key, "here"))
         await other.delete("deleted")
         before = (await other.changes("", None, 1)).position
         assert (3, 1) == await _import(other, await _lines(one))

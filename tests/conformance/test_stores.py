@@ -12,30 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from servers.stores import bounds_of, with_server
+from servers.stores import bounds_of, encrypted, with_server
 from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import Entry, KeyPage
 from vestibule.contracts.errors import PreconditionFailed, TooLarge
-from vestibule.database_service.entries import stores
-from vestibule.database_service.entries.encrypted_store import REALM, EncryptedStore
 from vestibule.database_service.entries.store import MAX_READ_CHARS, OperationNote, Store, StoreKind, Write
+from vestibule.database_service.main import store_kinds
 from vestibule.database_service.maintenance.sweeper import Sweeper
 from vestibule.database_service.settings import DatabaseSettings
-from vestibule.encryption import Cipher, KeyRingFile, create_key_ring
-from vestibule.runtime.plugins import discover
 
-KINDS = discover(stores, "STORE")
-
-
-def _encrypted(kind: StoreKind) -> StoreKind:
-    """Return the kind as the database service uses it, with every value encrypted."""
-
-    def build(settings: DatabaseSettings) -> Store:
-        ring = settings.data_dir / "keyring.json"
-        create_key_ring(ring)
-        return EncryptedStore(kind.build(settings), Cipher(KeyRingFile(ring), REALM))
-
-    return replace(kind, build=build)
+KINDS = store_kinds()
 
 
 # What sealing adds is the same over each; the DynamoDB of the tests is slow.
@@ -51,7 +37,7 @@ PRESENT = Condition.parse("*", None)
 def kind(request: pytest.FixtureRequest) -> StoreKind:
     """The kind of store that a test is about, on a server where it needs one."""
     reachable = with_server(KINDS[request.param.removeprefix("encrypted_")], request)
-    return _encrypted(reachable) if request.param.startswith("encrypted_") else reachable
+    return encrypted(reachable) if request.param.startswith("encrypted_") else reachable
 
 
 # Few letters, so that keys meet and begin alike; with wildcards, and characters outside the first plane.
@@ -152,7 +138,7 @@ async def _apply(store: Store, action: str, what: Write | list[Write]) -> object
                 return await store.read(what.key)
             case "delete":
                 return await store.delete(what.key, condition=what.condition)
-        return await store.write(what.key, what.value, expires_at=what.expires_at, condition=what.condition)
+        return await store.write(what)
     except PreconditionFailed as refusal:
         return ("refused", refusal.extra["current_version"], refusal.extra.get("index"))
 
@@ -206,10 +192,10 @@ async def test_nothing_is_found_in_an_empty_store(kind: StoreKind, tmp_path: Pat
 async def test_versions_go_on_after_a_delete(kind: StoreKind, tmp_path: Path) -> None:
     """No version of a key is given twice, so an `ETag` never stands for two values."""
     async with _open(kind, tmp_path) as store:
-        assert [1, 2] == [await store.write("a", "x"), await store.write("a", "x")]
+        assert [1, 2] == [await store.write(Write("a", "x")), await store.write(Write("a", "x"))]
         assert [True, False] == [await store.delete("a"), await store.delete("a")]
         assert await store.read("a") is None
-        assert 3 == await store.write("a", "y")
+        assert 3 == await store.write(Write("a", "y"))
         assert Entry(key="a", value="y", version=3) == await store.read("a")
 
 
@@ -218,7 +204,7 @@ async def test_writes_at_once_have_versions_of_their_own(kind: StoreKind, tmp_pa
     """However many callers write one key at the same time, each gets the next version and none is lost."""
     callers = bounds_of(kind).callers
     async with _open(kind, tmp_path) as store:
-        given_versions = await asyncio.gather(*(store.write("a", str(number)) for number in range(callers)))
+        given_versions = await asyncio.gather(*(store.write(Write("a", str(number))) for number in range(callers)))
         last = await store.read("a")
     assert list(range(1, callers + 1)) == sorted(given_versions)
     assert last is not None
@@ -230,7 +216,7 @@ async def test_writes_at_once_have_versions_of_their_own(kind: StoreKind, tmp_pa
 async def test_writes_deletes_and_reads_at_once_agree(kind: StoreKind, tmp_path: Path) -> None:
     """Of ten keys that are written and deleted at the same time, those that answer are those that are listed."""
     async with _open(kind, tmp_path) as store:
-        changes = [store.write(f"k{number % 10}", "v") for number in range(bounds_of(kind).callers)]
+        changes = [store.write(Write(f"k{number % 10}", "v")) for number in range(bounds_of(kind).callers)]
         deletes = [store.delete(f"k{number % 10}") for number in range(50)]
         await asyncio.gather(*changes, *deletes)
         present = [key for key in sorted(f"k{n}" for n in range(10)) if await store.read(key) is not None]
@@ -242,7 +228,7 @@ async def test_what_was_written_is_read_at_once(kind: StoreKind, tmp_path: Path)
     """A caller who was answered reads its own write, also while others write."""
 
     async def write_and_read(store: Store, number: int) -> bool:
-        await store.write(f"k{number}", str(number))
+        await store.write(Write(f"k{number}", str(number)))
         entry = await store.read(f"k{number}")
         return entry is not None and entry.value == str(number)
 
@@ -258,7 +244,7 @@ async def test_any_text_comes_back_as_it_was(kind: StoreKind, tmp_path: Path, va
     """Not a character of a value is changed."""
     value = value[: bounds_of(kind).value_bytes]
     async with _open(kind, tmp_path) as store:
-        await store.write("a", value)
+        await store.write(Write("a", value))
         assert Entry(key="a", value=value, version=1) == await store.read("a")
 
 
@@ -268,7 +254,7 @@ async def test_keys_that_look_alike_are_different(kind: StoreKind, tmp_path: Pat
     alike = ["a", "A", "a ", " a", "é", "e\u0301", "ａ"]
     async with _open(kind, tmp_path) as store:
         for key in alike:
-            await store.write(key, key)
+            await store.write(Write(key, key))
         assert alike == [entry.value for key in alike if (entry := await store.read(key))]
         assert sorted(alike) == await _all_keys(store, "", 2)
 
@@ -277,13 +263,13 @@ async def test_keys_that_look_alike_are_different(kind: StoreKind, tmp_path: Pat
 async def test_a_caller_that_goes_away_disturbs_nobody(kind: StoreKind, tmp_path: Path) -> None:
     """A write whose caller was cancelled may stand or not; the writes beside it are answered."""
     async with _open(kind, tmp_path) as store:
-        tasks = [asyncio.create_task(store.write(f"k{number}", "v")) for number in range(50)]
+        tasks = [asyncio.create_task(store.write(Write(f"k{number}", "v"))) for number in range(50)]
         await asyncio.sleep(0)
         for task in tasks[::2]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         assert [1] * 25 == [task.result() for task in tasks[1::2]]
-        assert 2 == await store.write("k1", "w")
+        assert 2 == await store.write(Write("k1", "w"))
 
 
 @every_kind
@@ -299,8 +285,8 @@ async def test_replacing_gives_no_version(kind: StoreKind, tmp_path: Path) -> No
     """Another form of a value takes its place only while it is that version, and never where it was deleted."""
     async with _open(kind, tmp_path) as store:
         assert not await store.replace("a", "x", 1)
-        await store.write("a", "one")
-        await store.write("a", "two")
+        await store.write(Write("a", "one"))
+        await store.write(Write("a", "two"))
         assert [False, True, False] == [await store.replace("a", "form", version) for version in (1, 2, 3)]
         assert Entry(key="a", value="form", version=2) == await store.read("a")
         await store.delete("a")
@@ -314,7 +300,7 @@ async def test_of_two_writers_one_wins(kind: StoreKind, tmp_path: Path) -> None:
     callers = min(50, bounds_of(kind).callers)
     async with _open(kind, tmp_path) as store:
         for condition, version in ((ABSENT, 1), (Condition.of_version(1), 2), (Condition.of_version(2), 3)):
-            attempts = [store.write("a", str(number), condition=condition) for number in range(callers)]
+            attempts = [store.write(Write("a", str(number), condition=condition)) for number in range(callers)]
             outcomes = await asyncio.gather(*attempts, return_exceptions=True)
             refusals = [outcome for outcome in outcomes if isinstance(outcome, PreconditionFailed)]
             assert [version] == [outcome for outcome in outcomes if isinstance(outcome, int)]
@@ -329,8 +315,8 @@ async def test_a_writer_and_a_deleter_do_not_both_win(kind: StoreKind, tmp_path:
     """Where one writes and one deletes the same version, one of them is refused."""
     async with _open(kind, tmp_path) as store:
         for number in range(20):
-            condition = Condition.of_version(await store.write("a", "x"))
-            changes = [store.write("a", "y", condition=condition), store.delete("a", condition=condition)]
+            condition = Condition.of_version(await store.write(Write("a", "x")))
+            changes = [store.write(Write("a", "y", condition=condition)), store.delete("a", condition=condition)]
             outcomes = await asyncio.gather(*(changes if number % 2 else changes[::-1]), return_exceptions=True)
             assert 1 == sum(isinstance(outcome, PreconditionFailed) for outcome in outcomes)
 
@@ -340,7 +326,9 @@ async def test_a_refusal_disturbs_no_other_write(kind: StoreKind, tmp_path: Path
     """What waits for the same commit as a refused write or batch is kept, and nothing of the refused."""
     async with _open(kind, tmp_path) as store:
         refused = [Write("b0", "x"), Write("b1", "x", condition=PRESENT)]
-        changes = [store.write(f"k{number}", "v", condition=PRESENT if number % 3 else ALWAYS) for number in range(60)]
+        changes = [
+            store.write(Write(f"k{number}", "v", condition=PRESENT if number % 3 else ALWAYS)) for number in range(60)
+        ]
         outcomes = await asyncio.gather(*changes, store.write_many(refused), return_exceptions=True)
         assert 41 == sum(isinstance(outcome, PreconditionFailed) for outcome in outcomes)
         assert sorted(f"k{number}" for number in range(0, 60, 3)) == await _all_keys(store, "", 7)
@@ -356,9 +344,9 @@ async def test_a_note_tells_the_versions_that_it_is_kept_with(kind: StoreKind, t
     async with _open(kind, tmp_path) as store:
         for _ in range(2):
             for key in ("goes on", "deleted", "expired"):
-                await store.write(key, "x")
+                await store.write(Write(key, "x"))
         await store.delete("deleted")
-        await store.write("expired", "x", expires_at=PAST)
+        await store.write(Write("expired", "x", expires_at=PAST))
         some = [Write("goes on", "y", condition=Condition.of_version(2)), *map(_plain, ("deleted", "expired", "new"))]
         assert [3, 3, 4, 1] == await store.write_many(some, _note())
         kept = await store.read("~note")
@@ -387,7 +375,7 @@ async def test_notes_are_right_however_many_write_at_once(kind: StoreKind, tmp_p
     count = 4 if kind.scheme == "dynamodb" else 20
     async with _open(kind, tmp_path) as store:
         noted = [store.write_many([_plain("k")], _note(f"~{number // 2}")) for number in range(2 * count)]
-        others = [store.delete("k") if number % 2 else store.write("k", "z") for number in range(count)]
+        others = [store.delete("k") if number % 2 else store.write(Write("k", "z")) for number in range(count)]
         outcomes = await asyncio.gather(*noted, *others, return_exceptions=True)
         won = [[one for one in outcomes[2 * n : 2 * n + 2] if isinstance(one, list)] for n in range(count)]
         assert [1] * count == [len(pair) for pair in won]
@@ -424,7 +412,7 @@ async def test_a_batch_that_is_too_large_is_not_read(kind: StoreKind, tmp_path: 
         pytest.skip("this store does not read so many together")
     async with _open(kind, tmp_path) as store:
         for number in range(count):
-            await store.write(f"k{number}", "x" * size)
+            await store.write(Write(f"k{number}", "x" * size))
         with pytest.raises(TooLarge):
             await store.read_many([f"k{number}" for number in range(count)])
         assert 1 == len(await store.read_many(["k0"]))
@@ -435,7 +423,7 @@ async def test_an_entry_expires_when_its_time_has_come(kind: StoreKind, tmp_path
     """It is there before, and not after, without a sweep; its version goes on, and a later write stays."""
     async with _open(kind, tmp_path) as store:
         until = datetime.now(UTC) + timedelta(seconds=0.3)
-        await store.write("a", "x", expires_at=until)
+        await store.write(Write("a", "x", expires_at=until))
         while (entry := await store.read("a")) is not None:
             assert Entry(key="a", value="x", version=1, expires_at=until) == entry
             await asyncio.sleep(0.01)
@@ -445,7 +433,7 @@ async def test_an_entry_expires_when_its_time_has_come(kind: StoreKind, tmp_path
             await store.read_many(["a"]),
             await store.delete("a"),
         ]
-        assert 2 == await store.write("a", "y", condition=ABSENT)
+        assert 2 == await store.write(Write("a", "y", condition=ABSENT))
         assert Entry(key="a", value="y", version=2) == await store.read("a")
 
 

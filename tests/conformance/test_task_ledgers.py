@@ -12,13 +12,11 @@ import pytest
 from servers.stores import with_server
 from vestibule.contracts.task_ledger import NewTask, TaskChange
 from vestibule.contracts.tasks import Priority, TaskState
-from vestibule.database_service.entries import stores
-from vestibule.database_service.main import build_task_ledger
+from vestibule.database_service.main import build_task_ledger, store_kinds
 from vestibule.database_service.settings import DatabaseSettings
 from vestibule.database_service.tasks.ledger import NOT_DONE, StoredTask, TaskLedger
-from vestibule.runtime.plugins import discover
 
-KINDS = discover(stores, "STORE")
+KINDS = store_kinds()
 
 UNFINISHED = [TaskState.QUEUED, TaskState.RUNNING, TaskState.RETRYING]
 

@@ -99,7 +99,7 @@ STORE = '''
 
 from vestibule.database_service.settings import DatabaseSettings
 from vestibule.database_service.entries.store import StoreKind
-from vestibule.database_service.entries.stores.memory import MemoryStore
+from vestibule.database_service.entries.memory import MemoryStore
 
 
 def build(settings: DatabaseSettings) -> MemoryStore:
@@ -111,12 +111,13 @@ STORE = StoreKind("drawer", "A drawer.", build)
 '''
 USE_STORE = """
 import asyncio
+from vestibule.database_service.entries.store import Write
 from vestibule.database_service.main import build_store
 from vestibule.database_service.settings import DatabaseSettings
 
 async def main():
     async with build_store(DatabaseSettings(database_url="drawer:")) as store:
-        await store.write("a", "hello")
+        await store.write(Write("a", "hello"))
         print((await store.read("a")).value)
 
 asyncio.run(main())

@@ -73,12 +73,12 @@ async def test_throttled_calls_are_tried_again(dynamodb_server: DynamoDbServer, 
 
     url = dynamodb_server.table_url(str(tmp_path))
     async with proxy_before(dynamodb_server, url, refuse) as throttling, opened(throttling, tmp_path) as store:
-        assert [1, 2, 3] == [await store.write("a", str(number)) for number in range(3)]
+        assert [1, 2, 3] == [await store.write(Write("a", str(number))) for number in range(3)]
         assert [4, 1] == await store.write_many([Write("a", "x"), Write("b", "x")])
         entries = await store.read_many(["a", "b", "c"])
         assert [4, 1, None] == [entry and entry.version for entry in entries]
         with pytest.raises(PreconditionFailed):
-            await store.write("a", "y", condition=Condition.of_version(1))
+            await store.write(Write("a", "y", condition=Condition.of_version(1)))
 
 
 async def test_throttling_without_end_is_told_in_time(dynamodb_server: DynamoDbServer, tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ async def test_throttling_without_end_is_told_in_time(dynamodb_server: DynamoDbS
     url = dynamodb_server.table_url(str(tmp_path))
     async with proxy_before(dynamodb_server, url, refuse) as throttling, opened(throttling, tmp_path, 0.5) as store:
         with pytest.raises(Unavailable, match=r"throttled\. Nothing was written"):
-            await store.write("a", "x")
+            await store.write(Write("a", "x"))
         with pytest.raises(Unavailable, match="throttled"):
             await store.read("a")
 
@@ -106,7 +106,7 @@ async def test_an_update_without_an_answer_is_not_repeated(dynamodb_server: Dyna
     url = dynamodb_server.table_url(str(tmp_path))
     async with proxy_before(dynamodb_server, url, refuse) as failing, opened(failing, tmp_path) as store:
         with pytest.raises(Unavailable, match="may have been written"):
-            await store.write("a", "x")
+            await store.write(Write("a", "x"))
     assert 1 == asked.count("UpdateItem")
 
 
@@ -121,7 +121,7 @@ async def test_a_frozen_dynamodb_is_said_to_be_away(dynamodb_server: DynamoDbSer
     url = dynamodb_server.table_url(str(tmp_path))
     async with proxy_before(dynamodb_server, url, refuse) as frozen, opened(frozen, tmp_path, 0.5) as store:
         async with asyncio.timeout(PATIENT_S):
-            outcomes = await asyncio.gather(store.read("a"), store.write("a", "x"), return_exceptions=True)
+            outcomes = await asyncio.gather(store.read("a"), store.write(Write("a", "x")), return_exceptions=True)
         is_over.set()
     assert {Unavailable} == {type(outcome) for outcome in outcomes}
 
@@ -130,7 +130,7 @@ async def test_the_limits_of_dynamodb_are_told(dynamodb_server: DynamoDbServer, 
     """A value or a batch beyond them is refused before anything is written."""
     async with opened(dynamodb_server.table_url(str(tmp_path)), tmp_path) as store:
         with pytest.raises(TooLarge, match="390,000 bytes"):
-            await store.write("a", "x" * 390_001)
+            await store.write(Write("a", "x" * 390_001))
         with pytest.raises(TooLarge, match="at most 100 entries"):
             await store.write_many([Write(f"k{number}", "x") for number in range(101)])
         with pytest.raises(TooLarge, match="at most 100 entries"):
@@ -143,7 +143,7 @@ async def test_tenants_have_partitions_of_their_own(dynamodb_server: DynamoDbSer
     keys = sorted([*(f"t{tenant}/k{number}" for tenant in range(3) for number in range(3)), "t1", "zz", "t1 x/y"])
     async with opened(dynamodb_server.table_url(str(tmp_path)), tmp_path) as store:
         for key in keys:
-            await store.write(key, "x")
+            await store.write(Write(key, "x"))
         for prefix in ("", "t", "t1", "t1/", "t1/k2", "none"):
             found: list[str] = []
             cursor: str | None = None

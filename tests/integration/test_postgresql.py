@@ -51,7 +51,7 @@ async def write_until_it_works(store: Store, key: str) -> int:
     async with asyncio.timeout(PATIENT_S):
         while True:
             try:
-                return await store.write(key, "x")
+                return await store.write(Write(key, "x"))
             except Unavailable:
                 await asyncio.sleep(0.05)
 
@@ -60,11 +60,11 @@ async def test_services_share_a_database(url: str) -> None:
     """Whatever two services write at once, no version is given twice, and of two conditional writers one wins."""
     async with opened(url) as one, opened(url) as other:
         both = [one, other]
-        given = await asyncio.gather(*(store.write("a", "x") for store in both * 100))
+        given = await asyncio.gather(*(store.write(Write("a", "x")) for store in both * 100))
         assert list(range(1, 201)) == sorted(given)
         for version in range(200, 210):
             condition = Condition.of_version(version)
-            attempts = [store.write("a", "x", condition=condition) for store in both * 5]
+            attempts = [store.write(Write("a", "x", condition=condition)) for store in both * 5]
             outcomes = await asyncio.gather(*attempts, return_exceptions=True)
             assert [version + 1] == [outcome for outcome in outcomes if isinstance(outcome, int)]
             assert 9 == sum(isinstance(outcome, PreconditionFailed) for outcome in outcomes)
@@ -92,7 +92,7 @@ async def test_services_that_start_at_once_migrate_once(url: str) -> None:
     """Of many that find an empty database, one makes the tables and the others wait for it."""
     async with AsyncExitStack() as stack:
         stores = await asyncio.gather(*(stack.enter_async_context(opened(url)) for _ in range(8)))
-        assert list(range(1, 9)) == sorted(await asyncio.gather(*(store.write("a", "x") for store in stores)))
+        assert list(range(1, 9)) == sorted(await asyncio.gather(*(store.write(Write("a", "x")) for store in stores)))
     assert [[(1,)]] == run_sql(url, "SELECT count(*) FROM vestibule.alembic_version")
 
 
@@ -105,7 +105,7 @@ async def test_a_killed_server_loses_nothing_that_was_acknowledged(url: str, ser
         while not is_over.is_set():
             number += 1
             try:
-                acknowledged[name] = await store.write(name, "x")
+                acknowledged[name] = await store.write(Write(name, "x"))
                 await store.write_many([Write(f"{name} {half}", str(number)) for half in "ab"])
             except Unavailable:
                 await asyncio.sleep(0.01)
@@ -136,7 +136,7 @@ async def test_a_frozen_server_is_said_to_be_away(url: str, server: PostgresqlSe
         with server.frozen():
             async with asyncio.timeout(PATIENT_S):
                 for _ in range(2):
-                    calls = [store.read("a"), store.write("a", "y"), store.keys("", 10, None)]
+                    calls = [store.read("a"), store.write(Write("a", "y")), store.keys("", 10, None)]
                     outcomes = await asyncio.gather(*calls, return_exceptions=True)
                     assert {Unavailable} == {type(outcome) for outcome in outcomes}
         assert await write_until_it_works(store, "a") >= 2
@@ -148,7 +148,7 @@ async def test_a_service_starts_before_its_server(url: str, server: PostgresqlSe
     try:
         async with opened(url, timeout_s=5) as store:
             with pytest.raises(Unavailable, match=r"nothing answers at its address\. Nothing was written"):
-                await store.write("a", "x")
+                await store.write(Write("a", "x"))
             with pytest.raises(Unavailable):
                 await store.read("a")
             server.start()
@@ -162,11 +162,11 @@ async def test_a_database_that_is_read_only_is_read(url: str) -> None:
     """Writes are refused as long as that lasts; reads go on."""
     name = url.rpartition("/")[2]
     async with opened(url) as store:
-        await store.write("a", "x")
+        await store.write(Write("a", "x"))
         run_sql(url, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     async with opened(url) as store:
         with pytest.raises(Unavailable, match=r"it is read-only\. Nothing was written"):
-            await store.write("a", "y")
+            await store.write(Write("a", "y"))
         entry = await store.read("a")
         assert ("x", 1) == (entry and (entry.value, entry.version))
         run_sql(
@@ -180,7 +180,7 @@ async def test_a_database_that_is_read_only_is_read(url: str) -> None:
 async def test_a_full_disk_is_said_and_heals(url: str) -> None:
     """What the server says of its disk is passed on; nothing was written, and later writes are."""
     async with opened(url) as store:
-        await store.write("a", "x")
+        await store.write(Write("a", "x"))
         run_sql(
             url,
             "CREATE FUNCTION vestibule.refuse() RETURNS trigger LANGUAGE plpgsql AS"
@@ -188,20 +188,20 @@ async def test_a_full_disk_is_said_and_heals(url: str) -> None:
             "CREATE TRIGGER refuse BEFORE UPDATE ON vestibule.entries EXECUTE FUNCTION vestibule.refuse()",
         )
         with pytest.raises(Unavailable, match=r"the disk is full\. Nothing was written"):
-            await store.write("a", "y")
+            await store.write(Write("a", "y"))
         run_sql(url, "DROP TRIGGER refuse ON vestibule.entries")
-        assert 2 == await store.write("a", "y")
+        assert 2 == await store.write(Write("a", "y"))
 
 
 async def test_a_lock_of_another_program_is_not_waited_for_without_end(url: str) -> None:
     """While another holds the table, reads and writes end in time, and none of them stays behind in the server."""
     async with opened(url) as store:
-        await store.write("a", "x")
+        await store.write(Write("a", "x"))
     connection = await asyncpg.connect(url)
     try:
         async with opened(url, timeout_s=1) as store, connection.transaction():
             await connection.execute("LOCK TABLE vestibule.entries")
-            outcomes = await asyncio.gather(store.read("a"), store.write("a", "y"), return_exceptions=True)
+            outcomes = await asyncio.gather(store.read("a"), store.write(Write("a", "y")), return_exceptions=True)
             assert {Unavailable} == {type(outcome) for outcome in outcomes}
             waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
             async with asyncio.timeout(PATIENT_S):
@@ -210,14 +210,17 @@ async def test_a_lock_of_another_program_is_not_waited_for_without_end(url: str)
     finally:
         await connection.close()
     async with opened(url) as store:
-        assert 2 == await store.write("a", "y")
+        assert 2 == await store.write(Write("a", "y"))
 
 
 async def test_a_change_at_fault_fails_alone(url: str) -> None:
     """A key that PostgreSQL cannot hold is refused, and what shares its transaction is written."""
     async with opened(url) as store:
         outcomes = await asyncio.gather(
-            store.write("a", "x"), store.write("nul\0", "x"), store.write("b", "x"), return_exceptions=True
+            store.write(Write("a", "x")),
+            store.write(Write("nul\0", "x")),
+            store.write(Write("b", "x")),
+            return_exceptions=True,
         )
     assert [1, 1] == [outcomes[0], outcomes[2]]
     assert isinstance(outcomes[1], Unavailable)
@@ -226,7 +229,7 @@ async def test_a_change_at_fault_fails_alone(url: str) -> None:
 async def test_a_shape_that_is_not_known_is_left_alone(url: str) -> None:
     """An older program does not touch the tables of a newer one, and says so."""
     async with opened(url) as store:
-        await store.write("a", "x")
+        await store.write(Write("a", "x"))
     run_sql(url, "UPDATE vestibule.alembic_version SET version_num = 'z9_future'")
     with pytest.raises(SchemaError, match="z9_future"):
         async with opened(url):
@@ -259,12 +262,12 @@ async def test_it_works_behind_pgbouncer_in_transaction_mode(url: str) -> None:
         target = f"{pooled}?statement_cache_size=0"
         async with opened(target) as one, opened(target) as other:
             both = [one, other]
-            given = await asyncio.gather(*(store.write("a", "x") for store in both * 50))
+            given = await asyncio.gather(*(store.write(Write("a", "x")) for store in both * 50))
             assert list(range(1, 101)) == sorted(given)
             await one.write_many([Write(f"k{number}", str(number)) for number in range(100)])
             reads = [store.read(f"k{number}") for number in range(100) for store in both]
             assert 200 == sum(entry is not None for entry in await asyncio.gather(*reads))
-            refused = [store.write("a", "y", condition=Condition.of_version(100)) for store in both * 10]
+            refused = [store.write(Write("a", "y", condition=Condition.of_version(100))) for store in both * 10]
             outcomes = await asyncio.gather(*refused, return_exceptions=True)
             assert [101] == [outcome for outcome in outcomes if isinstance(outcome, int)]
             assert await other.delete("a")

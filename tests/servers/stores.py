@@ -1,12 +1,16 @@
 """Gives every kind of store the server that it needs, so that tests can build it from a folder alone."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import cast
 
 import pytest
 
-from vestibule.database_service.entries.store import Store, StoreKind
+from vestibule.database_service.entries.encrypted_store import REALM, EncryptedStore
+from vestibule.database_service.entries.store import ManagedStore, StoreKind
 from vestibule.database_service.settings import DatabaseSettings
+from vestibule.encryption import Cipher, KeyRingFile, create_key_ring
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,21 @@ def with_server(kind: StoreKind, request: pytest.FixtureRequest) -> StoreKind:
     else:
         return kind
 
-    def build(settings: DatabaseSettings) -> Store:
+    def build(settings: DatabaseSettings) -> ManagedStore:
         url = urls[kind.scheme](str(settings.data_dir))
         return kind.build(settings.model_copy(update={"database_url": url, "database_timeout_s": PATIENT_S}))
 
     return replace(kind, build=build)
+
+
+def encrypted(kind: StoreKind) -> StoreKind:
+    """Return the kind as the database service uses it, with every value encrypted."""
+
+    @asynccontextmanager
+    async def build(settings: DatabaseSettings) -> AsyncIterator[EncryptedStore]:
+        ring = settings.data_dir / "keyring.json"
+        create_key_ring(ring)
+        async with kind.build(settings) as store:
+            yield EncryptedStore(store, Cipher(KeyRingFile(ring), REALM))
+
+    return replace(kind, build=cast(Callable[[DatabaseSettings], ManagedStore], build))

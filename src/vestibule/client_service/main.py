@@ -57,8 +57,8 @@ from vestibule.client_service.webhooks.repository import OWNER as WEBHOOK_OWNER
 from vestibule.client_service.webhooks.repository import WebhookRepository
 from vestibule.contracts.identity import Principal
 from vestibule.database_client.entries import EntryClient
-from vestibule.database_client.entry_writes import EntryWriter
 from vestibule.database_client.tasks import TaskLedgerClient
+from vestibule.database_client.transport import DatabaseTransport
 from vestibule.detection import Scanner
 from vestibule.encryption import Cipher, Fingerprinter, KeyRingFile
 from vestibule.processing import ProcessorRegistry
@@ -210,10 +210,11 @@ async def _connect(settings: ClientSettings, secret: ServiceSecret, stack: Async
     if settings.business_logic_url:
         logic = ServiceClient("business_logic", settings.business_logic_url, secret, timeout_s, CircuitBreaker())
         await stack.enter_async_context(logic)
+    transport = DatabaseTransport(database)
     return _Connections(
         database=database,
-        entries_for=partial(EntryClient, database, writes=EntryWriter(database)),
-        ledger=TaskLedgerClient(database),
+        entries_for=partial(EntryClient, transport),
+        ledger=TaskLedgerClient(transport),
         business_logic=BusinessLogicClient(logic),
         redis=await _open_redis(settings, timeout_s, stack),
     )

@@ -4,12 +4,16 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
+
+from vestibule.contracts.identity import DEFAULT_TENANT, RESERVED, SENDER_PATTERN, TENANT_PATTERN
 
 MAX_KEY_BYTES = 512
 MAX_VALUE_BYTES = 1024 * 1024
 MAX_BATCH = 1000
+# The most plain writes that share a request between services.
+MAX_WRITES = 500
 TOO_LARGE = "too_large"
 EVENT_STREAM = "text/event-stream"
 MAX_TTL_S = 10 * 365 * 24 * 3600
@@ -27,7 +31,7 @@ def _within_key_limit(text: str) -> str:
 
 
 def within_value_limit(text: str) -> str:
-    """Let pass what a value may have; more of it is too large, as a body can be, and not malformed.
+    """Return a value within the size limit; a larger one is too large, as a body can be, and not malformed.
 
     Raises:
         PydanticCustomError: of the type `TOO_LARGE`.
@@ -158,6 +162,40 @@ class WrittenBatch(BaseModel):
     """The reply to a batch that is on disk, in the order of the request."""
 
     written: list[Written]
+
+
+class BatchedWrite(BaseModel):
+    """The unconditional write of a pair, with the principal and the request that it belongs to."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    pair: Pair
+    tenant: Annotated[str, StringConstraints(pattern=f"^{RESERVED}?{TENANT_PATTERN}$")] = DEFAULT_TENANT
+    sender: Annotated[str, StringConstraints(pattern=f"^{SENDER_PATTERN}$")] | None = None
+    request_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,128}$")] | None = None
+
+
+class BatchedWrites(BaseModel):
+    """Writes of several requests, in the order of arrival; the later of two under one key wins."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    writes: list[BatchedWrite] = Field(min_length=1, max_length=MAX_WRITES)
+
+
+class BatchedWriteOutcome(BaseModel):
+    """The outcome of one write: the version on disk, or the problem type and the detail of why nothing was written."""
+
+    version: int | None = None
+    expires_at: ExpiresAt = None
+    problem: str | None = Field(default=None, description="The name of the problem type", examples=["unavailable"])
+    detail: str | None = None
+
+
+class BatchedWriteOutcomes(BaseModel):
+    """The outcome of each write, in the order of the request."""
+
+    outcomes: list[BatchedWriteOutcome]
 
 
 class ReadBatch(BaseModel):

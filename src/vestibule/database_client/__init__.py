@@ -1,1 +1,1 @@
-"""The clients of the database service: entries and the task ledger."""
+"""The client of the database service: one transport, and typed calls for entries and for the task ledger."""

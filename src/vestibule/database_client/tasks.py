@@ -1,9 +1,7 @@
 """The client of the task ledger in the database service."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.subjects import PAGE_TIMEOUT_S, ErasePage
 from vestibule.contracts.task_ledger import (
     MAX_TASKS,
@@ -17,23 +15,25 @@ from vestibule.contracts.task_ledger import (
     TaskData,
 )
 from vestibule.contracts.tasks import TaskState
+from vestibule.database_client.transport import DatabaseTransport
 from vestibule.runtime.batching import Batcher
-from vestibule.service_kit.http_client.service_client import ServiceClient
 
-PART = "database"
-# Characters of one request or answer; a single larger one goes alone.
+# Characters of one request or response; a single larger item is sent alone.
 HEAVIEST = 1_000_000
+# The most tasks of one request to find; their results come back with them.
+MOST_FOUND = 50
 
 
 class TaskLedgerClient:
     """Calls the ledger. Every method raises `Unavailable` where it does not confirm the outcome."""
 
-    def __init__(self, peer: ServiceClient) -> None:
-        self._peer = peer
+    def __init__(self, database: DatabaseTransport) -> None:
+        self._database = database
+        timeout_s = database.batch_timeout_s
         self._accepting = Batcher(
-            self._accept, most=MAX_TASKS // 4, weigh=_weight, heaviest=HEAVIEST, timeout_s=peer.timeout_s / 2
+            self._accept, most=MAX_TASKS // 4, weigh=_weight, heaviest=HEAVIEST, timeout_s=timeout_s
         )
-        self._finding = Batcher(self._find, most=50, weigh=lambda _task_id: 0, heaviest=1, timeout_s=peer.timeout_s / 2)
+        self._finding = Batcher(self._find, most=MOST_FOUND, timeout_s=timeout_s)
 
     async def accept(self, task: NewTask) -> Recorded:
         """Record a task; it is on disk then, unless its key is unknown."""
@@ -45,12 +45,13 @@ class TaskLedgerClient:
 
     async def claim(self, limit: int, lease_s: float) -> list[LedgerTask]:
         """Return unfinished tasks that are due; no other caller gets them before the lease ends."""
-        body = await self._post("/tasks/claim", {"limit": limit, "lease_s": lease_s})
-        return LedgerTasks.model_validate(body).tasks
+        body = {"limit": limit, "lease_s": lease_s}
+        return LedgerTasks.model_validate(await self._database.send("POST", "/tasks/claim", body=body)).tasks
 
     async def read_data(self, task_ids: Sequence[str]) -> TaskData:
-        """Return data and terms of tasks by id, of as many of the first ones as fit into one answer."""
-        return TaskData.model_validate(await self._post("/tasks/data", {"task_ids": task_ids}))
+        """Return data and terms of tasks by id, of as many of the first ones as fit into one response."""
+        body = {"task_ids": task_ids}
+        return TaskData.model_validate(await self._database.send("POST", "/tasks/data", body=body))
 
     async def change(self, changes: Sequence[TaskChange]) -> list[bool]:
         """Apply the changes that are allowed, and say which were; they are on disk then."""
@@ -60,42 +61,38 @@ class TaskLedgerClient:
             some = _as_many_as_fit(left)
             del left[: len(some)]
             body = {"changes": [step.model_dump(mode="json", exclude_defaults=True) for step in some]}
-            taken += TakenSteps.model_validate(await self._post("/tasks/change", body)).taken
+            taken += TakenSteps.model_validate(await self._database.send("POST", "/tasks/change", body=body)).taken
         return taken
 
     async def page(
         self, tenant: str | None, states: Sequence[TaskState], limit: int, cursor: str | None
     ) -> LedgerTasks:
         """Return tasks, the newest first and without results."""
-        given = {"tenant": tenant, "states": ",".join(states) or None, "cursor": cursor}
-        query = {"limit": str(limit)} | {name: value for name, value in given.items() if value is not None}
-        answer = await self._peer.call("GET", "/tasks", query=query)
-        return LedgerTasks.model_validate(_expect_ok(answer.status, answer.body))
+        query = {"limit": str(limit), "tenant": tenant, "states": ",".join(states) or None, "cursor": cursor}
+        return LedgerTasks.model_validate(await self._database.send("GET", "/tasks", query=query))
 
     async def erase(self, tenant: str, forms: list[str], limit: int, cursor: str | None) -> ErasePage:
-        """Erase data and results of a page of a tenant's tasks that hold one of `forms`."""
-        query = {"tenant": tenant, "limit": str(limit)} | ({} if cursor is None else {"cursor": cursor})
-        answer = await self._peer.call(
-            "POST", "/tasks/subjects/erase", query=query, body={"forms": forms}, timeout_s=PAGE_TIMEOUT_S
+        """Erase data and results of a page of a tenant's tasks that contain one of `forms`."""
+        query = {"tenant": tenant, "limit": str(limit), "cursor": cursor}
+        return ErasePage.model_validate(
+            await self._database.send(
+                "POST", "/tasks/subjects/erase", query=query, body={"forms": forms}, timeout_s=PAGE_TIMEOUT_S
+            )
         )
-        return ErasePage.model_validate(_expect_ok(answer.status, answer.body))
 
     async def _accept(self, tasks: list[NewTask]) -> list[Recorded]:
         body = {"tasks": [task.model_dump(mode="json", exclude_defaults=True) for task in tasks]}
-        return RecordedTasks.model_validate(await self._post("/tasks/accept", body)).tasks
+        return RecordedTasks.model_validate(await self._database.send("POST", "/tasks/accept", body=body)).tasks
 
     async def _find(self, task_ids: list[str]) -> list[LedgerTask | None]:
-        body = await self._post("/tasks/find", {"task_ids": list(dict.fromkeys(task_ids))})
-        found = {task.task_id: task for task in LedgerTasks.model_validate(body).tasks}
+        body = {"task_ids": list(dict.fromkeys(task_ids))}
+        answer = LedgerTasks.model_validate(await self._database.send("POST", "/tasks/find", body=body))
+        found = {task.task_id: task for task in answer.tasks}
         return [found.get(task_id) for task_id in task_ids]
-
-    async def _post(self, path: str, body: object) -> Any:
-        answer = await self._peer.call("POST", path, body=body)
-        return _expect_ok(answer.status, answer.body)
 
 
 def _weight(task: NewTask) -> int:
-    # The size of a value under a key is unknown here; it comes back with the answer.
+    # The size of a value under a key is unknown here; it comes back with the response.
     return len(task.data or "") or HEAVIEST // 100
 
 
@@ -106,10 +103,3 @@ def _as_many_as_fit(changes: list[TaskChange]) -> list[TaskChange]:
         if count and weight > HEAVIEST:
             return changes[:count]
     return changes[:MAX_TASKS]
-
-
-def _expect_ok(status: int, body: Any) -> Any:
-    # Everything was validated by the same rules before, so a refusal means that the two services are incompatible.
-    if status != 200:
-        raise Unavailable(PART, f"The database service refused the request ({status}).")
-    return body

@@ -7,25 +7,23 @@ from datetime import timedelta
 from fastapi import FastAPI
 
 from vestibule.alerts import RequestAlerts, alert_delivery, build_alert_engine
-from vestibule.database_service.api import encryption, entries, history, subjects, tasks
-from vestibule.database_service.api.wiring import DatabaseWiring
+from vestibule.database_service.api import entries, maintenance, tasks
+from vestibule.database_service.api.dependencies import DatabaseWiring
 from vestibule.database_service.entries import stores
 from vestibule.database_service.entries.change_stream import ChangeStream
 from vestibule.database_service.entries.encrypted_store import REALM, EncryptedStore
-from vestibule.database_service.entries.metered_store import metered
-from vestibule.database_service.entries.store import Store, StoreKind
-from vestibule.database_service.maintenance.reencrypt_entries import EntryReencryption
-from vestibule.database_service.maintenance.sweeper import Sweeper
-from vestibule.database_service.maintenance.task_maintenance import TaskMaintenance
-from vestibule.database_service.maintenance.tombstone_purger import TombstonePurger
+from vestibule.database_service.entries.memory import STORE as MEMORY_STORE
+from vestibule.database_service.entries.metered_store import meter
+from vestibule.database_service.entries.store import ManagedStore, Store, StoreKind
+from vestibule.database_service.maintenance.page_jobs import EntryReencryption, TaskMaintenance
+from vestibule.database_service.maintenance.sweeper import Sweeper, TombstonePurger
 from vestibule.database_service.settings import DatabaseSettings
 from vestibule.database_service.tasks import ledgers
-from vestibule.database_service.tasks.acceptance import TaskAcceptance
-from vestibule.database_service.tasks.completion import TaskCompletion
 from vestibule.database_service.tasks.encrypted_ledger import REALM as TASK_REALM
 from vestibule.database_service.tasks.encrypted_ledger import EncryptedTaskLedger
-from vestibule.database_service.tasks.ledger import LedgerKind, TaskLedger
-from vestibule.database_service.tasks.ledger_metrics import LedgerMetrics
+from vestibule.database_service.tasks.ledger import LedgerKind, LedgerMetrics, TaskLedger
+from vestibule.database_service.tasks.memory import LEDGER as MEMORY_LEDGER
+from vestibule.database_service.tasks.task_entries import TaskAcceptance, TaskCompletion
 from vestibule.encryption import Cipher, Fingerprinter, KeyRingFile
 from vestibule.runtime.plugins import discover
 from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit
@@ -39,7 +37,7 @@ from vestibule.service_kit.metrics.metrics import Metrics
 DESCRIPTION = "Stores key-value pairs and tasks. Only the other services may call it."
 # Seconds between two sweeps of expired entries and tasks.
 SWEEP_INTERVAL_S = 10.0
-ROUTERS = [entries.router, history.router, encryption.router, subjects.router, tasks.router]
+ROUTERS = [entries.router, maintenance.router, tasks.router]
 
 
 def create_app(settings: DatabaseSettings, sweep_interval_s: float = SWEEP_INTERVAL_S) -> FastAPI:
@@ -61,16 +59,18 @@ def create_app(settings: DatabaseSettings, sweep_interval_s: float = SWEEP_INTER
     )
     authenticator = Authenticator([secret.token_lookup()], request_alerts.report_auth_failure, limit)
     plain_store = build_store(settings)
-    store = EncryptedStore(metered(plain_store, metrics), Cipher(ring, REALM))
-    ledger = EncryptedTaskLedger(build_task_ledger(plain_store), Cipher(ring, TASK_REALM))
-    purger = TombstonePurger(store, timedelta(days=settings.keep_deleted_days))
-    sweeper = Sweeper([store, ledger, purger], sweep_interval_s)
+    meter(plain_store, metrics)
+    store = EncryptedStore(plain_store, Cipher(ring, REALM))
+    plain_ledger = build_task_ledger(plain_store)
+    ledger = EncryptedTaskLedger(plain_ledger, Cipher(ring, TASK_REALM))
+    purger = TombstonePurger(plain_store, timedelta(days=settings.keep_deleted_days))
+    sweeper = Sweeper([plain_store, plain_ledger, purger], sweep_interval_s)
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[DatabaseWiring]:
-        async with store, sweeper.running():
-            await ledger.prepare()
-            metrics.ask(LedgerMetrics(ledger).measure)
+        async with plain_store, sweeper.running():
+            await plain_ledger.prepare()
+            metrics.ask(LedgerMetrics(plain_ledger).measure)
             with alert_delivery(settings, alert_metrics.count_attempt):
                 yield DatabaseWiring(
                     authenticator=authenticator,
@@ -87,7 +87,7 @@ def create_app(settings: DatabaseSettings, sweep_interval_s: float = SWEEP_INTER
     return create_service_app("database", DESCRIPTION, settings, ROUTERS, lifespan, metrics=metrics)
 
 
-def build_store(settings: DatabaseSettings) -> Store:
+def build_store(settings: DatabaseSettings) -> ManagedStore:
     """Return the store that the settings name.
 
     Raises:
@@ -102,11 +102,16 @@ def find_store_kind(settings: DatabaseSettings) -> StoreKind:
     Raises:
         ValueError: no store has that scheme.
     """
-    kinds: dict[str, StoreKind] = {kind.scheme: kind for kind in discover(stores, "STORE").values()}
+    kinds = store_kinds()
     scheme = settings.database_url.partition(":")[0]
     if scheme not in kinds:
         raise ValueError(f"no store for `{scheme}:`; known are {', '.join(sorted(kinds))}")
     return kinds[scheme]
+
+
+def store_kinds() -> dict[str, StoreKind]:
+    """Return every kind of store by its scheme."""
+    return {kind.scheme: kind for kind in (MEMORY_STORE, *discover(stores, "STORE").values())}
 
 
 def build_task_ledger(store: Store) -> TaskLedger:
@@ -115,8 +120,8 @@ def build_task_ledger(store: Store) -> TaskLedger:
     Raises:
         ValueError: no ledger does.
     """
-    kinds: dict[str, LedgerKind] = discover(ledgers, "LEDGER")
-    for kind in kinds.values():
-        if isinstance(store, kind.store):
+    kinds: list[LedgerKind] = [MEMORY_LEDGER, *discover(ledgers, "LEDGER").values()]
+    for kind in kinds:
+        if isinstance(store, kind.stores):
             return kind.build(store)
     raise ValueError(f"no ledger of tasks for {type(store).__name__}")

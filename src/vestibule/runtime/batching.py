@@ -1,4 +1,4 @@
-"""Batches single items into calls for many: items that arrive during a call share the next one."""
+"""Batches single items into shared calls: items that arrive during a call share the next one."""
 
 import asyncio
 import math
@@ -16,30 +16,30 @@ Outcome = TypeVar("Outcome")
 
 
 @dataclass(slots=True)
-class _Request(Generic[Item, Outcome]):
+class _Pending(Generic[Item, Outcome]):
     item: Item
-    weight: int
     request_id: str | None
     outcome: "asyncio.Future[Outcome]"
 
 
 class Batcher(Generic[Item, Outcome]):
-    """Batches items into calls; a single item is sent at once."""
+    """Batches items into calls. While fewer than `at_once` calls run, an item is sent at once, by its caller."""
 
     def __init__(
         self,
-        call: Callable[[list[Item]], Awaitable[Sequence[Outcome]]],
+        call: Callable[[list[Item]], Awaitable[Sequence[Outcome | Exception]]],
         *,
         most: int,
-        weigh: Callable[[Item], int],
-        heaviest: int,
+        weigh: Callable[[Item], int] = lambda _item: 0,
+        heaviest: float = math.inf,
         at_once: int = 2,
         timeout_s: float = math.inf,
     ) -> None:
-        """Take the call, which answers in the order of its items; `most` and `heaviest` bound what one may hold.
+        """Take the call, which returns outcomes in the order of its items; an outcome that is an exception is raised.
 
-        Where a call fails as unavailable after `timeout_s` or more, what waits for its turn fails with it: the next
-        call would meet the same silence, and nobody shall wait for two.
+        A call has at most `most` items that weigh at most `heaviest` together; a heavier item is sent alone. Where a
+        call fails as unavailable after `timeout_s` or more, all waiting items fail with it, so that no caller waits for
+        two timeouts.
         """
         self._call = call
         self._most = most
@@ -47,50 +47,91 @@ class Batcher(Generic[Item, Outcome]):
         self._heaviest = heaviest
         self._at_once = at_once
         self._timeout_s = timeout_s
-        self._waiting: list[_Request[Item, Outcome]] = []
-        self._in_flight: set[asyncio.Task[None]] = set()
+        self._waiting: list[_Pending[Item, Outcome]] = []
+        self._running = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._idle = asyncio.Event()
 
     async def submit(self, item: Item) -> Outcome:
-        """Return the outcome of one item; an error of its call is an error of every item in it."""
-        outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        """Return the outcome of one item; an error of a call is raised for every item in it."""
+        (outcome,) = await self.submit_all([item])
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def submit_all(self, items: list[Item]) -> Sequence[Outcome | Exception]:
+        """Return the outcomes of items that arrive together, at most `most`, in their order."""
+        if self._running >= self._at_once:
+            return await self._wait(items)
+        self._running += 1
+        began = time.monotonic()
+        try:
+            return await self._call(items)
+        except Unavailable as error:
+            self._fail_waiting(error, began)
+            raise
+        finally:
+            self._end_call()
+
+    async def drain(self) -> None:
+        """Return when every submitted item has its outcome."""
+        while self._running:
+            self._idle.clear()
+            await self._idle.wait()
+
+    async def _wait(self, items: list[Item]) -> Sequence[Outcome | Exception]:
         request_id = structlog.contextvars.get_contextvars().get("request_id")
-        self._waiting.append(_Request(item, self._weigh(item), request_id, outcome))
-        self._start()
-        return await outcome
+        loop = asyncio.get_running_loop()
+        pending = [_Pending[Item, Outcome](item, request_id, loop.create_future()) for item in items]
+        self._waiting += pending
+        return await asyncio.gather(*(one.outcome for one in pending), return_exceptions=True)  # type: ignore[return-value]
 
-    def _start(self) -> None:
-        while self._waiting and len(self._in_flight) < self._at_once:
+    def _end_call(self) -> None:
+        self._running -= 1
+        if self._waiting:
+            self._running += 1
             task = asyncio.create_task(self._send(self._take()))
-            self._in_flight.add(task)
-            task.add_done_callback(self._finish)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        elif not self._running:
+            self._idle.set()
 
-    def _finish(self, task: "asyncio.Task[None]") -> None:
-        self._in_flight.discard(task)
-        self._start()
-
-    def _take(self) -> list[_Request[Item, Outcome]]:
+    def _take(self) -> list[_Pending[Item, Outcome]]:
         count, weight = 0, 0
-        for request in self._waiting[: self._most]:
-            weight += request.weight
+        for pending in self._waiting[: self._most]:
+            weight += self._weigh(pending.item)
             if count and weight > self._heaviest:
                 break
             count += 1
         taken, self._waiting = self._waiting[:count], self._waiting[count:]
         return taken
 
-    async def _send(self, several: list[_Request[Item, Outcome]]) -> None:
+    async def _send(self, batch: list[_Pending[Item, Outcome]]) -> None:
         began = time.monotonic()
         try:
-            # One call can be under the name of one request only.
-            with structlog.contextvars.bound_contextvars(request_id=several[0].request_id):
-                outcomes = await self._call([request.item for request in several])
-        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait have to hear of it
-            if isinstance(error, Unavailable) and time.monotonic() - began >= self._timeout_s:
-                several, self._waiting = [*several, *self._waiting], []
-            for request in several:
-                if not request.outcome.done():
-                    request.outcome.set_exception(error)
-        else:
-            for request, outcome in zip(several, outcomes, strict=True):
-                if not request.outcome.done():  # the caller may have disconnected meanwhile
-                    request.outcome.set_result(outcome)
+            # A call has one request id: that of its first item.
+            with structlog.contextvars.bound_contextvars(request_id=batch[0].request_id):
+                outcomes = await self._call([pending.item for pending in batch])
+        except Exception as error:  # noqa: BLE001 - every waiting caller must get it
+            if isinstance(error, Unavailable):
+                self._fail_waiting(error, began)
+            outcomes = [error] * len(batch)
+        finally:
+            self._end_call()
+        for pending, outcome in zip(batch, outcomes, strict=True):
+            _resolve(pending, outcome)
+
+    def _fail_waiting(self, error: Unavailable, began: float) -> None:
+        if time.monotonic() - began >= self._timeout_s:
+            failed, self._waiting = self._waiting, []
+            for pending in failed:
+                _resolve(pending, error)
+
+
+def _resolve(pending: _Pending[Item, Outcome], outcome: Outcome | Exception) -> None:
+    if pending.outcome.done():  # the caller was cancelled meanwhile
+        return
+    if isinstance(outcome, Exception):
+        pending.outcome.set_exception(outcome)
+    else:
+        pending.outcome.set_result(outcome)

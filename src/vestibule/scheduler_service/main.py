@@ -11,8 +11,9 @@ from redis.asyncio import Redis
 from vestibule.alerts import AlertEngine, RequestAlerts, alert_delivery, build_alert_engine
 from vestibule.contracts.identity import Principal
 from vestibule.contracts.schedules import OWNER as SCHEDULES_OWNER
-from vestibule.database_client.service_entries import ServiceEntries
-from vestibule.database_client.task_submitter import TaskSubmitter
+from vestibule.database_client.entries import EntryClient
+from vestibule.database_client.tasks import TaskLedgerClient
+from vestibule.database_client.transport import DatabaseTransport
 from vestibule.encryption import Fingerprinter, KeyRingFile
 from vestibule.scheduler_service.api import heartbeats, maintenance, status
 from vestibule.scheduler_service.api.wiring import SchedulerWiring
@@ -138,7 +139,8 @@ async def _start_monitoring(
     stack.push_async_callback(redis.aclose)
     database = ServiceClient("database", settings.database_service_url, secret, settings.service_timeout_s)
     await stack.enter_async_context(database)
-    store = ServiceEntries(database, OWNER)
+    transport = DatabaseTransport(database)
+    store = EntryClient(transport, OWNER)
     # The name is the same after a restart, so that a scheduler takes its own lease again at once.
     lease = Lease(store, RedisFallbackLock(redis), f"{socket.gethostname()}:{settings.port}", settings.lease_s)
     probes = await _build_probes(settings, secret, redis, store, stack)
@@ -166,7 +168,7 @@ async def _start_monitoring(
     heartbeat_check = HeartbeatCheckJob(lease, monitor_state, heartbeats, windows, heartbeat_monitor)
     jobs.add_everywhere("heartbeats", min(REFRESH_INTERVAL_S, settings.probe_interval_s), heartbeat_check.run)
     if settings.database_service_url:
-        schedules = _build_schedule_runner(database)
+        schedules = _build_schedule_runner(transport)
         jobs.add("schedules", SCHEDULE_POLL_INTERVAL_S, schedules.follow)
     stack.push_async_callback(jobs.close)
     stack.push_async_callback(monitor_state.save)
@@ -181,12 +183,12 @@ def _measure_queue_and_probes(settings: SchedulerSettings, metrics: Metrics, red
     return probe_metrics
 
 
-def _build_schedule_runner(database: ServiceClient) -> ScheduleRunner:
-    return ScheduleRunner(ServiceEntries(database, SCHEDULES_OWNER), TaskSubmitter(database), REFRESH_INTERVAL_S)
+def _build_schedule_runner(database: DatabaseTransport) -> ScheduleRunner:
+    return ScheduleRunner(EntryClient(database, SCHEDULES_OWNER), TaskLedgerClient(database), REFRESH_INTERVAL_S)
 
 
 async def _build_probes(
-    settings: SchedulerSettings, secret: ServiceSecret, redis: Redis, store: ServiceEntries, stack: AsyncExitStack
+    settings: SchedulerSettings, secret: ServiceSecret, redis: Redis, store: EntryClient, stack: AsyncExitStack
 ) -> dict[str, Probe]:
     urls = {
         "client": settings.client_service_url,

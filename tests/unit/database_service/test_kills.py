@@ -29,7 +29,7 @@ async def writer(store, name):
     number = int(entry.value) if entry else 0
     while True:
         number += 1
-        await store.write(name, str(number))
+        await store.write(Write(name, str(number)))
         os.write(1, f"{name} {number}\\n".encode())
 
 async def batcher(store, name, size):

@@ -9,7 +9,7 @@ import pytest
 from httpx import ASGITransport, AsyncClient
 
 from vestibule.alerts import AlertArchive, AlertType
-from vestibule.database_service.entries.stores.memory import MemoryStore
+from vestibule.database_service.entries.memory import MemoryStore
 from vestibule.database_service.entries.stores.sqlite import SqliteStore
 from vestibule.database_service.main import build_store, create_app
 from vestibule.database_service.settings import DatabaseSettings

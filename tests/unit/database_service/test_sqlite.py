@@ -19,11 +19,12 @@ MARKER = "Zq7MARKERx9"
 WRITE_AND_DIE = """
 import asyncio, os, signal, sys
 from pathlib import Path
+from vestibule.database_service.entries.store import Write
 from vestibule.database_service.entries.stores.sqlite import SqliteStore
 
 async def main():
     async with SqliteStore(Path(sys.argv[1])) as store:
-        await asyncio.gather(*(store.write(f"k{number}", str(number)) for number in range(300)))
+        await asyncio.gather(*(store.write(Write(f"k{number}", str(number))) for number in range(300)))
         await store.delete("k0")
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -33,19 +34,20 @@ FILL_UP = """
 import asyncio, resource, sys
 from pathlib import Path
 from vestibule.contracts.errors import Unavailable
+from vestibule.database_service.entries.store import Write
 from vestibule.database_service.entries.stores.sqlite import SqliteStore
 
 async def main():
     async with SqliteStore(Path(sys.argv[1])) as store:
-        await store.write("before", "x")
+        await store.write(Write("before", "x"))
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
         try:
-            await store.write("large", "x" * 500_000)
+            await store.write(Write("large", "x" * 500_000))
         except Unavailable as error:
             print(error.part)
         print(await store.read("large"), (await store.read("before")).value)
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        print(await store.write("large", "x" * 500_000))
+        print(await store.write(Write("large", "x" * 500_000)))
 
 asyncio.run(main())
 """
@@ -87,8 +89,8 @@ async def _keys(path: Path) -> list[str]:
 async def test_a_reopened_file_has_everything(path: Path) -> None:
     """Values, versions and deletions all survive a restart."""
     async with SqliteStore(path) as store:
-        await asyncio.gather(*(store.write(f"k{number:03}", str(number)) for number in range(200)))
-        await store.write("k000", "again")
+        await asyncio.gather(*(store.write(Write(f"k{number:03}", str(number))) for number in range(200)))
+        await store.write(Write("k000", "again"))
         await store.delete("k001")
     async with SqliteStore(path) as store:
         read = {key: await store.read(key) for key in (await store.keys("", 1000, None)).keys}
@@ -96,7 +98,7 @@ async def test_a_reopened_file_has_everything(path: Path) -> None:
         assert {"again"} | {str(number) for number in range(2, 200)} == {
             entry.value for entry in read.values() if entry
         }
-        assert [3, 2] == [await store.write("k000", "x"), await store.write("k001", "x")]
+        assert [3, 2] == [await store.write(Write("k000", "x")), await store.write(Write("k001", "x"))]
 
 
 def test_what_was_answered_survives_a_kill(path: Path) -> None:
@@ -109,9 +111,9 @@ def test_what_was_answered_survives_a_kill(path: Path) -> None:
 async def test_writes_that_wait_share_a_commit(path: Path) -> None:
     """500 writes at once cost a few flushes of the disk, not 500."""
     async with SqliteStore(path) as store:
-        await store.write("first", "x")
+        await store.write(Write("first", "x"))
         before = _commits(path)
-        await asyncio.gather(*(store.write(f"k{number % 100}", "v") for number in range(500)))
+        await asyncio.gather(*(store.write(Write(f"k{number % 100}", "v")) for number in range(500)))
         assert 1 <= _commits(path) - before <= 50
 
 
@@ -128,7 +130,7 @@ async def test_every_commit_is_flushed(path: Path) -> None:
 async def test_the_files_are_their_owners_only(path: Path) -> None:
     """Neither the database nor the files beside it can be read by others, with the folder closed as well."""
     async with SqliteStore(path) as store:
-        await store.write("a", "b")
+        await store.write(Write("a", "b"))
         assert {0o600} == {file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
         assert 0o700 == path.parent.stat().st_mode & 0o777
 
@@ -136,10 +138,10 @@ async def test_the_files_are_their_owners_only(path: Path) -> None:
 async def test_what_was_deleted_is_gone_from_the_files(path: Path) -> None:
     """After a delete and an overwrite nothing of the values can be read from the disk of a stopped store."""
     async with SqliteStore(path) as store:
-        await store.write("a", f"{MARKER}-deleted")
-        await store.write("b", f"{MARKER}-overwritten")
+        await store.write(Write("a", f"{MARKER}-deleted"))
+        await store.write(Write("b", f"{MARKER}-overwritten"))
         await store.delete("a")
-        await store.write("b", "new")
+        await store.write(Write("b", "new"))
     content = b"".join(file.read_bytes() for file in path.parent.iterdir())
     assert b"new" in content
     assert MARKER.encode() not in content
@@ -148,11 +150,13 @@ async def test_what_was_deleted_is_gone_from_the_files(path: Path) -> None:
 async def test_a_locked_database_is_unavailable_and_heals(path: Path) -> None:
     """While somebody else holds the lock, writes are refused in time and reads go on; then both work again."""
     async with SqliteStore(path) as store:
-        await store.write("a", "before")
+        await store.write(Write("a", "before"))
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         began = time.monotonic()
-        results = await asyncio.gather(*(store.write("a", "meanwhile") for _ in range(5)), return_exceptions=True)
+        results = await asyncio.gather(
+            *(store.write(Write("a", "meanwhile")) for _ in range(5)), return_exceptions=True
+        )
         assert time.monotonic() - began < 3
         assert [True] * 5 == [isinstance(result, Unavailable) and result.part == "database" for result in results]
         entry = await store.read("a")
@@ -160,33 +164,33 @@ async def test_a_locked_database_is_unavailable_and_heals(path: Path) -> None:
         assert ("before", 1) == (entry.value, entry.version)
         other.execute("ROLLBACK")
         other.close()
-        assert 2 == await store.write("a", "after")
+        assert 2 == await store.write(Write("a", "after"))
 
 
 async def test_a_full_database_is_unavailable_and_says_why(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A write that does not fit is refused whole; smaller ones and reads go on."""
     monkeypatch.setattr(database, "PRAGMAS", (*database.PRAGMAS, "PRAGMA max_page_count = 20"))
     async with SqliteStore(path) as store:
-        await store.write("a", "before")
+        await store.write(Write("a", "before"))
         with pytest.raises(Unavailable, match="the disk is full"):
-            await store.write("a", "x" * 200_000)
+            await store.write(Write("a", "x" * 200_000))
         entry = await store.read("a")
         assert entry is not None
         assert "before" == entry.value
-        assert 2 == await store.write("a", "after")
+        assert 2 == await store.write(Write("a", "after"))
 
 
 async def test_a_full_disk_is_unavailable_and_heals(small_disk: Path) -> None:
     """On a real full disk nothing that was answered is lost, and when there is room again writes work."""
     ballast = small_disk / "ballast"
     async with SqliteStore(small_disk / "vestibule.db") as store:
-        await store.write("a", "before")
+        await store.write(Write("a", "before"))
         ballast.write_bytes(b"x" * 256 * 1024)
         with pytest.raises(Unavailable):
-            await store.write("b", "x" * 400_000)
+            await store.write(Write("b", "x" * 400_000))
         assert (await store.keys("", 10, None)).keys == ["a"]
         ballast.unlink()
-        assert 2 == await store.write("a", "after")
+        assert 2 == await store.write(Write("a", "after"))
     async with SqliteStore(small_disk / "vestibule.db") as store:
         entry = await store.read("a")
         assert entry is not None
@@ -203,10 +207,10 @@ def test_a_write_that_breaks_off_half_way_is_undone(path: Path) -> None:
 async def test_a_read_only_database_is_unavailable_for_writes(path: Path) -> None:
     """Reads go on, and the refusal says why."""
     async with SqliteStore(path) as store:
-        await store.write("a", "b")
+        await store.write(Write("a", "b"))
         await store.file.change(lambda connection: connection.execute("PRAGMA query_only = ON"))
         with pytest.raises(Unavailable, match="it is read-only"):
-            await store.write("a", "c")
+            await store.write(Write("a", "c"))
         entry = await store.read("a")
         assert entry is not None
         assert "b" == entry.value
@@ -216,8 +220,8 @@ async def test_a_value_that_cannot_be_stored_stops_no_later_write(path: Path) ->
     """Even what no service lets through, text without a UTF-8 form, leaves the store working."""
     async with SqliteStore(path) as store:
         with pytest.raises(Unavailable):
-            await asyncio.wait_for(store.write("a", "\ud800"), 5)
-        assert 1 == await asyncio.wait_for(store.write("a", "b"), 5)
+            await asyncio.wait_for(store.write(Write("a", "\ud800")), 5)
+        assert 1 == await asyncio.wait_for(store.write(Write("a", "b")), 5)
 
 
 def test_a_damaged_file_does_not_start(path: Path) -> None:
@@ -232,12 +236,12 @@ def test_a_damaged_file_does_not_start(path: Path) -> None:
 async def test_a_table_that_disappears_is_unavailable(path: Path) -> None:
     """Whatever somebody does to the file, the store answers by name, for reads and for writes."""
     async with SqliteStore(path) as store:
-        await store.write("a", "b")
+        await store.write(Write("a", "b"))
         other = sqlite3.connect(path)
         other.execute("DROP TABLE entries")
         other.close()
         with pytest.raises(Unavailable):
-            await store.write("a", "c")
+            await store.write(Write("a", "c"))
         with pytest.raises(Unavailable):
             await store.read("a")
         with pytest.raises(Unavailable):
@@ -247,7 +251,7 @@ async def test_a_table_that_disappears_is_unavailable(path: Path) -> None:
 async def test_closing_finishes_what_is_under_way(path: Path) -> None:
     """Writes that were taken before the store is closed are answered, and no thread and no file stay behind."""
     async with SqliteStore(path) as store:
-        waiting = [asyncio.ensure_future(store.write(f"k{number}", "v")) for number in range(100)]
+        waiting = [asyncio.ensure_future(store.write(Write(f"k{number}", "v"))) for number in range(100)]
         await asyncio.sleep(0)
     assert [1] * 100 == await asyncio.wait_for(asyncio.gather(*waiting), 60)
     assert [path] == list(path.parent.iterdir())
@@ -259,11 +263,11 @@ async def test_a_store_outside_its_context_says_so(path: Path) -> None:
     with pytest.raises(RuntimeError, match="inside its own context"):
         await store.read("a")
     with pytest.raises(RuntimeError, match="inside its own context"):
-        await asyncio.wait_for(store.write("a", "b"), 60)
+        await asyncio.wait_for(store.write(Write("a", "b")), 60)
     async with store:
-        await store.write("a", "b")
+        await store.write(Write("a", "b"))
     with pytest.raises(RuntimeError, match="inside its own context"):
-        await asyncio.wait_for(store.write("a", "b"), 60)
+        await asyncio.wait_for(store.write(Write("a", "b")), 60)
 
 
 async def test_a_page_of_keys_costs_the_same_wherever_it_begins(tmp_path: Path) -> None:

@@ -9,17 +9,17 @@ from redis.asyncio import Redis
 from servers.redis import LocalRedis, redis_on_socket
 from vestibule.alerts import Alert, AlertEngine
 from vestibule.contracts.conditions import ALWAYS, Condition
-from vestibule.contracts.entries import BatchPair, Entry
+from vestibule.contracts.entries import BatchPair, Deleted, Entry, Pair, Written
 from vestibule.contracts.errors import Unavailable
-from vestibule.database_client.service_entries import ServiceEntries
+from vestibule.database_client.entries import EntryClient
+from vestibule.database_service.entries.memory import MemoryStore
 from vestibule.database_service.entries.store import Write
-from vestibule.database_service.entries.stores.memory import MemoryStore
 
 # Longer than any machine takes under load.
 LONG_TIMEOUT_S = 60
 
 
-class LocalEntries(ServiceEntries):
+class LocalEntries(EntryClient):
     """Entries in a store in this process, which can be made unavailable."""
 
     def __init__(self, store: MemoryStore) -> None:
@@ -37,19 +37,21 @@ class LocalEntries(ServiceEntries):
         found = await self._store.read_many((await self._store.keys(prefix, 1000, None)).keys)
         return [entry for entry in found if entry is not None]
 
-    async def write(self, key: str, value: str, condition: Condition = ALWAYS, ttl_s: float | None = None) -> int:
+    async def write(self, pair: Pair, condition: Condition = ALWAYS, operation: str | None = None) -> Written:
         self._answer(is_change=True)
-        return await self._store.write(key, value, expires_at=_end(ttl_s), condition=condition)
+        write = Write(pair.key, pair.value, _end(pair.ttl_s), condition)
+        return Written(key=pair.key, version=await self._store.write(write))
 
-    async def write_many(self, pairs: Sequence[BatchPair]) -> list[int]:
+    async def write_batch(self, pairs: Sequence[BatchPair]) -> list[Written]:
         self._answer(is_change=True)
-        return await self._store.write_many(
+        versions = await self._store.write_many(
             [Write(p.key, p.value, _end(p.ttl_s), Condition.of_version(p.expected_version)) for p in pairs]
         )
+        return [Written(key=pair.key, version=version) for pair, version in zip(pairs, versions, strict=True)]
 
-    async def delete(self, key: str, condition: Condition = ALWAYS) -> bool:
+    async def delete(self, key: str, condition: Condition = ALWAYS) -> Deleted:
         self._answer(is_change=True)
-        return await self._store.delete(key, condition=condition)
+        return Deleted(key=key, deleted=await self._store.delete(key, condition=condition))
 
     def _answer(self, *, is_change: bool = False) -> None:
         if self.is_away or (is_change and self.is_full):

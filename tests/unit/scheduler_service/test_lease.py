@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestibule.contracts.entries import BatchPair
+from vestibule.contracts.entries import BatchPair, Pair
 from vestibule.contracts.errors import Unavailable
-from vestibule.database_service.entries.stores.memory import MemoryStore
+from vestibule.database_service.entries.memory import MemoryStore
 from vestibule.scheduler_service.leadership.lease import CHECK, KEY, Lease, LeaseLost, Role
 
 from .conftest import FallbackLocks, LocalEntries, SteadyClock
@@ -142,7 +142,7 @@ async def test_only_the_holder_writes(clock: SteadyClock) -> None:
         except LeaseLost:
             continue
         raise AssertionError("it was written")
-    found = await other.store.read("state")
+    found = await other.store.find("state")
     assert found is not None
     assert "other" == found.value
 
@@ -151,9 +151,9 @@ async def test_a_write_whose_answer_was_lost_loses_no_lease(clock: SteadyClock) 
     """The version of its own write, whose answer was lost, is not taken for another's."""
     one, other = _pair(clock)
     await _pass_time(clock, LEASE_S, one, other)
-    entry = await one.store.read(KEY)
+    entry = await one.store.find(KEY)
     assert entry is not None
-    await one.store.write(KEY, entry.value)
+    await one.store.write(Pair(key=KEY, value=entry.value))
     await _pass_time(clock, 2 * LEASE_S, one, other)
     assert (Role.ACTIVE, Role.PASSIVE) == (one.role, other.role)
 

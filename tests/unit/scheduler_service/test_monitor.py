@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from vestibule.alerts import AlertEngine
-from vestibule.database_service.entries.stores.memory import MemoryStore
+from vestibule.database_service.entries.memory import MemoryStore
 from vestibule.scheduler_service.availability.availability_history import HOUR
 from vestibule.scheduler_service.availability.incidents import IncidentKind
 from vestibule.scheduler_service.availability.monitor import AvailabilityMonitor, MonitorRules

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from vestibule.contracts.entries import Pair
 from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.schedules import PROGRESS, SCHEDULES, Progress, Schedule
 from vestibule.contracts.task_ledger import NewTask, Recorded
-from vestibule.database_service.entries.stores.memory import MemoryStore
-from vestibule.database_service.tasks.ledgers.memory import MemoryTaskLedger
+from vestibule.database_service.entries.memory import MemoryStore
+from vestibule.database_service.tasks.memory import MemoryTaskLedger
 from vestibule.scheduler_service.schedules.schedule_runner import ScheduleRunner
 
 from .conftest import LocalEntries
@@ -79,12 +80,12 @@ async def _keep(store: LocalEntries, **times: object) -> Schedule:
             **times,
         }
     )
-    await store.write(SCHEDULES + schedule.place, schedule.model_dump_json())
+    await store.write(Pair(key=SCHEDULES + schedule.place, value=schedule.model_dump_json()))
     return schedule
 
 
 async def _progress(store: LocalEntries, schedule: Schedule) -> Progress:
-    entry = await store.read(PROGRESS + schedule.place)
+    entry = await store.find(PROGRESS + schedule.place)
     assert entry is not None
     return Progress.model_validate_json(entry.value)
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import sys
-from contextlib import nullcontext
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
@@ -13,6 +14,8 @@ from vestibule.cli.http_client import fail
 
 if TYPE_CHECKING:
     from vestibule.database_service.entries.store import Store
+
+    OpeningStore = AbstractAsyncContextManager[Store]
 
 STANDARD = Path("-")
 MOST_COUNTED = 1000
@@ -64,22 +67,22 @@ def import_entries(
             fail(str(error))
 
 
-async def _count_unfinished(store: "Store") -> int:
+async def _count_unfinished(opening: "OpeningStore") -> int:
     from vestibule.contracts.tasks import UNFINISHED
     from vestibule.database_service.main import build_task_ledger
 
-    async with store:
+    async with opening as store:
         ledger = build_task_ledger(store)
         await ledger.prepare()
         found, _cursor = await ledger.page(None, sorted(UNFINISHED), MOST_COUNTED, None)
     return len(found)
 
 
-async def _export(store: "Store", sink: TextIO, is_encrypted: bool) -> None:
+async def _export(opening: "OpeningStore", sink: TextIO, is_encrypted: bool) -> None:
     from vestibule.database_service.maintenance.transfer import ExportHeader, export_entries
 
     count = 0
-    async with store:
+    async with opening as store:
         sink.write(ExportHeader(encrypted=is_encrypted).model_dump_json() + "\n")
         async for entry in export_entries(store):
             sink.write(entry.model_dump_json(exclude_none=True) + "\n")
@@ -88,26 +91,27 @@ async def _export(store: "Store", sink: TextIO, is_encrypted: bool) -> None:
     _show(f"{count:,} entries are exported", is_last=True)
 
 
-async def _import(store: "Store", lines: TextIO) -> None:
+async def _import(opening: "OpeningStore", lines: TextIO) -> None:
     from vestibule.database_service.maintenance.transfer import import_entries, parse_entries
 
     counts = (0, 0)
-    async with store:
+    async with opening as store:
         async for page in import_entries(store, parse_entries(lines)):
             counts = page
             _show(f"{counts[0]:,} entries", is_last=False)
     _show(f"{counts[1]:,} of {counts[0]:,} entries are imported; the others were here", is_last=True)
 
 
-def _store(data_dir: Path, is_encrypted: bool) -> "Store":
+@asynccontextmanager
+async def _store(data_dir: Path, is_encrypted: bool) -> AsyncIterator["Store"]:
     from vestibule.database_service.entries.encrypted_store import REALM, EncryptedStore
     from vestibule.database_service.main import build_store
     from vestibule.database_service.settings import DatabaseSettings
     from vestibule.encryption import Cipher, KeyRingFile
 
     settings = DatabaseSettings(data_dir=data_dir)
-    store = build_store(settings)
-    return store if is_encrypted else EncryptedStore(store, Cipher(KeyRingFile(settings.key_ring_path), REALM))
+    async with build_store(settings) as store:
+        yield store if is_encrypted else EncryptedStore(store, Cipher(KeyRingFile(settings.key_ring_path), REALM))
 
 
 def _show(text: str, is_last: bool) -> None:

@@ -1,6 +1,7 @@
 """The parameters and dependencies that the routes of the database service share."""
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
@@ -8,9 +9,15 @@ from fastapi import Depends, Query, Request
 from vestibule.contracts.entries import MAX_KEY_BYTES, Key
 from vestibule.contracts.errors import InvalidInput
 from vestibule.contracts.identity import OPERATION, Principal
-from vestibule.database_service.api.wiring import DatabaseWiring
+from vestibule.database_service.entries.change_stream import ChangeStream
+from vestibule.database_service.entries.store import Store
 from vestibule.database_service.entries.tenant_view import TenantView
-from vestibule.service_kit.wiring import wiring_of
+from vestibule.database_service.maintenance.page_jobs import EntryReencryption, TaskMaintenance
+from vestibule.database_service.tasks.encrypted_ledger import EncryptedTaskLedger
+from vestibule.database_service.tasks.task_entries import TaskAcceptance, TaskCompletion
+from vestibule.service_kit.auth.authentication import Authenticator
+from vestibule.service_kit.http.health import Readiness
+from vestibule.service_kit.wiring import wired, wiring_of
 
 _OPERATION = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # The OpenAPI description of the header, for the routes that take one.
@@ -47,3 +54,21 @@ TaskCursor = Annotated[str | None, Query(max_length=64, pattern=r"^\d+$", descri
 PageSize = Annotated[int, Query(ge=1, le=1000, description="Entries or tasks a page")]
 
 TenantViewPart = Annotated[TenantView, Depends(_tenant_view)]
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseWiring:
+    """The parts of the service that its routes call."""
+
+    authenticator: Authenticator
+    readiness: Readiness
+    store: Store
+    entry_reencryption: EntryReencryption
+    change_stream: ChangeStream
+    task_ledger: EncryptedTaskLedger
+    task_acceptance: TaskAcceptance
+    task_completion: TaskCompletion
+    task_maintenance: TaskMaintenance
+
+
+WiringPart = Annotated[DatabaseWiring, Depends(wired(DatabaseWiring))]

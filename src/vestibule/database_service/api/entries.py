@@ -1,12 +1,19 @@
-"""The routes of entries: write, read, delete and list, one at a time and in batches."""
+"""The routes of entries: write, read, delete and list, one at a time and in batches; their history and changes."""
+
+from typing import Annotated
 
 import structlog
-from fastapi import APIRouter
+from fastapi import APIRouter, Header
+from starlette.responses import StreamingResponse
 
 from vestibule.contracts.entries import (
+    EVENT_STREAM,
+    BatchedWriteOutcomes,
+    BatchedWrites,
     Deleted,
     Entry,
     EntryBatch,
+    History,
     KeyPage,
     Pair,
     ReadBatch,
@@ -14,7 +21,6 @@ from vestibule.contracts.entries import (
     Written,
     WrittenBatch,
 )
-from vestibule.contracts.write_batches import BatchedWriteOutcomes, BatchedWrites
 from vestibule.database_service.api.dependencies import (
     TAKES_OPERATION,
     Cursor,
@@ -23,9 +29,9 @@ from vestibule.database_service.api.dependencies import (
     PageSize,
     Prefix,
     TenantViewPart,
+    WiringPart,
 )
-from vestibule.database_service.api.wiring import WiringPart
-from vestibule.database_service.entries.write_requests import write_all, write_each, write_one
+from vestibule.database_service.entries.tenant_view import write_each
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.http.conditional import TAKES_EXPECTED, Expected
 from vestibule.service_kit.openapi.descriptions import problem_responses
@@ -42,7 +48,7 @@ router = APIRouter(route_class=GuardedRoute, tags=["entries"])
 )
 async def write_entry(pair: Pair, view: TenantViewPart, expected: Expected, operation: Operation) -> Written:
     """Write a value under a key. A 200 means that it is on disk."""
-    return await write_one(view, pair, expected, operation)
+    return await view.write(pair, expected, operation)
 
 
 @router.post(
@@ -53,7 +59,7 @@ async def write_entry(pair: Pair, view: TenantViewPart, expected: Expected, oper
 )
 async def write_entries(batch: WriteBatch, view: TenantViewPart) -> WrittenBatch:
     """Write all pairs or none. A 200 means that all are on disk; a 412 gives the `index` of the version conflict."""
-    return WrittenBatch(written=await write_all(view, batch.pairs))
+    return WrittenBatch(written=await view.write_all(batch.pairs))
 
 
 @router.post(
@@ -102,3 +108,30 @@ async def delete_entry(key: KeyParameter, view: TenantViewPart, expected: Expect
 async def list_keys(view: TenantViewPart, prefix: Prefix = "", limit: PageSize = 100, cursor: Cursor = None) -> KeyPage:
     """Return keys in order, a page at a time."""
     return await view.keys(prefix, limit, cursor)
+
+
+@router.get(
+    "/history",
+    dependencies=[allow("read")],
+    responses=problem_responses(404, 422, 503),
+    response_model_exclude_none=True,
+)
+async def get_entry_history(key: KeyParameter, view: TenantViewPart) -> History:
+    """Return the versions of an entry, the newest first."""
+    return await view.get_history(key)
+
+
+@router.get(
+    "/watch",
+    dependencies=[allow("read")],
+    responses=problem_responses(422, 503),
+    response_class=StreamingResponse,
+)
+async def watch_entries(
+    wiring: WiringPart,
+    view: TenantViewPart,
+    prefix: Prefix = "",
+    last_event_id: Annotated[str | None, Header(max_length=512, description="The last event received")] = None,
+) -> StreamingResponse:
+    """Stream the changes of entries as server-sent events, from now on or from after the last event received."""
+    return StreamingResponse(await wiring.change_stream.watch(view, prefix, last_event_id), media_type=EVENT_STREAM)

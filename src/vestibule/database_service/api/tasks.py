@@ -18,8 +18,8 @@ from vestibule.contracts.tasks import TaskState
 from vestibule.database_service.api.dependencies import (
     PageSize,
     TaskCursor,
+    WiringPart,
 )
-from vestibule.database_service.api.wiring import WiringPart
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
 
@@ -47,7 +47,7 @@ async def claim_tasks(request: ClaimRequest, wiring: WiringPart) -> LedgerTasks:
 @router.post("/data", dependencies=[allow("read")])
 async def read_task_data(request: TaskIds, wiring: WiringPart) -> TaskData:
     """Return data and terms of tasks, of as many of the first ones as fit into one answer."""
-    return await wiring.task_ledger.read_task_data(request.task_ids)
+    return await wiring.task_ledger.read_work(request.task_ids)
 
 
 @router.post("/change", dependencies=[allow("write")])

@@ -75,7 +75,7 @@ class ChangeStream:
             if page.changes or left_s <= 0:
                 return page
             if page.position == position:
-                await view.wait(position, left_s)
+                await view.store.wait(position, left_s)
             position = page.position
 
     @staticmethod

@@ -4,14 +4,10 @@ import base64
 import binascii
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
-from types import TracebackType
-from typing import Self
 
 import structlog
 
-from vestibule.contracts.conditions import ALWAYS, Condition
-from vestibule.contracts.entries import Entry, KeyPage, Revision
+from vestibule.contracts.entries import Entry, Revision
 from vestibule.contracts.errors import Unavailable
 from vestibule.database_service.entries.store import ChangePage, OperationNote, PositionLost, Store, Write
 from vestibule.encryption import Cipher, DecryptionFailed, key_id_of
@@ -28,34 +24,24 @@ class EncryptedStore:
     """
 
     def __init__(self, store: Store, cipher: Cipher) -> None:
+        """Take an open store, or one that is opened before it is used."""
         self._store = store
         self._cipher = cipher
+        # No value passes through these.
+        self.delete, self.keys, self.sweep = store.delete, store.keys, store.sweep
+        self.forget, self.purge = store.forget, store.purge
 
-    async def __aenter__(self) -> Self:
-        await self._store.__aenter__()
-        return self
+    async def write(self, write: Write) -> int:
+        """Write a pair; return its version once it is on disk."""
+        return await self._store.write(self._encrypted_write(write))
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._store.__aexit__(kind, error, trace)
-
-    async def write(
-        self,
-        key: str,
-        value: str,
-        *,
-        expires_at: datetime | None = None,
-        condition: Condition = ALWAYS,
-        author: str | None = None,
-    ) -> int:
-        """Write `value` under `key`; return its version once it is on disk."""
-        encrypted = self._encrypt(key, value)
-        return await self._store.write(key, encrypted, expires_at=expires_at, condition=condition, author=author)
+    async def write_each(self, writes: Sequence[Write]) -> Sequence[int | Exception]:
+        """Write pairs, each on its own; return the version or the error of each."""
+        return await self._store.write_each([self._encrypted_write(write) for write in writes])
 
     async def write_many(self, writes: Sequence[Write], note: OperationNote | None = None) -> list[int]:
         """Write all of `writes` with `note` or nothing; return their versions once they are on disk."""
-        encrypted = [replace(write, value=self._encrypt(write.key, write.value)) for write in writes]
+        encrypted = [self._encrypted_write(write) for write in writes]
         return await self._store.write_many(encrypted, note and self._encrypt_note(note))
 
     async def read(self, key: str) -> Entry | None:
@@ -79,18 +65,6 @@ class EncryptedStore:
         """Replace the value of a version, current or in the history; False where there is none."""
         return await self._store.replace(key, self._encrypt(key, value), version)
 
-    async def delete(self, key: str, *, condition: Condition = ALWAYS, author: str | None = None) -> bool:
-        """Remove the entry under `key`; False where there was none."""
-        return await self._store.delete(key, condition=condition, author=author)
-
-    async def keys(self, prefix: str, limit: int, after: str | None) -> KeyPage:
-        """Return at most `limit` keys with `prefix` that come after `after`."""
-        return await self._store.keys(prefix, limit, after)
-
-    async def sweep(self, limit: int) -> int:
-        """Remove at most `limit` values that have expired."""
-        return await self._store.sweep(limit)
-
     async def put(self, entries: Sequence[Entry]) -> int:
         """Store entries with the versions of another store; return how many were newer than those here."""
         return await self._store.put(
@@ -104,14 +78,6 @@ class EncryptedStore:
             Unavailable: a value cannot be decrypted.
         """
         return [self._decrypt_revision(key, stored) for stored in await self._store.history(key)]
-
-    async def forget(self, key: str, version: int) -> bool:
-        """Remove an earlier version of an entry from its history; False where there is none."""
-        return await self._store.forget(key, version)
-
-    async def purge(self, prefix: str, before: datetime, limit: int) -> int:
-        """Remove at most `limit` tombstones of keys with `prefix` that are older than that time."""
-        return await self._store.purge(prefix, before, limit)
 
     async def changes(self, prefix: str, after: str | None, limit: int) -> ChangePage:
         """Return what happened after a position to keys that start with `prefix`.
@@ -159,11 +125,9 @@ class EncryptedStore:
         return {revision.version: revision.value for revision in stored if revision.value is not None}
 
     def _decrypt_revision(self, key: str, stored: Revision) -> Revision:
-        return (
-            stored
-            if stored.value is None
-            else stored.model_copy(update={"value": self._decrypt_or_log(key, stored.value)})
-        )
+        if stored.value is None:
+            return stored
+        return stored.model_copy(update={"value": self._decrypt_or_log(key, stored.value)})
 
     def _decrypt(self, stored: Entry) -> Entry:
         return stored.model_copy(update={"value": self._decrypt_or_log(stored.key, stored.value)})
@@ -187,15 +151,16 @@ class EncryptedStore:
     def _encrypt_note(self, note: OperationNote) -> OperationNote:
         return replace(note, text=lambda versions: self._encrypt(note.key, note.text(versions)))
 
+    def _encrypted_write(self, write: Write) -> Write:
+        # Every write passes here: `dataclasses.replace` takes longer.
+        value = self._encrypt(write.key, write.value)
+        return Write(write.key, value, write.expires_at, write.condition, write.author)
+
     def _encrypt(self, key: str, value: str) -> str:
-        return base64.b64encode(self._cipher.encrypt(value.encode(), _associated_data(key))).decode("ascii")
+        return base64.b64encode(self._cipher.encrypt(value.encode(), key.encode())).decode("ascii")
 
     def _decrypt_text(self, key: str, encrypted: str) -> str:
-        return self._cipher.decrypt(_decode(encrypted), _associated_data(key)).decode()
-
-
-def _associated_data(key: str) -> bytes:
-    return key.encode()
+        return self._cipher.decrypt(_decode(encrypted), key.encode()).decode()
 
 
 def _decode(text: str) -> bytes:

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from types import TracebackType
 from typing import Any, Protocol, Self
 
 from vestibule.contracts.conditions import ALWAYS, Condition
@@ -14,11 +14,13 @@ from vestibule.database_service.settings import DatabaseSettings
 
 # The most that one batch may hold in memory, in characters as stored.
 MAX_READ_CHARS = 16 * 1024 * 1024
+# No number of a change is longer than a 64-bit integer.
+MAX_DIGITS = 18
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A value to write, its expiry, its condition, and the id of the token that writes it."""
+    """A pair to write: stored key and value, expiry, condition, and the id of the token that writes it."""
 
     key: str
     value: str
@@ -75,7 +77,7 @@ class PositionLost(Exception):
 
 
 class Store(Protocol):
-    """Stores entries. An answer to a change means that it is on disk. Use it as an async context manager.
+    """Stores entries. An answer to a change means that it is on disk.
 
     An expired entry counts as absent for reads, lists, deletes and conditions. Conditions are checked in the
     transaction of the change: of two changes that expect the same version, one succeeds.
@@ -83,30 +85,17 @@ class Store(Protocol):
     Every method raises `Unavailable` where the store cannot answer for certain.
     """
 
-    async def __aenter__(self) -> Self:
-        """Open the store."""
-        ...
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Finish pending changes and close the store."""
-        ...
-
-    async def write(
-        self,
-        key: str,
-        value: str,
-        *,
-        expires_at: datetime | None = None,
-        condition: Condition = ALWAYS,
-        author: str | None = None,
-    ) -> int:
-        """Write `value` under `key` and return its version: 1 at first, one more each time.
+    async def write(self, write: Write) -> int:
+        """Write a pair and return its version: 1 at first, one more each time.
 
         Raises:
-            PreconditionFailed: the entry does not meet `condition`.
+            PreconditionFailed: the entry does not meet the condition.
+            TooLarge: the store does not accept a value of that size.
         """
+        ...
+
+    async def write_each(self, writes: Sequence[Write]) -> Sequence[int | Exception]:
+        """Write pairs in their order, each on its own, and return the version or the error of each."""
         ...
 
     async def write_many(self, writes: Sequence[Write], note: OperationNote | None = None) -> list[int]:
@@ -200,6 +189,18 @@ class Store(Protocol):
         ...
 
 
+class ManagedStore(Store, Protocol):
+    """A store as its kind builds it: open inside its context, which ends when pending changes are finished."""
+
+    async def __aenter__(self) -> Self:
+        """Open the store."""
+        ...
+
+    async def __aexit__(self, *error: object) -> None:
+        """Finish pending changes and close the store."""
+        ...
+
+
 class NoTransferMixin:
     """For stores that cannot import entries."""
 
@@ -230,6 +231,61 @@ class NoHistoryMixin:
     async def wait(self, position: str, timeout_s: float) -> None:  # noqa: ARG002
         """Wait for the timeout."""
         await asyncio.sleep(timeout_s)
+
+
+class ChangeNotifier:
+    """Notifies the current listeners of one event loop; without listeners a notification costs next to nothing."""
+
+    def __init__(self) -> None:
+        self._event: asyncio.Event | None = None
+
+    def notify(self) -> None:
+        """Wake all listeners."""
+        if self._event is not None:
+            self._event.set()
+            self._event = None
+
+    def listen(self) -> asyncio.Event:
+        """Return the event that the next notification sets; take it before you check whether you need to wait."""
+        if self._event is None:
+            self._event = asyncio.Event()
+        return self._event
+
+
+async def wait_for(event: asyncio.Event, timeout_s: float) -> None:
+    """Return when `event` is set, or after `timeout_s`."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
+
+
+def change_number_of(position: str, epoch: str, last: int) -> int:
+    """Return the number of the change that `EPOCH-NUMBER` names.
+
+    Raises:
+        PositionLost: it is of another epoch, after the `last` change, or not a position.
+    """
+    of_epoch, _, number = position.partition("-")
+    is_number = number.isascii() and number.isdecimal() and len(number) <= MAX_DIGITS
+    if of_epoch != epoch or not is_number or int(number) > last:
+        raise PositionLost
+    return int(number)
+
+
+def page_of_changes(rows: Sequence[Any], prefix: str, epoch: str, after: str) -> ChangePage:
+    """Return the page of some rows, each (number, key, version, whether the entry ended, its expiry)."""
+    changes = [
+        KeyChange(key, version, _kind_of(has_ended, expires_at), f"{epoch}-{number}")
+        for number, key, version, has_ended, expires_at in rows
+        if key.startswith(prefix)
+    ]
+    return ChangePage(changes, f"{epoch}-{rows[-1][0]}" if rows else after)
+
+
+def _kind_of(has_ended: bool, expires_at: object) -> ChangeKind:
+    if not has_ended:
+        return ChangeKind.WRITTEN
+    return ChangeKind.DELETED if expires_at is None else ChangeKind.EXPIRED
 
 
 def check_condition(write: Write, version: int | None, index: int | None = None) -> None:
@@ -268,7 +324,7 @@ class StoreKind:
 
     scheme: str
     description: str
-    build: Callable[[DatabaseSettings], Store]
+    build: Callable[[DatabaseSettings], ManagedStore]
     migrate: Callable[[DatabaseSettings], Coroutine[Any, Any, bool]] | None = None
     check: Callable[[DatabaseSettings], Coroutine[Any, Any, list[str]]] | None = None
 

@@ -8,8 +8,18 @@ from typing import cast
 from pydantic import BaseModel
 
 from vestibule.contracts.conditions import ALWAYS, Condition
-from vestibule.contracts.entries import Entry, History, KeyPage, Revision, Written
-from vestibule.contracts.errors import KeyNotFound, PreconditionFailed
+from vestibule.contracts.entries import (
+    BatchedWrite,
+    BatchedWriteOutcome,
+    BatchPair,
+    Entry,
+    History,
+    KeyPage,
+    Pair,
+    Revision,
+    Written,
+)
+from vestibule.contracts.errors import KeyNotFound, PreconditionFailed, VestibuleError
 from vestibule.contracts.identity import RESERVED, Principal
 from vestibule.database_service.entries.store import ChangePage, OperationNote, Store, Write
 
@@ -35,50 +45,42 @@ class TenantView:
     """
 
     def __init__(self, store: Store, principal: Principal) -> None:
-        self._store = store
+        self.store = store
         self._prefix = tenant_prefix(principal.tenant)
         self._author = principal.token_id
 
-    async def write(
-        self, key: str, value: str, *, expires_at: datetime | None = None, condition: Condition = ALWAYS
-    ) -> int:
-        """Write `value` under `key`; return its version once it is on disk."""
-        return await self._store.write(
-            self._prefix + key, value, expires_at=expires_at, condition=condition, author=self._author
-        )
+    async def write(self, pair: Pair, condition: Condition = ALWAYS, operation: str | None = None) -> Written:
+        """Write a pair; it is on disk then.
 
-    async def write_many(self, writes: Sequence[Write]) -> list[int]:
-        """Write all of `writes` or none; return their versions once they are on disk."""
-        return await self._store.write_many(
-            [replace(write, key=self._prefix + write.key, author=self._author) for write in writes]
-        )
-
-    async def write_once(self, write: Write, operation: str) -> Written:
-        """Write a value once, however often `operation` is repeated within a day; return the first outcome.
-
-        The outcome is stored in one transaction with the value, so both are there or neither.
+        With `operation` it is written once, however often that is repeated within a day; a repetition gets the first
+        outcome.
         """
-        outcome_key = f"{OPERATIONS}{self._prefix}{operation}"
-        own = replace(write, key=self._prefix + write.key, author=self._author)
+        write = Write(self._prefix + pair.key, pair.value, expiry_of(pair), condition, self._author)
+        if operation is not None:
+            return await self._write_once(pair.key, write, operation)
+        return Written(key=pair.key, version=await self.store.write(write), expires_at=write.expires_at)
 
-        def text(versions: Sequence[int]) -> str:
-            return _Outcome(version=versions[0], expires_at=write.expires_at).model_dump_json()
-
-        try:
-            (version,) = await self._store.write_many(
-                [own], OperationNote(outcome_key, text, datetime.now(UTC) + OUTCOME_TTL)
+    async def write_all(self, pairs: Sequence[BatchPair]) -> list[Written]:
+        """Write all pairs or none; they are on disk then."""
+        writes = [
+            Write(
+                self._prefix + pair.key,
+                pair.value,
+                expiry_of(pair),
+                Condition.of_version(pair.expected_version),
+                self._author,
             )
-        except PreconditionFailed as refusal:
-            # The first attempt may be why the condition does not hold.
-            if (known := await self._store.read(outcome_key)) is not None:
-                outcome = _Outcome.model_validate_json(known.value)
-                return Written(key=write.key, version=outcome.version, expires_at=outcome.expires_at)
-            raise PreconditionFailed(cast("int | None", refusal.extra["current_version"])) from None
-        return Written(key=write.key, version=version, expires_at=write.expires_at)
+            for pair in pairs
+        ]
+        versions = await self.store.write_many(writes)
+        return [
+            Written(key=pair.key, version=version, expires_at=write.expires_at)
+            for pair, write, version in zip(pairs, writes, versions, strict=True)
+        ]
 
     async def read(self, key: str) -> Entry | None:
         """Return the entry under `key`, or None."""
-        return self._unprefixed(await self._store.read(self._prefix + key))
+        return self._unprefixed(await self.store.read(self._prefix + key))
 
     async def get(self, key: str) -> Entry:
         """Return the entry under `key`.
@@ -93,21 +95,21 @@ class TenantView:
 
     async def read_many(self, keys: Sequence[str]) -> list[Entry | None]:
         """Return the entries under `keys` as they are at one moment, and None where there is none."""
-        return [self._unprefixed(entry) for entry in await self._store.read_many([self._prefix + key for key in keys])]
+        return [self._unprefixed(entry) for entry in await self.store.read_many([self._prefix + key for key in keys])]
 
     async def delete(self, key: str, *, condition: Condition = ALWAYS) -> bool:
         """Remove the entry under `key`; False where there was none."""
-        return await self._store.delete(self._prefix + key, condition=condition, author=self._author)
+        return await self.store.delete(self._prefix + key, condition=condition, author=self._author)
 
     async def keys(self, prefix: str, limit: int, after: str | None) -> KeyPage:
         """Return at most `limit` keys with `prefix` that come after `after`."""
-        page = await self._store.keys(self._prefix + prefix, limit, self._prefix + (after or ""))
+        page = await self.store.keys(self._prefix + prefix, limit, self._prefix + (after or ""))
         cursor = None if page.cursor is None else self._strip(page.cursor)
         return KeyPage(keys=[self._strip(key) for key in page.keys], cursor=cursor)
 
     async def history(self, key: str) -> list[Revision]:
         """Return the versions of `key`, the newest first; none where it has no history."""
-        return await self._store.history(self._prefix + key)
+        return await self.store.history(self._prefix + key)
 
     async def get_history(self, key: str) -> History:
         """Return the history of `key`, the newest version first.
@@ -122,22 +124,59 @@ class TenantView:
 
     async def forget(self, key: str, version: int) -> bool:
         """Remove an earlier version of an entry from its history; False where there is none."""
-        return await self._store.forget(self._prefix + key, version)
+        return await self.store.forget(self._prefix + key, version)
 
     async def changes(self, prefix: str, after: str | None, limit: int) -> ChangePage:
         """Return the changes after a position of keys that start with `prefix`."""
-        page = await self._store.changes(self._prefix + prefix, after, limit)
+        page = await self.store.changes(self._prefix + prefix, after, limit)
         return replace(page, changes=[replace(change, key=self._strip(change.key)) for change in page.changes])
 
-    async def wait(self, position: str, timeout_s: float) -> None:
-        """Return when any tenant's entries have changed after `position`, or at the timeout."""
-        await self._store.wait(position, timeout_s)
+    async def _write_once(self, key: str, write: Write, operation: str) -> Written:
+        # The outcome is stored in one transaction with the value, so both are there or neither.
+        outcome_key = f"{OPERATIONS}{self._prefix}{operation}"
+
+        def text(versions: Sequence[int]) -> str:
+            return _Outcome(version=versions[0], expires_at=write.expires_at).model_dump_json()
+
+        note = OperationNote(outcome_key, text, datetime.now(UTC) + OUTCOME_TTL)
+        try:
+            (version,) = await self.store.write_many([write], note)
+        except PreconditionFailed as refusal:
+            # The first attempt may be why the condition does not hold.
+            if (known := await self.store.read(outcome_key)) is not None:
+                outcome = _Outcome.model_validate_json(known.value)
+                return Written(key=key, version=outcome.version, expires_at=outcome.expires_at)
+            raise PreconditionFailed(cast("int | None", refusal.extra["current_version"])) from None
+        return Written(key=key, version=version, expires_at=write.expires_at)
 
     def _unprefixed(self, entry: Entry | None) -> Entry | None:
         return None if entry is None else entry.model_copy(update={"key": self._strip(entry.key)})
 
     def _strip(self, stored: str) -> str:
         return stored.removeprefix(self._prefix)
+
+
+async def write_each(store: Store, writes: Sequence[BatchedWrite]) -> list[BatchedWriteOutcome]:
+    """Write pairs of several tenants, each on its own; one with a version is on disk."""
+    stored = [
+        Write(tenant_prefix(one.tenant) + one.pair.key, one.pair.value, expiry_of(one.pair), author=one.sender)
+        for one in writes
+    ]
+    outcomes = await store.write_each(stored)
+    return [_batched_outcome(write, outcome) for write, outcome in zip(stored, outcomes, strict=True)]
+
+
+def _batched_outcome(write: Write, outcome: int | Exception) -> BatchedWriteOutcome:
+    if isinstance(outcome, int):
+        return BatchedWriteOutcome.model_construct(version=outcome, expires_at=write.expires_at)
+    if isinstance(outcome, VestibuleError):
+        return BatchedWriteOutcome.model_construct(problem=outcome.slug, detail=outcome.detail)
+    raise outcome
+
+
+def expiry_of(pair: Pair) -> datetime | None:
+    """Return when a pair that is written now expires, or None."""
+    return None if pair.ttl_s is None else datetime.now(UTC) + timedelta(seconds=pair.ttl_s)
 
 
 def tenant_prefix(tenant: str) -> str:

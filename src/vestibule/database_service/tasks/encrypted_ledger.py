@@ -2,14 +2,13 @@
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import structlog
 
 from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.task_ledger import LedgerTask, NewTask, Recorded, TaskChange, TaskData
-from vestibule.contracts.tasks import TaskState
 from vestibule.contracts.work import NO_TERMS, WorkTerms
 from vestibule.database_service.tasks.ledger import StoredTask, TaskLedger
 from vestibule.encryption import Cipher, DecryptionFailed, key_id_of
@@ -18,24 +17,15 @@ REALM = "tasks"
 DATA, RESULT = "data", "result"
 
 
-@dataclass(frozen=True, slots=True)
-class TaskWork:
-    """The input of a task, and the terms of its work."""
-
-    data: str
-    terms: WorkTerms
-
-
 class EncryptedTaskLedger:
     """A ledger over another, which stores ciphertext only; a text decrypts only as its field of its task."""
 
     def __init__(self, ledger: TaskLedger, cipher: Cipher) -> None:
         self._ledger = ledger
         self._cipher = cipher
-
-    async def prepare(self) -> None:
-        """Create missing tables in the open store."""
-        await self._ledger.prepare()
+        # No text passes through these, or ciphertext only.
+        self.claim, self.page = ledger.claim, ledger.page
+        self.read_stored, self.replace_stored = ledger.read_stored, ledger.replace_stored
 
     async def accept(self, tasks: Sequence[NewTask]) -> list[Recorded]:
         """Record tasks that have data; they are on disk then."""
@@ -49,57 +39,21 @@ class EncryptedTaskLedger:
         """
         return [self._decrypt_task(task) for task in await self._ledger.find(task_ids)]
 
-    async def claim(self, limit: int, lease_s: float) -> list[LedgerTask]:
-        """Return unfinished tasks that are due, and make them due again after `lease_s`."""
-        return await self._ledger.claim(limit, lease_s)
-
-    async def read_data(self, task_ids: Sequence[str]) -> Mapping[str, str]:
-        """Return the data of tasks that have some; data that cannot be decrypted is logged and left out."""
-        return {task_id: work.data for task_id, work in (await self.read_work(task_ids)).items()}
-
-    async def read_work(self, task_ids: Sequence[str]) -> Mapping[str, TaskWork]:
+    async def read_work(self, task_ids: Sequence[str]) -> TaskData:
         """Return data and terms of tasks that have some; data that cannot be decrypted is logged and left out."""
-        decrypted: dict[str, TaskWork] = {}
+        work = TaskData(data={}, terms={})
         for task_id, text in (await self._ledger.read_data(task_ids)).items():
             try:
-                decrypted[task_id] = _split(self._decrypt_text(task_id, DATA, text))
+                terms, _, data = self._decrypt_text(task_id, DATA, text).partition("\n")
             except DecryptionFailed as error:
                 self._log_failure(task_id, error)
-        return decrypted
-
-    async def read_task_data(self, task_ids: Sequence[str]) -> TaskData:
-        """Return the same as `read_work` does, as it goes over the wire."""
-        found = await self.read_work(task_ids)
-        return TaskData(
-            data={task_id: work.data for task_id, work in found.items()},
-            terms={task_id: work.terms for task_id, work in found.items()},
-        )
+            else:
+                work.data[task_id], work.terms[task_id] = data, WorkTerms.model_validate_json(terms)
+        return work
 
     async def change(self, changes: Sequence[TaskChange]) -> list[bool]:
         """Apply each change that is allowed; those are on disk then."""
         return await self._ledger.change([self._encrypt_change(step) for step in changes])
-
-    async def page(
-        self, tenant: str | None, states: Sequence[TaskState], limit: int, cursor: str | None
-    ) -> tuple[list[LedgerTask], str | None]:
-        """Return tasks, the newest first and without results, and where the next page starts."""
-        return await self._ledger.page(tenant, states, limit, cursor)
-
-    async def count_states(self, limit: int) -> Mapping[TaskState, int]:
-        """Return how many tasks are in each state that is not done; a count of more than `limit` may be too low."""
-        return await self._ledger.count_states(limit)
-
-    async def sweep(self, limit: int) -> int:
-        """Remove expired results and expired tasks."""
-        return await self._ledger.sweep(limit)
-
-    async def read_stored(self, limit: int, cursor: str | None) -> tuple[list[StoredTask], str | None]:
-        """Return the encrypted data and results of tasks that have some, and where the next page starts."""
-        return await self._ledger.read_stored(limit, cursor)
-
-    async def replace_stored(self, old: StoredTask, new: StoredTask) -> bool:
-        """Replace the encrypted data and result of a task, unless they have changed meanwhile."""
-        return await self._ledger.replace_stored(old, new)
 
     def decrypt_stored(self, stored: StoredTask) -> StoredTask:
         """Return a task with data and result decrypted.
@@ -164,11 +118,6 @@ def key_ids_of(stored: StoredTask) -> set[str]:
 
 def _associated_data(task_id: str, name: str) -> bytes:
     return f"{name} of {task_id}".encode()
-
-
-def _split(decrypted: str) -> TaskWork:
-    terms, _, data = decrypted.partition("\n")
-    return TaskWork(data, WorkTerms.model_validate_json(terms))
 
 
 def _decode(text: str) -> bytes:

@@ -10,6 +10,8 @@ from typing import Protocol
 from vestibule.contracts.task_ledger import LedgerTask, NewTask, Recorded, TaskChange
 from vestibule.contracts.tasks import TaskState
 from vestibule.database_service.entries.store import Store
+from vestibule.service_kit.metrics.catalogue import LEDGER_TASKS
+from vestibule.service_kit.metrics.metrics import Metrics
 
 # A sent task becomes due again within seconds. One that is not due for longer than this was delayed by a clock that was
 # set back, and is due now.
@@ -93,7 +95,25 @@ class TaskLedger(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LedgerKind:
-    """What a module of `ledgers/` offers: the store that it belongs to, and how to build it over that store."""
+    """What a module of `ledgers/` offers: the kinds of store that it belongs to, and how to build it over one."""
 
-    store: type[Store]
+    stores: tuple[type[Store], ...]
     build: Callable[[Store], TaskLedger]
+
+
+# Counting more takes too long for a scrape; `docs/monitoring.md` names the number.
+MAX_COUNTED = 100_000
+
+
+class LedgerMetrics:
+    """Counts in the ledger. Where the ledger does not answer, the gauge is absent."""
+
+    def __init__(self, ledger: TaskLedger) -> None:
+        self._ledger = ledger
+
+    async def measure(self, metrics: Metrics) -> None:
+        """Set the gauge."""
+        metrics.forget(LEDGER_TASKS)
+        counts = await self._ledger.count_states(MAX_COUNTED)
+        for state in NOT_DONE:
+            metrics.set(LEDGER_TASKS, counts[state], state.value)

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from vestibule.contracts.entries import BatchPair
 from vestibule.contracts.errors import Unavailable
-from vestibule.database_client.service_entries import ServiceEntries
+from vestibule.database_client.entries import EntryClient
 from vestibule.scheduler_service.availability.availability_history import MONTH, AvailabilityHistory, page_names, ttl_of
 from vestibule.scheduler_service.availability.incidents import Incidents
 from vestibule.scheduler_service.availability.outages import PartRecord, PartState
@@ -32,7 +32,7 @@ class SavedState(BaseModel):
 class MonitorState:
     """Holds the state, saves it to the store and loads it from there."""
 
-    def __init__(self, store: ServiceEntries, lease: Lease, parts: dict[str, bool]) -> None:
+    def __init__(self, store: EntryClient, lease: Lease, parts: dict[str, bool]) -> None:
         """Take the parts of the system, and of each whether it is monitored."""
         self._store = store
         self._lease = lease

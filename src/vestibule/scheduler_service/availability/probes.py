@@ -8,8 +8,9 @@ from typing import Protocol
 
 from redis.asyncio import Redis
 
+from vestibule.contracts.entries import Pair
 from vestibule.contracts.worker_heartbeat import ALIVE_FOR_S, WORKERS_KEY
-from vestibule.database_client.service_entries import ServiceEntries
+from vestibule.database_client.entries import EntryClient
 from vestibule.scheduler_service.availability.queue_depth import QueueDepth, age_of, queue_depth_of, read_queue_depth
 from vestibule.service_kit.http_client.service_client import ServiceClient
 
@@ -48,14 +49,14 @@ class ServiceProbe:
 class StoreProbe:
     """Writes an entry and reads it back."""
 
-    def __init__(self, store: ServiceEntries) -> None:
+    def __init__(self, store: EntryClient) -> None:
         self._store = store
 
     async def read(self) -> ProbeResult:
         """Say whether the store returns what was written."""
         written = secrets.token_hex(8)
-        await self._store.write(PROBE_KEY, written, ttl_s=PROBE_TTL_S)
-        found = await self._store.read(PROBE_KEY)
+        await self._store.write(Pair(key=PROBE_KEY, value=written, ttl_s=PROBE_TTL_S))
+        found = await self._store.find(PROBE_KEY)
         return ProbeResult(found is not None and found.value == written)
 
 

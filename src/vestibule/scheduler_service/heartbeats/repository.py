@@ -4,9 +4,9 @@ from collections.abc import Callable
 from datetime import datetime
 
 from vestibule.contracts.conditions import Condition
-from vestibule.contracts.entries import Entry
+from vestibule.contracts.entries import Entry, Pair
 from vestibule.contracts.errors import HeartbeatNotFound, InvalidInput, PreconditionFailed, Unavailable
-from vestibule.database_client.service_entries import ServiceEntries
+from vestibule.database_client.entries import EntryClient
 from vestibule.scheduler_service.heartbeats.heartbeat import Heartbeat, Ping
 
 PREFIX = "heartbeat/"
@@ -18,7 +18,7 @@ ATTEMPTS = 8
 class HeartbeatRepository:
     """The heartbeats in the store; `known` is the last state read, also while the store is unavailable."""
 
-    def __init__(self, store: ServiceEntries) -> None:
+    def __init__(self, store: EntryClient) -> None:
         self._store = store
         self.known: list[Heartbeat] = []
 
@@ -64,18 +64,18 @@ class HeartbeatRepository:
             HeartbeatNotFound: no heartbeat has that name.
             Unavailable: the store does not answer.
         """
-        if not await self._store.delete(PREFIX + name):
+        if not (await self._store.delete(PREFIX + name)).deleted:
             raise HeartbeatNotFound("No heartbeat has that name.")
         self.known = [one for one in self.known if one.name != name]
 
     async def _change(self, name: str, change: Callable[[Heartbeat], None], first: Heartbeat | None) -> Heartbeat:
         for _ in range(ATTEMPTS):
-            entry = await self._store.read(PREFIX + name)
+            entry = await self._store.find(PREFIX + name)
             heartbeat = await self._load(entry, first)
             change(heartbeat)
             condition = Condition.of_version(0 if entry is None else entry.version)
             try:
-                await self._store.write(PREFIX + name, heartbeat.model_dump_json(), condition)
+                await self._store.write(Pair(key=PREFIX + name, value=heartbeat.model_dump_json()), condition)
             except PreconditionFailed:
                 continue  # another ping came meanwhile
             self.known = [*(one for one in self.known if one.name != name), heartbeat]

@@ -18,7 +18,7 @@ import structlog
 from vestibule.contracts.conditions import Condition
 from vestibule.contracts.entries import BatchPair, Entry
 from vestibule.contracts.errors import PreconditionFailed, Unavailable
-from vestibule.database_client.service_entries import ServiceEntries
+from vestibule.database_client.entries import EntryClient
 
 KEY = "lease"
 # Fractions of the lease: how often it is checked and renewed, and after how long without a renewal it is acquired. The
@@ -56,7 +56,7 @@ class Lease:
 
     def __init__(
         self,
-        store: ServiceEntries,
+        store: EntryClient,
         fallback_lock: FallbackLock,
         name: str,
         lease_s: float,
@@ -130,7 +130,7 @@ class Lease:
             self._become(Role.PASSIVE)
 
     async def _try_to_acquire(self) -> None:
-        entry = await self._store.read(KEY)
+        entry = await self._store.find(KEY)
         is_first_check, self._has_seen_store = not self._has_seen_store, True
         if entry is None or self._is_free(entry, is_first_check):
             await self._write([], 0 if entry is None else entry.version)
@@ -151,7 +151,7 @@ class Lease:
             await self._write(pairs, self._version)
         except LeaseLost:
             # It may be our own write, whose response was lost.
-            entry = await self._store.read(KEY)
+            entry = await self._store.find(KEY)
             if entry is None or orjson.loads(entry.value)["run"] != self._run:
                 self._become(Role.PASSIVE)
                 raise
@@ -162,7 +162,7 @@ class Lease:
         value = orjson.dumps({"name": self._name, "run": self._run}).decode()
         lease = BatchPair(key=KEY, value=value, expected_version=expected_version)
         try:
-            self._version = (await self._store.write_many([lease, *pairs]))[0]
+            self._version = (await self._store.write_batch([lease, *pairs]))[0].version
         except PreconditionFailed:
             raise LeaseLost from None
         self._renewed_at, self.holder = began_at, self._name

@@ -6,8 +6,9 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from vestibule.contracts.entries import Pair
 from vestibule.contracts.errors import InvalidInput, MaintenanceNotFound
-from vestibule.database_client.service_entries import ServiceEntries
+from vestibule.database_client.entries import EntryClient
 
 PREFIX = "maintenance/"
 EVERYTHING = "all"
@@ -37,7 +38,7 @@ class MaintenanceWindow(BaseModel):
 class MaintenanceRepository:
     """The windows in the store; `known` is the last state read, also while the store is unavailable."""
 
-    def __init__(self, store: ServiceEntries) -> None:
+    def __init__(self, store: EntryClient) -> None:
         self._store = store
         self.known: list[MaintenanceWindow] = []
 
@@ -76,7 +77,7 @@ class MaintenanceRepository:
             MaintenanceNotFound: no window has that id.
             Unavailable: the store does not answer.
         """
-        entry = await self._store.read(PREFIX + window_id)
+        entry = await self._store.find(PREFIX + window_id)
         if entry is None:
             raise MaintenanceNotFound("No maintenance window has that id.")
         window = MaintenanceWindow.model_validate_json(entry.value)
@@ -91,4 +92,4 @@ class MaintenanceRepository:
 
     async def _write(self, window: MaintenanceWindow, now: datetime) -> None:
         ttl_s = (window.ends - now + KEEP).total_seconds()
-        await self._store.write(PREFIX + window.id, window.model_dump_json(by_alias=True), ttl_s=ttl_s)
+        await self._store.write(Pair(key=PREFIX + window.id, value=window.model_dump_json(by_alias=True), ttl_s=ttl_s))

@@ -14,11 +14,11 @@ from typing import Protocol
 import structlog
 
 from vestibule.contracts.conditions import Condition
-from vestibule.contracts.entries import Entry
+from vestibule.contracts.entries import Entry, Pair
 from vestibule.contracts.errors import PreconditionFailed, Unavailable
 from vestibule.contracts.schedules import PROGRESS, SCHEDULES, Progress, Schedule
 from vestibule.contracts.task_ledger import NewTask, Recorded
-from vestibule.database_client.service_entries import ServiceEntries
+from vestibule.database_client.entries import EntryClient
 from vestibule.service_kit.recurrence import Crontab, next_turn
 
 # Longer than the time between two runs of any schedule.
@@ -48,7 +48,7 @@ class ScheduleRunner:
     """Reads all schedules regularly, and submits the tasks that are due."""
 
     def __init__(
-        self, store: ServiceEntries, tasks: TaskSink, read_every_s: float, clock: Callable[[], float] = time.time
+        self, store: EntryClient, tasks: TaskSink, read_every_s: float, clock: Callable[[], float] = time.time
     ) -> None:
         self._store = store
         self._tasks = tasks
@@ -122,9 +122,8 @@ class ScheduleRunner:
     async def _save_progress(self, place: str, known: KnownSchedule, progress: Progress) -> None:
         condition = Condition.of_version(known.versions[1])
         try:
-            version = await self._store.write(
-                PROGRESS + place, progress.model_dump_json(), condition, ttl_s=PROGRESS_TTL_S
-            )
+            pair = Pair(key=PROGRESS + place, value=progress.model_dump_json(), ttl_s=PROGRESS_TTL_S)
+            version = (await self._store.write(pair, condition)).version
         except PreconditionFailed:
             # Another scheduler has submitted the same task; read its progress.
             self._read_at = float("-inf")

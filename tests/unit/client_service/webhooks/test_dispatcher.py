@@ -18,7 +18,8 @@ from vestibule.contracts.task_ledger import LedgerTask
 from vestibule.contracts.tasks import Priority, TaskState
 from vestibule.database_client.entries import EntryClient
 from vestibule.database_client.tasks import TaskLedgerClient
-from vestibule.database_service.entries.stores.memory import MemoryStore
+from vestibule.database_service.entries.memory import MemoryStore
+from vestibule.database_service.entries.store import Write
 from vestibule.egress.guard import DeliveryFailed, EgressGuard
 
 URL = "https://hooks.example.org/path"
@@ -30,8 +31,8 @@ class LocalEntryClient(EntryClient):
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
 
-    async def write(self, pair: Pair, condition: Condition = ALWAYS) -> Written:
-        version = await self._store.write(pair.key, pair.value, expires_at=None, condition=condition)
+    async def write(self, pair: Pair, condition: Condition = ALWAYS, operation: str | None = None) -> Written:
+        version = await self._store.write(Write(pair.key, pair.value, condition=condition))
         return Written(key=pair.key, version=version)
 
     async def read_many(self, keys: Sequence[str]) -> list[Entry | None]:

@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
+from vestibule.contracts.entries import Pair
 from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.identity import Principal
 from vestibule.database_service.entries.change_stream import ChangeStream
 from vestibule.database_service.entries.encrypted_store import REALM, EncryptedStore
-from vestibule.database_service.entries.stores.memory import MemoryStore
+from vestibule.database_service.entries.memory import MemoryStore
 from vestibule.database_service.entries.tenant_view import TenantView
-from vestibule.database_service.maintenance.erase_entries import EntryErasure
+from vestibule.database_service.maintenance.page_jobs import EntryErasure
 from vestibule.encryption import Cipher, KeyRingFile, create_key_ring
 
 LONG_TIMEOUT_S = 30
@@ -79,10 +80,10 @@ async def test_a_watcher_receives_changes(space: TenantView) -> None:
     """Writes, deletes and expiries of the prefix come in order, with key and version, and without a value."""
     stream = await _open(space, "a")
     assert "" == (await stream.next()).kind
-    await space.write("a1", "secret")
+    await space.write(Pair(key="a1", value="secret"))
     written = await stream.next()
     assert ("written", {"key": "a1", "version": 1, "kind": "written"}) == (written.kind, written.data)
-    await space.write("b1", "x")
+    await space.write(Pair(key="b1", value="x"))
     await space.delete("a1")
     deleted = await stream.next()
     assert ("deleted", {"key": "a1", "version": 1, "kind": "deleted"}) == (deleted.kind, deleted.data)
@@ -94,7 +95,7 @@ async def test_a_watcher_resumes_where_it_was(space: TenantView) -> None:
     stream = await _open(space)
     seen = [await stream.next()]
     for number in range(5):
-        await space.write(f"k{number}", "x")
+        await space.write(Pair(key=f"k{number}", value="x"))
         seen.append(await stream.next())
     await stream.close()
     for index, event in enumerate(seen[:-1]):
@@ -120,7 +121,7 @@ async def test_an_invalid_position_is_a_reset(space: TenantView, position: str) 
     """An unknown position gets `reset`, and then changes."""
     stream = await _open(space, after=position)
     assert ("reset", {}) == ((event := await stream.next()).kind, event.data)
-    await space.write("a", "x")
+    await space.write(Pair(key="a", value="x"))
     assert "written" == (await stream.next()).kind
     await stream.close()
 
@@ -129,9 +130,9 @@ async def test_a_purged_position_is_a_reset(space: TenantView, store: EncryptedS
     """A watcher that was disconnected for too long gets a reset, and so does one whose next change was purged."""
     stream = await _open(space)
     before = (await stream.next()).id
-    await space.write("a", "x")
+    await space.write(Pair(key="a", value="x"))
     await space.delete("a")
-    await space.write("b", "x")
+    await space.write(Pair(key="b", value="x"))
     await store.purge("", datetime.now(UTC) + timedelta(days=1), 10)
     again = await _open(space, after=before)
     assert "reset" == (await again.next()).kind
@@ -145,11 +146,11 @@ async def test_another_tenant_receives_nothing(space: TenantView, store: Encrypt
     stream = await _open(other, heartbeat_s=0.05)
     first = (await stream.next()).id
     for number in range(20):
-        await space.write(f"k{number}", "x")
+        await space.write(Pair(key=f"k{number}", value="x"))
     for _ in range(3):
         event = await stream.next()
         assert ("", len(first)) == (event.kind, len(event.id))
-    await other.write("own", "x")
+    await other.write(Pair(key="own", value="x"))
     while (event := await stream.next()).kind == "":
         pass
     assert {"key": "own", "version": 1, "kind": "written"} == event.data
@@ -174,7 +175,7 @@ async def test_a_slow_watcher_misses_nothing(space: TenantView) -> None:
     stream = await _open(space)
     await stream.next()
     for number in range(3000):
-        await space.write(f"k{number % 1500}", "x")
+        await space.write(Pair(key=f"k{number % 1500}", value="x"))
     told = [await stream.next() for _ in range(1500)]
     assert {f"k{number}": 2 for number in range(1500)} == {one.data["key"]: one.data["version"] for one in told}
     await stream.close()
@@ -182,8 +183,8 @@ async def test_a_slow_watcher_misses_nothing(space: TenantView) -> None:
 
 async def test_a_subject_is_erased_from_the_history(space: TenantView) -> None:
     """An earlier version that holds the subject goes; the entry stays where it does not hold it any more."""
-    await space.write("a", "write to jane@example.org")
-    await space.write("a", "write to nobody")
+    await space.write(Pair(key="a", value="write to jane@example.org"))
+    await space.write(Pair(key="a", value="write to nobody"))
     page = await EntryErasure(space).erase(["jane@example.org"], 10, None)
     assert (1, 1) == (page.examined, page.erased)
     assert ["write to nobody"] == [revision.value for revision in await space.history("a")]

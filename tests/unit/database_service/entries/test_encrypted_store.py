@@ -14,17 +14,16 @@ from servers.stores import with_server
 from vestibule.contracts.entries import Entry
 from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.reencryption import ReencryptionPage
-from vestibule.database_service.entries import stores
 from vestibule.database_service.entries.encrypted_store import REALM, EncryptedStore
-from vestibule.database_service.entries.store import Store, StoreKind
-from vestibule.database_service.entries.stores.memory import MemoryStore
-from vestibule.database_service.maintenance.reencrypt_entries import EntryReencryption
+from vestibule.database_service.entries.memory import MemoryStore
+from vestibule.database_service.entries.store import Store, StoreKind, Write
+from vestibule.database_service.main import store_kinds
+from vestibule.database_service.maintenance.page_jobs import EntryReencryption
 from vestibule.database_service.settings import DatabaseSettings
 from vestibule.encryption import Cipher, KeyRingFile, Purpose, add_key, create_key_ring, retire_key
-from vestibule.runtime.plugins import discover
 
 MARKER = "Zq7MARKERx9 🔑"
-KINDS = discover(stores, "STORE")
+KINDS = store_kinds()
 every_kind = pytest.mark.parametrize("kind", KINDS, indirect=True)
 
 
@@ -44,8 +43,8 @@ def _ring(folder: Path) -> KeyRingFile:
 async def _encrypted(kind: StoreKind, folder: Path) -> AsyncIterator[tuple[EncryptedStore, Store, KeyRingFile]]:
     inner = kind.build(DatabaseSettings(data_dir=folder, database_url=f"{kind.scheme}:"))
     ring = _ring(folder)
-    async with EncryptedStore(inner, Cipher(ring, REALM)) as store:
-        yield store, inner, ring
+    async with inner:
+        yield EncryptedStore(inner, Cipher(ring, REALM)), inner, ring
 
 
 def _files(folder: Path) -> dict[str, bytes]:
@@ -92,7 +91,7 @@ async def test_any_value_comes_back_from_a_slow_store(
 
 async def _check_value(kind: StoreKind, folder: Path, key: str, value: str) -> None:
     async with _encrypted(kind, folder) as (store, inner, _):
-        assert [1, 2] == [await store.write(key, "before"), await store.write(key, value)]
+        assert [1, 2] == [await store.write(Write(key, "before")), await store.write(Write(key, value))]
         assert Entry(key=key, value=value, version=2) == await store.read(key)
         kept = await inner.read(key)
         assert kept is not None
@@ -106,8 +105,8 @@ async def test_no_file_of_the_database_holds_a_value(tmp_path: Path) -> None:
     """Neither the file nor its write-ahead log, while it is open and after, holds a value that was ever written."""
     async with _encrypted(KINDS["sqlite"], tmp_path) as (store, _, _):
         for number in range(50):
-            await store.write("key", f"{MARKER} {number}" * 20)
-        await store.write("other", MARKER)
+            await store.write(Write("key", f"{MARKER} {number}" * 20))
+        await store.write(Write("other", MARKER))
         await store.delete("other")
         while_open = _files(tmp_path)
     after = _files(tmp_path)
@@ -121,8 +120,8 @@ async def test_no_file_of_the_database_holds_a_value(tmp_path: Path) -> None:
 async def test_values_swapped_in_the_file_cannot_be_decrypted(tmp_path: Path) -> None:
     """Who can write the file cannot give one key the value of another; the refusal says nothing of either."""
     async with _encrypted(KINDS["sqlite"], tmp_path) as (store, _, _):
-        await store.write("alice", "one")
-        await store.write("bob", "two")
+        await store.write(Write("alice", "one"))
+        await store.write(Write("bob", "two"))
         other = sqlite3.connect(tmp_path / "vestibule.db", isolation_level=None)
         other.execute("UPDATE entries SET value = (SELECT value FROM entries WHERE key = 'bob') WHERE key = 'alice'")
         other.close()
@@ -137,7 +136,7 @@ async def test_a_value_without_encryption_is_not_returned(tmp_path: Path, kept: 
     """A plain value that was put into the file by hand is refused."""
     inner = MemoryStore()
     store = EncryptedStore(inner, Cipher(_ring(tmp_path), REALM))
-    await inner.write("key", kept)
+    await inner.write(Write("key", kept))
     with pytest.raises(Unavailable):
         await store.read("key")
     assert 1 == len((await _walk(EntryReencryption(store), "check")).not_opened)
@@ -149,11 +148,11 @@ async def test_reencryption_leaves_every_value_and_version(kind: StoreKind, tmp_
     async with _encrypted(kind, tmp_path) as (store, _, ring):
         before = ring.current().active(Purpose.DATA).id
         for number in range(95):
-            await store.write(f"k{number}", str(number))
-        await store.write("k0", "second")
+            await store.write(Write(f"k{number}", str(number)))
+        await store.write(Write("k0", "second"))
         key = add_key(tmp_path / "keys" / "keyring.json", Purpose.DATA)
         ring.reload()
-        await store.write("k1", "after")
+        await store.write(Write("k1", "after"))
         walk = EntryReencryption(store)
         # Two of the 95 were written twice; what they were before is kept as well, where a store has a history.
         earlier = len((await store.history("k0"))[1:] + (await store.history("k1"))[1:])
@@ -174,12 +173,12 @@ async def test_reencryption_loses_no_write(kind: StoreKind, tmp_path: Path) -> N
     """A value that is written during its re-encryption stays, and so does its version."""
     async with _encrypted(kind, tmp_path) as (store, _, ring):
         for number in range(50):
-            await store.write(f"k{number}", "before")
+            await store.write(Write(f"k{number}", "before"))
         add_key(tmp_path / "keys" / "keyring.json", Purpose.DATA)
         ring.reload()
         walk = EntryReencryption(store)
         await asyncio.gather(
-            _walk(walk, "reencrypt", limit=50), *(store.write(f"k{number}", "after") for number in range(50))
+            _walk(walk, "reencrypt", limit=50), *(store.write(Write(f"k{number}", "after")) for number in range(50))
         )
         entries = [await store.read(f"k{number}") for number in range(50)]
         assert {("after", 2)} == {(entry.value, entry.version) for entry in entries if entry}
@@ -188,9 +187,9 @@ async def test_reencryption_loses_no_write(kind: StoreKind, tmp_path: Path) -> N
 async def test_a_value_without_its_key_is_reported(tmp_path: Path) -> None:
     """With another ring nothing can be decrypted, and the check reports why, without ending."""
     inner = MemoryStore()
-    await EncryptedStore(inner, Cipher(_ring(tmp_path / "one"), REALM)).write("a", MARKER)
+    await EncryptedStore(inner, Cipher(_ring(tmp_path / "one"), REALM)).write(Write("a", MARKER))
     other = EncryptedStore(inner, Cipher(_ring(tmp_path / "two"), REALM))
-    await other.write("b", MARKER)
+    await other.write(Write("b", MARKER))
     page = await _walk(EntryReencryption(other), "check")
     assert [1] == list(page.by_key.values())
     assert 1 == len(page.not_opened)

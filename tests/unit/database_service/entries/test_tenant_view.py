@@ -1,6 +1,5 @@
 """Tenants of one store: each sees its own entries under its own keys, and nothing of others."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -8,21 +7,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vestibule.contracts.conditions import Condition
-from vestibule.contracts.entries import Written
+from vestibule.contracts.entries import BatchPair, Pair
 from vestibule.contracts.errors import PreconditionFailed
 from vestibule.contracts.identity import Principal
 from vestibule.database_service.entries.encrypted_store import REALM, EncryptedStore
+from vestibule.database_service.entries.memory import MemoryStore
 from vestibule.database_service.entries.store import Write
-from vestibule.database_service.entries.stores.memory import MemoryStore
 from vestibule.database_service.entries.tenant_view import TenantView
-from vestibule.database_service.maintenance.erase_entries import EntryErasure
+from vestibule.database_service.maintenance.page_jobs import EntryErasure
 from vestibule.encryption import Cipher, DecryptionFailed, KeyRingFile, create_key_ring
 
 ABSENT = Condition.of_version(0)
 
 # Names that begin alike, and keys that look like the names of spaces.
 tenants = st.sampled_from(["a", "a-", "a0", "aa", "b", "~a", "default"])
-keys = st.sampled_from(["k", "/", "/k", "a", "a/", "a/k", "../a/k", "aa/k", "~a/k", "%", "\U0010fffd", "~"])
+keys = st.sampled_from(["k", "/", "/k", "a", "a/", "a/k", "../a/k", "aa/k", "~a/k", "%", "\U0001f511", "~"])
 changes = st.lists(st.tuples(tenants, st.sampled_from(["write", "delete", "batch"]), keys), max_size=40)
 
 
@@ -38,12 +37,16 @@ async def test_every_tenant_has_a_store_of_its_own(
         shared, own = TenantView(store, Principal(tenant)), alone[tenant]
         match action:
             case "write":
-                assert await own.write(key, str(number)) == await shared.write(key, str(number))
+                assert (
+                    await own.write(Write(key, str(number)))
+                    == (await shared.write(Pair(key=key, value=str(number)))).version
+                )
             case "delete":
                 assert await own.delete(key) == await shared.delete(key)
             case "batch":
                 batch = [Write(key, str(number)), Write(f"{key}2", str(number))]
-                assert await own.write_many(batch) == await shared.write_many(batch)
+                pairs = [BatchPair(key=write.key, value=write.value) for write in batch]
+                assert await own.write_many(batch) == [one.version for one in await shared.write_all(pairs)]
     for tenant, own in alone.items():
         shared = TenantView(store, Principal(tenant))
         assert await own.keys(prefix, limit, cursor) == await shared.keys(prefix, limit, cursor)
@@ -54,41 +57,40 @@ async def test_every_tenant_has_a_store_of_its_own(
 async def test_a_condition_tells_nothing_of_others() -> None:
     """What another tenant has under the same key neither allows nor forbids, and its version is not told."""
     store = MemoryStore()
-    await TenantView(store, Principal("a")).write("k", "x")
+    await TenantView(store, Principal("a")).write(Pair(key="k", value="x"))
     other = TenantView(store, Principal("b"))
     with pytest.raises(PreconditionFailed) as caught:
-        await other.write("k", "y", condition=Condition.of_version(1))
+        await other.write(Pair(key="k", value="y"), Condition.of_version(1))
     assert {"current_version": None} == caught.value.extra
     with pytest.raises(PreconditionFailed):
         await other.delete("k", condition=Condition.of_version(1))
-    assert 1 == await other.write("k", "y", condition=ABSENT)
+    assert 1 == (await other.write(Pair(key="k", value="y"), ABSENT)).version
 
 
 async def test_an_operation_writes_once() -> None:
     """Repeated, it is answered as the first time, whatever was written, deleted or expected since."""
     store = MemoryStore()
     space = TenantView(store, Principal("a"))
-    ends = datetime(2101, 1, 1, tzinfo=UTC)
-    write = Write("k", "x", ends, ABSENT)
-    first = await space.write_once(write, "operation-1")
-    assert Written(key="k", version=1, expires_at=ends) == first
-    await space.write("k", "y")
-    assert first == await space.write_once(write, "operation-1")
+    pair = Pair(key="k", value="x", ttl_s=1000)
+    first = await space.write(pair, ABSENT, "operation-1")
+    assert ("k", 1, True) == (first.key, first.version, first.expires_at is not None)
+    await space.write(Pair(key="k", value="y"))
+    assert first == await space.write(pair, ABSENT, "operation-1")
     await space.delete("k")
-    assert first == await space.write_once(write, "operation-1")
+    assert first == await space.write(pair, ABSENT, "operation-1")
     assert await space.read("k") is None
-    assert 3 == (await space.write_once(write, "operation-2")).version
+    assert 3 == (await space.write(pair, ABSENT, "operation-2")).version
 
 
 async def test_an_operation_that_was_refused_is_not_known() -> None:
     """Its condition is told without a word of notes, and it may be written later."""
     space = TenantView(MemoryStore(), Principal("a"))
-    await space.write("k", "x")
+    await space.write(Pair(key="k", value="x"))
     with pytest.raises(PreconditionFailed) as caught:
-        await space.write_once(Write("k", "y", condition=ABSENT), "operation")
+        await space.write(Pair(key="k", value="y"), ABSENT, "operation")
     assert {"current_version": 1} == caught.value.extra
     await space.delete("k")
-    assert 2 == (await space.write_once(Write("k", "y", condition=ABSENT), "operation")).version
+    assert 2 == (await space.write(Pair(key="k", value="y"), ABSENT, "operation")).version
 
 
 async def test_operations_of_tenants_do_not_meet() -> None:
@@ -96,8 +98,8 @@ async def test_operations_of_tenants_do_not_meet() -> None:
     store = MemoryStore()
     spaces = [TenantView(store, Principal(tenant)) for tenant in ("a", "aa")]
     for space in spaces:
-        await space.write("k", "x")
-        assert 2 == (await space.write_once(Write("k", "y"), "operation")).version
+        await space.write(Pair(key="k", value="x"))
+        assert 2 == (await space.write(Pair(key="k", value="y"), operation="operation")).version
         assert ["k"] == (await space.keys("", 10, None)).keys
 
 
@@ -106,7 +108,7 @@ async def test_erasing_stays_within_the_tenant() -> None:
     store = MemoryStore()
     spaces = [TenantView(store, Principal(tenant)) for tenant in ("a", "aa")]
     for space in spaces:
-        await space.write("k", "write to jane@example.org")
+        await space.write(Pair(key="k", value="write to jane@example.org"))
     page = await EntryErasure(spaces[0]).erase(["jane@example.org"], 100, None)
     assert (1, 1) == (page.examined, page.erased)
     assert [None, "write to jane@example.org"] == [
@@ -116,10 +118,10 @@ async def test_erasing_stays_within_the_tenant() -> None:
 
 async def test_an_erasure_that_takes_long_goes_on_with_the_next_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """A page whose time is over ends where it is, and the pages together leave out nothing."""
-    monkeypatch.setattr("vestibule.database_service.maintenance.erase_entries.PAGE_S", 0)
+    monkeypatch.setattr("vestibule.database_service.maintenance.page_jobs.PAGE_S", 0)
     space = TenantView(MemoryStore(), Principal("a"))
     for number in range(3):
-        await space.write(f"k{number}", "write to jane@example.org")
+        await space.write(Pair(key=f"k{number}", value="write to jane@example.org"))
     walk, cursor, pages = EntryErasure(space), None, []
     while not pages or cursor is not None:
         pages.append(await walk.erase(["jane@example.org"], 100, cursor))
@@ -134,11 +136,11 @@ async def test_a_value_can_be_decrypted_in_its_tenant_only(tmp_path: Path) -> No
     encrypted = EncryptedStore(beneath, Cipher(KeyRingFile(tmp_path / "ring.json"), REALM))
     places = ["default/a/k", "a/a/k", "a/k", "b/k", "\0a/k"]
     for place in places:
-        await encrypted.write(place, "x")
+        await encrypted.write(Write(place, "x"))
         kept = await beneath.read(place)
         assert kept is not None
         for other in places:
-            await beneath.write(other, kept.value)
+            await beneath.write(Write(other, kept.value))
             if other == place:
                 assert await encrypted.check_encryption(other)
             else:

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from vestibule.cli.main import app as program
 from vestibule.contracts.entries import Entry
+from vestibule.database_service.entries.store import Write
 from vestibule.database_service.entries.stores.sqlite import SqliteStore
 from vestibule.database_service.maintenance.sqlite_backup import DatabaseFileError, back_up, check, restore
 
@@ -29,10 +30,10 @@ async def test_a_backup_is_one_moment_of_a_running_store(tmp_path: Path) -> None
 
     async def write_on(store: SqliteStore) -> None:
         while not is_done:
-            await asyncio.gather(*(store.write(f"k{number}", "x" * 20_000) for number in range(50)))
+            await asyncio.gather(*(store.write(Write(f"k{number}", "x" * 20_000)) for number in range(50)))
 
     async with SqliteStore(path) as store:
-        await asyncio.gather(*(store.write(f"k{number}", "x" * 200_000) for number in range(50)))
+        await asyncio.gather(*(store.write(Write(f"k{number}", "x" * 200_000)) for number in range(50)))
         writing = asyncio.create_task(write_on(store))
         for number in range(5):
             target = tmp_path / f"backup-{number}.db"
@@ -52,25 +53,25 @@ async def test_a_backup_is_restored(tmp_path: Path) -> None:
     """After a restore the entries and versions are those of the backup, and nothing of later is left."""
     path, saved = tmp_path / "data" / "vestibule.db", tmp_path / "saved.db"
     async with SqliteStore(path) as store:
-        await store.write("a", "before")
+        await store.write(Write("a", "before"))
         back_up(path, saved, _ignore)
-        await store.write("a", "after")
-        await store.write("b", "after")
+        await store.write(Write("a", "after"))
+        await store.write(Write("b", "after"))
         with pytest.raises(DatabaseFileError, match="is in use"):
             restore(saved, path, _ignore)
-        assert 3 == await store.write("a", "still works")
+        assert 3 == await store.write(Write("a", "still works"))
     restore(saved, path, _ignore)
     async with SqliteStore(path) as store:
         assert Entry(key="a", value="before", version=1) == await store.read("a")
         assert await store.read("b") is None
-        assert 2 == await store.write("a", "goes on")
+        assert 2 == await store.write(Write("a", "goes on"))
 
 
 async def test_a_damaged_file_is_reported_and_can_be_replaced(tmp_path: Path) -> None:
     """What is no database is neither sound nor copied, and a backup takes its place."""
     path, saved = tmp_path / "vestibule.db", tmp_path / "saved.db"
     async with SqliteStore(path) as store:
-        await store.write("a", "x")
+        await store.write(Write("a", "x"))
         back_up(path, saved, _ignore)
     path.write_bytes(b"this is no database" * 1000)
     assert 1 == len(check(path))
@@ -85,7 +86,7 @@ async def test_a_backup_that_is_not_sound_replaces_nothing(tmp_path: Path) -> No
     """The database that is there stays as it is."""
     path, saved = tmp_path / "vestibule.db", tmp_path / "saved.db"
     async with SqliteStore(path) as store:
-        await store.write("a", "x")
+        await store.write(Write("a", "x"))
     with sqlite3.connect(saved) as other:
         other.execute("CREATE TABLE something_else (a)")
     other.close()
@@ -114,7 +115,7 @@ def test_the_program_checks_backs_up_and_restores(tmp_path: Path) -> None:
 
     async def fill() -> None:
         async with SqliteStore(tmp_path / "vestibule.db") as store:
-            await store.write("a", "x")
+            await store.write(Write("a", "x"))
 
     def db(*words: str) -> tuple[int, str]:
         ended = CliRunner().invoke(program, ["db", *words, "--data-dir", str(tmp_path)])

@@ -9,20 +9,19 @@ from uuid import uuid4
 import pytest
 
 from servers.stores import with_server
+from vestibule.contracts.entries import Pair
 from vestibule.contracts.errors import TooLarge, Unavailable
 from vestibule.contracts.identity import Principal
 from vestibule.contracts.task_ledger import NewTask, TaskChange, WriteBack
 from vestibule.contracts.tasks import TaskState
-from vestibule.database_service.entries import stores
 from vestibule.database_service.entries.store import Store, Write
 from vestibule.database_service.entries.tenant_view import TenantView
-from vestibule.database_service.main import build_task_ledger
+from vestibule.database_service.main import build_task_ledger, store_kinds
 from vestibule.database_service.settings import DatabaseSettings
-from vestibule.database_service.tasks.completion import TaskCompletion
 from vestibule.database_service.tasks.ledger import TaskLedger
-from vestibule.runtime.plugins import discover
+from vestibule.database_service.tasks.task_entries import TaskCompletion
 
-KINDS = discover(stores, "STORE")
+KINDS = store_kinds()
 UNFINISHED = [TaskState.QUEUED, TaskState.RUNNING, TaskState.RETRYING]
 
 
@@ -93,7 +92,7 @@ async def test_a_step_that_is_repeated_writes_nothing_again(store: Store, ledger
     with pytest.raises(Unavailable):
         await TaskCompletion(store, Failing()).change([_step(task_id)])  # type: ignore[arg-type]
     own = TenantView(store, Principal("t1"))
-    assert 2 == await own.write("result", "somebody else's")
+    assert 2 == (await own.write(Pair(key="result", value="somebody else's"))).version
     assert [True] == await TaskCompletion(store, ledger).change([_step(task_id)])
     assert [False] == await TaskCompletion(store, ledger).change([_step(task_id)])
     written = await own.read("result")

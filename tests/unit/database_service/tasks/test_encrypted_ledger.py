@@ -5,18 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from vestibule.contracts.task_ledger import NewTask
+from vestibule.contracts.task_ledger import NewTask, TaskData
 from vestibule.contracts.work import NO_TERMS, WorkOrigin, WorkTerms
-from vestibule.database_service.maintenance.task_maintenance import AT_ONCE, TaskMaintenance
-from vestibule.database_service.tasks.encrypted_ledger import REALM, EncryptedTaskLedger, TaskWork
+from vestibule.database_service.maintenance.page_jobs import AT_ONCE, TaskMaintenance
+from vestibule.database_service.tasks.encrypted_ledger import REALM, EncryptedTaskLedger
 from vestibule.database_service.tasks.ledger import StoredTask
-from vestibule.database_service.tasks.ledgers.memory import MemoryTaskLedger
+from vestibule.database_service.tasks.memory import MemoryTaskLedger
 from vestibule.encryption import Cipher, DecryptionFailed, KeyRingFile, Purpose, add_key, create_key_ring
 
 TERMS = WorkTerms(
     options={"pointer": "/hidden-option"}, write_to="a key", origin=WorkOrigin(tenant="t1", token_name="somebody")
 )
 DATA = "hidden data\nof two lines"
+BOTH = TaskData(data={"one": DATA, "two": DATA}, terms={"one": TERMS, "two": NO_TERMS})
 
 
 @pytest.fixture
@@ -57,8 +58,7 @@ async def _kept(inner: MemoryTaskLedger) -> list[StoredTask]:
 async def test_a_task_comes_back_with_its_terms(inner: MemoryTaskLedger, ledger: EncryptedTaskLedger) -> None:
     """Nothing of either can be read where it lies."""
     await ledger.accept([_task("one", TERMS), _task("two")])
-    assert {"one": TaskWork(DATA, TERMS), "two": TaskWork(DATA, NO_TERMS)} == await ledger.read_work(["one", "two"])
-    assert {"one": DATA, "two": DATA} == await ledger.read_data(["one", "two"])
+    assert BOTH == await ledger.read_work(["one", "two"])
     texts = " ".join(kept.data or "" for kept in await _kept(inner))
     assert not any(word in texts for word in ("hidden", "somebody", "a key"))
 
@@ -67,7 +67,7 @@ async def test_texts_open_only_for_their_task_and_purpose(inner: MemoryTaskLedge
     """A writer of the file can exchange neither the texts of two tasks nor data and result of one."""
     await ledger.accept([_task("one", TERMS)])
     (one,) = await _kept(inner)
-    assert TERMS == (await ledger.read_work(["one"]))["one"].terms
+    assert TERMS == (await ledger.read_work(["one"])).terms["one"]
     for forged in (StoredTask("two", "t1", one.data, None), StoredTask("one", "t1", None, one.data)):
         with pytest.raises(DecryptionFailed):
             ledger.decrypt_stored(forged)
@@ -82,16 +82,16 @@ async def test_terms_are_reencrypted_and_searched_for_subjects(
     renewing = EncryptedTaskLedger(inner, Cipher(KeyRingFile(ring_path), REALM))
     walk = TaskMaintenance(renewing)
     assert 2 == (await walk.reencrypt(10, None)).reencrypted
-    assert {"one": TaskWork(DATA, TERMS), "two": TaskWork(DATA, NO_TERMS)} == await renewing.read_work(["one", "two"])
+    assert BOTH == await renewing.read_work(["one", "two"])
     assert 1 == (await walk.erase("t1", ["hidden-option"], 10, None)).erased
-    assert {"two"} == set(await renewing.read_work(["one", "two"]))
+    assert {"two"} == set((await renewing.read_work(["one", "two"])).data)
 
 
 async def test_an_erasure_that_takes_long_goes_on_with_the_next_page(
     ledger: EncryptedTaskLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page whose time is over ends where it is, and the pages together leave out nothing."""
-    monkeypatch.setattr("vestibule.database_service.maintenance.task_maintenance.PAGE_S", 0)
+    monkeypatch.setattr("vestibule.database_service.maintenance.page_jobs.PAGE_S", 0)
     await ledger.accept([_task(f"task-{number}", TERMS) for number in range(3 * AT_ONCE)])
     walk, cursor, pages = TaskMaintenance(ledger), None, []
     while not pages or cursor is not None:

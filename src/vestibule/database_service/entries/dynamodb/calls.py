@@ -4,9 +4,10 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from itertools import count
-from types import TracebackType
 from typing import Any, Self
+from urllib.parse import parse_qs, urlsplit
 
 import structlog
 from aiobotocore.config import AioConfig
@@ -14,7 +15,6 @@ from aiobotocore.session import get_session
 from botocore.exceptions import BotoCoreError, ClientError
 
 from vestibule.contracts.errors import TooLarge, Unavailable
-from vestibule.database_service.entries.dynamodb.address import DynamoDbAddress
 from vestibule.runtime.backoff import Backoff, Jitter
 
 MAX_CONNECTIONS = 50
@@ -37,6 +37,28 @@ _REASONS = {
 }
 _OF_MANY_TABLES = {"batch_get_item", "transact_get_items", "transact_write_items"}
 FAILURES = (ClientError, BotoCoreError, OSError, TimeoutError)
+
+
+@dataclass(frozen=True, slots=True)
+class DynamoDbAddress:
+    """A table, and where it is; credentials come from where every AWS program finds them."""
+
+    table: str
+    region: str | None = None
+    endpoint: str | None = None
+
+    @classmethod
+    def parse(cls, url: str) -> Self:
+        """Read `dynamodb://TABLE?region=REGION`, with `endpoint=URL` for another DynamoDB than that of AWS.
+
+        Raises:
+            ValueError: it names no table, or something that is not understood.
+        """
+        parts = urlsplit(url)
+        options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+        if unknown := options.keys() - OPTIONS:
+            raise ValueError(f"the URL of a DynamoDB store has no option `{min(unknown)}`")
+        return cls(parts.netloc or parts.path.strip("/"), **options)
 
 
 class DynamoDbCalls:
@@ -69,9 +91,7 @@ class DynamoDbCalls:
         self._client = await self._open.enter_async_context(client)
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         self._client = None
         await self._open.aclose()
 
@@ -161,3 +181,6 @@ def _reasons_of(error: Exception) -> set[str | None]:
     if not isinstance(error, ClientError) or code_of(error) != "TransactionCanceledException":
         return set()
     return {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}
+
+
+OPTIONS = {"region", "endpoint"}

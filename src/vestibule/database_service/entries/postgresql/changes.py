@@ -111,7 +111,7 @@ def columns_of(changes: Iterable[EntryChange], earlier_versions: int) -> list[li
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-def outcomes_of(changes: Sequence[EntryChange], rows: Iterable[tuple[int, bool, int | None]]) -> list[StepOutcomes]:
+def outcomes_of(changes: Sequence[EntryChange], rows: Iterable[Any]) -> list[StepOutcomes]:
     """Return the rows of the function, which numbers all steps from 1, by change."""
     places = [(number, place) for number, change in enumerate(changes) for place in range(len(change.steps))]
     found: list[StepOutcomes] = [{} for _ in changes]

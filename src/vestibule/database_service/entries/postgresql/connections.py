@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from types import TracebackType
 from typing import Any, Self
 
 import asyncpg
@@ -12,12 +11,12 @@ from asyncpg import Record
 from asyncpg.pool import PoolConnectionProxy
 
 from vestibule.database_service.entries.postgresql import schema
-from vestibule.database_service.entries.postgresql.address import PostgresqlAddress
-from vestibule.database_service.entries.postgresql.failures import (
+from vestibule.database_service.entries.postgresql.server import (
     CONNECTION_LOST,
     FAILURES,
     NOT_WRITABLE,
     TRANSIENT,
+    PostgresqlAddress,
     name_of,
     unavailable_for_reading,
     unavailable_for_writing,
@@ -69,9 +68,7 @@ class Connections:
             raise
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self._close()
 
     async def read(self, statement: str, *parameters: object) -> list[Record]:
@@ -104,7 +101,7 @@ class Connections:
         """Run one statement in its own transaction and return its rows; retry on serialization failures and deadlocks.
 
         Raises:
-            Exception: one of `failures.FAILURES`.
+            Exception: one of `server.FAILURES`.
         """
         async with asyncio.timeout(self._timeout_s):
             if not self._is_migrated:
@@ -149,7 +146,7 @@ class Connections:
             if self._is_migrated:
                 return
             async with self._acquire() as connection:
-                if await schema.migrate(connection):
+                if await schema.migrate_over(connection):
                     self._log.info("store_migrated", address=str(self._address), revision=schema.head_revision())
             self._is_migrated = True
 
@@ -178,3 +175,7 @@ async def _release(pool: "asyncpg.Pool[Record]", connection: "PoolConnectionProx
 async def _skip_reset(_connection: Any) -> None:
     # No statement changes a connection beyond its transaction, so a reset would be a wasted round trip.
     return None
+
+
+DEFAULT_POOL_SIZE = 10
+DEFAULT_STATEMENTS = 100

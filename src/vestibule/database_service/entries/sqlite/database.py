@@ -1,21 +1,21 @@
 """One SQLite file in WAL mode with group commit.
 
-A commit costs a disk flush however many changes it has, so one thread applies all pending changes in one transaction.
-Each caller is answered after the flush; under load a flush serves hundreds of callers.
+A commit costs a disk flush however many changes it has, so changes that arrive during a commit share the next one. One
+thread applies them; each caller is answered after the flush, and under load a flush serves hundreds of callers.
 """
 
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from queue import SimpleQueue
-from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
 
 import structlog
 
 from vestibule.contracts.errors import Unavailable, VestibuleError
+from vestibule.runtime.batching import Batcher
 
 MAX_BATCH = 1000
 LOCK_TIMEOUT_S = 0.5
@@ -35,52 +35,50 @@ Work = Callable[[sqlite3.Connection], Outcome]
 Prepare = Callable[[sqlite3.Connection], None]
 
 
-class Change(NamedTuple):
-    """Work for the next transaction, and the future of its outcome."""
+class Transaction(NamedTuple):
+    """Changes that share a commit, and the future of their outcomes."""
 
-    work: Work[Any]
-    outcome: "asyncio.Future[Any]"
+    changes: list[Work[Any]]
+    outcomes: "asyncio.Future[list[Any]]"
 
 
 class SqliteFile:
     """A file with the tables of several parts, whose changes share commits. Use it as a context manager."""
 
-    def __init__(self, path: Path, prepare: Prepare) -> None:
+    def __init__(self, path: Path, prepare: Prepare, on_commit: Callable[[int], None] = lambda _changes: None) -> None:
         """Take the path; `prepare` creates missing tables each time that the file is opened.
 
-        Other parts create their tables in the file by a change of their own.
+        Other parts create their tables in the file by a change of their own. `on_commit` is called in the thread of the
+        writer after each commit, with the number of changes.
         """
         self._path = path
         self._prepare = prepare
-        self._changes: SimpleQueue[Change | None] = SimpleQueue()
+        self._transactions: SimpleQueue[Transaction | None] = SimpleQueue()
+        # Two at once: the writer has the next transaction while the callers of the last one are answered.
+        self._batcher: Batcher[Work[Any], Any] = Batcher(self._commit, most=MAX_BATCH, at_once=2)
         self._writer: threading.Thread | None = None
         self._reader: sqlite3.Connection | None = None
-        self._on_commit: Callable[[int], None] = _ignore
+        self._on_commit = on_commit
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
         connection = await asyncio.to_thread(open_connection, self._path, self._prepare)
         # WAL readers never wait for the writer and a row is read in microseconds, so reads stay on the event loop.
         self._reader = await asyncio.to_thread(open_connection, self._path, self._prepare)
-        writer = _GroupCommit(connection, self._changes, loop, self._on_commit)
+        writer = _GroupCommit(connection, self._transactions, loop, self._on_commit)
         self._writer = threading.Thread(target=writer.run, name="sqlite-writer", daemon=True)
         self._writer.start()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
+        await self._batcher.drain()
         # From here on nothing is taken: the writer would never come to it.
         reader, self._reader = self._reader, None
-        self._changes.put(None)
+        self._transactions.put(None)
         if self._writer is not None:
             await asyncio.to_thread(self._writer.join)
         if reader is not None:
             reader.close()
-
-    def observe_commits(self, on_commit: Callable[[int], None]) -> None:
-        """Have `on_commit` called after each commit with the number of changes; call it before the file is opened."""
-        self._on_commit = on_commit
 
     async def change(self, work: Work[Outcome]) -> Outcome:
         """Do `work` in the next transaction and return its outcome once it is on disk.
@@ -92,10 +90,18 @@ class SqliteFile:
         Raises:
             Unavailable: the transaction was rolled back.
         """
+        outcome: Outcome = await self._batcher.submit(work)
+        return outcome
+
+    async def change_each(self, works: list[Work[Outcome]]) -> Sequence[Outcome | Exception]:
+        """Do several works as `change` does, and return the outcome or the refusal of each."""
+        return await self._batcher.submit_all(works)
+
+    async def _commit(self, changes: list[Work[Any]]) -> list[Any]:
         self._open_reader()
-        outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._changes.put(Change(work, outcome))
-        return await outcome
+        outcomes: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+        self._transactions.put(Transaction(changes, outcomes))
+        return await outcomes
 
     def query(self, statement: str, parameters: Mapping[str, object]) -> list[Row]:
         """Return the rows of a statement that changes nothing; it sees every change that was answered.
@@ -126,47 +132,39 @@ class SqliteFile:
 
 
 class _GroupCommit:
-    """The loop of the writer thread: everything that waits goes into one transaction."""
+    """The loop of the writer thread: one transaction after another."""
 
     def __init__(
         self,
         connection: sqlite3.Connection,
-        changes: "SimpleQueue[Change | None]",
+        transactions: "SimpleQueue[Transaction | None]",
         loop: asyncio.AbstractEventLoop,
         on_commit: Callable[[int], None],
     ) -> None:
         self._on_commit = on_commit
         self._connection = connection
-        self._changes = changes
+        self._transactions = transactions
         self._loop = loop
         self._log = structlog.get_logger("vestibule.store")
 
     def run(self) -> None:
-        """Commit batches until `None` arrives."""
-        is_running = True
-        while is_running:
-            batch = [self._changes.get()]
-            while len(batch) < MAX_BATCH and not self._changes.empty():
-                batch.append(self._changes.get())
-            is_running = None not in batch
-            changes = [change for change in batch if change is not None]
-            if changes:
-                self._commit(changes)
+        """Commit transactions until `None` arrives."""
+        while (transaction := self._transactions.get()) is not None:
+            self._commit(transaction)
         self._connection.close()
 
-    def _commit(self, changes: list[Change]) -> None:
+    def _commit(self, transaction: Transaction) -> None:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            outcomes = [_apply(change, self._connection) for change in changes]
+            outcomes = [_apply(change, self._connection) for change in transaction.changes]
             self._connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - if this thread ended, every later change would wait forever
             self._roll_back()
             self._log.error("store_write_failed", error=getattr(error, "sqlite_errorname", type(error).__name__))
-            failure = unavailable(error)
-            self._loop.call_soon_threadsafe(_fail, changes, failure)
+            self._loop.call_soon_threadsafe(_resolve, transaction.outcomes, unavailable(error))
         else:
-            self._loop.call_soon_threadsafe(_answer, changes, outcomes)
-            self._on_commit(len(changes))
+            self._loop.call_soon_threadsafe(_resolve, transaction.outcomes, outcomes)
+            self._on_commit(len(transaction.changes))
 
     def _roll_back(self) -> None:
         try:
@@ -199,28 +197,17 @@ def unavailable(error: Exception) -> Unavailable:
     return Unavailable("database", f"The store is unavailable: {reason}. Nothing was written.")
 
 
-def _ignore(_changes: int) -> None:
-    """Ignore a commit."""
-
-
-def _apply(change: Change, connection: sqlite3.Connection) -> Any:
+def _apply(change: Work[Any], connection: sqlite3.Connection) -> Any:
     try:
-        return change.work(connection)
+        return change(connection)
     except VestibuleError as refusal:
         return refusal
 
 
-def _answer(changes: list[Change], outcomes: list[Any]) -> None:
-    for change, outcome in zip(changes, outcomes, strict=True):
-        if change.outcome.done():  # the caller may be cancelled; the change is committed all the same
-            continue
-        if isinstance(outcome, VestibuleError):
-            change.outcome.set_exception(outcome)
-        else:
-            change.outcome.set_result(outcome)
-
-
-def _fail(changes: list[Change], failure: Unavailable) -> None:
-    for change in changes:
-        if not change.outcome.done():
-            change.outcome.set_exception(failure)
+def _resolve(future: "asyncio.Future[list[Any]]", outcome: list[Any] | Unavailable) -> None:
+    if future.done():  # the caller was cancelled; the changes are committed all the same
+        return
+    if isinstance(outcome, Unavailable):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)

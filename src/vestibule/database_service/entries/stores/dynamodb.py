@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 from uuid import uuid4
 
 from vestibule.contracts.conditions import ALWAYS, Condition
@@ -76,30 +75,25 @@ class DynamoDbStore(NoHistoryMixin, NoTransferMixin):
         await self._parts.enter_async_context(self.task_file)
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self._parts.aclose()
 
-    async def write(
-        self,
-        key: str,
-        value: str,
-        *,
-        expires_at: datetime | None = None,
-        condition: Condition = ALWAYS,
-        author: str | None = None,  # noqa: ARG002 - there is no history that would name it
-    ) -> int:
-        """Write `value` under `key`; return its version.
+    async def write(self, write: Write) -> int:
+        """Write a pair; return its version. There is no history, so the author is not stored.
 
         Raises:
             TooLarge: DynamoDB does not store items of that size.
         """
-        await self._record_partition(key)
-        stated, values = condition_on(condition)
-        update, content = update_of(Write(key, value, expires_at))
-        item = await self._update(key, update, stated, {**values, **content})
+        await self._record_partition(write.key)
+        stated, values = condition_on(write.condition)
+        update, content = update_of(write)
+        item = await self._update(write.key, update, stated, {**values, **content})
         return int(item[VERSION]["N"])
+
+    async def write_each(self, writes: Sequence[Write]) -> Sequence[int | Exception]:
+        """Write pairs, each on its own; return the version or the error of each."""
+        outcomes = await asyncio.gather(*map(self.write, writes), return_exceptions=True)
+        return cast("list[int | Exception]", outcomes)
 
     async def write_many(self, writes: Sequence[Write], note: OperationNote | None = None) -> list[int]:
         """Write all of `writes` with `note` or nothing; return their versions.
@@ -297,8 +291,7 @@ def build(settings: DatabaseSettings) -> DynamoDbStore:
         ValueError: the URL has an invalid option.
     """
     # Loaded here, since other stores do not need the client.
-    from vestibule.database_service.entries.dynamodb.address import DynamoDbAddress  # noqa: PLC0415
-    from vestibule.database_service.entries.dynamodb.calls import DynamoDbCalls  # noqa: PLC0415
+    from vestibule.database_service.entries.dynamodb.calls import DynamoDbAddress, DynamoDbCalls  # noqa: PLC0415
 
     calls = DynamoDbCalls(DynamoDbAddress.parse(settings.database_url), settings.database_timeout_s)
     return DynamoDbStore(calls, settings.data_dir / "tasks.db")
@@ -306,16 +299,16 @@ def build(settings: DatabaseSettings) -> DynamoDbStore:
 
 async def migrate(settings: DatabaseSettings) -> bool:
     """Create or migrate what the store needs on its server; False where there is nothing to do."""
-    from vestibule.database_service.entries.dynamodb import administration  # noqa: PLC0415 - for the command line alone
+    from vestibule.database_service.entries.dynamodb import table  # noqa: PLC0415 - for the command line alone
 
-    return await administration.migrate(settings)
+    return await table.migrate(settings)
 
 
 async def check(settings: DatabaseSettings) -> list[str]:
     """Return the faults of the tables and settings on the server."""
-    from vestibule.database_service.entries.dynamodb import administration  # noqa: PLC0415 - for the command line alone
+    from vestibule.database_service.entries.dynamodb import table  # noqa: PLC0415 - for the command line alone
 
-    return await administration.check(settings)
+    return await table.check(settings)
 
 
 STORE = StoreKind(

@@ -4,13 +4,11 @@ import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import ChangeKind, Entry, KeyPage, Revision
 from vestibule.contracts.errors import TooLarge, Unavailable
-from vestibule.database_service.entries.change_notifier import ChangeNotifier, wait_for
 from vestibule.database_service.entries.postgresql.changes import (
     EntryChange,
     deletion_of,
@@ -22,12 +20,15 @@ from vestibule.database_service.entries.postgresql.changes import (
 )
 from vestibule.database_service.entries.store import (
     MAX_READ_CHARS,
+    ChangeNotifier,
     ChangePage,
-    KeyChange,
     OperationNote,
     PositionLost,
     StoreKind,
     Write,
+    change_number_of,
+    page_of_changes,
+    wait_for,
 )
 from vestibule.database_service.settings import DatabaseSettings
 
@@ -93,8 +94,6 @@ LAST_PURGED = """
 """
 # How often a waiting watcher polls for changes of other services.
 POLL_INTERVAL_S = 0.5
-# No number of a change is longer than a 64-bit integer.
-MAX_DIGITS = 18
 MAX_ATTEMPTS = 20
 
 
@@ -109,26 +108,22 @@ class PostgresqlStore:
 
     async def __aenter__(self) -> Self:
         await self._parts.enter_async_context(self.connections)
-        await self._parts.enter_async_context(self._group_commit)
+        self._parts.push_async_callback(self._group_commit.batcher.drain)
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self._parts.aclose()
 
-    async def write(
-        self,
-        key: str,
-        value: str,
-        *,
-        expires_at: datetime | None = None,
-        condition: Condition = ALWAYS,
-        author: str | None = None,
-    ) -> int:
-        """Write `value` under `key`; return its version once it is on disk."""
-        version: int = await self._change(write_of(Write(key, value, expires_at, condition, author)))
+    async def write(self, write: Write) -> int:
+        """Write a pair; return its version once it is on disk."""
+        version: int = await self._change(write_of(write))
         return version
+
+    async def write_each(self, writes: Sequence[Write]) -> Sequence[int | Exception]:
+        """Write pairs, each on its own; return the version or the error of each."""
+        outcomes = await self._group_commit.batcher.submit_all([write_of(write) for write in writes])
+        self._notifier.notify()
+        return outcomes
 
     async def write_many(self, writes: Sequence[Write], note: OperationNote | None = None) -> list[int]:
         """Write all of `writes` with `note` or nothing; return their versions once they are on disk."""
@@ -163,7 +158,7 @@ class PostgresqlStore:
 
     async def replace(self, key: str, value: str, version: int) -> bool:
         """Replace the value of a version, current or in the history; False where there is none."""
-        is_replaced: bool = await self._group_commit.change(replacement_of(key, value, version))
+        is_replaced: bool = await self._group_commit.batcher.submit(replacement_of(key, value, version))
         return is_replaced
 
     async def delete(self, key: str, *, condition: Condition = ALWAYS, author: str | None = None) -> bool:
@@ -195,7 +190,7 @@ class PostgresqlStore:
 
     async def forget(self, key: str, version: int) -> bool:
         """Remove an earlier version of an entry; False where there is no such."""
-        is_forgotten: bool = await self._group_commit.change(removal_of(key, version))
+        is_forgotten: bool = await self._group_commit.batcher.submit(removal_of(key, version))
         return is_forgotten
 
     async def purge(self, prefix: str, before: datetime, limit: int) -> int:
@@ -209,14 +204,13 @@ class PostgresqlStore:
         ((epoch, last),) = await self.connections.read(LAST_CHANGE)
         if after is None:
             return ChangePage([], f"{epoch}-{last}")
-        since = _change_at(after, epoch, last)
+        since = change_number_of(after, epoch, last)
         rows = await self.connections.read(CHANGES, since, limit)
         # Last: what a purge removes while this reads is missing from the rows, and known to be.
         ((lost,),) = await self.connections.read(LAST_PURGED, prefix)
         if since < lost:
             raise PositionLost
-        found = [_key_change(row, epoch) for row in rows if row["key"].startswith(prefix)]
-        return ChangePage(found, f"{epoch}-{rows[-1]['change']}" if rows else after)
+        return page_of_changes(rows, prefix, epoch, after)
 
     async def wait(self, position: str, timeout_s: float) -> None:
         """Return as soon as a change after `position` is known, for other services within half a second."""
@@ -237,7 +231,7 @@ class PostgresqlStore:
         return KeyPage(keys=found[:limit], cursor=found[limit - 1] if len(found) > limit else None)
 
     async def _change(self, change: EntryChange) -> Any:
-        outcome = await self._group_commit.change(change)
+        outcome = await self._group_commit.batcher.submit(change)
         self._notifier.notify()
         return outcome
 
@@ -260,20 +254,6 @@ def _revision(row: Any) -> Revision:
     )
 
 
-def _key_change(row: Any, epoch: str) -> KeyChange:
-    ended = ChangeKind.DELETED if row["expires_at"] is None else ChangeKind.EXPIRED
-    kind = ended if row["has_ended"] else ChangeKind.WRITTEN
-    return KeyChange(row["key"], row["version"], kind, f"{epoch}-{row['change']}")
-
-
-def _change_at(position: str, epoch: str, last: int) -> int:
-    of_epoch, _, number = position.partition("-")
-    is_number = number.isascii() and number.isdecimal() and len(number) <= MAX_DIGITS
-    if of_epoch != epoch or not is_number or int(number) > last:
-        raise PositionLost
-    return int(number)
-
-
 def build(settings: DatabaseSettings) -> PostgresqlStore:
     """Return the store in the database that the URL names.
 
@@ -281,9 +261,9 @@ def build(settings: DatabaseSettings) -> PostgresqlStore:
         ValueError: the URL has an invalid option.
     """
     # Loaded here, since other stores do not need the driver.
-    from vestibule.database_service.entries.postgresql.address import PostgresqlAddress  # noqa: PLC0415
     from vestibule.database_service.entries.postgresql.connections import Connections  # noqa: PLC0415
     from vestibule.database_service.entries.postgresql.group_commit import GroupCommit  # noqa: PLC0415
+    from vestibule.database_service.entries.postgresql.server import PostgresqlAddress  # noqa: PLC0415
 
     connections = Connections(PostgresqlAddress.parse(settings.database_url), settings.database_timeout_s)
     # The server times out before the client does, so that most callers learn that nothing was written.
@@ -293,16 +273,16 @@ def build(settings: DatabaseSettings) -> PostgresqlStore:
 
 async def migrate(settings: DatabaseSettings) -> bool:
     """Create or migrate what the store needs on its server; False where there is nothing to do."""
-    from vestibule.database_service.entries.postgresql import administration  # noqa: PLC0415 - for the command line alone
+    from vestibule.database_service.entries.postgresql import schema  # noqa: PLC0415 - for the command line alone
 
-    return await administration.migrate(settings)
+    return await schema.migrate(settings)
 
 
 async def check(settings: DatabaseSettings) -> list[str]:
     """Return the faults of the tables and settings on the server."""
-    from vestibule.database_service.entries.postgresql import administration  # noqa: PLC0415 - for the command line alone
+    from vestibule.database_service.entries.postgresql import schema  # noqa: PLC0415 - for the command line alone
 
-    return await administration.check(settings)
+    return await schema.check(settings)
 
 
 STORE = StoreKind(

@@ -7,24 +7,25 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import ChangeKind, Entry, KeyPage, Revision
 from vestibule.contracts.errors import PreconditionFailed
-from vestibule.database_service.entries.change_notifier import ChangeNotifier, wait_for
 from vestibule.database_service.entries.sqlite.database import Row, SqliteFile
 from vestibule.database_service.entries.sqlite.schema import prepare
 from vestibule.database_service.entries.store import (
+    ChangeNotifier,
     ChangePage,
-    KeyChange,
     OperationNote,
     PositionLost,
     StoreKind,
     Write,
+    change_number_of,
     check_condition,
     entries_by_key,
+    page_of_changes,
+    wait_for,
 )
 from vestibule.database_service.settings import DatabaseSettings
 
@@ -101,42 +102,38 @@ class SqliteStore:
 
     def __init__(self, path: Path, keep_versions: int = 0) -> None:
         """Take the path, and how many versions of an entry the history has, the current one included."""
-        self.file = SqliteFile(path, partial(prepare, keep_versions=keep_versions))
+        self.on_commit: Callable[[int], None] = lambda _changes: None
+        self.file = SqliteFile(
+            path,
+            partial(prepare, keep_versions=keep_versions),
+            lambda changes: self.on_commit(changes),  # noqa: PLW0108 - it is set later
+        )
         self._notifier = ChangeNotifier()
-
-    def observe_commits(self, on_commit: Callable[[int], None]) -> None:
-        """Have `on_commit` called after each commit with the number of changes that shared it."""
-        self.file.observe_commits(on_commit)
 
     async def __aenter__(self) -> Self:
         await self.file.__aenter__()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.file.__aexit__(kind, error, trace)
+    async def __aexit__(self, *error: object) -> None:
+        await self.file.__aexit__(*error)
 
-    async def write(
-        self,
-        key: str,
-        value: str,
-        *,
-        expires_at: datetime | None = None,
-        condition: Condition = ALWAYS,
-        author: str | None = None,
-    ) -> int:
-        """Write `value` under `key`; return its version once it is on disk."""
-        write = Write(key, value, expires_at, condition, author)
+    async def write(self, write: Write) -> int:
+        """Write a pair; return its version once it is on disk."""
 
         def keep(connection: sqlite3.Connection) -> int:
-            if condition is not ALWAYS:
-                check_condition(write, _version(connection, key))
+            if write.condition is not ALWAYS:
+                check_condition(write, _version(connection, write.key))
             return _keep(connection, write)
 
         version = await self.file.change(keep)
         self._notifier.notify()
         return version
+
+    async def write_each(self, writes: Sequence[Write]) -> Sequence[int | Exception]:
+        """Write pairs, each on its own; return the version or the error of each."""
+        outcomes = await self.file.change_each([partial(_keep, write=write) for write in writes])
+        self._notifier.notify()
+        return outcomes
 
     async def write_many(self, writes: Sequence[Write], note: OperationNote | None = None) -> list[int]:
         """Write all of `writes` with `note` or nothing; return their versions once they are on disk."""
@@ -245,14 +242,13 @@ class SqliteStore:
         ((epoch, last),) = self.file.query(LAST_CHANGE, {})
         if after is None:
             return ChangePage([], f"{epoch}-{last}")
-        since = self._change_at(after, epoch, last)
+        since = change_number_of(after, epoch, last)
         rows = self.file.query(CHANGES, {"after": since, "limit": limit})
         # Last: what a purge removes while this reads is missing from the rows, and known to be.
         ((lost,),) = self.file.query(LAST_PURGED, {"prefix": prefix})
         if since < (lost or 0):
             raise PositionLost
-        found = [_key_change(row, epoch) for row in rows if row[1].startswith(prefix)]
-        return ChangePage(found, f"{epoch}-{rows[-1][0]}" if rows else after)
+        return page_of_changes(rows, prefix, epoch, after)
 
     async def wait(self, position: str, timeout_s: float) -> None:
         """Return when something has happened after `position`; what another process changes is known in time only."""
@@ -260,14 +256,6 @@ class SqliteStore:
         ((epoch, last),) = self.file.query(LAST_CHANGE, {})
         if position == f"{epoch}-{last}":
             await wait_for(rung, timeout_s)
-
-    @staticmethod
-    def _change_at(position: str, epoch: str, last: int) -> int:
-        of_epoch, _, number = position.partition("-")
-        # No number of a change is longer than a 64-bit integer.
-        if of_epoch != epoch or not (number.isascii() and number.isdecimal()) or len(number) > 18 or int(number) > last:
-            raise PositionLost
-        return int(number)
 
 
 def _first(connection: sqlite3.Connection, statement: str, parameters: Mapping[str, object]) -> Row | None:
@@ -301,12 +289,6 @@ def _revision(row: Row) -> Revision:
     kind = ChangeKind.DELETED if value is None else ChangeKind.WRITTEN
     at = datetime.fromtimestamp(at, UTC)
     return Revision(version=version, kind=kind, at=at, by=by, value=value, expires_at=_time(expires_at))
-
-
-def _key_change(row: Row, epoch: str) -> KeyChange:
-    change, key, version, has_ended, expires_at = row
-    ended = ChangeKind.DELETED if expires_at is None else ChangeKind.EXPIRED
-    return KeyChange(key, version, ended if has_ended else ChangeKind.WRITTEN, f"{epoch}-{change}")
 
 
 def _seconds(moment: datetime | None) -> float | None:

@@ -174,4 +174,4 @@ def build(store: Store) -> PostgresqlTaskLedger:
     return PostgresqlTaskLedger(cast(PostgresqlStore, store).connections)
 
 
-LEDGER = LedgerKind(PostgresqlStore, build)
+LEDGER = LedgerKind((PostgresqlStore,), build)

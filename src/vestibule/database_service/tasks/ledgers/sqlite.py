@@ -1,4 +1,4 @@
-"""The task ledger in the same file as the entries, and in the same commits."""
+"""The task ledger in a SQLite file: that of the entries and in the same commits, or beside a DynamoDB store."""
 
 import json
 import sqlite3
@@ -10,6 +10,7 @@ from vestibule.contracts.task_ledger import LedgerTask, NewTask, Recorded, TaskC
 from vestibule.contracts.tasks import TaskState
 from vestibule.database_service.entries.sqlite.database import SqliteFile
 from vestibule.database_service.entries.store import Store
+from vestibule.database_service.entries.stores.dynamodb import DynamoDbStore
 from vestibule.database_service.entries.stores.sqlite import SqliteStore
 from vestibule.database_service.tasks.ledger import LONGEST_LEASE_S, MAX_DATA_CHARS, NOT_DONE, LedgerKind, StoredTask
 
@@ -270,7 +271,7 @@ def _task(row: tuple[Any, ...], now: float) -> LedgerTask:
 
 def build(store: Store) -> SqliteTaskLedger:
     """Return the ledger in the file of `store`."""
-    return SqliteTaskLedger(cast(SqliteStore, store).file)
+    return SqliteTaskLedger(store.task_file if isinstance(store, DynamoDbStore) else cast(SqliteStore, store).file)
 
 
-LEDGER = LedgerKind(SqliteStore, build)
+LEDGER = LedgerKind((SqliteStore, DynamoDbStore), build)

@@ -9,6 +9,7 @@ import pytest
 
 from vestibule.contracts.errors import TaskNotFound, Unavailable
 from vestibule.database_service.entries.sqlite.database import SqliteFile
+from vestibule.database_service.entries.store import Write
 from vestibule.database_service.entries.stores.sqlite import SqliteStore
 
 COUNT = "SELECT count(*) FROM notes"
@@ -33,7 +34,9 @@ async def test_another_part_shares_file_and_commits(tmp_path: Path) -> None:
     """Tables of another part live beside the entries, share their transactions, and survive a restart."""
     async with SqliteStore(tmp_path / "vestibule.db") as store:
         await store.file.change(make_notes)
-        both = [store.file.change(note) if number % 2 else store.write(f"k{number}", "v") for number in range(100)]
+        both = [
+            store.file.change(note) if number % 2 else store.write(Write(f"k{number}", "v")) for number in range(100)
+        ]
         await asyncio.gather(*both)
         assert [(50,)] == store.file.query(COUNT, {})
     async with SqliteStore(tmp_path / "vestibule.db") as store:
@@ -68,7 +71,7 @@ async def test_a_file_of_a_later_version_is_refused(tmp_path: Path) -> None:
     """The store opens no file whose tables it does not know, and changes nothing in it."""
     path = tmp_path / "vestibule.db"
     async with SqliteStore(path) as store:
-        await store.write("a", "x")
+        await store.write(Write("a", "x"))
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 99")
     with pytest.raises(sqlite3.DatabaseError, match="schema version 99"):

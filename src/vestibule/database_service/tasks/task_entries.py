@@ -8,11 +8,12 @@ import structlog
 
 from vestibule.contracts.conditions import Condition
 from vestibule.contracts.errors import PreconditionFailed, Refused
-from vestibule.contracts.identity import RESERVED
-from vestibule.contracts.task_ledger import LedgerTask, TaskChange
+from vestibule.contracts.identity import RESERVED, Principal
+from vestibule.contracts.task_ledger import LedgerTask, NewTask, Recorded, TaskChange
 from vestibule.contracts.tasks import TaskState
 from vestibule.database_service.entries.store import Store, Write
-from vestibule.database_service.entries.tenant_view import tenant_prefix
+from vestibule.database_service.entries.tenant_view import TenantView, tenant_prefix
+from vestibule.database_service.tasks.encrypted_ledger import EncryptedTaskLedger
 from vestibule.database_service.tasks.ledger import TaskLedger
 
 # Markers of written results, in a reserved tenant that no caller has.
@@ -29,7 +30,7 @@ class TaskCompletion:
     changes after the write: where a task has succeeded, its result is in place.
     """
 
-    def __init__(self, store: Store, ledger: TaskLedger) -> None:
+    def __init__(self, store: Store, ledger: TaskLedger | EncryptedTaskLedger) -> None:
         self._store = store
         self._ledger = ledger
         # A task that is cancelled while its result is being written is either cancelled before that or not at all.
@@ -67,3 +68,33 @@ class TaskCompletion:
             failed = {"state": TaskState.FAILED, "error": "ResultTooLarge", "result": None}
             return bare.model_copy(update=failed)
         return bare
+
+
+class TaskAcceptance:
+    """Reads the values and records the tasks, so that a caller needs one request for both."""
+
+    def __init__(self, store: Store, ledger: TaskLedger | EncryptedTaskLedger) -> None:
+        self._store = store
+        self._ledger = ledger
+
+    async def accept(self, tasks: Sequence[NewTask]) -> list[Recorded]:
+        """Record tasks and return the outcome of each, in order; recorded tasks are on disk."""
+        found = [task if task.key is None else await self._with_data(task, task.key) for task in tasks]
+        with_data = [task for task in found if task is not None]
+        recorded = iter(await self._ledger.accept(with_data) if with_data else [])
+        return [
+            Recorded(task_id=task.task_id, is_new=False, is_key_unknown=True)
+            if ready is None
+            else _answer(task, ready, next(recorded))
+            for task, ready in zip(tasks, found, strict=True)
+        ]
+
+    async def _with_data(self, task: NewTask, key: str) -> NewTask | None:
+        entry = await TenantView(self._store, Principal(task.tenant)).read(key)
+        return None if entry is None else task.model_copy(update={"data": entry.value})
+
+
+def _answer(asked: NewTask, ready: NewTask, recorded: Recorded) -> Recorded:
+    if asked.key is None or not recorded.is_new:
+        return recorded
+    return recorded.model_copy(update={"data": ready.data})

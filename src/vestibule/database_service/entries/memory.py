@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from types import TracebackType
 from typing import Self
 
 from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import ChangeKind, Entry, KeyPage, Revision
 from vestibule.contracts.errors import PreconditionFailed
 from vestibule.contracts.identity import RESERVED
-from vestibule.database_service.entries.change_notifier import ChangeNotifier, wait_for
 from vestibule.database_service.entries.store import (
+    ChangeNotifier,
     ChangePage,
     KeyChange,
     OperationNote,
@@ -20,6 +19,7 @@ from vestibule.database_service.entries.store import (
     Write,
     check_condition,
     entries_by_key,
+    wait_for,
 )
 from vestibule.database_service.settings import DatabaseSettings
 
@@ -46,24 +46,17 @@ class MemoryStore:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         return None
 
-    async def write(
-        self,
-        key: str,
-        value: str,
-        *,
-        expires_at: datetime | None = None,
-        condition: Condition = ALWAYS,
-        author: str | None = None,
-    ) -> int:
-        """Write `value` under `key` and return its version."""
-        write = Write(key, value, expires_at, condition, author)
-        check_condition(write, self._version(key))
+    async def write(self, write: Write) -> int:
+        """Write a pair and return its version."""
+        check_condition(write, self._version(write.key))
         return self._keep(write)
+
+    async def write_each(self, writes: Sequence[Write]) -> list[int]:
+        """Write pairs, each on its own."""
+        return [self._keep(write) for write in writes]
 
     async def write_many(self, writes: Sequence[Write], note: OperationNote | None = None) -> list[int]:
         """Write all of `writes` with `note` or nothing, and return their versions."""

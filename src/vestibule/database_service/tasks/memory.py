@@ -7,8 +7,8 @@ from itertools import count, islice
 
 from vestibule.contracts.task_ledger import LedgerTask, NewTask, Recorded, TaskChange
 from vestibule.contracts.tasks import TaskState
+from vestibule.database_service.entries.memory import MemoryStore
 from vestibule.database_service.entries.store import Store
-from vestibule.database_service.entries.stores.memory import MemoryStore
 from vestibule.database_service.tasks.ledger import LONGEST_LEASE_S, MAX_DATA_CHARS, NOT_DONE, LedgerKind, StoredTask
 
 
@@ -182,4 +182,4 @@ def build(_store: Store) -> MemoryTaskLedger:
     return MemoryTaskLedger()
 
 
-LEDGER = LedgerKind(MemoryStore, build)
+LEDGER = LedgerKind((MemoryStore,), build)

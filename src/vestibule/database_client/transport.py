@@ -1,0 +1,91 @@
+"""The transport to the database service: sends every request, and maps every refusal to a named error."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from vestibule.contracts.entries import MAX_WRITES, BatchedWrite, Pair
+from vestibule.contracts.errors import KeyNotFound, PreconditionFailed, TooLarge, Unavailable, VestibuleError
+from vestibule.contracts.identity import Principal
+from vestibule.runtime.batching import Batcher
+from vestibule.service_kit.http_client.service_client import ServiceClient
+
+PART = "database"
+# The most characters of values in one request; a longer value is sent alone.
+HEAVIEST = 400_000
+
+# A pair, who writes it, and the id of the request that it belongs to.
+PlainWrite = tuple[Pair, Principal, str | None]
+
+
+class DatabaseTransport:
+    """Sends requests for all principals of a service over one connected `ServiceClient`."""
+
+    def __init__(self, peer: ServiceClient) -> None:
+        self.peer = peer
+        # A batch that waits for another may take as long again.
+        self.batch_timeout_s = peer.timeout_s / 2
+        # Unconditional writes of all principals: concurrent ones share a request, and each has an outcome of its own.
+        self.plain_writes = Batcher(
+            self._write_plain,
+            most=MAX_WRITES,
+            weigh=lambda write: len(write[0].value),
+            heaviest=HEAVIEST,
+            timeout_s=self.batch_timeout_s,
+        )
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str | None] | None = None,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+    ) -> Any:
+        """Send a request and return the body of the response; parameters of `query` that are None are left out.
+
+        Raises:
+            KeyNotFound: there is no such entry.
+            PreconditionFailed: the entry does not meet the condition; `index` says which of a batch.
+            TooLarge: a value, or what was asked for, is over a limit of the store.
+            Unavailable: the service does not confirm it, or refuses the request for another reason.
+        """
+        present = query if query is None else {name: value for name, value in query.items() if value is not None}
+        answer = await self.peer.call(method, path, query=present, body=body, headers=headers, timeout_s=timeout_s)
+        if answer.status == 200:
+            return answer.body
+        problem = answer.body if isinstance(answer.body, dict) else {}
+        raise _error_of(str(problem.get("type")).rpartition("/")[2], problem, answer.status)
+
+    async def _write_plain(self, writes: list[PlainWrite]) -> Sequence[dict[str, Any] | Exception]:
+        """Return the version and expiry of each write, or the error that it failed with."""
+        if len(writes) == 1:
+            ((pair, principal, _),) = writes
+            body = pair.model_dump(exclude_none=True)
+            return [await self.send("POST", "/write", body=body, headers=principal.as_headers())]
+        batch = [
+            BatchedWrite.model_construct(
+                pair=pair, tenant=principal.tenant, sender=principal.token_id, request_id=request_id
+            ).model_dump(exclude_none=True)
+            for pair, principal, request_id in writes
+        ]
+        answer = await self.send("POST", "/write/independent", body={"writes": batch})
+        return [
+            one if one.get("problem") is None else _error_of(one["problem"], one, 200) for one in answer["outcomes"]
+        ]
+
+
+def _error_of(name: str, problem: Mapping[str, Any], status: int) -> VestibuleError:
+    detail = str(problem.get("detail"))
+    if name == PreconditionFailed.slug:
+        place = {"index": problem["index"]} if "index" in problem else {}
+        return PreconditionFailed(problem["current_version"], **place)
+    if name == KeyNotFound.slug:
+        return KeyNotFound(detail)
+    if name == TooLarge.slug:
+        return TooLarge(detail)
+    if name == Unavailable.slug:
+        return Unavailable(PART, detail)
+    # Both services validate by the same rules, so any other refusal means that their versions are incompatible.
+    return Unavailable(PART, f"The database service refused the request ({status}).")

@@ -1,0 +1,71 @@
+"""The routes of maintenance: the encryption keys of stored values, re-encryption, and erasure of data subjects."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from vestibule.contracts.reencryption import ReencryptionPage
+from vestibule.contracts.subjects import ErasePage, EraseRequest
+from vestibule.database_service.api.dependencies import (
+    Cursor,
+    PageSize,
+    StoredKeyCursor,
+    TaskCursor,
+    TenantViewPart,
+    WiringPart,
+)
+from vestibule.database_service.maintenance.page_jobs import EntryErasure
+from vestibule.service_kit.auth.authentication import GuardedRoute, allow
+from vestibule.service_kit.openapi.descriptions import problem_responses
+
+router = APIRouter(route_class=GuardedRoute, responses=problem_responses(422, 503))
+
+
+@router.get("/encryption-keys", tags=["encryption"], dependencies=[allow("read")])
+async def count_entry_encryption_keys(
+    wiring: WiringPart, limit: PageSize = 200, cursor: StoredKeyCursor = None
+) -> ReencryptionPage:
+    """Decrypt a page of values; count them by encryption key, and say why some cannot be decrypted."""
+    return await wiring.entry_reencryption.check(limit, cursor)
+
+
+@router.post("/reencrypt", tags=["encryption"], dependencies=[allow("write")])
+async def reencrypt_entries(
+    wiring: WiringPart, limit: PageSize = 200, cursor: StoredKeyCursor = None
+) -> ReencryptionPage:
+    """Re-encrypt the values of a page that use an older key; their versions stay."""
+    return await wiring.entry_reencryption.reencrypt(limit, cursor)
+
+
+@router.get("/tasks/encryption-keys", tags=["encryption"], dependencies=[allow("read")])
+async def count_task_encryption_keys(
+    wiring: WiringPart, limit: PageSize = 200, cursor: TaskCursor = None
+) -> ReencryptionPage:
+    """Decrypt the data and results of a page of tasks, and count them by encryption key."""
+    return await wiring.task_maintenance.check(limit, cursor)
+
+
+@router.post("/tasks/reencrypt", tags=["encryption"], dependencies=[allow("write")])
+async def reencrypt_tasks(wiring: WiringPart, limit: PageSize = 200, cursor: TaskCursor = None) -> ReencryptionPage:
+    """Re-encrypt the data and results of a page of tasks that use an older key."""
+    return await wiring.task_maintenance.reencrypt(limit, cursor)
+
+
+@router.post("/subjects/erase", tags=["subjects"], dependencies=[allow("write")])
+async def erase_subject_entries(
+    request: EraseRequest, view: TenantViewPart, limit: PageSize = 200, cursor: Cursor = None
+) -> ErasePage:
+    """Erase the entries of a page that hold a subject's value in one of its forms."""
+    return await EntryErasure(view).erase(request.forms, limit, cursor)
+
+
+@router.post("/tasks/subjects/erase", tags=["subjects"], dependencies=[allow("write")])
+async def erase_subject_tasks(
+    request: EraseRequest,
+    wiring: WiringPart,
+    tenant: Annotated[str, Query(max_length=512, description="The tenant that owns the tasks")],
+    limit: PageSize = 200,
+    cursor: TaskCursor = None,
+) -> ErasePage:
+    """Erase data and results of a tenant's tasks that hold a subject's value; unfinished ones are cancelled."""
+    return await wiring.task_maintenance.erase(tenant, request.forms, limit, cursor)

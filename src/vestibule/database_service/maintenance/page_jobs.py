@@ -1,0 +1,148 @@
+"""Checks and re-encrypts data and results of tasks, and erases those of a subject, a page at a time."""
+
+import asyncio
+from collections import Counter
+from dataclasses import replace
+
+from vestibule.contracts.reencryption import ReencryptionPage
+from vestibule.contracts.subjects import PAGE_S, ErasePage, SubjectSearch
+from vestibule.database_service.entries.encrypted_store import EncryptedStore
+from vestibule.database_service.entries.tenant_view import TenantView
+from vestibule.database_service.tasks.encrypted_ledger import EncryptedTaskLedger, key_ids_of
+from vestibule.database_service.tasks.ledger import StoredTask
+from vestibule.encryption import DecryptionFailed
+
+# Tasks read at once: data and result of each may be a MiB.
+AT_ONCE = 16
+
+
+class TaskMaintenance:
+    """Works while the service runs; a caller asks for page after page."""
+
+    def __init__(self, ledger: EncryptedTaskLedger) -> None:
+        self._ledger = ledger
+
+    async def check(self, limit: int, after: str | None) -> ReencryptionPage:
+        """Decrypt data and results of a page of tasks and count them by encryption key."""
+        tasks, cursor = await self._ledger.read_stored(limit, after)
+        by_key: Counter[str] = Counter()
+        reasons: list[str] = []
+        for stored in tasks:
+            try:
+                self._ledger.decrypt_stored(stored)
+                by_key.update(key_ids_of(stored))
+            except DecryptionFailed as error:
+                reasons.append(str(error))
+            await asyncio.sleep(0)
+        return ReencryptionPage(entries=len(tasks), by_key=dict(by_key), not_opened=reasons, cursor=cursor)
+
+    async def reencrypt(self, limit: int, after: str | None) -> ReencryptionPage:
+        """Re-encrypt data and results of a page of tasks that use an older key with the active one."""
+        tasks, cursor = await self._ledger.read_stored(limit, after)
+        reasons: list[str] = []
+        reencrypted = 0
+        for stored in tasks:
+            try:
+                reencrypted += await self._ledger.reencrypt(stored)
+            except DecryptionFailed as error:
+                reasons.append(str(error))
+        return ReencryptionPage(entries=len(tasks), reencrypted=reencrypted, not_opened=reasons, cursor=cursor)
+
+    async def erase(self, tenant: str, forms: list[str], limit: int, after: str | None) -> ErasePage:
+        """Erase data and result of a tenant's tasks that hold one of `forms`; unfinished ones are cancelled."""
+        search, clock = SubjectSearch(forms), asyncio.get_running_loop().time
+        ends = clock() + PAGE_S
+        cursor, read, page = after, 0, ErasePage(examined=0, erased=0)
+        while True:
+            tasks, cursor = await self._ledger.read_stored(min(AT_ONCE, limit - read), cursor)
+            read += len(tasks)
+            own = [stored for stored in tasks if stored.tenant == tenant]
+            page.examined += len(own)
+            page.erased += sum([await self._erase_from(stored, search) for stored in own])
+            if cursor is None or read >= limit or clock() > ends:
+                return page.model_copy(update={"cursor": cursor})
+            await asyncio.sleep(0)
+
+    async def _erase_from(self, stored: StoredTask, search: SubjectSearch) -> bool:
+        try:
+            opened = self._ledger.decrypt_stored(stored)
+        except DecryptionFailed:
+            return False  # it cannot be read by anyone
+        if not await search.finds_among(opened.data, opened.result):
+            return False
+        return await self._ledger.replace_stored(stored, replace(stored, data=None, result=None))
+
+
+# Entries re-encrypted together: they share a commit, and values of a mebibyte each do not fill the memory.
+AT_ONCE = 32
+
+
+class EntryReencryption:
+    """Checks and re-encrypts entries while the service runs; a caller asks for page after page."""
+
+    def __init__(self, store: EncryptedStore) -> None:
+        self._store = store
+
+    async def check(self, limit: int, after: str | None) -> ReencryptionPage:
+        """Decrypt every value of a page and count them by encryption key."""
+        page = await self._store.keys("", limit, after)
+        by_key: Counter[str] = Counter()
+        reasons: list[str] = []
+        for key in page.keys:
+            try:
+                by_key.update(await self._store.check_encryption(key))
+            except DecryptionFailed as error:
+                reasons.append(str(error))
+            await asyncio.sleep(0)
+        return ReencryptionPage(entries=len(page.keys), by_key=dict(by_key), not_opened=reasons, cursor=page.cursor)
+
+    async def reencrypt(self, limit: int, after: str | None) -> ReencryptionPage:
+        """Re-encrypt the values of a page that use an older key with the active one."""
+        page = await self._store.keys("", limit, after)
+        reasons: list[str] = []
+        reencrypted = 0
+        for start in range(0, len(page.keys), AT_ONCE):
+            some = page.keys[start : start + AT_ONCE]
+            for outcome in await asyncio.gather(*map(self._store.reencrypt, some), return_exceptions=True):
+                match outcome:
+                    case int():
+                        reencrypted += outcome
+                    case DecryptionFailed():
+                        reasons.append(str(outcome))
+                    case error:
+                        raise error
+        return ReencryptionPage(entries=len(page.keys), reencrypted=reencrypted, not_opened=reasons, cursor=page.cursor)
+
+
+class EntryErasure:
+    """Erases while the service runs; a caller asks for page after page.
+
+    It decrypts and searches every value. An index of fingerprints would be faster, but would miss what no detector
+    found when the value was stored.
+    """
+
+    def __init__(self, view: TenantView) -> None:
+        self._view = view
+
+    async def erase(self, forms: list[str], limit: int, after: str | None) -> ErasePage:
+        """Delete the entries of a page whose key or value holds one of `forms`, and earlier versions that do."""
+        search, clock = SubjectSearch(forms), asyncio.get_running_loop().time
+        ends = clock() + PAGE_S
+        page = await self._view.keys("", limit, after)
+        examined = erased = 0
+        for key in page.keys:
+            erased += await self._erase_from(key, search)
+            examined += 1
+            if clock() > ends and examined < len(page.keys):
+                return ErasePage(examined=examined, erased=erased, cursor=key)
+            await asyncio.sleep(0)
+        return ErasePage(examined=examined, erased=erased, cursor=page.cursor)
+
+    async def _erase_from(self, key: str, search: SubjectSearch) -> int:
+        entry = await self._view.read(key)
+        if entry is None:
+            return 0
+        if await search.finds_among(key, entry.value):
+            return int(await self._view.delete(key))
+        earlier = [one for one in await self._view.history(key) if await search.finds_among(one.value)]
+        return sum([await self._view.forget(key, one.version) for one in earlier])
