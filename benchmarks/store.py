@@ -24,8 +24,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from vestibule.database_service.entries.sqlite.database import open_connection
-from vestibule.database_service.entries.sqlite.schema import prepare
+from vestibule.database_service.entries.sqlite.database import open_connection, prepare
 from vestibule.database_service.entries.store import Write
 from vestibule.database_service.entries.stores.sqlite import WRITE, SqliteStore
 from vestibule.encryption import create_key_ring

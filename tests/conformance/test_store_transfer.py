@@ -9,7 +9,7 @@ import pytest
 from servers.stores import with_server
 from vestibule.database_service.entries.store import NoTransferMixin, Store, StoreKind, Write
 from vestibule.database_service.main import store_kinds
-from vestibule.database_service.maintenance.transfer import (
+from vestibule.database_service.maintenance.backup import (
     ExportHeader,
     TransferRefused,
     export_entries,

@@ -18,7 +18,7 @@ from vestibule.contracts.entries import Entry, KeyPage
 from vestibule.contracts.errors import PreconditionFailed, TooLarge
 from vestibule.database_service.entries.store import MAX_READ_CHARS, OperationNote, Store, StoreKind, Write
 from vestibule.database_service.main import store_kinds
-from vestibule.database_service.maintenance.sweeper import Sweeper
+from vestibule.database_service.maintenance.jobs import Sweeper
 from vestibule.database_service.settings import DatabaseSettings
 
 KINDS = store_kinds()

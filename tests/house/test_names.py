@@ -28,7 +28,6 @@ METAPHORS = frozenset(
 ALLOWED = {
     "memory": "the module of a store or ledger that keeps its content in RAM",
     "MemoryStore": "keeps entries in RAM",
-    "MemoryTaskLedger": "keeps tasks in RAM",
     "worker_max_memory_mb": "a limit of RAM, named as Celery names it",
 }
 

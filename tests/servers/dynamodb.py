@@ -12,7 +12,7 @@ import pytest
 from aiobotocore.session import get_session
 
 from servers import ports, processes
-from vestibule.database_service.entries.dynamodb.table import create_table
+from vestibule.database_service.entries.dynamodb_calls import create_table
 
 START_TIMEOUT_S = 60
 REGION = "eu-central-1"

@@ -15,14 +15,12 @@ from vestibule.database_service.entries.encrypted_store import REALM, EncryptedS
 from vestibule.database_service.entries.memory import STORE as MEMORY_STORE
 from vestibule.database_service.entries.metered_store import meter
 from vestibule.database_service.entries.store import ManagedStore, Store, StoreKind
-from vestibule.database_service.maintenance.page_jobs import EntryReencryption, TaskMaintenance
-from vestibule.database_service.maintenance.sweeper import Sweeper, TombstonePurger
+from vestibule.database_service.maintenance.jobs import EntryReencryption, Sweeper, TaskMaintenance, TombstonePurger
 from vestibule.database_service.settings import DatabaseSettings
 from vestibule.database_service.tasks import ledgers
 from vestibule.database_service.tasks.encrypted_ledger import REALM as TASK_REALM
 from vestibule.database_service.tasks.encrypted_ledger import EncryptedTaskLedger
 from vestibule.database_service.tasks.ledger import LedgerKind, LedgerMetrics, TaskLedger
-from vestibule.database_service.tasks.memory import LEDGER as MEMORY_LEDGER
 from vestibule.database_service.tasks.task_entries import TaskAcceptance, TaskCompletion
 from vestibule.encryption import Cipher, Fingerprinter, KeyRingFile
 from vestibule.runtime.plugins import discover
@@ -120,8 +118,8 @@ def build_task_ledger(store: Store) -> TaskLedger:
     Raises:
         ValueError: no ledger does.
     """
-    kinds: list[LedgerKind] = [MEMORY_LEDGER, *discover(ledgers, "LEDGER").values()]
-    for kind in kinds:
+    kinds: dict[str, LedgerKind] = discover(ledgers, "LEDGER")
+    for kind in kinds.values():
         if isinstance(store, kind.stores):
             return kind.build(store)
     raise ValueError(f"no ledger of tasks for {type(store).__name__}")

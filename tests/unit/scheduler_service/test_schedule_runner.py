@@ -11,7 +11,7 @@ from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.schedules import PROGRESS, SCHEDULES, Progress, Schedule
 from vestibule.contracts.task_ledger import NewTask, Recorded
 from vestibule.database_service.entries.memory import MemoryStore
-from vestibule.database_service.tasks.memory import MemoryTaskLedger
+from vestibule.database_service.tasks.ledgers.sqlite import SqliteTaskLedger
 from vestibule.scheduler_service.schedules.schedule_runner import ScheduleRunner
 
 from .conftest import LocalEntries
@@ -33,8 +33,8 @@ class Wall:
 class LocalLedger:
     """A ledger that can be unavailable, also right after it has recorded a task."""
 
-    def __init__(self) -> None:
-        self._ledger = MemoryTaskLedger()
+    def __init__(self, ledger: SqliteTaskLedger) -> None:
+        self._ledger = ledger
         self.is_away = self.goes_away = False
 
     async def accept(self, task: NewTask) -> Recorded:
@@ -57,9 +57,11 @@ def wall() -> Wall:
 
 
 @pytest.fixture
-def ledger() -> LocalLedger:
+async def ledger() -> LocalLedger:
     """An empty ledger."""
-    return LocalLedger()
+    ledger = SqliteTaskLedger(MemoryStore().file)
+    await ledger.prepare()
+    return LocalLedger(ledger)
 
 
 @pytest.fixture

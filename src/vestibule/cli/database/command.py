@@ -12,7 +12,7 @@ from vestibule.cli.http_client import AsJson, fail
 
 if TYPE_CHECKING:
     from vestibule.database_service.entries.store import StoreKind
-    from vestibule.database_service.maintenance.sqlite_backup import OnProgress
+    from vestibule.database_service.maintenance.backup import OnProgress
     from vestibule.database_service.settings import DatabaseSettings
 
 app = typer.Typer(
@@ -55,11 +55,11 @@ def backup(
     data_dir: DataDir = Path("var"),
 ) -> None:
     """Copy the database while the system runs. Values stay encrypted: back up the key ring too."""
-    from vestibule.database_service.maintenance import sqlite_backup
+    from vestibule.database_service.maintenance import backup as database_backup
 
     try:
-        sqlite_backup.back_up(_path(data_dir), target, _progress())
-    except sqlite_backup.DatabaseFileError as error:
+        database_backup.back_up(_path(data_dir), target, _progress())
+    except database_backup.DatabaseFileError as error:
         fail(str(error))
     typer.echo(f"{target} is written.")
 
@@ -71,24 +71,24 @@ def restore(
     data_dir: DataDir = Path("var"),
 ) -> None:
     """Restore the database from a backup; stop the system first."""
-    from vestibule.database_service.maintenance import sqlite_backup
+    from vestibule.database_service.maintenance import backup as database_backup
 
     path = _path(data_dir)
     if path.exists() and not replace:
         fail(f"{path} exists; --replace overwrites it")
     try:
-        sqlite_backup.restore(source, path, _progress())
-    except sqlite_backup.DatabaseFileError as error:
+        database_backup.restore(source, path, _progress())
+    except database_backup.DatabaseFileError as error:
         fail(str(error))
     typer.echo(f"{path} is restored from {source}.")
 
 
 def _check_file(path: Path) -> tuple[str, list[str]]:
-    from vestibule.database_service.maintenance import sqlite_backup
+    from vestibule.database_service.maintenance import backup as database_backup
 
     try:
-        return str(path), sqlite_backup.check(path)
-    except sqlite_backup.DatabaseFileError as error:
+        return str(path), database_backup.check(path)
+    except database_backup.DatabaseFileError as error:
         fail(str(error))
 
 

@@ -57,7 +57,7 @@ def import_entries(
     Encrypted values need the key ring that they were encrypted with. Imported values are not scanned.
     """
     from vestibule.contracts.errors import VestibuleError
-    from vestibule.database_service.maintenance.transfer import TransferRefused, parse_header
+    from vestibule.database_service.maintenance.backup import TransferRefused, parse_header
 
     with nullcontext(sys.stdin) if source == STANDARD else source.open(encoding="utf-8") as lines:
         try:
@@ -79,7 +79,7 @@ async def _count_unfinished(opening: "OpeningStore") -> int:
 
 
 async def _export(opening: "OpeningStore", sink: TextIO, is_encrypted: bool) -> None:
-    from vestibule.database_service.maintenance.transfer import ExportHeader, export_entries
+    from vestibule.database_service.maintenance.backup import ExportHeader, export_entries
 
     count = 0
     async with opening as store:
@@ -92,7 +92,7 @@ async def _export(opening: "OpeningStore", sink: TextIO, is_encrypted: bool) -> 
 
 
 async def _import(opening: "OpeningStore", lines: TextIO) -> None:
-    from vestibule.database_service.maintenance.transfer import import_entries, parse_entries
+    from vestibule.database_service.maintenance.backup import import_entries, parse_entries
 
     counts = (0, 0)
     async with opening as store:

@@ -12,7 +12,7 @@ from vestibule.contracts.identity import OPERATION, Principal
 from vestibule.database_service.entries.change_stream import ChangeStream
 from vestibule.database_service.entries.store import Store
 from vestibule.database_service.entries.tenant_view import TenantView
-from vestibule.database_service.maintenance.page_jobs import EntryReencryption, TaskMaintenance
+from vestibule.database_service.maintenance.jobs import EntryReencryption, TaskMaintenance
 from vestibule.database_service.tasks.encrypted_ledger import EncryptedTaskLedger
 from vestibule.database_service.tasks.task_entries import TaskAcceptance, TaskCompletion
 from vestibule.service_kit.auth.authentication import Authenticator

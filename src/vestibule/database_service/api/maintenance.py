@@ -14,7 +14,7 @@ from vestibule.database_service.api.dependencies import (
     TenantViewPart,
     WiringPart,
 )
-from vestibule.database_service.maintenance.page_jobs import EntryErasure
+from vestibule.database_service.maintenance.jobs import EntryErasure
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
 

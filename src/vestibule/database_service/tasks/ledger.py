@@ -24,6 +24,10 @@ NOT_DONE = (TaskState.QUEUED, TaskState.RUNNING, TaskState.RETRYING, TaskState.D
 MAX_DATA_CHARS = 2_000_000
 
 
+# Counting more takes too long for a scrape; `docs/monitoring.md` names the number.
+MAX_COUNTED = 100_000
+
+
 @dataclass(frozen=True, slots=True)
 class StoredTask:
     """The encrypted data and result of one task."""
@@ -99,10 +103,6 @@ class LedgerKind:
 
     stores: tuple[type[Store], ...]
     build: Callable[[Store], TaskLedger]
-
-
-# Counting more takes too long for a scrape; `docs/monitoring.md` names the number.
-MAX_COUNTED = 100_000
 
 
 class LedgerMetrics:

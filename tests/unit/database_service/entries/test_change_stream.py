@@ -18,7 +18,7 @@ from vestibule.database_service.entries.change_stream import ChangeStream
 from vestibule.database_service.entries.encrypted_store import REALM, EncryptedStore
 from vestibule.database_service.entries.memory import MemoryStore
 from vestibule.database_service.entries.tenant_view import TenantView
-from vestibule.database_service.maintenance.page_jobs import EntryErasure
+from vestibule.database_service.maintenance.jobs import EntryErasure
 from vestibule.encryption import Cipher, KeyRingFile, create_key_ring
 
 LONG_TIMEOUT_S = 30

@@ -18,7 +18,7 @@ from vestibule.database_service.entries.encrypted_store import REALM, EncryptedS
 from vestibule.database_service.entries.memory import MemoryStore
 from vestibule.database_service.entries.store import Store, StoreKind, Write
 from vestibule.database_service.main import store_kinds
-from vestibule.database_service.maintenance.page_jobs import EntryReencryption
+from vestibule.database_service.maintenance.jobs import EntryReencryption
 from vestibule.database_service.settings import DatabaseSettings
 from vestibule.encryption import Cipher, KeyRingFile, Purpose, add_key, create_key_ring, retire_key
 

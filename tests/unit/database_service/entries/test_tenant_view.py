@@ -14,7 +14,7 @@ from vestibule.database_service.entries.encrypted_store import REALM, EncryptedS
 from vestibule.database_service.entries.memory import MemoryStore
 from vestibule.database_service.entries.store import Write
 from vestibule.database_service.entries.tenant_view import TenantView
-from vestibule.database_service.maintenance.page_jobs import EntryErasure
+from vestibule.database_service.maintenance.jobs import EntryErasure
 from vestibule.encryption import Cipher, DecryptionFailed, KeyRingFile, create_key_ring
 
 ABSENT = Condition.of_version(0)
@@ -118,7 +118,7 @@ async def test_erasing_stays_within_the_tenant() -> None:
 
 async def test_an_erasure_that_takes_long_goes_on_with_the_next_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """A page whose time is over ends where it is, and the pages together leave out nothing."""
-    monkeypatch.setattr("vestibule.database_service.maintenance.page_jobs.PAGE_S", 0)
+    monkeypatch.setattr("vestibule.database_service.maintenance.jobs.PAGE_S", 0)
     space = TenantView(MemoryStore(), Principal("a"))
     for number in range(3):
         await space.write(Pair(key=f"k{number}", value="write to jane@example.org"))

@@ -11,7 +11,7 @@ from vestibule.cli.main import app as program
 from vestibule.contracts.entries import Entry
 from vestibule.database_service.entries.store import Write
 from vestibule.database_service.entries.stores.sqlite import SqliteStore
-from vestibule.database_service.maintenance.sqlite_backup import DatabaseFileError, back_up, check, restore
+from vestibule.database_service.maintenance.backup import DatabaseFileError, back_up, check, restore
 
 
 def _ignore(_done: int, _total: int) -> None:

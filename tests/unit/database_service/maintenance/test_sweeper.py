@@ -3,7 +3,7 @@
 import asyncio
 
 from vestibule.contracts.errors import Unavailable
-from vestibule.database_service.maintenance.sweeper import Sweeper
+from vestibule.database_service.maintenance.jobs import Sweeper
 
 
 class _Target:

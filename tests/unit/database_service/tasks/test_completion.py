@@ -129,6 +129,7 @@ async def test_what_the_store_will_not_take_fails_the_task(
     monkeypatch.setattr(store, "write_many", refuse)
     steps = [_step(task_id), _step(other).model_copy(update={"write_back": None})]
     assert [True, True] == await TaskCompletion(store, ledger).change(steps)
-    failed, done = await ledger.find([task_id, other])
+    found = {task.task_id: task for task in await ledger.find([task_id, other])}
+    failed, done = found[task_id], found[other]
     assert (TaskState.FAILED, "ResultTooLarge", None) == (failed.state, failed.error, failed.result)
     assert TaskState.SUCCEEDED is done.state

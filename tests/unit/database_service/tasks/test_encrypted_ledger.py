@@ -7,10 +7,11 @@ import pytest
 
 from vestibule.contracts.task_ledger import NewTask, TaskData
 from vestibule.contracts.work import NO_TERMS, WorkOrigin, WorkTerms
-from vestibule.database_service.maintenance.page_jobs import AT_ONCE, TaskMaintenance
+from vestibule.database_service.entries.memory import MemoryStore
+from vestibule.database_service.maintenance.jobs import TASKS_AT_ONCE, TaskMaintenance
 from vestibule.database_service.tasks.encrypted_ledger import REALM, EncryptedTaskLedger
 from vestibule.database_service.tasks.ledger import StoredTask
-from vestibule.database_service.tasks.memory import MemoryTaskLedger
+from vestibule.database_service.tasks.ledgers.sqlite import SqliteTaskLedger
 from vestibule.encryption import Cipher, DecryptionFailed, KeyRingFile, Purpose, add_key, create_key_ring
 
 TERMS = WorkTerms(
@@ -28,13 +29,15 @@ def ring_path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def inner() -> MemoryTaskLedger:
+async def inner() -> SqliteTaskLedger:
     """The ledger of the ciphertexts."""
-    return MemoryTaskLedger()
+    ledger = SqliteTaskLedger(MemoryStore().file)
+    await ledger.prepare()
+    return ledger
 
 
 @pytest.fixture
-def ledger(inner: MemoryTaskLedger, ring_path: Path) -> EncryptedTaskLedger:
+def ledger(inner: SqliteTaskLedger, ring_path: Path) -> EncryptedTaskLedger:
     """A ledger over it."""
     return EncryptedTaskLedger(inner, Cipher(KeyRingFile(ring_path), REALM))
 
@@ -51,11 +54,11 @@ def _task(task_id: str, terms: WorkTerms = NO_TERMS) -> NewTask:
     )
 
 
-async def _kept(inner: MemoryTaskLedger) -> list[StoredTask]:
+async def _kept(inner: SqliteTaskLedger) -> list[StoredTask]:
     return (await inner.read_stored(10, None))[0]
 
 
-async def test_a_task_comes_back_with_its_terms(inner: MemoryTaskLedger, ledger: EncryptedTaskLedger) -> None:
+async def test_a_task_comes_back_with_its_terms(inner: SqliteTaskLedger, ledger: EncryptedTaskLedger) -> None:
     """Nothing of either can be read where it lies."""
     await ledger.accept([_task("one", TERMS), _task("two")])
     assert BOTH == await ledger.read_work(["one", "two"])
@@ -63,7 +66,7 @@ async def test_a_task_comes_back_with_its_terms(inner: MemoryTaskLedger, ledger:
     assert not any(word in texts for word in ("hidden", "somebody", "a key"))
 
 
-async def test_texts_open_only_for_their_task_and_purpose(inner: MemoryTaskLedger, ledger: EncryptedTaskLedger) -> None:
+async def test_texts_open_only_for_their_task_and_purpose(inner: SqliteTaskLedger, ledger: EncryptedTaskLedger) -> None:
     """A writer of the file can exchange neither the texts of two tasks nor data and result of one."""
     await ledger.accept([_task("one", TERMS)])
     (one,) = await _kept(inner)
@@ -74,7 +77,7 @@ async def test_texts_open_only_for_their_task_and_purpose(inner: MemoryTaskLedge
 
 
 async def test_terms_are_reencrypted_and_searched_for_subjects(
-    inner: MemoryTaskLedger, ledger: EncryptedTaskLedger, ring_path: Path
+    inner: SqliteTaskLedger, ledger: EncryptedTaskLedger, ring_path: Path
 ) -> None:
     """Both move to the new key, and a value that appears in an option only is found."""
     await ledger.accept([_task("one", TERMS), _task("two")])
@@ -91,10 +94,10 @@ async def test_an_erasure_that_takes_long_goes_on_with_the_next_page(
     ledger: EncryptedTaskLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page whose time is over ends where it is, and the pages together leave out nothing."""
-    monkeypatch.setattr("vestibule.database_service.maintenance.page_jobs.PAGE_S", 0)
-    await ledger.accept([_task(f"task-{number}", TERMS) for number in range(3 * AT_ONCE)])
+    monkeypatch.setattr("vestibule.database_service.maintenance.jobs.PAGE_S", 0)
+    await ledger.accept([_task(f"task-{number}", TERMS) for number in range(3 * TASKS_AT_ONCE)])
     walk, cursor, pages = TaskMaintenance(ledger), None, []
     while not pages or cursor is not None:
         pages.append(await walk.erase("t1", ["hidden-option"], 1000, cursor))
         cursor = pages[-1].cursor
-    assert [(AT_ONCE, AT_ONCE)] * 3 == [(page.examined, page.erased) for page in pages]
+    assert [(TASKS_AT_ONCE, TASKS_AT_ONCE)] * 3 == [(page.examined, page.erased) for page in pages]

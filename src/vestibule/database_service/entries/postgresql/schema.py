@@ -30,6 +30,15 @@ FIND_SCHEMA = "SELECT to_regnamespace('vestibule') IS NOT NULL"
 ENCODING = "SELECT current_setting('server_encoding')"
 
 
+# Without these an answer does not mean that it is on disk.
+NEEDED_ON = ("fsync", "full_page_writes")
+READ_SETTING = "SELECT current_setting($1)"
+INVALID_INDEXES = """
+    SELECT i.indexrelid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
+    WHERE c.relnamespace = to_regnamespace('vestibule') AND NOT i.indisvalid
+"""
+
+
 class SchemaError(Exception):
     """The tables cannot be migrated to the revision of this program; says why."""
 
@@ -117,15 +126,6 @@ async def _refuse_other_encodings(connection: asyncpg.Connection) -> None:
     encoding = await connection.fetchval(ENCODING)
     if encoding != "UTF8":
         raise SchemaError(f"the database keeps text as {encoding}; create one with ENCODING 'UTF8'")
-
-
-# Without these an answer does not mean that it is on disk.
-NEEDED_ON = ("fsync", "full_page_writes")
-READ_SETTING = "SELECT current_setting($1)"
-INVALID_INDEXES = """
-    SELECT i.indexrelid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
-    WHERE c.relnamespace = to_regnamespace('vestibule') AND NOT i.indisvalid
-"""
 
 
 async def migrate(settings: DatabaseSettings) -> bool:

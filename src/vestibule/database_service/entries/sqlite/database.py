@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 import structlog
 
 from vestibule.contracts.errors import Unavailable, VestibuleError
+from vestibule.contracts.identity import RESERVED
 from vestibule.runtime.batching import Batcher
 
 MAX_BATCH = 1000
@@ -33,6 +34,64 @@ Outcome = TypeVar("Outcome")
 Row = tuple[Any, ...]
 Work = Callable[[sqlite3.Connection], Outcome]
 Prepare = Callable[[sqlite3.Connection], None]
+
+
+VERSION_OF_SCHEMA = 1
+# The row of a deleted or expired key stays without the value, so that its versions continue and no ETag is used twice;
+# an expired one keeps its expiry. `change` numbers the changes of the whole file: each row has the number of its last
+# change, so that an index scan finds all changes after a number.
+TABLES = (
+    """
+    CREATE TABLE entries (
+        key TEXT PRIMARY KEY,
+        value TEXT,
+        version INTEGER NOT NULL,
+        written_at REAL NOT NULL,
+        written_by TEXT,
+        expires_at REAL,
+        change INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX entries_expiry ON entries (expires_at) WHERE expires_at IS NOT NULL AND value IS NOT NULL",
+    "CREATE INDEX entries_end ON entries (written_at) WHERE value IS NULL",
+    "CREATE UNIQUE INDEX entries_change ON entries (change)",
+    """
+    CREATE TABLE history (
+        key TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        value TEXT NOT NULL,
+        written_at REAL NOT NULL,
+        written_by TEXT,
+        expires_at REAL,
+        PRIMARY KEY (key, version)
+    ) STRICT, WITHOUT ROWID
+    """,
+    # The number of the last purged change, by the prefix of the purge.
+    "CREATE TABLE purges (prefix TEXT PRIMARY KEY, change INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+    # A position of another epoch, as from before a restore, is invalid.
+    "CREATE TABLE epoch (id TEXT NOT NULL) STRICT",
+    "INSERT INTO epoch (id) VALUES (lower(hex(randomblob(4))))",
+)
+NEW_EPOCH = "UPDATE epoch SET id = lower(hex(randomblob(4)))"
+# Triggers cost nothing where a key is written for the first time, and no second call from Python where it is not.
+# They are temporary, since the number of versions is a setting. The entries of services have no history.
+KEEP_EARLIER = """
+    CREATE TEMP TRIGGER keep_earlier AFTER UPDATE OF version ON main.entries
+    WHEN OLD.value IS NOT NULL AND (OLD.expires_at IS NULL OR OLD.expires_at > NEW.written_at)
+        AND substr(OLD.key, 1, 1) <> '{reserved}'
+    BEGIN
+        INSERT INTO history (key, version, value, written_at, written_by, expires_at)
+        VALUES (OLD.key, OLD.version, OLD.value, OLD.written_at, OLD.written_by, OLD.expires_at);
+        DELETE FROM history WHERE key = OLD.key AND version <= OLD.version - {earlier};
+    END
+"""
+END_HISTORY = """
+    CREATE TEMP TRIGGER end_history AFTER UPDATE OF version, value ON main.entries
+    WHEN NEW.value IS NULL OR (OLD.value IS NOT NULL AND OLD.expires_at <= NEW.written_at)
+    BEGIN
+        DELETE FROM history WHERE key = OLD.key;
+    END
+"""
 
 
 class Transaction(NamedTuple):
@@ -145,7 +204,6 @@ class _GroupCommit:
         self._connection = connection
         self._transactions = transactions
         self._loop = loop
-        self._log = structlog.get_logger("vestibule.store")
 
     def run(self) -> None:
         """Commit transactions until `None` arrives."""
@@ -155,23 +213,34 @@ class _GroupCommit:
 
     def _commit(self, transaction: Transaction) -> None:
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            outcomes = [_apply(change, self._connection) for change in transaction.changes]
-            self._connection.execute("COMMIT")
-        except Exception as error:  # noqa: BLE001 - if this thread ended, every later change would wait forever
-            self._roll_back()
-            self._log.error("store_write_failed", error=getattr(error, "sqlite_errorname", type(error).__name__))
-            self._loop.call_soon_threadsafe(_resolve, transaction.outcomes, unavailable(error))
+            outcomes = commit(self._connection, transaction.changes)
+        except Unavailable as error:
+            self._loop.call_soon_threadsafe(_resolve, transaction.outcomes, error)
         else:
             self._loop.call_soon_threadsafe(_resolve, transaction.outcomes, outcomes)
             self._on_commit(len(transaction.changes))
 
-    def _roll_back(self) -> None:
+
+def commit(connection: sqlite3.Connection, changes: list[Work[Any]]) -> list[Any]:
+    """Apply changes in one transaction; return what each returns, or the `VestibuleError` that it refuses by.
+
+    Raises:
+        Unavailable: the transaction was rolled back.
+    """
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        outcomes = [_apply(change, connection) for change in changes]
+        connection.execute("COMMIT")
+    except Exception as error:
+        log = structlog.get_logger("vestibule.store")
+        log.error("store_write_failed", error=getattr(error, "sqlite_errorname", type(error).__name__))
         try:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
         except sqlite3.Error:
-            self._log.error("store_rollback_failed")
+            log.error("store_rollback_failed")
+        raise unavailable(error) from error
+    return outcomes
 
 
 def open_connection(path: Path, prepare: Prepare) -> sqlite3.Connection:
@@ -211,3 +280,36 @@ def _resolve(future: "asyncio.Future[list[Any]]", outcome: list[Any] | Unavailab
         future.set_exception(outcome)
     else:
         future.set_result(outcome)
+
+
+def prepare(connection: sqlite3.Connection, keep_versions: int) -> None:
+    """Create missing tables, and the triggers that keep the history of entries.
+
+    Raises:
+        sqlite3.DatabaseError: the file has the tables of another version of Vestibule.
+    """
+    if _schema_of(connection) != VERSION_OF_SCHEMA:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            version = _schema_of(connection)
+            if version == 0:  # another process may have made them meanwhile
+                _make(connection)
+            elif version != VERSION_OF_SCHEMA:
+                raise sqlite3.DatabaseError(f"the file has schema version {version}, not {VERSION_OF_SCHEMA}")
+            connection.execute("COMMIT")
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+    connection.execute(END_HISTORY)
+    if keep_versions > 1:
+        connection.execute(KEEP_EARLIER.format(earlier=keep_versions - 1, reserved=RESERVED))
+
+
+def _schema_of(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _make(connection: sqlite3.Connection) -> None:
+    for statement in TABLES:
+        connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {VERSION_OF_SCHEMA}")

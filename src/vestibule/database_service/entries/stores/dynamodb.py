@@ -11,7 +11,7 @@ from uuid import uuid4
 from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import Entry, KeyPage
 from vestibule.contracts.errors import PreconditionFailed, TooLarge, Unavailable
-from vestibule.database_service.entries.dynamodb.items import (
+from vestibule.database_service.entries.dynamodb_items import (
     CONTENT,
     EXPIRES,
     EXPIRING,
@@ -51,7 +51,7 @@ from vestibule.database_service.entries.store import (
 from vestibule.database_service.settings import DatabaseSettings
 
 if TYPE_CHECKING:
-    from vestibule.database_service.entries.dynamodb.calls import DynamoDbCalls
+    from vestibule.database_service.entries.dynamodb_calls import DynamoDbCalls
 
 # DynamoDB takes transactions of 100 items.
 MAX_TOGETHER = 100
@@ -291,7 +291,7 @@ def build(settings: DatabaseSettings) -> DynamoDbStore:
         ValueError: the URL has an invalid option.
     """
     # Loaded here, since other stores do not need the client.
-    from vestibule.database_service.entries.dynamodb.calls import DynamoDbAddress, DynamoDbCalls  # noqa: PLC0415
+    from vestibule.database_service.entries.dynamodb_calls import DynamoDbAddress, DynamoDbCalls  # noqa: PLC0415
 
     calls = DynamoDbCalls(DynamoDbAddress.parse(settings.database_url), settings.database_timeout_s)
     return DynamoDbStore(calls, settings.data_dir / "tasks.db")
@@ -299,16 +299,16 @@ def build(settings: DatabaseSettings) -> DynamoDbStore:
 
 async def migrate(settings: DatabaseSettings) -> bool:
     """Create or migrate what the store needs on its server; False where there is nothing to do."""
-    from vestibule.database_service.entries.dynamodb import table  # noqa: PLC0415 - for the command line alone
+    from vestibule.database_service.entries import dynamodb_calls  # noqa: PLC0415 - for the command line alone
 
-    return await table.migrate(settings)
+    return await dynamodb_calls.migrate(settings)
 
 
 async def check(settings: DatabaseSettings) -> list[str]:
     """Return the faults of the tables and settings on the server."""
-    from vestibule.database_service.entries.dynamodb import table  # noqa: PLC0415 - for the command line alone
+    from vestibule.database_service.entries import dynamodb_calls  # noqa: PLC0415 - for the command line alone
 
-    return await table.check(settings)
+    return await dynamodb_calls.check(settings)
 
 
 STORE = StoreKind(

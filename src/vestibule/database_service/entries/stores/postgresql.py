@@ -33,8 +33,7 @@ from vestibule.database_service.entries.store import (
 from vestibule.database_service.settings import DatabaseSettings
 
 if TYPE_CHECKING:
-    from vestibule.database_service.entries.postgresql.connections import Connections
-    from vestibule.database_service.entries.postgresql.group_commit import GroupCommit
+    from vestibule.database_service.entries.postgresql.connections import Connections, GroupCommit
 
 NUL = "\0"
 LAST_CHARACTER = "\U0010ffff"
@@ -261,8 +260,7 @@ def build(settings: DatabaseSettings) -> PostgresqlStore:
         ValueError: the URL has an invalid option.
     """
     # Loaded here, since other stores do not need the driver.
-    from vestibule.database_service.entries.postgresql.connections import Connections  # noqa: PLC0415
-    from vestibule.database_service.entries.postgresql.group_commit import GroupCommit  # noqa: PLC0415
+    from vestibule.database_service.entries.postgresql.connections import Connections, GroupCommit  # noqa: PLC0415
     from vestibule.database_service.entries.postgresql.server import PostgresqlAddress  # noqa: PLC0415
 
     connections = Connections(PostgresqlAddress.parse(settings.database_url), settings.database_timeout_s)

@@ -12,8 +12,7 @@ from typing import Self
 from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import ChangeKind, Entry, KeyPage, Revision
 from vestibule.contracts.errors import PreconditionFailed
-from vestibule.database_service.entries.sqlite.database import Row, SqliteFile
-from vestibule.database_service.entries.sqlite.schema import prepare
+from vestibule.database_service.entries.sqlite.database import Row, SqliteFile, prepare
 from vestibule.database_service.entries.store import (
     ChangeNotifier,
     ChangePage,

@@ -1,19 +1,33 @@
-"""Checks and re-encrypts data and results of tasks, and erases those of a subject, a page at a time."""
+"""Maintenance while the service runs: re-encryption and erasure, a page at a time, and removal of what has expired."""
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
+import structlog
+
+from vestibule.contracts.errors import Unavailable
+from vestibule.contracts.identity import RESERVED
 from vestibule.contracts.reencryption import ReencryptionPage
 from vestibule.contracts.subjects import PAGE_S, ErasePage, SubjectSearch
 from vestibule.database_service.entries.encrypted_store import EncryptedStore
+from vestibule.database_service.entries.store import Store
 from vestibule.database_service.entries.tenant_view import TenantView
 from vestibule.database_service.tasks.encrypted_ledger import EncryptedTaskLedger, key_ids_of
 from vestibule.database_service.tasks.ledger import StoredTask
 from vestibule.encryption import DecryptionFailed
+from vestibule.runtime.background import in_background, repeat
 
 # Tasks read at once: data and result of each may be a MiB.
-AT_ONCE = 16
+TASKS_AT_ONCE = 16
+# Entries re-encrypted together: they share a commit, and values of a mebibyte each do not fill the memory.
+ENTRIES_AT_ONCE = 32
+# Small enough not to delay the writes that wait for the same commit.
+SWEPT_AT_ONCE = 200
 
 
 class TaskMaintenance:
@@ -54,7 +68,7 @@ class TaskMaintenance:
         ends = clock() + PAGE_S
         cursor, read, page = after, 0, ErasePage(examined=0, erased=0)
         while True:
-            tasks, cursor = await self._ledger.read_stored(min(AT_ONCE, limit - read), cursor)
+            tasks, cursor = await self._ledger.read_stored(min(TASKS_AT_ONCE, limit - read), cursor)
             read += len(tasks)
             own = [stored for stored in tasks if stored.tenant == tenant]
             page.examined += len(own)
@@ -71,10 +85,6 @@ class TaskMaintenance:
         if not await search.finds_among(opened.data, opened.result):
             return False
         return await self._ledger.replace_stored(stored, replace(stored, data=None, result=None))
-
-
-# Entries re-encrypted together: they share a commit, and values of a mebibyte each do not fill the memory.
-AT_ONCE = 32
 
 
 class EntryReencryption:
@@ -101,8 +111,8 @@ class EntryReencryption:
         page = await self._store.keys("", limit, after)
         reasons: list[str] = []
         reencrypted = 0
-        for start in range(0, len(page.keys), AT_ONCE):
-            some = page.keys[start : start + AT_ONCE]
+        for start in range(0, len(page.keys), ENTRIES_AT_ONCE):
+            some = page.keys[start : start + ENTRIES_AT_ONCE]
             for outcome in await asyncio.gather(*map(self._store.reencrypt, some), return_exceptions=True):
                 match outcome:
                     case int():
@@ -146,3 +156,68 @@ class EntryErasure:
             return int(await self._view.delete(key))
         earlier = [one for one in await self._view.history(key) if await search.finds_among(one.value)]
         return sum([await self._view.forget(key, one.version) for one in earlier])
+
+
+class Sweepable(Protocol):
+    """Holds data that expires."""
+
+    async def sweep(self, limit: int) -> int:
+        """Remove at most `limit` expired items, and return how many there were."""
+        ...
+
+
+class Sweeper:
+    """Sweeps every `interval_s` seconds. Reads never return expired data, also between two sweeps."""
+
+    def __init__(self, targets: Sequence[Sweepable], interval_s: float) -> None:
+        self._targets = targets
+        self._interval_s = interval_s
+        self._log = structlog.get_logger("vestibule.store")
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Sweep in the background while the context is open."""
+        pauses = {"first_pause_s": self._interval_s, "error_pause_s": self._interval_s}
+        async with in_background(repeat(self._step, on_error=self._log_error, outages=(Unavailable,), **pauses)):
+            yield
+
+    async def sweep(self) -> int:
+        """Remove everything that has expired by now, and return how many entries it was."""
+        return sum([await _sweep(target) for target in self._targets])
+
+    async def _step(self) -> float:
+        if removed := await self.sweep():
+            self._log.info("expired_entries_removed", entries=removed)
+        return self._interval_s
+
+    def _log_error(self, error: Exception) -> None:
+        if not isinstance(error, Unavailable):  # for which the store has logged the cause
+            self._log.error("sweep_failed", exc_info=error)
+
+
+async def _sweep(target: Sweepable) -> int:
+    removed = 0
+    while count := await target.sweep(SWEPT_AT_ONCE):
+        removed += count
+        if count < SWEPT_AT_ONCE:
+            break
+    return removed
+
+
+class TombstonePurger:
+    """Purges tombstones older than `keep`, and those of reserved keys at once.
+
+    Services neither watch their reserved keys nor rely on the versions of deleted ones.
+    """
+
+    def __init__(self, store: Store, keep: timedelta) -> None:
+        self._store = store
+        self._keep = keep
+
+    async def sweep(self, limit: int) -> int:
+        """Purge at most `limit` tombstones, and return how many there were."""
+        now = datetime.now(UTC)
+        removed = await self._store.purge(RESERVED, now, limit)
+        if removed == limit:
+            return removed
+        return removed + await self._store.purge("", now - self._keep, limit - removed)
