@@ -3,11 +3,10 @@
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from typing import Generic, TypeVar
-
-import structlog
 
 from vestibule.contracts.errors import Unavailable
 
@@ -18,7 +17,7 @@ Outcome = TypeVar("Outcome")
 @dataclass(slots=True)
 class _Pending(Generic[Item, Outcome]):
     item: Item
-    request_id: str | None
+    context: Context
     outcome: "asyncio.Future[Outcome]"
 
 
@@ -54,24 +53,27 @@ class Batcher(Generic[Item, Outcome]):
 
     async def submit(self, item: Item) -> Outcome:
         """Return the outcome of one item; an error of a call is raised for every item in it."""
-        (outcome,) = await self.submit_all([item])
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
-
-    async def submit_all(self, items: list[Item]) -> Sequence[Outcome | Exception]:
-        """Return the outcomes of items that arrive together, at most `most`, in their order."""
         if self._running >= self._at_once:
-            return await self._wait(items)
+            return await self._enqueue(item)
         self._running += 1
         began = time.monotonic()
         try:
-            return await self._call(items)
+            (outcome,) = await self._call([item])
         except Unavailable as error:
             self._fail_waiting(error, began)
             raise
         finally:
             self._end_call()
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def submit_all(self, items: Iterable[Item]) -> Sequence[Outcome | BaseException]:
+        """Return the outcomes of items that arrive together, in their order; they share calls."""
+        futures = [self._enqueue(item) for item in items]
+        while self._waiting and self._running < self._at_once:
+            self._start_call()
+        return await asyncio.gather(*futures, return_exceptions=True)
 
     async def drain(self) -> None:
         """Return when every submitted item has its outcome."""
@@ -79,22 +81,25 @@ class Batcher(Generic[Item, Outcome]):
             self._idle.clear()
             await self._idle.wait()
 
-    async def _wait(self, items: list[Item]) -> Sequence[Outcome | Exception]:
-        request_id = structlog.contextvars.get_contextvars().get("request_id")
-        loop = asyncio.get_running_loop()
-        pending = [_Pending[Item, Outcome](item, request_id, loop.create_future()) for item in items]
-        self._waiting += pending
-        return await asyncio.gather(*(one.outcome for one in pending), return_exceptions=True)  # type: ignore[return-value]
+    def _enqueue(self, item: Item) -> "asyncio.Future[Outcome]":
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Pending(item, copy_context(), future))
+        return future
 
     def _end_call(self) -> None:
         self._running -= 1
         if self._waiting:
-            self._running += 1
-            task = asyncio.create_task(self._send(self._take()))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._start_call()
         elif not self._running:
             self._idle.set()
+
+    def _start_call(self) -> None:
+        self._running += 1
+        batch = self._take()
+        # A call is made in one context, as for the request id: that of its first item.
+        task = asyncio.create_task(self._send(batch), context=batch[0].context)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _take(self) -> list[_Pending[Item, Outcome]]:
         count, weight = 0, 0
@@ -107,11 +112,10 @@ class Batcher(Generic[Item, Outcome]):
         return taken
 
     async def _send(self, batch: list[_Pending[Item, Outcome]]) -> None:
+        outcomes: Sequence[Outcome | Exception]
         began = time.monotonic()
         try:
-            # A call has one request id: that of its first item.
-            with structlog.contextvars.bound_contextvars(request_id=batch[0].request_id):
-                outcomes = await self._call([pending.item for pending in batch])
+            outcomes = await self._call([pending.item for pending in batch])
         except Exception as error:  # noqa: BLE001 - every waiting caller must get it
             if isinstance(error, Unavailable):
                 self._fail_waiting(error, began)

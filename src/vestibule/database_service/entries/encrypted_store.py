@@ -35,7 +35,7 @@ class EncryptedStore:
         """Write a pair; return its version once it is on disk."""
         return await self._store.write(self._encrypted_write(write))
 
-    async def write_each(self, writes: Sequence[Write]) -> Sequence[int | Exception]:
+    async def write_each(self, writes: Sequence[Write]) -> Sequence[int | BaseException]:
         """Write pairs, each on its own; return the version or the error of each."""
         return await self._store.write_each([self._encrypted_write(write) for write in writes])
 

@@ -94,7 +94,7 @@ class Store(Protocol):
         """
         ...
 
-    async def write_each(self, writes: Sequence[Write]) -> Sequence[int | Exception]:
+    async def write_each(self, writes: Sequence[Write]) -> Sequence[int | BaseException]:
         """Write pairs in their order, each on its own, and return the version or the error of each."""
         ...
 

@@ -46,7 +46,7 @@ class TenantView:
 
     def __init__(self, store: Store, principal: Principal) -> None:
         self.store = store
-        self._prefix = tenant_prefix(principal.tenant)
+        self._prefix = principal.tenant + SEPARATOR
         self._author = principal.token_id
 
     async def write(self, pair: Pair, condition: Condition = ALWAYS, operation: str | None = None) -> Written:
@@ -55,7 +55,7 @@ class TenantView:
         With `operation` it is written once, however often that is repeated within a day; a repetition gets the first
         outcome.
         """
-        write = Write(self._prefix + pair.key, pair.value, expiry_of(pair), condition, self._author)
+        write = Write(self._prefix + pair.key, pair.value, _expiry_of(pair.ttl_s), condition, self._author)
         if operation is not None:
             return await self._write_once(pair.key, write, operation)
         return Written(key=pair.key, version=await self.store.write(write), expires_at=write.expires_at)
@@ -66,7 +66,7 @@ class TenantView:
             Write(
                 self._prefix + pair.key,
                 pair.value,
-                expiry_of(pair),
+                _expiry_of(pair.ttl_s),
                 Condition.of_version(pair.expected_version),
                 self._author,
             )
@@ -159,14 +159,19 @@ class TenantView:
 async def write_each(store: Store, writes: Sequence[BatchedWrite]) -> list[BatchedWriteOutcome]:
     """Write pairs of several tenants, each on its own; one with a version is on disk."""
     stored = [
-        Write(tenant_prefix(one.tenant) + one.pair.key, one.pair.value, expiry_of(one.pair), author=one.sender)
+        Write(
+            tenant_prefix(one.tenant) + one.pair.key,
+            one.pair.value,
+            _expiry_of(one.pair.ttl_s),
+            author=one.sender,
+        )
         for one in writes
     ]
     outcomes = await store.write_each(stored)
     return [_batched_outcome(write, outcome) for write, outcome in zip(stored, outcomes, strict=True)]
 
 
-def _batched_outcome(write: Write, outcome: int | Exception) -> BatchedWriteOutcome:
+def _batched_outcome(write: Write, outcome: int | BaseException) -> BatchedWriteOutcome:
     if isinstance(outcome, int):
         return BatchedWriteOutcome.model_construct(version=outcome, expires_at=write.expires_at)
     if isinstance(outcome, VestibuleError):
@@ -174,9 +179,8 @@ def _batched_outcome(write: Write, outcome: int | Exception) -> BatchedWriteOutc
     raise outcome
 
 
-def expiry_of(pair: Pair) -> datetime | None:
-    """Return when a pair that is written now expires, or None."""
-    return None if pair.ttl_s is None else datetime.now(UTC) + timedelta(seconds=pair.ttl_s)
+def _expiry_of(ttl_s: float | None) -> datetime | None:
+    return None if ttl_s is None else datetime.now(UTC) + timedelta(seconds=ttl_s)
 
 
 def tenant_prefix(tenant: str) -> str:

@@ -113,8 +113,7 @@ class SqliteFile:
         self._path = path
         self._prepare = prepare
         self._transactions: SimpleQueue[Transaction | None] = SimpleQueue()
-        # Two at once: the writer has the next transaction while the callers of the last one are answered.
-        self._batcher: Batcher[Work[Any], Any] = Batcher(self._commit, most=MAX_BATCH, at_once=2)
+        self._batcher: Batcher[Work[Any], Any] = Batcher(self._commit, most=MAX_BATCH, at_once=1)
         self._writer: threading.Thread | None = None
         self._reader: sqlite3.Connection | None = None
         self._on_commit = on_commit
@@ -152,7 +151,7 @@ class SqliteFile:
         outcome: Outcome = await self._batcher.submit(work)
         return outcome
 
-    async def change_each(self, works: list[Work[Outcome]]) -> Sequence[Outcome | Exception]:
+    async def change_each(self, works: list[Work[Outcome]]) -> Sequence[Outcome | BaseException]:
         """Do several works as `change` does, and return the outcome or the refusal of each."""
         return await self._batcher.submit_all(works)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
 from vestibule.contracts.conditions import ALWAYS, Condition
@@ -90,10 +90,9 @@ class DynamoDbStore(NoHistoryMixin, NoTransferMixin):
         item = await self._update(write.key, update, stated, {**values, **content})
         return int(item[VERSION]["N"])
 
-    async def write_each(self, writes: Sequence[Write]) -> Sequence[int | Exception]:
+    async def write_each(self, writes: Sequence[Write]) -> Sequence[int | BaseException]:
         """Write pairs, each on its own; return the version or the error of each."""
-        outcomes = await asyncio.gather(*map(self.write, writes), return_exceptions=True)
-        return cast("list[int | Exception]", outcomes)
+        return await asyncio.gather(*map(self.write, writes), return_exceptions=True)
 
     async def write_many(self, writes: Sequence[Write], note: OperationNote | None = None) -> list[int]:
         """Write all of `writes` with `note` or nothing; return their versions.

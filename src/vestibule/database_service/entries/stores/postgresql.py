@@ -118,7 +118,7 @@ class PostgresqlStore:
         version: int = await self._change(write_of(write))
         return version
 
-    async def write_each(self, writes: Sequence[Write]) -> Sequence[int | Exception]:
+    async def write_each(self, writes: Sequence[Write]) -> Sequence[int | BaseException]:
         """Write pairs, each on its own; return the version or the error of each."""
         outcomes = await self._group_commit.batcher.submit_all([write_of(write) for write in writes])
         self._notifier.notify()

@@ -118,17 +118,11 @@ class SqliteStore:
 
     async def write(self, write: Write) -> int:
         """Write a pair; return its version once it is on disk."""
-
-        def keep(connection: sqlite3.Connection) -> int:
-            if write.condition is not ALWAYS:
-                check_condition(write, _version(connection, write.key))
-            return _keep(connection, write)
-
-        version = await self.file.change(keep)
+        version = await self.file.change(partial(_keep if write.condition is ALWAYS else _keep_if, write=write))
         self._notifier.notify()
         return version
 
-    async def write_each(self, writes: Sequence[Write]) -> Sequence[int | Exception]:
+    async def write_each(self, writes: Sequence[Write]) -> Sequence[int | BaseException]:
         """Write pairs, each on its own; return the version or the error of each."""
         outcomes = await self.file.change_each([partial(_keep, write=write) for write in writes])
         self._notifier.notify()
@@ -203,7 +197,10 @@ class SqliteStore:
 
     async def put(self, entries: Sequence[Entry]) -> int:
         """Store entries with the versions of another store; return how many were newer than those here."""
-        rows = [(one.key, one.value, one.version, time.time(), _seconds(one.expires_at)) for one in entries]
+        rows = [
+            (one.key, one.value, one.version, time.time(), one.expires_at and one.expires_at.timestamp())
+            for one in entries
+        ]
 
         def keep(connection: sqlite3.Connection) -> int:
             return sum(connection.execute(PUT, row).rowcount for row in rows)
@@ -268,12 +265,17 @@ def _version(connection: sqlite3.Connection, key: str) -> int | None:
 
 
 def _keep(connection: sqlite3.Connection, write: Write) -> int:
-    expires_at = _seconds(write.expires_at)
+    expires_at = None if write.expires_at is None else write.expires_at.timestamp()
     # Values by position: this is the statement that has to be fast.
     row = connection.execute(WRITE, (write.key, write.value, time.time(), write.author, expires_at)).fetchone()
     if row is None:
         raise sqlite3.DatabaseError("the write returned no version")
     return int(row[0])
+
+
+def _keep_if(connection: sqlite3.Connection, write: Write) -> int:
+    check_condition(write, _version(connection, write.key))
+    return _keep(connection, write)
 
 
 def _entry(row: Row) -> Entry:
@@ -288,10 +290,6 @@ def _revision(row: Row) -> Revision:
     kind = ChangeKind.DELETED if value is None else ChangeKind.WRITTEN
     at = datetime.fromtimestamp(at, UTC)
     return Revision(version=version, kind=kind, at=at, by=by, value=value, expires_at=_time(expires_at))
-
-
-def _seconds(moment: datetime | None) -> float | None:
-    return None if moment is None else moment.timestamp()
 
 
 def _time(seconds: float | None) -> datetime | None:
