@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from servers.stores import with_server
-from vestibule.database_service.entries.store import NoTransferMixin, Store, StoreKind, Write
+from vestibule.database_service.entries.store import NoHistoryMixin, Store, StoreKind, Write
 from vestibule.database_service.main import store_kinds
 from vestibule.database_service.maintenance.backup import (
     ExportHeader,
@@ -19,7 +19,7 @@ from vestibule.database_service.maintenance.backup import (
 )
 from vestibule.database_service.settings import DatabaseSettings
 
-# Stores that cannot import entries inherit `NoTransferMixin`.
+# Stores that cannot import entries inherit `NoHistoryMixin`.
 NOT_YET = {"dynamodb"}
 KINDS = {name: kind for name, kind in store_kinds().items() if name not in NOT_YET}
 PAIRS = [(one, other) for one in KINDS for other in KINDS]
@@ -37,7 +37,7 @@ def _build(request: pytest.FixtureRequest) -> Build:
 
 def _built(kind: StoreKind, folder: Path) -> Store:
     store = kind.build(DatabaseSettings(data_dir=folder, database_url=f"{kind.scheme}:"))
-    assert not isinstance(store, NoTransferMixin)
+    assert not isinstance(store, NoHistoryMixin)
     return store
 
 

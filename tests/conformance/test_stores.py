@@ -404,6 +404,17 @@ async def test_a_thousand_are_written_and_read_together(kind: StoreKind, tmp_pat
 
 
 @every_kind
+async def test_independent_writes_have_outcomes_of_their_own(kind: StoreKind, tmp_path: Path) -> None:
+    """One whose condition does not hold is refused alone, and the others are written."""
+    async with _open(kind, tmp_path) as store:
+        await store.write(Write("a", "x"))
+        writes = [Write("a", "y"), Write("b", "x", condition=PRESENT), Write("c", "x", FUTURE, ABSENT)]
+        first, refused, last = await store.write_each(writes)
+        assert (2, 1, True) == (first, last, isinstance(refused, PreconditionFailed))
+        assert ["y", None, "x"] == [entry and entry.value for entry in await store.read_many(["a", "b", "c"])]
+
+
+@every_kind
 async def test_a_batch_that_is_too_large_is_not_read(kind: StoreKind, tmp_path: Path) -> None:
     """Many large values are refused before they fill the memory."""
     size = bounds_of(kind).value_bytes

@@ -13,8 +13,7 @@ from servers.pgbouncer import pgbouncer_before
 from servers.postgresql import PASSWORD, PostgresqlServer, run_sql, running_server
 from vestibule.contracts.conditions import Condition
 from vestibule.contracts.errors import PreconditionFailed, Unavailable
-from vestibule.database_service.entries.postgresql.schema import SchemaError
-from vestibule.database_service.entries.store import Store, Write
+from vestibule.database_service.entries.store import Store, StoreRefused, Write
 from vestibule.database_service.main import build_store
 from vestibule.database_service.settings import DatabaseSettings
 
@@ -231,7 +230,7 @@ async def test_a_shape_that_is_not_known_is_left_alone(url: str) -> None:
     async with opened(url) as store:
         await store.write(Write("a", "x"))
     run_sql(url, "UPDATE vestibule.alembic_version SET version_num = 'z9_future'")
-    with pytest.raises(SchemaError, match="z9_future"):
+    with pytest.raises(StoreRefused, match="z9_future"):
         async with opened(url):
             pass
 
@@ -239,7 +238,7 @@ async def test_a_shape_that_is_not_known_is_left_alone(url: str) -> None:
 async def test_a_database_of_another_encoding_is_refused(server: PostgresqlServer) -> None:
     """Keys are Unicode, so the database has to keep UTF-8."""
     run_sql(server.url, "CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
-    with pytest.raises(SchemaError, match="LATIN1"):
+    with pytest.raises(StoreRefused, match="LATIN1"):
         async with opened(server.url.replace("/postgres", "/latin")):
             pass
 

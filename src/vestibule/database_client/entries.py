@@ -1,6 +1,7 @@
 """The client of entries in the database service."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
 
 import structlog
 
@@ -46,11 +47,8 @@ class EntryClient:
             request_id = structlog.contextvars.get_contextvars().get("request_id")
             written = await self._database.plain_writes.submit((pair, self._principal, request_id))
         else:
-            headers = self._principal.as_headers() | condition.as_headers()
-            if operation is not None:
-                headers[OPERATION] = operation
-            body = pair.model_dump(exclude_none=True)
-            written = await self._database.send("POST", "/write", body=body, headers=headers)
+            headers = condition.as_headers() | ({} if operation is None else {OPERATION: operation})
+            written = await self._send("POST", "/write", body=pair.model_dump(exclude_none=True), headers=headers)
         return Written.model_validate({"key": pair.key, **written})
 
     async def write_batch(self, pairs: Sequence[BatchPair]) -> list[Written]:
@@ -61,10 +59,7 @@ class EntryClient:
             TooLarge: the store does not accept so many, or values of that size.
         """
         body = {"pairs": [pair.model_dump(exclude_none=True) for pair in pairs]}
-        headers = self._principal.as_headers()
-        return WrittenBatch.model_validate(
-            await self._database.send("POST", "/write/batch", body=body, headers=headers)
-        ).written
+        return WrittenBatch.model_validate(await self._send("POST", "/write/batch", body=body)).written
 
     async def delete(self, key: str, condition: Condition = ALWAYS) -> Deleted:
         """Delete the entry under `key`.
@@ -72,17 +67,13 @@ class EntryClient:
         Raises:
             PreconditionFailed: the entry does not meet `condition`.
         """
-        headers = self._principal.as_headers() | condition.as_headers()
-        return Deleted.model_validate(
-            await self._database.send("DELETE", "/delete", query={"key": key}, headers=headers)
-        )
+        headers = condition.as_headers()
+        return Deleted.model_validate(await self._send("DELETE", "/delete", query={"key": key}, headers=headers))
 
     async def keys(self, prefix: str, limit: int, cursor: str | None) -> KeyPage:
         """Return a page of the keys that start with `prefix`."""
         query = {"prefix": prefix, "limit": str(limit), "cursor": cursor}
-        return KeyPage.model_validate(
-            await self._database.send("GET", "/keys", query=query, headers=self._principal.as_headers())
-        )
+        return KeyPage.model_validate(await self._send("GET", "/keys", query=query))
 
     async def read(self, key: str) -> Entry:
         """Return the entry under `key`.
@@ -90,9 +81,7 @@ class EntryClient:
         Raises:
             KeyNotFound: there is none.
         """
-        return Entry.model_validate(
-            await self._database.send("GET", "/read", query={"key": key}, headers=self._principal.as_headers())
-        )
+        return Entry.model_validate(await self._send("GET", "/read", query={"key": key}))
 
     async def find(self, key: str) -> Entry | None:
         """Return the entry under `key`, or None where there is none."""
@@ -112,10 +101,7 @@ class EntryClient:
         Raises:
             TooLarge: together they are too large for one response.
         """
-        headers = self._principal.as_headers()
-        return EntryBatch.model_validate(
-            await self._database.send("POST", "/read/batch", body={"keys": keys}, headers=headers)
-        )
+        return EntryBatch.model_validate(await self._send("POST", "/read/batch", body={"keys": keys}))
 
     async def read_all(self, prefix: str) -> list[Entry]:
         """Return the entries whose keys start with `prefix`."""
@@ -134,9 +120,7 @@ class EntryClient:
         Raises:
             KeyNotFound: it has none.
         """
-        return History.model_validate(
-            await self._database.send("GET", "/history", query={"key": key}, headers=self._principal.as_headers())
-        )
+        return History.model_validate(await self._send("GET", "/history", query={"key": key}))
 
     async def watch(self, prefix: str, last_event_id: str | None) -> AsyncIterator[bytes]:
         """Return the events of the entries that start with `prefix`, as they come; they end where the service stops."""
@@ -146,13 +130,12 @@ class EntryClient:
 
     async def erase(self, forms: list[str], limit: int, cursor: str | None) -> ErasePage:
         """Erase the entries of a page that contain one of `forms`."""
+        query = {"limit": str(limit), "cursor": cursor}
+        body = {"forms": forms}
         return ErasePage.model_validate(
-            await self._database.send(
-                "POST",
-                "/subjects/erase",
-                query={"limit": str(limit), "cursor": cursor},
-                body={"forms": forms},
-                headers=self._principal.as_headers(),
-                timeout_s=PAGE_TIMEOUT_S,
-            )
+            await self._send("POST", "/subjects/erase", query=query, body=body, timeout_s=PAGE_TIMEOUT_S)
         )
+
+    async def _send(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **parts: Any) -> Any:
+        named = {**self._principal.as_headers(), **(headers or {})}
+        return await self._database.send(method, path, headers=named, **parts)

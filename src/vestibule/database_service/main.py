@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 
 from fastapi import FastAPI
 
@@ -20,7 +21,7 @@ from vestibule.database_service.settings import DatabaseSettings
 from vestibule.database_service.tasks import ledgers
 from vestibule.database_service.tasks.encrypted_ledger import REALM as TASK_REALM
 from vestibule.database_service.tasks.encrypted_ledger import EncryptedTaskLedger
-from vestibule.database_service.tasks.ledger import LedgerKind, LedgerMetrics, TaskLedger
+from vestibule.database_service.tasks.ledger import LedgerKind, TaskLedger, measure_tasks
 from vestibule.database_service.tasks.task_entries import TaskAcceptance, TaskCompletion
 from vestibule.encryption import Cipher, Fingerprinter, KeyRingFile
 from vestibule.runtime.plugins import discover
@@ -68,7 +69,7 @@ def create_app(settings: DatabaseSettings, sweep_interval_s: float = SWEEP_INTER
     async def lifespan() -> AsyncIterator[DatabaseWiring]:
         async with plain_store, sweeper.running():
             await plain_ledger.prepare()
-            metrics.ask(LedgerMetrics(plain_ledger).measure)
+            metrics.ask(partial(measure_tasks, plain_ledger))
             with alert_delivery(settings, alert_metrics.count_attempt):
                 yield DatabaseWiring(
                     authenticator=authenticator,

@@ -21,13 +21,10 @@ class DatabaseSettings(ServiceSettings, AlertSettings, EncryptionSettings):
     )
     database_timeout_s: float = Field(default=2, gt=0, description="Maximum seconds to wait for a database server")
     keep_versions: int = Field(
-        default=10,
-        ge=0,
-        le=1000,
-        description="Number of versions of an entry to keep, the current one included",
+        default=10, ge=0, le=1000, description="Number of versions of an entry to keep, the current one included"
     )
     keep_deleted_days: float = Field(
-        default=30, gt=0, description="Days to remember the version of a deleted or expired key"
+        default=30, gt=0, description="Days to keep the version of a deleted or expired key"
     )
 
     @property

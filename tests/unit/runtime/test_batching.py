@@ -64,3 +64,24 @@ async def test_nobody_waits_for_two_silences() -> None:
         outcomes = await asyncio.gather(*(batcher.submit(item) for item in (1, 2, 3)), return_exceptions=True)
         assert expected == made
         assert ["Unavailable"] * 3 == [type(one).__name__ for one in outcomes]
+
+
+async def test_items_that_arrive_together_share_a_call() -> None:
+    """Each has its outcome or its error, and draining waits for all of them."""
+    made: list[list[int]] = []
+
+    async def halve(items: list[int]) -> list[int | Exception]:
+        made.append(items)
+        await asyncio.sleep(0)
+        return [ValueError(item) if item % 2 else item // 2 for item in items]
+
+    batcher = Batcher(halve, most=3, at_once=1)
+    together = asyncio.create_task(batcher.submit_all([2, 3, 4, 6]))
+    await asyncio.sleep(0)
+    alone = asyncio.create_task(batcher.submit(5))
+    await asyncio.sleep(0)
+    await batcher.drain()
+    assert [[2, 3, 4], [6, 5]] == made
+    assert [1, "3", 2, 3] == [str(one) if isinstance(one, ValueError) else one for one in await together]
+    with pytest.raises(ValueError, match="5"):
+        await alone

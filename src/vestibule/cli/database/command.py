@@ -40,10 +40,10 @@ def migrate() -> None:
     from vestibule.database_service.entries.store import StoreRefused
 
     kind, settings = _store_kind()
-    if kind.migrate is None:
+    if kind.administration is None:
         fail(f"`{kind.scheme}:` needs no migration")
     try:
-        is_changed = asyncio.run(kind.migrate(settings))
+        is_changed = asyncio.run(kind.administration().migrate(settings))
     except StoreRefused as error:
         fail(str(error))
     typer.echo("The store is up to date now." if is_changed else "The store was up to date.")
@@ -96,16 +96,16 @@ def _check_server() -> tuple[str, list[str]]:
     from vestibule.database_service.entries.store import StoreRefused
 
     kind, settings = _store_kind()
-    if kind.check is None:
+    if kind.administration is None:
         fail(f"`{kind.scheme}:` has nothing to check")
     try:
-        return f"The {kind.scheme} store", asyncio.run(kind.check(settings))
+        return f"The {kind.scheme} store", asyncio.run(kind.administration().check(settings))
     except StoreRefused as error:
         fail(str(error))
 
 
 def _is_on_server() -> bool:
-    return _store_kind()[0].check is not None
+    return _store_kind()[0].administration is not None
 
 
 def _store_kind() -> "tuple[StoreKind, DatabaseSettings]":

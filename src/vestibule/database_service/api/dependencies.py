@@ -44,13 +44,15 @@ async def _operation(request: Request) -> str | None:
 
 Operation = Annotated[str | None, Depends(_operation)]
 KeyParameter = Annotated[Key, Query()]
-Prefix = Annotated[str, Query(max_length=MAX_KEY_BYTES, description="What the keys start with")]
-Cursor = Annotated[str | None, Query(max_length=MAX_KEY_BYTES, description="The cursor of the page before")]
+Prefix = Annotated[str, Query(max_length=MAX_KEY_BYTES, description="Prefix of the keys")]
+Cursor = Annotated[str | None, Query(max_length=MAX_KEY_BYTES, description="The cursor of the previous page")]
 # Keys of all tenants are longer: each begins with the name of its tenant.
 StoredKeyCursor = Annotated[
-    str | None, Query(max_length=MAX_KEY_BYTES + 100, description="The cursor of the page before")
+    str | None, Query(max_length=MAX_KEY_BYTES + 100, description="The cursor of the previous page")
 ]
-TaskCursor = Annotated[str | None, Query(max_length=64, pattern=r"^\d+$", description="The cursor of the page before")]
+TaskCursor = Annotated[
+    str | None, Query(max_length=64, pattern=r"^\d+$", description="The cursor of the previous page")
+]
 PageSize = Annotated[int, Query(ge=1, le=1000, description="Entries or tasks a page")]
 
 TenantViewPart = Annotated[TenantView, Depends(_tenant_view)]

@@ -86,10 +86,7 @@ async def read_entries(batch: ReadBatch, view: TenantViewPart) -> EntryBatch:
 
 
 @router.get(
-    "/read",
-    dependencies=[allow("read")],
-    responses=problem_responses(404, 422, 503),
-    response_model_exclude_none=True,
+    "/read", dependencies=[allow("read")], responses=problem_responses(404, 422, 503), response_model_exclude_none=True
 )
 async def read_entry(key: KeyParameter, view: TenantViewPart) -> Entry:
     """Return the entry under a key."""
@@ -122,10 +119,7 @@ async def get_entry_history(key: KeyParameter, view: TenantViewPart) -> History:
 
 
 @router.get(
-    "/watch",
-    dependencies=[allow("read")],
-    responses=problem_responses(422, 503),
-    response_class=StreamingResponse,
+    "/watch", dependencies=[allow("read")], responses=problem_responses(422, 503), response_class=StreamingResponse
 )
 async def watch_entries(
     wiring: WiringPart,

@@ -55,7 +55,7 @@ async def reencrypt_tasks(wiring: WiringPart, limit: PageSize = 200, cursor: Tas
 async def erase_subject_entries(
     request: EraseRequest, view: TenantViewPart, limit: PageSize = 200, cursor: Cursor = None
 ) -> ErasePage:
-    """Erase the entries of a page that hold a subject's value in one of its forms."""
+    """Erase the entries of a page that contain a subject's value in one of its forms."""
     return await EntryErasure(view).erase(request.forms, limit, cursor)
 
 
@@ -67,5 +67,5 @@ async def erase_subject_tasks(
     limit: PageSize = 200,
     cursor: TaskCursor = None,
 ) -> ErasePage:
-    """Erase data and results of a tenant's tasks that hold a subject's value; unfinished ones are cancelled."""
+    """Erase data and results of a tenant's tasks that contain a subject's value; unfinished ones are cancelled."""
     return await wiring.task_maintenance.erase(tenant, request.forms, limit, cursor)

@@ -15,11 +15,7 @@ from vestibule.contracts.task_ledger import (
     TaskIds,
 )
 from vestibule.contracts.tasks import TaskState
-from vestibule.database_service.api.dependencies import (
-    PageSize,
-    TaskCursor,
-    WiringPart,
-)
+from vestibule.database_service.api.dependencies import PageSize, TaskCursor, WiringPart
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
 

@@ -16,7 +16,7 @@ from vestibule.database_service.entries.tenant_view import TenantView
 HEARTBEAT_S = 10.0
 # A connection ends after this time. The watcher reconnects from its position, and its token is checked again.
 LONGEST_S = 300.0
-# The most changes in flight to one watcher; the next page is read when it has taken these.
+# The most changes in flight to one watcher; the next page is read when it has received these.
 PAGE = 500
 # The least time between two polls, so that many watchers of a busy store do not slow it down.
 PAUSE_S = 0.02
@@ -52,14 +52,14 @@ class ChangeStream:
         self._watchers += 1
         until = time.monotonic() + self._longest_s
         try:
-            page = first or await self._restart(view, prefix)
+            page = first or await view.changes(prefix, None, PAGE)
             yield _reset(page.position) if first is None else _render_page(page)
             while time.monotonic() < until:
                 before = page.position
                 page = await self._next(view, prefix, before)
                 yield _render_page(page)
         except PositionLost:
-            yield _reset((await self._restart(view, prefix)).position)
+            yield _reset((await view.changes(prefix, None, PAGE)).position)
         except Unavailable:
             return  # the store has logged why; the watcher reconnects
         finally:
@@ -78,13 +78,9 @@ class ChangeStream:
                 await view.store.wait(position, left_s)
             position = page.position
 
-    @staticmethod
-    async def _restart(view: TenantView, prefix: str) -> ChangePage:
-        return await view.changes(prefix, None, PAGE)
-
 
 def _render_page(page: ChangePage) -> bytes:
-    """Return the events of a page; without any, a comment that keeps the connection, and the position to go on from."""
+    """Return the events of a page; without any, a comment with the position, which keeps the connection open."""
     if page.changes:
         return b"".join(map(_event, page.changes))
     return f": nothing new\nid: {page.position}\n\n".encode()

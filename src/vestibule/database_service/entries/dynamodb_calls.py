@@ -1,4 +1,4 @@
-"""Calls of DynamoDB: bounded in time, and tried again where that is safe."""
+"""Calls DynamoDB with timeouts, and with retries where they are safe; creates and checks the table."""
 
 import asyncio
 import time
@@ -33,7 +33,7 @@ _THROTTLED = frozenset(
 # Reasons for which a canceled transaction can be retried.
 _CONFLICTS = {None, "None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 _REASONS = {
-    "ResourceNotFoundException": "the table does not exist; `vestibule db migrate` makes it",
+    "ResourceNotFoundException": "the table does not exist; create it with `vestibule db migrate`",
     "AccessDeniedException": "the credentials do not allow it",
     "UnrecognizedClientException": "the credentials are not known",
     **dict.fromkeys(_THROTTLED, "it is throttled"),
@@ -48,7 +48,7 @@ KEYS = {PARTITION: "S", KEY: "S", EXPIRY_GROUP: "S", EXPIRES: "N"}
 
 @dataclass(frozen=True, slots=True)
 class DynamoDbAddress:
-    """A table, and where it is; credentials come from where every AWS program finds them."""
+    """A table, its region and endpoint; credentials come from the usual sources of AWS."""
 
     table: str
     region: str | None = None
@@ -56,10 +56,10 @@ class DynamoDbAddress:
 
     @classmethod
     def parse(cls, url: str) -> Self:
-        """Read `dynamodb://TABLE?region=REGION`, with `endpoint=URL` for another DynamoDB than that of AWS.
+        """Parse `dynamodb://TABLE?region=REGION`, with `endpoint=URL` for another DynamoDB than that of AWS.
 
         Raises:
-            ValueError: it names no table, or something that is not understood.
+            ValueError: it has an unknown option.
         """
         parts = urlsplit(url)
         options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
@@ -130,7 +130,7 @@ class DynamoDbCalls:
         call: Callable[..., Awaitable[dict[str, Any]]] = getattr(self.client, method)
         named = parameters if method in _OF_MANY_TABLES else {"TableName": self.table, **parameters}
         end = time.monotonic() + self._timeout_s
-        said: Exception | None = None
+        last_answer: Exception | None = None
         for attempts in count(1):
             began = time.monotonic()
             try:
@@ -144,11 +144,11 @@ class DynamoDbCalls:
                 wait_s = RETRY_BACKOFF.delay_s(attempts)
                 may_repeat = _is_throttled(error) or (is_harmless and not _is_lasting(error))
                 if code_of(error):
-                    said = error
+                    last_answer = error
                 # Without time for another call, the last answer says more than a timeout.
                 took_s = time.monotonic() - began
                 if not may_repeat or time.monotonic() + wait_s + 2 * took_s >= end:
-                    raise self._unavailable((is_harmless and said) or error) from error
+                    raise self._unavailable((is_harmless and last_answer) or error) from error
             await asyncio.sleep(wait_s)
         raise AssertionError("unreachable")
 
@@ -220,10 +220,10 @@ def _key_schema(partition: str, order: str) -> list[dict[str, str]]:
 
 
 async def migrate(settings: DatabaseSettings) -> bool:
-    """Make the table; False where it exists.
+    """Create the table; False where it exists.
 
     Raises:
-        StoreRefused: it cannot be made.
+        StoreRefused: it cannot be created.
     """
     address = DynamoDbAddress.parse(settings.database_url)
     async with _connected(address, settings) as client:
@@ -234,18 +234,18 @@ async def check(settings: DatabaseSettings) -> list[str]:
     """Return what is wrong with the table.
 
     Raises:
-        StoreRefused: DynamoDB cannot be asked.
+        StoreRefused: DynamoDB cannot be reached.
     """
     address = DynamoDbAddress.parse(settings.database_url)
     async with _connected(address, settings) as client:
         try:
             table = (await client.describe_table(TableName=address.table))["Table"]
         except client.exceptions.ResourceNotFoundException:
-            return ["the table is not there; `vestibule db migrate` makes it"]
+            return ["the table does not exist; create it with `vestibule db migrate`"]
         lifetime = (await client.describe_time_to_live(TableName=address.table))["TimeToLiveDescription"]
     faults = [] if table["TableStatus"] == "ACTIVE" else [f"the table is {table['TableStatus']}"]
     if EXPIRY_INDEX not in {index["IndexName"] for index in table.get("GlobalSecondaryIndexes", [])}:
-        faults.append(f"the table has no index `{EXPIRY_INDEX}`: nothing would expire")
+        faults.append(f"the table has no index `{EXPIRY_INDEX}`: entries would not expire")
     if lifetime.get("TimeToLiveStatus") not in {"ENABLED", "ENABLING"}:
         faults.append("the table has no time to live, so tombstones are never removed")
     return faults

@@ -93,7 +93,7 @@ def content_of(value: str) -> Item:
 
 
 def purge_at(end: datetime) -> Item:
-    """Return when the tombstone of what ended at `end` may go, in seconds as DynamoDB needs it."""
+    """Return when DynamoDB may remove the tombstone of an entry that ended at `end`, in Unix seconds."""
     return number(int((end + KEPT_AFTER_END).timestamp()))
 
 
@@ -149,11 +149,7 @@ def _is_one_of(tags: Tags, name: str, values: dict[str, Item]) -> str:
 
 
 def _ending(expires_at: datetime) -> dict[str, Item]:
-    return {
-        EXPIRES: number(microseconds_of(expires_at)),
-        EXPIRY_GROUP: EXPIRING,
-        PURGE: purge_at(expires_at),
-    }
+    return {EXPIRES: number(microseconds_of(expires_at)), EXPIRY_GROUP: EXPIRING, PURGE: purge_at(expires_at)}
 
 
 def _expiry_of(item: Item) -> datetime | None:

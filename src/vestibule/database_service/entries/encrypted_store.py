@@ -20,14 +20,14 @@ POSITION = b"\0\0position"
 class EncryptedStore:
     """A store over another, which keeps ciphertext only.
 
-    A value is encrypted for its key: moved to another key in the file, it cannot be decrypted.
+    A value is encrypted for its key: moved to another key in the file, it cannot be decrypted. A method that returns
+    values raises `Unavailable` where one cannot be decrypted.
     """
 
     def __init__(self, store: Store, cipher: Cipher) -> None:
-        """Take an open store, or one that is opened before it is used."""
         self._store = store
         self._cipher = cipher
-        # No value passes through these.
+        # These carry no value.
         self.delete, self.keys, self.sweep = store.delete, store.keys, store.sweep
         self.forget, self.purge = store.forget, store.purge
 
@@ -45,20 +45,12 @@ class EncryptedStore:
         return await self._store.write_many(encrypted, note and self._encrypt_note(note))
 
     async def read(self, key: str) -> Entry | None:
-        """Return the entry under `key`, or None.
-
-        Raises:
-            Unavailable: there is one, and it cannot be decrypted.
-        """
+        """Return the entry under `key`, or None."""
         stored = await self._store.read(key)
         return None if stored is None else self._decrypt(stored)
 
     async def read_many(self, keys: Sequence[str]) -> list[Entry | None]:
-        """Return the entries under `keys`, and None where there is none.
-
-        Raises:
-            Unavailable: one of them cannot be decrypted.
-        """
+        """Return the entries under `keys`, and None where there is none."""
         return [None if stored is None else self._decrypt(stored) for stored in await self._store.read_many(keys)]
 
     async def replace(self, key: str, value: str, version: int) -> bool:
@@ -72,11 +64,7 @@ class EncryptedStore:
         )
 
     async def history(self, key: str) -> list[Revision]:
-        """Return the history of `key`, the newest version first.
-
-        Raises:
-            Unavailable: a value cannot be decrypted.
-        """
+        """Return the history of `key`, the newest version first."""
         return [self._decrypt_revision(key, stored) for stored in await self._store.history(key)]
 
     async def changes(self, prefix: str, after: str | None, limit: int) -> ChangePage:
@@ -103,7 +91,7 @@ class EncryptedStore:
         encrypted = await self._encrypted(key)
         for text in encrypted.values():
             self._decrypt_text(key, text)
-        return [key_id_of(_decode(text)) for text in encrypted.values()]
+        return [key_id_of(decode_ciphertext(text)) for text in encrypted.values()]
 
     async def reencrypt(self, key: str) -> int:
         """Re-encrypt each version under `key` that uses an older encryption key; return how many there were.
@@ -113,7 +101,7 @@ class EncryptedStore:
         """
         reencrypted = 0
         for version, text in (await self._encrypted(key)).items():
-            if not self._cipher.is_current(_decode(text)):
+            if not self._cipher.is_current(decode_ciphertext(text)):
                 # A version that was replaced meanwhile is encrypted with the active key already.
                 reencrypted += await self.replace(key, self._decrypt_text(key, text), version)
         return reencrypted
@@ -160,10 +148,15 @@ class EncryptedStore:
         return base64.b64encode(self._cipher.encrypt(value.encode(), key.encode())).decode("ascii")
 
     def _decrypt_text(self, key: str, encrypted: str) -> str:
-        return self._cipher.decrypt(_decode(encrypted), key.encode()).decode()
+        return self._cipher.decrypt(decode_ciphertext(encrypted), key.encode()).decode()
 
 
-def _decode(text: str) -> bytes:
+def decode_ciphertext(text: str) -> bytes:
+    """Return the bytes of a stored ciphertext.
+
+    Raises:
+        DecryptionFailed: it is not one.
+    """
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):

@@ -1,7 +1,7 @@
 """The port of stores. To add a store, add one module to `stores/` that offers a `STORE`; nothing else names it."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,11 +41,7 @@ class OperationNote:
     expires_at: datetime
 
     def check_absent(self, version: int | None, index: int) -> None:
-        """Check that its key has no entry; `version` is None where there is none.
-
-        Raises:
-            PreconditionFailed: there is an entry; the error has `index`.
-        """
+        """Raise `PreconditionFailed` with `index` where its key has an entry, that is, where `version` is not None."""
         if version is not None:
             raise PreconditionFailed(version, index=index)
 
@@ -104,6 +100,7 @@ class Store(Protocol):
         Raises:
             PreconditionFailed: an entry does not meet the condition of its write; `index` says which. The index of a
                 note that exists already follows those of the writes.
+            TooLarge: they are too many for one transaction of this store, or too large.
         """
         ...
 
@@ -115,7 +112,7 @@ class Store(Protocol):
         """Return the entries under `keys` as they are at one moment, in that order, and None where there is none.
 
         Raises:
-            TooLarge: they have more than `MAX_READ_CHARS` together.
+            TooLarge: they have more than `MAX_READ_CHARS` together, or are too many for one read of this store.
         """
         ...
 
@@ -201,16 +198,12 @@ class ManagedStore(Store, Protocol):
         ...
 
 
-class NoTransferMixin:
-    """For stores that cannot import entries."""
+class NoHistoryMixin:
+    """For stores without history and change log, and without import, which needs them."""
 
     async def put(self, entries: Sequence[Entry]) -> int:  # noqa: ARG002
         """Refuse."""
         raise Unavailable("database", "This store does not support importing entries.", retry_after_s=3600)
-
-
-class NoHistoryMixin:
-    """For stores without a history and a change log."""
 
     async def history(self, key: str) -> list[Revision]:  # noqa: ARG002
         """Return no history."""
@@ -289,11 +282,7 @@ def _kind_of(has_ended: bool, expires_at: object) -> ChangeKind:
 
 
 def check_condition(write: Write, version: int | None, index: int | None = None) -> None:
-    """Check the condition of `write` against the version of the entry, None where there is none.
-
-    Raises:
-        PreconditionFailed: the condition does not hold; `index` says which write of a batch it is.
-    """
+    """Raise `PreconditionFailed` with `index` where an entry of that version does not meet the condition of `write`."""
     if not write.condition.allows(version):
         raise PreconditionFailed(version, **({} if index is None else {"index": index}))
 
@@ -314,19 +303,26 @@ def entries_by_key(entries: Iterable[Entry]) -> dict[str, Entry]:
     return held
 
 
+class StoreAdministration(Protocol):
+    """Functions for the command line over a store on a server; both raise `StoreRefused` where they cannot."""
+
+    async def migrate(self, settings: DatabaseSettings) -> bool:
+        """Create or migrate the tables; False where there is nothing to do."""
+        ...
+
+    async def check(self, settings: DatabaseSettings) -> list[str]:
+        """Return the faults of the tables and of the server's settings."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class StoreKind:
-    """What a module of `stores/` offers: the scheme of its URLs, and how to build the store from the settings.
-
-    A store on a server can also create or migrate its tables (`migrate`, which says whether there was anything to do),
-    and check them (`check`, which returns the faults). Both raise `StoreRefused` where they cannot.
-    """
+    """What a module of `stores/` offers: the scheme of its URLs, and how to build the store from the settings."""
 
     scheme: str
     description: str
     build: Callable[[DatabaseSettings], ManagedStore]
-    migrate: Callable[[DatabaseSettings], Coroutine[Any, Any, bool]] | None = None
-    check: Callable[[DatabaseSettings], Coroutine[Any, Any, list[str]]] | None = None
+    administration: Callable[[], StoreAdministration] | None = None
 
 
 class StoreRefused(Exception):

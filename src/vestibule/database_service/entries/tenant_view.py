@@ -159,12 +159,7 @@ class TenantView:
 async def write_each(store: Store, writes: Sequence[BatchedWrite]) -> list[BatchedWriteOutcome]:
     """Write pairs of several tenants, each on its own; one with a version is on disk."""
     stored = [
-        Write(
-            tenant_prefix(one.tenant) + one.pair.key,
-            one.pair.value,
-            _expiry_of(one.pair.ttl_s),
-            author=one.sender,
-        )
+        Write(tenant_prefix(one.tenant) + one.pair.key, one.pair.value, _expiry_of(one.pair.ttl_s), author=one.sender)
         for one in writes
     ]
     outcomes = await store.write_each(stored)

@@ -1,4 +1,4 @@
-"""Checks, backs up and restores the file of the SQLite store.
+"""Checks, backs up and restores the file of the SQLite store; exports the entries of any store and imports them.
 
 Source: SQLite, "SQLite Backup API", "Write-Ahead Logging".
 """
@@ -37,7 +37,7 @@ def check(path: Path) -> list[str]:
     """Return the faults of the file; a running service is not disturbed.
 
     Raises:
-        DatabaseFileError: there is no such file, or it cannot be opened.
+        DatabaseFileError: the file does not exist or cannot be opened.
     """
     with closing(_open(path)) as connection:
         try:
@@ -49,7 +49,7 @@ def check(path: Path) -> list[str]:
 
 
 def back_up(path: Path, target: Path, on_progress: OnProgress) -> None:
-    """Copy the file as it is at this moment to `target`, which must not exist; a running service goes on writing.
+    """Copy the file as it is at this moment to `target`, which must not exist; a running service continues.
 
     Raises:
         DatabaseFileError: `target` exists, the file cannot be read, or the copy is not sound.
@@ -73,7 +73,7 @@ def restore(backup: Path, path: Path, on_progress: OnProgress) -> None:
     with _copied(backup, path, on_progress) as copy:
         _begin_epoch(copy)
         if path.exists():
-            _refuse_if_open(path)  # a service may have started meanwhile
+            _refuse_if_open(path)  # a service may have started since
         # The write-ahead log of the replaced file must not be applied to the backup.
         for suffix in ("-wal", "-shm"):
             path.with_name(path.name + suffix).unlink(missing_ok=True)
@@ -193,14 +193,16 @@ def parse_header(line: str) -> ExportHeader:
     """Return the header of an export.
 
     Raises:
-        TransferRefused: it is none, or of a later Vestibule.
+        TransferRefused: it is not one, or a later version of Vestibule wrote it.
     """
     try:
         header = ExportHeader.model_validate_json(line)
     except ValidationError:
         raise TransferRefused("line 1 is not the header of an export") from None
     if header.vestibule_export != FORMAT:
-        raise TransferRefused(f"an export of format {header.vestibule_export}; this Vestibule knows {FORMAT}")
+        raise TransferRefused(
+            f"the export has format {header.vestibule_export}; this version of Vestibule reads format {FORMAT}"
+        )
     return header
 
 
@@ -208,7 +210,7 @@ def parse_entries(lines: Iterable[str]) -> Iterator[Entry]:
     """Yield the entries of the lines after the header.
 
     Raises:
-        TransferRefused: a line is none; the message repeats nothing of it.
+        TransferRefused: a line is not an entry; the message quotes nothing of it.
     """
     for number, line in enumerate(lines, start=2):
         try:

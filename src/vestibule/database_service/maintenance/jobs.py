@@ -31,7 +31,7 @@ SWEPT_AT_ONCE = 200
 
 
 class TaskMaintenance:
-    """Works while the service runs; a caller asks for page after page."""
+    """Checks and re-encrypts tasks, and erases those of a data subject; callers request page after page."""
 
     def __init__(self, ledger: EncryptedTaskLedger) -> None:
         self._ledger = ledger
@@ -63,7 +63,7 @@ class TaskMaintenance:
         return ReencryptionPage(entries=len(tasks), reencrypted=reencrypted, not_opened=reasons, cursor=cursor)
 
     async def erase(self, tenant: str, forms: list[str], limit: int, after: str | None) -> ErasePage:
-        """Erase data and result of a tenant's tasks that hold one of `forms`; unfinished ones are cancelled."""
+        """Erase data and result of a tenant's tasks that contain one of `forms`; unfinished ones are cancelled."""
         search, clock = SubjectSearch(forms), asyncio.get_running_loop().time
         ends = clock() + PAGE_S
         cursor, read, page = after, 0, ErasePage(examined=0, erased=0)
@@ -81,14 +81,14 @@ class TaskMaintenance:
         try:
             opened = self._ledger.decrypt_stored(stored)
         except DecryptionFailed:
-            return False  # it cannot be read by anyone
+            return False  # no key decrypts it
         if not await search.finds_among(opened.data, opened.result):
             return False
         return await self._ledger.replace_stored(stored, replace(stored, data=None, result=None))
 
 
 class EntryReencryption:
-    """Checks and re-encrypts entries while the service runs; a caller asks for page after page."""
+    """Checks and re-encrypts entries; callers request page after page."""
 
     def __init__(self, store: EncryptedStore) -> None:
         self._store = store
@@ -125,7 +125,7 @@ class EntryReencryption:
 
 
 class EntryErasure:
-    """Erases while the service runs; a caller asks for page after page.
+    """Erases the entries of a data subject; callers request page after page.
 
     It decrypts and searches every value. An index of fingerprints would be faster, but would miss what no detector
     found when the value was stored.
@@ -135,7 +135,7 @@ class EntryErasure:
         self._view = view
 
     async def erase(self, forms: list[str], limit: int, after: str | None) -> ErasePage:
-        """Delete the entries of a page whose key or value holds one of `forms`, and earlier versions that do."""
+        """Delete the entries of a page whose key or value contains one of `forms`, and earlier versions that do."""
         search, clock = SubjectSearch(forms), asyncio.get_running_loop().time
         ends = clock() + PAGE_S
         page = await self._view.keys("", limit, after)

@@ -1,7 +1,6 @@
 """Encrypts data and results of tasks before they reach a ledger, and decrypts what it returns."""
 
 import base64
-import binascii
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,6 +9,7 @@ import structlog
 from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.task_ledger import LedgerTask, NewTask, Recorded, TaskChange, TaskData
 from vestibule.contracts.work import NO_TERMS, WorkTerms
+from vestibule.database_service.entries.encrypted_store import decode_ciphertext
 from vestibule.database_service.tasks.ledger import StoredTask, TaskLedger
 from vestibule.encryption import Cipher, DecryptionFailed, key_id_of
 
@@ -23,7 +23,7 @@ class EncryptedTaskLedger:
     def __init__(self, ledger: TaskLedger, cipher: Cipher) -> None:
         self._ledger = ledger
         self._cipher = cipher
-        # No text passes through these, or ciphertext only.
+        # These carry no text, or ciphertext only.
         self.claim, self.page = ledger.claim, ledger.page
         self.read_stored, self.replace_stored = ledger.read_stored, ledger.replace_stored
 
@@ -70,7 +70,7 @@ class EncryptedTaskLedger:
             DecryptionFailed: one of them cannot be decrypted.
         """
         texts = [text for text in (stored.data, stored.result) if text is not None]
-        if all(self._cipher.is_current(_decode(text)) for text in texts):
+        if all(self._cipher.is_current(decode_ciphertext(text)) for text in texts):
             return False
         decrypted = self.decrypt_stored(stored)
         data = None if decrypted.data is None else self._encrypt(stored.task_id, DATA, decrypted.data)
@@ -104,7 +104,7 @@ class EncryptedTaskLedger:
         return base64.b64encode(self._cipher.encrypt(text.encode(), _associated_data(task_id, name))).decode("ascii")
 
     def _decrypt_text(self, task_id: str, name: str, text: str) -> str:
-        return self._cipher.decrypt(_decode(text), _associated_data(task_id, name)).decode()
+        return self._cipher.decrypt(decode_ciphertext(text), _associated_data(task_id, name)).decode()
 
     @staticmethod
     def _log_failure(task_id: str, error: DecryptionFailed) -> None:
@@ -113,15 +113,8 @@ class EncryptedTaskLedger:
 
 def key_ids_of(stored: StoredTask) -> set[str]:
     """Return the ids of the encryption keys of a task's data and result."""
-    return {key_id_of(_decode(text)) for text in (stored.data, stored.result) if text is not None}
+    return {key_id_of(decode_ciphertext(text)) for text in (stored.data, stored.result) if text is not None}
 
 
 def _associated_data(task_id: str, name: str) -> bytes:
     return f"{name} of {task_id}".encode()
-
-
-def _decode(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise DecryptionFailed("it is not encrypted") from None

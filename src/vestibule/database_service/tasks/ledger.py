@@ -105,15 +105,9 @@ class LedgerKind:
     build: Callable[[Store], TaskLedger]
 
 
-class LedgerMetrics:
-    """Counts in the ledger. Where the ledger does not answer, the gauge is absent."""
-
-    def __init__(self, ledger: TaskLedger) -> None:
-        self._ledger = ledger
-
-    async def measure(self, metrics: Metrics) -> None:
-        """Set the gauge."""
-        metrics.forget(LEDGER_TASKS)
-        counts = await self._ledger.count_states(MAX_COUNTED)
-        for state in NOT_DONE:
-            metrics.set(LEDGER_TASKS, counts[state], state.value)
+async def measure_tasks(ledger: TaskLedger, metrics: Metrics) -> None:
+    """Set the gauge of tasks that are not done, by state; where the ledger does not answer, the gauge is absent."""
+    metrics.forget(LEDGER_TASKS)
+    counts = await ledger.count_states(MAX_COUNTED)
+    for state in NOT_DONE:
+        metrics.set(LEDGER_TASKS, counts[state], state.value)

@@ -1,4 +1,4 @@
-"""Changes tasks; where a task succeeds and names a key, its result is written under that key first, once."""
+"""Tasks that read or write entries: accepted with the value under a key; completed with a result under a key."""
 
 import asyncio
 from collections.abc import Sequence
@@ -71,7 +71,7 @@ class TaskCompletion:
 
 
 class TaskAcceptance:
-    """Reads the values and records the tasks, so that a caller needs one request for both."""
+    """Accepts tasks: one that names a key gets the value under it as its data, in the same request."""
 
     def __init__(self, store: Store, ledger: TaskLedger | EncryptedTaskLedger) -> None:
         self._store = store

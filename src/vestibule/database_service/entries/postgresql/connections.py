@@ -145,12 +145,12 @@ class Connections:
         try:
             yield connection
         except BaseException as error:
-            # Its statement may have to be cancelled first, and the caller does not wait for that.
+            # Its statement may have to be cancelled first; the caller does not wait for that.
             release = asyncio.create_task(_release(pool, connection))
             self._releases.add(release)
             release.add_done_callback(self._releases.discard)
             if isinstance(error, NOT_WRITABLE):
-                await pool.expire_connections()  # another server may take writes by now
+                await pool.expire_connections()  # another server may be the primary by now
             raise
         await pool.release(connection)
 

@@ -1,7 +1,7 @@
-"""Migrates the tables of the store, one service at a time.
+"""Migrates and checks the tables of the store; of several services one migrates at a time.
 
 Alembic writes the migrations from one schema revision to the next as one SQL script, which runs in one transaction
-over the connections of the store: no second driver is needed, and PgBouncer may stand in between.
+over the connections of the store: it needs no second driver and works through PgBouncer.
 """
 
 from collections.abc import AsyncIterator
@@ -30,7 +30,7 @@ FIND_SCHEMA = "SELECT to_regnamespace('vestibule') IS NOT NULL"
 ENCODING = "SELECT current_setting('server_encoding')"
 
 
-# Without these an answer does not mean that it is on disk.
+# Without these an acknowledged write may not be on disk.
 NEEDED_ON = ("fsync", "full_page_writes")
 READ_SETTING = "SELECT current_setting($1)"
 INVALID_INDEXES = """
@@ -39,15 +39,11 @@ INVALID_INDEXES = """
 """
 
 
-class SchemaError(Exception):
-    """The tables cannot be migrated to the revision of this program; says why."""
-
-
 def head_revision() -> str:
     """Return the schema revision that this program works with."""
     head = _directory().get_current_head()
     if head is None:
-        raise SchemaError("no migration was found beside the program")
+        raise StoreRefused("this program has no migrations")
     return head
 
 
@@ -63,7 +59,7 @@ async def migrate_over(connection: asyncpg.Connection) -> bool:
     """Migrate the tables to the head revision; False where they have it. Others that migrate at the same time wait.
 
     Raises:
-        SchemaError: a newer program has migrated them, or the database does not store UTF-8.
+        StoreRefused: a newer program has migrated them, or the database does not store UTF-8.
     """
     async with connection.transaction():
         revision = await schema_revision(connection)
@@ -71,7 +67,7 @@ async def migrate_over(connection: asyncpg.Connection) -> bool:
             return False
         await connection.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
         await connection.execute("SELECT pg_advisory_xact_lock($1, $2)", *LOCK)
-        revision = await schema_revision(connection)  # another may have been faster
+        revision = await schema_revision(connection)  # another service may have migrated meanwhile
         if revision == head_revision():
             return False
         await _refuse_other_encodings(connection)
@@ -85,7 +81,7 @@ def script_from(revision: str | None) -> str:
     """Return the SQL that migrates from `revision` to the head revision.
 
     Raises:
-        SchemaError: this program does not know `revision`.
+        StoreRefused: this program does not know `revision`.
     """
     # Loaded here, since at most starts there is nothing to do.
     from alembic.config import Config  # noqa: PLC0415
@@ -93,7 +89,7 @@ def script_from(revision: str | None) -> str:
 
     directory = _directory()
     if revision is not None and revision not in {script.revision for script in directory.walk_revisions()}:
-        raise SchemaError(
+        raise StoreRefused(
             f"the tables have the schema revision `{revision}`, which this program does not know: update it"
         )
     script = StringIO()
@@ -125,37 +121,37 @@ def _directory() -> "ScriptDirectory":
 async def _refuse_other_encodings(connection: asyncpg.Connection) -> None:
     encoding = await connection.fetchval(ENCODING)
     if encoding != "UTF8":
-        raise SchemaError(f"the database keeps text as {encoding}; create one with ENCODING 'UTF8'")
+        raise StoreRefused(f"the database stores text as {encoding}; create one with ENCODING 'UTF8'")
 
 
 async def migrate(settings: DatabaseSettings) -> bool:
     """Migrate the tables to the head revision; False where they have it.
 
     Raises:
-        StoreRefused: they cannot be.
+        StoreRefused: the tables cannot be migrated.
     """
     async with _connected(settings) as connection:
         return await migrate_over(connection)
 
 
 async def check(settings: DatabaseSettings) -> list[str]:
-    """Return what is wrong with the tables and with the settings of the server; nothing is changed.
+    """Return the faults of the tables and of the server's settings; nothing is changed.
 
     Raises:
-        StoreRefused: the server cannot be asked.
+        StoreRefused: the server cannot be reached.
     """
     async with _connected(settings) as connection:
         faults = [
-            f"the server has {name} = off: what was answered can be lost with its machine"
+            f"the server has {name} = off: acknowledged writes can be lost when its machine fails"
             for name in NEEDED_ON
             if await connection.fetchval(READ_SETTING, name) == "off"
         ]
         if await connection.fetchval(READ_SETTING, "transaction_read_only") == "on":
-            faults.append("the server takes no writes")
+            faults.append("the server is read-only")
         faults += [f"the index {row[0]} is not valid" for row in await connection.fetch(INVALID_INDEXES)]
         revision = await schema_revision(connection)
     if revision is None:
-        return [*faults, "the tables are not there; `vestibule db migrate` makes them"]
+        return [*faults, "the tables do not exist; create them with `vestibule db migrate`"]
     if revision != head_revision():
         faults.append(f"the tables have the schema revision `{revision}`, and this program needs `{head_revision()}`")
     return faults
@@ -172,7 +168,5 @@ async def _connected(settings: DatabaseSettings) -> AsyncIterator[Any]:
             yield connection
         finally:
             await connection.close(timeout=settings.database_timeout_s)
-    except SchemaError as error:
-        raise StoreRefused(str(error)) from error
     except FAILURES as error:
         raise StoreRefused(f"{address} cannot be used ({name_of(error)})") from error

@@ -15,14 +15,10 @@ FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError
 # The transaction conflicted with another and changed nothing; a retry may succeed.
 TRANSIENT = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 # One change is invalid, which must not affect the others of its transaction.
-INVALID_CHANGE = (
-    asyncpg.DataError,
-    asyncpg.IntegrityConstraintViolationError,
-    asyncpg.ProgramLimitExceededError,
-)
+INVALID_CHANGE = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)
 NOT_WRITABLE = (asyncpg.ReadOnlySQLTransactionError,)
 CONNECTION_LOST = (asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, ConnectionResetError)
-# After these the server may have committed all the same.
+# After these the server may have committed nevertheless.
 _UNDECIDED = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
@@ -39,8 +35,11 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
     (asyncpg.CannotConnectNowError, "it is starting or stopping"),
     (asyncpg.AdminShutdownError, "it is stopping"),
     (asyncpg.InvalidAuthorizationSpecificationError, "it rejects our credentials"),
-    (asyncpg.InvalidSQLStatementNameError, "a pooler stands in between; see `statement_cache_size` in its manual"),
-    (asyncpg.DuplicatePreparedStatementError, "a pooler stands in between; see `statement_cache_size` in its manual"),
+    (asyncpg.InvalidSQLStatementNameError, "a connection pooler is in use; see `statement_cache_size` in its manual"),
+    (
+        asyncpg.DuplicatePreparedStatementError,
+        "a connection pooler is in use; see `statement_cache_size` in its manual",
+    ),
     (asyncpg.QueryCanceledError, "it did not answer in time"),
     (asyncpg.PostgresConnectionError, "the connection broke"),
     (asyncpg.PostgresError, "it failed"),

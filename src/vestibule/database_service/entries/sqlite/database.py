@@ -7,7 +7,7 @@ thread applies them; each caller is answered after the flush, and under load a f
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, NamedTuple, Self, TypeVar
@@ -151,7 +151,7 @@ class SqliteFile:
         outcome: Outcome = await self._batcher.submit(work)
         return outcome
 
-    async def change_each(self, works: list[Work[Outcome]]) -> Sequence[Outcome | BaseException]:
+    async def change_each(self, works: Iterable[Work[Outcome]]) -> Sequence[Outcome | BaseException]:
         """Do several works as `change` does, and return the outcome or the refusal of each."""
         return await self._batcher.submit_all(works)
 
@@ -292,7 +292,9 @@ def prepare(connection: sqlite3.Connection, keep_versions: int) -> None:
         try:
             version = _schema_of(connection)
             if version == 0:  # another process may have made them meanwhile
-                _make(connection)
+                for statement in TABLES:
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {VERSION_OF_SCHEMA}")
             elif version != VERSION_OF_SCHEMA:
                 raise sqlite3.DatabaseError(f"the file has schema version {version}, not {VERSION_OF_SCHEMA}")
             connection.execute("COMMIT")
@@ -306,9 +308,3 @@ def prepare(connection: sqlite3.Connection, keep_versions: int) -> None:
 
 def _schema_of(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _make(connection: sqlite3.Connection) -> None:
-    for statement in TABLES:
-        connection.execute(statement)
-    connection.execute(f"PRAGMA user_version = {VERSION_OF_SCHEMA}")

@@ -41,8 +41,8 @@ from vestibule.database_service.entries.dynamodb_items import (
 from vestibule.database_service.entries.sqlite.database import SqliteFile
 from vestibule.database_service.entries.store import (
     NoHistoryMixin,
-    NoTransferMixin,
     OperationNote,
+    StoreAdministration,
     StoreKind,
     Write,
     check_condition,
@@ -60,7 +60,7 @@ FIRST_CHARACTER, LAST_CHARACTER = "\1", "\U0010ffff"
 SWEEPS_AT_ONCE = 25
 
 
-class DynamoDbStore(NoHistoryMixin, NoTransferMixin):
+class DynamoDbStore(NoHistoryMixin):
     """Entries in a DynamoDB table; a batch has at most 100 entries, and a stored value at most 390 kB."""
 
     def __init__(self, calls: "DynamoDbCalls", task_file: Path) -> None:
@@ -79,11 +79,7 @@ class DynamoDbStore(NoHistoryMixin, NoTransferMixin):
         await self._parts.aclose()
 
     async def write(self, write: Write) -> int:
-        """Write a pair; return its version. There is no history, so the author is not stored.
-
-        Raises:
-            TooLarge: DynamoDB does not store items of that size.
-        """
+        """Write a pair; return its version. There is no history, so the author is not stored."""
         await self._record_partition(write.key)
         stated, values = condition_on(write.condition)
         update, content = update_of(write)
@@ -95,11 +91,7 @@ class DynamoDbStore(NoHistoryMixin, NoTransferMixin):
         return await asyncio.gather(*map(self.write, writes), return_exceptions=True)
 
     async def write_many(self, writes: Sequence[Write], note: OperationNote | None = None) -> list[int]:
-        """Write all of `writes` with `note` or nothing; return their versions.
-
-        Raises:
-            TooLarge: they are more than DynamoDB writes in one transaction.
-        """
+        """Write all of `writes` with `note` or nothing; return their versions."""
         keys = [write.key for write in writes] + ([] if note is None else [note.key])
         if len(keys) > MAX_TOGETHER:
             raise TooLarge(f"This store writes at most {MAX_TOGETHER} entries in one request; send fewer at once.")
@@ -124,11 +116,7 @@ class DynamoDbStore(NoHistoryMixin, NoTransferMixin):
         return entry_of(found.get("Item"))
 
     async def read_many(self, keys: Sequence[str]) -> list[Entry | None]:
-        """Return the entries under `keys` as they are at one moment, and None where there is none.
-
-        Raises:
-            TooLarge: they are more than DynamoDB reads in one transaction.
-        """
+        """Return the entries under `keys` as they are at one moment, and None where there is none."""
         asked = list(dict.fromkeys(keys))
         if len(asked) > MAX_TOGETHER:
             raise TooLarge(f"This store reads at most {MAX_TOGETHER} entries in one request; read fewer at once.")
@@ -296,20 +284,13 @@ def build(settings: DatabaseSettings) -> DynamoDbStore:
     return DynamoDbStore(calls, settings.data_dir / "tasks.db")
 
 
-async def migrate(settings: DatabaseSettings) -> bool:
-    """Create or migrate what the store needs on its server; False where there is nothing to do."""
-    from vestibule.database_service.entries import dynamodb_calls  # noqa: PLC0415 - for the command line alone
+def administration() -> StoreAdministration:
+    """Return what migrates and checks the store; it is loaded for the command line alone."""
+    from vestibule.database_service.entries import dynamodb_calls  # noqa: PLC0415
 
-    return await dynamodb_calls.migrate(settings)
-
-
-async def check(settings: DatabaseSettings) -> list[str]:
-    """Return the faults of the tables and settings on the server."""
-    from vestibule.database_service.entries import dynamodb_calls  # noqa: PLC0415 - for the command line alone
-
-    return await dynamodb_calls.check(settings)
+    return dynamodb_calls
 
 
 STORE = StoreKind(
-    "dynamodb", "A DynamoDB table of AWS, which several database services can share.", build, migrate, check
+    "dynamodb", "A DynamoDB table of AWS, which several database services can share.", build, administration
 )

@@ -24,6 +24,7 @@ from vestibule.database_service.entries.store import (
     ChangePage,
     OperationNote,
     PositionLost,
+    StoreAdministration,
     StoreKind,
     Write,
     change_number_of,
@@ -37,10 +38,10 @@ if TYPE_CHECKING:
 
 NUL = "\0"
 LAST_CHARACTER = "\U0010ffff"
-# ruff: noqa: S608 - the statements below are put together from these constants alone
+# ruff: noqa: S608 - the statements below consist of these constants
 PRESENT = "value IS NOT NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())"
 READ = f"SELECT key, value, version, expires_at FROM vestibule.entries WHERE key = $1 AND {PRESENT}"
-# The sizes are known without reading the values, which are only sent where all of them have room.
+# Sizes are known without reading the values, which are sent only if they all fit.
 READ_MANY = f"""
     WITH found AS (
         SELECT key, value, version, expires_at, octet_length(value) AS size
@@ -53,7 +54,7 @@ KEYS = f"""
     SELECT key FROM vestibule.entries WHERE key >= $1 AND key < $2 AND key > $3 AND {PRESENT}
     ORDER BY key LIMIT $4
 """
-# The lock comes first, since the rows need the number that it is taken with. What an import replaces has no past here.
+# The lock comes first, since it returns the number for the rows. A replaced entry loses its history.
 PUT = """
     WITH begun AS MATERIALIZED (SELECT vestibule.begin_changes($1) AS last_change),
     given AS (
@@ -97,7 +98,7 @@ MAX_ATTEMPTS = 20
 
 
 class PostgresqlStore:
-    """Entries in the schema `vestibule` of a PostgreSQL database; other services may use it at the same time."""
+    """Entries in the schema `vestibule` of a PostgreSQL database, which several services can use at the same time."""
 
     def __init__(self, connections: "Connections", group_commit: "GroupCommit") -> None:
         self.connections = connections
@@ -184,11 +185,11 @@ class PostgresqlStore:
     async def history(self, key: str) -> list[Revision]:
         """Return the history of `key`, the newest version first."""
         revisions = [_revision(row) for row in await self.connections.read(HISTORY, key)] if NUL not in key else []
-        # What has expired and was not swept yet has no past any more.
+        # An entry that has expired and was not swept yet has no history.
         return revisions if revisions and revisions[0].kind is ChangeKind.WRITTEN else revisions[:1]
 
     async def forget(self, key: str, version: int) -> bool:
-        """Remove an earlier version of an entry; False where there is no such."""
+        """Remove an earlier version of an entry from its history; False where there is none."""
         is_forgotten: bool = await self._group_commit.batcher.submit(removal_of(key, version))
         return is_forgotten
 
@@ -199,27 +200,27 @@ class PostgresqlStore:
         return int(purged)
 
     async def changes(self, prefix: str, after: str | None, limit: int) -> ChangePage:
-        """Return what happened after a position to keys that start with `prefix`; the last change of each is shown."""
+        """Return the changes after a position of keys that start with `prefix`, of each key the last."""
         ((epoch, last),) = await self.connections.read(LAST_CHANGE)
         if after is None:
             return ChangePage([], f"{epoch}-{last}")
         since = change_number_of(after, epoch, last)
         rows = await self.connections.read(CHANGES, since, limit)
-        # Last: what a purge removes while this reads is missing from the rows, and known to be.
+        # Read last: it covers what a purge removes during the read of the rows.
         ((lost,),) = await self.connections.read(LAST_PURGED, prefix)
         if since < lost:
             raise PositionLost
         return page_of_changes(rows, prefix, epoch, after)
 
     async def wait(self, position: str, timeout_s: float) -> None:
-        """Return as soon as a change after `position` is known, for other services within half a second."""
+        """Return as soon as a change after `position` is known, also one of another service, or at the timeout."""
         end = time.monotonic() + timeout_s
         while (left_s := end - time.monotonic()) > 0:
-            rung = self._notifier.listen()
+            changed = self._notifier.listen()
             ((epoch, last),) = await self.connections.read(LAST_CHANGE)
             if position != f"{epoch}-{last}":
                 return
-            await wait_for(rung, min(left_s, POLL_INTERVAL_S))
+            await wait_for(changed, min(left_s, POLL_INTERVAL_S))
 
     async def keys(self, prefix: str, limit: int, after: str | None) -> KeyPage:
         """Return at most `limit` keys with `prefix` that come after `after`."""
@@ -269,20 +270,13 @@ def build(settings: DatabaseSettings) -> PostgresqlStore:
     return PostgresqlStore(connections, GroupCommit(connections, lock_timeout_ms, max(0, settings.keep_versions - 1)))
 
 
-async def migrate(settings: DatabaseSettings) -> bool:
-    """Create or migrate what the store needs on its server; False where there is nothing to do."""
-    from vestibule.database_service.entries.postgresql import schema  # noqa: PLC0415 - for the command line alone
+def administration() -> StoreAdministration:
+    """Return what migrates and checks the store; it is loaded for the command line alone."""
+    from vestibule.database_service.entries.postgresql import schema  # noqa: PLC0415
 
-    return await schema.migrate(settings)
-
-
-async def check(settings: DatabaseSettings) -> list[str]:
-    """Return the faults of the tables and settings on the server."""
-    from vestibule.database_service.entries.postgresql import schema  # noqa: PLC0415 - for the command line alone
-
-    return await schema.check(settings)
+    return schema
 
 
 STORE = StoreKind(
-    "postgresql", "A PostgreSQL database, which several database services can share.", build, migrate, check
+    "postgresql", "A PostgreSQL database, which several database services can share.", build, administration
 )

@@ -28,7 +28,7 @@ from vestibule.database_service.entries.store import (
 )
 from vestibule.database_service.settings import DatabaseSettings
 
-# ruff: noqa: S608 - the statements below are put together from these constants alone
+# ruff: noqa: S608 - the statements below consist of these constants
 PRESENT = "value IS NOT NULL AND (expires_at IS NULL OR expires_at > :now)"
 NEXT_CHANGE = "(SELECT coalesce(max(change), 0) + 1 FROM entries)"
 WRITE = f"""
@@ -118,13 +118,13 @@ class SqliteStore:
 
     async def write(self, write: Write) -> int:
         """Write a pair; return its version once it is on disk."""
-        version = await self.file.change(partial(_keep if write.condition is ALWAYS else _keep_if, write=write))
+        version = await self.file.change(_change_of(write))
         self._notifier.notify()
         return version
 
     async def write_each(self, writes: Sequence[Write]) -> Sequence[int | BaseException]:
         """Write pairs, each on its own; return the version or the error of each."""
-        outcomes = await self.file.change_each([partial(_keep, write=write) for write in writes])
+        outcomes = await self.file.change_each(map(_change_of, writes))
         self._notifier.notify()
         return outcomes
 
@@ -165,7 +165,7 @@ class SqliteStore:
         )
 
     async def delete(self, key: str, *, condition: Condition = ALWAYS, author: str | None = None) -> bool:
-        """Remove the value under `key` and its history from the file; False where there was none."""
+        """Remove the value under `key` and its history; False where there was none."""
 
         def clear(connection: sqlite3.Connection) -> bool:
             if condition is not ALWAYS and not condition.allows(version := _version(connection, key)):
@@ -177,7 +177,7 @@ class SqliteStore:
         return is_deleted
 
     async def sweep(self, limit: int) -> int:
-        """Remove at most `limit` values that have expired from the file, with their history."""
+        """Remove at most `limit` values that have expired, with their history."""
 
         def expire(connection: sqlite3.Connection) -> int:
             expired = connection.execute(EXPIRED, {"now": time.time(), "limit": limit}).fetchall()
@@ -212,11 +212,11 @@ class SqliteStore:
     async def history(self, key: str) -> list[Revision]:
         """Return the history of `key`, the newest version first."""
         revisions = [_revision(row) for row in self.file.query(HISTORY, {"key": key})]
-        # What has expired and was not swept yet has no past any more.
+        # An entry that has expired and was not swept yet has no history.
         return revisions if revisions and revisions[0].kind is ChangeKind.WRITTEN else revisions[:1]
 
     async def forget(self, key: str, version: int) -> bool:
-        """Remove an earlier version of an entry from the file; False where there is no such."""
+        """Remove an earlier version of an entry from its history; False where there is none."""
         parameters = {"key": key, "version": version}
         return await self.file.change(lambda connection: _first(connection, FORGET, parameters)) is not None
 
@@ -234,24 +234,24 @@ class SqliteStore:
         return await self.file.change(remove)
 
     async def changes(self, prefix: str, after: str | None, limit: int) -> ChangePage:
-        """Return what happened after a position to keys that start with `prefix`; the last change of each is shown."""
+        """Return the changes after a position of keys that start with `prefix`, of each key the last."""
         ((epoch, last),) = self.file.query(LAST_CHANGE, {})
         if after is None:
             return ChangePage([], f"{epoch}-{last}")
         since = change_number_of(after, epoch, last)
         rows = self.file.query(CHANGES, {"after": since, "limit": limit})
-        # Last: what a purge removes while this reads is missing from the rows, and known to be.
+        # Read last: it covers what a purge removes during the read of the rows.
         ((lost,),) = self.file.query(LAST_PURGED, {"prefix": prefix})
         if since < (lost or 0):
             raise PositionLost
         return page_of_changes(rows, prefix, epoch, after)
 
     async def wait(self, position: str, timeout_s: float) -> None:
-        """Return when something has happened after `position`; what another process changes is known in time only."""
-        rung = self._notifier.listen()
+        """Return as soon as this process has made a change after `position`, or at the timeout."""
+        changed = self._notifier.listen()
         ((epoch, last),) = self.file.query(LAST_CHANGE, {})
         if position == f"{epoch}-{last}":
-            await wait_for(rung, timeout_s)
+            await wait_for(changed, timeout_s)
 
 
 def _first(connection: sqlite3.Connection, statement: str, parameters: Mapping[str, object]) -> Row | None:
@@ -262,6 +262,10 @@ def _first(connection: sqlite3.Connection, statement: str, parameters: Mapping[s
 def _version(connection: sqlite3.Connection, key: str) -> int | None:
     row = _first(connection, VERSION, {"key": key})
     return None if row is None else int(row[0])
+
+
+def _change_of(write: Write) -> Callable[[sqlite3.Connection], int]:
+    return partial(_keep if write.condition is ALWAYS else _keep_if, write=write)
 
 
 def _keep(connection: sqlite3.Connection, write: Write) -> int:

@@ -13,7 +13,7 @@ from vestibule.database_service.tasks.ledger import LONGEST_LEASE_S, MAX_DATA_CH
 if TYPE_CHECKING:
     from vestibule.database_service.entries.postgresql.connections import Connections
 
-# ruff: noqa: S608 - the statements below are put together from constants alone
+# ruff: noqa: S608 - the statements below consist of constants
 NOW = "extract(epoch FROM clock_timestamp())::double precision"
 COLUMNS = (
     "task_id, tenant, processor, priority, state, attempts, error,"
@@ -102,7 +102,7 @@ class PostgresqlTaskLedger:
         self._connections = connections
 
     async def prepare(self) -> None:
-        """Do nothing: the migrations of the store have made the table."""
+        """Do nothing: the migrations of the store create the table."""
 
     async def accept(self, tasks: Sequence[NewTask]) -> list[Recorded]:
         """Record tasks; they are on disk then."""
@@ -149,12 +149,12 @@ class PostgresqlTaskLedger:
         return len(expired) + len(await self._connections.change(FORGET, limit))
 
     async def read_stored(self, limit: int, cursor: str | None) -> tuple[list[StoredTask], str | None]:
-        """Return the texts of tasks that have some, and where the next page starts."""
+        """Return data and results of tasks that have some, and where the next page starts."""
         rows = await self._connections.read(STORED, int(cursor or -1), limit + 1)
         return [StoredTask(*tuple(row)[1:]) for row in rows[:limit]], _cursor(rows, limit)
 
     async def replace_stored(self, old: StoredTask, new: StoredTask) -> bool:
-        """Put other texts in place of a task's, unless they have changed meanwhile."""
+        """Replace data and result of a task, unless they have changed meanwhile."""
         texts = (old.data, old.result, new.data, new.result)
         return bool(await self._connections.change(REPLACE, old.task_id, *texts, KEEP_ERASED_S))
 

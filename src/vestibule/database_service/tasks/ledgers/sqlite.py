@@ -47,7 +47,7 @@ SCHEMA = (
     "CREATE INDEX IF NOT EXISTS tasks_expiry ON tasks (result_until) WHERE result_until IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS tasks_end ON tasks (forget_at) WHERE forget_at IS NOT NULL",
 )
-# ruff: noqa: S608 - the statements below are put together from constants alone
+# ruff: noqa: S608 - the statements below consist of constants
 NAMES = (
     *("task_id", "tenant", "processor", "priority", "state", "attempts", "error"),
     *("submitted_at", "sent_at", "due_at", "started_at", "finished_at"),
@@ -129,13 +129,13 @@ class SqliteTaskLedger:
         self._file = file
 
     async def prepare(self) -> None:
-        """Make table and indexes, where they are not there yet."""
+        """Create the table and its indexes where they are missing."""
 
-        def make(connection: sqlite3.Connection) -> None:
+        def create(connection: sqlite3.Connection) -> None:
             for statement in SCHEMA:
                 connection.execute(statement)
 
-        await self._file.change(make)
+        await self._file.change(create)
 
     async def accept(self, tasks: Sequence[NewTask]) -> list[Recorded]:
         """Record tasks; they are on disk then."""
@@ -150,17 +150,17 @@ class SqliteTaskLedger:
         """Return unfinished tasks that are due, and make them due again after `lease_s`."""
         now = time.time()
         parameters = {"now": now, "far": now + max(LONGEST_LEASE_S, lease_s), "limit": limit, "lease_s": lease_s}
-        # Mostly there are none, and to see that needs no transaction.
+        # Usually there are none, and this check needs no transaction.
         if not self._file.query(DUE, {**parameters, "limit": 1}):
             return []
 
-        def take(connection: sqlite3.Connection) -> list[LedgerTask]:
+        def claim_due(connection: sqlite3.Connection) -> list[LedgerTask]:
             seqs = json.dumps([row[0] for row in connection.execute(DUE, parameters)])
             found = connection.execute(READ_SEQ, (seqs,)).fetchall()
             connection.execute(CLAIM, {**parameters, "seqs": seqs})
             return [_task((*row, None, None), now) for row in found]
 
-        return await self._file.change(take)
+        return await self._file.change(claim_due)
 
     async def read_data(self, task_ids: Sequence[str]) -> Mapping[str, str]:
         """Return the data of tasks that still have some."""
@@ -205,13 +205,13 @@ class SqliteTaskLedger:
         return await self._file.change(remove)
 
     async def read_stored(self, limit: int, cursor: str | None) -> tuple[list[StoredTask], str | None]:
-        """Return the texts of tasks that have some, and where the next page starts."""
+        """Return data and results of tasks that have some, and where the next page starts."""
         rows = self._file.query(STORED, {"after": int(cursor or -1), "limit": limit + 1})
         following = str(rows[limit - 1][0]) if len(rows) > limit else None
         return [StoredTask(*row[1:]) for row in rows[:limit]], following
 
     async def replace_stored(self, old: StoredTask, new: StoredTask) -> bool:
-        """Put other texts in place of a task's, unless they have changed meanwhile."""
+        """Replace data and result of a task, unless they have changed meanwhile."""
         parameters = {
             "task_id": old.task_id,
             "old_data": old.data,
