@@ -87,11 +87,7 @@ def create_app(settings: DatabaseSettings, sweep_interval_s: float = SWEEP_INTER
 
 
 def build_store(settings: DatabaseSettings) -> ManagedStore:
-    """Return the store that the settings name.
-
-    Raises:
-        ValueError: no store has that scheme.
-    """
+    """Return the store that the settings name; raises `ValueError` where no store has that scheme."""
     return find_store_kind(settings).build(settings)
 
 
@@ -114,11 +110,7 @@ def store_kinds() -> dict[str, StoreKind]:
 
 
 def build_task_ledger(store: Store) -> TaskLedger:
-    """Return the ledger of tasks that belongs to `store`.
-
-    Raises:
-        ValueError: no ledger does.
-    """
+    """Return the task ledger that belongs to `store`; raises `ValueError` where there is none."""
     kinds: dict[str, LedgerKind] = discover(ledgers, "LEDGER")
     for kind in kinds.values():
         if isinstance(store, kind.stores):

@@ -220,22 +220,14 @@ def _key_schema(partition: str, order: str) -> list[dict[str, str]]:
 
 
 async def migrate(settings: DatabaseSettings) -> bool:
-    """Create the table; False where it exists.
-
-    Raises:
-        StoreRefused: it cannot be created.
-    """
+    """Create the table; False where it exists."""
     address = DynamoDbAddress.parse(settings.database_url)
     async with _connected(address, settings) as client:
         return await create_table(client, address.table)
 
 
 async def check(settings: DatabaseSettings) -> list[str]:
-    """Return what is wrong with the table.
-
-    Raises:
-        StoreRefused: DynamoDB cannot be reached.
-    """
+    """Return the faults of the table."""
     address = DynamoDbAddress.parse(settings.database_url)
     async with _connected(address, settings) as client:
         try:

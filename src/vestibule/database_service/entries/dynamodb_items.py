@@ -81,11 +81,7 @@ def version_of(item: Item | None) -> int | None:
 
 
 def content_of(value: str) -> Item:
-    """Return a value as stored.
-
-    Raises:
-        TooLarge: DynamoDB does not store items of that size.
-    """
+    """Return a value as stored; raises `TooLarge` where DynamoDB does not store items of that size."""
     content = value.encode()
     if len(content) > MAX_CONTENT_BYTES:
         raise TooLarge(f"This store accepts values of at most {MAX_CONTENT_BYTES:,} bytes, encrypted and encoded.")

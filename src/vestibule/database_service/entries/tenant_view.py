@@ -55,7 +55,13 @@ class TenantView:
         With `operation` it is written once, however often that is repeated within a day; a repetition gets the first
         outcome.
         """
-        write = Write(self._prefix + pair.key, pair.value, _expiry_of(pair.ttl_s), condition, self._author)
+        write = Write(
+            self._prefix + pair.key,
+            pair.value,
+            _expiry_of(pair.ttl_s),
+            condition,
+            self._author,
+        )
         if operation is not None:
             return await self._write_once(pair.key, write, operation)
         return Written(key=pair.key, version=await self.store.write(write), expires_at=write.expires_at)
@@ -83,11 +89,7 @@ class TenantView:
         return self._unprefixed(await self.store.read(self._prefix + key))
 
     async def get(self, key: str) -> Entry:
-        """Return the entry under `key`.
-
-        Raises:
-            KeyNotFound: there is none.
-        """
+        """Return the entry under `key`; raises `KeyNotFound` where there is none."""
         entry = await self.read(key)
         if entry is None:
             raise KeyNotFound("No entry has that key.")
@@ -112,11 +114,7 @@ class TenantView:
         return await self.store.history(self._prefix + key)
 
     async def get_history(self, key: str) -> History:
-        """Return the history of `key`, the newest version first.
-
-        Raises:
-            KeyNotFound: the key has none.
-        """
+        """Return the history of `key`, the newest version first; raises `KeyNotFound` where there is none."""
         revisions = await self.history(key)
         if not revisions:
             raise KeyNotFound("No entry has that key, and it has no history.")

@@ -32,11 +32,7 @@ class EncryptedTaskLedger:
         return await self._ledger.accept([self._encrypt_task(task) for task in tasks])
 
     async def find(self, task_ids: Sequence[str]) -> list[LedgerTask]:
-        """Return those of the tasks that exist.
-
-        Raises:
-            Unavailable: a result cannot be decrypted.
-        """
+        """Return those of the tasks that exist; raises `Unavailable` where a result cannot be decrypted."""
         return [self._decrypt_task(task) for task in await self._ledger.find(task_ids)]
 
     async def read_work(self, task_ids: Sequence[str]) -> TaskData:
@@ -56,18 +52,13 @@ class EncryptedTaskLedger:
         return await self._ledger.change([self._encrypt_change(step) for step in changes])
 
     def decrypt_stored(self, stored: StoredTask) -> StoredTask:
-        """Return a task with data and result decrypted.
-
-        Raises:
-            DecryptionFailed: one of them cannot be decrypted.
-        """
+        """Return a task with data and result decrypted; raises `DecryptionFailed` where that is not possible."""
         return replace(stored, data=self._decrypt_optional(stored, DATA), result=self._decrypt_optional(stored, RESULT))
 
     async def reencrypt(self, stored: StoredTask) -> bool:
-        """Re-encrypt data and result of a task if one of them uses an older key. Say whether it was done.
+        """Re-encrypt data and result of a task if one of them uses an older key; say whether it was done.
 
-        Raises:
-            DecryptionFailed: one of them cannot be decrypted.
+        Raises `DecryptionFailed` where one of them cannot be decrypted.
         """
         texts = [text for text in (stored.data, stored.result) if text is not None]
         if all(self._cipher.is_current(decode_ciphertext(text)) for text in texts):

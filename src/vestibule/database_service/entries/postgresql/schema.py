@@ -125,21 +125,13 @@ async def _refuse_other_encodings(connection: asyncpg.Connection) -> None:
 
 
 async def migrate(settings: DatabaseSettings) -> bool:
-    """Migrate the tables to the head revision; False where they have it.
-
-    Raises:
-        StoreRefused: the tables cannot be migrated.
-    """
+    """Migrate the tables to the head revision; False where they have it."""
     async with _connected(settings) as connection:
         return await migrate_over(connection)
 
 
 async def check(settings: DatabaseSettings) -> list[str]:
-    """Return the faults of the tables and of the server's settings; nothing is changed.
-
-    Raises:
-        StoreRefused: the server cannot be reached.
-    """
+    """Return the faults of the tables and of the server's settings; nothing is changed."""
     async with _connected(settings) as connection:
         faults = [
             f"the server has {name} = off: acknowledged writes can be lost when its machine fails"

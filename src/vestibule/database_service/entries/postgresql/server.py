@@ -70,7 +70,9 @@ class PostgresqlAddress:
         own = {"pool_size": DEFAULT_POOL_SIZE, "statement_cache_size": DEFAULT_STATEMENTS}
         for name, least in (("pool_size", 1), ("statement_cache_size", 0)):
             for value in (value for option, value in options if option == name):
-                own[name] = _number(name, value, least)
+                if not value.isdecimal() or int(value) < least:
+                    raise ValueError(f"`{name}` in the URL of the store must be a number, at least {least}")
+                own[name] = int(value)
         rest = urlencode([(name, value) for name, value in options if name not in own])
         return cls(urlunsplit(parts._replace(query=rest)), **own)
 
@@ -82,12 +84,6 @@ class PostgresqlAddress:
     def __str__(self) -> str:
         parts = urlsplit(self.dsn)
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
-def _number(name: str, text: str, least: int) -> int:
-    if not text.isdecimal() or int(text) < least:
-        raise ValueError(f"`{name}` in the URL of the store must be a number, at least {least}")
-    return int(text)
 
 
 def name_of(error: BaseException) -> str:

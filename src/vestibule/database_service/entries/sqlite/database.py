@@ -226,9 +226,14 @@ def commit(connection: sqlite3.Connection, changes: list[Work[Any]]) -> list[Any
     Raises:
         Unavailable: the transaction was rolled back.
     """
+    outcomes: list[Any] = []
     try:
         connection.execute("BEGIN IMMEDIATE")
-        outcomes = [_apply(change, connection) for change in changes]
+        for change in changes:
+            try:
+                outcomes.append(change(connection))
+            except VestibuleError as refusal:
+                outcomes.append(refusal)
         connection.execute("COMMIT")
     except Exception as error:
         log = structlog.get_logger("vestibule.store")
@@ -263,13 +268,6 @@ def unavailable(error: Exception) -> Unavailable:
     """Return the error for the caller."""
     reason = REASONS.get(getattr(error, "sqlite_errorname", ""), "it failed")
     return Unavailable("database", f"The store is unavailable: {reason}. Nothing was written.")
-
-
-def _apply(change: Work[Any], connection: sqlite3.Connection) -> Any:
-    try:
-        return change(connection)
-    except VestibuleError as refusal:
-        return refusal
 
 
 def _resolve(future: "asyncio.Future[list[Any]]", outcome: list[Any] | Unavailable) -> None:

@@ -201,11 +201,7 @@ class SqliteStore:
             (one.key, one.value, one.version, time.time(), one.expires_at and one.expires_at.timestamp())
             for one in entries
         ]
-
-        def keep(connection: sqlite3.Connection) -> int:
-            return sum(connection.execute(PUT, row).rowcount for row in rows)
-
-        kept = await self.file.change(keep)
+        kept = await self.file.change(lambda connection: sum(connection.execute(PUT, row).rowcount for row in rows))
         self._notifier.notify()
         return kept
 

@@ -130,12 +130,7 @@ class SqliteTaskLedger:
 
     async def prepare(self) -> None:
         """Create the table and its indexes where they are missing."""
-
-        def create(connection: sqlite3.Connection) -> None:
-            for statement in SCHEMA:
-                connection.execute(statement)
-
-        await self._file.change(create)
+        await self._file.change(lambda connection: [connection.execute(statement) for statement in SCHEMA])
 
     async def accept(self, tasks: Sequence[NewTask]) -> list[Recorded]:
         """Record tasks; they are on disk then."""
