@@ -7,8 +7,7 @@ from functools import lru_cache
 from fastapi import FastAPI
 
 from vestibule.alerts import RequestAlerts, alert_delivery, build_alert_engine
-from vestibule.business_logic_service.api.process import router
-from vestibule.business_logic_service.api.wiring import BusinessLogicWiring
+from vestibule.business_logic_service.api.process import BusinessLogicWiring, router
 from vestibule.business_logic_service.settings import BusinessLogicSettings
 from vestibule.detection import Scanner
 from vestibule.encryption import KeyRingFile

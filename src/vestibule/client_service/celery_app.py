@@ -5,10 +5,10 @@ from typing import Any
 from kombu.entity import Exchange, Queue
 
 from vestibule.client_service import tasks  # noqa: F401 - registers the shared tasks
-from vestibule.client_service.queue.application import VestibuleCelery
-from vestibule.client_service.queue.encrypted_content import (
+from vestibule.client_service.queue.application import (
     CONTENT_TYPE,
     SERIALIZER,
+    VestibuleCelery,
     register_encrypted_content,
 )
 from vestibule.client_service.queue.settings import QueueSettings

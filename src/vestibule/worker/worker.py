@@ -12,19 +12,16 @@ from celery.apps import worker as celery_program
 # Imported for its tasks: a worker knows those whose modules were imported.
 from vestibule.client_service import tasks  # noqa: F401
 from vestibule.client_service.celery_app import create_consumer
-from vestibule.client_service.queue.application import VestibuleCelery
-from vestibule.client_service.queue.encrypted_content import REALM
+from vestibule.client_service.queue.application import REALM, VestibuleCelery
 from vestibule.client_service.settings import WorkerSettings
 from vestibule.detection import Scanner
 from vestibule.encryption import Cipher, KeyRingSource
 from vestibule.processor_adapters import build_pseudonymizer, build_registry
 from vestibule.processor_adapters.policy_loader import open_policy
 from vestibule.service_kit.logging.logging_config import configure_logging, flush_log
-from vestibule.worker.event_loop import on_event_loop
-from vestibule.worker.heartbeat import start_heartbeat
 from vestibule.worker.result_screening import ResultScreener
 from vestibule.worker.telemetry import PoolTelemetry
-from vestibule.worker.watchdog import start_watchdog
+from vestibule.worker.watchdog import on_event_loop, start_heartbeat, start_watchdog
 
 
 def build_worker(name: str, settings: WorkerSettings, ring: KeyRingSource) -> VestibuleCelery:

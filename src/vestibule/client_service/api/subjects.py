@@ -5,8 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body
 from pydantic import BaseModel, ConfigDict, Field
 
-from vestibule.client_service.api.request_parsing import CallerPart
-from vestibule.client_service.api.wiring import WiringPart
+from vestibule.client_service.api.wiring import CallerPart, WiringPart
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
 

@@ -15,8 +15,7 @@ from kombu.connection import Connection
 from kombu.messaging import Producer
 from kombu.utils import json
 
-from vestibule.client_service.queue.application import VestibuleCelery
-from vestibule.client_service.queue.encrypted_content import bound_to
+from vestibule.client_service.queue.application import VestibuleCelery, bound_to
 from vestibule.contracts.queue_names import PROCESS_DATA_TASK, QUEUES, SENT_AT
 from vestibule.contracts.tasks import Priority
 from vestibule.contracts.work import NO_TERMS, WorkTerms

@@ -10,6 +10,7 @@ from vestibule.contracts.conditions import Condition
 from vestibule.contracts.entries import MAX_BATCH, Pair
 from vestibule.contracts.errors import PreconditionFailed
 from vestibule.contracts.identity import Principal
+from vestibule.contracts.task_ledger import NewTask
 from vestibule.database_client.entries import EntryClient
 
 OWNER = Principal("~callbacks")
@@ -50,13 +51,12 @@ class WebhookRepository:
         self._database = database
         self._known: dict[str, StoredWebhook] = {}
 
-    async def add(self, task_id: str, tenant: str, url: str, delay_s: float) -> None:
-        """Store a webhook; it is on disk when this returns."""
+    async def add(self, task: NewTask, url: str) -> None:
+        """Store the webhook of a task; it is on disk when this returns."""
         now = time.time()
-        pending = PendingWebhook(
-            task_id=task_id, tenant=tenant, url=url, asked_at=now, next_at=now + delay_s + FIRST_CHECK_AFTER_S
-        )
-        key = f"{PREFIX}{task_id}/{hashlib.sha256(url.encode()).hexdigest()[:16]}"
+        due_at = now + FIRST_CHECK_AFTER_S + (task.due_in_s if task.sent_at is None else 0.0)
+        pending = PendingWebhook(task_id=task.task_id, tenant=task.tenant, url=url, asked_at=now, next_at=due_at)
+        key = f"{PREFIX}{task.task_id}/{hashlib.sha256(url.encode()).hexdigest()[:16]}"
         await self._database.write(_pair(key, pending))
 
     async def due(self) -> tuple[list[StoredWebhook], int]:
@@ -75,9 +75,8 @@ class WebhookRepository:
         due = [known.key for known in self._known.values() if known.pending.next_at <= now]
         # Another instance may have claimed or delivered it since it was read.
         await self._read(due)
-        return [self._known[key] for key in due if key in self._known and self._known[key].pending.next_at <= now], len(
-            keys
-        )
+        current = [self._known[key] for key in due if key in self._known]
+        return [known for known in current if known.pending.next_at <= now], len(keys)
 
     async def claim(self, known: StoredWebhook, changed: PendingWebhook) -> StoredWebhook | None:
         """Claim a webhook by storing its changed form; None if another instance has claimed it."""

@@ -16,8 +16,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from vestibule.client_service.intake.keyed_names import KeyedNames
-from vestibule.client_service.intake.operation import operation_id
+from vestibule.client_service.intake.work import KeyedNames, operation_id
 from vestibule.contracts.conditions import Condition
 from vestibule.contracts.entries import MAX_VALUE_BYTES, Entry, Pair
 from vestibule.contracts.errors import (
