@@ -31,7 +31,7 @@ from vestibule.database_client.entries import EntryClient
 from vestibule.policy import Situation
 from vestibule.policy.policy import OPTIONS_FIELD
 from vestibule.processing import ProcessorRegistry
-from vestibule.service_kit.recurrence import InvalidRecurrence, check_crontab
+from vestibule.service_kit.recurrence import InvalidRecurrence, UnknownTimeZone, check_crontab
 
 
 class ScheduleRequest(ProcessorChoice, Times):
@@ -144,7 +144,8 @@ def _validate_recurrence(request: ScheduleRequest) -> None:
     try:
         check_crontab(request.cron, request.timezone, datetime.now(UTC))
     except InvalidRecurrence as error:
-        raise _mistake("body/cron", str(error)) from None
+        field = "timezone" if isinstance(error, UnknownTimeZone) else "cron"
+        raise _mistake(f"body/{field}", str(error)) from None
 
 
 def _mistake(where: str, expected: str) -> InvalidInput:
