@@ -81,8 +81,8 @@ class Switch:
 
 async def scan_only(self: Screener, situation: Any, field: str, text: str) -> Screened:
     """Scan key and text as the screener does, and do nothing else."""
-    self._scanner.scan(situation.key)
-    self._scanner.scan(text, key=situation.key)
+    self.scanner.scan(situation.key)
+    self.scanner.scan(text, key=situation.key)
     return Screened(text, {"findings": [], "would_have": None, "receipt": ""})
 
 

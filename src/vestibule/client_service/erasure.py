@@ -34,26 +34,18 @@ class Erased:
     results_erased: int
 
 
+@dataclass(frozen=True, slots=True)
 class Erasure:
     """Erases everything that contains a value: as plain text, as a token, or as a keyed hash."""
 
-    def __init__(
-        self,
-        database: EntryClient,
-        erase_tasks: ErasePages,
-        erase_schedules: Callable[[SubjectSearch], Awaitable[ErasePage]],
-        results: "StoredResults",
-        *,
-        alerts: AlertEngine,
-        forms_of: Callable[[str], Iterable[str]],
-    ) -> None:
-        """Take the parts; `erase_tasks` erases a page of the ledger, and `results` are the copies in Redis."""
-        self._database = database
-        self._erase_tasks = erase_tasks
-        self._erase_schedules = erase_schedules
-        self._results = results
-        self._alerts = alerts
-        self._forms_of = forms_of
+    database: EntryClient
+    # Erases a page of the ledger.
+    erase_tasks: ErasePages
+    erase_schedules: Callable[[SubjectSearch], Awaitable[ErasePage]]
+    # The copies in Redis.
+    results: "StoredResults"
+    alerts: AlertEngine
+    forms_of: Callable[[str], Iterable[str]]
 
     async def erase(self, value: str) -> Erased:
         """Erase every entry and every result that contains `value` in any form, and return the counts.
@@ -61,16 +53,16 @@ class Erasure:
         Raises:
             Unavailable: a service does not answer; what is erased stays erased, and the request can be repeated.
         """
-        search = SubjectSearch([value, *self._forms_of(value)])
-        entries = await _erase_all(self._database.erase, search.forms)
+        search = SubjectSearch([value, *self.forms_of(value)])
+        entries = await _erase_all(self.database.erase, search.forms)
         # Schedules count as entries: callers have stored them.
-        schedules = await self._erase_schedules(search)
+        schedules = await self.erase_schedules(search)
         entries.examined += schedules.examined
         entries.erased += schedules.erased
-        tasks = await _erase_all(self._erase_tasks, search.forms)
-        await self._results.erase(search)
+        tasks = await _erase_all(self.erase_tasks, search.forms)
+        await self.results.erase(search)
         structlog.contextvars.bind_contextvars(entries_erased=entries.erased, results_erased=tasks.erased)
-        await self._alerts.raise_alert(
+        await self.alerts.raise_alert(
             AlertType.SUBJECT_ERASED,
             f"A subject was erased: {entries.erased} entries and {tasks.erased} results are deleted.",
             **current_origin(),
@@ -95,12 +87,12 @@ async def _erase_all(erase: ErasePages, forms: list[str]) -> ErasePage:
     return ErasePage(examined=most_examined, erased=erased)
 
 
+@dataclass(frozen=True, slots=True)
 class StoredResults:
     """The results in Redis: decrypts and searches each."""
 
-    def __init__(self, redis: Redis, cipher: Cipher) -> None:
-        self._redis = redis
-        self._cipher = cipher
+    redis: Redis
+    cipher: Cipher
 
     async def erase(self, search: SubjectSearch) -> None:
         """Erase every result that contains a subject.
@@ -109,16 +101,16 @@ class StoredResults:
             Unavailable: Redis does not answer.
         """
         try:
-            async for key in self._redis.scan_iter(match=f"{RESULT_PREFIX}*", count=1000):
-                content = await self._redis.get(key)
+            async for key in self.redis.scan_iter(match=f"{RESULT_PREFIX}*", count=1000):
+                content = await self.redis.get(key)
                 if not isinstance(content, bytes):
                     continue  # expired meanwhile
                 try:
-                    result = open_outcome(self._cipher, key.decode().removeprefix(RESULT_PREFIX), content).result
+                    result = open_outcome(self.cipher, key.decode().removeprefix(RESULT_PREFIX), content).result
                 except DecryptionFailed:
                     continue  # without its key it is unreadable anyway
                 if await search.finds_among(result):
-                    await self._redis.delete(key)
+                    await self.redis.delete(key)
         except (RedisError, OSError) as error:
             raise Unavailable("queue", "The queue does not answer.") from error
 

@@ -16,6 +16,7 @@ from vestibule.client_service.api import alerts, entries, messages, schedules, s
 from vestibule.client_service.api.wiring import ClientWiring
 from vestibule.client_service.celery_app import create_producer, held_for_s
 from vestibule.client_service.erasure import Erasure, StoredResults, ValueForms
+from vestibule.client_service.idempotency import OWNER as IDEMPOTENCY_OWNER
 from vestibule.client_service.idempotency import Idempotency
 from vestibule.client_service.intake.intake import BusinessLogicClient, Intake
 from vestibule.client_service.intake.message_routing import MessageRoutes
@@ -32,10 +33,10 @@ from vestibule.client_service.task_service.outcomes import LedgerSteps
 from vestibule.client_service.task_service.relay import TaskRelay
 from vestibule.client_service.task_service.schedule_service import ScheduleService
 from vestibule.client_service.task_service.task_service import TaskService
-from vestibule.client_service.webhooks.dispatcher import WebhookDispatcher
-from vestibule.client_service.webhooks.repository import OWNER as WEBHOOK_OWNER
-from vestibule.client_service.webhooks.repository import WebhookRepository
+from vestibule.client_service.webhooks.dispatcher import OWNER as WEBHOOK_OWNER
+from vestibule.client_service.webhooks.dispatcher import WebhookDispatcher, WebhookRepository
 from vestibule.contracts.identity import Principal
+from vestibule.contracts.schedules import OWNER as SCHEDULE_OWNER
 from vestibule.database_client.entries import EntryClient
 from vestibule.database_client.entry_writes import EntryWriter
 from vestibule.database_client.tasks import TaskLedgerClient
@@ -53,7 +54,7 @@ from vestibule.service_kit.http_client.circuit_breaker import CircuitBreaker
 from vestibule.service_kit.http_client.service_client import ServiceClient
 from vestibule.service_kit.logging.log_health import reporting_log_failures
 from vestibule.service_kit.metrics.alert_metrics import OUTCOMES, AlertMetrics
-from vestibule.service_kit.metrics.catalogue import CALLBACKS
+from vestibule.service_kit.metrics.catalogue import CALLBACKS, TASKS_REFUSED
 from vestibule.service_kit.metrics.metrics import Metrics
 from vestibule.service_kit.redis.redis_url import open_redis
 
@@ -153,7 +154,7 @@ async def _start(parts: _Parts, stack: AsyncExitStack) -> ClientWiring:
     webhooks = WebhookRepository(entries_for(WEBHOOK_OWNER))
     await _deliver_webhooks(parts, webhooks, ledger, stack)
     task_service = await _start_tasks(parts, ledger, redis, webhooks, stack)
-    schedule_service = ScheduleService(entries_for, screener, parts.processors)
+    schedule_service = ScheduleService(entries_for(SCHEDULE_OWNER), screener, parts.processors)
     results = StoredResults(redis, parts.producer.cipher)
 
     async def redis_answers() -> bool:
@@ -172,7 +173,7 @@ async def _start(parts: _Parts, stack: AsyncExitStack) -> ClientWiring:
     return ClientWiring(
         authenticator=parts.authenticator,
         readiness=Readiness({"database": database.is_ready, "queue": redis_answers}),
-        idempotency=Idempotency(entries_for, parts.names),
+        idempotency=Idempotency(entries_for(IDEMPOTENCY_OWNER), parts.names),
         entries_for=entries_for,
         intake=Intake(
             screener,
@@ -231,6 +232,7 @@ async def _start_tasks(
     relay = TaskRelay(ledger, relay_queue, publisher, LedgerSteps(settings, producer.cipher), parts.alerts)
     for part in (dispatcher, end_listener, relay):
         await stack.enter_async_context(part.running())
+    parts.metrics.expect(TASKS_REFUSED)
     return TaskService(
         ledger,
         queue,

@@ -69,25 +69,19 @@ def run_worker(
         # Again in each process of the pool, after Celery's own set-up.
         configure()
 
-    def end_process(**_ignored: Any) -> None:
-        # The process ends without Python's own shutdown, which would flush the log.
-        flush_log()
-
     def begin(timer: Any) -> None:
         ready_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         start_heartbeat(name, app.backend.client, timer, ready_file)
         start_watchdog(app.backend.client, timer)
 
-    def log_ready(**_ignored: Any) -> None:
-        log.info("worker_ready", concurrency=concurrency)
-
     signals.setup_logging.connect(configure, weak=False)
     signals.worker_process_init.connect(configure_process, weak=False)
-    signals.worker_process_shutdown.connect(end_process, weak=False)
-    signals.worker_ready.connect(log_ready, weak=False)
+    # A process of the pool ends without Python's own shutdown, which would flush the log.
+    signals.worker_process_shutdown.connect(lambda **_ignored: flush_log(), weak=False)
+    signals.worker_ready.connect(lambda **_ignored: log.info("worker_ready", concurrency=concurrency), weak=False)
     on_event_loop(app, begin)
     # It prints directly to stdout when it stops.
-    celery_program.safe_say = _discard_output
+    celery_program.safe_say = lambda *_ignored: None
     worker = app.Worker(
         hostname=f"{name}@%h",
         concurrency=concurrency,
@@ -102,7 +96,3 @@ def run_worker(
     gc.freeze()
     worker.start()
     return int(worker.exitcode or 0)
-
-
-def _discard_output(*_ignored: Any) -> None:
-    """Discard what Celery would print."""

@@ -160,15 +160,11 @@ async def add_silence(
 ) -> SilenceView:
     """Suppress the notifications of matching alerts for a time. They are still recorded and reported."""
     await wiring.screener.refuse_findings("reason", request.reason)
-    silence = _silence_of(request, caller.name)
-    silence_id = await asyncio.to_thread(wiring.alert_triage.silence, silence)
-    return SilenceView(**(asdict(silence) | {"id": silence_id}))
-
-
-def _silence_of(request: SilenceRequest, author: str) -> Silence:
     now = datetime.now(UTC)
     end = now + timedelta(hours=request.hours)
-    return Silence(request.type, request.token_id, request.entity, author, request.reason, now, end)
+    silence = Silence(request.type, request.token_id, request.entity, caller.name, request.reason, now, end)
+    silence_id = await asyncio.to_thread(wiring.alert_triage.silence, silence)
+    return SilenceView(**(asdict(silence) | {"id": silence_id}))
 
 
 async def _change(wiring: ClientWiring, caller: Caller, alert_id: str, state: str, note: TriageNote) -> AlertDetail:

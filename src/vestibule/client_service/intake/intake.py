@@ -78,29 +78,18 @@ class BusinessLogicClient:
         return str(answer.body["processed_data"])
 
 
+@dataclass(frozen=True, slots=True)
 class Intake:
     """Screens and forwards what callers send. Every method raises `Unavailable` if a service does not answer."""
 
-    def __init__(
-        self,
-        screener: Screener,
-        entries_for: Callable[[Principal], EntryClient],
-        tasks: TaskAcceptor,
-        logic: BusinessLogicClient,
-        processors: ProcessorRegistry,
-        *,
-        names: KeyedNames,
-        routes: MessageRoutes,
-        webhooks: WebhookRules,
-    ) -> None:
-        self._screener = screener
-        self._entries_for = entries_for
-        self._tasks = tasks
-        self._logic = logic
-        self._processors = processors
-        self._names = names
-        self._routes = routes
-        self._webhooks = webhooks
+    screener: Screener
+    entries_for: Callable[[Principal], EntryClient]
+    tasks: TaskAcceptor
+    logic: BusinessLogicClient
+    processors: ProcessorRegistry
+    names: KeyedNames
+    routes: MessageRoutes
+    webhooks: WebhookRules
 
     async def add(self, pair: Pair, sender: Situation, condition: Condition) -> AddedEntry:
         """Screen an entry and store it.
@@ -109,9 +98,9 @@ class Intake:
             PersonalDataFound: the policy rejects it.
             PreconditionFailed: the stored entry does not meet `condition`.
         """
-        screened = await self._screener.screen(sender.under(pair.key), "value", pair.value)
+        screened = await self.screener.screen(sender.under(pair.key), "value", pair.value)
         changed = pair.model_copy(update={"value": screened.text})
-        entries = self._entries_for(Principal(sender.tenant, sender.token_id))
+        entries = self.entries_for(Principal(sender.tenant, sender.token_id))
         return AddedEntry(await entries.write(changed, condition, operation_id.get()), screened)
 
     async def add_batch(self, pairs: Sequence[BatchPair], sender: Situation) -> list[AddedEntry]:
@@ -124,13 +113,13 @@ class Intake:
         screened = []
         for index, pair in enumerate(pairs):
             try:
-                screened.append(await self._screener.screen(sender.under(pair.key), "value", pair.value))
+                screened.append(await self.screener.screen(sender.under(pair.key), "value", pair.value))
             except Refused as refusal:
                 # The same rejection as for a single entry, with its index.
                 raise type(refusal)(refusal.detail, **refusal.extra, index=index) from refusal
         texts = [one.text for one in screened]
         changed = [pair.model_copy(update={"value": text}) for pair, text in zip(pairs, texts, strict=True)]
-        written = await self._entries_for(Principal(sender.tenant, sender.token_id)).write_batch(changed)
+        written = await self.entries_for(Principal(sender.tenant, sender.token_id)).write_batch(changed)
         return [AddedEntry(*both) for both in zip(written, screened, strict=True)]
 
     async def run(self, request: RunRequest, sender: Situation) -> str:
@@ -142,13 +131,13 @@ class Intake:
             PersonalDataFound: the policy rejects the options or the key of the result.
             KeyNotFound: nothing is stored under that key.
         """
-        self._processors.read_options(request.processor, request.options)
+        self.processors.read_options(request.processor, request.options)
         if request.callback is not None:
             await self._check_webhook(request.callback, sender)
         if request.options or request.write_to is not None:
             situation = request.situation_of_result(sender)
-            await self._screener.screen(situation, OPTIONS_FIELD, request.options_text or "")
-        return await self._tasks.accept(self._task(request, sender, key=request.key), request.callback)
+            await self.screener.screen(situation, OPTIONS_FIELD, request.options_text or "")
+        return await self.tasks.accept(self._task(request, sender, key=request.key), request.callback)
 
     async def process_message(self, message: Message, sender: Situation) -> MessageOutcome:
         """Screen a message and process it as the routes say: at once, or in the background.
@@ -159,33 +148,33 @@ class Intake:
             ResultRefused: the policy rejects the reply.
             NotProcessable: the processor cannot process this text, or its result is too large for a value.
         """
-        self._processors.read_options(message.processor, message.options)
+        self.processors.read_options(message.processor, message.options)
         if message.callback is not None:
             await self._check_webhook(message.callback, sender)
         situation = message.situation_of_result(sender)
-        screened = await self._screener.screen(situation, "text", message.text, message.options_text)
+        screened = await self.screener.screen(situation, "text", message.text, message.options_text)
         task = self._task(message, sender, data=screened.text)
         if (
             (message.mode == "sync" or not message.is_for_later)
-            and self._routes.choose(message.mode, message.processor, message.text) is Destination.BUSINESS_LOGIC
+            and self.routes.choose(message.mode, message.processor, message.text) is Destination.BUSINESS_LOGIC
             and (reply := await self._answer(message, task, sender)) is not None
         ):
             return MessageOutcome(reply, screened, is_reply=True)
-        return MessageOutcome(await self._tasks.accept(task, message.callback), screened)
+        return MessageOutcome(await self.tasks.accept(task, message.callback), screened)
 
     async def _answer(self, message: Message, task: NewTask, sender: Situation) -> str | None:
         """Return the reply; None if the service is unavailable and the caller did not ask for a reply."""
         try:
-            result = await self._logic.process(task.data or "", task.processor, task.terms, task.task_id)
+            result = await self.logic.process(task.data or "", task.processor, task.terms, task.task_id)
         except Unavailable:
             if message.mode == "sync":
                 raise
             return None
-        reply = (await self._screener.screen(message.situation_of_result(sender), RESULT_FIELD, result)).text
+        reply = (await self.screener.screen(message.situation_of_result(sender), RESULT_FIELD, result)).text
         if message.write_to is not None:
             if len(reply.encode()) > MAX_VALUE_BYTES:
                 raise NotProcessable(ERROR_DETAILS["ResultTooLarge"], kind="ResultTooLarge")
-            entries = self._entries_for(Principal(sender.tenant, sender.token_id))
+            entries = self.entries_for(Principal(sender.tenant, sender.token_id))
             await entries.write(Pair(key=message.write_to, value=reply), operation=operation_id.get())
         return reply
 
@@ -196,7 +185,7 @@ class Intake:
         unique_keys: list[str] = []
         if request.unique_for_s is not None:
             asked = (sender.tenant, request.processor, key, data, request.options_text, request.write_to)
-            unique_keys = self._names.of("unique", *asked, since_s=request.unique_for_s)
+            unique_keys = self.names.of("unique", *asked, since_s=request.unique_for_s)
         # Its members were validated before.
         return NewTask.model_construct(
             task_id=operation_id.get() or str(uuid4()),
@@ -220,6 +209,6 @@ class Intake:
             InvalidInput: the address is not allowed.
             PersonalDataFound: the policy rejects it.
         """
-        text = self._webhooks.check(url)
-        if (await self._screener.screen(sender, "callback", text)).text != text:
+        text = self.webhooks.check(url)
+        if (await self.screener.screen(sender, "callback", text)).text != text:
             raise InvalidInput("The callback URL contains personal data or a secret.")

@@ -117,8 +117,7 @@ def build_screening(
     vocabulary = read_vocabulary(settings.detection)
     policies = open_policy(settings, vocabulary)
     audit = _build_audit(settings, pseudonymizer.fingerprint)
-    screener = Screener(scanner, policies, alerts, audit, pseudonymizer, secrets=vocabulary.groups[SECRETS])
-    screener.metrics = metrics
+    screener = Screener(scanner, policies, alerts, audit, pseudonymizer, vocabulary.groups[SECRETS], metrics)
     return Screening(screener, policies, audit, alerts)
 
 

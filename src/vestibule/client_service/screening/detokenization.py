@@ -1,5 +1,7 @@
 """Reveals the values that the policy replaced by tokens; every use needs a reason and raises an alert."""
 
+from dataclasses import dataclass
+
 from vestibule.alerts import Alert, AlertEngine, AlertType, current_origin
 from vestibule.client_service.screening.screener import Screener
 from vestibule.contracts.errors import TokenRetired, UnknownToken
@@ -9,14 +11,14 @@ from vestibule.policy.policy_file import PolicyFile
 from vestibule.processor_adapters import Tokens
 
 
+@dataclass(frozen=True, slots=True)
 class Detokenizer:
     """Reveals values. Every use raises an alert before the value is returned, and so does every failed attempt."""
 
-    def __init__(self, screener: Screener, tokenizer: Tokens, policies: PolicyFile, alerts: AlertEngine) -> None:
-        self._screener = screener
-        self._tokenizer = tokenizer
-        self._policies = policies
-        self._alerts = alerts
+    screener: Screener
+    tokenizer: Tokens
+    policies: PolicyFile
+    alerts: AlertEngine
 
     async def reveal(self, token: str, reason: str, sender: Situation) -> tuple[str, Alert, bool]:
         """Return the value that `token` stands for, the alert that was raised, and whether its key was rotated since.
@@ -28,10 +30,10 @@ class Detokenizer:
             UnknownToken: the token is not known here, or is of another tenant.
             TokenRetired: the key of the token was retired.
         """
-        await self._screener.refuse_findings("reason", reason)
+        await self.screener.refuse_findings("reason", reason)
         refusal: UnknownToken | TokenRetired
         try:
-            value = self._tokenizer.reveal(token, self._policies.current.tenant_of(sender))
+            value = self.tokenizer.reveal(token, self.policies.current.tenant_of(sender))
         except UnrecognizedToken:
             refusal = UnknownToken("The token stands for no value of your tenant.")
         except TokenKeyRetired:
@@ -39,9 +41,9 @@ class Detokenizer:
         else:
             entity = token[1:].partition(".")[0]
             alert = await self._alert(f"A value of the kind {entity} was revealed", reason)
-            return value, alert, self._tokenizer.is_rotated(token)
+            return value, alert, self.tokenizer.is_rotated(token)
         await self._alert(f"A reveal was refused: {refusal.title.lower()}", reason)
         raise refusal
 
     async def _alert(self, event: str, reason: str) -> Alert:
-        return await self._alerts.raise_alert(AlertType.REVEAL, f"{event}; reason given: {reason}", **current_origin())
+        return await self.alerts.raise_alert(AlertType.REVEAL, f"{event}; reason given: {reason}", **current_origin())

@@ -54,29 +54,19 @@ class DecisionRecorder(Protocol):
         ...
 
 
+@dataclass(slots=True)
 class Screener:
     """Accepts texts or rejects them. A text that cannot be scanned is rejected."""
 
+    scanner: Scanner
+    policies: PolicyFile
+    alerts: AlertEngine
+    audit: DecisionRecorder
+    pseudonymizer: Pseudonymizer
+    # The entities that are not personal data.
+    secrets: frozenset[str]
     # Counts decisions, if set. The processes of a worker's pool set their own.
     metrics: Metrics | None = None
-
-    def __init__(
-        self,
-        scanner: Scanner,
-        policies: PolicyFile,
-        alerts: AlertEngine,
-        audit: DecisionRecorder,
-        pseudonymizer: Pseudonymizer,
-        *,
-        secrets: frozenset[str],
-    ) -> None:
-        """Take the parts; `secrets` are the entities that are not personal data."""
-        self._scanner = scanner
-        self._policies = policies
-        self._alerts = alerts
-        self._audit = audit
-        self._pseudonymizer = pseudonymizer
-        self._secrets = secrets
 
     async def screen(self, situation: Situation, field: str, text: str, options: str | None = None) -> Screened:
         """Screen a text, and with it the key that it will be stored under; return it as the policy changes it.
@@ -94,32 +84,32 @@ class Screener:
             texts = {KEY_FIELD: situation.key, field: text}
         if options is not None:
             texts[OPTIONS_FIELD] = options
-        findings = await _scan_all(self._scanner.scan, texts, situation.key)
-        policy = self._policies.current
+        findings = await _scan_all(self.scanner.scan, texts, situation.key)
+        policy = self.policies.current
         decision = policy.decide(situation, findings)
         report_decision(decision, self.metrics)
         key_prefix = policy.prefix_of(situation.key) if decision.findings else None
-        receipt = self._audit.record(decision, situation, texts, key_prefix)
+        receipt = self.audit.record(decision, situation, texts, key_prefix)
         if not decision.findings:
             return Screened(text, {"findings": [], "would_have": None, "receipt": receipt})
         await self._act(decision, texts, receipt)
         decided = [one for one in decision.findings if one.field == field]
-        changed = anonymize(text, decided, self._pseudonymizer.operators_for(policy.tenant_of(situation)))
+        changed = anonymize(text, decided, self.pseudonymizer.operators_for(policy.tenant_of(situation)))
         would_have = decision.strictest_withheld
         return Screened(changed, {"findings": _views(decision), "would_have": would_have, "receipt": receipt})
 
     async def scan(self, text: str) -> list[Finding]:
         """Return the findings without applying the policy. Raises `TooLarge` and `ScanImpossible` as `screen` does."""
-        return (await _scan_all(self._scanner.scan, {"text": text}, None))["text"]
+        return (await _scan_all(self.scanner.scan, {"text": text}, None))["text"]
 
     async def explain(self, text: str) -> list[Explanation]:
         """Return what `scan` returns, with the reasons of each finding. Raises what `scan` raises."""
-        return (await _scan_all(self._scanner.explain, {"text": text}, None))["text"]
+        return (await _scan_all(self.scanner.explain, {"text": text}, None))["text"]
 
     def is_clean(self, text: str) -> bool:
         """Say whether the scanner finds nothing; a text that it cannot scan is not clean."""
         try:
-            return not self._scanner.scan(text)
+            return not self.scanner.scan(text)
         except DetectionError:
             return False
 
@@ -152,17 +142,17 @@ class Screener:
     async def _alert(self, decision: Decision, texts: Mapping[str, str]) -> Alert:
         suspicious = decision.suspicious
         surest = max(suspicious, key=lambda one: one.found.score)
-        return await self._alerts.raise_alert(
+        return await self.alerts.raise_alert(
             self._kind_of(suspicious),
             f"{_entities(suspicious)} in the {_fields(suspicious)} of a request; {_consequence(decision, texts)}.",
             entities=sorted({one.found.entity for one in suspicious}),
-            fingerprint=self._pseudonymizer.fingerprint(value_of(surest, texts)),
+            fingerprint=self.pseudonymizer.fingerprint(value_of(surest, texts)),
             severity=self._severity_of(suspicious),
             **current_origin(),
         )
 
     def _kind_of(self, suspicious: list[DecidedFinding]) -> AlertType:
-        is_secret = any(one.found.entity in self._secrets for one in suspicious)
+        is_secret = any(one.found.entity in self.secrets for one in suspicious)
         return AlertType.SECRET if is_secret else AlertType.PERSONAL_DATA
 
     def _severity_of(self, suspicious: list[DecidedFinding]) -> Severity:

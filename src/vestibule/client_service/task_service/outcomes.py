@@ -60,17 +60,17 @@ def open_outcome(cipher: Cipher, task_id: str, content: bytes) -> TaskOutcome:
     return TaskOutcome(TaskState.SUCCEEDED, result, None, *times, write_back, attempt)
 
 
+@dataclass(frozen=True, slots=True)
 class LedgerSteps:
     """Derives the state change in the ledger from what is known about a task."""
 
-    def __init__(self, settings: QueueSettings, cipher: Cipher) -> None:
-        self._settings = settings
-        self._cipher = cipher
+    settings: QueueSettings
+    cipher: Cipher
 
     def after_result(self, task_id: str, content: bytes) -> TaskChange | None:
         """Return the change to the end state of a result; None if it cannot be decrypted."""
         try:
-            outcome = open_outcome(self._cipher, task_id, content)
+            outcome = open_outcome(self.cipher, task_id, content)
         except DecryptionFailed as error:
             log = structlog.get_logger("vestibule.task_relay")
             log.error("result_not_decrypted", task_id=task_id, reason=str(error))
@@ -86,8 +86,8 @@ class LedgerSteps:
             started_at=outcome.started_at,
             finished_at=outcome.finished_at,
             keep_data=has_failed,
-            keep_result_s=self._settings.result_expires_s,
-            keep_s=self._settings.task_record_expires_s,
+            keep_result_s=self.settings.result_expires_s,
+            keep_s=self.settings.task_record_expires_s,
         )
 
     def after_failed_attempt(self, failed: AttemptFailed, now: float) -> TaskChange:
@@ -95,12 +95,12 @@ class LedgerSteps:
         common: dict[str, Any] = {
             "task_id": failed.task_id,
             "from_states": UNFINISHED_STATES,
-            "attempts": min(failed.attempts, self._settings.task_max_attempts),
+            "attempts": min(failed.attempts, self.settings.task_max_attempts),
             "error": failed.kind,
         }
-        if failed.attempts < self._settings.task_max_attempts:
+        if failed.attempts < self.settings.task_max_attempts:
             return TaskChange(state=TaskState.RETRYING, due_in_s=RETRY_BACKOFF.delay_s(failed.attempts), **common)
-        keep_s = self._settings.task_record_expires_s
+        keep_s = self.settings.task_record_expires_s
         return TaskChange(state=TaskState.DEAD, finished_at=now, keep_result_s=keep_s, keep_s=keep_s, **common)
 
 

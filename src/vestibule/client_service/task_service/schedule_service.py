@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -13,10 +12,8 @@ from vestibule.client_service.intake.work import ProcessorChoice, operation_id
 from vestibule.client_service.screening.screener import Screened, Screener
 from vestibule.contracts.entries import MAX_BATCH, Key, Pair, Value
 from vestibule.contracts.errors import InvalidInput, ScheduleNotFound
-from vestibule.contracts.identity import Principal
 from vestibule.contracts.schedules import (
     MOST_OF_A_TENANT,
-    OWNER,
     PROGRESS,
     SCHEDULES,
     Progress,
@@ -55,15 +52,13 @@ class StoredSchedule:
     screened: Screened | None = None
 
 
+@dataclass(frozen=True, slots=True)
 class ScheduleService:
     """Stores schedules. Every method raises `Unavailable` if the store does not answer."""
 
-    def __init__(
-        self, database_of: Callable[[Principal], EntryClient], screener: Screener, processors: ProcessorRegistry
-    ) -> None:
-        self._database = database_of(OWNER)
-        self._screener = screener
-        self._processors = processors
+    database: EntryClient
+    screener: Screener
+    processors: ProcessorRegistry
 
     async def add(self, request: ScheduleRequest, sender: Situation) -> StoredSchedule:
         """Screen and store a schedule; it is on disk when this returns.
@@ -74,14 +69,14 @@ class ScheduleService:
             PersonalDataFound: the policy rejects its text, its options or the key of its results.
         """
         _validate_recurrence(request)
-        self._processors.read_options(request.processor, request.options)
+        self.processors.read_options(request.processor, request.options)
         if len(await self._keys(sender.tenant)) >= MOST_OF_A_TENANT:
             raise InvalidInput(f"There are {MOST_OF_A_TENANT} schedules, the maximum; delete some first.")
         situation, screened = request.situation_of_result(sender), None
         if request.text is not None:
-            screened = await self._screener.screen(situation, "text", request.text, request.options_text)
+            screened = await self.screener.screen(situation, "text", request.text, request.options_text)
         elif request.options or request.write_to is not None:
-            await self._screener.screen(situation, OPTIONS_FIELD, request.options_text or "")
+            await self.screener.screen(situation, OPTIONS_FIELD, request.options_text or "")
         schedule = Schedule(
             **request.model_dump(exclude={"text", "options", "write_to"}),
             terms=request.terms_for(sender, request.key),
@@ -91,13 +86,13 @@ class ScheduleService:
             created_at=time.time(),
             author=sender.token_name or "",
         )
-        await self._database.write(Pair(key=SCHEDULES + schedule.place, value=schedule.model_dump_json()))
+        await self.database.write(Pair(key=SCHEDULES + schedule.place, value=schedule.model_dump_json()))
         return StoredSchedule(schedule, screened=screened)
 
     async def list_all(self, tenant: str) -> list[StoredSchedule]:
         """Return a tenant's schedules, oldest first."""
         keys = await self._keys(tenant)
-        found = await self._database.read_many([*keys, *(PROGRESS + key.removeprefix(SCHEDULES) for key in keys)])
+        found = await self.database.read_many([*keys, *(PROGRESS + key.removeprefix(SCHEDULES) for key in keys)])
         pairs = zip(found[: len(keys)], found[len(keys) :], strict=True)
         stored = [
             StoredSchedule(
@@ -116,9 +111,9 @@ class ScheduleService:
             ScheduleNotFound: the tenant has no schedule of that id.
         """
         place = place_of(tenant) + schedule_id
-        if not is_schedule_id(schedule_id) or not (await self._database.delete(SCHEDULES + place)).deleted:
+        if not is_schedule_id(schedule_id) or not (await self.database.delete(SCHEDULES + place)).deleted:
             raise ScheduleNotFound("No schedule has that id.")
-        await self._database.delete(PROGRESS + place)
+        await self.database.delete(PROGRESS + place)
 
     async def erase(self, tenant: str, search: SubjectSearch) -> ErasePage:
         """Delete the schedules of a tenant whose texts contain a subject."""
@@ -133,7 +128,7 @@ class ScheduleService:
         return ErasePage(examined=len(stored), erased=erased)
 
     async def _keys(self, tenant: str) -> list[str]:
-        return (await self._database.keys(SCHEDULES + place_of(tenant), MAX_BATCH // 2, None)).keys
+        return (await self.database.keys(SCHEDULES + place_of(tenant), MAX_BATCH // 2, None)).keys
 
 
 def _validate_recurrence(request: ScheduleRequest) -> None:

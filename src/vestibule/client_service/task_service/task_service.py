@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from vestibule.client_service.queue.settings import QueueSettings
 from vestibule.client_service.queue.task_message import TaskMessage
 from vestibule.client_service.task_service.outcomes import UNFINISHED_STATES, TaskOutcome, open_outcome, with_outcome
 from vestibule.client_service.task_status import at, describe
-from vestibule.client_service.webhooks.repository import WebhookRepository
+from vestibule.client_service.webhooks.dispatcher import WebhookRepository
 from vestibule.contracts.errors import KeyNotFound, ResultExpired, TaskConflict, TaskNotFound, Unavailable
 from vestibule.contracts.task_ledger import LedgerTask, NewTask, TaskChange
 from vestibule.contracts.tasks import TaskPage, TaskState, TaskStatus
@@ -33,30 +34,18 @@ SETTLING_POLL_INTERVAL_S = 0.05
 REDIS_TIMEOUT_S = 1.0
 
 
+@dataclass(frozen=True, slots=True)
 class TaskService:
     """Serves the task routes. Every method raises `Unavailable` if the ledger does not answer."""
 
-    def __init__(
-        self,
-        ledger: TaskLedgerClient,
-        queue: QueueView,
-        end_listener: TaskEndListener,
-        dispatcher: TaskDispatcher,
-        *,
-        settings: QueueSettings,
-        cipher: Cipher,
-        webhooks: WebhookRepository,
-        metrics: Metrics,
-    ) -> None:
-        self._ledger = ledger
-        self._queue = queue
-        self._end_listener = end_listener
-        self._dispatcher = dispatcher
-        self._settings = settings
-        self._cipher = cipher
-        self._webhooks = webhooks
-        self._metrics = metrics
-        metrics.expect(TASKS_REFUSED)
+    ledger: TaskLedgerClient
+    queue: QueueView
+    end_listener: TaskEndListener
+    dispatcher: TaskDispatcher
+    settings: QueueSettings
+    cipher: Cipher
+    webhooks: WebhookRepository
+    metrics: Metrics
 
     async def accept(self, task: NewTask, callback: str | None = None) -> str:
         """Record a task and return its id; the task is on disk then and will run.
@@ -69,12 +58,12 @@ class TaskService:
         try:
             # First, so that every accepted task has its webhook; a webhook without a task is removed later.
             if callback is not None:
-                await self._webhooks.add(task, callback)
-            recorded = await self._ledger.accept(task)
+                await self.webhooks.add(task, callback)
+            recorded = await self.ledger.accept(task)
             if callback is not None and recorded.task_id != task.task_id:
-                await self._webhooks.add(task.model_copy(update={"task_id": recorded.task_id}), callback)
+                await self.webhooks.add(task.model_copy(update={"task_id": recorded.task_id}), callback)
         except Unavailable:
-            self._metrics.count(TASKS_REFUSED)
+            self.metrics.count(TASKS_REFUSED)
             raise
         if recorded.is_key_unknown:
             raise KeyNotFound("No entry has that key.")
@@ -92,8 +81,8 @@ class TaskService:
                 trace=current_traceparent(),
                 terms=task.terms,
             )
-            self._dispatcher.enqueue(message)
-        self._metrics.count(TASKS_ACCEPTED, task.processor)
+            self.dispatcher.enqueue(message)
+        self.metrics.count(TASKS_ACCEPTED, task.processor)
         return recorded.task_id
 
     async def read(self, task_id: str, tenant: str) -> TaskStatus:
@@ -129,7 +118,7 @@ class TaskService:
         yield status
         if status.has_ended:
             return
-        async with self._end_listener.subscribe(task_id) as has_changed:
+        async with self.end_listener.subscribe(task_id) as has_changed:
             while (left_s := deadline - time.monotonic()) > 0:
                 poll_after_s = SETTLING_POLL_INTERVAL_S if status.is_settling else POLL_INTERVAL_S
                 try:
@@ -146,7 +135,7 @@ class TaskService:
 
     async def page(self, tenant: str | None, states: Sequence[TaskState], limit: int, cursor: str | None) -> TaskPage:
         """Return a tenant's tasks, newest first and without results; without a tenant those of all."""
-        page = await self._ledger.page(tenant, states, limit, cursor)
+        page = await self.ledger.page(tenant, states, limit, cursor)
         return TaskPage(tasks=[describe(task) for task in page.tasks], cursor=page.cursor)
 
     async def cancel(self, task_id: str, tenant: str) -> TaskStatus:
@@ -156,7 +145,7 @@ class TaskService:
             TaskNotFound: the tenant has no task of that id.
             TaskConflict: it has ended already.
         """
-        task, keep_s = await self._find(task_id, tenant), self._settings.task_record_expires_s
+        task, keep_s = await self._find(task_id, tenant), self.settings.task_record_expires_s
         await self._change(
             task,
             from_states=UNFINISHED_STATES,
@@ -167,7 +156,7 @@ class TaskService:
         )
         try:
             async with asyncio.timeout(REDIS_TIMEOUT_S):
-                await self._queue.mark_cancelled(task_id, keep_s)
+                await self.queue.mark_cancelled(task_id, keep_s)
         except (RedisError, OSError, TimeoutError):
             # A worker may still run it; the ledger has the end and ignores the result.
             structlog.get_logger("vestibule.tasks").info("cancelled_without_queue", task_id=task_id)
@@ -185,7 +174,7 @@ class TaskService:
         try:
             async with asyncio.timeout(REDIS_TIMEOUT_S):
                 # The result of the last run would be taken for that of the next.
-                await self._queue.forget([task_id])
+                await self.queue.forget([task_id])
         except (RedisError, OSError, TimeoutError) as error:
             raise Unavailable("queue", "The queue does not answer, so the task was not retried.") from error
         retryable = [TaskState.FAILED, TaskState.DEAD, TaskState.CANCELLED]
@@ -199,7 +188,7 @@ class TaskService:
             TaskNotFound: the tenant has no task of that id.
             TaskConflict: it is not dead.
         """
-        task, keep_s = await self._find(task_id, tenant), self._settings.task_record_expires_s
+        task, keep_s = await self._find(task_id, tenant), self.settings.task_record_expires_s
         await self._change(
             task,
             from_states=[TaskState.DEAD],
@@ -213,7 +202,7 @@ class TaskService:
         return await self.read(task_id, tenant)
 
     async def _find(self, task_id: str, tenant: str) -> LedgerTask:
-        task = await self._ledger.find(task_id) if _is_task_id(task_id) else None
+        task = await self.ledger.find(task_id) if _is_task_id(task_id) else None
         if task is None or task.tenant != tenant:
             raise TaskNotFound("No task has that id.")
         if task.has_expired:
@@ -232,8 +221,8 @@ class TaskService:
         """Return what Redis has of a task; nothing if Redis does not answer."""
         try:
             async with asyncio.timeout(REDIS_TIMEOUT_S):
-                trace = await self._queue.read(task_id)
-            return trace, None if trace.result is None else open_outcome(self._cipher, task_id, trace.result)
+                trace = await self.queue.read(task_id)
+            return trace, None if trace.result is None else open_outcome(self.cipher, task_id, trace.result)
         except DecryptionFailed:
             return trace, None
         except (RedisError, OSError, TimeoutError):
@@ -241,7 +230,7 @@ class TaskService:
 
     async def _change(self, task: LedgerTask, **step: Any) -> None:
         change = TaskChange(task_id=task.task_id, tenant=task.tenant, **step)
-        if not (await self._ledger.change([change]))[0]:
+        if not (await self.ledger.change([change]))[0]:
             raise TaskConflict("The state of the task does not allow this, or its data is no longer stored.")
 
 

@@ -20,7 +20,7 @@ from vestibule.policy import Situation
 async def test_the_error_names_the_field(wrong: dict[str, str], where: str) -> None:
     """Nothing is read or stored before the times are valid."""
     untouched: None = None
-    service = ScheduleService(lambda _caller: untouched, untouched, untouched)  # type: ignore[arg-type,return-value]
+    service = ScheduleService(untouched, untouched, untouched)  # type: ignore[arg-type]
     with pytest.raises(InvalidInput, match=f"Check: {where}.") as caught:
         await service.add(ScheduleRequest.model_validate(wrong), Situation("/schedules"))
     assert [where] == [error["where"] for error in caught.value.extra["errors"]]  # type: ignore[attr-defined,index]

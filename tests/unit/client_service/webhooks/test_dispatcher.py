@@ -7,9 +7,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from vestibule.alerts import Alert, AlertEngine
-from vestibule.client_service.webhooks import repository
-from vestibule.client_service.webhooks.dispatcher import WebhookDispatcher
-from vestibule.client_service.webhooks.repository import WebhookRepository
+from vestibule.client_service.webhooks.dispatcher import FIRST_CHECK_AFTER_S, WebhookDispatcher, WebhookRepository
 from vestibule.client_service.webhooks.rules import WebhookRules
 from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import Deleted, Entry, KeyPage, Pair, Written
@@ -105,7 +103,7 @@ class Dispatchers:
         return WebhookDispatcher(repository, self.ledger, self.rules, alerts, self.outcomes.append)
 
     async def add_webhook(self) -> None:
-        due_now = NewTask.model_construct(task_id="0" * 36, tenant="default", due_in_s=-repository.FIRST_CHECK_AFTER_S)
+        due_now = NewTask.model_construct(task_id="0" * 36, tenant="default", due_in_s=-FIRST_CHECK_AFTER_S)
         await WebhookRepository(LocalEntryClient(self.store)).add(due_now, URL)
 
     async def pending(self) -> int:
