@@ -75,4 +75,4 @@ def create_app(settings: BusinessLogicSettings) -> FastAPI:
 
 
 async def _ignore(_change: object) -> None:
-    """Report neither a new policy nor an invalid file; the client service does."""
+    """Report nothing: the client service reports new policies and invalid files."""

@@ -44,7 +44,7 @@ def create_producer(
 ) -> VestibuleCelery:
     """Return the application that sends tasks.
 
-    It has no result backend: with one, sending subscribes to the result, which hangs for long where Redis is frozen.
+    It has no result backend: with one, sending subscribes to the result, which hangs while Redis is frozen.
     """
     return _create(settings, cipher, processors, result_backend=None)
 
@@ -118,7 +118,7 @@ def _redis_options(settings: QueueSettings) -> dict[str, Any]:
         # The messages of a dead worker are restored every two seconds, by one worker at a time.
         "unacked_restore_interval": 2,
         "unacked_restore_throttle": 1,
-        # A worker that is killed while it restores blocks the others for so long; the default is five minutes.
+        # A worker that is killed while it restores blocks the others for this long; the default is five minutes.
         "unacked_mutex_expire": 5,
         # Detects a frozen Redis; without these a call would wait for ever.
         "socket_timeout": 5,

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import structlog
+from pydantic import BaseModel
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -24,8 +25,7 @@ PAGE = 200
 ErasePages = Callable[[list[str], int, str | None], Awaitable[ErasePage]]
 
 
-@dataclass(frozen=True, slots=True)
-class Erased:
+class ErasedReply(BaseModel):
     """How much was searched, and how much was erased."""
 
     entries_examined: int
@@ -47,7 +47,7 @@ class Erasure:
     alerts: AlertEngine
     forms_of: Callable[[str], Iterable[str]]
 
-    async def erase(self, value: str) -> Erased:
+    async def erase(self, value: str) -> ErasedReply:
         """Erase every entry and every result that contains `value` in any form, and return the counts.
 
         Raises:
@@ -67,7 +67,12 @@ class Erasure:
             f"A subject was erased: {entries.erased} entries and {tasks.erased} results are deleted.",
             **current_origin(),
         )
-        return Erased(entries.examined, entries.erased, tasks.examined, tasks.erased)
+        return ErasedReply(
+            entries_examined=entries.examined,
+            entries_erased=entries.erased,
+            results_examined=tasks.examined,
+            results_erased=tasks.erased,
+        )
 
 
 async def _erase_all(erase: ErasePages, forms: list[str]) -> ErasePage:

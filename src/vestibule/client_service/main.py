@@ -178,7 +178,7 @@ async def _start(parts: _Parts, stack: AsyncExitStack) -> ClientWiring:
         intake=Intake(
             screener,
             entries_for,
-            task_service,
+            task_service.accept,
             BusinessLogicClient(logic),
             parts.processors,
             names=parts.names,
@@ -222,7 +222,8 @@ async def _start_tasks(
     queue, relay_queue = (QueueView(one, rabbit, held_for_s(settings)) for one in (redis, relay_redis))
     publisher: TaskPublisher
     if settings.broker_url:
-        publisher = stack.enter_context(CeleryPublisher(producer))
+        publisher = CeleryPublisher(producer)
+        stack.callback(publisher.close)
     else:
         # Without retries: a message may have arrived although the reply was lost. The relay resends what did not.
         no_retry = Retry(NoBackoff(), 0)

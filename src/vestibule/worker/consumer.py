@@ -15,7 +15,7 @@ class VerifyingConsumer(Consumer):  # type: ignore[misc]
     """Celery's consumer with a check of each message: some malformed messages would crash the worker."""
 
     def create_task_handler(self, *args: Any, **options: Any) -> Any:
-        """Return what is called with each message."""
+        """Return the handler of each message."""
         handle = super().create_task_handler(*args, **options)
 
         def receive(message: Any) -> None:

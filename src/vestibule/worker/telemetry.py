@@ -52,8 +52,20 @@ class TaskTelemetry:
             self._metrics.observe(TASK_WAIT, max(0.0, time.time() - sent_at))
         if (request.delivery_info or {}).get("redelivered"):
             self._metrics.count(TASKS_REDELIVERED)
-        if self._tracer is not None:
-            self._enter_span(self._tracer, task, self._processor_of(args, kwargs))
+        if self._tracer is None:
+            return
+        parent = getattr(request, TRACEPARENT, None)
+        attributes = {
+            "messaging.system": "celery",
+            "vestibule.processor": self._processor_of(args, kwargs),
+            "vestibule.task_id": str(request.id),
+        }
+        begun = self._tracer.begin(
+            f"run {task.name}", SpanKind.CONSUMER, parent if isinstance(parent, str) else None, attributes
+        )
+        structlog.contextvars.bind_contextvars(trace_id=begun.trace_id)
+        self._open.callback(structlog.contextvars.unbind_contextvars, "trace_id")
+        self._open.enter_context(entered(begun))
 
     def end_task(self, args: Any = (), kwargs: Any = None, state: str | None = None, **_ignored: Any) -> None:
         """Count the attempt, and end its span."""
@@ -61,20 +73,6 @@ class TaskTelemetry:
         self._metrics.count(TASKS, processor, STATES.get(str(state), "failed"))
         self._metrics.observe(TASK_DURATION, time.perf_counter() - self._began, processor)
         self._open.close()
-
-    def _enter_span(self, tracer: Tracer, task: Any, processor: str) -> None:
-        parent = getattr(task.request, TRACEPARENT, None)
-        attributes = {
-            "messaging.system": "celery",
-            "vestibule.processor": processor,
-            "vestibule.task_id": str(task.request.id),
-        }
-        begun = tracer.begin(
-            f"run {task.name}", SpanKind.CONSUMER, parent if isinstance(parent, str) else None, attributes
-        )
-        structlog.contextvars.bind_contextvars(trace_id=begun.trace_id)
-        self._open.callback(structlog.contextvars.unbind_contextvars, "trace_id")
-        self._open.enter_context(entered(begun))
 
     def _processor_of(self, args: Any, kwargs: Any) -> str:
         # The name is the second argument. An unknown one could be anything, even the data.

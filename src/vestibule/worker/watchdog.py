@@ -1,4 +1,4 @@
-"""Says that a worker lives, and exits one that takes no tasks although some wait, so that it is restarted.
+"""The worker's heartbeat, and its watchdog: it exits a worker that consumes nothing while tasks wait.
 
 Both run on timers of the worker's own event loop: a blocked loop sends no heartbeat.
 """
@@ -40,7 +40,7 @@ class ConsumerWatchdog:
 
 
 def start_watchdog(redis: Any, timer: Any) -> None:
-    """Watch this worker."""
+    """Exit this worker when it has stopped consuming, so that it is restarted."""
     watchdog = ConsumerWatchdog()
     log = structlog.get_logger("vestibule.worker")
 

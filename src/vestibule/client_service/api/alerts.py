@@ -34,7 +34,7 @@ class AlertView(BaseModel):
     description: str
     service: str = Field(examples=["client"])
     entities: list[str] = Field(examples=[["EMAIL_ADDRESS"]])
-    fingerprint: str | None = Field(description="Keyed: the same for the same value, and of no use to look it up")
+    fingerprint: str | None = Field(description="Keyed: equal for equal values, which cannot be derived from it")
     request_id: str | None
     token_id: str | None
     subject: str | None = Field(description="The part, queue or channel that it is about", examples=["database"])
@@ -45,7 +45,7 @@ class AlertList(BaseModel):
     """Alerts, newest first, and where the next page starts."""
 
     alerts: list[AlertView]
-    cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last")
+    cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last page")
 
 
 class TriageNote(BaseModel):
@@ -110,7 +110,7 @@ class GroupView(BaseModel):
 
 
 class AlertDetail(AlertView):
-    """An alert with its group; null for the moment before it has one."""
+    """An alert with its group; null until it has one."""
 
     group: GroupView | None
 
@@ -118,8 +118,8 @@ class AlertDetail(AlertView):
 @router.get("/alerts", responses=problem_responses(422))
 async def list_alerts(
     wiring: WiringPart,
-    limit: Annotated[int, Query(ge=1, le=500, description="Alerts a page")] = 50,
-    cursor: Annotated[str | None, Query(max_length=200, description="From the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=500, description="Alerts per page")] = 50,
+    cursor: Annotated[str | None, Query(max_length=200, description="The `cursor` of the previous page")] = None,
 ) -> AlertList:
     """Return alerts, newest first, a page at a time."""
     page = await asyncio.to_thread(wiring.alert_archive.page, limit=limit, cursor=cursor)

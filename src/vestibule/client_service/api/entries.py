@@ -29,7 +29,7 @@ from vestibule.service_kit.openapi.descriptions import problem_responses
 repeatable_router = APIRouter(route_class=RepeatableRoute, tags=["entries"])
 router = APIRouter(route_class=GuardedRoute, tags=["entries"])
 
-Prefix = Annotated[str, Query(max_length=512, description="What the keys start with")]
+Prefix = Annotated[str, Query(max_length=512, description="Prefix of the keys")]
 
 
 class WrittenEntry(BaseModel):
@@ -37,7 +37,7 @@ class WrittenEntry(BaseModel):
 
     status: Literal["written"] = "written"
     key: str = Field(examples=["test1"])
-    version: int = Field(description="1 for the first write of a key, one more for each that follows", examples=[1])
+    version: int = Field(description="1 for the first write of a key, increased by one with each write", examples=[1])
     expires_at: ExpiresAt = None
 
 
@@ -122,7 +122,7 @@ async def add_entries(batch: Annotated[WriteBatch, Body()], wiring: WiringPart, 
 async def read_entries(batch: Annotated[ReadBatch, Body()], entries: EntriesPart) -> EntryBatch:
     """Return the entries under up to 1,000 keys as of one moment, in the order of the request.
 
-    A key without an entry gives `null`. Values that are too large for one reply give a 413: read fewer at once.
+    A key without an entry gives `null`. Values that are too large for one reply are a 413: read fewer at once.
     """
     return await entries.read_batch(batch.keys)
 
@@ -133,8 +133,8 @@ async def read_entries(batch: Annotated[ReadBatch, Body()], entries: EntriesPart
 async def list_keys(
     entries: EntriesPart,
     prefix: Prefix = "",
-    limit: Annotated[int, Query(ge=1, le=1000, description="Keys a page")] = 100,
-    cursor: Annotated[str | None, Query(max_length=512, description="Where the page before ended")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Keys per page")] = 100,
+    cursor: Annotated[str | None, Query(max_length=512, description="The `cursor` of the previous page")] = None,
 ) -> KeyPage:
     """Return keys in order of their code points, a page at a time."""
     return await entries.keys(prefix, limit, cursor)
@@ -163,7 +163,7 @@ async def get_entry_history(key: Annotated[Key, Query()], entries: EntriesPart) 
 async def watch_entries(
     entries: EntriesPart,
     prefix: Prefix = "",
-    last_event_id: Annotated[str | None, Header(max_length=512, description="The last event that was received")] = None,
+    last_event_id: Annotated[str | None, Header(max_length=512, description="Id of the last event received")] = None,
 ) -> StreamingResponse:
     """Stream changes of entries as server-sent events: `written`, `deleted` and `expired`, with key and version.
 

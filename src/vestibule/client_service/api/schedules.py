@@ -32,11 +32,11 @@ class ScheduleView(BaseModel):
     key: str | None = None
     write_to: str | None = Field(default=None, description="The key that the results are written to")
     created_at: datetime
-    author: str = Field(description="The name of the token that asked for it", examples=["reports"])
+    author: str = Field(description="Name of the token that added it", examples=["reports"])
     next_at: datetime | None = Field(description="When the next task is due")
     last_at: datetime | None = Field(default=None, description="When the last one was due")
     last_task_id: str | None = Field(default=None, description="Absent if no entry was stored under the key then")
-    turns: int = Field(default=0, description="How often it was due")
+    turns: int = Field(default=0, description="Number of times that it was due")
 
 
 class ScheduleAdded(ScheduleView):
@@ -69,8 +69,8 @@ async def add_schedule(
 ) -> ScheduleAdded:
     """Add a recurring task. A 201 means that the schedule is on disk.
 
-    Each time it is due it creates one task, across restarts and with several schedulers. Of the times that were missed
-    only the last is made up for.
+    Each time it is due it creates one task, across restarts and with several schedulers. Of missed times only
+    the last one is run.
     """
     stored = await wiring.schedule_service.add(request, sender)
     decision = {} if stored.screened is None else stored.screened.decision

@@ -27,7 +27,7 @@ class FindingView(BaseModel):
     entity: str = Field(examples=["EMAIL_ADDRESS"])
     start: int = Field(description="First character, counted in Unicode code points", examples=[8])
     end: int = Field(description="The character after the last", examples=[25])
-    score: float = Field(description="How sure the scanner is, from 0 to 1", examples=[1.0])
+    score: float = Field(description="Confidence of the scanner, from 0 to 1", examples=[1.0])
 
 
 class TreatedFinding(FindingView):
@@ -58,16 +58,16 @@ class ScanRequest(BaseModel):
 
     text: Annotated[str, AfterValidator(within_value_limit)] | None = None
     texts: list[str] | None = Field(default=None, max_length=MAX_SCAN_TEXTS)
-    explain: bool = Field(default=False, description="Give the reasons of each finding")
+    explain: bool = Field(default=False, description="Return the reasons of each finding")
 
 
 class Reasons(BaseModel):
-    """The reasons of a finding: rule, check and the words around it that count. Never the value."""
+    """The reasons of a finding: rule, check and context. Never the value."""
 
     rule: str = Field(examples=["address"])
     check: str | None = Field(examples=["is_email"])
     context: list[str] = Field(description="Words that raised or lowered the score", examples=[["e-mail"]])
-    decoded_from: str | None = Field(description="The encoding that it was found behind, if any", examples=["base64"])
+    decoded_from: str | None = Field(description="The encoding in which it was found, if any", examples=["base64"])
 
 
 class ExplainedFinding(FindingView):
@@ -97,7 +97,7 @@ class RevealRequest(BaseModel):
     reason: str = Field(
         min_length=1,
         max_length=MAX_REASON_CHARS,
-        description="Is kept with the alert, so it may hold no personal data",
+        description="Stored with the alert; must not contain personal data",
         examples=["ticket 4711: the customer asks for a call back"],
     )
 
@@ -108,12 +108,13 @@ class Revealed(BaseModel):
     value: str = Field(examples=["jane@example.org"])
     alert_id: str = Field(description="The alert that records the caller and the reason")
     rotated: bool = Field(
-        description="The key of the token was rotated since: it opens until that key is retired", examples=[False]
+        description="The key of the token was rotated; the value can be revealed until that key is retired",
+        examples=[False],
     )
 
 
 class ReceiptKeys(BaseModel):
-    """The public keys of receipts, as a JWK set; the first signs now."""
+    """The public keys of receipts, as a JWK set; the first one signs new receipts."""
 
     keys: list[dict[str, str]] = Field(
         examples=[
@@ -151,7 +152,7 @@ async def reveal_token(request: Annotated[RevealRequest, Body()], sender: Sender
 
 @router.get("/receipts/key", tags=["receipts"], dependencies=[allow("receipts")], responses=problem_responses())
 async def get_receipt_keys(wiring: WiringPart) -> ReceiptKeys:
-    """Return the public keys that verify receipts, as a JWK set; the first is the one that signs now."""
+    """Return the public keys that verify receipts, as a JWK set; the first one signs new receipts."""
     return ReceiptKeys(**wiring.receipt_keys)
 
 

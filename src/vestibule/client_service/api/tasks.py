@@ -29,8 +29,8 @@ MAX_FOLLOW_S = 30.0
 CHANGE_PROBLEMS = problem_responses(TaskNotFound, TaskConflict, 410, 503)
 
 TaskId = Annotated[str, Path(description="The `task_id` in the reply to `/run` or `/messages`")]
-PageSize = Annotated[int, Query(ge=1, le=1000, description="Tasks a page")]
-Cursor = Annotated[str | None, Query(max_length=64, pattern=r"^\d+$", description="From the page before")]
+PageSize = Annotated[int, Query(ge=1, le=1000, description="Tasks per page")]
+Cursor = Annotated[str | None, Query(max_length=64, pattern=r"^\d+$", description="The `cursor` of the previous page")]
 
 
 class AcceptedTask(BaseModel):
@@ -43,7 +43,9 @@ class AcceptedTask(BaseModel):
 class WebhookKey(BaseModel):
     """The key by which a receiver verifies that a webhook comes from this service."""
 
-    key: str = Field(description="Of HMAC-SHA256 over `X-Vestibule-Timestamp`, a point and the body; as it stands here")
+    key: str = Field(
+        description="Key of HMAC-SHA256 over `X-Vestibule-Timestamp`, a full stop and the body; used as text"
+    )
 
 
 class ProcessorExample(BaseModel):
@@ -59,7 +61,7 @@ class ProcessorView(BaseModel):
 
     name: str = Field(examples=["uppercase"])
     description: str = Field(examples=["Turns the text into upper case."])
-    options: dict[str, Any] | None = Field(description="The JSON Schema of its options; null where it takes none")
+    options: dict[str, Any] | None = Field(description="The JSON Schema of its options; null if it has none")
     examples: list[ProcessorExample]
 
 
@@ -123,7 +125,7 @@ async def list_tasks(
     limit: PageSize = 100,
     cursor: Cursor = None,
 ) -> TaskPage:
-    """Return your tenant's tasks, newest first and without results. A task shows as running a few seconds late."""
+    """Return your tenant's tasks, newest first and without results. The state `running` appears a few seconds late."""
     return await wiring.task_service.page(tenant, state or [], limit, cursor)
 
 
@@ -169,10 +171,7 @@ async def list_processors(wiring: WiringPart) -> ProcessorList:
     found = []
     for processor in map(wiring.processors.find, wiring.processors.names):
         model = model_of(processor)
-        examples = [
-            ProcessorExample(data=example.data, result=example.result, options=dict(example.options))
-            for example in examples_of(processor)
-        ]
+        examples = [ProcessorExample.model_validate(one, from_attributes=True) for one in examples_of(processor)]
         options = None if model is None else model.model_json_schema()
         found.append(
             ProcessorView(name=processor.name, description=processor.description, options=options, examples=examples)

@@ -65,8 +65,7 @@ class _Repeatable(FastRoute):
                 "name": HEADER,
                 "in": "header",
                 "required": False,
-                "description": "A name of the request's own: repeated under it within a day, it gets the first answer "
-                "again",
+                "description": "Unique name of the request; a repetition within a day gets the first reply",
                 "schema": {"type": "string", "maxLength": MAX_KEY_CHARS},
             }
             described = dict(options.get("openapi_extra") or {})
@@ -95,14 +94,14 @@ class RepeatableRoute(GuardedRoute, _Repeatable):
 
 # The same models validate JSON and query parameters, so that rules and messages are the same.
 Model = TypeVar("Model", bound=BaseModel)
-KeyText = Annotated[str | None, Query(description="The key, where there is no body")]
+KeyText = Annotated[str | None, Query(description="The key, if there is no body")]
 
 
 async def _pair(
     body: Annotated[Pair | None, Body()] = None,
     key: KeyText = None,
-    value: Annotated[str | None, Query(description="The value, where there is no body")] = None,
-    ttl_s: Annotated[str | None, Query(description="Seconds after which the entry is gone")] = None,
+    value: Annotated[str | None, Query(description="The value, if there is no body")] = None,
+    ttl_s: Annotated[str | None, Query(description="Seconds after which the entry expires")] = None,
 ) -> Pair:
     return body or _from_query(Pair, {"key": key, "value": value, "ttl_s": ttl_s})
 
@@ -110,9 +109,7 @@ async def _pair(
 async def _run(
     body: Annotated[RunRequest | None, Body()] = None,
     key: KeyText = None,
-    processor: Annotated[
-        str | None, Query(description="Which processor does the work; `uppercase` unless given")
-    ] = None,
+    processor: Annotated[str | None, Query(description="The processor; `uppercase` by default")] = None,
 ) -> RunRequest:
     return body or _from_query(RunRequest, {"key": key, "processor": processor})
 

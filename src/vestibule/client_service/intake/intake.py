@@ -1,7 +1,7 @@
 """The use cases of entries and messages: add entries, run a task, process a message."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -10,7 +10,6 @@ from vestibule.client_service.intake.work import (
     KeyedNames,
     Message,
     RunRequest,
-    TaskAcceptor,
     WorkRequest,
     operation_id,
 )
@@ -84,7 +83,8 @@ class Intake:
 
     screener: Screener
     entries_for: Callable[[Principal], EntryClient]
-    tasks: TaskAcceptor
+    # Records a task and returns its id; the second argument is the address that is notified of its end.
+    accept_task: Callable[[NewTask, str | None], Awaitable[str]]
     logic: BusinessLogicClient
     processors: ProcessorRegistry
     names: KeyedNames
@@ -137,7 +137,7 @@ class Intake:
         if request.options or request.write_to is not None:
             situation = request.situation_of_result(sender)
             await self.screener.screen(situation, OPTIONS_FIELD, request.options_text or "")
-        return await self.tasks.accept(self._task(request, sender, key=request.key), request.callback)
+        return await self.accept_task(self._task(request, sender, key=request.key), request.callback)
 
     async def process_message(self, message: Message, sender: Situation) -> MessageOutcome:
         """Screen a message and process it as the routes say: at once, or in the background.
@@ -160,7 +160,7 @@ class Intake:
             and (reply := await self._answer(message, task, sender)) is not None
         ):
             return MessageOutcome(reply, screened, is_reply=True)
-        return MessageOutcome(await self.tasks.accept(task, message.callback), screened)
+        return MessageOutcome(await self.accept_task(task, message.callback), screened)
 
     async def _answer(self, message: Message, task: NewTask, sender: Situation) -> str | None:
         """Return the reply; None if the service is unavailable and the caller did not ask for a reply."""

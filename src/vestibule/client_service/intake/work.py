@@ -1,4 +1,4 @@
-"""Work for processors as callers ask for it, its terms, and the names by which repeated work is recognized."""
+"""Request models of work for processors, its terms, and the names by which repeated work is recognized."""
 
 import hashlib
 import json
@@ -6,13 +6,12 @@ import time
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from vestibule.client_service.intake.message_routing import Mode
 from vestibule.contracts.entries import Key, Value
-from vestibule.contracts.task_ledger import NewTask
 from vestibule.contracts.tasks import Priority
 from vestibule.contracts.work import DEFAULT_PROCESSOR, WorkOrigin, WorkTerms
 from vestibule.encryption import Fingerprinter
@@ -34,7 +33,7 @@ class ProcessorChoice(BaseModel):
     processor: str = Field(default=DEFAULT_PROCESSOR, max_length=100, examples=[DEFAULT_PROCESSOR])
     options: dict[str, Any] = Field(
         default={},
-        description="Options of the processor, which `GET /processors` describes; they are checked like a value",
+        description="Options of the processor, which `GET /processors` describes; screened like a value",
         examples=[{}],
     )
     write_to: Key | None = Field(
@@ -129,7 +128,7 @@ class Message(WorkRequest):
     mode: Mode | None = Field(
         default=None,
         description="`sync` waits for the reply, `async` does not; without it the routes of the settings decide, "
-        "and where they say nothing it is `async`",
+        "and without a matching route it is `async`",
     )
 
     @model_validator(mode="after")
@@ -137,14 +136,6 @@ class Message(WorkRequest):
         if self.callback is not None and self.mode == "sync":
             raise ValueError("must not have a callback with `mode: sync`")
         return self
-
-
-class TaskAcceptor(Protocol):
-    """Accepts background tasks."""
-
-    async def accept(self, task: NewTask, callback: str | None = None) -> str:
-        """Record a task and return its id; `callback` is the address that is notified of its end."""
-        ...
 
 
 class KeyedNames:

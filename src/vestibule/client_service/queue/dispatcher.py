@@ -9,8 +9,8 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from types import TracebackType
-from typing import Any, Protocol, Self
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import structlog
 from amqp.exceptions import AMQPError
@@ -47,12 +47,12 @@ class TaskPublisher(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
 class RedisPublisher:
     """Pushes messages into the lists in Redis that workers pop them from."""
 
-    def __init__(self, template: TaskMessageTemplate, redis: Redis) -> None:
-        self._template = template
-        self._redis = redis
+    template: TaskMessageTemplate
+    redis: Redis
 
     async def publish(self, messages: Sequence[TaskMessage]) -> None:
         """Send messages now, in their order. Raises `QueueUnavailable` if Redis does not accept them."""
@@ -62,8 +62,8 @@ class RedisPublisher:
                 some, left = _split(left)
                 by_queue: defaultdict[str, list[bytes]] = defaultdict(list)
                 for message in some:
-                    by_queue[message.queue].append(self._template.render(message))
-                async with self._redis.pipeline(transaction=False) as pipe:
+                    by_queue[message.queue].append(self.template.render(message))
+                async with self.redis.pipeline(transaction=False) as pipe:
                     for queue, rendered in by_queue.items():
                         pipe.lpush(queue, *rendered)
                     await pipe.execute()
@@ -78,13 +78,7 @@ class CeleryPublisher:
         self._celery = producer
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="task-publisher")
 
-    def __enter__(self) -> Self:
-        """Return the publisher."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         """Stop the thread, without waiting for a queue that does not answer."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 

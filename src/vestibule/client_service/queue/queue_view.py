@@ -109,19 +109,19 @@ class RabbitMqDepth:
 
 
 class QueueView:
-    """Looks into Redis, and into RabbitMQ where that carries the tasks.
+    """Reads the state of the queue from Redis, and from RabbitMQ if that is the broker.
 
-    Every method raises `RedisError` or `OSError` where they do not answer.
+    Every method raises `RedisError` or `OSError` if they do not answer.
     """
 
     def __init__(self, redis: Redis, rabbit: RabbitMqDepth | None = None, held_for_s: float = 0.0) -> None:
-        """Take the clients; a worker that RabbitMQ gave a task to is done with it after `held_for_s` at the latest."""
+        """Take the clients; with RabbitMQ, a worker holds a message for at most `held_for_s`."""
         self._redis = redis
         self._rabbit = rabbit
         self._held_for_s = held_for_s
 
     async def snapshot(self, task_ids: Sequence[str]) -> QueueSnapshot:
-        """Return where tasks are; a task that moves meanwhile is found twice, not missed."""
+        """Return where tasks are; a task that moves during the call is found twice, not missed."""
         if self._rabbit is not None:
             return await self._snapshot_with_rabbit(await self._rabbit.read(), task_ids)
         async with self._redis.pipeline(transaction=False) as pipeline:

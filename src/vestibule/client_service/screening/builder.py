@@ -116,24 +116,17 @@ def build_screening(
     """
     vocabulary = read_vocabulary(settings.detection)
     policies = open_policy(settings, vocabulary)
-    audit = _build_audit(settings, pseudonymizer.fingerprint)
-    screener = Screener(scanner, policies, alerts, audit, pseudonymizer, vocabulary.groups[SECRETS], metrics)
-    return Screening(screener, policies, audit, alerts)
-
-
-def _build_audit(settings: ScreeningSettings, fingerprint: Callable[[str], str]) -> DecisionAudit:
     # An operator who names a key file manages it; without one, the key is created here.
     if settings.receipt_key_file is None:
         ensure_receipt_key(settings.receipt_key_path)
     version = version_of_detectors(settings.detection)
+    signer = ReceiptSigner(read_receipt_keys(settings.receipt_key_path), version)
+    log = DecisionLog(settings.decision_dir, settings.decision_keep_days, _log_failure)
+    audit = DecisionAudit(log, signer, pseudonymizer.fingerprint, version)
+    screener = Screener(scanner, policies, alerts, audit, pseudonymizer, vocabulary.groups[SECRETS], metrics)
+    return Screening(screener, policies, audit, alerts)
+
+
+def _log_failure(error: OSError, lines: int) -> None:
     log = structlog.get_logger("vestibule.decisions")
-
-    def report_failure(error: OSError, lines: int) -> None:
-        log.error("decisions_not_recorded", error=type(error).__name__, errno=error.errno, lines=lines)
-
-    return DecisionAudit(
-        DecisionLog(settings.decision_dir, settings.decision_keep_days, report_failure),
-        ReceiptSigner(read_receipt_keys(settings.receipt_key_path), version),
-        fingerprint,
-        version,
-    )
+    log.error("decisions_not_recorded", error=type(error).__name__, errno=error.errno, lines=lines)

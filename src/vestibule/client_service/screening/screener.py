@@ -130,10 +130,12 @@ class Screener:
         alert = await self._alert(decision, texts)
         if decision.outcome is Outcome.BLOCKED:
             blocking = [one for one in decision.findings if one.action is Action.BLOCK]
+            fields = list(dict.fromkeys(f"`{one.field}`" for one in blocking))
+            contain = f"{' and '.join(fields)} {'contains' if len(fields) == 1 else 'contain'}"
             is_result = RESULT_FIELD in texts
             kind, what = (ResultRefused, "Result") if is_result else (PersonalDataFound, "Request")
             raise kind(
-                f"{what} rejected: {_contain(blocking)} {_entities(blocking)}. Nothing was stored.",
+                f"{what} rejected: {contain} {_entities(blocking)}. Nothing was stored.",
                 findings=_views(decision),
                 alert_id=alert.id,
                 **({} if receipt is None else {"receipt": receipt}),
@@ -142,9 +144,10 @@ class Screener:
     async def _alert(self, decision: Decision, texts: Mapping[str, str]) -> Alert:
         suspicious = decision.suspicious
         surest = max(suspicious, key=lambda one: one.found.score)
+        fields = " and the ".join(dict.fromkeys(one.field for one in suspicious))
         return await self.alerts.raise_alert(
             self._kind_of(suspicious),
-            f"{_entities(suspicious)} in the {_fields(suspicious)} of a request; {_consequence(decision, texts)}.",
+            f"{_entities(suspicious)} in the {fields} of a request; {_consequence(decision, texts)}.",
             entities=sorted({one.found.entity for one in suspicious}),
             fingerprint=self.pseudonymizer.fingerprint(value_of(surest, texts)),
             severity=self._severity_of(suspicious),
@@ -186,7 +189,7 @@ def _consequence(decision: Decision, texts: Mapping[str, str]) -> str:
 async def _scan_all(
     scan: Callable[..., list[Found]], texts: Mapping[str, str], key: str | None
 ) -> dict[str, list[Found]]:
-    """Scan each text. The key is context for all texts but the options and itself."""
+    """Scan each text. The key is context for all texts except the options and itself."""
     findings = {}
     try:
         for name, text in texts.items():
@@ -241,12 +244,3 @@ def _views(decision: Decision) -> list[dict[str, Any]]:
 
 def _entities(decided: list[DecidedFinding]) -> str:
     return ", ".join(sorted({one.found.entity for one in decided}))
-
-
-def _fields(decided: list[DecidedFinding]) -> str:
-    return " and the ".join(dict.fromkeys(one.field for one in decided))
-
-
-def _contain(decided: list[DecidedFinding]) -> str:
-    fields = dict.fromkeys(f"`{one.field}`" for one in decided)
-    return f"{' and '.join(fields)} {'contains' if len(fields) == 1 else 'contain'}"

@@ -67,7 +67,7 @@ class TaskRelay:
             yield
 
     async def process_reports(self) -> float:
-        """Record the reports of workers in the ledger, and return the seconds until the next look."""
+        """Record the reports of workers in the ledger, and return the seconds until the next poll."""
         reports = await self._queue.pop_reports(REPORT_TIMEOUT_S)
         if not reports:
             return 0.0
@@ -83,7 +83,7 @@ class TaskRelay:
     async def process_due(self) -> float:
         """Claim the tasks that are due, and send those that were not sent or that the queue lost.
 
-        Return the seconds until the next look.
+        Return the seconds until the next poll.
         """
         # Asked first: while Redis is unavailable no task is claimed, so none is postponed.
         waiting = await self._queue.depth()

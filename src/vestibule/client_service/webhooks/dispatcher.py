@@ -38,7 +38,7 @@ POLL_INTERVAL_S = 0.5
 # While many are pending, polls are further apart, so that listing stays a small part of the work.
 PENDING_PER_S = 1_000
 MAX_CONCURRENT = 16
-# A task is checked again after as long as it has taken so far.
+# A running task is checked at intervals that grow with its age, up to this one.
 MAX_CHECK_INTERVAL_S = 30.0
 # The backoff is added to the shortest delay.
 SHORTEST_RETRY_S = 2.0

@@ -45,7 +45,9 @@ async def _process(fakes: Any, **message: Any) -> MessageOutcome:
     rules = [MessageRoute.model_validate({"to": "business_logic", "prefixes": ["now:"]})]
     known = ProcessorRegistry.discover()
     routes = MessageRoutes(rules, known.names)
-    intake = Intake(fakes, lambda _caller: fakes, fakes, fakes, known, names=fakes, routes=routes, webhooks=fakes)
+    intake = Intake(
+        fakes, lambda _caller: fakes, fakes.accept, fakes, known, names=fakes, routes=routes, webhooks=fakes
+    )
     return await intake.process_message(Message(**message), Situation("/messages"))
 
 
