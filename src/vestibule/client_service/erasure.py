@@ -1,7 +1,8 @@
 """The use case of erasing a subject: every stored value, token and result that contains its value."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from pydantic import BaseModel
@@ -11,9 +12,12 @@ from redis.exceptions import RedisError
 from vestibule.alerts import AlertEngine, AlertType, current_origin
 from vestibule.client_service.queue.result_backend import RESULT_PREFIX
 from vestibule.client_service.task_service.outcomes import open_outcome
+from vestibule.client_service.task_service.schedule_service import ScheduleService
 from vestibule.contracts.errors import Unavailable
+from vestibule.contracts.identity import Principal
 from vestibule.contracts.subjects import MAX_FORMS, ErasePage, SubjectSearch
 from vestibule.database_client.entries import EntryClient
+from vestibule.database_client.tasks import TaskLedgerClient
 from vestibule.encryption import Cipher, DecryptionFailed, Fingerprinter, KeyRingFile, Tokenizer
 from vestibule.encryption.key_ring import Purpose
 from vestibule.policy.policy_file import PolicyFile
@@ -34,92 +38,6 @@ class ErasedReply(BaseModel):
     results_erased: int
 
 
-@dataclass(frozen=True, slots=True)
-class Erasure:
-    """Erases everything that contains a value: as plain text, as a token, or as a keyed hash."""
-
-    database: EntryClient
-    # Erases a page of the ledger.
-    erase_tasks: ErasePages
-    erase_schedules: Callable[[SubjectSearch], Awaitable[ErasePage]]
-    # The copies in Redis.
-    results: "StoredResults"
-    alerts: AlertEngine
-    forms_of: Callable[[str], Iterable[str]]
-
-    async def erase(self, value: str) -> ErasedReply:
-        """Erase every entry and every result that contains `value` in any form, and return the counts.
-
-        Raises:
-            Unavailable: a service does not answer; what is erased stays erased, and the request can be repeated.
-        """
-        search = SubjectSearch([value, *self.forms_of(value)])
-        entries = await _erase_all(self.database.erase, search.forms)
-        # Schedules count as entries: callers have stored them.
-        schedules = await self.erase_schedules(search)
-        entries.examined += schedules.examined
-        entries.erased += schedules.erased
-        tasks = await _erase_all(self.erase_tasks, search.forms)
-        await self.results.erase(search)
-        structlog.contextvars.bind_contextvars(entries_erased=entries.erased, results_erased=tasks.erased)
-        await self.alerts.raise_alert(
-            AlertType.SUBJECT_ERASED,
-            f"A subject was erased: {entries.erased} entries and {tasks.erased} results are deleted.",
-            **current_origin(),
-        )
-        return ErasedReply(
-            entries_examined=entries.examined,
-            entries_erased=entries.erased,
-            results_examined=tasks.examined,
-            results_erased=tasks.erased,
-        )
-
-
-async def _erase_all(erase: ErasePages, forms: list[str]) -> ErasePage:
-    """Erase all pages for all forms, as many forms at a time as a request takes."""
-    most_examined = erased = 0
-    for start in range(0, len(forms), MAX_FORMS):
-        examined = 0
-        cursor: str | None = None
-        while True:
-            page = await erase(forms[start : start + MAX_FORMS], PAGE, cursor)
-            examined += page.examined
-            erased += page.erased
-            cursor = page.cursor
-            if cursor is None:
-                break
-        most_examined = max(most_examined, examined)
-    return ErasePage(examined=most_examined, erased=erased)
-
-
-@dataclass(frozen=True, slots=True)
-class StoredResults:
-    """The results in Redis: decrypts and searches each."""
-
-    redis: Redis
-    cipher: Cipher
-
-    async def erase(self, search: SubjectSearch) -> None:
-        """Erase every result that contains a subject.
-
-        Raises:
-            Unavailable: Redis does not answer.
-        """
-        try:
-            async for key in self.redis.scan_iter(match=f"{RESULT_PREFIX}*", count=1000):
-                content = await self.redis.get(key)
-                if not isinstance(content, bytes):
-                    continue  # expired meanwhile
-                try:
-                    result = open_outcome(self.cipher, key.decode().removeprefix(RESULT_PREFIX), content).result
-                except DecryptionFailed:
-                    continue  # without its key it is unreadable anyway
-                if await search.finds_among(result):
-                    await self.redis.delete(key)
-        except (RedisError, OSError) as error:
-            raise Unavailable("queue", "The queue does not answer.") from error
-
-
 class ValueForms:
     """Derives the forms of a value in stored data: tokens for every entity, tenant and key, and fingerprints."""
 
@@ -137,3 +55,76 @@ class ValueForms:
         for owner in sorted(self._policies.current.tenants | {tenant}):
             for entity in sorted(self._vocabulary.entities):
                 yield from self._tokenizer.candidates(value, entity, owner)
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """Erases everything that contains a value: as plain text, as a token, or as a keyed hash."""
+
+    entries_for: Callable[[Principal], EntryClient]
+    ledger: TaskLedgerClient
+    schedules: ScheduleService
+    redis: Redis
+    cipher: Cipher
+    forms: ValueForms
+    alerts: AlertEngine
+
+    async def erase(self, value: str, caller: Principal) -> ErasedReply:
+        """Erase every entry and every result that contains `value` in any form, and return the counts.
+
+        Raises:
+            Unavailable: a service does not answer; what is erased stays erased, and the request can be repeated.
+        """
+        search = SubjectSearch([value, *self.forms.of(value, caller.tenant)])
+        entries = await _erase_all(self.entries_for(caller).erase, search.forms)
+        # Schedules count as entries: callers have stored them.
+        schedules = await self.schedules.erase(caller.tenant, search)
+        entries.examined += schedules.examined
+        entries.erased += schedules.erased
+        tasks = await _erase_all(partial(self.ledger.erase, caller.tenant), search.forms)
+        await self._erase_results(search)
+        structlog.contextvars.bind_contextvars(entries_erased=entries.erased, results_erased=tasks.erased)
+        await self.alerts.raise_alert(
+            AlertType.SUBJECT_ERASED,
+            f"A subject was erased: {entries.erased} entries and {tasks.erased} results are deleted.",
+            **current_origin(),
+        )
+        return ErasedReply(
+            entries_examined=entries.examined,
+            entries_erased=entries.erased,
+            results_examined=tasks.examined,
+            results_erased=tasks.erased,
+        )
+
+    async def _erase_results(self, search: SubjectSearch) -> None:
+        """Erase every result in Redis that contains a subject. Most are copies of those in the ledger."""
+        try:
+            async for key in self.redis.scan_iter(match=f"{RESULT_PREFIX}*", count=1000):
+                content = await self.redis.get(key)
+                if not isinstance(content, bytes):
+                    continue  # expired in between
+                try:
+                    result = open_outcome(self.cipher, key.decode().removeprefix(RESULT_PREFIX), content).result
+                except DecryptionFailed:
+                    continue  # without its key it is unreadable anyway
+                if await search.finds_among(result):
+                    await self.redis.delete(key)
+        except (RedisError, OSError) as error:
+            raise Unavailable("queue", "The queue does not answer.") from error
+
+
+async def _erase_all(erase: ErasePages, forms: list[str]) -> ErasePage:
+    """Erase all pages for all forms, as many forms at a time as a request takes."""
+    most_examined = erased = 0
+    for start in range(0, len(forms), MAX_FORMS):
+        examined = 0
+        cursor: str | None = None
+        while True:
+            page = await erase(forms[start : start + MAX_FORMS], PAGE, cursor)
+            examined += page.examined
+            erased += page.erased
+            cursor = page.cursor
+            if cursor is None:
+                break
+        most_examined = max(most_examined, examined)
+    return ErasePage(examined=most_examined, erased=erased)

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from vestibule.client_service.intake.work import KeyedNames, operation_id
+from vestibule.client_service.intake.work import keyed_names, operation_id
 from vestibule.contracts.conditions import Condition
 from vestibule.contracts.entries import MAX_VALUE_BYTES, Entry, Pair
 from vestibule.contracts.errors import (
@@ -32,6 +32,7 @@ from vestibule.contracts.errors import (
 )
 from vestibule.contracts.identity import Principal
 from vestibule.database_client.entries import EntryClient
+from vestibule.encryption import Fingerprinter
 from vestibule.service_kit.auth.authentication import Caller
 
 HEADER = "idempotency-key"
@@ -77,7 +78,7 @@ class Idempotency:
     """Stores the replies to repeatable requests, encrypted like values, under keyed names."""
 
     database: EntryClient
-    names: KeyedNames
+    fingerprinter: Fingerprinter
 
     async def serve_once(self, request: Request, key: str, serve: Serve) -> Response:
         """Serve a request, or return its stored reply.
@@ -112,7 +113,8 @@ class Idempotency:
         caller: Caller = request.state.caller
         content = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
         digest = hashlib.sha256(content + await request.body()).hexdigest()
-        names = self.names.of("idempotency", caller.tenant, caller.name, key, since_s=TTL_S)
+        parts = ("idempotency", caller.tenant, caller.name, key)
+        names = keyed_names(self.fingerprinter, *parts, since_s=TTL_S)
         for name in names:
             with suppress(KeyNotFound):
                 return await self._resume(name, await self.database.read(name), digest)

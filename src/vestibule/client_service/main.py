@@ -15,12 +15,11 @@ from vestibule.alerts.store.triage import AlertTriage
 from vestibule.client_service.api import alerts, entries, messages, schedules, screening, subjects, tasks
 from vestibule.client_service.api.wiring import ClientWiring
 from vestibule.client_service.celery_app import create_producer, held_for_s
-from vestibule.client_service.erasure import Erasure, StoredResults, ValueForms
+from vestibule.client_service.erasure import Erasure, ValueForms
 from vestibule.client_service.idempotency import OWNER as IDEMPOTENCY_OWNER
 from vestibule.client_service.idempotency import Idempotency
-from vestibule.client_service.intake.intake import BusinessLogicClient, Intake
+from vestibule.client_service.intake.intake import Intake
 from vestibule.client_service.intake.message_routing import MessageRoutes
-from vestibule.client_service.intake.work import KeyedNames
 from vestibule.client_service.queue.application import REALM
 from vestibule.client_service.queue.dispatcher import CeleryPublisher, RedisPublisher, TaskDispatcher, TaskPublisher
 from vestibule.client_service.queue.end_listener import TaskEndListener
@@ -35,7 +34,6 @@ from vestibule.client_service.task_service.schedule_service import ScheduleServi
 from vestibule.client_service.task_service.task_service import TaskService
 from vestibule.client_service.webhooks.dispatcher import OWNER as WEBHOOK_OWNER
 from vestibule.client_service.webhooks.dispatcher import WebhookDispatcher, WebhookRepository
-from vestibule.contracts.identity import Principal
 from vestibule.contracts.schedules import OWNER as SCHEDULE_OWNER
 from vestibule.database_client.entries import EntryClient
 from vestibule.database_client.entry_writes import EntryWriter
@@ -134,7 +132,7 @@ class _Parts:
         self.authenticator = Authenticator(lookups, self.request_alerts.report_auth_failure, limit)
         self.detokenizer = Detokenizer(screener, pseudonymizer.tokenizer, policies, self.alerts)
         self.message_routes = MessageRoutes(settings.message_routes, self.processors.names)
-        self.names = KeyedNames(Fingerprinter(ring))
+        self.fingerprinter = Fingerprinter(ring)
         self.value_forms = ValueForms(ring, read_vocabulary(settings.detection), policies)
         self.producer = create_producer(settings, Cipher(ring, REALM), self.processors)
 
@@ -155,33 +153,22 @@ async def _start(parts: _Parts, stack: AsyncExitStack) -> ClientWiring:
     await _deliver_webhooks(parts, webhooks, ledger, stack)
     task_service = await _start_tasks(parts, ledger, redis, webhooks, stack)
     schedule_service = ScheduleService(entries_for(SCHEDULE_OWNER), screener, parts.processors)
-    results = StoredResults(redis, parts.producer.cipher)
 
     async def redis_answers() -> bool:
         return bool(await redis.ping())
 
-    def erasure_for(caller: Principal) -> Erasure:
-        return Erasure(
-            entries_for(caller),
-            partial(ledger.erase, caller.tenant),
-            partial(schedule_service.erase, caller.tenant),
-            results,
-            alerts=parts.alerts,
-            forms_of=partial(parts.value_forms.of, tenant=caller.tenant),
-        )
-
     return ClientWiring(
         authenticator=parts.authenticator,
         readiness=Readiness({"database": database.is_ready, "queue": redis_answers}),
-        idempotency=Idempotency(entries_for(IDEMPOTENCY_OWNER), parts.names),
+        idempotency=Idempotency(entries_for(IDEMPOTENCY_OWNER), parts.fingerprinter),
         entries_for=entries_for,
         intake=Intake(
             screener,
             entries_for,
             task_service.accept,
-            BusinessLogicClient(logic),
+            logic,
             parts.processors,
-            names=parts.names,
+            fingerprinter=parts.fingerprinter,
             routes=parts.message_routes,
             webhooks=settings.callback_rules,
         ),
@@ -194,7 +181,9 @@ async def _start(parts: _Parts, stack: AsyncExitStack) -> ClientWiring:
         receipt_keys=parts.screening.audit.signer.public_keys,
         alert_archive=AlertArchive(settings.alert_record_path),
         alert_triage=AlertTriage(settings.alert_record_path),
-        erasure_for=erasure_for,
+        erasure=Erasure(
+            entries_for, ledger, schedule_service, redis, parts.producer.cipher, parts.value_forms, parts.alerts
+        ),
     )
 
 

@@ -24,4 +24,4 @@ class Subject(BaseModel):
 @router.delete("/subjects", dependencies=[allow("erase")], responses=problem_responses(422, 503))
 async def erase_subject(subject: Annotated[Subject, Body()], wiring: WiringPart, caller: CallerPart) -> ErasedReply:
     """Erase every stored value, token and result of your tenant that contains the value, and return the counts."""
-    return await wiring.erasure_for(caller.principal).erase(subject.value)
+    return await wiring.erasure.erase(subject.value, caller.principal)

@@ -33,10 +33,7 @@ from vestibule.service_kit.wiring import wired, wiring_of
 
 @dataclass(frozen=True, slots=True)
 class ClientWiring:
-    """The parts of the service that its routes call; `main.py` builds it.
-
-    What ends in `_for` is made for the caller of one request.
-    """
+    """The parts of the service that its routes call; `main.py` builds it."""
 
     authenticator: Authenticator
     readiness: Readiness
@@ -52,7 +49,7 @@ class ClientWiring:
     receipt_keys: Mapping[str, Any]
     alert_archive: AlertArchive
     alert_triage: AlertTriage
-    erasure_for: Callable[[Principal], Erasure]
+    erasure: Erasure
 
 
 class _Repeatable(FastRoute):

@@ -7,10 +7,10 @@ from uuid import uuid4
 
 from vestibule.client_service.intake.message_routing import Destination, MessageRoutes
 from vestibule.client_service.intake.work import (
-    KeyedNames,
     Message,
     RunRequest,
     WorkRequest,
+    keyed_names,
     operation_id,
 )
 from vestibule.client_service.screening.screener import RESULT_FIELD, Screened, Screener
@@ -21,8 +21,9 @@ from vestibule.contracts.errors import InvalidInput, NotProcessable, Refused, Un
 from vestibule.contracts.identity import Principal
 from vestibule.contracts.task_ledger import NewTask
 from vestibule.contracts.tasks import ERROR_DETAILS
-from vestibule.contracts.work import ProcessRequest, WorkTerms
+from vestibule.contracts.work import ProcessRequest
 from vestibule.database_client.entries import EntryClient
+from vestibule.encryption import Fingerprinter
 from vestibule.policy import Situation
 from vestibule.policy.policy import OPTIONS_FIELD
 from vestibule.processing import ProcessorRegistry
@@ -49,34 +50,6 @@ class MessageOutcome:
     is_reply: bool = False
 
 
-class BusinessLogicClient:
-    """Calls the business logic service to process text; `peer` is None if the service is disabled."""
-
-    def __init__(self, peer: ServiceClient | None) -> None:
-        self._peer = peer
-
-    async def process(self, text: str, processor: str, terms: WorkTerms, work_id: str) -> str:
-        """Return the result of `processor` for `text`; `work_id` is the same for each repetition of the same work.
-
-        Raises:
-            NotProcessable: the processor cannot process this text.
-            Unavailable: the service is disabled or does not answer.
-        """
-        if self._peer is None:
-            raise Unavailable(
-                "business_logic", "The business logic service is disabled; only `mode: async` is available."
-            )
-        body = ProcessRequest(
-            data=text, processor=processor, options=terms.options, work_id=work_id, origin=terms.origin
-        )
-        answer = await self._peer.call("POST", "/process", body=body.model_dump(mode="json"))
-        if answer.status == 422 and (kind := answer.body.get("kind")) in ERROR_DETAILS:
-            raise NotProcessable(ERROR_DETAILS[kind], kind=kind)
-        if answer.status != 200:
-            raise Unavailable("business_logic", f"The business logic service refused the request ({answer.status}).")
-        return str(answer.body["processed_data"])
-
-
 @dataclass(frozen=True, slots=True)
 class Intake:
     """Screens and forwards what callers send. Every method raises `Unavailable` if a service does not answer."""
@@ -85,9 +58,10 @@ class Intake:
     entries_for: Callable[[Principal], EntryClient]
     # Records a task and returns its id; the second argument is the address that is notified of its end.
     accept_task: Callable[[NewTask, str | None], Awaitable[str]]
-    logic: BusinessLogicClient
+    # The business logic service; None if it is disabled.
+    logic: ServiceClient | None
     processors: ProcessorRegistry
-    names: KeyedNames
+    fingerprinter: Fingerprinter
     routes: MessageRoutes
     webhooks: WebhookRules
 
@@ -165,7 +139,7 @@ class Intake:
     async def _answer(self, message: Message, task: NewTask, sender: Situation) -> str | None:
         """Return the reply; None if the service is unavailable and the caller did not ask for a reply."""
         try:
-            result = await self.logic.process(task.data or "", task.processor, task.terms, task.task_id)
+            result = await self._process(task)
         except Unavailable:
             if message.mode == "sync":
                 raise
@@ -178,6 +152,30 @@ class Intake:
             await entries.write(Pair(key=message.write_to, value=reply), operation=operation_id.get())
         return reply
 
+    async def _process(self, task: NewTask) -> str:
+        """Return the result of the business logic service for a task over a text.
+
+        Raises:
+            NotProcessable: the processor cannot process the text.
+            Unavailable: the service is disabled or does not answer.
+        """
+        part = "business_logic"
+        if self.logic is None:
+            raise Unavailable(part, "The business logic service is disabled; only `mode: async` is available.")
+        body = ProcessRequest(
+            data=task.data or "",
+            processor=task.processor,
+            options=task.terms.options,
+            work_id=task.task_id,
+            origin=task.terms.origin,
+        )
+        answer = await self.logic.call("POST", "/process", body=body.model_dump(mode="json"))
+        if answer.status == 422 and (kind := answer.body.get("kind")) in ERROR_DETAILS:
+            raise NotProcessable(ERROR_DETAILS[kind], kind=kind)
+        if answer.status != 200:
+            raise Unavailable(part, f"The business logic service refused the request ({answer.status}).")
+        return str(answer.body["processed_data"])
+
     def _task(
         self, request: WorkRequest, sender: Situation, *, key: str | None = None, data: str | None = None
     ) -> NewTask:
@@ -185,7 +183,7 @@ class Intake:
         unique_keys: list[str] = []
         if request.unique_for_s is not None:
             asked = (sender.tenant, request.processor, key, data, request.options_text, request.write_to)
-            unique_keys = self.names.of("unique", *asked, since_s=request.unique_for_s)
+            unique_keys = keyed_names(self.fingerprinter, "unique", *asked, since_s=request.unique_for_s)
         # Its members were validated before.
         return NewTask.model_construct(
             task_id=operation_id.get() or str(uuid4()),

@@ -138,21 +138,15 @@ class Message(WorkRequest):
         return self
 
 
-class KeyedNames:
-    """Derives names from what callers send, which the database can compare and not reverse.
+def keyed_names(fingerprinter: Fingerprinter, *parts: str | None, since_s: float) -> list[str]:
+    """Return names derived from what callers send, which the database can compare and not reverse.
 
-    A name changes with the fingerprint key, so one thing may have several.
+    A name changes with the fingerprint key. These are the names of the last `since_s` seconds, newest first.
     """
-
-    def __init__(self, fingerprinter: Fingerprinter) -> None:
-        self._fingerprinter = fingerprinter
-
-    def of(self, *parts: str | None, since_s: float) -> list[str]:
-        """Return the names that these parts had in the last `since_s` seconds, newest first."""
-        # Hashed first, because fingerprints ignore case and separators.
-        digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-        since = datetime.fromtimestamp(time.time() - since_s, UTC)
-        return list(self._fingerprinter.candidates(digest, since))
+    # Hashed first, because fingerprints ignore case and separators.
+    digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    since = datetime.fromtimestamp(time.time() - since_s, UTC)
+    return list(fingerprinter.candidates(digest, since))
 
 
 def _as_json(options: dict[str, Any]) -> str:

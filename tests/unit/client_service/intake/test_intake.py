@@ -13,6 +13,7 @@ from vestibule.contracts.errors import NotProcessable, Unavailable
 from vestibule.contracts.task_ledger import NewTask
 from vestibule.policy import Situation
 from vestibule.processing import ProcessorRegistry
+from vestibule.service_kit.http_client.service_client import ServiceResponse
 
 
 class _Fakes:
@@ -27,11 +28,11 @@ class _Fakes:
     async def screen(self, _situation: Situation, _field: str, text: str, _options: str | None = None) -> Screened:
         return Screened(text, {})
 
-    async def process(self, _text: str, _processor: str, _terms: Any, work_id: str) -> str:
-        self.asked.append(work_id)
+    async def call(self, _method: str, _path: str, *, body: Any) -> ServiceResponse:
+        self.asked.append(body["work_id"])
         if self.reply is None:
             raise Unavailable("business_logic", "It does not answer.")
-        return self.reply
+        return ServiceResponse(200, {"processed_data": self.reply})
 
     async def accept(self, task: NewTask, _callback: str | None = None) -> str:
         self.accepted.append(task)
@@ -46,7 +47,7 @@ async def _process(fakes: Any, **message: Any) -> MessageOutcome:
     known = ProcessorRegistry.discover()
     routes = MessageRoutes(rules, known.names)
     intake = Intake(
-        fakes, lambda _caller: fakes, fakes.accept, fakes, known, names=fakes, routes=routes, webhooks=fakes
+        fakes, lambda _caller: fakes, fakes.accept, fakes, known, fingerprinter=fakes, routes=routes, webhooks=fakes
     )
     return await intake.process_message(Message(**message), Situation("/messages"))
 
