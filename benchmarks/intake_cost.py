@@ -81,9 +81,9 @@ class Switch:
 
 async def scan_only(self: Screener, situation: Any, field: str, text: str) -> Screened:
     """Scan key and text as the screener does, and do nothing else."""
-    await self.scan(situation.key)
-    await self.scan(text, situation.key)
-    return Screened(text, [], "")
+    self.scanner.scan(situation.key)
+    self.scanner.scan(text, key=situation.key)
+    return Screened(text, {"findings": [], "would_have": None, "receipt": ""})
 
 
 @contextlib.asynccontextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from servers.redis import redis_on_socket
-from vestibule.client_service.queue.encrypted_content import REALM
+from vestibule.client_service.queue.application import REALM
 from vestibule.client_service.settings import ClientSettings
 from vestibule.encryption import Cipher, KeyRingFile, create_key_ring
 

@@ -7,12 +7,10 @@ from functools import lru_cache
 from fastapi import FastAPI
 
 from vestibule.alerts import RequestAlerts, alert_delivery, build_alert_engine
-from vestibule.business_logic_service.api.process import router
-from vestibule.business_logic_service.api.wiring import BusinessLogicWiring
+from vestibule.business_logic_service.api.process import BusinessLogicWiring, router
 from vestibule.business_logic_service.settings import BusinessLogicSettings
 from vestibule.detection import Scanner
 from vestibule.encryption import KeyRingFile
-from vestibule.policy import InvalidPolicy, Policy
 from vestibule.processor_adapters import build_pseudonymizer, build_registry
 from vestibule.processor_adapters.policy_loader import open_policy
 from vestibule.runtime.background import in_background
@@ -61,7 +59,7 @@ def create_app(settings: BusinessLogicSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[BusinessLogicWiring]:
-        async with in_background(policies.follow(_ignore_new_policy, _ignore_invalid_policy)):
+        async with in_background(policies.follow(_ignore, _ignore)):
             with alert_delivery(settings, alert_metrics.count_attempt):
                 yield wiring
 
@@ -76,9 +74,5 @@ def create_app(settings: BusinessLogicSettings) -> FastAPI:
     )
 
 
-async def _ignore_new_policy(_policy: Policy) -> None:
-    """Only use the new policy; the client service reports it."""
-
-
-async def _ignore_invalid_policy(_error: InvalidPolicy) -> None:
-    """Only keep the policy before; the client service reports the invalid file."""
+async def _ignore(_change: object) -> None:
+    """Report nothing: the client service reports new policies and invalid files."""

@@ -5,10 +5,10 @@ from typing import Any
 from kombu.entity import Exchange, Queue
 
 from vestibule.client_service import tasks  # noqa: F401 - registers the shared tasks
-from vestibule.client_service.queue.application import VestibuleCelery
-from vestibule.client_service.queue.encrypted_content import (
+from vestibule.client_service.queue.application import (
     CONTENT_TYPE,
     SERIALIZER,
+    VestibuleCelery,
     register_encrypted_content,
 )
 from vestibule.client_service.queue.settings import QueueSettings
@@ -23,6 +23,20 @@ BACKENDS = "vestibule.client_service.queue.result_backend"
 # or it would be started a second time while it still runs.
 VISIBILITY_MARGIN_S = 3
 MAX_TASKS_PER_PROCESS = 10_000
+# No confirmation of each message: the ledger has the task, and what does not arrive is resent.
+RABBIT_OPTIONS = {"confirm_publish": False, "write_timeout": 5}
+
+CONTENT = {
+    # Only encrypted content crosses the queue, commands to workers included.
+    "accept_content": [CONTENT_TYPE],
+    "task_serializer": SERIALIZER,
+    "result_serializer": SERIALIZER,
+    "enable_utc": True,
+    "worker_consumer": "vestibule.worker.consumer:VerifyingConsumer",
+    "worker_hijack_root_logger": False,
+    "worker_redirect_stdouts": False,
+    "worker_send_task_events": False,
+}
 
 
 def create_producer(
@@ -30,7 +44,7 @@ def create_producer(
 ) -> VestibuleCelery:
     """Return the application that sends tasks.
 
-    It has no result backend: with one, sending subscribes to the result, which hangs for long where Redis is frozen.
+    It has no result backend: with one, sending subscribes to the result, which hangs while Redis is frozen.
     """
     return _create(settings, cipher, processors, result_backend=None)
 
@@ -39,7 +53,10 @@ def create_consumer(
     settings: QueueSettings, cipher: Cipher, processors: ProcessorRegistry | None = None
 ) -> VestibuleCelery:
     """Return the application that workers run; its tasks need `results`, which screens their results."""
-    return _create(settings, cipher, processors, result_backend=_backend_url(settings.redis_url))
+    # Celery reads the part before the plus sign as the class of the backend.
+    backend = "ReportingSentinelBackend" if is_sentinel(settings.redis_url) else "ReportingBackend"
+    url = f"{BACKENDS}:{backend}+{celery_url(settings.redis_url).removeprefix('redis+')}"
+    return _create(settings, cipher, processors, result_backend=url)
 
 
 def held_for_s(settings: QueueSettings) -> float:
@@ -51,25 +68,16 @@ def _create(
     settings: QueueSettings, cipher: Cipher, processors: ProcessorRegistry | None, *, result_backend: str | None
 ) -> VestibuleCelery:
     register_encrypted_content(cipher)
-    app = VestibuleCelery("vestibule", broker=_broker_url(settings), backend=result_backend)
+    broker = settings.broker_url or celery_url(settings.redis_url)
+    app = VestibuleCelery("vestibule", broker=broker, backend=result_backend)
     app.settings = settings
     app.cipher = cipher
     app.processors = processors or ProcessorRegistry.discover()
-    app.conf.update(**_delivery(settings), **_results(settings), **_content())
+    app.conf.update(**_delivery(settings), **_results(settings), **CONTENT)
     # Shared tasks belong to the default application of the process, which is this one.
     app.set_default()
     app.finalize()
     return app
-
-
-def _broker_url(settings: QueueSettings) -> str:
-    return settings.broker_url or celery_url(settings.redis_url)
-
-
-def _backend_url(redis_url: str) -> str:
-    # Celery reads the part before the plus sign as the class of the backend.
-    backend = "ReportingSentinelBackend" if is_sentinel(redis_url) else "ReportingBackend"
-    return f"{BACKENDS}:{backend}+{celery_url(redis_url).removeprefix('redis+')}"
 
 
 def _delivery(settings: QueueSettings) -> dict[str, Any]:
@@ -92,7 +100,7 @@ def _delivery(settings: QueueSettings) -> dict[str, Any]:
         "broker_connection_timeout": 2,
         # RabbitMQ ends a connection that is silent for two of these, and so does the worker.
         "broker_heartbeat": 10,
-        "broker_transport_options": _rabbit_options() if settings.broker_url else _redis_options(settings),
+        "broker_transport_options": RABBIT_OPTIONS if settings.broker_url else _redis_options(settings),
         # At most one retry, so that a caller learns within two seconds that the queue is unavailable.
         "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0.1, "interval_step": 0, "interval_max": 0.1},
         # A shutdown waits this long for running tasks; tasks that still run return to the queue.
@@ -110,7 +118,7 @@ def _redis_options(settings: QueueSettings) -> dict[str, Any]:
         # The messages of a dead worker are restored every two seconds, by one worker at a time.
         "unacked_restore_interval": 2,
         "unacked_restore_throttle": 1,
-        # A worker that is killed while it restores blocks the others for so long; the default is five minutes.
+        # A worker that is killed while it restores blocks the others for this long; the default is five minutes.
         "unacked_mutex_expire": 5,
         # Detects a frozen Redis; without these a call would wait for ever.
         "socket_timeout": 5,
@@ -118,11 +126,6 @@ def _redis_options(settings: QueueSettings) -> dict[str, Any]:
         "socket_keepalive": not settings.redis_url.startswith("unix://"),
         "health_check_interval": 10,
     }
-
-
-def _rabbit_options() -> dict[str, Any]:
-    # No confirmation of each message: the ledger has the task, and what does not arrive is resent.
-    return {"confirm_publish": False, "write_timeout": 5}
 
 
 def _queue(name: str, *, is_quorum: bool) -> Queue:
@@ -138,18 +141,4 @@ def _results(settings: QueueSettings) -> dict[str, Any]:
         "redis_socket_timeout": 5.0,
         "redis_socket_connect_timeout": 2.0,
         "redis_retry_on_timeout": True,
-    }
-
-
-def _content() -> dict[str, Any]:
-    return {
-        # Only encrypted content crosses the queue, commands to workers included.
-        "accept_content": [CONTENT_TYPE],
-        "task_serializer": SERIALIZER,
-        "result_serializer": SERIALIZER,
-        "enable_utc": True,
-        "worker_consumer": "vestibule.worker.consumer:VerifyingConsumer",
-        "worker_hijack_root_logger": False,
-        "worker_redirect_stdouts": False,
-        "worker_send_task_events": False,
     }

@@ -1,8 +1,7 @@
 """Wires the client service: the one file that knows every concrete class."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -11,57 +10,36 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from vestibule.alerts import AlertArchive, AlertEngine, RequestAlerts, alert_delivery, build_alert_engine
+from vestibule.alerts import AlertArchive, AlertEngine, AlertType, RequestAlerts, alert_delivery, build_alert_engine
 from vestibule.alerts.store.triage import AlertTriage
-from vestibule.client_service.api import (
-    alerts,
-    detokenization,
-    entries,
-    messages,
-    processors,
-    receipts,
-    scan,
-    schedules,
-    subjects,
-    tasks,
-)
-from vestibule.client_service.api.idempotency import Idempotency
+from vestibule.client_service.api import alerts, entries, messages, schedules, screening, subjects, tasks
 from vestibule.client_service.api.wiring import ClientWiring
 from vestibule.client_service.celery_app import create_producer, held_for_s
-from vestibule.client_service.intake.business_logic_client import BusinessLogicClient
+from vestibule.client_service.erasure import Erasure, ValueForms
+from vestibule.client_service.idempotency import OWNER as IDEMPOTENCY_OWNER
+from vestibule.client_service.idempotency import Idempotency
 from vestibule.client_service.intake.intake import Intake
-from vestibule.client_service.intake.keyed_names import KeyedNames
 from vestibule.client_service.intake.message_routing import MessageRoutes
-from vestibule.client_service.log_alerts import log_alerts
-from vestibule.client_service.queue.application import VestibuleCelery
-from vestibule.client_service.queue.dispatcher import TaskDispatcher
-from vestibule.client_service.queue.encrypted_content import REALM
+from vestibule.client_service.queue.application import REALM
+from vestibule.client_service.queue.dispatcher import CeleryPublisher, RedisPublisher, TaskDispatcher, TaskPublisher
 from vestibule.client_service.queue.end_listener import TaskEndListener
-from vestibule.client_service.queue.publishers import CeleryPublisher, RedisPublisher, TaskPublisher
-from vestibule.client_service.queue.queue_view import QueueView
-from vestibule.client_service.queue.rabbitmq_depth import RabbitMqDepth
+from vestibule.client_service.queue.queue_view import QueueView, RabbitMqDepth
 from vestibule.client_service.queue.task_message import TaskMessageTemplate
-from vestibule.client_service.screening.builder import Screening, build_screening
+from vestibule.client_service.screening.builder import build_screening
 from vestibule.client_service.screening.detokenization import Detokenizer
 from vestibule.client_service.settings import ClientSettings
-from vestibule.client_service.subjects.erasure import Erasure
-from vestibule.client_service.subjects.stored_results import StoredResults
-from vestibule.client_service.subjects.value_forms import ValueForms
-from vestibule.client_service.task_service.metered_tasks import MeteredTasks
 from vestibule.client_service.task_service.outcomes import LedgerSteps
 from vestibule.client_service.task_service.relay import TaskRelay
 from vestibule.client_service.task_service.schedule_service import ScheduleService
 from vestibule.client_service.task_service.task_service import TaskService
-from vestibule.client_service.webhooks.dispatcher import WebhookDispatcher
-from vestibule.client_service.webhooks.repository import OWNER as WEBHOOK_OWNER
-from vestibule.client_service.webhooks.repository import WebhookRepository
-from vestibule.contracts.identity import Principal
+from vestibule.client_service.webhooks.dispatcher import OWNER as WEBHOOK_OWNER
+from vestibule.client_service.webhooks.dispatcher import WebhookDispatcher, WebhookRepository
+from vestibule.contracts.schedules import OWNER as SCHEDULE_OWNER
 from vestibule.database_client.entries import EntryClient
 from vestibule.database_client.tasks import TaskLedgerClient
 from vestibule.database_client.transport import DatabaseTransport
 from vestibule.detection import Scanner
 from vestibule.encryption import Cipher, Fingerprinter, KeyRingFile
-from vestibule.processing import ProcessorRegistry
 from vestibule.processor_adapters import build_pseudonymizer, build_registry
 from vestibule.processor_adapters.detector_vocabulary import read_vocabulary
 from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit
@@ -74,7 +52,7 @@ from vestibule.service_kit.http_client.circuit_breaker import CircuitBreaker
 from vestibule.service_kit.http_client.service_client import ServiceClient
 from vestibule.service_kit.logging.log_health import reporting_log_failures
 from vestibule.service_kit.metrics.alert_metrics import OUTCOMES, AlertMetrics
-from vestibule.service_kit.metrics.catalogue import CALLBACKS
+from vestibule.service_kit.metrics.catalogue import CALLBACKS, TASKS_REFUSED
 from vestibule.service_kit.metrics.metrics import Metrics
 from vestibule.service_kit.redis.redis_url import open_redis
 
@@ -88,11 +66,9 @@ ROUTERS = (
     entries.router,
     messages.router,
     tasks.router,
-    processors.router,
+    tasks.processor_router,
     schedules.router,
-    scan.router,
-    detokenization.router,
-    receipts.router,
+    screening.router,
     alerts.router,
     subjects.router,
 )
@@ -110,16 +86,15 @@ def create_app(settings: ClientSettings) -> FastAPI:
         ValueError: the settings name an alert channel, an entity or a processor that does not exist, or an operator's
             own processor cannot be used.
     """
-    parts = _build_parts(settings)
+    parts = _Parts(settings)
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[ClientWiring]:
         async with AsyncExitStack() as stack:
             stack.enter_context(alert_delivery(settings, parts.alert_metrics.count_attempt))
-            await stack.enter_async_context(reporting_log_failures(log_alerts(parts.alerts)))
+            await stack.enter_async_context(reporting_log_failures(partial(_alert_log_failure, parts.alerts)))
             await stack.enter_async_context(parts.screening.running())
-            connections = await _connect(settings, parts.secret, stack)
-            yield await _wire(settings, parts, connections, stack)
+            yield await _start(parts, stack)
 
     return create_service_app(
         "client",
@@ -133,196 +108,132 @@ def create_app(settings: ClientSettings) -> FastAPI:
     )
 
 
-@dataclass(frozen=True, slots=True)
 class _Parts:
     """What needs no connection: built before the service starts, so that a wrong setting fails the start."""
 
-    secret: ServiceSecret
-    metrics: Metrics
-    alert_metrics: AlertMetrics
-    alerts: AlertEngine
-    request_alerts: RequestAlerts
-    authenticator: Authenticator
-    screening: Screening
-    detokenizer: Detokenizer
-    processors: ProcessorRegistry
-    message_routes: MessageRoutes
-    names: KeyedNames
-    value_forms: ValueForms
-    producer: VestibuleCelery
+    def __init__(self, settings: ClientSettings) -> None:
+        self.settings = settings
+        self.secret = ServiceSecret.read(settings.secret_file)
+        ring = KeyRingFile(settings.key_ring_path)
+        pseudonymizer = build_pseudonymizer(ring)
+        self.metrics = Metrics("client")
+        self.alert_metrics = AlertMetrics(self.metrics, settings.alert_channels)
+        self.alerts = build_alert_engine("client", settings, self.alert_metrics.count_alert)
+        self.request_alerts = RequestAlerts(self.alerts, pseudonymizer.fingerprint)
+        scanner = Scanner.from_settings(settings.detection)
+        scanner.warm_up()
+        self.screening = build_screening(settings, scanner, self.alerts, pseudonymizer, self.metrics)
+        screener, policies = self.screening.screener, self.screening.policies
+        self.processors = build_registry(settings, lambda: scanner, lambda: policies.current, pseudonymizer)
+        limit = AuthRateLimit(
+            settings.auth_failures_per_minute, settings.trusted_proxies, self.request_alerts.report_guessed_tokens
+        )
+        lookups = caller_token_lookups(settings)
+        self.authenticator = Authenticator(lookups, self.request_alerts.report_auth_failure, limit)
+        self.detokenizer = Detokenizer(screener, pseudonymizer.tokenizer, policies, self.alerts)
+        self.message_routes = MessageRoutes(settings.message_routes, self.processors.names)
+        self.fingerprinter = Fingerprinter(ring)
+        self.value_forms = ValueForms(ring, read_vocabulary(settings.detection), policies)
+        self.producer = create_producer(settings, Cipher(ring, REALM), self.processors)
 
 
-@dataclass(frozen=True, slots=True)
-class _Connections:
-    """Clients of the other services and of Redis."""
-
-    database: ServiceClient
-    entries_for: Callable[[Principal], EntryClient]
-    ledger: TaskLedgerClient
-    business_logic: BusinessLogicClient
-    redis: Redis
-
-    async def redis_answers(self) -> bool:
-        """Say whether Redis answers; an error says no as well."""
-        return bool(await self.redis.ping())
-
-
-def _build_parts(settings: ClientSettings) -> _Parts:
-    secret = ServiceSecret.read(settings.secret_file)
-    ring = KeyRingFile(settings.key_ring_path)
-    pseudonymizer = build_pseudonymizer(ring)
-    metrics = Metrics("client")
-    alert_metrics = AlertMetrics(metrics, settings.alert_channels)
-    alerts = build_alert_engine("client", settings, alert_metrics.count_alert)
-    request_alerts = RequestAlerts(alerts, pseudonymizer.fingerprint)
-    scanner = Scanner.from_settings(settings.detection)
-    scanner.warm_up()
-    screening = build_screening(settings, scanner, alerts, pseudonymizer, metrics)
-    processors = build_registry(settings, lambda: scanner, lambda: screening.policies.current, pseudonymizer)
-    return _Parts(
-        secret=secret,
-        metrics=metrics,
-        alert_metrics=alert_metrics,
-        alerts=alerts,
-        request_alerts=request_alerts,
-        authenticator=_build_authenticator(settings, request_alerts),
-        screening=screening,
-        detokenizer=Detokenizer(screening.screener, pseudonymizer.tokenizer, screening.policies, alerts),
-        processors=processors,
-        message_routes=MessageRoutes(settings.message_routes, processors.names),
-        names=KeyedNames(Fingerprinter(ring)),
-        value_forms=ValueForms(ring, read_vocabulary(settings.detection), screening.policies),
-        producer=create_producer(settings, Cipher(ring, REALM), processors),
-    )
-
-
-def _build_authenticator(settings: ClientSettings, alerts: RequestAlerts) -> Authenticator:
-    limit = AuthRateLimit(settings.auth_failures_per_minute, settings.trusted_proxies, alerts.report_guessed_tokens)
-    return Authenticator(caller_token_lookups(settings), alerts.report_auth_failure, limit)
-
-
-async def _connect(settings: ClientSettings, secret: ServiceSecret, stack: AsyncExitStack) -> _Connections:
-    """Open the connections until `stack` ends."""
-    timeout_s = settings.service_timeout_s
-    database = ServiceClient("database", settings.database_service_url, secret, timeout_s, CircuitBreaker())
+async def _start(parts: _Parts, stack: AsyncExitStack) -> ClientWiring:
+    """Open the connections and start the background work until `stack` ends; return what the routes call."""
+    settings, screener, timeout_s = parts.settings, parts.screening.screener, parts.settings.service_timeout_s
+    database = ServiceClient("database", settings.database_service_url, parts.secret, timeout_s, CircuitBreaker())
     await stack.enter_async_context(database)
     logic: ServiceClient | None = None
     if settings.business_logic_url:
-        logic = ServiceClient("business_logic", settings.business_logic_url, secret, timeout_s, CircuitBreaker())
+        logic = ServiceClient("business_logic", settings.business_logic_url, parts.secret, timeout_s, CircuitBreaker())
         await stack.enter_async_context(logic)
+    redis = await _open_redis(settings, timeout_s, stack)
     transport = DatabaseTransport(database)
-    return _Connections(
-        database=database,
-        entries_for=partial(EntryClient, transport),
-        ledger=TaskLedgerClient(transport),
-        business_logic=BusinessLogicClient(logic),
-        redis=await _open_redis(settings, timeout_s, stack),
-    )
+    entries_for = partial(EntryClient, transport)
+    ledger = TaskLedgerClient(transport)
+    webhooks = WebhookRepository(entries_for(WEBHOOK_OWNER))
+    await _deliver_webhooks(parts, webhooks, ledger, stack)
+    task_service = await _start_tasks(parts, ledger, redis, webhooks, stack)
+    schedule_service = ScheduleService(entries_for(SCHEDULE_OWNER), screener, parts.processors)
 
+    async def redis_answers() -> bool:
+        return bool(await redis.ping())
 
-async def _wire(
-    settings: ClientSettings, parts: _Parts, connections: _Connections, stack: AsyncExitStack
-) -> ClientWiring:
-    """Start the background work until `stack` ends, and return what the routes call."""
-    webhooks = await _start_webhooks(settings, parts, connections, stack)
-    task_service = await _start_tasks(settings, parts, connections, webhooks, stack)
-    schedule_service = ScheduleService(connections.entries_for, parts.screening.screener, parts.processors)
     return ClientWiring(
         authenticator=parts.authenticator,
-        readiness=Readiness({"database": connections.database.is_ready, "queue": connections.redis_answers}),
-        idempotency=Idempotency(connections.entries_for, parts.names),
-        intake_for=_intake_factory(settings, parts, connections, task_service),
+        readiness=Readiness({"database": database.is_ready, "queue": redis_answers}),
+        idempotency=Idempotency(entries_for(IDEMPOTENCY_OWNER), parts.fingerprinter),
+        entries_for=entries_for,
+        intake=Intake(
+            screener,
+            entries_for,
+            task_service.accept,
+            logic,
+            parts.processors,
+            fingerprinter=parts.fingerprinter,
+            routes=parts.message_routes,
+            webhooks=settings.callback_rules,
+        ),
         task_service=task_service,
         schedule_service=schedule_service,
         processors=parts.processors,
         webhook_rules=settings.callback_rules,
-        screener=parts.screening.screener,
+        screener=screener,
         detokenizer=parts.detokenizer,
         receipt_keys=parts.screening.audit.signer.public_keys,
         alert_archive=AlertArchive(settings.alert_record_path),
         alert_triage=AlertTriage(settings.alert_record_path),
-        erasure_for=_erasure_factory(parts, connections, schedule_service),
+        erasure=Erasure(
+            entries_for, ledger, schedule_service, redis, parts.producer.cipher, parts.value_forms, parts.alerts
+        ),
     )
 
 
-def _intake_factory(
-    settings: ClientSettings, parts: _Parts, connections: _Connections, task_service: TaskService
-) -> Callable[[Principal], Intake]:
-    entries_for = connections.entries_for
-    build = partial(
-        Intake,
-        parts.screening.screener,
-        tasks=MeteredTasks(task_service, parts.metrics),
-        logic=connections.business_logic,
-        processors=parts.processors,
-        names=parts.names,
-        routes=parts.message_routes,
-        webhooks=settings.callback_rules,
-    )
-    return lambda caller: build(entries_for(caller))
-
-
-def _erasure_factory(
-    parts: _Parts, connections: _Connections, schedule_service: ScheduleService
-) -> Callable[[Principal], Erasure]:
-    results = StoredResults(connections.redis, parts.producer.cipher)
-
-    def build(caller: Principal) -> Erasure:
-        return Erasure(
-            connections.entries_for(caller),
-            partial(connections.ledger.erase, caller.tenant),
-            partial(schedule_service.erase, caller.tenant),
-            results,
-            alerts=parts.alerts,
-            forms_of=partial(parts.value_forms.of, tenant=caller.tenant),
-        )
-
-    return build
-
-
-async def _start_webhooks(
-    settings: ClientSettings, parts: _Parts, connections: _Connections, stack: AsyncExitStack
-) -> WebhookRepository:
-    repository = WebhookRepository(connections.entries_for(WEBHOOK_OWNER))
+async def _deliver_webhooks(
+    parts: _Parts, repository: WebhookRepository, ledger: TaskLedgerClient, stack: AsyncExitStack
+) -> None:
     for outcome in OUTCOMES:
         parts.metrics.expect(CALLBACKS, outcome)
-    count_attempt = partial(parts.metrics.count, CALLBACKS)
-    dispatcher = WebhookDispatcher(repository, connections.ledger, settings.callback_rules, parts.alerts, count_attempt)
-    if settings.callback_secret.get_secret_value():
+    if parts.settings.callback_secret.get_secret_value():
+        count_attempt = partial(parts.metrics.count, CALLBACKS)
+        rules = parts.settings.callback_rules
+        dispatcher = WebhookDispatcher(repository, ledger, rules, parts.alerts, count_attempt)
         await stack.enter_async_context(dispatcher.running())
-    return repository
 
 
 async def _start_tasks(
-    settings: ClientSettings,
-    parts: _Parts,
-    connections: _Connections,
-    webhooks: WebhookRepository,
-    stack: AsyncExitStack,
+    parts: _Parts, ledger: TaskLedgerClient, redis: Redis, webhooks: WebhookRepository, stack: AsyncExitStack
 ) -> TaskService:
-    producer, ledger, redis = parts.producer, connections.ledger, connections.redis
+    settings, producer = parts.settings, parts.producer
     # The relay blocks for reports of workers, for longer than a request may wait.
     relay_redis = await _open_redis(settings, RELAY_TIMEOUT_S, stack)
     rabbit = RabbitMqDepth(producer) if settings.broker_url else None
     if rabbit:
         stack.callback(rabbit.close)
     queue, relay_queue = (QueueView(one, rabbit, held_for_s(settings)) for one in (redis, relay_redis))
-    dispatcher = TaskDispatcher(await _open_publisher(settings, producer, stack))
-    end_listener = TaskEndListener(redis)
-    relay = TaskRelay(ledger, relay_queue, dispatcher, LedgerSteps(settings, producer.cipher), parts.alerts)
+    publisher: TaskPublisher
+    if settings.broker_url:
+        publisher = CeleryPublisher(producer)
+        stack.callback(publisher.close)
+    else:
+        # Without retries: a message may have arrived although the reply was lost. The relay resends what did not.
+        no_retry = Retry(NoBackoff(), 0)
+        publisher_redis = await _open_redis(settings, settings.service_timeout_s, stack, retry=no_retry)
+        publisher = RedisPublisher(TaskMessageTemplate.learn(producer), publisher_redis)
+    dispatcher, end_listener = TaskDispatcher(publisher), TaskEndListener(redis)
+    relay = TaskRelay(ledger, relay_queue, publisher, LedgerSteps(settings, producer.cipher), parts.alerts)
     for part in (dispatcher, end_listener, relay):
         await stack.enter_async_context(part.running())
+    parts.metrics.expect(TASKS_REFUSED)
     return TaskService(
-        ledger, queue, end_listener, dispatcher, settings=settings, cipher=producer.cipher, webhooks=webhooks
+        ledger,
+        queue,
+        end_listener,
+        dispatcher,
+        settings=settings,
+        cipher=producer.cipher,
+        webhooks=webhooks,
+        metrics=parts.metrics,
     )
-
-
-async def _open_publisher(settings: ClientSettings, producer: VestibuleCelery, stack: AsyncExitStack) -> TaskPublisher:
-    if settings.broker_url:
-        return stack.enter_context(CeleryPublisher(producer))
-    # Without retries: a message may have arrived although the reply was lost. The relay resends what did not.
-    redis = await _open_redis(settings, settings.service_timeout_s, stack, retry=Retry(NoBackoff(), 0))
-    return RedisPublisher(TaskMessageTemplate.learn(producer), redis)
 
 
 async def _open_redis(
@@ -331,3 +242,12 @@ async def _open_redis(
     options: dict[str, Any] = {"retry": retry} if retry else {}
     redis = open_redis(settings.redis_url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, **options)
     return await stack.enter_async_context(redis)
+
+
+async def _alert_log_failure(alerts: AlertEngine, failure: str | None) -> None:
+    """Alert that the log file cannot be written, or that it can be written again."""
+    if failure:
+        text = f"Log lines cannot be written to the log file ({failure}): they are counted and dropped, requests go on."
+        await alerts.raise_alert(AlertType.LOG_NOT_WRITTEN, text, subject="app.log")
+    else:
+        await alerts.raise_alert(AlertType.LOG_WRITTEN, "Log lines are written again.", subject="app.log")

@@ -27,7 +27,7 @@ class ClientSettings(QueueSettings, AlertSettings, EncryptionSettings, Screening
 
     database_service_url: str = Field(default="http://127.0.0.1:8001", description="Address of the database service")
     business_logic_url: str = Field(
-        default="http://127.0.0.1:8002", description="Address of the business logic service; empty: switched off"
+        default="http://127.0.0.1:8002", description="Address of the business logic service; empty disables it"
     )
     message_routes: list[MessageRoute] = Field(
         default=[],

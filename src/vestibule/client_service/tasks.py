@@ -64,7 +64,10 @@ def _attempt(  # noqa: PLR0917 - what Celery passes
     began = time.perf_counter()
     try:
         terms = WorkTerms.model_validate(given)
-        result = _do(app, task.request.id, data, processor, terms)
+        if app.results is None:
+            raise RuntimeError("the worker has no result screening")
+        job = Job(task.request.id, terms.origin)
+        result = app.results.screen_result(app.processors.process(processor, data, terms.options, job), terms.origin)
     except MAY_PASS as error:
         log.warning("task_interrupted", error=type(error).__name__, duration_ms=_since_ms(began))
         task.backend.report_failed_attempt(task.request.id, "TaskInterrupted", attempt.number)
@@ -87,13 +90,6 @@ def _attempt(  # noqa: PLR0917 - what Celery passes
             "token_id": terms.origin.token_id,
         }
     return result
-
-
-def _do(app: VestibuleCelery, task_id: str, data: str, processor: str, terms: WorkTerms) -> str:
-    if app.results is None:
-        raise RuntimeError("the worker has no result screening")
-    result = app.processors.process(processor, data, terms.options, Job(task_id, terms.origin))
-    return app.results.screen_result(result, terms.origin)
 
 
 def _begin(task: Any, app: VestibuleCelery) -> StartedAttempt:

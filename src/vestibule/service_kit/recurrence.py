@@ -19,8 +19,12 @@ from zoneinfo import ZoneInfo
 from vestibule.contracts.schedules import Progress, Schedule
 from vestibule.service_kit.cron_expression import CronExpression, InvalidRecurrence
 
-__all__ = ["Crontab", "InvalidRecurrence", "check_crontab", "next_turn"]
+__all__ = ["Crontab", "InvalidRecurrence", "UnknownTimeZone", "check_crontab", "next_turn"]
 MINUTE = timedelta(minutes=1)
+
+
+class UnknownTimeZone(InvalidRecurrence):
+    """The time zone database has no zone of that name."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ class Crontab:
         try:
             return ZoneInfo(self.timezone)
         except (OSError, ValueError, LookupError):
-            raise InvalidRecurrence("the time zone is unknown") from None
+            raise UnknownTimeZone("the time zone is unknown") from None
 
 
 def next_turn(schedule: Schedule, progress: Progress | None) -> float | None:

@@ -1,1 +1,1 @@
-"""The Celery worker program: takes tasks, runs processors, screens their results."""
+"""The Celery worker program: receives tasks, runs processors, screens their results."""

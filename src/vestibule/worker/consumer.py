@@ -7,7 +7,7 @@ import structlog
 from celery.worker.consumer import Consumer
 from redis.exceptions import RedisError
 
-from vestibule.client_service.queue.encrypted_content import CONTENT_TYPE, bound_to
+from vestibule.client_service.queue.application import CONTENT_TYPE, bound_to
 from vestibule.encryption import DecryptionFailed
 
 
@@ -15,7 +15,7 @@ class VerifyingConsumer(Consumer):  # type: ignore[misc]
     """Celery's consumer with a check of each message: some malformed messages would crash the worker."""
 
     def create_task_handler(self, *args: Any, **options: Any) -> Any:
-        """Return what is called with each message."""
+        """Return the handler of each message."""
         handle = super().create_task_handler(*args, **options)
 
         def receive(message: Any) -> None:
@@ -43,10 +43,10 @@ class VerifyingConsumer(Consumer):  # type: ignore[misc]
 
 def _verify(message: Any) -> None:
     if message.content_type != CONTENT_TYPE:
-        raise DecryptionFailed("it is not sealed")
+        raise DecryptionFailed("it is not encrypted")
     _arguments, _keywords, embedded = message.payload
     if embedded["sealed_for"] != bound_to(message.headers["task"], message.headers["id"]):
-        raise DecryptionFailed("it was sealed for another task")
+        raise DecryptionFailed("it was encrypted for another task")
 
 
 def _task_id(message: Any) -> str | None:

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from vestibule.alerts import Alert, build_alert_engine
-from vestibule.client_service.screening.screener import Screener
-from vestibule.client_service.screening.screening_metrics import ScreeningMetrics
+from vestibule.client_service.screening.screener import RESULT_FIELD, Screener
 from vestibule.client_service.settings import WorkerSettings
 from vestibule.contracts.errors import ResultRefused, ScanImpossible, TooLarge
 from vestibule.contracts.work import WorkOrigin
@@ -53,21 +52,19 @@ class ResultScreener:
         self._policies = policies
         self._screener = Screener(
             scanner,
-            lambda: policies.current,
+            policies,
             build_alert_engine(name, settings, self._on_alert),
             NoDecisionAudit(),
             pseudonymizer,
             secrets=read_vocabulary(settings.detection).groups[SECRETS],
-            on_decision=self._on_decision,
         )
         self._count_alert: Callable[[Alert], None] | None = None
-        self._count_decision: Callable[[Decision], None] | None = None
 
     def count_into(self, metrics: Metrics) -> None:
         """Count findings and alerts from now on; each process of a pool has its own metrics."""
         # It sends no notifications, so there are no deliveries to expect.
         self._count_alert = AlertMetrics(metrics, ()).count_alert
-        self._count_decision = ScreeningMetrics(metrics).count_decision
+        self._screener.metrics = metrics
 
     def follow_policy(self) -> None:
         """Reload the policy file from now on, in a thread of this process."""
@@ -86,26 +83,19 @@ class ResultScreener:
                 return result
         except DetectionError:
             pass  # the screener raises the reason
-        with structlog.contextvars.bound_contextvars(token_id=origin.token_id):
-            return self._screen(result, situation_of(origin))
-
-    def _screen(self, result: str, situation: Situation) -> str:
         try:
-            return asyncio.run(self._screener.screen_result(situation, result)).text
+            with structlog.contextvars.bound_contextvars(token_id=origin.token_id):
+                return asyncio.run(self._screener.screen(situation_of(origin), RESULT_FIELD, result)).text
         except ResultRefused as refusal:
-            raise ResultNotAllowed("the policy does not let the result out") from refusal
+            raise ResultNotAllowed("the policy rejects the result") from refusal
         except TooLarge as error:
-            raise ResultTooLarge("the result is longer than the scanner takes") from error
+            raise ResultTooLarge("the result is longer than the scanner accepts") from error
         except ScanImpossible as error:
-            raise ProcessingInterrupted("the result could not be checked in time") from error
+            raise ProcessingInterrupted("the scan of the result did not finish in time") from error
 
     def _on_alert(self, alert: Alert) -> None:
         if self._count_alert is not None:
             self._count_alert(alert)
-
-    def _on_decision(self, decision: Decision) -> None:
-        if self._count_decision is not None:
-            self._count_decision(decision)
 
     def _follow(self) -> None:
         pause = threading.Event()

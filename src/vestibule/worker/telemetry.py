@@ -1,6 +1,9 @@
-"""Metrics and traces of a worker, over all processes of its pool."""
+"""Metrics and traces of tasks, in each process of a worker's pool and over all of them."""
 
+import time
 from collections.abc import Callable, Collection
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from socket import gethostname
 from typing import Any
@@ -10,13 +13,71 @@ from celery import signals
 from prometheus_client import start_http_server
 
 from vestibule.client_service.settings import WorkerSettings
+from vestibule.contracts.queue_names import SENT_AT
+from vestibule.contracts.work import DEFAULT_PROCESSOR
 from vestibule.service_kit.logging.log_metrics import show_lost_lines
-from vestibule.service_kit.metrics.catalogue import WORKER_PROCESSES_REPLACED
+from vestibule.service_kit.metrics.catalogue import (
+    TASK_DURATION,
+    TASK_WAIT,
+    TASKS,
+    TASKS_REDELIVERED,
+    WORKER_PROCESSES_REPLACED,
+)
 from vestibule.service_kit.metrics.metrics import Metrics
 from vestibule.service_kit.metrics.sharing import Publisher, clear_shared, read_shared
 from vestibule.service_kit.tracing.tracers import open_tracer
-from vestibule.service_kit.tracing.tracing import Tracer
-from vestibule.worker.task_telemetry import TaskTelemetry
+from vestibule.service_kit.tracing.tracing import TRACEPARENT, SpanKind, Tracer, entered
+
+STATES = {"SUCCESS": "succeeded", "RETRY": "retried"}
+UNKNOWN = "unknown"
+
+
+class TaskTelemetry:
+    """The metrics and traces of one process. Celery calls its methods; none of them may fail a task."""
+
+    def __init__(self, metrics: Metrics, tracer: Tracer | None, processors: Collection[str]) -> None:
+        self._metrics = metrics
+        self._tracer = tracer
+        self._processors = processors
+        self._began = 0.0
+        self._open = ExitStack()
+        metrics.expect(TASKS_REDELIVERED)
+
+    def begin_task(self, task: Any, args: Any = (), kwargs: Any = None, **_ignored: Any) -> None:
+        """Start the clock, and continue the trace of the request that sent the task."""
+        request = task.request
+        self._began = time.perf_counter()
+        sent_at = getattr(request, SENT_AT, None)
+        if isinstance(sent_at, int | float):
+            self._metrics.observe(TASK_WAIT, max(0.0, time.time() - sent_at))
+        if (request.delivery_info or {}).get("redelivered"):
+            self._metrics.count(TASKS_REDELIVERED)
+        if self._tracer is None:
+            return
+        parent = getattr(request, TRACEPARENT, None)
+        attributes = {
+            "messaging.system": "celery",
+            "vestibule.processor": self._processor_of(args, kwargs),
+            "vestibule.task_id": str(request.id),
+        }
+        begun = self._tracer.begin(
+            f"run {task.name}", SpanKind.CONSUMER, parent if isinstance(parent, str) else None, attributes
+        )
+        structlog.contextvars.bind_contextvars(trace_id=begun.trace_id)
+        self._open.callback(structlog.contextvars.unbind_contextvars, "trace_id")
+        self._open.enter_context(entered(begun))
+
+    def end_task(self, args: Any = (), kwargs: Any = None, state: str | None = None, **_ignored: Any) -> None:
+        """Count the attempt, and end its span."""
+        processor = self._processor_of(args, kwargs)
+        self._metrics.count(TASKS, processor, STATES.get(str(state), "failed"))
+        self._metrics.observe(TASK_DURATION, time.perf_counter() - self._began, processor)
+        self._open.close()
+
+    def _processor_of(self, args: Any, kwargs: Any) -> str:
+        # The name is the second argument. An unknown one could be anything, even the data.
+        named = (kwargs or {}).get("processor") or (args[1] if args and len(args) > 1 else DEFAULT_PROCESSOR)
+        return named if isinstance(named, str) and named in self._processors else UNKNOWN
 
 
 class PoolTelemetry:
@@ -50,21 +111,19 @@ class PoolTelemetry:
         show_lost_lines(metrics)
         self._on_metrics(metrics)
         self._tracer = open_tracer(self._name, self._settings, metrics)
-        observation = TaskTelemetry(metrics, self._tracer, self._processors)
-        signals.task_prerun.connect(observation.begin_task, weak=False)
-        signals.task_postrun.connect(observation.end_task, weak=False)
+        telemetry = TaskTelemetry(metrics, self._tracer, self._processors)
+        signals.task_prerun.connect(telemetry.begin_task, weak=False)
+        signals.task_postrun.connect(telemetry.end_task, weak=False)
         if self._is_shown:
-            self._publish(metrics)
+            count_replaced = partial(metrics.count, WORKER_PROCESSES_REPLACED)
+            self._publisher = Publisher(self._folder, metrics.snapshot, count_replaced)
+            self._publisher.start()
 
     def _end_process(self, **_ignored: Any) -> None:
         if self._publisher is not None:
             self._publisher.close()
         if self._tracer is not None:
             self._tracer.close()
-
-    def _publish(self, metrics: Metrics) -> None:
-        self._publisher = Publisher(self._folder, metrics.snapshot, lambda: metrics.count(WORKER_PROCESSES_REPLACED))
-        self._publisher.start()
 
     def _show(self, **_ignored: Any) -> None:
         port = self._settings.metrics_port

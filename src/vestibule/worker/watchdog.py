@@ -1,15 +1,21 @@
-"""Exits a worker that takes no tasks although some wait, as after a broken connection, so that it is restarted."""
+"""The worker's heartbeat, and its watchdog: it exits a worker that consumes nothing while tasks wait.
+
+Both run on timers of the worker's own event loop: a blocked loop sends no heartbeat.
+"""
 
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import structlog
+from celery import Celery, bootsteps
 from celery.worker import state
 from redis.exceptions import RedisError
 
 from vestibule.contracts.queue_names import QUEUES
+from vestibule.contracts.worker_heartbeat import BEAT_INTERVAL_S, FORGOTTEN_AFTER_S, WORKERS_KEY
 
 CHECK_INTERVAL_S = 5.0
 # Longer than a reconnect takes, and than the queue takes to redeliver the messages of a dead worker.
@@ -34,7 +40,7 @@ class ConsumerWatchdog:
 
 
 def start_watchdog(redis: Any, timer: Any) -> None:
-    """Watch this worker on `timer`, the one of its own event loop."""
+    """Exit this worker when it has stopped consuming, so that it is restarted."""
     watchdog = ConsumerWatchdog()
     log = structlog.get_logger("vestibule.worker")
 
@@ -52,3 +58,39 @@ def start_watchdog(redis: Any, timer: Any) -> None:
             os._exit(EXIT_STOPPED)
 
     timer.call_repeatedly(CHECK_INTERVAL_S, check)
+
+
+def start_heartbeat(name: str, redis: Any, timer: Any, heartbeat_file: Path) -> None:
+    """Send heartbeats for the worker `name`; each touches `heartbeat_file` too, for a health check on this machine."""
+    log = structlog.get_logger("vestibule.worker")
+
+    def beat() -> None:
+        now = time.time()
+        try:
+            heartbeat_file.touch()
+            with redis.pipeline(transaction=False) as pipeline:
+                pipeline.zadd(WORKERS_KEY, {name: now})
+                pipeline.zremrangebyscore(WORKERS_KEY, 0, now - FORGOTTEN_AFTER_S)
+                pipeline.execute()
+        except (RedisError, OSError) as error:
+            log.warning("heartbeat_failed", error=type(error).__name__)
+
+    beat()
+    timer.call_repeatedly(BEAT_INTERVAL_S, beat)
+
+
+def on_event_loop(app: Celery, begin: Callable[[Any], None]) -> None:
+    """Call `begin` with the timer of the loop, at the start of a worker and after each reconnect.
+
+    Celery discards all timers when it loses its connection.
+    """
+
+    class Begin(bootsteps.StartStopStep):  # type: ignore[misc]
+        """A step of the consumer; Celery calls it each time that the event loop restarts."""
+
+        requires = ("celery.worker.consumer.tasks:Tasks",)
+
+        def register_with_event_loop(self, _consumer: Any, hub: Any) -> None:
+            begin(hub.timer)
+
+    app.steps["consumer"].add(Begin)

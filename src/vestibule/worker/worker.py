@@ -12,19 +12,16 @@ from celery.apps import worker as celery_program
 # Imported for its tasks: a worker knows those whose modules were imported.
 from vestibule.client_service import tasks  # noqa: F401
 from vestibule.client_service.celery_app import create_consumer
-from vestibule.client_service.queue.application import VestibuleCelery
-from vestibule.client_service.queue.encrypted_content import REALM
+from vestibule.client_service.queue.application import REALM, VestibuleCelery
 from vestibule.client_service.settings import WorkerSettings
 from vestibule.detection import Scanner
 from vestibule.encryption import Cipher, KeyRingSource
 from vestibule.processor_adapters import build_pseudonymizer, build_registry
 from vestibule.processor_adapters.policy_loader import open_policy
 from vestibule.service_kit.logging.logging_config import configure_logging, flush_log
-from vestibule.worker.event_loop import on_event_loop
-from vestibule.worker.heartbeat import start_heartbeat
 from vestibule.worker.result_screening import ResultScreener
 from vestibule.worker.telemetry import PoolTelemetry
-from vestibule.worker.watchdog import start_watchdog
+from vestibule.worker.watchdog import on_event_loop, start_heartbeat, start_watchdog
 
 
 def build_worker(name: str, settings: WorkerSettings, ring: KeyRingSource) -> VestibuleCelery:
@@ -72,25 +69,19 @@ def run_worker(
         # Again in each process of the pool, after Celery's own set-up.
         configure()
 
-    def end_process(**_ignored: Any) -> None:
-        # The process ends without Python's own shutdown, which would flush the log.
-        flush_log()
-
     def begin(timer: Any) -> None:
         ready_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         start_heartbeat(name, app.backend.client, timer, ready_file)
         start_watchdog(app.backend.client, timer)
 
-    def log_ready(**_ignored: Any) -> None:
-        log.info("worker_ready", concurrency=concurrency)
-
     signals.setup_logging.connect(configure, weak=False)
     signals.worker_process_init.connect(configure_process, weak=False)
-    signals.worker_process_shutdown.connect(end_process, weak=False)
-    signals.worker_ready.connect(log_ready, weak=False)
+    # A process of the pool ends without Python's own shutdown, which would flush the log.
+    signals.worker_process_shutdown.connect(lambda **_ignored: flush_log(), weak=False)
+    signals.worker_ready.connect(lambda **_ignored: log.info("worker_ready", concurrency=concurrency), weak=False)
     on_event_loop(app, begin)
     # It prints directly to stdout when it stops.
-    celery_program.safe_say = _discard_output
+    celery_program.safe_say = lambda *_ignored: None
     worker = app.Worker(
         hostname=f"{name}@%h",
         concurrency=concurrency,
@@ -105,7 +96,3 @@ def run_worker(
     gc.freeze()
     worker.start()
     return int(worker.exitcode or 0)
-
-
-def _discard_output(*_ignored: Any) -> None:
-    """Discard what Celery would print."""

@@ -7,7 +7,7 @@ import pytest
 from redis import Redis
 
 from servers.redis import redis_on_socket
-from vestibule.client_service.queue.encrypted_content import REALM
+from vestibule.client_service.queue.application import REALM
 from vestibule.client_service.settings import ClientSettings
 from vestibule.detection import DetectionSettings
 from vestibule.encryption import Cipher, KeyRingFile, create_key_ring

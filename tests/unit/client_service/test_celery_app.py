@@ -11,8 +11,7 @@ import structlog
 from celery import current_app
 
 from vestibule.client_service.celery_app import QUEUE, create_consumer, create_producer
-from vestibule.client_service.queue.application import VestibuleCelery
-from vestibule.client_service.queue.encrypted_content import CONTENT_TYPE, SERIALIZER, decrypt_content
+from vestibule.client_service.queue.application import CONTENT_TYPE, SERIALIZER, VestibuleCelery, decrypt_content
 from vestibule.client_service.settings import ClientSettings
 from vestibule.client_service.tasks import process_data_task
 from vestibule.encryption import Cipher

@@ -1,15 +1,35 @@
 """The route of processing: text in, processed text out."""
 
-from fastapi import APIRouter, Request
+import asyncio
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import uuid4
 
-from vestibule.business_logic_service import processing
-from vestibule.business_logic_service.api.wiring import WiringPart
-from vestibule.contracts.errors import InvalidInput, NotProcessable, UnknownProcessor
-from vestibule.contracts.work import ProcessRequest, ProcessResponse
-from vestibule.service_kit.auth.authentication import GuardedRoute, allow
+from fastapi import APIRouter, Depends, Request
+
+from vestibule.contracts.errors import InvalidInput, NotProcessable, Unavailable, UnknownProcessor
+from vestibule.contracts.tasks import ERROR_DETAILS
+from vestibule.contracts.work import ProcessRequest, ProcessResponse, WorkOrigin
+from vestibule.processing import MAY_PASS, CannotProcess, Job, ProcessorRegistry
+from vestibule.service_kit.auth.authentication import Authenticator, Caller, GuardedRoute, allow
+from vestibule.service_kit.auth.service_secret import SERVICE
+from vestibule.service_kit.http.health import Readiness
 from vestibule.service_kit.openapi.descriptions import problem_responses
+from vestibule.service_kit.wiring import wired
 
 router = APIRouter(route_class=GuardedRoute, tags=["processing"])
+
+
+@dataclass(frozen=True, slots=True)
+class BusinessLogicWiring:
+    """The parts of the service that its routes call; `main.py` builds it."""
+
+    authenticator: Authenticator
+    readiness: Readiness
+    processors: ProcessorRegistry
+
+
+WiringPart = Annotated[BusinessLogicWiring, Depends(wired(BusinessLogicWiring))]
 
 
 @router.post(
@@ -19,4 +39,17 @@ router = APIRouter(route_class=GuardedRoute, tags=["processing"])
 )
 async def process_data(work: ProcessRequest, request: Request, wiring: WiringPart) -> ProcessResponse:
     """Process data synchronously with one of the processors that the workers use."""
-    return ProcessResponse(processed_data=await processing.process(wiring.processors, work, request.state.caller))
+    caller: Caller = request.state.caller
+    origin = work.origin
+    # Only a service may name another origin than its own.
+    if origin is None or caller.token_id != SERVICE:
+        origin = WorkOrigin(route="/process", tenant=caller.tenant, token_id=caller.token_id, token_name=caller.name)
+    job = Job(work.work_id or str(uuid4()), origin)
+    try:
+        result = await asyncio.to_thread(wiring.processors.process, work.processor, work.data, work.options, job)
+    except CannotProcess as error:
+        kind = error.kind if error.kind in ERROR_DETAILS else "TaskFailed"
+        raise NotProcessable(ERROR_DETAILS[kind], kind=kind) from error
+    except MAY_PASS as error:
+        raise Unavailable("processor", ERROR_DETAILS["TaskInterrupted"]) from error
+    return ProcessResponse(processed_data=result)

@@ -42,7 +42,7 @@ def fail_tasks(data_dir: Path, redis_url: str, canaries: list[Canary]) -> None:
     The client service would refuse this, so the tasks are encrypted and sent from here, as it does.
     """
     from vestibule.client_service.celery_app import create_producer
-    from vestibule.client_service.queue.encrypted_content import REALM
+    from vestibule.client_service.queue.application import REALM
     from vestibule.client_service.settings import WorkerSettings
     from vestibule.client_service.tasks import process_data_task
     from vestibule.encryption import Cipher, KeyRingFile

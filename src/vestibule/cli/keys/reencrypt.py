@@ -56,7 +56,7 @@ def count_in_queue(data_dir: Path, redis_url: str) -> Counter[str]:
     from redis.exceptions import RedisError
 
     from vestibule.cli.canary.embedded import redis_url_of
-    from vestibule.client_service.queue.key_usage import count_queue_keys
+    from vestibule.client_service.queue.queue_view import count_queue_keys
 
     url = redis_url or redis_url_of(data_dir)
     if not url:

@@ -3,20 +3,19 @@
 import asyncio
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Body, Path, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from vestibule.alerts import Alert, AlertArchive, AlertType
+from vestibule.alerts import AlertArchive, AlertType
 from vestibule.alerts.store.triage import AlertTriage, Silence
-from vestibule.client_service.api.request_parsing import CallerPart
-from vestibule.client_service.api.wiring import ClientWiring, WiringPart
+from vestibule.client_service.api.wiring import CallerPart, ClientWiring, WiringPart
 from vestibule.contracts.errors import AlertNotFound, InvalidInput, PersonalDataFound
 from vestibule.service_kit.auth.authentication import Caller, GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
 
-router = APIRouter(route_class=GuardedRoute, tags=["alerts"])
+router = APIRouter(route_class=GuardedRoute, tags=["alerts"], dependencies=[allow("alerts")])
 
 CHANGE_PROBLEMS = problem_responses(AlertNotFound, InvalidInput, PersonalDataFound)
 
@@ -26,14 +25,16 @@ AlertId = Annotated[str, Path(description="The `alert_id` in a rejection, a repo
 class AlertView(BaseModel):
     """An alert. It reveals nothing of the value that it is about."""
 
+    model_config = ConfigDict(from_attributes=True)
+
     id: str
-    time: str
+    time: Annotated[str, BeforeValidator(datetime.isoformat)]
     type: str = Field(examples=["PersonalData"])
     severity: str = Field(examples=["warning"])
     description: str
     service: str = Field(examples=["client"])
     entities: list[str] = Field(examples=[["EMAIL_ADDRESS"]])
-    fingerprint: str | None = Field(description="Keyed: the same for the same value, and of no use to look it up")
+    fingerprint: str | None = Field(description="Keyed: equal for equal values, which cannot be derived from it")
     request_id: str | None
     token_id: str | None
     subject: str | None = Field(description="The part, queue or channel that it is about", examples=["database"])
@@ -44,7 +45,7 @@ class AlertList(BaseModel):
     """Alerts, newest first, and where the next page starts."""
 
     alerts: list[AlertView]
-    cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last")
+    cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last page")
 
 
 class TriageNote(BaseModel):
@@ -109,29 +110,29 @@ class GroupView(BaseModel):
 
 
 class AlertDetail(AlertView):
-    """An alert with its group; null for the moment before it has one."""
+    """An alert with its group; null until it has one."""
 
     group: GroupView | None
 
 
-@router.get("/alerts", dependencies=[allow("alerts")], responses=problem_responses(422))
+@router.get("/alerts", responses=problem_responses(422))
 async def list_alerts(
     wiring: WiringPart,
-    limit: Annotated[int, Query(ge=1, le=500, description="Alerts a page")] = 50,
-    cursor: Annotated[str | None, Query(max_length=200, description="From the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=500, description="Alerts per page")] = 50,
+    cursor: Annotated[str | None, Query(max_length=200, description="The `cursor` of the previous page")] = None,
 ) -> AlertList:
     """Return alerts, newest first, a page at a time."""
     page = await asyncio.to_thread(wiring.alert_archive.page, limit=limit, cursor=cursor)
-    return AlertList(alerts=[AlertView(**_fields(alert)) for alert in page.alerts], cursor=page.cursor)
+    return AlertList(alerts=[AlertView.model_validate(alert) for alert in page.alerts], cursor=page.cursor)
 
 
-@router.get("/alerts/{alert_id}", dependencies=[allow("alerts")], responses=problem_responses(AlertNotFound))
+@router.get("/alerts/{alert_id}", responses=problem_responses(AlertNotFound))
 async def get_alert(alert_id: AlertId, wiring: WiringPart) -> AlertDetail:
     """Return one alert, with its group and its notifications."""
     return await asyncio.to_thread(_detail, alert_id, wiring.alert_archive, wiring.alert_triage)
 
 
-@router.post("/alerts/{alert_id}/ack", dependencies=[allow("alerts")], responses=CHANGE_PROBLEMS)
+@router.post("/alerts/{alert_id}/ack", responses=CHANGE_PROBLEMS)
 async def acknowledge_alert(
     alert_id: AlertId, note: Annotated[TriageNote, Body()], wiring: WiringPart, caller: CallerPart
 ) -> AlertDetail:
@@ -139,7 +140,7 @@ async def acknowledge_alert(
     return await _change(wiring, caller, alert_id, "acknowledged", note)
 
 
-@router.post("/alerts/{alert_id}/resolve", dependencies=[allow("alerts")], responses=CHANGE_PROBLEMS)
+@router.post("/alerts/{alert_id}/resolve", responses=CHANGE_PROBLEMS)
 async def resolve_alert(
     alert_id: AlertId, note: Annotated[TriageNote, Body()], wiring: WiringPart, caller: CallerPart
 ) -> AlertDetail:
@@ -147,27 +148,23 @@ async def resolve_alert(
     return await _change(wiring, caller, alert_id, "resolved", note)
 
 
-@router.get("/silences", dependencies=[allow("alerts")], responses=problem_responses())
+@router.get("/silences", responses=problem_responses())
 async def list_silences(wiring: WiringPart) -> list[SilenceView]:
     """Return the silences that have not ended."""
     return [SilenceView(**asdict(one)) for one in await asyncio.to_thread(wiring.alert_triage.silences)]
 
 
-@router.post("/silences", dependencies=[allow("alerts")], responses=problem_responses(InvalidInput, PersonalDataFound))
+@router.post("/silences", responses=problem_responses(InvalidInput, PersonalDataFound))
 async def add_silence(
     request: Annotated[SilenceRequest, Body()], wiring: WiringPart, caller: CallerPart
 ) -> SilenceView:
     """Suppress the notifications of matching alerts for a time. They are still recorded and reported."""
     await wiring.screener.refuse_findings("reason", request.reason)
-    silence = _silence_of(request, caller.name)
-    silence_id = await asyncio.to_thread(wiring.alert_triage.silence, silence)
-    return SilenceView(**(asdict(silence) | {"id": silence_id}))
-
-
-def _silence_of(request: SilenceRequest, author: str) -> Silence:
     now = datetime.now(UTC)
     end = now + timedelta(hours=request.hours)
-    return Silence(request.type, request.token_id, request.entity, author, request.reason, now, end)
+    silence = Silence(request.type, request.token_id, request.entity, caller.name, request.reason, now, end)
+    silence_id = await asyncio.to_thread(wiring.alert_triage.silence, silence)
+    return SilenceView(**(asdict(silence) | {"id": silence_id}))
 
 
 async def _change(wiring: ClientWiring, caller: Caller, alert_id: str, state: str, note: TriageNote) -> AlertDetail:
@@ -178,21 +175,5 @@ async def _change(wiring: ClientWiring, caller: Caller, alert_id: str, state: st
 
 def _detail(alert_id: str, archive: AlertArchive, triage: AlertTriage) -> AlertDetail:
     alert, group = archive.get(alert_id), triage.group_of(alert_id)
-    return AlertDetail(**_fields(alert), group=None if group is None else GroupView(**asdict(group)))
-
-
-def _fields(alert: Alert) -> dict[str, Any]:
-    return {
-        "id": alert.id,
-        "time": alert.time.isoformat(),
-        "type": alert.type,
-        "severity": alert.severity,
-        "description": alert.description,
-        "service": alert.service,
-        "entities": list(alert.entities),
-        "fingerprint": alert.fingerprint,
-        "request_id": alert.request_id,
-        "token_id": alert.token_id,
-        "subject": alert.subject,
-        "count": alert.count,
-    }
+    view = None if group is None else GroupView(**asdict(group))
+    return AlertDetail(**AlertView.model_validate(alert).model_dump(exclude={"time"}), time=alert.time, group=view)

@@ -6,10 +6,8 @@ from fastapi import APIRouter, Body, Header, Query
 from pydantic import BaseModel, Field
 from starlette.responses import Response, StreamingResponse
 
-from vestibule.client_service.api.decisions import DecisionReply, decision_of
-from vestibule.client_service.api.repeatable_route import RepeatableRoute
-from vestibule.client_service.api.request_parsing import IntakePart, PairSource, Sender
-from vestibule.client_service.intake.intake import AddedEntry
+from vestibule.client_service.api.screening import DecisionReply
+from vestibule.client_service.api.wiring import EntriesPart, PairSource, RepeatableRoute, Sender, WiringPart
 from vestibule.contracts.conditions import etag_of
 from vestibule.contracts.entries import (
     EVENT_STREAM,
@@ -31,7 +29,7 @@ from vestibule.service_kit.openapi.descriptions import problem_responses
 repeatable_router = APIRouter(route_class=RepeatableRoute, tags=["entries"])
 router = APIRouter(route_class=GuardedRoute, tags=["entries"])
 
-Prefix = Annotated[str, Query(max_length=512, description="What the keys start with")]
+Prefix = Annotated[str, Query(max_length=512, description="Prefix of the keys")]
 
 
 class WrittenEntry(BaseModel):
@@ -39,7 +37,7 @@ class WrittenEntry(BaseModel):
 
     status: Literal["written"] = "written"
     key: str = Field(examples=["test1"])
-    version: int = Field(description="1 for the first write of a key, one more for each that follows", examples=[1])
+    version: int = Field(description="1 for the first write of a key, increased by one with each write", examples=[1])
     expires_at: ExpiresAt = None
 
 
@@ -62,14 +60,14 @@ class AddBatchReply(BaseModel):
     ),
     response_model_exclude_none=True,
 )
-async def add_entry(pair: PairSource, intake: IntakePart, sender: Sender, expected: Expected) -> AddReply:
+async def add_entry(pair: PairSource, wiring: WiringPart, sender: Sender, expected: Expected) -> AddReply:
     """Screen an entry and store it. A 200 means that it is on disk.
 
     Send JSON, or `key`, `value` and `ttl_s` as query parameters. `If-Match` overwrites only that version,
     `If-None-Match: *` overwrites nothing.
     """
-    added = await intake.add(pair, sender, expected)
-    return AddReply(**added.written.model_dump(), **decision_of(added.screened))
+    added = await wiring.intake.add(pair, sender, expected)
+    return AddReply(**added.written.model_dump(), **added.screened.decision)
 
 
 @router.get(
@@ -81,10 +79,10 @@ async def add_entry(pair: PairSource, intake: IntakePart, sender: Sender, expect
     response_model_exclude_none=True,
 )
 async def read_entry(
-    key: Annotated[Key, Query()], intake: IntakePart, response: Response, known: Known
+    key: Annotated[Key, Query()], entries: EntriesPart, response: Response, known: Known
 ) -> Entry | Response:
     """Return the value under a key, with its version as `ETag`."""
-    entry = await intake.read(key)
+    entry = await entries.read(key)
     etag = etag_of(entry.version)
     if not known.allows(entry.version):
         return Response(status_code=304, headers={"ETag": etag})
@@ -95,9 +93,9 @@ async def read_entry(
 @router.delete(
     "/delete", dependencies=[allow("delete")], openapi_extra=TAKES_EXPECTED, responses=problem_responses(412, 422, 503)
 )
-async def delete_entry(key: Annotated[Key, Query()], intake: IntakePart, expected: Expected) -> Deleted:
+async def delete_entry(key: Annotated[Key, Query()], entries: EntriesPart, expected: Expected) -> Deleted:
     """Delete the entry under a key; with `If-Match` only that version."""
-    return await intake.delete(key, expected)
+    return await entries.delete(key, expected)
 
 
 @router.post(
@@ -106,12 +104,13 @@ async def delete_entry(key: Annotated[Key, Query()], intake: IntakePart, expecte
     responses=problem_responses(412, 413, PersonalDataFound, InvalidInput, ScanImpossible, 503),
     response_model_exclude_none=True,
 )
-async def add_entries(batch: Annotated[WriteBatch, Body()], intake: IntakePart, sender: Sender) -> AddBatchReply:
+async def add_entries(batch: Annotated[WriteBatch, Body()], wiring: WiringPart, sender: Sender) -> AddBatchReply:
     """Screen up to 1,000 entries and store all of them or none. A 200 means that they are on disk.
 
     Each is screened as `POST /add` does. One that is rejected rejects all; `index` says which one.
     """
-    return AddBatchReply(added=[_reply(added) for added in await intake.add_batch(batch.pairs, sender)])
+    added = await wiring.intake.add_batch(batch.pairs, sender)
+    return AddBatchReply(added=[AddReply(**one.written.model_dump(), **one.screened.decision) for one in added])
 
 
 @router.post(
@@ -120,25 +119,25 @@ async def add_entries(batch: Annotated[WriteBatch, Body()], intake: IntakePart, 
     responses=problem_responses(413, 422, 503),
     response_model_exclude_none=True,
 )
-async def read_entries(batch: Annotated[ReadBatch, Body()], intake: IntakePart) -> EntryBatch:
+async def read_entries(batch: Annotated[ReadBatch, Body()], entries: EntriesPart) -> EntryBatch:
     """Return the entries under up to 1,000 keys as of one moment, in the order of the request.
 
-    A key without an entry gives `null`. Values that are too large for one reply give a 413: read fewer at once.
+    A key without an entry gives `null`. Values that are too large for one reply are a 413: read fewer at once.
     """
-    return await intake.read_batch(batch.keys)
+    return await entries.read_batch(batch.keys)
 
 
 @router.get(
     "/keys", dependencies=[allow("keys")], responses=problem_responses(422, 503), response_model_exclude_none=True
 )
 async def list_keys(
-    intake: IntakePart,
+    entries: EntriesPart,
     prefix: Prefix = "",
-    limit: Annotated[int, Query(ge=1, le=1000, description="Keys a page")] = 100,
-    cursor: Annotated[str | None, Query(max_length=512, description="Where the page before ended")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Keys per page")] = 100,
+    cursor: Annotated[str | None, Query(max_length=512, description="The `cursor` of the previous page")] = None,
 ) -> KeyPage:
     """Return keys in order of their code points, a page at a time."""
-    return await intake.keys(prefix, limit, cursor)
+    return await entries.keys(prefix, limit, cursor)
 
 
 @router.get(
@@ -147,12 +146,12 @@ async def list_keys(
     responses=problem_responses(404, 422, 503),
     response_model_exclude_none=True,
 )
-async def get_entry_history(key: Annotated[Key, Query()], intake: IntakePart) -> History:
+async def get_entry_history(key: Annotated[Key, Query()], entries: EntriesPart) -> History:
     """Return the versions of an entry that are kept, newest first: the value, since when, and by whose token.
 
     The history goes back to the last deletion or expiry, which removes the values before it.
     """
-    return await intake.history(key)
+    return await entries.history(key)
 
 
 @router.get(
@@ -162,9 +161,9 @@ async def get_entry_history(key: Annotated[Key, Query()], intake: IntakePart) ->
     response_class=StreamingResponse,
 )
 async def watch_entries(
-    intake: IntakePart,
+    entries: EntriesPart,
     prefix: Prefix = "",
-    last_event_id: Annotated[str | None, Header(max_length=512, description="The last event that was received")] = None,
+    last_event_id: Annotated[str | None, Header(max_length=512, description="Id of the last event received")] = None,
 ) -> StreamingResponse:
     """Stream changes of entries as server-sent events: `written`, `deleted` and `expired`, with key and version.
 
@@ -172,12 +171,8 @@ async def watch_entries(
     means that changes in between are no longer known: read the entries again. The stream ends from time to time;
     reconnect with the last id.
     """
-    events = await intake.watch(prefix, last_event_id)
+    events = await entries.watch(prefix, last_event_id)
     # Proxies on the way must not store or buffer events.
     return StreamingResponse(
         events, media_type=EVENT_STREAM, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     )
-
-
-def _reply(added: AddedEntry) -> AddReply:
-    return AddReply(**added.written.model_dump(), **decision_of(added.screened))

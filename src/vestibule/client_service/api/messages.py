@@ -6,11 +6,10 @@ from fastapi import APIRouter, Body
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, Response
 
-from vestibule.client_service.api.decisions import DecisionReply, decision_of
-from vestibule.client_service.api.repeatable_route import RepeatableRoute
-from vestibule.client_service.api.request_parsing import IntakePart, Sender
-from vestibule.client_service.api.tasks import AcceptedTask, accepted
-from vestibule.client_service.intake.requests import Message
+from vestibule.client_service.api.screening import DecisionReply
+from vestibule.client_service.api.tasks import AcceptedTask
+from vestibule.client_service.api.wiring import RepeatableRoute, Sender, WiringPart
+from vestibule.client_service.intake.work import Message
 from vestibule.contracts.errors import (
     IdempotencyKeyReused,
     InvalidInput,
@@ -62,14 +61,14 @@ class MessageReply(DecisionReply, ProcessedMessage):
     },
 )
 async def send_message(
-    message: Annotated[Message, Body()], intake: IntakePart, sender: Sender
+    message: Annotated[Message, Body()], wiring: WiringPart, sender: Sender
 ) -> MessageReply | Response:
     """Screen a message and process it: in the background, or at once with `mode: sync`.
 
     Without `mode` the routes of the settings decide; without a matching route it is processed in the background.
     """
-    sent = await intake.process_message(message, sender)
+    sent = await wiring.intake.process_message(message, sender)
     if sent.is_reply:
-        return MessageReply(reply=sent.outcome, **decision_of(sent.screened))
-    reply = AcceptedMessage(**accepted(sent.outcome).model_dump(), **decision_of(sent.screened))
+        return MessageReply(reply=sent.outcome, **sent.screened.decision)
+    reply = AcceptedMessage(task_id=sent.outcome, status_url=f"/tasks/{sent.outcome}", **sent.screened.decision)
     return JSONResponse(reply.model_dump(exclude_none=True), status_code=202)

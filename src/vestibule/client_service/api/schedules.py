@@ -6,12 +6,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Path
 from pydantic import BaseModel, Field
 
-from vestibule.client_service.api.decisions import TreatedFinding, decision_of
-from vestibule.client_service.api.repeatable_route import RepeatableRoute
-from vestibule.client_service.api.request_parsing import Sender, Tenant
-from vestibule.client_service.api.wiring import WiringPart
+from vestibule.client_service.api.screening import TreatedFinding
+from vestibule.client_service.api.wiring import RepeatableRoute, Sender, Tenant, WiringPart
 from vestibule.client_service.task_service.schedule_service import ScheduleRequest, StoredSchedule
-from vestibule.client_service.task_status import at
+from vestibule.client_service.task_status import at, at_or_none
 from vestibule.contracts.errors import ScheduleNotFound
 from vestibule.contracts.tasks import Priority
 from vestibule.policy import Action
@@ -19,7 +17,7 @@ from vestibule.service_kit.auth.authentication import allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
 from vestibule.service_kit.recurrence import next_turn
 
-router = APIRouter(route_class=RepeatableRoute, prefix="/schedules", tags=["schedules"])
+router = APIRouter(route_class=RepeatableRoute, prefix="/schedules", tags=["schedules"], dependencies=[allow("run")])
 
 
 class ScheduleView(BaseModel):
@@ -34,11 +32,11 @@ class ScheduleView(BaseModel):
     key: str | None = None
     write_to: str | None = Field(default=None, description="The key that the results are written to")
     created_at: datetime
-    author: str = Field(description="The name of the token that asked for it", examples=["reports"])
+    author: str = Field(description="Name of the token that added it", examples=["reports"])
     next_at: datetime | None = Field(description="When the next task is due")
     last_at: datetime | None = Field(default=None, description="When the last one was due")
     last_task_id: str | None = Field(default=None, description="Absent if no entry was stored under the key then")
-    turns: int = Field(default=0, description="How often it was due")
+    turns: int = Field(default=0, description="Number of times that it was due")
 
 
 class ScheduleAdded(ScheduleView):
@@ -65,34 +63,28 @@ class ScheduleDeleted(BaseModel):
 ScheduleId = Annotated[str, Path(description="The `schedule_id` in the reply to `POST /schedules`")]
 
 
-@router.post(
-    "",
-    status_code=201,
-    dependencies=[allow("run")],
-    responses=problem_responses(409, 413, 422, 503),
-    response_model_exclude_none=True,
-)
+@router.post("", status_code=201, responses=problem_responses(409, 413, 422, 503), response_model_exclude_none=True)
 async def add_schedule(
     request: Annotated[ScheduleRequest, Body()], wiring: WiringPart, sender: Sender
 ) -> ScheduleAdded:
     """Add a recurring task. A 201 means that the schedule is on disk.
 
-    Each time it is due it creates one task, across restarts and with several schedulers. Of the times that were missed
-    only the last is made up for.
+    Each time it is due it creates one task, across restarts and with several schedulers. Of missed times only
+    the last one is run.
     """
     stored = await wiring.schedule_service.add(request, sender)
-    decision = {} if stored.screened is None else decision_of(stored.screened)
+    decision = {} if stored.screened is None else stored.screened.decision
     return ScheduleAdded(**_view_of(stored), **decision)
 
 
-@router.get("", dependencies=[allow("run")], responses=problem_responses(503), response_model_exclude_none=True)
+@router.get("", responses=problem_responses(503), response_model_exclude_none=True)
 async def list_schedules(wiring: WiringPart, tenant: Tenant) -> ScheduleList:
     """Return your tenant's schedules, without their texts."""
     stored = await wiring.schedule_service.list_all(tenant)
     return ScheduleList(schedules=[ScheduleView(**_view_of(one)) for one in stored])
 
 
-@router.delete("/{schedule_id}", dependencies=[allow("run")], responses=problem_responses(ScheduleNotFound, 503))
+@router.delete("/{schedule_id}", responses=problem_responses(ScheduleNotFound, 503))
 async def delete_schedule(schedule_id: ScheduleId, wiring: WiringPart, tenant: Tenant) -> ScheduleDeleted:
     """Delete a schedule: it creates no more tasks. Tasks that it has created continue."""
     await wiring.schedule_service.delete(schedule_id, tenant)
@@ -101,12 +93,11 @@ async def delete_schedule(schedule_id: ScheduleId, wiring: WiringPart, tenant: T
 
 def _view_of(stored: StoredSchedule) -> dict[str, Any]:
     schedule, progress = stored.schedule, stored.progress
-    next_at = next_turn(schedule, progress)
     return {
         **schedule.model_dump(exclude={"tenant", "data", "terms", "created_at"}),
         "write_to": schedule.terms.write_to,
         "created_at": at(schedule.created_at),
-        "next_at": None if next_at is None else at(next_at),
+        "next_at": at_or_none(next_turn(schedule, progress)),
         "last_at": None if progress is None else at(progress.turn_at),
         "last_task_id": None if progress is None else progress.task_id,
         "turns": 0 if progress is None else progress.turns,

@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Body
 from pydantic import BaseModel, ConfigDict, Field
 
-from vestibule.client_service.api.request_parsing import CallerPart
-from vestibule.client_service.api.wiring import WiringPart
+from vestibule.client_service.api.wiring import CallerPart, WiringPart
+from vestibule.client_service.erasure import ErasedReply
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
 
@@ -21,17 +21,7 @@ class Subject(BaseModel):
     value: str = Field(min_length=4, max_length=1000, examples=["jane@example.org"])
 
 
-class ErasedReply(BaseModel):
-    """How much was searched, and how much was erased."""
-
-    entries_examined: int
-    entries_erased: int
-    results_examined: int
-    results_erased: int
-
-
 @router.delete("/subjects", dependencies=[allow("erase")], responses=problem_responses(422, 503))
 async def erase_subject(subject: Annotated[Subject, Body()], wiring: WiringPart, caller: CallerPart) -> ErasedReply:
     """Erase every stored value, token and result of your tenant that contains the value, and return the counts."""
-    erased = await wiring.erasure_for(caller.principal).erase(subject.value)
-    return ErasedReply.model_validate(erased, from_attributes=True)
+    return await wiring.erasure.erase(subject.value, caller.principal)

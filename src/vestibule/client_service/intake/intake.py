@@ -1,35 +1,36 @@
-"""The use cases of entries and messages: add, read, delete and watch entries, run a task, process a message."""
+"""The use cases of entries and messages: add entries, run a task, process a message."""
 
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
-from vestibule.client_service.intake.business_logic_client import BusinessLogicClient
-from vestibule.client_service.intake.keyed_names import KeyedNames
 from vestibule.client_service.intake.message_routing import Destination, MessageRoutes
-from vestibule.client_service.intake.operation import operation_of_request
-from vestibule.client_service.intake.requests import Message, RunRequest, WorkRequest
-from vestibule.client_service.intake.work import TaskAcceptor, Work, situation_of_result, terms_of
-from vestibule.client_service.screening.screener import Screened, Screener
-from vestibule.client_service.webhooks.rules import WebhookRules
-from vestibule.contracts.conditions import ALWAYS, Condition
-from vestibule.contracts.entries import (
-    MAX_VALUE_BYTES,
-    BatchPair,
-    Deleted,
-    Entry,
-    EntryBatch,
-    History,
-    KeyPage,
-    Pair,
-    Written,
+from vestibule.client_service.intake.work import (
+    Message,
+    RunRequest,
+    WorkRequest,
+    keyed_names,
+    operation_id,
 )
+from vestibule.client_service.screening.screener import RESULT_FIELD, Screened, Screener
+from vestibule.client_service.webhooks.rules import WebhookRules
+from vestibule.contracts.conditions import Condition
+from vestibule.contracts.entries import MAX_VALUE_BYTES, BatchPair, Pair, Written
 from vestibule.contracts.errors import InvalidInput, NotProcessable, Refused, Unavailable
+from vestibule.contracts.identity import Principal
+from vestibule.contracts.task_ledger import NewTask
 from vestibule.contracts.tasks import ERROR_DETAILS
+from vestibule.contracts.work import ProcessRequest
 from vestibule.database_client.entries import EntryClient
+from vestibule.encryption import Fingerprinter
 from vestibule.policy import Situation
 from vestibule.policy.policy import OPTIONS_FIELD
 from vestibule.processing import ProcessorRegistry
+from vestibule.service_kit.http_client.service_client import ServiceClient
+
+# The relay checks a task this long after its message was sent.
+FIRST_CHECK_AFTER_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,41 +50,32 @@ class MessageOutcome:
     is_reply: bool = False
 
 
+@dataclass(frozen=True, slots=True)
 class Intake:
     """Screens and forwards what callers send. Every method raises `Unavailable` if a service does not answer."""
 
-    def __init__(
-        self,
-        screener: Screener,
-        database: EntryClient,
-        tasks: TaskAcceptor,
-        logic: BusinessLogicClient,
-        processors: ProcessorRegistry,
-        *,
-        names: KeyedNames,
-        routes: MessageRoutes,
-        webhooks: WebhookRules,
-    ) -> None:
-        self._screener = screener
-        self._database = database
-        self._tasks = tasks
-        self._logic = logic
-        self._processors = processors
-        self._names = names
-        self._routes = routes
-        self._webhooks = webhooks
+    screener: Screener
+    entries_for: Callable[[Principal], EntryClient]
+    # Records a task and returns its id; the second argument is the address that is notified of its end.
+    accept_task: Callable[[NewTask, str | None], Awaitable[str]]
+    # The business logic service; None if it is disabled.
+    logic: ServiceClient | None
+    processors: ProcessorRegistry
+    fingerprinter: Fingerprinter
+    routes: MessageRoutes
+    webhooks: WebhookRules
 
-    async def add(self, pair: Pair, sender: Situation, condition: Condition = ALWAYS) -> AddedEntry:
+    async def add(self, pair: Pair, sender: Situation, condition: Condition) -> AddedEntry:
         """Screen an entry and store it.
 
         Raises:
             PersonalDataFound: the policy rejects it.
             PreconditionFailed: the stored entry does not meet `condition`.
         """
-        screened = await self._screener.screen(sender.under(pair.key), "value", pair.value)
+        screened = await self.screener.screen(sender.under(pair.key), "value", pair.value)
         changed = pair.model_copy(update={"value": screened.text})
-        written = await self._database.write(changed, condition, operation_of_request())
-        return AddedEntry(written, screened)
+        entries = self.entries_for(Principal(sender.tenant, sender.token_id))
+        return AddedEntry(await entries.write(changed, condition, operation_id.get()), screened)
 
     async def add_batch(self, pairs: Sequence[BatchPair], sender: Situation) -> list[AddedEntry]:
         """Screen each entry as `add` does, and store all or none.
@@ -92,51 +84,17 @@ class Intake:
             Refused: one is rejected; `index` says which.
             PreconditionFailed: an entry does not have the expected version; `index` says which.
         """
-        screened = [await self._screen_pair(index, pair, sender) for index, pair in enumerate(pairs)]
-        texts = [checked.text for checked in screened]
+        screened = []
+        for index, pair in enumerate(pairs):
+            try:
+                screened.append(await self.screener.screen(sender.under(pair.key), "value", pair.value))
+            except Refused as refusal:
+                # The same rejection as for a single entry, with its index.
+                raise type(refusal)(refusal.detail, **refusal.extra, index=index) from refusal
+        texts = [one.text for one in screened]
         changed = [pair.model_copy(update={"value": text}) for pair, text in zip(pairs, texts, strict=True)]
-        written = await self._database.write_batch(changed)
+        written = await self.entries_for(Principal(sender.tenant, sender.token_id)).write_batch(changed)
         return [AddedEntry(*both) for both in zip(written, screened, strict=True)]
-
-    async def read(self, key: str) -> Entry:
-        """Return the entry under `key`.
-
-        Raises:
-            KeyNotFound: no entry is stored under it.
-        """
-        return await self._database.read(key)
-
-    async def read_batch(self, keys: list[str]) -> EntryBatch:
-        """Return the entries under `keys` as of one moment, None for a key without an entry.
-
-        Raises:
-            TooLarge: together they are too large for one reply.
-        """
-        return await self._database.read_batch(keys)
-
-    async def delete(self, key: str, condition: Condition = ALWAYS) -> Deleted:
-        """Delete the entry under `key`.
-
-        Raises:
-            PreconditionFailed: the stored entry does not meet `condition`.
-        """
-        return await self._database.delete(key, condition)
-
-    async def history(self, key: str) -> History:
-        """Return the versions of the entry under `key`, newest first.
-
-        Raises:
-            KeyNotFound: no version is kept.
-        """
-        return await self._database.history(key)
-
-    async def watch(self, prefix: str, last_event_id: str | None) -> AsyncIterator[bytes]:
-        """Return changes of the entries that start with `prefix`, as server-sent events."""
-        return await self._database.watch(prefix, last_event_id)
-
-    async def keys(self, prefix: str, limit: int, cursor: str | None) -> KeyPage:
-        """Return a page of the keys that start with `prefix`."""
-        return await self._database.keys(prefix, limit, cursor)
 
     async def run(self, request: RunRequest, sender: Situation) -> str:
         """Create a task that processes the value under a key, and return its id.
@@ -147,11 +105,13 @@ class Intake:
             PersonalDataFound: the policy rejects the options or the key of the result.
             KeyNotFound: nothing is stored under that key.
         """
-        self._processors.read_options(request.processor, request.options)
-        await self._check_webhook(request, sender)
-        if request.options_text is not None or request.write_to is not None:
-            await self._screener.screen(situation_of_result(request, sender), OPTIONS_FIELD, request.options_text or "")
-        return await self._tasks.accept(self._work(request, sender, key=request.key))
+        self.processors.read_options(request.processor, request.options)
+        if request.callback is not None:
+            await self._check_webhook(request.callback, sender)
+        if request.options or request.write_to is not None:
+            situation = request.situation_of_result(sender)
+            await self.screener.screen(situation, OPTIONS_FIELD, request.options_text or "")
+        return await self.accept_task(self._task(request, sender, key=request.key), request.callback)
 
     async def process_message(self, message: Message, sender: Situation) -> MessageOutcome:
         """Screen a message and process it as the routes say: at once, or in the background.
@@ -162,73 +122,91 @@ class Intake:
             ResultRefused: the policy rejects the reply.
             NotProcessable: the processor cannot process this text, or its result is too large for a value.
         """
-        self._processors.read_options(message.processor, message.options)
-        await self._check_webhook(message, sender)
-        situation = situation_of_result(message, sender)
-        screened = await self._screener.screen(situation, "text", message.text, message.options_text)
-        work = self._work(message, sender, data=screened.text)
-        if self._is_for_now(message) and (reply := await self._answer(message, work, sender)) is not None:
+        self.processors.read_options(message.processor, message.options)
+        if message.callback is not None:
+            await self._check_webhook(message.callback, sender)
+        situation = message.situation_of_result(sender)
+        screened = await self.screener.screen(situation, "text", message.text, message.options_text)
+        task = self._task(message, sender, data=screened.text)
+        if (
+            (message.mode == "sync" or not message.is_for_later)
+            and self.routes.choose(message.mode, message.processor, message.text) is Destination.BUSINESS_LOGIC
+            and (reply := await self._answer(message, task, sender)) is not None
+        ):
             return MessageOutcome(reply, screened, is_reply=True)
-        return MessageOutcome(await self._tasks.accept(work), screened)
+        return MessageOutcome(await self.accept_task(task, message.callback), screened)
 
-    def _is_for_now(self, message: Message) -> bool:
-        if message.is_for_later and message.mode != "sync":
-            return False
-        to = self._routes.choose(message.mode, message.processor, message.text)
-        return to is Destination.BUSINESS_LOGIC
-
-    async def _answer(self, message: Message, work: Work, sender: Situation) -> str | None:
+    async def _answer(self, message: Message, task: NewTask, sender: Situation) -> str | None:
         """Return the reply; None if the service is unavailable and the caller did not ask for a reply."""
         try:
-            result = await self._logic.process(
-                work.data or "", work.processor, work.terms, work.task_id or str(uuid4())
-            )
+            result = await self._process(task)
         except Unavailable:
             if message.mode == "sync":
                 raise
             return None
-        reply = (await self._screener.screen_result(situation_of_result(message, sender), result)).text
+        reply = (await self.screener.screen(message.situation_of_result(sender), RESULT_FIELD, result)).text
         if message.write_to is not None:
             if len(reply.encode()) > MAX_VALUE_BYTES:
                 raise NotProcessable(ERROR_DETAILS["ResultTooLarge"], kind="ResultTooLarge")
-            await self._database.write(Pair(key=message.write_to, value=reply), operation=operation_of_request())
+            entries = self.entries_for(Principal(sender.tenant, sender.token_id))
+            await entries.write(Pair(key=message.write_to, value=reply), operation=operation_id.get())
         return reply
 
-    def _work(
+    async def _process(self, task: NewTask) -> str:
+        """Return the result of the business logic service for a task over a text.
+
+        Raises:
+            NotProcessable: the processor cannot process the text.
+            Unavailable: the service is disabled or does not answer.
+        """
+        part = "business_logic"
+        if self.logic is None:
+            raise Unavailable(part, "The business logic service is disabled; only `mode: async` is available.")
+        body = ProcessRequest(
+            data=task.data or "",
+            processor=task.processor,
+            options=task.terms.options,
+            work_id=task.task_id,
+            origin=task.terms.origin,
+        )
+        answer = await self.logic.call("POST", "/process", body=body.model_dump(mode="json"))
+        if answer.status == 422 and (kind := answer.body.get("kind")) in ERROR_DETAILS:
+            raise NotProcessable(ERROR_DETAILS[kind], kind=kind)
+        if answer.status != 200:
+            raise Unavailable(part, f"The business logic service refused the request ({answer.status}).")
+        return str(answer.body["processed_data"])
+
+    def _task(
         self, request: WorkRequest, sender: Situation, *, key: str | None = None, data: str | None = None
-    ) -> Work:
-        unique_s = request.unique_for_s
-        asked = (sender.tenant, request.processor, key, data, request.options_text, request.write_to)
-        return Work(
+    ) -> NewTask:
+        delay_s, now = request.due_in_s, time.time()
+        unique_keys: list[str] = []
+        if request.unique_for_s is not None:
+            asked = (sender.tenant, request.processor, key, data, request.options_text, request.write_to)
+            unique_keys = keyed_names(self.fingerprinter, "unique", *asked, since_s=request.unique_for_s)
+        # Its members were validated before.
+        return NewTask.model_construct(
+            task_id=operation_id.get() or str(uuid4()),
             tenant=sender.tenant,
             processor=request.processor,
-            key=key,
-            data=data,
             priority=request.priority,
-            delay_s=request.due_in_s,
-            unique_keys=() if unique_s is None else self._names.of("unique", *asked, since_s=unique_s),
-            unique_for_s=unique_s,
-            task_id=operation_of_request() or str(uuid4()),
-            terms=terms_of(request, sender, key),
-            callback=request.callback,
+            data=data,
+            key=key,
+            terms=request.terms_for(sender, key),
+            submitted_at=now,
+            sent_at=None if delay_s else now,
+            due_in_s=delay_s or FIRST_CHECK_AFTER_S,
+            unique_keys=unique_keys,
+            unique_for_s=request.unique_for_s,
         )
 
-    async def _check_webhook(self, request: WorkRequest, sender: Situation) -> None:
+    async def _check_webhook(self, url: str, sender: Situation) -> None:
         """Screen a webhook address like every text that is stored; the policy cannot change it, only reject it.
 
         Raises:
             InvalidInput: the address is not allowed.
             PersonalDataFound: the policy rejects it.
         """
-        if request.callback is None:
-            return
-        text = self._webhooks.check(request.callback)
-        if (await self._screener.screen(sender, "callback", text)).text != text:
+        text = self.webhooks.check(url)
+        if (await self.screener.screen(sender, "callback", text)).text != text:
             raise InvalidInput("The callback URL contains personal data or a secret.")
-
-    async def _screen_pair(self, index: int, pair: BatchPair, sender: Situation) -> Screened:
-        try:
-            return await self._screener.screen(sender.under(pair.key), "value", pair.value)
-        except Refused as refusal:
-            # The same rejection as for a single entry, with its index.
-            raise type(refusal)(refusal.detail, **refusal.extra, index=index) from refusal

@@ -23,18 +23,18 @@ class MessageRoute(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     to: Destination
-    mode: Mode | None = Field(default=None, description="What the caller asked for in so many words")
-    processors: tuple[str, ...] = Field(default=(), description="One of these")
+    mode: Mode | None = Field(default=None, description="The `mode` of the message")
+    processors: tuple[str, ...] = Field(default=(), description="The processor is one of these")
     prefixes: tuple[str, ...] = Field(default=(), description="The text starts with one of these")
-    min_chars: int | None = Field(default=None, ge=0, description="The text has at least so many code points")
-    max_chars: int | None = Field(default=None, ge=0, description="The text has at most so many code points")
+    min_chars: int | None = Field(default=None, ge=0, description="The text has at least this many code points")
+    max_chars: int | None = Field(default=None, ge=0, description="The text has at most this many code points")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.min_chars is not None and self.max_chars is not None and self.min_chars > self.max_chars:
-            raise ValueError("min_chars is more than max_chars, so no message would fit")
+            raise ValueError("min_chars must not be greater than max_chars")
         if any(not prefix for prefix in self.prefixes):
-            raise ValueError("an empty prefix says nothing")
+            raise ValueError("a prefix must not be empty")
         return self
 
     def fits(self, mode: Mode | None, processor: str, text: str) -> bool:

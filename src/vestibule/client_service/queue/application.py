@@ -1,21 +1,74 @@
-"""The Celery application of producer and workers, with messages that hide their arguments."""
+"""The Celery application of producer and workers: what it puts into Redis is encrypted, and hidden from logs."""
 
 import time
+from functools import partial
 from typing import Any, Protocol
 
 import structlog
 from celery import Celery
+from celery.app.amqp import AMQP
 from celery.app.task import Task
+from kombu.serialization import register
+from kombu.utils import json
 
-from vestibule.client_service.queue.encrypted_content import BoundMessages
+from vestibule.client_service.queue.redis_transport import QueueConnection
 from vestibule.client_service.queue.settings import QueueSettings
 from vestibule.contracts.queue_names import SENT_AT
 from vestibule.contracts.work import WorkOrigin
-from vestibule.encryption import Cipher
+from vestibule.encryption import Cipher, DecryptionFailed
 from vestibule.processing import ProcessorRegistry
 from vestibule.service_kit.tracing.tracing import SpanKind, current_traceparent, span
 
+SERIALIZER = "vestibule-sealed"
+CONTENT_TYPE = "application/x-vestibule-sealed"
+REALM = "queue"
 HIDDEN = "(hidden)"
+
+
+class BoundMessages(AMQP):  # type: ignore[misc]
+    """Celery's messages, with the task's name and id inside the encrypted body as well.
+
+    A worker compares them to the plain headers (`worker/consumer.py`).
+    """
+
+    Connection = QueueConnection
+
+    def as_task_v2(self, task_id: str, name: str, *args: Any, **options: Any) -> Any:
+        """Return the message for a task as Celery does, bound to its name and id."""
+        message = super().as_task_v2(task_id, name, *args, **options)
+        arguments, keywords, embedded = message.body
+        return message._replace(body=(arguments, keywords, {**embedded, "sealed_for": bound_to(name, task_id)}))
+
+
+def register_encrypted_content(cipher: Cipher) -> None:
+    """Register the serializer with kombu, whose registry is global to the process."""
+
+    def encrypt_content(data: Any) -> bytes:
+        return cipher.encrypt(json.dumps(data).encode())  # type: ignore[no-untyped-call]
+
+    register(  # type: ignore[no-untyped-call]
+        SERIALIZER,
+        encrypt_content,
+        partial(decrypt_content, cipher),
+        content_type=CONTENT_TYPE,
+        content_encoding="binary",
+    )
+
+
+def decrypt_content(cipher: Cipher, content: bytes | str) -> Any:
+    """Return the decrypted content.
+
+    Raises:
+        DecryptionFailed: it was not encrypted here, or was changed since.
+    """
+    if isinstance(content, str):
+        raise DecryptionFailed("it is not encrypted")
+    return json.loads(cipher.decrypt(bytes(content)))  # type: ignore[no-untyped-call]
+
+
+def bound_to(name: str, task_id: str) -> str:
+    """Return the text by which a message's body names its task."""
+    return f"{name} {task_id}"
 
 
 class QuietTask(Task):  # type: ignore[misc]

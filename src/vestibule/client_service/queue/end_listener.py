@@ -39,7 +39,7 @@ class TaskEndListener:
     async def subscribe(self, task_id: str) -> AsyncIterator[asyncio.Event]:
         """Return an event that is set when the subscription starts, and when the task ends.
 
-        Changes before the subscription starts are missed; while Redis is unavailable the event is never set.
+        Changes before the subscription are missed; while Redis is unavailable the event is never set.
         """
         channel = (RESULT_PREFIX + task_id).encode()
         event = asyncio.Event()

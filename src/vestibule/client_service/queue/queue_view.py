@@ -1,14 +1,22 @@
-"""The state of tasks in Redis: which wait, which workers have, and the results of others."""
+"""The state of tasks in the queue: which wait, which workers have, the results of others, and the keys of them all."""
 
+import asyncio
+import base64
+import binascii
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from amqp.exceptions import AMQPError
+from kombu.exceptions import KombuError
 from redis.asyncio import Redis
 
-from vestibule.client_service.queue.rabbitmq_depth import RabbitMqDepth
+from vestibule.client_service.queue.application import VestibuleCelery
 from vestibule.client_service.queue.result_backend import (
     ENDED_KEY,
     IS_CANCELLED,
@@ -20,6 +28,7 @@ from vestibule.client_service.queue.result_backend import (
 )
 from vestibule.contracts.queue_names import QUEUES, SENT_AT, TAKEN
 from vestibule.contracts.tasks import Priority
+from vestibule.encryption import DecryptionFailed, key_id_of
 
 # Several processes send, each by its own clock, and messages arrive a little later.
 ORDER_MARGIN_S = 5.0
@@ -28,6 +37,7 @@ REPORT_BATCH = 500
 # its message again reads its record, seconds later at most.
 ENDED_RESULT_TTL_S = 600
 ENDED_RECORD_TTL_S = 3_600
+MESSAGES_A_STEP = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +68,60 @@ class TaskTrace:
     is_cancelled: bool
 
 
-class QueueView:
-    """Looks into Redis, and into RabbitMQ where that carries the tasks.
+class RabbitMqDepth:
+    """Queries RabbitMQ on one connection in a thread of its own, because Celery's client is synchronous."""
 
-    Every method raises `RedisError` or `OSError` where they do not answer.
+    def __init__(self, producer: VestibuleCelery) -> None:
+        self._celery = producer
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="rabbit-counts")
+        self._connection: Any = None
+
+    async def read(self) -> Mapping[Priority, int]:
+        """Return how many messages wait for each priority, without those that workers have.
+
+        Raises:
+            OSError: RabbitMQ does not answer.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._read)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._thread.submit(self._drop)
+        self._thread.shutdown(wait=False)
+
+    def _read(self) -> Mapping[Priority, int]:
+        try:
+            if self._connection is None:
+                self._connection = self._celery.connection_for_write()
+                # Declared first, because a new broker has no queues.
+                for queue in self._celery.conf.task_queues:
+                    queue.bind(self._connection.default_channel).declare()
+            channel = self._connection.default_channel
+            return {name: channel.queue_declare(queue, passive=True).message_count for name, queue in QUEUES.items()}
+        except (AMQPError, KombuError, OSError) as error:
+            self._drop()
+            raise ConnectionError(f"RabbitMQ does not answer ({type(error).__name__})") from error
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.collect()
+
+
+class QueueView:
+    """Reads the state of the queue from Redis, and from RabbitMQ if that is the broker.
+
+    Every method raises `RedisError` or `OSError` if they do not answer.
     """
 
     def __init__(self, redis: Redis, rabbit: RabbitMqDepth | None = None, held_for_s: float = 0.0) -> None:
-        """Take the clients; a worker that RabbitMQ gave a task to is done with it after `held_for_s` at the latest."""
+        """Take the clients; with RabbitMQ, a worker holds a message for at most `held_for_s`."""
         self._redis = redis
         self._rabbit = rabbit
         self._held_for_s = held_for_s
 
     async def snapshot(self, task_ids: Sequence[str]) -> QueueSnapshot:
-        """Return where tasks are; a task that moves meanwhile is found twice, not missed."""
+        """Return where tasks are; a task that moves during the call is found twice, not missed."""
         if self._rabbit is not None:
             return await self._snapshot_with_rabbit(await self._rabbit.read(), task_ids)
         async with self._redis.pipeline(transaction=False) as pipeline:
@@ -125,7 +175,12 @@ class QueueView:
         if first is None:
             return []
         more = await self._redis.lpop(ENDED_KEY, REPORT_BATCH - 1) or []
-        return [parsed for report in (first[1], *more) if (parsed := _parse(report)) is not None]
+        reports = []
+        for report in (first[1], *more):
+            # What is no report is dropped; a task whose report is lost is found when it becomes due.
+            with suppress(ValueError):
+                reports.append(parse_report(report))
+        return reports
 
     async def depth(self) -> int:
         """Return how many messages wait."""
@@ -157,21 +212,50 @@ class QueueView:
         await self._redis.delete(*(prefix + one for one in task_ids for prefix in (RECORD_PREFIX, RESULT_PREFIX)))
 
 
-def _parse(report: bytes) -> str | AttemptFailed | None:
-    try:
-        return parse_report(report)
-    except ValueError:
-        return None  # not a report; a task whose report is lost is found when it becomes due
+def count_queue_keys(redis: Any) -> Counter[str]:
+    """Return how many messages and results each key has encrypted, by its id; `redis` is a synchronous client."""
+    counts: Counter[str] = Counter()
+    for envelope in _envelopes(redis):
+        try:
+            counts[key_id_of(envelope)] += 1
+        except DecryptionFailed:
+            continue  # no key decrypts it, so it needs none
+    return counts
 
 
-def _headers(message: bytes) -> Mapping[str, Any]:
+def _envelopes(redis: Any) -> Iterator[bytes]:
+    # A task moves from the queue to the unacknowledged messages and on to the results. In this order, one that moves
+    # meanwhile is counted twice, not missed.
+    for queue in QUEUES.values():
+        for start in range(0, redis.llen(queue), MESSAGES_A_STEP):
+            for message in redis.lrange(queue, start, start + MESSAGES_A_STEP - 1):
+                yield _body_of(message)
+    for _tag, kept in redis.hscan_iter(TAKEN):
+        yield _body_of(kept)
+    for key in redis.scan_iter(RESULT_PREFIX + "*", count=1000):
+        yield redis.getrange(key, 0, 255)
+
+
+def _content(message: bytes) -> Mapping[str, Any]:
     try:
         content = json.loads(message)
         # An unacknowledged message is stored with its exchange and its routing key.
-        headers = content[0]["headers"] if isinstance(content, list) else content["headers"]
-        return headers if isinstance(headers, dict) else {}
-    except (ValueError, TypeError, LookupError):
+        found = content[0] if isinstance(content, list) else content
+    except (ValueError, LookupError):
         return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _headers(message: bytes) -> Mapping[str, Any]:
+    headers = _content(message).get("headers")
+    return headers if isinstance(headers, dict) else {}
+
+
+def _body_of(message: bytes) -> bytes:
+    try:
+        return base64.b64decode(_content(message).get("body", ""))
+    except (ValueError, TypeError, binascii.Error):
+        return b""
 
 
 def _sent_at(message: bytes | None) -> float | None:

@@ -140,26 +140,24 @@ class _Poller(kombu_redis.MultiChannelPoller):
             channel.notes.send()
 
 
-class RedisTransport(kombu_redis.Transport):
+class _Polling:
+    """What both kinds of transports share."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.cycle: Any = _Poller()  # type: ignore[no-untyped-call]
+
+
+class RedisTransport(_Polling, kombu_redis.Transport):
     """The transport to one Redis."""
 
     Channel = AckChannel
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        """Take kombu's arguments."""
-        super().__init__(*args, **options)  # type: ignore[no-untyped-call]
-        self.cycle: Any = _Poller()  # type: ignore[no-untyped-call]
 
-
-class SentinelTransport(kombu_redis.SentinelTransport):
+class SentinelTransport(_Polling, kombu_redis.SentinelTransport):
     """The transport by Sentinels."""
 
     Channel = AckSentinelChannel
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        """Take kombu's arguments."""
-        super().__init__(*args, **options)  # type: ignore[no-untyped-call]
-        self.cycle: Any = _Poller()  # type: ignore[no-untyped-call]
 
 
 OURS = {kombu_redis.Transport: RedisTransport, kombu_redis.SentinelTransport: SentinelTransport}

@@ -15,8 +15,7 @@ from kombu.connection import Connection
 from kombu.messaging import Producer
 from kombu.utils import json
 
-from vestibule.client_service.queue.application import VestibuleCelery
-from vestibule.client_service.queue.encrypted_content import bound_to
+from vestibule.client_service.queue.application import VestibuleCelery, bound_to
 from vestibule.contracts.queue_names import PROCESS_DATA_TASK, QUEUES, SENT_AT
 from vestibule.contracts.tasks import Priority
 from vestibule.contracts.work import NO_TERMS, WorkTerms
@@ -54,7 +53,6 @@ class TaskMessageTemplate:
         """Take a message built by Celery; `learn` builds one."""
         self._celery = celery
         self._sample = sample
-        self._name = PROCESS_DATA_TASK
         self._embedded = json.loads(celery.cipher.decrypt(base64.b64decode(sample["body"])))[2]  # type: ignore[no-untyped-call]
 
     @classmethod
@@ -71,6 +69,8 @@ class TaskMessageTemplate:
 
     def render(self, message: TaskMessage) -> bytes:
         """Return `message` as it is pushed into Redis."""
+        embedded = {**self._embedded, "sealed_for": bound_to(PROCESS_DATA_TASK, message.task_id)}
+        content = orjson.dumps([message.arguments, {}, embedded])
         named = {"id": message.task_id, "root_id": message.task_id}
         ours = {"request_id": message.request_id, SENT_AT: message.sent_at, "attempts": message.attempts}
         limits = {"timelimit": [self._celery.time_limit_s(message.processor), None]}
@@ -83,13 +83,8 @@ class TaskMessageTemplate:
         return orjson.dumps(
             {
                 **self._sample,
-                "body": self._body(message),
+                "body": base64.b64encode(self._celery.cipher.encrypt(content)).decode("ascii"),
                 "headers": {**self._sample["headers"], **named, **limits, **ours, **message.trace},
                 "properties": properties,
             }
         )
-
-    def _body(self, message: TaskMessage) -> str:
-        embedded = {**self._embedded, "sealed_for": bound_to(self._name, message.task_id)}
-        content = orjson.dumps([message.arguments, {}, embedded])
-        return base64.b64encode(self._celery.cipher.encrypt(content)).decode("ascii")

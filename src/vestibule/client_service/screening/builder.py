@@ -1,22 +1,23 @@
-"""Builds the screener with the policy that it applies and the audit that it writes to."""
+"""Builds the screener, its policy and the audit of its decisions, and runs them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import secrets
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import structlog
 
-from vestibule.alerts import AlertEngine
-from vestibule.client_service.screening.decision_audit import DecisionAudit
-from vestibule.client_service.screening.policy_alerts import PolicyAlerts
+from vestibule.alerts import AlertEngine, AlertType
 from vestibule.client_service.screening.screener import Screener
-from vestibule.client_service.screening.screening_metrics import ScreeningMetrics
 from vestibule.client_service.screening.settings import ScreeningSettings
 from vestibule.detection import Scanner
-from vestibule.policy.audit.decision_log import DecisionLog
+from vestibule.policy import Decision, InvalidPolicy, Policy, Situation
+from vestibule.policy.audit.decision_log import DecisionLog, DecisionRecord, RecordedFinding
 from vestibule.policy.audit.receipt_key import ensure_receipt_key, read_receipt_keys
 from vestibule.policy.audit.receipts import ReceiptSigner
+from vestibule.policy.decision import value_of
 from vestibule.policy.policy_file import PolicyFile
 from vestibule.processor_adapters import Pseudonymizer
 from vestibule.processor_adapters.detector_vocabulary import SECRETS, read_vocabulary, version_of_detectors
@@ -26,25 +27,81 @@ from vestibule.service_kit.metrics.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
+class DecisionAudit:
+    """Records the screener's decisions. The log holds kinds, scores, actions and keyed fingerprints, and no text."""
+
+    log: DecisionLog
+    signer: ReceiptSigner
+    fingerprint: Callable[[str], str]
+    detectors_version: str
+
+    def record(self, decision: Decision, situation: Situation, texts: Mapping[str, str], key_prefix: str | None) -> str:
+        """Record a decision about `texts`, by field, and return its receipt."""
+        decision_id = secrets.token_hex(8)
+        request_id = structlog.contextvars.get_contextvars().get("request_id")
+        if decision.findings:
+            record = DecisionRecord.model_construct(
+                time=datetime.now(UTC),
+                decision_id=decision_id,
+                request_id=request_id,
+                token_id=situation.token_id,
+                route=situation.route,
+                key_prefix=key_prefix,
+                policy=decision.policy_version,
+                detectors=self.detectors_version,
+                findings=self._findings(decision, texts),
+            )
+            self.log.record(record)
+        else:
+            self.log.count_clean(situation.route, decision.policy_version, self.detectors_version)
+        return self.signer.sign(decision_id, decision, request_id=request_id, route=situation.route)
+
+    def _findings(self, decision: Decision, texts: Mapping[str, str]) -> list[RecordedFinding]:
+        return [
+            RecordedFinding.model_construct(
+                entity=one.found.entity,
+                score=round(one.found.score, 3),
+                field=one.field,
+                action=one.action,
+                would_have=withheld,
+                fingerprint=self.fingerprint(value_of(one, texts)),
+            )
+            for one, withheld in decision.with_withheld
+        ]
+
+
+@dataclass(frozen=True, slots=True)
 class Screening:
     """The screener, the policy that it applies, and the audit that it writes to."""
 
     screener: Screener
     policies: PolicyFile
     audit: DecisionAudit
-    policy_alerts: PolicyAlerts
+    alerts: AlertEngine
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Write the decision log and reload the policy file in the background."""
         self.audit.log.start()
-        await self.policy_alerts.alert_change(self.policies.current)
-        follow = self.policies.follow(self.policy_alerts.alert_change, self.policy_alerts.alert_invalid)
+        await self._log_policy(self.policies.current)
         try:
-            async with in_background(follow):
+            async with in_background(self.policies.follow(self._log_policy, self._alert_invalid)):
                 yield
         finally:
             await asyncio.to_thread(self.audit.log.close)
+
+    async def _log_policy(self, policy: Policy) -> None:
+        log = structlog.get_logger("vestibule.policy")
+        log.warning("policy_loaded", policy=policy.version, dry_run=policy.is_dry_run, rules=len(policy.rules))
+
+    async def _alert_invalid(self, broken: InvalidPolicy) -> None:
+        log = structlog.get_logger("vestibule.policy")
+        log.error("policy_invalid", file=broken.path.name, line=broken.line, reason=broken.reason)
+        file = f"{broken.path.name}, line {broken.line}" if broken.line else broken.path.name
+        await self.alerts.raise_alert(
+            AlertType.POLICY_BROKEN,
+            f"The policy file {file} is invalid: {broken.reason}; the previous policy stays in force.",
+        )
 
 
 def build_screening(
@@ -59,32 +116,17 @@ def build_screening(
     """
     vocabulary = read_vocabulary(settings.detection)
     policies = open_policy(settings, vocabulary)
-    audit = _build_audit(settings, pseudonymizer.fingerprint)
-    screener = Screener(
-        scanner,
-        lambda: policies.current,
-        alerts,
-        audit,
-        pseudonymizer,
-        secrets=vocabulary.groups[SECRETS],
-        on_decision=ScreeningMetrics(metrics).count_decision,
-    )
-    return Screening(screener, policies, audit, PolicyAlerts(alerts))
-
-
-def _build_audit(settings: ScreeningSettings, fingerprint: Callable[[str], str]) -> DecisionAudit:
     # An operator who names a key file manages it; without one, the key is created here.
     if settings.receipt_key_file is None:
         ensure_receipt_key(settings.receipt_key_path)
     version = version_of_detectors(settings.detection)
+    signer = ReceiptSigner(read_receipt_keys(settings.receipt_key_path), version)
+    log = DecisionLog(settings.decision_dir, settings.decision_keep_days, _log_failure)
+    audit = DecisionAudit(log, signer, pseudonymizer.fingerprint, version)
+    screener = Screener(scanner, policies, alerts, audit, pseudonymizer, vocabulary.groups[SECRETS], metrics)
+    return Screening(screener, policies, audit, alerts)
+
+
+def _log_failure(error: OSError, lines: int) -> None:
     log = structlog.get_logger("vestibule.decisions")
-
-    def report_failure(error: OSError, lines: int) -> None:
-        log.error("decisions_not_recorded", error=type(error).__name__, errno=error.errno, lines=lines)
-
-    return DecisionAudit(
-        DecisionLog(settings.decision_dir, settings.decision_keep_days, report_failure),
-        ReceiptSigner(read_receipt_keys(settings.receipt_key_path), version),
-        fingerprint,
-        version,
-    )
+    log.error("decisions_not_recorded", error=type(error).__name__, errno=error.errno, lines=lines)

@@ -5,18 +5,29 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+import structlog
+
 from vestibule.alerts import DEFAULT_SEVERITY, Alert, AlertEngine, AlertType, Severity, current_origin
-from vestibule.client_service.screening.canonical_log_line import log_decision
 from vestibule.contracts.errors import PersonalDataFound, ResultRefused, ScanImpossible, TooLarge
 from vestibule.detection import DetectionError, Explanation, Finding, ScanBudgetExceeded, Scanner, TextTooLarge
-from vestibule.policy import Action, DecidedFinding, Decision, Outcome, Policy, Situation
+from vestibule.policy import Action, DecidedFinding, Decision, Outcome, Situation
+from vestibule.policy.action import strictest
 from vestibule.policy.anonymizer import anonymize
 from vestibule.policy.decision import value_of
 from vestibule.policy.policy import KEY_FIELD, OPTIONS_FIELD
+from vestibule.policy.policy_file import PolicyFile
 from vestibule.processor_adapters import Pseudonymizer
+from vestibule.service_kit.metrics.catalogue import DECISIONS, FINDINGS
+from vestibule.service_kit.metrics.metrics import Metrics
 
 # The result of a processor. It is screened like input, in the situation of the request that asked for it.
 RESULT_FIELD = "result"
+
+# Texts whose meaning does not depend on the key.
+WITHOUT_CONTEXT = {KEY_FIELD, OPTIONS_FIELD}
+
+# The value of a decision without findings in the log line, and in the metrics.
+CLEAN, NO_FINDINGS = "clean", "none"
 
 # A scan of more characters than this would block the event loop for too long.
 LARGE_TEXT_CHARS = 20_000
@@ -25,34 +36,14 @@ Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
-class LocatedFinding:
-    """A finding, the part of the request that contains it, and the action taken."""
-
-    judged: DecidedFinding
-    would_have: Action | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the finding as JSON members."""
-        found = self.judged.found
-        shown = {
-            "entity": found.entity,
-            "start": found.start,
-            "end": found.end,
-            "score": round(found.score, 3),
-            "field": self.judged.field,
-            "action": self.judged.action,
-        }
-        return shown if self.would_have is None else {**shown, "would_have": self.would_have}
-
-
-@dataclass(frozen=True, slots=True)
 class Screened:
-    """A text that the policy accepts, changed where the policy says so, with its findings and the receipt."""
+    """A text that the policy accepts, changed where the policy says so.
+
+    `decision` has what a reply says about the decision: `findings`, `would_have` and `receipt`.
+    """
 
     text: str
-    findings: list[LocatedFinding]
-    receipt: str
-    would_have: Action | None = None
+    decision: dict[str, Any]
 
 
 class DecisionRecorder(Protocol):
@@ -63,106 +54,62 @@ class DecisionRecorder(Protocol):
         ...
 
 
-def ignore_decision(_decision: Decision) -> None:
-    """Ignore a decision."""
-
-
+@dataclass(slots=True)
 class Screener:
     """Accepts texts or rejects them. A text that cannot be scanned is rejected."""
 
-    def __init__(
-        self,
-        scanner: Scanner,
-        policy: Callable[[], Policy],
-        alerts: AlertEngine,
-        audit: DecisionRecorder,
-        pseudonymizer: Pseudonymizer,
-        *,
-        secrets: frozenset[str],
-        on_decision: Callable[[Decision], None] = ignore_decision,
-    ) -> None:
-        """Take the parts; `policy` returns the one in force; `secrets` are the entities that are not personal data."""
-        self._on_decision = on_decision
-        self._scanner = scanner
-        self._policy = policy
-        self._alerts = alerts
-        self._audit = audit
-        self._pseudonymizer = pseudonymizer
-        self._secrets = secrets
+    scanner: Scanner
+    policies: PolicyFile
+    alerts: AlertEngine
+    audit: DecisionRecorder
+    pseudonymizer: Pseudonymizer
+    # The entities that are not personal data.
+    secrets: frozenset[str]
+    # Counts decisions, if set. The processes of a worker's pool set their own.
+    metrics: Metrics | None = None
 
     async def screen(self, situation: Situation, field: str, text: str, options: str | None = None) -> Screened:
         """Screen a text, and with it the key that it will be stored under; return it as the policy changes it.
 
-        `options` are screened with it; like the key, they are accepted unchanged or rejected.
+        `options` are screened with it; like the key, they are accepted unchanged or rejected. The key of a result
+        (`RESULT_FIELD`) was screened with the request that asked for it.
 
         Raises:
-            PersonalDataFound: the policy rejects it.
+            PersonalDataFound, ResultRefused: the policy rejects the text.
             TooLarge: it is longer than the scanner accepts.
             ScanImpossible: the scan did not finish in time.
         """
-        texts = {field: text} if situation.key is None else {KEY_FIELD: situation.key, field: text}
+        texts = {field: text}
+        if situation.key is not None and field != RESULT_FIELD:
+            texts = {KEY_FIELD: situation.key, field: text}
         if options is not None:
             texts[OPTIONS_FIELD] = options
-        return await self._decide(situation, field, texts)
-
-    async def screen_result(self, situation: Situation, result: str) -> Screened:
-        """Screen the result of a processor; return it as the policy changes it. Its key was screened with the request.
-
-        Raises:
-            ResultRefused: the policy rejects it.
-            TooLarge: it is longer than the scanner accepts.
-            ScanImpossible: the scan did not finish in time.
-        """
-        return await self._decide(situation, RESULT_FIELD, {RESULT_FIELD: result})
-
-    async def _decide(self, situation: Situation, field: str, texts: Mapping[str, str]) -> Screened:
-        text = texts[field]
-        findings = {name: await self.scan(given, _name_of(name, situation)) for name, given in texts.items()}
-        policy = self._policy()
+        findings = await _scan_all(self.scanner.scan, texts, situation.key)
+        policy = self.policies.current
         decision = policy.decide(situation, findings)
-        self._on_decision(decision)
-        log_decision(decision)
-        receipt = self._audit.record(decision, situation, texts, policy.prefix_of(situation.key))
+        report_decision(decision, self.metrics)
+        key_prefix = policy.prefix_of(situation.key) if decision.findings else None
+        receipt = self.audit.record(decision, situation, texts, key_prefix)
         if not decision.findings:
-            return Screened(text, [], receipt)
+            return Screened(text, {"findings": [], "would_have": None, "receipt": receipt})
         await self._act(decision, texts, receipt)
-        judged = [one for one in decision.findings if one.field == field]
-        tenant = policy.tenant_of(situation)
-        return Screened(
-            anonymize(text, judged, self._pseudonymizer.operators_for(tenant)),
-            _located(decision),
-            receipt,
-            decision.strictest_withheld,
-        )
+        decided = [one for one in decision.findings if one.field == field]
+        changed = anonymize(text, decided, self.pseudonymizer.operators_for(policy.tenant_of(situation)))
+        would_have = decision.strictest_withheld
+        return Screened(changed, {"findings": _views(decision), "would_have": would_have, "receipt": receipt})
 
-    async def scan(self, text: str, key: str | None = None) -> list[Finding]:
-        """Return the findings, without applying the policy.
+    async def scan(self, text: str) -> list[Finding]:
+        """Return the findings without applying the policy. Raises `TooLarge` and `ScanImpossible` as `screen` does."""
+        return (await _scan_all(self.scanner.scan, {"text": text}, None))["text"]
 
-        Raises:
-            TooLarge: the text is longer than the scanner accepts.
-            ScanImpossible: the scan did not finish in time.
-        """
-        return await self._within_bounds(self._scanner.scan, text, key)
-
-    async def explain(self, text: str, key: str | None = None) -> list[Explanation]:
+    async def explain(self, text: str) -> list[Explanation]:
         """Return what `scan` returns, with the reasons of each finding. Raises what `scan` raises."""
-        return await self._within_bounds(self._scanner.explain, text, key)
-
-    @staticmethod
-    async def _within_bounds(scan: Callable[..., list[Found]], text: str, key: str | None) -> list[Found]:
-        try:
-            if len(text) > LARGE_TEXT_CHARS:
-                return await asyncio.to_thread(scan, text, key=key)
-            return scan(text, key=key)
-        except TextTooLarge as error:
-            raise TooLarge(f"A text may have at most {error.limit:,} characters.") from error
-        except ScanBudgetExceeded as error:
-            raise ScanImpossible("The scan did not finish within the time limit, so the text was rejected.") from error
+        return (await _scan_all(self.scanner.explain, {"text": text}, None))["text"]
 
     def is_clean(self, text: str) -> bool:
         """Say whether the scanner finds nothing; a text that it cannot scan is not clean."""
         try:
-            return not self._scanner.scan(text)
+            return not self.scanner.scan(text)
         except DetectionError:
             return False
 
@@ -172,10 +119,9 @@ class Screener:
         Raises:
             PersonalDataFound: the text has a finding.
         """
-        judged = [DecidedFinding(field, found, Action.BLOCK) for found in await self.scan(text)]
-        if judged:
-            decision = Decision("", judged)
-            log_decision(decision)
+        if found := await self.scan(text):
+            decision = Decision("", [DecidedFinding(field, one, Action.BLOCK) for one in found])
+            report_decision(decision)
             await self._act(decision, {field: text}, None)
 
     async def _act(self, decision: Decision, texts: Mapping[str, str], receipt: str | None) -> None:
@@ -184,11 +130,13 @@ class Screener:
         alert = await self._alert(decision, texts)
         if decision.outcome is Outcome.BLOCKED:
             blocking = [one for one in decision.findings if one.action is Action.BLOCK]
+            fields = list(dict.fromkeys(f"`{one.field}`" for one in blocking))
+            contain = f"{' and '.join(fields)} {'contains' if len(fields) == 1 else 'contain'}"
             is_result = RESULT_FIELD in texts
             kind, what = (ResultRefused, "Result") if is_result else (PersonalDataFound, "Request")
             raise kind(
-                f"{what} rejected: {_contain(blocking)} {_entities(blocking)}. Nothing was stored.",
-                findings=[located.as_dict() for located in _located(decision)],
+                f"{what} rejected: {contain} {_entities(blocking)}. Nothing was stored.",
+                findings=_views(decision),
                 alert_id=alert.id,
                 **({} if receipt is None else {"receipt": receipt}),
             )
@@ -196,17 +144,18 @@ class Screener:
     async def _alert(self, decision: Decision, texts: Mapping[str, str]) -> Alert:
         suspicious = decision.suspicious
         surest = max(suspicious, key=lambda one: one.found.score)
-        return await self._alerts.raise_alert(
+        fields = " and the ".join(dict.fromkeys(one.field for one in suspicious))
+        return await self.alerts.raise_alert(
             self._kind_of(suspicious),
-            f"{_entities(suspicious)} in the {_fields(suspicious)} of a request; {_consequence(decision, texts)}.",
+            f"{_entities(suspicious)} in the {fields} of a request; {_consequence(decision, texts)}.",
             entities=sorted({one.found.entity for one in suspicious}),
-            fingerprint=self._pseudonymizer.fingerprint(value_of(surest, texts)),
+            fingerprint=self.pseudonymizer.fingerprint(value_of(surest, texts)),
             severity=self._severity_of(suspicious),
             **current_origin(),
         )
 
     def _kind_of(self, suspicious: list[DecidedFinding]) -> AlertType:
-        is_secret = any(one.found.entity in self._secrets for one in suspicious)
+        is_secret = any(one.found.entity in self.secrets for one in suspicious)
         return AlertType.SECRET if is_secret else AlertType.PERSONAL_DATA
 
     def _severity_of(self, suspicious: list[DecidedFinding]) -> Severity:
@@ -237,23 +186,61 @@ def _consequence(decision: Decision, texts: Mapping[str, str]) -> str:
     return f"the {what} was accepted with {actions}"
 
 
-def _name_of(field: str, situation: Situation) -> str | None:
-    # The key is context for the value. The key itself and the options have none.
-    return None if field in {KEY_FIELD, OPTIONS_FIELD} else situation.key
+async def _scan_all(
+    scan: Callable[..., list[Found]], texts: Mapping[str, str], key: str | None
+) -> dict[str, list[Found]]:
+    """Scan each text. The key is context for all texts except the options and itself."""
+    findings = {}
+    try:
+        for name, text in texts.items():
+            context = None if name in WITHOUT_CONTEXT else key
+            is_large = len(text) > LARGE_TEXT_CHARS
+            findings[name] = await asyncio.to_thread(scan, text, key=context) if is_large else scan(text, key=context)
+    except TextTooLarge as error:
+        raise TooLarge(f"A text may have at most {error.limit:,} characters.") from error
+    except ScanBudgetExceeded as error:
+        raise ScanImpossible("The scan did not finish within the time limit, so the text was rejected.") from error
+    return findings
 
 
-def _located(decision: Decision) -> list[LocatedFinding]:
-    return [LocatedFinding(one, withheld) for one, withheld in decision.with_withheld]
+def report_decision(decision: Decision, metrics: Metrics | None = None) -> None:
+    """Count a decision, and add it to the canonical log line of the request.
+
+    The line has the strictest decision about the texts of a request, and the entities of all.
+    """
+    bound = structlog.contextvars.get_contextvars()
+    if not decision.findings:
+        if metrics is not None:
+            metrics.count(DECISIONS, NO_FINDINGS)
+        if "decision" not in bound:
+            structlog.contextvars.bind_contextvars(decision=CLEAN)
+        return
+    actions = [one.action for one in decision.findings]
+    if metrics is not None:
+        for one in decision.findings:
+            metrics.count(FINDINGS, one.found.entity, str(one.action))
+        metrics.count(DECISIONS, str(strictest(actions)))
+    if bound.get("decision", CLEAN) != CLEAN:
+        actions.append(Action(bound["decision"]))
+    entities = {one.found.entity for one in decision.findings}.union(bound.get("entities", ()))
+    structlog.contextvars.bind_contextvars(decision=str(strictest(actions)), entities=sorted(entities))
 
 
-def _entities(judged: list[DecidedFinding]) -> str:
-    return ", ".join(sorted({one.found.entity for one in judged}))
+def _views(decision: Decision) -> list[dict[str, Any]]:
+    """Return the findings as JSON members: kind, position and action, never the text."""
+    views = []
+    for one, withheld in decision.with_withheld:
+        view = {
+            "entity": one.found.entity,
+            "start": one.found.start,
+            "end": one.found.end,
+            "score": round(one.found.score, 3),
+            "field": one.field,
+            "action": one.action,
+        }
+        views.append(view if withheld is None else {**view, "would_have": withheld})
+    return views
 
 
-def _fields(judged: list[DecidedFinding]) -> str:
-    return " and the ".join(dict.fromkeys(one.field for one in judged))
-
-
-def _contain(judged: list[DecidedFinding]) -> str:
-    fields = dict.fromkeys(f"`{one.field}`" for one in judged)
-    return f"{' and '.join(fields)} {'contains' if len(fields) == 1 else 'contain'}"
+def _entities(decided: list[DecidedFinding]) -> str:
+    return ", ".join(sorted({one.found.entity for one in decided}))

@@ -7,10 +7,10 @@ from typing import Any
 
 import structlog
 
-from vestibule.client_service.queue.encrypted_content import decrypt_content
+from vestibule.client_service.queue.application import decrypt_content
 from vestibule.client_service.queue.result_backend import AttemptFailed
 from vestibule.client_service.queue.settings import QueueSettings
-from vestibule.client_service.task_status import at
+from vestibule.client_service.task_status import at_or_none
 from vestibule.contracts.entries import MAX_VALUE_BYTES
 from vestibule.contracts.task_ledger import TaskChange, WriteBack
 from vestibule.contracts.tasks import UNFINISHED, TaskState, TaskStatus, describe_error
@@ -44,7 +44,7 @@ def open_outcome(cipher: Cipher, task_id: str, content: bytes) -> TaskOutcome:
     """
     meta: Mapping[str, Any] = decrypt_content(cipher, content)
     if meta["task_id"] != task_id:
-        raise DecryptionFailed("it was sealed for another task")
+        raise DecryptionFailed("it was encrypted for another task")
     finished_at = datetime.fromisoformat(meta["date_done"]).replace(tzinfo=UTC) if meta["date_done"] else None
     times = meta["started_at"], finished_at.timestamp() if finished_at else None
     # The main process of a worker writes the result of a task that took too long; it does not know the attempt.
@@ -60,17 +60,17 @@ def open_outcome(cipher: Cipher, task_id: str, content: bytes) -> TaskOutcome:
     return TaskOutcome(TaskState.SUCCEEDED, result, None, *times, write_back, attempt)
 
 
+@dataclass(frozen=True, slots=True)
 class LedgerSteps:
     """Derives the state change in the ledger from what is known about a task."""
 
-    def __init__(self, settings: QueueSettings, cipher: Cipher) -> None:
-        self._settings = settings
-        self._cipher = cipher
+    settings: QueueSettings
+    cipher: Cipher
 
     def after_result(self, task_id: str, content: bytes) -> TaskChange | None:
         """Return the change to the end state of a result; None if it cannot be decrypted."""
         try:
-            outcome = open_outcome(self._cipher, task_id, content)
+            outcome = open_outcome(self.cipher, task_id, content)
         except DecryptionFailed as error:
             log = structlog.get_logger("vestibule.task_relay")
             log.error("result_not_decrypted", task_id=task_id, reason=str(error))
@@ -86,31 +86,22 @@ class LedgerSteps:
             started_at=outcome.started_at,
             finished_at=outcome.finished_at,
             keep_data=has_failed,
-            keep_result_s=self._settings.result_expires_s,
-            keep_s=self._settings.task_record_expires_s,
+            keep_result_s=self.settings.result_expires_s,
+            keep_s=self.settings.task_record_expires_s,
         )
 
     def after_failed_attempt(self, failed: AttemptFailed, now: float) -> TaskChange:
         """Return the change to the next attempt, or to the dead letters after the last one."""
-        if failed.attempts >= self._settings.task_max_attempts:
-            return TaskChange(
-                task_id=failed.task_id,
-                from_states=UNFINISHED_STATES,
-                state=TaskState.DEAD,
-                attempts=min(failed.attempts, self._settings.task_max_attempts),
-                error=failed.kind,
-                finished_at=now,
-                keep_result_s=self._settings.task_record_expires_s,
-                keep_s=self._settings.task_record_expires_s,
-            )
-        return TaskChange(
-            task_id=failed.task_id,
-            from_states=UNFINISHED_STATES,
-            state=TaskState.RETRYING,
-            due_in_s=RETRY_BACKOFF.delay_s(failed.attempts),
-            attempts=failed.attempts,
-            error=failed.kind,
-        )
+        common: dict[str, Any] = {
+            "task_id": failed.task_id,
+            "from_states": UNFINISHED_STATES,
+            "attempts": min(failed.attempts, self.settings.task_max_attempts),
+            "error": failed.kind,
+        }
+        if failed.attempts < self.settings.task_max_attempts:
+            return TaskChange(state=TaskState.RETRYING, due_in_s=RETRY_BACKOFF.delay_s(failed.attempts), **common)
+        keep_s = self.settings.task_record_expires_s
+        return TaskChange(state=TaskState.DEAD, finished_at=now, keep_result_s=keep_s, keep_s=keep_s, **common)
 
 
 def with_outcome(status: TaskStatus, outcome: TaskOutcome) -> TaskStatus:
@@ -118,18 +109,9 @@ def with_outcome(status: TaskStatus, outcome: TaskOutcome) -> TaskStatus:
 
     A task with `write_to` has ended only when the ledger has written its result.
     """
+    times: dict[str, Any] = {"due_at": None, "started_at": at_or_none(outcome.started_at)}
     if outcome.write_back is not None:
-        started_at = None if outcome.started_at is None else at(outcome.started_at)
-        return status.model_copy(
-            update={"state": TaskState.RUNNING, "started_at": started_at, "due_at": None, "is_settling": True}
-        )
-    return status.model_copy(
-        update={
-            "state": outcome.state,
-            "result": outcome.result,
-            "error": describe_error(outcome.error),
-            "due_at": None,
-            "started_at": None if outcome.started_at is None else at(outcome.started_at),
-            "finished_at": None if outcome.finished_at is None else at(outcome.finished_at),
-        }
-    )
+        return status.model_copy(update={"state": TaskState.RUNNING, **times, "is_settling": True})
+    times["finished_at"] = at_or_none(outcome.finished_at)
+    error = describe_error(outcome.error)
+    return status.model_copy(update={"state": outcome.state, "result": outcome.result, "error": error, **times})

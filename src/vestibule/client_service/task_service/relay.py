@@ -14,8 +14,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from vestibule.alerts import AlertEngine, AlertType
-from vestibule.client_service.queue.dispatcher import TaskDispatcher
-from vestibule.client_service.queue.publishers import QueueUnavailable
+from vestibule.client_service.queue.dispatcher import QueueUnavailable, TaskPublisher
 from vestibule.client_service.queue.queue_view import QueueSnapshot, QueueView
 from vestibule.client_service.queue.result_backend import AttemptFailed
 from vestibule.client_service.queue.task_message import TaskMessage
@@ -23,7 +22,6 @@ from vestibule.client_service.task_service.outcomes import LedgerSteps
 from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.task_ledger import LedgerTask, TaskChange
 from vestibule.contracts.tasks import TaskState
-from vestibule.contracts.work import WorkTerms
 from vestibule.database_client.tasks import TaskLedgerClient
 from vestibule.runtime.background import in_background, repeat
 
@@ -35,8 +33,7 @@ REPORT_TIMEOUT_S = 1.0
 BATCH_DELAY_S = 0.05
 # A message can be between the queue and its worker for a moment. It is lost if two checks do not find it.
 RECHECK_AFTER_S = 0.25
-# The first check of a task after its acceptance, and the interval of the next; longer while many wait.
-FIRST_CHECK_AFTER_S = 5.0
+# The interval of the checks of a task; longer while many wait.
 CHECK_INTERVAL_S = 10.0
 MAX_CHECK_INTERVAL_S = 25.0
 WAITING_A_SECOND = 1_000
@@ -50,13 +47,13 @@ class TaskRelay:
         self,
         ledger: TaskLedgerClient,
         queue: QueueView,
-        dispatcher: TaskDispatcher,
+        publisher: TaskPublisher,
         steps: LedgerSteps,
         alerts: AlertEngine,
     ) -> None:
         self._ledger = ledger
         self._queue = queue
-        self._dispatcher = dispatcher
+        self._publisher = publisher
         self._steps = steps
         self._alerts = alerts
         self._log = structlog.get_logger("vestibule.task_relay")
@@ -70,13 +67,13 @@ class TaskRelay:
             yield
 
     async def process_reports(self) -> float:
-        """Record the reports of workers in the ledger, and return the seconds until the next look."""
+        """Record the reports of workers in the ledger, and return the seconds until the next poll."""
         reports = await self._queue.pop_reports(REPORT_TIMEOUT_S)
         if not reports:
             return 0.0
         ended = list(dict.fromkeys(report for report in reports if isinstance(report, str)))
-        for some in _in_groups(ended, RESULT_BATCH):
-            results = await self._queue.results(some)
+        for start in range(0, len(ended), RESULT_BATCH):
+            results = await self._queue.results(ended[start : start + RESULT_BATCH])
             await self._settle([self._steps.after_result(*result) for result in results.items()])
         now = time.time()
         failed = [report for report in reports if isinstance(report, AttemptFailed)]
@@ -86,18 +83,15 @@ class TaskRelay:
     async def process_due(self) -> float:
         """Claim the tasks that are due, and send those that were not sent or that the queue lost.
 
-        Return the seconds until the next look.
+        Return the seconds until the next poll.
         """
-        lease_s = await self._lease_s()
+        # Asked first: while Redis is unavailable no task is claimed, so none is postponed.
+        waiting = await self._queue.depth()
+        lease_s = min(CHECK_INTERVAL_S + waiting / WAITING_A_SECOND, MAX_CHECK_INTERVAL_S)
         tasks = await self._ledger.claim(CLAIM_BATCH, lease_s)
         await self._send([task for task in tasks if task.sent_at is None])
         await self._check_sent([task for task in tasks if task.sent_at is not None], lease_s)
         return POLL_INTERVAL_S if len(tasks) < CLAIM_BATCH else 0.0
-
-    async def _lease_s(self) -> float:
-        # Asked first: while Redis is unavailable no task is claimed, so none is postponed.
-        waiting = await self._queue.depth()
-        return min(CHECK_INTERVAL_S + waiting / WAITING_A_SECOND, MAX_CHECK_INTERVAL_S)
 
     async def _check_sent(self, tasks: Sequence[LedgerTask], lease_s: float) -> None:
         if not tasks:
@@ -105,17 +99,25 @@ class TaskRelay:
         snapshot = await self._queue.snapshot([task.task_id for task in tasks])
         steps = [self._after(task, snapshot, lease_s) for task in tasks]
         await self._settle(steps)
-        unreadable = [task for task in tasks if task.task_id in snapshot.results and self._is_unreadable(task, steps)]
-        await self._reject(unreadable)
+        unreadable = [
+            task for task, step in zip(tasks, steps, strict=True) if step is None and task.task_id in snapshot.results
+        ]
+        if unreadable:
+            # A result that was not encrypted for its task counts as a failed attempt.
+            await self._queue.forget([task.task_id for task in unreadable])
+            failed = [AttemptFailed(task.task_id, "MessageRefused", task.attempts + 1) for task in unreadable]
+            await self._settle([self._steps.after_failed_attempt(one, time.time()) for one in failed])
         missing = [task for task in tasks if _is_lost(task, snapshot)]
         if not missing:
             return
         await asyncio.sleep(RECHECK_AFTER_S)
         again = await self._queue.snapshot([task.task_id for task in missing])
-        lost = [task for task in missing if _is_lost(task, again)]
-        if lost:
+        if lost := [task for task in missing if _is_lost(task, again)]:
             self._log.warning("lost_tasks_requeued", tasks=len(lost))
-            await self._resend(lost, lease_s)
+            sent, now = await self._send(lost), time.time()
+            await self._settle(
+                [_continued(task, task.state, lease_s, sent_at=now) for task in lost if task.task_id in sent]
+            )
 
     def _after(self, task: LedgerTask, snapshot: QueueSnapshot, lease_s: float) -> TaskChange | None:
         if (content := snapshot.results.get(task.task_id)) is not None:
@@ -123,23 +125,6 @@ class TaskRelay:
         if task.task_id in snapshot.at_workers and task.state is not TaskState.RUNNING:
             return _continued(task, TaskState.RUNNING, lease_s)
         return None
-
-    @staticmethod
-    def _is_unreadable(task: LedgerTask, steps: Sequence[TaskChange | None]) -> bool:
-        return all(step is None or step.task_id != task.task_id for step in steps)
-
-    async def _reject(self, tasks: Sequence[LedgerTask]) -> None:
-        """Count a result that was not encrypted for its task as a failed attempt."""
-        if not tasks:
-            return
-        await self._queue.forget([task.task_id for task in tasks])
-        failed = [AttemptFailed(task.task_id, "MessageRefused", task.attempts + 1) for task in tasks]
-        await self._settle([self._steps.after_failed_attempt(one, time.time()) for one in failed])
-
-    async def _resend(self, tasks: Sequence[LedgerTask], lease_s: float) -> None:
-        sent = await self._send(tasks)
-        steps = [_continued(task, task.state, lease_s, sent_at=time.time()) for task in tasks if task.task_id in sent]
-        await self._settle(steps)
 
     async def _send(self, tasks: Sequence[LedgerTask]) -> set[str]:
         """Send tasks and return the ids of those that were sent; the others become due again."""
@@ -149,8 +134,14 @@ class TaskRelay:
             found = await self._ledger.read_data(list(left))
             if not found.data:
                 break
-            messages = [_message(left.pop(task_id), text, found.terms[task_id]) for task_id, text in found.data.items()]
-            await self._dispatcher.send(messages)
+            messages = []
+            for task_id, data in found.data.items():
+                task, terms = left.pop(task_id), found.terms[task_id]
+                message = TaskMessage(
+                    task_id, data, task.processor, task.priority, task.attempts, time.time(), terms=terms
+                )
+                messages.append(message)
+            await self._publisher.publish(messages)
             sent |= found.data.keys()
         return sent
 
@@ -161,16 +152,12 @@ class TaskRelay:
         applied = await self._ledger.change(changes)
         for step, is_applied in zip(changes, applied, strict=True):
             if is_applied and step.state is TaskState.DEAD:
-                await self._alert_dead(step)
+                self._log.error("task_dead_lettered", task_id=step.task_id, error=step.error, attempts=step.attempts)
+                await self._alerts.raise_alert(
+                    AlertType.TASK_DEAD_LETTERED,
+                    f"Task {step.task_id} failed {step.attempts} attempts ({step.error}) and is in the dead letters.",
+                )
         await self._queue.expire([step.task_id for step in changes if step.state.is_end])
-
-    async def _alert_dead(self, step: TaskChange) -> None:
-        self._log.error("task_dead_lettered", task_id=step.task_id, error=step.error, attempts=step.attempts)
-        await self._alerts.raise_alert(
-            AlertType.TASK_DEAD_LETTERED,
-            f"A task is given up after {step.attempts} attempts ({step.error}); task {step.task_id} waits in the "
-            "dead letters.",
-        )
 
     def _log_error(self, step: str, error: Exception) -> None:
         if isinstance(error, OUTAGES):
@@ -193,11 +180,3 @@ def _continued(task: LedgerTask, state: TaskState, lease_s: float, sent_at: floa
         sent_at=task.sent_at if sent_at is None else sent_at,
         error=task.error,
     )
-
-
-def _message(task: LedgerTask, data: str, terms: WorkTerms) -> TaskMessage:
-    return TaskMessage(task.task_id, data, task.processor, task.priority, task.attempts, time.time(), terms=terms)
-
-
-def _in_groups(items: Sequence[str], size: int) -> list[Sequence[str]]:
-    return [items[start : start + size] for start in range(0, len(items), size)]

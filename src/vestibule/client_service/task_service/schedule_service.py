@@ -2,23 +2,18 @@
 
 import json
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from pydantic import ConfigDict, Field
 
-from vestibule.client_service.intake.operation import operation_of_request
-from vestibule.client_service.intake.requests import ProcessorChoice
-from vestibule.client_service.intake.work import situation_of_result, terms_of
+from vestibule.client_service.intake.work import ProcessorChoice, operation_id
 from vestibule.client_service.screening.screener import Screened, Screener
 from vestibule.contracts.entries import MAX_BATCH, Key, Pair, Value
 from vestibule.contracts.errors import InvalidInput, ScheduleNotFound
-from vestibule.contracts.identity import Principal
 from vestibule.contracts.schedules import (
     MOST_OF_A_TENANT,
-    OWNER,
     PROGRESS,
     SCHEDULES,
     Progress,
@@ -33,7 +28,7 @@ from vestibule.database_client.entries import EntryClient
 from vestibule.policy import Situation
 from vestibule.policy.policy import OPTIONS_FIELD
 from vestibule.processing import ProcessorRegistry
-from vestibule.service_kit.recurrence import InvalidRecurrence, check_crontab
+from vestibule.service_kit.recurrence import InvalidRecurrence, UnknownTimeZone, check_crontab
 
 
 class ScheduleRequest(ProcessorChoice, Times):
@@ -57,15 +52,13 @@ class StoredSchedule:
     screened: Screened | None = None
 
 
+@dataclass(frozen=True, slots=True)
 class ScheduleService:
     """Stores schedules. Every method raises `Unavailable` if the store does not answer."""
 
-    def __init__(
-        self, database_of: Callable[[Principal], EntryClient], screener: Screener, processors: ProcessorRegistry
-    ) -> None:
-        self._database = database_of(OWNER)
-        self._screener = screener
-        self._processors = processors
+    database: EntryClient
+    screener: Screener
+    processors: ProcessorRegistry
 
     async def add(self, request: ScheduleRequest, sender: Situation) -> StoredSchedule:
         """Screen and store a schedule; it is on disk when this returns.
@@ -76,34 +69,30 @@ class ScheduleService:
             PersonalDataFound: the policy rejects its text, its options or the key of its results.
         """
         _validate_recurrence(request)
-        self._processors.read_options(request.processor, request.options)
+        self.processors.read_options(request.processor, request.options)
         if len(await self._keys(sender.tenant)) >= MOST_OF_A_TENANT:
             raise InvalidInput(f"There are {MOST_OF_A_TENANT} schedules, the maximum; delete some first.")
-        screened = await self._screen(request, situation_of_result(request, sender))
-        known_id = operation_of_request()
+        situation, screened = request.situation_of_result(sender), None
+        if request.text is not None:
+            screened = await self.screener.screen(situation, "text", request.text, request.options_text)
+        elif request.options or request.write_to is not None:
+            await self.screener.screen(situation, OPTIONS_FIELD, request.options_text or "")
         schedule = Schedule(
             **request.model_dump(exclude={"text", "options", "write_to"}),
-            terms=terms_of(request, sender, request.key),
+            terms=request.terms_for(sender, request.key),
             data=None if screened is None else screened.text,
-            schedule_id=(uuid4() if known_id is None else UUID(known_id)).hex,
+            schedule_id=UUID(operation_id.get() or str(uuid4())).hex,
             tenant=sender.tenant,
             created_at=time.time(),
             author=sender.token_name or "",
         )
-        await self._database.write(Pair(key=SCHEDULES + schedule.place, value=schedule.model_dump_json()))
+        await self.database.write(Pair(key=SCHEDULES + schedule.place, value=schedule.model_dump_json()))
         return StoredSchedule(schedule, screened=screened)
-
-    async def _screen(self, request: ScheduleRequest, situation: Situation) -> Screened | None:
-        if request.text is not None:
-            return await self._screener.screen(situation, "text", request.text, request.options_text)
-        if request.options_text is not None or request.write_to is not None:
-            await self._screener.screen(situation, OPTIONS_FIELD, request.options_text or "")
-        return None
 
     async def list_all(self, tenant: str) -> list[StoredSchedule]:
         """Return a tenant's schedules, oldest first."""
         keys = await self._keys(tenant)
-        found = await self._database.read_many([*keys, *(PROGRESS + key.removeprefix(SCHEDULES) for key in keys)])
+        found = await self.database.read_many([*keys, *(PROGRESS + key.removeprefix(SCHEDULES) for key in keys)])
         pairs = zip(found[: len(keys)], found[len(keys) :], strict=True)
         stored = [
             StoredSchedule(
@@ -122,20 +111,24 @@ class ScheduleService:
             ScheduleNotFound: the tenant has no schedule of that id.
         """
         place = place_of(tenant) + schedule_id
-        if not is_schedule_id(schedule_id) or not (await self._database.delete(SCHEDULES + place)).deleted:
+        if not is_schedule_id(schedule_id) or not (await self.database.delete(SCHEDULES + place)).deleted:
             raise ScheduleNotFound("No schedule has that id.")
-        await self._database.delete(PROGRESS + place)
+        await self.database.delete(PROGRESS + place)
 
     async def erase(self, tenant: str, search: SubjectSearch) -> ErasePage:
         """Delete the schedules of a tenant whose texts contain a subject."""
         stored = await self.list_all(tenant)
-        found = [one.schedule for one in stored if await search.finds_among(_text_of(one.schedule))]
-        for schedule in found:
-            await self.delete(schedule.schedule_id, tenant)
-        return ErasePage(examined=len(stored), erased=len(found))
+        erased = 0
+        for schedule in (one.schedule for one in stored):
+            # Every text of a schedule that a caller chose.
+            terms = json.dumps([schedule.terms.options, schedule.terms.write_to])
+            if await search.finds_among(f"{schedule.data or ''}\n{terms}"):
+                await self.delete(schedule.schedule_id, tenant)
+                erased += 1
+        return ErasePage(examined=len(stored), erased=erased)
 
     async def _keys(self, tenant: str) -> list[str]:
-        return (await self._database.keys(SCHEDULES + place_of(tenant), MAX_BATCH // 2, None)).keys
+        return (await self.database.keys(SCHEDULES + place_of(tenant), MAX_BATCH // 2, None)).keys
 
 
 def _validate_recurrence(request: ScheduleRequest) -> None:
@@ -146,15 +139,10 @@ def _validate_recurrence(request: ScheduleRequest) -> None:
     try:
         check_crontab(request.cron, request.timezone, datetime.now(UTC))
     except InvalidRecurrence as error:
-        raise _mistake("body/cron", str(error)) from None
+        field = "timezone" if isinstance(error, UnknownTimeZone) else "cron"
+        raise _mistake(f"body/{field}", str(error)) from None
 
 
 def _mistake(where: str, expected: str) -> InvalidInput:
     mistake = {"where": where, "kind": "schedule", "expected": expected}
     return InvalidInput(f"The request is not valid. Check: {where}.", errors=[mistake])
-
-
-def _text_of(schedule: Schedule) -> str:
-    """Return every text of a schedule that a caller chose."""
-    terms = json.dumps([schedule.terms.options, schedule.terms.write_to])
-    return f"{schedule.data or ''}\n{terms}"

@@ -1,30 +1,44 @@
-"""Delivers webhooks: a signed POST to the caller's address when a task has ended, with retries for a day."""
+"""Delivers webhooks: a signed POST to the caller's address when a task has ended, with retries for a day.
+
+Pending webhooks are in the store until they are delivered.
+"""
 
 import asyncio
+import hashlib
 import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import structlog
+from pydantic import BaseModel
 
 from vestibule.alerts import AlertEngine, AlertType
 from vestibule.client_service.task_status import describe
-from vestibule.client_service.webhooks.repository import PendingWebhook, StoredWebhook, WebhookRepository
 from vestibule.client_service.webhooks.rules import WebhookRules
-from vestibule.contracts.errors import Unavailable
-from vestibule.contracts.task_ledger import LedgerTask
+from vestibule.contracts.conditions import Condition
+from vestibule.contracts.entries import MAX_BATCH, Pair
+from vestibule.contracts.errors import PreconditionFailed, Unavailable
+from vestibule.contracts.identity import Principal
+from vestibule.contracts.task_ledger import LedgerTask, NewTask
+from vestibule.database_client.entries import EntryClient
 from vestibule.database_client.tasks import TaskLedgerClient
 from vestibule.egress.guard import DeliveryFailed
 from vestibule.egress.webhook_signature import signature_headers
 from vestibule.runtime.background import in_background, repeat
 from vestibule.runtime.backoff import Backoff, Jitter
 
+OWNER = Principal("~callbacks")
+PREFIX = "callback/"
+# A webhook expires this long after it was due.
+KEEP_S = 8 * 86_400.0
+FIRST_CHECK_AFTER_S = 0.5
 POLL_INTERVAL_S = 0.5
 # While many are pending, polls are further apart, so that listing stays a small part of the work.
 PENDING_PER_S = 1_000
 MAX_CONCURRENT = 16
-# A task is checked again after as long as it has taken so far.
+# A running task is checked at intervals that grow with its age, up to this one.
 MAX_CHECK_INTERVAL_S = 30.0
 # The backoff is added to the shortest delay.
 SHORTEST_RETRY_S = 2.0
@@ -32,7 +46,93 @@ RETRY_BACKOFF = Backoff(first_s=2.0, longest_s=3600.0, factor=3.0, jitter=Jitter
 # A webhook that was recorded without its task: the request was rejected or failed.
 ORPHAN_AFTER_S = 60.0
 
-WebhookObserver = Callable[[str], None]
+
+class PendingWebhook(BaseModel):
+    """A webhook to deliver; the address is stored encrypted, as every value is."""
+
+    task_id: str
+    tenant: str
+    url: str
+    asked_at: float
+    next_at: float
+    attempts: int = 0
+    first_tried_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredWebhook:
+    """A webhook as it was last read."""
+
+    key: str
+    pending: PendingWebhook
+    version: int
+
+
+class WebhookRepository:
+    """Stores webhooks. Every method raises `Unavailable` if the store does not answer.
+
+    Several instances read it; a conditional write of the version claims a webhook until it is due again.
+    """
+
+    def __init__(self, database: EntryClient) -> None:
+        self._database = database
+        self._known: dict[str, StoredWebhook] = {}
+
+    async def add(self, task: NewTask, url: str) -> None:
+        """Store the webhook of a task; it is on disk when this returns."""
+        now = time.time()
+        due_at = now + FIRST_CHECK_AFTER_S + (task.due_in_s if task.sent_at is None else 0.0)
+        pending = PendingWebhook(task_id=task.task_id, tenant=task.tenant, url=url, asked_at=now, next_at=due_at)
+        key = f"{PREFIX}{task.task_id}/{hashlib.sha256(url.encode()).hexdigest()[:16]}"
+        await self._database.write(_pair(key, pending))
+
+    async def due(self) -> tuple[list[StoredWebhook], int]:
+        """Return the webhooks that are due, and the number of all pending ones."""
+        keys: list[str] = []
+        cursor: str | None = None
+        while True:
+            page = await self._database.keys(PREFIX, MAX_BATCH, cursor)
+            keys += page.keys
+            cursor = page.cursor
+            if cursor is None:
+                break
+        self._known = {key: self._known[key] for key in keys if key in self._known}
+        await self._read([key for key in keys if key not in self._known])
+        now = time.time()
+        due = [known.key for known in self._known.values() if known.pending.next_at <= now]
+        # Another instance may have claimed or delivered it since it was read.
+        await self._read(due)
+        current = [self._known[key] for key in due if key in self._known]
+        return [known for known in current if known.pending.next_at <= now], len(keys)
+
+    async def claim(self, known: StoredWebhook, changed: PendingWebhook) -> StoredWebhook | None:
+        """Claim a webhook by storing its changed form; None if another instance has claimed it."""
+        try:
+            written = await self._database.write(_pair(known.key, changed), Condition.of_version(known.version))
+        except PreconditionFailed:
+            self._known.pop(known.key, None)
+            return None
+        claimed = self._known[known.key] = StoredWebhook(known.key, changed, written.version)
+        return claimed
+
+    async def remove(self, known: StoredWebhook) -> None:
+        """Delete a webhook."""
+        self._known.pop(known.key, None)
+        await self._database.delete(known.key)
+
+    async def _read(self, keys: list[str]) -> None:
+        for start in range(0, len(keys), MAX_BATCH):
+            some = keys[start : start + MAX_BATCH]
+            for key, entry in zip(some, await self._database.read_many(some), strict=True):
+                self._known.pop(key, None)
+                if entry is not None:
+                    self._known[key] = StoredWebhook(
+                        key, PendingWebhook.model_validate_json(entry.value), entry.version
+                    )
+
+
+def _pair(key: str, pending: PendingWebhook) -> Pair:
+    return Pair(key=key, value=pending.model_dump_json(), ttl_s=max(0.0, pending.next_at - time.time()) + KEEP_S)
 
 
 class WebhookDispatcher:
@@ -44,7 +144,7 @@ class WebhookDispatcher:
         ledger: TaskLedgerClient,
         rules: WebhookRules,
         alerts: AlertEngine,
-        on_attempt: WebhookObserver,
+        on_attempt: Callable[[str], None],
     ) -> None:
         self._repository = repository
         self._ledger = ledger
@@ -109,7 +209,9 @@ class WebhookDispatcher:
         await self._repository.remove(claimed)
 
     def _post(self, pending: PendingWebhook, task: LedgerTask) -> None:
-        body = json.dumps(_payload_of(task)).encode()
+        # Without the result, which needs a token to read.
+        status = describe(task).model_dump(mode="json", exclude={"result"}, exclude_none=True)
+        body = json.dumps({**status, "status_url": f"/tasks/{task.task_id}"}).encode()
         headers = {
             "Content-Type": "application/json",
             "Idempotency-Key": task.task_id,
@@ -131,12 +233,6 @@ class WebhookDispatcher:
         await self._repository.remove(webhook)
         await self._alerts.raise_alert(
             AlertType.DELIVERY_FAILING,
-            f"The end of task {pending.task_id} could not be told to its caller in {pending.attempts} attempts.",
+            f"The webhook of task {pending.task_id} was not delivered in {pending.attempts} attempts.",
             subject="callbacks",
         )
-
-
-def _payload_of(task: LedgerTask) -> dict[str, object]:
-    """Return the payload: the status of a task without its result, which needs a token to read."""
-    status = describe(task).model_dump(mode="json", exclude={"result"}, exclude_none=True)
-    return {**status, "status_url": f"/tasks/{task.task_id}"}

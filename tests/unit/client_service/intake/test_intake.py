@@ -6,13 +6,14 @@ import pytest
 
 from vestibule.client_service.intake.intake import Intake, MessageOutcome
 from vestibule.client_service.intake.message_routing import MessageRoute, MessageRoutes
-from vestibule.client_service.intake.requests import Message
-from vestibule.client_service.intake.work import Work
+from vestibule.client_service.intake.work import Message
 from vestibule.client_service.screening.screener import Screened
 from vestibule.contracts.entries import MAX_VALUE_BYTES, Pair
 from vestibule.contracts.errors import NotProcessable, Unavailable
+from vestibule.contracts.task_ledger import NewTask
 from vestibule.policy import Situation
 from vestibule.processing import ProcessorRegistry
+from vestibule.service_kit.http_client.service_client import ServiceResponse
 
 
 class _Fakes:
@@ -21,24 +22,21 @@ class _Fakes:
     def __init__(self, reply: str | None) -> None:
         self.reply = reply
         self.asked: list[str] = []
-        self.accepted: list[Work] = []
+        self.accepted: list[NewTask] = []
         self.written: list[Pair] = []
 
     async def screen(self, _situation: Situation, _field: str, text: str, _options: str | None = None) -> Screened:
-        return Screened(text, [], "")
+        return Screened(text, {})
 
-    async def screen_result(self, _situation: Situation, result: str) -> Screened:
-        return Screened(result, [], "")
-
-    async def process(self, _text: str, _processor: str, _terms: Any, work_id: str) -> str:
-        self.asked.append(work_id)
+    async def call(self, _method: str, _path: str, *, body: Any) -> ServiceResponse:
+        self.asked.append(body["work_id"])
         if self.reply is None:
             raise Unavailable("business_logic", "It does not answer.")
-        return self.reply
+        return ServiceResponse(200, {"processed_data": self.reply})
 
-    async def accept(self, work: Work) -> str:
-        self.accepted.append(work)
-        return str(work.task_id)
+    async def accept(self, task: NewTask, _callback: str | None = None) -> str:
+        self.accepted.append(task)
+        return task.task_id
 
     async def write(self, pair: Pair, *, operation: str | None = None) -> None:
         self.written.append(pair)
@@ -48,7 +46,9 @@ async def _process(fakes: Any, **message: Any) -> MessageOutcome:
     rules = [MessageRoute.model_validate({"to": "business_logic", "prefixes": ["now:"]})]
     known = ProcessorRegistry.discover()
     routes = MessageRoutes(rules, known.names)
-    intake = Intake(fakes, fakes, fakes, fakes, known, names=fakes, routes=routes, webhooks=fakes)
+    intake = Intake(
+        fakes, lambda _caller: fakes, fakes.accept, fakes, known, fingerprinter=fakes, routes=routes, webhooks=fakes
+    )
     return await intake.process_message(Message(**message), Situation("/messages"))
 
 
@@ -56,7 +56,7 @@ async def test_a_routed_message_goes_to_the_background_where_the_service_is_unav
     """The service may have processed it all the same, so the task has the same id."""
     fakes = _Fakes(reply=None)
     processed = await _process(fakes, text="now: hi")
-    assert (False, fakes.asked) == (processed.is_reply, [work.task_id for work in fakes.accepted])
+    assert (False, fakes.asked) == (processed.is_reply, [task.task_id for task in fakes.accepted])
     with pytest.raises(Unavailable):
         await _process(fakes, text="now: hi", mode="sync")
     assert 1 == len(fakes.accepted)

@@ -10,7 +10,7 @@ from redis import Redis
 
 from vestibule.client_service.celery_app import create_producer
 from vestibule.client_service.queue.application import VestibuleCelery
-from vestibule.client_service.queue.publishers import send_by_celery
+from vestibule.client_service.queue.dispatcher import send_by_celery
 from vestibule.client_service.queue.task_message import TaskMessage, TaskMessageTemplate
 from vestibule.client_service.settings import ClientSettings
 from vestibule.contracts.tasks import Priority

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import structlog
 
-from vestibule.client_service.screening.canonical_log_line import log_decision
+from vestibule.client_service.screening.screener import report_decision
 from vestibule.detection import Finding
 from vestibule.policy import Action, DecidedFinding, Decision
 
@@ -45,5 +45,5 @@ def _decision(**actions: Action) -> Decision:
 def test_the_strictest_of_all_decisions_and_the_kinds_of_all(decisions: list[Decision], expected: Any) -> None:
     """A clean text takes nothing back from what was said of another."""
     for decision in decisions:
-        log_decision(decision)
+        report_decision(decision)
     assert expected == structlog.contextvars.get_contextvars()

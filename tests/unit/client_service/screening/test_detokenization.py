@@ -60,7 +60,7 @@ def revealing(tmp_path: Path, ring: KeyRingFile, kept: _Kept) -> Detokenizer:
 async def test_a_value_is_opened_for_its_tenant(revealing: Detokenizer, ring: KeyRingFile, kept: _Kept) -> None:
     """The alert is raised before, with the reason and without the value; another tenant's token is unknown."""
     token = Tokenizer(ring).tokenize("jane@example.org", "EMAIL_ADDRESS", "N")
-    value, alert = await revealing.reveal(token, "ticket 42", NORTH)
+    value, alert, _ = await revealing.reveal(token, "ticket 42", NORTH)
     assert ("jane@example.org", AlertType.REVEAL) == (value, alert.type)
     assert "EMAIL_ADDRESS was revealed; reason given: ticket 42" in alert.description
     for unknown_caller in (SOUTH, OTHER):

@@ -8,15 +8,16 @@ import pytest
 import structlog
 
 from vestibule.alerts import Alert, AlertEngine, AlertType, Severity
-from vestibule.client_service.screening.decision_audit import DecisionAudit
+from vestibule.client_service.screening.builder import DecisionAudit
 from vestibule.client_service.screening.screener import Screened, Screener
 from vestibule.contracts.errors import PersonalDataFound, ScanImpossible, TooLarge
 from vestibule.contracts.subjects import SubjectSearch
 from vestibule.detection import DetectionSettings, Scanner
-from vestibule.policy import Action, Policy, Situation
+from vestibule.policy import Action, Situation
 from vestibule.policy.audit.decision_log import DecisionLog, DecisionRecord, read_decisions
 from vestibule.policy.audit.receipts import ReceiptSigner, generate_key, load_keys, verify_receipt
 from vestibule.policy.policy import FallbackPolicy
+from vestibule.policy.policy_file import PolicyFile
 from vestibule.processor_adapters import Pseudonymizer, hashed
 from vestibule.processor_adapters.detector_vocabulary import SECRETS, read_vocabulary
 
@@ -60,13 +61,14 @@ def screener_with(kept: _Kept, scanner: Scanner, ledger: DecisionAudit, tmp_path
 
     def build(default: Action | str, judge: Scanner = scanner, **by_entity: Action) -> Screener:
         engine = AlertEngine("client", {"kept": kept}, lambda *_: None)
-        if isinstance(default, Action):
-            policy = Policy.built_in(vocabulary, FallbackPolicy(default, by_entity))
-        else:
-            (tmp_path / "policy.toml").write_text(default)
-            policy = Policy.read(tmp_path / "policy.toml", vocabulary)
+        file = tmp_path / "policy.toml"
+        file.unlink(missing_ok=True)
+        if not isinstance(default, Action):
+            file.write_text(default)
+        fallback = FallbackPolicy(default, by_entity) if isinstance(default, Action) else None
+        policies = PolicyFile(file, vocabulary, fallback)
         pseudonymizer = Pseudonymizer(_length_of, _Tokens())
-        return Screener(judge, lambda: policy, engine, ledger, pseudonymizer, secrets=vocabulary.groups[SECRETS])
+        return Screener(judge, policies, engine, ledger, pseudonymizer, secrets=vocabulary.groups[SECRETS])
 
     return build
 
@@ -95,7 +97,7 @@ async def _check(screener: Screener, text: str, key: str | None = None) -> Scree
 async def test_a_clean_text_passes_in_silence(screener_with: ScreenerWith, kept: _Kept) -> None:
     """Nothing is changed, found or alerted."""
     checked = await _check(screener_with(Action.BLOCK), "hello world", "test1")
-    assert ("hello world", [], []) == (checked.text, checked.findings, kept.alerts)
+    assert ("hello world", [], []) == (checked.text, checked.decision["findings"], kept.alerts)
 
 
 async def test_a_blocked_text_is_refused_with_findings_and_alert(screener_with: ScreenerWith, kept: _Kept) -> None:
@@ -116,14 +118,14 @@ async def test_a_redacted_text_has_names_in_place_of_findings(screener_with: Scr
     """The text has `<ENTITY>` in place of the finding; the finding is reported, and alerted once."""
     checked = await _check(screener_with(Action.REDACT), f"ö {MAIL} und {MAIL}!")
     assert "ö <EMAIL_ADDRESS> und <EMAIL_ADDRESS>!" == checked.text
-    assert 2 == len(checked.findings)
+    assert 2 == len(checked.decision["findings"])
     assert [("EMAIL_ADDRESS",)] == [alert.entities for alert in kept.alerts]
 
 
 async def test_an_alerted_text_passes_as_it_came(screener_with: ScreenerWith, kept: _Kept) -> None:
     """Under `alert` nothing is changed and nothing is silent."""
     checked = await _check(screener_with(Action.ALERT), MAIL)
-    assert (MAIL, 1, 1) == (checked.text, len(checked.findings), len(kept.alerts))
+    assert (MAIL, 1, 1) == (checked.text, len(checked.decision["findings"]), len(kept.alerts))
 
 
 async def test_entities_have_actions_of_their_own(screener_with: ScreenerWith, kept: _Kept) -> None:
@@ -209,7 +211,7 @@ async def test_each_finding_gets_its_own_action(screener_with: ScreenerWith, kep
     checked = await _check(screener_with(POLICY), f"{MAIL} pays with card {CARD}, {PASSWORD}")
     assert checked.text.startswith("*" * (len(MAIL) - 4) + "a.de pays")
     assert "pays with card <CREDIT_CARD:default:19>, password=<PASSWORD#" in checked.text
-    assert {"mask", "tokenize", "hash"} == {located.judged.action for located in checked.findings}
+    assert {"mask", "tokenize", "hash"} == {located["action"] for located in checked.decision["findings"]}
     assert [Severity.CRITICAL] == [alert.severity for alert in kept.alerts]
 
 
@@ -222,20 +224,15 @@ async def test_a_rule_may_change_how_urgent_an_alert_is(screener_with: ScreenerW
 async def test_an_ignored_finding_is_reported_and_not_alerted(screener_with: ScreenerWith, kept: _Kept) -> None:
     """The caller sees the finding; there is no alert, and the text is unchanged."""
     checked = await _check(screener_with(Action.IGNORE), MAIL, MAIL)
-    assert (MAIL, [], 2) == (checked.text, kept.alerts, len(checked.findings))
+    assert (MAIL, [], 2) == (checked.text, kept.alerts, len(checked.decision["findings"]))
 
 
 async def test_a_dry_run_lets_in_and_says_what_it_would_have_done(screener_with: ScreenerWith, kept: _Kept) -> None:
     """Nothing is refused or changed, in the key neither; answer, receipt and alert say what would have been."""
     checked = await _check(screener_with("dry_run = true"), MAIL, MAIL)
-    assert (MAIL, Action.BLOCK) == (checked.text, checked.would_have)
-    assert {("alert", "block")} == {(one["action"], one["would_have"]) for one in map(_shown, checked.findings)}
+    assert (MAIL, Action.BLOCK) == (checked.text, checked.decision["would_have"])
+    assert {("alert", "block")} == {(one["action"], one["would_have"]) for one in checked.decision["findings"]}
     assert ["dry run" in alert.description for alert in kept.alerts] == [True]
-
-
-def _shown(located: object) -> dict[str, str]:
-    shown: dict[str, str] = located.as_dict()  # type: ignore[attr-defined]
-    return shown
 
 
 async def test_every_decision_has_a_receipt(screener_with: ScreenerWith, ledger: DecisionAudit) -> None:
@@ -244,7 +241,7 @@ async def test_every_decision_has_a_receipt(screener_with: ScreenerWith, ledger:
     clean, redacted = await _check(screener, "hello"), await _check(screener, MAIL)
     with pytest.raises(PersonalDataFound) as caught:
         await _check(screener, PASSWORD)
-    receipts = [clean.receipt, redacted.receipt, str(caught.value.extra["receipt"])]
+    receipts = [clean.decision["receipt"], redacted.decision["receipt"], str(caught.value.extra["receipt"])]
     claims = [verify_receipt(receipt, ledger.signer.public_keys) for receipt in receipts]
     assert [
         ("let_in", {}),

@@ -7,14 +7,12 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from vestibule.alerts import Alert, AlertEngine
-from vestibule.client_service.webhooks import repository
-from vestibule.client_service.webhooks.dispatcher import WebhookDispatcher
-from vestibule.client_service.webhooks.repository import WebhookRepository
+from vestibule.client_service.webhooks.dispatcher import FIRST_CHECK_AFTER_S, WebhookDispatcher, WebhookRepository
 from vestibule.client_service.webhooks.rules import WebhookRules
 from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import Deleted, Entry, KeyPage, Pair, Written
 from vestibule.contracts.errors import InvalidInput
-from vestibule.contracts.task_ledger import LedgerTask
+from vestibule.contracts.task_ledger import LedgerTask, NewTask
 from vestibule.contracts.tasks import Priority, TaskState
 from vestibule.database_client.entries import EntryClient
 from vestibule.database_client.tasks import TaskLedgerClient
@@ -106,9 +104,8 @@ class Dispatchers:
         return WebhookDispatcher(repository, self.ledger, self.rules, alerts, self.outcomes.append)
 
     async def add_webhook(self) -> None:
-        await WebhookRepository(LocalEntryClient(self.store)).add(
-            "0" * 36, "default", URL, -repository.FIRST_CHECK_AFTER_S
-        )
+        due_now = NewTask.model_construct(task_id="0" * 36, tenant="default", due_in_s=-FIRST_CHECK_AFTER_S)
+        await WebhookRepository(LocalEntryClient(self.store)).add(due_now, URL)
 
     async def pending(self) -> int:
         return len((await self.store.keys("callback/", 10, None)).keys)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vestibule.client_service.subjects import erasure
+from vestibule.client_service import erasure
 from vestibule.contracts.subjects import ErasePage
 
 

@@ -16,8 +16,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from vestibule.client_service.intake.keyed_names import KeyedNames
-from vestibule.client_service.intake.operation import operation_id
+from vestibule.client_service.intake.work import keyed_names, operation_id
 from vestibule.contracts.conditions import Condition
 from vestibule.contracts.entries import MAX_VALUE_BYTES, Entry, Pair
 from vestibule.contracts.errors import (
@@ -33,6 +32,7 @@ from vestibule.contracts.errors import (
 )
 from vestibule.contracts.identity import Principal
 from vestibule.database_client.entries import EntryClient
+from vestibule.encryption import Fingerprinter
 from vestibule.service_kit.auth.authentication import Caller
 
 HEADER = "idempotency-key"
@@ -73,12 +73,12 @@ class _Attempt:
 Serve = Callable[[Request], Awaitable[Response]]
 
 
+@dataclass(frozen=True, slots=True)
 class Idempotency:
     """Stores the replies to repeatable requests, encrypted like values, under keyed names."""
 
-    def __init__(self, database_of: Callable[[Principal], EntryClient], names: KeyedNames) -> None:
-        self._database = database_of(OWNER)
-        self._names = names
+    database: EntryClient
+    fingerprinter: Fingerprinter
 
     async def serve_once(self, request: Request, key: str, serve: Serve) -> Response:
         """Serve a request, or return its stored reply.
@@ -111,11 +111,13 @@ class Idempotency:
 
     async def _start(self, request: Request, key: str) -> IdempotencyRecord | _Attempt:
         caller: Caller = request.state.caller
-        digest = await _digest(request)
-        names = self._names.of("idempotency", caller.tenant, caller.name, key, since_s=TTL_S)
+        content = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
+        digest = hashlib.sha256(content + await request.body()).hexdigest()
+        parts = ("idempotency", caller.tenant, caller.name, key)
+        names = keyed_names(self.fingerprinter, *parts, since_s=TTL_S)
         for name in names:
-            if (entry := await self._read(name)) is not None:
-                return await self._resume(name, entry, digest)
+            with suppress(KeyNotFound):
+                return await self._resume(name, await self.database.read(name), digest)
         now = time.time()
         record = IdempotencyRecord(digest=digest, task_id=str(uuid4()), begun_at=now, first_at=now)
         return _Attempt(names[0], await self._write(names[0], record, 0), record, is_retry=False)
@@ -124,7 +126,7 @@ class Idempotency:
         try:
             record = IdempotencyRecord.model_validate_json(entry.value)
         except ValidationError:
-            raise RequestInProgress("The recorded response of this key cannot be read; use a new key.") from None
+            raise RequestInProgress("The recorded reply of this key cannot be read; use a new key.") from None
         if record.digest != digest:
             raise IdempotencyKeyReused("The key was sent with another request before; use a new key for each request.")
         if record.status is not None:
@@ -134,18 +136,12 @@ class Idempotency:
         retried = record.model_copy(update={"begun_at": time.time()})
         return _Attempt(name, await self._write(name, retried, entry.version), retried, is_retry=True)
 
-    async def _read(self, name: str) -> Entry | None:
-        try:
-            return await self._database.read(name)
-        except KeyNotFound:
-            return None
-
     async def _write(self, name: str, record: IdempotencyRecord, expected: int) -> int:
         # The record expires a day after the first request, as the effect's own record does.
         age_s = time.time() - record.first_at if record.status is None else 0.0
         pair = Pair(key=name, value=record.model_dump_json(), ttl_s=max(1.0, TTL_S - age_s))
         try:
-            written = await self._database.write(pair, Condition.of_version(expected))
+            written = await self.database.write(pair, Condition.of_version(expected))
         except PreconditionFailed:
             raise RequestInProgress("A request with this key is in progress; retry a little later.") from None
         return written.version
@@ -158,7 +154,7 @@ class Idempotency:
         with suppress(VestibuleError):
             # An earlier attempt may have had the effect.
             if has_no_effect and not attempt.is_retry:
-                await self._database.delete(attempt.name)
+                await self.database.delete(attempt.name)
             else:
                 await self._write(attempt.name, attempt.record.model_copy(update={"begun_at": 0.0}), attempt.version)
 
@@ -169,8 +165,3 @@ class Idempotency:
             return
         done = {"status": reply.status_code, "media_type": reply.media_type, "body": body}
         await self._write(attempt.name, attempt.record.model_copy(update=done), attempt.version)
-
-
-async def _digest(request: Request) -> str:
-    content = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
-    return hashlib.sha256(content + await request.body()).hexdigest()

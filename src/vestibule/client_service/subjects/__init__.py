@@ -1,1 +1,0 @@
-"""Erases everything that is stored about a subject."""
