@@ -6,18 +6,19 @@ Each caller is answered after the flush; under load a flush serves hundreds of c
 
 import asyncio
 import sqlite3
-import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
 
 import structlog
 
 from vestibule.contracts.errors import Unavailable, VestibuleError
+from vestibule.runtime.writer_thread import WriterThread
 
 MAX_BATCH = 1000
+# The limit of waiting changes; the store is unavailable for more, since its disk hangs.
+MAX_WAITING = 50_000
 LOCK_TIMEOUT_S = 0.5
 
 PRAGMAS = (
@@ -27,6 +28,7 @@ PRAGMAS = (
     "PRAGMA secure_delete = ON",  # what was deleted or overwritten cannot be read from the file
 )
 
+OUTSIDE_CONTEXT = "a store is used inside its own context"
 REASONS = {"SQLITE_FULL": "the disk is full", "SQLITE_BUSY": "it is locked", "SQLITE_READONLY": "it is read-only"}
 
 Outcome = TypeVar("Outcome")
@@ -52,8 +54,7 @@ class SqliteFile:
         """
         self._path = path
         self._prepare = prepare
-        self._changes: SimpleQueue[Change | None] = SimpleQueue()
-        self._writer: threading.Thread | None = None
+        self._writer: WriterThread[Change] | None = None
         self._reader: sqlite3.Connection | None = None
         self._on_commit: Callable[[int], None] = _ignore
 
@@ -62,19 +63,24 @@ class SqliteFile:
         connection = await asyncio.to_thread(open_connection, self._path, self._prepare)
         # WAL readers never wait for the writer and a row is read in microseconds, so reads stay on the event loop.
         self._reader = await asyncio.to_thread(open_connection, self._path, self._prepare)
-        writer = _GroupCommit(connection, self._changes, loop, self._on_commit)
-        self._writer = threading.Thread(target=writer.run, name="sqlite-writer", daemon=True)
-        self._writer.start()
+        commit = _GroupCommit(connection, loop, self._on_commit)
+        self._writer = WriterThread(
+            "sqlite-writer",
+            commit.run,
+            capacity=MAX_WAITING,
+            max_batch=MAX_BATCH,
+            on_drop=lambda _count: None,  # `change` raises for each
+        )
+        self._connection = connection
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # From here on nothing is taken: the writer would never come to it.
+        # From here on a change is refused: its connection is closed.
         reader, self._reader = self._reader, None
-        self._changes.put(None)
-        if self._writer is not None:
-            await asyncio.to_thread(self._writer.join)
+        if self._writer is not None and await asyncio.to_thread(self._writer.close):
+            self._connection.close()
         if reader is not None:
             reader.close()
 
@@ -90,11 +96,13 @@ class SqliteFile:
         the whole transaction.
 
         Raises:
-            Unavailable: the transaction was rolled back.
+            Unavailable: the transaction was rolled back, or too many changes wait for the disk.
         """
-        self._open_reader()
+        if self._reader is None or self._writer is None:
+            raise RuntimeError(OUTSIDE_CONTEXT)
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._changes.put(Change(work, outcome))
+        if not self._writer.put(Change(work, outcome)):
+            raise Unavailable("database", "The store is unavailable: too many writes wait. Nothing was written.")
         return await outcome
 
     def query(self, statement: str, parameters: Mapping[str, object]) -> list[Row]:
@@ -121,38 +129,25 @@ class SqliteFile:
 
     def _open_reader(self) -> sqlite3.Connection:
         if self._reader is None:
-            raise RuntimeError("a store is used inside its own context")
+            raise RuntimeError(OUTSIDE_CONTEXT)
         return self._reader
 
 
 class _GroupCommit:
-    """The loop of the writer thread: everything that waits goes into one transaction."""
+    """The work of the writer thread: all waiting changes go into one transaction."""
 
     def __init__(
-        self,
-        connection: sqlite3.Connection,
-        changes: "SimpleQueue[Change | None]",
-        loop: asyncio.AbstractEventLoop,
-        on_commit: Callable[[int], None],
+        self, connection: sqlite3.Connection, loop: asyncio.AbstractEventLoop, on_commit: Callable[[int], None]
     ) -> None:
         self._on_commit = on_commit
         self._connection = connection
-        self._changes = changes
         self._loop = loop
         self._log = structlog.get_logger("vestibule.store")
 
-    def run(self) -> None:
-        """Commit batches until `None` arrives."""
-        is_running = True
-        while is_running:
-            batch = [self._changes.get()]
-            while len(batch) < MAX_BATCH and not self._changes.empty():
-                batch.append(self._changes.get())
-            is_running = None not in batch
-            changes = [change for change in batch if change is not None]
-            if changes:
-                self._commit(changes)
-        self._connection.close()
+    def run(self, changes: list[Change]) -> None:
+        """Commit the changes of one batch and answer their callers."""
+        if changes:
+            self._commit(changes)
 
     def _commit(self, changes: list[Change]) -> None:
         try:
