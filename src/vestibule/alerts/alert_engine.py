@@ -24,7 +24,7 @@ class AlertRecorder(Protocol):
         ...
 
 
-ChannelFailureHandler = Callable[[str, OSError], None]
+ChannelFailureHandler = Callable[[str, Exception], None]
 RaisedAlertHandler = Callable[[Alert], None]
 
 
@@ -44,7 +44,7 @@ class ChannelFanOut:
         for name, channel in self._channels.items():
             try:
                 channel.deliver(alert)
-            except OSError as error:
+            except Exception as error:  # noqa: BLE001 - a defect of one channel must not keep the others from theirs
                 self._on_failure(name, error)
 
 

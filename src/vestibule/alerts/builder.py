@@ -108,7 +108,7 @@ def build_store(settings: AlertSettings) -> AlertStore:
         for name, channel in () if is_recorded else syncable.items():
             try:
                 channel.sync([alert])
-            except OSError as error:
+            except Exception as error:  # noqa: BLE001 - a defect of one channel must not keep the others from theirs
                 _log_failure(name, error)
 
     def deliver_after_answer(alert: Alert, _is_recorded: bool) -> None:
@@ -123,9 +123,10 @@ def build_store(settings: AlertSettings) -> AlertStore:
     )
 
 
-def _log_failure(channel: str, error: OSError) -> None:
+def _log_failure(channel: str, error: Exception) -> None:
     log = structlog.get_logger("vestibule.alerts")
-    log.error("alert_channel_failed", channel=channel, error=type(error).__name__, errno=error.errno)
+    errno = error.errno if isinstance(error, OSError) else None
+    log.error("alert_channel_failed", channel=channel, error=type(error).__name__, errno=errno)
 
 
 def _log_record_failure(error: Exception) -> None:

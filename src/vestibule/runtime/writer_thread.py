@@ -71,7 +71,7 @@ class WriterThread(Generic[Item]):
         self._on_close = on_close
         self._after_fork = after_fork
         self._dropped = self._unreported = 0
-        self._is_dropping = False
+        self._is_dropping = self._is_running = False
         self._thread: threading.Thread | None = None
         self._reset()
         _writers.add(self)
@@ -80,6 +80,21 @@ class WriterThread(Generic[Item]):
     def dropped(self) -> int:
         """The number of items that did not fit into the queue since the start."""
         return self._dropped
+
+    def start(self) -> None:
+        """Start the thread if it does not run, for a writer that has work while its queue is empty."""
+        with self._starting:
+            if self._is_running:
+                return
+            self._is_running = True
+            thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            try:
+                thread.start()
+                self._thread = thread
+            except RuntimeError:  # the interpreter exits and starts no more threads
+                self._is_running = False
+        if not self._is_running:
+            self._write_rest()
 
     def put(self, item: Item, *, is_urgent: bool = False) -> bool:
         """Have `item` written, if urgent without waiting for others. Return False if the queue is full: it is dropped.
@@ -93,7 +108,7 @@ class WriterThread(Generic[Item]):
         if is_urgent:
             self._wakeups.put(None)
         if not self._is_running:
-            self._start()
+            self.start()
         return True
 
     def flush(self, timeout_s: float = CLOSE_TIMEOUT_S) -> bool:
@@ -132,21 +147,7 @@ class WriterThread(Generic[Item]):
         self._queue.put(marker)
         self._wakeups.put(None)
         if not self._is_running:
-            self._start()
-
-    def _start(self) -> None:
-        with self._starting:
-            if self._is_running:
-                return
-            self._is_running = True
-            thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-            try:
-                thread.start()
-                self._thread = thread
-            except RuntimeError:  # the interpreter exits and starts no more threads
-                self._is_running = False
-        if not self._is_running:
-            self._write_rest()
+            self.start()
 
     def _run(self) -> None:
         is_last = False
