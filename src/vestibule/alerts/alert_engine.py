@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, TypedDict
 
-from vestibule.alerts.alert import Alert, AlertType, Severity
-from vestibule.alerts.alert_types import DEFAULT_SEVERITY
+import structlog
+
+from vestibule.alerts.alert import DEFAULT_SEVERITY, Alert, AlertType, Severity
+from vestibule.contracts.errors import InvalidInput
 
 
 class AlertChannel(Protocol):
@@ -99,3 +101,46 @@ class AlertEngine:
             await asyncio.to_thread(self._fan_out.deliver, alert)
         self._on_raised(alert)
         return alert
+
+
+class Origin(TypedDict):
+    """The ids of a request and of its caller's token; None if unknown."""
+
+    request_id: str | None
+    token_id: str | None
+
+
+def current_origin() -> Origin:
+    """Return the origin that the frame and the authentication of this request have bound."""
+    bound = structlog.contextvars.get_contextvars()
+    return {"request_id": bound.get("request_id"), "token_id": bound.get("token_id")}
+
+
+class RequestAlerts:
+    """Raises the alerts about failed authentication and invalid input, with the request's id."""
+
+    def __init__(self, engine: AlertEngine, fingerprint: Callable[[str], str]) -> None:
+        self._engine = engine
+        self._fingerprint = fingerprint
+
+    async def report_auth_failure(self, token: str | None) -> None:
+        """Alert that no known token was shown; only a keyed fingerprint of what was shown is kept."""
+        shown = "no token" if token is None else "a token that nobody knows"
+        fingerprint = None if token is None else self._fingerprint(token)
+        await self._engine.raise_alert(
+            AlertType.INVALID_TOKEN, f"A request came with {shown}.", fingerprint=fingerprint, **current_origin()
+        )
+
+    async def report_guessed_tokens(self, address: str, limit: int) -> None:
+        """Alert that one address showed too many unknown tokens; only a keyed fingerprint of it is kept."""
+        await self._engine.raise_alert(
+            AlertType.INVALID_TOKEN,
+            f"One address came without a known token {limit} times within a minute; it is refused until that ends.",
+            severity=Severity.CRITICAL,
+            fingerprint=self._fingerprint(address),
+            **current_origin(),
+        )
+
+    async def report_invalid_input(self, error: InvalidInput) -> None:
+        """Alert that a request was malformed; the error's detail repeats nothing that was sent."""
+        await self._engine.raise_alert(AlertType.INVALID_INPUT, f"{error.title}. {error.detail}", **current_origin())

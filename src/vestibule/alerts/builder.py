@@ -14,8 +14,7 @@ from vestibule.alerts.channel import Channel, ChannelKind, SyncableChannel, Timi
 from vestibule.alerts.delivery.dispatcher import AttemptHandler, NotificationDispatcher, ignore_attempt
 from vestibule.alerts.delivery.outbox import GIVE_UP_AFTER_S, DeliveryRules
 from vestibule.alerts.settings import AlertSettings
-from vestibule.alerts.store.alert_store import AlertStore
-from vestibule.alerts.store.repository import Escalation
+from vestibule.alerts.store.alert_store import AlertStore, Escalation
 from vestibule.alerts.store.retention import AlertRetention
 from vestibule.runtime.plugins import discover
 

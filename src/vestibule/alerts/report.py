@@ -1,6 +1,7 @@
-"""The text form of an alert: written by the report channel, read back by the archive and by people."""
+"""The forms of an alert: the text of reports, and the JSON of files and webhooks."""
 
 from datetime import datetime
+from typing import Any
 
 from vestibule.alerts.alert import Alert, AlertType, Severity
 
@@ -80,3 +81,31 @@ def parse_report(text: str) -> Alert:
 def _one_line(value: object) -> str:
     # A line break in a description would let it forge the lines below it.
     return " ".join(str(value).split())
+
+
+def to_dict(alert: Alert) -> dict[str, Any]:
+    """Return what `alert` has, by name; what it does not have is left out."""
+    fields = {
+        "id": alert.id,
+        "time": alert.time.isoformat(timespec="microseconds"),
+        "type": alert.type.value,
+        "severity": alert.severity.value,
+        "description": alert.description,
+        "service": alert.service,
+        "entities": list(alert.entities) or None,
+        "fingerprint": alert.fingerprint,
+        "request_id": alert.request_id,
+        "token_id": alert.token_id,
+        "subject": alert.subject,
+        "count": alert.count,
+    }
+    if alert.notice is not None:
+        fields |= {
+            "event": alert.notice.event.value,
+            "group_id": alert.notice.group_id,
+            "groups": alert.notice.groups,
+            "replica": alert.notice.replica or None,
+            "first": alert.notice.first.isoformat(timespec="microseconds"),
+            "last": alert.notice.last.isoformat(timespec="microseconds"),
+        }
+    return {name: value for name, value in fields.items() if value is not None}

@@ -12,7 +12,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from vestibule.alerts import AlertArchive, AlertEngine, RequestAlerts, alert_delivery, build_alert_engine
-from vestibule.alerts.store.triage import AlertTriage
+from vestibule.alerts.store.archive import AlertTriage
 from vestibule.client_service.api import (
     alerts,
     detokenization,

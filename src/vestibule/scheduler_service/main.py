@@ -16,29 +16,24 @@ from vestibule.database_client.task_submitter import TaskSubmitter
 from vestibule.encryption import Fingerprinter, KeyRingFile
 from vestibule.scheduler_service.api import heartbeats, maintenance, status
 from vestibule.scheduler_service.api.wiring import SchedulerWiring
-from vestibule.scheduler_service.availability.monitor import AvailabilityMonitor, MonitorRules
+from vestibule.scheduler_service.availability.monitor import AvailabilityMonitor, MonitorRules, ProbeMetrics
 from vestibule.scheduler_service.availability.monitor_state import MonitorState
-from vestibule.scheduler_service.availability.monitored_parts import PARTS
-from vestibule.scheduler_service.availability.probe_metrics import ProbeMetrics
+from vestibule.scheduler_service.availability.parts import PARTS
 from vestibule.scheduler_service.availability.probes import (
     BacklogLimits,
     BacklogProbe,
     Probe,
+    QueueMetrics,
     RedisProbe,
     ServiceProbe,
     StoreProbe,
     WorkersProbe,
 )
-from vestibule.scheduler_service.availability.queue_metrics import QueueMetrics
-from vestibule.scheduler_service.heartbeats.check_job import HeartbeatCheckJob
-from vestibule.scheduler_service.heartbeats.monitor import HeartbeatMonitor
-from vestibule.scheduler_service.heartbeats.repository import HeartbeatRepository
-from vestibule.scheduler_service.leadership.fallback_lock import RedisFallbackLock
-from vestibule.scheduler_service.leadership.jobs import JobRunner
-from vestibule.scheduler_service.leadership.lease import Lease
-from vestibule.scheduler_service.maintenance.reason_check import ReasonCheck
-from vestibule.scheduler_service.maintenance.windows import MaintenanceRepository
-from vestibule.scheduler_service.schedules.schedule_runner import ScheduleRunner
+from vestibule.scheduler_service.heartbeats import HeartbeatCheckJob, HeartbeatMonitor, HeartbeatRepository
+from vestibule.scheduler_service.jobs import JobRunner
+from vestibule.scheduler_service.lease import Lease, RedisFallbackLock
+from vestibule.scheduler_service.maintenance import MaintenanceRepository, ReasonCheck
+from vestibule.scheduler_service.schedule_runner import ScheduleRunner
 from vestibule.scheduler_service.settings import SchedulerSettings
 from vestibule.scheduler_service.status_page.page import StatusPage
 from vestibule.scheduler_service.status_page.status import StatusService

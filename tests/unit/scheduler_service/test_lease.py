@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from vestibule.contracts.entries import BatchPair
 from vestibule.contracts.errors import Unavailable
 from vestibule.database_service.entries.stores.memory import MemoryStore
-from vestibule.scheduler_service.leadership.lease import CHECK, KEY, Lease, LeaseLost, Role
+from vestibule.scheduler_service.lease import CHECK, KEY, Lease, LeaseLost, Role
 
 from .conftest import FallbackLocks, LocalEntries, SteadyClock
 

@@ -10,13 +10,12 @@ import structlog
 from vestibule.alerts import AlertEngine
 from vestibule.database_service.entries.stores.memory import MemoryStore
 from vestibule.scheduler_service.availability.availability_history import HOUR
-from vestibule.scheduler_service.availability.incidents import IncidentKind
 from vestibule.scheduler_service.availability.monitor import AvailabilityMonitor, MonitorRules
 from vestibule.scheduler_service.availability.monitor_state import MonitorState
-from vestibule.scheduler_service.availability.outages import PartState, Thresholds
+from vestibule.scheduler_service.availability.parts import IncidentKind, PartState, Thresholds
 from vestibule.scheduler_service.availability.probes import ProbeResult
-from vestibule.scheduler_service.leadership.lease import Lease
-from vestibule.scheduler_service.leadership.monotonic_scheduler import now
+from vestibule.scheduler_service.jobs import now
+from vestibule.scheduler_service.lease import Lease
 
 from .conftest import FallbackLocks, LocalEntries, RecordingChannel, SteadyClock
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from apscheduler.schedulers import base
 
-from vestibule.scheduler_service.leadership.monotonic_scheduler import MonotonicScheduler
+from vestibule.scheduler_service.jobs import MonotonicScheduler
 
 INTERVAL_S = 0.2
 HOUR_S = 3600.0

@@ -6,7 +6,7 @@ from itertools import groupby
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestibule.scheduler_service.availability.outages import PartRecord, PartState, StateChange, Thresholds
+from vestibule.scheduler_service.availability.parts import PartRecord, PartState, StateChange, Thresholds
 from vestibule.scheduler_service.availability.probes import ProbeResult
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)

@@ -9,15 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vestibule.scheduler_service.availability.availability_history import AvailabilityHistory, ProbeCounts
-from vestibule.scheduler_service.availability.incidents import Incident, IncidentKind
-from vestibule.scheduler_service.availability.outages import PartState
-from vestibule.scheduler_service.heartbeats.heartbeat import HeartbeatState
-from vestibule.scheduler_service.leadership.lease import Role
-from vestibule.scheduler_service.maintenance.windows import MaintenanceWindow
-from vestibule.scheduler_service.status_page.badge import draw_badge
-from vestibule.scheduler_service.status_page.formatting import duration, percent
-from vestibule.scheduler_service.status_page.page import StatusPage
-from vestibule.scheduler_service.status_page.page_view import sum_up, view_page
+from vestibule.scheduler_service.availability.parts import Incident, IncidentKind, PartState
+from vestibule.scheduler_service.heartbeats import HeartbeatState
+from vestibule.scheduler_service.lease import Role
+from vestibule.scheduler_service.maintenance import MaintenanceWindow
+from vestibule.scheduler_service.status_page.page import StatusPage, draw_badge
+from vestibule.scheduler_service.status_page.page_view import duration, percent, sum_up, view_page
 from vestibule.scheduler_service.status_page.status import Availability, HeartbeatStatus, PartStatus, Status
 
 NOON = datetime(2026, 3, 1, 12, 0, 30, tzinfo=UTC)

@@ -19,11 +19,11 @@ from vestibule.contracts.worker_heartbeat import ALIVE_FOR_S, WORKERS_KEY
 from vestibule.scheduler_service.availability.probes import (
     BacklogLimits,
     BacklogProbe,
+    QueueMetrics,
     RedisProbe,
     StoreProbe,
     WorkersProbe,
 )
-from vestibule.scheduler_service.availability.queue_metrics import QueueMetrics
 from vestibule.service_kit.metrics.metrics import Metrics
 
 from .conftest import LONG_TIMEOUT_S, LocalEntries, SteadyClock

@@ -11,7 +11,7 @@ from vestibule.contracts.schedules import PROGRESS, SCHEDULES, Progress, Schedul
 from vestibule.contracts.task_ledger import NewTask, Recorded
 from vestibule.database_service.entries.stores.memory import MemoryStore
 from vestibule.database_service.tasks.ledgers.memory import MemoryTaskLedger
-from vestibule.scheduler_service.schedules.schedule_runner import ScheduleRunner
+from vestibule.scheduler_service.schedule_runner import ScheduleRunner
 
 from .conftest import LocalEntries
 

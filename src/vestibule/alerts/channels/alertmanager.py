@@ -5,8 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 from vestibule.alerts.alert import Alert, NoticeEvent
-from vestibule.alerts.alert_json import to_dict
 from vestibule.alerts.channel import ChannelKind, Timing
+from vestibule.alerts.report import to_dict
 from vestibule.alerts.settings import AlertSettings
 from vestibule.egress.guard import EgressGuard
 

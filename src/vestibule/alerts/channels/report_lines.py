@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from vestibule.alerts.alert import Alert
-from vestibule.alerts.alert_json import to_dict
 from vestibule.alerts.channel import ChannelKind, Timing
+from vestibule.alerts.report import to_dict
 from vestibule.alerts.settings import AlertSettings
 
 

@@ -3,8 +3,8 @@
 import json
 
 from vestibule.alerts.alert import Alert
-from vestibule.alerts.alert_json import to_dict
 from vestibule.alerts.channel import ChannelKind, Timing
+from vestibule.alerts.report import to_dict
 from vestibule.alerts.settings import AlertSettings
 from vestibule.egress.guard import EgressGuard
 from vestibule.egress.webhook_signature import signature_headers

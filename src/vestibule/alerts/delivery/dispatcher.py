@@ -14,11 +14,9 @@ import structlog
 from vestibule.alerts.alert import Alert
 from vestibule.alerts.channel import Channel, SyncableChannel
 from vestibule.alerts.delivery.outbox import Delivery, DeliveryRules, Outbox
-from vestibule.alerts.routing import Route, route_alert
-from vestibule.alerts.store.database import open_database
-from vestibule.alerts.store.grouping import US
+from vestibule.alerts.settings import Route, route_alert
+from vestibule.alerts.store.database import US, open_database, to_us
 from vestibule.alerts.store.retention import AlertRetention
-from vestibule.alerts.store.rows import to_us
 from vestibule.egress.guard import DeliveryFailed
 
 SWEEP_EVERY_S = 0.25

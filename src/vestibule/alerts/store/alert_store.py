@@ -5,15 +5,49 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import structlog
 
-from vestibule.alerts.alert import Alert
-from vestibule.alerts.store.database import open_database
-from vestibule.alerts.store.repository import Escalation, insert_alert
+from vestibule.alerts.alert import Alert, AlertType, Severity
+from vestibule.alerts.store.database import ALERT_COLUMNS, US, open_database, row_of, to_us
 from vestibule.runtime.writer_thread import CAPACITY, WriterThread
+
+LEAKS = frozenset({AlertType.PERSONAL_DATA, AlertType.SECRET})
+INSERT = f"INSERT INTO alerts ({ALERT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+COUNT_LEAKS = """
+    SELECT count(*) FROM (
+        SELECT 1 FROM alerts WHERE token_id = ? AND time_us > ? AND type IN ('PersonalData', 'Secret') LIMIT ?
+    )
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """The number of leaks of a token within a time that raises the severity."""
+
+    leaks: int = 10
+    within_s: float = 3600
+
+
+def insert_alert(connection: sqlite3.Connection, alert: Alert, rule: Escalation) -> Alert:
+    """Enter `alert` and return it with the severity that it has after its token's leaks were counted."""
+    severity = _severity(connection, alert, rule)
+    alert = alert if severity is alert.severity else replace(alert, severity=severity)
+    connection.execute(INSERT, row_of(alert))
+    return alert
+
+
+def _severity(connection: sqlite3.Connection, alert: Alert, rule: Escalation) -> Severity:
+    if alert.type not in LEAKS or alert.token_id is None:
+        return alert.severity
+    since_us = to_us(alert.time) - int(rule.within_s * US)
+    earlier = rule.leaks - 1
+    (count,) = connection.execute(COUNT_LEAKS, (alert.token_id, since_us, earlier)).fetchone()
+    return alert.severity.raised() if count >= earlier else alert.severity
+
 
 MAX_BATCH = 500
 # What could not be recorded is retried this often; if too many wait, the oldest are dropped. Their reports stay.

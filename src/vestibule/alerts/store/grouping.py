@@ -9,11 +9,8 @@ import sqlite3
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from vestibule.alerts.alert import Alert, Severity
-from vestibule.alerts.alert_types import RESOLVES
-from vestibule.alerts.store.rows import join_entities, row_of, split_entities, to_us
-
-US = 1_000_000
+from vestibule.alerts.alert import RESOLVES, Alert, Severity
+from vestibule.alerts.store.database import US, join_entities, row_of, split_entities, to_us
 
 FIND_GROUP = """
     SELECT id, severity, entities, state, notified_severity, notice_since_us, due_us

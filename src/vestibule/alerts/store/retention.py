@@ -13,8 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from vestibule.alerts.store.database import transaction
-from vestibule.alerts.store.rows import to_us
+from vestibule.alerts.store.database import to_us, transaction
 
 EVERY_S = 3600
 # So that nobody who records an alert waits longer than a few milliseconds for the lock.

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Body, Path, Query
 from pydantic import BaseModel, Field
 
 from vestibule.alerts import Alert, AlertArchive, AlertType
-from vestibule.alerts.store.triage import AlertTriage, Silence
+from vestibule.alerts.store.archive import AlertTriage, Silence
 from vestibule.client_service.api.request_parsing import CallerPart
 from vestibule.client_service.api.wiring import ClientWiring, WiringPart
 from vestibule.contracts.errors import AlertNotFound, InvalidInput, PersonalDataFound

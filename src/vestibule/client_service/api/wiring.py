@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import Depends
 
 from vestibule.alerts import AlertArchive
-from vestibule.alerts.store.triage import AlertTriage
+from vestibule.alerts.store.archive import AlertTriage
 from vestibule.client_service.api.idempotency import Idempotency
 from vestibule.client_service.intake.intake import Intake
 from vestibule.client_service.screening.detokenization import Detokenizer

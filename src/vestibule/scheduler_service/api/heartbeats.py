@@ -7,8 +7,8 @@ from pydantic import BaseModel
 
 from vestibule.contracts.errors import HeartbeatNotFound
 from vestibule.scheduler_service.api.wiring import WiringPart
-from vestibule.scheduler_service.heartbeats.heartbeat import NAME_PATTERN, Ping
-from vestibule.scheduler_service.leadership.monotonic_scheduler import now
+from vestibule.scheduler_service.heartbeats import NAME_PATTERN, Ping
+from vestibule.scheduler_service.jobs import now
 from vestibule.scheduler_service.status_page.status import HeartbeatStatus, describe_heartbeat
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses

@@ -7,10 +7,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from vestibule.contracts.errors import InvalidInput, MaintenanceNotFound, PersonalDataFound
 from vestibule.scheduler_service.api.wiring import WiringPart
-from vestibule.scheduler_service.availability.monitored_parts import PARTS
-from vestibule.scheduler_service.heartbeats.heartbeat import NAME_PATTERN
-from vestibule.scheduler_service.leadership.monotonic_scheduler import now
-from vestibule.scheduler_service.maintenance.windows import EVERYTHING, MaintenanceWindow
+from vestibule.scheduler_service.availability.parts import PARTS
+from vestibule.scheduler_service.heartbeats import NAME_PATTERN
+from vestibule.scheduler_service.jobs import now
+from vestibule.scheduler_service.maintenance import EVERYTHING, MaintenanceWindow
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
 

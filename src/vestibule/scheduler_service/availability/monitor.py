@@ -10,12 +10,21 @@ import structlog
 
 from vestibule.alerts import AlertEngine, AlertType
 from vestibule.scheduler_service.availability.availability_history import ProbeCounts
-from vestibule.scheduler_service.availability.incidents import Incident, IncidentKind
 from vestibule.scheduler_service.availability.monitor_state import MonitorState
-from vestibule.scheduler_service.availability.monitored_parts import BACKLOG, PARTS
-from vestibule.scheduler_service.availability.outages import PartRecord, PartState, StateChange, Thresholds
+from vestibule.scheduler_service.availability.parts import (
+    BACKLOG,
+    PARTS,
+    Incident,
+    IncidentKind,
+    PartRecord,
+    PartState,
+    StateChange,
+    Thresholds,
+)
 from vestibule.scheduler_service.availability.probes import Probe, ProbeResult
-from vestibule.scheduler_service.leadership.monotonic_scheduler import now
+from vestibule.scheduler_service.jobs import now
+from vestibule.service_kit.metrics.catalogue import PART_UP, PROBE_DURATION, PROBES
+from vestibule.service_kit.metrics.metrics import Metrics
 
 IsPlanned = Callable[[str, datetime], bool]
 # The part, whether it answered, how long that took in seconds, and what state it is in since.
@@ -151,3 +160,28 @@ class AvailabilityMonitor:
             kind = AlertType.SERVICE_DOWN
             text = f"{name} did not answer {record.misses_in_a_row} probes in a row."
         await self._alerts.raise_alert(kind, text, subject=name)
+
+
+class ProbeMetrics:
+    """Measures probes."""
+
+    def __init__(self, metrics: Metrics, shown_for_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """Take the time after which a scheduler that no longer probes, since another does, shows no state."""
+        self._metrics = metrics
+        self._shown_for_s = shown_for_s
+        self._clock = clock
+        self._probed_at = clock()
+
+    def count_probe(self, part: str, has_answered: bool, took_s: float, state: PartState) -> None:
+        """Count a probe of `part`, which took `took_s` and left it in `state`."""
+        self._probed_at = self._clock()
+        self._metrics.count(PROBES, part, "answered" if has_answered else "missed")
+        self._metrics.set(PROBE_DURATION, took_s, part)
+        if state is not PartState.UNKNOWN:
+            self._metrics.set(PART_UP, float(state is not PartState.DOWN), part)
+
+    async def forget_old(self, metrics: Metrics) -> None:
+        """Remove the state of parts where none was probed lately."""
+        if self._clock() - self._probed_at > self._shown_for_s:
+            metrics.forget(PART_UP)
+            metrics.forget(PROBE_DURATION)

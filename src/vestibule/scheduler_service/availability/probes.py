@@ -1,17 +1,52 @@
-"""Probes: each checks whether one part answers."""
+"""Probes: each checks whether one part answers. The queue is measured for metrics too."""
 
 import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+import orjson
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 
+from vestibule.contracts.queue_names import QUEUES, SENT_AT, TAKEN
 from vestibule.contracts.worker_heartbeat import ALIVE_FOR_S, WORKERS_KEY
 from vestibule.database_client.service_entries import ServiceEntries
-from vestibule.scheduler_service.availability.queue_depth import QueueDepth, age_of, queue_depth_of, read_queue_depth
 from vestibule.service_kit.http_client.service_client import ServiceClient
+from vestibule.service_kit.metrics.catalogue import QUEUE_OLDEST_AGE, QUEUE_TASKS, WORKERS_ALIVE
+from vestibule.service_kit.metrics.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDepth:
+    """One queue: how many messages it holds, and the one that a worker takes next, its oldest."""
+
+    depth: int
+    next: bytes | None
+
+
+def read_queue_depth(pipeline: Pipeline) -> None:
+    """Add the commands for the queues of all priorities to `pipeline`, so that one round trip is enough."""
+    for queue in QUEUES.values():
+        pipeline.llen(queue)
+        # Workers take from this end.
+        pipeline.lindex(queue, -1)
+
+
+def queue_depth_of(answers: Sequence[Any]) -> list[QueueDepth]:
+    """Return the queues, those of higher priorities first, from the answers to the commands of `read_queue_depth`."""
+    return [QueueDepth(*answer) for answer in zip(answers[::2], answers[1::2], strict=True)]
+
+
+def age_of(message: bytes) -> float | None:
+    """Return for how many seconds a message of the queue has waited; None where it does not say when it was sent."""
+    try:
+        sent_at: Any = orjson.loads(message)["headers"][SENT_AT]
+        return max(0.0, time.time() - float(sent_at))
+    except (ValueError, TypeError, LookupError):
+        return None  # not a message of Vestibule
+
 
 PROBE_KEY = "probe"
 PROBE_TTL_S = 86_400
@@ -128,3 +163,27 @@ class BacklogProbe:
         """Say whether a task that was next has been taken, or none was next."""
         stood = [(before, now) for before, now in zip(self._next, heads, strict=False) if before is not None]
         return not stood or any(before != now for before, now in stood)
+
+
+class QueueMetrics:
+    """Measures in Redis. Where Redis does not answer, the gauges are absent."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def measure(self, metrics: Metrics) -> None:
+        """Set the gauges."""
+        for gauge in (QUEUE_TASKS, QUEUE_OLDEST_AGE, WORKERS_ALIVE):
+            metrics.forget(gauge)
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.hlen(TAKEN)
+            pipeline.zcount(WORKERS_KEY, time.time() - ALIVE_FOR_S, "+inf")
+            read_queue_depth(pipeline)
+            reserved, workers, *answers = await pipeline.execute()
+        waiting = queue_depth_of(answers)
+        metrics.set(QUEUE_TASKS, sum(queue.depth for queue in waiting), "waiting")
+        metrics.set(QUEUE_TASKS, reserved, "reserved")
+        metrics.set(WORKERS_ALIVE, workers)
+        ages_s = [age_of(queue.next) for queue in waiting if queue.next is not None]
+        if None not in ages_s:
+            metrics.set(QUEUE_OLDEST_AGE, max((age_s for age_s in ages_s if age_s is not None), default=0.0))

@@ -5,13 +5,53 @@ from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from vestibule.scheduler_service.availability.availability_history import AvailabilityHistory, ProbeCounts
-from vestibule.scheduler_service.availability.incidents import Incident, IncidentKind
-from vestibule.scheduler_service.availability.monitored_parts import PARTS
-from vestibule.scheduler_service.availability.outages import PartState
-from vestibule.scheduler_service.heartbeats.heartbeat import HeartbeatState
-from vestibule.scheduler_service.maintenance.windows import EVERYTHING, MaintenanceWindow
-from vestibule.scheduler_service.status_page.formatting import clock_time, duration, milliseconds, moment, percent
+from vestibule.scheduler_service.availability.parts import PARTS, Incident, IncidentKind, PartState
+from vestibule.scheduler_service.heartbeats import HeartbeatState
+from vestibule.scheduler_service.maintenance import EVERYTHING, MaintenanceWindow
 from vestibule.scheduler_service.status_page.status import HeartbeatStatus, PartStatus, Status
+
+MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
+
+
+def clock_time(at: datetime) -> str:
+    """Return the time of day: 23:59:01."""
+    return f"{at:%H:%M:%S}"
+
+
+def moment(at: datetime, now: datetime) -> str:
+    """Return a time, with its date where that is not today."""
+    if at.date() == now.date():
+        return f"{at:%H:%M}"
+    return f"{at.day} {at:%b, %H:%M}" if at.year == now.year else f"{at.day} {at:%b %Y, %H:%M}"
+
+
+def duration(seconds: float | timedelta) -> str:
+    """Return a duration in at most two units: 2 h 5 min. A `timedelta` is rounded to seconds."""
+    total_s = round(seconds.total_seconds()) if isinstance(seconds, timedelta) else seconds
+    if total_s < MINUTE_S:
+        return f"{total_s:.3g} s"
+    whole_s = int(total_s)
+    for unit_s, unit, lesser_s, lesser in ((DAY_S, "d", HOUR_S, "h"), (HOUR_S, "h", MINUTE_S, "min")):
+        if whole_s >= unit_s:
+            rest = whole_s % unit_s // lesser_s
+            return f"{whole_s // unit_s} {unit}" + (f" {rest} {lesser}" if rest else "")
+    rest = whole_s % MINUTE_S
+    return f"{whole_s // MINUTE_S} min" + (f" {rest} s" if rest else "")
+
+
+def percent(share: float | None) -> str:
+    """Return a percentage that is 100 only if the share is exactly 1."""
+    if share is None:
+        return "–"
+    if share == 1:
+        return "100%"
+    return f"{min(share * 100, 99.99):.2f}%"
+
+
+def milliseconds(value: float | None) -> str:
+    """Return a latency."""
+    return "–" if value is None else f"{value:.3g} ms" if value < 1000 else f"{value / 1000:.3g} s"
+
 
 BARS, BAR_WIDTH = 48, timedelta(minutes=30)
 SHOWN_INCIDENTS = 20

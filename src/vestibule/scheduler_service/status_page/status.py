@@ -8,13 +8,11 @@ from pydantic import BaseModel, Field
 
 from vestibule.contracts.errors import NotFound, Unavailable
 from vestibule.scheduler_service.availability.availability_history import DAY, HOUR, MONTH, AvailabilityHistory
-from vestibule.scheduler_service.availability.incidents import Incident
 from vestibule.scheduler_service.availability.monitor_state import MonitorState
-from vestibule.scheduler_service.availability.outages import PartRecord, PartState
-from vestibule.scheduler_service.heartbeats.heartbeat import Heartbeat, HeartbeatState
-from vestibule.scheduler_service.heartbeats.repository import HeartbeatRepository
-from vestibule.scheduler_service.leadership.lease import Lease, Role
-from vestibule.scheduler_service.maintenance.windows import MaintenanceRepository, MaintenanceWindow
+from vestibule.scheduler_service.availability.parts import Incident, PartRecord, PartState
+from vestibule.scheduler_service.heartbeats import Heartbeat, HeartbeatRepository, HeartbeatState
+from vestibule.scheduler_service.lease import Lease, Role
+from vestibule.scheduler_service.maintenance import MaintenanceRepository, MaintenanceWindow
 
 REFRESH_AFTER_S = 5.0
 

@@ -17,7 +17,7 @@ from vestibule.alerts.alert import NoticeEvent
 from vestibule.alerts.delivery import outbox
 from vestibule.alerts.delivery.dispatcher import NotificationDispatcher
 from vestibule.alerts.delivery.outbox import DeliveryRules, Outbox
-from vestibule.alerts.routing import Route, route_alert
+from vestibule.alerts.settings import Route, route_alert
 from vestibule.alerts.store.database import open_database
 from vestibule.alerts.store.grouping import Grouping
 from vestibule.egress.guard import DeliveryFailed, EgressGuard

@@ -24,9 +24,9 @@ from vestibule.alerts import Alert, AlertSettings, AlertType, Severity
 from vestibule.alerts.alert import Notice, NoticeEvent
 from vestibule.alerts.channels import email, webhook
 from vestibule.alerts.delivery.outbox import DeliveryRules, Outbox
+from vestibule.alerts.store.alert_store import Escalation, insert_alert
 from vestibule.alerts.store.database import open_database, transaction
 from vestibule.alerts.store.grouping import Grouping
-from vestibule.alerts.store.repository import Escalation, insert_alert
 from vestibule.egress.guard import DeliveryFailed, EgressGuard
 
 LOCAL = EgressGuard(frozenset({"http"}), frozenset(), is_private_allowed=True, timeout_s=10)

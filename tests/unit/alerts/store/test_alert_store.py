@@ -15,8 +15,7 @@ import structlog
 
 from vestibule.alerts import Alert, AlertArchive, AlertSettings, AlertType, Severity, build_alert_engine
 from vestibule.alerts.alert_engine import ChannelFanOut
-from vestibule.alerts.store.alert_store import AlertStore
-from vestibule.alerts.store.repository import Escalation
+from vestibule.alerts.store.alert_store import AlertStore, Escalation
 
 KILLED = """
 import asyncio, os, signal, sys

@@ -14,6 +14,8 @@ from typing import Protocol
 
 import orjson
 import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from vestibule.contracts.conditions import Condition
 from vestibule.contracts.entries import BatchPair, Entry
@@ -180,3 +182,24 @@ class Lease:
         self.role = role
         self.term += role is Role.ACTIVE
         self._log.info("leadership_changed", role=role.value, holder=self.holder)
+
+
+FALLBACK_KEY = "vestibule:watch:working"
+
+
+class RedisFallbackLock:
+    """A lock that expires unless its holder renews it."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def hold(self, holder: str, for_s: float) -> bool:
+        """Acquire or renew the lock for `holder`; False where another holds it. Without Redis it counts as acquired."""
+        try:
+            is_free = await self._redis.set(FALLBACK_KEY, holder, nx=True, px=int(for_s * 1000))
+            if not is_free and await self._redis.get(FALLBACK_KEY) != holder.encode():
+                return False
+            await self._redis.pexpire(FALLBACK_KEY, int(for_s * 1000))
+        except (RedisError, OSError):
+            pass
+        return True
