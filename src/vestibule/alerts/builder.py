@@ -59,10 +59,12 @@ def build_alert_engine(
 
 
 @contextmanager
-def alert_delivery(settings: AlertSettings, on_attempt: AttemptHandler = ignore_attempt) -> Iterator[None]:
-    """Group alerts and send notifications meanwhile, where no other process of this host does.
+def alert_delivery(
+    settings: AlertSettings, on_attempt: AttemptHandler = ignore_attempt
+) -> Iterator[NotificationDispatcher]:
+    """Group alerts and send notifications meanwhile, unless another process of this host does.
 
-    `on_attempt` is told of each attempt at a delivery: the channel, and how it ended.
+    `on_attempt` gets the channel of each attempted delivery, and its outcome.
 
     Raises:
         ValueError: the settings name a channel that does not exist, or one that lacks a setting.
@@ -85,7 +87,7 @@ def alert_delivery(settings: AlertSettings, on_attempt: AttemptHandler = ignore_
     )
     dispatcher.start()
     try:
-        yield
+        yield dispatcher
     finally:
         dispatcher.close()
 

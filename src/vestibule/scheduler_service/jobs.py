@@ -1,4 +1,4 @@
-"""Runs the jobs of the scheduler: on the active replica only, or on every replica."""
+"""Runs the jobs of the scheduler: on the active replica only, or on every replica; on a monotonic clock."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -12,6 +12,9 @@ from vestibule.scheduler_service.lease import Lease
 Clock = Callable[[], float]
 # Clocks are slewed by less than this all the time; a larger difference means that the clock was set.
 TOLERANCE_S = 0.5
+ERROR_PAUSE_S = 1.0
+# After this many failed runs in a row of one job the service is not ready.
+FAILURES_UNTIL_UNREADY = 3
 
 
 class MonotonicScheduler(AsyncIOScheduler):  # type: ignore[misc]
@@ -27,15 +30,23 @@ class MonotonicScheduler(AsyncIOScheduler):  # type: ignore[misc]
         self._steady = steady
         self._offset_s = wall() - steady()
 
-    def wakeup(self) -> None:
-        """Run the jobs that are due."""
+    def _process_jobs(self) -> float | None:
+        # APScheduler sets the timer of the next wakeup to what this returns: an exception here would end all jobs.
+        try:
+            self._follow_clock()
+            wait_s: float | None = super()._process_jobs()
+        except Exception as error:  # noqa: BLE001
+            structlog.get_logger("vestibule.monitor").error("job_scheduling_failed", exc_info=error)
+            return ERROR_PAUSE_S
+        return wait_s
+
+    def _follow_clock(self) -> None:
         offset_s = self._wall() - self._steady()
         was_set_by_s = offset_s - self._offset_s
         if abs(was_set_by_s) > TOLERANCE_S:
             self._offset_s = offset_s
             structlog.get_logger("vestibule.monitor").warning("clock_changed", by_s=round(was_set_by_s, 1))
             self._move_jobs(timedelta(seconds=was_set_by_s))
-        super().wakeup()
 
     def _move_jobs(self, by: timedelta) -> None:
         # Paused, so that no job runs before all are moved.
@@ -60,6 +71,7 @@ class JobRunner:
     def __init__(self, lease: Lease, scheduler: MonotonicScheduler | None = None) -> None:
         self._lease = lease
         self._scheduler = scheduler or MonotonicScheduler()
+        self._failures: dict[str, int] = {}
         self._log = structlog.get_logger("vestibule.monitor")
         self.add_everywhere("lease", lease.check_every_s, lease.keep)
 
@@ -78,8 +90,12 @@ class JobRunner:
         async def safely() -> None:
             try:
                 await work()
-            except Exception:  # noqa: BLE001 - a job that fails runs again at its next time
-                self._log.exception("job_failed", job=name)
+            except Exception as error:  # noqa: BLE001 - a job that fails runs again at its next time
+                self._failures[name] = self._failures.get(name, 0) + 1
+                if self._failures[name] in (1, FAILURES_UNTIL_UNREADY):
+                    self._log.error("job_failed", job=name, failures=self._failures[name], exc_info=error)
+            else:
+                self._failures.pop(name, None)
 
         self._scheduler.add_job(
             safely,
@@ -92,6 +108,10 @@ class JobRunner:
             coalesce=True,
             max_instances=1,
         )
+
+    async def are_working(self) -> bool:
+        """Say whether no job fails again and again, for the readiness of the service."""
+        return all(failures < FAILURES_UNTIL_UNREADY for failures in self._failures.values())
 
     async def start(self) -> None:
         """Try to acquire the lease, and start the jobs."""

@@ -84,12 +84,12 @@ def create_app(settings: SchedulerSettings) -> FastAPI:
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[SchedulerWiring]:
         async with AsyncExitStack() as stack:
-            stack.enter_context(alert_delivery(settings, alert_metrics.count_attempt))
+            notifications = stack.enter_context(alert_delivery(settings, alert_metrics.count_attempt))
             parts = await _start_monitoring(settings, secret, alerts, metrics=metrics, stack=stack)
-            windows, heartbeat_repository, status_service = parts
+            jobs, windows, heartbeat_repository, status_service = parts
             yield SchedulerWiring(
                 authenticator=authenticator,
-                readiness=Readiness({}),
+                readiness=Readiness({"jobs": jobs.are_working, "notifications": notifications.is_working}),
                 heartbeats=heartbeat_repository,
                 windows=windows,
                 reason_check=ReasonCheck(settings.detection, alerts),
@@ -126,7 +126,7 @@ async def _start_monitoring(
     *,
     metrics: Metrics,
     stack: AsyncExitStack,
-) -> tuple[MaintenanceRepository, HeartbeatRepository, StatusService]:
+) -> tuple[JobRunner, MaintenanceRepository, HeartbeatRepository, StatusService]:
     redis = open_redis(
         settings.redis_url, socket_timeout=settings.probe_timeout_s, socket_connect_timeout=settings.probe_timeout_s
     )
@@ -166,7 +166,7 @@ async def _start_monitoring(
     stack.push_async_callback(jobs.close)
     stack.push_async_callback(monitor_state.save)
     await jobs.start()
-    return windows, heartbeats, StatusService(monitor_state, lease, heartbeats, windows)
+    return jobs, windows, heartbeats, StatusService(monitor_state, lease, heartbeats, windows)
 
 
 def _measure_queue_and_probes(settings: SchedulerSettings, metrics: Metrics, redis: Redis) -> ProbeMetrics:
