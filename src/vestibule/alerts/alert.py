@@ -1,4 +1,4 @@
-"""An alert: one event that a person should know about, without any text that a caller sent."""
+"""An alert: one event that people should know about, without any text that a caller sent; and the alert types."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ class AlertType(StrEnum):
 
 
 class Severity(StrEnum):
-    """How soon a person should look."""
+    """How urgent an alert is."""
 
     INFO = "info"
     WARNING = "warning"
@@ -39,7 +39,7 @@ class Severity(StrEnum):
 
     @property
     def rank(self) -> int:
-        """The place among the severities, the least first."""
+        """The position in the order of severities; `info` is 0."""
         return list(Severity).index(self)
 
     def raised(self) -> "Severity":
@@ -66,7 +66,7 @@ class NoticeEvent(StrEnum):
 class Notice:
     """The group of alerts that a notification is for. `key` is the same at every attempt.
 
-    In a storm it stands for several `groups`, and names the first. `replica` is the host whose record counted them.
+    A digest stands for several `groups`, and names the first. `replica` is the host that counted them.
     """
 
     key: str
@@ -80,10 +80,10 @@ class Notice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """One event. No field may hold what a caller sent; `fingerprint` is keyed, so that it cannot be looked up.
+    """One event. No field contains text that a caller sent; `fingerprint` is a keyed hash.
 
-    `subject` is the part, queue or channel that it is about, where it is about one: what joins its alerts to a group.
-    With a `notice` it stands for a group: the first of them, with the highest severity, all entities and the count.
+    `subject` is the part, queue or channel that it is about, if any; alerts of one subject form one group.
+    With a `notice` it stands for a group: its first alert, with the highest severity, all entities and the count.
     """
 
     type: AlertType
@@ -123,9 +123,9 @@ ALERT_TYPES = {
     AlertType.HEARTBEAT_RECOVERED: AlertTypeSpec(
         "A missed heartbeat arrived again.", Severity.INFO, resolves=AlertType.HEARTBEAT_MISSED
     ),
-    AlertType.QUEUE_STALLED: AlertTypeSpec("Waiting tasks are not taken from the queue.", Severity.CRITICAL),
+    AlertType.QUEUE_STALLED: AlertTypeSpec("No worker processes the waiting tasks.", Severity.CRITICAL),
     AlertType.QUEUE_RECOVERED: AlertTypeSpec(
-        "Waiting tasks are taken from the queue again.", Severity.INFO, resolves=AlertType.QUEUE_STALLED
+        "Workers process the waiting tasks again.", Severity.INFO, resolves=AlertType.QUEUE_STALLED
     ),
     AlertType.TASK_DEAD_LETTERED: AlertTypeSpec(
         "A task failed its last attempt and is a dead letter.", Severity.CRITICAL

@@ -14,7 +14,7 @@ class AlertChannel(Protocol):
     """The part of a channel that the engine needs."""
 
     def deliver(self, alert: Alert) -> None:
-        """Hand `alert` over, or raise `OSError`."""
+        """Deliver `alert`, or raise."""
         ...
 
 
@@ -31,22 +31,22 @@ RaisedAlertHandler = Callable[[Alert], None]
 
 
 def ignore_alert(_alert: Alert) -> None:
-    """Do nothing about an alert beyond raising it."""
+    """Ignore an alert that was raised."""
 
 
 class ChannelFanOut:
-    """The channels of this machine. One that fails stops neither the others nor the caller."""
+    """Delivers to the channels of this machine. A failure affects neither other channels nor the caller."""
 
     def __init__(self, channels: Mapping[str, AlertChannel], on_failure: ChannelFailureHandler) -> None:
         self._channels = channels
         self._on_failure = on_failure
 
     def deliver(self, alert: Alert) -> None:
-        """Hand `alert` to every channel, now and in this thread."""
+        """Deliver `alert` to every channel, in this thread."""
         for name, channel in self._channels.items():
             try:
                 channel.deliver(alert)
-            except Exception as error:  # noqa: BLE001 - a defect of one channel must not keep the others from theirs
+            except Exception as error:  # noqa: BLE001 - a defect of one channel must not affect the others
                 self._on_failure(name, error)
 
 
@@ -81,8 +81,8 @@ class AlertEngine:
     ) -> Alert:
         """Record an alert, off the event loop, and return it when it is on disk.
 
-        Its severity is that of its type, unless another is given; many leaks of one token raise it. One that says that
-        something is over, such as `ServiceRecovered`, resolves what is open of the same `subject`.
+        The severity defaults to that of the type; many leaks of one token raise it. An alert that reports a recovery,
+        such as `ServiceRecovered`, resolves the open group of the same `subject`.
         """
         alert = Alert(
             type=alert_type,
@@ -111,7 +111,7 @@ class Origin(TypedDict):
 
 
 def current_origin() -> Origin:
-    """Return the origin that the frame and the authentication of this request have bound."""
+    """Return the origin of the current request from the logging context."""
     bound = structlog.contextvars.get_contextvars()
     return {"request_id": bound.get("request_id"), "token_id": bound.get("token_id")}
 
@@ -124,23 +124,23 @@ class RequestAlerts:
         self._fingerprint = fingerprint
 
     async def report_auth_failure(self, token: str | None) -> None:
-        """Alert that no known token was shown; only a keyed fingerprint of what was shown is kept."""
-        shown = "no token" if token is None else "a token that nobody knows"
+        """Alert on a missing or unknown token; only a keyed fingerprint of an unknown token is kept."""
+        shown = "no token" if token is None else "an unknown token"
         fingerprint = None if token is None else self._fingerprint(token)
         await self._engine.raise_alert(
-            AlertType.INVALID_TOKEN, f"A request came with {shown}.", fingerprint=fingerprint, **current_origin()
+            AlertType.INVALID_TOKEN, f"A request had {shown}.", fingerprint=fingerprint, **current_origin()
         )
 
     async def report_guessed_tokens(self, address: str, limit: int) -> None:
-        """Alert that one address showed too many unknown tokens; only a keyed fingerprint of it is kept."""
+        """Alert on too many failed authentications of one address, of which only a keyed fingerprint is kept."""
         await self._engine.raise_alert(
             AlertType.INVALID_TOKEN,
-            f"One address came without a known token {limit} times within a minute; it is refused until that ends.",
+            f"One address failed to authenticate {limit} times within a minute; its requests are rejected for now.",
             severity=Severity.CRITICAL,
             fingerprint=self._fingerprint(address),
             **current_origin(),
         )
 
     async def report_invalid_input(self, error: InvalidInput) -> None:
-        """Alert that a request was malformed; the error's detail repeats nothing that was sent."""
+        """Alert on a malformed request; the detail of the error repeats nothing that was sent."""
         await self._engine.raise_alert(AlertType.INVALID_INPUT, f"{error.title}. {error.detail}", **current_origin())

@@ -25,11 +25,7 @@ def list_channels() -> dict[str, ChannelKind]:
 
 
 def chosen_channels(settings: AlertSettings) -> dict[str, ChannelKind]:
-    """Return the channels that the settings name.
-
-    Raises:
-        ValueError: one of them does not exist.
-    """
+    """Return the channels that the settings name. Raises `ValueError` if one of them does not exist."""
     known = list_channels()
     unknown = sorted(set(settings.alert_channels) - set(known))
     if unknown:
@@ -38,7 +34,7 @@ def chosen_channels(settings: AlertSettings) -> dict[str, ChannelKind]:
 
 
 def build_channels(settings: AlertSettings, timing: Timing) -> dict[str, Channel]:
-    """Return the channels that the settings name and that get their alerts at that time.
+    """Return the configured channels with that timing.
 
     Raises:
         ValueError: one of them does not exist, or lacks a setting.
@@ -50,7 +46,7 @@ def build_channels(settings: AlertSettings, timing: Timing) -> dict[str, Channel
 def build_alert_engine(
     service: str, settings: AlertSettings, on_raised: RaisedAlertHandler = ignore_alert
 ) -> AlertEngine:
-    """Return an engine that raises alerts in the name of `service` and shows each to `on_raised`.
+    """Return an engine that raises alerts for `service` and calls `on_raised` with each.
 
     Raises:
         ValueError: the settings name a channel that does not exist, or one that lacks a setting.
@@ -105,11 +101,11 @@ def build_store(settings: AlertSettings) -> AlertStore:
 
     def deliver_before_answer(alert: Alert, is_recorded: bool) -> None:
         before.deliver(alert)
-        # Where the record has failed, the report alone has to last.
+        # Without the database, the report is the only durable copy.
         for name, channel in () if is_recorded else syncable.items():
             try:
                 channel.sync([alert])
-            except Exception as error:  # noqa: BLE001 - a defect of one channel must not keep the others from theirs
+            except Exception as error:  # noqa: BLE001 - a defect of one channel must not affect the others
                 _log_failure(name, error)
 
     def deliver_after_answer(alert: Alert, _is_recorded: bool) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from vestibule.alerts.alert import Alert, AlertType, Severity
 
-# One order for all reports, so that the eye finds the line that it looks for.
+# The same order in all reports.
 _FIELDS = (
     ("Time", "time"),
     ("Type", "type"),
@@ -48,11 +48,7 @@ def render_notice(alert: Alert) -> str:
 
 
 def parse_report(text: str) -> Alert:
-    """Return the alert that `render_report` wrote.
-
-    Raises:
-        ValueError: it is not a whole report.
-    """
+    """Return the alert that `render_report` wrote. Raises `ValueError` if it is not a whole report."""
     attribute_of = dict(_FIELDS)
     values: dict[str, str] = {}
     for line in text.splitlines():
@@ -79,12 +75,12 @@ def parse_report(text: str) -> Alert:
 
 
 def _one_line(value: object) -> str:
-    # A line break in a description would let it forge the lines below it.
+    # A line break in a description could forge the lines below it.
     return " ".join(str(value).split())
 
 
 def to_dict(alert: Alert) -> dict[str, Any]:
-    """Return what `alert` has, by name; what it does not have is left out."""
+    """Return the fields of `alert` by name, without empty ones."""
     fields = {
         "id": alert.id,
         "time": alert.time.isoformat(timespec="microseconds"),

@@ -12,7 +12,7 @@ from vestibule.egress.guard import EgressGuard
 
 
 class Route(BaseModel):
-    """Which alerts some channels get; a condition that is not set matches all."""
+    """The alerts that some channels get; a condition that is not set matches all alerts."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -31,7 +31,7 @@ class Route(BaseModel):
 
 
 def route_alert(alert: Alert, channels: Iterable[str], routes: Sequence[Route]) -> list[str]:
-    """Return those of `channels` that get `alert`: by a route that names them, or where none does."""
+    """Return the channels that get `alert`: by a route that names them, or because no route does."""
     return [name for name in channels if _gets(name, alert, routes)]
 
 
@@ -40,14 +40,14 @@ def _gets(channel: str, alert: Alert, routes: Sequence[Route]) -> bool:
     return not own or any(route.takes(alert) for route in own)
 
 
-# A group that alerts keep joining is notified after so many times the wait.
+# A group that keeps growing is notified after this many times the wait.
 LONGEST_WAIT_FACTOR = 15
 
 
 class AlertSettings(BaseSettings):
     """Where alerts are recorded and delivered, and how they are grouped."""
 
-    # As in ServiceSettings: where both are inherited from, the last of the two decides.
+    # As in ServiceSettings: for a class that inherits both, the last of the two counts.
     model_config = SettingsConfigDict(
         env_prefix="VESTIBULE_", env_nested_delimiter="__", extra="ignore", hide_input_in_errors=True
     )
@@ -114,7 +114,7 @@ class AlertSettings(BaseSettings):
 
     @property
     def alert_record_path(self) -> Path:
-        """The file of the record of alerts."""
+        """The file of the alert store."""
         return self.data_dir / "alerts.db"
 
     @property
@@ -124,7 +124,7 @@ class AlertSettings(BaseSettings):
 
     @property
     def alert_guard(self) -> EgressGuard:
-        """What notifications may be sent to."""
+        """The egress guard of notifications."""
         return EgressGuard(
             frozenset(self.alert_egress_schemes),
             frozenset(self.alert_egress_hosts),

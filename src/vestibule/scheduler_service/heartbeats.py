@@ -41,7 +41,7 @@ class HeartbeatState(StrEnum):
 
 
 class Heartbeat(BaseModel):
-    """What is expected of a sender, and its last pings."""
+    """The expectation of a sender, and its last pings."""
 
     name: str
     period_s: float
@@ -102,17 +102,13 @@ class HeartbeatRepository:
         self.known: list[Heartbeat] = []
 
     async def refresh(self) -> None:
-        """Read all heartbeats from the store.
-
-        Raises:
-            Unavailable: the store does not answer.
-        """
+        """Read all heartbeats from the store. Raises `Unavailable` if the store does not answer."""
         self.known = [Heartbeat.model_validate_json(entry.value) for entry in await self._store.read_all(PREFIX)]
 
     async def ping(
         self, name: str, ping: Ping, at: datetime, period_s: float | None, grace_s: float | None
     ) -> Heartbeat:
-        """Record a ping, and the period and grace that it sets; it is on disk then.
+        """Record a ping on disk, and the period and grace that it sets.
 
         Raises:
             InvalidInput: there are too many heartbeats for another.
@@ -129,7 +125,7 @@ class HeartbeatRepository:
         )
 
     async def mark_alerted(self, name: str, *, is_alerted: bool) -> None:
-        """Store whether an alert was raised for it. Raises what `ping` raises, and `HeartbeatNotFound`."""
+        """Store whether an alert was raised for it. Raises the errors of `ping`, and `HeartbeatNotFound`."""
 
         def set_alerted(heartbeat: Heartbeat) -> None:
             heartbeat.is_alerted = is_alerted
@@ -156,7 +152,7 @@ class HeartbeatRepository:
             try:
                 await self._store.write(PREFIX + name, heartbeat.model_dump_json(), condition)
             except PreconditionFailed:
-                continue  # another ping came meanwhile
+                continue  # another ping was stored first
             self.known = [*(one for one in self.known if one.name != name), heartbeat]
             return heartbeat
         raise Unavailable("database", "Write conflict: too many concurrent pings of that heartbeat.")
@@ -172,7 +168,7 @@ class HeartbeatRepository:
 
 
 class HeartbeatMonitor:
-    """Alerts on missed heartbeats, and on their return.
+    """Alerts on missed heartbeats, and when they return.
 
     A deadline counts on the monotonic clock from the moment a ping is seen here. The wall clock counts only for pings
     from before this scheduler became active.
@@ -238,13 +234,13 @@ class HeartbeatMonitor:
     async def _alert(self, heartbeat: Heartbeat, now: datetime, *, is_missed: bool) -> None:
         subject = f"heartbeat:{heartbeat.name}"
         if is_missed:
-            why = "reported that it failed" if heartbeat.has_failed else "was not heard of in time"
+            why = "reported that it failed" if heartbeat.has_failed else "did not report in time"
             text = f"{heartbeat.name} {why}; it was expected every {heartbeat.period_s:g} s."
             self._incidents().begin(Incident(subject=subject, kind=IncidentKind.MISSED, began=now))
             await self._alerts.raise_alert(AlertType.HEARTBEAT_MISSED, text, subject=subject)
         else:
             self._incidents().end(subject, IncidentKind.MISSED, now)
-            text = f"{heartbeat.name} was heard of again."
+            text = f"{heartbeat.name} reports again."
             await self._alerts.raise_alert(AlertType.HEARTBEAT_RECOVERED, text, subject=subject)
         heartbeat.is_alerted = self._unsaved[heartbeat.name] = is_missed
 
@@ -252,9 +248,9 @@ class HeartbeatMonitor:
         try:
             await self._repository.mark_alerted(name, is_alerted=self._unsaved[name])
         except Unavailable:
-            return  # the next check tries again
+            return  # retried at the next check
         except HeartbeatNotFound:
-            pass  # deleted meanwhile
+            pass  # it was deleted
         del self._unsaved[name]
 
     def _forget_deleted(self) -> None:

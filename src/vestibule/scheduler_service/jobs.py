@@ -66,7 +66,7 @@ Work = Callable[[], Awaitable[None]]
 
 
 class JobRunner:
-    """Runs jobs under APScheduler, each at once and then after every interval, while this replica holds the lease."""
+    """Runs jobs under APScheduler, each at once and then at every interval."""
 
     def __init__(self, lease: Lease, scheduler: MonotonicScheduler | None = None) -> None:
         self._lease = lease

@@ -1,4 +1,4 @@
-"""The lease: of several schedulers, the one that holds it is active.
+"""The lease: the scheduler that holds it is the active one.
 
 It is an entry of the store that its holder renews every few seconds. A scheduler that sees no renewal for long enough,
 on its own monotonic clock, acquires it on the condition that it still has the version that it saw. So no clocks need to
@@ -49,7 +49,7 @@ class FallbackLock(Protocol):
     """A lock for when the store is unavailable."""
 
     async def hold(self, holder: str, for_s: float) -> bool:
-        """Acquire or renew the lock for `holder`; False where another holds it."""
+        """Acquire or renew the lock for `holder`; False if another holds it."""
         ...
 
 
@@ -87,7 +87,7 @@ class Lease:
         return self._lease_s * CHECK
 
     async def keep(self) -> None:
-        """Renew the lease where it is held here, and acquire it where it is free."""
+        """Renew the lease if it is held here, and acquire it if it is free."""
         async with self._lock:
             try:
                 if self.role is not Role.ACTIVE:
@@ -171,7 +171,7 @@ class Lease:
         self._become(Role.ACTIVE)
 
     async def _use_fallback(self) -> None:
-        # While the store is unavailable no scheduler can acquire the lease, so its holder goes on.
+        # While the store is unavailable no scheduler can acquire the lease, so its holder continues.
         if self.role is not Role.ACTIVE:
             is_ours = await self._fallback_lock.hold(self._run, self._lease_s)
             self._become(Role.ALONE if is_ours else Role.PASSIVE)
@@ -194,7 +194,7 @@ class RedisFallbackLock:
         self._redis = redis
 
     async def hold(self, holder: str, for_s: float) -> bool:
-        """Acquire or renew the lock for `holder`; False where another holds it. Without Redis it counts as acquired."""
+        """Acquire or renew the lock for `holder`; False if another holds it. Without Redis it counts as acquired."""
         try:
             is_free = await self._redis.set(FALLBACK_KEY, holder, nx=True, px=int(for_s * 1000))
             if not is_free and await self._redis.get(FALLBACK_KEY) != holder.encode():

@@ -1,4 +1,4 @@
-"""Wires the scheduler service."""
+"""Builds the scheduler service."""
 
 import socket
 from collections.abc import AsyncIterator
@@ -50,7 +50,7 @@ from vestibule.service_kit.metrics.sharing import read_neighbours
 from vestibule.service_kit.redis.redis_url import open_redis
 
 DESCRIPTION = "Probes every part regularly, and alerts when one goes down and when it recovers."
-# The availability history is saved this often, and never more than a few probes apart.
+# The interval between saves of the availability history, at most a few probes.
 SAVE_INTERVAL_S, PROBES_UNTIL_SAVE = 60.0, 6
 # Heartbeats, maintenance windows and schedules are read this often; heartbeats are checked then.
 REFRESH_INTERVAL_S = 5.0
@@ -76,7 +76,7 @@ def create_app(settings: SchedulerSettings) -> FastAPI:
     alerts = build_alert_engine("scheduler", settings, alert_metrics.count_alert)
     request_alerts = RequestAlerts(alerts, fingerprint)
     if settings.embedded:
-        # Where all parts are on one machine, the workers have no port of their own.
+        # On a single machine the workers have no port of their own.
         metrics.join(lambda: read_neighbours(settings.metrics_dir))
     authenticator = _build_authenticator(settings, secret, request_alerts)
     status_page = StatusPage.read(settings.probe_interval_s)
@@ -134,7 +134,7 @@ async def _start_monitoring(
     database = ServiceClient("database", settings.database_service_url, secret, settings.service_timeout_s)
     await stack.enter_async_context(database)
     store = ServiceEntries(database, OWNER)
-    # The name is the same after a restart, so that a scheduler takes its own lease again at once.
+    # The name is the same after a restart, so a restarted scheduler acquires its own lease at once.
     lease = Lease(store, RedisFallbackLock(redis), f"{socket.gethostname()}:{settings.port}", settings.lease_s)
     probes = await _build_probes(settings, secret, redis, store, stack)
     monitor_state = MonitorState(store, lease, {part: part in probes for part in PARTS})

@@ -50,11 +50,7 @@ class MaintenanceRepository:
         return any(window.covers(part, at) for window in self.known)
 
     async def refresh(self) -> None:
-        """Read all windows from the store.
-
-        Raises:
-            Unavailable: the store does not answer.
-        """
+        """Read all windows from the store. Raises `Unavailable` if the store does not answer."""
         found = [MaintenanceWindow.model_validate_json(entry.value) for entry in await self._store.read_all(PREFIX)]
         self.known = sorted(found, key=lambda window: window.begins, reverse=True)
 
@@ -74,7 +70,7 @@ class MaintenanceRepository:
         return window
 
     async def end(self, window_id: str, now: datetime) -> MaintenanceWindow:
-        """End a window, or delete it where it has not begun.
+        """End a window, or delete it if it has not begun.
 
         Raises:
             MaintenanceNotFound: no window has that id.

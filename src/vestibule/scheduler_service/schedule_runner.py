@@ -2,7 +2,7 @@
 
 A run has a name that determines the id of its task, so submitting a task twice records it once. A run of a cron
 expression is named by its time, one of an interval by its number, so neither repeats when the clock is set back. Of the
-runs missed while no scheduler was active only the last is made up for.
+runs missed while no scheduler was active, only the last one is run.
 """
 
 import time
@@ -64,7 +64,7 @@ class ScheduleRunner:
         self._log = structlog.get_logger("vestibule.schedules")
 
     async def follow(self) -> None:
-        """Submit a task for each schedule that is due; where the store is unavailable, later."""
+        """Submit a task for each schedule that is due; if the store is unavailable, later."""
         try:
             if time.monotonic() - self._read_at >= self._read_every_s:
                 await self.read()
@@ -78,11 +78,7 @@ class ScheduleRunner:
             self._is_delayed = True
 
     async def read(self) -> None:
-        """Read all schedules and their progress.
-
-        Raises:
-            Unavailable: the store does not answer.
-        """
+        """Read all schedules and their progress. Raises `Unavailable` if the store does not answer."""
         schedules = {entry.key.removeprefix(SCHEDULES): entry for entry in await self._store.read_all(SCHEDULES)}
         progress = {entry.key.removeprefix(PROGRESS): entry for entry in await self._store.read_all(PROGRESS)}
         found = {place: self._know_valid(place, entry, progress.get(place)) for place, entry in schedules.items()}
@@ -179,7 +175,7 @@ class ScheduleRunner:
 
 
 def _turn_of(known: KnownSchedule, now: float) -> tuple[str, float] | None:
-    """Return name and time of the run that is due, the last one where several are."""
+    """Return name and time of the run that is due, of several the last."""
     schedule = known.schedule
     last_at = schedule.created_at if known.progress is None else known.progress.turn_at
     if schedule.every_s is not None:

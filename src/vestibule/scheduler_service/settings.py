@@ -11,7 +11,7 @@ from vestibule.service_kit.settings import ServiceSettings
 
 
 class SchedulerSettings(ServiceSettings, RedisSettings, AlertSettings, EncryptionSettings):
-    """Which parts are probed, how often, and when a part is down."""
+    """The probed parts, the intervals, and the thresholds."""
 
     port: int = Field(default=8003, ge=0, le=65535, description="Port to listen on")
     client_service_url: str = Field(

@@ -58,14 +58,14 @@ def _status(*parts: PartStatus, heartbeats: list[HeartbeatStatus] | None = None,
 @pytest.mark.parametrize(
     ("parts", "heartbeats", "expected"),
     [
-        ([_part("client"), _part("store")], [], ("Everything works", "up")),
+        ([_part("client"), _part("store")], [], ("All systems operational", "up")),
         ([_part("client", PartState.DOWN)], [], ("Client service is down", "down")),
         ([_part("client", PartState.DOWN), _part("queue", PartState.DOWN)], [], ("2 parts are down", "down")),
         ([_part("queue", PartState.DEGRADED)], [], ("Redis is degraded", "degraded")),
-        ([_part("queue")], [_heartbeat(HeartbeatState.MISSED)], ("backup was not heard of", "down")),
-        ([_part("queue", PartState.DOWN, in_maintenance=True)], [], ("Maintenance is under way", "planned")),
-        ([_part("queue", PartState.OFF), _part("client", PartState.UNKNOWN)], [], ("Nothing is known yet", "calm")),
-        ([_part("queue", PartState.OFF), _part("client")], [], ("Everything works", "up")),
+        ([_part("queue")], [_heartbeat(HeartbeatState.MISSED)], ("backup missed its heartbeat", "down")),
+        ([_part("queue", PartState.DOWN, in_maintenance=True)], [], ("Maintenance in progress", "planned")),
+        ([_part("queue", PartState.OFF), _part("client", PartState.UNKNOWN)], [], ("No data yet", "calm")),
+        ([_part("queue", PartState.OFF), _part("client")], [], ("All systems operational", "up")),
     ],
 )
 def test_the_headline_is_the_worst_state(
@@ -117,7 +117,7 @@ def test_the_page_is_well_formed_and_says_what_it_shows() -> None:
     assert len(sections) >= 3
     pictures = [attributes for tag, attributes in outline.seen if tag == "svg"]
     assert all("aria-label" in picture or picture.get("aria-hidden") == "true" for picture in pictures)
-    for words in ("down for 7 min", "switched off", "late", "under way", "90.00% answered", ": maintenance", "100%"):
+    for words in ("down for 7 min", "disabled", "late", "active", "90.00% answered", ": maintenance", "100%"):
         assert words in page
     assert '<html lang="en">' in page
 

@@ -122,7 +122,7 @@ async def test_too_many_waiting_tasks_are_a_strain(redis: Redis, clock: SteadyCl
     probe = BacklogProbe(redis, BacklogLimits(depth=2, age_s=30, stalled_s=60), clock)
     await redis.lpush(QUEUE, "1", "2", "3")
     reading = await probe.read()
-    assert (True, True, "3 waiting") == (reading.is_up, reading.is_strained, reading.note)
+    assert (True, True, "3 waiting") == (reading.is_up, reading.is_overloaded, reading.note)
 
 
 async def test_a_task_that_waits_for_long_is_a_strain(redis: Redis, clock: SteadyClock) -> None:
@@ -130,7 +130,7 @@ async def test_a_task_that_waits_for_long_is_a_strain(redis: Redis, clock: Stead
     probe = BacklogProbe(redis, BacklogLimits(depth=9, age_s=30, stalled_s=60), clock)
     await redis.lpush(QUEUE, json.dumps({"headers": {SENT_AT: time.time() - 40}}))
     reading = await probe.read()
-    assert (True, True) == (reading.is_up, reading.is_strained)
+    assert (True, True) == (reading.is_up, reading.is_overloaded)
     assert (reading.note or "").startswith("1 waiting, the oldest for 4")
 
 
@@ -140,7 +140,7 @@ async def test_tasks_of_each_priority_count(redis: Redis, clock: SteadyClock, pr
     probe = BacklogProbe(redis, BacklogLimits(depth=2, age_s=50, stalled_s=60), clock)
     await redis.lpush(QUEUES[priority], json.dumps({"headers": {SENT_AT: time.time() - 40}}), "2", "3")
     reading = await probe.read()
-    assert (True, True) == (reading.is_up, reading.is_strained)
+    assert (True, True) == (reading.is_up, reading.is_overloaded)
     assert (reading.note or "").startswith("3 waiting, the oldest for 4")
     clock.now_s += 61
     assert not (await probe.read()).is_up

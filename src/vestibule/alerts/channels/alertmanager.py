@@ -12,7 +12,7 @@ from vestibule.egress.guard import EgressGuard
 
 
 class AlertmanagerChannel:
-    """Posts to `/api/v2/alerts`. An alert ends when it is resolved, or when its next reminder is long overdue."""
+    """Posts to `/api/v2/alerts`. An alert ends when it is resolved, or when a reminder is overdue."""
 
     def __init__(self, url: str, lasting_s: float, guard: EgressGuard) -> None:
         self._url = f"{url.rstrip('/')}/api/v2/alerts"
@@ -20,11 +20,7 @@ class AlertmanagerChannel:
         self._guard = guard
 
     def deliver(self, alert: Alert) -> None:
-        """Post `alert`.
-
-        Raises:
-            DeliveryFailed: it was not taken.
-        """
+        """Post `alert`. Raises `DeliveryFailed` if it was not accepted."""
         body = json.dumps([self._payload(alert)]).encode()
         self._guard.post(self._url, body, {"Content-Type": "application/json"})
 
@@ -36,7 +32,7 @@ class AlertmanagerChannel:
             name: value for name, value in to_dict(alert).items() if name not in ("type", "service", "severity")
         }
         return {
-            # The severity is no label: an alert with another label would be another alert.
+            # The severity is not a label: an alert with different labels is a different alert.
             "labels": {
                 "alertname": f"Vestibule{alert.type.value}",
                 "type": alert.type.value,
@@ -55,11 +51,7 @@ def _text(value: object) -> str:
 
 
 def build(settings: AlertSettings) -> AlertmanagerChannel:
-    """Return the channel.
-
-    Raises:
-        ValueError: its address is not set.
-    """
+    """Return the channel. Raises `ValueError` if its address is not set."""
     if not settings.alert_alertmanager_url:
         raise ValueError("the channel alertmanager needs VESTIBULE_ALERT_ALERTMANAGER_URL")
     lasting_s = 2 * settings.alert_reminder_s

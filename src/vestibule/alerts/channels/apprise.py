@@ -42,11 +42,7 @@ class AppriseChannel:
                 )
 
     def deliver(self, alert: Alert) -> None:
-        """Send `alert` to every service.
-
-        Raises:
-            DeliveryFailed: one of them did not accept it.
-        """
+        """Send `alert` to every service. Raises `DeliveryFailed` if one of them did not accept it."""
         with self._lock:
             key = alert.notice.key if alert.notice else alert.id
             accepted = self._accepted.setdefault(key, set())
@@ -78,11 +74,7 @@ class AppriseChannel:
 
 
 def build(settings: AlertSettings) -> AppriseChannel:
-    """Return the channel.
-
-    Raises:
-        ValueError: it has no address, or one that it does not send to.
-    """
+    """Return the channel. Raises `ValueError` if it has no address, or one that it does not send to."""
     urls = [url.get_secret_value() for url in settings.alert_apprise_urls]
     if not urls:
         raise ValueError("the channel apprise needs VESTIBULE_ALERT_APPRISE_URLS")

@@ -26,7 +26,7 @@ class MailServer:
 
 
 class EmailChannel:
-    """Sends one mail a notification, with the report as its text."""
+    """Sends one e-mail for each notification, with the report as its text."""
 
     def __init__(self, server: MailServer, sender: str, recipients: list[str], guard: EgressGuard) -> None:
         self._server = server
@@ -35,11 +35,7 @@ class EmailChannel:
         self._guard = guard
 
     def deliver(self, alert: Alert) -> None:
-        """Send `alert`.
-
-        Raises:
-            DeliveryFailed: it was not taken.
-        """
+        """Send `alert`. Raises `DeliveryFailed` if it was not accepted."""
         server = self._server
         address = self._guard.resolve(server.host, server.port)
         try:
@@ -76,11 +72,7 @@ class _Pinned(smtplib.SMTP):
 
 
 def build(settings: AlertSettings) -> EmailChannel:
-    """Return the channel.
-
-    Raises:
-        ValueError: its server, sender or recipients are not set.
-    """
+    """Return the channel. Raises `ValueError` if its server, sender or recipients are not set."""
     host, _, port = settings.alert_email_server.rpartition(":")
     if not (host and port.isdecimal() and settings.alert_email_from and settings.alert_email_to):
         raise ValueError(
@@ -92,4 +84,4 @@ def build(settings: AlertSettings) -> EmailChannel:
     return EmailChannel(server, settings.alert_email_from, settings.alert_email_to, settings.alert_guard)
 
 
-CHANNEL = ChannelKind("email", "A mail a notification.", build, Timing.NOTIFICATION)
+CHANNEL = ChannelKind("email", "An e-mail for each notification.", build, Timing.NOTIFICATION)

@@ -10,13 +10,13 @@ LEVELS = {Severity.INFO: "info", Severity.WARNING: "warning", Severity.CRITICAL:
 
 
 class LogChannel:
-    """Writes one line an alert into the log of the service that raised it."""
+    """Writes one log line for each alert in the service that raised it."""
 
     def __init__(self) -> None:
         self._log = structlog.get_logger("vestibule.alerts")
 
     def deliver(self, alert: Alert) -> None:
-        """Log `alert` at the level that its severity asks for."""
+        """Log `alert` at the level of its severity."""
         fields = {
             "alert_id": alert.id,
             "type": alert.type.value,

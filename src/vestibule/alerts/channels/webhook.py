@@ -1,4 +1,4 @@
-"""Notifications as signed posts to an address of the operator's."""
+"""Notifications as signed webhooks."""
 
 import json
 
@@ -19,11 +19,7 @@ class WebhookChannel:
         self._guard = guard
 
     def deliver(self, alert: Alert) -> None:
-        """Post `alert`.
-
-        Raises:
-            DeliveryFailed: it was not taken.
-        """
+        """Post `alert`. Raises `DeliveryFailed` if it was not accepted."""
         body = json.dumps(to_dict(alert)).encode()
         headers = {
             "Content-Type": "application/json",
@@ -34,15 +30,11 @@ class WebhookChannel:
 
 
 def build(settings: AlertSettings) -> WebhookChannel:
-    """Return the channel.
-
-    Raises:
-        ValueError: its address or its secret is not set.
-    """
+    """Return the channel. Raises `ValueError` if its address or its secret is not set."""
     secret = settings.alert_webhook_secret.get_secret_value()
     if not settings.alert_webhook_url or not secret:
         raise ValueError("the channel webhook needs VESTIBULE_ALERT_WEBHOOK_URL and VESTIBULE_ALERT_WEBHOOK_SECRET")
     return WebhookChannel(settings.alert_webhook_url, secret, settings.alert_guard)
 
 
-CHANNEL = ChannelKind("webhook", "A signed post of JSON a notification.", build, Timing.NOTIFICATION)
+CHANNEL = ChannelKind("webhook", "A signed webhook for each notification.", build, Timing.NOTIFICATION)

@@ -22,12 +22,12 @@ from vestibule.runtime.backoff import Backoff
 
 SWEEP_EVERY_S = 0.25
 YIELD_S = 0.02
-# After a failed sweep; after so many in a row the service is not ready.
+# The pause after failed sweeps; after three in a row the service is not ready.
 ERROR_BACKOFF = Backoff(first_s=1, longest_s=60)
 FAILURES_UNTIL_UNREADY = 3
 # A notification that takes longer than this is retried by the next process: a shutdown must not wait for it.
 CLOSE_TIMEOUT_S = 3
-# Until then the process that raised an alert may still be writing its report.
+# Before that, the process that raised an alert may still write its report.
 SYNC_AFTER_S = 2
 
 # The channel, and how it ended: `delivered`, `failed`, `given_up`.
@@ -35,7 +35,7 @@ AttemptHandler = Callable[[str, str], None]
 
 
 def ignore_attempt(_channel: str, _outcome: str) -> None:
-    """Do nothing about an attempt beyond making it."""
+    """Ignore a delivery attempt."""
 
 
 class NotificationDispatcher:
@@ -65,7 +65,7 @@ class NotificationDispatcher:
         self._log = structlog.get_logger("vestibule.alerts")
 
     def start(self) -> None:
-        """Begin, in a thread of its own."""
+        """Start the thread."""
         self._thread.start()
 
     def close(self) -> None:
@@ -84,7 +84,7 @@ class NotificationDispatcher:
                 if self._path.exists():
                     self._sweep_with_lock()
                 self._failures = 0
-            except Exception as error:  # noqa: BLE001 - if this thread ended, nobody would be notified any more
+            except Exception as error:  # noqa: BLE001 - without this thread no notification is sent
                 self._failures += 1
                 self._log_failure(error)
                 self._stop_requested.wait(ERROR_BACKOFF.delay_s(self._failures))
@@ -120,7 +120,7 @@ class NotificationDispatcher:
                 self._stop_requested.wait(SWEEP_EVERY_S)
 
     def _sweep(self, outbox: Outbox, pool: ThreadPoolExecutor) -> None:
-        # A pause in which those who record alerts get the lock: they poll for it, and are answered after it.
+        # In this pause, services that record alerts acquire the lock: they poll for it, and callers wait for them.
         while outbox.group_new() and not self._stop_requested.wait(YIELD_S):
             pass
         now_us = to_us(datetime.now(UTC))
@@ -148,7 +148,7 @@ class NotificationDispatcher:
         for delivery in deliveries:
             try:
                 self._channels[name].deliver(delivery.alert)
-            except Exception as error:  # noqa: BLE001 - whatever a channel does, the others get theirs
+            except Exception as error:  # noqa: BLE001 - a defect of one channel must not affect the others
                 reason = str(error) if isinstance(error, DeliveryFailed) else type(error).__name__
                 self._log.warning(
                     "alert_not_delivered",

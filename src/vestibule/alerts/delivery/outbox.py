@@ -135,7 +135,7 @@ class Outbox:
         self._digest = DigestBatcher()
 
     def group_new(self, limit: int = 200) -> int:
-        """Put the alerts that have no group into theirs, and return how many there were."""
+        """Assign new alerts to groups, and return how many there were."""
         rows = self._since(GROUPED, 2**62, limit)
         if rows:
             with transaction(self._connection):
@@ -146,7 +146,7 @@ class Outbox:
         return len(rows)
 
     def sync(self, before_us: int, sync: Callable[[list[Alert]], None], limit: int = 200) -> None:
-        """Have the next alerts before that time settled, and remember it."""
+        """Flush the reports of the next alerts before that time with `sync`, and record the progress."""
         rows = self._since(SYNCED, before_us, limit)
         if rows:
             sync([alert_of(row[1:]) for row in rows])
@@ -169,16 +169,16 @@ class Outbox:
         return [_delivery_of(row, self._rules.replica) for row in self._run(DUE_DELIVERIES, now_us, channel)]
 
     def confirm(self, delivery: Delivery) -> None:
-        """Record that it was delivered."""
+        """Record that a notification was delivered."""
         with transaction(self._connection):
             self._run(
                 "UPDATE deliveries SET state = 'done', error = NULL, attempts = attempts + 1 WHERE id = ?", delivery.id
             )
             if delivery.attempts >= FAILING_AFTER:
-                self._raise_channel_alert(AlertType.DELIVERY_RESUMED, delivery, "takes its notifications again")
+                self._raise_channel_alert(AlertType.DELIVERY_RESUMED, delivery, "accepts notifications again")
 
     def postpone(self, delivery: Delivery, now_us: int, error: str) -> None:
-        """Record why it failed, and retry later."""
+        """Record why a notification was not delivered, and when it is retried."""
         due_us = now_us + int(RETRY_BACKOFF.delay_s(delivery.attempts + 1) * US)
         with transaction(self._connection):
             self._run(
@@ -187,11 +187,11 @@ class Outbox:
             )
             if delivery.attempts + 1 == FAILING_AFTER:
                 self._raise_channel_alert(
-                    AlertType.DELIVERY_FAILING, delivery, f"has not taken a notification: {error}"
+                    AlertType.DELIVERY_FAILING, delivery, f"does not accept notifications: {error}"
                 )
 
     def give_up(self, now_us: int) -> list[tuple[str, str]]:
-        """Abandon what was retried too long, and return its groups and channels."""
+        """Abandon notifications that were retried for too long, and return their groups and channels."""
         oldest_us = now_us - int(self._rules.give_up_after_s * US)
         with transaction(self._connection):
             return self._run(
@@ -234,7 +234,7 @@ class Outbox:
         return until_us is not None
 
     def _raise_channel_alert(self, alert_type: AlertType, delivery: Delivery, what: str) -> None:
-        # The other channels report that a channel fails; a failed delivery of such an alert raises no further one.
+        # Other channels report that a channel fails; a failed delivery of that alert raises no further alert.
         if delivery.alert.type not in (AlertType.DELIVERY_FAILING, AlertType.DELIVERY_RESUMED):
             text = f"The channel {delivery.channel} {what}."
             severity = DEFAULT_SEVERITY[alert_type]

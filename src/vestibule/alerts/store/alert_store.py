@@ -33,7 +33,7 @@ class Escalation:
 
 
 def insert_alert(connection: sqlite3.Connection, alert: Alert, rule: Escalation) -> Alert:
-    """Enter `alert` and return it with the severity that it has after its token's leaks were counted."""
+    """Insert `alert` and return it; its severity rises with the number of leaks of its token."""
     severity = _severity(connection, alert, rule)
     alert = alert if severity is alert.severity else replace(alert, severity=severity)
     connection.execute(INSERT, row_of(alert))

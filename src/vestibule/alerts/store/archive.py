@@ -28,7 +28,7 @@ class AlertPage:
 
 
 class AlertReader:
-    """Queries the database over one connection; one that does not exist yet is empty."""
+    """Queries the database over one connection; a missing database is empty."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -36,11 +36,7 @@ class AlertReader:
         self._connection: sqlite3.Connection | None = None
 
     def query(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-        """Return the rows.
-
-        Raises:
-            Unavailable: the record cannot be read.
-        """
+        """Return the rows, or raise `Unavailable`."""
         with self._lock:
             try:
                 if self._connection is None:
@@ -70,7 +66,7 @@ class AlertArchive:
 
         Raises:
             InvalidInput: the cursor is not one that an earlier page gave.
-            Unavailable: the record cannot be read.
+            Unavailable: the store cannot be read.
         """
         if cursor is not None and not _CURSOR.fullmatch(cursor):
             raise InvalidInput("The cursor is not valid; use the `cursor` of the previous page.")
@@ -83,16 +79,16 @@ class AlertArchive:
 
         Raises:
             AlertNotFound: there is none.
-            Unavailable: the record cannot be read.
+            Unavailable: the store cannot be read.
         """
-        # Any text may come as an id, but not all of them have a form that the record could be asked with.
+        # Some text has no UTF-8 form for a query.
         rows = self._record.query(_ONE, (alert_id,)) if alert_id.isascii() else []
         if not rows:
             raise AlertNotFound("No alert has that id.")
         return alert_of(rows[0])
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
         self._record.close()
 
 
@@ -103,7 +99,7 @@ _GROUP = """
 _DELIVERIES = (
     "SELECT channel, event, state, attempts, error FROM deliveries WHERE group_id = ? ORDER BY id DESC LIMIT 50"
 )
-# What was told of is told once more when it is over; what was not has nobody to tell.
+# The end of a group is notified if its beginning was.
 _CHANGE = """
     UPDATE groups SET state = ?, state_by = ?, state_reason = ?, state_us = ?, notice_since_us = NULL,
     due_us = CASE WHEN ?1 = 'resolved' AND notified_severity IS NOT NULL THEN ?4 END
@@ -164,7 +160,7 @@ class AlertTriage:
         self._record = AlertReader(path)
 
     def group_of(self, alert_id: str) -> GroupState | None:
-        """Return the group of an alert, None in the moment before it has one."""
+        """Return the group of an alert, None before it has one."""
         rows = self._record.query(_GROUP, (alert_id,)) if alert_id.isascii() else []
         if not rows:
             return None
@@ -180,7 +176,7 @@ class AlertTriage:
 
         Raises:
             AlertNotFound: no alert has that id, or its group is resolved already.
-            Unavailable: the record cannot be written.
+            Unavailable: the store cannot be written.
         """
         now_us = to_us(datetime.now(UTC))
         if not alert_id.isascii() or not self._write(_CHANGE, (state, author, reason, now_us, alert_id)):
@@ -191,7 +187,7 @@ class AlertTriage:
 
         Raises:
             InvalidInput: it ends before it begins.
-            Unavailable: the record cannot be written.
+            Unavailable: the store cannot be written.
         """
         if silence.end <= silence.start:
             raise InvalidInput("The end of a silence must be after its start.")

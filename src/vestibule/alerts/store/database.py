@@ -10,7 +10,7 @@ from typing import Any
 from vestibule.alerts.alert import Alert, AlertType, Severity
 from vestibule.runtime.private_file import change_alone
 
-# Within this time another process has long finished its commit; a caller waits no longer for its alert.
+# Longer than a commit of another process takes; a request does not wait longer for its alert.
 LOCK_TIMEOUT_S = 0.3
 US = 1_000_000
 
@@ -94,19 +94,19 @@ SCHEMA = """
     CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 """
 
-# The file's own number for its tables. A later version may only add columns with a default: processes of both versions
+# The version of the tables. A later version may only add columns with a default: processes of both versions
 # share the file while one version replaces the other.
 VERSION = 1
 
 
 def open_database(path: Path) -> sqlite3.Connection:
-    """Return a connection to the record in `path`, which is made if need be, readable by its owner only.
+    """Return a connection to the alert store in `path`, created readable by its owner only if missing.
 
     Raises:
-        OSError: its folder cannot be written.
+        OSError: the folder cannot be written.
         sqlite3.Error: it cannot be opened.
     """
-    # Of several processes that start at once, one makes the tables. change_alone makes the folder.
+    # Of several processes that start at once, one creates the tables. `change_alone` creates the folder.
     with change_alone(path):
         # Before the first connection, since the files beside it get the mode that it has then.
         path.touch(mode=0o600)
@@ -124,7 +124,7 @@ def open_database(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Change the record as a whole or not at all."""
+    """Commit all changes, or none."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -174,7 +174,7 @@ def row_of(alert: Alert) -> tuple[Any, ...]:
         to_us(alert.time),
         alert.type.value,
         alert.severity.value,
-        # What has no UTF-8 form has no place in the file; a strange description loses no alert.
+        # A description without a UTF-8 form is escaped, so that the alert is not lost.
         alert.description.encode("utf-8", "backslashreplace").decode(),
         alert.service,
         join_entities(alert.entities),

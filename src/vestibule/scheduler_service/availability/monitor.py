@@ -27,7 +27,7 @@ from vestibule.service_kit.metrics.catalogue import PART_UP, PROBE_DURATION, PRO
 from vestibule.service_kit.metrics.metrics import Metrics
 
 IsPlanned = Callable[[str, datetime], bool]
-# The part, whether it answered, how long that took in seconds, and what state it is in since.
+# The part, whether it answered, the seconds that it took, and the state after the probe.
 OnProbe = Callable[[str, bool, float, PartState], None]
 MISS = ProbeResult(is_up=False)
 
@@ -71,7 +71,7 @@ class AvailabilityMonitor:
         self._is_planned = is_planned
         self._on_probe = on_probe
         self._clock = clock
-        # All parts start together, and some need more time than three probes take.
+        # All parts start together, and some take longer to start than three probes.
         self._grace_until = clock() + rules.start_grace_s
         self._answered: set[str] = set()
         self._log = structlog.get_logger("vestibule.monitor")
@@ -131,7 +131,7 @@ class AvailabilityMonitor:
                 incidents.end(part, IncidentKind.DEGRADED, at)
 
     async def _alert_if_due(self, record: PartRecord, since: datetime | None, *, is_planned: bool) -> bool:
-        """Raise the alert that is due, if any. It depends on the state, so one that was held back is raised later."""
+        """Raise the alert that is due, if any. It depends on the state, so a suppressed alert is raised later."""
         is_down = record.state is PartState.DOWN
         if is_down and not record.is_alerted and not is_planned and not self._is_caused_elsewhere(record.name):
             await self._raise(record, is_over=False)
@@ -143,7 +143,7 @@ class AvailabilityMonitor:
         return True
 
     def _is_caused_elsewhere(self, part: str) -> bool:
-        """Say whether the part that this one needs is down, which has its own alert."""
+        """Say whether the part that this one needs is down and has its own alert."""
         needed = PARTS[part].needs
         return needed is not None and self._monitor_state.parts[needed].misses_in_a_row > 0
 
@@ -152,10 +152,10 @@ class AvailabilityMonitor:
         began = f" since {since:%Y-%m-%d %H:%M:%S} UTC" if since else ""
         if name == BACKLOG:
             kind = AlertType.QUEUE_RECOVERED if is_over else AlertType.QUEUE_STALLED
-            what = f"it had not{began}" if is_over else record.note or "none is taken"
-            text = f"{name}: waiting tasks are taken again; {what}." if is_over else f"{name} is stalled: {what}."
+            recovered = f"{name}: workers process tasks again; it was stalled{began}."
+            text = recovered if is_over else f"{name} is stalled: {record.note or 'no task is processed'}."
         elif is_over:
-            kind, text = AlertType.SERVICE_RECOVERED, f"{name} answers again; it had not{began}."
+            kind, text = AlertType.SERVICE_RECOVERED, f"{name} answers again; it was down{began}."
         else:
             kind = AlertType.SERVICE_DOWN
             text = f"{name} did not answer {record.misses_in_a_row} probes in a row."
@@ -166,7 +166,7 @@ class ProbeMetrics:
     """Measures probes."""
 
     def __init__(self, metrics: Metrics, shown_for_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        """Take the time after which a scheduler that no longer probes, since another does, shows no state."""
+        """Take the time after which a standby scheduler stops exporting the states that it probed."""
         self._metrics = metrics
         self._shown_for_s = shown_for_s
         self._clock = clock
@@ -181,7 +181,7 @@ class ProbeMetrics:
             self._metrics.set(PART_UP, float(state is not PartState.DOWN), part)
 
     async def forget_old(self, metrics: Metrics) -> None:
-        """Remove the state of parts where none was probed lately."""
+        """Remove the states of parts if none was probed recently."""
         if self._clock() - self._probed_at > self._shown_for_s:
             metrics.forget(PART_UP)
             metrics.forget(PROBE_DURATION)

@@ -53,7 +53,7 @@ class StateChange(StrEnum):
 
 
 class Thresholds(BaseModel):
-    """How many answers change the state, and after how long an answer is slow."""
+    """The number of answers that change the state, and the latency of a slow answer."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -63,7 +63,7 @@ class Thresholds(BaseModel):
 
 
 class PartRecord(BaseModel):
-    """The record of a part. It survives restarts, so an outage raises one alert and its end another."""
+    """The record of a part. It survives restarts, so an outage raises one alert, and its end one."""
 
     name: str
     state: PartState = PartState.UNKNOWN
@@ -92,7 +92,7 @@ class PartRecord(BaseModel):
         self.misses_in_a_row = 0
         self.hits_in_a_row += 1
         self.last_answer_at, self.latency_ms = at, latency_ms
-        is_slow = result.is_strained or latency_ms > thresholds.slow_ms
+        is_slow = result.is_overloaded or latency_ms > thresholds.slow_ms
         self.slow_in_a_row = self.slow_in_a_row + 1 if is_slow else 0
         return self._record_hit(thresholds)
 
@@ -164,7 +164,7 @@ class Incidents(BaseModel):
         """End an incident."""
         incident = self._open(subject, kind)
         if incident is not None:
-            # A clock that was set back meanwhile must not give it a negative length.
+            # If the clock was set back, the length must not be negative.
             incident.ended = max(at, incident.began)
 
     def prune(self, now: datetime) -> None:

@@ -40,7 +40,7 @@ def queue_depth_of(answers: Sequence[Any]) -> list[QueueDepth]:
 
 
 def age_of(message: bytes) -> float | None:
-    """Return for how many seconds a message of the queue has waited; None where it does not say when it was sent."""
+    """Return the seconds that a message has waited; None if it does not have its time."""
     try:
         sent_at: Any = orjson.loads(message)["headers"][SENT_AT]
         return max(0.0, time.time() - float(sent_at))
@@ -54,10 +54,10 @@ PROBE_TTL_S = 86_400
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """The answer of a part: whether it is up, whether it is strained, and a note for people."""
+    """The answer of a part: whether it is up, whether it is overloaded, and a note for people."""
 
     is_up: bool
-    is_strained: bool = False
+    is_overloaded: bool = False
     note: str | None = None
 
 
@@ -112,14 +112,14 @@ class WorkersProbe:
         self._redis = redis
 
     async def read(self) -> ProbeResult:
-        """Say whether at least one worker has sent a heartbeat lately."""
+        """Say whether at least one worker has sent a heartbeat recently."""
         alive = int(await self._redis.zcount(WORKERS_KEY, time.time() - ALIVE_FOR_S, "+inf"))
-        return ProbeResult(alive > 0, note=f"{alive} at work")
+        return ProbeResult(alive > 0, note=f"{alive} alive")
 
 
 @dataclass(frozen=True, slots=True)
 class BacklogLimits:
-    """The limits of how many tasks wait, and for how long."""
+    """The limits of the number of waiting tasks and of their age."""
 
     depth: int
     age_s: float
@@ -127,10 +127,10 @@ class BacklogLimits:
 
 
 class BacklogProbe:
-    """Measures the queues: how many tasks wait, how long the oldest waits, and since when none was taken.
+    """Measures the queues: the number of waiting tasks, the age of the oldest, and the time since one was taken.
 
-    Where no task is taken from any queue for long, the queue is stalled, however few wait; tasks that only wait behind
-    those of a higher priority are not. Time counts on the monotonic clock.
+    If no task is taken from any queue for long, the queue is stalled, however few wait. Tasks that only wait for those
+    of a higher priority do not stall it. Time is measured on the monotonic clock.
     """
 
     def __init__(self, redis: Redis, limits: BacklogLimits, clock: Callable[[], float] = time.monotonic) -> None:
@@ -141,7 +141,7 @@ class BacklogProbe:
         self._next_since = clock()
 
     async def read(self) -> ProbeResult:
-        """Say whether waiting tasks are taken, and whether too many wait."""
+        """Say whether workers take waiting tasks, and whether too many wait."""
         waiting = await self._ask()
         depth = sum(queue.depth for queue in waiting)
         if self._is_taken_from([queue.next for queue in waiting]):
@@ -151,8 +151,8 @@ class BacklogProbe:
         stands_for_s = self._clock() - self._next_since if ages_s else 0.0
         age_s = max(stands_for_s, *ages_s, 0.0)
         note = f"{depth} waiting" if age_s < 1 else f"{depth} waiting, the oldest for {age_s:.0f} s"
-        is_strained = depth > self._limits.depth or age_s > self._limits.age_s
-        return ProbeResult(stands_for_s < self._limits.stalled_s, is_strained, note)
+        is_overloaded = depth > self._limits.depth or age_s > self._limits.age_s
+        return ProbeResult(stands_for_s < self._limits.stalled_s, is_overloaded, note)
 
     async def _ask(self) -> list[QueueDepth]:
         async with self._redis.pipeline(transaction=True) as pipeline:

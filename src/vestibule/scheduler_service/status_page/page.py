@@ -11,6 +11,8 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from vestibule.scheduler_service.status_page.page_view import (
+    HEARTBEAT_TONES,
+    INCIDENT_LOOKS,
     PART_LOOKS,
     TONE_COLOURS,
     PageView,
@@ -18,6 +20,8 @@ from vestibule.scheduler_service.status_page.page_view import (
     duration,
     moment,
     percent,
+    title_of,
+    window_phase,
 )
 from vestibule.scheduler_service.status_page.status import PartStatus
 
@@ -51,13 +55,16 @@ class StatusPage:
             "duration": duration,
             "iso": datetime.isoformat,
             "moment": moment,
+            "phase": window_phase,
+            "title": title_of,
         }
+        environment.globals |= {"heartbeat_tones": HEARTBEAT_TONES, "incident_looks": INCIDENT_LOOKS}
         template = environment.from_string((folder / "status.html.jinja").read_text())
         return cls(template, (folder / "status.css").read_text(), (folder / "status.js").read_text(), probe_interval_s)
 
     @property
     def policy(self) -> str:
-        """The content security policy: the one style and the one script of this page, and nothing else."""
+        """The content security policy: only the style sheet and the script of this page."""
         return (
             f"default-src 'none'; style-src '{_hash(self.css)}'; script-src '{_hash(self.js)}'; connect-src 'self'; "
             "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

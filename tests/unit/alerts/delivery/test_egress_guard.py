@@ -236,7 +236,7 @@ def test_a_channel_that_fails_is_an_alert_until_it_is_back(tmp_path: Path) -> No
         for delivery in box.due(_us(now), "works"):
             box.confirm(delivery)
             told.append((delivery.alert.type, delivery.alert.notice.event, delivery.alert.description))  # type: ignore[union-attr]
-    text = "The channel failing has not taken a notification: it is away."
+    text = "The channel failing does not accept notifications: it is away."
     assert [
         (AlertType.SECRET, NoticeEvent.RAISED, "It happened."),
         (AlertType.DELIVERY_FAILING, NoticeEvent.RAISED, text),
