@@ -30,10 +30,6 @@ ChannelFailureHandler = Callable[[str, Exception], None]
 RaisedAlertHandler = Callable[[Alert], None]
 
 
-def ignore_alert(_alert: Alert) -> None:
-    """Ignore an alert that was raised."""
-
-
 class ChannelFanOut:
     """Delivers to the channels of this machine. A failure affects neither other channels nor the caller."""
 
@@ -59,7 +55,7 @@ class AlertEngine:
         channels: Mapping[str, AlertChannel],
         on_failure: ChannelFailureHandler,
         record: AlertRecorder | None = None,
-        on_raised: RaisedAlertHandler = ignore_alert,
+        on_raised: RaisedAlertHandler = lambda _: None,
     ) -> None:
         """Take the parts. A `record` delivers to the channels itself; `on_raised` counts."""
         self._service = service

@@ -9,9 +9,9 @@ import structlog
 
 from vestibule.alerts import channels
 from vestibule.alerts.alert import Alert
-from vestibule.alerts.alert_engine import AlertEngine, ChannelFanOut, RaisedAlertHandler, ignore_alert
+from vestibule.alerts.alert_engine import AlertEngine, ChannelFanOut, RaisedAlertHandler
 from vestibule.alerts.channel import Channel, ChannelKind, SyncableChannel, Timing
-from vestibule.alerts.delivery.dispatcher import AttemptHandler, NotificationDispatcher, ignore_attempt
+from vestibule.alerts.delivery.dispatcher import AttemptHandler, NotificationDispatcher
 from vestibule.alerts.delivery.outbox import GIVE_UP_AFTER_S, DeliveryRules
 from vestibule.alerts.settings import AlertSettings
 from vestibule.alerts.store.alert_store import AlertStore, Escalation
@@ -44,7 +44,7 @@ def build_channels(settings: AlertSettings, timing: Timing) -> dict[str, Channel
 
 
 def build_alert_engine(
-    service: str, settings: AlertSettings, on_raised: RaisedAlertHandler = ignore_alert
+    service: str, settings: AlertSettings, on_raised: RaisedAlertHandler = lambda _: None
 ) -> AlertEngine:
     """Return an engine that raises alerts for `service` and calls `on_raised` with each.
 
@@ -56,7 +56,7 @@ def build_alert_engine(
 
 @contextmanager
 def alert_delivery(
-    settings: AlertSettings, on_attempt: AttemptHandler = ignore_attempt
+    settings: AlertSettings, on_attempt: AttemptHandler = lambda *_: None
 ) -> Iterator[NotificationDispatcher]:
     """Group alerts and send notifications meanwhile, unless another process of this host does.
 

@@ -258,30 +258,19 @@ class HeartbeatMonitor:
         self._deadlines = {name: seen for name, seen in self._deadlines.items() if name in known}
 
 
-class HeartbeatCheckJob:
-    """Runs on every replica: each refreshes what it knows, and the active one raises the alerts."""
-
-    def __init__(
-        self,
-        lease: Lease,
-        monitor_state: MonitorState,
-        heartbeats: HeartbeatRepository,
-        windows: MaintenanceRepository,
-        monitor: HeartbeatMonitor,
-    ) -> None:
-        self._lease = lease
-        self._monitor_state = monitor_state
-        self._heartbeats = heartbeats
-        self._windows = windows
-        self._monitor = monitor
-
-    async def run(self) -> None:
-        """Refresh, and alert where this scheduler is the active one."""
-        with suppress(Unavailable):  # the last values read stay valid
-            await self._heartbeats.refresh()
-            await self._windows.refresh()
-        if self._lease.role is Role.PASSIVE:
-            self._monitor_state.step_down()
-            self._monitor.forget()
-        elif await self._lease.may_work() and await self._monitor.check(now()):
-            await self._monitor_state.save()
+async def check_heartbeats(
+    lease: Lease,
+    monitor_state: MonitorState,
+    heartbeats: HeartbeatRepository,
+    windows: MaintenanceRepository,
+    monitor: HeartbeatMonitor,
+) -> None:
+    """Refresh heartbeats and maintenance windows, and raise alerts if this scheduler is the active one."""
+    with suppress(Unavailable):  # the last values read stay valid
+        await heartbeats.refresh()
+        await windows.refresh()
+    if lease.role is Role.PASSIVE:
+        monitor_state.step_down()
+        monitor.forget()
+    elif await lease.may_work() and await monitor.check(now()):
+        await monitor_state.save()

@@ -23,13 +23,13 @@ from vestibule.scheduler_service.availability.probes import (
     BacklogLimits,
     BacklogProbe,
     Probe,
-    QueueMetrics,
-    RedisProbe,
-    ServiceProbe,
-    StoreProbe,
-    WorkersProbe,
+    measure_queue,
+    probe_redis,
+    probe_service,
+    probe_store,
+    probe_workers,
 )
-from vestibule.scheduler_service.heartbeats import HeartbeatCheckJob, HeartbeatMonitor, HeartbeatRepository
+from vestibule.scheduler_service.heartbeats import HeartbeatMonitor, HeartbeatRepository, check_heartbeats
 from vestibule.scheduler_service.jobs import JobRunner
 from vestibule.scheduler_service.lease import Lease, RedisFallbackLock
 from vestibule.scheduler_service.maintenance import MaintenanceRepository, ReasonCheck
@@ -158,8 +158,8 @@ async def _start_monitoring(
     for part in probes:
         jobs.add(f"probe-{part}", settings.probe_interval_s, partial(monitor.probe, part))
     jobs.add("save", min(SAVE_INTERVAL_S, PROBES_UNTIL_SAVE * settings.probe_interval_s), monitor_state.save)
-    heartbeat_check = HeartbeatCheckJob(lease, monitor_state, heartbeats, windows, heartbeat_monitor)
-    jobs.add_everywhere("heartbeats", min(REFRESH_INTERVAL_S, settings.probe_interval_s), heartbeat_check.run)
+    check = partial(check_heartbeats, lease, monitor_state, heartbeats, windows, heartbeat_monitor)
+    jobs.add_everywhere("heartbeats", min(REFRESH_INTERVAL_S, settings.probe_interval_s), check)
     if settings.database_service_url:
         schedules = _build_schedule_runner(database)
         jobs.add("schedules", SCHEDULE_POLL_INTERVAL_S, schedules.follow)
@@ -170,7 +170,7 @@ async def _start_monitoring(
 
 
 def _measure_queue_and_probes(settings: SchedulerSettings, metrics: Metrics, redis: Redis) -> ProbeMetrics:
-    metrics.ask(QueueMetrics(redis).measure)
+    metrics.ask(partial(measure_queue, redis))
     probe_metrics = ProbeMetrics(metrics, shown_for_s=3 * settings.probe_interval_s + settings.probe_timeout_s)
     metrics.ask(probe_metrics.forget_old)
     return probe_metrics
@@ -190,16 +190,16 @@ async def _build_probes(
     }
     limits = BacklogLimits(settings.queue_depth_limit, settings.queue_age_limit_s)
     probes: dict[str, Probe] = {
-        "queue": RedisProbe(redis),
-        "workers": WorkersProbe(redis),
-        "backlog": BacklogProbe(redis, limits),
+        "queue": partial(probe_redis, redis),
+        "workers": partial(probe_workers, redis),
+        "backlog": BacklogProbe(redis, limits).read,
     }
     for part, url in urls.items():
         if url:
             peer = ServiceClient(part, url, secret, settings.probe_timeout_s)
-            probes[part] = ServiceProbe(await stack.enter_async_context(peer))
+            probes[part] = partial(probe_service, await stack.enter_async_context(peer))
     if settings.database_service_url:
-        probes["store"] = StoreProbe(store)
+        probes["store"] = partial(probe_store, store)
     return probes
 
 

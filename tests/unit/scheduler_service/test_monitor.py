@@ -29,7 +29,7 @@ class Scripted:
     def __init__(self, *answers: ProbeResult | bool | Exception | None) -> None:
         self.answers = list(answers)
 
-    async def read(self) -> ProbeResult:
+    async def __call__(self) -> ProbeResult:
         answer = self.answers.pop(0)
         if answer is None:
             await asyncio.Event().wait()

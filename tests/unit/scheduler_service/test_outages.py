@@ -69,7 +69,9 @@ def test_a_strained_part_is_degraded_however_quick() -> None:
     """A part can report itself as strained."""
     record = PartRecord(name="backlog")
     for number in range(4):
-        record.update(BEGAN + number * STEP, ProbeResult(True, is_overloaded=True, note="5000 waiting"), 1, Thresholds())
+        record.update(
+            BEGAN + number * STEP, ProbeResult(True, is_overloaded=True, note="5000 waiting"), 1, Thresholds()
+        )
     assert (PartState.DEGRADED, "5000 waiting") == (record.state, record.note)
 
 

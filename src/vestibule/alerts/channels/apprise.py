@@ -7,7 +7,7 @@ from vestibule.alerts.alert import Alert, NoticeEvent, Severity
 from vestibule.alerts.channel import ChannelKind, Timing
 from vestibule.alerts.report import render_notice
 from vestibule.alerts.settings import AlertSettings
-from vestibule.egress.guard import DeliveryFailed, EgressGuard
+from vestibule.egress.guard import DeliveryFailed
 
 MAX_REMEMBERED = 1000
 TYPES = {Severity.INFO: "info", Severity.WARNING: "warning", Severity.CRITICAL: "failure"}
@@ -17,29 +17,30 @@ REPLACEMENT_CHANNELS = {"mailto": "email", "json": "webhook", "xml": "webhook", 
 class AppriseChannel:
     """Sends to services of apprise. After a failure, only the services that did not accept it are retried."""
 
-    def __init__(self, urls: list[str], guard: EgressGuard) -> None:
-        """Load apprise.
-
-        Raises:
-            ValueError: an address is invalid, or names a service that the guard does not cover.
-        """
+    def __init__(self, settings: AlertSettings) -> None:
+        """Load apprise. Raises `ValueError` if an address is missing, invalid, or of a service that is not accepted."""
+        urls = [url.get_secret_value() for url in settings.alert_apprise_urls]
+        if not urls:
+            raise ValueError("the channel apprise needs VESTIBULE_ALERT_APPRISE_URLS")
         # Only those who use it pay for it: 20 MB and a second.
         from vestibule.alerts.delivery import apprise_http  # noqa: PLC0415
 
         self._urls = urls
-        self._guard = guard
+        self._guard = settings.alert_guard
         self._open_service = apprise_http.open_service
         self._requests = apprise_http.guard_plugins()
         self._lock = threading.Lock()
         self._accepted: OrderedDict[str, set[int]] = OrderedDict()
         for number, url in enumerate(urls, start=1):
+            scheme = url.partition("://")[0].lower() if "://" in url else ""
+            channel = REPLACEMENT_CHANNELS.get(scheme.removesuffix("s"))
+            if channel is not None:
+                raise ValueError(f"the channel apprise does not send to {scheme}://; use the channel {channel}")
             service = self._open_service(url)
             if service is None:
                 raise ValueError(f"address {number} of VESTIBULE_ALERT_APPRISE_URLS is not one that apprise can read")
             if not apprise_http.is_guarded(type(service)):
-                raise ValueError(
-                    f"the channel apprise does not send to {_scheme_of(url)}://: it is not called over HTTP alone"
-                )
+                raise ValueError(f"the channel apprise does not send to {scheme}://: it is not called over HTTP alone")
 
     def deliver(self, alert: Alert) -> None:
         """Send `alert` to every service. Raises `DeliveryFailed` if one of them did not accept it."""
@@ -73,21 +74,6 @@ class AppriseChannel:
         return self._requests.run(self._guard, notify)
 
 
-def build(settings: AlertSettings) -> AppriseChannel:
-    """Return the channel. Raises `ValueError` if it has no address, or one that it does not send to."""
-    urls = [url.get_secret_value() for url in settings.alert_apprise_urls]
-    if not urls:
-        raise ValueError("the channel apprise needs VESTIBULE_ALERT_APPRISE_URLS")
-    for url in urls:
-        scheme = _scheme_of(url)
-        channel = REPLACEMENT_CHANNELS.get(scheme.removesuffix("s"))
-        if channel is not None:
-            raise ValueError(f"the channel apprise does not send to {scheme}://; use the channel {channel}")
-    return AppriseChannel(urls, settings.alert_guard)
-
-
-def _scheme_of(url: str) -> str:
-    return url.partition("://")[0].lower() if "://" in url else ""
-
-
-CHANNEL = ChannelKind("apprise", "A message of any service that apprise calls over HTTP.", build, Timing.NOTIFICATION)
+CHANNEL = ChannelKind(
+    "apprise", "A message of any service that apprise calls over HTTP.", AppriseChannel, Timing.NOTIFICATION
+)

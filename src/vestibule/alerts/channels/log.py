@@ -4,7 +4,6 @@ import structlog
 
 from vestibule.alerts.alert import Alert, Severity
 from vestibule.alerts.channel import ChannelKind, Timing
-from vestibule.alerts.settings import AlertSettings
 
 LEVELS = {Severity.INFO: "info", Severity.WARNING: "warning", Severity.CRITICAL: "error"}
 
@@ -32,9 +31,6 @@ class LogChannel:
         write("alert", **{name: value for name, value in fields.items() if value is not None})
 
 
-def build(_settings: AlertSettings) -> LogChannel:
-    """Return the channel; it needs no settings."""
-    return LogChannel()
-
-
-CHANNEL = ChannelKind("log", "A line in the log of the service that raised it.", build, Timing.AFTER_ANSWER)
+CHANNEL = ChannelKind(
+    "log", "A line in the log of the service that raised it.", lambda _: LogChannel(), Timing.AFTER_ANSWER
+)

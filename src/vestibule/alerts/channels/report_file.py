@@ -8,7 +8,6 @@ from pathlib import Path
 from vestibule.alerts.alert import Alert
 from vestibule.alerts.channel import ChannelKind
 from vestibule.alerts.report import render_report, report_name
-from vestibule.alerts.settings import AlertSettings
 from vestibule.runtime.private_file import write_private
 
 
@@ -86,9 +85,8 @@ def _flush(folder: Path) -> None:
         os.close(descriptor)
 
 
-def build(settings: AlertSettings) -> ReportFileChannel:
-    """Return the channel that writes into the report folder of the data directory."""
-    return ReportFileChannel(settings.report_dir)
-
-
-CHANNEL = ChannelKind("report_file", "A text file for each alert, in error_reports/.", build)
+CHANNEL = ChannelKind(
+    "report_file",
+    "A text file for each alert, in error_reports/.",
+    lambda settings: ReportFileChannel(settings.report_dir),
+)

@@ -3,12 +3,10 @@
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 from vestibule.alerts.alert import Alert
 from vestibule.alerts.channel import ChannelKind, Timing
 from vestibule.alerts.report import to_dict
-from vestibule.alerts.settings import AlertSettings
 
 
 class ReportLinesChannel:
@@ -23,21 +21,17 @@ class ReportLinesChannel:
         path = self._directory / f"alerts_{alert.time:%Y-%m-%d}.jsonl"
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
         try:
-            line = _line(to_dict(alert))
+            # ASCII, so that no character of a description ends the line.
+            line = json.dumps(to_dict(alert), ensure_ascii=True).encode() + b"\n"
             if os.write(descriptor, line) != len(line):
                 raise OSError("the line was truncated")
         finally:
             os.close(descriptor)
 
 
-def _line(fields: dict[str, Any]) -> bytes:
-    # ASCII, so that no character of a description ends the line.
-    return json.dumps(fields, ensure_ascii=True).encode() + b"\n"
-
-
-def build(settings: AlertSettings) -> ReportLinesChannel:
-    """Return the channel that writes into the report folder of the data directory."""
-    return ReportLinesChannel(settings.report_dir)
-
-
-CHANNEL = ChannelKind("report_lines", "A line of JSON for each alert, in error_reports/.", build, Timing.AFTER_ANSWER)
+CHANNEL = ChannelKind(
+    "report_lines",
+    "A line of JSON for each alert, in error_reports/.",
+    lambda settings: ReportLinesChannel(settings.report_dir),
+    Timing.AFTER_ANSWER,
+)

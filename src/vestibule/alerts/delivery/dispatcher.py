@@ -34,10 +34,6 @@ SYNC_AFTER_S = 2
 AttemptHandler = Callable[[str, str], None]
 
 
-def ignore_attempt(_channel: str, _outcome: str) -> None:
-    """Ignore a delivery attempt."""
-
-
 class NotificationDispatcher:
     """Sweeps the outbox while it holds the lock; the lock of a process that exits is free at once."""
 
@@ -49,7 +45,7 @@ class NotificationDispatcher:
         routes: Sequence[Route],
         syncable: Sequence[SyncableChannel],
         *,
-        on_attempt: AttemptHandler = ignore_attempt,
+        on_attempt: AttemptHandler = lambda *_: None,
         pruner: AlertRetention | None = None,
     ) -> None:
         self._path = path

@@ -55,11 +55,8 @@ class AlertReader:
                 connection.close()
 
 
-class AlertArchive:
+class AlertArchive(AlertReader):
     """Reads the alerts of all services of a host."""
-
-    def __init__(self, path: Path) -> None:
-        self._record = AlertReader(path)
 
     def page(self, *, limit: int, cursor: str | None = None) -> AlertPage:
         """Return at most `limit` alerts older than `cursor`.
@@ -70,7 +67,7 @@ class AlertArchive:
         """
         if cursor is not None and not _CURSOR.fullmatch(cursor):
             raise InvalidInput("The cursor is not valid; use the `cursor` of the previous page.")
-        rows = self._record.query(_PAGE, (_END if cursor is None else int(cursor), limit + 1))
+        rows = self.query(_PAGE, (_END if cursor is None else int(cursor), limit + 1))
         chosen = rows[:limit]
         return AlertPage([alert_of(row[1:]) for row in chosen], str(chosen[-1][0]) if len(rows) > limit else None)
 
@@ -82,14 +79,10 @@ class AlertArchive:
             Unavailable: the store cannot be read.
         """
         # Some text has no UTF-8 form for a query.
-        rows = self._record.query(_ONE, (alert_id,)) if alert_id.isascii() else []
+        rows = self.query(_ONE, (alert_id,)) if alert_id.isascii() else []
         if not rows:
             raise AlertNotFound("No alert has that id.")
         return alert_of(rows[0])
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._record.close()
 
 
 _GROUP = """
@@ -152,21 +145,17 @@ class Silence:
     id: str = ""
 
 
-class AlertTriage:
+class AlertTriage(AlertReader):
     """Reads and changes the state of groups; every change is on disk when it is answered."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._record = AlertReader(path)
 
     def group_of(self, alert_id: str) -> GroupState | None:
         """Return the group of an alert, None before it has one."""
-        rows = self._record.query(_GROUP, (alert_id,)) if alert_id.isascii() else []
+        rows = self.query(_GROUP, (alert_id,)) if alert_id.isascii() else []
         if not rows:
             return None
         group_id, severity, count, first_us, last_us, state, by, reason, state_us = rows[0]
         since = None if state_us is None else from_us(state_us)
-        deliveries = [DeliveryState(*row) for row in self._record.query(_DELIVERIES, (group_id,))]
+        deliveries = [DeliveryState(*row) for row in self.query(_DELIVERIES, (group_id,))]
         return GroupState(
             group_id, severity, count, from_us(first_us), from_us(last_us), state, by, reason, since, deliveries
         )
@@ -199,7 +188,7 @@ class AlertTriage:
 
     def silences(self) -> list[Silence]:
         """Return the silences that have not ended."""
-        rows = self._record.query(_SILENCES, (to_us(datetime.now(UTC)),))
+        rows = self.query(_SILENCES, (to_us(datetime.now(UTC)),))
         return [
             Silence(row[1], row[2], row[3], row[4], row[5], from_us(row[6]), from_us(row[7]), row[0]) for row in rows
         ]

@@ -46,10 +46,6 @@ class MonitorRules:
         return self.thresholds.get(part, self.usual)
 
 
-def ignore_probe(_part: str, _has_answered: bool, _took_s: float, _state: PartState) -> None:
-    """Ignore the result of a probe."""
-
-
 class AvailabilityMonitor:
     """Monitors the parts that have a probe; a part without one is switched off."""
 
@@ -61,7 +57,7 @@ class AvailabilityMonitor:
         rules: MonitorRules,
         *,
         is_planned: IsPlanned,
-        on_probe: OnProbe = ignore_probe,
+        on_probe: OnProbe = lambda *_: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._probes = probes
@@ -103,7 +99,7 @@ class AvailabilityMonitor:
     async def _ask(self, probe: Probe) -> ProbeResult:
         try:
             async with asyncio.timeout(self._rules.timeout_s):
-                return await probe.read()
+                return await probe()
         except Exception:  # noqa: BLE001 - any error means that the part does not answer
             return MISS
 

@@ -2,9 +2,9 @@
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 from redis.asyncio import Redis
@@ -61,60 +61,32 @@ class ProbeResult:
     note: str | None = None
 
 
-class Probe(Protocol):
-    """Checks one part."""
-
-    async def read(self) -> ProbeResult:
-        """Return the answer of the part; any error means that it does not answer."""
-        ...
+# Checks one part; any error means that it does not answer.
+Probe = Callable[[], Awaitable[ProbeResult]]
 
 
-class ServiceProbe:
-    """Requests `/health` of a service."""
-
-    def __init__(self, peer: ServiceClient) -> None:
-        self._peer = peer
-
-    async def read(self) -> ProbeResult:
-        """Say whether the service answers."""
-        return ProbeResult(await self._peer.is_alive())
+async def probe_service(peer: ServiceClient) -> ProbeResult:
+    """Request `/health` of a service."""
+    return ProbeResult(await peer.is_alive())
 
 
-class StoreProbe:
-    """Writes an entry and reads it back."""
-
-    def __init__(self, store: ServiceEntries) -> None:
-        self._store = store
-
-    async def read(self) -> ProbeResult:
-        """Say whether the store returns what was written."""
-        written = secrets.token_hex(8)
-        await self._store.write(PROBE_KEY, written, ttl_s=PROBE_TTL_S)
-        found = await self._store.read(PROBE_KEY)
-        return ProbeResult(found is not None and found.value == written)
+async def probe_store(store: ServiceEntries) -> ProbeResult:
+    """Write an entry and read it back."""
+    written = secrets.token_hex(8)
+    await store.write(PROBE_KEY, written, ttl_s=PROBE_TTL_S)
+    found = await store.read(PROBE_KEY)
+    return ProbeResult(found is not None and found.value == written)
 
 
-class RedisProbe:
-    """Pings Redis."""
-
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
-
-    async def read(self) -> ProbeResult:
-        """Say whether Redis answers."""
-        return ProbeResult(bool(await self._redis.ping()))
+async def probe_redis(redis: Redis) -> ProbeResult:
+    """Ping Redis."""
+    return ProbeResult(bool(await redis.ping()))
 
 
-class WorkersProbe:
-    """Reads the workers' heartbeats; one live worker is enough."""
-
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
-
-    async def read(self) -> ProbeResult:
-        """Say whether at least one worker has sent a heartbeat recently."""
-        alive = int(await self._redis.zcount(WORKERS_KEY, time.time() - ALIVE_FOR_S, "+inf"))
-        return ProbeResult(alive > 0, note=f"{alive} alive")
+async def probe_workers(redis: Redis) -> ProbeResult:
+    """Count the workers that have sent a heartbeat recently; one is enough."""
+    alive = int(await redis.zcount(WORKERS_KEY, time.time() - ALIVE_FOR_S, "+inf"))
+    return ProbeResult(alive > 0, note=f"{alive} alive")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,25 +137,19 @@ class BacklogProbe:
         return not stood or any(before != now for before, now in stood)
 
 
-class QueueMetrics:
-    """Measures in Redis. Where Redis does not answer, the gauges are absent."""
-
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
-
-    async def measure(self, metrics: Metrics) -> None:
-        """Set the gauges."""
-        for gauge in (QUEUE_TASKS, QUEUE_OLDEST_AGE, WORKERS_ALIVE):
-            metrics.forget(gauge)
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.hlen(TAKEN)
-            pipeline.zcount(WORKERS_KEY, time.time() - ALIVE_FOR_S, "+inf")
-            read_queue_depth(pipeline)
-            reserved, workers, *answers = await pipeline.execute()
-        waiting = queue_depth_of(answers)
-        metrics.set(QUEUE_TASKS, sum(queue.depth for queue in waiting), "waiting")
-        metrics.set(QUEUE_TASKS, reserved, "reserved")
-        metrics.set(WORKERS_ALIVE, workers)
-        ages_s = [age_of(queue.next) for queue in waiting if queue.next is not None]
-        if None not in ages_s:
-            metrics.set(QUEUE_OLDEST_AGE, max((age_s for age_s in ages_s if age_s is not None), default=0.0))
+async def measure_queue(redis: Redis, metrics: Metrics) -> None:
+    """Set the gauges of the queue; while Redis is unavailable they are absent."""
+    for gauge in (QUEUE_TASKS, QUEUE_OLDEST_AGE, WORKERS_ALIVE):
+        metrics.forget(gauge)
+    async with redis.pipeline(transaction=False) as pipeline:
+        pipeline.hlen(TAKEN)
+        pipeline.zcount(WORKERS_KEY, time.time() - ALIVE_FOR_S, "+inf")
+        read_queue_depth(pipeline)
+        reserved, workers, *answers = await pipeline.execute()
+    waiting = queue_depth_of(answers)
+    metrics.set(QUEUE_TASKS, sum(queue.depth for queue in waiting), "waiting")
+    metrics.set(QUEUE_TASKS, reserved, "reserved")
+    metrics.set(WORKERS_ALIVE, workers)
+    ages_s = [age_of(queue.next) for queue in waiting if queue.next is not None]
+    if None not in ages_s:
+        metrics.set(QUEUE_OLDEST_AGE, max((age_s for age_s in ages_s if age_s is not None), default=0.0))

@@ -95,8 +95,22 @@ class StatusService:
         """The history of the parts."""
         return self._monitor_state.history
 
-    async def refresh(self) -> None:
-        """Read the state that the active scheduler saved, unless this is the active one or it was read recently."""
+    async def current(self, now: datetime) -> Status:
+        """Return the status of the whole system, read from the store where another scheduler is active."""
+        await self._refresh()
+        return Status(
+            at=now,
+            role=self._lease.role,
+            holder=self._lease.holder,
+            saved_at=self._monitor_state.saved_at,
+            parts=[self._part(record, now) for record in self._monitor_state.parts.values()],
+            heartbeats=[describe_heartbeat(one, now) for one in sorted(self._heartbeats.known, key=lambda h: h.name)],
+            maintenance=self._windows.known,
+            incidents=self._monitor_state.incidents.listed,
+        )
+
+    async def _refresh(self) -> None:
+        # Only the active scheduler knows the current state.
         is_recent = self._refreshed_at is not None and self._clock() - self._refreshed_at < REFRESH_AFTER_S
         if self._lease.role is not Role.PASSIVE or is_recent:
             return
@@ -106,26 +120,7 @@ class StatusService:
             return
         self._refreshed_at = self._clock()
 
-    async def current(self, now: datetime) -> Status:
-        """Return the status of the whole system, read from the store where another scheduler is active."""
-        await self.refresh()
-        return self.status(now)
-
-    def status(self, now: datetime) -> Status:
-        """Return the status of the whole system."""
-        return Status(
-            at=now,
-            role=self._lease.role,
-            holder=self._lease.holder,
-            saved_at=self._monitor_state.saved_at,
-            parts=[self.part(record, now) for record in self._monitor_state.parts.values()],
-            heartbeats=[describe_heartbeat(one, now) for one in sorted(self._heartbeats.known, key=lambda h: h.name)],
-            maintenance=self._windows.known,
-            incidents=self._monitor_state.incidents.listed,
-        )
-
-    def part(self, record: PartRecord, now: datetime) -> PartStatus:
-        """Return the status of one part."""
+    def _part(self, record: PartRecord, now: datetime) -> PartStatus:
         history = self._monitor_state.history
         return PartStatus(
             name=record.name,

@@ -40,7 +40,7 @@ def _webhook(server: Any) -> Any:
         alert_webhook_url=f"http://{server.address}/hook",
         alert_webhook_secret=SecretStr("the-key"),
     )
-    return webhook.build(settings)
+    return webhook.CHANNEL.build(settings)
 
 
 def test_a_webhook_can_be_verified(server: Any) -> None:
@@ -188,7 +188,7 @@ def _mailer(mail: MailReceiver) -> Any:
         alert_email_user="vestibule",
         alert_email_password=SecretStr("the-password"),
     )
-    return email.build(settings)
+    return email.CHANNEL.build(settings)
 
 
 def test_mail_and_password_go_over_tls(mail: MailReceiver, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
