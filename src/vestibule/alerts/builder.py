@@ -24,23 +24,17 @@ def list_channels() -> dict[str, ChannelKind]:
     return {kind.name: kind for kind in discover(channels, "CHANNEL").values()}
 
 
-def chosen_channels(settings: AlertSettings) -> dict[str, ChannelKind]:
-    """Return the channels that the settings name. Raises `ValueError` if one of them does not exist."""
-    known = list_channels()
-    unknown = sorted(set(settings.alert_channels) - set(known))
-    if unknown:
-        raise ValueError(f"unknown alert channels {', '.join(unknown)}; known are {', '.join(sorted(known))}")
-    return {name: known[name] for name in settings.alert_channels}
-
-
 def build_channels(settings: AlertSettings, timing: Timing) -> dict[str, Channel]:
     """Return the configured channels with that timing.
 
     Raises:
         ValueError: one of them does not exist, or lacks a setting.
     """
-    chosen = chosen_channels(settings)
-    return {name: kind.build(settings) for name, kind in chosen.items() if kind.timing is timing}
+    known = list_channels()
+    unknown = sorted(set(settings.alert_channels) - set(known))
+    if unknown:
+        raise ValueError(f"unknown alert channels {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+    return {name: known[name].build(settings) for name in settings.alert_channels if known[name].timing is timing}
 
 
 def build_alert_engine(
@@ -108,15 +102,8 @@ def build_store(settings: AlertSettings) -> AlertStore:
             except Exception as error:  # noqa: BLE001 - a defect of one channel must not affect the others
                 _log_failure(name, error)
 
-    def deliver_after_answer(alert: Alert, _is_recorded: bool) -> None:
-        after.deliver(alert)
-
     return AlertStore(
-        settings.alert_record_path,
-        Escalation(),
-        deliver_before_answer,
-        deliver_after_answer,
-        _log_record_failure,
+        settings.alert_record_path, Escalation(), deliver_before_answer, after.deliver, _log_record_failure
     )
 
 

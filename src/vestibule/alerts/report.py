@@ -1,9 +1,8 @@
 """The forms of an alert: the text of reports, and the JSON of files and webhooks."""
 
-from datetime import datetime
 from typing import Any
 
-from vestibule.alerts.alert import Alert, AlertType, Severity
+from vestibule.alerts.alert import Alert
 
 # The same order in all reports.
 _FIELDS = (
@@ -45,33 +44,6 @@ def render_notice(alert: Alert) -> str:
     lines |= {"Groups": str(notice.groups)} if notice.groups > 1 else {}
     lines |= {"Replica": notice.replica} if notice.replica else {}
     return render_report(alert) + "".join(f"{name}: {_one_line(value)}\n" for name, value in lines.items())
-
-
-def parse_report(text: str) -> Alert:
-    """Return the alert that `render_report` wrote. Raises `ValueError` if it is not a whole report."""
-    attribute_of = dict(_FIELDS)
-    values: dict[str, str] = {}
-    for line in text.splitlines():
-        label, colon, value = line.partition(": ")
-        if colon and label in attribute_of:
-            values[attribute_of[label]] = value
-    try:
-        return Alert(
-            type=AlertType(values["type"]),
-            description=values["description"],
-            service=values["service"],
-            severity=Severity(values["severity"]),
-            entities=tuple(values["entities"].split(", ")) if "entities" in values else (),
-            fingerprint=values.get("fingerprint"),
-            request_id=values.get("request_id"),
-            token_id=values.get("token_id"),
-            subject=values.get("subject"),
-            count=int(values["count"]),
-            id=values["id"],
-            time=datetime.fromisoformat(values["time"]),
-        )
-    except KeyError as error:
-        raise ValueError(f"the report has no {error} line") from None
 
 
 def _one_line(value: object) -> str:

@@ -68,7 +68,9 @@ def create_app(settings: SchedulerSettings) -> FastAPI:
         KeyRingUnreadable: the key ring cannot be read.
         ValueError: the settings name an alert channel or a part that does not exist.
     """
-    _refuse_unknown_parts(settings)
+    unknown = sorted(settings.part_thresholds.keys() - PARTS.keys())
+    if unknown:
+        raise ValueError(f"VESTIBULE_PART_THRESHOLDS names no part: {', '.join(unknown)}")
     metrics = Metrics("scheduler")
     alert_metrics = AlertMetrics(metrics, settings.alert_channels)
     secret = ServiceSecret.read(settings.secret_file)
@@ -143,7 +145,9 @@ async def _start_monitoring(
         probes,
         monitor_state,
         alerts,
-        _monitor_rules(settings),
+        MonitorRules(
+            settings.usual_thresholds, settings.part_thresholds, settings.probe_timeout_s, settings.probe_start_grace_s
+        ),
         is_planned=windows.is_planned,
         on_probe=_measure_queue_and_probes(settings, metrics, redis).count_probe,
     )
@@ -161,7 +165,9 @@ async def _start_monitoring(
     check = partial(check_heartbeats, lease, monitor_state, heartbeats, windows, heartbeat_monitor)
     jobs.add_everywhere("heartbeats", min(REFRESH_INTERVAL_S, settings.probe_interval_s), check)
     if settings.database_service_url:
-        schedules = _build_schedule_runner(database)
+        schedules = ScheduleRunner(
+            ServiceEntries(database, SCHEDULES_OWNER), TaskSubmitter(database), REFRESH_INTERVAL_S
+        )
         jobs.add("schedules", SCHEDULE_POLL_INTERVAL_S, schedules.follow)
     stack.push_async_callback(jobs.close)
     stack.push_async_callback(monitor_state.save)
@@ -174,10 +180,6 @@ def _measure_queue_and_probes(settings: SchedulerSettings, metrics: Metrics, red
     probe_metrics = ProbeMetrics(metrics, shown_for_s=3 * settings.probe_interval_s + settings.probe_timeout_s)
     metrics.ask(probe_metrics.forget_old)
     return probe_metrics
-
-
-def _build_schedule_runner(database: ServiceClient) -> ScheduleRunner:
-    return ScheduleRunner(ServiceEntries(database, SCHEDULES_OWNER), TaskSubmitter(database), REFRESH_INTERVAL_S)
 
 
 async def _build_probes(
@@ -201,15 +203,3 @@ async def _build_probes(
     if settings.database_service_url:
         probes["store"] = partial(probe_store, store)
     return probes
-
-
-def _refuse_unknown_parts(settings: SchedulerSettings) -> None:
-    unknown = sorted(settings.part_thresholds.keys() - PARTS.keys())
-    if unknown:
-        raise ValueError(f"VESTIBULE_PART_THRESHOLDS names no part: {', '.join(unknown)}")
-
-
-def _monitor_rules(settings: SchedulerSettings) -> MonitorRules:
-    return MonitorRules(
-        settings.usual_thresholds, settings.part_thresholds, settings.probe_timeout_s, settings.probe_start_grace_s
-    )

@@ -72,15 +72,12 @@ class AlertStore:
         path: Path,
         rule: Escalation,
         before_answer: AlertHandler,
-        after_answer: AlertHandler,
+        after_answer: Callable[[Alert], None],
         on_failure: Callable[[Exception], None],
         *,
         capacity: int = CAPACITY,
     ) -> None:
-        """Take the parts: `before_answer` and `after_answer` are called before and after the answer to the caller.
-
-        Both get the alert and whether it is on disk.
-        """
+        """Take the parts. `before_answer` gets whether the alert is on disk, before the caller is answered."""
         self._deliver = before_answer
         self._deliver_later = after_answer
         self._table = _AlertTable(path, rule, on_failure)
@@ -92,9 +89,7 @@ class AlertStore:
             idle_s=lambda: RETRY_AFTER_S if self._table.is_behind else None,
             on_close=self._table.close,
         )
-        self._deferred: WriterThread[tuple[Alert, bool]] = WriterThread(
-            "alert-delivery", self._deliver_deferred, capacity=capacity
-        )
+        self._deferred: WriterThread[Alert] = WriterThread("alert-delivery", self._deliver_deferred, capacity=capacity)
 
     async def add(self, alert: Alert) -> Alert:
         """Return the alert as it was recorded, when it is on disk, or when it is known that it cannot be now."""
@@ -103,7 +98,7 @@ class AlertStore:
         if not self._recorder.put(_Waiting(alert, recorded, loop)):
             # The database hangs and its queue is full, so only the report of the alert lasts.
             await asyncio.to_thread(self._deliver, alert, False)
-            self._deferred.put((alert, False))
+            self._deferred.put(alert)
             return alert
         # A caller who disconnects does not take the alert along.
         return await asyncio.shield(recorded)
@@ -123,11 +118,11 @@ class AlertStore:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(_answer, pairs)
         for alert in entered:
-            self._deferred.put((alert, is_on_disk))
+            self._deferred.put(alert)
 
-    def _deliver_deferred(self, alerts: list[tuple[Alert, bool]]) -> None:
-        for alert, is_on_disk in alerts:
-            self._deliver_later(alert, is_on_disk)
+    def _deliver_deferred(self, alerts: list[Alert]) -> None:
+        for alert in alerts:
+            self._deliver_later(alert)
 
 
 class _AlertTable:
