@@ -10,6 +10,9 @@ from vestibule.alerts.alert import Alert, AlertType, Severity
 from vestibule.alerts.store.grouping import Grouping
 from vestibule.egress.guard import EgressGuard
 
+# A group that keeps growing is notified after this many times the wait.
+LONGEST_WAIT_FACTOR = 15
+
 
 class Route(BaseModel):
     """The alerts that some channels get; a condition that is not set matches all alerts."""
@@ -38,10 +41,6 @@ def route_alert(alert: Alert, channels: Iterable[str], routes: Sequence[Route]) 
 def _gets(channel: str, alert: Alert, routes: Sequence[Route]) -> bool:
     own = [route for route in routes if channel in route.channels]
     return not own or any(route.takes(alert) for route in own)
-
-
-# A group that keeps growing is notified after this many times the wait.
-LONGEST_WAIT_FACTOR = 15
 
 
 class AlertSettings(BaseSettings):

@@ -22,6 +22,12 @@ from vestibule.scheduler_service.maintenance import MaintenanceRepository
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$"
 
 
+PREFIX = "heartbeat/"
+MOST = 500
+DEFAULT_PERIOD_S, DEFAULT_GRACE_S = 86_400.0, 3600.0
+ATTEMPTS = 8
+
+
 class Ping(StrEnum):
     """What a ping reports."""
 
@@ -86,12 +92,6 @@ class Heartbeat(BaseModel):
             return HeartbeatState.RUNNING
         is_late = now > self.waits_since + timedelta(seconds=self.period_s)
         return HeartbeatState.LATE if is_late else HeartbeatState.UP
-
-
-PREFIX = "heartbeat/"
-MOST = 500
-DEFAULT_PERIOD_S, DEFAULT_GRACE_S = 86_400.0, 3600.0
-ATTEMPTS = 8
 
 
 class HeartbeatRepository:

@@ -28,6 +28,9 @@ KEY = "lease"
 CHECK, RENEW, ACQUIRE = 1 / 6, 1 / 3, 2 / 3
 
 
+FALLBACK_KEY = "vestibule:watch:working"
+
+
 class Role(StrEnum):
     """The role of this scheduler among its replicas."""
 
@@ -182,9 +185,6 @@ class Lease:
         self.role = role
         self.term += role is Role.ACTIVE
         self._log.info("leadership_changed", role=role.value, holder=self.holder)
-
-
-FALLBACK_KEY = "vestibule:watch:working"
 
 
 class RedisFallbackLock:

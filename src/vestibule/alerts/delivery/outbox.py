@@ -27,6 +27,38 @@ WINDOW_S = 60
 # The first digest of a burst waits this long for the groups that are due next.
 COLLECT_S = 5
 
+COLUMNS = ", ".join(f"a.{name}" for name in ALERT_COLUMNS.split(", "))
+GROUPED, SYNCED = "grouped_seq", "synced_seq"
+SINCE = f"""
+    SELECT a.seq, {COLUMNS} FROM alerts a
+    WHERE a.seq > coalesce((SELECT value FROM marks WHERE name = ?), 0) AND a.time_us <= ? ORDER BY a.seq LIMIT ?
+"""  # noqa: S608
+DUE_GROUPS = f"""
+    SELECT g.severity, g.entities, g.first_us, g.last_us, g.count, g.state, g.notified_severity, {COLUMNS}
+    FROM groups g JOIN alerts a ON a.id = g.id WHERE g.due_us <= ? ORDER BY g.due_us, g.first_us LIMIT 1000
+"""  # noqa: S608
+SILENCED_UNTIL = """
+    SELECT max(until_us) FROM silences WHERE from_us <= ?1 AND until_us > ?1
+    AND (type IS NULL OR type = ?2) AND (token_id IS NULL OR token_id = ?3)
+    AND (entity IS NULL OR instr(', ' || ?4 || ', ', ', ' || entity || ', ') > 0)
+"""
+POST = """
+    INSERT INTO deliveries
+    (group_id, channel, event, severity, entities, last_us, count, created_us, due_us, state, groups)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+MARK_NOTIFIED = "UPDATE groups SET notified_severity = ?, notice_since_us = NULL, due_us = ? WHERE id = ?"
+DUE_DELIVERIES = f"""
+    SELECT d.id, d.channel, d.attempts, d.event, d.severity, d.entities, d.last_us, d.count, d.groups, {COLUMNS}
+    FROM deliveries d JOIN alerts a ON a.id = d.group_id
+    WHERE d.state = 'waiting' AND d.due_us <= ? AND d.channel = ? ORDER BY d.id LIMIT 20
+"""  # noqa: S608
+RETRY_BACKOFF = Backoff(first_s=5, longest_s=3600)
+GIVE_UP_AFTER_S = 86_400
+# After this many failures of a delivery, the channel itself raises an alert.
+FAILING_AFTER = 3
+
+
 # The type of the groups, and the event of their notification.
 Kind = tuple[str, str]
 
@@ -65,38 +97,6 @@ class DigestBatcher:
     def next_us(self, kind: Kind) -> int:
         """Return when the next digest of a kind is due."""
         return self._next_us[kind]
-
-
-GROUPED, SYNCED = "grouped_seq", "synced_seq"
-COLUMNS = ", ".join(f"a.{name}" for name in ALERT_COLUMNS.split(", "))
-SINCE = f"""
-    SELECT a.seq, {COLUMNS} FROM alerts a
-    WHERE a.seq > coalesce((SELECT value FROM marks WHERE name = ?), 0) AND a.time_us <= ? ORDER BY a.seq LIMIT ?
-"""  # noqa: S608
-DUE_GROUPS = f"""
-    SELECT g.severity, g.entities, g.first_us, g.last_us, g.count, g.state, g.notified_severity, {COLUMNS}
-    FROM groups g JOIN alerts a ON a.id = g.id WHERE g.due_us <= ? ORDER BY g.due_us, g.first_us LIMIT 1000
-"""  # noqa: S608
-SILENCED_UNTIL = """
-    SELECT max(until_us) FROM silences WHERE from_us <= ?1 AND until_us > ?1
-    AND (type IS NULL OR type = ?2) AND (token_id IS NULL OR token_id = ?3)
-    AND (entity IS NULL OR instr(', ' || ?4 || ', ', ', ' || entity || ', ') > 0)
-"""
-POST = """
-    INSERT INTO deliveries
-    (group_id, channel, event, severity, entities, last_us, count, created_us, due_us, state, groups)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-MARK_NOTIFIED = "UPDATE groups SET notified_severity = ?, notice_since_us = NULL, due_us = ? WHERE id = ?"
-DUE_DELIVERIES = f"""
-    SELECT d.id, d.channel, d.attempts, d.event, d.severity, d.entities, d.last_us, d.count, d.groups, {COLUMNS}
-    FROM deliveries d JOIN alerts a ON a.id = d.group_id
-    WHERE d.state = 'waiting' AND d.due_us <= ? AND d.channel = ? ORDER BY d.id LIMIT 20
-"""  # noqa: S608
-RETRY_BACKOFF = Backoff(first_s=5, longest_s=3600)
-GIVE_UP_AFTER_S = 86_400
-# After this many failures of a delivery, the channel itself raises an alert.
-FAILING_AFTER = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,12 @@ COUNT_LEAKS = """
 """
 
 
+MAX_BATCH = 500
+# What could not be recorded is retried this often; if too many wait, the oldest are dropped. Their reports stay.
+RETRY_AFTER_S = 1.0
+MAX_UNRECORDED = 10_000
+
+
 @dataclass(frozen=True, slots=True)
 class Escalation:
     """The number of leaks of a token within a time that raises the severity."""
@@ -47,12 +53,6 @@ def _severity(connection: sqlite3.Connection, alert: Alert, rule: Escalation) ->
     earlier = rule.leaks - 1
     (count,) = connection.execute(COUNT_LEAKS, (alert.token_id, since_us, earlier)).fetchone()
     return alert.severity.raised() if count >= earlier else alert.severity
-
-
-MAX_BATCH = 500
-# What could not be recorded is retried this often; if too many wait, the oldest are dropped. Their reports stay.
-RETRY_AFTER_S = 1.0
-MAX_UNRECORDED = 10_000
 
 
 class _Waiting(NamedTuple):

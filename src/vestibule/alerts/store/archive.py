@@ -19,6 +19,25 @@ _ONE = f"SELECT {ALERT_COLUMNS} FROM alerts WHERE id = ?"  # noqa: S608
 _END = 2**62
 
 
+_GROUP = """
+    SELECT id, severity, count, first_us, last_us, state, state_by, state_reason, state_us FROM groups
+    WHERE id = (SELECT group_id FROM alerts WHERE id = ?)
+"""
+_DELIVERIES = (
+    "SELECT channel, event, state, attempts, error FROM deliveries WHERE group_id = ? ORDER BY id DESC LIMIT 50"
+)
+# The end of a group is notified if its beginning was.
+_CHANGE = """
+    UPDATE groups SET state = ?, state_by = ?, state_reason = ?, state_us = ?, notice_since_us = NULL,
+    due_us = CASE WHEN ?1 = 'resolved' AND notified_severity IS NOT NULL THEN ?4 END
+    WHERE id = (SELECT group_id FROM alerts WHERE id = ?) AND state != 'resolved' RETURNING id
+"""
+_SILENCE = """
+    INSERT INTO silences (id, type, token_id, entity, author, reason, from_us, until_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_SILENCES = "SELECT id, type, token_id, entity, author, reason, from_us, until_us FROM silences WHERE until_us > ?"
+
+
 @dataclass(frozen=True, slots=True)
 class AlertPage:
     """A page of alerts, newest first, and the cursor of the next page, None on the last."""
@@ -83,25 +102,6 @@ class AlertArchive(AlertReader):
         if not rows:
             raise AlertNotFound("No alert has that id.")
         return alert_of(rows[0])
-
-
-_GROUP = """
-    SELECT id, severity, count, first_us, last_us, state, state_by, state_reason, state_us FROM groups
-    WHERE id = (SELECT group_id FROM alerts WHERE id = ?)
-"""
-_DELIVERIES = (
-    "SELECT channel, event, state, attempts, error FROM deliveries WHERE group_id = ? ORDER BY id DESC LIMIT 50"
-)
-# The end of a group is notified if its beginning was.
-_CHANGE = """
-    UPDATE groups SET state = ?, state_by = ?, state_reason = ?, state_us = ?, notice_since_us = NULL,
-    due_us = CASE WHEN ?1 = 'resolved' AND notified_severity IS NOT NULL THEN ?4 END
-    WHERE id = (SELECT group_id FROM alerts WHERE id = ?) AND state != 'resolved' RETURNING id
-"""
-_SILENCE = """
-    INSERT INTO silences (id, type, token_id, entity, author, reason, from_us, until_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-"""
-_SILENCES = "SELECT id, type, token_id, entity, author, reason, from_us, until_us FROM silences WHERE until_us > ?"
 
 
 @dataclass(frozen=True, slots=True)

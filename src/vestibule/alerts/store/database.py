@@ -99,6 +99,12 @@ SCHEMA = """
 VERSION = 1
 
 
+ALERT_COLUMNS = (
+    "id, time_us, type, severity, description, service, entities, fingerprint, request_id, token_id, subject"
+)
+_SEPARATOR = ", "
+
+
 def open_database(path: Path) -> sqlite3.Connection:
     """Return a connection to the alert store in `path`, created readable by its owner only if missing.
 
@@ -141,10 +147,6 @@ def _make_tables(connection: sqlite3.Connection) -> None:
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-ALERT_COLUMNS = (
-    "id, time_us, type, severity, description, service, entities, fingerprint, request_id, token_id, subject"
-)
-_SEPARATOR = ", "
 
 
 def to_us(time: datetime) -> int:

@@ -31,6 +31,18 @@ SCOPE = "status"
 CHALLENGE = 'Basic realm="Vestibule status", charset="UTF-8"'
 
 
+SVG = "image/svg+xml"
+COMMON_HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+# Badges are embedded in other pages, whose caches would show an old one for a long time.
+BADGE_HEADERS = {"Cache-Control": "no-cache, max-age=0", "X-Content-Type-Options": "nosniff"}
+BADGE_POLICY = "default-src 'none'"
+
+
 class StatusPageRoute(APIRoute):
     """A route for browsers, which accepts a token as a password."""
 
@@ -74,17 +86,6 @@ def _ask(request: Request) -> Response:
 
 router = APIRouter(route_class=GuardedRoute, tags=["watch"])
 view_router = APIRouter(route_class=StatusPageRoute, tags=["watch"])
-
-SVG = "image/svg+xml"
-COMMON_HEADERS = {
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
-# Badges are embedded in other pages, whose caches would show an old one for a long time.
-BADGE_HEADERS = {"Cache-Control": "no-cache, max-age=0", "X-Content-Type-Options": "nosniff"}
-BADGE_POLICY = "default-src 'none'"
 
 
 @router.get("/status", dependencies=[allow(SCOPE)], responses=problem_responses())

@@ -8,6 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from vestibule.scheduler_service.availability.probes import ProbeResult
 
+QUEUE, BACKLOG = "queue", "backlog"
+KEEP = timedelta(days=31)
+MOST = 200
+
 
 @dataclass(frozen=True, slots=True)
 class MonitoredPart:
@@ -18,7 +22,6 @@ class MonitoredPart:
     needs: str | None = None
 
 
-QUEUE, BACKLOG = "queue", "backlog"
 PARTS = {
     part.name: part
     for part in (
@@ -126,10 +129,6 @@ class PartRecord(BaseModel):
         if self.state is not PartState.DOWN:
             self.down_since = None
         return None
-
-
-KEEP = timedelta(days=31)
-MOST = 200
 
 
 class IncidentKind(StrEnum):

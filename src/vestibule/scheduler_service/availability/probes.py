@@ -17,6 +17,9 @@ from vestibule.service_kit.http_client.service_client import ServiceClient
 from vestibule.service_kit.metrics.catalogue import QUEUE_OLDEST_AGE, QUEUE_TASKS, WORKERS_ALIVE
 from vestibule.service_kit.metrics.metrics import Metrics
 
+PROBE_KEY = "probe"
+PROBE_TTL_S = 86_400
+
 
 @dataclass(frozen=True, slots=True)
 class QueueDepth:
@@ -46,10 +49,6 @@ def age_of(message: bytes) -> float | None:
         return max(0.0, time.time() - float(sent_at))
     except (ValueError, TypeError, LookupError):
         return None  # not a message of Vestibule
-
-
-PROBE_KEY = "probe"
-PROBE_TTL_S = 86_400
 
 
 @dataclass(frozen=True, slots=True)

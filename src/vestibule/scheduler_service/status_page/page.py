@@ -36,6 +36,20 @@ SIGNS = {
 }
 
 
+PADDING = 12
+TEMPLATE = """\
+<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="20" role="img" aria-label="{label}: {value}">
+<title>{label}: {value}</title>
+<clipPath id="r"><rect width="{width}" height="20" rx="3"/></clipPath>
+<g clip-path="url(#r)"><rect width="{left}" height="20" fill="#3d4554"/>\
+<rect x="{left}" width="{right}" height="20" fill="{colour}"/></g>
+<g fill="#fff" text-anchor="middle" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11">\
+<text x="{left_middle}" y="14" textLength="{left_text}">{label}</text>\
+<text x="{right_middle}" y="14" textLength="{right_text}">{value}</text></g>
+</svg>
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class StatusPage:
     """Renders the page, with its content security policy."""
@@ -90,19 +104,6 @@ def _hash(content: str) -> str:
 
 # Widths of characters in Verdana at 11 px, roughly: narrow, wide, and all others.
 NARROW, WIDE = set("iljtfr.,:;|!' "), set("mwMW%")
-PADDING = 12
-
-TEMPLATE = """\
-<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="20" role="img" aria-label="{label}: {value}">
-<title>{label}: {value}</title>
-<clipPath id="r"><rect width="{width}" height="20" rx="3"/></clipPath>
-<g clip-path="url(#r)"><rect width="{left}" height="20" fill="#3d4554"/>\
-<rect x="{left}" width="{right}" height="20" fill="{colour}"/></g>
-<g fill="#fff" text-anchor="middle" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11">\
-<text x="{left_middle}" y="14" textLength="{left_text}">{label}</text>\
-<text x="{right_middle}" y="14" textLength="{right_text}">{value}</text></g>
-</svg>
-"""
 
 
 def draw_badge(part: PartStatus) -> str:

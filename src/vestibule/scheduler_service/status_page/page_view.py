@@ -13,6 +13,12 @@ from vestibule.scheduler_service.status_page.status import HeartbeatStatus, Part
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
 
 
+BARS, BAR_WIDTH = 48, timedelta(minutes=30)
+SHOWN_INCIDENTS = 20
+SHOWN_AFTER_END = timedelta(days=1)
+TONE_COLOURS = {"up": "#1a7f4b", "degraded": "#d08a1c", "down": "#c0262d", "planned": "#3557c4", "calm": "#6b7587"}
+
+
 def clock_time(at: datetime) -> str:
     """Return the time of day: 23:59:01."""
     return f"{at:%H:%M:%S}"
@@ -53,10 +59,6 @@ def milliseconds(value: float | None) -> str:
     return "–" if value is None else f"{value:.3g} ms" if value < 1000 else f"{value / 1000:.3g} s"
 
 
-BARS, BAR_WIDTH = 48, timedelta(minutes=30)
-SHOWN_INCIDENTS = 20
-SHOWN_AFTER_END = timedelta(days=1)
-
 PART_LOOKS = {
     PartState.UP: ("up", "up"),
     PartState.DEGRADED: ("degraded", "degraded"),
@@ -76,7 +78,6 @@ INCIDENT_LOOKS = {
     IncidentKind.DEGRADED: ("degraded", "degraded"),
     IncidentKind.MISSED: ("down", "missed"),
 }
-TONE_COLOURS = {"up": "#1a7f4b", "degraded": "#d08a1c", "down": "#c0262d", "planned": "#3557c4", "calm": "#6b7587"}
 
 
 @dataclass(frozen=True, slots=True)
