@@ -89,7 +89,7 @@ def test_the_status_page_shows_what_happens(browser: Any, watched: Any, wait_unt
         return str(tab.page.locator("h1").inner_text())
 
     with browser.opened(f"{watched.part_url(3)}/status/page") as tab:
-        wait_until(lambda: headline() == "Everything works", WITHIN_S, "all parts up")
+        wait_until(lambda: headline() == "All systems operational", WITHIN_S, "all parts up")
         calm = tab.page.locator("link[rel=icon]").get_attribute("href")
         assert 7 <= tab.page.locator(".parts > li.up").count()
 
@@ -102,7 +102,7 @@ def test_the_status_page_shows_what_happens(browser: Any, watched: Any, wait_unt
             assert calm != tab.page.locator("link[rel=icon]").get_attribute("href")
         finally:
             logic.send_signal(signal.SIGCONT)
-        wait_until(lambda: headline() == "Everything works", WITHIN_S, "the recovery on the page")
+        wait_until(lambda: headline() == "All systems operational", WITHIN_S, "the recovery on the page")
         assert "Business logic service" in tab.page.locator("section[aria-labelledby=incidents]").inner_text()
         assert [] == tab.complaints
 
@@ -110,4 +110,4 @@ def test_the_status_page_shows_what_happens(browser: Any, watched: Any, wait_unt
         tab.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
         tab.page.locator("#lost").wait_for(state="visible")
         tab.page.context.set_offline(False)
-        wait_until(lambda: headline() == "Everything works" and tab.page.locator("#lost").is_hidden(), WITHIN_S)
+        wait_until(lambda: headline() == "All systems operational" and tab.page.locator("#lost").is_hidden(), WITHIN_S)

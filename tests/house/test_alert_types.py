@@ -5,11 +5,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from vestibule.alerts.alert import AlertType
-from vestibule.alerts.alert_types import ALERT_TYPES
+from vestibule.alerts.alert import ALERT_TYPES, AlertType
 
 ROOT = Path(__file__).parents[2]
-DECLARATIONS = {"alert.py", "alert_types.py"}
+DECLARATIONS = {"alert.py"}
 MODULES = sorted(path for path in (ROOT / "src").rglob("*.py") if path.name not in DECLARATIONS)
 RAISING = {"Alert", "raise_alert", "_raise_channel_alert"}
 

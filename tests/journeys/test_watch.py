@@ -55,7 +55,7 @@ def _page(system):
 @pytest.mark.timeout(400)
 def test_a_system_is_looked_after(watched, wait_until):
     """Page, program, heartbeats and maintenance say the same, and all of it outlives kill -9 of the scheduler."""
-    assert "<h1>Everything works</h1>" in _page(watched)
+    assert "<h1>All systems operational</h1>" in _page(watched)
     listed = _program(watched, "status")
     assert 0 == listed.returncode, listed.stderr
     assert {"client", "database", "store", "business_logic", "queue", "workers", "backlog"} == {
@@ -68,7 +68,7 @@ def test_a_system_is_looked_after(watched, wait_until):
         lambda: _reports(watched, "HeartbeatMissed", "heartbeat:backup"), WITHIN_S, "the missed heartbeat"
     )
     assert 1 == _program(watched, "status").returncode
-    assert "<h1>backup was not heard of</h1>" in _page(watched)
+    assert "<h1>backup missed its heartbeat</h1>" in _page(watched)
     alert_id = missed.stem.rpartition("_")[2]
     assert 0 == _program(watched, "heartbeat", "ping", "backup", "--period", "3600").returncode
     wait_until(lambda: _reports(watched, "HeartbeatRecovered", "heartbeat:backup"), WITHIN_S, "its return")
@@ -84,7 +84,7 @@ def test_a_system_is_looked_after(watched, wait_until):
     (logic,) = watched.processes("vestibule serve business-logic")
     logic.send_signal(signal.SIGSTOP)
     wait_until(lambda: _state(watched, "business_logic")["state"] == "down", WITHIN_S, "the part down")
-    assert "<h1>Maintenance is under way</h1>" in _page(watched)
+    assert "<h1>Maintenance in progress</h1>" in _page(watched)
     assert [] == _reports(watched, "ServiceDown", "business_logic")
     _program(watched, "maintenance", "end", window["id"])
     (down,) = wait_until(

@@ -1,11 +1,8 @@
 """Alerts: events that people should know about, delivered by channels, without the text that caused them."""
 
-from vestibule.alerts.alert import Alert, AlertType, Severity
-from vestibule.alerts.alert_engine import AlertEngine
-from vestibule.alerts.alert_types import DEFAULT_SEVERITY
+from vestibule.alerts.alert import DEFAULT_SEVERITY, Alert, AlertType, Severity
+from vestibule.alerts.alert_engine import AlertEngine, RequestAlerts, current_origin
 from vestibule.alerts.builder import alert_delivery, build_alert_engine
-from vestibule.alerts.origin import current_origin
-from vestibule.alerts.request_alerts import RequestAlerts
 from vestibule.alerts.settings import AlertSettings
 from vestibule.alerts.store.archive import AlertArchive, AlertPage
 

@@ -1,4 +1,4 @@
-"""An alert: one event that a person should know about, without any text that a caller sent."""
+"""An alert: one event that people should know about, without any text that a caller sent; and the alert types."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class AlertType(StrEnum):
-    """The type of an alert. `alert_types` describes each."""
+    """The type of an alert. `ALERT_TYPES` describes each."""
 
     PERSONAL_DATA = "PersonalData"
     SECRET = "Secret"  # noqa: S105 - the name of a kind
@@ -31,7 +31,7 @@ class AlertType(StrEnum):
 
 
 class Severity(StrEnum):
-    """How soon a person should look."""
+    """How urgent an alert is."""
 
     INFO = "info"
     WARNING = "warning"
@@ -39,7 +39,7 @@ class Severity(StrEnum):
 
     @property
     def rank(self) -> int:
-        """The place among the severities, the least first."""
+        """The position in the order of severities; `info` is 0."""
         return list(Severity).index(self)
 
     def raised(self) -> "Severity":
@@ -66,7 +66,7 @@ class NoticeEvent(StrEnum):
 class Notice:
     """The group of alerts that a notification is for. `key` is the same at every attempt.
 
-    In a storm it stands for several `groups`, and names the first. `replica` is the host whose record counted them.
+    A digest stands for several `groups`, and names the first. `replica` is the host that counted them.
     """
 
     key: str
@@ -80,10 +80,10 @@ class Notice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """One event. No field may hold what a caller sent; `fingerprint` is keyed, so that it cannot be looked up.
+    """One event. No field contains text that a caller sent; `fingerprint` is a keyed hash.
 
-    `subject` is the part, queue or channel that it is about, where it is about one: what joins its alerts to a group.
-    With a `notice` it stands for a group: the first of them, with the highest severity, all entities and the count.
+    `subject` is the part, queue or channel that it is about, if any; alerts of one subject form one group.
+    With a `notice` it stands for a group: its first alert, with the highest severity, all entities and the count.
     """
 
     type: AlertType
@@ -99,3 +99,51 @@ class Alert:
     id: str = field(default_factory=new_alert_id)
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
     notice: Notice | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertTypeSpec:
+    """The meaning of an alert type, its default severity, and the type whose open group it resolves."""
+
+    meaning: str
+    severity: Severity
+    resolves: AlertType | None = None
+
+
+ALERT_TYPES = {
+    AlertType.PERSONAL_DATA: AlertTypeSpec("A request or a result held personal data.", Severity.WARNING),
+    AlertType.SECRET: AlertTypeSpec("A request or a result held a secret.", Severity.CRITICAL),
+    AlertType.INVALID_TOKEN: AlertTypeSpec("A request had no token or an unknown one.", Severity.WARNING),
+    AlertType.INVALID_INPUT: AlertTypeSpec("A request was malformed.", Severity.INFO),
+    AlertType.SERVICE_DOWN: AlertTypeSpec("A part does not answer its probes.", Severity.CRITICAL),
+    AlertType.SERVICE_RECOVERED: AlertTypeSpec(
+        "A part that was down answers again.", Severity.INFO, resolves=AlertType.SERVICE_DOWN
+    ),
+    AlertType.HEARTBEAT_MISSED: AlertTypeSpec("An expected heartbeat did not arrive in time.", Severity.CRITICAL),
+    AlertType.HEARTBEAT_RECOVERED: AlertTypeSpec(
+        "A missed heartbeat arrived again.", Severity.INFO, resolves=AlertType.HEARTBEAT_MISSED
+    ),
+    AlertType.QUEUE_STALLED: AlertTypeSpec("No worker processes the waiting tasks.", Severity.CRITICAL),
+    AlertType.QUEUE_RECOVERED: AlertTypeSpec(
+        "Workers process the waiting tasks again.", Severity.INFO, resolves=AlertType.QUEUE_STALLED
+    ),
+    AlertType.TASK_DEAD_LETTERED: AlertTypeSpec(
+        "A task failed its last attempt and is a dead letter.", Severity.CRITICAL
+    ),
+    AlertType.LOG_NOT_WRITTEN: AlertTypeSpec("Log lines cannot be written to the log file.", Severity.CRITICAL),
+    AlertType.LOG_WRITTEN: AlertTypeSpec(
+        "Log lines are written again.", Severity.INFO, resolves=AlertType.LOG_NOT_WRITTEN
+    ),
+    AlertType.DELIVERY_FAILING: AlertTypeSpec(
+        "A channel or callback address rejects its notifications.", Severity.WARNING
+    ),
+    AlertType.DELIVERY_RESUMED: AlertTypeSpec(
+        "A channel accepts its notifications again.", Severity.INFO, resolves=AlertType.DELIVERY_FAILING
+    ),
+    AlertType.POLICY_BROKEN: AlertTypeSpec("The changed policy file is invalid.", Severity.CRITICAL),
+    AlertType.REVEAL: AlertTypeSpec("A value token was revealed.", Severity.WARNING),
+    AlertType.SUBJECT_ERASED: AlertTypeSpec("All data of a subject was erased.", Severity.INFO),
+    AlertType.TEST: AlertTypeSpec("A test of a channel.", Severity.INFO),
+}
+DEFAULT_SEVERITY = {alert_type: kind.severity for alert_type, kind in ALERT_TYPES.items()}
+RESOLVES = {alert_type: kind.resolves for alert_type, kind in ALERT_TYPES.items() if kind.resolves is not None}

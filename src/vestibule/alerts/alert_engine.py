@@ -2,17 +2,19 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, TypedDict
 
-from vestibule.alerts.alert import Alert, AlertType, Severity
-from vestibule.alerts.alert_types import DEFAULT_SEVERITY
+import structlog
+
+from vestibule.alerts.alert import DEFAULT_SEVERITY, Alert, AlertType, Severity
+from vestibule.contracts.errors import InvalidInput
 
 
 class AlertChannel(Protocol):
     """The part of a channel that the engine needs."""
 
     def deliver(self, alert: Alert) -> None:
-        """Hand `alert` over, or raise `OSError`."""
+        """Deliver `alert`, or raise."""
         ...
 
 
@@ -24,27 +26,23 @@ class AlertRecorder(Protocol):
         ...
 
 
-ChannelFailureHandler = Callable[[str, OSError], None]
+ChannelFailureHandler = Callable[[str, Exception], None]
 RaisedAlertHandler = Callable[[Alert], None]
 
 
-def ignore_alert(_alert: Alert) -> None:
-    """Do nothing about an alert beyond raising it."""
-
-
 class ChannelFanOut:
-    """The channels of this machine. One that fails stops neither the others nor the caller."""
+    """Delivers to the channels of this machine. A failure affects neither other channels nor the caller."""
 
     def __init__(self, channels: Mapping[str, AlertChannel], on_failure: ChannelFailureHandler) -> None:
         self._channels = channels
         self._on_failure = on_failure
 
     def deliver(self, alert: Alert) -> None:
-        """Hand `alert` to every channel, now and in this thread."""
+        """Deliver `alert` to every channel, in this thread."""
         for name, channel in self._channels.items():
             try:
                 channel.deliver(alert)
-            except OSError as error:
+            except Exception as error:  # noqa: BLE001 - a defect of one channel must not affect the others
                 self._on_failure(name, error)
 
 
@@ -57,7 +55,7 @@ class AlertEngine:
         channels: Mapping[str, AlertChannel],
         on_failure: ChannelFailureHandler,
         record: AlertRecorder | None = None,
-        on_raised: RaisedAlertHandler = ignore_alert,
+        on_raised: RaisedAlertHandler = lambda _: None,
     ) -> None:
         """Take the parts. A `record` delivers to the channels itself; `on_raised` counts."""
         self._service = service
@@ -79,8 +77,8 @@ class AlertEngine:
     ) -> Alert:
         """Record an alert, off the event loop, and return it when it is on disk.
 
-        Its severity is that of its type, unless another is given; many leaks of one token raise it. One that says that
-        something is over, such as `ServiceRecovered`, resolves what is open of the same `subject`.
+        The severity defaults to that of the type; many leaks of one token raise it. An alert that reports a recovery,
+        such as `ServiceRecovered`, resolves the open group of the same `subject`.
         """
         alert = Alert(
             type=alert_type,
@@ -99,3 +97,46 @@ class AlertEngine:
             await asyncio.to_thread(self._fan_out.deliver, alert)
         self._on_raised(alert)
         return alert
+
+
+class Origin(TypedDict):
+    """The ids of a request and of its caller's token; None if unknown."""
+
+    request_id: str | None
+    token_id: str | None
+
+
+def current_origin() -> Origin:
+    """Return the origin of the current request from the logging context."""
+    bound = structlog.contextvars.get_contextvars()
+    return {"request_id": bound.get("request_id"), "token_id": bound.get("token_id")}
+
+
+class RequestAlerts:
+    """Raises the alerts about failed authentication and invalid input, with the request's id."""
+
+    def __init__(self, engine: AlertEngine, fingerprint: Callable[[str], str]) -> None:
+        self._engine = engine
+        self._fingerprint = fingerprint
+
+    async def report_auth_failure(self, token: str | None) -> None:
+        """Alert on a missing or unknown token; only a keyed fingerprint of an unknown token is kept."""
+        shown = "no token" if token is None else "an unknown token"
+        fingerprint = None if token is None else self._fingerprint(token)
+        await self._engine.raise_alert(
+            AlertType.INVALID_TOKEN, f"A request had {shown}.", fingerprint=fingerprint, **current_origin()
+        )
+
+    async def report_guessed_tokens(self, address: str, limit: int) -> None:
+        """Alert on too many failed authentications of one address, of which only a keyed fingerprint is kept."""
+        await self._engine.raise_alert(
+            AlertType.INVALID_TOKEN,
+            f"One address failed to authenticate {limit} times within a minute; its requests are rejected for now.",
+            severity=Severity.CRITICAL,
+            fingerprint=self._fingerprint(address),
+            **current_origin(),
+        )
+
+    async def report_invalid_input(self, error: InvalidInput) -> None:
+        """Alert on a malformed request; the detail of the error repeats nothing that was sent."""
+        await self._engine.raise_alert(AlertType.INVALID_INPUT, f"{error.title}. {error.detail}", **current_origin())

@@ -9,13 +9,12 @@ import structlog
 
 from vestibule.alerts import channels
 from vestibule.alerts.alert import Alert
-from vestibule.alerts.alert_engine import AlertEngine, ChannelFanOut, RaisedAlertHandler, ignore_alert
+from vestibule.alerts.alert_engine import AlertEngine, ChannelFanOut, RaisedAlertHandler
 from vestibule.alerts.channel import Channel, ChannelKind, SyncableChannel, Timing
-from vestibule.alerts.delivery.dispatcher import AttemptHandler, NotificationDispatcher, ignore_attempt
+from vestibule.alerts.delivery.dispatcher import AttemptHandler, NotificationDispatcher
 from vestibule.alerts.delivery.outbox import GIVE_UP_AFTER_S, DeliveryRules
 from vestibule.alerts.settings import AlertSettings
-from vestibule.alerts.store.alert_store import AlertStore
-from vestibule.alerts.store.repository import Escalation
+from vestibule.alerts.store.alert_store import AlertStore, Escalation
 from vestibule.alerts.store.retention import AlertRetention
 from vestibule.runtime.plugins import discover
 
@@ -25,33 +24,23 @@ def list_channels() -> dict[str, ChannelKind]:
     return {kind.name: kind for kind in discover(channels, "CHANNEL").values()}
 
 
-def chosen_channels(settings: AlertSettings) -> dict[str, ChannelKind]:
-    """Return the channels that the settings name.
+def build_channels(settings: AlertSettings, timing: Timing) -> dict[str, Channel]:
+    """Return the configured channels with that timing.
 
     Raises:
-        ValueError: one of them does not exist.
+        ValueError: one of them does not exist, or lacks a setting.
     """
     known = list_channels()
     unknown = sorted(set(settings.alert_channels) - set(known))
     if unknown:
         raise ValueError(f"unknown alert channels {', '.join(unknown)}; known are {', '.join(sorted(known))}")
-    return {name: known[name] for name in settings.alert_channels}
-
-
-def build_channels(settings: AlertSettings, timing: Timing) -> dict[str, Channel]:
-    """Return the channels that the settings name and that get their alerts at that time.
-
-    Raises:
-        ValueError: one of them does not exist, or lacks a setting.
-    """
-    chosen = chosen_channels(settings)
-    return {name: kind.build(settings) for name, kind in chosen.items() if kind.timing is timing}
+    return {name: known[name].build(settings) for name in settings.alert_channels if known[name].timing is timing}
 
 
 def build_alert_engine(
-    service: str, settings: AlertSettings, on_raised: RaisedAlertHandler = ignore_alert
+    service: str, settings: AlertSettings, on_raised: RaisedAlertHandler = lambda _: None
 ) -> AlertEngine:
-    """Return an engine that raises alerts in the name of `service` and shows each to `on_raised`.
+    """Return an engine that raises alerts for `service` and calls `on_raised` with each.
 
     Raises:
         ValueError: the settings name a channel that does not exist, or one that lacks a setting.
@@ -60,10 +49,12 @@ def build_alert_engine(
 
 
 @contextmanager
-def alert_delivery(settings: AlertSettings, on_attempt: AttemptHandler = ignore_attempt) -> Iterator[None]:
-    """Group alerts and send notifications meanwhile, where no other process of this host does.
+def alert_delivery(
+    settings: AlertSettings, on_attempt: AttemptHandler = lambda *_: None
+) -> Iterator[NotificationDispatcher]:
+    """Group alerts and send notifications meanwhile, unless another process of this host does.
 
-    `on_attempt` is told of each attempt at a delivery: the channel, and how it ended.
+    `on_attempt` gets the channel of each attempted delivery, and its outcome.
 
     Raises:
         ValueError: the settings name a channel that does not exist, or one that lacks a setting.
@@ -86,7 +77,7 @@ def alert_delivery(settings: AlertSettings, on_attempt: AttemptHandler = ignore_
     )
     dispatcher.start()
     try:
-        yield
+        yield dispatcher
     finally:
         dispatcher.close()
 
@@ -104,28 +95,22 @@ def build_store(settings: AlertSettings) -> AlertStore:
 
     def deliver_before_answer(alert: Alert, is_recorded: bool) -> None:
         before.deliver(alert)
-        # Where the record has failed, the report alone has to last.
+        # Without the database, the report is the only durable copy.
         for name, channel in () if is_recorded else syncable.items():
             try:
                 channel.sync([alert])
-            except OSError as error:
+            except Exception as error:  # noqa: BLE001 - a defect of one channel must not affect the others
                 _log_failure(name, error)
 
-    def deliver_after_answer(alert: Alert, _is_recorded: bool) -> None:
-        after.deliver(alert)
-
     return AlertStore(
-        settings.alert_record_path,
-        Escalation(),
-        deliver_before_answer,
-        deliver_after_answer,
-        _log_record_failure,
+        settings.alert_record_path, Escalation(), deliver_before_answer, after.deliver, _log_record_failure
     )
 
 
-def _log_failure(channel: str, error: OSError) -> None:
+def _log_failure(channel: str, error: Exception) -> None:
     log = structlog.get_logger("vestibule.alerts")
-    log.error("alert_channel_failed", channel=channel, error=type(error).__name__, errno=error.errno)
+    errno = error.errno if isinstance(error, OSError) else None
+    log.error("alert_channel_failed", channel=channel, error=type(error).__name__, errno=errno)
 
 
 def _log_record_failure(error: Exception) -> None:

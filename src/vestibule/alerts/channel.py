@@ -13,11 +13,7 @@ class Channel(Protocol):
     """Delivers alerts to people or programs. Several threads and processes deliver at once."""
 
     def deliver(self, alert: Alert) -> None:
-        """Hand `alert` over, whole or not at all.
-
-        Raises:
-            OSError: it could not be handed over.
-        """
+        """Deliver `alert` completely, or raise `OSError`."""
         ...
 
 
@@ -26,11 +22,7 @@ class SyncableChannel(Protocol):
     """A channel that writes at once and syncs to disk afterwards."""
 
     def sync(self, alerts: Sequence[Alert]) -> None:
-        """Sync what was delivered to disk, and deliver what is missing.
-
-        Raises:
-            OSError: it could not be done.
-        """
+        """Flush what was delivered to disk and deliver what is missing, or raise `OSError`."""
         ...
 
 
@@ -39,7 +31,7 @@ class Timing(Enum):
 
     BEFORE_ANSWER = "every alert, before its request is answered"
     AFTER_ANSWER = "every alert, right after its request is answered"
-    NOTIFICATION = "one alert a group, in the background"
+    NOTIFICATION = "one alert for each group, in the background"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
-"""The text form of an alert: written by the report channel, read back by the archive and by people."""
+"""The forms of an alert: the text of reports, and the JSON of files and webhooks."""
 
-from datetime import datetime
+from typing import Any
 
-from vestibule.alerts.alert import Alert, AlertType, Severity
+from vestibule.alerts.alert import Alert
 
-# One order for all reports, so that the eye finds the line that it looks for.
+# The same order in all reports.
 _FIELDS = (
     ("Time", "time"),
     ("Type", "type"),
@@ -46,37 +46,34 @@ def render_notice(alert: Alert) -> str:
     return render_report(alert) + "".join(f"{name}: {_one_line(value)}\n" for name, value in lines.items())
 
 
-def parse_report(text: str) -> Alert:
-    """Return the alert that `render_report` wrote.
-
-    Raises:
-        ValueError: it is not a whole report.
-    """
-    attribute_of = dict(_FIELDS)
-    values: dict[str, str] = {}
-    for line in text.splitlines():
-        label, colon, value = line.partition(": ")
-        if colon and label in attribute_of:
-            values[attribute_of[label]] = value
-    try:
-        return Alert(
-            type=AlertType(values["type"]),
-            description=values["description"],
-            service=values["service"],
-            severity=Severity(values["severity"]),
-            entities=tuple(values["entities"].split(", ")) if "entities" in values else (),
-            fingerprint=values.get("fingerprint"),
-            request_id=values.get("request_id"),
-            token_id=values.get("token_id"),
-            subject=values.get("subject"),
-            count=int(values["count"]),
-            id=values["id"],
-            time=datetime.fromisoformat(values["time"]),
-        )
-    except KeyError as error:
-        raise ValueError(f"the report has no {error} line") from None
-
-
 def _one_line(value: object) -> str:
-    # A line break in a description would let it forge the lines below it.
+    # A line break in a description could forge the lines below it.
     return " ".join(str(value).split())
+
+
+def to_dict(alert: Alert) -> dict[str, Any]:
+    """Return the fields of `alert` by name, without empty ones."""
+    fields = {
+        "id": alert.id,
+        "time": alert.time.isoformat(timespec="microseconds"),
+        "type": alert.type.value,
+        "severity": alert.severity.value,
+        "description": alert.description,
+        "service": alert.service,
+        "entities": list(alert.entities) or None,
+        "fingerprint": alert.fingerprint,
+        "request_id": alert.request_id,
+        "token_id": alert.token_id,
+        "subject": alert.subject,
+        "count": alert.count,
+    }
+    if alert.notice is not None:
+        fields |= {
+            "event": alert.notice.event.value,
+            "group_id": alert.notice.group_id,
+            "groups": alert.notice.groups,
+            "replica": alert.notice.replica or None,
+            "first": alert.notice.first.isoformat(timespec="microseconds"),
+            "last": alert.notice.last.isoformat(timespec="microseconds"),
+        }
+    return {name: value for name, value in fields.items() if value is not None}

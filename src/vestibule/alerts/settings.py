@@ -1,22 +1,52 @@
-"""The settings of alerts."""
+"""The settings of alerts, and the routes of notifications to channels."""
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from vestibule.alerts.routing import Route
+from vestibule.alerts.alert import Alert, AlertType, Severity
 from vestibule.alerts.store.grouping import Grouping
 from vestibule.egress.guard import EgressGuard
 
-# A group that alerts keep joining is notified after so many times the wait.
+# A group that keeps growing is notified after this many times the wait.
 LONGEST_WAIT_FACTOR = 15
+
+
+class Route(BaseModel):
+    """The alerts that some channels get; a condition that is not set matches all alerts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    channels: list[str]
+    types: list[AlertType] = []
+    entities: list[str] = []
+    min_severity: Severity = Severity.INFO
+
+    def takes(self, alert: Alert) -> bool:
+        """Say whether `alert` matches the route."""
+        return (
+            (not self.types or alert.type in self.types)
+            and (not self.entities or not set(self.entities).isdisjoint(alert.entities))
+            and alert.severity.rank >= self.min_severity.rank
+        )
+
+
+def route_alert(alert: Alert, channels: Iterable[str], routes: Sequence[Route]) -> list[str]:
+    """Return the channels that get `alert`: by a route that names them, or because no route does."""
+    return [name for name in channels if _gets(name, alert, routes)]
+
+
+def _gets(channel: str, alert: Alert, routes: Sequence[Route]) -> bool:
+    own = [route for route in routes if channel in route.channels]
+    return not own or any(route.takes(alert) for route in own)
 
 
 class AlertSettings(BaseSettings):
     """Where alerts are recorded and delivered, and how they are grouped."""
 
-    # As in ServiceSettings: where both are inherited from, the last of the two decides.
+    # As in ServiceSettings: for a class that inherits both, the last of the two counts.
     model_config = SettingsConfigDict(
         env_prefix="VESTIBULE_", env_nested_delimiter="__", extra="ignore", hide_input_in_errors=True
     )
@@ -83,7 +113,7 @@ class AlertSettings(BaseSettings):
 
     @property
     def alert_record_path(self) -> Path:
-        """The file of the record of alerts."""
+        """The file of the alert store."""
         return self.data_dir / "alerts.db"
 
     @property
@@ -93,7 +123,7 @@ class AlertSettings(BaseSettings):
 
     @property
     def alert_guard(self) -> EgressGuard:
-        """What notifications may be sent to."""
+        """The egress guard of notifications."""
         return EgressGuard(
             frozenset(self.alert_egress_schemes),
             frozenset(self.alert_egress_hosts),

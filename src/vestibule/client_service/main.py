@@ -11,7 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from vestibule.alerts import AlertArchive, AlertEngine, AlertType, RequestAlerts, alert_delivery, build_alert_engine
-from vestibule.alerts.store.triage import AlertTriage
+from vestibule.alerts.store.archive import AlertTriage
 from vestibule.client_service.api import alerts, entries, messages, schedules, screening, subjects, tasks
 from vestibule.client_service.api.wiring import ClientWiring
 from vestibule.client_service.celery_app import create_producer, held_for_s

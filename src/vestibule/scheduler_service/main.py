@@ -1,4 +1,4 @@
-"""Wires the scheduler service."""
+"""Builds the scheduler service."""
 
 import socket
 from collections.abc import AsyncIterator
@@ -17,29 +17,24 @@ from vestibule.database_client.transport import DatabaseTransport
 from vestibule.encryption import Fingerprinter, KeyRingFile
 from vestibule.scheduler_service.api import heartbeats, maintenance, status
 from vestibule.scheduler_service.api.wiring import SchedulerWiring
-from vestibule.scheduler_service.availability.monitor import AvailabilityMonitor, MonitorRules
+from vestibule.scheduler_service.availability.monitor import AvailabilityMonitor, MonitorRules, ProbeMetrics
 from vestibule.scheduler_service.availability.monitor_state import MonitorState
-from vestibule.scheduler_service.availability.monitored_parts import PARTS
-from vestibule.scheduler_service.availability.probe_metrics import ProbeMetrics
+from vestibule.scheduler_service.availability.parts import PARTS
 from vestibule.scheduler_service.availability.probes import (
     BacklogLimits,
     BacklogProbe,
     Probe,
-    RedisProbe,
-    ServiceProbe,
-    StoreProbe,
-    WorkersProbe,
+    measure_queue,
+    probe_redis,
+    probe_service,
+    probe_store,
+    probe_workers,
 )
-from vestibule.scheduler_service.availability.queue_metrics import QueueMetrics
-from vestibule.scheduler_service.heartbeats.check_job import HeartbeatCheckJob
-from vestibule.scheduler_service.heartbeats.monitor import HeartbeatMonitor
-from vestibule.scheduler_service.heartbeats.repository import HeartbeatRepository
-from vestibule.scheduler_service.leadership.fallback_lock import RedisFallbackLock
-from vestibule.scheduler_service.leadership.jobs import JobRunner
-from vestibule.scheduler_service.leadership.lease import Lease
-from vestibule.scheduler_service.maintenance.reason_check import ReasonCheck
-from vestibule.scheduler_service.maintenance.windows import MaintenanceRepository
-from vestibule.scheduler_service.schedules.schedule_runner import ScheduleRunner
+from vestibule.scheduler_service.heartbeats import HeartbeatMonitor, HeartbeatRepository, check_heartbeats
+from vestibule.scheduler_service.jobs import JobRunner
+from vestibule.scheduler_service.lease import Lease, RedisFallbackLock
+from vestibule.scheduler_service.maintenance import MaintenanceRepository, ReasonCheck
+from vestibule.scheduler_service.schedule_runner import ScheduleRunner
 from vestibule.scheduler_service.settings import SchedulerSettings
 from vestibule.scheduler_service.status_page.page import StatusPage
 from vestibule.scheduler_service.status_page.status import StatusService
@@ -56,7 +51,7 @@ from vestibule.service_kit.metrics.sharing import read_neighbours
 from vestibule.service_kit.redis.redis_url import open_redis
 
 DESCRIPTION = "Probes every part regularly, and alerts when one goes down and when it recovers."
-# The availability history is saved this often, and never more than a few probes apart.
+# The interval between saves of the availability history, at most a few probes.
 SAVE_INTERVAL_S, PROBES_UNTIL_SAVE = 60.0, 6
 # Heartbeats, maintenance windows and schedules are read this often; heartbeats are checked then.
 REFRESH_INTERVAL_S = 5.0
@@ -74,7 +69,9 @@ def create_app(settings: SchedulerSettings) -> FastAPI:
         KeyRingUnreadable: the key ring cannot be read.
         ValueError: the settings name an alert channel or a part that does not exist.
     """
-    _refuse_unknown_parts(settings)
+    unknown = sorted(settings.part_thresholds.keys() - PARTS.keys())
+    if unknown:
+        raise ValueError(f"VESTIBULE_PART_THRESHOLDS names no part: {', '.join(unknown)}")
     metrics = Metrics("scheduler")
     alert_metrics = AlertMetrics(metrics, settings.alert_channels)
     secret = ServiceSecret.read(settings.secret_file)
@@ -82,7 +79,7 @@ def create_app(settings: SchedulerSettings) -> FastAPI:
     alerts = build_alert_engine("scheduler", settings, alert_metrics.count_alert)
     request_alerts = RequestAlerts(alerts, fingerprint)
     if settings.embedded:
-        # Where all parts are on one machine, the workers have no port of their own.
+        # On a single machine the workers have no port of their own.
         metrics.join(lambda: read_neighbours(settings.metrics_dir))
     authenticator = _build_authenticator(settings, secret, request_alerts)
     status_page = StatusPage.read(settings.probe_interval_s)
@@ -90,12 +87,12 @@ def create_app(settings: SchedulerSettings) -> FastAPI:
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[SchedulerWiring]:
         async with AsyncExitStack() as stack:
-            stack.enter_context(alert_delivery(settings, alert_metrics.count_attempt))
+            notifications = stack.enter_context(alert_delivery(settings, alert_metrics.count_attempt))
             parts = await _start_monitoring(settings, secret, alerts, metrics=metrics, stack=stack)
-            windows, heartbeat_repository, status_service = parts
+            jobs, windows, heartbeat_repository, status_service = parts
             yield SchedulerWiring(
                 authenticator=authenticator,
-                readiness=Readiness({}),
+                readiness=Readiness({"jobs": jobs.are_working, "notifications": notifications.is_working}),
                 heartbeats=heartbeat_repository,
                 windows=windows,
                 reason_check=ReasonCheck(settings.detection, alerts),
@@ -132,7 +129,7 @@ async def _start_monitoring(
     *,
     metrics: Metrics,
     stack: AsyncExitStack,
-) -> tuple[MaintenanceRepository, HeartbeatRepository, StatusService]:
+) -> tuple[JobRunner, MaintenanceRepository, HeartbeatRepository, StatusService]:
     redis = open_redis(
         settings.redis_url, socket_timeout=settings.probe_timeout_s, socket_connect_timeout=settings.probe_timeout_s
     )
@@ -141,7 +138,7 @@ async def _start_monitoring(
     await stack.enter_async_context(database)
     transport = DatabaseTransport(database)
     store = EntryClient(transport, OWNER)
-    # The name is the same after a restart, so that a scheduler takes its own lease again at once.
+    # The name is the same after a restart, so a restarted scheduler acquires its own lease at once.
     lease = Lease(store, RedisFallbackLock(redis), f"{socket.gethostname()}:{settings.port}", settings.lease_s)
     probes = await _build_probes(settings, secret, redis, store, stack)
     monitor_state = MonitorState(store, lease, {part: part in probes for part in PARTS})
@@ -150,7 +147,9 @@ async def _start_monitoring(
         probes,
         monitor_state,
         alerts,
-        _monitor_rules(settings),
+        MonitorRules(
+            settings.usual_thresholds, settings.part_thresholds, settings.probe_timeout_s, settings.probe_start_grace_s
+        ),
         is_planned=windows.is_planned,
         on_probe=_measure_queue_and_probes(settings, metrics, redis).count_probe,
     )
@@ -165,26 +164,24 @@ async def _start_monitoring(
     for part in probes:
         jobs.add(f"probe-{part}", settings.probe_interval_s, partial(monitor.probe, part))
     jobs.add("save", min(SAVE_INTERVAL_S, PROBES_UNTIL_SAVE * settings.probe_interval_s), monitor_state.save)
-    heartbeat_check = HeartbeatCheckJob(lease, monitor_state, heartbeats, windows, heartbeat_monitor)
-    jobs.add_everywhere("heartbeats", min(REFRESH_INTERVAL_S, settings.probe_interval_s), heartbeat_check.run)
+    check = partial(check_heartbeats, lease, monitor_state, heartbeats, windows, heartbeat_monitor)
+    jobs.add_everywhere("heartbeats", min(REFRESH_INTERVAL_S, settings.probe_interval_s), check)
     if settings.database_service_url:
-        schedules = _build_schedule_runner(transport)
+        schedules = ScheduleRunner(
+            EntryClient(transport, SCHEDULES_OWNER), TaskLedgerClient(transport), REFRESH_INTERVAL_S
+        )
         jobs.add("schedules", SCHEDULE_POLL_INTERVAL_S, schedules.follow)
     stack.push_async_callback(jobs.close)
     stack.push_async_callback(monitor_state.save)
     await jobs.start()
-    return windows, heartbeats, StatusService(monitor_state, lease, heartbeats, windows)
+    return jobs, windows, heartbeats, StatusService(monitor_state, lease, heartbeats, windows)
 
 
 def _measure_queue_and_probes(settings: SchedulerSettings, metrics: Metrics, redis: Redis) -> ProbeMetrics:
-    metrics.ask(QueueMetrics(redis).measure)
+    metrics.ask(partial(measure_queue, redis))
     probe_metrics = ProbeMetrics(metrics, shown_for_s=3 * settings.probe_interval_s + settings.probe_timeout_s)
     metrics.ask(probe_metrics.forget_old)
     return probe_metrics
-
-
-def _build_schedule_runner(database: DatabaseTransport) -> ScheduleRunner:
-    return ScheduleRunner(EntryClient(database, SCHEDULES_OWNER), TaskLedgerClient(database), REFRESH_INTERVAL_S)
 
 
 async def _build_probes(
@@ -197,26 +194,14 @@ async def _build_probes(
     }
     limits = BacklogLimits(settings.queue_depth_limit, settings.queue_age_limit_s)
     probes: dict[str, Probe] = {
-        "queue": RedisProbe(redis),
-        "workers": WorkersProbe(redis),
-        "backlog": BacklogProbe(redis, limits),
+        "queue": partial(probe_redis, redis),
+        "workers": partial(probe_workers, redis),
+        "backlog": BacklogProbe(redis, limits).read,
     }
     for part, url in urls.items():
         if url:
             peer = ServiceClient(part, url, secret, settings.probe_timeout_s)
-            probes[part] = ServiceProbe(await stack.enter_async_context(peer))
+            probes[part] = partial(probe_service, await stack.enter_async_context(peer))
     if settings.database_service_url:
-        probes["store"] = StoreProbe(store)
+        probes["store"] = partial(probe_store, store)
     return probes
-
-
-def _refuse_unknown_parts(settings: SchedulerSettings) -> None:
-    unknown = sorted(settings.part_thresholds.keys() - PARTS.keys())
-    if unknown:
-        raise ValueError(f"VESTIBULE_PART_THRESHOLDS names no part: {', '.join(unknown)}")
-
-
-def _monitor_rules(settings: SchedulerSettings) -> MonitorRules:
-    return MonitorRules(
-        settings.usual_thresholds, settings.part_thresholds, settings.probe_timeout_s, settings.probe_start_grace_s
-    )

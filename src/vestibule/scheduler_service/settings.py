@@ -5,13 +5,13 @@ from pydantic import Field
 from vestibule.alerts import AlertSettings
 from vestibule.detection import DetectionSettings
 from vestibule.encryption import EncryptionSettings
-from vestibule.scheduler_service.availability.outages import Thresholds
+from vestibule.scheduler_service.availability.parts import Thresholds
 from vestibule.service_kit.redis.redis_settings import RedisSettings
 from vestibule.service_kit.settings import ServiceSettings
 
 
 class SchedulerSettings(ServiceSettings, RedisSettings, AlertSettings, EncryptionSettings):
-    """Which parts are probed, how often, and when a part is down."""
+    """The probed parts, the intervals, and the thresholds."""
 
     port: int = Field(default=8003, ge=0, le=65535, description="Port to listen on")
     client_service_url: str = Field(

@@ -1,42 +1,28 @@
-"""What apprise sends goes through the guard, and nothing else leaves its process."""
+"""What apprise sends goes through the guard, and services that send in another way are refused."""
 
-import subprocess
+import ast
+import socket
 import sys
+import threading
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+import apprise
 import pytest
+import requests
+from apprise.manager_plugins import NotificationManager
 from pydantic import SecretStr
 
+from servers.receivers import Answer
 from vestibule.alerts import Alert, AlertSettings, AlertType, Severity
 from vestibule.alerts.channels.apprise import CHANNEL
+from vestibule.alerts.delivery import apprise_http
 from vestibule.egress.guard import DeliveryFailed
 
 ALLOWED: dict[str, Any] = {"alert_egress_schemes": ["http"], "alert_egress_private": True}
 ALERT = Alert(type=AlertType.SECRET, description="It happened.", service="client", severity=Severity.CRITICAL, count=7)
-
-TRIED = """
-import os, socket, subprocess, sys
-from vestibule.alerts.delivery.apprise_process import _GuardState, _hook_for
-tried = {
-    "connect": lambda: socket.create_connection(("127.0.0.1", int(sys.argv[1])), 1),
-    "name": lambda: socket.getaddrinfo("example.org", 80),
-    "datagram": lambda: socket.socket(type=socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", int(sys.argv[1]))),
-    "program": lambda: subprocess.run(["true"]),
-    "shell": lambda: os.system("true"),
-    "file": lambda: open(sys.argv[2], "w"),
-    "descriptor": lambda: os.open(sys.argv[2], os.O_CREAT | os.O_WRONLY),
-    "fork": os.fork,
-}
-sys.addaudithook(_hook_for(_GuardState()))
-for name, attempt in tried.items():
-    try:
-        attempt()
-    except PermissionError:
-        continue
-    print(name)
-"""
-
 
 Deliver = Callable[..., None]
 
@@ -112,10 +98,10 @@ def test_only_those_who_did_not_take_it_get_it_again(server: Any) -> None:
         ("XMLS://127.0.0.1/", "use the channel webhook"),
         ("form://127.0.0.1/", "use the channel webhook"),
         ("mailtos://user:pass@example.org", "use the channel email"),
-        ("syslog://", "cannot be guarded"),
-        ("mqtts://127.0.0.1/topic", "cannot be guarded"),
-        ("dbus://", "cannot be guarded"),
-        ("not an address", "no address of apprise's"),
+        ("syslog://", "not called over HTTP alone"),
+        ("mqtts://127.0.0.1/topic", "is not one that apprise can read"),
+        ("nostr://nsec", "address 1 of"),
+        ("not an address", "is not one that apprise can read"),
     ],
 )
 def test_what_cannot_be_guarded_is_refused_at_start(url: str, reason: str) -> None:
@@ -125,15 +111,87 @@ def test_what_cannot_be_guarded_is_refused_at_start(url: str, reason: str) -> No
     assert "127.0.0.1" not in str(failure.value)
 
 
-def test_a_scheme_that_nobody_knows_is_said(deliver: Deliver) -> None:
-    """A misspelled service is a failure with a reason."""
-    with pytest.raises(DeliveryFailed, match="apprise cannot read the address"):
-        deliver("pigeon://coop")
+def test_a_scheme_that_nobody_knows_is_refused_at_start() -> None:
+    """A misspelled service is found before its first notification."""
+    with pytest.raises(ValueError, match=r"address 1 .* is not one that apprise can read"):
+        CHANNEL.build(AlertSettings(alert_apprise_urls=[SecretStr("pigeon://coop")]))
 
 
-def test_nothing_else_leaves_the_process(server: Any, tmp_path: Any) -> None:
-    """Behind the hook no other connection, name, datagram, program or file to write is to be had."""
-    command = [sys.executable, "-c", TRIED, str(server.server_address[1]), str(tmp_path / "file")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert ("", "", 0) == (done.stdout, done.stderr, done.returncode)
-    assert [] == list(tmp_path.iterdir())
+def test_a_service_that_does_not_answer_in_time_is_given_up(deliver: Deliver) -> None:
+    """Also one that sends a byte from time to time, which no timeout of a single read ends."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ended = threading.Event()
+
+        def drip() -> None:
+            connection, _ = listener.accept()
+            with connection, suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+                while not ended.wait(0.05):
+                    connection.sendall(b"x")
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        with pytest.raises(DeliveryFailed, match="no answer in time"):
+            deliver(f"ntfy://127.0.0.1:{listener.getsockname()[1]}/the-topic", alert_egress_timeout_s=0.5)
+        ended.set()
+        dripping.join(60)
+    assert not dripping.is_alive()
+
+
+def test_a_response_that_is_too_large_is_not_read(server: Any, deliver: Deliver, monkeypatch: Any) -> None:
+    """The response of a service takes only so much memory."""
+    monkeypatch.setattr(apprise_http, "MAX_RESPONSE_BYTES", 1)
+    server.answer = lambda _: Answer(body=b"xx")
+    with pytest.raises(DeliveryFailed, match="too large"):
+        deliver(f"ntfy://{server.address}/the-topic")
+
+
+def test_the_rest_of_the_process_keeps_its_library() -> None:
+    """Only the modules of apprise get the guarded one, and outside a notification it sends nothing."""
+    guarded = apprise_http.guard_plugins()
+    assert requests.post is requests.api.post
+    assert guarded is sys.modules["apprise.plugins.ntfy"].requests  # type: ignore[attr-defined]
+    with pytest.raises(requests.ConnectionError, match="no notification"):
+        guarded.post("http://127.0.0.1/")
+
+
+def _sources() -> list[tuple[str, ast.Module]]:
+    folder = Path(apprise.__file__).parent / "plugins"
+    return [
+        (".".join(path.relative_to(folder.parents[1]).with_suffix("").parts).removesuffix(".__init__"), source)
+        for path in sorted(folder.rglob("*.py"))
+        if (source := ast.parse(path.read_text()))
+    ]
+
+
+def test_plugins_use_no_name_of_the_library_that_is_not_guarded() -> None:
+    """A release of apprise whose plugins use a session of their own, or another name, fails here."""
+    known = apprise_http.METHODS | apprise_http.HARMLESS | {"request"}
+    used = {
+        (module, node.attr)
+        for module, source in _sources()
+        for node in ast.walk(source)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "requests"
+    }
+    assert len(used) > 500
+    assert set() == {(module, name) for module, name in used if name not in known}
+
+
+def test_plugins_that_send_in_another_way_are_refused() -> None:
+    """No service that the channel accepts has a module with sockets, programs or another HTTP library."""
+    other = {"socket", "subprocess", "smtplib", "paho", "slixmpp", "dbus", "gi", "aiohttp", "httpx", "websocket"}
+    others = {"urllib.request", "http.client", "utils.socket", "HTTPPolicy", "HTTPPolicySession"}
+    packages = set()
+    for module, source in _sources():
+        for node in ast.walk(source):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names += [node.module or "", *(alias.name for alias in node.names)]
+            if any(name.split(".")[0] in other or name in others for name in names):
+                packages.add(".".join(module.split(".")[:3]))
+    apprise_http.guard_plugins()
+    kinds = {kind for kind in NotificationManager().plugins() if kind.__module__.startswith("apprise.plugins.")}
+    accepted = {kind.__module__ for kind in kinds if apprise_http.is_guarded(kind)}
+    assert len(accepted) > 100
+    assert "apprise.plugins.nostr" in packages
+    assert set() == {module for module in accepted if ".".join(module.split(".")[:3]) in packages}

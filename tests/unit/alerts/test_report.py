@@ -3,13 +3,14 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vestibule.alerts import Alert, AlertType, Severity
 from vestibule.alerts.alert import Notice, NoticeEvent
-from vestibule.alerts.report import parse_report, render_notice, render_report, report_name
+from vestibule.alerts.report import render_notice, render_report, report_name
+
+from .conftest import parse_report
 
 hexadecimal = st.text("0123456789abcdef", min_size=16, max_size=16)
 words = st.text(st.characters(codec="utf-8"), min_size=1).map(lambda text: " ".join(text.split())).filter(bool)
@@ -93,19 +94,3 @@ def test_names_sort_as_the_alerts_happened(some: list[Alert]) -> None:
     """A listing of the folder is in the order of time."""
     by_name = sorted(some, key=report_name)
     assert sorted(alert.time for alert in some) == [alert.time for alert in by_name]
-
-
-@pytest.mark.parametrize("missing", ["Time", "Type", "Description", "Severity", "Service", "Count", "Alert-ID"])
-def test_a_report_that_is_not_whole_is_refused(missing: str) -> None:
-    """A report that somebody cut is not taken for a whole one."""
-    alert = Alert(type=AlertType.SECRET, description="x", service="client", severity=Severity.INFO)
-    lines = [line for line in render_report(alert).splitlines() if not line.startswith(f"{missing}:")]
-    with pytest.raises(ValueError, match="the report has no"):
-        parse_report("\n".join(lines))
-
-
-@given(st.text())
-def test_what_is_no_report_is_a_value_error(text: str) -> None:
-    """Whatever lies in the folder, reading it fails in one way only."""
-    with pytest.raises(ValueError, match=r"."):
-        parse_report(text)

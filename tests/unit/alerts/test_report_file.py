@@ -9,7 +9,9 @@ import pytest
 
 from vestibule.alerts import Alert, AlertType, Severity
 from vestibule.alerts.channels.report_file import ReportFileChannel
-from vestibule.alerts.report import parse_report, report_name
+from vestibule.alerts.report import report_name
+
+from .conftest import parse_report
 
 WRITERS, EACH = 8, 25
 DELIVER = """

@@ -32,7 +32,7 @@ async def test_somebody_without_a_token_is_reported(tmp_path: Path) -> None:
     """There is nothing to take a fingerprint of, and the report says so."""
     await _door(tmp_path).report_auth_failure(None)
     alert = _only_alert(tmp_path)
-    assert (None, "A request came with no token.") == (alert.fingerprint, alert.description)
+    assert (None, "A request had no token.") == (alert.fingerprint, alert.description)
 
 
 async def test_invalid_input_is_reported_with_its_detail(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from redis.asyncio import Redis
 
 from servers.redis import LocalRedis
-from vestibule.scheduler_service.leadership.fallback_lock import KEY, RedisFallbackLock
+from vestibule.scheduler_service.lease import FALLBACK_KEY, RedisFallbackLock
 
 
 async def test_one_holds_the_lock_at_a_time(redis: Redis) -> None:
@@ -12,8 +12,8 @@ async def test_one_holds_the_lock_at_a_time(redis: Redis) -> None:
     assert await fallback_lock.hold("one", 60)
     assert not await fallback_lock.hold("other", 60)
     assert await fallback_lock.hold("one", 60)
-    assert 0 < await redis.pttl(KEY) <= 60_000
-    await redis.delete(KEY)
+    assert 0 < await redis.pttl(FALLBACK_KEY) <= 60_000
+    await redis.delete(FALLBACK_KEY)
     assert await fallback_lock.hold("other", 60)
 
 

@@ -8,11 +8,14 @@ import pytest
 
 from vestibule.alerts import AlertEngine
 from vestibule.contracts.errors import HeartbeatNotFound, InvalidInput
-from vestibule.scheduler_service.availability.incidents import Incidents
-from vestibule.scheduler_service.heartbeats import repository
-from vestibule.scheduler_service.heartbeats.heartbeat import HeartbeatState, Ping
-from vestibule.scheduler_service.heartbeats.monitor import HeartbeatMonitor
-from vestibule.scheduler_service.heartbeats.repository import HeartbeatRepository
+from vestibule.scheduler_service import heartbeats
+from vestibule.scheduler_service.availability.parts import Incidents
+from vestibule.scheduler_service.heartbeats import (
+    HeartbeatMonitor,
+    HeartbeatRepository,
+    HeartbeatState,
+    Ping,
+)
 
 from .conftest import LocalEntries, RecordingChannel, SteadyClock
 
@@ -201,7 +204,7 @@ async def test_the_number_of_heartbeats_is_limited(
     scheduler: HeartbeatScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A caller that invents names cannot fill the store; known heartbeats go on."""
-    monkeypatch.setattr(repository, "MOST", 2)
+    monkeypatch.setattr(heartbeats, "MOST", 2)
     for name in ("one", "two", "one"):
         await scheduler.ping(name=name)
     with pytest.raises(InvalidInput):

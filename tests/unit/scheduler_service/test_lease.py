@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from vestibule.contracts.entries import BatchPair, Pair
 from vestibule.contracts.errors import Unavailable
 from vestibule.database_service.entries.memory import MemoryStore
-from vestibule.scheduler_service.leadership.lease import CHECK, KEY, Lease, LeaseLost, Role
+from vestibule.scheduler_service.lease import CHECK, KEY, Lease, LeaseLost, Role
 
 from .conftest import FallbackLocks, LocalEntries, SteadyClock
 

@@ -18,7 +18,7 @@ from httpx import ASGITransport, AsyncClient, Response
 from servers import ports
 from vestibule.alerts import AlertArchive, AlertType
 from vestibule.encryption import create_key_ring
-from vestibule.scheduler_service.availability.outages import Thresholds
+from vestibule.scheduler_service.availability.parts import Thresholds
 from vestibule.scheduler_service.main import create_app
 from vestibule.scheduler_service.settings import SchedulerSettings
 from vestibule.service_kit.auth.token_file import create_token

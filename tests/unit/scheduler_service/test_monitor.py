@@ -10,13 +10,12 @@ import structlog
 from vestibule.alerts import AlertEngine
 from vestibule.database_service.entries.memory import MemoryStore
 from vestibule.scheduler_service.availability.availability_history import HOUR
-from vestibule.scheduler_service.availability.incidents import IncidentKind
 from vestibule.scheduler_service.availability.monitor import AvailabilityMonitor, MonitorRules
 from vestibule.scheduler_service.availability.monitor_state import MonitorState
-from vestibule.scheduler_service.availability.outages import PartState, Thresholds
+from vestibule.scheduler_service.availability.parts import IncidentKind, PartState, Thresholds
 from vestibule.scheduler_service.availability.probes import ProbeResult
-from vestibule.scheduler_service.leadership.lease import Lease
-from vestibule.scheduler_service.leadership.monotonic_scheduler import now
+from vestibule.scheduler_service.jobs import now
+from vestibule.scheduler_service.lease import Lease
 
 from .conftest import FallbackLocks, LocalEntries, RecordingChannel, SteadyClock
 
@@ -30,7 +29,7 @@ class Scripted:
     def __init__(self, *answers: ProbeResult | bool | Exception | None) -> None:
         self.answers = list(answers)
 
-    async def read(self) -> ProbeResult:
+    async def __call__(self) -> ProbeResult:
         answer = self.answers.pop(0)
         if answer is None:
             await asyncio.Event().wait()

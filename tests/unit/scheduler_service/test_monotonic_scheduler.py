@@ -3,13 +3,18 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import structlog
 from apscheduler.schedulers import base
 
-from vestibule.scheduler_service.leadership.monotonic_scheduler import MonotonicScheduler
+from vestibule.scheduler_service import jobs
+from vestibule.scheduler_service.jobs import JobRunner, MonotonicScheduler
+from vestibule.scheduler_service.lease import Lease
+
+from .conftest import FallbackLocks, LocalEntries, SteadyClock
 
 INTERVAL_S = 0.2
 HOUR_S = 3600.0
@@ -87,3 +92,47 @@ async def test_every_job_keeps_its_time(scheduler: MonotonicScheduler, wall: Wal
     wall.set_by_s = HOUR_S
     await _until(ran, 3)
     assert abs(job.next_run_time.timestamp() - wall() - before) < 60
+
+
+async def test_an_error_of_the_scheduler_does_not_end_the_jobs(
+    scheduler: MonotonicScheduler, wall: Wall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is logged, and the jobs that are due are started at the next attempt."""
+    monkeypatch.setattr(jobs, "ERROR_PAUSE_S", 0.01)
+    move_jobs, failures = scheduler._move_jobs, iter([True])
+
+    def fail_once(by: timedelta) -> None:
+        if next(failures, False):
+            raise ZeroDivisionError
+        move_jobs(by)
+
+    monkeypatch.setattr(scheduler, "_move_jobs", fail_once)
+    ran = _start_job(scheduler, wall)
+    await _until(ran, 1)
+    with structlog.testing.capture_logs() as lines:
+        wall.set_by_s = 30.0
+        await _until(ran, 3)
+    assert "job_scheduling_failed" in [line["event"] for line in lines]
+
+
+async def test_a_job_that_fails_again_and_again_is_reported(store: LocalEntries, clock: SteadyClock) -> None:
+    """It runs again each time; after three failures the runner is not ready, and after a success it is."""
+    runner = JobRunner(Lease(store, FallbackLocks(), "one", 60, clock))
+    outcomes = [ZeroDivisionError, ZeroDivisionError, ZeroDivisionError, None]
+    ready: list[bool] = []
+
+    async def work() -> None:
+        if outcomes:
+            ready.append(await runner.are_working())
+            if (error := outcomes.pop(0)) is not None:
+                raise error
+
+    runner.add_everywhere("work", 0.01, work)
+    with structlog.testing.capture_logs() as lines:
+        await runner.start()
+        async with asyncio.timeout(60):
+            while outcomes or not await runner.are_working():  # noqa: ASYNC110 - the scheduler runs the job
+                await asyncio.sleep(0.005)
+        await runner.close()
+    assert [True, True, True, False] == ready
+    assert [("work", 1), ("work", 3)] == [(line["job"], line["failures"]) for line in lines if "job" in line]

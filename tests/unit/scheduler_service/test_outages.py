@@ -6,7 +6,7 @@ from itertools import groupby
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestibule.scheduler_service.availability.outages import PartRecord, PartState, StateChange, Thresholds
+from vestibule.scheduler_service.availability.parts import PartRecord, PartState, StateChange, Thresholds
 from vestibule.scheduler_service.availability.probes import ProbeResult
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -69,7 +69,9 @@ def test_a_strained_part_is_degraded_however_quick() -> None:
     """A part can report itself as strained."""
     record = PartRecord(name="backlog")
     for number in range(4):
-        record.update(BEGAN + number * STEP, ProbeResult(True, is_strained=True, note="5000 waiting"), 1, Thresholds())
+        record.update(
+            BEGAN + number * STEP, ProbeResult(True, is_overloaded=True, note="5000 waiting"), 1, Thresholds()
+        )
     assert (PartState.DEGRADED, "5000 waiting") == (record.state, record.note)
 
 

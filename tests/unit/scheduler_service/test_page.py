@@ -9,15 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vestibule.scheduler_service.availability.availability_history import AvailabilityHistory, ProbeCounts
-from vestibule.scheduler_service.availability.incidents import Incident, IncidentKind
-from vestibule.scheduler_service.availability.outages import PartState
-from vestibule.scheduler_service.heartbeats.heartbeat import HeartbeatState
-from vestibule.scheduler_service.leadership.lease import Role
-from vestibule.scheduler_service.maintenance.windows import MaintenanceWindow
-from vestibule.scheduler_service.status_page.badge import draw_badge
-from vestibule.scheduler_service.status_page.formatting import duration, percent
-from vestibule.scheduler_service.status_page.page import StatusPage
-from vestibule.scheduler_service.status_page.page_view import sum_up, view_page
+from vestibule.scheduler_service.availability.parts import Incident, IncidentKind, PartState
+from vestibule.scheduler_service.heartbeats import HeartbeatState
+from vestibule.scheduler_service.lease import Role
+from vestibule.scheduler_service.maintenance import MaintenanceWindow
+from vestibule.scheduler_service.status_page.page import StatusPage, draw_badge
+from vestibule.scheduler_service.status_page.page_view import duration, percent, sum_up, view_page
 from vestibule.scheduler_service.status_page.status import Availability, HeartbeatStatus, PartStatus, Status
 
 NOON = datetime(2026, 3, 1, 12, 0, 30, tzinfo=UTC)
@@ -61,14 +58,14 @@ def _status(*parts: PartStatus, heartbeats: list[HeartbeatStatus] | None = None,
 @pytest.mark.parametrize(
     ("parts", "heartbeats", "expected"),
     [
-        ([_part("client"), _part("store")], [], ("Everything works", "up")),
+        ([_part("client"), _part("store")], [], ("All systems operational", "up")),
         ([_part("client", PartState.DOWN)], [], ("Client service is down", "down")),
         ([_part("client", PartState.DOWN), _part("queue", PartState.DOWN)], [], ("2 parts are down", "down")),
         ([_part("queue", PartState.DEGRADED)], [], ("Redis is degraded", "degraded")),
-        ([_part("queue")], [_heartbeat(HeartbeatState.MISSED)], ("backup was not heard of", "down")),
-        ([_part("queue", PartState.DOWN, in_maintenance=True)], [], ("Maintenance is under way", "planned")),
-        ([_part("queue", PartState.OFF), _part("client", PartState.UNKNOWN)], [], ("Nothing is known yet", "calm")),
-        ([_part("queue", PartState.OFF), _part("client")], [], ("Everything works", "up")),
+        ([_part("queue")], [_heartbeat(HeartbeatState.MISSED)], ("backup missed its heartbeat", "down")),
+        ([_part("queue", PartState.DOWN, in_maintenance=True)], [], ("Maintenance in progress", "planned")),
+        ([_part("queue", PartState.OFF), _part("client", PartState.UNKNOWN)], [], ("No data yet", "calm")),
+        ([_part("queue", PartState.OFF), _part("client")], [], ("All systems operational", "up")),
     ],
 )
 def test_the_headline_is_the_worst_state(
@@ -120,7 +117,7 @@ def test_the_page_is_well_formed_and_says_what_it_shows() -> None:
     assert len(sections) >= 3
     pictures = [attributes for tag, attributes in outline.seen if tag == "svg"]
     assert all("aria-label" in picture or picture.get("aria-hidden") == "true" for picture in pictures)
-    for words in ("down for 7 min", "switched off", "late", "under way", "90.00% answered", ": maintenance", "100%"):
+    for words in ("down for 7 min", "disabled", "late", "active", "90.00% answered", ": maintenance", "100%"):
         assert words in page
     assert '<html lang="en">' in page
 

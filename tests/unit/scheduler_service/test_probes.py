@@ -19,11 +19,11 @@ from vestibule.contracts.worker_heartbeat import ALIVE_FOR_S, WORKERS_KEY
 from vestibule.scheduler_service.availability.probes import (
     BacklogLimits,
     BacklogProbe,
-    RedisProbe,
-    StoreProbe,
-    WorkersProbe,
+    measure_queue,
+    probe_redis,
+    probe_store,
+    probe_workers,
 )
-from vestibule.scheduler_service.availability.queue_metrics import QueueMetrics
 from vestibule.service_kit.metrics.metrics import Metrics
 
 from .conftest import LONG_TIMEOUT_S, LocalEntries, SteadyClock
@@ -42,7 +42,7 @@ async def hasty(server: LocalRedis) -> AsyncIterator[Redis]:
 
 async def test_a_redis_that_answers_is_up(redis: Redis) -> None:
     """The probe is a PING."""
-    assert (await RedisProbe(redis).read()).is_up
+    assert (await probe_redis(redis)).is_up
 
 
 @pytest.mark.parametrize("fault", [signal.SIGSTOP, signal.SIGKILL], ids=["frozen", "killed"])
@@ -54,11 +54,11 @@ async def test_a_redis_that_does_not_answer_is_down_in_time(
     server.process.send_signal(fault)
     if fault == signal.SIGKILL:
         server.process.wait(60)
-    for probe in (RedisProbe(hasty), WorkersProbe(hasty)):
+    for probe in (probe_redis, probe_workers):
         began = time.monotonic()
         with pytest.raises((RedisError, OSError)):
             async with asyncio.timeout(2 * TIMEOUT_S):
-                await probe.read()
+                await probe(hasty)
         assert time.monotonic() - began < LONG_TIMEOUT_S
     if fault == signal.SIGSTOP:
         server.process.send_signal(signal.SIGCONT)
@@ -70,7 +70,7 @@ async def _until_up(redis: Redis) -> None:
     async with asyncio.timeout(LONG_TIMEOUT_S):
         while True:
             with suppress(RedisError, OSError):
-                assert (await RedisProbe(redis).read()).is_up
+                assert (await probe_redis(redis)).is_up
                 return
 
 
@@ -91,15 +91,15 @@ async def test_workers_live_as_long_as_they_send_heartbeats(
     """One recent heartbeat is enough; old ones do not count."""
     for number, age_s in enumerate(ages_s):
         await redis.zadd(WORKERS_KEY, {f"worker-{number}": time.time() - age_s})
-    assert has_worker == (await WorkersProbe(redis).read()).is_up
+    assert has_worker == (await probe_workers(redis)).is_up
 
 
 async def test_a_store_that_writes_is_up(store: LocalEntries) -> None:
     """A value is really written and read; a store that takes reads only does not answer."""
-    assert (await StoreProbe(store).read()).is_up
+    assert (await probe_store(store)).is_up
     store.is_full = True
     with pytest.raises(Unavailable):
-        await StoreProbe(store).read()
+        await probe_store(store)
 
 
 async def test_a_queue_is_stalled_when_nothing_is_taken(redis: Redis, clock: SteadyClock) -> None:
@@ -122,7 +122,7 @@ async def test_too_many_waiting_tasks_are_a_strain(redis: Redis, clock: SteadyCl
     probe = BacklogProbe(redis, BacklogLimits(depth=2, age_s=30, stalled_s=60), clock)
     await redis.lpush(QUEUE, "1", "2", "3")
     reading = await probe.read()
-    assert (True, True, "3 waiting") == (reading.is_up, reading.is_strained, reading.note)
+    assert (True, True, "3 waiting") == (reading.is_up, reading.is_overloaded, reading.note)
 
 
 async def test_a_task_that_waits_for_long_is_a_strain(redis: Redis, clock: SteadyClock) -> None:
@@ -130,7 +130,7 @@ async def test_a_task_that_waits_for_long_is_a_strain(redis: Redis, clock: Stead
     probe = BacklogProbe(redis, BacklogLimits(depth=9, age_s=30, stalled_s=60), clock)
     await redis.lpush(QUEUE, json.dumps({"headers": {SENT_AT: time.time() - 40}}))
     reading = await probe.read()
-    assert (True, True) == (reading.is_up, reading.is_strained)
+    assert (True, True) == (reading.is_up, reading.is_overloaded)
     assert (reading.note or "").startswith("1 waiting, the oldest for 4")
 
 
@@ -140,7 +140,7 @@ async def test_tasks_of_each_priority_count(redis: Redis, clock: SteadyClock, pr
     probe = BacklogProbe(redis, BacklogLimits(depth=2, age_s=50, stalled_s=60), clock)
     await redis.lpush(QUEUES[priority], json.dumps({"headers": {SENT_AT: time.time() - 40}}), "2", "3")
     reading = await probe.read()
-    assert (True, True) == (reading.is_up, reading.is_strained)
+    assert (True, True) == (reading.is_up, reading.is_overloaded)
     assert (reading.note or "").startswith("3 waiting, the oldest for 4")
     clock.now_s += 61
     assert not (await probe.read()).is_up
@@ -169,7 +169,7 @@ async def test_the_backlog_and_its_metrics_take_one_round_trip(redis: Redis, clo
     metrics = Metrics("scheduler")
     for ask in (
         BacklogProbe(redis, BacklogLimits(9, 30, 60), clock).read,
-        lambda: QueueMetrics(redis).measure(metrics),
+        lambda: measure_queue(redis, metrics),
     ):
         before = await _reads(redis)
         await ask()

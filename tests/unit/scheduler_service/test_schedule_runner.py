@@ -1,10 +1,12 @@
 """Each run of a schedule becomes one task, with any number of schedulers, and when the clock is set."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+import structlog
 
 from vestibule.contracts.entries import Pair
 from vestibule.contracts.errors import Unavailable
@@ -12,7 +14,8 @@ from vestibule.contracts.schedules import PROGRESS, SCHEDULES, Progress, Schedul
 from vestibule.contracts.task_ledger import NewTask, Recorded
 from vestibule.database_service.entries.memory import MemoryStore
 from vestibule.database_service.tasks.ledgers.sqlite import SqliteTaskLedger
-from vestibule.scheduler_service.schedules.schedule_runner import ScheduleRunner
+from vestibule.scheduler_service.schedule_runner import ScheduleRunner
+from vestibule.service_kit.recurrence import next_turn
 
 from .conftest import LocalEntries
 
@@ -36,8 +39,11 @@ class LocalLedger:
     def __init__(self, ledger: SqliteTaskLedger) -> None:
         self._ledger = ledger
         self.is_away = self.goes_away = False
+        self.refused = ""
 
     async def accept(self, task: NewTask) -> Recorded:
+        if task.processor == self.refused:
+            raise ValueError("a defect")
         if self.is_away:
             raise Unavailable("database", "away")
         (recorded,) = await self._ledger.accept([task.model_copy(update={"data": task.data or "of the key"})])
@@ -70,10 +76,10 @@ def store() -> Iterator[LocalEntries]:
     return LocalEntries(MemoryStore())
 
 
-async def _keep(store: LocalEntries, **times: object) -> Schedule:
+async def _keep(store: LocalEntries, number: int = 0, **times: object) -> Schedule:
     schedule = Schedule.model_validate(
         {
-            "schedule_id": "0" * 32,
+            "schedule_id": f"{number:032x}",
             "tenant": "default",
             "processor": "uppercase",
             "data": "hello",
@@ -202,3 +208,55 @@ async def test_a_deleted_schedule_does_not_run(store: LocalEntries, ledger: Loca
     await store.delete(SCHEDULES + schedule.place)
     await _go_on(follower, wall, 1200, 60)
     assert 1 == len(await ledger.task_ids())
+
+
+async def test_an_invalid_schedule_does_not_keep_the_others_from_running(
+    store: LocalEntries, ledger: LocalLedger, wall: Wall
+) -> None:
+    """Neither an expression that is refused today nor a torn record ends the reading; each is logged once a version."""
+    broken = await _keep(store, 1, cron="0 0 30 2 *")
+    await store.write(Pair(key=SCHEDULES + "torn", value="{"))
+    good = await _keep(store, 2, every_s=600)
+    runner = _follower(store, ledger, wall)
+    with structlog.testing.capture_logs() as lines:
+        await _go_on(runner, wall, 1200, 60)
+    assert [good.task_id(f"number {number}") for number in (1, 2)] == await ledger.task_ids()
+    invalid = [(line["schedule"], line["error"]) for line in lines if line["event"] == "schedule_invalid"]
+    assert sorted([(broken.place, "InvalidRecurrence"), ("torn", "ValidationError")]) == sorted(invalid)
+    await _keep(store, 1, every_s=600)
+    await _go_on(runner, wall, 60, 60)
+    assert 3 == len(await ledger.task_ids())
+
+
+async def test_a_schedule_that_fails_does_not_keep_the_others_from_running(
+    store: LocalEntries, ledger: LocalLedger, wall: Wall
+) -> None:
+    """An unhandled error of one run is logged, the schedule pauses, and the others run."""
+    failing = await _keep(store, 1, every_s=600, processor="broken")
+    good = await _keep(store, 2, every_s=600)
+    ledger.refused = "broken"
+    with structlog.testing.capture_logs() as lines:
+        await _go_on(_follower(store, ledger, wall), wall, 1200, 60)
+    assert [good.task_id(f"number {number}") for number in (1, 2)] == await ledger.task_ids()
+    assert [failing.place] == [line["schedule"] for line in lines if line["event"] == "schedule_failed"]
+
+
+@pytest.mark.parametrize(("cron", "year"), [("0 0 29 2 *", 2096), ("0 0 * 2 5#5", 2064)], ids=["8 years", "28 years"])
+async def test_progress_lasts_until_the_next_run(
+    store: LocalEntries, ledger: LocalLedger, wall: Wall, cron: str, year: int
+) -> None:
+    """However far away that is: its entry expires later, or does not expire."""
+    runs_at = datetime(year, 2, 29, tzinfo=UTC).timestamp()
+    wall.now = runs_at - HOUR_S
+    schedule = await _keep(store, cron=cron, created_at=wall.now)
+    runner = _follower(store, ledger, wall)
+    await runner.follow()
+    wall.now = runs_at
+    await runner.follow()
+    entry = await store.find(PROGRESS + schedule.place)
+    assert entry is not None
+    next_at = next_turn(schedule, Progress.model_validate_json(entry.value))
+    assert next_at is not None
+    assert next_at - wall.now > 7.9 * 366 * 86_400
+    # The store counts on the true clock.
+    assert entry.expires_at is None or entry.expires_at.timestamp() - time.time() > next_at - wall.now

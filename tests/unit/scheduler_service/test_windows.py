@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from vestibule.contracts.errors import InvalidInput, MaintenanceNotFound
-from vestibule.scheduler_service.maintenance.windows import MaintenanceRepository, MaintenanceWindow
+from vestibule.scheduler_service.maintenance import MaintenanceRepository, MaintenanceWindow
 
 from .conftest import LocalEntries
 

@@ -1,1 +1,1 @@
-"""One file a channel; each offers a `CHANNEL`."""
+"""The alert channels, one module each; each module defines `CHANNEL`."""

@@ -5,26 +5,24 @@ from datetime import timedelta
 from typing import Any
 
 from vestibule.alerts.alert import Alert, NoticeEvent
-from vestibule.alerts.alert_json import to_dict
 from vestibule.alerts.channel import ChannelKind, Timing
+from vestibule.alerts.report import to_dict
 from vestibule.alerts.settings import AlertSettings
-from vestibule.egress.guard import EgressGuard
 
 
 class AlertmanagerChannel:
-    """Posts to `/api/v2/alerts`. An alert ends when it is resolved, or when its next reminder is long overdue."""
+    """Posts to `/api/v2/alerts`. An alert ends when it is resolved, or when a reminder is overdue."""
 
-    def __init__(self, url: str, lasting_s: float, guard: EgressGuard) -> None:
-        self._url = f"{url.rstrip('/')}/api/v2/alerts"
-        self._lasting = timedelta(seconds=lasting_s)
-        self._guard = guard
+    def __init__(self, settings: AlertSettings) -> None:
+        """Raise `ValueError` if the address is not set."""
+        if not settings.alert_alertmanager_url:
+            raise ValueError("the channel alertmanager needs VESTIBULE_ALERT_ALERTMANAGER_URL")
+        self._url = f"{settings.alert_alertmanager_url.rstrip('/')}/api/v2/alerts"
+        self._lasting = timedelta(seconds=2 * settings.alert_reminder_s)
+        self._guard = settings.alert_guard
 
     def deliver(self, alert: Alert) -> None:
-        """Post `alert`.
-
-        Raises:
-            DeliveryFailed: it was not taken.
-        """
+        """Post `alert`. Raises `DeliveryFailed` if it was not accepted."""
         body = json.dumps([self._payload(alert)]).encode()
         self._guard.post(self._url, body, {"Content-Type": "application/json"})
 
@@ -36,7 +34,7 @@ class AlertmanagerChannel:
             name: value for name, value in to_dict(alert).items() if name not in ("type", "service", "severity")
         }
         return {
-            # The severity is no label: an alert with another label would be another alert.
+            # The severity is not a label: an alert with different labels is a different alert.
             "labels": {
                 "alertname": f"Vestibule{alert.type.value}",
                 "type": alert.type.value,
@@ -54,16 +52,6 @@ def _text(value: object) -> str:
     return ", ".join(value) if isinstance(value, list) else str(value)
 
 
-def build(settings: AlertSettings) -> AlertmanagerChannel:
-    """Return the channel.
-
-    Raises:
-        ValueError: its address is not set.
-    """
-    if not settings.alert_alertmanager_url:
-        raise ValueError("the channel alertmanager needs VESTIBULE_ALERT_ALERTMANAGER_URL")
-    lasting_s = 2 * settings.alert_reminder_s
-    return AlertmanagerChannel(settings.alert_alertmanager_url, lasting_s, settings.alert_guard)
-
-
-CHANNEL = ChannelKind("alertmanager", "An alert of a Prometheus Alertmanager.", build, Timing.NOTIFICATION)
+CHANNEL = ChannelKind(
+    "alertmanager", "An alert of a Prometheus Alertmanager.", AlertmanagerChannel, Timing.NOTIFICATION
+)

@@ -1,175 +1,79 @@
 """Notifications through apprise, over HTTP: chats, pagers, push services."""
 
-import json
-import os
-import subprocess
-import sys
 import threading
-import weakref
 from collections import OrderedDict
-from typing import Any
 
 from vestibule.alerts.alert import Alert, NoticeEvent, Severity
 from vestibule.alerts.channel import ChannelKind, Timing
 from vestibule.alerts.report import render_notice
 from vestibule.alerts.settings import AlertSettings
-from vestibule.egress.guard import DeliveryFailed, EgressGuard
+from vestibule.egress.guard import DeliveryFailed
 
-START_TIMEOUT_S = 60
-# One notification may take several requests: some services want a session first.
-MAX_REQUESTS = 4
 MAX_REMEMBERED = 1000
 TYPES = {Severity.INFO: "info", Severity.WARNING: "warning", Severity.CRITICAL: "failure"}
 REPLACEMENT_CHANNELS = {"mailto": "email", "json": "webhook", "xml": "webhook", "form": "webhook"}
-# They are not called over HTTP, which is all that the guard can watch.
-UNGUARDED = frozenset(
-    {
-        "amqp",
-        "aprs",
-        "blink1",
-        "dbus",
-        "deltachat",
-        "gio",
-        "glib",
-        "gnome",
-        "growl",
-        "irc",
-        "kde",
-        "macosx",
-        "mqtt",
-        "qt",
-        "rsyslog",
-        "smpp",
-        "syslog",
-        "windows",
-        "xmpp",
-    }
-)
 
 
 class AppriseChannel:
-    """Sends through a separate process, which starts with the first notification and ends with this channel."""
+    """Sends to services of apprise. After a failure, only the services that did not accept it are retried."""
 
-    def __init__(self, urls: list[str], guard: EgressGuard) -> None:
+    def __init__(self, settings: AlertSettings) -> None:
+        """Load apprise. Raises `ValueError` if an address is missing, invalid, or of a service that is not accepted."""
+        urls = [url.get_secret_value() for url in settings.alert_apprise_urls]
+        if not urls:
+            raise ValueError("the channel apprise needs VESTIBULE_ALERT_APPRISE_URLS")
+        # Only those who use it pay for it: 20 MB and a second.
+        from vestibule.alerts.delivery import apprise_http  # noqa: PLC0415
+
         self._urls = urls
-        self._sender = _Sender(guard)
+        self._guard = settings.alert_guard
+        self._open_service = apprise_http.open_service
+        self._requests = apprise_http.guard_plugins()
         self._lock = threading.Lock()
-        # What some services have taken and others have not: these alone are tried again.
-        self._taken: OrderedDict[str, set[int]] = OrderedDict()
+        self._accepted: OrderedDict[str, set[int]] = OrderedDict()
+        for number, url in enumerate(urls, start=1):
+            scheme = url.partition("://")[0].lower() if "://" in url else ""
+            channel = REPLACEMENT_CHANNELS.get(scheme.removesuffix("s"))
+            if channel is not None:
+                raise ValueError(f"the channel apprise does not send to {scheme}://; use the channel {channel}")
+            service = self._open_service(url)
+            if service is None:
+                raise ValueError(f"address {number} of VESTIBULE_ALERT_APPRISE_URLS is not one that apprise can read")
+            if not apprise_http.is_guarded(type(service)):
+                raise ValueError(f"the channel apprise does not send to {scheme}://: it is not called over HTTP alone")
 
     def deliver(self, alert: Alert) -> None:
-        """Send `alert` to every service.
-
-        Raises:
-            DeliveryFailed: one of them did not take it.
-        """
+        """Send `alert` to every service. Raises `DeliveryFailed` if one of them did not accept it."""
         with self._lock:
             key = alert.notice.key if alert.notice else alert.id
-            taken = self._taken.setdefault(key, set())
-            reasons = [self._send(number, alert) for number in range(len(self._urls)) if number not in taken]
-            taken |= {number for number, reason in reasons if not reason}
-            refused = [f"service {number + 1}: {reason}" for number, reason in reasons if reason]
-            if refused:
-                while len(self._taken) > MAX_REMEMBERED:
-                    self._taken.popitem(last=False)
-                raise DeliveryFailed("; ".join(refused))
-            del self._taken[key]
+            accepted = self._accepted.setdefault(key, set())
+            reasons = {
+                number: self._send(url, alert) for number, url in enumerate(self._urls) if number not in accepted
+            }
+            accepted |= {number for number, reason in reasons.items() if not reason}
+            failed = [f"service {number + 1}: {reason}" for number, reason in reasons.items() if reason]
+            if failed:
+                while len(self._accepted) > MAX_REMEMBERED:
+                    self._accepted.popitem(last=False)
+                raise DeliveryFailed("; ".join(failed))
+            del self._accepted[key]
 
-    def _send(self, number: int, alert: Alert) -> tuple[int, str]:
+    def _send(self, url: str, alert: Alert) -> str:
         event = alert.notice.event if alert.notice else None
-        message = {
-            "url": self._urls[number],
-            "title": f"[Vestibule] {event or alert.severity}: {alert.type} ({alert.count})",
-            "body": render_notice(alert),
-            "type": "success" if event is NoticeEvent.RESOLVED else TYPES[alert.severity],
-        }
-        return number, self._sender.send(message)
 
+        def notify() -> bool:
+            service = self._open_service(url)
+            return service is not None and bool(
+                service.notify(
+                    title=f"[Vestibule] {event or alert.severity}: {alert.type} ({alert.count})",
+                    body=render_notice(alert),
+                    notify_type="success" if event is NoticeEvent.RESOLVED else TYPES[alert.severity],
+                )
+            )
 
-class _Sender:
-    """Manages the process that sends."""
-
-    def __init__(self, guard: EgressGuard) -> None:
-        self._guard = guard
-        self._process: subprocess.Popen[str] | None = None
-
-    def send(self, message: dict[str, str]) -> str:
-        """Return why `message` was not taken, empty where it was."""
-        if self._process is None or self._process.poll() is not None:
-            self._start()
-        return self._ask(message, self._guard.timeout_s * MAX_REQUESTS)
-
-    def _start(self) -> None:
-        # Neither proxies nor passwords of this environment are for others to use.
-        environment = {"PYTHONPATH": os.pathsep.join(sys.path), "NETRC": os.devnull, "HOME": os.devnull}
-        self._process = subprocess.Popen(
-            [sys.executable, "-B", "-X", "utf8", "-m", "vestibule.alerts.delivery.apprise_process"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-            text=True,
-        )
-        weakref.finalize(self, _end, self._process)
-        guard = self._guard
-        allowed = {
-            "schemes": sorted(guard.schemes),
-            "hosts": sorted(guard.hosts),
-            "is_private_allowed": guard.is_private_allowed,
-            "timeout_s": guard.timeout_s,
-        }
-        self._ask(allowed, START_TIMEOUT_S)
-
-    def _ask(self, line: dict[str, Any], timeout_s: float) -> str:
-        process = self._process
-        if process is None or process.stdin is None or process.stdout is None:
-            return "the process that sends has not started"
-        timer = threading.Timer(timeout_s, process.kill)
-        timer.start()
-        try:
-            process.stdin.write(json.dumps(line) + "\n")
-            process.stdin.flush()
-            answer = process.stdout.readline()
-        except OSError:
-            answer = ""
-        finally:
-            timer.cancel()
-        return str(json.loads(answer)["reason"]) if answer else "no answer in time"
-
-
-def _end(process: "subprocess.Popen[str]") -> None:
-    process.kill()
-    process.communicate()
-
-
-def build(settings: AlertSettings) -> AppriseChannel:
-    """Return the channel.
-
-    Raises:
-        ValueError: it has no address, or one that it does not send to.
-    """
-    urls = [url.get_secret_value() for url in settings.alert_apprise_urls]
-    if not urls:
-        raise ValueError("the channel apprise needs VESTIBULE_ALERT_APPRISE_URLS")
-    for url in urls:
-        _check(url)
-    return AppriseChannel(urls, settings.alert_guard)
-
-
-def _check(url: str) -> None:
-    scheme, separator, _ = url.partition("://")
-    if not separator:
-        raise ValueError("VESTIBULE_ALERT_APPRISE_URLS holds what is no address of apprise's: SCHEME://...")
-    scheme = scheme.lower()
-    plain = scheme.removesuffix("s")
-    if plain in REPLACEMENT_CHANNELS:
-        raise ValueError(
-            f"the channel apprise does not send to {scheme}://; use the channel {REPLACEMENT_CHANNELS[plain]}"
-        )
-    if {scheme, plain} & UNGUARDED:
-        raise ValueError(f"the channel apprise does not send to {scheme}://: it cannot be guarded")
+        return self._requests.run(self._guard, notify)
 
 
 CHANNEL = ChannelKind(
-    "apprise", "A message of any service that apprise speaks to over HTTP.", build, Timing.NOTIFICATION
+    "apprise", "A message of any service that apprise calls over HTTP.", AppriseChannel, Timing.NOTIFICATION
 )

@@ -3,7 +3,6 @@
 import smtplib
 import socket
 import ssl
-from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
 
@@ -11,43 +10,34 @@ from vestibule.alerts.alert import Alert
 from vestibule.alerts.channel import ChannelKind, Timing
 from vestibule.alerts.report import render_notice
 from vestibule.alerts.settings import AlertSettings
-from vestibule.egress.guard import DeliveryFailed, EgressGuard
-
-
-@dataclass(frozen=True, slots=True)
-class MailServer:
-    """The SMTP server and its credentials."""
-
-    host: str
-    port: int
-    user: str
-    password: str
-    is_tls_needed: bool
+from vestibule.egress.guard import DeliveryFailed
 
 
 class EmailChannel:
-    """Sends one mail a notification, with the report as its text."""
+    """Sends one e-mail for each notification, with the report as its text."""
 
-    def __init__(self, server: MailServer, sender: str, recipients: list[str], guard: EgressGuard) -> None:
-        self._server = server
-        self._sender = sender
-        self._recipients = recipients
-        self._guard = guard
+    def __init__(self, settings: AlertSettings) -> None:
+        """Raise `ValueError` if the server, the sender or the recipients are not set."""
+        self._host, _, port = settings.alert_email_server.rpartition(":")
+        if not (self._host and port.isdecimal() and settings.alert_email_from and settings.alert_email_to):
+            raise ValueError(
+                "the channel email needs VESTIBULE_ALERT_EMAIL_SERVER as HOST:PORT, VESTIBULE_ALERT_EMAIL_FROM "
+                "and VESTIBULE_ALERT_EMAIL_TO"
+            )
+        self._port = int(port)
+        self._settings = settings
+        self._guard = settings.alert_guard
 
     def deliver(self, alert: Alert) -> None:
-        """Send `alert`.
-
-        Raises:
-            DeliveryFailed: it was not taken.
-        """
-        server = self._server
-        address = self._guard.resolve(server.host, server.port)
+        """Send `alert`. Raises `DeliveryFailed` if it was not accepted."""
+        settings = self._settings
+        address = self._guard.resolve(self._host, self._port)
         try:
-            with _Pinned(server.host, server.port, address, self._guard.timeout_s) as client:
-                if server.is_tls_needed:
+            with _Pinned(self._host, self._port, address, self._guard.timeout_s) as client:
+                if settings.alert_email_tls:
                     client.starttls(context=ssl.create_default_context())
-                if server.user:
-                    client.login(server.user, server.password)
+                if settings.alert_email_user:
+                    client.login(settings.alert_email_user, settings.alert_email_password.get_secret_value())
                 client.send_message(self._message(alert))
         except (smtplib.SMTPException, OSError) as error:
             raise DeliveryFailed(type(error).__name__) from error
@@ -56,8 +46,8 @@ class EmailChannel:
         message = EmailMessage()
         event = alert.notice.event.value if alert.notice else alert.severity.value
         message["Subject"] = f"[Vestibule] {event}: {alert.type.value} ({alert.count})"
-        message["From"] = self._sender
-        message["To"] = ", ".join(self._recipients)
+        message["From"] = self._settings.alert_email_from
+        message["To"] = ", ".join(self._settings.alert_email_to)
         message["Date"] = format_datetime(alert.time)
         message["Message-ID"] = make_msgid(alert.notice.key if alert.notice else alert.id, "vestibule.invalid")
         message.set_content(render_notice(alert))
@@ -75,21 +65,4 @@ class _Pinned(smtplib.SMTP):
         return socket.create_connection((self._address, port), timeout)
 
 
-def build(settings: AlertSettings) -> EmailChannel:
-    """Return the channel.
-
-    Raises:
-        ValueError: its server, sender or recipients are not set.
-    """
-    host, _, port = settings.alert_email_server.rpartition(":")
-    if not (host and port.isdecimal() and settings.alert_email_from and settings.alert_email_to):
-        raise ValueError(
-            "the channel email needs VESTIBULE_ALERT_EMAIL_SERVER as HOST:PORT, VESTIBULE_ALERT_EMAIL_FROM "
-            "and VESTIBULE_ALERT_EMAIL_TO"
-        )
-    password = settings.alert_email_password.get_secret_value()
-    server = MailServer(host, int(port), settings.alert_email_user, password, settings.alert_email_tls)
-    return EmailChannel(server, settings.alert_email_from, settings.alert_email_to, settings.alert_guard)
-
-
-CHANNEL = ChannelKind("email", "A mail a notification.", build, Timing.NOTIFICATION)
+CHANNEL = ChannelKind("email", "An e-mail for each notification.", EmailChannel, Timing.NOTIFICATION)

@@ -4,19 +4,18 @@ import structlog
 
 from vestibule.alerts.alert import Alert, Severity
 from vestibule.alerts.channel import ChannelKind, Timing
-from vestibule.alerts.settings import AlertSettings
 
 LEVELS = {Severity.INFO: "info", Severity.WARNING: "warning", Severity.CRITICAL: "error"}
 
 
 class LogChannel:
-    """Writes one line an alert into the log of the service that raised it."""
+    """Writes one log line for each alert in the service that raised it."""
 
     def __init__(self) -> None:
         self._log = structlog.get_logger("vestibule.alerts")
 
     def deliver(self, alert: Alert) -> None:
-        """Log `alert` at the level that its severity asks for."""
+        """Log `alert` at the level of its severity."""
         fields = {
             "alert_id": alert.id,
             "type": alert.type.value,
@@ -32,9 +31,6 @@ class LogChannel:
         write("alert", **{name: value for name, value in fields.items() if value is not None})
 
 
-def build(_settings: AlertSettings) -> LogChannel:
-    """Return the channel; it needs no settings."""
-    return LogChannel()
-
-
-CHANNEL = ChannelKind("log", "A line in the log of the service that raised it.", build, Timing.AFTER_ANSWER)
+CHANNEL = ChannelKind(
+    "log", "A line in the log of the service that raised it.", lambda _: LogChannel(), Timing.AFTER_ANSWER
+)

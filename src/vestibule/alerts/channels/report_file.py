@@ -8,7 +8,6 @@ from pathlib import Path
 from vestibule.alerts.alert import Alert
 from vestibule.alerts.channel import ChannelKind
 from vestibule.alerts.report import render_report, report_name
-from vestibule.alerts.settings import AlertSettings
 from vestibule.runtime.private_file import write_private
 
 
@@ -19,23 +18,23 @@ class ReportFileChannel:
         self._directory = directory
 
     def deliver(self, alert: Alert) -> None:
-        """Write the report of `alert`, to be read at once. It outlasts a power cut when it is settled.
+        """Write the report of `alert`. It survives a power failure only after `sync`.
 
         Raises:
             OSError: it could not be written; nothing of it is left.
         """
-        # The name is made here and never by a caller.
+        # No part of the name comes from a caller.
         name = report_name(alert)
         unfinished = f"{self._directory}/.{name}.{secrets.token_hex(4)}"
         try:
             _write_new(unfinished, _content(alert))
-            os.rename(unfinished, f"{self._directory}/{name}")  # noqa: PTH104 - within the time of a request
+            os.rename(unfinished, f"{self._directory}/{name}")  # noqa: PTH104 - faster, on the request path
         except OSError:
             Path(unfinished).unlink(missing_ok=True)
             raise
 
     def sync(self, alerts: Sequence[Alert]) -> None:
-        """See to it that the reports of `alerts` are on disk, those too that a crash took.
+        """Flush the reports of `alerts` to disk, and write those that a crash lost.
 
         Raises:
             OSError: one could not be written.
@@ -86,9 +85,8 @@ def _flush(folder: Path) -> None:
         os.close(descriptor)
 
 
-def build(settings: AlertSettings) -> ReportFileChannel:
-    """Return the channel that writes into the report folder of the data directory."""
-    return ReportFileChannel(settings.report_dir)
-
-
-CHANNEL = ChannelKind("report_file", "A text file an alert, under error_reports/.", build)
+CHANNEL = ChannelKind(
+    "report_file",
+    "A text file for each alert, in error_reports/.",
+    lambda settings: ReportFileChannel(settings.report_dir),
+)

@@ -1,29 +1,27 @@
-"""Notifications as signed posts to an address of the operator's."""
+"""Notifications as signed webhooks."""
 
 import json
 
 from vestibule.alerts.alert import Alert
-from vestibule.alerts.alert_json import to_dict
 from vestibule.alerts.channel import ChannelKind, Timing
+from vestibule.alerts.report import to_dict
 from vestibule.alerts.settings import AlertSettings
-from vestibule.egress.guard import EgressGuard
 from vestibule.egress.webhook_signature import signature_headers
 
 
 class WebhookChannel:
     """Posts JSON, signed over time and body; each attempt of a notification has the same `Idempotency-Key`."""
 
-    def __init__(self, url: str, secret: str, guard: EgressGuard) -> None:
-        self._url = url
-        self._secret = secret.encode()
-        self._guard = guard
+    def __init__(self, settings: AlertSettings) -> None:
+        """Raise `ValueError` if the address or the secret is not set."""
+        self._url = settings.alert_webhook_url
+        self._secret = settings.alert_webhook_secret.get_secret_value().encode()
+        self._guard = settings.alert_guard
+        if not self._url or not self._secret:
+            raise ValueError("the channel webhook needs VESTIBULE_ALERT_WEBHOOK_URL and VESTIBULE_ALERT_WEBHOOK_SECRET")
 
     def deliver(self, alert: Alert) -> None:
-        """Post `alert`.
-
-        Raises:
-            DeliveryFailed: it was not taken.
-        """
+        """Post `alert`. Raises `DeliveryFailed` if it was not accepted."""
         body = json.dumps(to_dict(alert)).encode()
         headers = {
             "Content-Type": "application/json",
@@ -33,16 +31,4 @@ class WebhookChannel:
         self._guard.post(self._url, body, headers)
 
 
-def build(settings: AlertSettings) -> WebhookChannel:
-    """Return the channel.
-
-    Raises:
-        ValueError: its address or its secret is not set.
-    """
-    secret = settings.alert_webhook_secret.get_secret_value()
-    if not settings.alert_webhook_url or not secret:
-        raise ValueError("the channel webhook needs VESTIBULE_ALERT_WEBHOOK_URL and VESTIBULE_ALERT_WEBHOOK_SECRET")
-    return WebhookChannel(settings.alert_webhook_url, secret, settings.alert_guard)
-
-
-CHANNEL = ChannelKind("webhook", "A signed post of JSON a notification.", build, Timing.NOTIFICATION)
+CHANNEL = ChannelKind("webhook", "A signed webhook for each notification.", WebhookChannel, Timing.NOTIFICATION)

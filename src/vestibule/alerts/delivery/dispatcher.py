@@ -14,26 +14,24 @@ import structlog
 from vestibule.alerts.alert import Alert
 from vestibule.alerts.channel import Channel, SyncableChannel
 from vestibule.alerts.delivery.outbox import Delivery, DeliveryRules, Outbox
-from vestibule.alerts.routing import Route, route_alert
-from vestibule.alerts.store.database import open_database
-from vestibule.alerts.store.grouping import US
+from vestibule.alerts.settings import Route, route_alert
+from vestibule.alerts.store.database import US, open_database, to_us
 from vestibule.alerts.store.retention import AlertRetention
-from vestibule.alerts.store.rows import to_us
 from vestibule.egress.guard import DeliveryFailed
+from vestibule.runtime.backoff import Backoff
 
 SWEEP_EVERY_S = 0.25
 YIELD_S = 0.02
-# A notification that takes longer than this is left to be sent again: a stop must not wait for it.
+# The pause after failed sweeps; after three in a row the service is not ready.
+ERROR_BACKOFF = Backoff(first_s=1, longest_s=60)
+FAILURES_UNTIL_UNREADY = 3
+# A notification that takes longer than this is retried by the next process: a shutdown must not wait for it.
 CLOSE_TIMEOUT_S = 3
-# Until then the process that raised an alert may still be writing its report.
+# Before that, the process that raised an alert may still write its report.
 SYNC_AFTER_S = 2
 
 # The channel, and how it ended: `delivered`, `failed`, `given_up`.
 AttemptHandler = Callable[[str, str], None]
-
-
-def ignore_attempt(_channel: str, _outcome: str) -> None:
-    """Do nothing about an attempt beyond making it."""
 
 
 class NotificationDispatcher:
@@ -47,7 +45,7 @@ class NotificationDispatcher:
         routes: Sequence[Route],
         syncable: Sequence[SyncableChannel],
         *,
-        on_attempt: AttemptHandler = ignore_attempt,
+        on_attempt: AttemptHandler = lambda *_: None,
         pruner: AlertRetention | None = None,
     ) -> None:
         self._path = path
@@ -57,12 +55,13 @@ class NotificationDispatcher:
         self._syncable = syncable
         self._on_attempt = on_attempt
         self._pruner = pruner
+        self._failures = 0
         self._stop_requested = threading.Event()
         self._thread = threading.Thread(target=self._run, name="alert-dispatcher", daemon=True)
         self._log = structlog.get_logger("vestibule.alerts")
 
     def start(self) -> None:
-        """Begin, in a thread of its own."""
+        """Start the thread."""
         self._thread.start()
 
     def close(self) -> None:
@@ -70,17 +69,28 @@ class NotificationDispatcher:
         self._stop_requested.set()
         self._thread.join(CLOSE_TIMEOUT_S)
 
+    async def is_working(self) -> bool:
+        """Say whether the last sweeps did not all fail, for the readiness of the service."""
+        return self._failures < FAILURES_UNTIL_UNREADY
+
     def _run(self) -> None:
         while not self._stop_requested.wait(SWEEP_EVERY_S):
-            # A record that does not exist has nothing to deliver.
-            if not self._path.exists():
-                continue
             try:
-                self._sweep_with_lock()
-            except (OSError, sqlite3.Error) as error:
-                name = getattr(error, "sqlite_errorname", type(error).__name__)
-                self._log.error("alert_store_read_failed", error=name)
-                self._stop_requested.wait(1)
+                # A store that does not exist has nothing to deliver.
+                if self._path.exists():
+                    self._sweep_with_lock()
+                self._failures = 0
+            except Exception as error:  # noqa: BLE001 - without this thread no notification is sent
+                self._failures += 1
+                self._log_failure(error)
+                self._stop_requested.wait(ERROR_BACKOFF.delay_s(self._failures))
+
+    def _log_failure(self, error: Exception) -> None:
+        if isinstance(error, (OSError, sqlite3.Error)):
+            name = getattr(error, "sqlite_errorname", type(error).__name__)
+            self._log.error("alert_store_read_failed", error=name)
+        else:
+            self._log.error("alert_dispatch_failed", exc_info=error)
 
     def _sweep_with_lock(self) -> None:
         descriptor = os.open(self._path.with_name(".alerts.dispatcher.lock"), os.O_RDWR | os.O_CREAT, 0o600)
@@ -100,12 +110,13 @@ class NotificationDispatcher:
         with ThreadPoolExecutor(max(1, len(self._channels)), thread_name_prefix="alert-channel") as pool:
             while not self._stop_requested.is_set():
                 self._sweep(outbox, pool)
+                self._failures = 0
                 if self._pruner is not None:
                     self._pruner.step(connection)
                 self._stop_requested.wait(SWEEP_EVERY_S)
 
     def _sweep(self, outbox: Outbox, pool: ThreadPoolExecutor) -> None:
-        # A pause in which those who record alerts get the lock: they poll for it, and are answered after it.
+        # In this pause, services that record alerts acquire the lock: they poll for it, and callers wait for them.
         while outbox.group_new() and not self._stop_requested.wait(YIELD_S):
             pass
         now_us = to_us(datetime.now(UTC))
@@ -133,7 +144,7 @@ class NotificationDispatcher:
         for delivery in deliveries:
             try:
                 self._channels[name].deliver(delivery.alert)
-            except Exception as error:  # noqa: BLE001 - whatever a channel does, the others get theirs
+            except Exception as error:  # noqa: BLE001 - a defect of one channel must not affect the others
                 reason = str(error) if isinstance(error, DeliveryFailed) else type(error).__name__
                 self._log.warning(
                     "alert_not_delivered",
@@ -142,7 +153,7 @@ class NotificationDispatcher:
                     reason=reason,
                     attempt=delivery.attempts + 1,
                 )
-                # A channel that is away keeps nobody waiting: the rest is tried in the next sweep.
+                # An unavailable channel delays no other: the rest is retried in the next sweep.
                 return [*results, (delivery, reason)]
             results.append((delivery, None))
         return results

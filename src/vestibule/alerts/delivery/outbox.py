@@ -1,22 +1,34 @@
-"""The outbox of notifications: alerts to group, groups to notify, deliveries to make or retry."""
+"""The outbox of notifications: alerts to group, groups to notify or to combine, deliveries to make or retry."""
 
 import sqlite3
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Any, NamedTuple
 
-from vestibule.alerts.alert import Alert, AlertType, Notice, NoticeEvent, Severity
-from vestibule.alerts.alert_types import DEFAULT_SEVERITY
-from vestibule.alerts.delivery.digest import DigestBatcher, DigestDecision, Kind
-from vestibule.alerts.store.database import transaction
-from vestibule.alerts.store.grouping import US, Grouping, group_alert
-from vestibule.alerts.store.repository import Escalation, insert_alert
-from vestibule.alerts.store.rows import ALERT_COLUMNS, alert_of, from_us, join_entities, split_entities
+from vestibule.alerts.alert import DEFAULT_SEVERITY, Alert, AlertType, Notice, NoticeEvent, Severity
+from vestibule.alerts.store.alert_store import Escalation, insert_alert
+from vestibule.alerts.store.database import (
+    ALERT_COLUMNS,
+    US,
+    alert_of,
+    from_us,
+    join_entities,
+    split_entities,
+    transaction,
+)
+from vestibule.alerts.store.grouping import Grouping, group_alert
 from vestibule.runtime.backoff import Backoff
 
-GROUPED, SYNCED = "grouped_seq", "synced_seq"
+# Up to this many groups of one type are notified separately within the window; more share a digest, one a window.
+MAX_SEPARATE = 5
+WINDOW_S = 60
+# The first digest of a burst waits this long for the groups that are due next.
+COLLECT_S = 5
+
 COLUMNS = ", ".join(f"a.{name}" for name in ALERT_COLUMNS.split(", "))
+GROUPED, SYNCED = "grouped_seq", "synced_seq"
 SINCE = f"""
     SELECT a.seq, {COLUMNS} FROM alerts a
     WHERE a.seq > coalesce((SELECT value FROM marks WHERE name = ?), 0) AND a.time_us <= ? ORDER BY a.seq LIMIT ?
@@ -45,6 +57,46 @@ RETRY_BACKOFF = Backoff(first_s=5, longest_s=3600)
 GIVE_UP_AFTER_S = 86_400
 # After this many failures of a delivery, the channel itself raises an alert.
 FAILING_AFTER = 3
+
+
+# The type of the groups, and the event of their notification.
+Kind = tuple[str, str]
+
+
+class DigestDecision(Enum):
+    """How groups that are due are notified."""
+
+    SEPARATE = "separate"
+    COMBINED = "combined"
+    POSTPONED = "postponed"
+
+
+class DigestBatcher:
+    """Decides on digests from what was sent recently of each kind; the state is of this process alone."""
+
+    def __init__(self) -> None:
+        self._sent_us: dict[Kind, deque[int]] = {}
+        self._next_us: dict[Kind, int] = {}
+
+    def decide(self, kind: Kind, count: int, now_us: int) -> DigestDecision:
+        """Return how `count` groups of a kind are notified, and remember it."""
+        sent = self._sent_us.setdefault(kind, deque())
+        while sent and sent[0] <= now_us - WINDOW_S * US:
+            sent.popleft()
+        if len(sent) + count <= MAX_SEPARATE:
+            sent.extend([now_us] * count)
+            return DigestDecision.SEPARATE
+        next_us = self._next_us.get(kind, 0)
+        if next_us <= now_us - WINDOW_S * US:
+            next_us = self._next_us[kind] = now_us + COLLECT_S * US
+        if next_us > now_us:
+            return DigestDecision.POSTPONED
+        self._next_us[kind] = now_us + WINDOW_S * US
+        return DigestDecision.COMBINED
+
+    def next_us(self, kind: Kind) -> int:
+        """Return when the next digest of a kind is due."""
+        return self._next_us[kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +135,7 @@ class Outbox:
         self._digest = DigestBatcher()
 
     def group_new(self, limit: int = 200) -> int:
-        """Put the alerts that have no group into theirs, and return how many there were."""
+        """Assign new alerts to groups, and return how many there were."""
         rows = self._since(GROUPED, 2**62, limit)
         if rows:
             with transaction(self._connection):
@@ -94,7 +146,7 @@ class Outbox:
         return len(rows)
 
     def sync(self, before_us: int, sync: Callable[[list[Alert]], None], limit: int = 200) -> None:
-        """Have the next alerts before that time settled, and remember it."""
+        """Flush the reports of the next alerts before that time with `sync`, and record the progress."""
         rows = self._since(SYNCED, before_us, limit)
         if rows:
             sync([alert_of(row[1:]) for row in rows])
@@ -117,16 +169,16 @@ class Outbox:
         return [_delivery_of(row, self._rules.replica) for row in self._run(DUE_DELIVERIES, now_us, channel)]
 
     def confirm(self, delivery: Delivery) -> None:
-        """Record that it was delivered."""
+        """Record that a notification was delivered."""
         with transaction(self._connection):
             self._run(
                 "UPDATE deliveries SET state = 'done', error = NULL, attempts = attempts + 1 WHERE id = ?", delivery.id
             )
             if delivery.attempts >= FAILING_AFTER:
-                self._raise_channel_alert(AlertType.DELIVERY_RESUMED, delivery, "takes its notifications again")
+                self._raise_channel_alert(AlertType.DELIVERY_RESUMED, delivery, "accepts notifications again")
 
     def postpone(self, delivery: Delivery, now_us: int, error: str) -> None:
-        """Record why it failed, and retry later."""
+        """Record why a notification was not delivered, and when it is retried."""
         due_us = now_us + int(RETRY_BACKOFF.delay_s(delivery.attempts + 1) * US)
         with transaction(self._connection):
             self._run(
@@ -135,11 +187,11 @@ class Outbox:
             )
             if delivery.attempts + 1 == FAILING_AFTER:
                 self._raise_channel_alert(
-                    AlertType.DELIVERY_FAILING, delivery, f"has not taken a notification: {error}"
+                    AlertType.DELIVERY_FAILING, delivery, f"does not accept notifications: {error}"
                 )
 
     def give_up(self, now_us: int) -> list[tuple[str, str]]:
-        """Abandon what was retried too long, and return its groups and channels."""
+        """Abandon notifications that were retried for too long, and return their groups and channels."""
         oldest_us = now_us - int(self._rules.give_up_after_s * US)
         with transaction(self._connection):
             return self._run(
@@ -182,7 +234,7 @@ class Outbox:
         return until_us is not None
 
     def _raise_channel_alert(self, alert_type: AlertType, delivery: Delivery, what: str) -> None:
-        # The other channels report that a channel fails; a failed delivery of such an alert raises no further one.
+        # Other channels report that a channel fails; a failed delivery of that alert raises no further alert.
         if delivery.alert.type not in (AlertType.DELIVERY_FAILING, AlertType.DELIVERY_RESUMED):
             text = f"The channel {delivery.channel} {what}."
             severity = DEFAULT_SEVERITY[alert_type]

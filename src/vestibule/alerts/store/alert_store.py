@@ -2,21 +2,57 @@
 
 import asyncio
 import sqlite3
-import threading
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
-from vestibule.alerts.alert import Alert
-from vestibule.alerts.store.database import open_database
-from vestibule.alerts.store.repository import Escalation, insert_alert
+import structlog
+
+from vestibule.alerts.alert import Alert, AlertType, Severity
+from vestibule.alerts.store.database import ALERT_COLUMNS, US, open_database, row_of, to_us
+from vestibule.runtime.writer_thread import CAPACITY, WriterThread
+
+LEAKS = frozenset({AlertType.PERSONAL_DATA, AlertType.SECRET})
+INSERT = f"INSERT INTO alerts ({ALERT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+COUNT_LEAKS = """
+    SELECT count(*) FROM (
+        SELECT 1 FROM alerts WHERE token_id = ? AND time_us > ? AND type IN ('PersonalData', 'Secret') LIMIT ?
+    )
+"""
+
 
 MAX_BATCH = 500
-# What could not be recorded is tried again this often; the oldest go when there are too many to keep.
+# What could not be recorded is retried this often; if too many wait, the oldest are dropped. Their reports stay.
 RETRY_AFTER_S = 1.0
 MAX_UNRECORDED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """The number of leaks of a token within a time that raises the severity."""
+
+    leaks: int = 10
+    within_s: float = 3600
+
+
+def insert_alert(connection: sqlite3.Connection, alert: Alert, rule: Escalation) -> Alert:
+    """Insert `alert` and return it; its severity rises with the number of leaks of its token."""
+    severity = _severity(connection, alert, rule)
+    alert = alert if severity is alert.severity else replace(alert, severity=severity)
+    connection.execute(INSERT, row_of(alert))
+    return alert
+
+
+def _severity(connection: sqlite3.Connection, alert: Alert, rule: Escalation) -> Severity:
+    if alert.type not in LEAKS or alert.token_id is None:
+        return alert.severity
+    since_us = to_us(alert.time) - int(rule.within_s * US)
+    earlier = rule.leaks - 1
+    (count,) = connection.execute(COUNT_LEAKS, (alert.token_id, since_us, earlier)).fetchone()
+    return alert.severity.raised() if count >= earlier else alert.severity
 
 
 class _Waiting(NamedTuple):
@@ -36,64 +72,44 @@ class AlertStore:
         path: Path,
         rule: Escalation,
         before_answer: AlertHandler,
-        after_answer: AlertHandler,
+        after_answer: Callable[[Alert], None],
         on_failure: Callable[[Exception], None],
+        *,
+        capacity: int = CAPACITY,
     ) -> None:
-        """Take the parts: `before_answer` and `after_answer` are called before and after the answer to the caller.
-
-        Both get the alert and whether it is on disk.
-        """
-        self._waiting: SimpleQueue[_Waiting | None] = SimpleQueue()
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
+        """Take the parts. `before_answer` gets whether the alert is on disk, before the caller is answered."""
         self._deliver = before_answer
-        self._deferred = _DeferredDelivery(after_answer)
-        self._writer = _Writer(path, rule, on_failure)
+        self._deliver_later = after_answer
+        self._table = _AlertTable(path, rule, on_failure)
+        self._recorder: WriterThread[_Waiting] = WriterThread(
+            "alert-record",
+            self._record,
+            capacity=capacity,
+            max_batch=MAX_BATCH,
+            idle_s=lambda: RETRY_AFTER_S if self._table.is_behind else None,
+            on_close=self._table.close,
+        )
+        self._deferred: WriterThread[Alert] = WriterThread("alert-delivery", self._deliver_deferred, capacity=capacity)
 
     async def add(self, alert: Alert) -> Alert:
         """Return the alert as it was recorded, when it is on disk, or when it is known that it cannot be now."""
         loop = asyncio.get_running_loop()
         recorded: asyncio.Future[Alert] = loop.create_future()
-        self._start()
-        self._waiting.put(_Waiting(alert, recorded, loop))
-        # A caller who goes away does not take the alert along.
+        if not self._recorder.put(_Waiting(alert, recorded, loop)):
+            # The database hangs and its queue is full, so only the report of the alert lasts.
+            await asyncio.to_thread(self._deliver, alert, False)
+            self._deferred.put(alert)
+            return alert
+        # A caller who disconnects does not take the alert along.
         return await asyncio.shield(recorded)
 
     def close(self) -> None:
-        """Record what waits, and end the thread. The next alert starts another."""
-        with self._lock:
-            thread, self._thread = self._thread, None
-            if thread is not None:
-                self._waiting.put(None)
-                thread.join()
-                self._deferred.close()
-
-    def _start(self) -> None:
-        with self._lock:
-            if self._thread is None:
-                self._deferred.start()
-                self._thread = threading.Thread(target=self._run, name="alert-record", daemon=True)
-                self._thread.start()
-
-    def _run(self) -> None:
-        is_running = True
-        while is_running:
-            batch = self._next_batch()
-            is_running = None not in batch
-            self._record([one for one in batch if one is not None])
-        self._writer.close()
-
-    def _next_batch(self) -> list[_Waiting | None]:
-        try:
-            batch = [self._waiting.get(timeout=RETRY_AFTER_S if self._writer.is_behind else None)]
-        except Empty:
-            return []
-        while len(batch) < MAX_BATCH and not self._waiting.empty():
-            batch.append(self._waiting.get())
-        return batch
+        """Record and deliver what waits, and end the threads. The next alert starts others."""
+        self._recorder.close()
+        self._deferred.close()
 
     def _record(self, batch: list[_Waiting]) -> None:
-        entered, is_on_disk = self._writer.write([one.alert for one in batch])
+        entered, is_on_disk = self._table.write([one.alert for one in batch])
         answers: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Alert], Alert]]] = defaultdict(list)
         for one, alert in zip(batch, entered, strict=True):
             self._deliver(alert, is_on_disk)
@@ -101,37 +117,15 @@ class AlertStore:
         for loop, pairs in answers.items():
             if not loop.is_closed():
                 loop.call_soon_threadsafe(_answer, pairs)
-        self._deferred.put([(alert, is_on_disk) for alert in entered])
+        for alert in entered:
+            self._deferred.put(alert)
+
+    def _deliver_deferred(self, alerts: list[Alert]) -> None:
+        for alert in alerts:
+            self._deliver_later(alert)
 
 
-class _DeferredDelivery:
-    """The thread that delivers to the channels after the answer."""
-
-    def __init__(self, before_answer: AlertHandler) -> None:
-        self._deliver = before_answer
-        self._queue: SimpleQueue[list[tuple[Alert, bool]] | None] = SimpleQueue()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        self._thread = threading.Thread(target=self._run, name="alert-delivery", daemon=True)
-        self._thread.start()
-
-    def put(self, alerts: list[tuple[Alert, bool]]) -> None:
-        if alerts:
-            self._queue.put(alerts)
-
-    def close(self) -> None:
-        self._queue.put(None)
-        if self._thread is not None:
-            self._thread.join()
-
-    def _run(self) -> None:
-        while (alerts := self._queue.get()) is not None:
-            for alert, is_on_disk in alerts:
-                self._deliver(alert, is_on_disk)
-
-
-class _Writer:
+class _AlertTable:
     """Commits batches, and buffers what could not be committed."""
 
     def __init__(self, path: Path, rule: Escalation, on_failure: Callable[[Exception], None]) -> None:
@@ -143,7 +137,7 @@ class _Writer:
 
     @property
     def is_behind(self) -> bool:
-        """Whether something waits to be tried again."""
+        """Whether alerts wait to be retried."""
         return bool(self._unrecorded)
 
     def write(self, alerts: list[Alert]) -> tuple[list[Alert], bool]:
@@ -153,10 +147,13 @@ class _Writer:
             return [], True
         try:
             entered = self._commit([*self._unrecorded, *alerts])
-        except Exception as error:  # noqa: BLE001 - were this thread to end, every later alert would wait for ever
-            self._unrecorded = [*self._unrecorded, *alerts][-MAX_UNRECORDED:]
+        except Exception as error:  # noqa: BLE001 - the callers of these alerts wait for an answer
+            kept = [*self._unrecorded, *alerts]
+            self._unrecorded = kept[-MAX_UNRECORDED:]
             self.close()
             self._on_failure(error)
+            if len(kept) > MAX_UNRECORDED:
+                structlog.get_logger("vestibule.alerts").error("alerts_not_recorded", alerts=len(kept) - MAX_UNRECORDED)
             return alerts, False
         self._unrecorded = []
         return entered[late:], True
@@ -173,7 +170,8 @@ class _Writer:
         """Close the connection, which rolls back what was not committed."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.close()
+            with suppress(sqlite3.Error):
+                connection.close()
 
 
 def _answer(pairs: "list[tuple[asyncio.Future[Alert], Alert]]") -> None:

@@ -1,21 +1,41 @@
-"""Reads the recorded alerts, newest first."""
+"""Reads the recorded alerts, and changes the state of their groups."""
 
 import re
+import secrets
 import sqlite3
 import threading
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from vestibule.alerts.alert import Alert
-from vestibule.alerts.store.database import open_database
-from vestibule.alerts.store.rows import ALERT_COLUMNS, alert_of
+from vestibule.alerts.store.database import ALERT_COLUMNS, alert_of, from_us, open_database, to_us
 from vestibule.contracts.errors import AlertNotFound, InvalidInput, Unavailable
 
 _CURSOR = re.compile(r"[1-9][0-9]{0,17}")
 _PAGE = f"SELECT seq, {ALERT_COLUMNS} FROM alerts WHERE seq < ? ORDER BY seq DESC LIMIT ?"  # noqa: S608
 _ONE = f"SELECT {ALERT_COLUMNS} FROM alerts WHERE id = ?"  # noqa: S608
 _END = 2**62
+
+
+_GROUP = """
+    SELECT id, severity, count, first_us, last_us, state, state_by, state_reason, state_us FROM groups
+    WHERE id = (SELECT group_id FROM alerts WHERE id = ?)
+"""
+_DELIVERIES = (
+    "SELECT channel, event, state, attempts, error FROM deliveries WHERE group_id = ? ORDER BY id DESC LIMIT 50"
+)
+# The end of a group is notified if its beginning was.
+_CHANGE = """
+    UPDATE groups SET state = ?, state_by = ?, state_reason = ?, state_us = ?, notice_since_us = NULL,
+    due_us = CASE WHEN ?1 = 'resolved' AND notified_severity IS NOT NULL THEN ?4 END
+    WHERE id = (SELECT group_id FROM alerts WHERE id = ?) AND state != 'resolved' RETURNING id
+"""
+_SILENCE = """
+    INSERT INTO silences (id, type, token_id, entity, author, reason, from_us, until_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_SILENCES = "SELECT id, type, token_id, entity, author, reason, from_us, until_us FROM silences WHERE until_us > ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +47,7 @@ class AlertPage:
 
 
 class AlertReader:
-    """Queries the database over one connection; one that does not exist yet is empty."""
+    """Queries the database over one connection; a missing database is empty."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -35,11 +55,7 @@ class AlertReader:
         self._connection: sqlite3.Connection | None = None
 
     def query(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-        """Return the rows.
-
-        Raises:
-            Unavailable: the record cannot be read.
-        """
+        """Return the rows, or raise `Unavailable`."""
         with self._lock:
             try:
                 if self._connection is None:
@@ -58,22 +74,19 @@ class AlertReader:
                 connection.close()
 
 
-class AlertArchive:
+class AlertArchive(AlertReader):
     """Reads the alerts of all services of a host."""
-
-    def __init__(self, path: Path) -> None:
-        self._record = AlertReader(path)
 
     def page(self, *, limit: int, cursor: str | None = None) -> AlertPage:
         """Return at most `limit` alerts older than `cursor`.
 
         Raises:
             InvalidInput: the cursor is not one that an earlier page gave.
-            Unavailable: the record cannot be read.
+            Unavailable: the store cannot be read.
         """
         if cursor is not None and not _CURSOR.fullmatch(cursor):
             raise InvalidInput("The cursor is not valid; use the `cursor` of the previous page.")
-        rows = self._record.query(_PAGE, (_END if cursor is None else int(cursor), limit + 1))
+        rows = self.query(_PAGE, (_END if cursor is None else int(cursor), limit + 1))
         chosen = rows[:limit]
         return AlertPage([alert_of(row[1:]) for row in chosen], str(chosen[-1][0]) if len(rows) > limit else None)
 
@@ -82,14 +95,110 @@ class AlertArchive:
 
         Raises:
             AlertNotFound: there is none.
-            Unavailable: the record cannot be read.
+            Unavailable: the store cannot be read.
         """
-        # Any text may come as an id, but not all of them have a form that the record could be asked with.
-        rows = self._record.query(_ONE, (alert_id,)) if alert_id.isascii() else []
+        # Some text has no UTF-8 form for a query.
+        rows = self.query(_ONE, (alert_id,)) if alert_id.isascii() else []
         if not rows:
             raise AlertNotFound("No alert has that id.")
         return alert_of(rows[0])
 
-    def close(self) -> None:
-        """Give the connection back."""
-        self._record.close()
+
+@dataclass(frozen=True, slots=True)
+class DeliveryState:
+    """The state of a notification, and its last error."""
+
+    channel: str
+    event: str
+    state: str
+    attempts: int
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupState:
+    """The state of an alert's group, who changed it, and its notifications, newest first."""
+
+    id: str
+    severity: str
+    count: int
+    first: datetime
+    last: datetime
+    state: str
+    state_by: str | None
+    state_reason: str | None
+    state_since: datetime | None
+    deliveries: list[DeliveryState]
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Suppresses notifications of matching alerts for a time. A condition that is None matches all."""
+
+    type: str | None
+    token_id: str | None
+    entity: str | None
+    author: str
+    reason: str
+    start: datetime
+    end: datetime
+    id: str = ""
+
+
+class AlertTriage(AlertReader):
+    """Reads and changes the state of groups; every change is on disk when it is answered."""
+
+    def group_of(self, alert_id: str) -> GroupState | None:
+        """Return the group of an alert, None before it has one."""
+        rows = self.query(_GROUP, (alert_id,)) if alert_id.isascii() else []
+        if not rows:
+            return None
+        group_id, severity, count, first_us, last_us, state, by, reason, state_us = rows[0]
+        since = None if state_us is None else from_us(state_us)
+        deliveries = [DeliveryState(*row) for row in self.query(_DELIVERIES, (group_id,))]
+        return GroupState(
+            group_id, severity, count, from_us(first_us), from_us(last_us), state, by, reason, since, deliveries
+        )
+
+    def change(self, alert_id: str, state: str, author: str, reason: str | None) -> None:
+        """Set the group of an alert to `acknowledged` (no more reminders) or `resolved` (the next alert opens another).
+
+        Raises:
+            AlertNotFound: no alert has that id, or its group is resolved already.
+            Unavailable: the store cannot be written.
+        """
+        now_us = to_us(datetime.now(UTC))
+        if not alert_id.isascii() or not self._write(_CHANGE, (state, author, reason, now_us, alert_id)):
+            raise AlertNotFound("No alert with an unresolved group has that id.")
+
+    def silence(self, silence: Silence) -> str:
+        """Keep a silence, and return its id.
+
+        Raises:
+            InvalidInput: it ends before it begins.
+            Unavailable: the store cannot be written.
+        """
+        if silence.end <= silence.start:
+            raise InvalidInput("The end of a silence must be after its start.")
+        silence_id = secrets.token_hex(8)
+        matching = (silence.type, silence.token_id, silence.entity)
+        times = (to_us(silence.start), to_us(silence.end))
+        self._write(_SILENCE, (silence_id, *matching, silence.author, silence.reason, *times))
+        return silence_id
+
+    def silences(self) -> list[Silence]:
+        """Return the silences that have not ended."""
+        rows = self.query(_SILENCES, (to_us(datetime.now(UTC)),))
+        return [
+            Silence(row[1], row[2], row[3], row[4], row[5], from_us(row[6]), from_us(row[7]), row[0]) for row in rows
+        ]
+
+    def _write(self, statement: str, parameters: tuple[Any, ...]) -> list[Any]:
+        try:
+            connection = open_database(self._path)
+            try:
+                return connection.execute(statement, parameters).fetchall()
+            finally:
+                connection.close()
+        except (OSError, sqlite3.Error) as error:
+            raise Unavailable("alerts", "The alert store cannot be written.") from error

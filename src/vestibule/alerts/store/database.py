@@ -1,14 +1,18 @@
-"""The database of alerts: its tables, and how a connection is opened."""
+"""The database of alerts: its tables, its connections, and the rows of alerts."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+from vestibule.alerts.alert import Alert, AlertType, Severity
 from vestibule.runtime.private_file import change_alone
 
-# Within this time another process has long finished its commit; a caller waits no longer for its alert.
+# Longer than a commit of another process takes; a request does not wait longer for its alert.
 LOCK_TIMEOUT_S = 0.3
+US = 1_000_000
 
 SCHEMA = """
     CREATE TABLE alerts (
@@ -90,19 +94,25 @@ SCHEMA = """
     CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 """
 
-# The file's own number for its tables. A later version may only add columns with a default: processes of both versions
+# The version of the tables. A later version may only add columns with a default: processes of both versions
 # share the file while one version replaces the other.
 VERSION = 1
 
 
+ALERT_COLUMNS = (
+    "id, time_us, type, severity, description, service, entities, fingerprint, request_id, token_id, subject"
+)
+_SEPARATOR = ", "
+
+
 def open_database(path: Path) -> sqlite3.Connection:
-    """Return a connection to the record in `path`, which is made if need be, readable by its owner only.
+    """Return a connection to the alert store in `path`, created readable by its owner only if missing.
 
     Raises:
-        OSError: its folder cannot be written.
+        OSError: the folder cannot be written.
         sqlite3.Error: it cannot be opened.
     """
-    # Of several processes that start at once, one makes the tables. change_alone makes the folder.
+    # Of several processes that start at once, one creates the tables. `change_alone` creates the folder.
     with change_alone(path):
         # Before the first connection, since the files beside it get the mode that it has then.
         path.touch(mode=0o600)
@@ -120,7 +130,7 @@ def open_database(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Change the record as a whole or not at all."""
+    """Commit all changes, or none."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -134,3 +144,61 @@ def _make_tables(connection: sqlite3.Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version < VERSION:
         connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def to_us(time: datetime) -> int:
+    """Return microseconds since the epoch, exactly."""
+    return (time - EPOCH) // timedelta(microseconds=1)
+
+
+def from_us(time_us: int) -> datetime:
+    """Return the time that `to_us` was given."""
+    return EPOCH + timedelta(microseconds=time_us)
+
+
+def join_entities(entities: Sequence[str]) -> str:
+    """Return the entities as one column."""
+    return _SEPARATOR.join(entities)
+
+
+def split_entities(column: str) -> tuple[str, ...]:
+    """Return what `join_entities` was given."""
+    return tuple(column.split(_SEPARATOR)) if column else ()
+
+
+def row_of(alert: Alert) -> tuple[Any, ...]:
+    """Return the values of `ALERT_COLUMNS`."""
+    return (
+        alert.id,
+        to_us(alert.time),
+        alert.type.value,
+        alert.severity.value,
+        # A description without a UTF-8 form is escaped, so that the alert is not lost.
+        alert.description.encode("utf-8", "backslashreplace").decode(),
+        alert.service,
+        join_entities(alert.entities),
+        alert.fingerprint,
+        alert.request_id,
+        alert.token_id,
+        alert.subject,
+    )
+
+
+def alert_of(row: Sequence[Any]) -> Alert:
+    """Return the alert whose `ALERT_COLUMNS` are `row`."""
+    return Alert(
+        id=row[0],
+        time=from_us(row[1]),
+        type=AlertType(row[2]),
+        severity=Severity(row[3]),
+        description=row[4],
+        service=row[5],
+        entities=split_entities(row[6]),
+        fingerprint=row[7],
+        request_id=row[8],
+        token_id=row[9],
+        subject=row[10],
+    )

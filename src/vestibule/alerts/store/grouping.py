@@ -1,19 +1,16 @@
 """Assigns recorded alerts to groups, within a transaction of the caller's.
 
 An alert joins the group of its type that has its fingerprint; otherwise the one that its token opened; otherwise it
-opens one. So the same value is one group whoever sent it, and a token that leaks a thousand values is one group too.
-What is about a part, a queue or a channel is grouped by that alone, and lasts until an alert says that it is over.
+opens one. So a value that many tokens send is one group, and a token that leaks a thousand values is one group too.
+Alerts about a part, a queue or a channel are grouped by that alone, until an alert resolves the group.
 """
 
 import sqlite3
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from vestibule.alerts.alert import Alert, Severity
-from vestibule.alerts.alert_types import RESOLVES
-from vestibule.alerts.store.rows import join_entities, row_of, split_entities, to_us
-
-US = 1_000_000
+from vestibule.alerts.alert import RESOLVES, Alert, Severity
+from vestibule.alerts.store.database import US, join_entities, row_of, split_entities, to_us
 
 FIND_GROUP = """
     SELECT id, severity, entities, state, notified_severity, notice_since_us, due_us
@@ -28,8 +25,7 @@ JOIN_GROUP = """
     UPDATE groups SET count = count + 1, last_us = max(last_us, ?), severity = ?, entities = ?, notice_since_us = ?,
     due_us = ? WHERE id = ?
 """
-# A key stays with its group; it goes to another only when its own has ended.
-# Those who heard of the beginning hear of the end, and who heard of nothing yet hears of both at once.
+# The end of a group is notified with the next sweep; if its beginning was not notified yet, both are.
 RESOLVE = """
     UPDATE groups SET state = 'resolved', state_by = ?, state_reason = ?, state_us = ?,
     notice_since_us = NULL, due_us = ?3
@@ -70,7 +66,7 @@ def group_alert(connection: sqlite3.Connection, alert: Alert, rules: Grouping) -
         _join(connection, alert, group, rules)
     group_id = alert.id if group is None else group.id
     for key in keys:
-        # A token's key is given when it opens a group, not when it sends a value that another token's group has.
+        # A token is a key of a group that it opened, not of a group of another token whose value it sent.
         if group is None or (found[key] is None and key.startswith("f:")):
             connection.execute(SAVE_MEMBERSHIP, (alert.type.value, key, group_id, to_us(alert.time)))
     return group_id
@@ -80,7 +76,7 @@ def _keys_of(alert: Alert) -> list[str]:
     if alert.subject is not None:
         return [f"s:{alert.subject}"]
     by_value = [] if alert.fingerprint is None else [f"f:{alert.fingerprint}"]
-    # What no request caused, such as a part that is away, is about what its description says.
+    # An alert that no request caused, such as an unavailable part, is grouped by its description.
     caused = alert.token_id is not None or alert.request_id is not None
     return [*by_value, f"t:{alert.token_id or ''}" if caused else f"d:{row_of(alert)[4]}"]
 
@@ -103,7 +99,7 @@ def _resolve(connection: sqlite3.Connection, alert: Alert) -> bool:
 def _open(connection: sqlite3.Connection, alert: Alert, rules: Grouping | None) -> None:
     now_us = to_us(alert.time)
     values = (alert.id, alert.type.value, alert.token_id, alert.severity.value, join_entities(alert.entities))
-    # What puts an end to a group is told as the end of that group.
+    # An alert that resolves a group is notified as the end of that group.
     due_us = None if rules is None else now_us + int(min(rules.quiet_s, rules.wait_s) * US)
     since_us = None if rules is None else now_us
     connection.execute(OPEN_GROUP, (*values, now_us, now_us, since_us, due_us))

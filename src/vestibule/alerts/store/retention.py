@@ -1,7 +1,6 @@
 """Deletes expired alerts, notifications and reports, in small steps off the request path.
 
-What was not delivered yet stays, and so does the first alert of every group that is worse than `info` and that nobody
-has resolved, with its report: somebody still has to look at it.
+Undelivered notifications stay. So does the first alert of every unresolved group above `info`, with its report.
 """
 
 import os
@@ -13,11 +12,10 @@ from pathlib import Path
 
 import structlog
 
-from vestibule.alerts.store.database import transaction
-from vestibule.alerts.store.rows import to_us
+from vestibule.alerts.store.database import to_us, transaction
 
 EVERY_S = 3600
-# So that nobody who records an alert waits longer than a few milliseconds for the lock.
+# Small steps: recording an alert waits a few milliseconds at most for the lock.
 ROWS_A_STEP = 100
 FILES_A_STEP = 500
 
@@ -51,7 +49,7 @@ class AlertRetention:
         self._round: Iterator[None] | None = None
 
     def step(self, connection: sqlite3.Connection) -> bool:
-        """Take one step over `connection`, and say whether more are to be taken now."""
+        """Do one step over `connection`, and say whether more steps are due now."""
         if self._round is None:
             if time.monotonic() < self._next_at_s:
                 return False
@@ -88,7 +86,7 @@ def _prune_alerts(connection: sqlite3.Connection, oldest_us: int) -> Iterator[No
 
 def _prune_alert(connection: sqlite3.Connection, alert_id: str, group_id: str, is_over: bool) -> None:
     if alert_id == group_id:
-        # A group's own columns are in its first alert, so the two go together.
+        # A group joins its first alert, so both are deleted together.
         if not is_over:
             return
         connection.execute("DELETE FROM deliveries WHERE group_id = ?", (group_id,))
@@ -128,7 +126,7 @@ def _prune_reports(connection: sqlite3.Connection, folder: Path, oldest: datetim
 
 
 def _is_older(name: str, oldest: datetime) -> bool:
-    # `.<report>.<random>` is what a crash left of a report.
+    # `.<report>.<random>` is an unfinished report, left by a crash.
     if name.endswith(".txt") or name.startswith("."):
         return name.lstrip(".")[:15] < f"{oldest:%Y%m%dT%H%M%S}"
     return name.startswith("alerts_") and name.endswith(".jsonl") and name[7:17] < f"{oldest:%Y-%m-%d}"

@@ -37,7 +37,7 @@ def show_alert(alert_id: AlertId, url: UrlOption = "", token: TokenOption = "", 
 @app.command("types")
 def list_types(as_json: AsJson = False) -> None:
     """List the alert types: meaning, severity, and the type that each resolves."""
-    from vestibule.alerts.alert_types import ALERT_TYPES
+    from vestibule.alerts.alert import ALERT_TYPES
 
     rows = [
         {"type": name.value, "severity": kind.severity.value, "meaning": kind.meaning, "resolves": kind.resolves}

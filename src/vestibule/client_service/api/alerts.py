@@ -9,7 +9,7 @@ from fastapi import APIRouter, Body, Path, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from vestibule.alerts import AlertArchive, AlertType
-from vestibule.alerts.store.triage import AlertTriage, Silence
+from vestibule.alerts.store.archive import AlertTriage, Silence
 from vestibule.client_service.api.wiring import CallerPart, ClientWiring, WiringPart
 from vestibule.contracts.errors import AlertNotFound, InvalidInput, PersonalDataFound
 from vestibule.service_kit.auth.authentication import Caller, GuardedRoute, allow

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 
 from vestibule.alerts import AlertArchive
-from vestibule.alerts.store.triage import AlertTriage
+from vestibule.alerts.store.archive import AlertTriage
 from vestibule.client_service.erasure import Erasure
 from vestibule.client_service.idempotency import HEADER, MAX_KEY_CHARS, Idempotency
 from vestibule.client_service.intake.intake import Intake

@@ -1,27 +1,26 @@
 """The decision log, one JSON line each, one file a day: entities, scores, actions and keyed fingerprints, no text.
 
-Lines are appended whole, by any number of processes: each is one write at the end of the file. A thread of its own
+Lines are appended whole, by any number of processes: each is one write at the end of the file. A separate thread
 writes, so that a request does not wait for the disk.
 """
 
 import os
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from queue import Empty, SimpleQueue
 
 import orjson
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from vestibule.policy.action import Action
+from vestibule.runtime.writer_thread import WriterThread
 
 CLEAN_EVERY_S = 60.0
 APPEND_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
-# Is told of the error and of how many lines could not be written.
+# Gets the error and the number of lines that could not be written.
 FailureHandler = Callable[[OSError, int], None]
 _NAME = re.compile(r"(\d{4}-\d{2}-\d{2})\.jsonl")
 
@@ -34,7 +33,7 @@ class RecordedFinding(BaseModel):
     field: str
     action: Action
     would_have: Action | None = None
-    # Keyed, so that leaks of one value are seen to be of one, and nobody can look the value up.
+    # Keyed: leaks of the same value have the same fingerprint, which does not reveal the value.
     fingerprint: str | None = None
 
 
@@ -70,52 +69,41 @@ class DecisionLog:
         self._directory = directory
         self._keep_days = keep_days
         self._on_failure = on_failure
-        self._waiting: SimpleQueue[DecisionRecord | None] = SimpleQueue()
         # Only the one thread that decides adds to these, and only the writer subtracts what it has written before.
         self._clean: dict[tuple[str, str, str], int] = {}
         self._written: dict[tuple[str, str, str], int] = {}
+        self._count_at = time.monotonic() + CLEAN_EVERY_S
         self._swept: date | None = None
-        self._thread = threading.Thread(target=self._write_all, name="decision-log", daemon=True)
+        self._writer: WriterThread[DecisionRecord] = WriterThread(
+            "decision-log",
+            self._write,
+            idle_s=lambda: max(0.0, self._count_at - time.monotonic()),
+            on_close=lambda: self._append(self._clean_lines()),
+        )
 
     def start(self) -> None:
         """Begin to write."""
-        self._thread.start()
+        self._writer.start()
 
     def close(self) -> None:
         """Write what is left, and stop."""
-        self._waiting.put(None)
-        self._thread.join()
+        self._writer.close()
 
     def record(self, record: DecisionRecord) -> None:
-        """Have `record` appended soon."""
-        self._waiting.put(record)
+        """Have `record` appended soon; if the disk hangs and the queue is full, it is dropped and logged."""
+        self._writer.put(record)
 
     def count_clean(self, route: str, policy: str, detectors: str) -> None:
         """Count a request in which nothing was found."""
         name = (route, policy, detectors)
         self._clean[name] = self._clean.get(name, 0) + 1
 
-    def _write_all(self) -> None:
-        is_open, count_at = True, time.monotonic() + CLEAN_EVERY_S
-        while is_open:
-            records, is_open = self._next_records(max(0.0, count_at - time.monotonic()))
-            lines = [record.model_dump_json(exclude_none=True).encode() for record in records]
-            if not is_open or time.monotonic() >= count_at:
-                lines += self._clean_lines()
-                count_at = time.monotonic() + CLEAN_EVERY_S
-            if lines:
-                self._append(lines)
-
-    def _next_records(self, timeout_s: float) -> tuple[list[DecisionRecord], bool]:
-        records: list[DecisionRecord] = []
-        try:
-            record = self._waiting.get(timeout=timeout_s)
-            while record is not None:
-                records.append(record)
-                record = self._waiting.get_nowait()
-        except Empty:
-            return records, True
-        return records, False
+    def _write(self, records: list[DecisionRecord]) -> None:
+        lines = [record.model_dump_json(exclude_none=True).encode() for record in records]
+        if time.monotonic() >= self._count_at:
+            self._count_at = time.monotonic() + CLEAN_EVERY_S
+            lines += self._clean_lines()
+        self._append(lines)
 
     def _clean_lines(self) -> list[bytes]:
         now = datetime.now(UTC)
@@ -130,6 +118,8 @@ class DecisionLog:
         return lines
 
     def _append(self, lines: list[bytes]) -> None:
+        if not lines:
+            return
         today = datetime.now(UTC).date()
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -154,7 +144,7 @@ def remove_older(directory: Path, oldest: date) -> None:
 
 
 def read_decisions(directory: Path, since: datetime) -> Iterator[DecisionRecord | CleanCount]:
-    """Yield what was decided since then, oldest day first. Lines that are none of ours are passed over."""
+    """Yield what was decided since then, oldest day first; lines that are not records are skipped."""
     for path, day in _days(directory):
         if day < since.astimezone(UTC).date():
             continue

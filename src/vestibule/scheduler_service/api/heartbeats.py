@@ -1,4 +1,4 @@
-"""The routes of heartbeats: jobs ping here regularly, and an alert follows when one does not."""
+"""The routes of heartbeats: jobs ping regularly, and an alert is raised when one does not."""
 
 from typing import Annotated
 
@@ -7,8 +7,8 @@ from pydantic import BaseModel
 
 from vestibule.contracts.errors import HeartbeatNotFound
 from vestibule.scheduler_service.api.wiring import WiringPart
-from vestibule.scheduler_service.heartbeats.heartbeat import NAME_PATTERN, Ping
-from vestibule.scheduler_service.leadership.monotonic_scheduler import now
+from vestibule.scheduler_service.heartbeats import NAME_PATTERN, Ping
+from vestibule.scheduler_service.jobs import now
 from vestibule.scheduler_service.status_page.status import HeartbeatStatus, describe_heartbeat
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
@@ -48,7 +48,7 @@ async def list_heartbeats(wiring: WiringPart) -> list[HeartbeatStatus]:
 async def ping_heartbeat(
     wiring: WiringPart, name: Name, period_s: Period = None, grace_s: Grace = None
 ) -> HeartbeatStatus:
-    """Report that the job is done. The first ping creates the heartbeat; period and grace stay until changed."""
+    """Report that the job succeeded. The first ping creates the heartbeat; period and grace stay until changed."""
     return describe_heartbeat(await wiring.heartbeats.ping(name, Ping.DONE, now(), period_s, grace_s), now())
 
 
@@ -56,7 +56,7 @@ async def ping_heartbeat(
 async def start_heartbeat(
     wiring: WiringPart, name: Name, period_s: Period = None, grace_s: Grace = None
 ) -> HeartbeatStatus:
-    """Report that the job starts; it has its grace to report that it is done."""
+    """Report that the job starts; it must report its end within the grace."""
     return describe_heartbeat(await wiring.heartbeats.ping(name, Ping.START, now(), period_s, grace_s), now())
 
 
@@ -64,7 +64,7 @@ async def start_heartbeat(
 async def fail_heartbeat(
     wiring: WiringPart, name: Name, period_s: Period = None, grace_s: Grace = None
 ) -> HeartbeatStatus:
-    """Report that the job failed; an alert follows at once."""
+    """Report that the job failed; an alert is raised at once."""
     return describe_heartbeat(await wiring.heartbeats.ping(name, Ping.FAIL, now(), period_s, grace_s), now())
 
 

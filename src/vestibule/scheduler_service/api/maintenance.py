@@ -1,4 +1,4 @@
-"""The routes of maintenance windows: times in which a part may be down without an alert."""
+"""The routes of maintenance windows."""
 
 from typing import Annotated
 
@@ -7,10 +7,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from vestibule.contracts.errors import InvalidInput, MaintenanceNotFound, PersonalDataFound
 from vestibule.scheduler_service.api.wiring import WiringPart
-from vestibule.scheduler_service.availability.monitored_parts import PARTS
-from vestibule.scheduler_service.heartbeats.heartbeat import NAME_PATTERN
-from vestibule.scheduler_service.leadership.monotonic_scheduler import now
-from vestibule.scheduler_service.maintenance.windows import EVERYTHING, MaintenanceWindow
+from vestibule.scheduler_service.availability.parts import PARTS
+from vestibule.scheduler_service.heartbeats import NAME_PATTERN
+from vestibule.scheduler_service.jobs import now
+from vestibule.scheduler_service.maintenance import EVERYTHING, MaintenanceWindow
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
 
@@ -36,7 +36,7 @@ class MaintenanceRequest(BaseModel):
     reason: str = Field(default="", max_length=500, description="Checked for personal data as every stored text is")
 
     def as_window(self, author: str) -> MaintenanceWindow:
-        """Return the window, from now on unless it says when it begins."""
+        """Return the window; it begins now unless the request has a start."""
         begins = self.begins or now()
         return MaintenanceWindow(part=self.part, begins=begins, ends=self.ends, reason=self.reason, author=author)
 
@@ -72,5 +72,5 @@ async def end_maintenance_window(
     wiring: WiringPart,
     window_id: Annotated[str, Path(pattern=r"^[0-9a-f]{16}$", description="The id of the window")],
 ) -> MaintenanceWindow:
-    """End a window now, or delete it where it has not begun."""
+    """End a window now, or delete it if it has not begun."""
     return await wiring.windows.end(window_id, now())

@@ -1,22 +1,35 @@
 """The routes of the status: as JSON, as a page and as badges."""
 
-from typing import Annotated
+import base64
+import binascii
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
+from fastapi.routing import APIRoute
 from starlette.responses import HTMLResponse, Response
 
-from vestibule.contracts.errors import NotFound
-from vestibule.scheduler_service.api.status_auth import SCOPE, StatusPageRoute
-from vestibule.scheduler_service.api.wiring import WiringPart
-from vestibule.scheduler_service.leadership.monotonic_scheduler import now
-from vestibule.scheduler_service.status_page.badge import draw_badge
+from vestibule.contracts.errors import InvalidToken, NotFound
+from vestibule.scheduler_service.api.wiring import SchedulerWiring, WiringPart
+from vestibule.scheduler_service.jobs import now
+from vestibule.scheduler_service.status_page.page import draw_badge
 from vestibule.scheduler_service.status_page.page_view import view_page
 from vestibule.scheduler_service.status_page.status import Status
-from vestibule.service_kit.auth.authentication import GuardedRoute, allow
+from vestibule.service_kit.auth.authentication import (
+    Credentials,
+    GuardedRoute,
+    allow,
+    client_address,
+    credentials_of,
+    is_local,
+)
 from vestibule.service_kit.openapi.descriptions import problem_responses
+from vestibule.service_kit.problems import render_error
+from vestibule.service_kit.wiring import wiring_of
 
-router = APIRouter(route_class=GuardedRoute, tags=["watch"])
-view_router = APIRouter(route_class=StatusPageRoute, tags=["watch"])
+SCOPE = "status"
+CHALLENGE = 'Basic realm="Vestibule status", charset="UTF-8"'
+
 
 SVG = "image/svg+xml"
 COMMON_HEADERS = {
@@ -28,6 +41,51 @@ COMMON_HEADERS = {
 # Badges are embedded in other pages, whose caches would show an old one for a long time.
 BADGE_HEADERS = {"Cache-Control": "no-cache, max-age=0", "X-Content-Type-Options": "nosniff"}
 BADGE_POLICY = "default-src 'none'"
+
+
+class StatusPageRoute(APIRoute):
+    """A route for browsers, which accepts a token as a password."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler that authenticates first."""
+        handle = super().get_route_handler()
+
+        async def authenticated(request: Request) -> Response:
+            wiring = wiring_of(request, SchedulerWiring)
+            if not wiring.is_status_public:
+                credentials = credentials_of(request) or _password_of(request)
+                if credentials is None:
+                    # The first request of every browser has no password; it does not count as a failure.
+                    return _ask(request)
+                try:
+                    await wiring.authenticator.verify(credentials, SCOPE, lambda: client_address(request))
+                except InvalidToken:
+                    return _ask(request)
+            return await handle(request)
+
+        return authenticated
+
+
+def _password_of(request: Request) -> Credentials | None:
+    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        _, _, token = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return Credentials(token, is_local(request)) if token else None
+
+
+def _ask(request: Request) -> Response:
+    error = InvalidToken("Use a token with the scope `status` as the password, with any user name.")
+    answer = render_error(error, request.state.request_id)
+    answer.headers.append("WWW-Authenticate", CHALLENGE)
+    return answer
+
+
+router = APIRouter(route_class=GuardedRoute, tags=["watch"])
+view_router = APIRouter(route_class=StatusPageRoute, tags=["watch"])
 
 
 @router.get("/status", dependencies=[allow(SCOPE)], responses=problem_responses())

@@ -5,9 +5,8 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from vestibule.scheduler_service.heartbeats.repository import HeartbeatRepository
-from vestibule.scheduler_service.maintenance.reason_check import ReasonCheck
-from vestibule.scheduler_service.maintenance.windows import MaintenanceRepository
+from vestibule.scheduler_service.heartbeats import HeartbeatRepository
+from vestibule.scheduler_service.maintenance import MaintenanceRepository, ReasonCheck
 from vestibule.scheduler_service.status_page.page import StatusPage
 from vestibule.scheduler_service.status_page.status import StatusService
 from vestibule.service_kit.auth.authentication import Authenticator

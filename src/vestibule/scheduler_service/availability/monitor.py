@@ -10,15 +10,24 @@ import structlog
 
 from vestibule.alerts import AlertEngine, AlertType
 from vestibule.scheduler_service.availability.availability_history import ProbeCounts
-from vestibule.scheduler_service.availability.incidents import Incident, IncidentKind
 from vestibule.scheduler_service.availability.monitor_state import MonitorState
-from vestibule.scheduler_service.availability.monitored_parts import BACKLOG, PARTS
-from vestibule.scheduler_service.availability.outages import PartRecord, PartState, StateChange, Thresholds
+from vestibule.scheduler_service.availability.parts import (
+    BACKLOG,
+    PARTS,
+    Incident,
+    IncidentKind,
+    PartRecord,
+    PartState,
+    StateChange,
+    Thresholds,
+)
 from vestibule.scheduler_service.availability.probes import Probe, ProbeResult
-from vestibule.scheduler_service.leadership.monotonic_scheduler import now
+from vestibule.scheduler_service.jobs import now
+from vestibule.service_kit.metrics.catalogue import PART_UP, PROBE_DURATION, PROBES
+from vestibule.service_kit.metrics.metrics import Metrics
 
 IsPlanned = Callable[[str, datetime], bool]
-# The part, whether it answered, how long that took in seconds, and what state it is in since.
+# The part, whether it answered, the seconds that it took, and the state after the probe.
 OnProbe = Callable[[str, bool, float, PartState], None]
 MISS = ProbeResult(is_up=False)
 
@@ -37,10 +46,6 @@ class MonitorRules:
         return self.thresholds.get(part, self.usual)
 
 
-def ignore_probe(_part: str, _has_answered: bool, _took_s: float, _state: PartState) -> None:
-    """Ignore the result of a probe."""
-
-
 class AvailabilityMonitor:
     """Monitors the parts that have a probe; a part without one is switched off."""
 
@@ -52,7 +57,7 @@ class AvailabilityMonitor:
         rules: MonitorRules,
         *,
         is_planned: IsPlanned,
-        on_probe: OnProbe = ignore_probe,
+        on_probe: OnProbe = lambda *_: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._probes = probes
@@ -62,7 +67,7 @@ class AvailabilityMonitor:
         self._is_planned = is_planned
         self._on_probe = on_probe
         self._clock = clock
-        # All parts start together, and some need more time than three probes take.
+        # All parts start together, and some take longer to start than three probes.
         self._grace_until = clock() + rules.start_grace_s
         self._answered: set[str] = set()
         self._log = structlog.get_logger("vestibule.monitor")
@@ -94,7 +99,7 @@ class AvailabilityMonitor:
     async def _ask(self, probe: Probe) -> ProbeResult:
         try:
             async with asyncio.timeout(self._rules.timeout_s):
-                return await probe.read()
+                return await probe()
         except Exception:  # noqa: BLE001 - any error means that the part does not answer
             return MISS
 
@@ -122,7 +127,7 @@ class AvailabilityMonitor:
                 incidents.end(part, IncidentKind.DEGRADED, at)
 
     async def _alert_if_due(self, record: PartRecord, since: datetime | None, *, is_planned: bool) -> bool:
-        """Raise the alert that is due, if any. It depends on the state, so one that was held back is raised later."""
+        """Raise the alert that is due, if any. It depends on the state, so a suppressed alert is raised later."""
         is_down = record.state is PartState.DOWN
         if is_down and not record.is_alerted and not is_planned and not self._is_caused_elsewhere(record.name):
             await self._raise(record, is_over=False)
@@ -134,7 +139,7 @@ class AvailabilityMonitor:
         return True
 
     def _is_caused_elsewhere(self, part: str) -> bool:
-        """Say whether the part that this one needs is down, which has its own alert."""
+        """Say whether the part that this one needs is down and has its own alert."""
         needed = PARTS[part].needs
         return needed is not None and self._monitor_state.parts[needed].misses_in_a_row > 0
 
@@ -143,11 +148,36 @@ class AvailabilityMonitor:
         began = f" since {since:%Y-%m-%d %H:%M:%S} UTC" if since else ""
         if name == BACKLOG:
             kind = AlertType.QUEUE_RECOVERED if is_over else AlertType.QUEUE_STALLED
-            what = f"it had not{began}" if is_over else record.note or "none is taken"
-            text = f"{name}: waiting tasks are taken again; {what}." if is_over else f"{name} is stalled: {what}."
+            recovered = f"{name}: workers process tasks again; it was stalled{began}."
+            text = recovered if is_over else f"{name} is stalled: {record.note or 'no task is processed'}."
         elif is_over:
-            kind, text = AlertType.SERVICE_RECOVERED, f"{name} answers again; it had not{began}."
+            kind, text = AlertType.SERVICE_RECOVERED, f"{name} answers again; it was down{began}."
         else:
             kind = AlertType.SERVICE_DOWN
             text = f"{name} did not answer {record.misses_in_a_row} probes in a row."
         await self._alerts.raise_alert(kind, text, subject=name)
+
+
+class ProbeMetrics:
+    """Measures probes."""
+
+    def __init__(self, metrics: Metrics, shown_for_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """Take the time after which a standby scheduler stops exporting the states that it probed."""
+        self._metrics = metrics
+        self._shown_for_s = shown_for_s
+        self._clock = clock
+        self._probed_at = clock()
+
+    def count_probe(self, part: str, has_answered: bool, took_s: float, state: PartState) -> None:
+        """Count a probe of `part`, which took `took_s` and left it in `state`."""
+        self._probed_at = self._clock()
+        self._metrics.count(PROBES, part, "answered" if has_answered else "missed")
+        self._metrics.set(PROBE_DURATION, took_s, part)
+        if state is not PartState.UNKNOWN:
+            self._metrics.set(PART_UP, float(state is not PartState.DOWN), part)
+
+    async def forget_old(self, metrics: Metrics) -> None:
+        """Remove the states of parts if none was probed recently."""
+        if self._clock() - self._probed_at > self._shown_for_s:
+            metrics.forget(PART_UP)
+            metrics.forget(PROBE_DURATION)

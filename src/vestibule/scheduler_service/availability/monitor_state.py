@@ -13,10 +13,9 @@ from vestibule.contracts.entries import BatchPair
 from vestibule.contracts.errors import Unavailable
 from vestibule.database_client.entries import EntryClient
 from vestibule.scheduler_service.availability.availability_history import MONTH, AvailabilityHistory, page_names, ttl_of
-from vestibule.scheduler_service.availability.incidents import Incidents
-from vestibule.scheduler_service.availability.outages import PartRecord, PartState
-from vestibule.scheduler_service.leadership.lease import Lease, LeaseLost, Role
-from vestibule.scheduler_service.leadership.monotonic_scheduler import now
+from vestibule.scheduler_service.availability.parts import Incidents, PartRecord, PartState
+from vestibule.scheduler_service.jobs import now
+from vestibule.scheduler_service.lease import Lease, LeaseLost, Role
 
 STATE_KEY = "state"
 

@@ -1,91 +1,97 @@
-"""Probes: each checks whether one part answers."""
+"""Probes: each checks whether one part answers. The queue is measured for metrics too."""
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any
 
+import orjson
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 
 from vestibule.contracts.entries import Pair
+from vestibule.contracts.queue_names import QUEUES, SENT_AT, TAKEN
 from vestibule.contracts.worker_heartbeat import ALIVE_FOR_S, WORKERS_KEY
 from vestibule.database_client.entries import EntryClient
-from vestibule.scheduler_service.availability.queue_depth import QueueDepth, age_of, queue_depth_of, read_queue_depth
 from vestibule.service_kit.http_client.service_client import ServiceClient
+from vestibule.service_kit.metrics.catalogue import QUEUE_OLDEST_AGE, QUEUE_TASKS, WORKERS_ALIVE
+from vestibule.service_kit.metrics.metrics import Metrics
 
 PROBE_KEY = "probe"
 PROBE_TTL_S = 86_400
 
 
 @dataclass(frozen=True, slots=True)
+class QueueDepth:
+    """One queue: how many messages it holds, and the one that a worker takes next, its oldest."""
+
+    depth: int
+    next: bytes | None
+
+
+def read_queue_depth(pipeline: Pipeline) -> None:
+    """Add the commands for the queues of all priorities to `pipeline`, so that one round trip is enough."""
+    for queue in QUEUES.values():
+        pipeline.llen(queue)
+        # Workers take from this end.
+        pipeline.lindex(queue, -1)
+
+
+def queue_depth_of(answers: Sequence[Any]) -> list[QueueDepth]:
+    """Return the queues, those of higher priorities first, from the answers to the commands of `read_queue_depth`."""
+    return [QueueDepth(*answer) for answer in zip(answers[::2], answers[1::2], strict=True)]
+
+
+def age_of(message: bytes) -> float | None:
+    """Return the seconds that a message has waited; None if it does not have its time."""
+    try:
+        sent_at: Any = orjson.loads(message)["headers"][SENT_AT]
+        return max(0.0, time.time() - float(sent_at))
+    except (ValueError, TypeError, LookupError):
+        return None  # not a message of Vestibule
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """The answer of a part: whether it is up, whether it is strained, and a note for people."""
+    """The answer of a part: whether it is up, whether it is overloaded, and a note for people."""
 
     is_up: bool
-    is_strained: bool = False
+    is_overloaded: bool = False
     note: str | None = None
 
 
-class Probe(Protocol):
-    """Checks one part."""
-
-    async def read(self) -> ProbeResult:
-        """Return the answer of the part; any error means that it does not answer."""
-        ...
+# Checks one part; any error means that it does not answer.
+Probe = Callable[[], Awaitable[ProbeResult]]
 
 
-class ServiceProbe:
-    """Requests `/health` of a service."""
-
-    def __init__(self, peer: ServiceClient) -> None:
-        self._peer = peer
-
-    async def read(self) -> ProbeResult:
-        """Say whether the service answers."""
-        return ProbeResult(await self._peer.is_alive())
+async def probe_service(peer: ServiceClient) -> ProbeResult:
+    """Request `/health` of a service."""
+    return ProbeResult(await peer.is_alive())
 
 
-class StoreProbe:
-    """Writes an entry and reads it back."""
-
-    def __init__(self, store: EntryClient) -> None:
-        self._store = store
-
-    async def read(self) -> ProbeResult:
-        """Say whether the store returns what was written."""
-        written = secrets.token_hex(8)
-        await self._store.write(Pair(key=PROBE_KEY, value=written, ttl_s=PROBE_TTL_S))
-        found = await self._store.find(PROBE_KEY)
-        return ProbeResult(found is not None and found.value == written)
+async def probe_store(store: EntryClient) -> ProbeResult:
+    """Write an entry and read it back."""
+    written = secrets.token_hex(8)
+    await store.write(Pair(key=PROBE_KEY, value=written, ttl_s=PROBE_TTL_S))
+    found = await store.find(PROBE_KEY)
+    return ProbeResult(found is not None and found.value == written)
 
 
-class RedisProbe:
-    """Pings Redis."""
-
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
-
-    async def read(self) -> ProbeResult:
-        """Say whether Redis answers."""
-        return ProbeResult(bool(await self._redis.ping()))
+async def probe_redis(redis: Redis) -> ProbeResult:
+    """Ping Redis."""
+    return ProbeResult(bool(await redis.ping()))
 
 
-class WorkersProbe:
-    """Reads the workers' heartbeats; one live worker is enough."""
-
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
-
-    async def read(self) -> ProbeResult:
-        """Say whether at least one worker has sent a heartbeat lately."""
-        alive = int(await self._redis.zcount(WORKERS_KEY, time.time() - ALIVE_FOR_S, "+inf"))
-        return ProbeResult(alive > 0, note=f"{alive} at work")
+async def probe_workers(redis: Redis) -> ProbeResult:
+    """Count the workers that have sent a heartbeat recently; one is enough."""
+    alive = int(await redis.zcount(WORKERS_KEY, time.time() - ALIVE_FOR_S, "+inf"))
+    return ProbeResult(alive > 0, note=f"{alive} alive")
 
 
 @dataclass(frozen=True, slots=True)
 class BacklogLimits:
-    """The limits of how many tasks wait, and for how long."""
+    """The limits of the number of waiting tasks and of their age."""
 
     depth: int
     age_s: float
@@ -93,10 +99,10 @@ class BacklogLimits:
 
 
 class BacklogProbe:
-    """Measures the queues: how many tasks wait, how long the oldest waits, and since when none was taken.
+    """Measures the queues: the number of waiting tasks, the age of the oldest, and the time since one was taken.
 
-    Where no task is taken from any queue for long, the queue is stalled, however few wait; tasks that only wait behind
-    those of a higher priority are not. Time counts on the monotonic clock.
+    If no task is taken from any queue for long, the queue is stalled, however few wait. Tasks that only wait for those
+    of a higher priority do not stall it. Time is measured on the monotonic clock.
     """
 
     def __init__(self, redis: Redis, limits: BacklogLimits, clock: Callable[[], float] = time.monotonic) -> None:
@@ -107,7 +113,7 @@ class BacklogProbe:
         self._next_since = clock()
 
     async def read(self) -> ProbeResult:
-        """Say whether waiting tasks are taken, and whether too many wait."""
+        """Say whether workers take waiting tasks, and whether too many wait."""
         waiting = await self._ask()
         depth = sum(queue.depth for queue in waiting)
         if self._is_taken_from([queue.next for queue in waiting]):
@@ -117,8 +123,8 @@ class BacklogProbe:
         stands_for_s = self._clock() - self._next_since if ages_s else 0.0
         age_s = max(stands_for_s, *ages_s, 0.0)
         note = f"{depth} waiting" if age_s < 1 else f"{depth} waiting, the oldest for {age_s:.0f} s"
-        is_strained = depth > self._limits.depth or age_s > self._limits.age_s
-        return ProbeResult(stands_for_s < self._limits.stalled_s, is_strained, note)
+        is_overloaded = depth > self._limits.depth or age_s > self._limits.age_s
+        return ProbeResult(stands_for_s < self._limits.stalled_s, is_overloaded, note)
 
     async def _ask(self) -> list[QueueDepth]:
         async with self._redis.pipeline(transaction=True) as pipeline:
@@ -129,3 +135,21 @@ class BacklogProbe:
         """Say whether a task that was next has been taken, or none was next."""
         stood = [(before, now) for before, now in zip(self._next, heads, strict=False) if before is not None]
         return not stood or any(before != now for before, now in stood)
+
+
+async def measure_queue(redis: Redis, metrics: Metrics) -> None:
+    """Set the gauges of the queue; while Redis is unavailable they are absent."""
+    for gauge in (QUEUE_TASKS, QUEUE_OLDEST_AGE, WORKERS_ALIVE):
+        metrics.forget(gauge)
+    async with redis.pipeline(transaction=False) as pipeline:
+        pipeline.hlen(TAKEN)
+        pipeline.zcount(WORKERS_KEY, time.time() - ALIVE_FOR_S, "+inf")
+        read_queue_depth(pipeline)
+        reserved, workers, *answers = await pipeline.execute()
+    waiting = queue_depth_of(answers)
+    metrics.set(QUEUE_TASKS, sum(queue.depth for queue in waiting), "waiting")
+    metrics.set(QUEUE_TASKS, reserved, "reserved")
+    metrics.set(WORKERS_ALIVE, workers)
+    ages_s = [age_of(queue.next) for queue in waiting if queue.next is not None]
+    if None not in ages_s:
+        metrics.set(QUEUE_OLDEST_AGE, max((age_s for age_s in ages_s if age_s is not None), default=0.0))

@@ -1,42 +1,88 @@
-"""The content of the status page, in words and tones."""
+"""The content of the status page: texts and tones."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from vestibule.scheduler_service.availability.availability_history import AvailabilityHistory, ProbeCounts
-from vestibule.scheduler_service.availability.incidents import Incident, IncidentKind
-from vestibule.scheduler_service.availability.monitored_parts import PARTS
-from vestibule.scheduler_service.availability.outages import PartState
-from vestibule.scheduler_service.heartbeats.heartbeat import HeartbeatState
-from vestibule.scheduler_service.maintenance.windows import EVERYTHING, MaintenanceWindow
-from vestibule.scheduler_service.status_page.formatting import clock_time, duration, milliseconds, moment, percent
+from vestibule.scheduler_service.availability.parts import PARTS, Incident, IncidentKind, PartState
+from vestibule.scheduler_service.heartbeats import HeartbeatState
+from vestibule.scheduler_service.maintenance import EVERYTHING, MaintenanceWindow
 from vestibule.scheduler_service.status_page.status import HeartbeatStatus, PartStatus, Status
+
+MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
+
 
 BARS, BAR_WIDTH = 48, timedelta(minutes=30)
 SHOWN_INCIDENTS = 20
 SHOWN_AFTER_END = timedelta(days=1)
+TONE_COLOURS = {"up": "#1a7f4b", "degraded": "#d08a1c", "down": "#c0262d", "planned": "#3557c4", "calm": "#6b7587"}
+
+
+def clock_time(at: datetime) -> str:
+    """Return the time of day: 23:59:01."""
+    return f"{at:%H:%M:%S}"
+
+
+def moment(at: datetime, now: datetime) -> str:
+    """Return a time, with its date where that is not today."""
+    if at.date() == now.date():
+        return f"{at:%H:%M}"
+    return f"{at.day} {at:%b, %H:%M}" if at.year == now.year else f"{at.day} {at:%b %Y, %H:%M}"
+
+
+def duration(seconds: float | timedelta) -> str:
+    """Return a duration in at most two units: 2 h 5 min. A `timedelta` is rounded to seconds."""
+    total_s = round(seconds.total_seconds()) if isinstance(seconds, timedelta) else seconds
+    if total_s < MINUTE_S:
+        return f"{total_s:.3g} s"
+    whole_s = int(total_s)
+    for unit_s, unit, lesser_s, lesser in ((DAY_S, "d", HOUR_S, "h"), (HOUR_S, "h", MINUTE_S, "min")):
+        if whole_s >= unit_s:
+            rest = whole_s % unit_s // lesser_s
+            return f"{whole_s // unit_s} {unit}" + (f" {rest} {lesser}" if rest else "")
+    rest = whole_s % MINUTE_S
+    return f"{whole_s // MINUTE_S} min" + (f" {rest} s" if rest else "")
+
+
+def percent(share: float | None) -> str:
+    """Return a percentage; only a share of exactly 1 is 100%."""
+    if share is None:
+        return "–"
+    if share == 1:
+        return "100%"
+    return f"{min(share * 100, 99.99):.2f}%"
+
+
+def milliseconds(value: float | None) -> str:
+    """Return a latency."""
+    return "–" if value is None else f"{value:.3g} ms" if value < 1000 else f"{value / 1000:.3g} s"
+
 
 PART_LOOKS = {
     PartState.UP: ("up", "up"),
     PartState.DEGRADED: ("degraded", "degraded"),
     PartState.DOWN: ("down", "down"),
-    PartState.OFF: ("calm", "switched off"),
-    PartState.UNKNOWN: ("calm", "not known yet"),
+    PartState.OFF: ("calm", "disabled"),
+    PartState.UNKNOWN: ("calm", "unknown"),
 }
-HEARTBEAT_LOOKS = {
+HEARTBEAT_TONES = {
     HeartbeatState.UP: "up",
     HeartbeatState.RUNNING: "planned",
     HeartbeatState.LATE: "degraded",
     HeartbeatState.MISSED: "down",
     HeartbeatState.FAILED: "down",
 }
-TONE_COLOURS = {"up": "#1a7f4b", "degraded": "#d08a1c", "down": "#c0262d", "planned": "#3557c4", "calm": "#6b7587"}
+INCIDENT_LOOKS = {
+    IncidentKind.DOWN: ("down", "down"),
+    IncidentKind.DEGRADED: ("degraded", "degraded"),
+    IncidentKind.MISSED: ("down", "missed"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """An interval of the history of a part."""
+    """The availability of a part in one interval."""
 
     tone: str
     label: str
@@ -55,43 +101,6 @@ class PartView:
 
 
 @dataclass(frozen=True, slots=True)
-class HeartbeatView:
-    """A heartbeat."""
-
-    name: str
-    tone: str
-    word: str
-    last: str
-    period_s: float
-    grace_s: float
-    took: str
-
-
-@dataclass(frozen=True, slots=True)
-class WindowView:
-    """A maintenance window."""
-
-    part: str
-    word: str
-    begins: datetime
-    ends: datetime
-    reason: str
-    author: str
-    is_over: bool
-
-
-@dataclass(frozen=True, slots=True)
-class IncidentView:
-    """An incident."""
-
-    title: str
-    tone: str
-    word: str
-    began: datetime
-    length: str
-
-
-@dataclass(frozen=True, slots=True)
 class PageView:
     """The page."""
 
@@ -100,9 +109,9 @@ class PageView:
     tone: str
     holder: str | None
     parts: list[PartView]
-    heartbeats: list[HeartbeatView]
-    windows: list[WindowView]
-    incidents: list[IncidentView]
+    heartbeats: list[HeartbeatStatus]
+    windows: list[MaintenanceWindow]
+    incidents: list[Incident]
     more_incidents: int
 
     @property
@@ -117,22 +126,21 @@ class PageView:
 def view_page(status: Status, history: AvailabilityHistory) -> PageView:
     """Return the content of the page."""
     headline, tone = sum_up(status)
-    windows = [one for one in status.maintenance if one.ends > status.at - SHOWN_AFTER_END]
     return PageView(
         at=status.at,
         headline=headline,
         tone=tone,
         holder=status.holder,
         parts=[_view_part(part, history, status.at) for part in status.parts],
-        heartbeats=[_view_heartbeat(one, status.at) for one in status.heartbeats],
-        windows=[_view_window(one, status.at) for one in windows],
-        incidents=[_view_incident(one, status.at) for one in status.incidents[:SHOWN_INCIDENTS]],
+        heartbeats=status.heartbeats,
+        windows=[one for one in status.maintenance if one.ends > status.at - SHOWN_AFTER_END],
+        incidents=status.incidents[:SHOWN_INCIDENTS],
         more_incidents=max(0, len(status.incidents) - SHOWN_INCIDENTS),
     )
 
 
 def sum_up(status: Status) -> tuple[str, str]:
-    """Return a headline for the whole system, and its tone."""
+    """Return the headline of the page and its tone."""
     missing = (HeartbeatState.MISSED, HeartbeatState.FAILED)
     down = [title_of(part.name) for part in status.parts if part.state is PartState.DOWN and not part.in_maintenance]
     missed = [one.name for one in status.heartbeats if one.state in missing]
@@ -142,17 +150,17 @@ def sum_up(status: Status) -> tuple[str, str]:
         return (f"{down[0]} is down" if len(down) == 1 else f"{len(down)} parts are down"), "down"
     if missed:
         return (
-            f"{missed[0]} was not heard of" if len(missed) == 1 else f"{len(missed)} heartbeats are missing"
+            f"{missed[0]} missed its heartbeat" if len(missed) == 1 else f"{len(missed)} heartbeats are missing"
         ), "down"
     if degraded:
         return (
             f"{degraded[0]} is degraded" if len(degraded) == 1 else f"{len(degraded)} parts are degraded"
         ), "degraded"
     if planned:
-        return "Maintenance is under way", "planned"
+        return "Maintenance in progress", "planned"
     if all(part.state in (PartState.UNKNOWN, PartState.OFF) for part in status.parts):
-        return "Nothing is known yet", "calm"
-    return "Everything works", "up"
+        return "No data yet", "calm"
+    return "All systems operational", "up"
 
 
 def title_of(subject: str) -> str:
@@ -192,23 +200,6 @@ def _bar(end: datetime, counts: ProbeCounts, now: datetime) -> Bar:
     return Bar(tone, f"{when}: {percent(share)} answered{latency}{planned}")
 
 
-def _view_heartbeat(one: HeartbeatStatus, now: datetime) -> HeartbeatView:
-    last = f"{duration(now - one.last_at)} ago" if one.last_at else "–"
-    took = "–" if one.took_s is None else duration(one.took_s)
-    return HeartbeatView(one.name, HEARTBEAT_LOOKS[one.state], one.state.value, last, one.period_s, one.grace_s, took)
-
-
-def _view_window(window: MaintenanceWindow, now: datetime) -> WindowView:
-    word = "planned" if now < window.begins else "under way" if now < window.ends else "over"
-    return WindowView(
-        title_of(window.part), word, window.begins, window.ends, window.reason, window.author, word == "over"
-    )
-
-
-def _view_incident(one: Incident, now: datetime) -> IncidentView:
-    words = {IncidentKind.DOWN: "down", IncidentKind.DEGRADED: "degraded", IncidentKind.MISSED: "not heard of"}
-    tones = {IncidentKind.DOWN: "down", IncidentKind.DEGRADED: "degraded", IncidentKind.MISSED: "down"}
-    length = f"for {duration((one.ended or now) - one.began)}" + ("" if one.ended else " until now")
-    planned = " in maintenance" if one.is_planned else ""
-    tone = "planned" if one.is_planned else tones[one.kind]
-    return IncidentView(title_of(one.subject), tone, words[one.kind] + planned, one.began, length)
+def window_phase(window: MaintenanceWindow, now: datetime) -> str:
+    """Say whether a window is planned, active or over."""
+    return "planned" if now < window.begins else "active" if now < window.ends else "over"

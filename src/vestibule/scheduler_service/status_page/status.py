@@ -8,19 +8,17 @@ from pydantic import BaseModel, Field
 
 from vestibule.contracts.errors import NotFound, Unavailable
 from vestibule.scheduler_service.availability.availability_history import DAY, HOUR, MONTH, AvailabilityHistory
-from vestibule.scheduler_service.availability.incidents import Incident
 from vestibule.scheduler_service.availability.monitor_state import MonitorState
-from vestibule.scheduler_service.availability.outages import PartRecord, PartState
-from vestibule.scheduler_service.heartbeats.heartbeat import Heartbeat, HeartbeatState
-from vestibule.scheduler_service.heartbeats.repository import HeartbeatRepository
-from vestibule.scheduler_service.leadership.lease import Lease, Role
-from vestibule.scheduler_service.maintenance.windows import MaintenanceRepository, MaintenanceWindow
+from vestibule.scheduler_service.availability.parts import Incident, PartRecord, PartState
+from vestibule.scheduler_service.heartbeats import Heartbeat, HeartbeatRepository, HeartbeatState
+from vestibule.scheduler_service.lease import Lease, Role
+from vestibule.scheduler_service.maintenance import MaintenanceRepository, MaintenanceWindow
 
 REFRESH_AFTER_S = 5.0
 
 
 class Availability(BaseModel):
-    """The share of probes that were answered, from 0 to 1; null where there was none. Maintenance does not count."""
+    """The share of answered probes, from 0 to 1; null without probes. Maintenance does not count."""
 
     hour: float | None = Field(examples=[1.0])
     day: float | None = Field(examples=[0.9988])
@@ -33,10 +31,10 @@ class PartStatus(BaseModel):
     name: str = Field(examples=["database"])
     state: PartState
     last_answer_at: datetime | None
-    latency_ms: float | None = Field(description="How long the last answer took")
+    latency_ms: float | None = Field(description="Latency of the last answer")
     misses_in_a_row: int
     down_since: datetime | None
-    note: str | None = Field(description="What the part reports about itself", examples=["2 at work"])
+    note: str | None = Field(description="What the part reports about itself", examples=["2 alive"])
     in_maintenance: bool
     availability: Availability
 
@@ -49,8 +47,8 @@ class HeartbeatStatus(BaseModel):
     period_s: float
     grace_s: float
     last_at: datetime | None = Field(description="When it was last done")
-    started_at: datetime | None = Field(description="Since when it runs, where it says so")
-    took_s: float | None = Field(description="How long it ran last, where it said when it started")
+    started_at: datetime | None = Field(description="When the current run started, if reported")
+    took_s: float | None = Field(description="Duration of the last run, if its start was reported")
     pings: int
 
 
@@ -58,7 +56,7 @@ class Status(BaseModel):
     """The status of the whole system."""
 
     at: datetime
-    role: Role = Field(description="The role among its replicas of the scheduler that answers")
+    role: Role = Field(description="The role of the scheduler that answers")
     holder: str | None = Field(description="The active scheduler")
     saved_at: datetime | None = Field(description="When the history was last written to the store")
     parts: list[PartStatus]
@@ -67,11 +65,7 @@ class Status(BaseModel):
     incidents: list[Incident]
 
     def part(self, name: str) -> PartStatus:
-        """Return the status of one part.
-
-        Raises:
-            NotFound: no part has that name.
-        """
+        """Return the status of one part. Raises `NotFound` if no part has that name."""
         for one in self.parts:
             if one.name == name:
                 return one
@@ -101,8 +95,22 @@ class StatusService:
         """The history of the parts."""
         return self._monitor_state.history
 
-    async def refresh(self) -> None:
-        """Read the state of the active scheduler where that is another, unless it was read lately."""
+    async def current(self, now: datetime) -> Status:
+        """Return the status of the whole system, read from the store where another scheduler is active."""
+        await self._refresh()
+        return Status(
+            at=now,
+            role=self._lease.role,
+            holder=self._lease.holder,
+            saved_at=self._monitor_state.saved_at,
+            parts=[self._part(record, now) for record in self._monitor_state.parts.values()],
+            heartbeats=[describe_heartbeat(one, now) for one in sorted(self._heartbeats.known, key=lambda h: h.name)],
+            maintenance=self._windows.known,
+            incidents=self._monitor_state.incidents.listed,
+        )
+
+    async def _refresh(self) -> None:
+        # Only the active scheduler knows the current state.
         is_recent = self._refreshed_at is not None and self._clock() - self._refreshed_at < REFRESH_AFTER_S
         if self._lease.role is not Role.PASSIVE or is_recent:
             return
@@ -112,26 +120,7 @@ class StatusService:
             return
         self._refreshed_at = self._clock()
 
-    async def current(self, now: datetime) -> Status:
-        """Return the status of the whole system, read from the store where another scheduler is active."""
-        await self.refresh()
-        return self.status(now)
-
-    def status(self, now: datetime) -> Status:
-        """Return the status of the whole system."""
-        return Status(
-            at=now,
-            role=self._lease.role,
-            holder=self._lease.holder,
-            saved_at=self._monitor_state.saved_at,
-            parts=[self.part(record, now) for record in self._monitor_state.parts.values()],
-            heartbeats=[describe_heartbeat(one, now) for one in sorted(self._heartbeats.known, key=lambda h: h.name)],
-            maintenance=self._windows.known,
-            incidents=self._monitor_state.incidents.listed,
-        )
-
-    def part(self, record: PartRecord, now: datetime) -> PartStatus:
-        """Return the status of one part."""
+    def _part(self, record: PartRecord, now: datetime) -> PartStatus:
         history = self._monitor_state.history
         return PartStatus(
             name=record.name,

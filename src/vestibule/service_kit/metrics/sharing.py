@@ -100,10 +100,11 @@ class Publisher:
             try:
                 self._publish()
                 has_failed = False
-            except OSError as error:
+            except Exception as error:  # noqa: BLE001 - if this thread ended, the metrics of the process would stop
                 if not has_failed:
                     log = structlog.get_logger("vestibule.metrics")
-                    log.warning("metrics_not_published", error=type(error).__name__, errno=error.errno)
+                    errno = error.errno if isinstance(error, OSError) else None
+                    log.warning("metrics_not_published", error=type(error).__name__, errno=errno)
                 has_failed = True
             if is_last:
                 break

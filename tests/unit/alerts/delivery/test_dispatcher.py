@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from vestibule.alerts import Alert, AlertSettings, AlertType, Severity, build_alert_engine
 from vestibule.alerts.alert import NoticeEvent
+from vestibule.alerts.delivery import dispatcher as dispatcher_module
 from vestibule.alerts.delivery import outbox
 from vestibule.alerts.delivery.dispatcher import NotificationDispatcher
 from vestibule.alerts.delivery.outbox import DeliveryRules, Outbox
-from vestibule.alerts.routing import Route, route_alert
+from vestibule.alerts.settings import Route, route_alert
 from vestibule.alerts.store.database import open_database
 from vestibule.alerts.store.grouping import Grouping
 from vestibule.egress.guard import DeliveryFailed, EgressGuard
@@ -90,6 +92,31 @@ def test_a_storm_is_one_notification_with_a_true_count(tmp_path: Path, start: St
     (told,) = channels[0].alerts + channels[1].alerts
     assert (5000, Severity.CRITICAL, NoticeEvent.RAISED) == (told.count, told.severity, told.notice.event)  # type: ignore[union-attr]
     reader.close()
+
+
+def test_an_unexpected_error_does_not_end_the_delivery(
+    tmp_path: Path, start: StartDispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is logged, the service is not ready while it lasts, and afterwards the notification is sent."""
+    monkeypatch.setattr(dispatcher_module, "ERROR_BACKOFF", Backoff(first_s=0.01, longest_s=0.01))
+    broken = threading.Event()
+    broken.set()
+
+    def route(alert: Alert, channels: Any, routes: Any) -> list[str]:
+        if broken.is_set():
+            raise ZeroDivisionError
+        return route_alert(alert, channels, routes)
+
+    monkeypatch.setattr(dispatcher_module, "route_alert", route)
+    kept = _Kept()
+    _raise(tmp_path, "client", {"token_id": "t"})
+    with structlog.testing.capture_logs() as lines:
+        dispatcher = start(kept)
+        _wait_until(lambda: not asyncio.run(dispatcher.is_working()))
+        broken.clear()
+        _wait_until(lambda: kept.alerts)
+        _wait_until(lambda: asyncio.run(dispatcher.is_working()))
+    assert "alert_dispatch_failed" in [line["event"] for line in lines]
 
 
 def test_the_same_value_is_one_group_whoever_sent_it(tmp_path: Path, start: StartDispatcher) -> None:

@@ -24,9 +24,9 @@ from vestibule.alerts import Alert, AlertSettings, AlertType, Severity
 from vestibule.alerts.alert import Notice, NoticeEvent
 from vestibule.alerts.channels import email, webhook
 from vestibule.alerts.delivery.outbox import DeliveryRules, Outbox
+from vestibule.alerts.store.alert_store import Escalation, insert_alert
 from vestibule.alerts.store.database import open_database, transaction
 from vestibule.alerts.store.grouping import Grouping
-from vestibule.alerts.store.repository import Escalation, insert_alert
 from vestibule.egress.guard import DeliveryFailed, EgressGuard
 
 LOCAL = EgressGuard(frozenset({"http"}), frozenset(), is_private_allowed=True, timeout_s=10)
@@ -40,7 +40,7 @@ def _webhook(server: Any) -> Any:
         alert_webhook_url=f"http://{server.address}/hook",
         alert_webhook_secret=SecretStr("the-key"),
     )
-    return webhook.build(settings)
+    return webhook.CHANNEL.build(settings)
 
 
 def test_a_webhook_can_be_verified(server: Any) -> None:
@@ -188,7 +188,7 @@ def _mailer(mail: MailReceiver) -> Any:
         alert_email_user="vestibule",
         alert_email_password=SecretStr("the-password"),
     )
-    return email.build(settings)
+    return email.CHANNEL.build(settings)
 
 
 def test_mail_and_password_go_over_tls(mail: MailReceiver, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,7 +236,7 @@ def test_a_channel_that_fails_is_an_alert_until_it_is_back(tmp_path: Path) -> No
         for delivery in box.due(_us(now), "works"):
             box.confirm(delivery)
             told.append((delivery.alert.type, delivery.alert.notice.event, delivery.alert.description))  # type: ignore[union-attr]
-    text = "The channel failing has not taken a notification: it is away."
+    text = "The channel failing does not accept notifications: it is away."
     assert [
         (AlertType.SECRET, NoticeEvent.RAISED, "It happened."),
         (AlertType.DELIVERY_FAILING, NoticeEvent.RAISED, text),

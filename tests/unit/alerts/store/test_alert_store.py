@@ -4,14 +4,18 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import structlog
 
-from vestibule.alerts import AlertArchive, AlertSettings, AlertType, Severity, build_alert_engine
+from vestibule.alerts import Alert, AlertArchive, AlertSettings, AlertType, Severity, build_alert_engine
+from vestibule.alerts.alert_engine import ChannelFanOut
+from vestibule.alerts.store.alert_store import AlertStore, Escalation
 
 KILLED = """
 import asyncio, os, signal, sys
@@ -60,6 +64,58 @@ async def test_a_record_that_fails_holds_nobody_up_and_catches_up(
     holder.execute("ROLLBACK")
     await asyncio.to_thread(wait_until, lambda: len(archive.page(limit=9).alerts) == 2)
     assert alert == archive.get(alert.id)
+
+
+async def test_an_alert_that_does_not_fit_into_the_queue_is_delivered_and_logged(tmp_path: Path) -> None:
+    """While the record hangs, the caller is answered when the channels have the alert; the others are recorded."""
+    continues, hangs = threading.Event(), threading.Event()
+    delivered: list[tuple[str, bool]] = []
+
+    def deliver(alert: Alert, is_recorded: bool) -> None:
+        delivered.append((alert.description, is_recorded))
+        if alert.description == "hangs":
+            hangs.set()
+            assert continues.wait(60)
+
+    path = tmp_path / "alerts.db"
+    store = AlertStore(path, Escalation(), deliver, lambda *_: None, lambda _error: None, capacity=1)
+    first = asyncio.create_task(store.add(_alert("hangs")))
+    assert await asyncio.to_thread(hangs.wait, 60)
+    second = asyncio.create_task(store.add(_alert("waits")))
+    await asyncio.sleep(0)
+    with structlog.testing.capture_logs() as lines:
+        await store.add(_alert("does not fit"))
+    assert [("writer_queue_full", "alert-record")] == [(line["event"], line["writer"]) for line in lines]
+    assert ("does not fit", False) in delivered
+    continues.set()
+    await asyncio.gather(first, second)
+    await asyncio.to_thread(store.close)
+    assert ["waits", "hangs"] == [alert.description for alert in AlertArchive(path).page(limit=9).alerts]
+
+
+async def test_a_channel_with_a_defect_ends_neither_the_record_nor_the_others(tmp_path: Path) -> None:
+    """Its exception is logged; the caller is answered, and so is the next."""
+
+    class Broken:
+        def deliver(self, _alert: Alert) -> None:
+            raise ValueError("a defect")
+
+    failed: list[str] = []
+    delivered: list[str] = []
+    good = SimpleNamespace(deliver=lambda alert: delivered.append(alert.description))
+    fan_out = ChannelFanOut({"broken": Broken(), "good": good}, lambda name, _error: failed.append(name))
+    store = AlertStore(
+        tmp_path / "alerts.db", Escalation(), lambda alert, _: fan_out.deliver(alert), lambda *_: None, failed.append
+    )
+    async with asyncio.timeout(60):
+        for description in ("first", "second"):
+            await store.add(_alert(description))
+    await asyncio.to_thread(store.close)
+    assert (["first", "second"], ["broken", "broken"]) == (delivered, failed)
+
+
+def _alert(description: str) -> Alert:
+    return Alert(type=AlertType.SECRET, description=description, service="client", severity=Severity.INFO)
 
 
 async def test_the_tenth_leak_within_an_hour_is_worse(tmp_path: Path) -> None:

@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vestibule.alerts import Alert, AlertArchive, AlertType, Severity
-from vestibule.alerts.store.database import open_database
-from vestibule.alerts.store.repository import INSERT, Escalation, insert_alert
-from vestibule.alerts.store.rows import row_of
+from vestibule.alerts.store.alert_store import INSERT, Escalation, insert_alert
+from vestibule.alerts.store.database import open_database, row_of
 from vestibule.contracts.errors import AlertNotFound, InvalidInput, Unavailable
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)

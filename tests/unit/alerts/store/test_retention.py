@@ -12,10 +12,10 @@ import pytest
 from vestibule.alerts import Alert, AlertArchive, AlertSettings, AlertType, build_alert_engine
 from vestibule.alerts.delivery.outbox import DeliveryRules, Outbox
 from vestibule.alerts.store import retention
+from vestibule.alerts.store.archive import AlertTriage
 from vestibule.alerts.store.database import open_database
 from vestibule.alerts.store.grouping import Grouping
 from vestibule.alerts.store.retention import AlertRetention
-from vestibule.alerts.store.triage import AlertTriage
 
 RULES = DeliveryRules(Grouping(quiet_s=0, wait_s=0), reminder_s=100, give_up_after_s=86_400)
 KEEP_DAYS = 10

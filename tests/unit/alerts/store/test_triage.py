@@ -11,9 +11,9 @@ import pytest
 from vestibule.alerts import AlertSettings, AlertType, build_alert_engine
 from vestibule.alerts.alert import Alert, NoticeEvent
 from vestibule.alerts.delivery.outbox import DeliveryRules, Outbox
+from vestibule.alerts.store.archive import AlertTriage, Silence
 from vestibule.alerts.store.database import open_database
 from vestibule.alerts.store.grouping import Grouping
-from vestibule.alerts.store.triage import AlertTriage, Silence
 from vestibule.contracts.errors import AlertNotFound, InvalidInput
 
 RULES = DeliveryRules(Grouping(quiet_s=0, wait_s=0), reminder_s=100, give_up_after_s=86_400)

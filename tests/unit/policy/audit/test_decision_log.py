@@ -1,10 +1,14 @@
 """Decisions are appended whole, by several processes at once, and replayed under another policy."""
 
+import os
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+import structlog
 
 from vestibule.policy import Action
 from vestibule.policy.audit.decision_log import (
@@ -16,6 +20,7 @@ from vestibule.policy.audit.decision_log import (
     remove_older,
 )
 from vestibule.policy.audit.replay import replay
+from vestibule.runtime.writer_thread import CAPACITY, MAX_BATCH
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 WRITE = """
@@ -61,6 +66,30 @@ def test_a_directory_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     log.record(_record("PASSWORD", "block"))
     log.close()
     assert [1] == told
+
+
+def test_a_disk_that_hangs_blocks_nobody_and_every_dropped_record_is_logged(tmp_path: Path, wait_until: Any) -> None:
+    """The queue is bounded; what does not fit is counted in the log, and the rest is written later."""
+    today = datetime.now(UTC).date()
+    for day in (today, today + timedelta(days=1)):
+        os.mkfifo(tmp_path / f"{day}.jsonl")  # its opening blocks until somebody reads
+    log = DecisionLog(tmp_path, 7, lambda _error, _lines: None)
+    with structlog.testing.capture_logs() as events:
+        for _ in range(CAPACITY + MAX_BATCH + 5):
+            log.record(_record("PASSWORD", "block"))
+        reader = os.open(tmp_path / f"{datetime.now(UTC).date()}.jsonl", os.O_RDWR | os.O_NONBLOCK)
+        written = 0
+
+        def read() -> bool:
+            nonlocal written
+            with suppress(BlockingIOError):
+                written += os.read(reader, 1 << 20).count(b"\n")
+            return written + sum(event.get("dropped", 0) for event in events) == CAPACITY + MAX_BATCH + 5
+
+        wait_until(read, what="every record, written or dropped")
+    assert written >= CAPACITY
+    assert {("writer_queue_full", "decision-log")} == {(event["event"], event["writer"]) for event in events}
+    os.close(reader)
 
 
 def test_old_days_go_and_other_files_stay(tmp_path: Path) -> None:

@@ -108,9 +108,9 @@ def test_what_is_lost_is_counted_and_told(paper: Paper, writer: LineWriter) -> N
     assert (3, None) == (writer.health.lost_lines, writer.health.failure)
 
 
-def test_a_sink_that_stands_still_holds_nobody_up(paper: Paper, writer: LineWriter, monkeypatch: Any) -> None:
+def test_a_sink_that_stands_still_holds_nobody_up(paper: Paper) -> None:
     """Memory is bounded: beyond so many lines the rest is counted and dropped."""
-    monkeypatch.setattr(log_writer, "MOST_WAITING", 10)
+    writer = LineWriter(paper, _gap, capacity=10)
     paper.goes_on.clear()
     for number in range(40):
         writer.put(b"%d\n" % number)

@@ -6,11 +6,10 @@ thread applies them; each caller is answered after the flush, and under load a f
 
 import asyncio
 import sqlite3
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from queue import SimpleQueue
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import structlog
 
@@ -20,6 +19,7 @@ from vestibule.runtime.batching import Batcher
 
 MAX_BATCH = 1000
 LOCK_TIMEOUT_S = 0.5
+OUTSIDE_CONTEXT = "a store is used inside its own context"
 
 PRAGMAS = (
     "PRAGMA journal_mode = WAL",
@@ -94,13 +94,6 @@ END_HISTORY = """
 """
 
 
-class Transaction(NamedTuple):
-    """Changes that share a commit, and the future of their outcomes."""
-
-    changes: list[Work[Any]]
-    outcomes: "asyncio.Future[list[Any]]"
-
-
 class SqliteFile:
     """A file with the tables of several parts, whose changes share commits. Use it as a context manager."""
 
@@ -112,31 +105,26 @@ class SqliteFile:
         """
         self._path = path
         self._prepare = prepare
-        self._transactions: SimpleQueue[Transaction | None] = SimpleQueue()
         self._batcher: Batcher[Work[Any], Any] = Batcher(self._commit, most=MAX_BATCH, at_once=1)
-        self._writer: threading.Thread | None = None
+        self._thread: ThreadPoolExecutor | None = None
+        self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         self._on_commit = on_commit
 
     async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        connection = await asyncio.to_thread(open_connection, self._path, self._prepare)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite-writer")
+        self._writer = await asyncio.to_thread(open_connection, self._path, self._prepare)
         # WAL readers never wait for the writer and a row is read in microseconds, so reads stay on the event loop.
         self._reader = await asyncio.to_thread(open_connection, self._path, self._prepare)
-        writer = _GroupCommit(connection, self._transactions, loop, self._on_commit)
-        self._writer = threading.Thread(target=writer.run, name="sqlite-writer", daemon=True)
-        self._writer.start()
         return self
 
     async def __aexit__(self, *error: object) -> None:
         await self._batcher.drain()
-        # From here on nothing is taken: the writer would never come to it.
-        reader, self._reader = self._reader, None
-        self._transactions.put(None)
-        if self._writer is not None:
-            await asyncio.to_thread(self._writer.join)
-        if reader is not None:
-            reader.close()
+        connections, self._reader, self._writer = (self._reader, self._writer), None, None
+        for connection in filter(None, connections):
+            connection.close()
+        if self._thread is not None:
+            self._thread.shutdown()
 
     async def change(self, work: Work[Outcome]) -> Outcome:
         """Do `work` in the next transaction and return its outcome once it is on disk.
@@ -156,10 +144,16 @@ class SqliteFile:
         return await self._batcher.submit_all(works)
 
     async def _commit(self, changes: list[Work[Any]]) -> list[Any]:
-        self._open_reader()
-        outcomes: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
-        self._transactions.put(Transaction(changes, outcomes))
-        return await outcomes
+        if self._writer is None:
+            raise RuntimeError(OUTSIDE_CONTEXT)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._thread, self._commit_in_thread, self._writer, changes
+        )
+
+    def _commit_in_thread(self, connection: sqlite3.Connection, changes: list[Work[Any]]) -> list[Any]:
+        outcomes = commit(connection, changes)
+        self._on_commit(len(changes))
+        return outcomes
 
     def query(self, statement: str, parameters: Mapping[str, object]) -> list[Row]:
         """Return the rows of a statement that changes nothing; it sees every change that was answered.
@@ -185,39 +179,8 @@ class SqliteFile:
 
     def _open_reader(self) -> sqlite3.Connection:
         if self._reader is None:
-            raise RuntimeError("a store is used inside its own context")
+            raise RuntimeError(OUTSIDE_CONTEXT)
         return self._reader
-
-
-class _GroupCommit:
-    """The loop of the writer thread: one transaction after another."""
-
-    def __init__(
-        self,
-        connection: sqlite3.Connection,
-        transactions: "SimpleQueue[Transaction | None]",
-        loop: asyncio.AbstractEventLoop,
-        on_commit: Callable[[int], None],
-    ) -> None:
-        self._on_commit = on_commit
-        self._connection = connection
-        self._transactions = transactions
-        self._loop = loop
-
-    def run(self) -> None:
-        """Commit transactions until `None` arrives."""
-        while (transaction := self._transactions.get()) is not None:
-            self._commit(transaction)
-        self._connection.close()
-
-    def _commit(self, transaction: Transaction) -> None:
-        try:
-            outcomes = commit(self._connection, transaction.changes)
-        except Unavailable as error:
-            self._loop.call_soon_threadsafe(_resolve, transaction.outcomes, error)
-        else:
-            self._loop.call_soon_threadsafe(_resolve, transaction.outcomes, outcomes)
-            self._on_commit(len(transaction.changes))
 
 
 def commit(connection: sqlite3.Connection, changes: list[Work[Any]]) -> list[Any]:
@@ -268,15 +231,6 @@ def unavailable(error: Exception) -> Unavailable:
     """Return the error for the caller."""
     reason = REASONS.get(getattr(error, "sqlite_errorname", ""), "it failed")
     return Unavailable("database", f"The store is unavailable: {reason}. Nothing was written.")
-
-
-def _resolve(future: "asyncio.Future[list[Any]]", outcome: list[Any] | Unavailable) -> None:
-    if future.done():  # the caller was cancelled; the changes are committed all the same
-        return
-    if isinstance(outcome, Unavailable):
-        future.set_exception(outcome)
-    else:
-        future.set_result(outcome)
 
 
 def prepare(connection: sqlite3.Connection, keep_versions: int) -> None:

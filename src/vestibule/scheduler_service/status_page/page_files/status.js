@@ -19,7 +19,7 @@
       answeredAt = new Date();
     } catch {
       const lost = document.getElementById("lost");
-      lost.textContent = `The watch does not answer. This was how it was at ${answeredAt.toLocaleTimeString()}.`;
+      lost.textContent = `No answer from the scheduler. This page shows the status at ${answeredAt.toLocaleTimeString()}.`;
       lost.hidden = false;
       document.body.classList.add("is-lost");
       document.title = "No answer · Vestibule";

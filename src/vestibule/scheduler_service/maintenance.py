@@ -1,14 +1,18 @@
-"""Maintenance windows: times in which a part may be down without an alert."""
+"""Maintenance windows: times in which outages of a part raise no alert."""
 
+import asyncio
 import secrets
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from vestibule.alerts import AlertEngine, AlertType, current_origin
 from vestibule.contracts.entries import Pair
-from vestibule.contracts.errors import InvalidInput, MaintenanceNotFound
+from vestibule.contracts.errors import InvalidInput, MaintenanceNotFound, PersonalDataFound, ScanImpossible
 from vestibule.database_client.entries import EntryClient
+from vestibule.detection import DetectionError, DetectionSettings, Scanner
 
 PREFIX = "maintenance/"
 EVERYTHING = "all"
@@ -47,11 +51,7 @@ class MaintenanceRepository:
         return any(window.covers(part, at) for window in self.known)
 
     async def refresh(self) -> None:
-        """Read all windows from the store.
-
-        Raises:
-            Unavailable: the store does not answer.
-        """
+        """Read all windows from the store. Raises `Unavailable` if the store does not answer."""
         found = [MaintenanceWindow.model_validate_json(entry.value) for entry in await self._store.read_all(PREFIX)]
         self.known = sorted(found, key=lambda window: window.begins, reverse=True)
 
@@ -71,7 +71,7 @@ class MaintenanceRepository:
         return window
 
     async def end(self, window_id: str, now: datetime) -> MaintenanceWindow:
-        """End a window, or delete it where it has not begun.
+        """End a window, or delete it if it has not begun.
 
         Raises:
             MaintenanceNotFound: no window has that id.
@@ -93,3 +93,46 @@ class MaintenanceRepository:
     async def _write(self, window: MaintenanceWindow, now: datetime) -> None:
         ttl_s = (window.ends - now + KEEP).total_seconds()
         await self._store.write(Pair(key=PREFIX + window.id, value=window.model_dump_json(by_alias=True), ttl_s=ttl_s))
+
+
+class ReasonCheck:
+    """Scans reasons. The scanner is built with the first reason, since most schedulers never get one."""
+
+    def __init__(self, settings: DetectionSettings, alerts: AlertEngine) -> None:
+        self._settings = settings
+        self._alerts = alerts
+
+    async def validate(self, text: str) -> None:
+        """Refuse a reason with control characters or personal data.
+
+        Raises:
+            InvalidInput: it has characters that cannot be printed.
+            PersonalDataFound: the scanner found something.
+            ScanImpossible: the scanner failed.
+        """
+        if not text:
+            return
+        if not text.isprintable():
+            raise InvalidInput("The reason must consist of printable characters.")
+        try:
+            findings = await asyncio.to_thread(lambda: self._scanner.scan(text))
+        except DetectionError as error:
+            raise ScanImpossible("The reason could not be scanned, so it was rejected.") from error
+        if findings:
+            entities = sorted({finding.entity for finding in findings})
+            described = f"{', '.join(entities)} in the reason of a maintenance window; the request was rejected."
+            alert = await self._alerts.raise_alert(
+                AlertType.PERSONAL_DATA, described, entities=entities, **current_origin()
+            )
+            raise PersonalDataFound(
+                f"Request rejected: `reason` contains {', '.join(entities)}. Nothing was stored.",
+                findings=[
+                    {"entity": one.entity, "start": one.start, "end": one.end, "score": round(one.score, 3)}
+                    for one in findings
+                ],
+                alert_id=alert.id,
+            )
+
+    @cached_property
+    def _scanner(self) -> Scanner:
+        return Scanner.from_settings(self._settings)

@@ -1,4 +1,4 @@
-"""The lease: of several schedulers, the one that holds it is active.
+"""The lease: the scheduler that holds it is the active one.
 
 It is an entry of the store that its holder renews every few seconds. A scheduler that sees no renewal for long enough,
 on its own monotonic clock, acquires it on the condition that it still has the version that it saw. So no clocks need to
@@ -14,6 +14,8 @@ from typing import Protocol
 
 import orjson
 import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from vestibule.contracts.conditions import Condition
 from vestibule.contracts.entries import BatchPair, Entry
@@ -24,6 +26,9 @@ KEY = "lease"
 # Fractions of the lease: how often it is checked and renewed, and after how long without a renewal it is acquired. The
 # last and the time between two checks are together less than one, so another takes over within the lease.
 CHECK, RENEW, ACQUIRE = 1 / 6, 1 / 3, 2 / 3
+
+
+FALLBACK_KEY = "vestibule:watch:working"
 
 
 class Role(StrEnum):
@@ -47,7 +52,7 @@ class FallbackLock(Protocol):
     """A lock for when the store is unavailable."""
 
     async def hold(self, holder: str, for_s: float) -> bool:
-        """Acquire or renew the lock for `holder`; False where another holds it."""
+        """Acquire or renew the lock for `holder`; False if another holds it."""
         ...
 
 
@@ -85,7 +90,7 @@ class Lease:
         return self._lease_s * CHECK
 
     async def keep(self) -> None:
-        """Renew the lease where it is held here, and acquire it where it is free."""
+        """Renew the lease if it is held here, and acquire it if it is free."""
         async with self._lock:
             try:
                 if self.role is not Role.ACTIVE:
@@ -169,7 +174,7 @@ class Lease:
         self._become(Role.ACTIVE)
 
     async def _use_fallback(self) -> None:
-        # While the store is unavailable no scheduler can acquire the lease, so its holder goes on.
+        # While the store is unavailable no scheduler can acquire the lease, so its holder continues.
         if self.role is not Role.ACTIVE:
             is_ours = await self._fallback_lock.hold(self._run, self._lease_s)
             self._become(Role.ALONE if is_ours else Role.PASSIVE)
@@ -180,3 +185,21 @@ class Lease:
         self.role = role
         self.term += role is Role.ACTIVE
         self._log.info("leadership_changed", role=role.value, holder=self.holder)
+
+
+class RedisFallbackLock:
+    """A lock that expires unless its holder renews it."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def hold(self, holder: str, for_s: float) -> bool:
+        """Acquire or renew the lock for `holder`; False if another holds it. Without Redis it counts as acquired."""
+        try:
+            is_free = await self._redis.set(FALLBACK_KEY, holder, nx=True, px=int(for_s * 1000))
+            if not is_free and await self._redis.get(FALLBACK_KEY) != holder.encode():
+                return False
+            await self._redis.pexpire(FALLBACK_KEY, int(for_s * 1000))
+        except (RedisError, OSError):
+            pass
+        return True

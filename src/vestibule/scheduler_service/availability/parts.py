@@ -1,11 +1,39 @@
-"""The state of a part from its probes: up, degraded or down, and since when."""
+"""The monitored parts: the state of each from its probes, and the incidents of the last month."""
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from vestibule.scheduler_service.availability.probes import ProbeResult
+
+QUEUE, BACKLOG = "queue", "backlog"
+KEEP = timedelta(days=31)
+MOST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class MonitoredPart:
+    """A part. While the part that it `needs` is down, its own outage raises no alert."""
+
+    name: str
+    title: str
+    needs: str | None = None
+
+
+PARTS = {
+    part.name: part
+    for part in (
+        MonitoredPart("client", "Client service"),
+        MonitoredPart("database", "Database service"),
+        MonitoredPart("store", "Store: write and read", needs="database"),
+        MonitoredPart("business_logic", "Business logic service"),
+        MonitoredPart(QUEUE, "Redis"),
+        MonitoredPart("workers", "Workers", needs=QUEUE),
+        MonitoredPart(BACKLOG, "Task queue", needs=QUEUE),
+    )
+}
 
 
 class PartState(StrEnum):
@@ -28,7 +56,7 @@ class StateChange(StrEnum):
 
 
 class Thresholds(BaseModel):
-    """How many answers change the state, and after how long an answer is slow."""
+    """The number of answers that change the state, and the latency of a slow answer."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -38,7 +66,7 @@ class Thresholds(BaseModel):
 
 
 class PartRecord(BaseModel):
-    """The record of a part. It survives restarts, so an outage raises one alert and its end another."""
+    """The record of a part. It survives restarts, so an outage raises one alert, and its end one."""
 
     name: str
     state: PartState = PartState.UNKNOWN
@@ -67,7 +95,7 @@ class PartRecord(BaseModel):
         self.misses_in_a_row = 0
         self.hits_in_a_row += 1
         self.last_answer_at, self.latency_ms = at, latency_ms
-        is_slow = result.is_strained or latency_ms > thresholds.slow_ms
+        is_slow = result.is_overloaded or latency_ms > thresholds.slow_ms
         self.slow_in_a_row = self.slow_in_a_row + 1 if is_slow else 0
         return self._record_hit(thresholds)
 
@@ -101,3 +129,48 @@ class PartRecord(BaseModel):
         if self.state is not PartState.DOWN:
             self.down_since = None
         return None
+
+
+class IncidentKind(StrEnum):
+    """The kind of an incident."""
+
+    DOWN = "down"
+    DEGRADED = "degraded"
+    MISSED = "missed"
+
+
+class Incident(BaseModel):
+    """An outage or slowness of a part, or a missed heartbeat."""
+
+    subject: str
+    kind: IncidentKind
+    began: datetime
+    ended: datetime | None = None
+    is_planned: bool = False
+
+
+class Incidents(BaseModel):
+    """The list, the newest first, limited in age and length."""
+
+    listed: list[Incident] = []
+
+    def begin(self, incident: Incident) -> None:
+        """Add an incident, unless the same is open already."""
+        if self._open(incident.subject, incident.kind) is None:
+            self.listed.insert(0, incident)
+
+    def end(self, subject: str, kind: IncidentKind, at: datetime) -> None:
+        """End an incident."""
+        incident = self._open(subject, kind)
+        if incident is not None:
+            # If the clock was set back, the length must not be negative.
+            incident.ended = max(at, incident.began)
+
+    def prune(self, now: datetime) -> None:
+        """Drop incidents older than a month, and the oldest beyond the limit."""
+        recent = [one for one in self.listed if one.ended is None or one.ended > now - KEEP]
+        self.listed = recent[:MOST]
+
+    def _open(self, subject: str, kind: IncidentKind) -> Incident | None:
+        matching = (one for one in self.listed if one.subject == subject and one.kind is kind and one.ended is None)
+        return next(matching, None)

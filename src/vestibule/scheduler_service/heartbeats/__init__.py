@@ -1,1 +1,0 @@
-"""Heartbeats of external jobs: an alert when one is missed."""

@@ -1,1 +1,0 @@
-"""Maintenance windows, in which outages raise no alerts."""

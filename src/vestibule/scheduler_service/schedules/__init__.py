@@ -1,1 +1,0 @@
-"""Runs schedules: each due time becomes one task."""
