@@ -4,8 +4,7 @@ import asyncio
 from uuid import uuid4
 
 from vestibule.contracts.errors import NotProcessable, Unavailable
-from vestibule.contracts.tasks import ERROR_DETAILS
-from vestibule.contracts.work import ProcessRequest, WorkOrigin
+from vestibule.contracts.tasks import ERROR_DETAILS, ProcessRequest, WorkOrigin
 from vestibule.processing import MAY_PASS, CannotProcess, Job, ProcessorRegistry
 from vestibule.service_kit.auth.authentication import Caller
 from vestibule.service_kit.auth.service_secret import SERVICE

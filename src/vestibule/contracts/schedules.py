@@ -8,8 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from vestibule.contracts.entries import Key
 from vestibule.contracts.identity import Principal
-from vestibule.contracts.tasks import Priority
-from vestibule.contracts.work import NO_TERMS, WorkTerms
+from vestibule.contracts.tasks import NO_TERMS, Priority, WorkTerms
 
 # In the store they belong to nobody who calls.
 OWNER = Principal("~schedules")

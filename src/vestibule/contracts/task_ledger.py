@@ -8,8 +8,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from vestibule.contracts.entries import Key
-from vestibule.contracts.tasks import Priority, TaskState
-from vestibule.contracts.work import NO_TERMS, WorkTerms
+from vestibule.contracts.tasks import NO_TERMS, Priority, TaskState, WorkTerms
 
 MAX_TASKS = 1000
 

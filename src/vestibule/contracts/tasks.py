@@ -1,9 +1,61 @@
-"""The status of a task as callers see it."""
+"""Tasks: the work that processors do, its status as callers see it, and the names of the queue."""
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+from vestibule.contracts.entries import Key
+from vestibule.contracts.identity import DEFAULT_TENANT
+
+DEFAULT_PROCESSOR = "uppercase"
+
+
+class WorkOrigin(BaseModel):
+    """The caller, route and key of the work; the policy decides by these."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    route: str = "/run"
+    tenant: str = DEFAULT_TENANT
+    token_id: str | None = None
+    token_name: str | None = None
+    key: str | None = None
+
+
+class WorkTerms(BaseModel):
+    """Options and target of work. Callers chose them, so they are stored and sent encrypted like data."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    options: dict[str, Any] = {}
+    write_to: Key | None = Field(default=None, description="Key that the result is written to")
+    origin: WorkOrigin = WorkOrigin()
+
+
+# The terms of work that asks for nothing but its processor.
+NO_TERMS = WorkTerms()
+
+
+class ProcessRequest(BaseModel):
+    """A text to process, the processor and its options."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    data: str = Field(examples=["hello"])
+    processor: str = Field(default=DEFAULT_PROCESSOR, examples=[DEFAULT_PROCESSOR])
+    options: dict[str, Any] = Field(
+        default={}, description="Options of the processor: see `GET /processors` of the client service"
+    )
+    work_id: str | None = Field(default=None, max_length=64, description="The same for every repetition of the work")
+    origin: WorkOrigin | None = Field(default=None, description="On whose behalf; accepted from services only")
+
+
+class ProcessResponse(BaseModel):
+    """The processed text."""
+
+    processed_data: str = Field(examples=["HELLO"])
 
 
 class TaskState(StrEnum):
@@ -91,3 +143,20 @@ ERROR_DETAILS = {
 def describe_error(kind: str | None) -> TaskError | None:
     """Return the error of that kind as callers see it."""
     return None if kind is None else TaskError(kind=kind, detail=ERROR_DETAILS.get(kind, "The task failed."))
+
+
+QUEUE = "celery"
+# In the order in which a worker looks for its next task.
+QUEUES = {Priority.HIGH: f"{QUEUE}.high", Priority.NORMAL: QUEUE, Priority.LOW: f"{QUEUE}.low"}
+# Celery's name for the hash of the messages that a worker has taken and not acknowledged.
+TAKEN = "unacked"
+# The header with the Unix time at which a task was sent.
+SENT_AT = "sent_at"
+# The name of the Celery task that runs a processor.
+PROCESS_DATA_TASK = "vestibule.process_data"
+
+
+WORKERS_KEY = "vestibule:workers"
+BEAT_INTERVAL_S = 5.0
+ALIVE_FOR_S = 3 * BEAT_INTERVAL_S
+FORGOTTEN_AFTER_S = 86_400.0

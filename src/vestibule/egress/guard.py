@@ -1,8 +1,11 @@
 """The egress guard: allows only configured hosts, and connects only to the address that was checked."""
 
 import asyncio
+import hashlib
+import hmac
 import ipaddress
 import socket
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -155,3 +158,10 @@ async def _read(content: Any, most_bytes: int) -> bytes:
             raise ResponseTooLarge("the answer is too large")
         parts.append(part)
     return b"".join(parts)
+
+
+def signature_headers(secret: bytes, body: bytes) -> dict[str, str]:
+    """Return `X-Vestibule-Timestamp` (Unix seconds) and `X-Vestibule-Signature` (`sha256=` and hex) for `body`."""
+    now = str(int(time.time()))
+    digest = hmac.new(secret, now.encode() + b"." + body, hashlib.sha256).hexdigest()
+    return {"X-Vestibule-Timestamp": now, "X-Vestibule-Signature": f"sha256={digest}"}

@@ -13,8 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from vestibule.encryption.errors import DecryptionFailed
-from vestibule.encryption.key_ring import KEY_ID_BYTES, Key, KeyRingSource, Purpose
+from vestibule.encryption.key_ring import KEY_ID_BYTES, DecryptionFailed, Key, KeyRingSource, Purpose
 
 # An envelope: version, key id, salt, nonce, then ciphertext and tag.
 VERSION = b"\x01"

@@ -5,12 +5,33 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from vestibule.encryption.errors import KeyRefused, KeyRingUnreadable
-from vestibule.encryption.key_ring import Key, KeyRing, KeyState, Purpose, new_key
-from vestibule.runtime.private_file import change_alone, write_private
-from vestibule.runtime.watched_file import WatchedFile
+from vestibule.encryption.key_ring import Key, KeyRefused, KeyRing, KeyRingUnreadable, KeyState, Purpose, new_key
+from vestibule.runtime.files import WatchedFile, change_alone, write_private
+
+
+class EncryptionSettings(BaseSettings):
+    """Where the keys are."""
+
+    # As in ServiceSettings: where both are inherited from, the last of the two decides.
+    model_config = SettingsConfigDict(
+        env_prefix="VESTIBULE_", env_nested_delimiter="__", extra="ignore", hide_input_in_errors=True
+    )
+
+    data_dir: Path = Field(
+        default=Path("var"), description="Directory of the database, queue files, keys, logs and reports"
+    )
+    keyring_file: Path | None = Field(
+        default=None, description="File with the encryption keys; keys/keyring.json if unset"
+    )
+
+    @property
+    def key_ring_path(self) -> Path:
+        """The file of the key ring."""
+        return self.keyring_file or self.data_dir / "keys" / "keyring.json"
+
 
 _keys = TypeAdapter(list[Key])
 

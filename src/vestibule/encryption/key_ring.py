@@ -1,4 +1,7 @@
-"""The key ring: for each purpose one active key that encrypts, and older keys that still decrypt."""
+"""The key ring: for each purpose one active key that encrypts, and older keys that still decrypt.
+
+Its errors are those of all encryption. No message holds a key or content.
+"""
 
 import secrets
 from collections.abc import Callable, Iterable
@@ -9,7 +12,30 @@ from typing import Annotated, Protocol
 
 from pydantic import AwareDatetime, Base64UrlBytes, BaseModel, ConfigDict, Field
 
-from vestibule.encryption.errors import KeyRingUnreadable
+
+class EncryptionError(Exception):
+    """Base of the tree."""
+
+
+class KeyRingUnreadable(EncryptionError):
+    """The key ring cannot be read."""
+
+
+class KeyRefused(EncryptionError):
+    """No key has that id, or it is still the active one."""
+
+
+class DecryptionFailed(EncryptionError):
+    """Content cannot be decrypted; the message has the reason."""
+
+
+class UnrecognizedToken(EncryptionError):
+    """The text is no token of this tenant."""
+
+
+class TokenKeyRetired(EncryptionError):
+    """The key of the token was retired."""
+
 
 SECRET_BYTES = 32
 KEY_ID_BYTES = 4

@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from vestibule.policy.action import STRICTNESS, Action
-from vestibule.policy.decision import DecidedFinding
+from vestibule.policy.decision import STRICTNESS, Action, DecidedFinding
 
 KEPT_CHARS = 4
 # Of a short value, four characters would be too much of it.

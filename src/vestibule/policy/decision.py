@@ -1,4 +1,4 @@
-"""The input and the outcome of a decision."""
+"""The actions on findings, and the input and the outcome of a decision."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,41 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from vestibule.contracts.identity import DEFAULT_TENANT
-from vestibule.policy.action import Action, RuleSeverity, strictest
+
+
+class Action(StrEnum):
+    """An action on a finding, the strictest first."""
+
+    BLOCK = "block"
+    REDACT = "redact"
+    HASH = "hash"
+    TOKENIZE = "tokenize"
+    MASK = "mask"
+    ALERT = "alert"
+    IGNORE = "ignore"
+
+    @property
+    def changes_text(self) -> bool:
+        """Say whether the action replaces the finding in the text."""
+        return self in REPLACING
+
+
+class RuleSeverity(StrEnum):
+    """How soon a person should look, the least urgent first."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+STRICTNESS = {action: place for place, action in enumerate(reversed(Action))}
+URGENCY = {severity: place for place, severity in enumerate(RuleSeverity)}
+REPLACING = frozenset({Action.REDACT, Action.HASH, Action.TOKENIZE, Action.MASK})
+
+
+def strictest(actions: "list[Action]") -> Action:
+    """Return the strictest of some actions, of which there is at least one."""
+    return max(actions, key=STRICTNESS.__getitem__)
 
 
 class FindingLike(Protocol):

@@ -1,17 +1,96 @@
 """Parses the policy file into rules, and reports each mistake with its line."""
 
+import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from vestibule.policy.action import Action, RuleSeverity
-from vestibule.policy.errors import InvalidPolicy
-from vestibule.policy.rule import PolicyRule, Scope
-from vestibule.policy.toml_positions import TomlPositions, line_in_message
-from vestibule.policy.vocabulary import Vocabulary
+from vestibule.policy.decision import Action, RuleSeverity
+from vestibule.policy.rule_index import PolicyRule, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The known entities, their groups, and the routes that are screened."""
+
+    entities: frozenset[str]
+    groups: Mapping[str, frozenset[str]]
+    routes: frozenset[str]
+
+    def suggest(self, name: str) -> str:
+        """Return what may have been meant by an unknown name of an entity or a group, as the end of a sentence."""
+        known = [*sorted(self.entities), *sorted(self.groups)]
+        close = get_close_matches(name, known, n=1) or get_close_matches(name.upper(), known, n=1)
+        if close:
+            return f"; did you mean {close[0]}?"
+        return "; `vestibule detectors` lists the entities, and the groups are " + ", ".join(sorted(self.groups))
+
+
+class InvalidPolicy(ValueError):
+    """The policy file is invalid; the message has the line and the reason, and repeats only names."""
+
+    def __init__(self, path: Path, line: int | None, reason: str) -> None:
+        place = f"{path}, line {line}" if line else str(path)
+        super().__init__(f"the policy {place}: {reason}")
+        self.path = path
+        self.line = line
+        self.reason = reason
+
+
+_HEADER = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
+_PART = re.compile(r"""[^."'\s]+|"[^"]*"|'[^']*'""")
+_KEY = re.compile(r"""^\s*(?P<key>[A-Za-z0-9_-]+|"[^"]*"|'[^']*')\s*[.=]""")
+
+TomlPath = tuple[str | int, ...]
+
+
+class TomlPositions:
+    """The lines of a document by path."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = _find_positions(text)
+
+    def line_of(self, path: Sequence[str | int]) -> int | None:
+        """Return the line, counted from 1, where `path` leads, or that of the nearest thing around it."""
+        for length in range(len(path), 0, -1):
+            line = self._lines.get(tuple(path[:length]))
+            if line is not None:
+                return line
+        return None
+
+
+def line_in_message(message: str, text: str) -> int:
+    """Return the line that a message of the TOML parser names; it names none at the end of the document."""
+    found = re.search(r"line (\d+)", message)
+    return int(found.group(1)) if found else max(1, len(text.splitlines()))
+
+
+def _find_positions(text: str) -> dict[TomlPath, int]:
+    positions: dict[TomlPath, int] = {}
+    counts: dict[str, int] = {}
+    table: TomlPath = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := _HEADER.match(line):
+            name = header.group(2)
+            table = tuple(_bare(part) for part in _PART.findall(name))
+            if header.group(1) == "[[":
+                table = (*table, counts.get(name, 0))
+                counts[name] = counts.get(name, 0) + 1
+            for length in range(1, len(table) + 1):
+                positions.setdefault(table[:length], number)
+        elif key := _KEY.match(line):
+            positions.setdefault((*table, _bare(key.group("key"))), number)
+    return positions
+
+
+def _bare(name: str) -> str:
+    return name.strip("\"'")
+
 
 MAX_FILE_BYTES = 1024 * 1024
 MAX_RULES = 20_000

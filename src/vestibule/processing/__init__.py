@@ -8,9 +8,17 @@ takes options names their model as `options` (inherit from `Options`), and its m
 out (`context`): the scanner with the policy, the guarded way out, and the other processors.
 """
 
-from vestibule.processing.catalogue import Sources, list_processors
-from vestibule.processing.errors import MAY_PASS, CannotProcess, InvalidProcessor, ProcessingInterrupted
-from vestibule.processing.ports import EgressReply, HttpEgress, Inspection, Job, ProcessorContext
+from vestibule.processing.ports import (
+    MAY_PASS,
+    CannotProcess,
+    EgressReply,
+    HttpEgress,
+    Inspection,
+    InvalidProcessor,
+    Job,
+    ProcessingInterrupted,
+    ProcessorContext,
+)
 from vestibule.processing.processor import (
     AnyProcessor,
     ConfigurableProcessor,
@@ -19,7 +27,7 @@ from vestibule.processing.processor import (
     Processor,
     examples_of,
 )
-from vestibule.processing.registry import ProcessorRegistry, model_of
+from vestibule.processing.registry import ProcessorRegistry, Sources, list_processors, model_of
 
 __all__ = [
     "MAY_PASS",

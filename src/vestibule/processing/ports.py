@@ -1,7 +1,8 @@
-"""The ports of processors, which a service connects when it builds its registry.
+"""The ports and the errors of processors. A service connects the ports when it builds its registry.
 
-Processors are independent of scanner, policy and network. `UNCONFIGURED` is for registries that only list and validate;
-`echo_egress` has the test double.
+Processors are independent of scanner, policy and network. `UNCONFIGURED` is for registries that only list and
+validate. Temporary errors (`MAY_PASS`) are retried, permanent ones (`CannotProcess`) are not. Their messages are for
+the log; callers get the text of `contracts.tasks.ERROR_DETAILS`.
 """
 
 from collections.abc import Collection, Mapping
@@ -10,7 +11,56 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from vestibule.contracts.work import WorkOrigin
+from vestibule.contracts.tasks import WorkOrigin
+
+
+class ProcessingInterrupted(Exception):
+    """A temporary error: the work can be retried later."""
+
+
+class CannotProcess(Exception):
+    """A permanent error: the processor cannot process this data."""
+
+    @property
+    def kind(self) -> str:
+        """What callers are told, a key of `ERROR_DETAILS`; a kind that is not among them tells them nothing."""
+        return type(self).__name__
+
+
+class DataTooLarge(CannotProcess):
+    """The data is longer than the processor's limit."""
+
+
+class NotJson(CannotProcess):
+    """The data is not valid JSON."""
+
+
+class PointerLeadsNowhere(CannotProcess):
+    """The JSON pointer does not match the document."""
+
+
+class ForwardForbidden(CannotProcess):
+    """The address is not allowed."""
+
+
+class ForwardRefused(CannotProcess):
+    """The receiver refused it."""
+
+
+class AnswerTooLarge(CannotProcess):
+    """The response of the receiver is too large."""
+
+
+class ResultNotText(CannotProcess):
+    """The result is not text that can be encoded as UTF-8."""
+
+
+class InvalidProcessor(ValueError):
+    """A processor is declared incorrectly."""
+
+
+# Of these a task is tried again, some time later. Any other error says that the processor cannot do this data at all.
+MAY_PASS = (ProcessingInterrupted, ConnectionError, TimeoutError)
 
 
 class Inspection(Protocol):
@@ -109,3 +159,23 @@ class Job:
     id: str
     origin: WorkOrigin = NO_ORIGIN
     context: ProcessorContext = UNCONFIGURED
+
+
+ECHO = "https://receiver.example/echo"
+
+
+class EchoEgress:
+    """Allows one address, and records what was sent there."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[bytes, Mapping[str, str]]] = []
+
+    def refusal_of(self, url: str) -> str | None:
+        """Let the one address pass."""
+        return None if url == ECHO else "the one address that there is"
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> EgressReply:
+        """Answer with what was sent."""
+        assert url == ECHO  # noqa: S101 - anything else was refused before
+        self.sent.append((body, headers))
+        return EgressReply(200, body)

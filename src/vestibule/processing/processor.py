@@ -1,14 +1,15 @@
-"""The interface of a processor. To add one, add a module to `processors/` that offers a `PROCESSOR`.
+"""The interface of a processor, and the validation of its options.
 
-An operator's own stand in a folder (`VESTIBULE_PROCESSORS_DIR`) or in an installed package; see `catalogue`.
+To add a processor, add a module to `processors/` that defines `PROCESSOR`. For an operator's own see `registry`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from vestibule.contracts.errors import InvalidInput
 from vestibule.processing.ports import Job, ProcessorContext
 
 
@@ -103,3 +104,46 @@ __all__ = [
     "ProcessorContext",
     "examples_of",
 ]
+
+
+MAX_MISTAKES = 10
+Place = tuple[str | int, ...]
+
+
+def read_options(model: type[BaseModel], given: Mapping[str, Any], place: Place) -> BaseModel:
+    """Return options as their model.
+
+    Raises:
+        InvalidInput: they are not valid; `errors` says where, beneath `place`.
+    """
+    try:
+        return model.model_validate(dict(given))
+    except ValidationError as error:
+        known = _names_of(model)
+        mistakes = error.errors(include_url=False, include_context=False, include_input=False)[:MAX_MISTAKES]
+        raise refuse([_describe(mistake, known, place) for mistake in mistakes]) from None
+
+
+def refuse_option(place: Place, kind: str, expected: str) -> InvalidInput:
+    """Return the refusal of one option."""
+    return refuse([{"where": "/".join(map(str, place)), "kind": kind, "expected": expected}])
+
+
+def refuse(mistakes: list[dict[str, str]]) -> InvalidInput:
+    """Return the refusal of options with these mistakes."""
+    places = ", ".join(sorted({mistake["where"] for mistake in mistakes}))
+    return InvalidInput(f"The processor options are not valid. Check: {places}.", errors=mistakes)
+
+
+def _describe(mistake: Mapping[str, Any], known: frozenset[str], place: Place) -> dict[str, str]:
+    # A name that the caller made up could hold anything.
+    where = [part for part in mistake["loc"] if isinstance(part, int) or part in known]
+    is_extra = mistake["type"] == "extra_forbidden"
+    expected = "no options but the documented ones" if is_extra else str(mistake["msg"]).removeprefix("Value error, ")
+    return {"where": "/".join(map(str, (*place, *where))), "kind": mistake["type"], "expected": expected}
+
+
+def _names_of(model: type[BaseModel]) -> frozenset[str]:
+    schema = model.model_json_schema()
+    kinds = [schema, *schema.get("$defs", {}).values()]
+    return frozenset(name for kind in kinds for name in kind.get("properties", ()))

@@ -1,4 +1,4 @@
-"""The settings of inspection and of processors."""
+"""The settings of inspection and of processors, and the policy that they name."""
 
 from pathlib import Path
 
@@ -7,9 +7,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from vestibule.detection import DetectionSettings
 from vestibule.egress.guard import EgressGuard
-from vestibule.policy import Action
-from vestibule.policy.policy import FallbackPolicy
+from vestibule.policy import Action, Vocabulary
+from vestibule.policy.policy import FallbackPolicy, PolicyFile
 from vestibule.processing import Sources
+from vestibule.processor_adapters.detector_vocabulary import read_vocabulary
 
 
 class InspectionSettings(BaseSettings):
@@ -80,3 +81,20 @@ class ProcessorSettings(BaseSettings):
             self.forward_private,
             self.forward_timeout_s,
         )
+
+
+def open_policy(
+    settings: InspectionSettings, vocabulary: Vocabulary | None = None, path: Path | None = None
+) -> PolicyFile:
+    """Return the policy of the settings' file, or of another at `path`, over what the settings say.
+
+    Raises:
+        InvalidPolicy: the file is no policy, or missing although it was named.
+        ValueError: the settings name an entity that does not exist.
+    """
+    return PolicyFile(
+        path or settings.policy_path,
+        vocabulary or read_vocabulary(settings.detection),
+        settings.fallback_policy,
+        is_optional=path is None and settings.policy_file is None,
+    )

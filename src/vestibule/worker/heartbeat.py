@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from redis.exceptions import RedisError
 
-from vestibule.contracts.worker_heartbeat import BEAT_INTERVAL_S, FORGOTTEN_AFTER_S, WORKERS_KEY
+from vestibule.contracts.tasks import BEAT_INTERVAL_S, FORGOTTEN_AFTER_S, WORKERS_KEY
 
 
 def start_heartbeat(name: str, redis: Any, timer: Any, heartbeat_file: Path) -> None:

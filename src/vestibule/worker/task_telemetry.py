@@ -7,8 +7,7 @@ from typing import Any
 
 import structlog
 
-from vestibule.contracts.queue_names import SENT_AT
-from vestibule.contracts.work import DEFAULT_PROCESSOR
+from vestibule.contracts.tasks import DEFAULT_PROCESSOR, SENT_AT
 from vestibule.service_kit.metrics.catalogue import (
     TASK_DURATION,
     TASK_WAIT,

@@ -9,7 +9,7 @@ import structlog
 from celery.worker import state
 from redis.exceptions import RedisError
 
-from vestibule.contracts.queue_names import QUEUES
+from vestibule.contracts.tasks import QUEUES
 
 CHECK_INTERVAL_S = 5.0
 # Longer than a reconnect takes, and than the queue takes to redeliver the messages of a dead worker.

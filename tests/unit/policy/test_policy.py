@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from vestibule.policy import Action, Outcome, Policy, RuleSeverity, Situation, Vocabulary
 from vestibule.policy.policy import FallbackPolicy
-from vestibule.policy.rule import PolicyRule, Scope
-from vestibule.policy.rule_index import resolve
+from vestibule.policy.rule_index import PolicyRule, Scope, resolve
 
 ENTITIES = ("EMAIL_ADDRESS", "PASSWORD", "API_KEY", "US_SSN")
 GROUPS = {"secrets": frozenset({"PASSWORD", "API_KEY"}), "contact": frozenset({"EMAIL_ADDRESS"})}

@@ -9,7 +9,7 @@ from vestibule.alerts.alert import Alert
 from vestibule.alerts.channel import ChannelKind
 from vestibule.alerts.report import render_report, report_name
 from vestibule.alerts.settings import AlertSettings
-from vestibule.runtime.private_file import write_private
+from vestibule.runtime.files import write_private
 
 
 class ReportFileChannel:

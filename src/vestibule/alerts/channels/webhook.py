@@ -6,8 +6,7 @@ from vestibule.alerts.alert import Alert
 from vestibule.alerts.alert_json import to_dict
 from vestibule.alerts.channel import ChannelKind, Timing
 from vestibule.alerts.settings import AlertSettings
-from vestibule.egress.guard import EgressGuard
-from vestibule.egress.webhook_signature import signature_headers
+from vestibule.egress.guard import EgressGuard, signature_headers
 
 
 class WebhookChannel:

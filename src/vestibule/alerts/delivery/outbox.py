@@ -13,7 +13,7 @@ from vestibule.alerts.store.database import transaction
 from vestibule.alerts.store.grouping import US, Grouping, group_alert
 from vestibule.alerts.store.repository import Escalation, insert_alert
 from vestibule.alerts.store.rows import ALERT_COLUMNS, alert_of, from_us, join_entities, split_entities
-from vestibule.runtime.backoff import Backoff
+from vestibule.runtime.background import Backoff
 
 GROUPED, SYNCED = "grouped_seq", "synced_seq"
 COLUMNS = ", ".join(f"a.{name}" for name in ALERT_COLUMNS.split(", "))

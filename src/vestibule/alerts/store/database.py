@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vestibule.runtime.private_file import change_alone
+from vestibule.runtime.files import change_alone
 
 # Within this time another process has long finished its commit; a caller waits no longer for its alert.
 LOCK_TIMEOUT_S = 0.3

@@ -5,7 +5,7 @@ from fastapi import APIRouter, Request
 from vestibule.business_logic_service import processing
 from vestibule.business_logic_service.api.wiring import WiringPart
 from vestibule.contracts.errors import InvalidInput, NotProcessable, UnknownProcessor
-from vestibule.contracts.work import ProcessRequest, ProcessResponse
+from vestibule.contracts.tasks import ProcessRequest, ProcessResponse
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
 

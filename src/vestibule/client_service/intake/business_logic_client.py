@@ -1,8 +1,7 @@
 """The client of the business logic service, which may be switched off."""
 
 from vestibule.contracts.errors import NotProcessable, Unavailable
-from vestibule.contracts.tasks import ERROR_DETAILS
-from vestibule.contracts.work import ProcessRequest, WorkTerms
+from vestibule.contracts.tasks import ERROR_DETAILS, ProcessRequest, WorkTerms
 from vestibule.service_kit.http_client.service_client import ServiceClient
 
 PART = "business_logic"

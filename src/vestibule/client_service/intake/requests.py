@@ -9,8 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validato
 
 from vestibule.client_service.intake.message_routing import Mode
 from vestibule.contracts.entries import Key, Value
-from vestibule.contracts.tasks import Priority
-from vestibule.contracts.work import DEFAULT_PROCESSOR
+from vestibule.contracts.tasks import DEFAULT_PROCESSOR, Priority
 
 MAX_DELAY_S = 366 * 86_400
 MAX_OPTIONS_CHARS = 16_384

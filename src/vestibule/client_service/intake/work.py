@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from vestibule.client_service.intake.requests import ProcessorChoice
-from vestibule.contracts.tasks import Priority
-from vestibule.contracts.work import NO_TERMS, WorkOrigin, WorkTerms
+from vestibule.contracts.tasks import NO_TERMS, Priority, WorkOrigin, WorkTerms
 from vestibule.policy import Situation
 
 

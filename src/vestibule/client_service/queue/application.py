@@ -9,8 +9,7 @@ from celery.app.task import Task
 
 from vestibule.client_service.queue.encrypted_content import BoundMessages
 from vestibule.client_service.queue.settings import QueueSettings
-from vestibule.contracts.queue_names import SENT_AT
-from vestibule.contracts.work import WorkOrigin
+from vestibule.contracts.tasks import SENT_AT, WorkOrigin
 from vestibule.encryption import Cipher
 from vestibule.processing import ProcessorRegistry
 from vestibule.service_kit.tracing.tracing import SpanKind, current_traceparent, span

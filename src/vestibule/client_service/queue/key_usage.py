@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from vestibule.client_service.queue.result_backend import RESULT_PREFIX
-from vestibule.contracts.queue_names import QUEUES, TAKEN
+from vestibule.contracts.tasks import QUEUES, TAKEN
 from vestibule.encryption import DecryptionFailed, key_id_of
 
 MESSAGES_A_STEP = 500

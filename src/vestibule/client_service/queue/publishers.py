@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from vestibule.client_service.queue.application import VestibuleCelery
 from vestibule.client_service.queue.task_message import TaskMessage, TaskMessageTemplate
-from vestibule.contracts.queue_names import PROCESS_DATA_TASK, SENT_AT
+from vestibule.contracts.tasks import PROCESS_DATA_TASK, SENT_AT
 
 BATCH_SIZE = 100
 MAX_BATCH_CHARS = 1_000_000

@@ -9,8 +9,7 @@ from amqp.exceptions import AMQPError
 from kombu.exceptions import KombuError
 
 from vestibule.client_service.queue.application import VestibuleCelery
-from vestibule.contracts.queue_names import QUEUES
-from vestibule.contracts.tasks import Priority
+from vestibule.contracts.tasks import QUEUES, Priority
 
 
 class RabbitMqDepth:

@@ -3,7 +3,7 @@
 import structlog
 
 from vestibule.policy import Action, Decision
-from vestibule.policy.action import strictest
+from vestibule.policy.decision import strictest
 
 CLEAN = "clean"
 

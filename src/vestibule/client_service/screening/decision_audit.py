@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 from vestibule.alerts import current_origin
 from vestibule.policy import Decision, Situation
-from vestibule.policy.audit.decision_log import DecisionLog, DecisionRecord, RecordedFinding
-from vestibule.policy.audit.receipts import ReceiptSigner
 from vestibule.policy.decision import value_of
+from vestibule.policy.decision_log import DecisionLog, DecisionRecord, RecordedFinding
+from vestibule.policy.receipts import ReceiptSigner
 
 
 @dataclass(frozen=True, slots=True)

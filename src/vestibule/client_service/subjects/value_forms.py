@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from vestibule.encryption import Fingerprinter, KeyRingFile, Tokenizer
 from vestibule.encryption.key_ring import Purpose
-from vestibule.policy.policy_file import PolicyFile
-from vestibule.policy.vocabulary import Vocabulary
+from vestibule.policy.document import Vocabulary
+from vestibule.policy.policy import PolicyFile
 
 
 class ValueForms:

@@ -22,8 +22,7 @@ from vestibule.client_service.queue.task_message import TaskMessage
 from vestibule.client_service.task_service.outcomes import LedgerSteps
 from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.task_ledger import LedgerTask, TaskChange
-from vestibule.contracts.tasks import TaskState
-from vestibule.contracts.work import WorkTerms
+from vestibule.contracts.tasks import TaskState, WorkTerms
 from vestibule.database_client.tasks import TaskLedgerClient
 from vestibule.runtime.background import in_background, repeat
 

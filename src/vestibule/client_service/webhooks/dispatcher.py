@@ -15,10 +15,8 @@ from vestibule.client_service.webhooks.rules import WebhookRules
 from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.task_ledger import LedgerTask
 from vestibule.database_client.tasks import TaskLedgerClient
-from vestibule.egress.guard import DeliveryFailed
-from vestibule.egress.webhook_signature import signature_headers
-from vestibule.runtime.background import in_background, repeat
-from vestibule.runtime.backoff import Backoff, Jitter
+from vestibule.egress.guard import DeliveryFailed, signature_headers
+from vestibule.runtime.background import Backoff, Jitter, in_background, repeat
 
 POLL_INTERVAL_S = 0.5
 # While many are pending, polls are further apart, so that listing stays a small part of the work.

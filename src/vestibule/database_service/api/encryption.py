@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from vestibule.contracts.reencryption import ReencryptionPage
+from vestibule.contracts.entries import ReencryptionPage
 from vestibule.database_service.api.dependencies import (
     PageSize,
     StoredKeyCursor,

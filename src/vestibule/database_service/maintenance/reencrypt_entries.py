@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 
-from vestibule.contracts.reencryption import ReencryptionPage
+from vestibule.contracts.entries import ReencryptionPage
 from vestibule.database_service.entries.encrypted_store import EncryptedStore
 from vestibule.encryption import DecryptionFailed
 

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from dataclasses import replace
 
-from vestibule.contracts.reencryption import ReencryptionPage
+from vestibule.contracts.entries import ReencryptionPage
 from vestibule.contracts.subjects import PAGE_S, ErasePage, SubjectSearch
 from vestibule.database_service.tasks.encrypted_ledger import EncryptedTaskLedger, key_ids_of
 from vestibule.database_service.tasks.ledger import StoredTask

@@ -5,9 +5,8 @@ from typing import Any
 
 from pydantic import Field
 
-from vestibule.processing.options import Place, refuse_option
 from vestibule.processing.ports import Job, ProcessorContext
-from vestibule.processing.processor import ConfigurableProcessor, Example, Options
+from vestibule.processing.processor import ConfigurableProcessor, Example, Options, Place, refuse_option
 
 
 class ChainStep(Options):

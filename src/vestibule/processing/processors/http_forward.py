@@ -4,10 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from vestibule.processing.errors import ForwardRefused, ProcessingInterrupted, ResultNotText
-from vestibule.processing.options import Place, refuse_option
-from vestibule.processing.ports import Job, ProcessorContext
-from vestibule.processing.processor import ConfigurableProcessor, Example, Options
+from vestibule.processing.ports import ForwardRefused, Job, ProcessingInterrupted, ProcessorContext, ResultNotText
+from vestibule.processing.processor import ConfigurableProcessor, Example, Options, Place, refuse_option
 
 # Source: RFC 9110 (408), RFC 8470 (425), RFC 6585 (429).
 MAY_PASS_STATUSES = frozenset({408, 425, 429})

@@ -7,8 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from vestibule.processing.errors import NotJson, PointerLeadsNowhere
-from vestibule.processing.ports import Job
+from vestibule.processing.ports import Job, NotJson, PointerLeadsNowhere
 from vestibule.processing.processor import ConfigurableProcessor, Example, Options
 
 POINTER = r"^(/([^~/]|~[01])*)*$"

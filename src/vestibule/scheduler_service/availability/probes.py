@@ -8,7 +8,7 @@ from typing import Protocol
 
 from redis.asyncio import Redis
 
-from vestibule.contracts.worker_heartbeat import ALIVE_FOR_S, WORKERS_KEY
+from vestibule.contracts.tasks import ALIVE_FOR_S, WORKERS_KEY
 from vestibule.database_client.service_entries import ServiceEntries
 from vestibule.scheduler_service.availability.queue_depth import QueueDepth, age_of, queue_depth_of, read_queue_depth
 from vestibule.service_kit.http_client.service_client import ServiceClient

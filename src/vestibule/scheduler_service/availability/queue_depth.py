@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from redis.asyncio.client import Pipeline
 
-from vestibule.contracts.queue_names import QUEUES, SENT_AT
+from vestibule.contracts.tasks import QUEUES, SENT_AT
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,7 @@ import time
 
 from redis.asyncio import Redis
 
-from vestibule.contracts.queue_names import TAKEN
-from vestibule.contracts.worker_heartbeat import ALIVE_FOR_S, WORKERS_KEY
+from vestibule.contracts.tasks import ALIVE_FOR_S, TAKEN, WORKERS_KEY
 from vestibule.scheduler_service.availability.queue_depth import age_of, queue_depth_of, read_queue_depth
 from vestibule.service_kit.metrics.catalogue import QUEUE_OLDEST_AGE, QUEUE_TASKS, WORKERS_ALIVE
 from vestibule.service_kit.metrics.metrics import Metrics

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from vestibule.cli.main import app
 from vestibule.policy import Action, Decision
-from vestibule.policy.audit.decision_log import DecisionRecord, RecordedFinding
-from vestibule.policy.audit.receipts import ReceiptSigner, generate_key, load_keys
+from vestibule.policy.decision_log import DecisionRecord, RecordedFinding
+from vestibule.policy.receipts import ReceiptSigner, generate_key, load_keys
 
 POLICY = """
 [entities]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from vestibule.contracts.task_ledger import NewTask
-from vestibule.contracts.work import NO_TERMS, WorkOrigin, WorkTerms
+from vestibule.contracts.tasks import NO_TERMS, WorkOrigin, WorkTerms
 from vestibule.database_service.maintenance.task_maintenance import AT_ONCE, TaskMaintenance
 from vestibule.database_service.tasks.encrypted_ledger import REALM, EncryptedTaskLedger, TaskWork
 from vestibule.database_service.tasks.ledger import StoredTask

@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from vestibule.contracts.errors import TooLarge, Unavailable
 from vestibule.database_service.entries.dynamodb.address import DynamoDbAddress
-from vestibule.runtime.backoff import Backoff, Jitter
+from vestibule.runtime.background import Backoff, Jitter
 
 MAX_CONNECTIONS = 50
 FIRST_SERVER_ERROR = 500

@@ -9,13 +9,15 @@ from joserfc import jws
 from joserfc.jwk import OKPKey
 
 from vestibule.policy import Action, DecidedFinding, Decision
-from vestibule.policy.audit.receipt_key import ReceiptKeyUnreadable, ensure_receipt_key, read_receipt_keys
-from vestibule.policy.audit.receipts import (
+from vestibule.policy.receipts import (
     ReceiptInvalid,
+    ReceiptKeyUnreadable,
     ReceiptSigner,
+    ensure_receipt_key,
     generate_key,
     load_keys,
     public_form,
+    read_receipt_keys,
     verify_receipt,
 )
 

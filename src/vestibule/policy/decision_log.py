@@ -17,7 +17,7 @@ from queue import Empty, SimpleQueue
 import orjson
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
-from vestibule.policy.action import Action
+from vestibule.policy.decision import Action
 
 CLEAN_EVERY_S = 60.0
 APPEND_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW

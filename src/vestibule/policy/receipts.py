@@ -1,12 +1,13 @@
 """Receipts: signed records of decisions, which others can verify.
 
-A receipt is a compact JWS, signed with Ed25519; whoever has the public key can verify it, with any JOSE library.
+A receipt is a compact JWS, signed with Ed25519; anyone with the public key can verify it, with any JOSE library.
 Source: RFC 7515 (JWS), RFC 8037 (OKP keys), RFC 9864 (the algorithm's name).
 """
 
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -16,6 +17,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OKPKey
 
 from vestibule.policy.decision import Decision
+from vestibule.runtime.files import change_alone, write_private
 
 ALGORITHM: Final = "Ed25519"
 KIND = "vestibule-receipt+jwt"
@@ -109,3 +111,31 @@ def verify_receipt(receipt: str, public_keys: Mapping[str, Any]) -> dict[str, An
 
 def _encode(content: bytes) -> bytes:
     return urlsafe_b64encode(content).rstrip(b"=")
+
+
+class ReceiptKeyUnreadable(ValueError):
+    """The signing key of receipts cannot be read."""
+
+
+def read_receipt_keys(path: Path) -> list[OKPKey]:
+    """Return the keys in `path`: the first one signs, and the public parts of all are published.
+
+    Raises:
+        ReceiptKeyUnreadable: there is none, or it is not one; the message shows none of it.
+    """
+    try:
+        return load_keys(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ReceiptKeyUnreadable(f"cannot read the receipt key {path} ({type(error).__name__})") from None
+
+
+def ensure_receipt_key(path: Path) -> None:
+    """Make a key, unless there is a file already.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    if not path.exists():
+        with change_alone(path):
+            if not path.exists():
+                write_private(path, generate_key())
