@@ -4,11 +4,17 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
-from urllib.parse import urlsplit
 
 from vestibule.contracts.tasks import WorkOrigin
 from vestibule.detection import Finding, ScanBudgetExceeded, Scanner, TextTooLarge
-from vestibule.egress.guard import DeliveryFailed, DeliveryForbidden, EgressGuard, ResponseTooLarge, signature_headers
+from vestibule.egress.guard import (
+    AddressProblem,
+    DeliveryFailed,
+    DeliveryForbidden,
+    EgressGuard,
+    ResponseTooLarge,
+    signature_headers,
+)
 from vestibule.policy import Action, DecidedFinding, Policy, Situation
 from vestibule.policy.anonymizer import AnonymizerOperators, anonymize
 from vestibule.processing import EgressReply, ProcessingInterrupted
@@ -130,16 +136,12 @@ class GuardedHttpEgress:
         if not self._guard.hosts:
             return "no address: `VESTIBULE_FORWARD_HOSTS` names no host"
         try:
-            parts = urlsplit(url)
-            host, _port = parts.hostname, parts.port
-        except ValueError:
-            return "an address such as https://HOST/PATH"
-        if not host or "@" in parts.netloc or parts.fragment or not url.isascii() or not url.isprintable():
-            return "an address such as https://HOST/PATH, without user, password and fragment, in ASCII"
-        try:
-            self._guard.check_scheme(parts.scheme)
-            self._guard.check_host(host)
-        except DeliveryForbidden:
+            self._guard.check_address(url)
+        except DeliveryForbidden as error:
+            if error.problem in (AddressProblem.MALFORMED, AddressProblem.HAS_CREDENTIALS):
+                return "an address such as https://HOST/PATH, without user, password and fragment, in ASCII"
+            if error.problem is AddressProblem.PRIVATE:
+                return "a public address"
             schemes, hosts = ", ".join(sorted(self._guard.schemes)), ", ".join(sorted(self._guard.hosts))
             return f"an address over {schemes} of one of these hosts: {hosts}"
         return None
@@ -152,9 +154,8 @@ class GuardedHttpEgress:
             AnswerTooLarge: the answer is larger than what is read.
             ProcessingInterrupted: nobody answered in time.
         """
-        reason = self.refusal_of(url)
-        if reason is not None:
-            raise ForwardForbidden("the settings do not allow the address")
+        if not self._guard.hosts:
+            raise ForwardForbidden("the settings allow no host")
         signature = signature_headers(self._secret, body) if self._secret else {}
         try:
             answer = self._guard.send(url, body, {**headers, **signature}, MOST_ANSWER_BYTES)

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import IO, Any
-from urllib.parse import urlsplit
 
 from vestibule.egress.guard import DeliveryFailed, EgressGuard
 
@@ -68,6 +67,7 @@ def guard_of(settings: dict[str, Any]) -> EgressGuard:
         frozenset(settings["hosts"]),
         settings["is_private_allowed"],
         settings["timeout_s"],
+        is_operators=True,
     )
 
 
@@ -129,15 +129,12 @@ def _send_by_guard(requests: Any, guard: EgressGuard, state: _GuardState) -> Non
 
 
 def _allow(url: str, guard: EgressGuard, state: _GuardState) -> None:
-    parts = urlsplit(url)
-    guard.check_scheme(parts.scheme)
-    host = parts.hostname or ""
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    state.names.add(host)
-    address = guard.resolve(host, port)
+    origin = guard.check_address(url)
+    state.names.add(origin.host)
+    address = guard.connect_address(origin)
     state.names.add(address)
-    state.addresses.add((address, port))
-    state.pinned[host, port] = address
+    state.addresses.add((address, origin.port))
+    state.pinned[origin.host, origin.port] = address
 
 
 def _pinning(connect: Callable[..., Any], state: _GuardState) -> Callable[..., Any]:
