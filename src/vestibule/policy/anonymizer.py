@@ -7,7 +7,7 @@ from typing import NamedTuple
 from vestibule.policy.decision import STRICTNESS, Action, DecidedFinding
 
 KEPT_CHARS = 4
-# Of a short value, four characters would be too much of it.
+# Four characters of a shorter value would reveal too much of it.
 LEAST_MASKED_CHARS = 8
 
 Replace = Callable[[str, str], str]
@@ -29,7 +29,7 @@ class _ReplacedSpan(NamedTuple):
 
 
 def anonymize(text: str, decided: Iterable[DecidedFinding], operators: AnonymizerOperators) -> str:
-    """Return `text` with every finding replaced that is to be; where findings overlap, the strictest action counts."""
+    """Return `text` with findings replaced as their actions say; the strictest action decides on overlapping ones."""
     parts: list[str] = []
     at = 0
     for span in _merge(decided):

@@ -21,7 +21,7 @@ from vestibule.policy.decision import Action
 
 CLEAN_EVERY_S = 60.0
 APPEND_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
-# Is told of the error and of how many lines could not be written.
+# Gets the error and the number of lines that could not be written.
 FailureHandler = Callable[[OSError, int], None]
 _NAME = re.compile(r"(\d{4}-\d{2}-\d{2})\.jsonl")
 
@@ -34,7 +34,7 @@ class RecordedFinding(BaseModel):
     field: str
     action: Action
     would_have: Action | None = None
-    # Keyed, so that leaks of one value are seen to be of one, and nobody can look the value up.
+    # Keyed: equal values can be matched, and no value can be looked up.
     fingerprint: str | None = None
 
 
@@ -46,7 +46,7 @@ class DecisionRecord(BaseModel):
     request_id: str | None = None
     token_id: str | None = None
     route: str
-    # The prefix of the key that a rule of the policy named; the key itself is not kept.
+    # The longest prefix of the key that a rule names; the key itself is not recorded.
     key_prefix: str | None = None
     policy: str
     detectors: str
@@ -154,7 +154,7 @@ def remove_older(directory: Path, oldest: date) -> None:
 
 
 def read_decisions(directory: Path, since: datetime) -> Iterator[DecisionRecord | CleanCount]:
-    """Yield what was decided since then, oldest day first. Lines that are none of ours are passed over."""
+    """Yield the records since then, oldest day first; invalid lines are skipped."""
     for path, day in _days(directory):
         if day < since.astimezone(UTC).date():
             continue

@@ -14,7 +14,7 @@ from vestibule.policy.decision import Action, Decision, FindingLike, Situation
 from vestibule.policy.decision_log import CleanCount, DecisionRecord
 from vestibule.policy.policy import KEY_FIELD, Policy
 
-PASS = "pass"  # noqa: S105 - a word that means nothing was done
+PASS = "pass"  # noqa: S105 - the outcome of a request that passes
 
 
 class Sample(BaseModel):
@@ -45,7 +45,7 @@ def read_samples(path: Path) -> list[Sample]:
     """Return the samples in `path`: lines of JSON where it ends in `.jsonl`, else TOML with `[[samples]]`.
 
     Raises:
-        InvalidSamples: it cannot be read, or it is no list of samples.
+        InvalidSamples: the file cannot be read or is invalid.
     """
     try:
         content = path.read_bytes()
@@ -65,16 +65,16 @@ def read_samples(path: Path) -> list[Sample]:
 
 
 def outcome_of(decision: Decision) -> str:
-    """Return what was, or in a dry run would have been, done, as one word."""
+    """Return the strictest action that was taken, or withheld in a dry run, as one word."""
     return str(decision.strictest_withheld or decision.strictest or PASS)
 
 
 def find_mismatches(
     samples: Sequence[Sample], policy: Policy, scan: Callable[[str, str | None], Sequence[FindingLike]]
 ) -> dict[int, str]:
-    """Return in what the policy differs from what was expected, by the sample's number, counted from 1.
+    """Return the samples with another outcome than expected: a message by the sample's number, counted from 1.
 
-    `scan` takes a text and the key that it comes with.
+    `scan` takes a text and its key.
     """
     mistakes: dict[int, str] = {}
     for number, sample in enumerate(samples, 1):
@@ -88,7 +88,7 @@ def find_mismatches(
 
 
 def mismatch_of(sample: Sample, decision: Decision) -> str | None:
-    """Return in what a decision differs from what was expected, None where it does not."""
+    """Return how a decision differs from the expected one; None if it does not."""
     if isinstance(sample.expect, str):
         outcome = outcome_of(decision)
         is_passed = sample.expect == PASS and outcome == Action.IGNORE
@@ -133,10 +133,10 @@ class Replay:
 
 
 def replay(records: Iterable[DecisionRecord | CleanCount], policy: Policy, token_names: Mapping[str, str]) -> Replay:
-    """Decide every record again under `policy`; `token_names` gives the name that goes with a token's id.
+    """Decide every record again under `policy`; `token_names` maps the ids of tokens to names.
 
-    Of a dry run, what would have been done counts as done. Keys were not kept: a rule for keys applies where the policy
-    of that time named the same prefix, or a longer one.
+    The actions that a dry run withheld count as taken. Records have no keys, so a rule for keys applies if the recorded
+    policy named the same prefix or a longer one.
     """
     result = Replay()
     for record in records:

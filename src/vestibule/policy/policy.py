@@ -17,8 +17,7 @@ from vestibule.runtime.background import repeat
 from vestibule.runtime.files import WatchedFile
 
 KEY_FIELD, OPTIONS_FIELD = "key", "options"
-# Two keys in which something is replaced could become one, and one value overwrite the other. Options in which
-# something is replaced would ask for something else.
+# With replacements in them, two keys could become one and overwrite each other, and options could mean something else.
 UNCHANGED_FIELDS = frozenset({KEY_FIELD, OPTIONS_FIELD})
 VERSION_DIGITS = 12
 
@@ -31,7 +30,7 @@ class FallbackPolicy:
     by_entity: Mapping[str, Action] = field(default_factory=dict)
 
     def rules(self, vocabulary: Vocabulary) -> list[PolicyRule]:
-        """Return them as rules.
+        """Return the settings as rules.
 
         Raises:
             ValueError: the settings name an entity that does not exist.
@@ -39,7 +38,7 @@ class FallbackPolicy:
         rules = [PolicyRule(Scope(), "VESTIBULE_POLICY or built in", 0, self.default)]
         for name, action in self.by_entity.items():
             if name not in vocabulary.entities and name not in vocabulary.groups:
-                raise ValueError(f"VESTIBULE_ENTITY_POLICY: nothing is called {name}{vocabulary.suggest(name)}")
+                raise ValueError(f"VESTIBULE_ENTITY_POLICY: unknown entity or group {name}{vocabulary.suggest(name)}")
             scope = Scope(entity=name) if name in vocabulary.entities else Scope(group=name)
             rules.append(PolicyRule(scope, "VESTIBULE_ENTITY_POLICY", 0, action))
         return rules
@@ -68,7 +67,7 @@ class Policy:
 
     @classmethod
     def built_in(cls, vocabulary: Vocabulary, fallback: FallbackPolicy | None = None) -> "Policy":
-        """Return the policy that holds without a file.
+        """Return the policy that applies without a file.
 
         Raises:
             ValueError: the settings name an entity that does not exist.
@@ -80,8 +79,8 @@ class Policy:
         """Return the policy in the file `path`.
 
         Raises:
-            InvalidPolicy: it cannot be read, or it is no policy.
-            ValueError: the settings beneath it name an entity that does not exist.
+            InvalidPolicy: the file cannot be read or is invalid.
+            ValueError: the settings name an entity that does not exist.
         """
         reading = read_document(path, vocabulary)
         rules = [*(fallback or FallbackPolicy()).rules(vocabulary), *reading.rules()]
@@ -100,23 +99,23 @@ class Policy:
         return Decision(self.version, taken, [one.action for one in decided])
 
     def prefix_of(self, key: str | None) -> str | None:
-        """Return the longest prefix of `key` that a rule names; it is the policy's own word, not the caller's."""
+        """Return the longest prefix of `key` that a rule names, which is free of the caller's data."""
         return self._rule_index.prefix_of(key)
 
     @property
     def tenants(self) -> frozenset[str]:
-        """Every tenant that a value can have become a token of, but for those that tokens were made for."""
+        """The tenants that the policy assigns tokens to; tenants of callers' own tokens are not among them."""
         return frozenset({DEFAULT_TENANT, *self._tenants.values()})
 
     def tenant_of(self, situation: Situation) -> str:
-        """Return the tenant that the caller's values are tokenized for, and whose tokens it may reveal."""
+        """Return the tenant for which the caller's values are tokenized, and whose tokens it may reveal."""
         for name in (situation.token_id, situation.token_name):
             if name is not None and name in self._tenants:
                 return self._tenants[name]
         return situation.tenant
 
     def verdict_of(self, situation: Situation, entity: str) -> Verdict:
-        """Return what holds for `entity` in `situation`, and by which rule."""
+        """Return the verdict on `entity` in `situation`, with the rule that decides."""
         return self._rule_index.look_up(self._rule_index.row_of(situation), entity)
 
     def _decide_finding(self, row: Row, name: str, found: FindingLike) -> DecidedFinding:
@@ -131,13 +130,13 @@ def _version_of(
     rules: Sequence[PolicyRule], groups: Mapping[str, frozenset[str]], is_dry_run: bool, tenants: Mapping[str, str]
 ) -> str:
     """Return the start of the SHA-256 of the rules, independent of their order and lines."""
-    said = sorted(
+    contents = sorted(
         json.dumps([rule.layer, asdict(rule.scope), rule.action, rule.threshold, rule.severity], sort_keys=True)
         for rule in rules
     )
     used = {rule.scope.group for rule in rules}
     content = {
-        "rules": said,
+        "rules": contents,
         "groups": {name: sorted(entities) for name, entities in groups.items() if name in used},
         "dry_run": is_dry_run,
         "tenants": dict(tenants),
@@ -152,9 +151,9 @@ InvalidPolicyHandler = Callable[[InvalidPolicy], Awaitable[None]]
 
 
 class PolicyFile:
-    """Reads a policy file and polls it for changes. Reading `current` costs nothing.
+    """Reads a policy file and polls it for changes; `current` is the policy in force.
 
-    A file that may be missing (`is_optional`) leaves the built-in policy where it is; one that was named may not.
+    If a file that `is_optional` is missing, the built-in policy applies.
     """
 
     def __init__(
@@ -163,8 +162,8 @@ class PolicyFile:
         """Read the policy for the first time.
 
         Raises:
-            InvalidPolicy: the file is no policy, or missing although it was named.
-            ValueError: the settings beneath it name an entity that does not exist.
+            InvalidPolicy: the file is invalid, or is missing and not optional.
+            ValueError: the settings name an entity that does not exist.
         """
         self._file = WatchedFile(
             path,
@@ -190,10 +189,10 @@ class PolicyFile:
         await repeat(check, on_error=_log_error, first_pause_s=POLL_INTERVAL_S, error_pause_s=POLL_INTERVAL_S)
 
     def refresh(self) -> bool:
-        """Take over what is in the file now; say whether that changed the policy.
+        """Reload the file; return whether the policy changed.
 
         Raises:
-            InvalidPolicy: it is no policy; the last good one stays, and this state of the file is not reported again.
+            InvalidPolicy: the file is invalid; the last valid policy stays. Raised once for each state of the file.
         """
         before = self.current
         self.current = self._file.reload()

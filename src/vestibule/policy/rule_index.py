@@ -8,7 +8,7 @@ from vestibule.policy.decision import STRICTNESS, URGENCY, Action, RuleSeverity,
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The scope of a rule; None matches everything. Of two matching scopes, one may be narrower."""
+    """The scope of a rule; None matches everything."""
 
     entity: str | None = None
     group: str | None = None
@@ -33,7 +33,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class PolicyRule:
-    """A rule with its scope; None is left to less specific rules. `layer` 1 is the file, 0 the fallback."""
+    """A rule with its scope; less specific rules apply where it has None. `layer` 1 is the file, 0 the fallback."""
 
     scope: Scope
     origin: str
@@ -43,10 +43,10 @@ class PolicyRule:
     severity: RuleSeverity | None = None
 
     def is_narrower_than(self, other: "PolicyRule") -> bool:
-        """Say whether this one holds over `other` wherever both apply.
+        """Return whether this rule takes precedence over `other` wherever both apply.
 
-        It does where its scope says all that the other's says, and more. Two rules of which each is the narrower in
-        some respect are equals: then the stricter of them decides.
+        It does if its scope is at least as narrow in every respect, and narrower in one. If each rule is narrower in
+        some respect, they are equals, and the stricter one decides.
         """
         if self.layer != other.layer:
             return self.layer > other.layer
@@ -54,14 +54,14 @@ class PolicyRule:
         return mine != theirs and all(a >= b for a, b in zip(mine, theirs, strict=True))
 
 
-# Callers cannot make it grow: what no rule names counts as the same. Rules alone could, in their product.
+# Values that no rule names share a row, so only combinations of rules can fill the index, not callers.
 MOST_VERDICTS = 50_000
 
 Row = tuple[str | None, str | None, str | None, str | None]
 
 
 class RuleIndex:
-    """Finds the rule for an entity in a situation with two lookups, however many rules there are."""
+    """Finds the rule for an entity in a situation with two lookups, independent of the number of rules."""
 
     def __init__(self, rules: Iterable[PolicyRule], groups: Mapping[str, frozenset[str]]) -> None:
         rules = list(rules)
@@ -94,15 +94,15 @@ class RuleIndex:
         return None
 
     def look_up(self, row: Row, entity: str) -> Verdict:
-        """Return what holds for `entity` in the situations of `row`."""
+        """Return the verdict on `entity` in the situations of `row`."""
         verdict = self._verdicts.get((row, entity))
         if verdict is None:
             if len(self._verdicts) >= MOST_VERDICTS:
                 self._verdicts.clear()
-            verdict = self._verdicts[row, entity] = resolve(self._holding(row, entity))
+            verdict = self._verdicts[row, entity] = resolve(self._matching(row, entity))
         return verdict
 
-    def _holding(self, row: Row, entity: str) -> list[PolicyRule]:
+    def _matching(self, row: Row, entity: str) -> list[PolicyRule]:
         token_id, token_name, route, prefix = row
         tokens = {None, token_id, token_name}
         return [
@@ -115,9 +115,9 @@ class RuleIndex:
 
 
 def resolve(rules: Sequence[PolicyRule]) -> Verdict:
-    """Return what several rules say together: each property comes from the narrowest rule that names it.
+    """Return the verdict of several rules: each property comes from the narrowest rule that sets it.
 
-    Between equals the stricter decides: the stricter action, the lower threshold, the greater urgency.
+    Between equals the stricter one decides: the stricter action, the lower threshold, the greater urgency.
     """
     acting = _narrowest([rule for rule in rules if rule.action is not None])
     severities = [rule.severity for rule in _narrowest([rule for rule in rules if rule.severity]) if rule.severity]

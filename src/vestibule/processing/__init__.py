@@ -2,10 +2,10 @@
 
 How to write a processor
 ------------------------
-One module that offers a `PROCESSOR`: an object with `name`, `description`, `examples` and `process(data)`. One that
-takes options names their model as `options` (inherit from `Options`), and its method is `process(data, options, job)`;
-`job` has the id of the work, the same at each attempt, on whose behalf it is done, and the means that a service fits
-out (`context`): the scanner with the policy, the guarded way out, and the other processors.
+A module defines `PROCESSOR`: an object with `name`, `description`, `examples` and `process(data)`. A processor with
+options names their model as `options` (a subclass of `Options`) and has the method `process(data, options, job)`. `job`
+has the id of the work, which is the same at each attempt, its origin, and the ports (`context`): inspection by scanner
+and policy, HTTP egress, and the other processors.
 """
 
 from vestibule.processing.ports import (

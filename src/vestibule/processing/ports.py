@@ -23,7 +23,7 @@ class CannotProcess(Exception):
 
     @property
     def kind(self) -> str:
-        """What callers are told, a key of `ERROR_DETAILS`; a kind that is not among them tells them nothing."""
+        """The name of the error for callers, a key of `ERROR_DETAILS`; others have a general text there."""
         return type(self).__name__
 
 
@@ -44,7 +44,7 @@ class ForwardForbidden(CannotProcess):
 
 
 class ForwardRefused(CannotProcess):
-    """The receiver refused it."""
+    """The receiver rejected the data."""
 
 
 class AnswerTooLarge(CannotProcess):
@@ -59,7 +59,7 @@ class InvalidProcessor(ValueError):
     """A processor is declared incorrectly."""
 
 
-# Of these a task is tried again, some time later. Any other error says that the processor cannot do this data at all.
+# A task is retried after these errors. Any other error is permanent.
 MAY_PASS = (ProcessingInterrupted, ConnectionError, TimeoutError)
 
 
@@ -67,18 +67,18 @@ class Inspection(Protocol):
     """Scans for personal data and secrets, and applies the policy."""
 
     def count(self, text: str) -> Mapping[str, int]:
-        """Return how often each kind stands in `text`.
+        """Return the number of findings in `text` by entity.
 
         Raises:
-            DataTooLarge: the text is longer than the scanner takes.
-            ProcessingInterrupted: the scanner could not judge it in time.
+            DataTooLarge: the text exceeds the limit of the scanner.
+            ProcessingInterrupted: the scan did not finish in time.
         """
         ...
 
     def redact(self, text: str, origin: WorkOrigin, entities: Collection[str], action: str | None) -> str:
-        """Return `text` with something in place of what the policy does not ignore, or of `entities` alone.
+        """Return `text` with findings replaced: those that the policy does not ignore, or all of `entities`.
 
-        What stands there is what the policy says, or `action`. Raises what `count` raises.
+        `action` replaces the action of the policy. Raises what `count` raises.
         """
         ...
 
@@ -95,43 +95,43 @@ class HttpEgress(Protocol):
     """Sends data to allowed addresses only."""
 
     def refusal_of(self, url: str) -> str | None:
-        """Return why nothing may be sent to `url`, None where it may; names are not looked up for it."""
+        """Return what is expected instead of `url`; None if it is allowed. Host names are not resolved."""
         ...
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> EgressReply:
-        """Send `body` and return the answer, whatever its status.
+        """Send `body` and return the response, whatever its status.
 
         Raises:
-            ForwardForbidden: nothing may be sent there.
-            AnswerTooLarge: the answer is larger than what is read.
-            ProcessingInterrupted: nobody answered in time.
+            ForwardForbidden: the address is not allowed.
+            AnswerTooLarge: the response exceeds the limit.
+            ProcessingInterrupted: there was no response in time.
         """
         ...
 
 
 class Processors(Protocol):
-    """The other processors, for those that combine several."""
+    """The other processors, for a processor that runs several."""
 
     @property
     def names(self) -> list[str]:
-        """What they are called, in order."""
+        """The names, sorted."""
         ...
 
     def read_options(self, name: str, given: Mapping[str, Any], place: tuple[str | int, ...]) -> BaseModel | None:
-        """Return the options of a processor as its model, None where it takes none.
+        """Return the validated options of a processor; None if it takes none.
 
         Raises:
-            InvalidInput: there is no such processor, or they are not valid; `errors` says where, beneath `place`.
+            InvalidInput: the processor is unknown or the options are invalid; `errors` has the places below `place`.
         """
         ...
 
     def process(self, name: str, data: str, options: Mapping[str, Any], job: "Job") -> str:
-        """Return what the processor called `name` makes of `data`."""
+        """Return the result of the processor `name` for `data`."""
         ...
 
 
 class _Unconfigured:
-    """The ports of a registry that is not connected."""
+    """The ports of a registry that only lists and validates."""
 
     def __getattr__(self, name: str) -> Any:
         raise RuntimeError("this registry was built without ports; see `processor_adapters.build_registry`")
@@ -147,14 +147,12 @@ class ProcessorContext:
 
 
 UNCONFIGURED = ProcessorContext(_Unconfigured(), _Unconfigured(), _Unconfigured())
-
-
 NO_ORIGIN = WorkOrigin()
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One piece of work: its id, the same at each attempt, on whose behalf it is done, and what may be used for it."""
+    """One piece of work: its id, which is the same at each attempt, its origin, and the ports it may use."""
 
     id: str
     origin: WorkOrigin = NO_ORIGIN
@@ -165,17 +163,17 @@ ECHO = "https://receiver.example/echo"
 
 
 class EchoEgress:
-    """Allows one address, and records what was sent there."""
+    """The test double of `HttpEgress`: allows the address `ECHO`, returns what is sent, and records it in `sent`."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[bytes, Mapping[str, str]]] = []
 
     def refusal_of(self, url: str) -> str | None:
-        """Let the one address pass."""
-        return None if url == ECHO else "the one address that there is"
+        """Allow `ECHO` only."""
+        return None if url == ECHO else f"the address {ECHO}"
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> EgressReply:
-        """Answer with what was sent."""
-        assert url == ECHO  # noqa: S101 - anything else was refused before
+        """Return `body`."""
+        assert url == ECHO  # noqa: S101 - `refusal_of` has refused any other
         self.sent.append((body, headers))
         return EgressReply(200, body)

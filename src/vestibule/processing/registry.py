@@ -34,7 +34,7 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where processors come from beside those that are built in."""
+    """Where processors come from besides the built-in ones."""
 
     folder: Path | None = None
     has_installed: bool = True
@@ -44,10 +44,10 @@ BUILT_IN = Sources(has_installed=False)
 
 
 def list_processors(sources: Sources = BUILT_IN) -> list[AnyProcessor]:
-    """Return every processor there is, the built-in ones first.
+    """Return every processor, the built-in ones first.
 
     Raises:
-        InvalidProcessor: one of the operator's own or of a package's cannot be used.
+        InvalidProcessor: an operator's own processor or one of a package is invalid.
     """
     found = [("vestibule", processor) for processor in discover(processors, "PROCESSOR").values()]
     try:
@@ -61,13 +61,13 @@ def _named_once(found: Iterable[tuple[str, AnyProcessor]]) -> Iterator[AnyProces
     origins: dict[str, str] = {}
     for origin, processor in found:
         if processor.name in origins:
-            raise InvalidProcessor(f"{origin}: a processor is called {processor.name} in {origins[processor.name]} too")
+            raise InvalidProcessor(f"{origin}: the name {processor.name} is taken by {origins[processor.name]}")
         origins[processor.name] = origin
         yield processor
 
 
 def _added(sources: Sources) -> Iterator[tuple[str, AnyProcessor]]:
-    """Yield an operator's own processors and those of packages, each with where it comes from."""
+    """Yield an operator's own processors and those of packages, each with its origin."""
     for path, module in load_folder(sources.folder, KIND):
         yield from ((str(path), processor) for processor in _offered_by(module, str(path)))
     if sources.has_installed:
@@ -80,7 +80,7 @@ def _offered_by(module: ModuleType, origin: str) -> tuple[AnyProcessor, ...]:
     one = getattr(module, "PROCESSOR", None)
     offered = (one,) if one is not None else tuple(getattr(module, "PROCESSORS", ()))
     if not offered:
-        raise InvalidProcessor(f"{origin} offers neither PROCESSOR nor PROCESSORS")
+        raise InvalidProcessor(f"{origin} defines neither PROCESSOR nor PROCESSORS")
     return tuple(_checked(processor, origin) for processor in offered)
 
 
@@ -92,21 +92,21 @@ def _checked(processor: AnyProcessor, origin: str) -> AnyProcessor:
 
 
 def _lack_of(processor: object) -> str | None:
-    """Return what keeps something from being a processor, None where nothing does."""
+    """Return why an object is not a valid processor; None if it is."""
     if isinstance(processor, type):
-        return "a processor is an object; this is its class"
+        return "a processor is an instance; this is a class"
     name, options = getattr(processor, "name", None), getattr(processor, "options", None)
     examples = getattr(processor, "examples", None)
     holds = {
-        "its `name` has to begin with a small letter and hold small letters, digits and _ alone, 64 at most": (
+        "`name` must be 1 to 64 lower-case letters, digits and _, starting with a letter": (
             isinstance(name, str) and NAME.fullmatch(name) is not None
         ),
         f"{name} has no `description`": isinstance(getattr(processor, "description", None), str),
         f"{name} has no method `process`": callable(getattr(processor, "process", None)),
-        f"the `options` of {name} are no model of pydantic": (
+        f"`options` of {name} must be a pydantic model": (
             options is None or (isinstance(options, type) and issubclass(options, BaseModel))
         ),
-        f"the `examples` of {name} are no pairs of a text and what becomes of it": (
+        f"`examples` of {name} must be pairs of an input and its result": (
             isinstance(examples, tuple | list) and all(map(_is_example, examples))
         ),
     }
@@ -122,7 +122,7 @@ PLACE: Place = ("body", "options")
 
 
 class ProcessorRegistry:
-    """All processors by name, with the ports that they use."""
+    """The processors by name, with the ports that they use."""
 
     def __init__(self, known: Iterable[AnyProcessor], context: ProcessorContext = UNCONFIGURED) -> None:
         self._processors = {processor.name: processor for processor in known}
@@ -130,20 +130,20 @@ class ProcessorRegistry:
 
     @classmethod
     def discover(cls, sources: Sources = BUILT_IN, context: ProcessorContext = UNCONFIGURED) -> Self:
-        """Return a registry of every processor in `processors/`, and of those that `sources` adds.
+        """Return a registry of the built-in processors and those of `sources`.
 
         Raises:
-            InvalidProcessor: one of those cannot be used.
+            InvalidProcessor: one of `sources` is invalid.
         """
         return cls(list_processors(sources), context)
 
     @property
     def names(self) -> list[str]:
-        """The names that callers can ask for, in order."""
+        """The names of the processors, sorted."""
         return sorted(self._processors)
 
     def find(self, name: str) -> AnyProcessor:
-        """Return the processor called `name`.
+        """Return the processor `name`.
 
         Raises:
             UnknownProcessor: there is none.
@@ -154,16 +154,16 @@ class ProcessorRegistry:
             raise UnknownProcessor(f"No such processor. Known: {', '.join(self.names)}.") from None
 
     def time_limit_s(self, name: str) -> float | None:
-        """Return the longest that the processor called `name` may take, None where it does not say."""
+        """Return the run time limit of the processor `name`; None if it has none."""
         limit_s: float | None = getattr(self._processors.get(name), "time_limit_s", None)
         return limit_s
 
     def read_options(self, name: str, given: Mapping[str, Any], place: Place = PLACE) -> BaseModel | None:
-        """Return the options of the processor called `name` as its model, None where it takes none.
+        """Return the options of the processor `name` as its model; None if it takes none.
 
         Raises:
             UnknownProcessor: there is none.
-            InvalidInput: they are not valid; `errors` says where, beneath `place`.
+            InvalidInput: they are invalid; `errors` has the places below `place`.
         """
         processor = self.find(name)
         model = model_of(processor)
@@ -177,12 +177,12 @@ class ProcessorRegistry:
         return options
 
     def process(self, name: str, data: str, options: Mapping[str, Any] | None = None, job: Job | None = None) -> str:
-        """Return what the processor called `name` makes of `data`.
+        """Return the result of the processor `name` for `data`.
 
         Raises:
             UnknownProcessor: there is none.
-            InvalidInput: the options are not valid.
-            ResultNotText: it is no text that can be written as UTF-8.
+            InvalidInput: the options are invalid.
+            ResultNotText: the result cannot be encoded as UTF-8.
         """
         processor = self.find(name)
         read = self.read_options(name, options or {})
@@ -197,16 +197,16 @@ class ProcessorRegistry:
 
 
 def model_of(processor: AnyProcessor) -> type[BaseModel] | None:
-    """Return the model of the options that a processor takes, None where it takes none."""
+    """Return the model of the options of a processor; None if it takes none."""
     model: type[BaseModel] | None = getattr(processor, "options", None)
     return model
 
 
 def _text(result: object) -> str:
     if not isinstance(result, str):
-        raise ResultNotText("a processor gave something else than text")
+        raise ResultNotText("the result is not a string")
     try:
         result.encode()
     except UnicodeEncodeError:
-        raise ResultNotText("a processor gave a lone surrogate") from None
+        raise ResultNotText("the result has a lone surrogate") from None
     return result
