@@ -27,10 +27,10 @@ def _within_key_limit(text: str) -> str:
 
 
 def within_value_limit(text: str) -> str:
-    """Let pass what a value may have; more of it is too large, as a body can be, and not malformed.
+    """Return `text` if it is within the size limit of a value.
 
     Raises:
-        PydanticCustomError: of the type `TOO_LARGE`.
+        PydanticCustomError: of the type `TOO_LARGE`, which is answered like a body that is too large.
     """
     if _size_of(text) > MAX_VALUE_BYTES:
         raise PydanticCustomError(

@@ -10,7 +10,7 @@ from vestibule.contracts.entries import Key
 from vestibule.contracts.identity import Principal
 from vestibule.contracts.tasks import NO_TERMS, Priority, WorkTerms
 
-# In the store they belong to nobody who calls.
+# The owner of schedules in the store; no caller has this tenant.
 OWNER = Principal("~schedules")
 SCHEDULES, PROGRESS = "schedule/", "progress/"
 MOST_OF_A_TENANT = 200

@@ -1,6 +1,6 @@
 """Messages about tasks between the client service and the database service.
 
-Times are Unix seconds. Whatever has to be compared with the ledger's clock is given as a time from now (`_in_s`).
+Times are Unix seconds. A time that is compared with the clock of the ledger is given in seconds from now (`_in_s`).
 """
 
 from typing import Self
@@ -128,7 +128,7 @@ class WriteBack(BaseModel):
 class TaskChange(BaseModel):
     """A change of a task: the states in which it applies, and the new values. What is null stays as it is.
 
-    With `due_in_s` the task goes on, and is looked after then; without it the task has ended.
+    With `due_in_s` the task continues, and the relay checks it after that time; without it the task has ended.
     """
 
     model_config = ConfigDict(extra="forbid")

@@ -10,6 +10,34 @@ from vestibule.contracts.entries import Key
 from vestibule.contracts.identity import DEFAULT_TENANT
 
 DEFAULT_PROCESSOR = "uppercase"
+ERROR_DETAILS = {
+    "TaskFailed": "The processor failed on this input.",
+    "TaskInterrupted": "The processor was interrupted; a retry may succeed.",
+    "TimeLimitExceeded": "The task exceeded its time limit.",
+    "WorkerLost": "Every worker that ran this task exited before it finished.",
+    "DataTooLarge": "The input exceeds the size limit of this processor.",
+    "NotJson": "The input is not valid JSON.",
+    "PointerLeadsNowhere": "The JSON pointer refers to no value.",
+    "ForwardForbidden": "Data may not be forwarded to this address.",
+    "ForwardRefused": "The receiver rejected the data; a retry would not succeed.",
+    "AnswerTooLarge": "The response of the receiver exceeds the size limit.",
+    "ResultNotText": "The result of the processor is not text.",
+    "ResultRefused": "The policy blocks the result. The alerts name what was found in it.",
+    "ResultTooLarge": "The result exceeds the size limit.",
+    "MessageRefused": "The message from the queue does not match the task.",
+}
+QUEUE = "celery"
+# Celery's name for the hash of the messages that a worker has taken and not acknowledged.
+TAKEN = "unacked"
+# The header with the Unix time at which a task was sent.
+SENT_AT = "sent_at"
+# The name of the Celery task that runs a processor.
+PROCESS_DATA_TASK = "vestibule.process_data"
+# Heartbeats of workers: a sorted set in Redis of names, scored by the Unix time of the last heartbeat.
+WORKERS_KEY = "vestibule:workers"
+BEAT_INTERVAL_S = 5.0
+ALIVE_FOR_S = 3 * BEAT_INTERVAL_S
+FORGOTTEN_AFTER_S = 86_400.0
 
 
 class WorkOrigin(BaseModel):
@@ -34,7 +62,7 @@ class WorkTerms(BaseModel):
     origin: WorkOrigin = WorkOrigin()
 
 
-# The terms of work that asks for nothing but its processor.
+# The terms of work without options and target.
 NO_TERMS = WorkTerms()
 
 
@@ -71,7 +99,7 @@ class TaskState(StrEnum):
 
     @property
     def is_end(self) -> bool:
-        """Say whether the state is final, unless a person retries the task."""
+        """Whether the state is final, unless a person retries the task."""
         return self not in UNFINISHED
 
 
@@ -107,11 +135,13 @@ class TaskStatus(BaseModel):
     due_at: datetime | None = Field(default=None, description="When the next attempt starts, if it waits for that")
     started_at: datetime | None = None
     finished_at: datetime | None = None
-    is_settling: bool = Field(default=False, exclude=True, description="It is done, and its result is not yet written")
+    is_settling: bool = Field(
+        default=False, exclude=True, description="The processor has finished, and the result is not yet written"
+    )
 
     @property
     def has_ended(self) -> bool:
-        """Say whether the task has ended."""
+        """Whether the task has ended."""
         return self.state.is_end
 
 
@@ -122,41 +152,10 @@ class TaskPage(BaseModel):
     cursor: str | None = Field(default=None, description="Pass it as `cursor` for the next page; absent on the last")
 
 
-ERROR_DETAILS = {
-    "TaskFailed": "The processor failed on this input.",
-    "TaskInterrupted": "The processor was interrupted; a retry may succeed.",
-    "TimeLimitExceeded": "The task exceeded its time limit.",
-    "WorkerLost": "Every worker that ran this task exited before it finished.",
-    "DataTooLarge": "The input exceeds the size limit of this processor.",
-    "NotJson": "The input is not valid JSON.",
-    "PointerLeadsNowhere": "The JSON pointer refers to no value.",
-    "ForwardForbidden": "Data may not be forwarded to this address.",
-    "ForwardRefused": "The receiver rejected the data; a retry would not succeed.",
-    "AnswerTooLarge": "The response of the receiver exceeds the size limit.",
-    "ResultNotText": "The result of the processor is not text.",
-    "ResultRefused": "The policy blocks the result. The alerts name what was found in it.",
-    "ResultTooLarge": "The result exceeds the size limit.",
-    "MessageRefused": "The message from the queue does not match the task.",
-}
-
-
 def describe_error(kind: str | None) -> TaskError | None:
     """Return the error of that kind as callers see it."""
     return None if kind is None else TaskError(kind=kind, detail=ERROR_DETAILS.get(kind, "The task failed."))
 
 
-QUEUE = "celery"
-# In the order in which a worker looks for its next task.
+# In the order in which a worker takes tasks.
 QUEUES = {Priority.HIGH: f"{QUEUE}.high", Priority.NORMAL: QUEUE, Priority.LOW: f"{QUEUE}.low"}
-# Celery's name for the hash of the messages that a worker has taken and not acknowledged.
-TAKEN = "unacked"
-# The header with the Unix time at which a task was sent.
-SENT_AT = "sent_at"
-# The name of the Celery task that runs a processor.
-PROCESS_DATA_TASK = "vestibule.process_data"
-
-
-WORKERS_KEY = "vestibule:workers"
-BEAT_INTERVAL_S = 5.0
-ALIVE_FOR_S = 3 * BEAT_INTERVAL_S
-FORGOTTEN_AFTER_S = 86_400.0

@@ -20,8 +20,13 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from vestibule.encryption.key_ring import Key, KeyRingSource, Purpose, TokenKeyRetired, UnrecognizedToken
 
+_UNKNOWN = "The text is not a token of this tenant."
 EPOCH_S = 30 * 86_400
 SHOWN_BYTES = 16
+_SEPARATORS = re.compile(r"[\s\-./()]+")
+ENTITY = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+# No colon after the entity: `<API_KEY:...>` would be found as an assignment of a key.
+TOKEN = re.compile(r"<(?P<entity>[A-Z][A-Z0-9_]{0,63})\.v1\.(?P<key_id>[0-9a-f]{8})\.(?P<sealed>[A-Z2-7]+)>")
 
 
 class Fingerprinter:
@@ -41,7 +46,7 @@ class Fingerprinter:
         return self._of(text, secret, _epoch(self._clock()))
 
     def candidates(self, text: str, since: datetime) -> Iterator[str]:
-        """Yield every fingerprint that `text` can have been given since then, the newest first."""
+        """Yield every fingerprint that `text` may have had since then, the newest first."""
         for key in self._ring.reload().usable(Purpose.FINGERPRINT):
             for epoch in range(_epoch(self._clock()), _epoch(since.timestamp()) - 1, -1):
                 yield self._of(text, key.material, epoch)
@@ -53,15 +58,12 @@ class Fingerprinter:
 
 
 def canonical(text: str) -> str:
-    """Return the one form of all ways in which a value is written: 4111 1111 and 4111-1111 are one card.
+    """Return the canonical form of a value: 4111 1111 and 4111-1111 are the same card.
 
-    In an address before the at sign a dot or a dash tells people apart, so there only the case is folded.
+    In an e-mail address dots and dashes are significant, so only the case is folded.
     """
     folded = text.casefold()
     return folded if "@" in folded else _SEPARATORS.sub("", folded)
-
-
-_SEPARATORS = re.compile(r"[\s\-./()]+")
 
 
 def _epoch(unix_time: float) -> int:
@@ -73,15 +75,10 @@ def _keyed(secret: bytes, epoch: int) -> HMAC:
     return HMAC(HKDF(hashes.SHA256(), length=32, salt=None, info=info).derive(secret), hashes.SHA256())
 
 
-ENTITY = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
-# No colon after the entity: `<API_KEY:...>` would read as the assignment of a key, and a token must not be a finding.
-TOKEN = re.compile(r"<(?P<entity>[A-Z][A-Z0-9_]{0,63})\.v1\.(?P<key_id>[0-9a-f]{8})\.(?P<sealed>[A-Z2-7]+)>")
-
-
 class Tokenizer:
     """Makes tokens such as `<EMAIL_ADDRESS.v1.5f3a9c21.K7YQ...>` and reveals them.
 
-    The token names its entity and its key. Its length tells that of the value, in steps of five bits.
+    A token names its entity and its key. Its length reveals that of the value, in steps of five bits.
     """
 
     def __init__(self, ring: KeyRingSource) -> None:
@@ -92,12 +89,12 @@ class Tokenizer:
         """Return the token of `value`; it is the same each time, until the token key is rotated.
 
         Raises:
-            ValueError: `entity` is no name of an entity.
+            ValueError: `entity` is not the name of an entity.
         """
         return self._token(value, entity, tenant, self._ring.current().active(Purpose.TOKEN))
 
     def candidates(self, value: str, entity: str, tenant: str) -> Iterator[str]:
-        """Yield every token that `value` can have been given by a key that was not retired."""
+        """Yield the tokens of `value` under every key that is not retired."""
         for key in self._ring.reload().usable(Purpose.TOKEN):
             yield self._token(value, entity, tenant, key)
 
@@ -105,8 +102,8 @@ class Tokenizer:
         """Return the value that a token stands for.
 
         Raises:
-            UnrecognizedToken: it is no token of this tenant, or was changed.
-            TokenKeyRetired: it was one, and its key was retired.
+            UnrecognizedToken: it is not a token of this tenant, or was changed.
+            TokenKeyRetired: its key was retired.
         """
         parts = TOKEN.fullmatch(token)
         if parts is None:
@@ -116,17 +113,17 @@ class Tokenizer:
             encrypted = _decode(parts["sealed"])
             opened = self._cipher(secret).decrypt(encrypted, _associated(parts["entity"], tenant))
         except (InvalidTag, ValueError):
-            raise UnrecognizedToken("It is not a token that was made here for this tenant.") from None
+            raise UnrecognizedToken(_UNKNOWN) from None
         return opened.decode("utf-8", "surrogatepass")
 
     def is_rotated(self, token: str) -> bool:
-        """Say whether another key makes tokens by now than the one that made `token`."""
+        """Whether `token` was made with an older key than the active one."""
         parts = TOKEN.fullmatch(token)
         return parts is not None and parts["key_id"] != self._ring.current().active(Purpose.TOKEN).id
 
     def _token(self, value: str, entity: str, tenant: str, key: Key) -> str:
         if not ENTITY.fullmatch(entity):
-            raise ValueError("an entity is named by capitals, digits and underscores")
+            raise ValueError("an entity name has capitals, digits and underscores")
         content = value.encode("utf-8", "surrogatepass")
         encrypted = self._cipher(key.material).encrypt(content, _associated(entity, tenant))
         return f"<{entity}.v1.{key.id}.{base64.b32encode(encrypted).decode().rstrip('=')}>"
@@ -134,9 +131,9 @@ class Tokenizer:
     def _secret(self, key_id: str) -> bytes:
         key = self._ring.current().find(Purpose.TOKEN, key_id) or self._ring.reload().find(Purpose.TOKEN, key_id)
         if key is None:
-            raise UnrecognizedToken("It is not a token that was made here for this tenant.")
+            raise UnrecognizedToken(_UNKNOWN)
         if key.secret is None:
-            raise TokenKeyRetired("The key of this token was retired; what it stood for cannot be revealed any more.")
+            raise TokenKeyRetired("The key of this token was retired; its value can no longer be revealed.")
         return key.secret
 
 
@@ -151,7 +148,7 @@ def _associated(entity: str, tenant: str) -> list[bytes]:
 
 def _decode(text: str) -> bytes:
     decoded = base64.b32decode(text + "=" * (-len(text) % 8))
-    # Spare bits at the end could be changed unseen otherwise: one value, several tokens.
+    # Otherwise unused bits at the end could differ: several tokens for one value.
     if base64.b32encode(decoded).decode().rstrip("=") != text:
         raise ValueError("not the canonical form")
     return decoded

@@ -13,6 +13,15 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from vestibule.policy.decision import Action, RuleSeverity
 from vestibule.policy.rule_index import PolicyRule, Scope
 
+_HEADER = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
+_PART = re.compile(r"""[^."'\s]+|"[^"]*"|'[^']*'""")
+_KEY = re.compile(r"""^\s*(?P<key>[A-Za-z0-9_-]+|"[^"]*"|'[^']*')\s*[.=]""")
+TomlPath = tuple[str | int, ...]
+MAX_FILE_BYTES = 1024 * 1024
+MAX_RULES = 20_000
+TOKEN_PREFIX = "vst_"  # noqa: S105 - the prefix of tokens, not a token
+Names = Annotated[tuple[str, ...], Field(min_length=1)]
+
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
@@ -40,13 +49,6 @@ class InvalidPolicy(ValueError):
         self.path = path
         self.line = line
         self.reason = reason
-
-
-_HEADER = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
-_PART = re.compile(r"""[^."'\s]+|"[^"]*"|'[^']*'""")
-_KEY = re.compile(r"""^\s*(?P<key>[A-Za-z0-9_-]+|"[^"]*"|'[^']*')\s*[.=]""")
-
-TomlPath = tuple[str | int, ...]
 
 
 class TomlPositions:
@@ -92,11 +94,6 @@ def _bare(name: str) -> str:
     return name.strip("\"'")
 
 
-MAX_FILE_BYTES = 1024 * 1024
-MAX_RULES = 20_000
-TOKEN_PREFIX = "vst_"  # noqa: S105 - the prefix of tokens, not a token
-
-
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -114,7 +111,6 @@ def _expand_action(given: object) -> object:
 
 
 ShortRuleEffect = Annotated[RuleEffect, BeforeValidator(_expand_action)]
-Names = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 class ConditionalRule(RuleEffect):

@@ -20,6 +20,9 @@ KEY_FIELD, OPTIONS_FIELD = "key", "options"
 # With replacements in them, two keys could become one and overwrite each other, and options could mean something else.
 UNCHANGED_FIELDS = frozenset({KEY_FIELD, OPTIONS_FIELD})
 VERSION_DIGITS = 12
+POLL_INTERVAL_S = 0.5
+ChangeHandler = Callable[["Policy"], Awaitable[None]]
+InvalidPolicyHandler = Callable[[InvalidPolicy], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +145,6 @@ def _version_of(
         "tenants": dict(tenants),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:VERSION_DIGITS]
-
-
-POLL_INTERVAL_S = 0.5
-
-ChangeHandler = Callable[[Policy], Awaitable[None]]
-InvalidPolicyHandler = Callable[[InvalidPolicy], Awaitable[None]]
 
 
 class PolicyFile:

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 
 from vestibule.policy.decision import STRICTNESS, URGENCY, Action, RuleSeverity, Situation, Verdict
 
+# Values that no rule names share a row, so only combinations of rules can fill the index, not callers.
+MOST_VERDICTS = 50_000
+Row = tuple[str | None, str | None, str | None, str | None]
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
@@ -52,12 +56,6 @@ class PolicyRule:
             return self.layer > other.layer
         mine, theirs = self.scope.narrowness, other.scope.narrowness
         return mine != theirs and all(a >= b for a, b in zip(mine, theirs, strict=True))
-
-
-# Values that no rule names share a row, so only combinations of rules can fill the index, not callers.
-MOST_VERDICTS = 50_000
-
-Row = tuple[str | None, str | None, str | None, str | None]
 
 
 class RuleIndex:

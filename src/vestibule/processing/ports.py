@@ -13,6 +13,9 @@ from pydantic import BaseModel
 
 from vestibule.contracts.tasks import WorkOrigin
 
+NO_ORIGIN = WorkOrigin()
+ECHO = "https://receiver.example/echo"
+
 
 class ProcessingInterrupted(Exception):
     """A temporary error: the work can be retried later."""
@@ -147,7 +150,6 @@ class ProcessorContext:
 
 
 UNCONFIGURED = ProcessorContext(_Unconfigured(), _Unconfigured(), _Unconfigured())
-NO_ORIGIN = WorkOrigin()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +159,6 @@ class Job:
     id: str
     origin: WorkOrigin = NO_ORIGIN
     context: ProcessorContext = UNCONFIGURED
-
-
-ECHO = "https://receiver.example/echo"
 
 
 class EchoEgress:

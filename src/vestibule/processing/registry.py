@@ -30,6 +30,7 @@ from vestibule.runtime.plugins import CannotLoad, discover, load_folder, load_in
 
 KIND = "processors"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+PLACE: Place = ("body", "options")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +117,6 @@ def _lack_of(processor: object) -> str | None:
 def _is_example(example: object) -> bool:
     is_pair = isinstance(example, tuple) and len(example) == 2 and all(isinstance(text, str) for text in example)
     return is_pair or isinstance(example, Example)
-
-
-PLACE: Place = ("body", "options")
 
 
 class ProcessorRegistry:

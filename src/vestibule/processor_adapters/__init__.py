@@ -34,10 +34,10 @@ def build_registry(
     policy: Callable[[], Policy],
     pseudonymizer: Pseudonymizer,
 ) -> ProcessorRegistry:
-    """Return every processor that the settings lead to, with all that they may need.
+    """Return the registry of all processors, with their ports.
 
     Raises:
-        InvalidProcessor: one of the operator's own, or of a package's, cannot be used.
+        InvalidProcessor: an operator's own processor or one of a package is invalid.
     """
     egress = GuardedHttpEgress(settings.forward_guard, settings.forward_secret.get_secret_value())
     context = ProcessorContext(Inspector(scanner, policy, pseudonymizer), egress, UNCONFIGURED.processors)
@@ -45,10 +45,10 @@ def build_registry(
 
 
 def check_processors(settings: ProcessorSettings) -> ProcessorRegistry:
-    """Return a registry that can say which processors and options there are, and does no work.
+    """Return a registry that lists processors and validates options, and cannot run a processor.
 
     Raises:
-        InvalidProcessor: one of them cannot be used.
+        InvalidProcessor: one of them is invalid.
     """
     egress = GuardedHttpEgress(settings.forward_guard)
     context = ProcessorContext(UNCONFIGURED.inspection, egress, UNCONFIGURED.processors)

@@ -21,6 +21,7 @@ from vestibule.processing import EgressReply, ProcessingInterrupted
 from vestibule.processing.ports import AnswerTooLarge, DataTooLarge, ForwardForbidden
 
 FIELD = "data"
+MOST_ANSWER_BYTES = 1024 * 1024
 
 
 class Tokens(Protocol):
@@ -35,7 +36,7 @@ class Tokens(Protocol):
         ...
 
     def is_rotated(self, token: str) -> bool:
-        """Say whether another key makes tokens by now."""
+        """Whether `token` was made with an older key."""
         ...
 
 
@@ -47,7 +48,7 @@ class Pseudonymizer:
     tokenizer: Tokens
 
     def operators_for(self, tenant: str) -> AnonymizerOperators:
-        """Return what replaces values of a tenant."""
+        """Return the operators for the values of a tenant."""
         return AnonymizerOperators(
             hash=lambda value, entity: hashed(entity, self.fingerprint(value)),
             tokenize=lambda value, entity: self.tokenizer.tokenize(value, entity, tenant),
@@ -57,14 +58,14 @@ class Pseudonymizer:
 def hashed(entity: str, fingerprint: str) -> str:
     """Return the replacement of a hashed value: `<EMAIL_ADDRESS#e682:1f6d...>`.
 
-    The fingerprint stands as it does in alerts and records, so that one search finds both. A colon before it would make
-    an assignment of it, and what stands in place of a value must not be a finding.
+    The fingerprint has the form of alerts and records, so that one search finds all. `#` separates it because a colon
+    would make it an assignment, and a replacement must not be a finding.
     """
     return f"<{entity}#{fingerprint}>"
 
 
 def situation_of(origin: WorkOrigin) -> Situation:
-    """Return the situation in which the policy decides on this work."""
+    """Return the situation of this work for the policy."""
     return Situation(origin.route, origin.token_id, origin.token_name, origin.key, origin.tenant)
 
 
@@ -74,25 +75,17 @@ class Inspector:
     def __init__(
         self, scanner: Callable[[], Scanner], policy: Callable[[], Policy], pseudonymizer: Pseudonymizer
     ) -> None:
-        """Take the parts: what gives the scanner, which may be built when it is needed, and the policy in force."""
+        """Take the parts; `scanner` may build the scanner when first called, `policy` returns the policy in force."""
         self._scanner = scanner
         self._policy = policy
         self._pseudonymizer = pseudonymizer
 
     def count(self, text: str) -> Mapping[str, int]:
-        """Return how often each kind stands in `text`.
-
-        Raises:
-            DataTooLarge: the text is longer than the scanner takes.
-            ProcessingInterrupted: the scanner could not judge it in time.
-        """
+        """Return the number of findings in `text` by entity; errors as in `processing.ports.Inspection`."""
         return Counter(finding.entity for finding in self._scan(text, None))
 
     def redact(self, text: str, origin: WorkOrigin, entities: Collection[str], action: str | None) -> str:
-        """Return `text` with something in place of what the policy does not ignore, or of `entities` alone.
-
-        Raises what `count` raises.
-        """
+        """Return `text` with findings replaced; errors as in `processing.ports.Inspection`."""
         found = self._scan(text, origin.key)
         if not found:
             return text
@@ -121,9 +114,6 @@ class Inspector:
             raise ProcessingInterrupted(str(error)) from error
 
 
-MOST_ANSWER_BYTES = 1024 * 1024
-
-
 class GuardedHttpEgress:
     """Sends to addresses that the guard allows, and signs requests if a key is set."""
 
@@ -132,7 +122,7 @@ class GuardedHttpEgress:
         self._secret = secret.encode()
 
     def refusal_of(self, url: str) -> str | None:
-        """Return why nothing may be sent to `url`, in words that do not repeat it; None where it may."""
+        """Return what is expected instead of `url`, without repeating it; None if it is allowed."""
         if not self._guard.hosts:
             return "no address: `VESTIBULE_FORWARD_HOSTS` names no host"
         try:
@@ -147,13 +137,7 @@ class GuardedHttpEgress:
         return None
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> EgressReply:
-        """Send `body` and return the answer, whatever its status.
-
-        Raises:
-            ForwardForbidden: nothing may be sent there.
-            AnswerTooLarge: the answer is larger than what is read.
-            ProcessingInterrupted: nobody answered in time.
-        """
+        """Send `body` and return the response; errors as in `processing.ports.HttpEgress`."""
         if not self._guard.hosts:
             raise ForwardForbidden("the settings allow no host")
         signature = signature_headers(self._secret, body) if self._secret else {}

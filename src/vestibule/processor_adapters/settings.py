@@ -14,9 +14,9 @@ from vestibule.processor_adapters.detector_vocabulary import read_vocabulary
 
 
 class InspectionSettings(BaseSettings):
-    """Which detectors and which policy texts are inspected with."""
+    """The detectors and the policy of inspection."""
 
-    # As in ServiceSettings: where both are inherited from, the last of the two decides.
+    # The same as in ServiceSettings, since a class that inherits from both takes the last one.
     model_config = SettingsConfigDict(env_prefix="VESTIBULE_", env_nested_delimiter="__", extra="ignore")
 
     data_dir: Path = Field(
@@ -38,12 +38,12 @@ class InspectionSettings(BaseSettings):
 
     @property
     def policy_path(self) -> Path:
-        """The policy file, which need not exist unless it was named."""
+        """The policy file; only one that the settings name must exist."""
         return self.policy_file or self.data_dir / "policy.toml"
 
     @property
     def fallback_policy(self) -> FallbackPolicy:
-        """What holds where the policy file says nothing."""
+        """The policy where no rule of the file applies."""
         return FallbackPolicy(self.policy, self.entity_policy)
 
 
@@ -74,7 +74,7 @@ class ProcessorSettings(BaseSettings):
 
     @property
     def forward_guard(self) -> EgressGuard:
-        """Where data may be sent to, once it is known that there is a host at all."""
+        """The guard of `http_forward`; it is not used unless there are hosts."""
         return EgressGuard(
             frozenset(self.forward_schemes),
             frozenset(host.lower() for host in self.forward_hosts),
@@ -86,10 +86,10 @@ class ProcessorSettings(BaseSettings):
 def open_policy(
     settings: InspectionSettings, vocabulary: Vocabulary | None = None, path: Path | None = None
 ) -> PolicyFile:
-    """Return the policy of the settings' file, or of another at `path`, over what the settings say.
+    """Return the policy of the settings' file, or of the one at `path`.
 
     Raises:
-        InvalidPolicy: the file is no policy, or missing although it was named.
+        InvalidPolicy: the file is invalid, or is missing although the settings name it.
         ValueError: the settings name an entity that does not exist.
     """
     return PolicyFile(

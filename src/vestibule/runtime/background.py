@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NoReturn
 
+CANCEL_AGAIN_S = 0.2
+ERROR_PAUSE_S = 0.5
+
 
 class Jitter(Enum):
-    """The share of a delay that is left to chance, so that callers that failed together do not retry together.
+    """The random share of a delay, so that callers that failed together do not retry together.
 
     Source: M. Brooker, "Exponential Backoff And Jitter", 2015.
     """
@@ -41,10 +44,6 @@ class Backoff:
         except OverflowError:
             full_s = self.longest_s
         return full_s if self.jitter is Jitter.NONE else full_s * self.uniform(*self.jitter.value)
-
-
-CANCEL_AGAIN_S = 0.2
-ERROR_PAUSE_S = 0.5
 
 
 @asynccontextmanager

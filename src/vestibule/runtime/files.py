@@ -10,12 +10,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Generic, TypeVar
 
+CHECK_EVERY_S = 1.0
+Content = TypeVar("Content")
+_Stamp = tuple[int, ...]
+
 
 def write_private(path: Path, content: bytes) -> None:
-    """Put `content` into `path`, mode 0600, on disk before this returns.
+    """Write `content` to `path`, mode 0600; it is on disk when this returns.
 
     Raises:
-        OSError: it could not be written; what was there before is still there.
+        OSError: it could not be written; the previous content is still there.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
@@ -33,7 +37,7 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def _flush_folder(folder: Path) -> None:
-    # The content is on disk by now, but its name is not until the folder is: a power cut could lose it.
+    # The content is on disk, but its name only once the folder is; a power failure could lose it.
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -43,7 +47,7 @@ def _flush_folder(folder: Path) -> None:
 
 @contextmanager
 def change_alone(path: Path) -> Iterator[None]:
-    """Keep every other process from changing `path` meanwhile; of two changes at once the later would undo the earlier.
+    """Lock `path` against changes by other processes, so that none overwrites the change of another.
 
     Raises:
         OSError: the lock beside the file cannot be opened.
@@ -57,18 +61,12 @@ def change_alone(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-CHECK_EVERY_S = 1.0
-
-Content = TypeVar("Content")
-_Stamp = tuple[int, ...]
-
-
 class WatchedFile(Generic[Content]):
     """The content of a file, at most a second behind it.
 
-    The size belongs to what is compared: where a file is written in place, the empty file and the full one may have the
-    same time of change. Threads share an instance without a lock, which a forked process could inherit held: content
-    is replaced together with its stamp, so a thread that was overtaken causes one more read.
+    The size is compared too: while a file is written in place, the empty and the full file may have the same time of
+    change. Threads share an instance without a lock, which a forked process could inherit locked: content and stamp are
+    replaced together, so a race causes one more read at most.
     """
 
     def __init__(
@@ -83,11 +81,11 @@ class WatchedFile(Generic[Content]):
         must_settle: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Read the file, unless `initial` counts until the first check.
+        """Read the file, unless `initial` is its content until the first check.
 
         `on_broken` gets each error of the type `broken` that `read` raises later, once for each state of the file.
-        A missing file is for `read` to judge, unless `when_missing` replaces it. With `must_settle` a change counts
-        when two checks in a row find it the same: an editor may be writing the file.
+        `when_missing` returns the content of a missing file; without it, `read` is called. With `must_settle` a change
+        is read when two checks in a row find the same state, since an editor may be writing the file.
 
         Raises:
             Exception: what `read` raises.
@@ -112,7 +110,7 @@ class WatchedFile(Generic[Content]):
             self._state = (self._last_stamp, self._read_content(self._last_stamp))
 
     def current(self) -> Content:
-        """Return the content; check the file where the last check is a second ago."""
+        """Return the content; check the file if the last check is a second ago."""
         if self._clock() - self._checked_at >= CHECK_EVERY_S:
             return self.reload()
         return self._state[1]

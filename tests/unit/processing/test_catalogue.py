@@ -59,7 +59,10 @@ def test_a_folder_adds_processors(tmp_path: Path) -> None:
         ("x = 1", "defines neither PROCESSOR nor PROCESSORS"),
         (REVERSE.format(offer="PROCESSOR = Reverse"), "this is a class"),
         (REVERSE.format(offer="PROCESSOR = Reverse()").replace('"reverse"', '"Re verse"'), "`name` must be"),
-        (REVERSE.format(offer="PROCESSOR = Reverse()").replace('"reverse"', '"uppercase"'), "the name uppercase is taken by"),
+        (
+            REVERSE.format(offer="PROCESSOR = Reverse()").replace('"reverse"', '"uppercase"'),
+            "the name uppercase is taken by",
+        ),
         (REVERSE.format(offer="PROCESSOR = Reverse()").replace("process", "work"), "reverse has no method `process`"),
         (REVERSE.format(offer="PROCESSOR = Reverse()").replace("description", "text"), "has no `description`"),
         (REVERSE.format(offer="PROCESSOR = Reverse()").replace('("abc", "cba"),', "5,"), "`examples` of reverse"),
@@ -77,7 +80,7 @@ def test_a_broken_one_is_refused_with_its_place_and_the_reason(tmp_path: Path, s
 
 def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
     """A wrong path is no empty folder."""
-    with pytest.raises(InvalidProcessor, match="is no folder of processors"):
+    with pytest.raises(InvalidProcessor, match="is not a folder of processors"):
         _registry(tmp_path / "nowhere")
 
 
