@@ -127,13 +127,12 @@ class Screener:
             return Screened(text, [], receipt)
         await self._act(decision, texts, receipt)
         judged = [one for one in decision.findings if one.field == field]
-        tenant = policy.tenant_of(situation)
-        return Screened(
-            anonymize(text, judged, self._pseudonymizer.operators_for(tenant)),
-            _located(decision),
-            receipt,
-            decision.strictest_withheld,
-        )
+        operators = self._pseudonymizer.operators_for(policy.tenant_of(situation))
+        if len(text) > LARGE_TEXT_CHARS:
+            changed = await asyncio.to_thread(anonymize, text, judged, operators)
+        else:
+            changed = anonymize(text, judged, operators)
+        return Screened(changed, _located(decision), receipt, decision.strictest_withheld)
 
     async def scan(self, text: str, key: str | None = None) -> list[Finding]:
         """Return the findings, without applying the policy.
