@@ -54,7 +54,7 @@ class EgressResponse:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class EgressOrigin:
     """Scheme, host and port of an address."""
 
     scheme: str
@@ -88,7 +88,7 @@ class EgressGuard:
     hosts: frozenset[str]
     is_private_allowed: bool
     timeout_s: float
-    origins: frozenset[Origin] = frozenset()
+    origins: frozenset[EgressOrigin] = frozenset()
     is_operators: bool = False
 
     @classmethod
@@ -98,7 +98,7 @@ class EgressGuard:
         Raises:
             ValueError: one of them is no origin over `http` or `https`.
         """
-        schemes, origins = set[str](), set[Origin]()
+        schemes, origins = set[str](), set[EgressOrigin]()
         try:
             for text in allowed:
                 if _ORIGIN.fullmatch(text) is None:
@@ -106,12 +106,12 @@ class EgressGuard:
                 if text.endswith("*"):
                     schemes.add(text.partition(":")[0])
                 else:
-                    origins.add(Origin.of(text))
+                    origins.add(EgressOrigin.of(text))
         except DeliveryForbidden:
             raise ValueError("must be origins such as https://HOST, http://HOST:PORT or https://*") from None
         return cls(frozenset(schemes), frozenset(), False, timeout_s, frozenset(origins))
 
-    def check_address(self, url: str) -> Origin:
+    def check_address(self, url: str) -> EgressOrigin:
         """Return the origin of an address that may be sent to.
 
         A host name is not resolved here; `send` checks its address when it connects.
@@ -119,7 +119,7 @@ class EgressGuard:
         Raises:
             DeliveryForbidden: the address is malformed or not allowed.
         """
-        origin = Origin.of(url)
+        origin = EgressOrigin.of(url)
         is_named = origin in self.origins
         if not is_named and origin.scheme not in self.schemes:
             raise DeliveryForbidden(AddressProblem.SCHEME)
@@ -152,7 +152,7 @@ class EgressGuard:
         if self.hosts and host not in self.hosts:
             raise DeliveryForbidden(AddressProblem.HOST)
 
-    def connect_address(self, origin: Origin) -> str:
+    def connect_address(self, origin: EgressOrigin) -> str:
         """Return the address to connect to for an origin that `check_address` returned.
 
         Raises:

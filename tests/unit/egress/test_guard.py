@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestibule.egress.guard import AddressProblem, DeliveryForbidden, EgressGuard, Origin
+from vestibule.egress.guard import AddressProblem, DeliveryForbidden, EgressGuard, EgressOrigin
 
 OPEN = EgressGuard(frozenset({"https"}), frozenset(), is_private_allowed=False, timeout_s=1)
 OPERATORS = EgressGuard(frozenset({"https"}), frozenset(), is_private_allowed=False, timeout_s=1, is_operators=True)
@@ -65,7 +65,9 @@ def test_a_list_of_hosts_narrows() -> None:
 
 def test_an_operator_may_name_credentials() -> None:
     """Alertmanager behind basic authentication stays reachable; its scheme and host are checked all the same."""
-    assert Origin("https", "intake.example", 443) == OPERATORS.check_address("https://user:word@intake.example/#part")
+    assert EgressOrigin("https", "intake.example", 443) == OPERATORS.check_address(
+        "https://user:word@intake.example/#part"
+    )
     assert AddressProblem.SCHEME is _problem(OPERATORS, "http://user:word@intake.example/")
 
 
