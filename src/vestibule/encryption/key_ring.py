@@ -95,7 +95,10 @@ class KeyRing:
         self.keys = tuple(sorted(keys, key=lambda key: key.active_from, reverse=True))
         self._by_id = {(key.purpose, key.id): key for key in self.keys}
         # Newest first: the first key that is due is the active one.
-        self._usable = {purpose: [key for key in self.keys if _is_usable(key, purpose)] for purpose in Purpose}
+        self._usable = {
+            purpose: [key for key in self.keys if key.purpose is purpose and key.secret is not None]
+            for purpose in Purpose
+        }
         if len({key.id for key in self.keys}) < len(self.keys):
             raise KeyRingUnreadable("two keys have the same id")
         if any(key.secret is not None and len(key.secret) != SECRET_BYTES for key in self.keys):
@@ -158,7 +161,3 @@ def new_key(purpose: Purpose, active_from: datetime | None = None) -> Key:
         active_from=active_from or now,
         secret=secrets.token_bytes(SECRET_BYTES),
     )
-
-
-def _is_usable(key: Key, purpose: Purpose) -> bool:
-    return key.purpose is purpose and key.secret is not None

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -51,28 +51,14 @@ class InvalidPolicy(ValueError):
         self.reason = reason
 
 
-class TomlPositions:
-    """The lines of a document by path."""
-
-    def __init__(self, text: str) -> None:
-        self._lines = _find_positions(text)
-
-    def line_of(self, path: Sequence[str | int]) -> int | None:
-        """Return the line of the value at `path`, counted from 1, or that of the nearest table around it."""
-        for length in range(len(path), 0, -1):
-            line = self._lines.get(tuple(path[:length]))
-            if line is not None:
-                return line
-        return None
-
-
-def line_in_message(message: str, text: str) -> int:
+def _line_in_message(message: str, text: str) -> int:
     """Return the line that a message of the TOML parser names; without one it means the end of the document."""
     found = re.search(r"line (\d+)", message)
     return int(found.group(1)) if found else max(1, len(text.splitlines()))
 
 
-def _find_positions(text: str) -> dict[TomlPath, int]:
+def _find_lines(text: str) -> dict[TomlPath, int]:
+    """Return the line of each table and key of a TOML document by its path in the parsed document."""
     positions: dict[TomlPath, int] = {}
     counts: dict[str, int] = {}
     table: TomlPath = ()
@@ -140,7 +126,7 @@ class DocumentReader:
     def __init__(self, path: Path, text: str, vocabulary: Vocabulary) -> None:
         self._path = path
         self._text = text
-        self._positions = TomlPositions(text)
+        self._lines = _find_lines(text)
         self._vocabulary = vocabulary
         self.document = self._parse()
         self.groups = self._check_groups()
@@ -161,7 +147,7 @@ class DocumentReader:
             return PolicyDocument.model_validate(tomllib.loads(self._text))
         except tomllib.TOMLDecodeError as error:
             message = str(error)
-            raise InvalidPolicy(self._path, line_in_message(message, self._text), f"invalid TOML: {message}") from None
+            raise InvalidPolicy(self._path, _line_in_message(message, self._text), f"invalid TOML: {message}") from None
         except ValidationError as error:
             mistake = error.errors()[0]
             raise self._mistake(mistake["loc"], _reason(mistake)) from None
@@ -220,12 +206,17 @@ class DocumentReader:
         raise self._mistake(toml_path, f"unknown entity or group {name}{self._vocabulary.suggest(name)}")
 
     def _rule(self, scope: Scope, effect: RuleEffect, toml_path: tuple[str | int, ...]) -> PolicyRule:
-        line = self._positions.line_of(toml_path)
+        line = self._line_of(toml_path)
         origin = f"{self._path.name}, line {line}" if line else self._path.name
         return PolicyRule(scope, origin, 1, effect.action, effect.threshold, effect.severity)
 
     def _mistake(self, toml_path: tuple[str | int, ...], reason: str) -> InvalidPolicy:
-        return InvalidPolicy(self._path, self._positions.line_of(toml_path), reason)
+        return InvalidPolicy(self._path, self._line_of(toml_path), reason)
+
+    def _line_of(self, toml_path: TomlPath) -> int | None:
+        """Return the line of the value at `toml_path`, counted from 1, or that of the nearest table around it."""
+        around = (toml_path[:length] for length in range(len(toml_path), 0, -1))
+        return next((self._lines[path] for path in around if path in self._lines), None)
 
 
 def read_document(path: Path, vocabulary: Vocabulary) -> DocumentReader:

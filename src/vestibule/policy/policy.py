@@ -64,7 +64,7 @@ class Policy:
         self.is_dry_run = is_dry_run
         self.path = path
         self._tenants = tenants or {}
-        self._rule_index = RuleIndex(self.rules, groups)
+        self.rule_index = RuleIndex(self.rules, groups)
         self.version = _version_of(self.rules, groups, is_dry_run, self._tenants)
         self._clean = Decision(self.version)
 
@@ -94,16 +94,12 @@ class Policy:
         """Return the decision on a request with these findings, by field."""
         if not any(findings.values()):
             return self._clean
-        row = self._rule_index.row_of(situation)
+        row = self.rule_index.row_of(situation)
         decided = [self._decide_finding(row, name, found) for name, some in findings.items() for found in some]
         if not self.is_dry_run:
             return Decision(self.version, decided)
         taken = [one if one.action is Action.IGNORE else one._replace(action=Action.ALERT) for one in decided]
         return Decision(self.version, taken, [one.action for one in decided])
-
-    def prefix_of(self, key: str | None) -> str | None:
-        """Return the longest prefix of `key` that a rule names, which is free of the caller's data."""
-        return self._rule_index.prefix_of(key)
 
     @property
     def tenants(self) -> frozenset[str]:
@@ -119,10 +115,10 @@ class Policy:
 
     def verdict_of(self, situation: Situation, entity: str) -> Verdict:
         """Return the verdict on `entity` in `situation`, with the rule that decides."""
-        return self._rule_index.look_up(self._rule_index.row_of(situation), entity)
+        return self.rule_index.look_up(self.rule_index.row_of(situation), entity)
 
     def _decide_finding(self, row: Row, name: str, found: FindingLike) -> DecidedFinding:
-        verdict = self._rule_index.look_up(row, found.entity)
+        verdict = self.rule_index.look_up(row, found.entity)
         action = Action.IGNORE if found.score < verdict.threshold else verdict.action
         if name in UNCHANGED_FIELDS and action.changes_text:
             action = Action.BLOCK

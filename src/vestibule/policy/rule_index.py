@@ -84,7 +84,7 @@ class RuleIndex:
         )
 
     def prefix_of(self, key: str | None) -> str | None:
-        """Return the longest prefix of `key` that a rule names."""
+        """Return the longest prefix of `key` that a rule names, which is free of the caller's data."""
         if key is not None:
             for length, prefixes in self._prefixes:
                 if key[:length] in prefixes:

@@ -191,5 +191,5 @@ def test_tenants_are_named_by_token(read_policy: Any) -> None:
 def test_callers_cannot_fill_the_table() -> None:
     """What no rule names counts as the same, however many keys and tokens come."""
     policy = Policy([BOTTOM, PolicyRule(Scope(key_prefix="x/"), "here", 1, Action.MASK)], {})
-    rows = {policy._rule_index.row_of(Situation("/add", f"t{n}", f"n{n}", f"k{n}")) for n in range(100)}
+    rows = {policy.rule_index.row_of(Situation("/add", f"t{n}", f"n{n}", f"k{n}")) for n in range(100)}
     assert {(None, None, None, None)} == rows

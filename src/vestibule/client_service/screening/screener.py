@@ -122,7 +122,7 @@ class Screener:
         decision = policy.decide(situation, findings)
         self._on_decision(decision)
         log_decision(decision)
-        receipt = self._audit.record(decision, situation, texts, policy.prefix_of(situation.key))
+        receipt = self._audit.record(decision, situation, texts, policy.rule_index.prefix_of(situation.key))
         if not decision.findings:
             return Screened(text, [], receipt)
         await self._act(decision, texts, receipt)
