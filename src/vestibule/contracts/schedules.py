@@ -84,7 +84,7 @@ def place_of(tenant: str) -> str:
 
 
 def is_schedule_id(text: str) -> bool:
-    """Say whether the text is a well-formed schedule id."""
+    """Return whether the text is a well-formed schedule id."""
     try:
         return UUID(hex=text).hex == text
     except ValueError:

@@ -53,7 +53,7 @@ class SubjectSearch:
                 self._without_words.append(form)
 
     def finds_in(self, text: str) -> bool:
-        """Say whether `text` contains one of the forms."""
+        """Return whether `text` contains one of the forms."""
         folded = text.casefold()
         for word in _WORD.finditer(folded):
             for start, form in self._by_word.get(word[0], ()):
@@ -62,7 +62,7 @@ class SubjectSearch:
         return any(_stands_in(folded, form) for form in self._without_words)
 
     async def finds_among(self, *texts: str | None) -> bool:
-        """Say whether one of several texts contains a form, without blocking the event loop."""
+        """Return whether one of several texts contains a form, without blocking the event loop."""
         given = [text for text in texts if text is not None]
         if sum(map(len, given)) <= AT_ONCE_CHARS:
             return any(map(self.finds_in, given))

@@ -209,7 +209,7 @@ def _resolve(host: str, port: int, is_private_allowed: bool) -> str:
 
 
 def _is_public(host: str) -> bool:
-    """Say whether an IP address is public; a name counts as public until it is resolved."""
+    """Return whether an IP address is public; a name counts as public until it is resolved."""
     try:
         parsed = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

@@ -115,7 +115,7 @@ class KeyRingFile(WatchedFile[KeyRing]):
 
 
 def _log_unreadable(_error: Exception) -> None:
-    structlog.get_logger("vestibule.encryption").warning("key_ring_unreadable", kept="the ring as it was before")
+    structlog.get_logger("vestibule.encryption").warning("key_ring_unreadable", kept="the previous key ring")
 
 
 def _write(path: Path, keys: Iterable[Key]) -> None:

@@ -82,12 +82,12 @@ class DecisionLog:
         self._thread.start()
 
     def close(self) -> None:
-        """Write what is left, and stop."""
+        """Write what is queued, and stop."""
         self._waiting.put(None)
         self._thread.join()
 
     def record(self, record: DecisionRecord) -> None:
-        """Have `record` appended soon."""
+        """Queue `record` for the writer thread."""
         self._waiting.put(record)
 
     def count_clean(self, route: str, policy: str, detectors: str) -> None:

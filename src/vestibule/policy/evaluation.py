@@ -42,7 +42,7 @@ _samples = TypeAdapter(list[Sample])
 
 
 def read_samples(path: Path) -> list[Sample]:
-    """Return the samples in `path`: lines of JSON where it ends in `.jsonl`, else TOML with `[[samples]]`.
+    """Return the samples in `path`: lines of JSON if it ends in `.jsonl`, else TOML with `[[samples]]`.
 
     Raises:
         InvalidSamples: the file cannot be read or is invalid.

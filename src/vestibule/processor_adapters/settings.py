@@ -24,13 +24,13 @@ class InspectionSettings(BaseSettings):
     )
     policy: Action = Field(
         default=Action.BLOCK,
-        description=f"Default action for a finding, where the policy file names none: {', '.join(Action)}",
+        description=f"Default action for a finding, if the policy file names none: {', '.join(Action)}",
     )
     entity_policy: dict[str, Action] = Field(
         default={}, description='Default action of single entities or groups, as JSON: {"EMAIL_ADDRESS": "redact"}'
     )
     policy_file: Path | None = Field(
-        default=None, description="Policy file; policy.toml in the data directory if unset, where it exists"
+        default=None, description="Policy file; if unset, policy.toml in the data directory, if it exists"
     )
     detection: DetectionSettings = Field(
         default_factory=DetectionSettings, description="Detection, as JSON or as VESTIBULE_DETECTION__NAME"
