@@ -20,7 +20,7 @@ from redis.asyncio import Redis
 from vestibule.alerts import AlertArchive, AlertSettings, AlertType, build_alert_engine
 from vestibule.cli.embedded.redis_server import find_redis_program
 from vestibule.client_service.queue.queue_view import QueueView
-from vestibule.contracts.queue_names import QUEUE
+from vestibule.contracts.tasks import QUEUE
 from vestibule.database_service.entries.store import Write
 from vestibule.database_service.entries.stores.sqlite import SqliteStore
 from vestibule.detection import Scanner

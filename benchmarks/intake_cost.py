@@ -29,8 +29,8 @@ from vestibule.database_service import main as database
 from vestibule.database_service.entries.encrypted_store import EncryptedStore
 from vestibule.database_service.settings import DatabaseSettings
 from vestibule.encryption import create_key_ring
-from vestibule.policy.audit.receipts import ReceiptSigner
-from vestibule.runtime.private_file import write_private
+from vestibule.policy.receipts import ReceiptSigner
+from vestibule.runtime.files import write_private
 from vestibule.service_kit.http_client.service_client import ServiceClient, ServiceResponse
 from vestibule.service_kit.logging.logging_config import configure_logging
 

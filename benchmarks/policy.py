@@ -13,7 +13,7 @@ from pathlib import Path
 
 from vestibule.detection import Finding
 from vestibule.policy import Policy, Situation, Vocabulary
-from vestibule.policy.audit.receipts import ReceiptSigner, generate_key, load_keys
+from vestibule.policy.receipts import ReceiptSigner, generate_key, load_keys
 
 ENTITIES = ("EMAIL_ADDRESS", "PHONE_NUMBER", "CREDIT_CARD", "IBAN_CODE", "PASSWORD", "API_KEY")
 VOCABULARY = Vocabulary(frozenset(ENTITIES), {"secrets": frozenset({"PASSWORD", "API_KEY"})}, frozenset({"/add"}))

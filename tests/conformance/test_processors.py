@@ -24,8 +24,7 @@ from vestibule.processing import (
     model_of,
     processors,
 )
-from vestibule.processing.echo_egress import EchoEgress
-from vestibule.processing.ports import UNCONFIGURED
+from vestibule.processing.ports import UNCONFIGURED, EchoEgress
 from vestibule.processor_adapters import Inspector, Pseudonymizer
 from vestibule.processor_adapters.detector_vocabulary import read_vocabulary
 from vestibule.runtime.plugins import discover

@@ -11,7 +11,7 @@ from kombu import Connection
 from faults import TASKS
 from servers.rabbitmq import rabbitmq
 from servers.redis import watched_redis
-from vestibule.contracts.queue_names import QUEUES
+from vestibule.contracts.tasks import QUEUES
 
 
 def send(system: Any, words: str, count: int) -> dict[str, str]:

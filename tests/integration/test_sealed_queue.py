@@ -18,7 +18,7 @@ from vestibule.client_service.queue.result_backend import ENDED_KEY
 from vestibule.client_service.settings import ClientSettings
 from vestibule.client_service.task_service.outcomes import TaskOutcome, open_outcome
 from vestibule.client_service.tasks import process_data_task
-from vestibule.contracts.queue_names import QUEUE
+from vestibule.contracts.tasks import QUEUE
 from vestibule.encryption import Purpose, add_key
 
 MARKER = "zq7marker9xy"

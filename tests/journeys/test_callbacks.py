@@ -38,8 +38,7 @@ def test_callers_are_told_of_the_end(start: Any, hook: Receiver, wait_until: Cal
     """A signed post without the result; refused ones come again under the same key; what cannot be sent is refused."""
     system = start(
         VESTIBULE_CALLBACK_SECRET=SECRET,
-        VESTIBULE_ALERT_EGRESS_SCHEMES='["http"]',
-        VESTIBULE_ALERT_EGRESS_PRIVATE="true",
+        VESTIBULE_CALLBACK_ORIGINS=json.dumps([hook.url("").rstrip("/")]),
     )
     sent = {"text": f"first {MARK}", "callback": hook.url("/hook")}
     first = system.http.post("/messages", json=sent).json()["task_id"]
@@ -68,6 +67,7 @@ def test_callers_are_told_of_the_end(start: Any, hook: Receiver, wait_until: Cal
         "https://127.0.0.1/",
         "http://user:word@127.0.0.1/",
         "nowhere",
+        "http://127.0.0.1:9/",
         "http://127.0.0.1:port/",
         "http:///x",
     ):

@@ -220,7 +220,7 @@ def test_the_routes_of_the_settings_say_what_is_answered_at_once(house: Any) -> 
 @pytest.mark.parametrize(
     ("variable", "value", "reason"),
     [
-        ("VESTIBULE_PROCESSORS_DIR", "own", "mine.py offers neither PROCESSOR nor PROCESSORS"),
+        ("VESTIBULE_PROCESSORS_DIR", "own", "mine.py defines neither PROCESSOR nor PROCESSORS"),
         ("VESTIBULE_MESSAGE_ROUTES", '[{"to": "queue", "processors": ["upcase"]}]', "no processor upcase"),
         ("VESTIBULE_MESSAGE_ROUTES", '[{"to": "somewhere"}]', "message_routes"),
     ],

@@ -232,7 +232,7 @@ def test_a_policy_file_is_followed_while_the_system_runs(start, wait_until):
 
     write_policy(system, '[entities]\nEMAIL_ADRESS = "alert"\n')
     (report,) = wait_until(lambda: system.reports("PolicyBroken"))
-    assert "line 2 is invalid: nothing is called EMAIL_ADRESS" in report.read_text()
+    assert "line 2 is invalid: unknown entity or group EMAIL_ADRESS" in report.read_text()
     wait_until(lambda: system.http.get("/readyz").status_code == 200, what="readiness")
     assert 200 == system.add("note", LEAKS["EMAIL_ADDRESS"]).status_code
 

@@ -8,7 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from vestibule.alerts.alert import Alert, AlertType, Severity
 from vestibule.alerts.store.grouping import Grouping
-from vestibule.egress.guard import EgressGuard
+from vestibule.egress.guard import WEBHOOK_TIMEOUT_S, EgressGuard
 
 # A group that keeps growing is notified after this many times the wait.
 LONGEST_WAIT_FACTOR = 15
@@ -76,18 +76,13 @@ class AlertSettings(BaseSettings):
         description="Which alerts go to which channels, as a JSON list; a channel in no route gets all alerts",
     )
     alert_egress_schemes: list[str] = Field(
-        default=["https"], description="URL schemes allowed for notifications and callbacks, as a JSON list"
+        default=["https"], description="URL schemes allowed for notifications, as a JSON list"
     )
     alert_egress_hosts: list[str] = Field(
         default=[],
-        description="Hosts allowed for notifications and callbacks, as a JSON list; empty allows those of the settings",
+        description="Hosts allowed for notifications, as a JSON list; empty allows those of the settings",
     )
-    alert_egress_private: bool = Field(
-        default=False, description="Whether notifications and callbacks may go to private addresses"
-    )
-    alert_egress_timeout_s: float = Field(
-        default=5, gt=0, description="Maximum seconds to send one notification or callback"
-    )
+    alert_egress_private: bool = Field(default=False, description="Whether notifications may go to private addresses")
     alert_webhook_url: str = Field(default="", description="Address that the channel `webhook` posts to")
     alert_webhook_secret: SecretStr = Field(
         default=SecretStr(""), description="Key that signs posts of the channel `webhook`"
@@ -126,7 +121,8 @@ class AlertSettings(BaseSettings):
         """The egress guard of notifications."""
         return EgressGuard(
             frozenset(self.alert_egress_schemes),
-            frozenset(self.alert_egress_hosts),
+            frozenset(host.lower() for host in self.alert_egress_hosts),
             self.alert_egress_private,
-            self.alert_egress_timeout_s,
+            WEBHOOK_TIMEOUT_S,
+            is_operators=True,
         )

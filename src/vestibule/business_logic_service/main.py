@@ -12,7 +12,7 @@ from vestibule.business_logic_service.settings import BusinessLogicSettings
 from vestibule.detection import Scanner
 from vestibule.encryption import KeyRingFile
 from vestibule.processor_adapters import build_pseudonymizer, build_registry
-from vestibule.processor_adapters.policy_loader import open_policy
+from vestibule.processor_adapters.settings import open_policy
 from vestibule.runtime.background import in_background
 from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit
 from vestibule.service_kit.auth.authentication import Authenticator

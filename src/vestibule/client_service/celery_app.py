@@ -12,7 +12,7 @@ from vestibule.client_service.queue.application import (
     register_encrypted_content,
 )
 from vestibule.client_service.queue.settings import QueueSettings
-from vestibule.contracts.queue_names import QUEUE, QUEUES
+from vestibule.contracts.tasks import QUEUE, QUEUES
 from vestibule.encryption import Cipher
 from vestibule.processing import ProcessorRegistry
 from vestibule.service_kit.redis.redis_url import celery_options, celery_url, is_sentinel

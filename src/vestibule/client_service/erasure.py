@@ -20,8 +20,8 @@ from vestibule.database_client.entries import EntryClient
 from vestibule.database_client.tasks import TaskLedgerClient
 from vestibule.encryption import Cipher, DecryptionFailed, Fingerprinter, KeyRingFile, Tokenizer
 from vestibule.encryption.key_ring import Purpose
-from vestibule.policy.policy_file import PolicyFile
-from vestibule.policy.vocabulary import Vocabulary
+from vestibule.policy.document import Vocabulary
+from vestibule.policy.policy import PolicyFile
 
 # Values per page; fewer if they are long.
 PAGE = 200

@@ -1,12 +1,13 @@
 """The settings of the client service and of the workers."""
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from vestibule.alerts import AlertSettings
 from vestibule.client_service.intake.message_routing import MessageRoute
 from vestibule.client_service.queue.settings import QueueSettings
 from vestibule.client_service.screening.settings import ScreeningSettings
 from vestibule.client_service.webhooks.rules import WebhookRules
+from vestibule.egress.guard import WEBHOOK_TIMEOUT_S, EgressGuard
 from vestibule.encryption import EncryptionSettings
 from vestibule.processor_adapters import InspectionSettings, ProcessorSettings
 
@@ -39,7 +40,20 @@ class ClientSettings(QueueSettings, AlertSettings, EncryptionSettings, Screening
         description="Secret from which the keys that sign callbacks are derived; empty disables callbacks",
     )
 
+    callback_origins: list[str] = Field(
+        default=["https://*"],
+        description="Origins that callbacks may go to, as a JSON list: `https://*` for every public host, "
+        "`http://HOST:PORT` for a single one, which may be private",
+    )
+
+    @field_validator("callback_origins")
+    @classmethod
+    def _check_origins(cls, origins: list[str]) -> list[str]:
+        EgressGuard.for_origins(origins, WEBHOOK_TIMEOUT_S)
+        return origins
+
     @property
     def callback_rules(self) -> WebhookRules:
         """Whether webhooks are enabled, and which addresses they may have."""
-        return WebhookRules(self.callback_secret.get_secret_value(), self.alert_guard)
+        guard = EgressGuard.for_origins(self.callback_origins, WEBHOOK_TIMEOUT_S)
+        return WebhookRules(self.callback_secret.get_secret_value(), guard)

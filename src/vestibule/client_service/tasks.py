@@ -12,9 +12,7 @@ from redis.exceptions import RedisError
 
 from vestibule.client_service.queue.application import VestibuleCelery
 from vestibule.client_service.queue.result_backend import StartedAttempt, begin_attempt
-from vestibule.contracts.queue_names import PROCESS_DATA_TASK
-from vestibule.contracts.tasks import ERROR_DETAILS
-from vestibule.contracts.work import DEFAULT_PROCESSOR, WorkTerms
+from vestibule.contracts.tasks import DEFAULT_PROCESSOR, ERROR_DETAILS, PROCESS_DATA_TASK, WorkTerms
 from vestibule.processing import MAY_PASS, CannotProcess, Job
 
 DEFAULT_TERMS: Mapping[str, Any] = MappingProxyType({})

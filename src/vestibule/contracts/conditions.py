@@ -36,13 +36,13 @@ class Condition:
 
     @classmethod
     def of_version(cls, version: int | None) -> Self:
-        """Return the condition that an entry has `version`; 0 is that there is no entry, None that anything goes."""
+        """Return the condition that an entry has `version`; 0 means no entry, None any state."""
         if version is None:
             return cls()
         return cls(none_match=frozenset({ANY})) if version == 0 else cls(match=frozenset({etag_of(version)}))
 
     def allows(self, version: int | None) -> bool:
-        """Say whether an entry may be changed that has `version`, or None where there is no entry."""
+        """Return whether an entry with `version` may be changed; None means that there is no entry."""
         if self.match is not None and not _names(self.match, version):
             return False
         return self.none_match is None or not _names(self.none_match, version)
@@ -53,7 +53,7 @@ class Condition:
         return {name: ", ".join(sorted(tags)) for name, tags in stated.items() if tags is not None}
 
 
-# Compared by identity where it has to be fast; another without tags allows everything just the same.
+# Compared by identity in fast paths; any other condition without tags allows everything too.
 ALWAYS = Condition()
 
 
@@ -72,7 +72,7 @@ def _parse(name: str, header: str) -> Tags:
 
 
 def _strip_weak(tag: str) -> str:
-    # `If-None-Match` compares weakly; `If-Match` compares strongly, so that a weak tag there matches nothing.
+    # `If-None-Match` compares weakly; `If-Match` compares strongly, so a weak tag matches nothing there.
     return tag.removeprefix("W/")
 
 

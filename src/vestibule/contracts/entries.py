@@ -31,10 +31,10 @@ def _within_key_limit(text: str) -> str:
 
 
 def within_value_limit(text: str) -> str:
-    """Return a value within the size limit; a larger one is too large, as a body can be, and not malformed.
+    """Return `text` if it is within the size limit of a value.
 
     Raises:
-        PydanticCustomError: of the type `TOO_LARGE`.
+        PydanticCustomError: of the type `TOO_LARGE`, which is answered like a body that is too large.
     """
     if _size_of(text) > MAX_VALUE_BYTES:
         raise PydanticCustomError(
@@ -210,6 +210,18 @@ class EntryBatch(BaseModel):
     """The entries under some keys, in the order of the request; null if there is none."""
 
     entries: list[Entry | None]
+
+
+class ReencryptionPage(BaseModel):
+    """The encryption keys of some entries, and where the next page starts."""
+
+    entries: int = Field(default=0, description="Entries examined")
+    by_key: dict[str, int] = Field(
+        default={}, description="Readable values, earlier versions among them, by the id of the key that encrypted them"
+    )
+    not_opened: list[str] = Field(default=[], description="Reasons why entries could not be decrypted, one for each")
+    reencrypted: int = Field(default=0, description="Values that were re-encrypted with the active key")
+    cursor: str | None = Field(default=None, description="Pass it as `cursor` for the next page; absent on the last")
 
 
 class KeyPage(BaseModel):

@@ -31,8 +31,8 @@
     └── Unavailable                 a required service does not answer
 
 `service_kit.problems` renders them at the edge of a service. A detail is written for the caller and repeats nothing
-that the caller sent. Other rooms declare errors of their own (`detection.errors`, `encryption.errors`,
-`processing.errors`); their callers raise an error of this tree instead where the caller of the service has to know.
+that the caller sent. Other rooms declare errors of their own (`detection.errors`, `encryption.key_ring`,
+`processing.ports`); their callers raise an error of this tree instead if the caller of the service has to know.
 The framework's own refusals (no such route, wrong method, timeouts, overload) have no class here;
 `service_kit.problem_types` lists them too.
 """

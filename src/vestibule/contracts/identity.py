@@ -1,4 +1,4 @@
-"""On whose behalf one service calls another: the tenant of the data, and the token of the caller."""
+"""The principal for which one service calls another: the tenant of the data, and the token of the caller."""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from vestibule.contracts.errors import InvalidInput
 TENANT_PATTERN = r"[a-z0-9][a-z0-9_-]{0,62}"
 SENDER_PATTERN = r"[A-Za-z0-9_-]{1,64}"
 DEFAULT_TENANT = "default"
-# What begins with this belongs to the services themselves; no token can have such a tenant.
+# Tenants that begin with this belong to the services; no token can have such a tenant.
 RESERVED = "~"
 TENANT, SENDER = "X-Vestibule-Tenant", "X-Vestibule-Sender"
 # The id of a write that may be repeated, between services as from callers.

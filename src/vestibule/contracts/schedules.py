@@ -8,10 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from vestibule.contracts.entries import Key
 from vestibule.contracts.identity import Principal
-from vestibule.contracts.tasks import Priority
-from vestibule.contracts.work import NO_TERMS, WorkTerms
+from vestibule.contracts.tasks import NO_TERMS, Priority, WorkTerms
 
-# In the store they belong to nobody who calls.
+# The owner of schedules in the store; no caller has this tenant.
 OWNER = Principal("~schedules")
 SCHEDULES, PROGRESS = "schedule/", "progress/"
 MOST_OF_A_TENANT = 200
@@ -85,7 +84,7 @@ def place_of(tenant: str) -> str:
 
 
 def is_schedule_id(text: str) -> bool:
-    """Say whether the text is a well-formed schedule id."""
+    """Return whether the text is a well-formed schedule id."""
     try:
         return UUID(hex=text).hex == text
     except ValueError:

@@ -8,11 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 # The most forms in one request.
 MAX_FORMS = 10_000
-# A page ends after so long, however few entries it had until then, since values may be a MiB each; whoever asked for it
-# waits longer than for other answers, for what is erased in the background of other work may have to wait for that.
+# A page ends after this time, however few entries it has, since a value may have a MiB. Erasing runs with low priority,
+# so its timeout is longer than that of other calls.
 PAGE_S = 0.5
 PAGE_TIMEOUT_S = 10.0
-# The most characters that are searched without letting others have their turn.
+# The most characters that are searched on the event loop; longer texts are searched in a thread.
 AT_ONCE_CHARS = 20_000
 
 
@@ -33,11 +33,11 @@ class ErasePage(BaseModel):
 
 
 class SubjectSearch:
-    """Finds a subject's value in texts, in any of its forms, in whatever case: processors may have changed that.
+    """Finds a subject's value in texts, in any of its forms and in any case, since processors may change the case.
 
-    A form has to stand there as a whole: jane@example.org is not in mary.jane@example.org. A search goes over a text
-    once, however many forms there are, since a value has thousands (its tokens and fingerprints) and a text may have a
-    million characters: where a form stands, its longest word stands too, with nothing of a word on either side.
+    A form matches as a whole: jane@example.org does not match in mary.jane@example.org. A value has thousands of forms
+    (its tokens and fingerprints) and a text up to a million characters, so a search looks up each word of the text
+    once, among the longest words of the forms.
     """
 
     def __init__(self, forms: Iterable[str]) -> None:
@@ -53,7 +53,7 @@ class SubjectSearch:
                 self._without_words.append(form)
 
     def finds_in(self, text: str) -> bool:
-        """Say whether `text` contains one of the forms."""
+        """Return whether `text` contains one of the forms."""
         folded = text.casefold()
         for word in _WORD.finditer(folded):
             for start, form in self._by_word.get(word[0], ()):
@@ -62,7 +62,7 @@ class SubjectSearch:
         return any(_stands_in(folded, form) for form in self._without_words)
 
     async def finds_among(self, *texts: str | None) -> bool:
-        """Say whether one of several texts contains a form, without blocking the event loop."""
+        """Return whether one of several texts contains a form, without blocking the event loop."""
         given = [text for text in texts if text is not None]
         if sum(map(len, given)) <= AT_ONCE_CHARS:
             return any(map(self.finds_in, given))
@@ -86,7 +86,7 @@ def _stands_at(text: str, at: int, form: str) -> bool:
     return not is_part_before and not after.isalnum()
 
 
-# What str.isalnum() is true of.
+# The characters for which str.isalnum() is true.
 _WORD = re.compile(r"[^\W_]+")
-# Signs that join the parts of one value, as in an address before the at sign.
+# Characters that join the parts of one value, as in the local part of an e-mail address.
 _INNER = frozenset(".-_+")

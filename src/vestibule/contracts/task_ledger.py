@@ -1,6 +1,6 @@
 """Messages about tasks between the client service and the database service.
 
-Times are Unix seconds. Whatever has to be compared with the ledger's clock is given as a time from now (`_in_s`).
+Times are Unix seconds. A time that is compared with the clock of the ledger is given in seconds from now (`_in_s`).
 """
 
 from typing import Self
@@ -8,8 +8,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from vestibule.contracts.entries import Key
-from vestibule.contracts.tasks import Priority, TaskState
-from vestibule.contracts.work import NO_TERMS, WorkTerms
+from vestibule.contracts.tasks import NO_TERMS, Priority, TaskState, WorkTerms
 
 MAX_TASKS = 1000
 
@@ -129,7 +128,7 @@ class WriteBack(BaseModel):
 class TaskChange(BaseModel):
     """A change of a task: the states in which it applies, and the new values. What is null stays as it is.
 
-    With `due_in_s` the task goes on, and is looked after then; without it the task has ended.
+    With `due_in_s` the task continues, and the relay checks it after that time; without it the task has ended.
     """
 
     model_config = ConfigDict(extra="forbid")

@@ -1,9 +1,89 @@
-"""The status of a task as callers see it."""
+"""Tasks: the work that processors do, its status as callers see it, and the names of the queue."""
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+from vestibule.contracts.entries import Key
+from vestibule.contracts.identity import DEFAULT_TENANT
+
+DEFAULT_PROCESSOR = "uppercase"
+ERROR_DETAILS = {
+    "TaskFailed": "The processor failed on this input.",
+    "TaskInterrupted": "The processor was interrupted; a retry may succeed.",
+    "TimeLimitExceeded": "The task exceeded its time limit.",
+    "WorkerLost": "Every worker that ran this task exited before it finished.",
+    "DataTooLarge": "The input exceeds the size limit of this processor.",
+    "NotJson": "The input is not valid JSON.",
+    "PointerLeadsNowhere": "The JSON pointer refers to no value.",
+    "ForwardForbidden": "Data may not be forwarded to this address.",
+    "ForwardRefused": "The receiver rejected the data; a retry would not succeed.",
+    "AnswerTooLarge": "The response of the receiver exceeds the size limit.",
+    "ResultNotText": "The result of the processor is not text.",
+    "ResultRefused": "The policy blocks the result. The alerts name what was found in it.",
+    "ResultTooLarge": "The result exceeds the size limit.",
+    "MessageRefused": "The message from the queue does not match the task.",
+}
+QUEUE = "celery"
+# Celery's name for the hash of the messages that a worker has taken and not acknowledged.
+TAKEN = "unacked"
+# The header with the Unix time at which a task was sent.
+SENT_AT = "sent_at"
+# The name of the Celery task that runs a processor.
+PROCESS_DATA_TASK = "vestibule.process_data"
+# Heartbeats of workers: a sorted set in Redis of names, scored by the Unix time of the last heartbeat.
+WORKERS_KEY = "vestibule:workers"
+BEAT_INTERVAL_S = 5.0
+ALIVE_FOR_S = 3 * BEAT_INTERVAL_S
+FORGOTTEN_AFTER_S = 86_400.0
+
+
+class WorkOrigin(BaseModel):
+    """The caller, route and key of the work; the policy decides by these."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    route: str = "/run"
+    tenant: str = DEFAULT_TENANT
+    token_id: str | None = None
+    token_name: str | None = None
+    key: str | None = None
+
+
+class WorkTerms(BaseModel):
+    """Options and target of work. Callers chose them, so they are stored and sent encrypted like data."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    options: dict[str, Any] = {}
+    write_to: Key | None = Field(default=None, description="Key that the result is written to")
+    origin: WorkOrigin = WorkOrigin()
+
+
+# The terms of work without options and target.
+NO_TERMS = WorkTerms()
+
+
+class ProcessRequest(BaseModel):
+    """A text to process, the processor and its options."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    data: str = Field(examples=["hello"])
+    processor: str = Field(default=DEFAULT_PROCESSOR, examples=[DEFAULT_PROCESSOR])
+    options: dict[str, Any] = Field(
+        default={}, description="Options of the processor: see `GET /processors` of the client service"
+    )
+    work_id: str | None = Field(default=None, max_length=64, description="The same for every repetition of the work")
+    origin: WorkOrigin | None = Field(default=None, description="On whose behalf; accepted from services only")
+
+
+class ProcessResponse(BaseModel):
+    """The processed text."""
+
+    processed_data: str = Field(examples=["HELLO"])
 
 
 class TaskState(StrEnum):
@@ -19,7 +99,7 @@ class TaskState(StrEnum):
 
     @property
     def is_end(self) -> bool:
-        """Say whether the state is final, unless a person retries the task."""
+        """Whether the state is final, unless a person retries the task."""
         return self not in UNFINISHED
 
 
@@ -55,11 +135,13 @@ class TaskStatus(BaseModel):
     due_at: datetime | None = Field(default=None, description="When the next attempt starts, if it waits for that")
     started_at: datetime | None = None
     finished_at: datetime | None = None
-    is_settling: bool = Field(default=False, exclude=True, description="It is done, and its result is not yet written")
+    is_settling: bool = Field(
+        default=False, exclude=True, description="The processor has finished, and the result is not yet written"
+    )
 
     @property
     def has_ended(self) -> bool:
-        """Say whether the task has ended."""
+        """Whether the task has ended."""
         return self.state.is_end
 
 
@@ -70,24 +152,10 @@ class TaskPage(BaseModel):
     cursor: str | None = Field(default=None, description="Pass it as `cursor` for the next page; absent on the last")
 
 
-ERROR_DETAILS = {
-    "TaskFailed": "The processor failed on this input.",
-    "TaskInterrupted": "The processor was interrupted; a retry may succeed.",
-    "TimeLimitExceeded": "The task exceeded its time limit.",
-    "WorkerLost": "Every worker that ran this task exited before it finished.",
-    "DataTooLarge": "The input exceeds the size limit of this processor.",
-    "NotJson": "The input is not valid JSON.",
-    "PointerLeadsNowhere": "The JSON pointer refers to no value.",
-    "ForwardForbidden": "Data may not be forwarded to this address.",
-    "ForwardRefused": "The receiver rejected the data; a retry would not succeed.",
-    "AnswerTooLarge": "The response of the receiver exceeds the size limit.",
-    "ResultNotText": "The result of the processor is not text.",
-    "ResultRefused": "The policy blocks the result. The alerts name what was found in it.",
-    "ResultTooLarge": "The result exceeds the size limit.",
-    "MessageRefused": "The message from the queue does not match the task.",
-}
-
-
 def describe_error(kind: str | None) -> TaskError | None:
     """Return the error of that kind as callers see it."""
     return None if kind is None else TaskError(kind=kind, detail=ERROR_DETAILS.get(kind, "The task failed."))
+
+
+# In the order in which a worker takes tasks.
+QUEUES = {Priority.HIGH: f"{QUEUE}.high", Priority.NORMAL: QUEUE, Priority.LOW: f"{QUEUE}.low"}

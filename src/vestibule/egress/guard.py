@@ -1,20 +1,44 @@
-"""The egress guard: allows only configured hosts, and connects only to the address that was checked."""
+"""The egress guard: checks outgoing addresses, connects only to what was checked, and signs webhooks."""
 
 import asyncio
+import hashlib
+import hmac
 import ipaddress
+import re
 import socket
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from enum import StrEnum
+from typing import Any, Self
 from urllib.parse import urlsplit
+
+# How long a receiver of notifications and callbacks may take.
+WEBHOOK_TIMEOUT_S = 10.0
+_PORTS = {"http": 80, "https": 443}
+_ORIGIN = re.compile(r"https?://(\*|([A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\])(:[1-9][0-9]{0,4})?)")
 
 
 class DeliveryFailed(OSError):
     """A delivery failed; the message has the reason without an address or the text of a response."""
 
 
+class AddressProblem(StrEnum):
+    """Why an address is refused."""
+
+    MALFORMED = "the address is malformed"
+    HAS_CREDENTIALS = "the address has credentials or a fragment"
+    SCHEME = "the scheme is not allowed"
+    HOST = "the host is not allowed"
+    PRIVATE = "the host's address is not public"
+
+
 class DeliveryForbidden(DeliveryFailed):
-    """The address is not allowed."""
+    """Nothing may be sent to the address; `problem` says why."""
+
+    def __init__(self, problem: AddressProblem) -> None:
+        super().__init__(problem.value)
+        self.problem = problem
 
 
 class ResponseTooLarge(DeliveryFailed):
@@ -30,31 +54,89 @@ class EgressResponse:
 
 
 @dataclass(frozen=True, slots=True)
+class EgressOrigin:
+    """Scheme, host and port of an address."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, url: str) -> Self:
+        """Return the origin of `url`.
+
+        Raises:
+            DeliveryForbidden: it is malformed.
+        """
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname or "", parts.port
+        except ValueError:
+            raise DeliveryForbidden(AddressProblem.MALFORMED) from None
+        return cls(parts.scheme, host, _PORTS.get(parts.scheme, 0) if port is None else port)
+
+
+@dataclass(frozen=True, slots=True)
 class EgressGuard:
-    """The allowed schemes and hosts (no host: all), and whether private addresses are allowed."""
+    """What may be sent to: schemes, hosts (no host: all), and whether private addresses are allowed.
+
+    An origin in `origins` is allowed besides these, also at a private address. `is_operators` says that only the
+    operator names addresses, so that they may hold credentials and need not be in ASCII.
+    """
 
     schemes: frozenset[str]
     hosts: frozenset[str]
     is_private_allowed: bool
     timeout_s: float
+    origins: frozenset[EgressOrigin] = frozenset()
+    is_operators: bool = False
 
-    def check_scheme(self, scheme: str) -> None:
-        """Let a scheme pass or not.
-
-        Raises:
-            DeliveryForbidden: it is not allowed.
-        """
-        if scheme not in self.schemes:
-            raise DeliveryForbidden("the scheme is not allowed")
-
-    def check_host(self, host: str) -> None:
-        """Let the name of a host pass or not; its address is another matter.
+    @classmethod
+    def for_origins(cls, allowed: Iterable[str], timeout_s: float) -> Self:
+        """Return a guard that allows some origins, such as `http://intake:9000`; `https://*` is every public host.
 
         Raises:
-            DeliveryForbidden: it is not allowed.
+            ValueError: one of them is no origin over `http` or `https`.
         """
-        if self.hosts and host not in self.hosts:
-            raise DeliveryForbidden("the host is not allowed")
+        schemes, origins = set[str](), set[EgressOrigin]()
+        try:
+            for text in allowed:
+                if _ORIGIN.fullmatch(text) is None:
+                    raise DeliveryForbidden(AddressProblem.MALFORMED)
+                if text.endswith("*"):
+                    schemes.add(text.partition(":")[0])
+                else:
+                    origins.add(EgressOrigin.of(text))
+        except DeliveryForbidden:
+            raise ValueError("must be origins such as https://HOST, http://HOST:PORT or https://*") from None
+        return cls(frozenset(schemes), frozenset(), False, timeout_s, frozenset(origins))
+
+    def check_address(self, url: str) -> EgressOrigin:
+        """Return the origin of an address that may be sent to.
+
+        A host name is not resolved here; `send` checks its address when it connects.
+
+        Raises:
+            DeliveryForbidden: the address is malformed or not allowed.
+        """
+        origin = EgressOrigin.of(url)
+        is_named = origin in self.origins
+        if not is_named and origin.scheme not in self.schemes:
+            raise DeliveryForbidden(AddressProblem.SCHEME)
+        # Parsers disagree about a backslash, and about white space around an address.
+        if not origin.host or not origin.port or "\\" in url or url != url.strip():
+            raise DeliveryForbidden(AddressProblem.MALFORMED)
+        if not self.is_operators:
+            if not url.isascii() or not url.isprintable():
+                raise DeliveryForbidden(AddressProblem.MALFORMED)
+            parts = urlsplit(url)
+            if "@" in parts.netloc or parts.fragment:
+                raise DeliveryForbidden(AddressProblem.HAS_CREDENTIALS)
+        if not is_named:
+            self._check_host(origin.host)
+            if not self.is_private_allowed and not _is_public(origin.host):
+                raise DeliveryForbidden(AddressProblem.PRIVATE)
+        return origin
 
     def resolve(self, host: str, port: int) -> str:
         """Return the one address of `host` that may be connected to, and is to be connected to.
@@ -63,59 +145,87 @@ class EgressGuard:
             DeliveryForbidden: the host, or its address, is not allowed.
             DeliveryFailed: the host has no address.
         """
-        self.check_host(host)
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            raise DeliveryFailed("the host has no address") from error
-        addresses = [str(entry[4][0]) for entry in found]
-        # One forbidden address among them is enough: whoever answers for the name is not to be trusted.
-        if not self.is_private_allowed and not all(_is_public(address) for address in addresses):
-            raise DeliveryForbidden("the host's address is not public")
-        return addresses[0]
+        self._check_host(host)
+        return _resolve(host, port, self.is_private_allowed)
 
-    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
-        """Post `body` and return when it was taken with a status of 2xx. Redirects are not followed.
+    def _check_host(self, host: str) -> None:
+        if self.hosts and host not in self.hosts:
+            raise DeliveryForbidden(AddressProblem.HOST)
+
+    def connect_address(self, origin: EgressOrigin) -> str:
+        """Return the address to connect to for an origin that `check_address` returned.
 
         Raises:
-            DeliveryFailed: it may not go there, or it was not taken.
+            DeliveryForbidden: it is not public.
+            DeliveryFailed: the host has no address.
+        """
+        return _resolve(origin.host, origin.port, self.is_private_allowed or origin in self.origins)
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
+        """Post `body`; succeed only if the response has a status of 2xx. Redirects are not followed.
+
+        Raises:
+            DeliveryFailed: the address is not allowed, or the receiver did not accept it.
         """
         status = self.send(url, body, headers).status
         if not 200 <= status < 300:
             raise DeliveryFailed(f"the answer was {status}")
 
     def send(self, url: str, body: bytes, headers: Mapping[str, str], most_bytes: int = 0) -> EgressResponse:
-        """Post `body` and return the answer, whatever its status, with a body of at most `most_bytes`.
+        """Post `body` and return the response, whatever its status, with a body of at most `most_bytes`.
 
-        With none, the body is not read. Redirects are not followed.
+        With 0, the body is not read. Redirects are not followed.
 
         Raises:
-            DeliveryForbidden: it may not go there.
-            ResponseTooLarge: the answer has more than `most_bytes`.
-            DeliveryFailed: nobody answered in time.
+            DeliveryForbidden: the address is not allowed.
+            ResponseTooLarge: the response has more than `most_bytes`.
+            DeliveryFailed: there was no response in time.
         """
-        parts = urlsplit(url)
-        self.check_scheme(parts.scheme)
-        host = parts.hostname or ""
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        address = self.resolve(host, port)
+        address = self.connect_address(self.check_address(url))
         return asyncio.run(_post(url, address, body, headers, self.timeout_s, most_bytes))
 
 
-def _is_public(address: str) -> bool:
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
-    return (mapped or parsed).is_global and not parsed.is_multicast
+def signature_headers(secret: bytes, body: bytes) -> dict[str, str]:
+    """Return the headers that sign a webhook: HMAC-SHA256 over the time and the body.
+
+    `X-Vestibule-Timestamp` has Unix seconds, and `X-Vestibule-Signature` is `sha256=` and the hexadecimal digest.
+    Receivers recompute it and reject an old time, so that a message can be neither forged nor replayed.
+    """
+    now = str(int(time.time()))
+    digest = hmac.new(secret, now.encode() + b"." + body, hashlib.sha256).hexdigest()
+    return {"X-Vestibule-Timestamp": now, "X-Vestibule-Signature": f"sha256={digest}"}
 
 
-async def _post(  # noqa: PLR0917 - as they come
+def _resolve(host: str, port: int, is_private_allowed: bool) -> str:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise DeliveryFailed("the host has no address") from error
+    addresses = [str(entry[4][0]) for entry in found]
+    # One forbidden address among them is enough: a name server that returns it cannot be trusted.
+    if not is_private_allowed and not all(map(_is_public, addresses)):
+        raise DeliveryForbidden(AddressProblem.PRIVATE)
+    return addresses[0]
+
+
+def _is_public(host: str) -> bool:
+    """Return whether an IP address is public; a name counts as public until it is resolved."""
+    try:
+        parsed = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return True
+    embedded = (parsed.ipv4_mapped or parsed.sixtofour) if isinstance(parsed, ipaddress.IPv6Address) else None
+    return (embedded or parsed).is_global and not parsed.is_multicast
+
+
+async def _post(  # noqa: PLR0917 - as `send` has them
     url: str, address: str, body: bytes, headers: Mapping[str, str], timeout_s: float, most_bytes: int
 ) -> EgressResponse:
-    import aiohttp  # noqa: PLC0415 - only those who notify pay for it
+    import aiohttp  # noqa: PLC0415 - only processes that send need it
     from aiohttp.abc import AbstractResolver, ResolveResult  # noqa: PLC0415
 
     class Pinned(AbstractResolver):
-        """Answers with the address that was checked, so that a second answer of the name changes nothing."""
+        """Returns the address that was checked, whatever a name server would answer now."""
 
         async def resolve(
             self,
@@ -132,7 +242,7 @@ async def _post(  # noqa: PLR0917 - as they come
     timeout = aiohttp.ClientTimeout(total=timeout_s)
     connector = aiohttp.TCPConnector(resolver=Pinned(), use_dns_cache=False)
     try:
-        # What is compressed could become anything that it likes.
+        # A compressed response could expand to any size.
         plain = {"Accept-Encoding": "identity", **headers}
         options: dict[str, Any] = {"timeout": timeout, "trust_env": False, "auto_decompress": False}
         async with (

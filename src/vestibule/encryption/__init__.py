@@ -1,16 +1,8 @@
 """Encryption at rest: encrypted content, keyed fingerprints, reversible tokens and the key ring."""
 
 from vestibule.encryption.cipher import Cipher, key_id_of
-from vestibule.encryption.errors import (
-    DecryptionFailed,
-    EncryptionError,
-    KeyRefused,
-    KeyRingUnreadable,
-    TokenKeyRetired,
-    UnrecognizedToken,
-)
-from vestibule.encryption.fingerprint import Fingerprinter
 from vestibule.encryption.key_file import (
+    EncryptionSettings,
     KeyRingFile,
     add_key,
     create_key_ring,
@@ -18,9 +10,20 @@ from vestibule.encryption.key_file import (
     read_key_ring,
     retire_key,
 )
-from vestibule.encryption.key_ring import Key, KeyRing, KeyRingSource, KeyState, Purpose
-from vestibule.encryption.settings import EncryptionSettings
-from vestibule.encryption.tokens import Tokenizer
+from vestibule.encryption.key_ring import (
+    DecryptionFailed,
+    EncryptionError,
+    Key,
+    KeyRefused,
+    KeyRing,
+    KeyRingSource,
+    KeyRingUnreadable,
+    KeyState,
+    Purpose,
+    TokenKeyRetired,
+    UnrecognizedToken,
+)
+from vestibule.encryption.pseudonyms import Fingerprinter, Tokenizer
 
 __all__ = [
     "Cipher",

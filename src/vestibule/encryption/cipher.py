@@ -13,8 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from vestibule.encryption.errors import DecryptionFailed
-from vestibule.encryption.key_ring import KEY_ID_BYTES, Key, KeyRingSource, Purpose
+from vestibule.encryption.key_ring import KEY_ID_BYTES, DecryptionFailed, Key, KeyRingSource, Purpose
 
 # An envelope: version, key id, salt, nonce, then ciphertext and tag.
 VERSION = b"\x01"
@@ -26,7 +25,7 @@ _NONCE_AT = _SALT_AT + SALT_BYTES
 HEADER_BYTES = _NONCE_AT + NONCE_BYTES
 MIN_ENVELOPE_BYTES = HEADER_BYTES + TAG_BYTES
 
-# SP 800-38D, 8.3: at most 2^32 random nonces a key. A derived key is given up long before.
+# SP 800-38D, 8.3: at most 2^32 random nonces for each key. A derived key is replaced long before.
 ENCRYPTIONS_PER_DERIVED_KEY = 2**28
 DERIVED_KEYS_CACHED = 4096
 
@@ -44,8 +43,8 @@ class _DerivedKey:
 class Cipher:
     """Encrypts the content of one `realm` ("database", "queue"): it cannot be decrypted in another.
 
-    Each instance seals with a key that it derives from the ring's active key and a salt of its own, so that the bound
-    on random nonces holds for each of many processes apart.
+    Each instance derives its key from the ring's active key and a salt of its own, so that the limit on random nonces
+    applies to each process separately.
     """
 
     def __init__(self, ring: KeyRingSource, realm: str) -> None:
@@ -64,7 +63,7 @@ class Cipher:
         """Return the decrypted content.
 
         Raises:
-            DecryptionFailed: it was not encrypted here, was changed or moved, or its key is not in the ring.
+            DecryptionFailed: it was not encrypted, was changed or moved, or its key is not in the ring.
         """
         key_id = key_id_of(envelope)
         cipher = self._cipher(self._secret(key_id), envelope[_SALT_AT:_NONCE_AT])
@@ -72,10 +71,10 @@ class Cipher:
         try:
             return cipher.decrypt(header[_NONCE_AT:], envelope[HEADER_BYTES:], header + place)
         except InvalidTag:
-            raise DecryptionFailed("it was changed, or stands in another place than it was sealed for") from None
+            raise DecryptionFailed("it was changed, or encrypted for another place") from None
 
     def is_current(self, envelope: bytes) -> bool:
-        """Say whether it was encrypted with the active key."""
+        """Whether it was encrypted with the active key."""
         return key_id_of(envelope) == self._ring.current().active(Purpose.DATA).id
 
     def _encryption_key(self) -> _DerivedKey:
@@ -103,8 +102,8 @@ def key_id_of(envelope: bytes) -> str:
     """Return the id of the key that an envelope names.
 
     Raises:
-        DecryptionFailed: it is no envelope.
+        DecryptionFailed: it is not an envelope.
     """
     if len(envelope) < MIN_ENVELOPE_BYTES or not envelope.startswith(VERSION):
-        raise DecryptionFailed("it is not sealed")
+        raise DecryptionFailed("it is not encrypted")
     return envelope[len(VERSION) : _SALT_AT].hex()

@@ -5,21 +5,41 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from vestibule.encryption.errors import KeyRefused, KeyRingUnreadable
-from vestibule.encryption.key_ring import Key, KeyRing, KeyState, Purpose, new_key
-from vestibule.runtime.private_file import change_alone, write_private
-from vestibule.runtime.watched_file import WatchedFile
+from vestibule.encryption.key_ring import Key, KeyRefused, KeyRing, KeyRingUnreadable, KeyState, Purpose, new_key
+from vestibule.runtime.files import WatchedFile, change_alone, write_private
 
 _keys = TypeAdapter(list[Key])
+
+
+class EncryptionSettings(BaseSettings):
+    """The setting of the key ring."""
+
+    # The same as in ServiceSettings, since a class that inherits from both takes the last one.
+    model_config = SettingsConfigDict(
+        env_prefix="VESTIBULE_", env_nested_delimiter="__", extra="ignore", hide_input_in_errors=True
+    )
+
+    data_dir: Path = Field(
+        default=Path("var"), description="Directory of the database, queue files, keys, logs and reports"
+    )
+    keyring_file: Path | None = Field(
+        default=None, description="File with the encryption keys; keys/keyring.json if unset"
+    )
+
+    @property
+    def key_ring_path(self) -> Path:
+        """The file of the key ring."""
+        return self.keyring_file or self.data_dir / "keys" / "keyring.json"
 
 
 def read_key_ring(path: Path) -> KeyRing:
     """Return the ring in `path`.
 
     Raises:
-        KeyRingUnreadable: there is none, or it is not one; the message shows none of it.
+        KeyRingUnreadable: the file cannot be read or is invalid; the message shows none of it.
     """
     try:
         return KeyRing(_keys.validate_json(path.read_bytes()))
@@ -30,10 +50,10 @@ def read_key_ring(path: Path) -> KeyRing:
 
 
 def create_key_ring(path: Path) -> None:
-    """Make a ring with one key for each purpose, unless there is a file already.
+    """Create a ring with one key for each purpose, unless the file exists.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     with change_alone(path):
         if not path.exists():
@@ -44,7 +64,7 @@ def add_key(path: Path, purpose: Purpose, active_from: datetime | None = None) -
     """Add a key that becomes active now, or at the given time; older keys still decrypt. Return it.
 
     Raises:
-        KeyRingUnreadable: there is no ring to add to.
+        KeyRingUnreadable: there is no valid ring.
         OSError: the file cannot be written.
     """
     with change_alone(path):
@@ -58,7 +78,7 @@ def retire_key(path: Path, key_id: str) -> None:
 
     Raises:
         KeyRefused: no key has that id, or it is not an old one.
-        KeyRingUnreadable: there is no ring.
+        KeyRingUnreadable: there is no valid ring.
         OSError: the file cannot be written.
     """
     with change_alone(path):
@@ -89,13 +109,13 @@ class KeyRingFile(WatchedFile[KeyRing]):
         """Read the ring.
 
         Raises:
-            KeyRingUnreadable: there is none, or it is not one.
+            KeyRingUnreadable: the file cannot be read or is invalid.
         """
         super().__init__(path, read_key_ring, broken=KeyRingUnreadable, on_broken=_log_unreadable)
 
 
 def _log_unreadable(_error: Exception) -> None:
-    structlog.get_logger("vestibule.encryption").warning("key_ring_unreadable", kept="the ring as it was before")
+    structlog.get_logger("vestibule.encryption").warning("key_ring_unreadable", kept="the previous key ring")
 
 
 def _write(path: Path, keys: Iterable[Key]) -> None:

@@ -1,4 +1,7 @@
-"""The key ring: for each purpose one active key that encrypts, and older keys that still decrypt."""
+"""The key ring: for each purpose one active key that encrypts, and older keys that still decrypt.
+
+Its errors are those of all encryption. No message holds a key or content.
+"""
 
 import secrets
 from collections.abc import Callable, Iterable
@@ -9,11 +12,33 @@ from typing import Annotated, Protocol
 
 from pydantic import AwareDatetime, Base64UrlBytes, BaseModel, ConfigDict, Field
 
-from vestibule.encryption.errors import KeyRingUnreadable
-
 SECRET_BYTES = 32
 KEY_ID_BYTES = 4
 _NOW = partial(datetime.now, UTC)
+
+
+class EncryptionError(Exception):
+    """Base of the tree."""
+
+
+class KeyRingUnreadable(EncryptionError):
+    """The key ring cannot be read."""
+
+
+class KeyRefused(EncryptionError):
+    """No key has that id, or the key is still active."""
+
+
+class DecryptionFailed(EncryptionError):
+    """Content cannot be decrypted; the message has the reason."""
+
+
+class UnrecognizedToken(EncryptionError):
+    """The text is not a token of this tenant."""
+
+
+class TokenKeyRetired(EncryptionError):
+    """The key of the token was retired."""
 
 
 class Purpose(StrEnum):
@@ -27,14 +52,14 @@ class Purpose(StrEnum):
 class KeyState(StrEnum):
     """The state of a key."""
 
-    NEXT = "next"  # opens; seals from a later time on
-    ACTIVE = "active"  # seals and opens
-    OLD = "old"  # opens
-    RETIRED = "retired"  # its secret is gone; only its id is known
+    NEXT = "next"  # decrypts; encrypts from a later time on
+    ACTIVE = "active"  # encrypts and decrypts
+    OLD = "old"  # decrypts
+    RETIRED = "retired"  # its secret is destroyed; only its id is known
 
 
 class Key(BaseModel):
-    """One key. A retired one has no secret any more."""
+    """One key. A retired key has no secret."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -64,17 +89,20 @@ class KeyRing:
         """Take the keys.
 
         Raises:
-            KeyRingUnreadable: they do not make a ring.
+            KeyRingUnreadable: two have the same id, one has a wrong length, or a purpose has no active key.
         """
         self._clock = clock
         self.keys = tuple(sorted(keys, key=lambda key: key.active_from, reverse=True))
         self._by_id = {(key.purpose, key.id): key for key in self.keys}
-        # Newest first, so that the first whose time has come is the active one.
-        self._usable = {purpose: [key for key in self.keys if _is_usable(key, purpose)] for purpose in Purpose}
+        # Newest first: the first key that is due is the active one.
+        self._usable = {
+            purpose: [key for key in self.keys if key.purpose is purpose and key.secret is not None]
+            for purpose in Purpose
+        }
         if len({key.id for key in self.keys}) < len(self.keys):
-            raise KeyRingUnreadable("the key ring has two keys of one id")
+            raise KeyRingUnreadable("two keys have the same id")
         if any(key.secret is not None and len(key.secret) != SECRET_BYTES for key in self.keys):
-            raise KeyRingUnreadable(f"the key ring has a key that is not of {SECRET_BYTES} bytes")
+            raise KeyRingUnreadable(f"a key is not {SECRET_BYTES} bytes long")
         for purpose in Purpose:
             self.active(purpose)
 
@@ -82,19 +110,19 @@ class KeyRing:
         """Return the key that encrypts now.
 
         Raises:
-            KeyRingUnreadable: there is none, which a ring that was made by this program never comes to.
+            KeyRingUnreadable: there is none; a ring that this program created always has one.
         """
         now = self._clock()
         for key in self._usable[purpose]:
             if key.active_from <= now:
                 return key
         if self._usable[purpose]:
-            # The first key had its time from the beginning: it is our clock that is behind, or was set back.
+            # The first key is due from the start, so the clock is behind.
             return self._usable[purpose][-1]
         raise KeyRingUnreadable(f"the key ring has no active {purpose} key")
 
     def find(self, purpose: Purpose, key_id: str) -> Key | None:
-        """Return the key of that id, be it retired, or None."""
+        """Return the key of that id, also a retired one, or None."""
         return self._by_id.get((purpose, key_id))
 
     def usable(self, purpose: Purpose) -> list[Key]:
@@ -102,7 +130,7 @@ class KeyRing:
         return list(self._usable[purpose])
 
     def state_of(self, key: Key) -> KeyState:
-        """Say what `key` does at the moment."""
+        """Return the current state of `key`."""
         if key.retired_at is not None:
             return KeyState.RETIRED
         active = self.active(key.purpose)
@@ -119,7 +147,7 @@ class KeyRingSource(Protocol):
         ...
 
     def reload(self) -> KeyRing:
-        """Return the ring after a look at its file: a key that is not known may have been added just now."""
+        """Return the ring after checking its file, for a key that may have been added just now."""
         ...
 
 
@@ -133,7 +161,3 @@ def new_key(purpose: Purpose, active_from: datetime | None = None) -> Key:
         active_from=active_from or now,
         secret=secrets.token_bytes(SECRET_BYTES),
     )
-
-
-def _is_usable(key: Key, purpose: Purpose) -> bool:
-    return key.purpose is purpose and key.secret is not None

@@ -1,4 +1,4 @@
-"""The input and the outcome of a decision."""
+"""The actions on findings, and the input and the outcome of a decision."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,41 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from vestibule.contracts.identity import DEFAULT_TENANT
-from vestibule.policy.action import Action, RuleSeverity, strictest
+
+
+class Action(StrEnum):
+    """An action on a finding, the strictest first."""
+
+    BLOCK = "block"
+    REDACT = "redact"
+    HASH = "hash"
+    TOKENIZE = "tokenize"
+    MASK = "mask"
+    ALERT = "alert"
+    IGNORE = "ignore"
+
+    @property
+    def changes_text(self) -> bool:
+        """Whether the action replaces the finding in the text."""
+        return self in REPLACING
+
+
+class RuleSeverity(StrEnum):
+    """The urgency of a finding, the least urgent first."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+STRICTNESS = {action: place for place, action in enumerate(reversed(Action))}
+URGENCY = {severity: place for place, severity in enumerate(RuleSeverity)}
+REPLACING = frozenset({Action.REDACT, Action.HASH, Action.TOKENIZE, Action.MASK})
+
+
+def strictest(actions: "list[Action]") -> Action:
+    """Return the strictest of at least one action."""
+    return max(actions, key=STRICTNESS.__getitem__)
 
 
 class FindingLike(Protocol):
@@ -36,7 +70,7 @@ class Situation:
     tenant: str = DEFAULT_TENANT
 
     def under(self, key: str) -> "Situation":
-        """Return the same for what is to be kept under `key`."""
+        """Return the same situation with another key."""
         return Situation(self.route, self.token_id, self.token_name, key, self.tenant)
 
 
@@ -71,7 +105,7 @@ class Decision:
 
     policy_version: str
     findings: Sequence[DecidedFinding] = ()
-    # In a dry run: what would have been done about each of `findings`, in their order.
+    # In a dry run: the actions that would have been taken, in the order of `findings`.
     would_have: Sequence[Action] | None = None
 
     @property
@@ -81,22 +115,22 @@ class Decision:
 
     @property
     def strictest(self) -> Action | None:
-        """The strictest action that was taken, None where nothing was found."""
+        """The strictest action that was taken; None without findings."""
         return strictest([one.action for one in self.findings]) if self.findings else None
 
     @property
     def strictest_withheld(self) -> Action | None:
-        """The same for what a dry run would have done; None where it was none."""
+        """The strictest action that a dry run withheld; None without findings, or outside a dry run."""
         return strictest(list(self.would_have)) if self.would_have else None
 
     @property
     def with_withheld(self) -> list[tuple[DecidedFinding, Action | None]]:
-        """Each finding with the action that a dry run withholds, None outside a dry run."""
+        """Each finding with the action that a dry run withheld; None outside a dry run."""
         return list(zip(self.findings, self.would_have or (None,) * len(self.findings), strict=True))
 
     @property
     def is_dry_run(self) -> bool:
-        """Say whether it was only written down what would have been done."""
+        """Whether actions were only recorded and not taken."""
         return self.would_have is not None
 
     @property
@@ -106,7 +140,7 @@ class Decision:
 
     @property
     def withheld(self) -> dict[str, Action]:
-        """The same for what a dry run would have done."""
+        """The strictest action that a dry run withheld for each entity."""
         return strictest_by_entity(self.findings, self.would_have or ())
 
     @property

@@ -1,21 +1,83 @@
 """Parses the policy file into rules, and reports each mistake with its line."""
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from vestibule.policy.action import Action, RuleSeverity
-from vestibule.policy.errors import InvalidPolicy
-from vestibule.policy.rule import PolicyRule, Scope
-from vestibule.policy.toml_positions import TomlPositions, line_in_message
-from vestibule.policy.vocabulary import Vocabulary
+from vestibule.policy.decision import Action, RuleSeverity
+from vestibule.policy.rule_index import PolicyRule, Scope
 
+_HEADER = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
+_PART = re.compile(r"""[^."'\s]+|"[^"]*"|'[^']*'""")
+_KEY = re.compile(r"""^\s*(?P<key>[A-Za-z0-9_-]+|"[^"]*"|'[^']*')\s*[.=]""")
+TomlPath = tuple[str | int, ...]
 MAX_FILE_BYTES = 1024 * 1024
 MAX_RULES = 20_000
-TOKEN_PREFIX = "vst_"  # noqa: S105 - how a token begins, not one
+TOKEN_PREFIX = "vst_"  # noqa: S105 - the prefix of tokens, not a token
+Names = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The known entities, their groups, and the routes that are screened."""
+
+    entities: frozenset[str]
+    groups: Mapping[str, frozenset[str]]
+    routes: frozenset[str]
+
+    def suggest(self, name: str) -> str:
+        """Return a suggestion for an unknown name of an entity or a group, as the end of a sentence."""
+        known = [*sorted(self.entities), *sorted(self.groups)]
+        close = get_close_matches(name, known, n=1) or get_close_matches(name.upper(), known, n=1)
+        if close:
+            return f"; did you mean {close[0]}?"
+        return "; `vestibule detectors` lists the entities, and the groups are " + ", ".join(sorted(self.groups))
+
+
+class InvalidPolicy(ValueError):
+    """The policy file is invalid; the message has the line and the reason, and repeats only names."""
+
+    def __init__(self, path: Path, line: int | None, reason: str) -> None:
+        place = f"{path}, line {line}" if line else str(path)
+        super().__init__(f"invalid policy {place}: {reason}")
+        self.path = path
+        self.line = line
+        self.reason = reason
+
+
+def _line_in_message(message: str, text: str) -> int:
+    """Return the line that a message of the TOML parser names; without one it means the end of the document."""
+    found = re.search(r"line (\d+)", message)
+    return int(found.group(1)) if found else max(1, len(text.splitlines()))
+
+
+def _find_lines(text: str) -> dict[TomlPath, int]:
+    """Return the line of each table and key of a TOML document by its path in the parsed document."""
+    positions: dict[TomlPath, int] = {}
+    counts: dict[str, int] = {}
+    table: TomlPath = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := _HEADER.match(line):
+            name = header.group(2)
+            table = tuple(_bare(part) for part in _PART.findall(name))
+            if header.group(1) == "[[":
+                table = (*table, counts.get(name, 0))
+                counts[name] = counts.get(name, 0) + 1
+            for length in range(1, len(table) + 1):
+                positions.setdefault(table[:length], number)
+        elif key := _KEY.match(line):
+            positions.setdefault((*table, _bare(key.group("key"))), number)
+    return positions
+
+
+def _bare(name: str) -> str:
+    return name.strip("\"'")
 
 
 class _Strict(BaseModel):
@@ -23,7 +85,7 @@ class _Strict(BaseModel):
 
 
 class RuleEffect(_Strict):
-    """The effect of a rule; what it does not set is left to less specific rules."""
+    """The effect of a rule; less specific rules apply to what it does not set."""
 
     action: Action | None = None
     threshold: float | None = Field(default=None, ge=0, le=1)
@@ -35,11 +97,10 @@ def _expand_action(given: object) -> object:
 
 
 ShortRuleEffect = Annotated[RuleEffect, BeforeValidator(_expand_action)]
-Names = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 class ConditionalRule(RuleEffect):
-    """A rule with conditions; each list holds alternatives, and an absent one every possibility."""
+    """A rule with conditions. Each list holds alternatives; an absent one matches everything."""
 
     note: str = ""
     entities: Names | None = None
@@ -65,16 +126,16 @@ class DocumentReader:
     def __init__(self, path: Path, text: str, vocabulary: Vocabulary) -> None:
         self._path = path
         self._text = text
-        self._positions = TomlPositions(text)
+        self._lines = _find_lines(text)
         self._vocabulary = vocabulary
         self.document = self._parse()
         self.groups = self._check_groups()
 
     def rules(self) -> list[PolicyRule]:
-        """Return what the file says, one rule for each combination of its conditions.
+        """Return the rules of the file, one for each combination of conditions.
 
         Raises:
-            InvalidPolicy: it uses a name that nothing goes by, or a rule that says nothing.
+            InvalidPolicy: a name is unknown, or a rule has no effect or no condition.
         """
         rules = [*self._default(), *self._by_entity(), *self._with_conditions()]
         if len(rules) > MAX_RULES:
@@ -86,7 +147,7 @@ class DocumentReader:
             return PolicyDocument.model_validate(tomllib.loads(self._text))
         except tomllib.TOMLDecodeError as error:
             message = str(error)
-            raise InvalidPolicy(self._path, line_in_message(message, self._text), f"no TOML: {message}") from None
+            raise InvalidPolicy(self._path, _line_in_message(message, self._text), f"invalid TOML: {message}") from None
         except ValidationError as error:
             mistake = error.errors()[0]
             raise self._mistake(mistake["loc"], _reason(mistake)) from None
@@ -95,11 +156,10 @@ class DocumentReader:
         known = self._vocabulary
         for name, entities in self.document.groups.items():
             if name in known.entities or name in known.groups:
-                raise self._mistake(("groups", name), f"{name} is the name of an entity or of a built-in group")
+                raise self._mistake(("groups", name), f"{name} is already the name of an entity or of a built-in group")
             for entity in entities:
                 if entity not in known.entities:
-                    hint = known.suggest(entity)
-                    raise self._mistake(("groups", name), f"nothing is called {entity}{hint}")
+                    raise self._mistake(("groups", name), f"unknown entity {entity}{known.suggest(entity)}")
         return {**known.groups, **{name: frozenset(given) for name, given in self.document.groups.items()}}
 
     def _default(self) -> Iterator[PolicyRule]:
@@ -123,61 +183,68 @@ class DocumentReader:
 
     def _check_rule(self, rule: ConditionalRule, number: int) -> None:
         if rule.action is None and rule.threshold is None and rule.severity is None:
-            raise self._mistake(("rules", number), "a rule says an action, a threshold or a severity")
+            raise self._mistake(("rules", number), "a rule needs an action, a threshold or a severity")
         if not (rule.entities or rule.tokens or rule.key_prefixes or rule.routes):
-            raise self._mistake(("rules", number), "a rule without conditions is what `default` is for")
+            raise self._mistake(("rules", number), "a rule needs conditions; without any, use `default`")
         for route in rule.routes or ():
             if route not in self._vocabulary.routes:
                 known = ", ".join(sorted(self._vocabulary.routes))
-                raise self._mistake(("rules", number, "routes"), f"only these routes are checked: {known}")
+                raise self._mistake(("rules", number, "routes"), f"unknown route; the policy applies to {known}")
         for token in rule.tokens or ():
             if token.startswith(TOKEN_PREFIX):
-                raise self._mistake(("rules", number, "tokens"), "name a token by its name or its id, never by itself")
+                raise self._mistake(
+                    ("rules", number, "tokens"), "use the name or the id of a token, never the token itself"
+                )
         if "" in (rule.key_prefixes or ()) or "" in (rule.tokens or ()):
-            raise self._mistake(("rules", number), "an empty prefix or token names nothing")
+            raise self._mistake(("rules", number), "a key prefix or token is empty")
 
     def _scope_of(self, name: str, toml_path: tuple[str | int, ...]) -> Scope:
         if name in self._vocabulary.entities:
             return Scope(entity=name)
         if name in self.groups:
             return Scope(group=name)
-        raise self._mistake(toml_path, f"nothing is called {name}{self._vocabulary.suggest(name)}")
+        raise self._mistake(toml_path, f"unknown entity or group {name}{self._vocabulary.suggest(name)}")
 
     def _rule(self, scope: Scope, effect: RuleEffect, toml_path: tuple[str | int, ...]) -> PolicyRule:
-        line = self._positions.line_of(toml_path)
+        line = self._line_of(toml_path)
         origin = f"{self._path.name}, line {line}" if line else self._path.name
         return PolicyRule(scope, origin, 1, effect.action, effect.threshold, effect.severity)
 
     def _mistake(self, toml_path: tuple[str | int, ...], reason: str) -> InvalidPolicy:
-        return InvalidPolicy(self._path, self._positions.line_of(toml_path), reason)
+        return InvalidPolicy(self._path, self._line_of(toml_path), reason)
+
+    def _line_of(self, toml_path: TomlPath) -> int | None:
+        """Return the line of the value at `toml_path`, counted from 1, or that of the nearest table around it."""
+        around = (toml_path[:length] for length in range(len(toml_path), 0, -1))
+        return next((self._lines[path] for path in around if path in self._lines), None)
 
 
 def read_document(path: Path, vocabulary: Vocabulary) -> DocumentReader:
     """Read and parse the policy file `path`.
 
     Raises:
-        InvalidPolicy: it cannot be read, or it is no policy.
+        InvalidPolicy: the file cannot be read or is invalid.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise InvalidPolicy(path, None, f"it cannot be read: {error.strerror}") from None
+        raise InvalidPolicy(path, None, f"cannot be read: {error.strerror}") from None
     if len(content) > MAX_FILE_BYTES:
         raise InvalidPolicy(path, None, f"larger than {MAX_FILE_BYTES:,} bytes")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise InvalidPolicy(path, line, "it is not UTF-8") from None
+        raise InvalidPolicy(path, line, "not valid UTF-8") from None
     return DocumentReader(path, text, vocabulary)
 
 
 def _reason(mistake: Any) -> str:
-    # pydantic's messages name the rule that was broken and do not quote what was written.
+    # pydantic's messages name the violated rule and do not repeat the input.
     name = next((part for part in reversed(mistake["loc"]) if isinstance(part, str)), "policy")
     if mistake["type"] == "extra_forbidden":
-        return f"nothing is called `{name}` here"
+        return f"unknown key `{name}`"
     if mistake["type"] == "too_short":
-        return f"`{name}`: at least one name is needed"
+        return f"`{name}`: must have at least one name"
     message = str(mistake["msg"]).removeprefix("Value error, ")
     return f"`{name}`: {message[0].lower()}{message[1:]}"

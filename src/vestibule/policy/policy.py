@@ -1,24 +1,28 @@
-"""The policy: decides on the actions for findings."""
+"""The policy: decides on the actions for findings, and is reloaded when its file changes."""
 
+import asyncio
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import structlog
+
 from vestibule.contracts.identity import DEFAULT_TENANT
-from vestibule.policy.action import Action
-from vestibule.policy.decision import DecidedFinding, Decision, FindingLike, Findings, Situation, Verdict
-from vestibule.policy.document import read_document
-from vestibule.policy.rule import PolicyRule, Scope
-from vestibule.policy.rule_index import Row, RuleIndex
-from vestibule.policy.vocabulary import Vocabulary
+from vestibule.policy.decision import Action, DecidedFinding, Decision, FindingLike, Findings, Situation, Verdict
+from vestibule.policy.document import InvalidPolicy, Vocabulary, read_document
+from vestibule.policy.rule_index import PolicyRule, Row, RuleIndex, Scope
+from vestibule.runtime.background import repeat
+from vestibule.runtime.files import WatchedFile
 
 KEY_FIELD, OPTIONS_FIELD = "key", "options"
-# Two keys in which something is replaced could become one, and one value overwrite the other. Options in which
-# something is replaced would ask for something else.
+# With replacements in them, two keys could become one and overwrite each other, and options could mean something else.
 UNCHANGED_FIELDS = frozenset({KEY_FIELD, OPTIONS_FIELD})
 VERSION_DIGITS = 12
+POLL_INTERVAL_S = 0.5
+ChangeHandler = Callable[["Policy"], Awaitable[None]]
+InvalidPolicyHandler = Callable[[InvalidPolicy], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ class FallbackPolicy:
     by_entity: Mapping[str, Action] = field(default_factory=dict)
 
     def rules(self, vocabulary: Vocabulary) -> list[PolicyRule]:
-        """Return them as rules.
+        """Return the settings as rules.
 
         Raises:
             ValueError: the settings name an entity that does not exist.
@@ -37,7 +41,7 @@ class FallbackPolicy:
         rules = [PolicyRule(Scope(), "VESTIBULE_POLICY or built in", 0, self.default)]
         for name, action in self.by_entity.items():
             if name not in vocabulary.entities and name not in vocabulary.groups:
-                raise ValueError(f"VESTIBULE_ENTITY_POLICY: nothing is called {name}{vocabulary.suggest(name)}")
+                raise ValueError(f"VESTIBULE_ENTITY_POLICY: unknown entity or group {name}{vocabulary.suggest(name)}")
             scope = Scope(entity=name) if name in vocabulary.entities else Scope(group=name)
             rules.append(PolicyRule(scope, "VESTIBULE_ENTITY_POLICY", 0, action))
         return rules
@@ -60,13 +64,13 @@ class Policy:
         self.is_dry_run = is_dry_run
         self.path = path
         self._tenants = tenants or {}
-        self._rule_index = RuleIndex(self.rules, groups)
+        self.rule_index = RuleIndex(self.rules, groups)
         self.version = _version_of(self.rules, groups, is_dry_run, self._tenants)
         self._clean = Decision(self.version)
 
     @classmethod
     def built_in(cls, vocabulary: Vocabulary, fallback: FallbackPolicy | None = None) -> "Policy":
-        """Return the policy that holds without a file.
+        """Return the policy that applies without a file.
 
         Raises:
             ValueError: the settings name an entity that does not exist.
@@ -78,8 +82,8 @@ class Policy:
         """Return the policy in the file `path`.
 
         Raises:
-            InvalidPolicy: it cannot be read, or it is no policy.
-            ValueError: the settings beneath it name an entity that does not exist.
+            InvalidPolicy: the file cannot be read or is invalid.
+            ValueError: the settings name an entity that does not exist.
         """
         reading = read_document(path, vocabulary)
         rules = [*(fallback or FallbackPolicy()).rules(vocabulary), *reading.rules()]
@@ -90,35 +94,31 @@ class Policy:
         """Return the decision on a request with these findings, by field."""
         if not any(findings.values()):
             return self._clean
-        row = self._rule_index.row_of(situation)
+        row = self.rule_index.row_of(situation)
         decided = [self._decide_finding(row, name, found) for name, some in findings.items() for found in some]
         if not self.is_dry_run:
             return Decision(self.version, decided)
         taken = [one if one.action is Action.IGNORE else one._replace(action=Action.ALERT) for one in decided]
         return Decision(self.version, taken, [one.action for one in decided])
 
-    def prefix_of(self, key: str | None) -> str | None:
-        """Return the longest prefix of `key` that a rule names; it is the policy's own word, not the caller's."""
-        return self._rule_index.prefix_of(key)
-
     @property
     def tenants(self) -> frozenset[str]:
-        """Every tenant that a value can have become a token of, but for those that tokens were made for."""
+        """The tenants that the policy assigns tokens to; tenants of callers' own tokens are not among them."""
         return frozenset({DEFAULT_TENANT, *self._tenants.values()})
 
     def tenant_of(self, situation: Situation) -> str:
-        """Return the tenant that the caller's values are tokenized for, and whose tokens it may reveal."""
+        """Return the tenant for which the caller's values are tokenized, and whose tokens it may reveal."""
         for name in (situation.token_id, situation.token_name):
             if name is not None and name in self._tenants:
                 return self._tenants[name]
         return situation.tenant
 
     def verdict_of(self, situation: Situation, entity: str) -> Verdict:
-        """Return what holds for `entity` in `situation`, and by which rule."""
-        return self._rule_index.look_up(self._rule_index.row_of(situation), entity)
+        """Return the verdict on `entity` in `situation`, with the rule that decides."""
+        return self.rule_index.look_up(self.rule_index.row_of(situation), entity)
 
     def _decide_finding(self, row: Row, name: str, found: FindingLike) -> DecidedFinding:
-        verdict = self._rule_index.look_up(row, found.entity)
+        verdict = self.rule_index.look_up(row, found.entity)
         action = Action.IGNORE if found.score < verdict.threshold else verdict.action
         if name in UNCHANGED_FIELDS and action.changes_text:
             action = Action.BLOCK
@@ -129,15 +129,72 @@ def _version_of(
     rules: Sequence[PolicyRule], groups: Mapping[str, frozenset[str]], is_dry_run: bool, tenants: Mapping[str, str]
 ) -> str:
     """Return the start of the SHA-256 of the rules, independent of their order and lines."""
-    said = sorted(
+    contents = sorted(
         json.dumps([rule.layer, asdict(rule.scope), rule.action, rule.threshold, rule.severity], sort_keys=True)
         for rule in rules
     )
     used = {rule.scope.group for rule in rules}
     content = {
-        "rules": said,
+        "rules": contents,
         "groups": {name: sorted(entities) for name, entities in groups.items() if name in used},
         "dry_run": is_dry_run,
         "tenants": dict(tenants),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:VERSION_DIGITS]
+
+
+class PolicyFile:
+    """Reads a policy file and polls it for changes; `current` is the policy in force.
+
+    If a file that `is_optional` is missing, the built-in policy applies.
+    """
+
+    def __init__(
+        self, path: Path, vocabulary: Vocabulary, fallback: FallbackPolicy | None = None, *, is_optional: bool = True
+    ) -> None:
+        """Read the policy for the first time.
+
+        Raises:
+            InvalidPolicy: the file is invalid, or is missing and not optional.
+            ValueError: the settings name an entity that does not exist.
+        """
+        self._file = WatchedFile(
+            path,
+            lambda path: Policy.read(path, vocabulary, fallback),
+            broken=InvalidPolicy,
+            on_broken=_raise,
+            when_missing=(lambda: Policy.built_in(vocabulary, fallback)) if is_optional else None,
+            must_settle=True,
+        )
+        self.current = self._file.current()
+
+    async def follow(self, on_change: ChangeHandler, on_invalid: InvalidPolicyHandler) -> None:
+        """Poll the file until cancelled; report each new policy, and each invalid file once."""
+
+        async def check() -> float:
+            try:
+                if await asyncio.to_thread(self.refresh):
+                    await on_change(self.current)
+            except InvalidPolicy as broken:
+                await on_invalid(broken)
+            return POLL_INTERVAL_S
+
+        await repeat(check, on_error=_log_error, first_pause_s=POLL_INTERVAL_S, error_pause_s=POLL_INTERVAL_S)
+
+    def refresh(self) -> bool:
+        """Reload the file; return whether the policy changed.
+
+        Raises:
+            InvalidPolicy: the file is invalid; the last valid policy stays. Raised once for each state of the file.
+        """
+        before = self.current
+        self.current = self._file.reload()
+        return self.current.version != before.version
+
+
+def _log_error(error: Exception) -> None:
+    structlog.get_logger("vestibule.policy").error("policy_check_failed", exc_info=error)
+
+
+def _raise(error: Exception) -> None:
+    raise error

@@ -1,19 +1,65 @@
-"""Indexes the rules: each combination of conditions is resolved once, at its first use."""
+"""Rules, and their index: each combination of conditions is resolved once, at its first use."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from vestibule.policy.action import STRICTNESS, URGENCY, Action
-from vestibule.policy.decision import Situation, Verdict
-from vestibule.policy.rule import PolicyRule
+from vestibule.policy.decision import STRICTNESS, URGENCY, Action, RuleSeverity, Situation, Verdict
 
-# Callers cannot make it grow: what no rule names counts as the same. Rules alone could, in their product.
+# Values that no rule names share a row, so only combinations of rules can fill the index, not callers.
 MOST_VERDICTS = 50_000
-
 Row = tuple[str | None, str | None, str | None, str | None]
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The scope of a rule; None matches everything."""
+
+    entity: str | None = None
+    group: str | None = None
+    token: str | None = None
+    key_prefix: str | None = None
+    route: str | None = None
+
+    @property
+    def narrowness(self) -> tuple[int, int, int, int]:
+        """How narrow the scope is in each respect: entity over group, a longer prefix over a shorter one."""
+        kind = 2 if self.entity else 1 if self.group else 0
+        return kind, self.token is not None, len(self.key_prefix or ""), self.route is not None
+
+    def describe(self) -> str:
+        """Return the scope in words."""
+        parts = [self.entity or self.group or "everything"]
+        parts += [f"from token {self.token}"] if self.token else []
+        parts += [f"by {self.route}"] if self.route else []
+        parts += [f"under keys {self.key_prefix}*"] if self.key_prefix else []
+        return " ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRule:
+    """A rule with its scope; less specific rules apply where it has None. `layer` 1 is the file, 0 the fallback."""
+
+    scope: Scope
+    origin: str
+    layer: int = 1
+    action: Action | None = None
+    threshold: float | None = None
+    severity: RuleSeverity | None = None
+
+    def is_narrower_than(self, other: "PolicyRule") -> bool:
+        """Return whether this rule takes precedence over `other` wherever both apply.
+
+        It does if its scope is at least as narrow in every respect, and narrower in one. If each rule is narrower in
+        some respect, they are equals, and the stricter one decides.
+        """
+        if self.layer != other.layer:
+            return self.layer > other.layer
+        mine, theirs = self.scope.narrowness, other.scope.narrowness
+        return mine != theirs and all(a >= b for a, b in zip(mine, theirs, strict=True))
+
+
 class RuleIndex:
-    """Finds the rule for an entity in a situation with two lookups, however many rules there are."""
+    """Finds the rule for an entity in a situation with two lookups, independent of the number of rules."""
 
     def __init__(self, rules: Iterable[PolicyRule], groups: Mapping[str, frozenset[str]]) -> None:
         rules = list(rules)
@@ -38,7 +84,7 @@ class RuleIndex:
         )
 
     def prefix_of(self, key: str | None) -> str | None:
-        """Return the longest prefix of `key` that a rule names."""
+        """Return the longest prefix of `key` that a rule names, which is free of the caller's data."""
         if key is not None:
             for length, prefixes in self._prefixes:
                 if key[:length] in prefixes:
@@ -46,15 +92,15 @@ class RuleIndex:
         return None
 
     def look_up(self, row: Row, entity: str) -> Verdict:
-        """Return what holds for `entity` in the situations of `row`."""
+        """Return the verdict on `entity` in the situations of `row`."""
         verdict = self._verdicts.get((row, entity))
         if verdict is None:
             if len(self._verdicts) >= MOST_VERDICTS:
                 self._verdicts.clear()
-            verdict = self._verdicts[row, entity] = resolve(self._holding(row, entity))
+            verdict = self._verdicts[row, entity] = resolve(self._matching(row, entity))
         return verdict
 
-    def _holding(self, row: Row, entity: str) -> list[PolicyRule]:
+    def _matching(self, row: Row, entity: str) -> list[PolicyRule]:
         token_id, token_name, route, prefix = row
         tokens = {None, token_id, token_name}
         return [
@@ -67,9 +113,9 @@ class RuleIndex:
 
 
 def resolve(rules: Sequence[PolicyRule]) -> Verdict:
-    """Return what several rules say together: each property comes from the narrowest rule that names it.
+    """Return the verdict of several rules: each property comes from the narrowest rule that sets it.
 
-    Between equals the stricter decides: the stricter action, the lower threshold, the greater urgency.
+    Between equals the stricter one decides: the stricter action, the lower threshold, the greater urgency.
     """
     acting = _narrowest([rule for rule in rules if rule.action is not None])
     severities = [rule.severity for rule in _narrowest([rule for rule in rules if rule.severity]) if rule.severity]

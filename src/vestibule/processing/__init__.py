@@ -2,15 +2,23 @@
 
 How to write a processor
 ------------------------
-One module that offers a `PROCESSOR`: an object with `name`, `description`, `examples` and `process(data)`. One that
-takes options names their model as `options` (inherit from `Options`), and its method is `process(data, options, job)`;
-`job` has the id of the work, the same at each attempt, on whose behalf it is done, and the means that a service fits
-out (`context`): the scanner with the policy, the guarded way out, and the other processors.
+A module defines `PROCESSOR`: an object with `name`, `description`, `examples` and `process(data)`. A processor with
+options names their model as `options` (a subclass of `Options`) and has the method `process(data, options, job)`. `job`
+has the id of the work, which is the same at each attempt, its origin, and the ports (`context`): inspection by scanner
+and policy, HTTP egress, and the other processors.
 """
 
-from vestibule.processing.catalogue import Sources, list_processors
-from vestibule.processing.errors import MAY_PASS, CannotProcess, InvalidProcessor, ProcessingInterrupted
-from vestibule.processing.ports import EgressReply, HttpEgress, Inspection, Job, ProcessorContext
+from vestibule.processing.ports import (
+    MAY_PASS,
+    CannotProcess,
+    EgressReply,
+    HttpEgress,
+    Inspection,
+    InvalidProcessor,
+    Job,
+    ProcessingInterrupted,
+    ProcessorContext,
+)
 from vestibule.processing.processor import (
     AnyProcessor,
     ConfigurableProcessor,
@@ -19,7 +27,7 @@ from vestibule.processing.processor import (
     Processor,
     examples_of,
 )
-from vestibule.processing.registry import ProcessorRegistry, model_of
+from vestibule.processing.registry import ProcessorRegistry, Sources, list_processors, model_of
 
 __all__ = [
     "MAY_PASS",

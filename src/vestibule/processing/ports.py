@@ -1,7 +1,8 @@
-"""The ports of processors, which a service connects when it builds its registry.
+"""The ports and the errors of processors. A service connects the ports when it builds its registry.
 
-Processors are independent of scanner, policy and network. `UNCONFIGURED` is for registries that only list and validate;
-`echo_egress` has the test double.
+Processors are independent of scanner, policy and network. `UNCONFIGURED` is for registries that only list and
+validate. Temporary errors (`MAY_PASS`) are retried, permanent ones (`CannotProcess`) are not. Their messages are for
+the log; callers get the text of `contracts.tasks.ERROR_DETAILS`.
 """
 
 from collections.abc import Collection, Mapping
@@ -10,25 +11,77 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from vestibule.contracts.work import WorkOrigin
+from vestibule.contracts.tasks import WorkOrigin
+
+NO_ORIGIN = WorkOrigin()
+ECHO = "https://receiver.example/echo"
+
+
+class ProcessingInterrupted(Exception):
+    """A temporary error: the work can be retried later."""
+
+
+class CannotProcess(Exception):
+    """A permanent error: the processor cannot process this data."""
+
+    @property
+    def kind(self) -> str:
+        """The name of the error for callers, a key of `ERROR_DETAILS`; others have a general text there."""
+        return type(self).__name__
+
+
+class DataTooLarge(CannotProcess):
+    """The data is longer than the processor's limit."""
+
+
+class NotJson(CannotProcess):
+    """The data is not valid JSON."""
+
+
+class PointerLeadsNowhere(CannotProcess):
+    """The JSON pointer does not match the document."""
+
+
+class ForwardForbidden(CannotProcess):
+    """The address is not allowed."""
+
+
+class ForwardRefused(CannotProcess):
+    """The receiver rejected the data."""
+
+
+class AnswerTooLarge(CannotProcess):
+    """The response of the receiver is too large."""
+
+
+class ResultNotText(CannotProcess):
+    """The result is not text that can be encoded as UTF-8."""
+
+
+class InvalidProcessor(ValueError):
+    """A processor is declared incorrectly."""
+
+
+# A task is retried after these errors. Any other error is permanent.
+MAY_PASS = (ProcessingInterrupted, ConnectionError, TimeoutError)
 
 
 class Inspection(Protocol):
     """Scans for personal data and secrets, and applies the policy."""
 
     def count(self, text: str) -> Mapping[str, int]:
-        """Return how often each kind stands in `text`.
+        """Return the number of findings in `text` by entity.
 
         Raises:
-            DataTooLarge: the text is longer than the scanner takes.
-            ProcessingInterrupted: the scanner could not judge it in time.
+            DataTooLarge: the text exceeds the limit of the scanner.
+            ProcessingInterrupted: the scan did not finish in time.
         """
         ...
 
     def redact(self, text: str, origin: WorkOrigin, entities: Collection[str], action: str | None) -> str:
-        """Return `text` with something in place of what the policy does not ignore, or of `entities` alone.
+        """Return `text` with findings replaced: those that the policy does not ignore, or all of `entities`.
 
-        What stands there is what the policy says, or `action`. Raises what `count` raises.
+        `action` replaces the action of the policy. Raises what `count` raises.
         """
         ...
 
@@ -45,43 +98,43 @@ class HttpEgress(Protocol):
     """Sends data to allowed addresses only."""
 
     def refusal_of(self, url: str) -> str | None:
-        """Return why nothing may be sent to `url`, None where it may; names are not looked up for it."""
+        """Return what is expected instead of `url`; None if it is allowed. Host names are not resolved."""
         ...
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> EgressReply:
-        """Send `body` and return the answer, whatever its status.
+        """Send `body` and return the response, whatever its status.
 
         Raises:
-            ForwardForbidden: nothing may be sent there.
-            AnswerTooLarge: the answer is larger than what is read.
-            ProcessingInterrupted: nobody answered in time.
+            ForwardForbidden: the address is not allowed.
+            AnswerTooLarge: the response exceeds the limit.
+            ProcessingInterrupted: there was no response in time.
         """
         ...
 
 
 class Processors(Protocol):
-    """The other processors, for those that combine several."""
+    """The other processors, for a processor that runs several."""
 
     @property
     def names(self) -> list[str]:
-        """What they are called, in order."""
+        """The names, sorted."""
         ...
 
     def read_options(self, name: str, given: Mapping[str, Any], place: tuple[str | int, ...]) -> BaseModel | None:
-        """Return the options of a processor as its model, None where it takes none.
+        """Return the validated options of a processor; None if it takes none.
 
         Raises:
-            InvalidInput: there is no such processor, or they are not valid; `errors` says where, beneath `place`.
+            InvalidInput: the processor is unknown or the options are invalid; `errors` has the places below `place`.
         """
         ...
 
     def process(self, name: str, data: str, options: Mapping[str, Any], job: "Job") -> str:
-        """Return what the processor called `name` makes of `data`."""
+        """Return the result of the processor `name` for `data`."""
         ...
 
 
 class _Unconfigured:
-    """The ports of a registry that is not connected."""
+    """The ports of a registry that only lists and validates."""
 
     def __getattr__(self, name: str) -> Any:
         raise RuntimeError("this registry was built without ports; see `processor_adapters.build_registry`")
@@ -99,13 +152,27 @@ class ProcessorContext:
 UNCONFIGURED = ProcessorContext(_Unconfigured(), _Unconfigured(), _Unconfigured())
 
 
-NO_ORIGIN = WorkOrigin()
-
-
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One piece of work: its id, the same at each attempt, on whose behalf it is done, and what may be used for it."""
+    """One piece of work: its id, which is the same at each attempt, its origin, and the ports it may use."""
 
     id: str
     origin: WorkOrigin = NO_ORIGIN
     context: ProcessorContext = UNCONFIGURED
+
+
+class EchoEgress:
+    """The test double of `HttpEgress`: allows the address `ECHO`, returns what is sent, and records it in `sent`."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[bytes, Mapping[str, str]]] = []
+
+    def refusal_of(self, url: str) -> str | None:
+        """Allow `ECHO` only."""
+        return None if url == ECHO else f"the address {ECHO}"
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> EgressReply:
+        """Return `body`."""
+        assert url == ECHO  # noqa: S101 - `refusal_of` has refused any other
+        self.sent.append((body, headers))
+        return EgressReply(200, body)

@@ -1,15 +1,19 @@
-"""The interface of a processor. To add one, add a module to `processors/` that offers a `PROCESSOR`.
+"""The interface of a processor, and the validation of its options.
 
-An operator's own stand in a folder (`VESTIBULE_PROCESSORS_DIR`) or in an installed package; see `catalogue`.
+To add a processor, add a module to `processors/` that defines `PROCESSOR`. For an operator's own see `registry`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from vestibule.processing.ports import Job, ProcessorContext
+from vestibule.contracts.errors import InvalidInput
+from vestibule.processing.ports import Job
+
+MAX_MISTAKES = 10
+Place = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +28,10 @@ class Example:
 Examples = Sequence[tuple[str, str] | Example]
 
 
-class Processor(Protocol):
-    """Transforms a text. It is stateless, so that any worker can run it, and retry it.
-
-    It raises an error of `MAY_PASS` where the same may work at another time, and one of `CannotProcess` where it will
-    not. It may have a `time_limit_s`, the longest that it may take; the workers have a limit of their own beside it.
-    """
-
+class _Described(Protocol):
     @property
     def name(self) -> str:
-        """How callers ask for it."""
+        """The name by which callers select it."""
         ...
 
     @property
@@ -43,11 +41,19 @@ class Processor(Protocol):
 
     @property
     def examples(self) -> Examples:
-        """Texts and what becomes of them; the conformance test runs them all."""
+        """Inputs and their results; the conformance test runs them all."""
         ...
 
+
+class Processor(_Described, Protocol):
+    """Transforms a text. It is stateless, so that any worker can run and retry it.
+
+    It raises an error of `MAY_PASS` if a retry may succeed, and one of `CannotProcess` if not. An optional attribute
+    `time_limit_s` limits its run time, in addition to the limit of the workers.
+    """
+
     def process(self, data: str) -> str:
-        """Return what becomes of `data`."""
+        """Return the result for `data`."""
         ...
 
 
@@ -57,29 +63,20 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ConfigurableProcessor(Protocol):
+class ConfigurableProcessor(_Described, Protocol):
     """A processor that takes options or uses ports.
 
-    It may have a method `refusal_of(options, means)`, which looks at options that are valid by themselves and raises
-    `InvalidInput` where they cannot be followed here.
+    An optional method `refusal_of(options, context, place)` checks valid options against the ports, and raises
+    `InvalidInput` if they cannot be used here.
     """
 
     @property
-    def name(self) -> str: ...
-
-    @property
-    def description(self) -> str: ...
-
-    @property
-    def examples(self) -> Examples: ...
-
-    @property
     def options(self) -> type[BaseModel]:
-        """The model of its options, which are validated when a request comes in."""
+        """The model of its options, which are validated when a request arrives."""
         ...
 
     def process(self, data: str, options: Any, job: Job) -> str:
-        """Return what becomes of `data`, with options of its model."""
+        """Return the result for `data`, with options of its model."""
         ...
 
 
@@ -92,14 +89,39 @@ def examples_of(processor: AnyProcessor) -> Iterator[Example]:
         yield example if isinstance(example, Example) else Example(*example)
 
 
-__all__ = [
-    "AnyProcessor",
-    "ConfigurableProcessor",
-    "Example",
-    "Examples",
-    "Job",
-    "Options",
-    "Processor",
-    "ProcessorContext",
-    "examples_of",
-]
+def read_options(model: type[BaseModel], given: Mapping[str, Any], place: Place) -> BaseModel:
+    """Return options as their model.
+
+    Raises:
+        InvalidInput: they are invalid; `errors` has the places below `place` and repeats no value.
+    """
+    try:
+        return model.model_validate(dict(given))
+    except ValidationError as error:
+        known = _names_of(model)
+        mistakes = error.errors(include_url=False, include_context=False, include_input=False)[:MAX_MISTAKES]
+        raise _refuse([_describe(mistake, known, place) for mistake in mistakes]) from None
+
+
+def refuse_option(place: Place, kind: str, expected: str) -> InvalidInput:
+    """Return the error about one option."""
+    return _refuse([{"where": "/".join(map(str, place)), "kind": kind, "expected": expected}])
+
+
+def _refuse(mistakes: list[dict[str, str]]) -> InvalidInput:
+    places = ", ".join(sorted({mistake["where"] for mistake in mistakes}))
+    return InvalidInput(f"The processor options are not valid. Check: {places}.", errors=mistakes)
+
+
+def _describe(mistake: Mapping[str, Any], known: frozenset[str], place: Place) -> dict[str, str]:
+    # A name that the caller invented could contain anything, so it is left out.
+    where = [part for part in mistake["loc"] if isinstance(part, int) or part in known]
+    is_extra = mistake["type"] == "extra_forbidden"
+    expected = "documented options only" if is_extra else str(mistake["msg"]).removeprefix("Value error, ")
+    return {"where": "/".join(map(str, (*place, *where))), "kind": mistake["type"], "expected": expected}
+
+
+def _names_of(model: type[BaseModel]) -> frozenset[str]:
+    schema = model.model_json_schema()
+    kinds = [schema, *schema.get("$defs", {}).values()]
+    return frozenset(name for kind in kinds for name in kind.get("properties", ()))

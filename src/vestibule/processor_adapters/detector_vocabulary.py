@@ -10,9 +10,9 @@ from vestibule.policy import Vocabulary
 
 SECRETS = "secrets"
 PERSONAL_DATA = "personal_data"
-# The folders of detectors that are groups of a policy, besides all that is personal data.
+# Folders of detectors that are groups of the policy, besides `personal_data`.
 GROUP_FOLDERS = frozenset({SECRETS, "national_ids"})
-# The routes whose texts the policy decides about.
+# The routes whose texts the policy applies to.
 CHECKED_ROUTES = frozenset({"/add", "/messages", "/run"})
 VERSION_DIGITS = 12
 
@@ -34,7 +34,7 @@ def read_vocabulary(options: ScannerOptions = DEFAULTS) -> Vocabulary:
 
 
 def version_of_detectors(options: ScannerOptions = DEFAULTS) -> str:
-    """Return a short hash that changes with the program, with any rule, and with what the operator chose."""
+    """Return a short hash that changes with the program, with any rule, and with the options."""
     digest = hashlib.sha256(vestibule.__version__.encode())
     for detector in list_detectors(options):
         digest.update(_content(detector).encode())
@@ -59,6 +59,6 @@ def _content(detector: Detector) -> str:
 
 
 def _name_of(check: object) -> str:
-    # Where a check is an object with an address in its text, its kind has to do.
+    # The text of an object may hold its address in memory, so its class is named instead.
     name = getattr(check, "__qualname__", None) or repr(check)
     return type(check).__qualname__ if " at 0x" in name else str(name)

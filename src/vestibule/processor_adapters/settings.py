@@ -1,4 +1,4 @@
-"""The settings of inspection and of processors."""
+"""The settings of inspection and of processors, and the policy that they name."""
 
 from pathlib import Path
 
@@ -7,15 +7,16 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from vestibule.detection import DetectionSettings
 from vestibule.egress.guard import EgressGuard
-from vestibule.policy import Action
-from vestibule.policy.policy import FallbackPolicy
+from vestibule.policy import Action, Vocabulary
+from vestibule.policy.policy import FallbackPolicy, PolicyFile
 from vestibule.processing import Sources
+from vestibule.processor_adapters.detector_vocabulary import read_vocabulary
 
 
 class InspectionSettings(BaseSettings):
-    """Which detectors and which policy texts are inspected with."""
+    """The detectors and the policy of inspection."""
 
-    # As in ServiceSettings: where both are inherited from, the last of the two decides.
+    # The same as in ServiceSettings, since a class that inherits from both takes the last one.
     model_config = SettingsConfigDict(env_prefix="VESTIBULE_", env_nested_delimiter="__", extra="ignore")
 
     data_dir: Path = Field(
@@ -23,13 +24,13 @@ class InspectionSettings(BaseSettings):
     )
     policy: Action = Field(
         default=Action.BLOCK,
-        description=f"Default action for a finding, where the policy file names none: {', '.join(Action)}",
+        description=f"Default action for a finding, if the policy file names none: {', '.join(Action)}",
     )
     entity_policy: dict[str, Action] = Field(
         default={}, description='Default action of single entities or groups, as JSON: {"EMAIL_ADDRESS": "redact"}'
     )
     policy_file: Path | None = Field(
-        default=None, description="Policy file; policy.toml in the data directory if unset, where it exists"
+        default=None, description="Policy file; if unset, policy.toml in the data directory, if it exists"
     )
     detection: DetectionSettings = Field(
         default_factory=DetectionSettings, description="Detection, as JSON or as VESTIBULE_DETECTION__NAME"
@@ -37,12 +38,12 @@ class InspectionSettings(BaseSettings):
 
     @property
     def policy_path(self) -> Path:
-        """The policy file, which need not exist unless it was named."""
+        """The policy file; only one that the settings name must exist."""
         return self.policy_file or self.data_dir / "policy.toml"
 
     @property
     def fallback_policy(self) -> FallbackPolicy:
-        """What holds where the policy file says nothing."""
+        """The policy where no rule of the file applies."""
         return FallbackPolicy(self.policy, self.entity_policy)
 
 
@@ -73,10 +74,27 @@ class ProcessorSettings(BaseSettings):
 
     @property
     def forward_guard(self) -> EgressGuard:
-        """Where data may be sent to, once it is known that there is a host at all."""
+        """The guard of `http_forward`; it is not used unless there are hosts."""
         return EgressGuard(
             frozenset(self.forward_schemes),
             frozenset(host.lower() for host in self.forward_hosts),
             self.forward_private,
             self.forward_timeout_s,
         )
+
+
+def open_policy(
+    settings: InspectionSettings, vocabulary: Vocabulary | None = None, path: Path | None = None
+) -> PolicyFile:
+    """Return the policy of the settings' file, or of the one at `path`.
+
+    Raises:
+        InvalidPolicy: the file is invalid, or is missing although the settings name it.
+        ValueError: the settings name an entity that does not exist.
+    """
+    return PolicyFile(
+        path or settings.policy_path,
+        vocabulary or read_vocabulary(settings.detection),
+        settings.fallback_policy,
+        is_optional=path is None and settings.policy_file is None,
+    )

@@ -15,10 +15,10 @@ class CannotLoad(Exception):
 
 
 def discover(package: ModuleType, attribute: str) -> dict[str, Any]:
-    """Import every module of `package` and return what each calls `attribute`, by module name.
+    """Import every module of `package` and return its `attribute`, by module name.
 
     Raises:
-        AttributeError: a module of the folder does not offer `attribute`; the message names the module.
+        AttributeError: a module has no `attribute`; the message names the module.
     """
     found: dict[str, Any] = {}
     for module_info in iter_modules(package.__path__):
@@ -30,26 +30,26 @@ def discover(package: ModuleType, attribute: str) -> dict[str, Any]:
 def load_folder(folder: Path | None, kind: str) -> Iterator[tuple[Path, ModuleType]]:
     """Import an operator's own plug-ins: each Python file of `folder`, by name, whose name begins with no `_` or `.`.
 
-    Each becomes a module of its own beneath `vestibule_own_KIND`. Where there is no folder, nothing is imported.
+    Each becomes a module below `vestibule_own_KIND`. Without a folder, nothing is imported.
 
     Raises:
-        CannotLoad: the folder is none, or a file of it cannot be imported.
+        CannotLoad: the folder does not exist, or a file cannot be imported.
     """
     if folder is None:
         return
     if not folder.is_dir():
-        raise CannotLoad(f"{folder} is no folder of {kind}")
+        raise CannotLoad(f"{folder} is not a folder of {kind}")
     for path in sorted(folder.glob("[!_.]*.py")):
         yield path, _load_file(path, f"vestibule_own_{kind}.{path.stem}")
 
 
 def load_installed(kind: str) -> Iterator[tuple[str, Any]]:
-    """Load what the entry points `vestibule.KIND` of installed packages name, with the name of where it comes from.
+    """Load the entry points `vestibule.KIND` of installed packages, each with its origin.
 
     Raises:
         CannotLoad: one of them cannot be loaded.
     """
-    from importlib.metadata import entry_points  # noqa: PLC0415 - costs more than all the rest of an import
+    from importlib.metadata import entry_points  # noqa: PLC0415 - slower to import than all other modules
 
     for entry_point in sorted(entry_points(group=f"vestibule.{kind}")):
         origin = f"the entry point {entry_point.value}"
@@ -62,10 +62,10 @@ def load_installed(kind: str) -> Iterator[tuple[str, Any]]:
 
 def _load_file(path: Path, name: str) -> ModuleType:
     spec = spec_from_file_location(name, path)
-    assert spec is not None  # noqa: S101 - a path that ends in .py always has one
+    assert spec is not None  # noqa: S101 - a path that ends in .py has one
     assert spec.loader is not None  # noqa: S101
     module = module_from_spec(spec)
-    # Dataclasses and models look up there what the annotations of their module mean.
+    # Dataclasses and models resolve the annotations of their module there.
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)

@@ -10,10 +10,10 @@ from vestibule.alerts import Alert, build_alert_engine
 from vestibule.client_service.screening.screener import RESULT_FIELD, Screener
 from vestibule.client_service.settings import WorkerSettings
 from vestibule.contracts.errors import ResultRefused, ScanImpossible, TooLarge
-from vestibule.contracts.work import WorkOrigin
+from vestibule.contracts.tasks import WorkOrigin
 from vestibule.detection import DetectionError, Scanner
 from vestibule.policy import Decision, InvalidPolicy, Situation
-from vestibule.policy.policy_file import POLL_INTERVAL_S, PolicyFile
+from vestibule.policy.policy import POLL_INTERVAL_S, PolicyFile
 from vestibule.processing import CannotProcess, ProcessingInterrupted
 from vestibule.processor_adapters import Pseudonymizer, situation_of
 from vestibule.processor_adapters.detector_vocabulary import SECRETS, read_vocabulary

@@ -13,8 +13,7 @@ from celery import signals
 from prometheus_client import start_http_server
 
 from vestibule.client_service.settings import WorkerSettings
-from vestibule.contracts.queue_names import SENT_AT
-from vestibule.contracts.work import DEFAULT_PROCESSOR
+from vestibule.contracts.tasks import DEFAULT_PROCESSOR, SENT_AT
 from vestibule.service_kit.logging.log_metrics import show_lost_lines
 from vestibule.service_kit.metrics.catalogue import (
     TASK_DURATION,

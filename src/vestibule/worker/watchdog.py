@@ -14,8 +14,7 @@ from celery import Celery, bootsteps
 from celery.worker import state
 from redis.exceptions import RedisError
 
-from vestibule.contracts.queue_names import QUEUES
-from vestibule.contracts.worker_heartbeat import BEAT_INTERVAL_S, FORGOTTEN_AFTER_S, WORKERS_KEY
+from vestibule.contracts.tasks import BEAT_INTERVAL_S, FORGOTTEN_AFTER_S, QUEUES, WORKERS_KEY
 
 CHECK_INTERVAL_S = 5.0
 # Longer than a reconnect takes, and than the queue takes to redeliver the messages of a dead worker.

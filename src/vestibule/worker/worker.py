@@ -17,7 +17,7 @@ from vestibule.client_service.settings import WorkerSettings
 from vestibule.detection import Scanner
 from vestibule.encryption import Cipher, KeyRingSource
 from vestibule.processor_adapters import build_pseudonymizer, build_registry
-from vestibule.processor_adapters.policy_loader import open_policy
+from vestibule.processor_adapters.settings import open_policy
 from vestibule.service_kit.logging.logging_config import configure_logging, flush_log
 from vestibule.worker.result_screening import ResultScreener
 from vestibule.worker.telemetry import PoolTelemetry

@@ -13,11 +13,10 @@ from vestibule.client_service.queue.result_backend import ENDED_KEY, AttemptFail
 from vestibule.client_service.settings import ClientSettings
 from vestibule.client_service.task_service.outcomes import open_outcome
 from vestibule.client_service.tasks import process_data_task
-from vestibule.contracts.tasks import TaskState
-from vestibule.contracts.work import WorkOrigin
+from vestibule.contracts.tasks import TaskState, WorkOrigin
 from vestibule.encryption import Cipher
 from vestibule.processing import ProcessingInterrupted, ProcessorRegistry
-from vestibule.processing.errors import NotJson
+from vestibule.processing.ports import NotJson
 from vestibule.worker.result_screening import ResultNotAllowed
 
 

@@ -69,7 +69,7 @@ def test_own_detectors_come_from_a_folder(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("1/0", encoding="utf-8")
     with pytest.raises(InvalidDetector, match=r"broken\.py cannot be imported: ZeroDivisionError"):
         list_detectors(Defaults(detectors_dir=tmp_path))
-    with pytest.raises(InvalidDetector, match="nowhere is no folder of detectors"):
+    with pytest.raises(InvalidDetector, match="nowhere is not a folder of detectors"):
         list_detectors(Defaults(detectors_dir=tmp_path / "nowhere"))
 
 

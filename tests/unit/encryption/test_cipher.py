@@ -62,7 +62,7 @@ def test_another_place_is_noticed(content: bytes, place: bytes, other: bytes) ->
     if place == other:
         assert content == _cipher().decrypt(envelope, other)
     else:
-        with pytest.raises(DecryptionFailed, match="it was changed, or stands in another place"):
+        with pytest.raises(DecryptionFailed, match="it was changed, or encrypted for another place"):
             _cipher().decrypt(envelope, other)
 
 
@@ -141,7 +141,7 @@ def test_the_reason_is_told(path: Path, ring: KeyRingFile, tmp_path: Path) -> No
     ring.reload()
     with pytest.raises(DecryptionFailed, match=r"^the data key [0-9a-f]{8} was retired$"):
         cipher.decrypt(envelope)
-    with pytest.raises(DecryptionFailed, match="it is not sealed"):
+    with pytest.raises(DecryptionFailed, match="it is not encrypted"):
         cipher.decrypt(b"Zq7MARKER" * 20)
 
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vestibule.encryption import Fingerprinter, KeyRingFile, Purpose, add_key, create_key_ring, retire_key
-from vestibule.encryption.fingerprint import canonical
+from vestibule.encryption.pseudonyms import canonical
 
 EPOCH_S = 30 * 86_400
 

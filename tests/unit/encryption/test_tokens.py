@@ -95,7 +95,7 @@ def test_a_token_that_was_made_just_now_elsewhere_reveals(path: Path, ring: KeyR
 @pytest.mark.parametrize("entity", ["", "email", "A B", "A>", "A.B", "É", "1A", "A" * 65])
 def test_an_entity_is_a_name(ring: KeyRingFile, entity: str) -> None:
     """Nothing that would break the token's form gets into it."""
-    with pytest.raises(ValueError, match="an entity is named by"):
+    with pytest.raises(ValueError, match="an entity name has"):
         Tokenizer(ring).tokenize(MAIL, entity, "t")
 
 

@@ -11,28 +11,28 @@ from vestibule.policy.policy import Policy
 @pytest.mark.parametrize(
     ("text", "line", "reason"),
     [
-        ('default = "block', 1, "no TOML"),
-        ('# mine\ndefualt = "block"', 2, "nothing is called `defualt` here"),
+        ('default = "block', 1, "invalid TOML"),
+        ('# mine\ndefualt = "block"', 2, "unknown key `defualt`"),
         ('[entities]\n\nEMAIL_ADRESS = "redact"', 3, "did you mean EMAIL_ADDRESS?"),
         ('[entities]\nEMAIL_ADDRESS = "readct"', 2, "`action`: input should be 'block', 'redact'"),
         ('[entities]\nEMAIL_ADDRESS = { action = "mask", threshold = 1.5 }', 2, "`threshold`: input should be less"),
         ('[entities.PASSWORD]\naction = "mask"\nseverity = "loud"', 3, "`severity`: input should be 'info'"),
-        ('[groups]\nsecrets = ["PASSWORD"]', 2, "secrets is the name of an entity or of a built-in group"),
+        ('[groups]\nsecrets = ["PASSWORD"]', 2, "secrets is already the name of an entity or of a built-in group"),
         ('[groups]\nmine = ["PASWORD"]', 2, "did you mean PASSWORD?"),
-        ("[groups]\nmine = []", 2, "at least one name is needed"),
-        ('[[rules]]\ntokens = ["a"]\n[[rules]]\nroutes = ["/add"]\naction = "mask"', 1, "a rule says an action"),
-        ('[[rules]]\naction = "mask"', 1, "what `default` is for"),
-        ('[[rules]]\naction = "mask"\nroutes = ["/run"]', 3, "only these routes are checked: /add, /messages"),
-        ('[[rules]]\naction = "mask"\n\ntokens = ["vst_abc"]', 4, "never by itself"),
-        ('[[rules]]\naction = "mask"\nkey_prefixes = [""]', 1, "names nothing"),
-        ('[[rules]]\ntokens = ["a"]\naction = "alert"\n[[rules]]\naction = "mask"\nentities = ["X"]', 6, "called X"),
+        ("[groups]\nmine = []", 2, "must have at least one name"),
+        ('[[rules]]\ntokens = ["a"]\n[[rules]]\nroutes = ["/add"]\naction = "mask"', 1, "a rule needs an action"),
+        ('[[rules]]\naction = "mask"', 1, "use `default`"),
+        ('[[rules]]\naction = "mask"\nroutes = ["/run"]', 3, "the policy applies to /add, /messages"),
+        ('[[rules]]\naction = "mask"\n\ntokens = ["vst_abc"]', 4, "never the token itself"),
+        ('[[rules]]\naction = "mask"\nkey_prefixes = [""]', 1, "is empty"),
+        ('[[rules]]\ntokens = ["a"]\naction = "alert"\n[[rules]]\naction = "mask"\nentities = ["X"]', 6, "or group X"),
         ("dry_run = 'perhaps'", 1, "`dry_run`: input should be a valid boolean"),
     ],
 )
 def test_a_broken_file_is_refused_with_line_and_reason(
     tmp_path: Path, vocabulary: Vocabulary, text: str, line: int, reason: str
 ) -> None:
-    """Whoever wrote it finds the mistake at once, and a name that nothing goes by is one."""
+    """The error has the line and the reason; an unknown name is an error."""
     path = tmp_path / "policy.toml"
     path.write_text(text)
     with pytest.raises(InvalidPolicy) as caught:

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from vestibule.policy import Action, Outcome, Policy, RuleSeverity, Situation, Vocabulary
 from vestibule.policy.policy import FallbackPolicy
-from vestibule.policy.rule import PolicyRule, Scope
-from vestibule.policy.rule_index import resolve
+from vestibule.policy.rule_index import PolicyRule, Scope, resolve
 
 ENTITIES = ("EMAIL_ADDRESS", "PASSWORD", "API_KEY", "US_SSN")
 GROUPS = {"secrets": frozenset({"PASSWORD", "API_KEY"}), "contact": frozenset({"EMAIL_ADDRESS"})}
@@ -192,5 +191,5 @@ def test_tenants_are_named_by_token(read_policy: Any) -> None:
 def test_callers_cannot_fill_the_table() -> None:
     """What no rule names counts as the same, however many keys and tokens come."""
     policy = Policy([BOTTOM, PolicyRule(Scope(key_prefix="x/"), "here", 1, Action.MASK)], {})
-    rows = {policy._rule_index.row_of(Situation("/add", f"t{n}", f"n{n}", f"k{n}")) for n in range(100)}
+    rows = {policy.rule_index.row_of(Situation("/add", f"t{n}", f"n{n}", f"k{n}")) for n in range(100)}
     assert {(None, None, None, None)} == rows

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from vestibule.policy import Action, InvalidPolicy, Policy, Situation, Vocabulary
-from vestibule.policy import policy_file as source_module
-from vestibule.policy.policy_file import PolicyFile
+from vestibule.policy import policy as source_module
+from vestibule.policy.policy import PolicyFile
 from vestibule.runtime.background import in_background
 
 

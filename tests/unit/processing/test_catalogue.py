@@ -56,14 +56,17 @@ def test_a_folder_adds_processors(tmp_path: Path) -> None:
     [
         ("def", "cannot be imported: SyntaxError"),
         ("import nothing_of_that_name", "cannot be imported: ModuleNotFoundError"),
-        ("x = 1", "offers neither PROCESSOR nor PROCESSORS"),
-        (REVERSE.format(offer="PROCESSOR = Reverse"), "this is its class"),
-        (REVERSE.format(offer="PROCESSOR = Reverse()").replace('"reverse"', '"Re verse"'), "its `name` has to begin"),
-        (REVERSE.format(offer="PROCESSOR = Reverse()").replace('"reverse"', '"uppercase"'), "is called uppercase in"),
+        ("x = 1", "defines neither PROCESSOR nor PROCESSORS"),
+        (REVERSE.format(offer="PROCESSOR = Reverse"), "this is a class"),
+        (REVERSE.format(offer="PROCESSOR = Reverse()").replace('"reverse"', '"Re verse"'), "`name` must be"),
+        (
+            REVERSE.format(offer="PROCESSOR = Reverse()").replace('"reverse"', '"uppercase"'),
+            "the name uppercase is taken by",
+        ),
         (REVERSE.format(offer="PROCESSOR = Reverse()").replace("process", "work"), "reverse has no method `process`"),
         (REVERSE.format(offer="PROCESSOR = Reverse()").replace("description", "text"), "has no `description`"),
-        (REVERSE.format(offer="PROCESSOR = Reverse()").replace('("abc", "cba"),', "5,"), "the `examples` of reverse"),
-        (OWN_OPTIONS.replace("options = CutOptions", "options = dict"), "no model of pydantic"),
+        (REVERSE.format(offer="PROCESSOR = Reverse()").replace('("abc", "cba"),', "5,"), "`examples` of reverse"),
+        (OWN_OPTIONS.replace("options = CutOptions", "options = dict"), "must be a pydantic model"),
     ],
 )
 def test_a_broken_one_is_refused_with_its_place_and_the_reason(tmp_path: Path, source: str, reason: str) -> None:
@@ -77,7 +80,7 @@ def test_a_broken_one_is_refused_with_its_place_and_the_reason(tmp_path: Path, s
 
 def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
     """A wrong path is no empty folder."""
-    with pytest.raises(InvalidProcessor, match="is no folder of processors"):
+    with pytest.raises(InvalidProcessor, match="is not a folder of processors"):
         _registry(tmp_path / "nowhere")
 
 

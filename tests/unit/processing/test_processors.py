@@ -7,9 +7,7 @@ import pytest
 
 from vestibule.contracts.errors import InvalidInput
 from vestibule.processing import EgressReply, Job, ProcessingInterrupted, ProcessorContext, ProcessorRegistry
-from vestibule.processing.echo_egress import ECHO, EchoEgress
-from vestibule.processing.errors import CannotProcess, ResultNotText
-from vestibule.processing.ports import UNCONFIGURED
+from vestibule.processing.ports import ECHO, UNCONFIGURED, CannotProcess, EchoEgress, ResultNotText
 
 BUILT_IN = ProcessorRegistry.discover()
 

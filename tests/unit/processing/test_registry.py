@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vestibule.contracts.errors import UnknownProcessor
-from vestibule.contracts.work import DEFAULT_PROCESSOR
+from vestibule.contracts.tasks import DEFAULT_PROCESSOR
 from vestibule.processing import ProcessorRegistry
 
 REGISTRY = ProcessorRegistry.discover()

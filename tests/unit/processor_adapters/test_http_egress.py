@@ -11,10 +11,9 @@ from pydantic import SecretStr
 
 from servers.receivers import Answer, HttpReceiver, Posted, running
 from vestibule.processing import Job, ProcessingInterrupted, ProcessorContext, ProcessorRegistry
-from vestibule.processing.errors import AnswerTooLarge, CannotProcess, ForwardForbidden
-from vestibule.processing.ports import UNCONFIGURED
+from vestibule.processing.ports import UNCONFIGURED, AnswerTooLarge, CannotProcess, ForwardForbidden
 from vestibule.processor_adapters import ProcessorSettings, check_processors
-from vestibule.processor_adapters.http_egress import MOST_ANSWER_BYTES, GuardedHttpEgress
+from vestibule.processor_adapters.ports import MOST_ANSWER_BYTES, GuardedHttpEgress
 
 
 def _answer(posted: Posted) -> Answer:

@@ -2,12 +2,12 @@
 
 import pytest
 
-from vestibule.contracts.work import WorkOrigin
+from vestibule.contracts.tasks import WorkOrigin
 from vestibule.detection import DetectionSettings, Scanner
 from vestibule.policy import Action, Policy
 from vestibule.policy.policy import FallbackPolicy
 from vestibule.processing import ProcessingInterrupted
-from vestibule.processing.errors import DataTooLarge
+from vestibule.processing.ports import DataTooLarge
 from vestibule.processor_adapters import Inspector, Pseudonymizer
 from vestibule.processor_adapters.detector_vocabulary import read_vocabulary
 

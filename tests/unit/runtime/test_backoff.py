@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestibule.runtime.backoff import Backoff, Jitter
+from vestibule.runtime.background import Backoff, Jitter
 
 
 def test_delays_grow_by_the_factor_up_to_the_limit() -> None:

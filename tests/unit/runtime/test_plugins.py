@@ -74,5 +74,5 @@ def test_an_own_file_that_fails_is_named_and_leaves_nothing(tmp_path: Path, sour
 
 def test_an_own_folder_that_is_none_is_named(tmp_path: Path) -> None:
     """A wrong path is no empty folder."""
-    with pytest.raises(CannotLoad, match="nowhere is no folder of samples"):
+    with pytest.raises(CannotLoad, match="nowhere is not a folder of samples"):
         list(load_folder(tmp_path / "nowhere", "samples"))

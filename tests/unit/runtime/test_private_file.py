@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from vestibule.runtime.private_file import write_private
+from vestibule.runtime.files import write_private
 
 FULL = """
 import resource, sys
 from pathlib import Path
-from vestibule.runtime.private_file import write_private
+from vestibule.runtime.files import write_private
 resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, 1_000))
 try:
     write_private(Path(sys.argv[1]), b"x" * 5_000)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from vestibule.runtime.watched_file import WatchedFile
+from vestibule.runtime.files import WatchedFile
 
 
 class Numbers:

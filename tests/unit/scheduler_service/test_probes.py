@@ -13,9 +13,7 @@ from redis.exceptions import RedisError
 
 from servers.redis import LocalRedis
 from vestibule.contracts.errors import Unavailable
-from vestibule.contracts.queue_names import QUEUE, QUEUES, SENT_AT
-from vestibule.contracts.tasks import Priority
-from vestibule.contracts.worker_heartbeat import ALIVE_FOR_S, WORKERS_KEY
+from vestibule.contracts.tasks import ALIVE_FOR_S, QUEUE, QUEUES, SENT_AT, WORKERS_KEY, Priority
 from vestibule.scheduler_service.availability.probes import (
     BacklogLimits,
     BacklogProbe,

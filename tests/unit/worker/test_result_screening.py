@@ -9,13 +9,13 @@ import pytest
 
 from vestibule.alerts import AlertArchive, AlertType
 from vestibule.client_service.settings import ClientSettings
-from vestibule.contracts.work import WorkOrigin
+from vestibule.contracts.tasks import WorkOrigin
 from vestibule.detection import DetectionSettings, Scanner
 from vestibule.encryption import KeyRingFile
 from vestibule.policy.anonymizer import mask
 from vestibule.processing import ProcessingInterrupted
 from vestibule.processor_adapters import build_pseudonymizer
-from vestibule.processor_adapters.policy_loader import open_policy
+from vestibule.processor_adapters.settings import open_policy
 from vestibule.worker.result_screening import ResultNotAllowed, ResultScreener, ResultTooLarge
 
 MAIL = "anna.schmidt@firma.de"

@@ -8,7 +8,7 @@ from pathlib import Path
 from vestibule.alerts.alert import Alert
 from vestibule.alerts.channel import ChannelKind
 from vestibule.alerts.report import render_report, report_name
-from vestibule.runtime.private_file import write_private
+from vestibule.runtime.files import write_private
 
 
 class ReportFileChannel:

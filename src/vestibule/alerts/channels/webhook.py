@@ -6,7 +6,7 @@ from vestibule.alerts.alert import Alert
 from vestibule.alerts.channel import ChannelKind, Timing
 from vestibule.alerts.report import to_dict
 from vestibule.alerts.settings import AlertSettings
-from vestibule.egress.webhook_signature import signature_headers
+from vestibule.egress.guard import signature_headers
 
 
 class WebhookChannel:

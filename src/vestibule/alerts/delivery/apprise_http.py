@@ -15,7 +15,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 from apprise import Apprise, AppriseAsset, NotifyBase, PersistentStoreMode
@@ -100,7 +99,7 @@ class GuardedRequests:
         timer.daemon = True
         timer.start()
         try:
-            guard.check_scheme(urlsplit(url).scheme)
+            guard.check_address(url)
             options |= {"allow_redirects": False, "stream": True, "timeout": guard.timeout_s}
             with HTTPPolicySession(policy) as session:
                 response = session.request(method, url, **options)

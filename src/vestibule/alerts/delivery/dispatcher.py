@@ -18,7 +18,7 @@ from vestibule.alerts.settings import Route, route_alert
 from vestibule.alerts.store.database import US, open_database, to_us
 from vestibule.alerts.store.retention import AlertRetention
 from vestibule.egress.guard import DeliveryFailed
-from vestibule.runtime.backoff import Backoff
+from vestibule.runtime.background import Backoff
 
 SWEEP_EVERY_S = 0.25
 YIELD_S = 0.02

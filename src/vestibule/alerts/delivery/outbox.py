@@ -19,7 +19,7 @@ from vestibule.alerts.store.database import (
     transaction,
 )
 from vestibule.alerts.store.grouping import Grouping, group_alert
-from vestibule.runtime.backoff import Backoff
+from vestibule.runtime.background import Backoff
 
 # Up to this many groups of one type are notified separately within the window; more share a digest, one a window.
 MAX_SEPARATE = 5

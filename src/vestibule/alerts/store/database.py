@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vestibule.alerts.alert import Alert, AlertType, Severity
-from vestibule.runtime.private_file import change_alone
+from vestibule.runtime.files import change_alone
 
 # Longer than a commit of another process takes; a request does not wait longer for its alert.
 LOCK_TIMEOUT_S = 0.3

@@ -8,8 +8,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Depends, Request
 
 from vestibule.contracts.errors import InvalidInput, NotProcessable, Unavailable, UnknownProcessor
-from vestibule.contracts.tasks import ERROR_DETAILS
-from vestibule.contracts.work import ProcessRequest, ProcessResponse, WorkOrigin
+from vestibule.contracts.tasks import ERROR_DETAILS, ProcessRequest, ProcessResponse, WorkOrigin
 from vestibule.processing import MAY_PASS, CannotProcess, Job, ProcessorRegistry
 from vestibule.service_kit.auth.authentication import Authenticator, Caller, GuardedRoute, allow
 from vestibule.service_kit.auth.service_secret import SERVICE

@@ -77,7 +77,7 @@ def install(
 
     Refuses what is none of our making, such as a placeholder that nobody filled in.
     """
-    from vestibule.runtime.private_file import write_private
+    from vestibule.runtime.files import write_private
 
     for name, pattern in SECRET_PATTERNS.items():
         path = source / name
@@ -107,7 +107,7 @@ def _refuse(reason: str) -> NoReturn:
 
 def _make(folder: Path, caller: str, scopes: list[str]) -> tuple[str, dict[str, str]]:
     from vestibule.encryption import create_key_ring
-    from vestibule.policy.audit.receipt_key import ensure_receipt_key
+    from vestibule.policy.receipts import ensure_receipt_key
     from vestibule.service_kit.auth.token_file import create_token
 
     create_key_ring(folder / "keyring.json")

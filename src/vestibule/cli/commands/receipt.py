@@ -28,7 +28,7 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Verify that a receipt was signed by this Vestibule and print it. Exit code 1 if it was not."""
-    from vestibule.policy.audit.receipts import ReceiptInvalid, verify_receipt
+    from vestibule.policy.receipts import ReceiptInvalid, verify_receipt
 
     given = typer.get_text_stream("stdin").read() if receipt == "-" else receipt
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from vestibule.cli.embedded.start_errors import DataDirectoryInUse, DataDirectoryUnusable
-from vestibule.runtime.private_file import write_private
+from vestibule.runtime.files import write_private
 
 _FOLDERS = ("logs", "error_reports", "keys", "redis", "run")
 

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from vestibule.cli.embedded.parts import Part
 from vestibule.cli.embedded.readiness import until_ready
 from vestibule.cli.embedded.supervisor_log import SupervisorLog
-from vestibule.runtime.backoff import Backoff
+from vestibule.runtime.background import Backoff
 
 _RESTART_BACKOFF = Backoff(first_s=0.5, longest_s=10.0)
 _STABLE_AFTER_S = 30.0

@@ -17,7 +17,7 @@ def check_policy(directory: DataDirectory, environment: Mapping[str, str]) -> No
         return
     # These take half a second to import, for which a start without a policy file should not wait.
     from vestibule.client_service.settings import ClientSettings
-    from vestibule.processor_adapters.policy_loader import open_policy
+    from vestibule.processor_adapters.settings import open_policy
 
     try:
         open_policy(ClientSettings(data_dir=directory.path))

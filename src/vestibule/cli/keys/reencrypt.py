@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from vestibule.cli.http_client import fail
-from vestibule.contracts.reencryption import ReencryptionPage
+from vestibule.contracts.entries import ReencryptionPage
 from vestibule.service_kit.settings import UNIX_SCHEME
 
 ENTRIES_A_PAGE = 200

@@ -12,7 +12,7 @@ from vestibule.cli.policy.replay_output import as_dict, lines_of, moment_of
 if TYPE_CHECKING:
     from vestibule.client_service.settings import ClientSettings
     from vestibule.policy import Policy
-    from vestibule.policy.rule import PolicyRule
+    from vestibule.policy.rule_index import PolicyRule
 
 app = typer.Typer(help="Show, check and test the policy: the actions on findings.", no_args_is_help=True)
 
@@ -45,7 +45,7 @@ def check(
 ) -> None:
     """Validate a policy file; print the line and the reason of an error. Exit code 1 if it is invalid."""
     from vestibule.policy import InvalidPolicy
-    from vestibule.processor_adapters.policy_loader import open_policy
+    from vestibule.processor_adapters.settings import open_policy
 
     try:
         checked = open_policy(_settings(data_dir), path=file).current
@@ -71,7 +71,7 @@ def try_samples(
 ) -> None:
     """Scan sample texts and compare the actions with the expected ones. Exit code 1 if they differ."""
     from vestibule.detection import DetectionError, Scanner
-    from vestibule.policy.samples import InvalidSamples, find_mismatches, read_samples
+    from vestibule.policy.evaluation import InvalidSamples, find_mismatches, read_samples
 
     settings = _settings(data_dir)
     chosen = _load(settings, policy)
@@ -98,8 +98,8 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Replay recorded decisions under this policy. Nothing is scanned again: no text was stored."""
-    from vestibule.policy.audit.decision_log import read_decisions
-    from vestibule.policy.audit.replay import replay as decide_again
+    from vestibule.policy.decision_log import read_decisions
+    from vestibule.policy.evaluation import replay as decide_again
 
     settings = _settings(data_dir)
     chosen = _load(settings, policy)
@@ -131,7 +131,7 @@ def _settings(data_dir: Path | None) -> "ClientSettings":
 
 
 def _load(settings: "ClientSettings", policy: Path | None) -> "Policy":
-    from vestibule.processor_adapters.policy_loader import open_policy
+    from vestibule.processor_adapters.settings import open_policy
 
     try:
         return open_policy(settings, path=policy).current

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections import Counter
 
     from vestibule.policy import Action
-    from vestibule.policy.audit.replay import Replay
+    from vestibule.policy.evaluation import Replay
 
 
 def moment_of(since: str) -> datetime:

@@ -60,7 +60,7 @@ class ProcessorView(BaseModel):
     """A processor that requests can name as `processor`."""
 
     name: str = Field(examples=["uppercase"])
-    description: str = Field(examples=["Turns the text into upper case."])
+    description: str = Field(examples=["Converts the text to upper case."])
     options: dict[str, Any] | None = Field(description="The JSON Schema of its options; null if it has none")
     examples: list[ProcessorExample]
 

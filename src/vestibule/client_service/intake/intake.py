@@ -20,8 +20,7 @@ from vestibule.contracts.entries import MAX_VALUE_BYTES, BatchPair, Pair, Writte
 from vestibule.contracts.errors import InvalidInput, NotProcessable, Refused, Unavailable
 from vestibule.contracts.identity import Principal
 from vestibule.contracts.task_ledger import NewTask
-from vestibule.contracts.tasks import ERROR_DETAILS
-from vestibule.contracts.work import ProcessRequest
+from vestibule.contracts.tasks import ERROR_DETAILS, ProcessRequest
 from vestibule.database_client.entries import EntryClient
 from vestibule.encryption import Fingerprinter
 from vestibule.policy import Situation

@@ -12,8 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validato
 
 from vestibule.client_service.intake.message_routing import Mode
 from vestibule.contracts.entries import Key, Value
-from vestibule.contracts.tasks import Priority
-from vestibule.contracts.work import DEFAULT_PROCESSOR, WorkOrigin, WorkTerms
+from vestibule.contracts.tasks import DEFAULT_PROCESSOR, Priority, WorkOrigin, WorkTerms
 from vestibule.encryption import Fingerprinter
 from vestibule.policy import Situation
 

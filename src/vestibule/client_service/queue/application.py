@@ -13,8 +13,7 @@ from kombu.utils import json
 
 from vestibule.client_service.queue.redis_transport import QueueConnection
 from vestibule.client_service.queue.settings import QueueSettings
-from vestibule.contracts.queue_names import SENT_AT
-from vestibule.contracts.work import WorkOrigin
+from vestibule.contracts.tasks import SENT_AT, WorkOrigin
 from vestibule.encryption import Cipher, DecryptionFailed
 from vestibule.processing import ProcessorRegistry
 from vestibule.service_kit.tracing.tracing import SpanKind, current_traceparent, span

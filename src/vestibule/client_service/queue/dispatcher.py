@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 
 from vestibule.client_service.queue.application import VestibuleCelery
 from vestibule.client_service.queue.task_message import TaskMessage, TaskMessageTemplate
-from vestibule.contracts.queue_names import PROCESS_DATA_TASK, SENT_AT
+from vestibule.contracts.tasks import PROCESS_DATA_TASK, SENT_AT
 from vestibule.runtime.background import in_background, repeat
 
 BATCH_SIZE = 100

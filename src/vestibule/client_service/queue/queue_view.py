@@ -26,8 +26,7 @@ from vestibule.client_service.queue.result_backend import (
     AttemptFailed,
     parse_report,
 )
-from vestibule.contracts.queue_names import QUEUES, SENT_AT, TAKEN
-from vestibule.contracts.tasks import Priority
+from vestibule.contracts.tasks import QUEUES, SENT_AT, TAKEN, Priority
 from vestibule.encryption import DecryptionFailed, key_id_of
 
 # Several processes send, each by its own clock, and messages arrive a little later.

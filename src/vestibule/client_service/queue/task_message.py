@@ -16,9 +16,7 @@ from kombu.messaging import Producer
 from kombu.utils import json
 
 from vestibule.client_service.queue.application import VestibuleCelery, bound_to
-from vestibule.contracts.queue_names import PROCESS_DATA_TASK, QUEUES, SENT_AT
-from vestibule.contracts.tasks import Priority
-from vestibule.contracts.work import NO_TERMS, WorkTerms
+from vestibule.contracts.tasks import NO_TERMS, PROCESS_DATA_TASK, QUEUES, SENT_AT, Priority, WorkTerms
 
 
 @dataclass(frozen=True, slots=True)

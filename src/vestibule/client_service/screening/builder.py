@@ -14,14 +14,13 @@ from vestibule.client_service.screening.screener import Screener
 from vestibule.client_service.screening.settings import ScreeningSettings
 from vestibule.detection import Scanner
 from vestibule.policy import Decision, InvalidPolicy, Policy, Situation
-from vestibule.policy.audit.decision_log import DecisionLog, DecisionRecord, RecordedFinding
-from vestibule.policy.audit.receipt_key import ensure_receipt_key, read_receipt_keys
-from vestibule.policy.audit.receipts import ReceiptSigner
 from vestibule.policy.decision import value_of
-from vestibule.policy.policy_file import PolicyFile
+from vestibule.policy.decision_log import DecisionLog, DecisionRecord, RecordedFinding
+from vestibule.policy.policy import PolicyFile
+from vestibule.policy.receipts import ReceiptSigner, ensure_receipt_key, read_receipt_keys
 from vestibule.processor_adapters import Pseudonymizer
 from vestibule.processor_adapters.detector_vocabulary import SECRETS, read_vocabulary, version_of_detectors
-from vestibule.processor_adapters.policy_loader import open_policy
+from vestibule.processor_adapters.settings import open_policy
 from vestibule.runtime.background import in_background
 from vestibule.service_kit.metrics.metrics import Metrics
 

@@ -7,7 +7,7 @@ from vestibule.client_service.screening.screener import Screener
 from vestibule.contracts.errors import TokenRetired, UnknownToken
 from vestibule.encryption import TokenKeyRetired, UnrecognizedToken
 from vestibule.policy import Situation
-from vestibule.policy.policy_file import PolicyFile
+from vestibule.policy.policy import PolicyFile
 from vestibule.processor_adapters import Tokens
 
 

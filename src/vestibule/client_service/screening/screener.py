@@ -11,11 +11,9 @@ from vestibule.alerts import DEFAULT_SEVERITY, Alert, AlertEngine, AlertType, Se
 from vestibule.contracts.errors import PersonalDataFound, ResultRefused, ScanImpossible, TooLarge
 from vestibule.detection import DetectionError, Explanation, Finding, ScanBudgetExceeded, Scanner, TextTooLarge
 from vestibule.policy import Action, DecidedFinding, Decision, Outcome, Situation
-from vestibule.policy.action import strictest
 from vestibule.policy.anonymizer import anonymize
-from vestibule.policy.decision import value_of
-from vestibule.policy.policy import KEY_FIELD, OPTIONS_FIELD
-from vestibule.policy.policy_file import PolicyFile
+from vestibule.policy.decision import strictest, value_of
+from vestibule.policy.policy import KEY_FIELD, OPTIONS_FIELD, PolicyFile
 from vestibule.processor_adapters import Pseudonymizer
 from vestibule.service_kit.metrics.catalogue import DECISIONS, FINDINGS
 from vestibule.service_kit.metrics.metrics import Metrics
@@ -88,13 +86,17 @@ class Screener:
         policy = self.policies.current
         decision = policy.decide(situation, findings)
         report_decision(decision, self.metrics)
-        key_prefix = policy.prefix_of(situation.key) if decision.findings else None
+        key_prefix = policy.rule_index.prefix_of(situation.key) if decision.findings else None
         receipt = self.audit.record(decision, situation, texts, key_prefix)
         if not decision.findings:
             return Screened(text, {"findings": [], "would_have": None, "receipt": receipt})
         await self._act(decision, texts, receipt)
         decided = [one for one in decision.findings if one.field == field]
-        changed = anonymize(text, decided, self.pseudonymizer.operators_for(policy.tenant_of(situation)))
+        operators = self.pseudonymizer.operators_for(policy.tenant_of(situation))
+        if len(text) > LARGE_TEXT_CHARS:
+            changed = await asyncio.to_thread(anonymize, text, decided, operators)
+        else:
+            changed = anonymize(text, decided, operators)
         would_have = decision.strictest_withheld
         return Screened(changed, {"findings": _views(decision), "would_have": would_have, "receipt": receipt})
 

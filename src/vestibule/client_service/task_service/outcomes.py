@@ -15,7 +15,7 @@ from vestibule.contracts.entries import MAX_VALUE_BYTES
 from vestibule.contracts.task_ledger import TaskChange, WriteBack
 from vestibule.contracts.tasks import UNFINISHED, TaskState, TaskStatus, describe_error
 from vestibule.encryption import Cipher, DecryptionFailed
-from vestibule.runtime.backoff import Backoff, Jitter
+from vestibule.runtime.background import Backoff, Jitter
 
 # A larger one does not fit into a request to the database service.
 MAX_RESULT_BYTES = 3 * 1024 * 1024

@@ -24,10 +24,8 @@ from vestibule.contracts.identity import Principal
 from vestibule.contracts.task_ledger import LedgerTask, NewTask
 from vestibule.database_client.entries import EntryClient
 from vestibule.database_client.tasks import TaskLedgerClient
-from vestibule.egress.guard import DeliveryFailed
-from vestibule.egress.webhook_signature import signature_headers
-from vestibule.runtime.background import in_background, repeat
-from vestibule.runtime.backoff import Backoff, Jitter
+from vestibule.egress.guard import DeliveryFailed, signature_headers
+from vestibule.runtime.background import Backoff, Jitter, in_background, repeat
 
 OWNER = Principal("~callbacks")
 PREFIX = "callback/"

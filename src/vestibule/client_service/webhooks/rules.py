@@ -4,9 +4,9 @@ import hmac
 from urllib.parse import urlsplit
 
 from vestibule.contracts.errors import InvalidInput, WebhooksDisabled
-from vestibule.egress.guard import DeliveryFailed, EgressGuard
+from vestibule.egress.guard import AddressProblem, DeliveryForbidden, EgressGuard
 
-# A callback that is not taken is sent again for so long.
+# Undelivered webhooks are retried for this long.
 GIVE_UP_AFTER_S = 86_400.0
 
 
@@ -29,20 +29,12 @@ class WebhookRules:
         if not self._secret:
             raise _refuse("no callback: VESTIBULE_CALLBACK_SECRET is not set")
         try:
-            parts = urlsplit(url)
-            host, has_login = parts.hostname or "", parts.username is not None
-            _ = parts.port
-        except ValueError:
-            raise _refuse("a URL") from None
-        if not host or has_login or parts.fragment or not url.isascii() or not url.isprintable():
-            raise _refuse("a URL with a host and without credentials or fragment")
-        try:
-            self.guard.check_scheme(parts.scheme)
-        except DeliveryFailed:
-            raise _refuse("a scheme that VESTIBULE_ALERT_EGRESS_SCHEMES allows") from None
-        if self.guard.hosts and host not in self.guard.hosts:
-            raise _refuse("a host that VESTIBULE_ALERT_EGRESS_HOSTS allows")
-        return parts._replace(scheme="", netloc="").geturl()
+            self.guard.check_address(url)
+        except DeliveryForbidden as error:
+            if error.problem in (AddressProblem.MALFORMED, AddressProblem.HAS_CREDENTIALS):
+                raise _refuse("a URL with a host and without credentials or fragment") from None
+            raise _refuse("an address that VESTIBULE_CALLBACK_ORIGINS allows") from None
+        return urlsplit(url)._replace(scheme="", netloc="").geturl()
 
     def key_of(self, tenant: str) -> str:
         """Return the key that signs a tenant's webhooks; no tenant can derive the key of another.

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from vestibule.contracts.reencryption import ReencryptionPage
+from vestibule.contracts.entries import ReencryptionPage
 from vestibule.contracts.subjects import ErasePage, EraseRequest
 from vestibule.database_service.api.dependencies import (
     Cursor,

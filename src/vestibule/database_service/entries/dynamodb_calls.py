@@ -18,7 +18,7 @@ from vestibule.contracts.errors import TooLarge, Unavailable
 from vestibule.database_service.entries.dynamodb_items import EXPIRES, EXPIRY_GROUP, EXPIRY_INDEX, KEY, PARTITION, PURGE
 from vestibule.database_service.entries.store import StoreRefused
 from vestibule.database_service.settings import DatabaseSettings
-from vestibule.runtime.backoff import Backoff, Jitter
+from vestibule.runtime.background import Backoff, Jitter
 
 MAX_CONNECTIONS = 50
 FIRST_SERVER_ERROR = 500

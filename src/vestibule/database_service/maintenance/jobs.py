@@ -10,9 +10,9 @@ from typing import Protocol
 
 import structlog
 
+from vestibule.contracts.entries import ReencryptionPage
 from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.identity import RESERVED
-from vestibule.contracts.reencryption import ReencryptionPage
 from vestibule.contracts.subjects import PAGE_S, ErasePage, SubjectSearch
 from vestibule.database_service.entries.encrypted_store import EncryptedStore
 from vestibule.database_service.entries.store import Store

@@ -8,7 +8,7 @@ import structlog
 
 from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.task_ledger import LedgerTask, NewTask, Recorded, TaskChange, TaskData
-from vestibule.contracts.work import NO_TERMS, WorkTerms
+from vestibule.contracts.tasks import NO_TERMS, WorkTerms
 from vestibule.database_service.entries.encrypted_store import decode_ciphertext
 from vestibule.database_service.tasks.ledger import StoredTask, TaskLedger
 from vestibule.encryption import Cipher, DecryptionFailed, key_id_of

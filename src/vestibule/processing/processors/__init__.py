@@ -1,1 +1,1 @@
-"""One file a processor; each offers a `PROCESSOR`."""
+"""The built-in processors, one per module; each module defines `PROCESSOR`."""

@@ -5,9 +5,8 @@ from typing import Any
 
 from pydantic import Field
 
-from vestibule.processing.options import Place, refuse_option
 from vestibule.processing.ports import Job, ProcessorContext
-from vestibule.processing.processor import ConfigurableProcessor, Example, Options
+from vestibule.processing.processor import ConfigurableProcessor, Example, Options, Place, refuse_option
 
 
 class ChainStep(Options):
@@ -21,19 +20,18 @@ class ChainOptions(Options):
     """The steps in their order."""
 
     steps: tuple[ChainStep, ...] = Field(
-        min_length=1, max_length=10, description="What each makes is what the next gets"
+        min_length=1, max_length=10, description="Processors; the result of each is the input of the next"
     )
 
 
 class Chain:
     """Passes the result of each processor to the next. A chain is one task, retried as a whole.
 
-    Each step works under an id of its own, the task's with its number: two that forward are told apart, and each is the
-    same at every attempt.
+    Each step has an id of its own, the task's with the number of the step, which is the same at every attempt.
     """
 
     name = "chain"
-    description = "Does several processors one after the other."
+    description = "Runs several processors in sequence."
     options = ChainOptions
     examples = (
         Example("  hi \n you ", "HI YOU", {"steps": [{"processor": "normalize"}, {"processor": "uppercase"}]}),
@@ -51,10 +49,10 @@ class Chain:
     )
 
     def refusal_of(self, options: ChainOptions, context: ProcessorContext, place: Place) -> None:
-        """Look at the options of every step.
+        """Check the options of every step.
 
         Raises:
-            InvalidInput: a processor does not exist or is a chain itself, or its options are not valid.
+            InvalidInput: a processor is unknown or is a chain itself, or its options are invalid.
         """
         for number, step in enumerate(options.steps):
             within = (*place, "steps", number)
@@ -66,7 +64,7 @@ class Chain:
             context.processors.read_options(step.processor, step.options, (*within, "options"))
 
     def process(self, data: str, options: ChainOptions, job: Job) -> str:
-        """Return what the last step makes."""
+        """Return the result of the last step."""
         for number, step in enumerate(options.steps, 1):
             own = replace(job, id=f"{job.id}.{number}")
             data = job.context.processors.process(step.processor, data, step.options, own)

@@ -4,10 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from vestibule.processing.errors import ForwardRefused, ProcessingInterrupted, ResultNotText
-from vestibule.processing.options import Place, refuse_option
-from vestibule.processing.ports import Job, ProcessorContext
-from vestibule.processing.processor import ConfigurableProcessor, Example, Options
+from vestibule.processing.ports import ForwardRefused, Job, ProcessingInterrupted, ProcessorContext, ResultNotText
+from vestibule.processing.processor import ConfigurableProcessor, Example, Options, Place, refuse_option
 
 # Source: RFC 9110 (408), RFC 8470 (425), RFC 6585 (429).
 MAY_PASS_STATUSES = frozenset({408, 425, 429})
@@ -16,29 +14,27 @@ MAY_PASS_STATUSES = frozenset({408, 425, 429})
 class ForwardOptions(Options):
     """The address, the content type, and the kind of result."""
 
-    url: str = Field(
-        min_length=1, max_length=2000, description="An address of a host that `VESTIBULE_FORWARD_HOSTS` names"
-    )
+    url: str = Field(min_length=1, max_length=2000, description="Address on a host of `VESTIBULE_FORWARD_HOSTS`")
     content_type: str = Field(
         default="text/plain; charset=utf-8",
         max_length=100,
         pattern=r"^[a-z]+/[A-Za-z0-9.+-]+(; ?charset=[A-Za-z0-9-]+)?$",
-        description="The media type that it is sent as",
+        description="Media type of the request",
     )
     result: Literal["answer", "status"] = Field(
-        default="answer", description="What the result is: the text of the answer, or its status"
+        default="answer", description="The result: the text of the response, or its status"
     )
 
 
 class HttpForward:
-    """Posts the data. Nothing follows redirects, and the address that was checked is the one that is called.
+    """Posts the data. Redirects are not followed, and only the address that was checked is connected to.
 
-    The `Idempotency-Key` is the id of the work, the same at each attempt, so that the receiver can do it once. Answers
-    of 5xx, 408, 425 and 429, and silence, may pass; any other that is not 2xx is final.
+    The `Idempotency-Key` is the id of the work, the same at each attempt, so that the receiver can do it once. Status
+    5xx, 408, 425 and 429, and timeouts, are retried; any other status that is not 2xx is final.
     """
 
     name = "http_forward"
-    description = "Posts the data to an allowed address; the result is the answer, or its status."
+    description = "Posts the data to an allowed address; the result is the response, or its status."
     options = ForwardOptions
     examples = (
         Example("hello", "hello", {"url": "https://receiver.example/echo"}),
@@ -47,23 +43,23 @@ class HttpForward:
     )
 
     def refusal_of(self, options: ForwardOptions, context: ProcessorContext, place: Place) -> None:
-        """Look whether data may be sent there at all.
+        """Check the address.
 
         Raises:
-            InvalidInput: it may not.
+            InvalidInput: it is not allowed.
         """
         reason = context.egress.refusal_of(options.url)
         if reason is not None:
             raise refuse_option((*place, "url"), "forward_forbidden", reason)
 
     def process(self, data: str, options: ForwardOptions, job: Job) -> str:
-        """Return what the receiver answers to `data`.
+        """Return the response of the receiver to `data`.
 
         Raises:
-            ForwardForbidden: it may not be sent there.
-            ForwardRefused: the receiver does not take it.
-            AnswerTooLarge, ResultNotText: its answer cannot be a result.
-            ProcessingInterrupted: it could not take it now.
+            ForwardForbidden: the address is not allowed.
+            ForwardRefused: the receiver rejected the data.
+            AnswerTooLarge, ResultNotText: the response cannot be a result.
+            ProcessingInterrupted: a retry may succeed.
         """
         headers = {"Content-Type": options.content_type, "Idempotency-Key": job.id}
         answer = job.context.egress.post(options.url, data.encode(), headers)
@@ -76,7 +72,7 @@ class HttpForward:
         try:
             return answer.body.decode()
         except UnicodeDecodeError:
-            raise ResultNotText("the answer is no UTF-8") from None
+            raise ResultNotText("the response is not valid UTF-8") from None
 
 
 PROCESSOR: ConfigurableProcessor = HttpForward()

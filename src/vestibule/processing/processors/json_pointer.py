@@ -7,8 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from vestibule.processing.errors import NotJson, PointerLeadsNowhere
-from vestibule.processing.ports import Job
+from vestibule.processing.ports import Job, NotJson, PointerLeadsNowhere
 from vestibule.processing.processor import ConfigurableProcessor, Example, Options
 
 POINTER = r"^(/([^~/]|~[01])*)*$"
@@ -16,7 +15,7 @@ INDEX = re.compile(r"0|[1-9][0-9]{0,9}", re.ASCII)
 
 
 class JsonPointerOptions(Options):
-    """Where to look."""
+    """The part to extract."""
 
     pointer: str = Field(
         max_length=1000, pattern=POINTER, description="RFC 6901, as `/orders/0/id`; empty for the whole document"
@@ -30,7 +29,7 @@ class JsonPointer:
     """
 
     name = "json_pointer"
-    description = "Takes one part out of a JSON document, by a JSON Pointer (RFC 6901)."
+    description = "Extracts one part of a JSON document, by a JSON Pointer (RFC 6901)."
     options = JsonPointerOptions
     examples = (
         Example('{"orders": [{"id": "A-1", "n": 2}]}', "A-1", {"pointer": "/orders/0/id"}),
@@ -40,12 +39,12 @@ class JsonPointer:
         Example('""', "", {"pointer": ""}),
     )
 
-    def process(self, data: str, options: JsonPointerOptions, job: Job) -> str:  # noqa: ARG002 - it needs nobody
+    def process(self, data: str, options: JsonPointerOptions, job: Job) -> str:  # noqa: ARG002 - it uses no port
         """Return the part of the document that the pointer refers to.
 
         Raises:
-            NotJson: `data` is no JSON.
-            PointerLeadsNowhere: nothing stands there.
+            NotJson: `data` is not valid JSON.
+            PointerLeadsNowhere: the document has no such part.
         """
         found = _read(data)
         for token in options.pointer.split("/")[1:]:
@@ -57,18 +56,18 @@ def _read(data: str) -> Any:
     try:
         return json.loads(data, parse_float=_finite, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
-        raise NotJson("the data is no JSON") from None
+        raise NotJson("not valid JSON") from None
 
 
 def _finite(digits: str) -> float:
     number = float(digits)
     if not math.isfinite(number):
-        raise ValueError("a number that is too large")
+        raise ValueError("number out of range")
     return number
 
 
 def _refuse_constant(_name: str) -> Any:
-    raise ValueError("no number of JSON")
+    raise ValueError("not a JSON number")
 
 
 def _step(within: Any, token: str) -> Any:
@@ -76,7 +75,7 @@ def _step(within: Any, token: str) -> Any:
         return within[token]
     if isinstance(within, list) and INDEX.fullmatch(token) and int(token) < len(within):
         return within[int(token)]
-    raise PointerLeadsNowhere("nothing stands there")
+    raise PointerLeadsNowhere("no value at this pointer")
 
 
 PROCESSOR: ConfigurableProcessor = JsonPointer()

@@ -6,17 +6,17 @@ from vestibule.processing.processor import Processor
 
 
 class Normalize:
-    """Composes characters (NFC) and folds every run of white space into one space, none at the ends.
+    """Composes characters (NFC), collapses white space to single spaces, and strips the ends.
 
     Source: Unicode Standard Annex #15, Normalization Form C.
     """
 
     name = "normalize"
-    description = "Composes Unicode characters (NFC) and folds white space."
+    description = "Composes Unicode characters (NFC) and collapses white space."
     examples = (("  a \t b\n", "a b"), ("e\u0301", "\u00e9"), ("", ""))
 
     def process(self, data: str) -> str:
-        """Return `data` composed, with single spaces between its words."""
+        """Return the normalized text."""
         return " ".join(unicodedata.normalize("NFC", data).split())
 
 

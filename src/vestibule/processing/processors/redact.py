@@ -1,4 +1,4 @@
-"""Replaces personal data and secrets as the policy says."""
+"""Replaces personal data and secrets, by the policy."""
 
 from typing import Literal
 
@@ -9,24 +9,26 @@ from vestibule.processing.processor import ConfigurableProcessor, Example, Optio
 
 
 class RedactOptions(Options):
-    """What is replaced, and by what."""
+    """What is replaced, and how."""
 
     entities: tuple[str, ...] = Field(
-        default=(), max_length=200, description="Only these kinds, also where the policy ignores them; all if not given"
+        default=(),
+        max_length=200,
+        description="Replace only these entities, even if the policy ignores them; default: all",
     )
     action: Literal["redact", "hash", "tokenize", "mask"] | None = Field(
-        default=None, description="What stands in place of each; what the policy says if not given"
+        default=None, description="How to replace each finding; default: the action of the policy"
     )
 
 
 class Redact:
     """Replaces each finding as the policy does for incoming requests.
 
-    What the policy blocks, or lets in with an alert, becomes `<ENTITY>`; what it ignores stays.
+    A finding that the policy blocks, or accepts with an alert, becomes `<ENTITY>`; one that it ignores stays.
     """
 
     name = "redact"
-    description = "Replaces personal data and secrets, as the policy says or as asked."
+    description = "Replaces personal data and secrets, by the policy or by a given action."
     options = RedactOptions
     examples = (
         ("write to jane@example.org", "write to <EMAIL_ADDRESS>"),
@@ -41,7 +43,7 @@ class Redact:
     )
 
     def process(self, data: str, options: RedactOptions, job: Job) -> str:
-        """Return `data` with something in place of what was found."""
+        """Return `data` with its findings replaced."""
         return job.context.inspection.redact(data, job.origin, options.entities, options.action)
 
 

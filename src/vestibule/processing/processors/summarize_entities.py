@@ -7,14 +7,14 @@ from vestibule.processing.processor import ConfigurableProcessor, Options
 
 
 class SummarizeOptions(Options):
-    """There are none."""
+    """No options."""
 
 
 class SummarizeEntities:
     """Counts the findings by entity, independent of the policy; the result is a JSON object."""
 
     name = "summarize_entities"
-    description = "Counts personal data and secrets by kind, as JSON."
+    description = "Counts personal data and secrets by entity, as JSON."
     options = SummarizeOptions
     examples = (
         (
@@ -25,8 +25,8 @@ class SummarizeEntities:
         ("", "{}"),
     )
 
-    def process(self, data: str, options: SummarizeOptions, job: Job) -> str:  # noqa: ARG002 - there are none
-        """Return how often each kind stands in `data`."""
+    def process(self, data: str, options: SummarizeOptions, job: Job) -> str:  # noqa: ARG002 - there are no options
+        """Return the number of findings by entity, as JSON."""
         return json.dumps(dict(sorted(job.context.inspection.count(data).items())))
 
 

@@ -10,7 +10,7 @@ class Uppercase:
     """
 
     name = "uppercase"
-    description = "Turns the text into upper case."
+    description = "Converts the text to upper case."
     examples = (("hello", "HELLO"), ("Straße 5", "STRASSE 5"), ("", ""))
 
     def process(self, data: str) -> str:

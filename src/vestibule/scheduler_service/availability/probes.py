@@ -11,8 +11,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
 from vestibule.contracts.entries import Pair
-from vestibule.contracts.queue_names import QUEUES, SENT_AT, TAKEN
-from vestibule.contracts.worker_heartbeat import ALIVE_FOR_S, WORKERS_KEY
+from vestibule.contracts.tasks import ALIVE_FOR_S, QUEUES, SENT_AT, TAKEN, WORKERS_KEY
 from vestibule.database_client.entries import EntryClient
 from vestibule.service_kit.http_client.service_client import ServiceClient
 from vestibule.service_kit.metrics.catalogue import QUEUE_OLDEST_AGE, QUEUE_TASKS, WORKERS_ALIVE

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import structlog
 
-from vestibule.runtime.private_file import change_alone, write_private
-from vestibule.runtime.watched_file import WatchedFile
+from vestibule.runtime.files import WatchedFile, change_alone, write_private
 from vestibule.service_kit.auth.authentication import ALL_SCOPES, Caller, Credentials, digest_of
 
 LEAST_SECRET_CHARS = 32

@@ -10,8 +10,7 @@ import structlog
 from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 
 from vestibule.contracts.identity import DEFAULT_TENANT, TenantName
-from vestibule.runtime.private_file import change_alone, write_private
-from vestibule.runtime.watched_file import WatchedFile
+from vestibule.runtime.files import WatchedFile, change_alone, write_private
 from vestibule.service_kit.auth.authentication import Caller, Credentials, digest_of
 
 TOKEN_BYTES = 32

@@ -12,7 +12,7 @@ import orjson
 import structlog
 
 from vestibule.contracts.errors import Unavailable
-from vestibule.runtime.backoff import Backoff, Jitter
+from vestibule.runtime.background import Backoff, Jitter
 from vestibule.service_kit.auth.service_secret import ServiceSecret
 from vestibule.service_kit.http_client.circuit_breaker import CircuitBreaker
 from vestibule.service_kit.settings import UNIX_SCHEME

@@ -23,7 +23,7 @@ from vestibule.alerts.settings import Route, route_alert
 from vestibule.alerts.store.database import open_database
 from vestibule.alerts.store.grouping import Grouping
 from vestibule.egress.guard import DeliveryFailed, EgressGuard
-from vestibule.runtime.backoff import Backoff
+from vestibule.runtime.background import Backoff
 
 RULES = DeliveryRules(Grouping(quiet_s=0.5, wait_s=5), reminder_s=1000, give_up_after_s=86_400)
 StartDispatcher = Callable[..., NotificationDispatcher]

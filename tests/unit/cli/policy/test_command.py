@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from vestibule.cli.main import app
 from vestibule.policy import Action, Decision
-from vestibule.policy.audit.decision_log import DecisionRecord, RecordedFinding
-from vestibule.policy.audit.receipts import ReceiptSigner, generate_key, load_keys
+from vestibule.policy.decision_log import DecisionRecord, RecordedFinding
+from vestibule.policy.receipts import ReceiptSigner, generate_key, load_keys
 
 POLICY = """
 [entities]
@@ -56,7 +56,7 @@ def test_check_says_line_and_reason(data_dir: Path) -> None:
     assert "is a policy" in run("policy", "check", data_dir / "policy.toml")
     assert json.loads(run("policy", "check", data_dir / "policy.toml", "--json"))["ok"]
     (data_dir / "bad.toml").write_text(POLICY + "\nrule = 1")
-    assert "line 10: nothing is called `rule` here" in run("policy", "check", data_dir / "bad.toml", code=1)
+    assert "line 10: unknown key `rule`" in run("policy", "check", data_dir / "bad.toml", code=1)
     assert 10 == json.loads(run("policy", "check", data_dir / "bad.toml", "--json", code=1))["line"]
     run("policy", "check", data_dir / "none.toml", code=1)
 

@@ -13,8 +13,7 @@ from vestibule.client_service.queue.application import VestibuleCelery
 from vestibule.client_service.queue.dispatcher import send_by_celery
 from vestibule.client_service.queue.task_message import TaskMessage, TaskMessageTemplate
 from vestibule.client_service.settings import ClientSettings
-from vestibule.contracts.tasks import Priority
-from vestibule.contracts.work import WorkTerms
+from vestibule.contracts.tasks import Priority, WorkTerms
 from vestibule.encryption import Cipher
 
 TRACE = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}

@@ -11,7 +11,7 @@ from vestibule.contracts.errors import PersonalDataFound, TokenRetired, UnknownT
 from vestibule.encryption import KeyRingFile, Purpose, Tokenizer
 from vestibule.encryption.key_file import add_key, create_key_ring, retire_key
 from vestibule.policy import Situation
-from vestibule.policy.policy_file import PolicyFile
+from vestibule.policy.policy import PolicyFile
 from vestibule.processor_adapters.detector_vocabulary import read_vocabulary
 
 NORTH, SOUTH, OTHER = Situation("/reveal", "t-1", "north"), Situation("/reveal", "t-2", "south"), Situation("/reveal")

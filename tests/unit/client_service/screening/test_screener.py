@@ -14,10 +14,9 @@ from vestibule.contracts.errors import PersonalDataFound, ScanImpossible, TooLar
 from vestibule.contracts.subjects import SubjectSearch
 from vestibule.detection import DetectionSettings, Scanner
 from vestibule.policy import Action, Situation
-from vestibule.policy.audit.decision_log import DecisionLog, DecisionRecord, read_decisions
-from vestibule.policy.audit.receipts import ReceiptSigner, generate_key, load_keys, verify_receipt
-from vestibule.policy.policy import FallbackPolicy
-from vestibule.policy.policy_file import PolicyFile
+from vestibule.policy.decision_log import DecisionLog, DecisionRecord, read_decisions
+from vestibule.policy.policy import FallbackPolicy, PolicyFile
+from vestibule.policy.receipts import ReceiptSigner, generate_key, load_keys, verify_receipt
 from vestibule.processor_adapters import Pseudonymizer, hashed
 from vestibule.processor_adapters.detector_vocabulary import SECRETS, read_vocabulary
 

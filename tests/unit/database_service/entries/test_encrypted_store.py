@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from servers.stores import with_server
-from vestibule.contracts.entries import Entry
+from vestibule.contracts.entries import Entry, ReencryptionPage
 from vestibule.contracts.errors import Unavailable
-from vestibule.contracts.reencryption import ReencryptionPage
 from vestibule.database_service.entries.encrypted_store import REALM, EncryptedStore
 from vestibule.database_service.entries.memory import MemoryStore
 from vestibule.database_service.entries.store import Store, StoreKind, Write

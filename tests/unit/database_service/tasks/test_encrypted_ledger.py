@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from vestibule.contracts.task_ledger import NewTask, TaskData
-from vestibule.contracts.work import NO_TERMS, WorkOrigin, WorkTerms
+from vestibule.contracts.tasks import NO_TERMS, WorkOrigin, WorkTerms
 from vestibule.database_service.entries.memory import MemoryStore
 from vestibule.database_service.maintenance.jobs import TASKS_AT_ONCE, TaskMaintenance
 from vestibule.database_service.tasks.encrypted_ledger import REALM, EncryptedTaskLedger

@@ -9,13 +9,15 @@ from joserfc import jws
 from joserfc.jwk import OKPKey
 
 from vestibule.policy import Action, DecidedFinding, Decision
-from vestibule.policy.audit.receipt_key import ReceiptKeyUnreadable, ensure_receipt_key, read_receipt_keys
-from vestibule.policy.audit.receipts import (
+from vestibule.policy.receipts import (
     ReceiptInvalid,
+    ReceiptKeyUnreadable,
     ReceiptSigner,
+    ensure_receipt_key,
     generate_key,
     load_keys,
     public_form,
+    read_receipt_keys,
     verify_receipt,
 )
 
@@ -71,7 +73,7 @@ def test_what_was_changed_or_made_up_does_not_hold(signer: ReceiptSigner) -> Non
     for made_up in (f"{head}.{other}.{signature}", f"{none}.{payload}.", "x.y.z", "", "ключ", _sign(unknown_caller)):
         with pytest.raises(ReceiptInvalid):
             verify_receipt(made_up, signer.public_keys)
-    with pytest.raises(ReceiptInvalid, match="no receipt"):
+    with pytest.raises(ReceiptInvalid, match="not a receipt"):
         verify_receipt(plain, public_form(key))
     for keys in ({}, {"keys": []}, {"keys": [{"kty": "nothing"}]}):
         with pytest.raises(ReceiptInvalid):

@@ -1,18 +1,27 @@
-"""The inspection port: scanner and policy for processors."""
+"""The ports of processors: inspection by scanner and policy, and HTTP egress behind the guard."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from vestibule.contracts.work import WorkOrigin
+from vestibule.contracts.tasks import WorkOrigin
 from vestibule.detection import Finding, ScanBudgetExceeded, Scanner, TextTooLarge
+from vestibule.egress.guard import (
+    AddressProblem,
+    DeliveryFailed,
+    DeliveryForbidden,
+    EgressGuard,
+    ResponseTooLarge,
+    signature_headers,
+)
 from vestibule.policy import Action, DecidedFinding, Policy, Situation
 from vestibule.policy.anonymizer import AnonymizerOperators, anonymize
-from vestibule.processing import ProcessingInterrupted
-from vestibule.processing.errors import DataTooLarge
+from vestibule.processing import EgressReply, ProcessingInterrupted
+from vestibule.processing.ports import AnswerTooLarge, DataTooLarge, ForwardForbidden
 
 FIELD = "data"
+MOST_ANSWER_BYTES = 1024 * 1024
 
 
 class Tokens(Protocol):
@@ -27,7 +36,7 @@ class Tokens(Protocol):
         ...
 
     def is_rotated(self, token: str) -> bool:
-        """Say whether another key makes tokens by now."""
+        """Whether `token` was made with an older key."""
         ...
 
 
@@ -39,7 +48,7 @@ class Pseudonymizer:
     tokenizer: Tokens
 
     def operators_for(self, tenant: str) -> AnonymizerOperators:
-        """Return what replaces values of a tenant."""
+        """Return the operators for the values of a tenant."""
         return AnonymizerOperators(
             hash=lambda value, entity: hashed(entity, self.fingerprint(value)),
             tokenize=lambda value, entity: self.tokenizer.tokenize(value, entity, tenant),
@@ -49,14 +58,14 @@ class Pseudonymizer:
 def hashed(entity: str, fingerprint: str) -> str:
     """Return the replacement of a hashed value: `<EMAIL_ADDRESS#e682:1f6d...>`.
 
-    The fingerprint stands as it does in alerts and records, so that one search finds both. A colon before it would make
-    an assignment of it, and what stands in place of a value must not be a finding.
+    The fingerprint has the form of alerts and records, so that one search finds all. `#` separates it because a colon
+    would make it an assignment, and a replacement must not be a finding.
     """
     return f"<{entity}#{fingerprint}>"
 
 
 def situation_of(origin: WorkOrigin) -> Situation:
-    """Return the situation in which the policy decides on this work."""
+    """Return the situation of this work for the policy."""
     return Situation(origin.route, origin.token_id, origin.token_name, origin.key, origin.tenant)
 
 
@@ -66,25 +75,17 @@ class Inspector:
     def __init__(
         self, scanner: Callable[[], Scanner], policy: Callable[[], Policy], pseudonymizer: Pseudonymizer
     ) -> None:
-        """Take the parts: what gives the scanner, which may be built when it is needed, and the policy in force."""
+        """Take the parts; `scanner` may build the scanner when first called, `policy` returns the policy in force."""
         self._scanner = scanner
         self._policy = policy
         self._pseudonymizer = pseudonymizer
 
     def count(self, text: str) -> Mapping[str, int]:
-        """Return how often each kind stands in `text`.
-
-        Raises:
-            DataTooLarge: the text is longer than the scanner takes.
-            ProcessingInterrupted: the scanner could not judge it in time.
-        """
+        """Return the number of findings in `text` by entity; errors as in `processing.ports.Inspection`."""
         return Counter(finding.entity for finding in self._scan(text, None))
 
     def redact(self, text: str, origin: WorkOrigin, entities: Collection[str], action: str | None) -> str:
-        """Return `text` with something in place of what the policy does not ignore, or of `entities` alone.
-
-        Raises what `count` raises.
-        """
+        """Return `text` with findings replaced; errors as in `processing.ports.Inspection`."""
         found = self._scan(text, origin.key)
         if not found:
             return text
@@ -111,3 +112,41 @@ class Inspector:
             raise DataTooLarge(str(error)) from error
         except ScanBudgetExceeded as error:
             raise ProcessingInterrupted(str(error)) from error
+
+
+class GuardedHttpEgress:
+    """Sends to addresses that the guard allows, and signs requests if a key is set."""
+
+    def __init__(self, guard: EgressGuard, secret: str = "") -> None:
+        self._guard = guard
+        self._secret = secret.encode()
+
+    def refusal_of(self, url: str) -> str | None:
+        """Return what is expected instead of `url`, without repeating it; None if it is allowed."""
+        if not self._guard.hosts:
+            return "no address: `VESTIBULE_FORWARD_HOSTS` names no host"
+        try:
+            self._guard.check_address(url)
+        except DeliveryForbidden as error:
+            if error.problem in (AddressProblem.MALFORMED, AddressProblem.HAS_CREDENTIALS):
+                return "an address such as https://HOST/PATH, without user, password and fragment, in ASCII"
+            if error.problem is AddressProblem.PRIVATE:
+                return "a public address"
+            schemes, hosts = ", ".join(sorted(self._guard.schemes)), ", ".join(sorted(self._guard.hosts))
+            return f"an address over {schemes} of one of these hosts: {hosts}"
+        return None
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> EgressReply:
+        """Send `body` and return the response; errors as in `processing.ports.HttpEgress`."""
+        if not self._guard.hosts:
+            raise ForwardForbidden("the settings allow no host")
+        signature = signature_headers(self._secret, body) if self._secret else {}
+        try:
+            answer = self._guard.send(url, body, {**headers, **signature}, MOST_ANSWER_BYTES)
+        except DeliveryForbidden as error:
+            raise ForwardForbidden(str(error)) from error
+        except ResponseTooLarge as error:
+            raise AnswerTooLarge(str(error)) from error
+        except DeliveryFailed as error:
+            raise ProcessingInterrupted(str(error)) from error
+        return EgressReply(answer.status, answer.body)

@@ -1,12 +1,13 @@
 """Receipts: signed records of decisions, which others can verify.
 
-A receipt is a compact JWS, signed with Ed25519; whoever has the public key can verify it, with any JOSE library.
+A receipt is a compact JWS, signed with Ed25519; anyone with the public key can verify it, with any JOSE library.
 Source: RFC 7515 (JWS), RFC 8037 (OKP keys), RFC 9864 (the algorithm's name).
 """
 
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -16,6 +17,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OKPKey
 
 from vestibule.policy.decision import Decision
+from vestibule.runtime.files import change_alone, write_private
 
 ALGORITHM: Final = "Ed25519"
 KIND = "vestibule-receipt+jwt"
@@ -33,7 +35,7 @@ class ReceiptSigner:
         """Take the keys; the first one signs."""
         private_key = keys[0].private_key
         if not isinstance(private_key, Ed25519PrivateKey):
-            raise ValueError("a receipt key is an Ed25519 private key")
+            raise ValueError("a receipt key must be an Ed25519 private key")
         self._sign = private_key.sign
         self._detectors_version = detectors_version
         header = {"alg": ALGORITHM, "kid": keys[0].thumbprint(), "typ": KIND}
@@ -41,7 +43,7 @@ class ReceiptSigner:
         self.public_keys: dict[str, list[dict[str, str]]] = {"keys": [public_form(key) for key in keys]}
 
     def sign(self, decision_id: str, decision: Decision, *, request_id: str | None, route: str) -> str:
-        """Return the receipt of a decision. It holds kinds and actions, and nothing of what was sent."""
+        """Return the receipt of a decision: entities and actions, and nothing of the request's content."""
         claims: dict[str, Any] = {
             "iss": ISSUER,
             "jti": decision_id,
@@ -56,7 +58,7 @@ class ReceiptSigner:
             claims["request_id"] = request_id
         if decision.is_dry_run:
             claims["would_have"] = decision.withheld
-        # Written out here, since the library's way costs as much again as the signature itself.
+        # joserfc's serialization would cost as much CPU as the signature itself.
         signed = self._head + _encode(orjson.dumps(claims))
         return (signed + b"." + _encode(self._sign(signed))).decode("ascii")
 
@@ -71,29 +73,29 @@ def load_keys(content: bytes) -> list[OKPKey]:
     """Return the private keys in one or several PEM blocks.
 
     Raises:
-        ValueError: there is none, or one that is no Ed25519 private key.
+        ValueError: there is no key, or one is not an Ed25519 private key.
     """
     end = b"-----END PRIVATE KEY-----"
     blocks = [block + end for block in content.split(end)[:-1]]
     if not blocks:
-        raise ValueError("there is no PEM block of a private key")
+        raise ValueError("no PEM block of a private key")
     keys = [OKPKey.import_key(block.strip()) for block in blocks]
     if not all(isinstance(key.raw_value, Ed25519PrivateKey) for key in keys):
-        raise ValueError("a key is not of the kind Ed25519")
+        raise ValueError("not an Ed25519 key")
     return keys
 
 
 def public_form(key: OKPKey) -> dict[str, str]:
-    """Return the public part of `key` as a JWK, under the id that receipts name it by."""
+    """Return the public part of `key` as a JWK, with the key id of receipts."""
     public = {str(name): str(value) for name, value in key.as_dict(private=False).items()}
     return {**public, "kid": key.thumbprint(), "alg": ALGORITHM, "use": "sig"}
 
 
 def verify_receipt(receipt: str, public_keys: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a receipt says, if one of `public_keys` (a JWK or a JWK set) signed it.
+    """Return the claims of a receipt that is signed with one of `public_keys` (a JWK or a JWK set).
 
     Raises:
-        ReceiptInvalid: none of them did, or it is no receipt.
+        ReceiptInvalid: the signature does not match, or the text is not a receipt.
     """
     given: Any = public_keys if "keys" in public_keys else {"keys": [public_keys]}
     try:
@@ -101,11 +103,39 @@ def verify_receipt(receipt: str, public_keys: Mapping[str, Any]) -> dict[str, An
         content = jws.deserialize_compact(receipt.strip().encode(), keys, algorithms=[ALGORITHM])
         claims = orjson.loads(content.payload)
     except (JoseError, ValueError, TypeError, KeyError) as error:
-        raise ReceiptInvalid(f"it was not signed with this key ({type(error).__name__})") from None
+        raise ReceiptInvalid(f"not signed with this key ({type(error).__name__})") from None
     if content.headers().get("typ") != KIND or not isinstance(claims, dict):
-        raise ReceiptInvalid("it is signed, but it is no receipt")
+        raise ReceiptInvalid("the signature is valid, but the content is not a receipt")
     return claims
 
 
 def _encode(content: bytes) -> bytes:
     return urlsafe_b64encode(content).rstrip(b"=")
+
+
+class ReceiptKeyUnreadable(ValueError):
+    """The signing key of receipts cannot be read."""
+
+
+def read_receipt_keys(path: Path) -> list[OKPKey]:
+    """Return the keys in `path`: the first one signs, and the public parts of all are published.
+
+    Raises:
+        ReceiptKeyUnreadable: the file cannot be read or is invalid; the message shows none of it.
+    """
+    try:
+        return load_keys(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ReceiptKeyUnreadable(f"cannot read the receipt key {path} ({type(error).__name__})") from None
+
+
+def ensure_receipt_key(path: Path) -> None:
+    """Create a key unless the file exists.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    if not path.exists():
+        with change_alone(path):
+            if not path.exists():
+                write_private(path, generate_key())

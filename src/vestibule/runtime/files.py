@@ -1,23 +1,72 @@
-"""A file that is read again when it changes; a broken change leaves the content as it was."""
+"""Files that only their owner may read, replaced atomically, and files that are read again when they change."""
 
+import fcntl
 import math
+import os
+import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Generic, TypeVar
 
 CHECK_EVERY_S = 1.0
-
 Content = TypeVar("Content")
 _Stamp = tuple[int, ...]
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write `content` to `path`, mode 0600; it is on disk when this returns.
+
+    Raises:
+        OSError: it could not be written; the previous content is still there.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        unfinished.replace(path)
+    except OSError:
+        unfinished.unlink(missing_ok=True)
+        raise
+    _flush_folder(path.parent)
+
+
+def _flush_folder(folder: Path) -> None:
+    # The content is on disk, but its name only once the folder is; a power failure could lose it.
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def change_alone(path: Path) -> Iterator[None]:
+    """Lock `path` against changes by other processes, so that none overwrites the change of another.
+
+    Raises:
+        OSError: the lock beside the file cannot be opened.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 class WatchedFile(Generic[Content]):
     """The content of a file, at most a second behind it.
 
-    The size belongs to what is compared: where a file is written in place, the empty file and the full one may have the
-    same time of change. Threads share an instance without a lock, which a forked process could inherit held: content
-    is replaced together with its stamp, so a thread that was overtaken causes one more read.
+    The size is compared too: while a file is written in place, the empty and the full file may have the same time of
+    change. Threads share an instance without a lock, which a forked process could inherit locked: content and stamp are
+    replaced together, so a race causes one more read at most.
     """
 
     def __init__(
@@ -32,11 +81,11 @@ class WatchedFile(Generic[Content]):
         must_settle: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Read the file, unless `initial` counts until the first check.
+        """Read the file, unless `initial` is its content until the first check.
 
         `on_broken` gets each error of the type `broken` that `read` raises later, once for each state of the file.
-        A missing file is for `read` to judge, unless `when_missing` replaces it. With `must_settle` a change counts
-        when two checks in a row find it the same: an editor may be writing the file.
+        `when_missing` returns the content of a missing file; without it, `read` is called. With `must_settle` a change
+        is read when two checks in a row find the same state, since an editor may be writing the file.
 
         Raises:
             Exception: what `read` raises.
@@ -61,7 +110,7 @@ class WatchedFile(Generic[Content]):
             self._state = (self._last_stamp, self._read_content(self._last_stamp))
 
     def current(self) -> Content:
-        """Return the content; check the file where the last check is a second ago."""
+        """Return the content; check the file if the last check is a second ago."""
         if self._clock() - self._checked_at >= CHECK_EVERY_S:
             return self.reload()
         return self._state[1]

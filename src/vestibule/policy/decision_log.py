@@ -15,7 +15,7 @@ from pathlib import Path
 import orjson
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
-from vestibule.policy.action import Action
+from vestibule.policy.decision import Action
 from vestibule.runtime.writer_thread import WriterThread
 
 CLEAN_EVERY_S = 60.0
@@ -33,7 +33,7 @@ class RecordedFinding(BaseModel):
     field: str
     action: Action
     would_have: Action | None = None
-    # Keyed: leaks of the same value have the same fingerprint, which does not reveal the value.
+    # Keyed: equal values can be matched, and no value can be looked up.
     fingerprint: str | None = None
 
 
@@ -45,7 +45,7 @@ class DecisionRecord(BaseModel):
     request_id: str | None = None
     token_id: str | None = None
     route: str
-    # The prefix of the key that a rule of the policy named; the key itself is not kept.
+    # The longest prefix of the key that a rule names; the key itself is not recorded.
     key_prefix: str | None = None
     policy: str
     detectors: str
@@ -144,7 +144,7 @@ def remove_older(directory: Path, oldest: date) -> None:
 
 
 def read_decisions(directory: Path, since: datetime) -> Iterator[DecisionRecord | CleanCount]:
-    """Yield what was decided since then, oldest day first; lines that are not records are skipped."""
+    """Yield the records since then, oldest day first; invalid lines are skipped."""
     for path, day in _days(directory):
         if day < since.astimezone(UTC).date():
             continue

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from vestibule.policy import Action
-from vestibule.policy.audit.decision_log import (
+from vestibule.policy.decision_log import (
     CleanCount,
     DecisionLog,
     DecisionRecord,
@@ -19,7 +19,7 @@ from vestibule.policy.audit.decision_log import (
     read_decisions,
     remove_older,
 )
-from vestibule.policy.audit.replay import replay
+from vestibule.policy.evaluation import replay
 from vestibule.runtime.writer_thread import CAPACITY, MAX_BATCH
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -27,7 +27,7 @@ WRITE = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from vestibule.policy.audit.decision_log import DecisionLog, DecisionRecord, RecordedFinding
+from vestibule.policy.decision_log import DecisionLog, DecisionRecord, RecordedFinding
 log = DecisionLog(Path(sys.argv[1]), 7, lambda error, lines: sys.exit(3))
 log.start()
 for number in range(500):

@@ -1,0 +1,154 @@
+"""Pseudonyms of values: keyed fingerprints, and tokens that the key ring reveals.
+
+The same value has the same fingerprint, which cannot be computed without the key, and the same token within a tenant.
+Source: RFC 2104 (HMAC; section 5: half of the output may be left out), RFC 5869 (HKDF), RFC 5297 (AES-SIV,
+deterministic authenticated encryption), RFC 4648 (base32).
+"""
+
+import base64
+import re
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from functools import lru_cache
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from cryptography.hazmat.primitives.hmac import HMAC
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from vestibule.encryption.key_ring import Key, KeyRingSource, Purpose, TokenKeyRetired, UnrecognizedToken
+
+_UNKNOWN = "The text is not a token of this tenant."
+EPOCH_S = 30 * 86_400
+SHOWN_BYTES = 16
+_SEPARATORS = re.compile(r"[\s\-./()]+")
+ENTITY = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+# No colon after the entity: `<API_KEY:...>` would be found as an assignment of a key.
+TOKEN = re.compile(r"<(?P<entity>[A-Z][A-Z0-9_]{0,63})\.v1\.(?P<key_id>[0-9a-f]{8})\.(?P<sealed>[A-Z2-7]+)>")
+
+
+class Fingerprinter:
+    """Makes fingerprints with the ring's fingerprint key, another derived key for each epoch of 30 days.
+
+    A fingerprint names its epoch, as in `e688:1f6d...`; those of different epochs cannot be matched without the key.
+    """
+
+    def __init__(self, ring: KeyRingSource, clock: Callable[[], float] = time.time) -> None:
+        self._ring = ring
+        self._clock = clock
+        self._keyed = lru_cache(64)(_keyed)
+
+    def fingerprint(self, text: str) -> str:
+        """Return the fingerprint that `text` has now, in every process that has the same ring."""
+        secret = self._ring.current().active(Purpose.FINGERPRINT).material
+        return self._of(text, secret, _epoch(self._clock()))
+
+    def candidates(self, text: str, since: datetime) -> Iterator[str]:
+        """Yield every fingerprint that `text` may have had since then, the newest first."""
+        for key in self._ring.reload().usable(Purpose.FINGERPRINT):
+            for epoch in range(_epoch(self._clock()), _epoch(since.timestamp()) - 1, -1):
+                yield self._of(text, key.material, epoch)
+
+    def _of(self, text: str, secret: bytes, epoch: int) -> str:
+        digest = self._keyed(secret, epoch).copy()
+        digest.update(canonical(text).encode("utf-8", "surrogatepass"))
+        return f"e{epoch}:{digest.finalize()[:SHOWN_BYTES].hex()}"
+
+
+def canonical(text: str) -> str:
+    """Return the canonical form of a value: 4111 1111 and 4111-1111 are the same card.
+
+    In an e-mail address dots and dashes are significant, so only the case is folded.
+    """
+    folded = text.casefold()
+    return folded if "@" in folded else _SEPARATORS.sub("", folded)
+
+
+def _epoch(unix_time: float) -> int:
+    return int(unix_time // EPOCH_S)
+
+
+def _keyed(secret: bytes, epoch: int) -> HMAC:
+    info = b"vestibule/fingerprint/1/epoch %d" % epoch
+    return HMAC(HKDF(hashes.SHA256(), length=32, salt=None, info=info).derive(secret), hashes.SHA256())
+
+
+class Tokenizer:
+    """Makes tokens such as `<EMAIL_ADDRESS.v1.5f3a9c21.K7YQ...>` and reveals them.
+
+    A token names its entity and its key. Its length reveals that of the value, in steps of five bits.
+    """
+
+    def __init__(self, ring: KeyRingSource) -> None:
+        self._ring = ring
+        self._cipher = lru_cache(64)(_cipher)
+
+    def tokenize(self, value: str, entity: str, tenant: str) -> str:
+        """Return the token of `value`; it is the same each time, until the token key is rotated.
+
+        Raises:
+            ValueError: `entity` is not the name of an entity.
+        """
+        return self._token(value, entity, tenant, self._ring.current().active(Purpose.TOKEN))
+
+    def candidates(self, value: str, entity: str, tenant: str) -> Iterator[str]:
+        """Yield the tokens of `value` under every key that is not retired."""
+        for key in self._ring.reload().usable(Purpose.TOKEN):
+            yield self._token(value, entity, tenant, key)
+
+    def reveal(self, token: str, tenant: str) -> str:
+        """Return the value that a token stands for.
+
+        Raises:
+            UnrecognizedToken: it is not a token of this tenant, or was changed.
+            TokenKeyRetired: its key was retired.
+        """
+        parts = TOKEN.fullmatch(token)
+        if parts is None:
+            raise UnrecognizedToken("The text is not a token.")
+        secret = self._secret(parts["key_id"])
+        try:
+            encrypted = _decode(parts["sealed"])
+            opened = self._cipher(secret).decrypt(encrypted, _associated(parts["entity"], tenant))
+        except (InvalidTag, ValueError):
+            raise UnrecognizedToken(_UNKNOWN) from None
+        return opened.decode("utf-8", "surrogatepass")
+
+    def is_rotated(self, token: str) -> bool:
+        """Whether `token` was made with an older key than the active one."""
+        parts = TOKEN.fullmatch(token)
+        return parts is not None and parts["key_id"] != self._ring.current().active(Purpose.TOKEN).id
+
+    def _token(self, value: str, entity: str, tenant: str, key: Key) -> str:
+        if not ENTITY.fullmatch(entity):
+            raise ValueError("an entity name has capitals, digits and underscores")
+        content = value.encode("utf-8", "surrogatepass")
+        encrypted = self._cipher(key.material).encrypt(content, _associated(entity, tenant))
+        return f"<{entity}.v1.{key.id}.{base64.b32encode(encrypted).decode().rstrip('=')}>"
+
+    def _secret(self, key_id: str) -> bytes:
+        key = self._ring.current().find(Purpose.TOKEN, key_id) or self._ring.reload().find(Purpose.TOKEN, key_id)
+        if key is None:
+            raise UnrecognizedToken(_UNKNOWN)
+        if key.secret is None:
+            raise TokenKeyRetired("The key of this token was retired; its value can no longer be revealed.")
+        return key.secret
+
+
+def _cipher(secret: bytes) -> AESSIV:
+    info = b"vestibule/token/1"
+    return AESSIV(HKDF(hashes.SHA256(), length=64, salt=None, info=info).derive(secret))
+
+
+def _associated(entity: str, tenant: str) -> list[bytes]:
+    return [entity.encode(), tenant.encode("utf-8", "surrogatepass")]
+
+
+def _decode(text: str) -> bytes:
+    decoded = base64.b32decode(text + "=" * (-len(text) % 8))
+    # Otherwise unused bits at the end could differ: several tokens for one value.
+    if base64.b32encode(decoded).decode().rstrip("=") != text:
+        raise ValueError("not the canonical form")
+    return decoded

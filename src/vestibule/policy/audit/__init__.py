@@ -1,1 +1,0 @@
-"""The audit of decisions: the decision log, signed receipts, and the replay under another policy."""
