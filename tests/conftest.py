@@ -9,9 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import httpx
@@ -234,21 +232,6 @@ def own_ports() -> range:
 def content_of_fixture() -> Callable[[Path], bytes]:
     """The function that reads a file that may be gone."""
     return content_of
-
-
-@pytest.fixture
-def set_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[ModuleType, timedelta], None]:
-    """Sets the clock on the wall that a module sees, forth or back."""
-
-    def set_by(module: ModuleType, by: timedelta) -> None:
-        class Shown(datetime):
-            @classmethod
-            def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
-                return datetime.now(tz) + by
-
-        monkeypatch.setattr(module, "datetime", Shown)
-
-    return set_by
 
 
 @pytest.fixture(name="wait_until", scope="session")
