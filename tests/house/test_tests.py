@@ -37,7 +37,10 @@ def _called(function: Function) -> set[str]:
 
 def _can_fail(function: Function, helpers: set[str]) -> bool:
     nodes = list(ast.walk(function))
-    has_own = any(isinstance(node, ast.Assert) or ast.unparse(node) in EXPECTING for node in nodes)
+    has_own = any(
+        isinstance(node, ast.Assert) or (isinstance(node, ast.Attribute) and ast.unparse(node) in EXPECTING)
+        for node in nodes
+    )
     return has_own or bool(_called(function) & (helpers | WAITING))
 
 
