@@ -49,7 +49,9 @@ steady: $(VENV)/.dev  ## mixed load for MINUTES (10): memory, descriptors and ti
 bench-tiers: $(VENV)/.dev  ## 10 to 1,000 connections at once with a mix of requests, as a table (needs wrk)
 	$(BIN)/python -m benchmarks.tiers $(ARGS)
 
-faults: $(VENV)/.dev  ## kill the store a hundred times, hold 10,000 connections, then hurt every part under a long load
+faults: $(VENV)/.dev  ## compare stores with a model and kill one at length, hold 10,000 connections, hurt every part under a long load
+	VESTIBULE_TEST_SLOW_STORE_EXAMPLES=25 $(BIN)/pytest -q -n0 --timeout 1800 -k model \
+		tests/conformance/test_stores.py tests/conformance/test_store_history.py $(ARGS)
 	VESTIBULE_TEST_KILLS=100 $(BIN)/pytest -q --timeout 1800 tests/unit/database_service/test_kills.py $(ARGS)
 	VESTIBULE_FAULT_CONNECTIONS=$(or $(CONNECTIONS),10000) \
 		$(BIN)/pytest -n0 -s -q --timeout 600 tests/journeys/test_hostile_callers.py
