@@ -5,6 +5,8 @@ UV     := .tools/uv/bin/uv
 BIN    := $(VENV)/bin
 ARGS   ?=
 PODMAN ?= podman
+# Failed tests once more, to name the flaky ones. It reads pytest's cache, so each run begins with an empty one.
+RUN_AGAIN := $(BIN)/python tests/run_again.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev up test test-browser test-pod faults bench bench-full bench-tiers steady check audit \
@@ -21,14 +23,14 @@ up: $(VENV)/.run  ## start everything on this machine; Ctrl-C stops it
 
 # Three at a time, since the long ones mostly wait; they come first, so that none is left running alone at the end.
 test: $(VENV)/.dev  ## run the whole test suite
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS) || tests/again $$?
+	$(BIN)/pytest --cache-clear -n 3 --dist loadfile --no-loadscope-reorder $(ARGS) || $(RUN_AGAIN) $$?
 
 test-browser: $(VENV)/.browser  ## the pages for people in a real browser; skipped where there is none (.ci/browser installs one)
-	$(BIN)/pytest -n0 -m browser tests/browser $(ARGS) || tests/again $$? -m browser tests/browser
+	$(BIN)/pytest --cache-clear -n0 -m browser tests/browser $(ARGS) || $(RUN_AGAIN) $$? -m browser tests/browser
 
 test-pod: $(VENV)/.dev  ## build the image, start the pod and the compose deployment, drive, hurt and remove them
 	export VESTIBULE_TEST_PODMAN="$(PODMAN)"; \
-		$(BIN)/pytest -n0 -m pod $(if $(findstring tests/,$(ARGS)),,tests/pod) $(ARGS) || tests/again $$? -m pod tests/pod
+		$(BIN)/pytest --cache-clear -n0 -m pod $(if $(findstring tests/,$(ARGS)),,tests/pod) $(ARGS) || $(RUN_AGAIN) $$? -m pod tests/pod
 
 bench: $(VENV)/.dev  ## load on Vestibule, the tutorial version and bare answers, side by side (minutes; needs wrk)
 	$(BIN)/python -m benchmarks.load --json build/bench.json $(ARGS)
@@ -47,7 +49,9 @@ steady: $(VENV)/.dev  ## mixed load for MINUTES (10): memory, descriptors and ti
 bench-tiers: $(VENV)/.dev  ## 10 to 1,000 connections at once with a mix of requests, as a table (needs wrk)
 	$(BIN)/python -m benchmarks.tiers $(ARGS)
 
-faults: $(VENV)/.dev  ## kill the store a hundred times, hold 10,000 connections, then hurt every part under a long load
+faults: $(VENV)/.dev  ## compare stores with a model and kill one at length, hold 10,000 connections, hurt every part under a long load
+	VESTIBULE_TEST_SLOW_STORE_EXAMPLES=25 $(BIN)/pytest -q -n0 --timeout 1800 -k model \
+		tests/conformance/test_stores.py tests/conformance/test_store_history.py $(ARGS)
 	VESTIBULE_TEST_KILLS=100 $(BIN)/pytest -q --timeout 1800 tests/unit/database_service/test_kills.py $(ARGS)
 	VESTIBULE_FAULT_CONNECTIONS=$(or $(CONNECTIONS),10000) \
 		$(BIN)/pytest -n0 -s -q --timeout 600 tests/journeys/test_hostile_callers.py

@@ -9,9 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import httpx
@@ -19,6 +17,7 @@ import psutil
 import pytest
 from hypothesis import HealthCheck, settings
 
+from retrying import RetryingTransport
 from servers import ports
 from servers.dynamodb import dynamodb_server
 from servers.otlp import OtlpReceiver
@@ -32,17 +31,21 @@ settings.load_profile("patient")
 TOKEN = "SECRET_TOKEN"
 READY_TIMEOUT_S = 150
 STOP_TIMEOUT_S = 30
+# As many as threads share a client: whatever is beyond the limit is closed, sometimes under another thread's hands.
+LIMITS = httpx.Limits(max_connections=200, max_keepalive_connections=200)
 
 
-def wait_until(condition: Callable[[], Any], timeout_s: float = 60, what: str = "the condition") -> Any:
-    """Return what `condition` returns as soon as that is true."""
+def wait_until(
+    condition: Callable[[], Any], timeout_s: float = 60, what: str = "the condition", every_s: float = 0.05
+) -> Any:
+    """Return what `condition` returns as soon as that is true; look every `every_s` seconds."""
     deadline = time.monotonic() + timeout_s
     while True:
         value = condition()
         if value:
             return value
         assert time.monotonic() < deadline, f"{what} did not come true within {timeout_s} s"
-        time.sleep(0.05)
+        time.sleep(every_s)
 
 
 @dataclass
@@ -56,10 +59,28 @@ class System:
     http: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        headers = {"Authorization": f"Bearer {TOKEN}"}
-        # As many as threads share it: whatever is beyond the limit is closed, sometimes under another thread's hands.
-        limits = httpx.Limits(max_connections=200, max_keepalive_connections=200)
-        self.http = httpx.Client(base_url=self.url, headers=headers, timeout=40, trust_env=False, limits=limits)
+        self.http = self._client(TOKEN, httpx.HTTPTransport(limits=LIMITS, trust_env=False))
+
+    def _client(self, token: str, transport: httpx.BaseTransport) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {token}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=40, transport=transport)
+
+    def client(self, token: str = TOKEN) -> httpx.Client:
+        """Return a client that asks again where a service is unavailable; a new token counts within a second."""
+        return self._client(token, RetryingTransport(httpx.HTTPTransport(limits=LIMITS, trust_env=False)))
+
+    def ask_again(self) -> "System":
+        """Ask again from now on where a service is unavailable, and return this system."""
+        self.http.close()
+        self.http = self.client()
+        return self
+
+    def wait_for_token(self, client: httpx.Client, path: str) -> None:
+        """Return when the token of a client is known, which may ask for `path`.
+
+        Few look-ups: an address may show an unknown token 30 times a minute, and tests share theirs.
+        """
+        wait_until(lambda: client.get(path).status_code not in (401, 429), what="the token's being known", every_s=0.5)
 
     @property
     def url(self) -> str:
@@ -157,12 +178,12 @@ StartSystem = Callable[..., System]
 
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """A Vestibule that a whole session of tests shares; they must not hurt it."""
+    """A Vestibule with its own limits that a whole session of tests shares; they must not hurt it.
+
+    They may show it few unknown tokens: after 30 in a minute an address gets a 429.
+    """
     home = tmp_path_factory.mktemp("shared")
-    # Tests ask as strangers more often than a caller may, and a busy machine is no fault of a part; what comes of both
-    # has tests of its own.
-    options = {"VESTIBULE_AUTH_FAILURES_PER_MINUTE": "10000", "VESTIBULE_SERVICE_TIMEOUT_S": "20"}
-    running = start_system(home / "var", home / "output.log", **options)
+    running = start_system(home / "var", home / "output.log").ask_again()
     yield running
     end_system(running)
 
@@ -234,21 +255,6 @@ def own_ports() -> range:
 def content_of_fixture() -> Callable[[Path], bytes]:
     """The function that reads a file that may be gone."""
     return content_of
-
-
-@pytest.fixture
-def set_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[ModuleType, timedelta], None]:
-    """Sets the clock on the wall that a module sees, forth or back."""
-
-    def set_by(module: ModuleType, by: timedelta) -> None:
-        class Shown(datetime):
-            @classmethod
-            def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
-                return datetime.now(tz) + by
-
-        monkeypatch.setattr(module, "datetime", Shown)
-
-    return set_by
 
 
 @pytest.fixture(name="wait_until", scope="session")

@@ -46,6 +46,7 @@ def scanner() -> Scanner:
 @every_detector
 def test_finds_its_examples(scanner: Scanner, detector: Detector) -> None:
     """Each marked value is found, at exactly these offsets, and nothing else of that entity."""
+    assert detector.examples
     for example in _examples(detector.examples):
         found = scanner.scan(example.text, key=example.key)
         assert (example, example.spans) == (example, [(f.start, f.end) for f in found if f.entity == detector.entity])
@@ -54,6 +55,7 @@ def test_finds_its_examples(scanner: Scanner, detector: Detector) -> None:
 @every_detector
 def test_leaves_its_counter_examples(scanner: Scanner, detector: Detector) -> None:
     """Nothing of that entity is found in a counter-example."""
+    assert detector.counter_examples
     for example in _examples(detector.counter_examples):
         found = scanner.explain(example.text, key=example.key)
         assert (example, []) == (example, [e for e in found if e.finding.entity == detector.entity])
@@ -90,6 +92,7 @@ def test_is_declared_well(detector: Detector) -> None:
 @every_detector
 def test_gate_lets_examples_through(detector: Detector) -> None:
     """A match never stands without a sign of it."""
+    assert detector.rules
     for rule in detector.rules:
         matcher = Matcher(detector, rule, 0, detector.threshold)
         prefilter = Prefilter([matcher], CompiledCache(None))
@@ -102,6 +105,7 @@ def test_gate_lets_examples_through(detector: Detector) -> None:
 @every_detector
 def test_begins_where_it_is_tried(detector: Detector) -> None:
     """Each match in an example begins where the rule's beginning matches, and no opening is too long."""
+    assert detector.rules
     for rule in detector.rules:
         assert rule.opening is None or analyze_regex(rule.opening).width <= LOOKAHEAD_CHARS
         start_set = start_set_of(rule, analyze_regex(rule.pattern))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from servers.stores import encrypted, with_server
+from servers.stores import EXAMPLES, SLOW_EXAMPLES, encrypted, with_server
 from vestibule.contracts.conditions import Condition
 from vestibule.contracts.entries import ChangeKind, Revision
 from vestibule.contracts.errors import PreconditionFailed
@@ -25,7 +25,9 @@ WITHOUT_HISTORY = {"dynamodb"}
 KINDS = {name: kind for name, kind in store_kinds().items() if name not in WITHOUT_HISTORY}
 
 
-every_kind = pytest.mark.parametrize("kind", [*KINDS, *(f"encrypted_{name}" for name in KINDS)], indirect=True)
+ENCRYPTED = [f"encrypted_{name}" for name in KINDS]
+QUICK = ["memory", "sqlite"]
+every_kind = pytest.mark.parametrize("kind", [*KINDS, *ENCRYPTED], indirect=True)
 
 
 @pytest.fixture(scope="session")
@@ -156,15 +158,34 @@ async def _now(store: Store) -> str:
     return (await store.changes("", None, 1)).position
 
 
-@every_kind
-@settings(deadline=None, max_examples=25)
-@given(some=steps, prefix=st.sampled_from(["", "a", "b"]), limit=st.integers(1, 5))
+some_calls = given(some=steps, prefix=st.sampled_from(["", "a", "b"]), limit=st.integers(1, 5))
+
+
+@pytest.mark.parametrize("kind", QUICK, indirect=True)
+@settings(deadline=None, max_examples=EXAMPLES)
+@some_calls
 async def test_histories_match_the_model(
     kind: StoreKind, some: list[tuple[str, Write]], prefix: str, limit: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """After any steps each history is the model's; changes from any position lead to the final entries."""
+    await _check_against_model(kind, tmp_path_factory.mktemp("store"), some, prefix, limit)
+
+
+@pytest.mark.parametrize("kind", [name for name in [*KINDS, *ENCRYPTED] if name not in QUICK], indirect=True)
+@settings(deadline=None, max_examples=SLOW_EXAMPLES)
+@some_calls
+async def test_histories_of_slow_stores_match_the_model(
+    kind: StoreKind, some: list[tuple[str, Write]], prefix: str, limit: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The same, with a few examples, or as many as the environment says."""
+    await _check_against_model(kind, tmp_path_factory.mktemp("store"), some, prefix, limit)
+
+
+async def _check_against_model(
+    kind: StoreKind, folder: Path, some: list[tuple[str, Write]], prefix: str, limit: int
+) -> None:
     model = _Model()
-    async with _open(kind, tmp_path_factory.mktemp("store")) as store:
+    async with _open(kind, folder) as store:
         states = [(await _now(store), {})]
         for step in some:
             await _apply(store, model, *step)

@@ -69,7 +69,9 @@ def test_every_listed_option_has_a_meaning() -> None:
 
 def test_a_setting_that_is_measured_says_in_what() -> None:
     """The unit that a variable ends in stands in its description, which is one sentence."""
-    for variable, meaning in _variables().items():
+    variables = _variables()
+    assert variables
+    for variable, meaning in variables.items():
         unit = next((word for end, word in UNITS.items() if variable.endswith(end)), "")
         assert unit in meaning.lower(), variable
         assert not re.search(r"[a-z]\. [A-Z]", meaning), variable
@@ -151,56 +153,57 @@ def _faults_of(words: list[str]) -> Iterator[str]:
             command = command.commands[word]
 
 
+def _operations(apps: dict[str, FastAPI]) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return path, method and description of each operation of each service."""
+    operations = [
+        (path, method, operation)
+        for app in apps.values()
+        for path, methods in app.openapi()["paths"].items()
+        for method, operation in methods.items()
+    ]
+    assert len(operations) > 50
+    return operations
+
+
 def test_every_service_is_described(apps: dict[str, FastAPI]) -> None:
     """Each route says what it does, and each guarded one which problems it answers with."""
-    for app in apps.values():
-        for path, methods in app.openapi()["paths"].items():
-            for method, operation in methods.items():
-                assert method in METHODS
-                assert operation["description"].strip(), path
-                refusals = {"401", "403", "429"} & operation["responses"].keys()
-                assert ({"401", "403", "429"} if "security" in operation else set()) == refusals, path
+    for path, method, operation in _operations(apps):
+        assert method in METHODS
+        assert operation["description"].strip(), path
+        refusals = {"401", "403", "429"} & operation["responses"].keys()
+        assert ({"401", "403", "429"} if "security" in operation else set()) == refusals, path
 
 
 def test_every_problem_is_described_as_it_is_sent(apps: dict[str, FastAPI]) -> None:
     """Every refusal in the description is a problem document; the framework's own form stands nowhere."""
-    for app in apps.values():
-        schema = app.openapi()
-        assert "HTTPValidationError" not in json.dumps(schema)
-        for methods in schema["paths"].values():
-            for operation in methods.values():
-                refusals = [answer for status, answer in operation["responses"].items() if status >= "400"]
-                assert all(["application/problem+json"] == list(answer["content"]) for answer in refusals)
+    assert [] == [name for name, app in apps.items() if "HTTPValidationError" in json.dumps(app.openapi())]
+    for _path, _method, operation in _operations(apps):
+        refusals = [answer for status, answer in operation["responses"].items() if status >= "400"]
+        assert all(["application/problem+json"] == list(answer["content"]) for answer in refusals)
 
 
 def test_everything_in_the_description_has_an_example(apps: dict[str, FastAPI]) -> None:
     """Each parameter, body, answer and problem of each route shows what it looks like; nothing is left to guess."""
-    for app in apps.values():
-        for path, methods in app.openapi()["paths"].items():
-            for operation in methods.values():
-                for parameter in operation.get("parameters", ()):
-                    assert parameter["description"].strip(), (path, parameter["name"])
-                    assert "…" != parameter["example"], (path, parameter["name"])
-                described = [operation.get("requestBody", {}), *operation["responses"].values()]
-                bodies = [
-                    one["content"]["application/json"]
-                    for one in described
-                    if "application/json" in one.get("content", {})
-                ]
-                assert [] == [body for body in bodies if '"…"' in json.dumps(body["example"], ensure_ascii=False)], path
+    for path, _method, operation in _operations(apps):
+        for parameter in operation.get("parameters", ()):
+            assert parameter["description"].strip(), (path, parameter["name"])
+            assert "…" != parameter["example"], (path, parameter["name"])
+        described = [operation.get("requestBody", {}), *operation["responses"].values()]
+        bodies = [
+            one["content"]["application/json"] for one in described if "application/json" in one.get("content", {})
+        ]
+        assert [] == [body for body in bodies if '"…"' in json.dumps(body["example"], ensure_ascii=False)], path
 
 
 def test_every_problem_in_the_description_is_one_of_its_status(apps: dict[str, FastAPI]) -> None:
     """The documents that a route shows for a status have that status, and the type by which they are named."""
-    for app in apps.values():
-        for methods in app.openapi()["paths"].values():
-            for operation in methods.values():
-                for status, answer in operation["responses"].items():
-                    problems = answer.get("content", {}).get("application/problem+json", {}).get("examples", {})
-                    assert problems or "default" == status or status < "400"
-                    for slug, one in problems.items():
-                        expected = (int(status), f"/problems/{slug}", one["summary"])
-                        assert expected == (one["value"]["status"], one["value"]["type"], one["value"]["title"])
+    for _path, _method, operation in _operations(apps):
+        for status, answer in operation["responses"].items():
+            problems = answer.get("content", {}).get("application/problem+json", {}).get("examples", {})
+            assert problems or "default" == status or status < "400"
+            for slug, one in problems.items():
+                expected = (int(status), f"/problems/{slug}", one["summary"])
+                assert expected == (one["value"]["status"], one["value"]["type"], one["value"]["title"])
 
 
 def test_the_reference_of_problem_types_is_the_table() -> None:
@@ -210,11 +213,9 @@ def test_the_reference_of_problem_types_is_the_table() -> None:
 
 def test_every_problem_in_the_description_leads_to_its_page(apps: dict[str, FastAPI]) -> None:
     """Each example of a problem links to a page that the table of problem types has."""
-    for app in apps.values():
-        for methods in app.openapi()["paths"].values():
-            for operation in methods.values():
-                for answer in operation["responses"].values():
-                    problems = answer.get("content", {}).get("application/problem+json", {}).get("examples", {})
-                    for slug, one in problems.items():
-                        assert PROBLEM_TYPES[slug].uri == one["value"]["type"]
-                        assert f"({PROBLEM_TYPES[slug].uri})" in one["description"]
+    for _path, _method, operation in _operations(apps):
+        for answer in operation["responses"].values():
+            problems = answer.get("content", {}).get("application/problem+json", {}).get("examples", {})
+            for slug, one in problems.items():
+                assert PROBLEM_TYPES[slug].uri == one["value"]["type"]
+                assert f"({PROBLEM_TYPES[slug].uri})" in one["description"]

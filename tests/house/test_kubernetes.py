@@ -81,7 +81,9 @@ def test_every_pod_is_restricted(rendered: Rendered) -> None:
 @every_tier
 def test_every_running_container_is_probed(rendered: Rendered) -> None:
     """A part that hangs is started again, and one that is not ready gets nothing."""
-    for workload in rendered.of("Deployment", "StatefulSet"):
+    workloads = rendered.of("Deployment", "StatefulSet")
+    assert workloads
+    for workload in workloads:
         for container in workload["spec"]["template"]["spec"]["containers"]:
             assert "livenessProbe" in container, container["name"]
             assert {"startupProbe", "readinessProbe"} & container.keys(), container["name"]
@@ -143,6 +145,7 @@ def _secret_volumes(pod: Object) -> list[Object]:
 @every_tier
 def test_everything_that_is_referred_to_exists(rendered: Rendered) -> None:
     """Volumes, ports of Services, claims and the targets of budgets and scalers are there."""
+    assert rendered.workloads()
     for workload in rendered.workloads():
         spec = workload["spec"]["template"]["spec"]
         claims = {claim["metadata"]["name"] for claim in workload["spec"].get("volumeClaimTemplates", [])}

@@ -7,6 +7,7 @@ import sys
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,13 @@ FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "manager", "m
 LOCKS = sorted((ROOT / "requirements").glob("*.lock"))
 
 
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def _functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(_tree(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
 
@@ -73,8 +79,7 @@ def test_no_function_is_too_long() -> None:
 def test_every_module_says_its_purpose() -> None:
     """The first line of every module and package is a sentence about it."""
     first_lines = {
-        str(path.relative_to(ROOT)): (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n")[0]
-        for path in MODULES
+        str(path.relative_to(ROOT)): (ast.get_docstring(_tree(path)) or "").partition("\n")[0] for path in MODULES
     }
     assert {} == {path: line for path, line in first_lines.items() if not re.match(r"\S.*[.:;]$", line)}
 
@@ -101,7 +106,7 @@ def test_the_environment_is_read_by_settings_only() -> None:
     readers = {
         str(path.relative_to(ROOT / "src" / "vestibule"))
         for path in MODULES
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(_tree(path))
         if isinstance(node, ast.Attribute) and node.attr in {"environ", "environb", "getenv"}
     }
     assert [] == sorted(reader for reader in readers if not reader.startswith("cli/"))

@@ -45,6 +45,7 @@ def test_what_is_run_exists(workflow: Path) -> None:
     """Each script and each target of make is there."""
     makefile = (ROOT / "Makefile").read_text()
     steps = [step for job in yaml.safe_load(workflow.read_text())["jobs"].values() for step in job["steps"]]
+    assert steps
     for command in (step["run"] for step in steps if "run" in step):
         for target in re.findall(r"^make ([a-z-]+)", command, re.MULTILINE):
             assert re.search(rf"^{target}:", makefile, re.MULTILINE)

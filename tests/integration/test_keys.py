@@ -121,6 +121,7 @@ def test_the_services_change_their_secret_while_they_work(system: Any, wait_unti
     """`vestibule keys secret` leaves another secret in the file, and no request is refused meanwhile."""
     path = system.data_dir / "keys" / "service_secret"
     before = path.read_text().split()
+    refusals = len(system.reports("InvalidToken"))
     command = [sys.executable, "-m", "vestibule", "keys", "secret", "--data-dir", str(system.data_dir)]
     changing = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     statuses = set()
@@ -129,6 +130,7 @@ def test_the_services_change_their_secret_while_they_work(system: Any, wait_unti
     assert "add: done use: done drop: done" == " ".join(changing.communicate()[0].split())
     statuses.add(system.add("after the change", "text").status_code)
     assert {200} == statuses
+    assert refusals == len(system.reports("InvalidToken"))
     (after,) = path.read_text().split()
     assert [after] != before
     unknown_caller = {"Authorization": f"Bearer {before[0]}"}

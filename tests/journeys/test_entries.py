@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 
-import httpx
 import pytest
 
 
@@ -129,12 +128,12 @@ def test_entries_are_listed_and_deleted(system):
     assert names[1:] == _vestibule(system, "list", "listed").splitlines()
 
 
-def test_listing_and_deleting_need_their_scopes(system, wait_until):
+def test_listing_and_deleting_need_their_scopes(system):
     """A token that may add and read may neither list nor delete."""
     words = ("token", "create", "--name", "reader", "--scope", "add,read", "--data-dir", str(system.data_dir), "--json")
     token = json.loads(_vestibule(system, *words))["token"]
-    with httpx.Client(base_url=system.url, headers={"Authorization": f"Bearer {token}"}, timeout=40) as reader:
-        wait_until(lambda: reader.get("/read", params={"key": "a"}).status_code != 401, what="the token's being known")
+    with system.client(token) as reader:
+        system.wait_for_token(reader, "/read?key=a")
         answers = [reader.get("/keys"), reader.delete("/delete", params={"key": "a"})]
     assert [(403, "keys"), (403, "delete")] == [(answer.status_code, answer.json()["scope"]) for answer in answers]
 

@@ -13,12 +13,17 @@ from faults.load import ANSWERED_WITHIN_S
 FAST_PROBES = {"VESTIBULE_PROBE_INTERVAL_S": "0.3", "VESTIBULE_PROBE_TIMEOUT_S": "2"}
 
 
+@pytest.fixture(scope="module")
+def hurt(start_for_module):
+    """A system that these tests hurt one after the other; its scheduler looks several times a second."""
+    return start_for_module(**FAST_PROBES)
+
+
 @pytest.fixture
-def probed(start, wait_until):
-    """A system of the test's own whose scheduler looks several times a second and has found all parts up."""
-    system = start(**FAST_PROBES)
-    wait_until(lambda: set(states(system).values()) == {"up"}, what="all parts up")
-    return system
+def probed(hurt, wait_until):
+    """The system, whose scheduler has found all parts up."""
+    wait_until(lambda: set(states(hurt).values()) == {"up"}, what="all parts up")
+    return hurt
 
 
 def states(system) -> dict[str, str]:
@@ -96,6 +101,13 @@ def test_with_redis_frozen_tasks_are_accepted_and_done_later(probed, wait_until)
 
 def test_business_logic_away_gives_one_alert_down_and_one_back(probed, wait_until):
     """Only mode sync answers 503; one ServiceDown after three misses, one ServiceRecovered on return."""
+    before = probed.reports("Service")
+
+    def new(kind: str) -> list:
+        """Return the reports about the part, of this test."""
+        made = [path for path in probed.reports(kind) if path not in before]
+        return [path for path in made if "business_logic" in path.read_text()]
+
     (logic,) = probed.processes("vestibule serve business-logic")
     logic.send_signal(signal.SIGSTOP)
     wait_until(lambda: states(probed)["business_logic"] == "down", what="the part counted as down")
@@ -105,10 +117,8 @@ def test_business_logic_away_gives_one_alert_down_and_one_back(probed, wait_unti
 
     logic.send_signal(signal.SIGCONT)
     wait_until(lambda: states(probed)["business_logic"] == "up", what="the part's return")
-    wait_until(lambda: probed.reports("ServiceRecovered"), what="the alert of the return")
-    down = [path for path in probed.reports("ServiceDown") if "business_logic" in path.read_text()]
-    back = [path for path in probed.reports("ServiceRecovered") if "business_logic" in path.read_text()]
-    assert (1, 1) == (len(down), len(back))
+    wait_until(lambda: new("ServiceRecovered"), what="the alert of the return")
+    assert (1, 1) == (len(new("ServiceDown")), len(new("ServiceRecovered")))
 
 
 def test_without_business_logic_the_scheduler_stays_quiet(start, wait_until):

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 
 SLOW = int(os.environ.get("VESTIBULE_FAULT_CONNECTIONS", "1000"))
@@ -22,7 +23,7 @@ ENDED_WITHIN_S = 60
 
 @pytest.fixture(scope="module")
 def client_service(start_for_module: Any) -> Any:
-    """A system of this module's own, with a short request timeout."""
+    """A system of this module's own, with a short request timeout, and without a limit of unknown tokens."""
     return start_for_module(VESTIBULE_REQUEST_TIMEOUT_S="2", VESTIBULE_AUTH_FAILURES_PER_MINUTE="100000")
 
 
@@ -134,3 +135,16 @@ def first_status(port: int, request: bytes) -> int:
     connection.close()
     assert b"application/problem+json" in answer
     return int(answer[9:12])
+
+
+def test_every_route_but_health_metrics_and_problems_needs_a_token(client_service: Any) -> None:
+    """Every documented route of every service is a 401 without a token, except those that describe the service."""
+    for offset in range(4):
+        base = client_service.part_url(offset)
+        paths = httpx.get(f"{base}/openapi.json", timeout=40).json()["paths"]
+        assert paths
+        for path, methods in paths.items():
+            for method in methods:
+                answer = httpx.request(method, base + path.replace("{", "").replace("}", ""), timeout=40)
+                is_open = path in ("/health", "/readyz", "/metrics", "/problems", "/problems/{name}")
+                assert is_open == (answer.status_code != 401), (base, method, path, answer.status_code)

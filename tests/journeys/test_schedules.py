@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
 
 from vestibule.service_kit.auth.token_file import create_token
@@ -90,14 +89,12 @@ def test_what_cannot_recur_is_refused(system: Any, wrong: dict[str, Any]) -> Non
     assert 422 == system.http.post("/schedules", json=wrong).status_code
 
 
-def test_schedules_belong_to_a_tenant(system: Any, wait_until: Callable[..., Any]) -> None:
+def test_schedules_belong_to_a_tenant(system: Any) -> None:
     """Another tenant neither sees nor deletes them."""
     added = system.http.post("/schedules", json={"key": "k", "every_s": 86_400}).json()
     token, _ = create_token(system.data_dir / "keys" / "tokens.json", "neighbour", ["run"], None, "schedules-next-door")
-    with httpx.Client(
-        base_url=system.url, headers={"Authorization": f"Bearer {token}"}, trust_env=False, timeout=40
-    ) as other:
-        wait_until(lambda: other.get("/schedules").status_code == 200, what="the token's being known")
+    with system.client(token) as other:
+        system.wait_for_token(other, "/schedules")
         assert [] == other.get("/schedules").json()["schedules"]
         assert 404 == other.delete(f"/schedules/{added['schedule_id']}").status_code
     assert 200 == system.http.delete(f"/schedules/{added['schedule_id']}").status_code

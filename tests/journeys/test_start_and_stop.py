@@ -13,22 +13,27 @@ import pytest
 from faults.load import expect_all_kept, load_on
 
 
-def test_two_instances_run_side_by_side(system, start):
+@pytest.fixture(scope="module")
+def other(start_for_module):
+    """A second system, beside the one that all tests share."""
+    return start_for_module().ask_again()
+
+
+def test_two_instances_run_side_by_side(system, other):
     """Different data directories and ports keep them apart."""
-    other = start()
     assert 200 == other.add("only-here", "text").status_code
     assert 404 == system.http.get("/read", params={"key": "only-here"}).status_code
 
 
-def test_ctrl_c_ends_everything_in_time(start):
-    """It ends every process within 10 seconds with exit code 0."""
-    system = start()
-    family = psutil.Process(system.process.pid).children(recursive=True)
+def test_ctrl_c_ends_everything_in_time(system, other):
+    """It ends every process within 10 seconds with exit code 0, and none of another instance."""
+    family = psutil.Process(other.process.pid).children(recursive=True)
     assert len(family) >= 7
     began = time.monotonic()
-    assert 0 == system.stop(signal.SIGINT)
+    assert 0 == other.stop(signal.SIGINT)
     assert time.monotonic() - began < 10
     assert [] == psutil.wait_procs(family, timeout=5)[1]
+    assert 200 == system.add("still-here", "text").status_code
 
 
 # It starts a system three times.

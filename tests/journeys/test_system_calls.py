@@ -73,7 +73,7 @@ def test_an_add_asks_little_of_the_kernel(start, tmp_path, wait_until):
 
     On an idle machine it is 13 and 24 calls; a line of the log that is written by itself takes another 6.
     """
-    system = start()
+    system = start().ask_again()
     (client,) = (process.pid for process in system.processes("serve client"))
     (database,) = (process.pid for process in system.processes("serve database"))
 

@@ -105,21 +105,22 @@ def test_changes_come_as_events(system: Any) -> None:
     assert ("queued", "succeeded", "TEXT") == (statuses[0]["state"], statuses[-1]["state"], statuses[-1]["result"])
 
 
-def test_a_task_belongs_to_its_tenant(system: Any, wait_until: Callable[..., Any]) -> None:
+def test_a_task_belongs_to_its_tenant(system: Any) -> None:
     """Another tenant cannot read, list, cancel or retry the task; it gets a 404."""
     system.add("mine", "text")
     task_id = run(system, "mine")
     token, _record = create_token(Path(system.data_dir) / "keys" / "tokens.json", "other", ["run"], None, "other")
-    headers = {"Authorization": f"Bearer {token}"}
-    wait_until(lambda: system.http.get("/tasks", headers=headers).status_code == 200, 30, "the token's being known")
+    other = system.client(token)
+    system.wait_for_token(other, "/tasks")
     for method, path in (
         ("GET", f"/tasks/{task_id}"),
         ("POST", f"/tasks/{task_id}/cancel"),
         ("POST", f"/tasks/{task_id}/retry"),
         ("DELETE", f"/dead/{task_id}"),
     ):
-        assert 404 == system.http.request(method, path, headers=headers).status_code, path
-    assert [] == system.http.get("/tasks", headers=headers).json()["tasks"]
+        assert 404 == other.request(method, path).status_code, path
+    assert [] == other.get("/tasks").json()["tasks"]
+    other.close()
     assert "succeeded" == wait(system, task_id)["state"]
 
 

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 
-import httpx
 import pytest
 
 TENANTS = ("north", "north-east")
@@ -26,17 +25,17 @@ def callers(system):
         words = ("token", "create", "--name", tenant, "--scope", "*", "--tenant", tenant)
         created = _vestibule(*words, "--data-dir", str(system.data_dir), "--json")
         token = json.loads(created.stdout)["token"]
-        made[tenant] = httpx.Client(base_url=system.url, headers={"Authorization": f"Bearer {token}"}, timeout=40)
+        made[tenant] = system.client(token)
     yield made
     for caller in made.values():
         caller.close()
 
 
 @pytest.fixture
-def first(callers, wait_until):
+def first(callers, system):
     """The first tenant, which has stored a pair."""
     caller = callers["north"]
-    wait_until(lambda: caller.get("/keys").status_code == 200, what="the token known")
+    system.wait_for_token(caller, "/keys")
     assert 200 == caller.post("/add", json=PAIR).status_code
     return caller
 

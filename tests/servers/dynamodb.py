@@ -9,7 +9,7 @@ from time import monotonic, sleep
 from urllib.error import URLError
 
 import pytest
-from aiobotocore.session import get_session
+from aiobotocore.session import AioSession, get_session
 
 from servers import ports, processes
 from vestibule.database_service.entries.dynamodb_calls import create_table
@@ -24,6 +24,8 @@ class DynamoDbServer:
 
     endpoint: str
     _tables: dict[str, str] = field(default_factory=dict)
+    # A session reads the long descriptions of AWS once.
+    _session: AioSession = field(default_factory=get_session)
 
     def table_url(self, place: str) -> str:
         """Return the URL of the table for `place`, which is made when it is asked for first."""
@@ -33,7 +35,7 @@ class DynamoDbServer:
         return f"dynamodb://{self._tables[place]}?region={REGION}&endpoint={self.endpoint}"
 
     async def _create(self, name: str) -> None:
-        async with get_session().create_client("dynamodb", region_name=REGION, endpoint_url=self.endpoint) as client:
+        async with self._session.create_client("dynamodb", region_name=REGION, endpoint_url=self.endpoint) as client:
             await create_table(client, name)
 
 

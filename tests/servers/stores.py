@@ -1,5 +1,6 @@
 """Gives every kind of store the server that it needs, so that tests can build it from a folder alone."""
 
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -34,6 +35,10 @@ def bounds_of(kind: StoreKind) -> Bounds:
 
 # Longer than any machine takes under load.
 PATIENT_S = 60
+# How many examples of steps are compared with a model: of a quick store, and of one that takes long for each step. The
+# model is the same, so many examples find what is wrong with it, and a few what is wrong with the way to a slow store.
+EXAMPLES = 25
+SLOW_EXAMPLES = int(os.environ.get("VESTIBULE_TEST_SLOW_STORE_EXAMPLES", "5"))
 
 
 def with_server(kind: StoreKind, request: pytest.FixtureRequest) -> StoreKind:

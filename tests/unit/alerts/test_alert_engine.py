@@ -32,9 +32,11 @@ class _Slow(_Kept):
 
     def __init__(self) -> None:
         super().__init__()
+        self.has_begun = threading.Event()
         self.may_end = threading.Event()
 
     def deliver(self, alert: Alert) -> None:
+        self.has_begun.set()
         assert self.may_end.wait(60), "the event loop was held up"
         super().deliver(alert)
 
@@ -79,9 +81,8 @@ async def test_a_slow_channel_does_not_hold_up_the_event_loop() -> None:
     slow = _Slow()
     engine = AlertEngine("client", {"slow": slow}, lambda *_: None)
     raising = asyncio.create_task(engine.raise_alert(AlertType.INVALID_INPUT, "It."))
-    for _ in range(5):
-        await asyncio.sleep(0.005)
-        assert not raising.done()
+    assert await asyncio.to_thread(slow.has_begun.wait, 60)
+    assert not raising.done()
     slow.may_end.set()
     assert [await raising] == slow.alerts
     assert threading.get_ident() not in slow.threads

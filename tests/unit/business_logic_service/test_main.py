@@ -51,7 +51,9 @@ PROCESSORS = [name for name in ProcessorRegistry.discover().names if name != "ht
 @pytest.mark.parametrize("processor", PROCESSORS)
 async def test_every_processor_is_served(client: AsyncClient, processor: str) -> None:
     """What a worker can do, this service can: the examples come true here too."""
-    for example in examples_of(ProcessorRegistry.discover().find(processor)):
+    examples = list(examples_of(ProcessorRegistry.discover().find(processor)))
+    assert examples
+    for example in examples:
         work = {"data": example.data, "processor": processor, "options": example.options}
         answer = await client.post("/process", json=work)
         assert (200, example.result) == (answer.status_code, answer.json().get("processed_data"))

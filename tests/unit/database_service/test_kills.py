@@ -18,6 +18,8 @@ from vestibule.database_service.entries.stores.sqlite import SqliteStore
 
 KILLS = int(os.environ.get("VESTIBULE_TEST_KILLS", "3"))
 WRITERS, BATCHERS, BATCH = 20, 5, 10
+# A process is killed after one to so many answers, which differ from kill to kill.
+MOST_LINES = 500
 WRITE = """
 import asyncio, os, sys
 from pathlib import Path
@@ -58,10 +60,10 @@ def _write_until_killed(path: Path, draw: random.Random) -> dict[str, int]:
         assert process.stdout is not None
         reading = threading.Thread(target=lambda: lines.extend(process.stdout or ()))
         reading.start()
-        while not lines:
+        until_lines = draw.randint(1, MOST_LINES)
+        while len(lines) < until_lines:
             assert process.poll() is None
-            time.sleep(0.01)
-        time.sleep(draw.uniform(0, 0.3))
+            time.sleep(draw.uniform(0, 0.01))
         process.kill()
         reading.join()
     assert -9 == process.returncode

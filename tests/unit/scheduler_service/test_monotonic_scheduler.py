@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import structlog
-from apscheduler.schedulers import base
 
 from vestibule.scheduler_service import jobs
 from vestibule.scheduler_service.jobs import JobRunner, MonotonicScheduler
@@ -20,46 +19,50 @@ INTERVAL_S = 0.2
 HOUR_S = 3600.0
 
 
-class Wall:
-    """A wall clock that can be set."""
+class Steady:
+    """A monotonic clock behind the machine's."""
 
-    def __init__(self) -> None:
-        self.set_by_s = 0.0
+    behind_s = 0.0
 
     def __call__(self) -> float:
-        return time.time() + self.set_by_s
+        return time.monotonic() - self.behind_s
 
 
 @pytest.fixture
-def wall(monkeypatch: pytest.MonkeyPatch) -> Wall:
-    """The clock that APScheduler sees, too."""
-    clock = Wall()
-
-    class Shown(datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> "Shown":
-            return cls.fromtimestamp(clock(), tz)
-
-    monkeypatch.setattr(base, "datetime", Shown)
-    return clock
+def steady() -> Steady:
+    """The monotonic clock of the scheduler."""
+    return Steady()
 
 
 @pytest.fixture
-async def scheduler(wall: Wall) -> AsyncIterator[MonotonicScheduler]:
+async def scheduler(steady: Steady) -> AsyncIterator[MonotonicScheduler]:
     """A running scheduler."""
-    scheduler = MonotonicScheduler(wall)
+    scheduler = MonotonicScheduler(steady=steady)
     scheduler.start()
     yield scheduler
     scheduler.shutdown(wait=False)
 
 
-def _start_job(scheduler: MonotonicScheduler, wall: Wall) -> list[float]:
+def _set_wall_clock(scheduler: MonotonicScheduler, steady: Steady, by_s: float) -> None:
+    """Have the scheduler see a wall clock that was set forward by so many seconds.
+
+    APScheduler reads the machine's wall clock, which stays. What it sees is the same: the monotonic clock and the times
+    of all jobs are behind the wall clock by as much.
+    """
+    scheduler.pause()
+    for job in scheduler.get_jobs():
+        job.modify(next_run_time=job.next_run_time - timedelta(seconds=by_s))
+    steady.behind_s += by_s
+    scheduler.resume()
+
+
+def _start_job(scheduler: MonotonicScheduler) -> list[float]:
     ran: list[float] = []
 
     async def run() -> None:
         ran.append(time.monotonic())
 
-    begin = datetime.fromtimestamp(wall(), UTC)
+    begin = datetime.now(UTC)
     options: dict[str, Any] = {"misfire_grace_time": None, "coalesce": True}
     scheduler.add_job(run, "interval", seconds=INTERVAL_S, next_run_time=begin, **options)
     return ran
@@ -72,30 +75,33 @@ async def _until(ran: list[float], count: int) -> None:
 
 
 @pytest.mark.parametrize("set_by_s", [HOUR_S, -HOUR_S, 30.0, -30.0])
-async def test_a_clock_that_is_set_changes_nothing(scheduler: MonotonicScheduler, wall: Wall, set_by_s: float) -> None:
+async def test_a_clock_that_is_set_changes_nothing(
+    scheduler: MonotonicScheduler, steady: Steady, set_by_s: float
+) -> None:
     """No run more and none less: the runs keep their interval."""
     began = time.monotonic()
-    ran = _start_job(scheduler, wall)
+    ran = _start_job(scheduler)
     await _until(ran, 2)
-    wall.set_by_s = set_by_s
+    _set_wall_clock(scheduler, steady, set_by_s)
     await _until(ran, 6)
     # However late a busy machine runs them, none comes before its time.
     assert [] == [number for number, at in enumerate(ran) if at - began < number * INTERVAL_S - 0.05]
 
 
-async def test_every_job_keeps_its_time(scheduler: MonotonicScheduler, wall: Wall) -> None:
+async def test_every_job_keeps_its_time(scheduler: MonotonicScheduler, steady: Steady) -> None:
     """A job that is due in an hour is still due in an hour."""
-    ran = _start_job(scheduler, wall)
-    job = scheduler.add_job(asyncio.sleep, "interval", args=[0], hours=1)
-    before = job.next_run_time.timestamp() - wall()
+    ran, too_early = _start_job(scheduler), asyncio.Event()
+    job = scheduler.add_job(too_early.set, "interval", hours=1)
+    before = job.next_run_time
     await _until(ran, 1)
-    wall.set_by_s = HOUR_S
+    _set_wall_clock(scheduler, steady, HOUR_S)
     await _until(ran, 3)
-    assert abs(job.next_run_time.timestamp() - wall() - before) < 60
+    assert abs(job.next_run_time - before) < timedelta(seconds=60)
+    assert not too_early.is_set()
 
 
 async def test_an_error_of_the_scheduler_does_not_end_the_jobs(
-    scheduler: MonotonicScheduler, wall: Wall, monkeypatch: pytest.MonkeyPatch
+    scheduler: MonotonicScheduler, steady: Steady, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is logged, and the jobs that are due are started at the next attempt."""
     monkeypatch.setattr(jobs, "ERROR_PAUSE_S", 0.01)
@@ -107,10 +113,10 @@ async def test_an_error_of_the_scheduler_does_not_end_the_jobs(
         move_jobs(by)
 
     monkeypatch.setattr(scheduler, "_move_jobs", fail_once)
-    ran = _start_job(scheduler, wall)
+    ran = _start_job(scheduler)
     await _until(ran, 1)
     with structlog.testing.capture_logs() as lines:
-        wall.set_by_s = 30.0
+        _set_wall_clock(scheduler, steady, 30.0)
         await _until(ran, 3)
     assert "job_scheduling_failed" in [line["event"] for line in lines]
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -76,7 +76,7 @@ def list_tokens(data_dir: DataDir = Path("var"), as_json: AsJson = False) -> Non
         return
     for record in records:
         until = f"until {record.expires_at:%Y-%m-%d}" if record.expires_at else "without end"
-        state = " (expired)" if record.is_expired() else ""
+        state = " (expired)" if record.is_expired(datetime.now(UTC)) else ""
         typer.echo(f"{record.id}  {record.name}  {record.tenant}  {','.join(record.scopes)}  {until}{state}")
 
 

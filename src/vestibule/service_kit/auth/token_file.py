@@ -28,9 +28,9 @@ class TokenRecord(BaseModel):
     created_at: AwareDatetime
     expires_at: AwareDatetime | None = None
 
-    def is_expired(self) -> bool:
+    def is_expired(self, now: datetime) -> bool:
         """Say whether its time has passed."""
-        return self.expires_at is not None and self.expires_at <= datetime.now(UTC)
+        return self.expires_at is not None and self.expires_at <= now
 
 
 _records = TypeAdapter(list[TokenRecord])
@@ -93,10 +93,21 @@ def revoke_token(path: Path, token_id: str) -> bool:
         return True
 
 
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 class TokenFile:
     """A token lookup of a file, reloaded within a second of a change; an invalid file changes nothing."""
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        path: Path,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        """Take the clocks: `clock` (seconds) tells when to check the file, `wall_clock` which tokens have expired."""
+        self._wall_clock = wall_clock
         self._file: WatchedFile[dict[str, TokenRecord]] = WatchedFile(
             path, _read_by_digest, broken=InvalidTokenFile, on_broken=_log_unreadable, initial={}, clock=clock
         )
@@ -107,7 +118,7 @@ class TokenFile:
         The look-up is by hash: what a caller can learn from its timing is a prefix of a hash, which leads nowhere.
         """
         record = self._file.current().get(digest_of(credentials.token))
-        if record is None or record.is_expired():
+        if record is None or record.is_expired(self._wall_clock()):
             return None
         return Caller(record.id, record.name, frozenset(record.scopes), record.tenant)
 

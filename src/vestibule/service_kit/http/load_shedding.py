@@ -6,6 +6,7 @@ Pure ASGI, outside all other frames: what is refused costs next to nothing, and 
 import asyncio
 import secrets
 import time
+from collections.abc import Callable
 from itertools import islice
 
 import structlog
@@ -32,11 +33,14 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 class LoadShedder:
     """Measures by what is under way: where many requests have been for longer than `after_s`, new ones get a 503."""
 
-    def __init__(self, app: ASGIApp, after_s: float, metrics: Metrics) -> None:
+    def __init__(
+        self, app: ASGIApp, after_s: float, metrics: Metrics, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """Take the application; with `after_s` 0 nothing is ever refused."""
         self._app = app
         self._after_s = after_s
         self._metrics = metrics
+        self._clock = clock
         # In the order in which they came, so that the oldest are the first.
         self._began: dict[int, float] = {}
         self._next = 0
@@ -50,7 +54,7 @@ class LoadShedder:
         if scope["type"] != "http" or not self._after_s or scope["path"] in _PROBES:
             await self._app(scope, receive, send)
             return
-        now = time.monotonic()
+        now = self._clock()
         if self._looks_late(now):
             await self._refuse(scope, send)
             return

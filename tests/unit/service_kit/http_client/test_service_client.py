@@ -204,14 +204,13 @@ async def test_a_read_is_tried_again_and_a_write_is_not() -> None:
 
 async def test_a_peer_that_is_frozen_is_not_waited_for() -> None:
     """After a few calls in vain the answer is no at once; when the peer is back, so are the answers."""
-    is_frozen = True
+    is_thawed = asyncio.Event()
     arrived = 0
 
     async def answer(_request: web.Request) -> web.StreamResponse:
         nonlocal arrived
         arrived += 1
-        if is_frozen:
-            await asyncio.sleep(TIMEOUT_S * 3)
+        await is_thawed.wait()
         return web.json_response({})
 
     async with _peer(answer, CircuitBreaker(failures_until_open=3, open_for_s=2), TIMEOUT_S) as peer:
@@ -223,7 +222,7 @@ async def test_a_peer_that_is_frozen_is_not_waited_for() -> None:
             with pytest.raises(Unavailable, match="did not answer recent requests"):
                 await peer.call("POST", "/", body={})
         assert before == arrived
-        is_frozen = False
+        is_thawed.set()
         answers = 0
         async with asyncio.timeout(PATIENT_S):
             while answers < 5:

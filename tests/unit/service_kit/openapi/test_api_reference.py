@@ -64,7 +64,9 @@ async def test_every_address_of_the_page_is_relative(service: Any) -> None:
 
 async def test_browsers_keep_the_files_of_a_version(service: Any) -> None:
     """With the hash of the page a file may be kept for a year; its type is right."""
-    for address in await _addresses(service):
+    addresses = await _addresses(service)
+    assert addresses
+    for address in addresses:
         if (name := address.partition("?")[0]) in TYPES:
             answer = await _get(service, f"/{address}")
             assert (200, TYPES[name]) == (answer.status_code, answer.headers["content-type"])
