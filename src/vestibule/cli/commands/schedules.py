@@ -16,7 +16,7 @@ def add(
     key: Annotated[str, typer.Option(help="Process the value under this key at that time.")] = "",
     text: Annotated[str, typer.Option(help="Process this text instead.")] = "",
     cron: Annotated[str, typer.Option(help='Five fields as in a crontab, such as "30 6 * * 1-5", or @daily.')] = "",
-    every: Annotated[float, typer.Option(min=1, help="Interval in seconds, instead of --cron.")] = 0,
+    every: Annotated[float | None, typer.Option(min=1, help="Interval in seconds, instead of --cron.")] = None,
     timezone: Annotated[str, typer.Option(help="The time zone of --cron, such as Europe/Berlin.")] = "UTC",
     processor: Annotated[str, typer.Option(help="The processor of the tasks.")] = "uppercase",
     option: OptionList = None,
