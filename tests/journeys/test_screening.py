@@ -162,6 +162,14 @@ def test_redact_and_alert_policies(start):
     assert 422 == system.add("pass", LEAKS["PASSWORD"]).status_code
     assert 3 == len(system.reports())
 
+    printed = [
+        vestibule("add", "note", LEAKS[entity], "--url", system.url).stdout for entity in ("EMAIL_ADDRESS", "IBAN_CODE")
+    ]
+    assert [
+        "note written as version 2 (EMAIL_ADDRESS redacted)\n",
+        "note written as version 3 (IBAN_CODE stored unchanged, with an alert)\n",
+    ] == printed
+
 
 def test_metrics_count_and_hold_no_data(system):
     """/metrics needs no token, counts requests by route, and has no value, key or query in its labels."""

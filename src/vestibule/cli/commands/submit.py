@@ -9,6 +9,15 @@ import typer
 from vestibule.cli.commands.tasks import show_task
 from vestibule.cli.http_client import AsJson, HttpClient, IfVersion, TokenOption, UrlOption, condition_of, show
 
+DONE = {
+    "redact": "redacted",
+    "mask": "masked",
+    "hash": "hashed",
+    "tokenize": "tokenized",
+    "alert": "stored unchanged, with an alert",
+    "ignore": "stored unchanged",
+}
+
 Processor = Annotated[str, typer.Option(help="The processor to use.")]
 OptionList = Annotated[
     list[str] | None,
@@ -129,5 +138,5 @@ def _callback_option(callback: str) -> dict[str, str]:
 
 
 def _found(findings: list[dict[str, Any]]) -> str:
-    entities = sorted({finding["entity"] for finding in findings})
-    return f" (the policy let through: {', '.join(entities)})" if entities else ""
+    done = sorted({f"{finding['entity']} {DONE[finding['action']]}" for finding in findings})
+    return f" ({', '.join(done)})" if done else ""
