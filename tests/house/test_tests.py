@@ -15,7 +15,7 @@ FIXED_WAITS = {
     "journeys/test_hostile_callers.py": "a body that pauses for less than the time limit",
     "journeys/test_task_faults.py": "a fault lasts for some time under load",
     "unit/alerts/test_alert_engine.py": "nothing ends while a channel is slow",
-    "unit/cli/bench/test_command.py": "a server that takes some time for each answer",
+    "unit/cli/commands/test_bench.py": "a server that takes some time for each answer",
     "unit/database_service/test_kills.py": "a process is killed at a random moment",
     "unit/service_kit/http/test_load_shedding.py": "requests become late",
     "unit/service_kit/http_client/test_service_client.py": "a peer that answers after the time limit",

@@ -1,0 +1,214 @@
+"""`vestibule db`: checks, migrates, exports and imports the store; backs up and restores the file of SQLite."""
+
+import asyncio
+import json
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+from vestibule.cli.options import DATA_DIR, AsJson, DataDir, exit_on, fail
+
+if TYPE_CHECKING:
+    from vestibule.database_service.entries.store import Store, StoreKind
+    from vestibule.database_service.settings import DatabaseSettings
+
+STANDARD = Path("-")
+MOST_COUNTED = 1000
+
+app = typer.Typer(
+    help="Check, migrate, export and import the database; back up and restore SQLite.", no_args_is_help=True
+)
+
+
+@app.command()
+def check(data_dir: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
+    """Check the integrity of the store, safe while the system runs. Exit code 1 if it is damaged."""
+    from vestibule.database_service.entries.store import StoreRefused
+    from vestibule.database_service.maintenance import sqlite_backup
+
+    kind, settings = _store_kind()
+    with exit_on(StoreRefused, sqlite_backup.DatabaseFileError):
+        if kind.check is None:
+            path = _sqlite_path(data_dir)
+            checked, faults = str(path), sqlite_backup.check(path)
+        else:
+            checked, faults = f"The {kind.scheme} store", asyncio.run(kind.check(settings))
+    if as_json:
+        typer.echo(json.dumps({"file": checked, "faults": faults}))
+    else:
+        typer.echo("\n".join(faults) if faults else f"{checked} is sound.")
+    if faults:
+        raise typer.Exit(1)
+
+
+@app.command()
+def migrate() -> None:
+    """Create or migrate the tables of the store (PostgreSQL, DynamoDB)."""
+    from vestibule.database_service.entries.store import StoreRefused
+
+    kind, settings = _store_kind()
+    if kind.migrate is None:
+        fail(f"`{kind.scheme}:` needs no migration")
+    with exit_on(StoreRefused):
+        is_changed = asyncio.run(kind.migrate(settings))
+    typer.echo("The store is up to date now." if is_changed else "The store was up to date.")
+
+
+@app.command()
+def backup(
+    target: Annotated[Path, typer.Argument(help="The file to create; it must not exist.")],
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Copy the database while the system runs. Values stay encrypted: back up the key ring too."""
+    from vestibule.database_service.maintenance import sqlite_backup
+
+    with exit_on(sqlite_backup.DatabaseFileError):
+        sqlite_backup.back_up(_sqlite_path(data_dir), target, _show_pages)
+    typer.echo(f"{target} is written.")
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Argument(help="A file created by `vestibule db backup`.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Replace the existing database.")] = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Restore the database from a backup; stop the system first."""
+    from vestibule.database_service.maintenance import sqlite_backup
+
+    path = _sqlite_path(data_dir)
+    if path.exists() and not replace:
+        fail(f"{path} exists; --replace overwrites it")
+    with exit_on(sqlite_backup.DatabaseFileError):
+        sqlite_backup.restore(source, path, _show_pages)
+    typer.echo(f"{path} is restored from {source}.")
+
+
+@app.command()
+def export(
+    target: Annotated[Path, typer.Argument(help="The file to create; `-` is standard output.")] = STANDARD,
+    plain: Annotated[
+        bool,
+        typer.Option("--plain", help="Decrypt the values, for another key ring. Anyone with the file can read them."),
+    ] = False,
+    drained: Annotated[
+        bool, typer.Option("--drained", help="Refuse while tasks are unfinished: they are not exported.")
+    ] = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Export every entry as a line of JSON, with its version and expiry, while the system runs."""
+    if plain:
+        typer.echo("vestibule: the values are not encrypted: anyone with the file can read them", err=True)
+    if target != STANDARD and target.exists():
+        fail(f"{target} exists")
+    if unfinished := asyncio.run(_count_unfinished(_open_store(data_dir, is_encrypted=True))):
+        many = f"{unfinished} tasks" if unfinished < MOST_COUNTED else f"{unfinished} tasks or more"
+        if drained:
+            fail(f"{many} are unfinished; nothing is exported")
+        typer.echo(f"vestibule: {many} are unfinished and are not exported", err=True)
+    with nullcontext(sys.stdout) if target == STANDARD else target.open("x", encoding="utf-8") as sink:
+        if target != STANDARD:
+            target.chmod(0o600)
+        asyncio.run(_export(_open_store(data_dir, is_encrypted=not plain), sink, is_encrypted=not plain))
+
+
+@app.command("import")
+def import_file(
+    source: Annotated[Path, typer.Argument(help="A file created by `vestibule db export`; `-` is standard input.")],
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Import entries with their versions and expiries; an entry with the same or a later version stays.
+
+    Encrypted values need the key ring that they were encrypted with. Imported values are not scanned.
+    """
+    from vestibule.contracts.errors import VestibuleError
+    from vestibule.database_service.maintenance.transfer import TransferRefused, parse_header
+
+    with exit_on(TransferRefused, VestibuleError, OSError), _open_source(source) as lines:
+        header = parse_header(lines.readline())
+        asyncio.run(_import(_open_store(data_dir, is_encrypted=header.encrypted), lines))
+
+
+def _open_source(source: Path) -> AbstractContextManager[TextIO]:
+    return nullcontext(sys.stdin) if source == STANDARD else source.open(encoding="utf-8")
+
+
+def _store_kind() -> "tuple[StoreKind, DatabaseSettings]":
+    from vestibule.database_service.main import find_store_kind
+    from vestibule.database_service.settings import DatabaseSettings
+    from vestibule.service_kit.settings import describe_mistakes
+
+    try:
+        settings = DatabaseSettings()
+        return find_store_kind(settings), settings
+    except ValueError as error:
+        fail(describe_mistakes(error))
+
+
+def _sqlite_path(data_dir: Path) -> Path:
+    from vestibule.database_service.settings import DatabaseSettings
+
+    settings = DatabaseSettings(data_dir=data_dir)
+    if not settings.database_url.startswith("sqlite:"):
+        fail("VESTIBULE_DATABASE_URL names another store; use its own tools")
+    return settings.sqlite_path
+
+
+def _open_store(data_dir: Path, *, is_encrypted: bool) -> "Store":
+    from vestibule.database_service.entries.encrypted_store import REALM, EncryptedStore
+    from vestibule.database_service.main import build_store
+    from vestibule.database_service.settings import DatabaseSettings
+    from vestibule.encryption import Cipher, KeyRingFile
+
+    settings = DatabaseSettings(data_dir=data_dir)
+    store = build_store(settings)
+    return store if is_encrypted else EncryptedStore(store, Cipher(KeyRingFile(settings.key_ring_path), REALM))
+
+
+async def _count_unfinished(store: "Store") -> int:
+    from vestibule.contracts.tasks import UNFINISHED
+    from vestibule.database_service.main import build_task_ledger
+
+    async with store:
+        ledger = build_task_ledger(store)
+        await ledger.prepare()
+        found, _cursor = await ledger.page(None, sorted(UNFINISHED), MOST_COUNTED, None)
+    return len(found)
+
+
+async def _export(store: "Store", sink: TextIO, *, is_encrypted: bool) -> None:
+    from vestibule.database_service.maintenance.transfer import ExportHeader, export_entries
+
+    count = 0
+    async with store:
+        sink.write(ExportHeader(encrypted=is_encrypted).model_dump_json() + "\n")
+        async for entry in export_entries(store):
+            sink.write(entry.model_dump_json(exclude_none=True) + "\n")
+            count += 1
+            _show_progress(f"{count:,} entries", is_last=False)
+    _show_progress(f"{count:,} entries are exported", is_last=True)
+
+
+async def _import(store: "Store", lines: TextIO) -> None:
+    from vestibule.database_service.maintenance.transfer import import_entries, parse_entries
+
+    counts = (0, 0)
+    async with store:
+        async for page in import_entries(store, parse_entries(lines)):
+            counts = page
+            _show_progress(f"{counts[0]:,} entries", is_last=False)
+    summary = f"{counts[1]:,} of {counts[0]:,} entries are imported; the others exist in the same or a later version"
+    _show_progress(summary, is_last=True)
+
+
+def _show_pages(done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        typer.echo(f"\r{done:,} of {total:,} pages", err=True, nl=done == total)
+
+
+def _show_progress(text: str, *, is_last: bool) -> None:
+    if is_last or sys.stderr.isatty():
+        typer.echo(f"\r{text}", err=True, nl=is_last)
