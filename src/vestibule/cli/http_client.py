@@ -1,11 +1,8 @@
 """The HTTP client of the command line: calls a running Vestibule and prints answers and problems."""
 
-import functools
-import inspect
 import json
 import os
 import time
-from collections.abc import Callable
 from typing import Annotated, Any, NoReturn
 from urllib.parse import quote, urlsplit
 
@@ -100,32 +97,14 @@ class HttpClient:
         show(answer, self.as_json, text)
 
 
-def calls_client_service(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command --url, --token and --json, and an `HttpClient` made from them as its first argument."""
-    return _with_client(command, UrlOption, DEFAULT_URL)
+def client_service(url: UrlOption = "", token: TokenOption = "", as_json: AsJson = False) -> HttpClient:
+    """Make the client of a command that calls the client service, for `takes`."""
+    return HttpClient(url, token, as_json=as_json)
 
 
-def calls_scheduler_service(command: Callable[..., None]) -> Callable[..., None]:
-    """Do the same with the address of the scheduler service."""
-    return _with_client(command, SchedulerUrlOption, DEFAULT_SCHEDULER_URL)
-
-
-def _with_client(command: Callable[..., None], url_option: Any, default_url: str) -> Callable[..., None]:
-    @functools.wraps(command)
-    def run(*, url: str, token: str, as_json: bool, **arguments: Any) -> None:
-        command(HttpClient(url, token, default_url, as_json=as_json), **arguments)
-
-    own = list(inspect.signature(command).parameters.values())[1:]
-    shared = (("url", url_option, ""), ("token", TokenOption, ""), ("as_json", AsJson, False))
-    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
-    parameters += [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=option)
-        for name, option, default in shared
-    ]
-    # Typer reads the options of a command from these two.
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return run
+def scheduler_service(url: SchedulerUrlOption = "", token: TokenOption = "", as_json: AsJson = False) -> HttpClient:
+    """Make the client of a command that calls the scheduler service, for `takes`."""
+    return HttpClient(url, token, DEFAULT_SCHEDULER_URL, as_json=as_json)
 
 
 def condition_of(version: int | None) -> dict[str, str]:

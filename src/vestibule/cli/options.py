@@ -1,8 +1,11 @@
 """Options that several commands share, the values they take, and how a command prints its result or why it failed."""
 
+import functools
+import inspect
 import json
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,12 +35,40 @@ def fail(reason: object, exit_code: int = 1) -> NoReturn:
 
 
 @contextmanager
-def exit_on(*errors: type[Exception], exit_code: int = 1) -> Iterator[None]:
-    """Let an error of these classes end the program with its message, instead of with a traceback."""
+def exit_on(*errors: type[Exception], before: str = "", exit_code: int = 1) -> Iterator[None]:
+    """Let an error of these classes end the program with its message after `before`, instead of with a traceback."""
     try:
         yield
     except errors as error:
-        fail(error, exit_code)
+        from vestibule.service_kit.settings import describe_mistakes
+
+        fail(f"{before}{describe_mistakes(error) if isinstance(error, ValueError) else error}", exit_code)
+
+
+def show_progress(text: str, *, is_last: bool) -> None:
+    """Overwrite the line of progress on standard error, if that is a terminal."""
+    if sys.stderr.isatty():
+        typer.echo(f"\r{text}", err=True, nl=is_last)
+
+
+def takes(make: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Decorate a command: its first argument is made by `make`, whose own arguments become options of the command."""
+    shared = inspect.signature(make).parameters
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def run(**given: Any) -> None:
+            made = make(**{name: given.pop(name) for name in shared})
+            command(made, **given)
+
+        own = list(inspect.signature(command).parameters.values())[1:]
+        parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*own, *shared.values())]
+        # Typer reads the options of a command from these two.
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {one.name: one.annotation for one in parameters}
+        return run
+
+    return decorate
 
 
 def split_list(text: str) -> list[str]:

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from socket import gethostname
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vestibule.cli.options import fail
+from vestibule.cli.options import exit_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,13 +67,12 @@ def serve(service: Annotated[Service, typer.Argument(help="Which service to run.
         from vestibule.service_kit.logging.logging_config import configure_logging
 
         settings_class, create_app = _parts_of(service)
-    try:
+    errors = (ValueError, OSError, ServiceSecretMissing, KeyRingUnreadable)
+    with exit_on(*errors, before="cannot start: ", exit_code=os.EX_CONFIG):
         settings = settings_class()
         _refuse_dev_token(settings)
         configure_logging(service.value.replace("-", "_"), settings, has_colour=_has_colour())
         app = create_app(settings)
-    except (ValueError, OSError, ServiceSecretMissing, KeyRingUnreadable) as error:
-        _refuse(error)
     run_server(app, settings)
 
 
@@ -96,12 +95,10 @@ def worker(
         from vestibule.client_service.settings import WorkerSettings
         from vestibule.encryption import KeyRingFile, KeyRingUnreadable
         from vestibule.worker.worker import build_worker, run_worker
-    try:
+    with exit_on(ValueError, OSError, KeyRingUnreadable, before="cannot start: ", exit_code=os.EX_CONFIG):
         settings = WorkerSettings()
         _refuse_dev_token(settings)
         app = build_worker(name, settings, KeyRingFile(settings.key_ring_path))
-    except (ValueError, OSError, KeyRingUnreadable) as error:
-        _refuse(error)
     name = name.replace("%h", gethostname())
     ready_file = settings.data_dir / "run" / f"{name}.ready"
     on_fork = tie_pool_children()
@@ -179,10 +176,3 @@ def _refuse_dev_token(settings: "ServiceSettings") -> None:
         raise ValueError(
             "VESTIBULE_DEV_TOKEN is for `vestibule up` alone; make real tokens with `vestibule token create`"
         )
-
-
-def _refuse(error: Exception) -> NoReturn:
-    from vestibule.service_kit.settings import describe_mistakes
-
-    reason = describe_mistakes(error) if isinstance(error, ValueError) else error
-    fail(f"cannot start: {reason}", os.EX_CONFIG)

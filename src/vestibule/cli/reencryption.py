@@ -1,12 +1,9 @@
 """Checks and re-encrypts the values of a running system, page by page, and counts what the queue holds."""
 
-import sys
 from collections import Counter
 from pathlib import Path
 
-import typer
-
-from vestibule.cli.options import fail
+from vestibule.cli.options import fail, show_progress
 from vestibule.contracts.reencryption import ReencryptionPage
 from vestibule.service_kit.settings import UNIX_SCHEME
 
@@ -42,8 +39,15 @@ def _page_through(
                 fail(f"{reason}; set VESTIBULE_DATABASE_SERVICE_URL to its address")
             if answer.status_code != 200:
                 fail(f"the database service at {database_url} answered {answer.status_code}")
-            total = _add(total, ReencryptionPage.model_validate_json(answer.content))
-            _show_progress(total)
+            page = ReencryptionPage.model_validate_json(answer.content)
+            total = ReencryptionPage(
+                entries=total.entries + page.entries,
+                by_key=dict(Counter(total.by_key) + Counter(page.by_key)),
+                not_opened=total.not_opened + page.not_opened,
+                reencrypted=total.reencrypted + page.reencrypted,
+                cursor=page.cursor,
+            )
+            show_progress(f"{total.entries:,} values", is_last=total.cursor is None)
             if total.cursor is None:
                 return total
 
@@ -64,18 +68,3 @@ def count_in_queue(data_dir: Path, redis_url: str) -> Counter[str]:
             return count_queue_keys(redis)
     except (RedisError, ValueError, OSError) as error:
         fail(f"the Redis of the queue does not answer ({type(error).__name__})")
-
-
-def _add(total: ReencryptionPage, page: ReencryptionPage) -> ReencryptionPage:
-    return ReencryptionPage(
-        entries=total.entries + page.entries,
-        by_key=dict(Counter(total.by_key) + Counter(page.by_key)),
-        not_opened=total.not_opened + page.not_opened,
-        reencrypted=total.reencrypted + page.reencrypted,
-        cursor=page.cursor,
-    )
-
-
-def _show_progress(total: ReencryptionPage) -> None:
-    if sys.stderr.isatty():
-        typer.echo(f"\r{total.entries:,} values", nl=total.cursor is None, err=True)

@@ -2,6 +2,7 @@
 
 import codecs
 import json
+import os
 import re
 import sys
 from collections import Counter
@@ -86,16 +87,12 @@ def _scan_one(
         return
     line, counted = 1, 0
     for explanation in sorted(explanations, key=lambda one: one.finding.start):
-        line += text.count("\n", counted, explanation.finding.start)
-        counted = explanation.finding.start
-        typer.echo(_line(f"{name}:{line}", text, explanation, explain))
-
-
-def _line(place: str, text: str, explanation: Explanation, explain: bool) -> str:
-    finding = explanation.finding
-    column = finding.start - text.rfind("\n", 0, finding.start)
-    reason = f"  {explanation.rule} {explanation.check or ''} {', '.join(explanation.context)}" if explain else ""
-    return f"{place}:{column} {finding.entity} {finding.score:.2f}{reason}"
+        finding = explanation.finding
+        line += text.count("\n", counted, finding.start)
+        counted = finding.start
+        column = finding.start - text.rfind("\n", 0, finding.start)
+        reason = f"  {explanation.rule} {explanation.check or ''} {', '.join(explanation.context)}" if explain else ""
+        typer.echo(f"{name}:{line}:{column} {finding.entity} {finding.score:.2f}{reason}")
 
 
 def _print_summary(summary: ScanSummary) -> None:
@@ -115,7 +112,7 @@ def _find_texts(source: str) -> Iterator[tuple[str, "Path | str | None"]]:
     """Yield the name of each text and its source: a path, the text itself, or None for standard input."""
     if source == "-":
         yield "-", None
-    elif not _exists(source):
+    elif not os.path.exists(source):  # noqa: PTH110 - Path.exists raises where a text is too long for a path
         if _PATH.fullmatch(source):
             # A misspelt file name scanned as a text would pass as clean.
             raise typer.BadParameter(f"there is no file or folder {source!r}; to scan it as a text, pipe it to `-`")
@@ -135,13 +132,6 @@ def _read(source: "Path | str | None") -> str | None:
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return content.decode("utf-16", "replace")
     return None if source is not None and b"\0" in content[:_SNIFFED_BYTES] else content.decode("utf-8", "replace")
-
-
-def _exists(source: str) -> bool:
-    try:
-        return Path(source).exists()
-    except (OSError, ValueError):
-        return False
 
 
 def explain_blocks(scanner: Scanner, text: str, key: str | None) -> list[Explanation]:

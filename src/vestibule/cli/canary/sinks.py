@@ -52,9 +52,10 @@ def places_of(target: ProofTarget, since: float) -> Iterator[Place]:
     if target.redis_url:
         yield from _redis_keys(target.redis_url)
     if target.data_dir:
-        yield from _files_below(target.data_dir)
+        # Logs, reports, the database and its write-ahead log, the queue's append-only file and any other file.
+        yield from _files("file", sorted(target.data_dir.rglob("*")))
         yield from _processes_of(target.data_dir)
-        yield from _temporary_files(since)
+        yield from _files("temporary file", Path(tempfile.gettempdir()).iterdir(), since)
 
 
 def plant_leaks(target: ProofTarget, canaries: list[Canary]) -> None:
@@ -73,24 +74,16 @@ def plant_leaks(target: ProofTarget, canaries: list[Canary]) -> None:
             sink.write(f"{value}\n")
 
 
-def _files_below(directory: Path) -> Iterator[Place]:
-    """Yield logs, reports, the database and its write-ahead log, the queue's append-only file and any other file."""
-    for path in sorted(directory.rglob("*")):
+def _files(kind: str, paths: Iterable[Path], since: float = 0.0) -> Iterator[Place]:
+    for path in paths:
         try:
             # Sockets and pipes have no content. Keys are random, and must not be read.
-            if path.is_file() and path.parent.name != "keys" and path.stat().st_size <= MAX_FILE_BYTES:
-                yield Place(f"file {path}", path.read_bytes())
+            if path.is_file() and path.parent.name != "keys":
+                status = path.stat()
+                if status.st_size <= MAX_FILE_BYTES and status.st_mtime >= since:
+                    yield Place(f"{kind} {path}", path.read_bytes())
         except OSError:
-            continue  # rotated or renamed meanwhile
-
-
-def _temporary_files(since: float) -> Iterator[Place]:
-    for path in Path(tempfile.gettempdir()).iterdir():
-        try:
-            if path.is_file() and path.stat().st_mtime >= since:
-                yield Place(f"temporary file {path}", path.read_bytes())
-        except OSError:
-            continue
+            continue  # rotated, renamed or removed meanwhile
 
 
 def _redis_keys(url: str) -> Iterator[Place]:

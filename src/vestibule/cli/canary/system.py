@@ -3,7 +3,6 @@
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,9 @@ import httpx
 
 from vestibule.cli.canary.requests import Canary
 from vestibule.cli.canary.sinks import ProofTarget
+from vestibule.cli.embedded.parts import Address
 from vestibule.cli.embedded.redis_server import redis_url_of
+from vestibule.cli.embedded.start_checks import first_taken
 from vestibule.cli.options import DEVELOPMENT_TOKEN
 
 READY_WITHIN_S = 90
@@ -127,15 +128,6 @@ def _free_port() -> int:
     It is below the range that systems use for outgoing connections, one of which could take it before the start.
     """
     for first in random.sample(range(10_000, 32_000, 4), 1000):
-        if all(_is_free(port) for port in range(first, first + 4)):
+        if not first_taken([Address("127.0.0.1", port) for port in range(first, first + 4)]):
             return first
     raise SystemFailed("no four free ports in a row")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

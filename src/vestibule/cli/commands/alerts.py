@@ -5,8 +5,8 @@ from urllib.parse import quote
 
 import typer
 
-from vestibule.cli.http_client import HttpClient, calls_client_service
-from vestibule.cli.options import AsJson, fail, show
+from vestibule.cli.http_client import HttpClient, client_service
+from vestibule.cli.options import AsJson, exit_on, show, takes
 
 app = typer.Typer(help="List, acknowledge, resolve and silence alerts.", no_args_is_help=False)
 
@@ -16,7 +16,7 @@ Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=500, help="How m
 
 
 @app.callback(invoke_without_command=True)
-@calls_client_service
+@takes(client_service)
 def alerts(http: HttpClient, context: typer.Context, limit: Limit = 20) -> None:
     """List, acknowledge, resolve and silence alerts."""
     if context.invoked_subcommand is None:
@@ -24,14 +24,14 @@ def alerts(http: HttpClient, context: typer.Context, limit: Limit = 20) -> None:
 
 
 @app.command("list")
-@calls_client_service
+@takes(client_service)
 def list_alerts(http: HttpClient, limit: Limit = 20) -> None:
     """List the alerts, newest first."""
     _list(http, limit)
 
 
 @app.command("show")
-@calls_client_service
+@takes(client_service)
 def show_alert(http: HttpClient, alert_id: AlertId) -> None:
     """Show an alert, its group and its notifications."""
     _print(http, http.call("GET", f"/alerts/{quote(alert_id, safe='')}"))
@@ -55,21 +55,21 @@ def list_types(as_json: AsJson = False) -> None:
 
 
 @app.command()
-@calls_client_service
+@takes(client_service)
 def ack(http: HttpClient, alert_id: AlertId, reason: Reason = "") -> None:
     """Acknowledge the group of an alert: no more reminders."""
     _change(http, "ack", alert_id, reason)
 
 
 @app.command()
-@calls_client_service
+@takes(client_service)
 def resolve(http: HttpClient, alert_id: AlertId, reason: Reason = "") -> None:
     """Resolve the group of an alert."""
     _change(http, "resolve", alert_id, reason)
 
 
 @app.command()
-@calls_client_service
+@takes(client_service)
 def silence(
     http: HttpClient,
     reason: Annotated[str, typer.Argument(help="The reason, which is recorded with your token's name.")],
@@ -89,23 +89,23 @@ def test(channel: Annotated[str, typer.Argument(help="The name of a channel.")])
     """Send a test alert through a channel, from here and with the settings of this environment."""
     from vestibule.alerts import Alert, AlertSettings, AlertType, Severity
     from vestibule.alerts.builder import list_channels
-    from vestibule.service_kit.settings import describe_mistakes
 
     known = list_channels()
     if channel not in known:
         raise typer.BadParameter(f"known are {', '.join(sorted(known))}", param_hint="CHANNEL")
     alert = Alert(type=AlertType.TEST, description="A test of this channel.", service="cli", severity=Severity.INFO)
-    try:
+    with exit_on(OSError, ValueError, before="the test alert was not delivered: "):
         known[channel].build(AlertSettings()).deliver(alert)
-    except (OSError, ValueError) as error:
-        reason = describe_mistakes(error) if isinstance(error, ValueError) else error
-        fail(f"the test alert was not delivered: {reason}")
     typer.echo(f"test alert {alert.id} was delivered by {channel}")
 
 
 def _list(http: HttpClient, limit: int) -> None:
     answer = http.call("GET", "/alerts", query={"limit": limit})
-    http.show(answer, "\n".join(_line(alert) for alert in answer["alerts"]) or "No alerts.")
+    lines = [
+        f"{one['time'][:19]}Z  {one['severity']:8}  {one['type']:16}  {one['id']}  {one['description']}"
+        for one in answer["alerts"]
+    ]
+    http.show(answer, "\n".join(lines) or "No alerts.")
 
 
 def _change(http: HttpClient, verb: str, alert_id: str, reason: str) -> None:
@@ -123,7 +123,3 @@ def _print(http: HttpClient, alert: dict[str, Any]) -> None:
             f"notification {sent['event']} by {sent['channel']}: {sent['state']}, {sent['attempts']} attempts{why}"
         )
     http.show(alert, "\n".join(lines))
-
-
-def _line(alert: dict[str, Any]) -> str:
-    return f"{alert['time'][:19]}Z  {alert['severity']:8}  {alert['type']:16}  {alert['id']}  {alert['description']}"

@@ -1,15 +1,14 @@
 """`vestibule db`: checks, migrates, exports and imports the store; backs up and restores the file of SQLite."""
 
 import asyncio
-import json
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from vestibule.cli.options import DATA_DIR, AsJson, DataDir, exit_on, fail
+from vestibule.cli.options import DATA_DIR, AsJson, DataDir, exit_on, fail, show, show_progress
 
 if TYPE_CHECKING:
     from vestibule.database_service.entries.store import Store, StoreKind
@@ -36,10 +35,7 @@ def check(data_dir: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
             checked, faults = str(path), sqlite_backup.check(path)
         else:
             checked, faults = f"The {kind.scheme} store", asyncio.run(kind.check(settings))
-    if as_json:
-        typer.echo(json.dumps({"file": checked, "faults": faults}))
-    else:
-        typer.echo("\n".join(faults) if faults else f"{checked} is sound.")
+    show({"file": checked, "faults": faults}, as_json, "\n".join(faults) or f"{checked} is sound.")
     if faults:
         raise typer.Exit(1)
 
@@ -109,7 +105,10 @@ def export(
         if drained:
             fail(f"{many} are unfinished; nothing is exported")
         typer.echo(f"vestibule: {many} are unfinished and are not exported", err=True)
-    with nullcontext(sys.stdout) if target == STANDARD else target.open("x", encoding="utf-8") as sink:
+    with (
+        exit_on(OSError),
+        nullcontext(sys.stdout) if target == STANDARD else target.open("x", encoding="utf-8") as sink,
+    ):
         if target != STANDARD:
             target.chmod(0o600)
         asyncio.run(_export(_open_store(data_dir, is_encrypted=not plain), sink, is_encrypted=not plain))
@@ -127,25 +126,21 @@ def import_file(
     from vestibule.contracts.errors import VestibuleError
     from vestibule.database_service.maintenance.transfer import TransferRefused, parse_header
 
-    with exit_on(TransferRefused, VestibuleError, OSError), _open_source(source) as lines:
+    with (
+        exit_on(TransferRefused, VestibuleError, OSError),
+        nullcontext(sys.stdin) if source == STANDARD else source.open(encoding="utf-8") as lines,
+    ):
         header = parse_header(lines.readline())
         asyncio.run(_import(_open_store(data_dir, is_encrypted=header.encrypted), lines))
-
-
-def _open_source(source: Path) -> AbstractContextManager[TextIO]:
-    return nullcontext(sys.stdin) if source == STANDARD else source.open(encoding="utf-8")
 
 
 def _store_kind() -> "tuple[StoreKind, DatabaseSettings]":
     from vestibule.database_service.main import find_store_kind
     from vestibule.database_service.settings import DatabaseSettings
-    from vestibule.service_kit.settings import describe_mistakes
 
-    try:
+    with exit_on(ValueError):
         settings = DatabaseSettings()
         return find_store_kind(settings), settings
-    except ValueError as error:
-        fail(describe_mistakes(error))
 
 
 def _sqlite_path(data_dir: Path) -> Path:
@@ -188,8 +183,8 @@ async def _export(store: "Store", sink: TextIO, *, is_encrypted: bool) -> None:
         async for entry in export_entries(store):
             sink.write(entry.model_dump_json(exclude_none=True) + "\n")
             count += 1
-            _show_progress(f"{count:,} entries", is_last=False)
-    _show_progress(f"{count:,} entries are exported", is_last=True)
+            show_progress(f"{count:,} entries", is_last=False)
+    typer.echo(f"\r{count:,} entries are exported", err=True)
 
 
 async def _import(store: "Store", lines: TextIO) -> None:
@@ -199,16 +194,10 @@ async def _import(store: "Store", lines: TextIO) -> None:
     async with store:
         async for page in import_entries(store, parse_entries(lines)):
             counts = page
-            _show_progress(f"{counts[0]:,} entries", is_last=False)
+            show_progress(f"{counts[0]:,} entries", is_last=False)
     summary = f"{counts[1]:,} of {counts[0]:,} entries are imported; the others exist in the same or a later version"
-    _show_progress(summary, is_last=True)
+    typer.echo(f"\r{summary}", err=True)
 
 
 def _show_pages(done: int, total: int) -> None:
-    if sys.stderr.isatty():
-        typer.echo(f"\r{done:,} of {total:,} pages", err=True, nl=done == total)
-
-
-def _show_progress(text: str, *, is_last: bool) -> None:
-    if is_last or sys.stderr.isatty():
-        typer.echo(f"\r{text}", err=True, nl=is_last)
+    show_progress(f"{done:,} of {total:,} pages", is_last=done == total)

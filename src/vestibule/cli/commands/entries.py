@@ -1,11 +1,12 @@
 """The commands for stored entries: add, read, list, delete and history."""
 
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from vestibule.cli.http_client import HttpClient, IfVersion, calls_client_service, condition_of
+from vestibule.cli.http_client import HttpClient, IfVersion, client_service, condition_of
+from vestibule.cli.options import takes
 
 PAGE = 1000
 # What `add` says that the policy did with a finding.
@@ -19,7 +20,7 @@ DONE = {
 }
 
 
-@calls_client_service
+@takes(client_service)
 def add(
     http: HttpClient,
     key: Annotated[str, typer.Argument(help="The key to store the value under.")],
@@ -38,14 +39,14 @@ def add(
     http.show(answer, f"{answer['key']} written as version {answer['version']}{shown}")
 
 
-@calls_client_service
+@takes(client_service)
 def read(http: HttpClient, key: Annotated[str, typer.Argument(help="The key to read.")]) -> None:
     """Print the value under a key."""
     answer = http.call("GET", "/read", query={"key": key})
     http.show(answer, str(answer["value"]))
 
 
-@calls_client_service
+@takes(client_service)
 def list_keys(
     http: HttpClient,
     prefix: Annotated[str, typer.Argument(help="The prefix of the keys; every key if not given.")] = "",
@@ -65,7 +66,7 @@ def list_keys(
         http.show({"keys": found}, "\n".join(found))
 
 
-@calls_client_service
+@takes(client_service)
 def delete(
     http: HttpClient,
     key: Annotated[str, typer.Argument(help="The key of the entry to delete.")],
@@ -78,13 +79,12 @@ def delete(
         raise typer.Exit(1)
 
 
-@calls_client_service
+@takes(client_service)
 def history(http: HttpClient, key: Annotated[str, typer.Argument(help="The key of the entry.")]) -> None:
     """Show the stored versions of an entry, newest first: time, token and value."""
     answer = http.call("GET", "/history", query={"key": key})
-    http.show(answer, "\n".join(_line(revision) for revision in answer["revisions"]))
-
-
-def _line(revision: dict[str, Any]) -> str:
-    content = revision.get("value", f"({revision['kind']})")
-    return f"{revision['version']}  {revision['at'][:19]}  {revision.get('by', '-'):12}  {content}"
+    lines = [
+        f"{one['version']}  {one['at'][:19]}  {one.get('by', '-'):12}  {one.get('value', '(' + one['kind'] + ')')}"
+        for one in answer["revisions"]
+    ]
+    http.show(answer, "\n".join(lines))

@@ -1,6 +1,5 @@
 """`vestibule keys`: lists, rotates, checks and retires encryption keys, and rotates the secret of the services."""
 
-import json
 import os
 import time
 from datetime import UTC, datetime, timedelta
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vestibule.cli.http_client import DEFAULT_DATABASE_URL
-from vestibule.cli.options import DATA_DIR, AsJson, DataDir, exit_on, fail
+from vestibule.cli.options import DATA_DIR, AsJson, DataDir, exit_on, fail, show
 
 if TYPE_CHECKING:
     from vestibule.encryption import Key, KeyRing
@@ -55,11 +54,11 @@ def list_keys(data_dir: DataDir = DATA_DIR, ring_file: RingFile = None, as_json:
     """List the keys, without their secrets."""
     ring = _read_ring(data_dir, ring_file)
     rows = [_row(ring, key) for key in ring.keys]
-    if as_json:
-        typer.echo(json.dumps(rows))
-        return
-    for row in sorted(rows, key=lambda row: PURPOSES.index(row["purpose"])):
-        typer.echo(f"{row['id']}  {row['purpose']:11}  {row['state']:7}  since {row['active_from'][:19]}")
+    lines = [
+        f"{row['id']}  {row['purpose']:11}  {row['state']:7}  since {row['active_from'][:19]}"
+        for row in sorted(rows, key=lambda row: PURPOSES.index(row["purpose"]))
+    ]
+    show(rows, as_json, "\n".join(lines))
 
 
 @app.command()
@@ -79,12 +78,10 @@ def rotate(
         raise typer.BadParameter(f"one of {', '.join(PURPOSES)}", param_hint="--purpose")
     with exit_on(KeyRingUnreadable, OSError, exit_code=os.EX_CONFIG):
         key = add_key(_ring_path(data_dir, ring_file), Purpose(purpose), datetime.now(UTC) + timedelta(seconds=delay_s))
-    if as_json:
-        typer.echo(json.dumps({"id": key.id, "purpose": purpose, "active_from": key.active_from.isoformat()}))
-        return
     when = f"becomes the active {purpose} key in {delay_s} seconds" if delay_s else f"is now the active {purpose} key"
-    typer.echo(f"Key {key.id} {when}.")
-    if purpose == "data":
+    made = {"id": key.id, "purpose": purpose, "active_from": key.active_from.isoformat()}
+    show(made, as_json, f"Key {key.id} {when}.")
+    if purpose == "data" and not as_json:
         typer.echo("`vestibule keys rewrap` re-encrypts the database with it.", err=True)
 
 
@@ -99,10 +96,8 @@ def rewrap(
     from vestibule.cli.reencryption import count_encryption_keys
 
     total = count_encryption_keys("POST", "/reencrypt", database_url, _authorization(data_dir, secret_file))
-    if as_json:
-        typer.echo(total.model_dump_json(include={"entries", "reencrypted", "not_opened"}))
-    else:
-        typer.echo(f"{total.reencrypted:,} values of {total.entries:,} entries were re-encrypted.")
+    counts = total.model_dump(mode="json", include={"entries", "reencrypted", "not_opened"})
+    show(counts, as_json, f"{total.reencrypted:,} values of {total.entries:,} entries were re-encrypted.")
     _fail_if_unreadable(total.not_opened)
 
 
@@ -122,12 +117,10 @@ def check(
     if path.stat().st_mode & 0o077:
         typer.echo(f"vestibule: other users can read or change {path}", err=True)
     total = count_encryption_keys("GET", "/encryption-keys", database_url, _authorization(data_dir, secret_file))
-    if as_json:
-        typer.echo(total.model_dump_json(include={"entries", "by_key", "not_opened"}))
-    else:
-        typer.echo(f"{sum(total.by_key.values()):,} values of {total.entries:,} entries can be decrypted.")
-        for key_id, count in sorted(total.by_key.items()):
-            typer.echo(f"  {key_id}  {count:,}")
+    lines = [f"{sum(total.by_key.values()):,} values of {total.entries:,} entries can be decrypted."]
+    lines += [f"  {key_id}  {count:,}" for key_id, count in sorted(total.by_key.items())]
+    counts = total.model_dump(mode="json", include={"entries", "by_key", "not_opened"})
+    show(counts, as_json, "\n".join(lines))
     _fail_if_unreadable(total.not_opened)
 
 

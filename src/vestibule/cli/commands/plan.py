@@ -55,8 +55,9 @@ def plan(
         raise typer.BadParameter(reason, param_hint="--tasks-per-s")
     figures = read_figures()
     sizing = size(Demand(connections, pace, tasks), figures)
-    if target is PlanFormat.COMPOSE:
-        _refuse_for_one_host(sizing)
+    if target is PlanFormat.COMPOSE and (sizing.cells > 1 or sizing.need("database").cores > 1):
+        reason = "the load is too high for one database service with SQLite; use PostgreSQL with --target kubernetes"
+        raise typer.BadParameter(reason, param_hint="--target")
     report = "\n".join(_lines(sizing, figures)) + "\n"
     if output is not None:
         _write(sizing, target, output, base, image, report=report)
@@ -71,14 +72,6 @@ def plan(
             f"Start it with: podman-compose --env-file {output}/{COMPOSE_VARIABLES} -f {base}/compose.yaml up -d"
         )
     typer.echo(f"Written into {output}. {following}", err=True)
-
-
-def _refuse_for_one_host(sizing: "Sizing") -> None:
-    if sizing.cells > 1 or sizing.need("database").cores > 1:
-        raise typer.BadParameter(
-            "the load is too high for one database service with SQLite; use PostgreSQL with --target kubernetes",
-            param_hint="--target",
-        )
 
 
 def _lines(sizing: "Sizing", figures: "Figures") -> list[str]:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vestibule.cli.http_client import HttpClient, TokenOption, UrlOption, calls_client_service
-from vestibule.cli.options import AsJson, exit_on, fail, parse_since
+from vestibule.cli.http_client import HttpClient, TokenOption, UrlOption, client_service
+from vestibule.cli.options import AsJson, exit_on, fail, parse_since, takes
+from vestibule.cli.options import show as print_result
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -32,16 +33,15 @@ PolicyFile = Annotated[Path | None, typer.Option("--policy", help="Another polic
 def show(data_dir: DataDir = None, policy: PolicyFile = None, as_json: AsJson = False) -> None:
     """Print the active policy, its version, and the origin of each rule."""
     active = _load(_settings(data_dir), policy)
-    if as_json:
-        rules = [_as_dict(rule) for rule in active.rules]
-        typer.echo(json.dumps({"version": active.version, "dry_run": active.is_dry_run, "rules": rules}))
-        return
-    typer.echo(f"Policy {active.version}, from {active.path or 'the settings; there is no policy file'}")
+    lines = [f"Policy {active.version}, from {active.path or 'the settings; there is no policy file'}"]
     if active.is_dry_run:
-        typer.echo("DRY RUN: everything is stored unchanged, and the actions of the policy are only recorded.")
+        lines.append("DRY RUN: everything is stored unchanged, and the actions of the policy are only recorded.")
     for rule in sorted(active.rules, key=lambda rule: (-rule.layer, rule.scope.narrowness)):
-        typer.echo(f"  {rule.scope.describe():50} {_describe(rule):34} {rule.origin}")
-    typer.echo("The narrowest matching rule applies; of rules that are equally narrow, the strictest.")
+        lines.append(f"  {rule.scope.describe():50} {_describe(rule):34} {rule.origin}")
+    lines.append("The narrowest matching rule applies; of rules that are equally narrow, the strictest.")
+    rules = [_as_dict(rule) for rule in active.rules]
+    shown = {"version": active.version, "dry_run": active.is_dry_run, "rules": rules}
+    print_result(shown, as_json, "\n".join(lines))
 
 
 @app.command()
@@ -59,10 +59,8 @@ def check(
             typer.echo(json.dumps({"ok": False, "line": broken.line, "reason": broken.reason}))
             raise typer.Exit(1) from None
         fail(broken)
-    if as_json:
-        typer.echo(json.dumps({"ok": True, "version": checked.version, "rules": len(checked.rules)}))
-        return
-    typer.echo(f"{file} is valid: version {checked.version}, {len(checked.rules)} rules including the defaults.")
+    summary = f"{file} is valid: version {checked.version}, {len(checked.rules)} rules including the defaults."
+    print_result({"ok": True, "version": checked.version, "rules": len(checked.rules)}, as_json, summary)
 
 
 @app.command("test")
@@ -84,12 +82,10 @@ def try_samples(
         samples = read_samples(file)
         scanner = Scanner.from_settings(settings.detection)
         mistakes = find_mismatches(samples, chosen, lambda text, key: scanner.scan(text, key=key))
-    if as_json:
-        typer.echo(json.dumps({"policy": chosen.version, "samples": len(samples), "mistakes": mistakes}))
-    else:
-        for number, mistake in mistakes.items():
-            typer.echo(f"sample {number}: {mistake}")
-        typer.echo(f"{len(samples) - len(mistakes)} of {len(samples)} samples as expected, by policy {chosen.version}.")
+    lines = [f"sample {number}: {mistake}" for number, mistake in mistakes.items()]
+    lines.append(f"{len(samples) - len(mistakes)} of {len(samples)} samples as expected, by policy {chosen.version}.")
+    shown = {"policy": chosen.version, "samples": len(samples), "mistakes": mistakes}
+    print_result(shown, as_json, "\n".join(lines))
     raise typer.Exit(1 if mistakes else 0)
 
 
@@ -107,14 +103,12 @@ def replay(
     settings = _settings(data_dir)
     chosen = _load(settings, policy)
     result = decide_again(read_decisions(settings.decision_dir, parse_since(since)), chosen, _token_names(settings))
-    if as_json:
-        typer.echo(json.dumps(_replay_as_dict(result, chosen.version)))
-    else:
-        typer.echo("\n".join(_replay_lines(result, chosen.version)))
+    text = "\n".join(_replay_lines(result, chosen.version))
+    print_result(_replay_as_dict(result, chosen.version), as_json, text)
 
 
 @receipt_app.command()
-@calls_client_service
+@takes(client_service)
 def verify(
     http: HttpClient,
     receipt: Annotated[str, typer.Argument(help="The receipt; `-` reads it from standard input.")],
@@ -156,12 +150,9 @@ def _token_names(settings: "ClientSettings") -> dict[str, str]:
 
 def _settings(data_dir: Path | None) -> "ClientSettings":
     from vestibule.client_service.settings import ClientSettings
-    from vestibule.service_kit.settings import describe_mistakes
 
-    try:
+    with exit_on(ValueError):
         return ClientSettings() if data_dir is None else ClientSettings(data_dir=data_dir)
-    except ValueError as error:
-        fail(describe_mistakes(error))
 
 
 def _load(settings: "ClientSettings", policy: Path | None) -> "Policy":
@@ -172,10 +163,9 @@ def _load(settings: "ClientSettings", policy: Path | None) -> "Policy":
 
 
 def _describe(rule: "PolicyRule") -> str:
-    parts = [str(rule.action)] if rule.action else []
-    parts += [f"from score {rule.threshold}"] if rule.threshold is not None else []
-    parts += [f"severity {rule.severity}"] if rule.severity else []
-    return ", ".join(parts)
+    threshold = "" if rule.threshold is None else f"from score {rule.threshold}"
+    parts = (str(rule.action or ""), threshold, f"severity {rule.severity}" if rule.severity else "")
+    return ", ".join(filter(None, parts))
 
 
 def _as_dict(rule: "PolicyRule") -> dict[str, Any]:

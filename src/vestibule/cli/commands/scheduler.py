@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 import typer
 
-from vestibule.cli.http_client import HttpClient, calls_scheduler_service
-from vestibule.cli.options import parse_duration
+from vestibule.cli.http_client import HttpClient, scheduler_service
+from vestibule.cli.options import parse_duration, takes
 
 heartbeat_app = typer.Typer(help="Send and list heartbeats of recurring jobs.", no_args_is_help=True)
 maintenance_app = typer.Typer(
@@ -17,19 +17,20 @@ maintenance_app = typer.Typer(
 Name = Annotated[str, typer.Argument(help="The name of the heartbeat.")]
 
 
-@calls_scheduler_service
+@takes(scheduler_service)
 def status(http: HttpClient) -> None:
     """Show the state of every part. Exit code 1 if one is down or a heartbeat is missing."""
     answer = http.call("GET", "/status")
     lines = [_part_line(part) for part in answer["parts"]]
     lines += [f"{one['name']:20}  {one['state']:9}  heartbeat" for one in answer["heartbeats"]]
     http.show(answer, "\n".join(lines))
-    if any(_is_unhealthy(one) for one in [*answer["parts"], *answer["heartbeats"]]):
-        raise typer.Exit(1)
+    for one in (*answer["parts"], *answer["heartbeats"]):
+        if one["state"] in ("down", "missed", "failed") and not one.get("in_maintenance"):
+            raise typer.Exit(1)
 
 
 @heartbeat_app.command("list")
-@calls_scheduler_service
+@takes(scheduler_service)
 def list_heartbeats(http: HttpClient) -> None:
     """List the expected heartbeats and when each was last received."""
     answer = http.call("GET", "/heartbeats")
@@ -37,7 +38,7 @@ def list_heartbeats(http: HttpClient) -> None:
 
 
 @heartbeat_app.command()
-@calls_scheduler_service
+@takes(scheduler_service)
 def ping(
     http: HttpClient,
     name: Name,
@@ -56,14 +57,14 @@ def ping(
 
 
 @heartbeat_app.command("delete")
-@calls_scheduler_service
+@takes(scheduler_service)
 def delete_heartbeat(http: HttpClient, name: Name) -> None:
     """Delete a heartbeat: it is not expected any more."""
     http.show(http.call("DELETE", f"/heartbeats/{quote(name, safe='')}"), f"{name} deleted")
 
 
 @maintenance_app.command()
-@calls_scheduler_service
+@takes(scheduler_service)
 def start(
     http: HttpClient,
     part: Annotated[str, typer.Argument(help="A part as `vestibule status` names it, heartbeat:NAME, or all.")],
@@ -80,7 +81,7 @@ def start(
 
 
 @maintenance_app.command()
-@calls_scheduler_service
+@takes(scheduler_service)
 def end(http: HttpClient, window_id: Annotated[str, typer.Argument(help="The id that start and list print.")]) -> None:
     """End a window now, or cancel it before it starts."""
     answer = http.call("DELETE", f"/maintenance/{quote(window_id, safe='')}")
@@ -88,7 +89,7 @@ def end(http: HttpClient, window_id: Annotated[str, typer.Argument(help="The id 
 
 
 @maintenance_app.command("list")
-@calls_scheduler_service
+@takes(scheduler_service)
 def list_windows(http: HttpClient) -> None:
     """List the windows that are scheduled, active, or ended within the last month."""
     answer = http.call("GET", "/maintenance")
@@ -103,10 +104,6 @@ def _part_line(part: dict[str, Any]) -> str:
 
 def _percent(share: float | None) -> str:
     return "     –" if share is None else f"{int(share * 10_000) / 100:5.4g}%"
-
-
-def _is_unhealthy(one: dict[str, Any]) -> bool:
-    return one["state"] in ("down", "missed", "failed") and not one.get("in_maintenance")
 
 
 def _heartbeat_line(one: dict[str, Any]) -> str:

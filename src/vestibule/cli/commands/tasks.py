@@ -8,7 +8,8 @@ from urllib.parse import quote
 import typer
 from typer.core import TyperGroup
 
-from vestibule.cli.http_client import HttpClient, calls_client_service
+from vestibule.cli.http_client import HttpClient, client_service
+from vestibule.cli.options import takes
 
 LONG_WAIT_S = 3600.0
 PAGE = 100
@@ -46,7 +47,7 @@ dead_app = typer.Typer(help="List, retry and delete dead letters: tasks whose la
 schedule_app = typer.Typer(help="Schedule recurring tasks: by a cron expression or an interval.", no_args_is_help=True)
 
 
-@calls_client_service
+@takes(client_service)
 def run(
     http: HttpClient,
     key: Annotated[str, typer.Argument(help="The key of the value to process.")],
@@ -61,7 +62,7 @@ def run(
     _follow(http, http.call("POST", "/run", body=work), wait)
 
 
-@calls_client_service
+@takes(client_service)
 def message(
     http: HttpClient,
     text: Annotated[str, typer.Argument(help="The message; `-` reads it from standard input.")],
@@ -90,21 +91,21 @@ def message(
 
 
 @task_app.command("show")
-@calls_client_service
+@takes(client_service)
 def show_one(http: HttpClient, task_id: TaskId, wait: Wait = 0) -> None:
     """Show the state of a task and its result. Exit code 1 if it failed."""
     _show_task(http, task_id, wait)
 
 
 @task_app.command("wait")
-@calls_client_service
+@takes(client_service)
 def wait_for(http: HttpClient, task_id: TaskId) -> None:
     """Wait for a task to finish, at most an hour, and print its result. Exit code 1 if it failed."""
     _show_task(http, task_id, LONG_WAIT_S)
 
 
 @task_app.command("list")
-@calls_client_service
+@takes(client_service)
 def list_tasks(
     http: HttpClient,
     state: Annotated[list[str] | None, typer.Option(help="Only tasks in this state; may be repeated.")] = None,
@@ -115,42 +116,42 @@ def list_tasks(
 
 
 @task_app.command("cancel")
-@calls_client_service
+@takes(client_service)
 def cancel(http: HttpClient, task_id: TaskId) -> None:
     """Cancel a task that has not finished."""
     _change(http, "POST", f"/tasks/{quote(task_id, safe='')}/cancel")
 
 
 @task_app.command("retry")
-@calls_client_service
+@takes(client_service)
 def retry(http: HttpClient, task_id: TaskId) -> None:
     """Retry a task that failed, is dead or was cancelled."""
     _change(http, "POST", f"/tasks/{quote(task_id, safe='')}/retry")
 
 
 @dead_app.command("list")
-@calls_client_service
+@takes(client_service)
 def list_dead(http: HttpClient, limit: Limit = PAGE) -> None:
     """List the dead letters, newest first."""
     _list(http, "/dead", limit=limit)
 
 
 @dead_app.command("retry")
-@calls_client_service
+@takes(client_service)
 def retry_dead(http: HttpClient, task_id: TaskId) -> None:
     """Retry a dead task, with all its attempts."""
     _change(http, "POST", f"/dead/{quote(task_id, safe='')}/retry")
 
 
 @dead_app.command("drop")
-@calls_client_service
+@takes(client_service)
 def drop(http: HttpClient, task_id: TaskId) -> None:
     """Delete a task from the dead letters, with its data."""
     _change(http, "DELETE", f"/dead/{quote(task_id, safe='')}")
 
 
 @schedule_app.command("add")
-@calls_client_service
+@takes(client_service)
 def add_schedule(
     http: HttpClient,
     key: Annotated[str, typer.Option(help="Process the value under this key at that time.")] = "",
@@ -172,7 +173,7 @@ def add_schedule(
 
 
 @schedule_app.command("list")
-@calls_client_service
+@takes(client_service)
 def list_schedules(http: HttpClient) -> None:
     """List all schedules: id, times, processor, next run, and the last task."""
     answer = http.call("GET", "/schedules")
@@ -180,7 +181,7 @@ def list_schedules(http: HttpClient) -> None:
 
 
 @schedule_app.command("delete")
-@calls_client_service
+@takes(client_service)
 def delete_schedule(
     http: HttpClient, schedule_id: Annotated[str, typer.Argument(help="The id that add and list print.")]
 ) -> None:

@@ -1,6 +1,5 @@
 """`vestibule token`: creates, lists and revokes the tokens of callers."""
 
-import json
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -58,13 +57,8 @@ def list_tokens(data_dir: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
 
     with exit_on(InvalidTokenFile, OSError):
         records = read_records(_token_file(data_dir))
-    if as_json:
-        typer.echo(json.dumps([_as_dict(record) for record in records]))
-        return
-    for record in records:
-        until = f"until {record.expires_at:%Y-%m-%d}" if record.expires_at else "never expires"
-        state = " (expired)" if record.is_expired() else ""
-        typer.echo(f"{record.id}  {record.name}  {record.tenant}  {','.join(record.scopes)}  {until}{state}")
+    if records or as_json:
+        show([_as_dict(record) for record in records], as_json, "\n".join(map(_line, records)))
 
 
 @app.command()
@@ -84,6 +78,12 @@ def revoke(
 
 def _as_dict(record: "TokenRecord") -> dict[str, Any]:
     return record.model_dump(mode="json", exclude={"sha256"})
+
+
+def _line(record: "TokenRecord") -> str:
+    until = f"until {record.expires_at:%Y-%m-%d}" if record.expires_at else "never expires"
+    state = " (expired)" if record.is_expired() else ""
+    return f"{record.id}  {record.name}  {record.tenant}  {','.join(record.scopes)}  {until}{state}"
 
 
 def _token_file(data_dir: Path) -> Path:

@@ -5,7 +5,6 @@ import os
 import secrets
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -25,39 +24,18 @@ class DataDirectoryInUse(StartError):
     """Another instance uses the data directory."""
 
 
-@dataclass(frozen=True)
 class DataDirectory:
     """The directory of all files of one instance; `path` is absolute."""
 
-    path: Path
-
-    @property
-    def logs(self) -> Path:
-        return self.path / "logs"
-
-    @property
-    def app_log(self) -> Path:
-        return self.logs / "app.log"
-
-    @property
-    def error_reports(self) -> Path:
-        return self.path / "error_reports"
-
-    @property
-    def redis(self) -> Path:
-        return self.path / "redis"
-
-    @property
-    def service_secret_file(self) -> Path:
-        return self.path / "keys" / "service_secret"
-
-    @property
-    def key_ring_file(self) -> Path:
-        return self.path / "keys" / "keyring.json"
-
-    @property
-    def database_file(self) -> Path:
-        return self.path / "vestibule.db"
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.logs = path / "logs"
+        self.app_log = self.logs / "app.log"
+        self.error_reports = path / "error_reports"
+        self.redis = path / "redis"
+        self.service_secret_file = path / "keys" / "service_secret"
+        self.key_ring_file = path / "keys" / "keyring.json"
+        self.database_file = path / "vestibule.db"
 
     def ready_file(self, part: str) -> Path:
         """Return the file that a worker touches when it is ready."""

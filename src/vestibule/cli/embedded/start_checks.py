@@ -41,7 +41,7 @@ def check_ports(addresses: Sequence[Address]) -> None:
     Raises: PortTaken, with the first that cannot.
     """
     deadline = time.monotonic() + _TIMEOUT_S
-    while taken := _first_taken(addresses):
+    while taken := first_taken(addresses):
         if time.monotonic() >= deadline:
             address, reason = taken
             raise PortTaken(
@@ -97,7 +97,8 @@ def check_processors_and_routes(directory: DataDirectory, environment: Mapping[s
         raise ProcessorsRefused(str(error)) from error
 
 
-def _first_taken(addresses: Sequence[Address]) -> tuple[Address, str] | None:
+def first_taken(addresses: Sequence[Address]) -> tuple[Address, str] | None:
+    """Return the first address that cannot be listened on, and the reason."""
     for address in addresses:
         try:
             family, kind, protocol, _, target = socket.getaddrinfo(

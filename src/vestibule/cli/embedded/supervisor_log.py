@@ -25,16 +25,6 @@ class Log(Protocol):
     def warning(self, event: str, **fields: object) -> object: ...
 
 
-class _NoLog:
-    """Drops events where no log can be opened."""
-
-    def info(self, event: str, **fields: object) -> None:
-        """Drop the event."""
-
-    def warning(self, event: str, **fields: object) -> None:
-        """Drop the event."""
-
-
 class SupervisorLog:
     """Prints lines at once, and buffers events until the log is open.
 
@@ -47,7 +37,8 @@ class SupervisorLog:
         self._shows_progress = shows_progress
         self._open_log = open_log
         self._log: Log | None = None
-        self._buffered: list[tuple[str, str, dict[str, object]]] = []
+        # None once the log is open, or cannot be opened, where events are dropped.
+        self._buffered: list[tuple[str, str, dict[str, object]]] | None = []
 
     def show(self, text: str, colour: str | None = None) -> None:
         """Print `text` as it is."""
@@ -76,18 +67,17 @@ class SupervisorLog:
             self._log = await asyncio.to_thread(self._open_log)
         except OSError as error:
             self.show(f"vestibule: cannot open the log: {error}")
-            self._log = _NoLog()
-        for level, event, fields in self._buffered:
+        buffered, self._buffered = self._buffered or [], None
+        for level, event, fields in buffered if self._log else ():
             getattr(self._log, level)(event, **fields)
-        self._buffered.clear()
 
     def _record(self, level: str, event: str, text: str, colour: str | None, fields: dict[str, object]) -> None:
         if self._shows_progress:
             self.show(text, colour)
-        if self._log is None:
-            self._buffered.append((level, event, {"timestamp": datetime.now(UTC), **fields}))
-        else:
+        if self._log is not None:
             getattr(self._log, level)(event, **fields)
+        elif self._buffered is not None:
+            self._buffered.append((level, event, {"timestamp": datetime.now(UTC), **fields}))
 
 
 def last_log_lines(part: Part, app_log: Path) -> list[str]:
@@ -97,13 +87,12 @@ def last_log_lines(part: Part, app_log: Path) -> list[str]:
     return [line for line in _tail(app_log) if _service_of(line) == part.log_name][-_TAIL_LINES:]
 
 
-def _service_of(line: str) -> str | None:
+def _service_of(line: str) -> object:
     try:
         event = json.loads(line)
     except ValueError:
         return None
-    service = event.get("service") if isinstance(event, dict) else None
-    return service if isinstance(service, str) else None
+    return event.get("service") if isinstance(event, dict) else None
 
 
 def _tail(path: Path) -> list[str]:
