@@ -53,8 +53,11 @@ class HttpClient:
 
     @property
     def token(self) -> str:
-        """The token of the caller. Raises: typer.BadParameter where none is set for another machine."""
-        is_local = urlsplit(self.url).hostname in ("127.0.0.1", "localhost", "::1")
+        """The token of the caller. Raises: typer.BadParameter for a bad URL, or another machine without a token."""
+        try:
+            is_local = urlsplit(self.url).hostname in ("127.0.0.1", "localhost", "::1")
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--url") from None
         if not self._token and not is_local:
             raise typer.BadParameter("set VESTIBULE_TOKEN", param_hint="--token")
         return self._token or DEVELOPMENT_TOKEN

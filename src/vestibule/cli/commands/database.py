@@ -96,6 +96,9 @@ def export(
     data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Export every entry as a line of JSON, with its version and expiry, while the system runs."""
+    from vestibule.database_service.entries.store import StoreRefused
+    from vestibule.encryption import KeyRingUnreadable
+
     if plain:
         typer.echo("vestibule: the values are not encrypted: anyone with the file can read them", err=True)
     if target != STANDARD and target.exists():
@@ -105,13 +108,12 @@ def export(
         if drained:
             fail(f"{many} are unfinished; nothing is exported")
         typer.echo(f"vestibule: {many} are unfinished and are not exported", err=True)
-    with (
-        exit_on(OSError),
-        nullcontext(sys.stdout) if target == STANDARD else target.open("x", encoding="utf-8") as sink,
-    ):
-        if target != STANDARD:
-            target.chmod(0o600)
-        asyncio.run(_export(_open_store(data_dir, is_encrypted=not plain), sink, is_encrypted=not plain))
+    with exit_on(OSError, StoreRefused, KeyRingUnreadable):
+        store = _open_store(data_dir, is_encrypted=not plain)
+        with nullcontext(sys.stdout) if target == STANDARD else target.open("x", encoding="utf-8") as sink:
+            if target != STANDARD:
+                target.chmod(0o600)
+            asyncio.run(_export(store, sink, is_encrypted=not plain))
 
 
 @app.command("import")
