@@ -104,7 +104,7 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Sizing:
-    """A whole plan: the number of cells, each a system of its own with a share of the demand, and the needs of one.
+    """A whole plan: the number of cells, each an independent system with a share of the demand, and the needs of one.
 
     There is one cell, unless its store or its queue would be overloaded.
     """

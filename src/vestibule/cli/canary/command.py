@@ -20,7 +20,7 @@ ACTIONS = ("block", "redact", "mask", "hash", "tokenize", "alert", "ignore")
 def canary(
     *,
     url: Annotated[
-        str, typer.Option(help="Test the running system at this address; starts a system of its own if not given.")
+        str, typer.Option(help="Test the running system at this address; starts a test system if not given.")
     ] = "",
     token: Annotated[str, typer.Option(envvar="VESTIBULE_TOKEN", help="Token for --url.")] = DEVELOPMENT_TOKEN,
     data_dir: Annotated[Path | None, typer.Option(help="With --url: search this data directory.")] = None,

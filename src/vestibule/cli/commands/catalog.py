@@ -11,7 +11,7 @@ from vestibule.cli.options import AsJson, exit_on
 
 if TYPE_CHECKING:
     from vestibule.detection.rules import Detector
-    from vestibule.processing import AnyProcessor, ProcessorRegistry
+    from vestibule.processing import AnyProcessor
     from vestibule.service_kit.settings import SettingDescription
 
 
@@ -69,7 +69,11 @@ def processors(
 
     Exit code 1 where one of those is invalid.
     """
-    known = _read_processors(folder)
+    from vestibule.processing import InvalidProcessor
+    from vestibule.processor_adapters import ProcessorSettings, check_processors
+
+    with exit_on(InvalidProcessor):
+        known = check_processors(ProcessorSettings() if folder is None else ProcessorSettings(processors_dir=folder))
     if name is not None and name not in known.names:
         raise typer.BadParameter(f"no processor {name}; known are {', '.join(known.names)}", param_hint="NAME")
     for processor in (known.find(one) for one in known.names if name in (None, one)):
@@ -121,14 +125,6 @@ def _texts_of(examples: "tuple[object, ...]") -> list[str]:
         example if isinstance(example, DetectorExample) else DetectorExample(str(example)) for example in examples
     )
     return [f"{example.key}: {example.text}" if example.key else example.text for example in wrapped]
-
-
-def _read_processors(folder: Path | None) -> "ProcessorRegistry":
-    from vestibule.processing import InvalidProcessor
-    from vestibule.processor_adapters import ProcessorSettings, check_processors
-
-    with exit_on(InvalidProcessor):
-        return check_processors(ProcessorSettings() if folder is None else ProcessorSettings(processors_dir=folder))
 
 
 def _processor_as_dict(processor: "AnyProcessor") -> dict[str, Any]:

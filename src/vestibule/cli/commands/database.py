@@ -1,6 +1,5 @@
 """`vestibule db`: checks, migrates, exports and imports the store; backs up and restores the file of SQLite."""
 
-import asyncio
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -25,6 +24,8 @@ app = typer.Typer(
 @app.command()
 def check(data_dir: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
     """Check the integrity of the store, safe while the system runs. Exit code 1 if it is damaged."""
+    import asyncio
+
     from vestibule.database_service.entries.store import StoreRefused
     from vestibule.database_service.maintenance import sqlite_backup
 
@@ -43,6 +44,8 @@ def check(data_dir: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
 @app.command()
 def migrate() -> None:
     """Create or migrate the tables of the store (PostgreSQL, DynamoDB)."""
+    import asyncio
+
     from vestibule.database_service.entries.store import StoreRefused
 
     kind, settings = _store_kind()
@@ -96,6 +99,8 @@ def export(
     data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Export every entry as a line of JSON, with its version and expiry, while the system runs."""
+    import asyncio
+
     from vestibule.database_service.entries.store import StoreRefused
     from vestibule.encryption import KeyRingUnreadable
 
@@ -125,6 +130,8 @@ def import_file(
 
     Encrypted values need the key ring that they were encrypted with. Imported values are not scanned.
     """
+    import asyncio
+
     from vestibule.contracts.errors import VestibuleError
     from vestibule.database_service.maintenance.transfer import TransferRefused, parse_header
 

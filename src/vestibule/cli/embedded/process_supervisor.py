@@ -5,8 +5,6 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator
-from typing import BinaryIO
 
 from vestibule.cli.embedded.parts import Part
 from vestibule.cli.embedded.readiness import until_ready
@@ -93,7 +91,7 @@ class ProcessSupervisor:
         """Start the process, wait for its exit, and return the reason of the exit."""
         try:
             self.part.readiness.forget()
-            with self._output() as output:
+            with self.part.log.open("ab") if self.part.log else contextlib.nullcontext() as output:
                 process = await asyncio.create_subprocess_exec(
                     *self.part.command,
                     env=self.part.environment,
@@ -110,18 +108,13 @@ class ProcessSupervisor:
             self._terminate()
         watch = asyncio.create_task(self._watch_readiness(started_at, process.pid))
         try:
-            return _describe_end(await process.wait())
+            exit_code = await process.wait()
+            if exit_code >= 0:
+                return f"exited with code {exit_code}"
+            return f"was killed by {signal.Signals(-exit_code).name}"
         finally:
             watch.cancel()
             _kill_group(process.pid)
-
-    @contextlib.contextmanager
-    def _output(self) -> Iterator[BinaryIO | None]:
-        if self.part.log is None:
-            yield None
-            return
-        with self.part.log.open("ab") as log:
-            yield log
 
     async def _watch_readiness(self, started_at: float, pid: int) -> None:
         await until_ready(self.part.readiness)
@@ -154,9 +147,3 @@ def _kill_group(pid: int) -> None:
     # macOS returns EPERM for a group that has only zombies.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
-
-
-def _describe_end(exit_code: int) -> str:
-    if exit_code >= 0:
-        return f"exited with code {exit_code}"
-    return f"was killed by {signal.Signals(-exit_code).name}"

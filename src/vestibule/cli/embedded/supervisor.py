@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from itertools import groupby
 from typing import Any
 
-from vestibule.cli.embedded.parts import Part, StopStage
+from vestibule.cli.embedded.parts import Part
 from vestibule.cli.embedded.process_supervisor import ProcessSupervisor
 from vestibule.cli.embedded.readiness import PartReadiness, until_ready
 from vestibule.cli.embedded.supervisor_log import SupervisorLog
@@ -129,18 +129,16 @@ class Supervisor:
     async def _stop_all(self) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        in_order = sorted(self._supervised, key=_stop_deadline_s)
-        for deadline_s, supervised in groupby(in_order, key=_stop_deadline_s):
+
+        def stage_of(supervised: ProcessSupervisor) -> float:
+            return supervised.part.stop_stage.value
+
+        for deadline_s, supervised in groupby(sorted(self._supervised, key=stage_of), key=stage_of):
             await asyncio.gather(*(supervised.stop(began + deadline_s) for supervised in supervised))
 
     @property
     def _supervised(self) -> list[ProcessSupervisor]:
         return self._first + self._rest
-
-
-def _stop_deadline_s(supervised: ProcessSupervisor) -> float:
-    stage: StopStage = supervised.part.stop_stage
-    return stage.value
 
 
 async def _await_ready(supervised: ProcessSupervisor) -> None:

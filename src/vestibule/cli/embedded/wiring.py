@@ -63,7 +63,13 @@ def launch(layout: Layout, environment: Mapping[str, str], started_at: float) ->
 
 
 async def _supervise(layout: Layout, redis: list[Part], environment: Mapping[str, str], started_at: float) -> int:
-    supervisor_log = _open_supervisor_log(layout.directory, environment)
+    is_terminal = sys.stdout.isatty()
+    supervisor_log = SupervisorLog(
+        sys.stdout,
+        has_colour=is_terminal and not environment.get("NO_COLOR"),
+        shows_progress=is_terminal,
+        open_log=partial(_open_log, layout.directory, is_terminal),
+    )
     token = _OWN_TOKEN if environment.get("VESTIBULE_DEV_TOKEN") else DEVELOPMENT_TOKEN
 
     def when_ready() -> None:
@@ -76,16 +82,6 @@ async def _supervise(layout: Layout, redis: list[Part], environment: Mapping[str
     given = None if redis else RedisUrlReadiness(layout.redis_url)
     supervisor = Supervisor(redis, list_parts(layout, environment), supervisor_log, given)
     return await supervisor.run(when_ready, when_failed)
-
-
-def _open_supervisor_log(directory: DataDirectory, environment: Mapping[str, str]) -> SupervisorLog:
-    is_terminal = sys.stdout.isatty()
-    return SupervisorLog(
-        sys.stdout,
-        has_colour=is_terminal and not environment.get("NO_COLOR"),
-        shows_progress=is_terminal,
-        open_log=partial(_open_log, directory, is_terminal),
-    )
 
 
 def _open_log(directory: DataDirectory, is_terminal: bool) -> Log:
