@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 from benchmarks.systems import TOKEN, System, vestibule
 
-from vestibule.cli.bench.load import ROUTES, Measured, measure, open_session, send
+from vestibule.cli.commands.bench import ROUTES, Measured, measure, open_session, send
 
 STRETCHES = 10
 COMPARED = 3

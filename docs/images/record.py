@@ -1,11 +1,15 @@
 """Records the picture of the README: starts a Vestibule, uses it as the README says, and draws what was printed.
 
 usage: .venv/bin/python docs/images/record.py
+
+It listens on free ports, or on those of VESTIBULE_BASE_PORT; the picture shows the default ones.
 """
 
+import os
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +27,8 @@ COMMANDS = (
     "cat var/error_reports/*PersonalData*.txt",
 )
 WIDTH = 118
+DEFAULT_BASE_PORT = 8000
+PORTS = 4
 
 
 def main() -> None:
@@ -31,13 +37,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         home = Path(directory)
         output = home / "output"
+        base_port = int(os.environ.get("VESTIBULE_BASE_PORT") or free_base_port())
+        os.environ["VESTIBULE_BASE_PORT"] = str(base_port)
         with output.open("w") as sink:
             command = [sys.executable, "-m", "vestibule", "up"]
             system = subprocess.Popen(command, stdout=sink, stderr=subprocess.STDOUT, cwd=home)  # noqa: S603
         try:
             while "Ctrl-C stops" not in output.read_text():
+                if system.poll() is not None:
+                    sys.exit(output.read_text())
                 time.sleep(0.1)
-            show(console, "make up", announcement(output.read_text().replace(f"{home.resolve()}/", "")))
+            show(console, "make up", banner(output.read_text(), home, base_port))
             for line in COMMANDS:
                 show(console, line, run(line, home))
         finally:
@@ -49,10 +59,29 @@ def main() -> None:
     (HERE / "first-minute.svg").write_text(drawing)
 
 
-def announcement(text: str) -> str:
-    """Return what was printed for people, without the log lines around it."""
+def banner(text: str, home: Path, base_port: int) -> str:
+    """Return what was printed for people, without log lines, with relative paths and the default ports."""
     lines = [line for line in text.splitlines() if not line.startswith("{") and "curl" not in line]
-    return "\n".join(lines[: next(n for n, line in enumerate(lines) if "error reports" in line) + 1]).strip()
+    shown = "\n".join(lines[: next(n for n, line in enumerate(lines) if "error reports" in line) + 1]).strip()
+    shown = shown.replace(f"{home.resolve()}/", "")
+    if base_port != DEFAULT_BASE_PORT:
+        # The line that names the variables to set is cut off; it makes the first column wider by one.
+        shown = re.sub(r"^(  .{14}) ", r"\1", shown, flags=re.MULTILINE)
+    for offset in range(PORTS):
+        shown = shown.replace(f":{base_port + offset}", f":{DEFAULT_BASE_PORT + offset}")
+    return shown
+
+
+def free_base_port() -> int:
+    """Return a port that is free together with the three that follow it."""
+    for first in range(18_000, 30_000, PORTS):
+        try:
+            for port in range(first, first + PORTS):
+                socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        return first
+    raise SystemExit("no four free ports in a row")
 
 
 def run(line: str, home: Path) -> str:

@@ -13,7 +13,7 @@ import psutil
 from redis import Redis
 from redis.exceptions import RedisError
 
-from vestibule.cli.canary.embedded import redis_url_of
+from vestibule.cli.embedded.redis_server import redis_url_of
 
 DATABASE, CLIENT_SERVICE, LOGIC, SCHEDULER, WORKERS = (
     "vestibule serve database",

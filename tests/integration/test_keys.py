@@ -48,7 +48,7 @@ def test_a_key_goes_from_active_to_retired(start: Callable[..., Any], wait_until
     assert f"{second}  data         active" in keys("list")
     # Whichever stands in the way first: on a slow machine the rotation has settled by now.
     refusal = keys("retire", first, expect=1)
-    assert "too fresh" in refusal or "are encrypted with it" in refusal
+    assert "rotated just now" in refusal or "are encrypted with it" in refusal
 
     ran = system.http.post("/run", params={"key": "k0"}).json()["status_url"]
     assert "VALUE 0" == system.http.get(ran, params={"wait": 20}).json()["result"]
@@ -87,7 +87,7 @@ def test_tokens_are_not_lost_by_mistake(tmp_path: Path) -> None:
     """The keys of tokens and of fingerprints are retired on purpose only."""
     create_key_ring(tmp_path / "keys" / "keyring.json")
     place = {"VESTIBULE_DATA_DIR": str(tmp_path)}
-    for purpose, word in (("token", "could not be revealed"), ("fingerprint", "could not be recognised")):
+    for purpose, word in (("token", "could no longer be revealed"), ("fingerprint", "could no longer be recognized")):
         rows = json.loads(_vestibule("keys", "list", "--json", **place))
         old = next(row["id"] for row in rows if row["purpose"] == purpose)
         _vestibule("keys", "rotate", "--purpose", purpose, **place)

@@ -44,6 +44,24 @@ def test_a_schedule_makes_tasks_until_it_is_deleted(system: Any, wait_until: Cal
     assert 404 == system.http.delete(f"/schedules/{schedule_id}").status_code
 
 
+def test_the_program_adds_a_schedule_by_a_cron_expression(system: Any) -> None:
+    """`--cron` alone is enough; with `--every` beside it, or with neither, nothing is added."""
+    added = program(
+        system, "schedule", "add", "--text", "a sunrise", "--cron", "30 6 * * 1-5", "--timezone", "Europe/Rome"
+    )
+    assert 0 == added.returncode, added.stderr
+    (kept,) = system.http.get("/schedules").json()["schedules"]
+    assert ("30 6 * * 1-5", "Europe/Rome") == (kept["cron"], kept["timezone"])
+    assert f"{kept['schedule_id']}  30 6 * * 1-5 Europe/Rome" in added.stdout
+    refused = [
+        program(system, "schedule", "add", "--text", "a sunrise", *times).returncode
+        for times in ((), ("--cron", "30 6 * * 1-5", "--every", "60"), ("--every", "0"), ("--cron", "61 * * * *"))
+    ]
+    assert [1, 1, 2, 1] == refused
+    assert 0 == program(system, "schedule", "delete", kept["schedule_id"]).returncode
+    assert [] == system.http.get("/schedules").json()["schedules"]
+
+
 def test_a_text_is_checked_before_it_recurs(system: Any) -> None:
     """Personal data in a text is refused as in a message, and appears nowhere; a clean one is kept and not shown."""
     refused = system.http.post("/schedules", json={"text": LEAK, "every_s": 3600})

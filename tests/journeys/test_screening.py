@@ -156,6 +156,14 @@ def test_redact_and_alert_policies(redacting):
     assert 422 == system.add("pass", LEAKS["PASSWORD"]).status_code
     assert 3 == len(system.reports())
 
+    printed = [
+        vestibule("add", "note", LEAKS[entity], "--url", system.url).stdout for entity in ("EMAIL_ADDRESS", "IBAN_CODE")
+    ]
+    assert [
+        "note written as version 2 (EMAIL_ADDRESS redacted)\n",
+        "note written as version 3 (IBAN_CODE stored unchanged, with an alert)\n",
+    ] == printed
+
 
 def test_metrics_count_and_hold_no_data(system):
     """/metrics needs no token, counts requests by route, and has no value, key or query in its labels."""
@@ -269,7 +277,7 @@ def test_receipts_are_verified(system, tmp_path):
     assert {"EMAIL_ADDRESS": "block"} == claims[1]["actions"]
     assert 0 == vestibule("receipt", "verify", receipts[0], "--url", system.url).returncode
     changed = vestibule("receipt", "verify", receipts[1][:-8] + "AAAAAAAA", "--key", str(key))
-    assert (1, True) == (changed.returncode, "does not hold" in changed.stderr)
+    assert (1, True) == (changed.returncode, "the receipt is invalid" in changed.stderr)
 
 
 def test_a_broken_policy_is_refused_at_the_start(tmp_path):

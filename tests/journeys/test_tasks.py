@@ -11,7 +11,7 @@ from typing import Any
 
 from redis import Redis
 
-from vestibule.cli.canary.embedded import redis_url_of
+from vestibule.cli.embedded.redis_server import redis_url_of
 from vestibule.service_kit.auth.token_file import create_token
 
 DONE_WITHIN_S = 30

@@ -37,4 +37,4 @@ def test_it_does_not_start_with_placeholders(podman):
     assert 0 != podman.call("play", "kube", str(ROOT / "pod.yaml")).returncode
     assert not is_served(podman)
     told = podman.call("logs", f"{POD}-prepare").stderr
-    assert "service_secret of the secret is not what" in told
+    assert "service_secret of the secret is not in the form" in told

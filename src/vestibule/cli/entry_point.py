@@ -4,8 +4,8 @@ import sys
 
 from vestibule.cli.program import add_parts, create_program
 
-# What runs for long, and many times on one machine, does not carry every other command along: that would cost each of
-# them 2 MB and a tenth of a second at its start.
+# These run for long, and many times on one machine: without the other commands each starts a tenth of a second earlier
+# and takes 2 MB less.
 PARTS = ("serve", "worker")
 
 

@@ -8,15 +8,16 @@ from urllib.parse import quote, urlsplit
 
 import typer
 
-# As `vestibule up` lays them out; the variable of its option is heeded here too.
+from vestibule.cli.options import DEVELOPMENT_TOKEN, AsJson, fail, show
+
+# The ports of `vestibule up`, whose option --base-port has the same variable.
 _BASE_PORT = os.environ.get("VESTIBULE_BASE_PORT", "")
 BASE_PORT = int(_BASE_PORT) if _BASE_PORT.isdecimal() else 8000
 DEFAULT_URL, DEFAULT_DATABASE_URL, DEFAULT_SCHEDULER_URL = (
     f"http://127.0.0.1:{BASE_PORT + offset}" for offset in (0, 1, 3)
 )
-DEVELOPMENT_TOKEN = "SECRET_TOKEN"  # noqa: S105 - published on purpose; a server takes it from loopback only
 LONGEST_WAIT_S = 30.0
-ENDS = ("succeeded", "failed", "cancelled", "dead")
+FINAL_STATES = ("succeeded", "failed", "cancelled", "dead")
 TIMEOUT_S = 35.0
 
 UrlOption = Annotated[
@@ -35,23 +36,31 @@ TokenOption = Annotated[
     typer.Option(
         "--token",
         envvar="VESTIBULE_TOKEN",
-        help="Token; better set as a variable, since others on this machine can see options. "
+        help="Token; prefer the variable, since other users of this machine can see options. "
         "[default on this machine: the development token]",
     ),
 ]
 IfVersion = Annotated[int | None, typer.Option(min=1, help="Only if the entry has this version.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 class HttpClient:
     """Calls a service of a running Vestibule; a problem is printed and ends the program with code 1."""
 
-    def __init__(self, url: str, token: str, default_url: str = DEFAULT_URL) -> None:
+    def __init__(self, url: str, token: str, default_url: str = DEFAULT_URL, *, as_json: bool = False) -> None:
         self.url = (url or default_url).rstrip("/")
-        is_local = urlsplit(self.url).hostname in ("127.0.0.1", "localhost", "::1")
-        self.token = token or (DEVELOPMENT_TOKEN if is_local else "")
-        if not self.token:
+        self._token = token
+        self.as_json = as_json
+
+    @property
+    def token(self) -> str:
+        """The token of the caller. Raises: typer.BadParameter for a bad URL, or another machine without a token."""
+        try:
+            is_local = urlsplit(self.url).hostname in ("127.0.0.1", "localhost", "::1")
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--url") from None
+        if not self._token and not is_local:
             raise typer.BadParameter("set VESTIBULE_TOKEN", param_hint="--token")
+        return self._token or DEVELOPMENT_TOKEN
 
     def call(
         self,
@@ -83,24 +92,27 @@ class HttpClient:
             left_s = max(0.0, deadline - time.monotonic())
             query = {"wait": min(left_s, LONGEST_WAIT_S)}
             status = self.call("GET", f"/tasks/{quote(task_id, safe='')}", query=query)
-            if status["state"] in ENDS or time.monotonic() >= deadline:
+            if status["state"] in FINAL_STATES or time.monotonic() >= deadline:
                 return status
+
+    def show(self, answer: Any, text: str) -> None:
+        """Print an answer as JSON where --json is given, else as text."""
+        show(answer, self.as_json, text)
+
+
+def client_service(url: UrlOption = "", token: TokenOption = "", as_json: AsJson = False) -> HttpClient:
+    """Make the client of a command that calls the client service, for `takes`."""
+    return HttpClient(url, token, as_json=as_json)
+
+
+def scheduler_service(url: SchedulerUrlOption = "", token: TokenOption = "", as_json: AsJson = False) -> HttpClient:
+    """Make the client of a command that calls the scheduler service, for `takes`."""
+    return HttpClient(url, token, DEFAULT_SCHEDULER_URL, as_json=as_json)
 
 
 def condition_of(version: int | None) -> dict[str, str]:
-    """Return the header that asks for a version of an entry."""
+    """Return the header that makes a request conditional on the version of an entry."""
     return {} if version is None else {"If-Match": f'"{version}"'}
-
-
-def show(answer: Any, as_json: bool, text: str) -> None:
-    """Print an answer for a program or for a person."""
-    typer.echo(json.dumps(answer, ensure_ascii=False) if as_json else text)
-
-
-def fail(reason: str) -> NoReturn:
-    """Print the reason on standard error and exit with code 1."""
-    typer.echo(f"vestibule: {reason}", err=True)
-    raise typer.Exit(1)
 
 
 def _show_problem(status: int, text: str) -> NoReturn:
@@ -108,7 +120,7 @@ def _show_problem(status: int, text: str) -> NoReturn:
         problem = json.loads(text)
         title, detail = problem["title"], problem["detail"]
     except (ValueError, KeyError, TypeError):
-        fail(f"the answer was {status} and no problem document; is this a Vestibule?")
+        fail(f"the answer is {status} without a problem document; is this address a Vestibule?")
     lines = [f"{title}: {detail}"]
     for mistake in problem.get("errors", ()):
         lines.append(f"  {mistake.get('where')}: {mistake.get('expected')}")

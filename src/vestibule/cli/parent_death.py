@@ -1,7 +1,7 @@
-"""Let a process end with the one that started it, however that one ends.
+"""Ends a process with the one that started it, however that one ends.
 
-Run as a program, it ties itself to a parent and then becomes another program, for parts that are not written in Python:
-`parent_death.py PARENT_PID PROGRAM ARGUMENT...`. It needs the standard library only, so that it starts in milliseconds.
+Run as a program, it does so for parts that are not written in Python: `parent_death.py PARENT_PID PROGRAM ARGUMENT...`
+ties itself to the parent and then executes the program. It imports the standard library only, to start in milliseconds.
 """
 
 import ctypes
@@ -18,10 +18,10 @@ _POLL_INTERVAL_S = 0.2
 
 
 def die_with_parent(parent_pid: int | None = None) -> None:
-    """Arrange for this process to be killed when its parent ends, and end at once where that has happened already.
+    """Let this process be killed when its parent ends; end at once if the parent has already ended.
 
-    Call it early and from the main thread. Without `parent_pid` the number comes from `VESTIBULE_PARENT_PID`, which
-    embedded mode hands to its parts; where that is not set either, nothing is done.
+    Call it early and from the main thread. `parent_pid` defaults to `VESTIBULE_PARENT_PID`, which embedded mode sets
+    for its parts; without either, nothing is done.
     """
     if parent_pid is None:
         parent_pid = int(os.environ.get(PARENT_PID_VARIABLE) or 0)
@@ -29,15 +29,15 @@ def die_with_parent(parent_pid: int | None = None) -> None:
         return
     if not _ask_kernel():
         threading.Thread(target=_watch_parent, args=(parent_pid,), name="parent-death", daemon=True).start()
-    # The parent may have ended before the kernel was asked: its signal then never comes.
+    # The parent may have ended before prctl was called: then there is no signal.
     if os.getppid() != parent_pid:
         _end()
 
 
 def tie_pool_children() -> Callable[..., None]:
-    """Return a handler for Celery's `worker_process_init` that lets pool children end with this worker's main process.
+    """Return a handler for Celery's `worker_process_init` that ends pool children with this worker's main process.
 
-    Call it in the main process, and connect with `weak=False`: Celery would otherwise forget the handler.
+    Call it in the main process, and connect with `weak=False`: Celery would otherwise drop the handler.
     """
     worker_pid = os.getpid()
 
@@ -48,10 +48,10 @@ def tie_pool_children() -> Callable[..., None]:
 
 
 def _ask_kernel() -> bool:
-    """Set the parent-death signal; say whether this system has one."""
+    """Set the parent-death signal; return whether this system has one."""
     if sys.platform != "linux":
         return False
-    # The setting outlives exec. It follows the thread that forked this process: a supervisor forks from its main one.
+    # The setting survives exec. Its parent is the forking thread: a supervisor forks from its main thread.
     libc = ctypes.CDLL(None, use_errno=True)
     return bool(libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) == 0)
 
@@ -67,16 +67,16 @@ def _end() -> None:
 
 
 def become(parent_pid: int, program: list[str]) -> None:
-    """Turn this process into `program`, to be killed when `parent_pid` ends."""
+    """Execute `program` in place of this process, to be killed when `parent_pid` ends."""
     if not _ask_kernel():
         sys.exit(_attend(parent_pid, program))
     if os.getppid() != parent_pid:
         _end()
-    os.execv(program[0], program)  # noqa: S606  (the caller chose it, and no shell is wanted)
+    os.execv(program[0], program)  # noqa: S606  (the caller chose it; no shell)
 
 
 def _attend(parent_pid: int, program: list[str]) -> int:
-    """Run `program` as a child, pass SIGTERM on to it, kill it when `parent_pid` ends, and return its exit code."""
+    """Run `program` as a child, forward SIGTERM, kill it when `parent_pid` ends, and return its exit code."""
     child_pid = os.fork()
     if child_pid == 0:
         os.execv(program[0], program)  # noqa: S606

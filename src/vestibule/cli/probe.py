@@ -1,6 +1,6 @@
 """`vestibule-probe`: reports by its exit code whether the part in this container is alive.
 
-Health checks of containers run every few seconds, so it loads nothing else of Vestibule.
+Health checks of containers run every few seconds, so it imports nothing else of Vestibule.
 """
 
 import http.client
@@ -15,9 +15,9 @@ STALE_AFTER_S = 60.0
 
 
 def run() -> None:
-    """Ask `/healthz`, or the path that is given, on VESTIBULE_PORT; with the name of a file, ask how old it is.
+    """Check `/healthz` or the given path on VESTIBULE_PORT, or the age of the given file.
 
-    In the name of a file %h is the name of the host, as in that of a worker.
+    In the file name %h is the name of the host, as in the name of a worker.
     """
     asked = sys.argv[1] if len(sys.argv) > 1 else "/healthz"
     is_file = not asked.startswith(("/healthz", "/readyz", "/health"))
@@ -41,5 +41,5 @@ def _file_fault(path: Path) -> str | None:
     try:
         age_s = time.time() - path.stat().st_mtime
     except OSError as error:
-        return f"no sign of life in {path} ({type(error).__name__})"
-    return None if age_s < STALE_AFTER_S else f"the last sign of life in {path} is {age_s:.0f} s old"
+        return f"no heartbeat in {path} ({type(error).__name__})"
+    return None if age_s < STALE_AFTER_S else f"the last heartbeat in {path} is {age_s:.0f} s old"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vestibule.cli.optional_packages import UNUSED, without_packages
+from vestibule.cli.program import UNUSED, without_packages
 
 # What `vestibule serve` and `vestibule worker` load for each part.
 PARTS = {
@@ -20,7 +20,7 @@ PARTS = {
 }
 LOAD = """
 import importlib, json, sys
-from vestibule.cli.optional_packages import UNUSED, without_packages
+from vestibule.cli.program import UNUSED, without_packages
 with without_packages(*UNUSED):
     importlib.import_module("vestibule.service_kit.http.server")
     importlib.import_module(sys.argv[1])

@@ -48,7 +48,7 @@ def test_a_service_is_asked(monkeypatch, port):
 def test_a_worker_is_known_by_its_file(monkeypatch, tmp_path):
     """It is there and young, also by the name of its host; old; or not there."""
     sign = tmp_path / "worker1.ready"
-    assert "no sign of life" in str(outcome(monkeypatch, str(sign)))
+    assert "no heartbeat" in str(outcome(monkeypatch, str(sign)))
     sign.touch()
     assert outcome(monkeypatch, str(sign)) is None
     by_host = tmp_path / f"worker-{socket.gethostname()}.ready"

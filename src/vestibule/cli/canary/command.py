@@ -1,17 +1,18 @@
-"""`vestibule canary`: the command and its output."""
+"""`vestibule canary`: sends fake values in every kind of request and searches everything that the system writes."""
 
 import json
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vestibule.cli.http_client import DEVELOPMENT_TOKEN
+from vestibule.cli.options import DEVELOPMENT_TOKEN, AsJson, fail
 
 if TYPE_CHECKING:
-    from vestibule.cli.canary.proof import ProofResult, ProofTarget
-    from vestibule.cli.canary.values import Canary
+    from vestibule.cli.canary.proof import ProofResult
+    from vestibule.cli.canary.sinks import ProofTarget
 
 ACTIONS = ("block", "redact", "mask", "hash", "tokenize", "alert", "ignore")
 
@@ -19,7 +20,7 @@ ACTIONS = ("block", "redact", "mask", "hash", "tokenize", "alert", "ignore")
 def canary(
     *,
     url: Annotated[
-        str, typer.Option(help="Test the running system at this address; starts a system of its own if not given.")
+        str, typer.Option(help="Test the running system at this address; starts a test system if not given.")
     ] = "",
     token: Annotated[str, typer.Option(envvar="VESTIBULE_TOKEN", help="Token for --url.")] = DEVELOPMENT_TOKEN,
     data_dir: Annotated[Path | None, typer.Option(help="With --url: search this data directory.")] = None,
@@ -29,55 +30,52 @@ def canary(
         list[str] | None, typer.Option(help=f"Policy actions to try. [default: {', '.join(ACTIONS)}]")
     ] = None,
     plant: Annotated[
-        bool, typer.Option("--plant", help="Hide a value in each kind of place: the proof has to fail.")
+        bool, typer.Option("--plant", help="Hide a value in each kind of place: the proof must fail.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Prove that nothing leaks: send fake personal data and secrets in every way, then search for them.
 
-    Exit code 0: nothing was found. 1: a value was found; where is printed.
+    Exit code 0: nothing was found. 1: a value was found; its place is printed.
     """
-    from vestibule.cli.canary.disturbance import NotHealed
-    from vestibule.cli.canary.embedded import NotReady, redis_url_of, running_system
-    from vestibule.cli.canary.proof import ProofTarget
+    from vestibule.cli.canary.sinks import ProofTarget
+    from vestibule.cli.canary.system import SystemFailed, running_system
+    from vestibule.cli.embedded.redis_server import redis_url_of
 
-    verdicts: dict[str, ProofResult] = {}
+    results: dict[str, ProofResult] = {}
     if url:
         found_redis = redis_url or (redis_url_of(data_dir) if data_dir else None)
         target = ProofTarget(
             url.rstrip("/"), token, data_dir=data_dir, redis_url=found_redis, outputs=output or [], keeps_keys=True
         )
-        verdicts["as it is set"] = _prove(target, plant)
+        results["as configured"] = _prove(target, plant)
     for name in () if url else action or ACTIONS:
         typer.echo(f"policy {name}:", err=True)
         try:
             with running_system(name) as own:
-                verdicts[name] = _prove(own, plant)
-        except (NotReady, NotHealed) as error:
-            typer.echo(f"vestibule: the system to try failed:\n{error}", err=True)
-            raise typer.Exit(1) from None
-    _report(verdicts, as_json)
-    if any(verdict.leaks for verdict in verdicts.values()):
+                results[name] = _prove(own, plant)
+        except SystemFailed as error:
+            fail(f"the test system failed:\n{error}")
+    _report(results, as_json)
+    if any(result.leaks for result in results.values()):
         raise typer.Exit(1)
 
 
 def _prove(target: "ProofTarget", is_planting: bool) -> "ProofResult":
-    from vestibule.cli.canary.plant import plant_leaks
     from vestibule.cli.canary.proof import prove
+    from vestibule.cli.canary.sinks import plant_leaks
 
-    def plant(canaries: "list[Canary]") -> None:
-        plant_leaks(target, canaries)
-
-    return prove(target, lambda text: typer.echo(f"  {text}", err=True), plant if is_planting else None)
+    plant = partial(plant_leaks, target) if is_planting else None
+    return prove(target, lambda text: typer.echo(f"  {text}", err=True), plant)
 
 
-def _report(verdicts: "dict[str, ProofResult]", as_json: bool) -> None:
+def _report(results: "dict[str, ProofResult]", as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({name: asdict(verdict) for name, verdict in verdicts.items()}, indent=1))
+        typer.echo(json.dumps({name: asdict(result) for name, result in results.items()}, indent=1))
         return
-    for name, verdict in verdicts.items():
-        size = f"{verdict.bytes_searched / 1e6:.1f} MB in {verdict.places} places"
-        outcome = "nothing leaked" if not verdict.leaks else f"{len(verdict.leaks)} LEAKS"
-        typer.echo(f"policy {name}: {outcome} ({verdict.requests} requests, searched {size})")
-        for leak in verdict.leaks:
+    for name, result in results.items():
+        size = f"{result.bytes_searched / 1e6:.1f} MB in {result.places} places"
+        outcome = "nothing leaked" if not result.leaks else f"{len(result.leaks)} LEAKS"
+        typer.echo(f"policy {name}: {outcome} ({result.requests} requests, searched {size})")
+        for leak in result.leaks:
             typer.echo(f"  {leak.kind}, {leak.form}: {leak.place}, byte {leak.offset}")

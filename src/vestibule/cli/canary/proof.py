@@ -1,25 +1,17 @@
-"""The proof: sends every value in every request shape, then searches every place."""
+"""The proof: sends every value in every kind of request, then searches every place."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain
 
 import httpx
 
-from vestibule.cli.canary.disturbance import fail_tasks, kill_workers
-from vestibule.cli.canary.shapes import RequestShape, all_shapes
-from vestibule.cli.canary.sinks import (
-    Place,
-    files_below,
-    metrics_of,
-    processes_of,
-    redis_keys,
-    temporary_files,
-)
-from vestibule.cli.canary.values import Canary, make_canaries
+from vestibule.cli.canary.requests import REQUESTS, Canary, make_canaries
+from vestibule.cli.canary.sinks import Place, ProofTarget, places_of
+from vestibule.cli.canary.system import fail_tasks, kill_workers
 
-# A key is kept by its name, and has to be: how else would it be found again? A request id is there to be told.
+# Keys are stored by name, which is needed to find them again; a request id is returned and logged.
 KEPT_BY_NAME = frozenset({"key in JSON", "key in the query", "key of a result"})
 ANSWERED_WHEN_CLEAN = KEPT_BY_NAME | {"request id"}
 LOGGED_WITHIN_S = 0.5
@@ -27,24 +19,8 @@ TASK_WAIT_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class ProofTarget:
-    """A running Vestibule, and where it writes, as far as this machine can read it."""
-
-    url: str
-    token: str
-    service_urls: list[str] = field(default_factory=list)
-    data_dir: Path | None = None
-    redis_url: str | None = None
-    outputs: list[Path] = field(default_factory=list)
-    is_own: bool = False
-    """Whether it runs for this proof alone, so that it may be disturbed."""
-    keeps_keys: bool = False
-    """Whether the policy lets personal data into keys, which are then kept by name."""
-
-
-@dataclass(frozen=True, slots=True)
 class Leak:
-    """A value that was found: of which kind, in which form, and exactly where. Never the value."""
+    """A value that was found: its kind and form, and the exact place. Never the value."""
 
     kind: str
     form: str
@@ -67,41 +43,41 @@ def prove(
 ) -> ProofResult:
     """Send every value in every way to `target`, search every place, and return what was found.
 
-    `plant` may hide a value somewhere before the search, to show that it would be found.
+    `plant` may hide a value somewhere before the search, to show that it is found.
     """
     began = time.time()
     canaries = make_canaries()
-    shapes = all_shapes()
-    show_progress(f"sending {len(canaries)} values in {len(shapes)} ways to {target.url}")
-    answers = list(_send(target, canaries, shapes))
+    show_progress(f"sending {len(canaries)} values in {len(REQUESTS)} ways to {target.url}")
+    answers = list(_send(target, canaries))
     if plant is not None:
         plant(canaries)
-    # What was logged last is still on its way to the files.
+    # The last log lines may not be in the files yet.
     time.sleep(LOGGED_WITHIN_S)
-    show_progress("searching what was written")
+    show_progress("searching everything that was written")
     places = 0
     searched = 0
     leaks: list[Leak] = []
     traces = [(canary, form, trace) for canary in canaries for form, trace in canary.traces()]
-    for place in _places(target, answers, began):
+    for place in chain(answers, places_of(target, began)):
         places += 1
         searched += len(place.content)
-        leaks += _search(place, traces)
+        found = ((canary.kind, form, place.content.find(trace)) for canary, form, trace in traces)
+        leaks += [Leak(kind, form, place.name, offset) for kind, form, offset in found if offset >= 0]
     return ProofResult(len(answers), places, searched, leaks)
 
 
-def _send(target: ProofTarget, canaries: list[Canary], shapes: list[RequestShape]) -> Iterator[Place]:
-    """Yield the answers that must not repeat what was sent: refusals of every kind, and receipts of tasks."""
+def _send(target: ProofTarget, canaries: list[Canary]) -> Iterator[Place]:
+    """Yield the answers that must not repeat what was sent: refusals of every kind, and accepted tasks."""
     headers = {"Authorization": f"Bearer {target.token}"}
     with httpx.Client(base_url=target.url, headers=headers, timeout=40, trust_env=False) as http:
-        for shape in shapes:
+        for name, send in REQUESTS.items():
             for canary in canaries:
-                if _is_kept(target, shape, canary):
+                if _is_kept(target, name, canary):
                     continue
-                answer = shape.send(http, canary)
+                answer = send(http, canary)
                 head = repr(answer.headers.raw).encode()
                 body = answer.content if answer.status_code >= 400 or answer.status_code == 202 else b""
-                yield Place(f"answer {answer.status_code} to {canary.kind} as {shape.name}", head + body)
+                yield Place(f"answer {answer.status_code} to {canary.kind} as {name}", head + body)
                 if answer.status_code == 202:
                     http.get(answer.json()["status_url"], params={"wait": TASK_WAIT_S})
         if target.is_own and target.data_dir is not None and target.redis_url is not None:
@@ -109,28 +85,8 @@ def _send(target: ProofTarget, canaries: list[Canary], shapes: list[RequestShape
             kill_workers(target.data_dir, http, canaries)
 
 
-def _is_kept(target: ProofTarget, shape: RequestShape, canary: Canary) -> bool:
-    """Say whether the shape puts the value where Vestibule says that it keeps and tells it."""
+def _is_kept(target: ProofTarget, request: str, canary: Canary) -> bool:
+    """Say whether the request puts the value where Vestibule documents that it stores and returns it."""
     if canary.kind == "clean text":
-        return shape.name in ANSWERED_WHEN_CLEAN
-    return target.keeps_keys and shape.name in KEPT_BY_NAME
-
-
-def _places(target: ProofTarget, answers: Iterable[Place], began: float) -> Iterator[Place]:
-    yield from answers
-    yield from metrics_of(target.service_urls or [target.url])
-    for output in target.outputs:
-        yield Place(f"output {output}", output.read_bytes())
-    if target.redis_url:
-        yield from redis_keys(target.redis_url)
-    if target.data_dir:
-        yield from files_below(target.data_dir)
-        yield from processes_of(target.data_dir)
-        yield from temporary_files(began)
-
-
-def _search(place: Place, traces: list[tuple[Canary, str, bytes]]) -> Iterator[Leak]:
-    for canary, form, trace in traces:
-        offset = place.content.find(trace)
-        if offset >= 0:
-            yield Leak(canary.kind, form, place.name, offset)
+        return request in ANSWERED_WHEN_CLEAN
+    return target.keeps_keys and request in KEPT_BY_NAME

@@ -1,9 +1,9 @@
-"""Every place where a value could leak to: files, Redis, processes, metrics, answers."""
+"""Every place where a value could leak to: files, Redis, processes, metrics, answers; and planting leaks there."""
 
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,25 @@ import httpx
 from redis import Redis
 from redis.exceptions import RedisError
 
+from vestibule.cli.canary.requests import Canary
+
 MAX_FILE_BYTES = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ProofTarget:
+    """A running Vestibule, and where it writes, as far as this machine can read it."""
+
+    url: str
+    token: str
+    service_urls: list[str] = field(default_factory=list)
+    data_dir: Path | None = None
+    redis_url: str | None = None
+    outputs: list[Path] = field(default_factory=list)
+    is_own: bool = False
+    """Whether it runs for this proof alone, so that its workers may be killed."""
+    keeps_keys: bool = False
+    """Whether the policy accepts personal data in keys, which are then stored by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,29 +40,53 @@ class Place:
     content: bytes
 
 
-def files_below(directory: Path) -> Iterator[Place]:
-    """Yield every file below `directory`: logs, reports, the database and its log, the queue's append-only file."""
-    for path in sorted(directory.rglob("*")):
+def places_of(target: ProofTarget, since: float) -> Iterator[Place]:
+    """Yield everything that the target has written; temporary files only if newer than `since` (Unix time)."""
+    for url in target.service_urls or [target.url]:
         try:
-            # Sockets and pipes hold nothing; keys are not made of what came in, and are nobody's to read.
-            if path.is_file() and path.parent.name != "keys" and path.stat().st_size <= MAX_FILE_BYTES:
-                yield Place(f"file {path}", path.read_bytes())
-        except OSError:
-            continue  # rotated away, or finished and renamed, while we looked
-
-
-def temporary_files(since: float) -> Iterator[Place]:
-    """Yield every file in the temporary directory that was written after `since` (Unix time)."""
-    for path in Path(tempfile.gettempdir()).iterdir():
-        try:
-            if path.is_file() and path.stat().st_mtime >= since:
-                yield Place(f"temporary file {path}", path.read_bytes())
-        except OSError:
+            yield Place(f"metrics of {url}", httpx.get(f"{url}/metrics", timeout=10, trust_env=False).content)
+        except httpx.HTTPError:
             continue
+    for output in target.outputs:
+        yield Place(f"output {output}", output.read_bytes())
+    if target.redis_url:
+        yield from _redis_keys(target.redis_url)
+    if target.data_dir:
+        # Logs, reports, the database and its write-ahead log, the queue's append-only file and any other file.
+        yield from _files("file", sorted(target.data_dir.rglob("*")))
+        yield from _processes_of(target.data_dir)
+        yield from _files("temporary file", Path(tempfile.gettempdir()).iterdir(), since)
 
 
-def redis_keys(url: str) -> Iterator[Place]:
-    """Yield every key of Redis with what it holds, of every type, in Redis's own serialised form and readable."""
+def plant_leaks(target: ProofTarget, canaries: list[Canary]) -> None:
+    """Write the first value into a log file, a report, a Redis key and an output, to verify that the proof finds it."""
+    value = canaries[0].value
+    if target.data_dir is not None:
+        with (target.data_dir / "logs" / "app.log").open("a") as log:
+            log.write(f'{{"event": "planted", "value": "{value}"}}\n')
+        (target.data_dir / "error_reports").mkdir(exist_ok=True)
+        (target.data_dir / "error_reports" / "planted.txt").write_text(f"Description: {value}\n")
+    if target.redis_url is not None:
+        with Redis.from_url(target.redis_url) as redis:
+            redis.lpush("vestibule:planted", value)
+    for output in target.outputs:
+        with output.open("a") as sink:
+            sink.write(f"{value}\n")
+
+
+def _files(kind: str, paths: Iterable[Path], since: float = 0.0) -> Iterator[Place]:
+    for path in paths:
+        try:
+            # Sockets and pipes have no content. Keys are random, and must not be read.
+            if path.is_file() and path.parent.name != "keys":
+                status = path.stat()
+                if status.st_size <= MAX_FILE_BYTES and status.st_mtime >= since:
+                    yield Place(f"{kind} {path}", path.read_bytes())
+        except OSError:
+            continue  # rotated, renamed or removed meanwhile
+
+
+def _redis_keys(url: str) -> Iterator[Place]:
     with Redis.from_url(url, socket_timeout=10) as redis:
         for key in redis.scan_iter(count=1000):
             name = f"Redis key {key.decode(errors='replace')}"
@@ -52,11 +94,11 @@ def redis_keys(url: str) -> Iterator[Place]:
             try:
                 yield Place(name, redis_content(redis, key))
             except RedisError:
-                continue  # expired while we looked
+                continue  # expired meanwhile
 
 
 def redis_content(redis: Any, key: bytes) -> bytes:
-    """Return what lies under a key, whatever its type."""
+    """Return the content of a key, whatever its type."""
     readers: dict[bytes, Callable[[], Iterable[bytes]]] = {
         b"string": lambda: [redis.get(key) or b""],
         b"list": lambda: redis.lrange(key, 0, -1),
@@ -68,7 +110,7 @@ def redis_content(redis: Any, key: bytes) -> bytes:
     return b"\n".join(read())
 
 
-def processes_of(data_dir: Path) -> Iterator[Place]:
+def _processes_of(data_dir: Path) -> Iterator[Place]:
     """Yield command line and environment of every process that works in `data_dir`; Linux only."""
     marker = os.fsencode(data_dir.absolute())
     for process in Path("/proc").glob("[0-9]*"):
@@ -81,12 +123,3 @@ def processes_of(data_dir: Path) -> Iterator[Place]:
                 continue
             if marker in content:
                 yield Place(f"process {process.name}, {part}", content)
-
-
-def metrics_of(urls: list[str]) -> Iterator[Place]:
-    """Yield the metrics of every service."""
-    for url in urls:
-        try:
-            yield Place(f"metrics of {url}", httpx.get(f"{url}/metrics", timeout=10, trust_env=False).content)
-        except httpx.HTTPError:
-            continue

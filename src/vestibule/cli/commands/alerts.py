@@ -1,10 +1,12 @@
 """`vestibule alerts`: lists, acknowledges, resolves and silences alerts."""
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
-from vestibule.cli.http_client import AsJson, HttpClient, TokenOption, UrlOption, fail, show
+from vestibule.cli.http_client import HttpClient, client_service
+from vestibule.cli.options import AsJson, exit_on, show, takes
 
 app = typer.Typer(help="List, acknowledge, resolve and silence alerts.", no_args_is_help=False)
 
@@ -14,24 +16,25 @@ Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=500, help="How m
 
 
 @app.callback(invoke_without_command=True)
-def alerts(
-    context: typer.Context, limit: Limit = 20, url: UrlOption = "", token: TokenOption = "", as_json: AsJson = False
-) -> None:
+@takes(client_service)
+def alerts(http: HttpClient, context: typer.Context, limit: Limit = 20) -> None:
     """List, acknowledge, resolve and silence alerts."""
     if context.invoked_subcommand is None:
-        _list(limit, url, token, as_json)
+        _list(http, limit)
 
 
 @app.command("list")
-def list_alerts(limit: Limit = 20, url: UrlOption = "", token: TokenOption = "", as_json: AsJson = False) -> None:
+@takes(client_service)
+def list_alerts(http: HttpClient, limit: Limit = 20) -> None:
     """List the alerts, newest first."""
-    _list(limit, url, token, as_json)
+    _list(http, limit)
 
 
 @app.command("show")
-def show_alert(alert_id: AlertId, url: UrlOption = "", token: TokenOption = "", as_json: AsJson = False) -> None:
+@takes(client_service)
+def show_alert(http: HttpClient, alert_id: AlertId) -> None:
     """Show an alert, its group and its notifications."""
-    _print(HttpClient(url, token).call("GET", f"/alerts/{alert_id}"), as_json)
+    _print(http, http.call("GET", f"/alerts/{quote(alert_id, safe='')}"))
 
 
 @app.command("types")
@@ -44,43 +47,41 @@ def list_types(as_json: AsJson = False) -> None:
         for name, kind in ALERT_TYPES.items()
     ]
     lines = [
-        f"{row['type']:<20}{row['severity']:<10}{row['meaning']}{' Ends ' + row['resolves'] if row['resolves'] else ''}"
+        f"{row['type']:<20}{row['severity']:<10}{row['meaning']}"
+        + (f" Resolves {row['resolves']}." if row["resolves"] else "")
         for row in rows
     ]
     show(rows, as_json, "\n".join(lines))
 
 
 @app.command()
-def ack(
-    alert_id: AlertId, reason: Reason = "", url: UrlOption = "", token: TokenOption = "", as_json: AsJson = False
-) -> None:
+@takes(client_service)
+def ack(http: HttpClient, alert_id: AlertId, reason: Reason = "") -> None:
     """Acknowledge the group of an alert: no more reminders."""
-    _change("ack", alert_id, reason, HttpClient(url, token), as_json)
+    _change(http, "ack", alert_id, reason)
 
 
 @app.command()
-def resolve(
-    alert_id: AlertId, reason: Reason = "", url: UrlOption = "", token: TokenOption = "", as_json: AsJson = False
-) -> None:
+@takes(client_service)
+def resolve(http: HttpClient, alert_id: AlertId, reason: Reason = "") -> None:
     """Resolve the group of an alert."""
-    _change("resolve", alert_id, reason, HttpClient(url, token), as_json)
+    _change(http, "resolve", alert_id, reason)
 
 
 @app.command()
+@takes(client_service)
 def silence(
+    http: HttpClient,
     reason: Annotated[str, typer.Argument(help="The reason, which is recorded with your token's name.")],
     hours: Annotated[float, typer.Option(help="Hours until it ends.")] = 1,
     kind: Annotated[str | None, typer.Option("--type", help="Only alerts of this type.")] = None,
     entity: Annotated[str | None, typer.Option(help="Only alerts with this entity.")] = None,
     token_id: Annotated[str | None, typer.Option(help="Only alerts of the token with this id.")] = None,
-    url: UrlOption = "",
-    token: TokenOption = "",
-    as_json: AsJson = False,
 ) -> None:
     """Send no notifications of matching alerts for a time; they are still recorded and reported."""
     wanted = {"type": kind, "entity": entity, "token_id": token_id, "reason": reason, "hours": hours}
-    made = HttpClient(url, token).call("POST", "/silences", body=wanted)
-    show(made, as_json, f"silence {made['id']} until {made['end']}")
+    made = http.call("POST", "/silences", body=wanted)
+    http.show(made, f"silence {made['id']} until {made['end']}")
 
 
 @app.command()
@@ -88,30 +89,30 @@ def test(channel: Annotated[str, typer.Argument(help="The name of a channel.")])
     """Send a test alert through a channel, from here and with the settings of this environment."""
     from vestibule.alerts import Alert, AlertSettings, AlertType, Severity
     from vestibule.alerts.builder import list_channels
-    from vestibule.service_kit.settings import describe_mistakes
 
     known = list_channels()
     if channel not in known:
         raise typer.BadParameter(f"known are {', '.join(sorted(known))}", param_hint="CHANNEL")
     alert = Alert(type=AlertType.TEST, description="A test of this channel.", service="cli", severity=Severity.INFO)
-    try:
+    with exit_on(OSError, ValueError, before="the test alert was not delivered: "):
         known[channel].build(AlertSettings()).deliver(alert)
-    except (OSError, ValueError) as error:
-        reason = describe_mistakes(error) if isinstance(error, ValueError) else error
-        fail(f"the test was not taken: {reason}")
-    typer.echo(f"test {alert.id} was taken by {channel}")
+    typer.echo(f"test alert {alert.id} was delivered by {channel}")
 
 
-def _list(limit: int, url: str, token: str, as_json: bool) -> None:
-    answer = HttpClient(url, token).call("GET", "/alerts", query={"limit": limit})
-    show(answer, as_json, "\n".join(_line(alert) for alert in answer["alerts"]) or "No alerts.")
+def _list(http: HttpClient, limit: int) -> None:
+    answer = http.call("GET", "/alerts", query={"limit": limit})
+    lines = [
+        f"{one['time'][:19]}Z  {one['severity']:8}  {one['type']:16}  {one['id']}  {one['description']}"
+        for one in answer["alerts"]
+    ]
+    http.show(answer, "\n".join(lines) or "No alerts.")
 
 
-def _change(verb: str, alert_id: str, reason: str, remote: HttpClient, as_json: bool) -> None:
-    _print(remote.call("POST", f"/alerts/{alert_id}/{verb}", body={"reason": reason or None}), as_json)
+def _change(http: HttpClient, verb: str, alert_id: str, reason: str) -> None:
+    _print(http, http.call("POST", f"/alerts/{quote(alert_id, safe='')}/{verb}", body={"reason": reason or None}))
 
 
-def _print(alert: dict[str, Any], as_json: bool) -> None:
+def _print(http: HttpClient, alert: dict[str, Any]) -> None:
     group = alert.get("group") or {}
     shown = {name: ", ".join(value) if isinstance(value, list) else value for name, value in alert.items()}
     lines = [f"{name}: {value}" for name, value in shown.items() if name != "group" and value not in (None, "")]
@@ -119,10 +120,6 @@ def _print(alert: dict[str, Any], as_json: bool) -> None:
     for sent in group.get("deliveries", ()):
         why = f" ({sent['error']})" if sent["error"] else ""
         lines.append(
-            f"notification {sent['event']} by {sent['channel']}: {sent['state']}, tried {sent['attempts']}{why}"
+            f"notification {sent['event']} by {sent['channel']}: {sent['state']}, {sent['attempts']} attempts{why}"
         )
-    show(alert, as_json, "\n".join(lines))
-
-
-def _line(alert: dict[str, Any]) -> str:
-    return f"{alert['time'][:19]}Z  {alert['severity']:8}  {alert['type']:16}  {alert['id']}  {alert['description']}"
+    http.show(alert, "\n".join(lines))

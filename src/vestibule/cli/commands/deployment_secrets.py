@@ -1,25 +1,24 @@
 """`vestibule secrets`: creates the secrets of a deployment, for Podman and Kubernetes, or as files for compose."""
 
 import base64
-import binascii
 import io
+import os
 import re
 import secrets as randomness
 import sys
-import tarfile
 import tempfile
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from vestibule.cli.serve import EXIT_BAD_SETTINGS
+from vestibule.cli.options import fail, split_list
 
 SCOPES = ("add", "read", "keys", "delete", "run", "message", "scan", "alerts", "status")
 
-# What each secret looks like from its first character on; anything else was left to be filled in.
+# The form of each secret, from its first character; anything else is a placeholder.
 SECRET_PATTERNS = {
     "keyring.json": re.compile(rb"\s*[\[{]"),
     "tokens.json": re.compile(rb"\s*[\[{]"),
@@ -54,16 +53,15 @@ def create(
 ) -> None:
     """Print two Secrets: NAME with keys and passwords for the services, and NAME-token with a caller's token.
 
-    No service mounts the second: it is for you. Keep the file as safe as the data; whoever has it can open everything.
-    As an archive it is a folder `secrets`, with the token in the file `token`.
+    No service mounts the second: it is for you. Keep the output as safe as the data: with it everything can be
+    decrypted. The archive has a folder `secrets`, with the token in the file `token`.
     """
-    scopes = [part.strip() for part in scope.split(",") if part.strip()]
     with tempfile.TemporaryDirectory() as folder:
-        token, kept = _make(Path(folder), caller, scopes)
+        token, files = _make(Path(folder), caller, split_list(scope))
     if form is Format.TAR:
-        sys.stdout.buffer.write(_archive(kept, token))
+        sys.stdout.buffer.write(_archive(files, token))
         return
-    typer.echo(_manifest(name, kept))
+    typer.echo(_manifest(name, files))
     typer.echo("---")
     typer.echo(_manifest(f"{name}-token", {"token": token}))
 
@@ -75,17 +73,20 @@ def install(
 ) -> None:
     """Copy the files of a mounted Secret to where the services read them, readable by this user only.
 
-    Refuses what is none of our making, such as a placeholder that nobody filled in.
+    Exit code 78 if one is missing, or a placeholder.
     """
     from vestibule.runtime.files import write_private
 
     for name, pattern in SECRET_PATTERNS.items():
         path = source / name
         if not path.exists():
-            _refuse(f"the secret has no {name}")
+            fail(f"the secret has no {name}", os.EX_CONFIG)
         content = _plain(path.read_bytes(), pattern)
         if content is None:
-            _refuse(f"{name} of the secret is not what `vestibule secrets create` makes; is it a placeholder?")
+            fail(
+                f"{name} of the secret is not in the form that `vestibule secrets create` prints; is it a placeholder?",
+                os.EX_CONFIG,
+            )
         write_private(target / name, content)
 
 
@@ -95,14 +96,9 @@ def _plain(content: bytes, pattern: re.Pattern[bytes]) -> bytes | None:
     # Podman before 4.4 mounts the entries of a Secret as they stand in the file.
     try:
         decoded = base64.b64decode(content, validate=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         return None
     return decoded if pattern.match(decoded) else None
-
-
-def _refuse(reason: str) -> NoReturn:
-    typer.echo(f"vestibule: {reason}", err=True)
-    raise typer.Exit(EXIT_BAD_SETTINGS)
 
 
 def _make(folder: Path, caller: str, scopes: list[str]) -> tuple[str, dict[str, str]]:
@@ -114,7 +110,7 @@ def _make(folder: Path, caller: str, scopes: list[str]) -> tuple[str, dict[str, 
     ensure_receipt_key(folder / "receipt_key.pem")
     token, _ = create_token(folder / "tokens.json", caller, scopes)
     files = {path.name: path.read_text() for path in sorted(folder.iterdir()) if not path.name.startswith(".")}
-    # Letters and digits alone: both stand in a URL and in a configuration file without being quoted.
+    # Letters and digits only: neither needs quoting in a URL or a configuration file.
     redis_password, postgres_password = randomness.token_hex(32), randomness.token_hex(32)
     return token, {
         **files,
@@ -125,27 +121,27 @@ def _make(folder: Path, caller: str, scopes: list[str]) -> tuple[str, dict[str, 
     }
 
 
-def _manifest(name: str, kept: dict[str, str]) -> str:
-    lines = [f"  {entry}: {base64.b64encode(content.encode()).decode()}" for entry, content in sorted(kept.items())]
+def _manifest(name: str, files: dict[str, str]) -> str:
+    lines = [f"  {entry}: {base64.b64encode(content.encode()).decode()}" for entry, content in sorted(files.items())]
     return "\n".join(
         ["apiVersion: v1", "kind: Secret", "metadata:", f"  name: {name}", "type: Opaque", "data:", *lines]
     )
 
 
-def _archive(kept: dict[str, str], token: str) -> bytes:
-    # The files are open to every user, since containers have users of their own; the folder is closed to all others.
+def _archive(files: dict[str, str], token: str) -> bytes:
+    import tarfile
+
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
-        archive.addfile(_member(FOLDER, tarfile.DIRTYPE, 0o700))
-        for entry, content in sorted(kept.items()):
-            archive.addfile(
-                _member(f"{FOLDER}/{entry}", tarfile.REGTYPE, 0o644, len(content)), io.BytesIO(content.encode())
-            )
-        archive.addfile(_member(f"{FOLDER}/token", tarfile.REGTYPE, 0o600, len(token)), io.BytesIO(token.encode()))
+
+        def add(name: str, kind: bytes, mode: int, content: bytes = b"") -> None:
+            member = tarfile.TarInfo(name)
+            member.type, member.mode, member.size, member.mtime = kind, mode, len(content), int(time.time())
+            archive.addfile(member, io.BytesIO(content))
+
+        # Every user can read the files, since containers have users of their own; only the owner can enter the folder.
+        add(FOLDER, tarfile.DIRTYPE, 0o700)
+        for entry, content in sorted(files.items()):
+            add(f"{FOLDER}/{entry}", tarfile.REGTYPE, 0o644, content.encode())
+        add(f"{FOLDER}/token", tarfile.REGTYPE, 0o600, token.encode())
     return buffer.getvalue()
-
-
-def _member(name: str, kind: bytes, mode: int, size: int = 0) -> tarfile.TarInfo:
-    member = tarfile.TarInfo(name)
-    member.type, member.mode, member.size, member.mtime = kind, mode, size, int(time.time())
-    return member

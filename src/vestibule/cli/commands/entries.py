@@ -1,65 +1,90 @@
-"""The commands for stored entries: list, delete and history. `vestibule keys` is about the key ring."""
+"""The commands for stored entries: add, read, list, delete and history."""
 
-from typing import Annotated, Any
+import sys
+from typing import Annotated
 
 import typer
 
-from vestibule.cli.http_client import AsJson, HttpClient, IfVersion, TokenOption, UrlOption, condition_of, show
+from vestibule.cli.http_client import HttpClient, IfVersion, client_service, condition_of
+from vestibule.cli.options import takes
 
 PAGE = 1000
+# What `add` says that the policy did with a finding.
+DONE = {
+    "redact": "redacted",
+    "mask": "masked",
+    "hash": "hashed",
+    "tokenize": "tokenized",
+    "alert": "stored unchanged, with an alert",
+    "ignore": "stored unchanged",
+}
 
 
+@takes(client_service)
+def add(
+    http: HttpClient,
+    key: Annotated[str, typer.Argument(help="The key to store the value under.")],
+    value: Annotated[str, typer.Argument(help="The value; `-` reads it from standard input.")],
+    ttl: Annotated[float | None, typer.Option(min=0, help="Seconds after which the entry expires.")] = None,
+    if_version: IfVersion = None,
+    create_only: Annotated[bool, typer.Option("--create-only", help="Only if there is no such entry.")] = False,
+) -> None:
+    """Store a value, unless the policy blocks it."""
+    text = sys.stdin.read() if value == "-" else value
+    pair = {"key": key, "value": text} | ({} if ttl is None else {"ttl_s": ttl})
+    headers = condition_of(if_version) | ({"If-None-Match": "*"} if create_only else {})
+    answer = http.call("POST", "/add", body=pair, headers=headers)
+    done = sorted({f"{finding['entity']} {DONE[finding['action']]}" for finding in answer["findings"]})
+    shown = f" ({', '.join(done)})" if done else ""
+    http.show(answer, f"{answer['key']} written as version {answer['version']}{shown}")
+
+
+@takes(client_service)
+def read(http: HttpClient, key: Annotated[str, typer.Argument(help="The key to read.")]) -> None:
+    """Print the value under a key."""
+    answer = http.call("GET", "/read", query={"key": key})
+    http.show(answer, str(answer["value"]))
+
+
+@takes(client_service)
 def list_keys(
-    prefix: Annotated[str, typer.Argument(help="What the keys start with; every key if not given.")] = "",
+    http: HttpClient,
+    prefix: Annotated[str, typer.Argument(help="The prefix of the keys; every key if not given.")] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="How many at most; all if not given.")] = None,
-    url: UrlOption = "",
-    token: TokenOption = "",
-    as_json: AsJson = False,
 ) -> None:
     """List the keys of stored entries in order, one a line."""
-    remote = HttpClient(url, token)
     found: list[str] = []
-    cursor = None
+    cursor: dict[str, str] = {}
     while limit is None or len(found) < limit:
-        page = _page(remote, prefix, PAGE if limit is None else min(PAGE, limit - len(found)), cursor)
+        size = PAGE if limit is None else min(PAGE, limit - len(found))
+        page = http.call("GET", "/keys", query={"prefix": prefix, "limit": size, **cursor})
         found += page["keys"]
-        cursor = page.get("cursor")
-        if cursor is None:
+        if page.get("cursor") is None:
             break
-    if as_json or found:
-        show({"keys": found}, as_json, "\n".join(found))
+        cursor = {"cursor": page["cursor"]}
+    if found or http.as_json:
+        http.show({"keys": found}, "\n".join(found))
 
 
+@takes(client_service)
 def delete(
-    key: Annotated[str, typer.Argument(help="The key of the entry to remove.")],
+    http: HttpClient,
+    key: Annotated[str, typer.Argument(help="The key of the entry to delete.")],
     if_version: IfVersion = None,
-    url: UrlOption = "",
-    token: TokenOption = "",
-    as_json: AsJson = False,
 ) -> None:
-    """Remove a stored entry. Exit code 1 if there was none."""
-    answer = HttpClient(url, token).call("DELETE", "/delete", query={"key": key}, headers=condition_of(if_version))
-    show(answer, as_json, f"{key} deleted" if answer["deleted"] else "Nothing is stored under that key.")
+    """Delete a stored entry. Exit code 1 if there is none."""
+    answer = http.call("DELETE", "/delete", query={"key": key}, headers=condition_of(if_version))
+    http.show(answer, f"{key} deleted" if answer["deleted"] else "Nothing is stored under that key.")
     if not answer["deleted"]:
         raise typer.Exit(1)
 
 
-def history(
-    key: Annotated[str, typer.Argument(help="The key of the entry.")],
-    url: UrlOption = "",
-    token: TokenOption = "",
-    as_json: AsJson = False,
-) -> None:
+@takes(client_service)
+def history(http: HttpClient, key: Annotated[str, typer.Argument(help="The key of the entry.")]) -> None:
     """Show the stored versions of an entry, newest first: time, token and value."""
-    answer = HttpClient(url, token).call("GET", "/history", query={"key": key})
-    show(answer, as_json, "\n".join(_line(revision) for revision in answer["revisions"]))
-
-
-def _line(revision: dict[str, Any]) -> str:
-    what = revision.get("value", f"({revision['kind']})")
-    return f"{revision['version']}  {revision['at'][:19]}  {revision.get('by', '-'):12}  {what}"
-
-
-def _page(remote: HttpClient, prefix: str, limit: int, cursor: str | None) -> Any:
-    query = {"prefix": prefix, "limit": limit} | ({} if cursor is None else {"cursor": cursor})
-    return remote.call("GET", "/keys", query=query)
+    answer = http.call("GET", "/history", query={"key": key})
+    lines = [
+        f"{one['version']}  {one['at'][:19]}  {one.get('by', '-'):12}  {one.get('value', '(' + one['kind'] + ')')}"
+        for one in answer["revisions"]
+    ]
+    http.show(answer, "\n".join(lines))

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from vestibule.cli.options import DATA_DIR, fail
+
 
 def up(
     *,
@@ -15,7 +17,7 @@ def up(
         typer.Option(
             envvar="VESTIBULE_DATA_DIR", help="Directory of the database, queue files, keys, logs and reports."
         ),
-    ] = Path("var"),
+    ] = DATA_DIR,
     base_port: Annotated[
         int,
         typer.Option(
@@ -46,16 +48,16 @@ def up(
 ) -> None:
     """Start everything on this machine and keep it running; Ctrl-C stops it.
 
-    Exit codes: 0 stopped as asked, 1 not started, 78 the data directory or the policy cannot be used, 130 killed by a
+    Exit codes: 0 shut down on request, 1 not started, 78 the data directory or the policy is unusable, 130 killed by a
     second Ctrl-C.
     """
+    from vestibule.cli.embedded import StartError
     from vestibule.cli.embedded.data_directory import DataDirectory
     from vestibule.cli.embedded.parts import Layout
-    from vestibule.cli.embedded.start_errors import StartError
     from vestibule.cli.embedded.wiring import launch
 
     started_at = time.monotonic()
-    # The parts inherit the user's settings, so the environment is read here as a whole.
+    # The parts inherit all settings of the user.
     environment = dict(os.environ)
     layout = Layout(
         directory=DataDirectory(data_dir.expanduser().absolute()),
@@ -68,7 +70,6 @@ def up(
     )
     try:
         exit_code = launch(layout, environment, started_at)
-    except StartError as refusal:
-        typer.echo(f"vestibule: {refusal}", err=True)
-        exit_code = refusal.exit_code
+    except StartError as error:
+        fail(error, error.exit_code)
     raise typer.Exit(exit_code)

@@ -1,60 +1,49 @@
-"""The data directory: its folders, its lock, and the secret and keys of the services, made at the first start."""
+"""The data directory: its folders, its lock, and the secret and keys of the services, created at the first start."""
 
 import fcntl
 import os
 import secrets
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
-from vestibule.cli.embedded.start_errors import DataDirectoryInUse, DataDirectoryUnusable
+from vestibule.cli.embedded import StartError
 from vestibule.runtime.files import write_private
 
 _FOLDERS = ("logs", "error_reports", "keys", "redis", "run")
 
 
-@dataclass(frozen=True)
+class DataDirectoryUnusable(StartError):
+    """The data directory cannot be created or written."""
+
+    exit_code = os.EX_CONFIG
+
+
+class DataDirectoryInUse(StartError):
+    """Another instance uses the data directory."""
+
+
 class DataDirectory:
-    """Where one instance keeps everything; `path` is absolute."""
+    """The directory of all files of one instance; `path` is absolute."""
 
-    path: Path
-
-    @property
-    def logs(self) -> Path:
-        return self.path / "logs"
-
-    @property
-    def app_log(self) -> Path:
-        return self.logs / "app.log"
-
-    @property
-    def error_reports(self) -> Path:
-        return self.path / "error_reports"
-
-    @property
-    def redis(self) -> Path:
-        return self.path / "redis"
-
-    @property
-    def service_secret_file(self) -> Path:
-        return self.path / "keys" / "service_secret"
-
-    @property
-    def key_ring_file(self) -> Path:
-        return self.path / "keys" / "keyring.json"
-
-    @property
-    def database_file(self) -> Path:
-        return self.path / "vestibule.db"
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.logs = path / "logs"
+        self.app_log = self.logs / "app.log"
+        self.error_reports = path / "error_reports"
+        self.redis = path / "redis"
+        self.service_secret_file = path / "keys" / "service_secret"
+        self.key_ring_file = path / "keys" / "keyring.json"
+        self.database_file = path / "vestibule.db"
 
     def ready_file(self, part: str) -> Path:
-        """Return the file a worker touches when it takes work."""
+        """Return the file that a worker touches when it is ready."""
         return self.path / "run" / f"{part}.ready"
 
 
 def prepare_data_directory(directory: DataDirectory) -> None:
-    """Make what is missing of the directory and its folders, for this user alone, and try that they can be written.
+    """Create the directory and its folders where they are missing, for this user only, and check that each is writable.
 
     Raises: DataDirectoryUnusable.
     """
@@ -66,16 +55,14 @@ def prepare_data_directory(directory: DataDirectory) -> None:
                 pass
         (directory.path / "keys").chmod(0o700)
     except OSError as error:
-        place = error.filename or directory.path
-        raise DataDirectoryUnusable(
-            f"cannot use the data directory {directory.path}: {place}: {error.strerror}"
-        ) from error
+        reason = f"{error.filename or directory.path}: {error.strerror}"
+        raise DataDirectoryUnusable(f"cannot use the data directory {directory.path}: {reason}") from error
 
 
 def lock_data_directory(directory: DataDirectory) -> TextIO:
-    """Keep other instances out for as long as the returned file is open; the kernel lets go when this process ends.
+    """Lock the directory against other instances while the returned file is open; the kernel unlocks it at exit.
 
-    Raises: DataDirectoryInUse, naming the process that holds it; DataDirectoryUnusable.
+    Raises: DataDirectoryInUse, with the process that has the lock; DataDirectoryUnusable.
     """
     try:
         lock = (directory.path / ".lock").open("a+", encoding="ascii")
@@ -98,38 +85,39 @@ def lock_data_directory(directory: DataDirectory) -> TextIO:
 
 
 def ensure_service_secret(directory: DataDirectory) -> None:
-    """Make the secret by which the services know each other: 256 bits, whole or not at all, for this user alone.
+    """Create the secret that authenticates the services to each other, unless it exists: 256 bits, for this user only.
 
     Raises: DataDirectoryUnusable.
     """
-    path = directory.service_secret_file
-    try:
-        if path.exists():
-            path.chmod(0o600)
-            return
-        write_private(path, secrets.token_urlsafe(32).encode())
-    except OSError as error:
-        raise DataDirectoryUnusable(f"cannot use {error.filename or path}: {error.strerror}") from error
+    _ensure_private(directory.service_secret_file, lambda path: write_private(path, secrets.token_urlsafe(32).encode()))
 
 
 def ensure_key_ring(directory: DataDirectory) -> None:
     """Create the keys that values are encrypted with, unless they exist.
 
-    Raises: DataDirectoryUnusable, also where values were kept that new keys could not open.
+    Raises: DataDirectoryUnusable, also where the database has values that new keys cannot decrypt.
     """
     path = directory.key_ring_file
     if not path.exists() and directory.database_file.exists():
         raise DataDirectoryUnusable(
-            f"the key ring {path} is gone, and nothing else opens the values in {directory.database_file}; "
-            "put the ring back, or move the database away to start with a new one"
+            f"the key ring {path} is missing, and no other can decrypt the values in {directory.database_file}; "
+            "restore the key ring, or move the database away to start with a new one"
         )
+    _ensure_private(path, _create_key_ring)
+
+
+def _create_key_ring(path: Path) -> None:
+    # Only the first start waits for this import.
+    from vestibule.encryption import create_key_ring
+
+    create_key_ring(path)
+
+
+def _ensure_private(path: Path, create: Callable[[Path], object]) -> None:
     try:
         if path.exists():
             path.chmod(0o600)
-            return
-        # Only the first start waits for this import.
-        from vestibule.encryption import create_key_ring
-
-        create_key_ring(path)
+        else:
+            create(path)
     except OSError as error:
         raise DataDirectoryUnusable(f"cannot use {error.filename or path}: {error.strerror}") from error

@@ -9,15 +9,32 @@ from pathlib import Path
 
 from vestibule.cli import parent_death
 from vestibule.cli.embedded.data_directory import DataDirectory
-from vestibule.cli.embedded.ports import Address
 from vestibule.cli.embedded.readiness import FileReadiness, HttpReadiness, PartReadiness, RedisSocketReadiness
 from vestibule.cli.embedded.redis_server import RedisServer
 
 _LOOPBACK = "127.0.0.1"
 
 
+@dataclass(frozen=True)
+class Address:
+    """The host and port that a part listens on."""
+
+    host: str
+    port: int
+
+    @property
+    def reachable_host(self) -> str:
+        """Return the host to connect to from this machine, which a wildcard address is not."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.reachable_host}]" if ":" in self.reachable_host else self.reachable_host
+        return f"http://{host}:{self.port}"
+
+
 class StopStage(enum.Enum):
-    """The order of stopping; the value is the second after the stop began at which a part is killed."""
+    """The stages of a shutdown, in order; the value is the second of the shutdown at which a part is killed."""
 
     PUBLIC = 2.5
     WORK = 7.0
@@ -27,7 +44,7 @@ class StopStage(enum.Enum):
 
 @dataclass(frozen=True)
 class Part:
-    """One process to keep running; `log` takes its output where the terminal should not."""
+    """One process to supervise; its output goes to `log`, or else to the terminal."""
 
     name: str
     command: tuple[str, ...]
@@ -38,7 +55,7 @@ class Part:
 
     @property
     def log_name(self) -> str:
-        """Return the name under which log lines speak of the part."""
+        """Return the name of the part in log lines."""
         return self.name.replace("-", "_")
 
 
@@ -54,7 +71,7 @@ class Layout:
     has_business_logic: bool
     redis_url: str
 
-    # Only the client service is for others: the rest stays on loopback, whatever the host.
+    # Only the client service listens on `host`; the other services stay on loopback.
     @property
     def client(self) -> Address:
         return Address(self.host, self.base_port)
@@ -81,10 +98,10 @@ class Layout:
 
 
 def list_parts(layout: Layout, user_environment: Mapping[str, str]) -> list[Part]:
-    """Return every part but Redis, with the user's own settings where the layout does not decide."""
+    """Return every part but Redis, with the user's settings except those that the layout determines."""
     environment = {**user_environment, **_shared_environment(layout)}
     environment.setdefault("VESTIBULE_SERVICE_SECRET_FILE", str(layout.directory.service_secret_file))
-    # Nobody shares the load of one machine, so nobody has to hear that it stops.
+    # There is no load balancer that must notice a shutdown first.
     environment.setdefault("VESTIBULE_SHUTDOWN_DRAIN_S", "0")
     services = [_plan_service(name, address, environment) for name, address in layout.services.items()]
     workers = [_plan_worker(f"worker{n}", layout, environment) for n in range(1, layout.worker_count + 1)]

@@ -5,8 +5,6 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator
-from typing import BinaryIO
 
 from vestibule.cli.embedded.parts import Part
 from vestibule.cli.embedded.readiness import until_ready
@@ -62,7 +60,7 @@ class ProcessSupervisor:
         await asyncio.wait({self._task}, timeout=timeout_s)
         if not self._task.done():
             self._supervisor_log.warn(
-                "part_killed", f"{self.part.name} did not end in time: killed", part=self.part.log_name
+                "part_killed", f"{self.part.name} did not stop in time and is killed", part=self.part.log_name
             )
             self.kill()
             await self._task
@@ -90,17 +88,17 @@ class ProcessSupervisor:
                 await asyncio.wait_for(self._stop_requested.wait(), delay_s)
 
     async def _run_once(self, started_at: float) -> str:
-        """Start the process, wait for its exit, and return how it ended."""
+        """Start the process, wait for its exit, and return the reason of the exit."""
         try:
             self.part.readiness.forget()
-            with self._output() as output:
+            with self.part.log.open("ab") if self.part.log else contextlib.nullcontext() as output:
                 process = await asyncio.create_subprocess_exec(
                     *self.part.command,
                     env=self.part.environment,
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
-                    # The terminal's Ctrl-C is for the supervisor alone, which knows the order of stopping.
+                    # Only the supervisor gets the terminal's Ctrl-C: it stops the parts in order.
                     start_new_session=True,
                 )
         except OSError as error:
@@ -110,18 +108,13 @@ class ProcessSupervisor:
             self._terminate()
         watch = asyncio.create_task(self._watch_readiness(started_at, process.pid))
         try:
-            return _describe_end(await process.wait())
+            exit_code = await process.wait()
+            if exit_code >= 0:
+                return f"exited with code {exit_code}"
+            return f"was killed by {signal.Signals(-exit_code).name}"
         finally:
             watch.cancel()
             _kill_group(process.pid)
-
-    @contextlib.contextmanager
-    def _output(self) -> Iterator[BinaryIO | None]:
-        if self.part.log is None:
-            yield None
-            return
-        with self.part.log.open("ab") as log:
-            yield log
 
     async def _watch_readiness(self, started_at: float, pid: int) -> None:
         await until_ready(self.part.readiness)
@@ -137,7 +130,7 @@ class ProcessSupervisor:
     def _report_exit(self, exit_reason: str, delay_s: float) -> None:
         when = f"in {delay_s:g} s" if delay_s else "at once"
         name = self.part.name
-        text = f"{name} {exit_reason}; it is started again {when}"
+        text = f"{name} {exit_reason}; it is restarted {when}"
         self._supervisor_log.warn(
             "part_exited", text, part=self.part.log_name, exit_reason=exit_reason, restart_in_s=delay_s
         )
@@ -151,12 +144,6 @@ class ProcessSupervisor:
 
 
 def _kill_group(pid: int) -> None:
-    # macOS answers EPERM for a group of which only zombies are left.
+    # macOS returns EPERM for a group that has only zombies.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
-
-
-def _describe_end(exit_code: int) -> str:
-    if exit_code >= 0:
-        return f"ended with exit code {exit_code}"
-    return f"was ended by {signal.Signals(-exit_code).name}"

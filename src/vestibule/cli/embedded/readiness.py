@@ -1,12 +1,10 @@
-"""The readiness checks of each kind of part; no answer means "not ready"."""
+"""The readiness check of each kind of part; a part that does not answer is not ready."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
-
-from vestibule.cli.embedded.start_errors import RedisUrlInvalid
 
 _ANSWER_TIMEOUT_S = 2.0
 _POLL_INTERVAL_S = 0.05
@@ -20,12 +18,12 @@ class PartReadiness(Protocol):
         ...
 
     def forget(self) -> None:
-        """Remove what an earlier run of the part left behind."""
-        ...
+        """Remove what an earlier run of the part left behind, if it leaves something."""
+        return
 
 
 @dataclass(frozen=True)
-class HttpReadiness:
+class HttpReadiness(PartReadiness):
     """A service: 200 to `GET /readyz`."""
 
     host: str
@@ -36,12 +34,9 @@ class HttpReadiness:
         answer = await _ask(lambda: asyncio.open_connection(self.host, self.port), request.encode())
         return answer.split()[1:2] == [b"200"]
 
-    def forget(self) -> None:
-        """Do nothing: a run leaves nothing behind."""
-
 
 @dataclass(frozen=True)
-class RedisSocketReadiness:
+class RedisSocketReadiness(PartReadiness):
     """A Redis server on a socket: PONG to PING (it answers LOADING while it reads its files)."""
 
     path: Path
@@ -55,23 +50,16 @@ class RedisSocketReadiness:
 
 
 @dataclass(frozen=True)
-class RedisUrlReadiness:
+class RedisUrlReadiness(PartReadiness):
     """An external Redis server, with the password and TLS of its URL."""
 
     url: str
-
-    def refuse_invalid(self) -> None:
-        """Check the URL's form. Raises: RedisUrlInvalid."""
-        try:
-            self._open()
-        except ValueError as error:
-            raise RedisUrlInvalid(f"VESTIBULE_REDIS_URL cannot be used: {error}") from None
 
     async def is_ready(self) -> bool:
         import redis  # slow to import, and rarely needed
 
         try:
-            async with self._open() as client:
+            async with self.open() as client:
                 return bool(await asyncio.wait_for(client.ping(), _ANSWER_TIMEOUT_S))
         except (redis.RedisError, OSError, TimeoutError):
             return False
@@ -79,18 +67,17 @@ class RedisUrlReadiness:
     def forget(self) -> None:
         """Do nothing: a run leaves nothing behind."""
 
-    def _open(self) -> Any:
+    def open(self) -> Any:
+        """Return a client, with the password and the certificates of the settings. Raises: ValueError for a bad URL."""
         from vestibule.service_kit.redis.redis_settings import RedisSettings
         from vestibule.service_kit.redis.redis_url import open_redis
 
-        # With the password and the certificates of the settings.
-        url = RedisSettings(redis_url=self.url).redis_url
-        return open_redis(url, socket_connect_timeout=_ANSWER_TIMEOUT_S)
+        return open_redis(RedisSettings(redis_url=self.url).redis_url, socket_connect_timeout=_ANSWER_TIMEOUT_S)
 
 
 @dataclass(frozen=True)
-class FileReadiness:
-    """A worker: it touches a file when it takes work."""
+class FileReadiness(PartReadiness):
+    """A worker: it touches a file when it is ready."""
 
     path: Path
 
@@ -111,7 +98,7 @@ async def until_ready(readiness: PartReadiness) -> None:
 
 
 async def _ask(connect: Callable[[], Awaitable[_Connection]], request: bytes) -> bytes:
-    """Send a request over a new connection and return the answer's first line, empty where none comes."""
+    """Send a request over a new connection and return the first line of the answer, empty without one."""
     try:
         async with asyncio.timeout(_ANSWER_TIMEOUT_S):
             reader, writer = await connect()

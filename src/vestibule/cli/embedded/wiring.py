@@ -1,4 +1,4 @@
-"""The wiring of embedded mode: from the choices of one instance to its running parts."""
+"""Wires embedded mode: from the options of one instance to its running parts."""
 
 import asyncio
 import os
@@ -7,10 +7,10 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from vestibule.cli.embedded.banner import render_banner
-from vestibule.cli.embedded.crash_log import last_log_lines
+from vestibule.cli.embedded.banner import notify_ready, render_banner
 from vestibule.cli.embedded.data_directory import (
     DataDirectory,
     ensure_key_ring,
@@ -19,17 +19,19 @@ from vestibule.cli.embedded.data_directory import (
     prepare_data_directory,
 )
 from vestibule.cli.embedded.parts import Layout, Part, list_parts, plan_redis
-from vestibule.cli.embedded.ports import refuse_taken_ports
 from vestibule.cli.embedded.readiness import RedisUrlReadiness
 from vestibule.cli.embedded.redis_server import prepare_redis_server
-from vestibule.cli.embedded.start_checks import check_policy, check_processors_and_routes
+from vestibule.cli.embedded.start_checks import (
+    check_policy,
+    check_ports,
+    check_processors_and_routes,
+    check_redis_url,
+)
 from vestibule.cli.embedded.supervisor import StartFailed, Supervisor
-from vestibule.cli.embedded.supervisor_log import Log, SupervisorLog
-from vestibule.cli.embedded.systemd_notify import notify_ready
+from vestibule.cli.embedded.supervisor_log import Log, SupervisorLog, last_log_lines
+from vestibule.cli.options import DEVELOPMENT_TOKEN
 
-# Published on purpose: it is good on loopback, in embedded mode, and nowhere else.
-_PUBLISHED_TOKEN = "SECRET_TOKEN"  # noqa: S105
-# The name of a variable: its value is not for the terminal.
+# The name of a variable, so that its value does not appear on the terminal.
 _OWN_TOKEN = "$VESTIBULE_DEV_TOKEN"  # noqa: S105
 
 
@@ -43,7 +45,7 @@ def launch(layout: Layout, environment: Mapping[str, str], started_at: float) ->
     prepare_data_directory(layout.directory)
     with ExitStack() as exits:
         exits.enter_context(lock_data_directory(layout.directory))
-        refuse_taken_ports(list(layout.services.values()))
+        check_ports(list(layout.services.values()))
         ensure_service_secret(layout.directory)
         if not environment.get("VESTIBULE_KEYRING_FILE"):
             ensure_key_ring(layout.directory)
@@ -51,7 +53,7 @@ def launch(layout: Layout, environment: Mapping[str, str], started_at: float) ->
         check_processors_and_routes(layout.directory, environment)
         redis: list[Part] = []
         if layout.redis_url:
-            RedisUrlReadiness(layout.redis_url).refuse_invalid()
+            check_redis_url(layout.redis_url)
         else:
             server = prepare_redis_server(layout.directory)
             exits.callback(server.clean_up)
@@ -61,8 +63,14 @@ def launch(layout: Layout, environment: Mapping[str, str], started_at: float) ->
 
 
 async def _supervise(layout: Layout, redis: list[Part], environment: Mapping[str, str], started_at: float) -> int:
-    supervisor_log = _open_supervisor_log(layout.directory, environment)
-    token = _OWN_TOKEN if environment.get("VESTIBULE_DEV_TOKEN") else _PUBLISHED_TOKEN
+    is_terminal = sys.stdout.isatty()
+    supervisor_log = SupervisorLog(
+        sys.stdout,
+        has_colour=is_terminal and not environment.get("NO_COLOR"),
+        shows_progress=is_terminal,
+        open_log=partial(_open_log, layout.directory, is_terminal),
+    )
+    token = _OWN_TOKEN if environment.get("VESTIBULE_DEV_TOKEN") else DEVELOPMENT_TOKEN
 
     def when_ready() -> None:
         supervisor_log.show(render_banner(layout, time.monotonic() - started_at, token))
@@ -76,19 +84,9 @@ async def _supervise(layout: Layout, redis: list[Part], environment: Mapping[str
     return await supervisor.run(when_ready, when_failed)
 
 
-def _open_supervisor_log(directory: DataDirectory, environment: Mapping[str, str]) -> SupervisorLog:
-    is_terminal = sys.stdout.isatty()
-
-    def open_log() -> Log:
-        return _open_log(directory, is_terminal)
-
-    has_colour = is_terminal and not environment.get("NO_COLOR")
-    return SupervisorLog(sys.stdout, has_colour=has_colour, shows_progress=is_terminal, open_log=open_log)
-
-
 def _open_log(directory: DataDirectory, is_terminal: bool) -> Log:
-    """Open `app.log`. Its lines go to stdout too, unless that is a terminal, which has the supervisor's own lines."""
-    # These take a second to import, for which the start of the parts should not wait.
+    """Open `app.log`. Its lines go to stdout too, unless that is a terminal, which has the lines of the supervisor."""
+    # These take a second to import, which would delay the start of the parts.
     import structlog
 
     from vestibule.service_kit import settings
@@ -104,7 +102,7 @@ def _open_log(directory: DataDirectory, is_terminal: bool) -> Log:
 def _explain(failure: StartFailed, supervisor_log: SupervisorLog, directory: DataDirectory) -> None:
     supervisor_log.fail("start_failed", f"vestibule: {failure}", parts=[part.name for part in failure.parts])
     for part in failure.parts:
-        lines = last_log_lines(part, directory.app_log) or ["nothing; what it printed stands above"]
-        supervisor_log.show(f"the last that {part.name} logged:")
+        lines = last_log_lines(part, directory.app_log) or ["no log lines; see its output above"]
+        supervisor_log.show(f"last log lines of {part.name}:")
         for line in lines:
             supervisor_log.show(f"  {line}")

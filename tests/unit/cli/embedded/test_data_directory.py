@@ -9,12 +9,13 @@ import pytest
 
 from vestibule.cli.embedded.data_directory import (
     DataDirectory,
+    DataDirectoryInUse,
+    DataDirectoryUnusable,
     ensure_key_ring,
     ensure_service_secret,
     lock_data_directory,
     prepare_data_directory,
 )
-from vestibule.cli.embedded.start_errors import DataDirectoryInUse, DataDirectoryUnusable
 
 
 @pytest.fixture
@@ -107,7 +108,7 @@ def test_no_new_ring_takes_the_place_of_a_lost_one(directory):
     """Where there are values that a new ring could not open, the start is refused with what to do."""
     directory.database_file.write_bytes(b"sealed")
     with pytest.raises(
-        DataDirectoryUnusable, match=r"the key ring .*keyring\.json is gone.* put the ring back"
+        DataDirectoryUnusable, match=r"the key ring .*keyring\.json is missing.* restore the key ring"
     ) as refusal:
         ensure_key_ring(directory)
     assert 78 == refusal.value.exit_code

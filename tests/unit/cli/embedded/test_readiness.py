@@ -5,7 +5,6 @@ import asyncio
 import pytest
 
 from vestibule.cli.embedded.readiness import FileReadiness, HttpReadiness, RedisSocketReadiness, RedisUrlReadiness
-from vestibule.cli.embedded.start_errors import RedisUrlInvalid
 
 
 @pytest.mark.parametrize(
@@ -54,9 +53,3 @@ async def test_redis_that_answers_is_ready(start_redis, tmp_path):
     _, server = start_redis(tmp_path)
     assert await RedisSocketReadiness(server.socket).is_ready()
     assert await RedisUrlReadiness(server.url).is_ready()
-
-
-def test_url_of_the_wrong_kind_is_refused():
-    """An address that is none of Redis's is refused before anything is started."""
-    with pytest.raises(RedisUrlInvalid, match="VESTIBULE_REDIS_URL"):
-        RedisUrlReadiness("http://127.0.0.1:6379").refuse_invalid()

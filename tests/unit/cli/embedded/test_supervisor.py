@@ -35,7 +35,7 @@ def test_killed_part_is_restarted_within_two_seconds(start_system, free_ports, u
     until(lambda: "database is ready again" in system.text)
     assert time.monotonic() - killed_at < max(2, 2 * (killed_at - began))
     assert system.find("database").pid != old.pid
-    assert "database was ended by SIGKILL; it is started again at once" in system.text
+    assert "database was killed by SIGKILL; it is restarted at once" in system.text
 
 
 def test_killed_redis_comes_back_with_its_data(start_system, free_ports, until):
@@ -105,7 +105,7 @@ def test_second_ctrl_c_kills_at_once(start_system, free_ports, until):
     system.wait_for("ALL READY")
     system.descendants()
     system.process.send_signal(signal.SIGINT)
-    system.wait_for("stopping")
+    system.wait_for("shutting down")
     asked_at = time.monotonic()
     until(lambda: time.monotonic() - asked_at > 0.6)
     system.process.send_signal(signal.SIGINT)
@@ -136,7 +136,7 @@ def test_supervisor_killed_during_the_start_leaves_no_orphan(start_system, free_
 def test_part_that_cannot_start_fails_the_start(start_system, free_ports):
     """A part that dies again and again before it is ready is named, everything stops, and the exit code is 1."""
     system = start_system(*describe(free_ports(3), habit="broken"))
-    system.wait_for("client ended again and again before it was ready")
+    system.wait_for("client exited repeatedly before it was ready")
     assert 1 == system.process.wait(WITHIN_S)
     assert "ALL READY" not in system.text
 

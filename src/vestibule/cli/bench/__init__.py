@@ -1,1 +1,0 @@
-"""`vestibule bench`: measures a running system."""

@@ -1,0 +1,76 @@
+"""`vestibule scan`: checks texts and files for personal data and secrets, without a running service."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from vestibule.detection import Scanner
+
+
+def scan(
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(help="Texts, files or folders; - or nothing reads standard input.", show_default=False),
+    ] = None,
+    key: Annotated[str | None, typer.Option(help="The name of the field of the texts.")] = None,
+    jsonl: Annotated[
+        bool, typer.Option("--jsonl", help='Read {"text","key"?} a line, write {"findings"} a line, in order.')
+    ] = False,
+    redact: Annotated[bool, typer.Option("--redact", help="Write the text with <ENTITY> for each finding.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Explain each finding.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
+    entity: Annotated[
+        list[str] | None, typer.Option(help="Look for this entity only; may be repeated.", show_default=False)
+    ] = None,
+    allow: Annotated[list[str] | None, typer.Option(help="Ignore this value; may be repeated.")] = None,
+    allow_pattern: Annotated[
+        list[str] | None, typer.Option(help="Ignore values that match this regular expression; may be repeated.")
+    ] = None,
+    allow_fingerprint: Annotated[
+        list[str] | None, typer.Option(help="Ignore the value with this HMAC-SHA-256; may be repeated.")
+    ] = None,
+    fingerprint_key: Annotated[
+        str | None,
+        typer.Option(
+            envvar="VESTIBULE_DETECTION__FINGERPRINT_KEY",
+            help="Key of the fingerprints; prefer the variable, since other users of this machine can see options.",
+        ),
+    ] = None,
+) -> None:
+    """Scan texts and files for personal data and secrets.
+
+    Exit code 0: nothing found, 1: something found or refused, 2: wrong usage. With --jsonl: 0 whatever was found, 1: a
+    text was refused, 2: a line was malformed.
+    """
+    from vestibule.cli.text_scan import answer_lines, scan_sources
+
+    chosen = {
+        "entities": entity,
+        "allowed_values": allow,
+        "allowed_patterns": allow_pattern,
+        "allowed_fingerprints": allow_fingerprint,
+    }
+    scanner = _build_scanner({name: given for name, given in chosen.items() if given}, fingerprint_key)
+    if jsonl:
+        raise typer.Exit(answer_lines(scanner, key, with_reasons=explain, redact=redact))
+    has_found = scan_sources(scanner, sources or ["-"], key, redact=redact, explain=explain, quiet=quiet)
+    raise typer.Exit(1 if has_found else 0)
+
+
+def _build_scanner(chosen: dict[str, list[str]], fingerprint_key: str | None) -> "Scanner":
+    from vestibule.detection import Scanner
+
+    if not chosen:
+        return Scanner.from_settings()
+    if "allowed_fingerprints" in chosen and not fingerprint_key:
+        raise typer.BadParameter("--allow-fingerprint needs --fingerprint-key")
+    from pydantic import ValidationError
+
+    from vestibule.detection import DetectionSettings
+
+    try:
+        settings = DetectionSettings.model_validate({**chosen, "fingerprint_key": fingerprint_key})
+    except ValidationError as error:
+        raise typer.BadParameter("; ".join(problem["msg"] for problem in error.errors())) from error
+    return Scanner.from_settings(settings)

@@ -1,1 +1,0 @@
-"""`vestibule db`: checks, migrates, backs up and transfers the store."""

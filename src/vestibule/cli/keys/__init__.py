@@ -1,1 +1,0 @@
-"""`vestibule keys`: the key ring and the secret of the services."""

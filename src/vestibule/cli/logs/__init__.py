@@ -1,1 +1,0 @@
-"""`vestibule logs`: reads and follows `app.log`."""

@@ -1,0 +1,96 @@
+"""Options that several commands share, the values they take, and how a command prints its result or why it failed."""
+
+import functools
+import inspect
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+DATA_DIR = Path("var")
+DEVELOPMENT_TOKEN = "SECRET_TOKEN"  # noqa: S105 - published on purpose; accepted in embedded mode from loopback only
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+DataDir = Annotated[Path, typer.Option(envvar="VESTIBULE_DATA_DIR", help="The data directory of the services.")]
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_LONGEST = timedelta(days=36_500)
+
+
+def show(answer: Any, as_json: bool, text: str) -> None:
+    """Print an answer as JSON or as text."""
+    typer.echo(json.dumps(answer, ensure_ascii=False) if as_json else text)
+
+
+def fail(reason: object, exit_code: int = 1) -> NoReturn:
+    """Print the reason on standard error and exit."""
+    typer.echo(f"vestibule: {reason}", err=True)
+    raise typer.Exit(exit_code)
+
+
+@contextmanager
+def exit_on(*errors: type[Exception], before: str = "", exit_code: int = 1) -> Iterator[None]:
+    """Let an error of these classes end the program with its message after `before`, instead of with a traceback."""
+    try:
+        yield
+    except errors as error:
+        from vestibule.service_kit.settings import describe_mistakes
+
+        fail(f"{before}{describe_mistakes(error) if isinstance(error, ValueError) else error}", exit_code)
+
+
+def show_progress(text: str, *, is_last: bool) -> None:
+    """Overwrite the line of progress on standard error, if that is a terminal."""
+    if sys.stderr.isatty():
+        typer.echo(f"\r{text}", err=True, nl=is_last)
+
+
+def takes(make: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Decorate a command: its first argument is made by `make`, whose own arguments become options of the command."""
+    shared = inspect.signature(make).parameters
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def run(**given: Any) -> None:
+            made = make(**{name: given.pop(name) for name in shared})
+            command(made, **given)
+
+        own = list(inspect.signature(command).parameters.values())[1:]
+        parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*own, *shared.values())]
+        # Typer reads the options of a command from these two.
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {one.name: one.annotation for one in parameters}
+        return run
+
+    return decorate
+
+
+def split_list(text: str) -> list[str]:
+    """Return the parts of a list separated by commas, without empty ones."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def parse_duration(text: str) -> timedelta | None:
+    """Return the duration that `90s`, `30m`, `2h`, `1d` or `2w` means; None if malformed or over a century."""
+    found = re.fullmatch(r"(\d{1,8})\s*([smhdw])", text.strip().lower())
+    duration = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else None
+    return duration if duration is not None and duration <= _LONGEST else None
+
+
+def parse_since(text: str) -> datetime:
+    """Return the time in UTC that the option `--since` means: a duration ago, or an ISO date or time."""
+    ago = parse_duration(text)
+    if ago is not None:
+        return datetime.now(UTC) - ago
+    try:
+        given = datetime.fromisoformat(text.strip())
+        return given.astimezone(UTC) if given.tzinfo else given.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        message = "give a time ago, such as 90s, 10m, 2h, 3d or 2w, or a UTC date or time, such as 2026-01-31T14:05"
+        raise typer.BadParameter(message, param_hint="--since") from None

@@ -1,1 +1,0 @@
-"""`vestibule policy`: shows, checks and tries out policies."""

@@ -1,1 +1,0 @@
-"""`vestibule scan`: checks texts and files without a running service."""
