@@ -160,5 +160,5 @@ async def test_a_table_that_is_not_there_is_told(dynamodb_server: DynamoDbServer
     """No table is made where nobody asked for one."""
     url = f"dynamodb://none?region=eu-central-1&endpoint={dynamodb_server.endpoint}"
     async with opened(url, tmp_path) as store:
-        with pytest.raises(Unavailable, match="`vestibule db migrate` makes it"):
+        with pytest.raises(Unavailable, match="create it with `vestibule db migrate`"):
             await store.read("a")

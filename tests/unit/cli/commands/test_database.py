@@ -21,7 +21,7 @@ def test_postgresql_is_migrated_and_checked(postgresql_server: PostgresqlServer,
     """Before the tables are there that is what is wrong; after, only that the server of the tests does not flush."""
     url = postgresql_server.database_url(str(tmp_path))
     code, output = run("check", url)
-    assert (1, True) == (code, "`vestibule db migrate` makes them" in output)
+    assert (1, True) == (code, "create them with `vestibule db migrate`" in output)
     assert [(0, "The store is up to date now.\n"), (0, "The store was up to date.\n")] == [
         run("migrate", url) for _ in range(2)
     ]
@@ -44,7 +44,7 @@ def test_a_table_of_dynamodb_is_made_and_checked(dynamodb_server: DynamoDbServer
     """It is made where that is asked for, with its index and its time to live."""
     url = f"dynamodb://made-by-hand?region=eu-central-1&endpoint={dynamodb_server.endpoint}"
     code, output = run("check", url)
-    assert (1, True) == (code, "`vestibule db migrate` makes it" in output)
+    assert (1, True) == (code, "create it with `vestibule db migrate`" in output)
     assert (0, "The store is up to date now.\n") == run("migrate", url)
     assert (0, "The dynamodb store is sound.\n") == run("check", url)
 
