@@ -188,15 +188,19 @@ async def _export(opening: "OpeningStore", target: Path, *, is_encrypted: bool) 
 
     count = 0
     async with opening as store:
-        with nullcontext(sys.stdout) if target == STANDARD else target.open("x", encoding="utf-8") as sink:
-            if target != STANDARD:
-                target.chmod(0o600)
+        with nullcontext(sys.stdout) if target == STANDARD else _create(target) as sink:
             sink.write(ExportHeader(encrypted=is_encrypted).model_dump_json() + "\n")
             async for entry in export_entries(store):
                 sink.write(entry.model_dump_json(exclude_none=True) + "\n")
                 count += 1
                 show_progress(f"{count:,} entries", is_last=False)
     typer.echo(f"\r{count:,} entries are exported", err=True)
+
+
+def _create(target: Path) -> TextIO:
+    sink = target.open("x", encoding="utf-8")
+    target.chmod(0o600)
+    return sink
 
 
 async def _import(opening: "OpeningStore", lines: TextIO) -> None:
