@@ -9,7 +9,7 @@ from starlette.responses import Response
 from vestibule.client_service.api.idempotency import HEADER, MAX_KEY_CHARS
 from vestibule.client_service.api.wiring import ClientWiring
 from vestibule.service_kit.auth.authentication import GuardedRoute
-from vestibule.service_kit.http.fast_dispatch import FastRoute
+from vestibule.service_kit.fast_dispatch.fast_dispatch import FastRoute
 from vestibule.service_kit.wiring import wiring_of
 
 # Not a parameter of the framework, which would parse it on every request.

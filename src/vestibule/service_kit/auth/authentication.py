@@ -20,7 +20,7 @@ from starlette.responses import Response
 from vestibule.contracts.errors import InvalidToken, ScopeMissing
 from vestibule.contracts.identity import DEFAULT_TENANT, Principal
 from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit, ClientAddress
-from vestibule.service_kit.http.fast_dispatch import FastRoute
+from vestibule.service_kit.fast_dispatch.fast_dispatch import FastRoute
 from vestibule.service_kit.http.query_string import check_query
 from vestibule.service_kit.wiring import frame_of
 

@@ -16,7 +16,7 @@ import vestibule
 from vestibule.contracts.errors import InvalidInput, TooLarge, VestibuleError
 from vestibule.service_kit.http import health
 from vestibule.service_kit.http.body_limit import BodyLimit
-from vestibule.service_kit.http.fast_dispatch import FastDispatch
+from vestibule.service_kit.fast_dispatch.fast_dispatch import FastDispatch
 from vestibule.service_kit.http.load_shedding import LoadShedder
 from vestibule.service_kit.http.request_frame import IsLoggable, RequestFrame
 from vestibule.service_kit.logging.log_metrics import show_lost_lines

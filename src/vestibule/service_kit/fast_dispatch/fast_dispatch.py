@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vestibule.contracts.errors import VestibuleError
-from vestibule.service_kit.http.dispatch_plan import NeedsFramework, Plan
+from vestibule.service_kit.fast_dispatch.dispatch_plan import NeedsFramework, Plan
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 ErrorHandler = Callable[[Request, Exception], Awaitable[Response]]
