@@ -31,8 +31,8 @@ from vestibule.client_service.settings import ClientSettings
 from vestibule.encryption import create_key_ring
 from vestibule.runtime.private_file import write_private
 from vestibule.service_kit.fast_dispatch.fast_dispatch import FastDispatch
-from vestibule.service_kit.http_client.service_client import ServiceClient, ServiceResponse
 from vestibule.service_kit.logging.logging_config import configure_logging
+from vestibule.service_kit.service_client import ServiceClient, ServiceResponse
 
 Body = Callable[[int], dict[str, str]]
 ROUTES: dict[str, Body] = {

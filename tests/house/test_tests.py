@@ -18,7 +18,7 @@ FIXED_WAITS = {
     "unit/cli/bench/test_command.py": "a server that takes some time for each answer",
     "unit/database_service/test_kills.py": "a process is killed at a random moment",
     "unit/service_kit/http/test_load_shedding.py": "requests become late",
-    "unit/service_kit/http_client/test_service_client.py": "a peer that answers after the time limit",
+    "unit/service_kit/test_service_client.py": "a peer that answers after the time limit",
 }
 CLOCKS = {"time", "monotonic", "perf_counter", "datetime"}
 # Files that may patch a clock, with the reason; all other code takes its clock as a parameter.

@@ -3,7 +3,7 @@
 from functools import partial
 
 from vestibule.alerts import AlertEngine, AlertType
-from vestibule.service_kit.logging.log_health import LogFailureHandler
+from vestibule.service_kit.logging.logging_config import LogFailureHandler
 
 
 def log_alerts(alerts: AlertEngine) -> LogFailureHandler:

@@ -18,7 +18,7 @@ from vestibule.contracts.errors import KeyNotFound, PreconditionFailed, TooLarge
 from vestibule.contracts.identity import OPERATION, Principal
 from vestibule.contracts.subjects import PAGE_TIMEOUT_S, ErasePage
 from vestibule.database_client.entry_writes import EntryWriter
-from vestibule.service_kit.http_client.service_client import ServiceClient, ServiceResponse
+from vestibule.service_kit.service_client import ServiceClient, ServiceResponse
 
 PART = "database"
 

@@ -11,7 +11,7 @@ from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.identity import Principal
 from vestibule.contracts.write_batches import MAX_WRITES
 from vestibule.runtime.batching import Batcher
-from vestibule.service_kit.http_client.service_client import ServiceClient
+from vestibule.service_kit.service_client import ServiceClient
 
 PART = "database"
 # The most characters of one request; a longer value goes alone.

@@ -7,7 +7,7 @@ from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import MAX_BATCH, BatchPair, Entry, Pair
 from vestibule.contracts.errors import PreconditionFailed, Unavailable
 from vestibule.contracts.identity import Principal
-from vestibule.service_kit.http_client.service_client import ServiceClient
+from vestibule.service_kit.service_client import ServiceClient
 
 
 class ServiceEntries:

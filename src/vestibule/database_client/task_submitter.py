@@ -2,7 +2,7 @@
 
 from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.task_ledger import NewTask, Recorded, RecordedTasks
-from vestibule.service_kit.http_client.service_client import ServiceClient
+from vestibule.service_kit.service_client import ServiceClient
 
 
 class TaskSubmitter:

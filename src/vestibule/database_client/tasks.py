@@ -18,7 +18,7 @@ from vestibule.contracts.task_ledger import (
 )
 from vestibule.contracts.tasks import TaskState
 from vestibule.runtime.batching import Batcher
-from vestibule.service_kit.http_client.service_client import ServiceClient
+from vestibule.service_kit.service_client import ServiceClient
 
 PART = "database"
 # Characters of one request or answer; a single larger one goes alone.

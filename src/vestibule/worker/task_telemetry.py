@@ -16,7 +16,7 @@ from vestibule.service_kit.metrics.catalogue import (
     TASKS_REDELIVERED,
 )
 from vestibule.service_kit.metrics.metrics import Metrics
-from vestibule.service_kit.tracing.tracing import TRACEPARENT, SpanKind, Tracer, entered
+from vestibule.service_kit.tracing import TRACEPARENT, SpanKind, Tracer, entered, trace_id_of
 
 STATES = {"SUCCESS": "succeeded", "RETRY": "retried"}
 UNKNOWN = "unknown"
@@ -62,9 +62,9 @@ class TaskTelemetry:
         begun = tracer.begin(
             f"run {task.name}", SpanKind.CONSUMER, parent if isinstance(parent, str) else None, attributes
         )
-        structlog.contextvars.bind_contextvars(trace_id=begun.trace_id)
+        structlog.contextvars.bind_contextvars(trace_id=trace_id_of(begun))
         self._open.callback(structlog.contextvars.unbind_contextvars, "trace_id")
-        self._open.enter_context(entered(begun))
+        self._open.enter_context(entered(tracer, begun))
 
     def _processor_of(self, args: Any, kwargs: Any) -> str:
         # The name is the second argument; one that nothing goes by could be anything, even the data.

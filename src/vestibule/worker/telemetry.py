@@ -10,12 +10,11 @@ from celery import signals
 from prometheus_client import start_http_server
 
 from vestibule.client_service.settings import WorkerSettings
-from vestibule.service_kit.logging.log_metrics import show_lost_lines
+from vestibule.service_kit.logging.logging_config import show_lost_lines
 from vestibule.service_kit.metrics.catalogue import WORKER_PROCESSES_REPLACED
 from vestibule.service_kit.metrics.metrics import Metrics
 from vestibule.service_kit.metrics.sharing import Publisher, clear_shared, read_shared
-from vestibule.service_kit.tracing.tracers import open_tracer
-from vestibule.service_kit.tracing.tracing import Tracer
+from vestibule.service_kit.tracing import Tracer, open_tracer
 from vestibule.worker.task_telemetry import TaskTelemetry
 
 

@@ -80,8 +80,7 @@ class RedisUrlReadiness:
         """Do nothing: a run leaves nothing behind."""
 
     def _open(self) -> Any:
-        from vestibule.service_kit.redis.redis_settings import RedisSettings
-        from vestibule.service_kit.redis.redis_url import open_redis
+        from vestibule.service_kit.redis_settings import RedisSettings, open_redis
 
         # With the password and the certificates of the settings.
         url = RedisSettings(redis_url=self.url).redis_url

@@ -3,7 +3,7 @@
 from vestibule.contracts.errors import NotProcessable, Unavailable
 from vestibule.contracts.tasks import ERROR_DETAILS
 from vestibule.contracts.work import ProcessRequest, WorkTerms
-from vestibule.service_kit.http_client.service_client import ServiceClient
+from vestibule.service_kit.service_client import ServiceClient
 
 PART = "business_logic"
 

@@ -13,7 +13,7 @@ from vestibule.contracts.queue_names import SENT_AT
 from vestibule.contracts.work import WorkOrigin
 from vestibule.encryption import Cipher
 from vestibule.processing import ProcessorRegistry
-from vestibule.service_kit.tracing.tracing import SpanKind, current_traceparent, span
+from vestibule.service_kit.tracing import SpanKind, current_traceparent, span
 
 HIDDEN = "(hidden)"
 

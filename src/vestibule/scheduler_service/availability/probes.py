@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from vestibule.contracts.worker_heartbeat import ALIVE_FOR_S, WORKERS_KEY
 from vestibule.database_client.service_entries import ServiceEntries
 from vestibule.scheduler_service.availability.queue_depth import QueueDepth, age_of, queue_depth_of, read_queue_depth
-from vestibule.service_kit.http_client.service_client import ServiceClient
+from vestibule.service_kit.service_client import ServiceClient
 
 PROBE_KEY = "probe"
 PROBE_TTL_S = 86_400

@@ -1,10 +1,10 @@
-"""How a route's plain requests are served without the framework: the same function, the same parameters, less work.
+"""Serves a route's plain requests without the framework: the same function and the same parameters, with less work.
 
-A plan is read from the signature that the framework has read too, so that route and OpenAPI description stay one. What
-a plan does not cover has none, and is the framework's, as is every request that is not plain (`fast_dispatch.py`).
+A plan is read from the signature that the framework reads, so that route and OpenAPI description stay one. A route that
+takes what a plan does not cover has none, and the framework serves it (`fast_dispatch.py`).
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any, cast
@@ -18,19 +18,21 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 JSON = "application/json"
+IS_FAST = "vestibule.is_fast"
 MAX_QUERY_FIELDS = 20
 _SIMPLE = (str, int, float, bool)
 
-Take = Callable[[Request, "RequestInput"], Awaitable[Any]]
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+Call = Callable[[Request, "RequestInput"], Awaitable[Any]]
 
 
 class NeedsFramework(Exception):
-    """A request that is for the framework to serve or to refuse; nothing was done about it yet."""
+    """The framework has to serve or to refuse the request; it has had no effect yet."""
 
 
 @dataclass(slots=True)
 class RequestInput:
-    """What a request brings: its body as the route's model, or None, and its query; and the headers of its answer."""
+    """The body of a request as the route's model, or None; its query; and the headers that the route sets."""
 
     body: Any
     query: Mapping[str, str]
@@ -40,68 +42,63 @@ class RequestInput:
 class Plan:
     """Serves the plain requests of one route."""
 
-    def __init__(self, route: APIRoute) -> None:
-        """Read the plan.
+    def __init__(self, route: APIRoute, handle: Handler) -> None:
+        """Read the plan; `handle` is the framework's handler of the route.
 
         Raises:
             NeedsFramework: the route takes what a plan does not cover.
         """
         if route._embed_body_fields or route.response_model_exclude_unset or route.response_model_include:
             raise NeedsFramework
+        self._handle = handle
         self._call = _call_of(route.dependant, route.body_field)
         self._body = None if route.body_field is None else _body_adapter(route.body_field)
         self._needs_body = route.body_field is not None and route.body_field.field_info.is_required()
-        self._route = route
         self._status = route.status_code or 200
+        self._field = route.response_field
         self._model = route.response_field.field_info.annotation if route.response_field else None
+        self._rendering: dict[str, Any] = {
+            "by_alias": route.response_model_by_alias,
+            "exclude_none": route.response_model_exclude_none,
+            "exclude_defaults": route.response_model_exclude_defaults,
+        }
 
     async def serve(self, request: Request) -> Response:
-        """Return the answer to a plain request.
+        """Return the response to a plain request, or the framework's where `FastDispatch` has not marked it.
 
         Raises:
-            NeedsFramework: it is none.
+            NeedsFramework: the request is not plain.
         """
-        given = RequestInput(self._parse(request, await read_body(request)), _query(request))
+        if IS_FAST not in request.scope:
+            return await self._handle(request)
+        content = await read_body(request)
+        body = None
+        if self._body is not None and (content or self._needs_body):
+            if request.headers.get("content-type", "").partition(";")[0] != JSON:
+                raise NeedsFramework
+            try:
+                body = self._body.validate_json(content)
+            except ValidationError:
+                raise NeedsFramework from None
+        query = request.scope["query_string"]
+        given = RequestInput(body, _parse_query(query) if query else {})
         outcome = await self._call(request, given)
         if isinstance(outcome, Response):
             return outcome
-        response = Response(await self._render(outcome), self._status, media_type=JSON)
+        if type(outcome) is self._model and isinstance(outcome, BaseModel):
+            rendered = outcome.__pydantic_serializer__.to_json(outcome, **self._rendering)
+        else:
+            rendered = await serialize_response(
+                field=self._field, response_content=outcome, dump_json=True, **self._rendering
+            )
+        response = Response(rendered, self._status, media_type=JSON)
         if given.answer is not None:
             response.raw_headers.extend(given.answer.raw_headers)
         return response
 
-    def _parse(self, request: Request, content: bytes) -> Any:
-        if self._body is None or (not content and not self._needs_body):
-            return None
-        if request.headers.get("content-type", "").partition(";")[0] != JSON:
-            raise NeedsFramework
-        try:
-            return self._body.validate_json(content)
-        except ValidationError:
-            raise NeedsFramework from None
-
-    async def _render(self, outcome: Any) -> bytes:
-        route = self._route
-        if type(outcome) is self._model and isinstance(outcome, BaseModel):
-            return outcome.__pydantic_serializer__.to_json(
-                outcome,
-                by_alias=route.response_model_by_alias,
-                exclude_none=route.response_model_exclude_none,
-                exclude_defaults=route.response_model_exclude_defaults,
-            )
-        rendered: bytes = await serialize_response(
-            field=route.response_field,
-            response_content=outcome,
-            by_alias=route.response_model_by_alias,
-            exclude_none=route.response_model_exclude_none,
-            exclude_defaults=route.response_model_exclude_defaults,
-            dump_json=True,
-        )
-        return rendered
-
 
 async def read_body(request: Request) -> bytes:
-    """Return the body of `request`, and keep it there for who asks again."""
+    """Return the body of `request`, and keep it there for the next reader."""
     kept: bytes | None = getattr(request, "_body", None)
     if kept is not None:
         return kept
@@ -114,12 +111,12 @@ async def read_body(request: Request) -> bytes:
             pieces.append(message.get("body", b""))
         content = b"".join(pieces)
     if message["type"] == "http.disconnect":
-        raise HTTPException(400)  # nobody hears it; the framework says the same
+        raise HTTPException(400)  # as the framework does; the caller is gone
     request._body = content
     return content
 
 
-def _call_of(dependant: Dependant, body: Any) -> Take:
+def _call_of(dependant: Dependant, body: Any) -> Call:
     """Return what calls the function of `dependant` with its parameters."""
     function: Any = dependant.call
     if _takes_more(dependant) or not _is_coroutine_function(function):
@@ -128,10 +125,10 @@ def _call_of(dependant: Dependant, body: Any) -> Take:
         raise NeedsFramework
     body_name = dependant.body_params[0].name if dependant.body_params else None
     request_name, response_name = dependant.request_param_name, dependant.response_param_name
-    paths = [(field.name, _checked(field)) for field in dependant.path_params]
-    headers = [(field.name, _alias_of(field), _checked(field)) for field in dependant.header_params]
-    queries = [(field.name, field.alias, _checked(field)) for field in dependant.query_params]
-    # What has no name is asked before the body is read (`authentication.py`), and only described here.
+    paths = [_parameter(field, field.name) for field in dependant.path_params]
+    headers = [_parameter(field, _header_name(field)) for field in dependant.header_params]
+    queries = [_parameter(field, field.alias) for field in dependant.query_params]
+    # A dependency without a name runs before the body is read (`authentication.py`), and is only described here.
     parts = [(one.name, *_part_of(one, body)) for one in dependant.dependencies if one.name is not None]
 
     async def call(request: Request, given: RequestInput) -> Any:
@@ -142,12 +139,12 @@ def _call_of(dependant: Dependant, body: Any) -> Take:
             values[response_name] = given.answer = given.answer or _headers_alone()
         if body_name is not None:
             values[body_name] = given.body
-        for name, field in paths:
-            values[name] = _value(field, name, request.scope["path_params"])
-        for name, alias, field in headers:
-            values[name] = _value(field, alias, request.headers)
-        for name, alias, field in queries:
-            values[name] = _value(field, alias, given.query)
+        if paths:
+            _take(paths, request.scope["path_params"], values)
+        if headers:
+            _take(headers, request.headers, values)
+        if queries:
+            _take(queries, given.query, values)
         for name, part, takes_request_alone in parts:
             values[name] = await (part(request) if takes_request_alone else part(request, given))
         return await function(**values)
@@ -156,7 +153,7 @@ def _call_of(dependant: Dependant, body: Any) -> Take:
 
 
 def _part_of(dependant: Dependant, body: Any) -> tuple[Callable[..., Awaitable[Any]], bool]:
-    """Return what calls the function of a dependency, and whether that takes nothing but the request."""
+    """Return what calls the function of a dependency, and whether it takes only the request."""
     call, function = _call_of(dependant, body), cast("FunctionType", dependant.call)
     parameters = function.__code__.co_argcount, function.__code__.co_kwonlyargcount
     if dependant.request_param_name is not None and parameters == (1, 0):
@@ -191,18 +188,44 @@ def _body_adapter(field: Any) -> "TypeAdapter[Any]":
     return TypeAdapter(field.field_info.annotation)
 
 
-def _checked(field: Any) -> Any:
+@dataclass(frozen=True, slots=True)
+class _Parameter:
+    """A parameter of a route that is a text in the path, the query or the headers."""
+
+    field: Any
+    alias: str
+    is_required: bool
+    default: Any
+
+
+def _parameter(field: Any, alias: str) -> _Parameter:
     kind = field.field_info.annotation
-    parts = getattr(kind, "__args__", (kind,))
-    if not all(part in (*_SIMPLE, type(None)) for part in parts):
+    if not all(part in (*_SIMPLE, type(None)) for part in getattr(kind, "__args__", (kind,))):
         raise NeedsFramework
-    return field
+    is_required = field.field_info.is_required()
+    return _Parameter(field, alias, is_required, None if is_required else field.get_default())
 
 
-def _query(request: Request) -> Mapping[str, str]:
-    text: bytes = request.scope["query_string"]
-    if not text:
-        return {}
+def _header_name(field: Any) -> str:
+    is_renamed = field.field_info.alias is not None
+    return str(field.alias if is_renamed else field.name.replace("_", "-"))
+
+
+def _take(parameters: list[_Parameter], given: Mapping[str, str], values: dict[str, Any]) -> None:
+    """Put the parameters that are `given`, or their defaults, into `values`."""
+    for one in parameters:
+        if one.alias in given:
+            value, errors = one.field.validate(given[one.alias], {}, loc=(one.alias,))
+            if errors:
+                raise NeedsFramework
+            values[one.field.name] = value
+        elif one.is_required:
+            raise NeedsFramework
+        else:
+            values[one.field.name] = one.default
+
+
+def _parse_query(text: bytes) -> Mapping[str, str]:
     try:
         fields = parse_qsl(text.decode("ascii"), keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS)
     except ValueError:
@@ -211,19 +234,3 @@ def _query(request: Request) -> Mapping[str, str]:
     if len(query) < len(fields):
         raise NeedsFramework
     return query
-
-
-def _alias_of(header: Any) -> str:
-    is_renamed = header.field_info.alias is not None
-    return str(header.alias if is_renamed else header.name.replace("_", "-"))
-
-
-def _value(field: Any, alias: str, given: Mapping[str, str]) -> Any:
-    if alias not in given:
-        if field.field_info.is_required():
-            raise NeedsFramework
-        return field.get_default()
-    value, errors = field.validate(given[alias], {}, loc=(alias,))
-    if errors:
-        raise NeedsFramework
-    return value

@@ -15,10 +15,10 @@ from queue import Empty, SimpleQueue
 from typing import Protocol
 
 COLLECT_S = 0.05
-# So many lines wait at most where the disk stands still: no request waits for it, and memory does not grow.
+# At most this many lines wait for a slow disk: no request waits for it, and memory is bounded.
 MOST_WAITING = 20_000
 FLUSHED_WITHIN_S = 2.0
-# After a failure it is tried so often, also where nothing is logged, so that the end of the trouble is seen.
+# After a failure the write is retried this often, even if nothing is logged, so that recovery is noticed.
 RETRY_EVERY_S = 1.0
 TOO_SLOW = "too slow"
 
@@ -33,7 +33,7 @@ class Sink(Protocol):
 
         Raises:
             OSError: they could not be written.
-            ValueError: what takes them was closed.
+            ValueError: the stream was closed.
         """
         ...
 
@@ -50,7 +50,7 @@ class WriterHealth:
     failure: str | None
 
 
-# Makes the line that tells of lines that were lost before it, from their count and the reason.
+# Makes the line that reports lost lines, from their count and the reason.
 GapLine = Callable[[int, str], bytes]
 # An event is set when what was put before it is written; None ends the thread.
 _Waiting = bytes | threading.Event | None
@@ -69,11 +69,11 @@ class LineWriter:
 
     @property
     def health(self) -> WriterHealth:
-        """How it goes, as any thread may ask at any time."""
+        """The current state; any thread may ask for it."""
         return WriterHealth(self._lost, self._failure)
 
     def put(self, line: bytes, *, is_urgent: bool = False) -> None:
-        """Have `line` written soon, or as soon as can be."""
+        """Write `line` soon, or at once if it is urgent."""
         if self._lines.qsize() >= MOST_WAITING:
             self._lose(1, TOO_SLOW)
             return

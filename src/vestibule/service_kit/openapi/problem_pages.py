@@ -1,21 +1,77 @@
 """The pages that the `type` of a problem document leads to: cause and remedy of each type. They need no token."""
 
+import base64
+import hashlib
 import json
+import re
+from dataclasses import dataclass
 from functools import cache
 from http import HTTPStatus
-from typing import Annotated, Any
+from importlib.resources import files
+from itertools import groupby
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Path, Request
-from fastapi.responses import HTMLResponse, JSONResponse
+from markupsafe import Markup, escape
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from vestibule.contracts.errors import NotFound
 from vestibule.service_kit.openapi.descriptions import problem_responses
-from vestibule.service_kit.openapi.html_page import HtmlPage
 from vestibule.service_kit.openapi.problem_examples import example_responses
 from vestibule.service_kit.problem_types import PATH, PROBLEM_TYPES, ProblemType
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+FOLDER = "page_files"
+
+
+@dataclass(frozen=True, slots=True)
+class HtmlPage:
+    """A page, and its content security policy."""
+
+    template: "Template"
+    css: str
+
+    @classmethod
+    def read(cls, name: str) -> "HtmlPage":
+        """Return the page `name` from the files beside this module; its style follows the one that all share."""
+        # Takes 2 MB, and most services never serve a page.
+        from jinja2 import Environment, StrictUndefined  # noqa: PLC0415
+
+        folder = files(__package__) / FOLDER
+        environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+        environment.filters["words"] = words
+        template = environment.from_string((folder / f"{name}.html.jinja").read_text())
+        return cls(template, (folder / "base.css").read_text() + (folder / f"{name}.css").read_text())
+
+    @property
+    def policy(self) -> str:
+        """The content security policy: the one style of this page, and nothing else."""
+        digest = base64.b64encode(hashlib.sha256(self.css.encode()).digest()).decode("ascii")
+        allowed = f"style-src 'sha256-{digest}'; img-src data:"
+        return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+    def render(self, **values: object) -> str:
+        """Return the page as HTML."""
+        return self.template.render(css=Markup(self.css), **values)  # noqa: S704 - our own file
+
+    def respond(self, html: str) -> HTMLResponse:
+        """Return the rendered page with the headers that restrict what a browser does with it."""
+        headers = {
+            "Content-Security-Policy": self.policy,
+            "X-Content-Type-Options": "nosniff",
+            "X-Frame-Options": "DENY",
+        }
+        return HTMLResponse(html, headers=headers)
+
+
+def words(text: str) -> Markup:
+    """Return a line of text as HTML, with `code` as such."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
+
 
 router = APIRouter(prefix=PATH, tags=["problems"])
 
@@ -97,7 +153,7 @@ def _html(name: str) -> str:
 
 
 def _example_of(one: ProblemType) -> str:
-    """Return the example of a problem type as it comes over the wire."""
+    """Return the example response of a problem type with its headers."""
     answer = example_responses()[one.name]
     headers = [f"{name.title()}: {answer.headers[name]}" for name in _SHOWN_HEADERS if name in answer.headers]
     body = json.dumps(orjson.loads(answer.body), indent=2, ensure_ascii=False)
@@ -111,3 +167,33 @@ def _status_line(status: int) -> str:
 @cache
 def _page() -> HtmlPage:
     return HtmlPage.read("problems")
+
+
+_HEAD = f"""# Problem types
+
+An error response is a problem document ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)) with the media type
+`application/problem+json`. Its members are `type`, `title`, `status`, `detail`, `instance`, and what the type adds.
+
+- `type` is `{PATH}/NAME`, a URI reference that resolves against the base URL of the service. It is stable, so programs
+  compare it.
+- `GET {PATH}/{{name}}` explains a type, and `GET {PATH}` lists all of them, on every service and without a token: an
+  HTML page, or JSON with `Accept: application/json`.
+- `detail` says what happened in this request. It repeats nothing that the caller sent.
+- `instance` is `urn:request:ID`, where ID is the `X-Request-ID` of the response and the request id in the log.
+
+This page is generated from `service_kit/problem_types.py`.
+"""
+
+
+def problem_reference() -> str:
+    """Return the text of `docs/problems.md`."""
+    parts = [_HEAD]
+    for status, types in groupby(PROBLEM_TYPES.values(), key=lambda one: one.status):
+        parts.append(f"## Status {status}\n")
+        for one in types:
+            parts.append(f"### {one.name}\n\n{one.title}.\n\n- Cause: {one.cause}\n- Remedy: {one.remedy}\n")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    print(problem_reference(), end="")
