@@ -1,6 +1,6 @@
 """What counting adds to the CPU of an `/add`, and what a trace adds to that where one is on.
 
-    python benchmarks/metrics.py [--requests 400] [--rounds 9]
+    python -m benchmarks.metrics [--requests 400] [--rounds 9]
 
 As in `intake_cost.py`, client and database service run in this one process, joined without a socket, with all else
 real. Rounds of the states alternate: everything counted, nothing counted. Prints microseconds of CPU a request, of the
@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from client_service import cost_us, running
+from benchmarks.intake_cost import cost_us, running
 
 from vestibule.service_kit.metrics.catalogue import (
     DECISIONS,

@@ -6,6 +6,7 @@ takes what a plan does not cover has none, and the framework serves it (`fast_di
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from inspect import iscoroutinefunction
 from types import FunctionType
 from typing import Any, cast
 from urllib.parse import parse_qsl
@@ -119,9 +120,14 @@ async def read_body(request: Request) -> bytes:
 def _call_of(dependant: Dependant, body: Any) -> Call:
     """Return what calls the function of `dependant` with its parameters."""
     function: Any = dependant.call
-    if _takes_more(dependant) or not _is_coroutine_function(function):
-        raise NeedsFramework
-    if len(dependant.body_params) > 1:
+    others = (
+        dependant.cookie_params,
+        dependant.websocket_param_name,
+        dependant.http_connection_param_name,
+        dependant.background_tasks_param_name,
+        dependant.security_scopes_param_name,
+    )
+    if any(others) or len(dependant.body_params) > 1 or not iscoroutinefunction(function):
         raise NeedsFramework
     body_name = dependant.body_params[0].name if dependant.body_params else None
     request_name, response_name = dependant.request_param_name, dependant.response_param_name
@@ -165,21 +171,6 @@ def _headers_alone() -> Response:
     response = Response()
     del response.headers["content-length"]
     return response
-
-
-def _takes_more(dependant: Dependant) -> bool:
-    others = (
-        dependant.cookie_params,
-        dependant.websocket_param_name,
-        dependant.http_connection_param_name,
-        dependant.background_tasks_param_name,
-        dependant.security_scopes_param_name,
-    )
-    return any(others)
-
-
-def _is_coroutine_function(function: Any) -> bool:
-    return bool(getattr(getattr(function, "__code__", None), "co_flags", 0) & 0x80)
 
 
 def _body_adapter(field: Any) -> "TypeAdapter[Any]":

@@ -205,7 +205,10 @@ class LogStream:
 
     def __init__(self, stream: TextIO, *, has_colour: bool) -> None:
         self._stream = stream
-        self._descriptor = _descriptor_of(stream)
+        self._descriptor: int | None = None
+        # A stream without a descriptor raises an error that is both of these.
+        with suppress(OSError, ValueError):
+            self._descriptor = stream.fileno()
         self._is_terminal = stream.isatty()
         self._has_colour = has_colour
 
@@ -232,10 +235,3 @@ class LogStream:
     def _rendered(self, lines: bytes) -> bytes:
         rows = [decode_line(line) for line in lines.splitlines()]
         return "".join(render_line(row, has_colour=self._has_colour) + "\n" for row in rows if row).encode()
-
-
-def _descriptor_of(stream: TextIO) -> int | None:
-    # A stream without a descriptor raises an error that is both of these.
-    with suppress(OSError, ValueError):
-        return stream.fileno()
-    return None

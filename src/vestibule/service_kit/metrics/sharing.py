@@ -30,10 +30,6 @@ class _Series:
     meaning: str
     values: dict[SeriesKey, float] = field(default_factory=dict)
 
-    def dumped(self) -> tuple[object, ...]:
-        """Return it in parts that JSON knows."""
-        return self.kind, self.meaning, [(name, labels, value) for (name, labels), value in self.values.items()]
-
 
 class Snapshot:
     """Values of metrics at one moment."""
@@ -67,7 +63,12 @@ class Snapshot:
 
     def dump(self) -> bytes:
         """Return the snapshot as bytes."""
-        return orjson.dumps({name: one.dumped() for name, one in self._series.items()})
+        return orjson.dumps(
+            {
+                name: (one.kind, one.meaning, [(*key, value) for key, value in one.values.items()])
+                for name, one in self._series.items()
+            }
+        )
 
     def lasting(self) -> "Snapshot":
         """Return what stays valid after the process has exited: everything but gauges."""

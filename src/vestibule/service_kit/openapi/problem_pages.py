@@ -4,12 +4,11 @@ import base64
 import hashlib
 import json
 import re
-from dataclasses import dataclass
 from functools import cache
 from http import HTTPStatus
 from importlib.resources import files
 from itertools import groupby
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Path, Request
@@ -21,57 +20,6 @@ from vestibule.contracts.errors import NotFound
 from vestibule.service_kit.openapi.descriptions import problem_responses
 from vestibule.service_kit.openapi.problem_examples import example_responses
 from vestibule.service_kit.problem_types import PATH, PROBLEM_TYPES, ProblemType
-
-if TYPE_CHECKING:
-    from jinja2 import Template
-
-FOLDER = "page_files"
-
-
-@dataclass(frozen=True, slots=True)
-class HtmlPage:
-    """A page, and its content security policy."""
-
-    template: "Template"
-    css: str
-
-    @classmethod
-    def read(cls, name: str) -> "HtmlPage":
-        """Return the page `name` from the files beside this module; its style follows the one that all share."""
-        # Takes 2 MB, and most services never serve a page.
-        from jinja2 import Environment, StrictUndefined  # noqa: PLC0415
-
-        folder = files(__package__) / FOLDER
-        environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-        environment.filters["words"] = words
-        template = environment.from_string((folder / f"{name}.html.jinja").read_text())
-        return cls(template, (folder / "base.css").read_text() + (folder / f"{name}.css").read_text())
-
-    @property
-    def policy(self) -> str:
-        """The content security policy: the one style of this page, and nothing else."""
-        digest = base64.b64encode(hashlib.sha256(self.css.encode()).digest()).decode("ascii")
-        allowed = f"style-src 'sha256-{digest}'; img-src data:"
-        return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-
-    def render(self, **values: object) -> str:
-        """Return the page as HTML."""
-        return self.template.render(css=Markup(self.css), **values)  # noqa: S704 - our own file
-
-    def respond(self, html: str) -> HTMLResponse:
-        """Return the rendered page with the headers that restrict what a browser does with it."""
-        headers = {
-            "Content-Security-Policy": self.policy,
-            "X-Content-Type-Options": "nosniff",
-            "X-Frame-Options": "DENY",
-        }
-        return HTMLResponse(html, headers=headers)
-
-
-def words(text: str) -> Markup:
-    """Return a line of text as HTML, with `code` as such."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
-
 
 router = APIRouter(prefix=PATH, tags=["problems"])
 
@@ -106,7 +54,9 @@ class ProblemList(BaseModel):
 async def list_problem_types(request: Request) -> Response:
     """List the problem types of all services. Needs no token."""
     if _wants_json(request):
-        return _as_json(ProblemList(problems=[_described(one) for one in PROBLEM_TYPES.values()]))
+        return _as_json(
+            ProblemList(problems=[ProblemDescription.model_validate(one) for one in PROBLEM_TYPES.values()])
+        )
     return _as_page("")
 
 
@@ -119,7 +69,7 @@ async def get_problem_type(
     """Describe a problem type: the page that the `type` of its problem documents refers to. Needs no token."""
     if name not in PROBLEM_TYPES:
         raise NotFound("No problem type has that name.")
-    return _as_json(_described(PROBLEM_TYPES[name])) if _wants_json(request) else _as_page(name)
+    return _as_json(ProblemDescription.model_validate(PROBLEM_TYPES[name])) if _wants_json(request) else _as_page(name)
 
 
 def _wants_json(request: Request) -> bool:
@@ -127,29 +77,45 @@ def _wants_json(request: Request) -> bool:
     return _JSON in accepted and _HTML not in accepted
 
 
-def _described(one: ProblemType) -> ProblemDescription:
-    return ProblemDescription.model_validate(one)
-
-
 def _as_json(answer: BaseModel) -> Response:
     return JSONResponse(answer.model_dump(), headers=_CACHING)
 
 
 def _as_page(name: str) -> HTMLResponse:
-    response = _page().respond(_html(name))
-    response.headers.update(_CACHING)
-    return response
+    html, policy = _render(name)
+    restrictions = {"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY"}
+    return HTMLResponse(html, headers=restrictions | _CACHING)
 
 
-# One entry a problem type, and the list: a caller cannot make it grow.
+# One entry for each problem type, and one for the list: a caller cannot make it grow.
 @cache
-def _html(name: str) -> str:
+def _render(name: str) -> tuple[str, str]:
+    """Return a page and its content security policy, which allows its style and nothing else."""
+    # Takes 2 MB, and most services never serve a page.
+    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["words"] = _as_words
+    folder = files(__package__) / "page_files"
+    css = (folder / "base.css").read_text() + (folder / "problems.css").read_text()
+    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode("ascii")
     one = PROBLEM_TYPES.get(name)
     groups: dict[str, list[ProblemType]] = {}
     for each in PROBLEM_TYPES.values():
         groups.setdefault(_status_line(each.status), []).append(each)
-    example = "" if one is None else _example_of(one)
-    return _page().render(one=one, groups=groups, example=example, status=one and _status_line(one.status))
+    html = environment.from_string((folder / "problems.html.jinja").read_text()).render(
+        css=Markup(css),  # noqa: S704 - our own file
+        one=one,
+        groups=groups,
+        example="" if one is None else _example_of(one),
+        status=one and _status_line(one.status),
+    )
+    allowed = f"style-src 'sha256-{digest}'; img-src data:"
+    return html, f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+
+def _as_words(text: str) -> Markup:
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
 
 
 def _example_of(one: ProblemType) -> str:
@@ -162,11 +128,6 @@ def _example_of(one: ProblemType) -> str:
 
 def _status_line(status: int) -> str:
     return f"{status} {HTTPStatus(status).phrase}"
-
-
-@cache
-def _page() -> HtmlPage:
-    return HtmlPage.read("problems")
 
 
 _HEAD = f"""# Problem types
