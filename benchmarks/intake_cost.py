@@ -31,8 +31,8 @@ from vestibule.database_service.settings import DatabaseSettings
 from vestibule.encryption import create_key_ring
 from vestibule.policy.receipts import ReceiptSigner
 from vestibule.runtime.files import write_private
-from vestibule.service_kit.http_client.service_client import ServiceClient, ServiceResponse
 from vestibule.service_kit.logging.logging_config import configure_logging
+from vestibule.service_kit.service_client import ServiceClient, ServiceResponse
 
 VALUE = "the quick brown fox jumps over the lazy dog and on"
 

@@ -1,6 +1,6 @@
 """What counting adds to the CPU of an `/add`, and what a trace adds to that where one is on.
 
-    python benchmarks/metrics.py [--requests 400] [--rounds 9]
+    python -m benchmarks.metrics [--requests 400] [--rounds 9]
 
 As in `intake_cost.py`, client and database service run in this one process, joined without a socket, with all else
 real. Rounds of the states alternate: everything counted, nothing counted. Prints microseconds of CPU a request, of the
@@ -15,11 +15,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-from client_service import cost_us, running
+from benchmarks.intake_cost import cost_us, running
 
-from vestibule.service_kit.metrics.catalogue import DECISIONS, STORE_COMMIT_CHANGES, STORE_DURATION
+from vestibule.service_kit.metrics.catalogue import (
+    DECISIONS,
+    REQUEST_DURATION,
+    REQUESTS,
+    STORE_COMMIT_CHANGES,
+    STORE_DURATION,
+)
 from vestibule.service_kit.metrics.metrics import Metrics
-from vestibule.service_kit.tracing.tracing import span
+from vestibule.service_kit.tracing import span
 
 COUNTING = ("count", "observe", "set")
 
@@ -58,9 +64,11 @@ def counting_us(times: int = 10_000) -> float:
     metrics = Metrics("benchmark")
     began = time.process_time()
     for _ in range(times):
-        metrics.observe_request("POST", "/add", 200, 0.003)
+        metrics.count(REQUESTS, "POST", "/add", "200")
+        metrics.observe(REQUEST_DURATION, 0.003, "POST", "/add")
         metrics.count(DECISIONS, "none")
-        metrics.observe_request("POST", "/write", 200, 0.001)
+        metrics.count(REQUESTS, "POST", "/write", "200")
+        metrics.observe(REQUEST_DURATION, 0.001, "POST", "/write")
         metrics.observe(STORE_DURATION, 0.0005, "write", "ok")
         metrics.observe(STORE_COMMIT_CHANGES, 10)
     return (time.process_time() - began) / times * 1e6

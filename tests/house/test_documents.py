@@ -13,7 +13,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from vestibule.cli.main import app as program
-from vestibule.service_kit.openapi.problem_reference import problem_reference
+from vestibule.service_kit.openapi.problem_pages import problem_reference
 from vestibule.service_kit.problem_types import PROBLEM_TYPES
 
 ROOT = Path(__file__).parents[2]
@@ -207,7 +207,7 @@ def test_every_problem_in_the_description_is_one_of_its_status(apps: dict[str, F
 
 
 def test_the_reference_of_problem_types_is_the_table() -> None:
-    """`docs/problems.md` is what `python -m vestibule.service_kit.openapi.problem_reference` prints."""
+    """`docs/problems.md` is what `python -m vestibule.service_kit.openapi.problem_pages` prints."""
     assert problem_reference() == (ROOT / "docs" / "problems.md").read_text()
 
 

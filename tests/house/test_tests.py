@@ -16,7 +16,7 @@ SLEEPS = {"time.sleep", "asyncio.sleep"}
 FIXED_WAITS = {
     "journeys/test_hostile_callers.py": "a body that pauses for less than the time limit",
     "journeys/test_task_faults.py": "a fault lasts for some time under load",
-    "unit/service_kit/http_client/test_service_client.py": "a stream that lasts for longer than a call may",
+    "unit/service_kit/test_service_client.py": "a stream that lasts for longer than a call may",
 }
 CLOCK_MODULES = {"time", "datetime"}
 CLOCKS = {"time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "datetime", "sleep"}

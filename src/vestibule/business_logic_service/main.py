@@ -17,11 +17,10 @@ from vestibule.runtime.background import in_background
 from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit
 from vestibule.service_kit.auth.authentication import Authenticator
 from vestibule.service_kit.auth.service_secret import ServiceSecret
-from vestibule.service_kit.auth.token_lookups import caller_token_lookups
+from vestibule.service_kit.auth.token_file import caller_token_lookups
 from vestibule.service_kit.http.app import create_service_app
 from vestibule.service_kit.http.health import Readiness
-from vestibule.service_kit.metrics.alert_metrics import AlertMetrics
-from vestibule.service_kit.metrics.metrics import Metrics
+from vestibule.service_kit.metrics.metrics import AlertMetrics, Metrics
 
 DESCRIPTION = "Processes text synchronously, with the same processors as the workers."
 
@@ -50,7 +49,7 @@ def create_app(settings: BusinessLogicSettings) -> FastAPI:
     limit = AuthRateLimit(
         settings.auth_failures_per_minute, settings.trusted_proxies, request_alerts.report_guessed_tokens
     )
-    lookups = [secret.token_lookup(), *caller_token_lookups(settings)]
+    lookups = [secret, *caller_token_lookups(settings)]
     wiring = BusinessLogicWiring(
         authenticator=Authenticator(lookups, request_alerts.report_auth_failure, limit),
         readiness=Readiness({}),

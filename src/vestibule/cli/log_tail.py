@@ -11,8 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from vestibule.service_kit.logging.log_file import rotated_files
 from vestibule.service_kit.logging.log_line import decode_line
+from vestibule.service_kit.logging.log_sinks import rotated_files
 
 POLL_S = 0.2
 LEVELS = ("debug", "info", "warning", "error", "critical")

@@ -15,7 +15,7 @@ from vestibule.client_service.queue.settings import QueueSettings
 from vestibule.contracts.tasks import QUEUE, QUEUES
 from vestibule.encryption import Cipher
 from vestibule.processing import ProcessorRegistry
-from vestibule.service_kit.redis.redis_url import celery_options, celery_url, is_sentinel
+from vestibule.service_kit.redis_settings import celery_options, celery_url, is_sentinel
 
 BACKENDS = "vestibule.client_service.queue.result_backend"
 

@@ -34,6 +34,7 @@ from vestibule.contracts.identity import Principal
 from vestibule.database_client.entries import EntryClient
 from vestibule.encryption import Fingerprinter
 from vestibule.service_kit.auth.authentication import Caller
+from vestibule.service_kit.fast_dispatch.dispatch_plan import NeedsFramework
 
 HEADER = "idempotency-key"
 REPLAYED = "Idempotency-Replayed"
@@ -43,8 +44,11 @@ TTL_S = 86_400.0
 # A request that has not finished after this time was aborted with its process, and may be retried.
 ABANDONED_AFTER_S = 60.0
 
-# After one of these errors the request has had no effect.
-WITHOUT_EFFECT = (Refused, NotFound, Conflict, PreconditionFailed, RequestValidationError, HTTPException)
+# After one of these errors the request has had no effect. `NeedsFramework` leaves the request to the other dispatch.
+WITHOUT_EFFECT = (
+    *(Refused, NotFound, Conflict, PreconditionFailed),
+    *(RequestValidationError, HTTPException, NeedsFramework),
+)
 
 
 class IdempotencyRecord(BaseModel):

@@ -45,16 +45,14 @@ from vestibule.processor_adapters.detector_vocabulary import read_vocabulary
 from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit
 from vestibule.service_kit.auth.authentication import Authenticator
 from vestibule.service_kit.auth.service_secret import ServiceSecret
-from vestibule.service_kit.auth.token_lookups import caller_token_lookups
+from vestibule.service_kit.auth.token_file import caller_token_lookups
 from vestibule.service_kit.http.app import create_service_app
 from vestibule.service_kit.http.health import Readiness
-from vestibule.service_kit.http_client.circuit_breaker import CircuitBreaker
-from vestibule.service_kit.http_client.service_client import ServiceClient
-from vestibule.service_kit.logging.log_health import reporting_log_failures
-from vestibule.service_kit.metrics.alert_metrics import OUTCOMES, AlertMetrics
+from vestibule.service_kit.logging.logging_config import reporting_log_failures
 from vestibule.service_kit.metrics.catalogue import CALLBACKS, TASKS_REFUSED
-from vestibule.service_kit.metrics.metrics import Metrics
-from vestibule.service_kit.redis.redis_url import open_redis
+from vestibule.service_kit.metrics.metrics import OUTCOMES, AlertMetrics, Metrics
+from vestibule.service_kit.redis_settings import open_redis
+from vestibule.service_kit.service_client import CircuitBreaker, ServiceClient
 
 DESCRIPTION = """
 Screens everything that comes in for personal data and secrets before it is stored or processed. Every route but health,

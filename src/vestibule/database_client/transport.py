@@ -7,7 +7,7 @@ from vestibule.contracts.entries import MAX_WRITES, BatchedWrite, Pair
 from vestibule.contracts.errors import KeyNotFound, PreconditionFailed, TooLarge, Unavailable, VestibuleError
 from vestibule.contracts.identity import Principal
 from vestibule.runtime.batching import Batcher
-from vestibule.service_kit.http_client.service_client import ServiceClient
+from vestibule.service_kit.service_client import ServiceClient
 
 PART = "database"
 # The most characters of values in one request; a longer value is sent alone.

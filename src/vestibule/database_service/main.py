@@ -30,8 +30,7 @@ from vestibule.service_kit.auth.authentication import Authenticator
 from vestibule.service_kit.auth.service_secret import ServiceSecret
 from vestibule.service_kit.http.app import create_service_app
 from vestibule.service_kit.http.health import Readiness
-from vestibule.service_kit.metrics.alert_metrics import AlertMetrics
-from vestibule.service_kit.metrics.metrics import Metrics
+from vestibule.service_kit.metrics.metrics import AlertMetrics, Metrics
 
 DESCRIPTION = "Stores key-value pairs and tasks. Only the other services may call it."
 # Seconds between two sweeps of expired entries and tasks.
@@ -56,7 +55,7 @@ def create_app(settings: DatabaseSettings, sweep_interval_s: float = SWEEP_INTER
     limit = AuthRateLimit(
         settings.auth_failures_per_minute, settings.trusted_proxies, request_alerts.report_guessed_tokens
     )
-    authenticator = Authenticator([secret.token_lookup()], request_alerts.report_auth_failure, limit)
+    authenticator = Authenticator([secret], request_alerts.report_auth_failure, limit)
     plain_store = build_store(settings)
     meter(plain_store, metrics)
     store = EncryptedStore(plain_store, Cipher(ring, REALM))

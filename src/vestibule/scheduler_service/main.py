@@ -41,14 +41,13 @@ from vestibule.scheduler_service.status_page.status import StatusService
 from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit
 from vestibule.service_kit.auth.authentication import Authenticator
 from vestibule.service_kit.auth.service_secret import ServiceSecret
-from vestibule.service_kit.auth.token_lookups import caller_token_lookups
+from vestibule.service_kit.auth.token_file import caller_token_lookups
 from vestibule.service_kit.http.app import create_service_app
 from vestibule.service_kit.http.health import Readiness
-from vestibule.service_kit.http_client.service_client import ServiceClient
-from vestibule.service_kit.metrics.alert_metrics import AlertMetrics
-from vestibule.service_kit.metrics.metrics import Metrics
+from vestibule.service_kit.metrics.metrics import AlertMetrics, Metrics
 from vestibule.service_kit.metrics.sharing import read_neighbours
-from vestibule.service_kit.redis.redis_url import open_redis
+from vestibule.service_kit.redis_settings import open_redis
+from vestibule.service_kit.service_client import ServiceClient
 
 DESCRIPTION = "Probes every part regularly, and alerts when one goes down and when it recovers."
 # The interval between saves of the availability history, at most a few probes.
@@ -118,7 +117,7 @@ def _build_authenticator(
     limit = AuthRateLimit(
         settings.auth_failures_per_minute, settings.trusted_proxies, request_alerts.report_guessed_tokens
     )
-    lookups = [secret.token_lookup(), *caller_token_lookups(settings)]
+    lookups = [secret, *caller_token_lookups(settings)]
     return Authenticator(lookups, request_alerts.report_auth_failure, limit)
 
 

@@ -6,7 +6,7 @@ from vestibule.alerts import AlertSettings
 from vestibule.detection import DetectionSettings
 from vestibule.encryption import EncryptionSettings
 from vestibule.scheduler_service.availability.parts import Thresholds
-from vestibule.service_kit.redis.redis_settings import RedisSettings
+from vestibule.service_kit.redis_settings import RedisSettings
 from vestibule.service_kit.settings import ServiceSettings
 
 

@@ -1,6 +1,6 @@
 """Every problem type of the services: name, title, HTTP status, cause and remedy. This is the one place of statuses.
 
-An error class has its name and title (`contracts/errors.py`); what only the framework refuses has both here. Each type
+An error class has its name and title (`contracts/errors.py`); errors of the framework have both here. Each type
 has a page under `/problems/NAME` (`openapi/problem_pages.py`), and `docs/problems.md` is written from this table.
 """
 

@@ -27,7 +27,7 @@ from vestibule.service_kit.problem_types import (
 
 MEDIA_TYPE = "application/problem+json"
 
-# A body can hold a hundred thousand mistakes; the first few are enough to mend them.
+# A body can hold a hundred thousand mistakes; only the first are listed.
 MAX_MISTAKES = 10
 
 # What the framework refuses by itself; `app.py` renders its 400 and 413 as named errors.
@@ -66,7 +66,7 @@ def render_unexpected(request_id: str) -> Response:
 
 
 def render_http_exception(error: HTTPException, request_id: str) -> Response:
-    """Return the problem document of what the framework refuses by itself: unknown routes, wrong methods."""
+    """Return the problem document of an error of the framework: unknown route, wrong method."""
     kind = _OF_STATUS[error.status_code]
     return render_problem(kind, kind.detail, request_id, headers=dict(error.headers or {}))
 
@@ -92,7 +92,7 @@ def render_problem(
 
 
 def refusal_of(error: RequestValidationError, request: Request) -> errors.InvalidInput | errors.TooLarge:
-    """Return what was wrong with a request, by place and kind, repeating nothing that was sent."""
+    """Return the error of an invalid request, with place and kind of each mistake and nothing that was sent."""
     known_names = names_in_schema(request.app.openapi())
     found = [describe_mistake(mistake, known_names) for mistake in error.errors()[:MAX_MISTAKES]]
     for mistake in found:
@@ -105,7 +105,7 @@ def refusal_of(error: RequestValidationError, request: Request) -> errors.Invali
 def describe_mistake(mistake: Mapping[str, Any], known_names: frozenset[str]) -> dict[str, str]:
     """Return where a mistake is and what was expected there.
 
-    Names that the caller made up could hold anything, so only names that the API itself has are repeated.
+    A name that the caller made up could hold anything, so only names of the API are repeated.
     """
     where = [str(part) for part in mistake["loc"] if isinstance(part, int) or part in known_names]
     if mistake["type"] == "json_invalid":

@@ -20,7 +20,7 @@ DEFAULT_DEV_TOKEN = "SECRET_TOKEN"  # noqa: S105 - published on purpose; loopbac
 class ServiceSettings(BaseSettings):
     """The settings of a service: address, directories, logging, authentication, limits and timeouts."""
 
-    # What an option was set to may be a password, so an error does not repeat it.
+    # A value may be a password, so errors do not repeat it.
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="ignore", hide_input_in_errors=True
     )
@@ -94,7 +94,7 @@ class ServiceSettings(BaseSettings):
 
     @property
     def metrics_dir(self) -> Path:
-        """The folder in which the workers of this machine share what they count."""
+        """The folder in which the workers of this machine share their metrics."""
         return self.data_dir / "run" / "metrics"
 
     @property
@@ -132,7 +132,7 @@ def describe_settings(kinds: Iterable[type[BaseSettings]]) -> Iterator[SettingDe
 
 
 def describe_mistakes(error: ValueError) -> str:
-    """Return what is wrong with options, by their environment variables and without what they were set to."""
+    """Return what is wrong with options, by environment variable and without their values."""
     if isinstance(error, ValidationError):
         return "; ".join(f"{_variable_of(mistake['loc'])}: {mistake['msg']}" for mistake in error.errors())
     if isinstance(error, SettingsError) and (field := _UNREADABLE.search(str(error))):

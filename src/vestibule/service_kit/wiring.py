@@ -32,7 +32,7 @@ class ReadinessCheck(Protocol):
 
 
 class ServiceWiring(Protocol):
-    """What every service's wiring has, whatever else its routes call."""
+    """What the wiring of every service has."""
 
     @property
     def authenticator(self) -> RequestAuthenticator:
@@ -72,7 +72,7 @@ def wiring_of(request: Request, kind: type[Wiring]) -> Wiring:
     Raises:
         TypeError: the service has a wiring of another type.
     """
-    wiring = frame_of(request.app).wiring
+    wiring = request.scope["app"].state.frame.wiring
     if not isinstance(wiring, kind):
         raise TypeError(f"the service has {type(wiring).__name__}, not {kind.__name__}")
     return wiring

@@ -17,8 +17,7 @@ from vestibule.policy.policy import POLL_INTERVAL_S, PolicyFile
 from vestibule.processing import CannotProcess, ProcessingInterrupted
 from vestibule.processor_adapters import Pseudonymizer, situation_of
 from vestibule.processor_adapters.detector_vocabulary import SECRETS, read_vocabulary
-from vestibule.service_kit.metrics.alert_metrics import AlertMetrics
-from vestibule.service_kit.metrics.metrics import Metrics
+from vestibule.service_kit.metrics.metrics import AlertMetrics, Metrics
 
 
 class ResultTooLarge(CannotProcess):

@@ -14,7 +14,7 @@ from prometheus_client import start_http_server
 
 from vestibule.client_service.settings import WorkerSettings
 from vestibule.contracts.tasks import DEFAULT_PROCESSOR, SENT_AT
-from vestibule.service_kit.logging.log_metrics import show_lost_lines
+from vestibule.service_kit.logging.logging_config import show_lost_lines
 from vestibule.service_kit.metrics.catalogue import (
     TASK_DURATION,
     TASK_WAIT,
@@ -24,8 +24,7 @@ from vestibule.service_kit.metrics.catalogue import (
 )
 from vestibule.service_kit.metrics.metrics import Metrics
 from vestibule.service_kit.metrics.sharing import Publisher, clear_shared, read_shared
-from vestibule.service_kit.tracing.tracers import open_tracer
-from vestibule.service_kit.tracing.tracing import TRACEPARENT, SpanKind, Tracer, entered
+from vestibule.service_kit.tracing import TRACEPARENT, SpanKind, Tracer, entered, open_tracer, trace_id_of
 
 STATES = {"SUCCESS": "succeeded", "RETRY": "retried"}
 UNKNOWN = "unknown"
@@ -62,9 +61,9 @@ class TaskTelemetry:
         begun = self._tracer.begin(
             f"run {task.name}", SpanKind.CONSUMER, parent if isinstance(parent, str) else None, attributes
         )
-        structlog.contextvars.bind_contextvars(trace_id=begun.trace_id)
+        structlog.contextvars.bind_contextvars(trace_id=trace_id_of(begun))
         self._open.callback(structlog.contextvars.unbind_contextvars, "trace_id")
-        self._open.enter_context(entered(begun))
+        self._open.enter_context(entered(self._tracer, begun))
 
     def end_task(self, args: Any = (), kwargs: Any = None, state: str | None = None, **_ignored: Any) -> None:
         """Count the attempt, and end its span."""

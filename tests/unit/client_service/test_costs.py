@@ -23,7 +23,7 @@ from vestibule.client_service.settings import ClientSettings
 from vestibule.database_service.entries.sqlite import database as sqlite_database
 from vestibule.database_service.main import create_app as create_database
 from vestibule.database_service.settings import DatabaseSettings
-from vestibule.service_kit.http_client.service_client import ServiceClient, ServiceResponse
+from vestibule.service_kit.service_client import ServiceClient, ServiceResponse
 
 HEADERS = {"Authorization": "Bearer SECRET_TOKEN", "Content-Type": "application/json"}
 TEXT = "the quick brown fox jumps over the lazy dog and on"

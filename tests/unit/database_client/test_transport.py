@@ -18,7 +18,7 @@ from vestibule.database_client.transport import DatabaseTransport
 from vestibule.database_service.main import create_app
 from vestibule.database_service.settings import DatabaseSettings
 from vestibule.encryption import create_key_ring
-from vestibule.service_kit.http_client.service_client import ServiceClient, ServiceResponse
+from vestibule.service_kit.service_client import ServiceClient, ServiceResponse
 
 SECRET = "s" * 43
 CALLER = Principal("north", "t1")

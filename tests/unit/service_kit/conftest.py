@@ -21,7 +21,7 @@ from vestibule.contracts.entries import Pair
 from vestibule.contracts.errors import InvalidInput
 from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit
 from vestibule.service_kit.auth.authentication import Authenticator, GuardedRoute, allow
-from vestibule.service_kit.auth.token_lookups import caller_token_lookups
+from vestibule.service_kit.auth.token_file import caller_token_lookups
 from vestibule.service_kit.http.app import create_service_app
 from vestibule.service_kit.http.health import Readiness
 from vestibule.service_kit.logging.logging_config import configure_logging, flush_log

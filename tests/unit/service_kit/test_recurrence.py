@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from cronsim import CronSim
 
-from vestibule.service_kit.cron_expression import MAX_DAYS_EXAMINED
-from vestibule.service_kit.recurrence import Crontab, InvalidRecurrence, check_crontab
+from vestibule.service_kit.recurrence import MAX_DAYS_EXAMINED, Crontab, InvalidRecurrence, check_crontab
 
 BERLIN, NEW_YORK, LORD_HOWE = "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"
 MONDAY = "2026-11-23 00:01"

@@ -12,7 +12,7 @@ from httpx import ASGITransport, AsyncClient
 
 from vestibule.service_kit import wiring
 from vestibule.service_kit.auth.authentication import Authenticator, GuardedRoute, allow
-from vestibule.service_kit.auth.token_lookups import caller_token_lookups
+from vestibule.service_kit.auth.token_file import caller_token_lookups
 from vestibule.service_kit.http.app import create_service_app
 from vestibule.service_kit.http.health import Readiness
 from vestibule.service_kit.settings import ServiceSettings

@@ -69,8 +69,7 @@ class RedisUrlReadiness(PartReadiness):
 
     def open(self) -> Any:
         """Return a client, with the password and the certificates of the settings. Raises: ValueError for a bad URL."""
-        from vestibule.service_kit.redis.redis_settings import RedisSettings
-        from vestibule.service_kit.redis.redis_url import open_redis
+        from vestibule.service_kit.redis_settings import RedisSettings, open_redis
 
         return open_redis(RedisSettings(redis_url=self.url).redis_url, socket_connect_timeout=_ANSWER_TIMEOUT_S)
 

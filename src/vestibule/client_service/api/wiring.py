@@ -26,7 +26,7 @@ from vestibule.database_client.entries import EntryClient
 from vestibule.policy import Situation
 from vestibule.processing import ProcessorRegistry
 from vestibule.service_kit.auth.authentication import Authenticator, Caller, GuardedRoute
-from vestibule.service_kit.http.fast_dispatch import FastRoute
+from vestibule.service_kit.fast_dispatch.fast_dispatch import FastRoute
 from vestibule.service_kit.http.health import Readiness
 from vestibule.service_kit.wiring import wired, wiring_of
 

@@ -26,7 +26,7 @@ from vestibule.encryption import Fingerprinter
 from vestibule.policy import Situation
 from vestibule.policy.policy import OPTIONS_FIELD
 from vestibule.processing import ProcessorRegistry
-from vestibule.service_kit.http_client.service_client import ServiceClient
+from vestibule.service_kit.service_client import ServiceClient
 
 # The relay checks a task this long after its message was sent.
 FIRST_CHECK_AFTER_S = 5.0

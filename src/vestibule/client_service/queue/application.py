@@ -16,7 +16,7 @@ from vestibule.client_service.queue.settings import QueueSettings
 from vestibule.contracts.tasks import SENT_AT, WorkOrigin
 from vestibule.encryption import Cipher, DecryptionFailed
 from vestibule.processing import ProcessorRegistry
-from vestibule.service_kit.tracing.tracing import SpanKind, current_traceparent, span
+from vestibule.service_kit.tracing import SpanKind, current_traceparent, span
 
 SERIALIZER = "vestibule-sealed"
 CONTENT_TYPE = "application/x-vestibule-sealed"

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from vestibule.service_kit.redis.redis_settings import RedisSettings
+from vestibule.service_kit.redis_settings import RedisSettings
 from vestibule.service_kit.settings import ServiceSettings
 
 SECONDS_A_DAY = 86_400

@@ -25,7 +25,7 @@ from vestibule.database_client.tasks import TaskLedgerClient
 from vestibule.encryption import Cipher, DecryptionFailed
 from vestibule.service_kit.metrics.catalogue import TASKS_ACCEPTED, TASKS_REFUSED
 from vestibule.service_kit.metrics.metrics import Metrics
-from vestibule.service_kit.tracing.tracing import current_traceparent
+from vestibule.service_kit.tracing import current_traceparent
 
 # Redis notifies of an end at once. A waiting request polls as well, in case a notification was lost.
 POLL_INTERVAL_S = 1.0

@@ -8,7 +8,7 @@ from vestibule.contracts.errors import Unavailable, VestibuleError
 from vestibule.database_service.entries.store import Store
 from vestibule.service_kit.metrics.catalogue import STORE_COMMIT_CHANGES, STORE_DURATION
 from vestibule.service_kit.metrics.metrics import Metrics
-from vestibule.service_kit.tracing.tracing import span
+from vestibule.service_kit.tracing import span
 
 # How long a watcher waits for a change says nothing about the store.
 OPERATIONS = frozenset(

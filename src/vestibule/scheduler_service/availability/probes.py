@@ -13,9 +13,9 @@ from redis.asyncio.client import Pipeline
 from vestibule.contracts.entries import Pair
 from vestibule.contracts.tasks import ALIVE_FOR_S, QUEUES, SENT_AT, TAKEN, WORKERS_KEY
 from vestibule.database_client.entries import EntryClient
-from vestibule.service_kit.http_client.service_client import ServiceClient
 from vestibule.service_kit.metrics.catalogue import QUEUE_OLDEST_AGE, QUEUE_TASKS, WORKERS_ALIVE
 from vestibule.service_kit.metrics.metrics import Metrics
+from vestibule.service_kit.service_client import ServiceClient
 
 PROBE_KEY = "probe"
 PROBE_TTL_S = 86_400

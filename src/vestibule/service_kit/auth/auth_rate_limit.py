@@ -13,9 +13,9 @@ from typing import NamedTuple
 from vestibule.contracts.errors import TooManyAuthFailures
 
 WINDOW_S = 60
-# The addresses that were not heard of for longest go first. One entry takes about 200 bytes.
+# The least recently seen addresses are evicted first. One entry takes about 200 bytes.
 MAX_ADDRESSES = 10_000
-# Whoever has one address of version 6 has the 2**64 beside it too.
+# An IPv6 client usually has a whole /64.
 PREFIX_V6 = 64
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -81,7 +81,7 @@ class AuthRateLimit:
 
 
 def _address_of(client_address: ClientAddress, trusted: Sequence[Network]) -> str:
-    """Return the last address that no trusted proxy answers for: those before it are anybody's claim."""
+    """Return the last address that no trusted proxy added: a client can forge those before it."""
     chain = [name.strip() for name in client_address.forwarded_for.split(",") if name.strip()]
     address = client_address.host
     while chain and _is_within(address, trusted):
@@ -97,7 +97,7 @@ def _is_within(address: str, networks: Sequence[Network]) -> bool:
 def _shortened(address: str) -> str:
     parsed = _parse(address)
     if parsed is None:
-        # Not an address: a socket file, or a proxy that sends something else. One name for all bounds them.
+        # A socket file, or something else that a proxy sends: one entry for all bounds memory.
         return "unknown"
     return str(ipaddress.ip_network((parsed, PREFIX_V6), strict=False)) if parsed.version == 6 else str(parsed)
 

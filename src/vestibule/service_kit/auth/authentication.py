@@ -1,6 +1,6 @@
 """Authentication and authorization: bearer tokens of callers, the secret of the services, scopes of routes.
 
-The check runs before the body is read, so that an unknown caller costs little and learns nothing about the routes.
+The check runs before the body is read: an unknown caller costs little, and learns nothing about the routes.
 """
 
 import hashlib
@@ -8,8 +8,9 @@ import hmac
 import ipaddress
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Protocol
+from urllib.parse import unquote_to_bytes
 
 import structlog
 from fastapi import Request, Security
@@ -17,11 +18,10 @@ from fastapi.params import Security as SecurityParameter
 from fastapi.security import HTTPBearer
 from starlette.responses import Response
 
-from vestibule.contracts.errors import InvalidToken, ScopeMissing
+from vestibule.contracts.errors import InvalidInput, InvalidToken, ScopeMissing
 from vestibule.contracts.identity import DEFAULT_TENANT, Principal
 from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit, ClientAddress
-from vestibule.service_kit.http.fast_dispatch import FastRoute
-from vestibule.service_kit.http.query_string import check_query
+from vestibule.service_kit.fast_dispatch.fast_dispatch import FastRoute
 from vestibule.service_kit.wiring import frame_of
 
 ALL_SCOPES = "*"
@@ -47,12 +47,17 @@ class Caller:
         return scope in self.scopes or ALL_SCOPES in self.scopes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Credentials:
     """The credentials of a request: the token, and whether it came directly from this machine."""
 
     token: str
     is_local: bool
+
+    @cached_property
+    def digest(self) -> str:
+        """The digest of the token, by which lookups know it."""
+        return digest_of(self.token)
 
 
 class TokenLookup(Protocol):
@@ -85,7 +90,8 @@ class Authenticator:
         Raises:
             InvalidToken, TooManyAuthFailures, ScopeMissing: as `verify` does.
         """
-        request.state.caller = await self.verify(credentials_of(request), scope, lambda: client_address(request))
+        caller = await self.verify(credentials_of(request), scope, lambda: client_address(request))
+        request.scope["state"]["caller"] = caller
 
     async def verify(
         self, credentials: Credentials | None, scope: str, client_address: Callable[[], ClientAddress]
@@ -97,23 +103,21 @@ class Authenticator:
             TooManyAuthFailures: too many of those came from there.
             ScopeMissing: a known token without the scope.
         """
-        caller = self._find(credentials) if credentials else None
+        caller = None
+        if credentials is not None:
+            for token_lookup in self._token_lookups:
+                caller = token_lookup.find(credentials)
+                if caller is not None:
+                    break
         if caller is None:
             if self._limit is not None:
                 await self._limit.count(client_address())
             await self._on_auth_failure(credentials.token if credentials else None)
             raise InvalidToken("Send a valid token in the header `Authorization: Bearer TOKEN`.")
         structlog.contextvars.bind_contextvars(token_id=caller.token_id)
-        if not caller.may(scope):
+        if scope not in caller.scopes and ALL_SCOPES not in caller.scopes:
             raise ScopeMissing(f"The token needs the scope `{scope}`.", scope=scope)
         return caller
-
-    def _find(self, credentials: Credentials) -> Caller | None:
-        for token_lookup in self._token_lookups:
-            caller = token_lookup.find(credentials)
-            if caller is not None:
-                return caller
-        return None
 
 
 class SingleToken:
@@ -126,7 +130,7 @@ class SingleToken:
 
     def find(self, credentials: Credentials) -> Caller | None:
         """Return the caller if it is the token, compared in constant time."""
-        is_it = hmac.compare_digest(self._digest, digest_of(credentials.token))
+        is_it = hmac.compare_digest(self._digest, credentials.digest)
         is_allowed = credentials.is_local or not self._is_local_only
         return self._caller if is_it and is_allowed else None
 
@@ -134,7 +138,7 @@ class SingleToken:
 def digest_of(token: str) -> str:
     """Return the SHA-256 of a token, the only form of it that is kept.
 
-    A token has 256 random bits, so a fast hash is as good as a slow one: nobody can try them all.
+    A token has 256 random bits, so a fast hash is as safe as a slow one.
     """
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -158,8 +162,10 @@ class GuardedRoute(FastRoute):
         scope = self._scope()
 
         async def guarded(request: Request) -> Response:
-            await frame_of(request.app).wiring.authenticator.authenticate(request, scope)
-            check_query(request.scope["query_string"])
+            await frame_of(request.scope["app"]).wiring.authenticator.authenticate(request, scope)
+            query = request.scope["query_string"]
+            if b"%" in query or not query.isascii():
+                _check_utf8(query)
             return await handle(request)
 
         return guarded
@@ -193,7 +199,7 @@ _PROXY_HEADERS = frozenset(
 def is_local(request: Request) -> bool:
     """Say whether a request comes straight from this machine, through no proxy."""
     client = request.scope.get("client")
-    # Behind a proxy on this machine every caller seems local, so a forwarded request never counts as such.
+    # Behind a proxy on this machine every caller seems local, so a forwarded request is never local.
     if client is None:
         return False
     for name, _ in request.scope["headers"]:
@@ -208,3 +214,14 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+_MISTAKE = {"where": "query", "kind": "encoding", "expected": "percent-encoded UTF-8"}
+
+
+def _check_utf8(query: bytes) -> None:
+    # The framework would put U+FFFD in place of invalid bytes, and different keys would become the same one.
+    try:
+        unquote_to_bytes(query).decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidInput("The request is not valid. Check: query.", errors=[_MISTAKE]) from None

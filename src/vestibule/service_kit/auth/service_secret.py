@@ -16,8 +16,11 @@ LEAST_SECRET_CHARS = 32
 MOST_SECRETS = 2
 SECRET_BYTES = 32
 
-# What stands in place of a token's id where a service calls; no token has such a one.
+# The token id of calls between services; no token has it.
 SERVICE = "service"
+
+
+_SERVICE_CALLER = Caller(SERVICE, "a Vestibule service", frozenset({ALL_SCOPES}))
 
 
 class ServiceSecretMissing(Exception):
@@ -33,8 +36,8 @@ class _KnownSecrets:
 class ServiceSecret:
     """Authenticates this service to its peers, and its peers to this service.
 
-    The first secret of the file is the one that is sent, each of them is believed. A change to the file counts within
-    a second; a broken one changes nothing.
+    The first secret of the file is sent, and each of them is accepted. A change to the file takes effect within a
+    second; an invalid file changes nothing.
     """
 
     def __init__(self, current: Callable[[], _KnownSecrets]) -> None:
@@ -51,7 +54,7 @@ class ServiceSecret:
         """Return the secrets in the file `path`, one a line.
 
         Raises:
-            ServiceSecretMissing: there is none, it cannot be read, or one is too short to be a secret.
+            ServiceSecretMissing: the file is missing or unreadable, or a secret is too short.
         """
         return cls(
             WatchedFile(path, _read_known, broken=ServiceSecretMissing, on_broken=_log_unreadable, clock=clock).current
@@ -64,20 +67,17 @@ class ServiceSecret:
 
     def find(self, credentials: Credentials) -> Caller | None:
         """Return the service that shows one of the secrets, compared in constant time, or None."""
-        digest = digest_of(credentials.token)
-        matches = [hmac.compare_digest(known, digest) for known in self._current().digests]
-        return Caller(SERVICE, "a Vestibule service", frozenset({ALL_SCOPES})) if any(matches) else None
-
-    def token_lookup(self) -> "ServiceSecret":
-        """Return the token lookup of the services."""
-        return self
+        is_known = False
+        for known in self._current().digests:
+            is_known |= hmac.compare_digest(known, credentials.digest)
+        return _SERVICE_CALLER if is_known else None
 
 
 def read_secrets(path: Path) -> list[str]:
     """Return the secrets in the file `path`; the first is the one to send.
 
     Raises:
-        ServiceSecretMissing: there is none, it cannot be read, or one is too short or one too many.
+        ServiceSecretMissing: the file is missing or unreadable, or a secret is too short, or there are too many.
     """
     try:
         secrets = path.read_text(encoding="ascii").split()
@@ -91,10 +91,10 @@ def read_secrets(path: Path) -> list[str]:
 
 
 def add_secret(path: Path) -> None:
-    """Add a second secret, which is believed from now on and not sent yet; where there are two, do nothing.
+    """Add a second secret, which is accepted and not sent yet; if there are two, do nothing.
 
     Raises:
-        ServiceSecretMissing: there is none to follow.
+        ServiceSecretMissing: there is no first secret.
         OSError: the file cannot be written.
     """
     with change_alone(path):
@@ -104,7 +104,7 @@ def add_secret(path: Path) -> None:
 
 
 def use_secret(path: Path) -> None:
-    """Have the second secret be sent; the first is still believed.
+    """Send the second secret from now on; the first is still accepted.
 
     Raises:
         ServiceSecretMissing: there is no second.
@@ -118,7 +118,7 @@ def use_secret(path: Path) -> None:
 
 
 def drop_secret(path: Path) -> None:
-    """Forget the secret that is not sent any more.
+    """Remove the secret that is no longer sent.
 
     Raises:
         ServiceSecretMissing: there is none.

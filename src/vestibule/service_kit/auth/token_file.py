@@ -11,7 +11,15 @@ from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 
 from vestibule.contracts.identity import DEFAULT_TENANT, TenantName
 from vestibule.runtime.files import WatchedFile, change_alone, write_private
-from vestibule.service_kit.auth.authentication import Caller, Credentials, digest_of
+from vestibule.service_kit.auth.authentication import (
+    ALL_SCOPES,
+    Caller,
+    Credentials,
+    SingleToken,
+    TokenLookup,
+    digest_of,
+)
+from vestibule.service_kit.settings import ServiceSettings
 
 TOKEN_BYTES = 32
 TOKEN_PREFIX = "vst_"  # noqa: S105 - so that secret scanners can recognise a leaked one
@@ -113,11 +121,11 @@ class TokenFile:
         )
 
     def find(self, credentials: Credentials) -> Caller | None:
-        """Return whom the token belongs to, unless its time has passed.
+        """Return the caller that the token belongs to, unless it has expired.
 
-        The look-up is by hash: what a caller can learn from its timing is a prefix of a hash, which leads nowhere.
+        The lookup is by hash: its timing can only reveal a prefix of a hash, which is useless.
         """
-        record = self._file.current().get(digest_of(credentials.token))
+        record = self._file.current().get(credentials.digest)
         if record is None or record.is_expired(self._wall_clock()):
             return None
         return Caller(record.id, record.name, frozenset(record.scopes), record.tenant)
@@ -133,3 +141,14 @@ def _log_unreadable(error: Exception) -> None:
 
 def _write(path: Path, records: Iterable[TokenRecord]) -> None:
     write_private(path, _records.dump_json(list(records), indent=1) + b"\n")
+
+
+def caller_token_lookups(settings: ServiceSettings) -> list[TokenLookup]:
+    """Return the lookups of callers' tokens: the token files, and in embedded mode the development token."""
+    token_lookups: list[TokenLookup] = [TokenFile(settings.token_file)]
+    if settings.mounted_token_file is not None:
+        token_lookups.append(TokenFile(settings.mounted_token_file))
+    if settings.embedded:
+        everything = Caller("development", "the development token", frozenset({ALL_SCOPES}))
+        token_lookups.append(SingleToken(settings.dev_token.get_secret_value(), everything, is_local_only=True))
+    return token_lookups

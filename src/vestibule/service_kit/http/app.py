@@ -14,23 +14,19 @@ from starlette.routing import Match
 
 import vestibule
 from vestibule.contracts.errors import InvalidInput, TooLarge, VestibuleError
+from vestibule.service_kit.fast_dispatch.fast_dispatch import FastDispatch
 from vestibule.service_kit.http import health
-from vestibule.service_kit.http.body_limit import BodyLimit
-from vestibule.service_kit.http.fast_dispatch import FastDispatch
-from vestibule.service_kit.http.load_shedding import LoadShedder
-from vestibule.service_kit.http.request_frame import IsLoggable, RequestFrame
-from vestibule.service_kit.logging.log_metrics import show_lost_lines
+from vestibule.service_kit.http.middleware import BodyLimit, IsLoggable, LoadShedder, RequestFrame, TraceFrame
+from vestibule.service_kit.logging.logging_config import show_lost_lines
 from vestibule.service_kit.metrics.metrics import Metrics
 from vestibule.service_kit.openapi import api_reference, problem_pages
 from vestibule.service_kit.openapi.descriptions import describe_problems
 from vestibule.service_kit.problems import refusal_of, render_error, render_http_exception
 from vestibule.service_kit.settings import ServiceSettings
-from vestibule.service_kit.tracing.trace_frame import TraceFrame
-from vestibule.service_kit.tracing.tracers import open_tracer
-from vestibule.service_kit.tracing.tracing import Tracer
+from vestibule.service_kit.tracing import Tracer, open_tracer
 from vestibule.service_kit.wiring import ServiceFrame, ServiceWiring, attach_frame
 
-# The framework's own would put paths and query strings into spans, wherever a provider is set (trace_frame.py is ours).
+# The framework's own telemetry would put paths and query strings into spans; `TraceFrame` does not.
 _NO_TELEMETRY: TelemetryConfig = {
     "tracing": False,
     "metrics": False,
@@ -50,10 +46,6 @@ async def _ignore(_error: InvalidInput) -> None:
     """Do nothing about invalid input; for services that only peers call."""
 
 
-def _anything(_request_id: str) -> bool:
-    return True
-
-
 def create_service_app(
     service: str,
     description: str,
@@ -62,7 +54,7 @@ def create_service_app(
     lifespan: Lifespan,
     *,
     on_invalid_input: InvalidInputHandler = _ignore,
-    is_loggable: IsLoggable = _anything,
+    is_loggable: IsLoggable | None = None,
     metrics: Metrics | None = None,
 ) -> FastAPI:
     """Return the application of a service.
@@ -81,7 +73,7 @@ def create_service_app(
         lifespan=_running(lifespan, frame, tracer),
         docs_url=None,
         redoc_url=None,
-        # A path with a slash too many would be answered with a redirection that repeats the query string.
+        # A redirect for a trailing slash would repeat the query string.
         redirect_slashes=False,
         generate_unique_id_function=_operation_id,
         telemetry=_NO_TELEMETRY,
@@ -113,7 +105,7 @@ def _running(
         async with lifespan() as frame.wiring:
             yield
         if tracer is not None:
-            # After all else: the last requests are traced too.
+            # Last, so that the last requests are traced too.
             await asyncio.to_thread(tracer.close)
 
     return running
@@ -142,7 +134,7 @@ def _render_errors(app: FastAPI, on_invalid_input: InvalidInputHandler, max_body
 
 
 def _methods_of(request: Request) -> list[str]:
-    # The framework names those of the first route of that path only.
+    # The framework lists the methods of the first route of that path only.
     routes = request.app.router.routes
     return [
         method

@@ -1,6 +1,6 @@
 """Reads the conditions of requests from their headers.
 
-The headers are read by hand and described apart: as parameters of the framework they cost a third of a small route.
+The headers are read by hand, and described separately: as parameters they cost a third of a small route.
 """
 
 from typing import Annotated, Any
@@ -12,15 +12,16 @@ from vestibule.contracts.errors import InvalidInput
 
 
 async def _condition(request: Request) -> Condition:
-    match, none_match = _line(request, MATCH), _line(request, NONE_MATCH)
-    return ALWAYS if match is None and none_match is None else Condition.parse(match, none_match)
+    if MATCH not in request.headers and NONE_MATCH not in request.headers:
+        return ALWAYS
+    return Condition.parse(_line(request, MATCH), _line(request, NONE_MATCH))
 
 
 async def _known(request: Request) -> Condition:
     try:
         return Condition.parse(None, _line(request, NONE_MATCH))
     except InvalidInput:
-        # It only saves an answer, so one that cannot be read is as good as none.
+        # The condition only saves a response, so an invalid one is ignored.
         return ALWAYS
 
 
@@ -37,11 +38,11 @@ def _describe(name: str, description: str) -> dict[str, Any]:
 Expected = Annotated[Condition, Depends(_condition)]
 Known = Annotated[Condition, Depends(_known)]
 
-# What the OpenAPI description of a route says that takes one of them, as `openapi_extra`.
+# The `openapi_extra` of routes that take one of them.
 TAKES_EXPECTED = {
     "parameters": [
-        _describe(MATCH, 'Entity tags such as `"3"`, of which the entry must have one; `*`: there must be one'),
-        _describe(NONE_MATCH, "Entity tags of which the entry may have none; `*`: there must be no entry"),
+        _describe(MATCH, 'Entity tags such as `"3"`, one of which the entry must have; `*`: the entry must exist'),
+        _describe(NONE_MATCH, "Entity tags that the entry must not have; `*`: the entry must not exist"),
     ]
 }
-TAKES_KNOWN = {"parameters": [_describe(NONE_MATCH, "Entity tags that are known; one that still holds is a 304")]}
+TAKES_KNOWN = {"parameters": [_describe(NONE_MATCH, "Known entity tags; 304 if one is current")]}

@@ -1,4 +1,4 @@
-"""The routes that need no token: does the process live, is it ready, what does it count."""
+"""The routes that need no token: health, readiness and metrics."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -17,7 +17,7 @@ CHECK_TIMEOUT_S = 1.0
 
 
 class Readiness:
-    """Asks everything that a service needs whether it answers."""
+    """Checks whether everything that a service needs answers."""
 
     def __init__(self, checks: Mapping[str, Check]) -> None:
         self._checks = checks
@@ -32,12 +32,12 @@ class Readiness:
         try:
             async with asyncio.timeout(CHECK_TIMEOUT_S):
                 return await check()
-        except Exception:  # noqa: BLE001 - whatever keeps a part from answering, it does not answer
+        except Exception:  # noqa: BLE001 - any error means that the part does not answer
             return False
 
 
 class Health(BaseModel):
-    """The process lives."""
+    """The process is running."""
 
     status: str = Field(default="ok", examples=["ok"])
     service: str = Field(examples=["client"])
@@ -49,7 +49,7 @@ router = APIRouter(tags=["health"])
 
 @router.get("/health")
 async def get_health(request: Request) -> Health:
-    """Say that the process lives. Needs no token."""
+    """Say that the process is running. Needs no token."""
     return Health(service=frame_of(request.app).service, version=request.app.version)
 
 
@@ -73,7 +73,7 @@ async def get_readiness(request: Request) -> Health:
 
 @router.get("/metrics", response_class=Response)
 async def get_metrics(request: Request) -> Response:
-    """Return what this service counts, in the Prometheus text format; see `docs/monitoring.md`. Needs no token."""
+    """Return the metrics of this service in the Prometheus text format; see `docs/monitoring.md`. Needs no token."""
     metrics = frame_of(request.app).metrics
     await metrics.refresh()
     return Response(metrics.render(), media_type=CONTENT_TYPE_PLAIN_0_0_4)

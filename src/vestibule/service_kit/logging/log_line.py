@@ -7,10 +7,10 @@ from typing import Any
 
 import orjson
 
-# Every line has these, in this order, so that a person who reads the raw file finds them.
+# Every line begins with these, in this order.
 FIRST_FIELDS = ("timestamp", "level", "service", "event", "request_id")
 
-# Control characters, what breaks lines, what is not seen, what turns the direction of text around, lone surrogates.
+# Control characters, line breaks, invisible characters, changes of text direction, lone surrogates.
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\U000e0000-\U000e007f]"
 )
@@ -23,8 +23,8 @@ _COLOURS = {"debug": "2", "info": "32", "warning": "33", "error": "31", "critica
 def encode_line(fields: Mapping[str, Any]) -> bytes:
     """Return `fields` as a line of JSON that ends with a line feed.
 
-    What could forge a line, move a terminal's cursor or hide text stands in it as its escape, in words: a reader who
-    takes the JSON apart and prints a field is as safe as one who looks at the file.
+    Characters that could forge a line, move a terminal's cursor or hide text are escaped twice, so that a program that
+    parses the JSON and prints a field is safe too.
     """
     try:
         line = orjson.dumps(fields, default=_as_text, option=_OPTIONS)
@@ -102,7 +102,7 @@ def _disarm(value: Any, depth: int = 0) -> Any:
 def _as_text(value: Any) -> str:
     try:
         return str(value)
-    except Exception:  # noqa: BLE001 - an object that cannot say what it is must not keep its line from being written
+    except Exception:  # noqa: BLE001 - an object without a text must not lose its line
         return type(value).__qualname__
 
 

@@ -1,8 +1,7 @@
 """Logging: one event a line, JSON in `logs/app.log`, the same on stdout (readable where that is a terminal).
 
-An event is encoded once, where it happens; writing is the work of a thread. What our own code logs is chosen field by
-field. What libraries log is not ours to choose, so only its unformatted message is kept, without the arguments, and
-exceptions are shown without their texts: both may hold what a caller sent.
+An event is encoded once, where it happens; a thread writes it. Of what libraries log only the unformatted message is
+kept, without its arguments, and exceptions are shown without their texts: both may hold what a caller sent.
 """
 
 import logging
@@ -10,7 +9,8 @@ import re
 import sys
 import threading
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -20,20 +20,21 @@ import structlog
 from structlog.typing import EventDict
 
 from vestibule.contracts.errors import VestibuleError
-from vestibule.service_kit.logging.log_file import LogFile, RotationRules
-from vestibule.service_kit.logging.log_line import FIRST_FIELDS, encode_line
-from vestibule.service_kit.logging.log_stream import LogStream
+from vestibule.runtime.background import in_background, repeat
+from vestibule.service_kit.logging.log_line import encode_line
+from vestibule.service_kit.logging.log_sinks import LogFile, LogStream, RotationRules
 from vestibule.service_kit.logging.log_writer import LineWriter, WriterHealth
+from vestibule.service_kit.metrics.catalogue import LOG_LINES_LOST
+from vestibule.service_kit.metrics.metrics import Metrics
 from vestibule.service_kit.settings import ServiceSettings
 
 ExceptionTriple = tuple[type[BaseException], BaseException, TracebackType | None]
 
-# Loggers that would say what was sent, or say again what our own request and task lines say.
+# Loggers that would repeat what was sent, or what our own request and task lines say.
 SILENCED = ("uvicorn.access", "celery.app.trace", "celery.worker.strategy", "celery.redirected", "apscheduler")
 WARNINGS_ONLY = ("kombu", "celery", "aiohttp", "asyncio", "uvicorn.error")
 MAX_FRAMES = 12
 _DAY_S = 86_400
-_URGENT = frozenset({"error", "critical"})
 # How the standard library words a warning: where, which kind, and a text that is not ours to repeat.
 _WARNING = re.compile(r"(?P<file>[^\n]*):(?P<line>\d+): (?P<kind>\w+): ")
 
@@ -46,7 +47,7 @@ def configure_logging(
     `has_colour` is asked where stdout is a terminal.
 
     Raises:
-        OSError: the file cannot be opened. Once it could, nothing that becomes of it is raised.
+        OSError: the file cannot be opened. Later failures are not raised.
     """
     root = logging.getLogger()
     for old in list(root.handlers):
@@ -59,7 +60,7 @@ def configure_logging(
         logger_factory=output.logger,
         cache_logger_on_first_use=True,
     )
-    # A log that cannot be written must not stop a request, nor print what it could not write.
+    # A failed write must neither stop a request nor print the line.
     logging.raiseExceptions = False
     root.addHandler(output)
     root.setLevel(settings.log_level.upper())
@@ -105,53 +106,57 @@ class LogOutput(logging.Handler):
 
     def encode(self, _logger: Any, _method: str, event: EventDict) -> bytes:
         """Return the line of an event; the last of structlog's processors."""
-        return encode_line(self._in_order(render_exception(event) if "exc_info" in event else event))
+        if "exc_info" in event:
+            event = render_exception(event)
+        ordered: EventDict = {
+            "timestamp": event.pop("timestamp", None) or datetime.now(UTC),
+            "level": event.pop("level", "info"),
+            "service": event.pop("service", self._service),
+            "event": event.pop("event", ""),
+        }
+        if "request_id" in event:
+            ordered["request_id"] = event.pop("request_id")
+        ordered.update(event)
+        return encode_line(ordered)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Log what a library logs."""
         try:
             event = {**structlog.contextvars.get_contextvars(), **_event_of(record)}
             line = self.encode(None, "", event)
-        except Exception:  # noqa: BLE001 - a library that logs nonsense loses its line and nothing else
+        except Exception:  # noqa: BLE001 - an invalid event of a library loses its line only
             return
-        _put(self.writers.values(), line, is_urgent=event["level"] in _URGENT)
+        for writer in self.writers.values():
+            writer.put(line, is_urgent=record.levelno >= logging.ERROR)
 
     def flush(self) -> None:
-        """Wait until all is written."""
+        """Wait until all lines are written."""
         for writer in self.writers.values():
             writer.flush()
 
     def close(self) -> None:
-        """Write what is left, and stop."""
+        """Write the remaining lines, and stop."""
         for writer in self.writers.values():
             writer.close()
         super().close()
 
-    def _in_order(self, event: EventDict) -> EventDict:
-        if "timestamp" not in event:
-            event["timestamp"] = datetime.now(UTC)
-        if "service" not in event:
-            event["service"] = self._service
-        return {**{name: event[name] for name in FIRST_FIELDS if name in event}, **event}
-
     def _gap_line(self, lines: int, reason: str) -> bytes:
-        event = {"level": "error", "event": "log_lines_lost", "lines": lines, "reason": reason}
-        return encode_line(self._in_order(event))
+        return self.encode(None, "", {"level": "error", "event": "log_lines_lost", "lines": lines, "reason": reason})
 
 
 class LineLogger:
-    """The end of structlog's chain: takes the line of an event at the level that the method is named for."""
+    """The last step of structlog: takes the line of an event at the level that the method is named for."""
 
     def __init__(self, writers: Sequence[LineWriter]) -> None:
         self._writers = writers
 
     def info(self, line: bytes) -> None:
-        """Have `line` written soon."""
+        """Write `line` soon."""
         for writer in self._writers:
             writer.put(line)
 
     def error(self, line: bytes) -> None:
-        """Have `line` written at once."""
+        """Write `line` at once."""
         for writer in self._writers:
             writer.put(line, is_urgent=True)
 
@@ -177,7 +182,7 @@ def _event_of(record: logging.LogRecord) -> EventDict:
     level = record.levelname.lower()
     if record.name == "py.warnings":
         return {"level": level, "event": "library_warning", **_warning_of(record)}
-    # Some log an exception or an object as it is; its text is no template.
+    # Some libraries log an exception or an object itself; its text is not a template.
     template = record.msg.strip()[:200] if isinstance(record.msg, str) else type(record.msg).__qualname__
     event: EventDict = {"level": level, "event": "library_message", "logger": record.name, "message": template}
     return {**event, "exc_info": record.exc_info} if record.exc_info else event
@@ -204,7 +209,7 @@ def _exception_of(exc_info: Any) -> ExceptionTriple | None:
 
 def _log_uncaught(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
     if not issubclass(kind, Exception):
-        return  # somebody pressed Ctrl-C, or a thread ended by SystemExit
+        return  # Ctrl-C, or a thread that ended by SystemExit
     structlog.get_logger("vestibule").critical("process_failed", exc_info=(kind, error, trace))
 
 
@@ -217,10 +222,41 @@ def _rotation_rules(settings: ServiceSettings) -> RotationRules:
     )
 
 
-def _put(writers: Iterable[LineWriter], line: bytes, *, is_urgent: bool) -> None:
-    for writer in writers:
-        writer.put(line, is_urgent=is_urgent)
-
-
 def _outputs() -> list[LogOutput]:
     return [handler for handler in logging.getLogger().handlers if isinstance(handler, LogOutput)]
+
+
+CHECK_EVERY_S = 1.0
+# Gets the name of the system's error, or None when lines can be written again.
+LogFailureHandler = Callable[[str | None], Awaitable[None]]
+
+
+@asynccontextmanager
+async def reporting_log_failures(on_change: LogFailureHandler) -> AsyncIterator[None]:
+    """Call `on_change` at each change while the context is open."""
+    log = structlog.get_logger("vestibule.log")
+    reported: str | None = None
+
+    async def check() -> float:
+        nonlocal reported
+        health = log_health().get("file")
+        failure = health.failure if health else None
+        if bool(failure) != bool(reported):
+            if failure:
+                # The file does not take this line; stdout may.
+                log.error("log_not_written", reason=failure)
+            reported = failure
+            await on_change(failure)
+        return CHECK_EVERY_S
+
+    def log_error(error: Exception) -> None:
+        log.error("log_alert_failed", exc_info=error)
+
+    loop = repeat(check, on_error=log_error, first_pause_s=CHECK_EVERY_S, error_pause_s=CHECK_EVERY_S)
+    async with in_background(loop):
+        yield
+
+
+def show_lost_lines(metrics: Metrics) -> None:
+    """Have `metrics` follow what the log of this process counts."""
+    metrics.follow(LOG_LINES_LOST, lambda: {(name,): health.lost_lines for name, health in log_health().items()})

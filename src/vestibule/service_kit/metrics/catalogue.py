@@ -1,7 +1,7 @@
 """The catalogue of all metrics: name, kind, meaning and labels. `docs/monitoring.md` shows this table.
 
-No label may hold what a caller sent. Each takes few values: templates of routes, kinds from closed vocabularies, names
-of parts and channels. The label `service`, which every metric has first, is the part that counts.
+No label holds what a caller sent. Each takes few values: templates of routes, kinds from closed vocabularies, names of
+parts and channels. The label `service`, which every metric has first, is the part that counts.
 """
 
 from dataclasses import dataclass
@@ -76,7 +76,7 @@ STORE_COMMIT_CHANGES = _histogram(
 TASKS_ACCEPTED = _counter("tasks_accepted", "Tasks that were accepted for the background", "processor")
 TASKS_REFUSED = _counter("tasks_refused", "Tasks that could not be accepted for certain, so their callers got 503")
 CALLBACKS = _counter(
-    "callbacks", "Attempts to tell callers of the ends of tasks: `delivered`, `failed`, `given_up`", "outcome"
+    "callbacks", "Attempts to deliver webhooks about finished tasks: `delivered`, `failed`, `given_up`", "outcome"
 )
 TASKS = _counter(
     "tasks", "Attempts at tasks, by how they ended: `succeeded`, `failed`, `retried`", "processor", "state"
@@ -104,31 +104,4 @@ PROBE_DURATION = _gauge("probe_duration_seconds", "How long the last probe of a 
 PART_UP = _gauge("part_up", "1 where a part is up, 0 where it is down; absent where that is not known", "part")
 SPANS_LOST = _counter("spans_lost", "Spans of traces that the collector did not take")
 
-CATALOGUE = (
-    BUILD_INFO,
-    REQUESTS,
-    REQUEST_DURATION,
-    FINDINGS,
-    DECISIONS,
-    ALERTS,
-    ALERT_DELIVERIES,
-    LOG_LINES_LOST,
-    STORE_DURATION,
-    STORE_COMMIT_CHANGES,
-    TASKS_ACCEPTED,
-    TASKS_REFUSED,
-    CALLBACKS,
-    TASKS,
-    TASK_DURATION,
-    TASK_WAIT,
-    TASKS_REDELIVERED,
-    WORKER_PROCESSES_REPLACED,
-    LEDGER_TASKS,
-    QUEUE_TASKS,
-    QUEUE_OLDEST_AGE,
-    WORKERS_ALIVE,
-    PROBES,
-    PROBE_DURATION,
-    PART_UP,
-    SPANS_LOST,
-)
+CATALOGUE = tuple(metric for metric in list(globals().values()) if isinstance(metric, Metric))

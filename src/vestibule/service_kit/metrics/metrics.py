@@ -3,22 +3,22 @@
 import asyncio
 import platform
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.metrics_core import Metric as Family
 
 import vestibule
 from vestibule.service_kit.metrics.catalogue import (
+    ALERT_DELIVERIES,
+    ALERTS,
     BUILD_INFO,
-    REQUEST_DURATION,
-    REQUESTS,
     Metric,
     MetricKind,
 )
-from vestibule.service_kit.metrics.snapshots import Snapshot, add_up
+from vestibule.service_kit.metrics.sharing import Snapshot, add_up
 
-# A label that took more values than this was not as bounded as its author thought.
+# Beyond this number of series, labels are replaced by `other`.
 MAX_SERIES = 2000
 OTHER = "other"
 SOURCE_TIMEOUT_S = 1.0
@@ -45,47 +45,46 @@ class Metrics:
 
     def count(self, metric: Metric, *labels: str, by: float = 1) -> None:
         """Add to a counter."""
-        self._child(metric, labels).inc(by)
+        child = self._children.get((metric, labels)) or self._add_child(metric, labels)
+        child.inc(by)
 
     def expect(self, metric: Metric, *labels: str) -> None:
-        """Show a metric from now on: who asks for its increase needs the zero that it began with."""
-        self._child(metric, labels)
+        """Show a metric from now on: a query for its increase needs the zero at the beginning."""
+        if (metric, labels) not in self._children:
+            self._add_child(metric, labels)
 
     def observe(self, metric: Metric, value: float, *labels: str) -> None:
         """Add one value to a histogram."""
-        self._child(metric, labels).observe(value)
+        child = self._children.get((metric, labels)) or self._add_child(metric, labels)
+        child.observe(value)
 
     def set(self, metric: Metric, value: float, *labels: str) -> None:
         """Set a gauge."""
-        self._child(metric, labels).set(value)
+        child = self._children.get((metric, labels)) or self._add_child(metric, labels)
+        child.set(value)
 
     def forget(self, metric: Metric) -> None:
-        """Show a gauge no more until it is set again: no value is better than an old one."""
+        """Hide a gauge until it is set again: no value is better than an old one."""
         for key in [key for key in self._children if key[0] is metric]:
             del self._children[key]
         if metric in self._wrappers:
             self._wrappers[metric].clear()
             self._series[metric] = 0
 
-    def observe_request(self, method: str, route: str, status: int, took_s: float) -> None:
-        """Count one answered request."""
-        self.count(REQUESTS, method, route, str(status))
-        self.observe(REQUEST_DURATION, took_s, method, route)
-
     def ask(self, source: Source) -> None:
-        """Have `source` set gauges before each rendering."""
+        """Run `source`, which sets gauges, before each rendering."""
         self._sources.append(source)
 
     def follow(self, counter: Metric, totals: Totals) -> None:
-        """Have a counter go up with what `totals` returns, by labels; for what others count already."""
+        """Increase a counter with what `totals` returns, by labels; for values that are counted elsewhere."""
         self._followed.append((counter, totals))
 
     def join(self, neighbours: Neighbours) -> None:
-        """Show with this process's metrics those that `neighbours` returns."""
+        """Add the snapshots that `neighbours` returns to the metrics of this process."""
         self._neighbours.append(neighbours)
 
     async def refresh(self) -> None:
-        """Ask all sources; one that fails or takes over a second has to have left nothing old behind."""
+        """Run all sources, each for at most a second; a source that can fail forgets its old values first."""
         asked = (asyncio.wait_for(source(self), SOURCE_TIMEOUT_S) for source in self._sources)
         await asyncio.gather(*asked, return_exceptions=True)
 
@@ -105,10 +104,6 @@ class Metrics:
         """Yield all metrics."""
         others = [snapshot for neighbours in self._neighbours for snapshot in neighbours()]
         yield from add_up([self.snapshot(), *others]).families()
-
-    def _child(self, metric: Metric, labels: tuple[str, ...]) -> Any:
-        child = self._children.get((metric, labels))
-        return self._add_child(metric, labels) if child is None else child
 
     def _add_child(self, metric: Metric, labels: tuple[str, ...]) -> Any:
         if metric not in self._wrappers:
@@ -131,3 +126,35 @@ def _wrap(metric: Metric, registry: CollectorRegistry) -> Any:
             return Gauge(metric.name, metric.meaning, labels, registry=registry)
         case MetricKind.HISTOGRAM:
             return Histogram(metric.name, metric.meaning, labels, registry=registry, buckets=metric.buckets)
+
+
+OUTCOMES = ("delivered", "failed", "given_up")
+
+
+class Raised(Protocol):
+    """The part of an alert that is counted; both are from a closed vocabulary."""
+
+    @property
+    def type(self) -> str: ...
+
+    @property
+    def severity(self) -> str: ...
+
+
+class AlertMetrics:
+    """Counts the alerts and delivery attempts of a service."""
+
+    def __init__(self, metrics: Metrics, channels: Iterable[str]) -> None:
+        """Take the names of the channels that are in use."""
+        self._metrics = metrics
+        for channel in channels:
+            for outcome in OUTCOMES:
+                metrics.expect(ALERT_DELIVERIES, channel, outcome)
+
+    def count_alert(self, alert: Raised) -> None:
+        """Count an alert that was raised."""
+        self._metrics.count(ALERTS, str(alert.type), str(alert.severity))
+
+    def count_attempt(self, channel: str, outcome: str) -> None:
+        """Count an attempt to deliver a notification."""
+        self._metrics.count(ALERT_DELIVERIES, channel, outcome)

@@ -1,22 +1,111 @@
 """Shares metrics between the processes of a service: each writes a snapshot to a folder, and any reads them all.
 
-The library has a mode of its own for this. It maps files into memory, and the system kills a process that counts into
-such a file on a full disk; a snapshot that cannot be written is only late (docs/adr/0015-metrics-of-processes.md).
+The library's own mode for this maps files into memory, and the system kills a process that counts into such a file on a
+full disk; a snapshot that cannot be written is only late (docs/adr/0015-metrics-of-processes.md).
 """
 
 import fcntl
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Self
 
+import orjson
 import structlog
+from prometheus_client import CollectorRegistry
+from prometheus_client.metrics_core import Metric as Family
 
-from vestibule.service_kit.metrics.snapshots import Snapshot, add_up
+Labels = tuple[tuple[str, str], ...]
+SeriesKey = tuple[str, Labels]
+
+
+@dataclass(slots=True)
+class _Series:
+    """One metric: its kind and meaning, and its values by name and labels."""
+
+    kind: str
+    meaning: str
+    values: dict[SeriesKey, float] = field(default_factory=dict)
+
+
+class Snapshot:
+    """Values of metrics at one moment."""
+
+    def __init__(self, series: dict[str, _Series]) -> None:
+        self._series = series
+
+    @classmethod
+    def take(cls, registry: CollectorRegistry) -> Self:
+        """Return what is in `registry` now."""
+        series: dict[str, _Series] = {}
+        for family in registry.collect():
+            one = series[family.name] = _Series(family.type, family.documentation)
+            for sample in family.samples:
+                # The creation time of a counter is a second series, which is not used.
+                if not sample.name.endswith("_created"):
+                    one.values[sample.name, tuple(sample.labels.items())] = sample.value
+        return cls(series)
+
+    @classmethod
+    def read(cls, content: bytes) -> Self:
+        """Return the snapshot in `content`.
+
+        Raises:
+            ValueError: it is not a snapshot.
+        """
+        try:
+            return cls({name: _series_of(*parts) for name, parts in orjson.loads(content).items()})
+        except (TypeError, LookupError, AttributeError) as error:
+            raise ValueError("not a snapshot of metrics") from error
+
+    def dump(self) -> bytes:
+        """Return the snapshot as bytes."""
+        return orjson.dumps(
+            {
+                name: (one.kind, one.meaning, [(*key, value) for key, value in one.values.items()])
+                for name, one in self._series.items()
+            }
+        )
+
+    def lasting(self) -> "Snapshot":
+        """Return what stays valid after the process has exited: everything but gauges."""
+        return Snapshot({name: one for name, one in self._series.items() if one.kind != "gauge"})
+
+    def families(self) -> Iterator[Family]:
+        """Yield the metrics in the form that the library renders."""
+        for name, one in self._series.items():
+            family = Family(name, one.meaning, one.kind)
+            for (sample, labels), value in one.values.items():
+                family.add_sample(sample, dict(labels), value)
+            yield family
+
+    def add(self, other: "Snapshot") -> None:
+        """Add what another process has counted; of a gauge that both have, the greater value counts."""
+        for name, theirs in other._series.items():
+            ours = self._series.setdefault(name, _Series(theirs.kind, theirs.meaning))
+            for key, value in theirs.values.items():
+                known = ours.values.get(key, 0.0)
+                ours.values[key] = max(known, value) if ours.kind == "gauge" else known + value
+
+
+def add_up(snapshots: Iterable[Snapshot]) -> Snapshot:
+    """Return the sum of `snapshots`."""
+    total = Snapshot({})
+    for snapshot in snapshots:
+        total.add(snapshot)
+    return total
+
+
+def _series_of(kind: str, meaning: str, samples: list[Any]) -> _Series:
+    values = {(sample, tuple((name, text) for name, text in labels)): value for sample, labels, value in samples}
+    return _Series(kind, meaning, values)
+
 
 PUBLISH_EVERY_S = 1.0
-# Written at least so often, changed or not: what is older is of a process that is gone.
+# Written at least this often, changed or not; an older file belongs to a process that has exited.
 REFRESH_AFTER_S = 5.0
 STALE_AFTER_S = 20.0
 MAX_PROCESSES = 1024
@@ -39,7 +128,7 @@ class MetricsSlot:
         """Take the first free slot in `folder`.
 
         Raises:
-            OSError: there is none, or the folder cannot be written.
+            OSError: no slot is free, or the folder is not writable.
         """
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for number in range(MAX_PROCESSES):
@@ -54,12 +143,12 @@ class MetricsSlot:
         raise OSError(f"more than {MAX_PROCESSES} processes share {folder}")
 
     def publish(self, snapshot: Snapshot) -> None:
-        """Put `snapshot` where the others read it.
+        """Write `snapshot` for the other processes.
 
         Raises:
-            OSError: it could not be written; what was there before is still there.
+            OSError: the write failed; the snapshot before is kept.
         """
-        # Nobody needs it after a power cut, so it is not flushed: that would cost a disk's time each second.
+        # Not needed after a power failure, so it is not flushed to disk.
         unfinished = self._file.with_suffix(".new")
         unfinished.write_bytes(add_up([*self._inherited, snapshot]).dump())
         unfinished.replace(self._file)
@@ -124,25 +213,25 @@ class Publisher:
 
 
 def read_shared(folder: Path) -> Iterator[Snapshot]:
-    """Yield what the processes that share `folder` have counted; gauges only of those that live."""
+    """Yield the snapshots of the processes that share `folder`; gauges only of live ones."""
     for file in sorted(folder.glob("*.json")):
         try:
             age_s = time.time() - file.stat().st_mtime
             snapshot = Snapshot.read(file.read_bytes())
         except (OSError, ValueError):
-            continue  # it is being removed, or was torn by a power cut
+            continue  # being removed, or torn by a power failure
         yield snapshot if age_s < STALE_AFTER_S else snapshot.lasting()
 
 
 def read_neighbours(folder: Path) -> Iterator[Snapshot]:
-    """Yield the same of every folder in `folder` in which a process still lives."""
+    """Yield the snapshots of every subfolder of `folder` with a live process."""
     for part in sorted(folder.glob("*/")):
         if any(_is_fresh(file) for file in part.glob("*.json")):
             yield from read_shared(part)
 
 
 def clear_shared(folder: Path) -> None:
-    """Forget what processes had counted in `folder` that are gone; for the first that starts."""
+    """Remove the snapshots of earlier processes in `folder`; for the first process that starts."""
     for file in [*folder.glob("*.json"), *folder.glob("*.lock")]:
         file.unlink(missing_ok=True)
 

@@ -1,6 +1,6 @@
 """The API reference: Swagger UI with the description of the service, served from this package.
 
-A browser loads nothing from other servers, so the page works behind a firewall, and no other server sees who reads it.
+A browser loads nothing from other servers, so the page works behind a firewall, and no other server learns of it.
 """
 
 import hashlib
@@ -64,7 +64,7 @@ def get_docs_file(name: str, v: Annotated[str, Query()] = "") -> Response:
     if name not in _FILES:
         raise NotFound("The page about the API has no file of that name.")
     folder, media_type = _FILES[name]
-    # Another instance may serve the page of another version during an upgrade; what it asks for is not kept.
+    # During an upgrade another instance may serve the page of another version; its files are not cached.
     caching = _A_YEAR if v == _revision() else "no-cache"
     return FileResponse(folder / name, media_type=media_type, headers={**_SAFE, "Cache-Control": caching})
 

@@ -1,4 +1,4 @@
-"""What each problem looks like, for the description of the API: rendered from the errors themselves."""
+"""Examples of each problem for the description of the API, rendered from the errors themselves."""
 
 from collections.abc import Mapping
 from typing import Any

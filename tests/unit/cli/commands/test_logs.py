@@ -18,8 +18,8 @@ from typer.testing import CliRunner, Result
 
 from vestibule.cli.log_tail import LogTail, Wanted
 from vestibule.cli.main import app
-from vestibule.service_kit.logging.log_file import LogFile, RotationRules, rotated_files
 from vestibule.service_kit.logging.log_line import encode_line
+from vestibule.service_kit.logging.log_sinks import LogFile, RotationRules, rotated_files
 
 RULES = RotationRules(max_bytes=3_000, every_s=0, backups=1_000, keep_days=0)
 Write = Callable[..., None]

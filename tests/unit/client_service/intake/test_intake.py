@@ -13,7 +13,7 @@ from vestibule.contracts.errors import NotProcessable, Unavailable
 from vestibule.contracts.task_ledger import NewTask
 from vestibule.policy import Situation
 from vestibule.processing import ProcessorRegistry
-from vestibule.service_kit.http_client.service_client import ServiceResponse
+from vestibule.service_kit.service_client import ServiceResponse
 
 
 class _Fakes:

@@ -8,7 +8,7 @@ from kombu.connection import Connection
 from redis import Redis
 
 from vestibule.client_service.queue.redis_transport import AckStream, QueueConnection, SentinelTransport
-from vestibule.service_kit.redis.redis_url import celery_url
+from vestibule.service_kit.redis_settings import celery_url
 
 MESSAGES = 5
 

@@ -126,9 +126,9 @@ async def test_the_development_token_does_not_count_outside_embedded_mode(tmp_pa
 
 
 async def test_every_open_route_is_meant_to_be(service: Any) -> None:
-    """Only health, readiness, metrics and the problem types answer without a token."""
+    """Only health, readiness, metrics, the problem types and the API reference answer without a token."""
     async with service.client(token=None) as client:
-        for path in ("/health", "/healthz", "/readyz", "/metrics", "/problems", "/problems/invalid-input"):
+        for path in ("/health", "/healthz", "/readyz", "/metrics", "/problems", "/problems/invalid-input", "/docs"):
             assert 200 == (await client.get(path)).status_code
 
 

@@ -103,7 +103,7 @@ def test_a_broken_file_changes_nothing(tmp_path: Path) -> None:
 
 def test_only_the_secret_opens_the_door() -> None:
     """The register knows the secret, from anywhere, and nothing that resembles it."""
-    token_lookup = ServiceSecret.fixed(SECRET).token_lookup()
+    token_lookup = ServiceSecret.fixed(SECRET)
     caller = token_lookup.find(Credentials(SECRET, is_local=False))
     assert caller is not None
     assert caller.may("anything")

@@ -7,7 +7,7 @@ from httpx import ASGITransport, AsyncClient, Response
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.types import Receive, Scope, Send
 
-from vestibule.service_kit.http.load_shedding import LATE_UNTIL_SHED, LOOK_EVERY_S, LoadShedder
+from vestibule.service_kit.http.middleware import LATE_UNTIL_SHED, LOOK_EVERY_S, LoadShedder
 from vestibule.service_kit.metrics.metrics import Metrics
 
 AFTER_S = 0.5

@@ -5,9 +5,8 @@ from typing import Any
 
 import structlog
 
-from vestibule.service_kit.logging import log_health, log_writer
-from vestibule.service_kit.logging.log_health import reporting_log_failures
-from vestibule.service_kit.logging.logging_config import flush_log
+from vestibule.service_kit.logging import log_writer, logging_config
+from vestibule.service_kit.logging.logging_config import flush_log, reporting_log_failures
 from vestibule.service_kit.settings import ServiceSettings
 
 
@@ -15,7 +14,7 @@ async def test_trouble_is_told_once_and_so_is_its_end(
     settings: ServiceSettings, log_lines: Any, monkeypatch: Any
 ) -> None:
     """However many lines are lost; the end is seen although nothing is logged, and the log has the count."""
-    monkeypatch.setattr(log_health, "CHECK_EVERY_S", 0.02)
+    monkeypatch.setattr(logging_config, "CHECK_EVERY_S", 0.02)
     monkeypatch.setattr(log_writer, "RETRY_EVERY_S", 0.02)
     reported: asyncio.Queue[str | None] = asyncio.Queue()
     log = structlog.get_logger("x")
@@ -39,7 +38,7 @@ async def test_trouble_is_told_once_and_so_is_its_end(
 
 async def test_who_cannot_be_told_ends_nothing(settings: ServiceSettings, log_lines: Any, monkeypatch: Any) -> None:
     """The watch goes on, and tells of the next change."""
-    monkeypatch.setattr(log_health, "CHECK_EVERY_S", 0.02)
+    monkeypatch.setattr(logging_config, "CHECK_EVERY_S", 0.02)
     monkeypatch.setattr(log_writer, "RETRY_EVERY_S", 0.02)
     reported: asyncio.Queue[str | None] = asyncio.Queue()
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from vestibule.service_kit.logging import log_writer
-from vestibule.service_kit.logging.log_file import LogFile, RotationRules
+from vestibule.service_kit.logging.log_sinks import LogFile, RotationRules
 from vestibule.service_kit.logging.log_writer import LineWriter
 
 

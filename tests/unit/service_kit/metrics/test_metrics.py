@@ -17,13 +17,21 @@ from vestibule.service_kit.metrics.catalogue import (
     PART_UP,
     QUEUE_TASKS,
     REQUEST_DURATION,
+    REQUESTS,
     TASKS,
     TASKS_REFUSED,
     MetricKind,
 )
 from vestibule.service_kit.metrics.metrics import Metrics
-from vestibule.service_kit.metrics.sharing import MetricsSlot, Publisher, clear_shared, read_neighbours, read_shared
-from vestibule.service_kit.metrics.snapshots import Snapshot, add_up
+from vestibule.service_kit.metrics.sharing import (
+    MetricsSlot,
+    Publisher,
+    Snapshot,
+    add_up,
+    clear_shared,
+    read_neighbours,
+    read_shared,
+)
 
 fork = multiprocessing.get_context("fork")
 
@@ -43,7 +51,8 @@ def test_every_kind_is_rendered_as_prometheus_reads_it() -> None:
     metrics.count(FINDINGS, "EMAIL_ADDRESS", "block")
     metrics.count(FINDINGS, "EMAIL_ADDRESS", "block", by=2)
     metrics.set(PART_UP, 0, "database")
-    metrics.observe_request("GET", "/add", 200, 0.003)
+    metrics.count(REQUESTS, "GET", "/add", "200")
+    metrics.observe(REQUEST_DURATION, 0.003, "GET", "/add")
     rendered = values(metrics)
     assert 3 == rendered["vestibule_findings_total", "block", "EMAIL_ADDRESS"]
     assert 0 == rendered["vestibule_part_up", "database"]
@@ -153,7 +162,8 @@ def count_and_publish(folder: Path, tasks: int, is_killed: Any) -> None:
     publisher.start()
     for _ in range(tasks):
         metrics.count(TASKS, "uppercase", "succeeded")
-        metrics.observe_request("GET", "/add", 200, 0.01)
+        metrics.count(REQUESTS, "GET", "/add", "200")
+        metrics.observe(REQUEST_DURATION, 0.01, "GET", "/add")
     if is_killed is None:
         publisher.close()
     else:

@@ -16,13 +16,12 @@ from httpx import ASGITransport, AsyncClient
 
 from vestibule.contracts.errors import KeyNotFound
 from vestibule.service_kit.auth.authentication import Authenticator, GuardedRoute, allow
-from vestibule.service_kit.auth.token_lookups import caller_token_lookups
+from vestibule.service_kit.auth.token_file import caller_token_lookups
 from vestibule.service_kit.http.app import create_service_app
 from vestibule.service_kit.http.health import Readiness
 from vestibule.service_kit.metrics.metrics import Metrics
 from vestibule.service_kit.settings import ServiceSettings
-from vestibule.service_kit.tracing.tracers import open_tracer
-from vestibule.service_kit.tracing.tracing import SpanKind, current_traceparent, entered, span
+from vestibule.service_kit.tracing import SpanKind, current_traceparent, entered, open_tracer, span
 
 MARKER = "Zq7MARKERx9"
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -182,7 +181,7 @@ def test_spans_that_were_not_taken_are_counted(
     away = settings.model_copy(update={"otlp_endpoint": f"http://127.0.0.1:{free_port}"})
     tracer = open_tracer("sample", away, metrics)
     assert tracer is not None
-    with entered(tracer.begin("one", SpanKind.SERVER, None, {})):
+    with entered(tracer, tracer.begin("one", SpanKind.SERVER, None, {})):
         pass
     wait_until(lambda: re.search(rb"spans_lost_total{[^}]*} 1\.0", metrics.render()), 60, "the loss")
     tracer.close()
@@ -208,7 +207,7 @@ def test_without_an_endpoint_nothing_is_loaded(tmp_path: Path) -> None:
 import sys
 from vestibule.service_kit.metrics.metrics import Metrics
 from vestibule.service_kit.settings import ServiceSettings
-from vestibule.service_kit.tracing.tracers import open_tracer
+from vestibule.service_kit.tracing import open_tracer
 from vestibule.service_kit.http import app
 from vestibule.worker import worker
 assert open_tracer("sample", ServiceSettings(data_dir={str(tmp_path)!r}), Metrics("sample")) is None

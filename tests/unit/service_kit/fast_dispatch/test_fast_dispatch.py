@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vestibule.contracts.entries import Pair
 from vestibule.contracts.errors import KeyNotFound, VestibuleError
-from vestibule.service_kit.http.fast_dispatch import FastDispatch, FastRoute
+from vestibule.service_kit.fast_dispatch.fast_dispatch import FastDispatch, FastRoute
 
 router = APIRouter(route_class=FastRoute)
 JSON = {"content-type": "application/json"}

@@ -1,25 +1,30 @@
-"""`app.log`: appended to by many processes, whole lines only; rotated by size and age; old files are removed.
+"""Where log lines go: `app.log`, which many processes append to, and a stream, as JSON or in columns on a terminal.
 
-Whoever writes holds the lock beside the file for that moment: a batch lands as a whole, two processes never rotate at
-once, and what a full disk or a kill cut off is taken away again.
+The file is rotated by size and age, and old files are removed. A writer holds the lock beside the file while it
+writes: a batch is written as a whole, two processes never rotate at once, and a line that a full disk or a kill cut
+off is removed.
 """
 
 import fcntl
 import os
 import re
+import select
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
+
+from vestibule.service_kit.logging.log_line import decode_line, render_line
 
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-# Who holds the lock for longer than this is frozen; the log of the others must not be.
+# A process that holds the lock for longer is frozen; the others continue without the lock.
 _LOCKED_WITHIN_S = 1.0
 _MOST_BYTES = 256 * 1024
 _DAY_S = 86_400
-# By time, as they are named here, or by number, as others name them.
+# Named by time, or by number as other programs do.
 _ROTATED = re.compile(r"\.(?:\d{8}T\d{6}\.\d{6}Z|\d+)")
 
 
@@ -81,7 +86,7 @@ class LogFile:
     @contextmanager
     def _alone(self) -> Iterator[bool]:
         if self._lock is not None and not os.fstat(self._lock).st_nlink:
-            _close(self._lock)  # it was removed with its folder; the others lock another
+            _close(self._lock)  # removed with its folder; other processes lock a new one
             self._lock = None
         if self._lock is None:
             self._lock = _open(self._lock_path)
@@ -93,7 +98,7 @@ class LogFile:
                 fcntl.flock(self._lock, fcntl.LOCK_UN)
 
     def _current(self) -> int:
-        """Return the file that has the name now: another process may have rotated the one that we had."""
+        """Return the current file: another process may have rotated the open one."""
         if self._file is not None and not _has_name(self._file, self._path):
             _close(self._file)
             self._file = None
@@ -106,7 +111,7 @@ class LogFile:
         if not self._rules.is_due(status.st_size, status.st_mtime, now, incoming):
             return file
         stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-        # Where it cannot be renamed it grows: better than lines that are lost.
+        # A file that cannot be renamed grows, which is better than lost lines.
         with suppress(OSError):
             self._path.rename(self._path.with_name(f"{self._path.name}.{stamp}"))
             remove_old(self._path, self._rules, now)
@@ -114,7 +119,7 @@ class LogFile:
 
 
 def rotated_files(path: Path) -> list[Path]:
-    """Return the files that `path` has become over time and that are still kept, the oldest first."""
+    """Return the rotated files of `path`, the oldest first."""
     found: list[tuple[float, str, Path]] = []
     with suppress(OSError):
         for other in path.parent.iterdir():
@@ -190,3 +195,43 @@ def _size_without_torn_line(file: int) -> int:
     whole = start + os.pread(file, size - start, start).rfind(b"\n") + 1
     os.ftruncate(file, whole)
     return whole
+
+
+class LogStream:
+    """A sink that writes to a stream, which several processes may share."""
+
+    # A pipe takes this much atomically; more could be interleaved with lines of another process.
+    most_bytes = select.PIPE_BUF
+
+    def __init__(self, stream: TextIO, *, has_colour: bool) -> None:
+        self._stream = stream
+        self._descriptor: int | None = None
+        # A stream without a descriptor raises an error that is both of these.
+        with suppress(OSError, ValueError):
+            self._descriptor = stream.fileno()
+        self._is_terminal = stream.isatty()
+        self._has_colour = has_colour
+
+    def release(self) -> None:
+        """Do nothing: the stream belongs to the process."""
+
+    def write(self, lines: bytes) -> None:
+        """Write whole lines.
+
+        Raises:
+            OSError: they could not be written.
+            ValueError: the stream was closed.
+        """
+        shown = self._rendered(lines) if self._is_terminal else lines
+        if self._descriptor is None:
+            self._stream.write(shown.decode())
+            return
+        while shown:
+            try:
+                shown = shown[os.write(self._descriptor, shown) :]
+            except BlockingIOError:  # another process that shares it made it non-blocking
+                select.select([], [self._descriptor], [])
+
+    def _rendered(self, lines: bytes) -> bytes:
+        rows = [decode_line(line) for line in lines.splitlines()]
+        return "".join(render_line(row, has_colour=self._has_colour) + "\n" for row in rows if row).encode()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from vestibule.service_kit.logging.log_file import LogFile, RotationRules, rotated_files
+from vestibule.service_kit.logging.log_sinks import LogFile, RotationRules, rotated_files
 
 HOUR_S, DAY_S = 3600, 86_400
 RULES = RotationRules(max_bytes=100, every_s=DAY_S, backups=3, keep_days=10)

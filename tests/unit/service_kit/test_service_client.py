@@ -14,8 +14,7 @@ from aiohttp.test_utils import TestServer
 from servers import ports
 from vestibule.contracts.errors import Unavailable
 from vestibule.service_kit.auth.service_secret import ServiceSecret
-from vestibule.service_kit.http_client.circuit_breaker import CircuitBreaker
-from vestibule.service_kit.http_client.service_client import ServiceClient, ServiceResponse
+from vestibule.service_kit.service_client import CircuitBreaker, ServiceClient, ServiceResponse
 
 SECRET = ServiceSecret.fixed("s" * 43)
 TIMEOUT_S = 0.3

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vestibule.service_kit.redis.redis_settings import RedisSettings
-from vestibule.service_kit.redis.redis_url import Sentinels, celery_options, celery_url, is_sentinel
+from vestibule.service_kit.redis_settings import RedisSettings, Sentinels, celery_options, celery_url, is_sentinel
 
 
 def test_sentinels_are_named_once_for_all_clients() -> None:

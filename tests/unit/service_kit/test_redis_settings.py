@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from vestibule.service_kit.redis.redis_settings import RedisSettings
+from vestibule.service_kit.redis_settings import RedisSettings
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -14,11 +14,49 @@ import structlog
 from vestibule.contracts.errors import Unavailable
 from vestibule.runtime.background import Backoff, Jitter
 from vestibule.service_kit.auth.service_secret import ServiceSecret
-from vestibule.service_kit.http_client.circuit_breaker import CircuitBreaker
 from vestibule.service_kit.settings import UNIX_SCHEME
-from vestibule.service_kit.tracing.tracing import SpanKind, current_traceparent, span
+from vestibule.service_kit.tracing import SpanKind, current_traceparent, span
 
-# A stream that says nothing for so long has ended.
+FAILURES_UNTIL_OPEN = 3
+OPEN_FOR_S = 1.0
+
+
+class CircuitBreaker:
+    """Counts consecutive unanswered calls; while open, allows one call now and then to test the peer."""
+
+    def __init__(
+        self,
+        failures_until_open: int = FAILURES_UNTIL_OPEN,
+        open_for_s: float = OPEN_FOR_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._failures_until_open = failures_until_open
+        self._open_for_s = open_for_s
+        self._clock = clock
+        self._failures = 0
+        self._refuses_until = 0.0
+
+    def allows_call(self) -> bool:
+        """Say whether to call; while open, only one call in a while is allowed."""
+        if self._failures < self._failures_until_open:
+            return True
+        now = self._clock()
+        if now < self._refuses_until:
+            return False
+        self._refuses_until = now + self._open_for_s
+        return True
+
+    def record_answer(self) -> None:
+        """Close the circuit: the peer has answered."""
+        self._failures = 0
+
+    def record_no_answer(self) -> None:
+        """Count a call without an answer."""
+        self._failures += 1
+        self._refuses_until = self._clock() + self._open_for_s
+
+
+# A stream that is silent for this long has ended.
 MAX_STREAM_SILENCE_S = 30.0
 READ_ATTEMPTS = 3
 # Callers that failed together do not retry together.
@@ -51,8 +89,8 @@ class _Retryable(Unavailable):
 class ServiceClient:
     """Calls one peer over kept connections. Use it as an async context manager.
 
-    What only reads is tried again where the peer hung up or could not serve, within the timeout of the call. A peer
-    that has left several calls in a row unanswered is not waited for; one call a second finds out that it is back.
+    Reads are retried within the timeout of the call if the peer closed the connection or was unavailable. After several
+    timeouts in a row calls fail at once, except one a second that tests whether the peer is back.
     """
 
     def __init__(
@@ -101,7 +139,7 @@ class ServiceClient:
         headers: Mapping[str, str] | None = None,
         timeout_s: float | None = None,
     ) -> ServiceResponse:
-        """Send a request and return the answer, whatever its status below 500; `timeout_s` replaces the usual one.
+        """Send a request and return the response if its status is below 500; `timeout_s` replaces the usual timeout.
 
         Raises:
             Unavailable: the peer does not answer within the timeout, says that it cannot serve, or answers no JSON.
@@ -135,7 +173,7 @@ class ServiceClient:
                 ) as answer:
                     received = await answer.read()
                 if calling is not None:
-                    calling.note("http.response.status_code", answer.status)
+                    calling.set_attribute("http.response.status_code", answer.status)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._no_answer(error) from error
         self._record_answer()
@@ -149,7 +187,7 @@ class ServiceClient:
 
     def _checked_session(self) -> aiohttp.ClientSession:
         if self._session is None:
-            raise RuntimeError("a peer client is used inside its own context")
+            raise RuntimeError("use the service client inside its own context")
         if self._breaker is not None and not self._breaker.allows_call():
             raise Unavailable(self._part, f"The {self._part} service did not answer recent requests.")
         return self._session
@@ -160,19 +198,18 @@ class ServiceClient:
 
     def _no_answer(self, error: Exception) -> Unavailable:
         kind = Unavailable if isinstance(error, TimeoutError) else _Retryable
-        # Who waited for the whole time has none left for another try. Whose connection broke, or was refused, lost
-        # none, and may be answered in a moment: it is the wait alone that others are spared.
+        # After a timeout no time is left for a retry. A broken or refused connection took none, and the peer may be
+        # back in a moment: only timeouts open the circuit breaker.
         if kind is Unavailable and self._breaker is not None:
             self._breaker.record_no_answer()
         return kind(self._part, f"The {self._part} service does not answer.")
 
     def _headers(self, given: Mapping[str, str]) -> dict[str, str]:
-        return {
-            "Authorization": self._secret.authorization,
-            **_request_id_header(),
-            **current_traceparent(),
-            **given,
-        }
+        headers = {"Authorization": self._secret.authorization, **current_traceparent(), **given}
+        request_id = structlog.contextvars.get_contextvars().get("request_id")
+        if request_id:
+            headers["X-Request-ID"] = request_id
+        return headers
 
     async def stream(self, path: str, *, query: Mapping[str, str], headers: Mapping[str, str]) -> AsyncIterator[bytes]:
         """Yield the response in chunks as they arrive; ends on a timeout or when the peer disconnects.
@@ -206,7 +243,7 @@ class ServiceClient:
             return False
 
     async def is_ready(self) -> bool:
-        """Say whether the peer answers and has all that it needs."""
+        """Say whether the peer is ready to serve."""
         try:
             return (await self.call("GET", "/readyz")).status == 200
         except Unavailable:
@@ -221,8 +258,3 @@ async def _pieces(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         return
     finally:
         answer.close()
-
-
-def _request_id_header() -> dict[str, str]:
-    request_id = structlog.contextvars.get_contextvars().get("request_id")
-    return {"X-Request-ID": request_id} if request_id else {}

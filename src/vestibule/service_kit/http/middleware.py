@@ -1,0 +1,239 @@
+"""The middleware around every request: its id, log line, metrics and span, load shedding, and the limit of its body.
+
+Plain ASGI, since the framework's base class for middleware costs more than the rest of a small route.
+"""
+
+import asyncio
+import re
+import secrets
+import time
+from collections.abc import Callable
+from itertools import islice
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from vestibule.service_kit.metrics.catalogue import REQUEST_DURATION, REQUESTS
+from vestibule.service_kit.metrics.metrics import Metrics
+from vestibule.service_kit.problem_types import OVERLOADED
+from vestibule.service_kit.problems import render_problem, render_unexpected
+from vestibule.service_kit.tracing import TRACEPARENT, Span, SpanKind, Tracer, entered, mark_failed, trace_id_of
+
+IsLoggable = Callable[[str], bool]
+
+_WELL_FORMED_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+# Probes and scrapers call these every few seconds. They are not traced, and are served under overload too.
+_PROBES = frozenset({"/health", "/healthz", "/readyz", "/metrics"})
+# Frequent routes are counted, and not logged where they succeed.
+_QUIET_ROUTES = _PROBES | {"/tasks/claim"}
+
+
+class RequestFrame:
+    """Gives every request its id, its log line and its metrics. Neither logs the path or the query, only the route."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, is_loggable: IsLoggable | None) -> None:
+        """Take the application; `is_loggable` checks request ids that callers choose."""
+        self._app = app
+        self._metrics = metrics
+        self._is_loggable = is_loggable
+        self._log = structlog.get_logger("vestibule.request")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request. An unexpected error is logged, and answered with a 500 that does not reveal its cause."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = self._request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        began = time.perf_counter()
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode("ascii"))]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        except Exception:  # noqa: BLE001 - the last resort: logged, and answered with nothing of its cause
+            self._log.exception("unexpected_error")
+            if not status:
+                await render_unexpected(request_id)(scope, receive, send_with_id)
+        finally:
+            self._report(scope, status or 500, time.perf_counter() - began)
+
+    def _request_id(self, scope: Scope) -> str:
+        for name, value in scope["headers"]:
+            if name == b"x-request-id" and _WELL_FORMED_ID.fullmatch(value):
+                given: str = value.decode("ascii")
+                if self._is_loggable is None or self._is_loggable(given):
+                    return given
+        return secrets.token_hex(16)
+
+    def _report(self, scope: Scope, status: int, took_s: float) -> None:
+        route = getattr(scope.get("route"), "path", "unmatched")
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        self._metrics.count(REQUESTS, method, route, str(status))
+        self._metrics.observe(REQUEST_DURATION, took_s, method, route)
+        if route in _QUIET_ROUTES and status < 400:
+            return
+        write = self._log.error if status >= 500 and status != 503 else self._log.info
+        write("request", method=method, route=route, status=status, duration_ms=round(took_s * 1000, 2))
+
+
+class TraceFrame:
+    """Records the span of a request: the route's template and the status, and neither path nor query."""
+
+    def __init__(self, app: ASGIApp, tracer: Tracer, is_loggable: IsLoggable | None) -> None:
+        self._app = app
+        self._tracer = tracer
+        self._is_loggable = is_loggable
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["path"] in _PROBES:
+            await self._app(scope, receive, send)
+            return
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        attributes = {"http.request.method": method, "vestibule.request_id": scope["state"]["request_id"]}
+        span: Span = self._tracer.begin(method, SpanKind.SERVER, self._parent(scope), attributes)
+        # The log line of the request names its trace.
+        structlog.contextvars.bind_contextvars(trace_id=trace_id_of(span))
+
+        async def send_and_note(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                span.set_attribute("http.response.status_code", message["status"])
+                if message["status"] >= 500:
+                    mark_failed(span, str(message["status"]))
+            await send(message)
+
+        with entered(self._tracer, span):
+            try:
+                await self._app(scope, receive, send_and_note)
+            finally:
+                route = getattr(scope.get("route"), "path", "unmatched")
+                span.update_name(f"{method} {route}")
+                span.set_attribute("http.route", route)
+
+    def _parent(self, scope: Scope) -> str | None:
+        for name, value in scope["headers"]:
+            if name == TRACEPARENT.encode():
+                given: str = value.decode("latin-1")
+                # A caller chooses these digits, and sixteen of them may be the number of a card.
+                return given if self._is_loggable is None or self._is_loggable(given) else None
+        return None
+
+
+# So many requests have to be late before new ones are rejected. A few late ones may wait for something else, and
+# hundreds at once are normal load, on a slow machine too.
+LATE_UNTIL_SHED = 256
+LOOK_EVERY_S = 0.01
+LOG_EVERY_S = 1.0
+RETRY_AFTER_S = 1
+# Requests to these wait on purpose, or for another service.
+_LENIENT = ("/watch", "/messages", "/tasks", "/read/batch", "/subjects")
+
+
+class LoadShedder:
+    """Answers 503 to new requests while many have been in flight for longer than `after_s`.
+
+    Stands outside all other middleware: a rejected request costs little, and has no log line of its own.
+    """
+
+    def __init__(
+        self, app: ASGIApp, after_s: float, metrics: Metrics, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Take the application; with `after_s` 0 nothing is rejected."""
+        self._app = app
+        self._after_s = after_s
+        self._metrics = metrics
+        self._clock = clock
+        # The start of each request in flight, the oldest first.
+        self._began: dict[object, float] = {}
+        self._is_late = False
+        self._checked_at = 0.0
+        self._unlogged = 0
+        self._log = structlog.get_logger("vestibule.load")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or reject it."""
+        if scope["type"] != "http" or not self._after_s or scope["path"] in _PROBES:
+            await self._app(scope, receive, send)
+            return
+        now = self._clock()
+        if now - self._checked_at >= LOOK_EVERY_S:
+            self._checked_at = now
+            late = next(islice(self._began.values(), LATE_UNTIL_SHED - 1, None), now)
+            self._is_late = now - late > self._after_s
+        if self._is_late:
+            await self._reject(scope, send)
+            return
+        if scope["path"].startswith(_LENIENT):
+            await self._app(scope, receive, send)
+            return
+        request = object()
+        self._began[request] = now
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            del self._began[request]
+
+    async def _reject(self, scope: Scope, send: Send) -> None:
+        self._metrics.count(REQUESTS, scope["method"] if scope["method"] in _METHODS else "OTHER", "shed", "503")
+        self._unlogged += 1
+        if self._unlogged == 1:
+            asyncio.get_running_loop().call_later(LOG_EVERY_S, self._log_rejected)
+        request_id = secrets.token_hex(16)
+        headers = {"Retry-After": str(RETRY_AFTER_S), "X-Request-ID": request_id}
+        response = render_problem(OVERLOADED, OVERLOADED.detail, request_id, headers=headers)
+        await send({"type": "http.response.start", "status": 503, "headers": response.raw_headers})
+        await send({"type": "http.response.body", "body": response.body})
+
+    def _log_rejected(self) -> None:
+        self._log.warning("requests_shed", refused=self._unlogged)
+        self._unlogged = 0
+
+
+class BodyLimit:
+    """Lets a route read at most `max_bytes` of a body, and nothing of a body that is declared to be longer.
+
+    The framework's own limit stands outside the request frame and answers in plain text.
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; reading too much of its body raises a 413 in the route."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        left = self._max_bytes
+        is_too_long = is_whole = False
+        for name, value in scope["headers"]:
+            if name == b"content-length" and value.isdigit():
+                is_too_long = int(value) > left
+                break
+
+        async def receive_counted() -> Message:
+            nonlocal left, is_whole
+            if is_too_long:
+                raise HTTPException(413)
+            message = await receive()
+            if message["type"] == "http.disconnect" and not is_whole:
+                # The caller is gone or was too slow: nobody reads the answer, and nothing is wrong with the body.
+                raise HTTPException(408)
+            is_whole = not message.get("more_body", False)
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise HTTPException(413)
+            return message
+
+        await self._app(scope, receive_counted, send)

@@ -1,1 +1,0 @@
-"""The HTTP client between services: authenticated, traced, bounded in time, with a circuit breaker."""

@@ -1,1 +1,0 @@
-"""The settings of Redis and the forms of its address."""

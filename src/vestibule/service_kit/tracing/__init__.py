@@ -1,1 +1,0 @@
-"""Traces over OTLP, where an endpoint is set."""

@@ -1,0 +1,244 @@
+"""Fast dispatch and the framework answer every request the same, for every route of every service."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from servers.openapi_requests import Sent, operations
+from servers.redis import redis_on_socket
+from vestibule.business_logic_service.main import create_app as create_business_logic
+from vestibule.business_logic_service.settings import BusinessLogicSettings
+from vestibule.client_service.main import create_app as create_client
+from vestibule.client_service.settings import ClientSettings
+from vestibule.database_service.main import create_app as create_database
+from vestibule.database_service.settings import DatabaseSettings
+from vestibule.detection import DetectionSettings
+from vestibule.encryption import create_key_ring
+from vestibule.runtime.files import write_private
+from vestibule.scheduler_service.main import create_app as create_scheduler
+from vestibule.scheduler_service.settings import SchedulerSettings
+from vestibule.service_kit.auth.token_file import create_token
+from vestibule.service_kit.fast_dispatch.fast_dispatch import FastDispatch, FastRoute
+
+SECRET = "s" * 43
+MAX_BODY_BYTES = 20_000
+DETECTION = DetectionSettings(entities=frozenset({"EMAIL_ADDRESS"}))
+# What differs between two services that did the same: ids, signatures, moments and how long something took.
+RANDOM = (
+    (re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), b"<uuid>"),
+    (re.compile(rb"eyJ[\w.-]+"), b"<signed>"),
+    (re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)"), b"<moment>"),
+    (re.compile(rb"\b\d{10}\.\d+"), b"<moment>"),
+    (re.compile(rb'"[0-9a-f]{12,64}"'), b'"<id>"'),
+    (re.compile(rb'"(latency_ms|took_s)":[\d.e-]+'), rb'"\1":<time>'),
+    (re.compile(rb'"saved_at":(null|"<moment>")'), b'"saved_at":<moment>'),
+    (re.compile(rb"(?m)^(\w+(?:_bucket|_sum|_seconds)\{.*\}) \S+$"), rb"\1 <time>"),
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer without what is random, and whether it was dispatched fast."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+    is_fast: bool
+
+    @property
+    def shown(self) -> tuple[object, ...]:
+        """What a caller sees of it."""
+        return self.status, self.headers, self.body
+
+
+async def _ask(app: FastAPI, sent: Sent) -> Answer:
+    """Send a request as uvicorn hands it on; a caller that has sent all of it waits for the head of a stream alone."""
+    messages: list[Any] = []
+    pieces = list(sent.body or (b"",))
+
+    async def receive() -> dict[str, Any]:
+        if not pieces:
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": pieces.pop(0), "more_body": bool(pieces)}
+
+    async def send(message: Any) -> None:
+        messages.append(message)
+
+    scope: dict[str, Any] = {
+        "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1", "method": sent.method,
+        "path": unquote(sent.path), "raw_path": sent.path.encode(), "query_string": sent.query.encode("latin-1"),
+        "root_path": "", "scheme": "http", "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
+        "headers": [(name.encode(), value.encode()) for name, value in sent.headers], "state": {},
+    }  # fmt: skip
+    await app(scope, receive, send)
+    start, *rest = messages
+    content = b"".join(message.get("body", b"") for message in rest)
+    headers = {name: value for name, value in start["headers"] if name == b"content-length"}
+    assert headers.get(b"content-length", b"%d" % len(content)) == b"%d" % len(content) or sent.method == "HEAD"
+    shown = [(name, _without_random(value)) for name, value in start["headers"] if name != b"content-length"]
+    is_event_stream = (b"content-type", b"text/event-stream; charset=utf-8") in shown
+    body = b"" if is_event_stream else _without_random(content)
+    if unquote(sent.path).startswith("/status"):
+        # Probes measure, and the lease moves with the clock: the members are compared, and not the values.
+        is_page = (b"content-type", b"text/html; charset=utf-8") in shown
+        body = b"" if is_page else re.sub(rb':("[^"]*"|[\d.e-]+|null|true|false)', b":<value>", body)
+    if sent.path == "/metrics":
+        body = b"\n".join(sorted(body.splitlines()))  # in the order in which they were counted first
+    return Answer(start["status"], sorted(shown), body, "vestibule.is_fast" in scope)
+
+
+def _without_random(text: bytes) -> bytes:
+    for pattern, name in RANDOM:
+        text = pattern.sub(name, text)
+    return text
+
+
+@dataclass
+class Way:
+    """One of the two ways to dispatch: a service with a store of its own, and the same keys and tokens as the other."""
+
+    home: Path
+    redis_url: str
+    database_url: str
+    is_fast: bool
+
+    def create(self, service: str) -> FastAPI:
+        """Return a service of this way."""
+        common: dict[str, Any] = {
+            "data_dir": self.home,
+            "max_body_bytes": MAX_BODY_BYTES,
+            "alert_channels": [],
+            # Neither limit is the subject, and both depend on the clock.
+            "auth_failures_per_minute": 1_000_000,
+            "load_shed_after_s": 0,
+            "service_timeout_s": 60,
+        }
+        peers: dict[str, Any] = {"redis_url": self.redis_url, "business_logic_url": "", "detection": DETECTION}
+        peers["database_service_url"] = self.database_url
+        match service:
+            case "client":
+                app = create_client(ClientSettings(callback_secret=SecretStr(SECRET), **peers, **common))
+            case "database":
+                app = create_database(DatabaseSettings(**common), sweep_interval_s=3600)
+            case "business_logic":
+                app = create_business_logic(BusinessLogicSettings(detection=DETECTION, **common))
+            case _:
+                settings = SchedulerSettings(client_service_url="", probe_interval_s=3600, **peers, **common)
+                app = create_scheduler(settings)
+        if not self.is_fast:
+            app.user_middleware = [one for one in app.user_middleware if one.cls is not FastDispatch]
+        return app
+
+
+@contextmanager
+def _ways(folder: Path) -> Iterator[list[Way]]:
+    write_private(folder / "keys" / "service_secret", SECRET.encode())
+    create_key_ring(folder / "keys" / "keyring.json")
+    with ExitStack() as stack:
+        ways = []
+        for name in ("fast", "framework"):
+            redis = stack.enter_context(redis_on_socket())
+            way = Way(folder / name, redis.url, f"unix://{redis.folder}/database.sock", name == "fast")
+            ways.append(way)
+        yield ways
+
+
+@asynccontextmanager
+async def _running(way: Way, service: str) -> AsyncIterator[FastAPI]:
+    """Run a service, and the database service where it calls that."""
+    app = way.create(service)
+    async with AsyncExitStack() as stack:
+        if service in {"client", "scheduler"}:
+            await stack.enter_async_context(_on_socket(way.create("database"), way.database_url))
+        await stack.enter_async_context(app.router.lifespan_context(app))
+        yield app
+
+
+@asynccontextmanager
+async def _on_socket(app: FastAPI, url: str) -> AsyncIterator[None]:
+    server = uvicorn.Server(uvicorn.Config(app, uds=url.removeprefix("unix://"), log_config=None, access_log=False))
+    serving = asyncio.create_task(server.serve())
+    try:
+        async with asyncio.timeout(30):
+            while not server.started:  # noqa: ASYNC110 - uvicorn offers nothing to wait for
+                await asyncio.sleep(0.01)
+        yield
+    finally:
+        server.should_exit = True
+        await serving
+
+
+@pytest.fixture
+def quiet_log() -> Iterator[None]:
+    """Drop what is logged: the line of a request is another test's subject."""
+    structlog.configure(processors=[structlog.contextvars.merge_contextvars, _drop])
+    yield
+    structlog.reset_defaults()
+
+
+def _drop(_logger: Any, _method: str, _event: Any) -> Any:
+    raise structlog.DropEvent
+
+
+def _covered(app: FastAPI) -> set[str]:
+    """Return the operations that are dispatched fast: covered by a plan, with no parameter within the path."""
+    routers = next(one.kwargs["routers"] for one in app.user_middleware if one.cls is FastDispatch)
+    routes = [route for router in routers for route in router.routes if isinstance(route, FastRoute)]
+    found = [route for route in routes if route.is_covered and "}/" not in route.path]
+    return {f"{method} {route.path}" for route in found for method in route.methods}
+
+
+@pytest.mark.parametrize("service", ["client", "database", "business_logic", "scheduler"])
+async def test_every_route_answers_the_same_by_either_dispatch(service: str, tmp_path: Path, quiet_log: None) -> None:
+    """Status, headers and body of valid and invalid requests are the same, and valid ones are dispatched fast."""
+    differences: list[Any] = []
+    dispatched_fast: set[str] = set()
+    with _ways(tmp_path) as ways:
+        authorizations = _authorizations(tmp_path, service)
+        for way in ways:
+            way.home.mkdir()
+            (way.home / "keys").symlink_to(tmp_path / "keys")
+        async with _running(ways[0], service) as fast, _running(ways[1], service) as framework:
+            if service == "scheduler":
+                await _wait_for_probes([fast, framework], authorizations[0])
+            asked = 0
+            for operation in sorted(operations(fast.openapi(), authorizations), key=lambda one: one.path == "/metrics"):
+                # What was counted is asked for once, after all else: to render it takes as long as many requests.
+                is_metrics = operation.path == "/metrics"
+                for sent in [operation.valid()] if is_metrics else operation.requests(MAX_BODY_BYTES):
+                    asked += 1
+                    expected, actual = await _ask(framework, sent), await _ask(fast, sent)
+                    assert not expected.is_fast
+                    if actual.is_fast and sent.path == operation.valid().path and sent.method == operation.method:
+                        dispatched_fast.add(f"{operation.method} {operation.path}")
+                    if expected.shown != actual.shown:
+                        differences.append((sent, expected.shown, actual.shown))
+            assert [] == differences[:5]
+            assert _covered(fast) == dispatched_fast
+    assert asked > 100
+
+
+async def _wait_for_probes(apps: list[FastAPI], authorization: str) -> None:
+    """Wait until each part was probed once, which it is not again; of workers, where none runs, nothing is known."""
+    status = Sent("GET", "/status").header("authorization", authorization)
+    async with asyncio.timeout(60):
+        while max([(await _ask(app, status)).body.count(b'"state":"unknown"') for app in apps]) > 1:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+def _authorizations(folder: Path, service: str) -> tuple[str, str]:
+    """Return what a caller shows that may do everything, and one that may do nothing."""
+    everything, _ = create_token(folder / "keys" / "tokens.json", "everything", ["*"])
+    nothing, _ = create_token(folder / "keys" / "tokens.json", "nothing", [])
+    return f"Bearer {SECRET if service == 'database' else everything}", f"Bearer {nothing}"

@@ -1,0 +1,203 @@
+"""Requests for every operation that an OpenAPI description names: valid ones, and each way to get one wrong."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import quote, urlencode
+
+Headers = tuple[tuple[str, str], ...]
+JSON = "application/json"
+# Of every type one, as JSON and as what stands in a query.
+WRONG_VALUES: tuple[Any, ...] = (None, True, -1, 2**70, 1.5, "", "wrong", [], ["wrong"], {}, {"wrong": 1})
+WRONG_TEXTS = ("", "wrong", "-1", "1.5", "nan", "true", "9" * 30, "%C3%A9", "%00", "%ff", "%zz", "a+b;c", "w" * 700)
+WRONG_BODIES = (
+    *(b"", b" ", b"{", b"{}", b"[]", b"null", b"true", b"1", b'"text"', b"{}{}", b"NaN", b'{"key":NaN}', b"\xff"),
+    *(b"\xef\xbb\xbf{}", b'{"wrong":"\\ud800"}', b'{"key":"\\ud800","value":"x"}', b'{"key":"a","key":"b"}'),
+    *(b"[" * 500, '{"key":"a"}'.encode("utf-16")),
+)
+MEDIA_TYPES = (
+    *("", "json", "text/plain", "multipart/form-data", "application/x-www-form-urlencoded", "application/problem+json"),
+    *("application/json; charset=utf-8", "application/json;charset=latin-1", "application/json ;a=b"),
+    *("Application/JSON", " application/json", "application/json, text/plain"),
+)
+CREDENTIALS = ("", "Bearer", "Bearer ", "Bearer unknown", "Basic dTpw", "bearer {token}", "Bearer  {token}", "{token}")
+HEADERS: tuple[Headers, ...] = (
+    (("if-match", "*"),),
+    (("if-match", '"1"'),),
+    (("if-match", "wrong"),),
+    (("if-match", '"1"'), ("if-match", '"2"')),
+    (("if-none-match", "*"),),
+    (("if-none-match", '"1", W/"2"'),),
+    (("if-none-match", "wrong"),),
+    (("if-match", "*"), ("if-none-match", "*")),
+    (("prefer", "receipt"),),
+    (("accept", "text/html"),),
+    (("accept", JSON),),
+    (("last-event-id", "wrong"),),
+    (("idempotency-key", ""),),
+    (("idempotency-key", "k" * 256),),
+    (("vestibule-tenant", "wrong tenant"),),
+)
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW")
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A request: its target as it stands in the request line, and its body in the pieces in which it comes."""
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Headers = ()
+    body: tuple[bytes, ...] = ()
+
+    def header(self, name: str, *values: str) -> "Sent":
+        """Return it with these values of a header alone."""
+        kept = tuple(one for one in self.headers if one[0] != name)
+        return replace(self, headers=(*kept, *((name, value) for value in values)))
+
+    def content(self, body: object) -> "Sent":
+        """Return it with another body."""
+        return replace(self, body=(body if isinstance(body, bytes) else json.dumps(body).encode(),))
+
+
+class Operation:
+    """One operation of a description, and the requests that concern it."""
+
+    def __init__(self, method: str, path: str, described: Mapping[str, Any], authorizations: tuple[str, str]) -> None:
+        """Take an operation; `authorizations` are of a caller that may do everything and of one that may do nothing."""
+        self.method, self.path = method, path
+        parameters = described.get("parameters", ())
+        self.queries: dict[str, Any] = {one["name"]: one["example"] for one in parameters if one["in"] == "query"}
+        self._paths: dict[str, Any] = {one["name"]: one["example"] for one in parameters if one["in"] == "path"}
+        self._body = _example_body(described)
+        self._all, self._nothing = authorizations
+
+    def valid(self, query: Mapping[str, Any] | None = None) -> Sent:
+        """Return a request with all that the operation takes."""
+        path = self.path
+        for name, example in self._paths.items():
+            path = path.replace(f"{{{name}}}", quote(str(example), safe=""))
+        sent = Sent(self.method, path, urlencode(self.queries if query is None else query))
+        sent = sent.header("authorization", self._all).header("x-request-id", "the-request")
+        return sent if self._body is None else sent.header("content-type", JSON).content(self._body)
+
+    def requests(self, max_body_bytes: int) -> Iterator[Sent]:
+        """Yield all."""
+        valid = self.valid()
+        yield valid
+        yield replace(valid, query="")
+        yield from self._with_headers(valid)
+        yield from self._with_paths(valid)
+        yield from (replace(valid, method=method) for method in METHODS if method != self.method)
+        yield from self._with_queries(valid)
+        if self._body is not None:
+            yield from self._with_bodies(replace(valid, query=""), max_body_bytes)
+        yield from self._repeated(valid)
+        yield valid
+
+    def _with_headers(self, valid: Sent) -> Iterator[Sent]:
+        token = self._all.partition(" ")[2]
+        yield from (valid.header("authorization", text.format(token=token)) for text in CREDENTIALS)
+        yield valid.header("authorization")
+        yield valid.header("authorization", self._nothing)
+        yield valid.header("authorization", self._nothing, self._all)
+        yield from (replace(valid, headers=(*valid.headers, *headers)) for headers in HEADERS)
+        yield valid.header("x-request-id", "not well-formed").header("x-request-id", "the-other")
+
+    def _with_paths(self, valid: Sent) -> Iterator[Sent]:
+        path = valid.path
+        start, _, last = path.rpartition("/")
+        for other in (
+            f"{path}/",
+            f"/{path}",
+            f"{path}/more",
+            path.upper(),
+            f"{path}%20",
+            f"/%{ord(path[1]):x}{path[2:]}",
+        ):
+            yield replace(valid, path=other)
+        for text in ("%2F", "%2e%2e", "%ff", "a%2Fb", "1", "%C3%A9", "w" * 300, ".", f"{last};v=1"):
+            yield replace(valid, path=f"{start}/{text}")
+
+    def _with_queries(self, valid: Sent) -> Iterator[Sent]:
+        for name in self.queries:
+            others = {other: value for other, value in self.queries.items() if other != name}
+            yield self.valid(others)
+            rest = f"&{urlencode(others)}" if others else ""
+            for text in _some(WRONG_TEXTS, 6, name):
+                yield replace(valid, query=f"{name}={text}{rest}")
+            yield replace(valid, query=f"{name}=1&{valid.query}&{name}=2")
+            yield replace(valid, query=f"{name}{rest}")
+        for more in (
+            "unknown=1",
+            "&&",
+            "=",
+            "%",
+            "%ff=1",
+            "a=%ff",
+            "\u00e9".encode().decode("latin-1"),
+            "&".join(f"q{n}" for n in range(30)),
+        ):
+            yield replace(valid, query=f"{valid.query}&{more}")
+
+    def _with_bodies(self, valid: Sent, max_body_bytes: int) -> Iterator[Sent]:
+        yield from (valid.content(body) for body in WRONG_BODIES)
+        yield from (valid.header("content-type", media_type) for media_type in MEDIA_TYPES)
+        yield valid.header("content-type")
+        yield valid.header("content-type", "text/plain", JSON)
+        for body in _wrong_versions(self._body):
+            yield valid.content(body)
+        content = valid.body[0]
+        yield replace(valid, body=(content[:5], content[5:], b""))
+        yield replace(valid, body=(b"", content[:-1]))
+        huge = b'{"key":"' + b"x" * max_body_bytes + b'"}'
+        yield valid.content(huge).header("content-length", str(len(huge)))
+        yield replace(valid, body=(huge[:1000], huge[1000:]))
+        yield valid.header("content-length", "wrong")
+
+    def _repeated(self, valid: Sent) -> Iterator[Sent]:
+        """Yield requests that share an `Idempotency-Key`: a rejected one must leave no record of it behind."""
+        named = valid.header("idempotency-key", f"{self.method} {self.path}")
+        if self._body is not None:
+            yield named.content(b"{")
+            yield named.content({"wrong": 1})
+        yield replace(named, query="limit=wrong&limit=wrong&ttl_s=wrong")
+        yield from (named, named, named.content(b"other"), named)
+
+
+def operations(description: Mapping[str, Any], authorizations: tuple[str, str]) -> list[Operation]:
+    """Return all operations of a description."""
+    return [
+        Operation(method.upper(), path, described, authorizations)
+        for path, methods in description["paths"].items()
+        for method, described in methods.items()
+    ]
+
+
+def _example_body(described: Mapping[str, Any]) -> Any:
+    content = described.get("requestBody", {}).get("content", {}).get(JSON)
+    if content is None:
+        return None
+    examples = content.get("examples")
+    return next(iter(examples.values()))["value"] if examples else content["example"]
+
+
+def _some(values: tuple[Any, ...], count: int, name: str) -> tuple[Any, ...]:
+    """Return so many of `values`, others for other names: all of them for each name would take minutes."""
+    start = sum(name.encode()) % len(values)
+    return (*values[start:], *values[:start])[:count]
+
+
+def _wrong_versions(body: Any) -> Iterator[Any]:
+    """Yield `body` with one member less, more, or of each other type, at its top and one level below."""
+    if isinstance(body, list) and body:
+        yield from ([version, *body[1:]] for version in _wrong_versions(body[0]))
+    if not isinstance(body, dict):
+        return
+    yield {**body, "unknown": 1}
+    for name, value in body.items():
+        yield {other: each for other, each in body.items() if other != name}
+        yield from ({**body, name: wrong} for wrong in _some(WRONG_VALUES, 4, name))
+        yield from ({**body, name: version} for version in _wrong_versions(value))
