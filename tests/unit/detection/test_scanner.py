@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vestibule.detection import DetectionSettings, Finding, ScanBudgetExceeded, Scanner, TextTooLarge
+from vestibule.detection.compiled_cache import CompiledCache
 from vestibule.detection.prefilter import engines
-from vestibule.detection.prefilter.compiled_cache import CompiledCache
 from vestibule.detection.scanner import SLOW_TO_COMPILE_CHARS
 
 SCANNER = Scanner.from_settings()
@@ -157,7 +157,7 @@ def test_warm_scanner_finds_the_same() -> None:
     """Warming up takes the waiting out of the first scan and changes nothing else."""
     scanner = Scanner.from_settings(DetectionSettings(scan_budget_ms=10_000))
     scanner.warm_up()
-    assert all(m._compiled for m in scanner._matchers if len(m.rule.pattern) >= SLOW_TO_COMPILE_CHARS)
+    assert all(m.is_compiled for m in scanner._matchers if len(m.rule.pattern) >= SLOW_TO_COMPILE_CHARS)
     text = "ada@example.com ssn 536-90-4399"
     assert SCANNER.scan(text) == scanner.scan(text)
 

@@ -1,4 +1,4 @@
-"""Decodes one level of URL encoding and base64, within bounds."""
+"""Decodes one level of URL encoding and base64, within limits."""
 
 import binascii
 import re
