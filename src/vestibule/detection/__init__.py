@@ -2,7 +2,7 @@
 
 The steps of a scan: `normalization` replaces look-alike characters by ASCII; `prefilter` selects, in one pass, the few
 rules worth trying; `matching` runs them; `scoring` rates each match by its check and its `context`;
-`normalization.decoding` repeats this for URL-encoded and base64 content; `finding` resolves overlaps.
+`normalization.decoding` repeats this for encoded content (URL encoding, base64, ...); `finding` resolves overlaps.
 
 How to add a detector
 ---------------------

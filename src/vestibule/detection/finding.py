@@ -42,7 +42,7 @@ def resolve(found: Iterable[Explanation]) -> list[Explanation]:
     """Choose between overlapping findings; return the winners in the order of the text.
 
     Scores in the same fifth count as equal. The highest score wins; among equal scores the longest finding, then the
-    first, then the higher exact score, then the entity that comes first in the alphabet.
+    first, then the higher exact score, then what was not decoded, then the entity that comes first in the alphabet.
     """
     winners: list[Explanation] = []
     overlapping: list[Explanation] = []
@@ -77,10 +77,11 @@ def _choose_winners(overlapping: Iterable[Explanation]) -> list[Explanation]:
     return winners
 
 
-def _rank(explanation: Explanation) -> tuple[int, int, int, float, str]:
+def _rank(explanation: Explanation) -> tuple[int, int, int, float, bool, str]:
     finding = explanation.finding
     sureness = min(int(finding.score * 5 + 1e-9), 4)
-    return -sureness, finding.start - finding.end, finding.start, -finding.score, finding.entity
+    is_decoded = explanation.decoded_from is not None
+    return -sureness, finding.start - finding.end, finding.start, -finding.score, is_decoded, finding.entity
 
 
 def redact(text: str, findings: Iterable[Finding]) -> str:

@@ -8,19 +8,21 @@ from vestibule.detection.catalogue import list_detectors
 from vestibule.detection.compiled_cache import CompiledCache
 from vestibule.detection.context import REFERENCE_WORDS, negative_topic_of
 from vestibule.detection.context.label_index import LabelIndex
-from vestibule.detection.errors import TextTooLarge
+from vestibule.detection.errors import ScanBudgetExceeded, TextTooLarge
 from vestibule.detection.finding import Explanation, Finding, resolve
 from vestibule.detection.matching import WHOLE_TEXT_CHARS, Matcher, TimeBudget
-from vestibule.detection.normalization import is_plain, normalize
-from vestibule.detection.normalization.decoding import decode_base64, decode_form
+from vestibule.detection.normalization import RewrittenText, is_plain, normalize
+from vestibule.detection.normalization.decoding import SIGNS, decode_layers
 from vestibule.detection.options import DEFAULTS, ScannerOptions
-from vestibule.detection.prefilter import BASE64, Candidates, Prefilter
+from vestibule.detection.prefilter import Candidates, Prefilter
 from vestibule.detection.regex_analysis import analyze_all
 from vestibule.detection.rules import Detector
 from vestibule.detection.scoring import MAX_KEY_CHARS, KeyContext, ScanPassage, score_match
 
 # Expressions of this length and more take at least two milliseconds to compile.
 SLOW_TO_COMPILE_CHARS = 300
+# Encoded text within encoded text is decoded this often; a text with more is rejected.
+MAX_DEPTH = 12
 _NO_KEY = KeyContext("", ())
 
 
@@ -71,14 +73,13 @@ class Scanner:
         """
         if len(text) > self._max_chars:
             raise TextTooLarge(self._max_chars)
+        key_context = self._key_context_of(key[-MAX_KEY_CHARS:]) if key else _NO_KEY
+        # On a short text the prefilter takes next to no time, and in most it finds no candidate.
+        clock = TimeBudget(self._options.scan_budget_ms) if len(text) > WHOLE_TEXT_CHARS else None
         if is_plain(text):
-            found = self._search(text, key)
-            return self._choose(text, found) if found else found
-        normalized = normalize(text)
-        found = []
-        for explanation in self._search(normalized.text, key):
-            start, end = normalized.span(explanation.finding.start, explanation.finding.end)
-            found.append(explanation._replace(finding=explanation.finding._replace(start=start, end=end)))
+            found = self._search(text, key_context, clock)
+        else:
+            found = self._search_rewritten(normalize(text), key_context, clock)
         return self._choose(text, found) if found else found
 
     def _choose(self, text: str, found: list[Explanation]) -> list[Explanation]:
@@ -87,27 +88,37 @@ class Scanner:
             found = [explanation for explanation in found if not is_allowed(explanation, text)]
         return resolve(found) if len(found) > 1 else found
 
-    def _search(self, text: str, key: str | None) -> list[Explanation]:
-        """Search a normalized text and its decoded layers; overlaps are not resolved yet."""
-        key_context = self._key_context_of(key[-MAX_KEY_CHARS:]) if key else _NO_KEY
-        # On a short text the prefilter takes next to no time, and in most it finds no candidate.
-        clock = TimeBudget(self._options.scan_budget_ms) if len(text) > WHOLE_TEXT_CHARS else None
+    def _search(
+        self, text: str, key_context: KeyContext, clock: TimeBudget | None, path: tuple[str, ...] = ()
+    ) -> list[Explanation]:
+        """Search a normalized text and its layers; overlaps are not resolved yet."""
         candidates = self._prefilter.find_candidates(text, key_context.text, clock)
         may_be_form = "%" in text or ("+" in text and "=" in text)
         if not candidates and not may_be_form:
             return []
         clock = clock or TimeBudget(self._options.scan_budget_ms)
-        layers = list(decode_base64(text)) if candidates.pop(BASE64, None) else []
+        is_encoded = bool(candidates) and min(candidates) < 0
+        signs = {sign: candidates.pop(sign) for sign in SIGNS if sign in candidates} if is_encoded else {}
         found = self._match(text, key_context, candidates, clock) if candidates else []
-        if may_be_form and (form := decode_form(text)):
-            layers.append(form)
-        for layer in layers:
-            candidates = self._prefilter.find_candidates(layer.text, key_context.text, clock)
-            candidates.pop(BASE64, None)
-            for explanation in self._match(layer.text, key_context, candidates, clock):
-                start, end = layer.span(explanation.finding.start, explanation.finding.end)
-                finding = explanation.finding._replace(start=start, end=end)
-                found.append(explanation._replace(finding=finding, decoded_from=layer.kind))
+        if signs or may_be_form:
+            for layer in decode_layers(text, signs, path):
+                clock.check()
+                if len(path) >= MAX_DEPTH:
+                    raise ScanBudgetExceeded(self._options.scan_budget_ms)
+                inner = normalize(layer.content)
+                for explanation in self._search_rewritten(inner, key_context, clock, (*path, layer.kind)):
+                    if explanation.finding.start < layer.high and layer.low < explanation.finding.end:
+                        found.append(explanation._replace(decoded_from=layer.kind))
+        return found
+
+    def _search_rewritten(
+        self, rewritten: RewrittenText, key_context: KeyContext, clock: TimeBudget | None, path: tuple[str, ...] = ()
+    ) -> list[Explanation]:
+        """Search a rewritten text; the offsets are those of the original."""
+        found = []
+        for explanation in self._search(rewritten.text, key_context, clock, path):
+            start, end = rewritten.span(explanation.finding.start, explanation.finding.end)
+            found.append(explanation._replace(finding=explanation.finding._replace(start=start, end=end)))
         return found
 
     def _match(

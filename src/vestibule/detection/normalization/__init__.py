@@ -1,119 +1,214 @@
-"""Normalizes look-alike characters before matching, and maps offsets back to the original.
+"""Replaces what hides characters by the characters themselves, and maps offsets back to the original text.
 
-Digits of every script, full-width letters, dashes and spaces become their ASCII twins in place; invisible characters
-are taken out; the two characters of an escape such as a backslash and n become two spaces. Escapes that name a
-character by its number, as JSON (RFC 8259, section 7), programs and HTML write them, become that character; so do
-escaped quotes.
+- Look-alikes become ASCII: digits of every script, compatibility forms (Unicode, NFKC), dashes, spaces, dots,
+  apostrophes, and Cyrillic and Greek letters in words of the Latin script.
+- Invisible characters are removed: format characters, default-ignorable ones and blanks without a width.
+- Escapes become their character: those of JSON (RFC 8259, section 7) and of programs, and the character references of
+  HTML. A backslash and n, r or t become two spaces.
 """
 
 import re
 import sys
-from collections.abc import Callable, Sequence
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from html import entities
 from typing import NamedTuple
 
-# First characters of the blocks of ten decimal digits that stand in the Basic Multilingual Plane, and beyond it.
-# Source: Unicode Character Database, category Nd.
-_ZEROS = (
-    *(0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0C66, 0x0CE6, 0x0D66, 0x0DE6, 0x0E50),
-    *(0x0ED0, 0x0F20, 0x1040, 0x1090, 0x17E0, 0x1810, 0x1946, 0x19D0, 0x1A80, 0x1A90, 0x1B50, 0x1BB0, 0x1C40, 0x1C50),
-    *(0xA620, 0xA8D0, 0xA900, 0xA9D0, 0xA9F0, 0xAA50, 0xABF0, 0x1D7CE, 0x1D7D8, 0x1D7E2, 0x1D7EC, 0x1D7F6),
+# Default-ignorable characters that are not format characters, and the blank Braille pattern.
+# Source: Unicode Character Database, DerivedCoreProperties.txt.
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff]"
 )
-_DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63"
-_SPACES = "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000\u2028\u2029"
-_DOTS = "\u3002\u2024\ufe52"
-_INVISIBLE = (
-    "\\u00ad\\u034f\\u061c\\u115f\\u1160\\u180e\\u200b\\u200c\\u200d\\u200e\\u200f\\u202a-\\u202e\\u2060-\\u2064\\u2066-\\u206f"
-    "\\ufe00-\\ufe0f\\ufeff"
+# Format characters, control characters (those of ASCII are left alone), and marks that enclose the character before.
+_INVISIBLE_CATEGORIES = frozenset(("Cf", "Cc", "Me"))
+_SPACE_CATEGORIES = frozenset(("Zs", "Zl", "Zp"))
+_TWINS = dict.fromkeys("\u2212\u2043\u02d7", "-") | dict.fromkeys("\u3002\u2024\ufe52\uff61", ".")
+_TWINS |= dict.fromkeys("\u2018\u2019\u02bc\u201b", "'") | {"\u0085": " "}
+# White on black: letters in circles and squares.
+_TWINS |= {chr(first + at): chr(65 + at) for first in (0x1F150, 0x1F170) for at in range(26)}
+# Characters that are read as they are, whatever their compatibility form.
+_TWINS |= {char: char for char in "\u00aa\u00ba\u2026\u2116"}
+# Marks over, under and through the letter before.
+_MARKS = "\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
+_IS_MARK = re.compile(f"[{_MARKS}]")
+_MARKED = re.compile(f"[!-~][{_MARKS}]+")
+# Source: Unicode Technical Standard 39, confusables.txt: letters that look the same as a Latin one.
+_LOOKALIKES = str.maketrans(
+    "авсԁеһіјӏоԛрѕхуԝкАВЕЅІЈКМНОРСТХУԜΑΒΕΖΗΙΚΜΝΟΡΤΥΧοναικρυ",
+    "abcdehijloqpsxywkABESIJKMHOPCTXYWABEZHIKMNOPTYXovaikpu",
 )
+_LOOKALIKE_CHARS = frozenset(map(chr, _LOOKALIKES))
+_LOOKALIKE_CLASS = f"[{''.join(sorted(_LOOKALIKE_CHARS))}]"
+_MIXED = re.compile(f"[A-Za-z]{_LOOKALIKE_CLASS}|{_LOOKALIKE_CLASS}[A-Za-z]")
+_WORD = re.compile(r"\w+")
 
+# Characters that are known to have no other form; ASCII is left alone.
+_UNCHANGED = set(map(chr, range(128)))
+_MAX_UNCHANGED = 20_000
 
-def _replacements() -> dict[str, str]:
-    replacements = {chr(zero + digit): str(digit) for zero in _ZEROS for digit in range(10)}
-    replacements |= {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
-    replacements |= dict.fromkeys(_DASHES, "-") | dict.fromkeys(_SPACES, " ") | dict.fromkeys(_DOTS, ".")
-    return replacements
-
-
-_REPLACEMENTS = _replacements()
-_INVISIBLE_RUN = re.compile(f"[{_INVISIBLE}]+")
 _ESCAPED_SPACE = re.compile(r"(?<!\\)\\[nrt]")
-
-
-# A pair of surrogates first, which is one character; JSON within JSON has its backslashes doubled.
+# A pair of surrogates is one character. Text within JSON within JSON has its backslashes doubled, within HTML within
+# HTML its ampersands escaped.
 _ESCAPED = re.compile(
-    r"\\{1,4}u[Dd][89ABab][0-9A-Fa-f]{2}\\{1,4}u[Dd][C-Fc-f][0-9A-Fa-f]{2}"
-    r"|\\{1,4}(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|[\"'])|&#(?:[0-9]{1,7}|[Xx][0-9A-Fa-f]{1,6});"
+    r"(?<!\\)\\++(?:u[Dd][89ABab][0-9A-Fa-f]{2}\\++u[Dd][C-Fc-f][0-9A-Fa-f]{2}"
+    r"|u\{[0-9A-Fa-f]{1,8}\}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|x[0-9A-Fa-f]{2}|[\"'/])"
+    r"|&(?:amp;)*+(?:#(?:[0-9]++|[Xx][0-9A-Fa-f]++);?|[A-Za-z][A-Za-z0-9]{1,31};)"
 )
-_NUMBER = re.compile(r"[ux]([0-9A-Fa-f]+)")
+# Longer numbers are no characters.
+_REFERENCE_DIGITS = 8
+_NUMBER = re.compile(r"[uUx]\{?([0-9A-Fa-f]+)")
+# The times that a text is unescaped whose escapes make new ones.
+MAX_ROUNDS = 8
 
 
 def is_plain(text: str) -> bool:
-    """Tell whether there is nothing to fold, which is so for most texts."""
-    return text.isascii() and "\\" not in text and "&#" not in text
+    """Tell whether there is nothing to normalize, as in most texts."""
+    return text.isascii() and "\\" not in text and ("&" not in text or (";" not in text and "&#" not in text))
 
 
-class NormalizedText(NamedTuple):
-    """A normalized text; its character `i` was from `starts[i]` to `ends[i]` of the original, None: nothing moved."""
+class Edits(NamedTuple):
+    """The replacements in a text, in order: `starts[i]:ends[i]` became `new_starts[i]:new_ends[i]`."""
 
-    text: str
-    starts: Sequence[int] | None = None
-    ends: Sequence[int] | None = None
+    starts: list[int]
+    ends: list[int]
+    new_starts: list[int]
+    new_ends: list[int]
 
     def span(self, start: int, end: int) -> tuple[int, int]:
-        """Give the span in the original; both offsets in code points."""
-        if self.starts is None or self.ends is None:
-            return start, end
-        return self.starts[start], self.ends[end - 1]
+        """Return the span in the text before the replacements; a replacement counts as a whole."""
+        at = bisect_right(self.new_starts, start) - 1
+        if at >= 0:
+            start = self.starts[at] if start < self.new_ends[at] else self.ends[at] + start - self.new_ends[at]
+        last = end - 1
+        at = bisect_right(self.new_starts, last) - 1
+        if at >= 0:
+            end = self.ends[at] if last < self.new_ends[at] else self.ends[at] + end - self.new_ends[at]
+        return start, end
 
 
-def normalize(text: str) -> NormalizedText:
+class RewrittenText(NamedTuple):
+    """A text after several passes of replacements."""
+
+    text: str
+    passes: tuple[Edits, ...] = ()
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Return the span in the original; both offsets in code points."""
+        for edits in reversed(self.passes):
+            start, end = edits.span(start, end)
+        return start, end
+
+    def replace(self, matches: Iterable[re.Match[str]], meaning: Callable[[str], str]) -> "RewrittenText":
+        """Replace each match, in order, by its meaning."""
+        text, at, shift = self.text, 0, 0
+        parts: list[str] = []
+        edits = Edits([], [], [], [])
+        for match in matches:
+            begin, end = match.span()
+            new = meaning(match[0])
+            parts += text[at:begin], new
+            edits.starts.append(begin)
+            edits.ends.append(end)
+            edits.new_starts.append(begin + shift)
+            shift += len(new) - end + begin
+            edits.new_ends.append(end + shift)
+            at = end
+        if not parts:
+            return self
+        return RewrittenText("".join([*parts, text[at:]]), (*self.passes, edits))
+
+
+def normalize(text: str | RewrittenText) -> RewrittenText:
     """Make `text` plain."""
-    normalized = NormalizedText(text)
-    if "\\" in text:
-        text = _ESCAPED_SPACE.sub("  ", text)
-        normalized = NormalizedText(text)
-    if ("\\" in text or "&#" in text) and _ESCAPED.search(text):
-        normalized = _replace(normalized, _ESCAPED, _decode_escape)
-        text = normalized.text
-    if text.isascii():
-        return normalized
-    # A text holds few kinds of such characters, and to replace all of a kind takes next to no time.
-    for char in _REPLACEMENTS.keys() & set(text):
-        text = text.replace(char, _REPLACEMENTS[char])
-    normalized = normalized._replace(text=text)
-    return _replace(normalized, _INVISIBLE_RUN, lambda _unseen: "") if _INVISIBLE_RUN.search(text) else normalized
+    normalized = RewrittenText(text) if isinstance(text, str) else text
+    for _ in range(MAX_ROUNDS):
+        if not normalized.text.isascii():
+            normalized = _fold(normalized)
+        if "\\" in normalized.text:
+            normalized = normalized._replace(text=_ESCAPED_SPACE.sub("  ", normalized.text))
+        elif "&" not in normalized.text:
+            break
+        unescaped = normalized.replace(_ESCAPED.finditer(normalized.text), _decode_escape)
+        if unescaped is normalized:
+            break
+        normalized = unescaped
+    return normalized
 
 
 def _decode_escape(escape: str) -> str:
-    if escape.startswith("&"):
-        number = escape[2:-1]
-        code = int(number[1:], 16) if number[0] in "Xx" else int(number)
-        return chr(code) if code <= sys.maxunicode else "\ufffd"
-    if escape[-1] in "\"'":
+    if escape[0] == "&":
+        reference = escape[1:]
+        while reference.startswith("amp;"):
+            reference = reference[4:]
+        if reference[0] != "#":
+            return entities.html5.get(reference, escape)
+        is_hexadecimal = reference[1] in "Xx"
+        number = reference[1 + is_hexadecimal :].rstrip(";").lstrip("0") or "0"
+        codes = [int(number, 16 if is_hexadecimal else 10) if len(number) < _REFERENCE_DIGITS else sys.maxsize]
+    elif escape[-1] in "\"'/":
         return escape[-1]
-    first, *second = (int(number, 16) for number in _NUMBER.findall(escape))
-    return chr(0x10000 + ((first - 0xD800) << 10) + second[0] - 0xDC00) if second else chr(first)
+    else:
+        codes = [int(number, 16) for number in _NUMBER.findall(escape)]
+    return character_of(codes)
 
 
-def _replace(normalized: NormalizedText, pattern: re.Pattern[str], meaning: Callable[[str], str]) -> NormalizedText:
-    """Put one character or none for each match of a pattern."""
-    text, size = normalized.text, len(normalized.text)
-    old_starts, old_ends = normalized.starts or range(size), normalized.ends or range(1, size + 1)
-    parts: list[str] = []
-    starts: list[int] = []
-    ends: list[int] = []
-    at = 0
-    for match in pattern.finditer(text):
-        begin, end = match.span()
-        parts.append(text[at:begin])
-        starts += old_starts[at:begin]
-        ends += old_ends[at:begin]
-        if char := meaning(match[0]):
-            parts.append(char)
-            starts.append(old_starts[begin])
-            ends.append(old_ends[end - 1])
-        at = end
-    parts.append(text[at:])
-    starts += old_starts[at:]
-    ends += old_ends[at:]
-    return NormalizedText("".join(parts), starts, ends)
+def character_of(codes: list[int]) -> str:
+    """Return the character of a code point, or of a pair of surrogates."""
+    if len(codes) > 1:
+        return chr(0x10000 + ((codes[0] - 0xD800) << 10) + codes[1] - 0xDC00)
+    return chr(codes[0]) if codes[0] <= sys.maxunicode else "\ufffd"
+
+
+def _fold(normalized: RewrittenText) -> RewrittenText:
+    text = normalized.text
+    chars = set(text)
+    others = []
+    has_marks = False
+    for char in chars - _UNCHANGED:
+        plain = _plain_form(char)
+        if _IS_MARK.match(char):
+            has_marks = True
+        elif plain == char:
+            if len(_UNCHANGED) < _MAX_UNCHANGED:
+                _UNCHANGED.add(char)
+        elif len(plain) == 1:
+            # A text has few different characters, and replacing all of one kind is fast.
+            text = text.replace(char, plain)
+        else:
+            others.append(char)
+    if not chars.isdisjoint(_LOOKALIKE_CHARS) and _MIXED.search(text):
+        text = _WORD.sub(_fold_word, text)
+    normalized = normalized._replace(text=text)
+    if others:
+        matches = re.compile(f"[{''.join(map(re.escape, others))}]").finditer(text)
+        normalized = normalized.replace(matches, _plain_form)
+    if has_marks:
+        matches = _MARKED.finditer(normalized.text)
+        normalized = normalized.replace(matches, lambda marked: unicodedata.normalize("NFC", marked)[0])
+    return normalized
+
+
+def _fold_word(word: re.Match[str]) -> str:
+    folded = word[0].translate(_LOOKALIKES)
+    return folded if folded.isascii() else word[0]
+
+
+@lru_cache(maxsize=4_096)
+def _plain_form(char: str) -> str:
+    """Return the ASCII twin of a character, "" for an invisible one, and the character itself if it has none."""
+    if char in _TWINS:
+        return _TWINS[char]
+    category = unicodedata.category(char)
+    if category in _INVISIBLE_CATEGORIES or _INVISIBLE.match(char):
+        return ""
+    if category == "Pd":
+        return "-"
+    if category in _SPACE_CATEGORIES:
+        return " "
+    digit = unicodedata.digit(char, None)
+    if digit is not None:
+        return str(digit)
+    compatible = unicodedata.normalize("NFKC", char)
+    return compatible if compatible.isascii() or len(compatible) == 1 else char

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from vestibule.detection.compiled_cache import CompiledCache
 from vestibule.detection.matching import Matcher, TimeBudget
-from vestibule.detection.normalization.decoding import BASE64_PATTERN
+from vestibule.detection.normalization.decoding import SIGNS
 from vestibule.detection.prefilter.engines import END, Literal, build_engine
 from vestibule.detection.prefilter.literals import literals_of, whole_value_literals
 
@@ -13,8 +13,6 @@ Candidates = dict[int, list[int]]
 
 # Literals of values with fewer digits belong to the tier of labels.
 _SEVERAL = 3
-# The rule number of base64.
-BASE64 = -1
 # A long text is read in chunks, between which the time budget is checked; they overlap by more than any literal.
 CHUNK_CHARS = 32_768
 OVERLAP_CHARS = 1_024
@@ -33,7 +31,7 @@ class Prefilter:
         self._fewest_digits = [matcher.fewest_digits for matcher in matchers]
         literals = [literal for number, matcher in enumerate(matchers) for literal in literals_of(matcher, number)]
         plain = [literal for literal in literals if not self._need(literal)]
-        self._plain = _Tier([*plain, Literal(BASE64_PATTERN, BASE64)], 0, cache)
+        self._plain = _Tier([*plain, *(Literal(pattern, sign) for sign, pattern in SIGNS.items())], 0, cache)
         labels = [literal for literal in literals if self._need(literal) and not self._is_number(literal)]
         numbers = [literal for literal in literals if self._is_number(literal)]
         self._tiers = [_Tier(some, min(map(self._need, some), default=0), cache) for some in (labels, numbers)]
@@ -89,7 +87,7 @@ class Prefilter:
         """A label in the name of the field applies to the whole text."""
         everywhere = range(len(prefix), len(prefix) + len(text) + 1, 64)
         for number, ends in candidates.items():
-            if number != BASE64 and ends[0] <= len(prefix) + 1:
+            if number >= 0 and ends[0] <= len(prefix) + 1:
                 candidates[number] = [*ends, *everywhere]
 
     def _add_whole_value_candidates(self, text: str, shift: int, candidates: Candidates) -> None:
