@@ -10,12 +10,12 @@ import pytest
 
 from vestibule.detection import DetectionSettings, Scanner
 from vestibule.detection.catalogue import declared_in, list_modules
+from vestibule.detection.compiled_cache import CompiledCache
 from vestibule.detection.matching import LOOKAHEAD_CHARS, Matcher
-from vestibule.detection.prefilter.compiled_cache import CompiledCache
-from vestibule.detection.prefilter.prefilter import Prefilter
-from vestibule.detection.regex.analysis import analyze_regex
-from vestibule.detection.regex.start_sets import start_set_of
+from vestibule.detection.prefilter import Prefilter
+from vestibule.detection.regex_analysis import analyze_regex
 from vestibule.detection.rules import Detector, DetectorExample
+from vestibule.detection.start_sets import start_set_of
 
 LONGEST_MATCH_CHARS = 65_536
 LOOKAROUND = ("(?=", "(?!", "(?<=", "(?<!")

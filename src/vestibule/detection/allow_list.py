@@ -1,4 +1,4 @@
-"""The allow list: findings that are ignored, by exact value, by pattern or by fingerprint."""
+"""The allow list: findings that are ignored, by exact value, pattern or fingerprint."""
 
 import hashlib
 import hmac
@@ -6,19 +6,19 @@ from collections.abc import Callable
 
 from vestibule.detection.finding import Explanation
 from vestibule.detection.options import ScannerOptions
-from vestibule.detection.regex.linear_time import require_linear_time
+from vestibule.detection.regex_analysis import require_linear_time
 
 
 def fingerprint_of(value: str, key: str) -> str:
-    """Give the fingerprint under which `value` is let through: HMAC-SHA-256 of its UTF-8 form, hexadecimal."""
+    """Return the fingerprint of an allowed value: HMAC-SHA-256 of its UTF-8 bytes, in hexadecimal."""
     return hmac.new(key.encode(), value.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
 
 
 def build_allow_list(options: ScannerOptions) -> Callable[[Explanation, str], bool] | None:
-    """Give what tells whether a finding in a text is let through; None when nothing is.
+    """Return a function that tells whether a finding in a text is allowed; None if the list is empty.
 
     Raises:
-        InvalidDetector: a pattern is none or may take long.
+        InvalidDetector: a pattern is invalid or may take more than linear time.
     """
     values, fingerprints, key = options.allowed_values, options.allowed_fingerprints, options.fingerprint_key
     patterns = [require_linear_time(pattern) for pattern in options.allowed_patterns]

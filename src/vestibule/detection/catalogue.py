@@ -1,4 +1,4 @@
-"""Lists the detectors: the built-in ones, an operator's own, and those of installed packages."""
+"""Lists the detectors: built-in ones, an operator's own, and those of installed packages."""
 
 import importlib
 import pkgutil
@@ -8,7 +8,7 @@ from types import ModuleType
 from vestibule.detection import detectors
 from vestibule.detection.errors import InvalidDetector
 from vestibule.detection.options import DEFAULTS, ScannerOptions
-from vestibule.detection.regex.linear_time import require_linear_time
+from vestibule.detection.regex_analysis import require_linear_time
 from vestibule.detection.rules import Detector, Rule
 from vestibule.runtime.plugins import CannotLoad, load_folder, load_installed
 
@@ -16,27 +16,30 @@ KIND = "detectors"
 
 
 def list_detectors(options: ScannerOptions = DEFAULTS) -> list[Detector]:
-    """Give every detector there is, the built-in ones first, in the order of the module names.
+    """Return every detector, the built-in ones first, in the order of the module names.
 
     Raises:
-        InvalidDetector: one of the operator's own or of a package's cannot be used.
+        InvalidDetector: an own detector or one of a package cannot be used.
     """
     found = [detector for module in list_modules() for detector in declared_in(module)]
     try:
-        found += _added(options)
+        for _, module in load_folder(options.detectors_dir, KIND):
+            found += declared_in(module)
+        for _, offered in load_installed(KIND):
+            found += (offered,) if isinstance(offered, Detector) else declared_in(offered)
     except CannotLoad as error:
         raise InvalidDetector(str(error)) from error
     return [*found, *_ad_hoc_detectors(options)]
 
 
 def list_modules() -> list[ModuleType]:
-    """Give the modules that declare the built-in detectors."""
+    """Return the modules that declare the built-in detectors."""
     found = pkgutil.walk_packages(detectors.__path__, f"{detectors.__name__}.")
     return [importlib.import_module(name) for name in sorted(module.name for module in found if not module.ispkg)]
 
 
 def declared_in(module: object) -> tuple[Detector, ...]:
-    """Give the detectors of one module.
+    """Return the detectors of one module.
 
     Raises:
         InvalidDetector: the module declares none.
@@ -49,23 +52,10 @@ def declared_in(module: object) -> tuple[Detector, ...]:
     return tuple(declared)
 
 
-def _added(options: ScannerOptions) -> Iterator[Detector]:
-    """Yield an operator's own detectors and those of packages."""
-    for _, module in load_folder(options.detectors_dir, KIND):
-        yield from declared_in(module)
-    for _, offered in load_installed(KIND):
-        yield from (offered,) if isinstance(offered, Detector) else declared_in(offered)
-
-
 def _ad_hoc_detectors(options: ScannerOptions) -> Iterator[Detector]:
     for entity, pattern in options.patterns.items():
         require_linear_time(pattern.expression)
         rule = Rule(name="pattern", pattern=pattern.expression, score=pattern.score)
         yield Detector(
-            entity=entity,
-            rules=(rule,),
-            labels=pattern.labels,
-            examples=(),
-            counter_examples=(),
-            sources=("the settings",),
+            entity=entity, rules=(rule,), labels=pattern.labels, examples=(), counter_examples=(), sources=("settings",)
         )

@@ -1,4 +1,4 @@
-"""The errors of scanning; a text that cannot be scanned is refused.
+"""Errors of detection; a text that cannot be scanned is rejected.
 
 DetectionError
 ├── TextTooLarge
@@ -20,12 +20,12 @@ class TextTooLarge(DetectionError):
 
 
 class ScanBudgetExceeded(DetectionError):
-    """The scan exceeded its time budget, so that nothing is known about the text."""
+    """The scan exceeded its time budget; nothing is known about the text."""
 
     def __init__(self, budget_ms: float) -> None:
         super().__init__(f"the scan took longer than {budget_ms:g} ms")
         self.budget_ms = budget_ms
 
 
-class InvalidDetector(DetectionError):
+class InvalidDetector(DetectionError, ValueError):
     """A detector is declared incorrectly; raised while the scanner is built, never during a scan."""

@@ -15,20 +15,20 @@ class Rule:
     """One form of a value, and the score of a match before its context is read.
 
     `pattern` is a Python regular expression without lookaround, of bounded length. A group named `value` marks the
-    finding; without one it is the whole match. `not_after` and `not_before` are the insides of character classes: what
-    may not stand right before and right after the match.
+    finding; without one it is the whole match. `not_after` and `not_before` are the contents of character classes: the
+    characters that may not come right before and right after the match.
 
-    `score` holds when `check` passes (or there is none), `broken_score` when it fails (None: no finding then), and
-    `alone_score` replaces `score` when the value is the whole text. Labels and other words near the value then raise or
+    `score` applies if `check` passes (or there is none), `broken_score` if it fails (None: no finding), and
+    `alone_score` replaces `score` if the value is the whole text. Labels and other words near the value then raise or
     lower it, see `detection.context`; a rule that cannot reach its threshold without a label runs only near one.
 
-    `fewest_digits` says how many digits a value holds, at least, where the pattern leaves that to the check.
+    `fewest_digits` is the minimum number of digits of a value, where the pattern leaves that to the check.
 
-    `anchors` are literals (any case) of which every match holds at least one, and stand for `prefilter`: an expression
-    that matches wherever `pattern` does and is cheaper to look for. Without either, `pattern` itself is looked for.
+    `anchors` are literals (any case) of which every match contains at least one. `prefilter` is an expression that
+    matches wherever `pattern` does and is cheaper to search for. Without either, the prefilter uses `pattern` itself.
 
-    `opening` is worth its while where a match may begin with nearly any letter: an expression that every match begins
-    with, within which what `prefilter` looks for begins; `pattern` is tried where it matches.
+    `opening` helps where a match may begin with nearly any letter: an expression that every match begins with, and in
+    which the match of `prefilter` begins; `pattern` is tried only where `opening` matches.
     """
 
     name: str
@@ -55,19 +55,19 @@ class Rule:
 
 @dataclass(frozen=True)
 class DetectorExample:
-    """A text in which every value that must be found is written `[[value]]`; `key` is the field it came in."""
+    """A text in which every value to be found is written `[[value]]`; `key` is the name of its field."""
 
     marked: str
     key: str | None = None
 
     @property
     def text(self) -> str:
-        """The text as the scanner gets it."""
+        """The text without the marks."""
         return _MARK.sub(r"\1", self.marked)
 
     @property
     def spans(self) -> list[tuple[int, int]]:
-        """Where the marked values stand in `text`."""
+        """The spans of the marked values in `text`."""
         return [(m.start() - 4 * i, m.end() - 4 * (i + 1)) for i, m in enumerate(_MARK.finditer(self.marked))]
 
 
@@ -75,10 +75,10 @@ class DetectorExample:
 class Detector:
     """Everything about one kind of data.
 
-    `labels` are the words that name the value, in lower case, in any language; a label of several words holds spaces,
-    one that ends in `*` stands for every word that begins so (at least four characters). `against` are words that speak
-    against it wherever they stand near. `examples` and `counter_examples` are strings or `DetectorExample`s; the
-    conformance test reads them. `sources` name the standard or the vendor's page that the rules follow.
+    `labels` are the words that name the value, in lower case, in any language; a label may be several words separated
+    by spaces, and one that ends in `*` (after at least four characters) is a prefix. `against` are words near the value
+    that count against it. The conformance test reads `examples` and `counter_examples`. `sources` name the standard or
+    the vendor's page that the rules follow.
     """
 
     entity: str

@@ -5,30 +5,29 @@ from functools import lru_cache
 
 from vestibule.detection.allow_list import build_allow_list
 from vestibule.detection.catalogue import list_detectors
-from vestibule.detection.context.context import negative_topic_of
+from vestibule.detection.compiled_cache import CompiledCache
+from vestibule.detection.context import REFERENCE_WORDS, negative_topic_of
 from vestibule.detection.context.label_index import LabelIndex
-from vestibule.detection.context.reference_words import REFERENCE_WORDS
-from vestibule.detection.errors import TextTooLarge
-from vestibule.detection.finding import Explanation, Finding
-from vestibule.detection.matching import WHOLE_TEXT_CHARS, Matcher
-from vestibule.detection.normalization.decoding import decode_base64, decode_form
-from vestibule.detection.normalization.unicode import is_plain, normalize
+from vestibule.detection.errors import ScanBudgetExceeded, TextTooLarge
+from vestibule.detection.finding import Explanation, Finding, resolve
+from vestibule.detection.matching import WHOLE_TEXT_CHARS, Matcher, TimeBudget
+from vestibule.detection.normalization import RewrittenText, is_plain, normalize
+from vestibule.detection.normalization.decoding import SIGNS, decode_layers
 from vestibule.detection.options import DEFAULTS, ScannerOptions
-from vestibule.detection.prefilter.compiled_cache import CompiledCache
-from vestibule.detection.prefilter.prefilter import BASE64, Candidates, Prefilter
-from vestibule.detection.regex.analysis import RegexAnalysisCache
-from vestibule.detection.resolution import resolve
+from vestibule.detection.prefilter import Candidates, Prefilter
+from vestibule.detection.regex_analysis import analyze_all
 from vestibule.detection.rules import Detector
 from vestibule.detection.scoring import MAX_KEY_CHARS, KeyContext, ScanPassage, score_match
-from vestibule.detection.time_budget import TimeBudget
 
-# Expressions from this length on take two milliseconds and more to compile.
+# Expressions of this length and more take at least two milliseconds to compile.
 SLOW_TO_COMPILE_CHARS = 300
+# Encoded text within encoded text is decoded this often; a text with more is rejected.
+MAX_DEPTH = 12
 _NO_KEY = KeyContext("", ())
 
 
 class Scanner:
-    """Looks for personal data and secrets; built once, then shared by any number of threads."""
+    """Searches texts for personal data and secrets; built once, then shared by any number of threads."""
 
     def __init__(self, detectors: Sequence[Detector], options: ScannerOptions) -> None:
         self._options = options
@@ -42,75 +41,84 @@ class Scanner:
         self._key_context_of = lru_cache(maxsize=1_024)(self._build_key_context)
 
     @classmethod
-    def from_settings(cls, settings: ScannerOptions | None = None) -> "Scanner":
-        """Build a scanner with every detector that the settings leave switched on."""
+    def from_settings(cls, settings: "ScannerOptions | None" = None) -> "Scanner":
+        """Build a scanner with every detector that the settings do not switch off."""
         options = settings or DEFAULTS
         return cls([detector for detector in list_detectors(options) if _is_on(detector, options)], options)
 
     def warm_up(self) -> None:
-        """Compile now what would keep the first texts waiting longest; the rest takes a millisecond or two each."""
+        """Compile the slowest expressions now; each of the rest takes one or two milliseconds at its first use."""
         for matcher in self._matchers:
             if len(matcher.rule.pattern) >= SLOW_TO_COMPILE_CHARS:
                 matcher.prepare(TimeBudget(0))
-        # The prefilter engines get their scratch space in this thread, whatever the limits are.
+        # Allocates the scratch space of the prefilter engines for this thread.
         self._prefilter.find_candidates("card 4111 1111 1111 1111", "")
 
     def scan(self, text: str, *, key: str | None = None) -> list[Finding]:
-        """Find everything in `text`, in order and without overlap; `key` is the name of the field it came in.
+        """Return the findings in `text`, in order and without overlap; `key` is the name of its field.
 
         Raises:
-            TextTooLarge: the text is over the limit.
-            ScanBudgetExceeded: the scan took too long.
+            TextTooLarge: the text exceeds the limit.
+            ScanBudgetExceeded: the scan exceeded its time budget.
         """
         found = self.explain(text, key=key)
         return [explanation.finding for explanation in found] if found else []
 
     def explain(self, text: str, *, key: str | None = None) -> list[Explanation]:
-        """Find as `scan` does, and say of each finding why it was made.
+        """Return the findings as `scan` does, with the reasons for each.
 
         Raises:
-            TextTooLarge: the text is over the limit.
-            ScanBudgetExceeded: the scan took too long.
+            TextTooLarge: the text exceeds the limit.
+            ScanBudgetExceeded: the scan exceeded its time budget.
         """
         if len(text) > self._max_chars:
             raise TextTooLarge(self._max_chars)
+        key_context = self._key_context_of(key[-MAX_KEY_CHARS:]) if key else _NO_KEY
+        # On a short text the prefilter takes next to no time, and in most it finds no candidate.
+        clock = TimeBudget(self._options.scan_budget_ms) if len(text) > WHOLE_TEXT_CHARS else None
         if is_plain(text):
-            found = self._search(text, key)
-            return self._choose(text, found) if found else found
-        normalized = normalize(text)
-        found = []
-        for explanation in self._search(normalized.text, key):
-            start, end = normalized.span(explanation.finding.start, explanation.finding.end)
-            found.append(explanation._replace(finding=explanation.finding._replace(start=start, end=end)))
+            found = self._search(text, key_context, clock)
+        else:
+            found = self._search_rewritten(normalize(text), key_context, clock)
         return self._choose(text, found) if found else found
 
     def _choose(self, text: str, found: list[Explanation]) -> list[Explanation]:
-        """Leave out what is allowed, and decide between what overlaps."""
+        """Drop allowed findings, and choose between overlapping ones."""
         if is_allowed := self._is_allowed:
             found = [explanation for explanation in found if not is_allowed(explanation, text)]
         return resolve(found) if len(found) > 1 else found
 
-    def _search(self, text: str, key: str | None) -> list[Explanation]:
-        """Find in a plain text and one level below it; overlaps are not resolved yet."""
-        key_context = self._key_context_of(key[-MAX_KEY_CHARS:]) if key else _NO_KEY
-        # The prefilter takes no time worth measuring on a short text, and on most it finds no candidate.
-        clock = TimeBudget(self._options.scan_budget_ms) if len(text) > WHOLE_TEXT_CHARS else None
+    def _search(
+        self, text: str, key_context: KeyContext, clock: TimeBudget | None, path: tuple[str, ...] = ()
+    ) -> list[Explanation]:
+        """Search a normalized text and its layers; overlaps are not resolved yet."""
         candidates = self._prefilter.find_candidates(text, key_context.text, clock)
         may_be_form = "%" in text or ("+" in text and "=" in text)
         if not candidates and not may_be_form:
             return []
         clock = clock or TimeBudget(self._options.scan_budget_ms)
-        layers = list(decode_base64(text)) if candidates.pop(BASE64, None) else []
+        is_encoded = bool(candidates) and min(candidates) < 0
+        signs = {sign: candidates.pop(sign) for sign in SIGNS if sign in candidates} if is_encoded else {}
         found = self._match(text, key_context, candidates, clock) if candidates else []
-        if may_be_form and (form := decode_form(text)):
-            layers.append(form)
-        for layer in layers:
-            candidates = self._prefilter.find_candidates(layer.text, key_context.text, clock)
-            candidates.pop(BASE64, None)
-            for explanation in self._match(layer.text, key_context, candidates, clock):
-                start, end = layer.span(explanation.finding.start, explanation.finding.end)
-                finding = explanation.finding._replace(start=start, end=end)
-                found.append(explanation._replace(finding=finding, decoded_from=layer.kind))
+        if signs or may_be_form:
+            for layer in decode_layers(text, signs, path):
+                clock.check()
+                if len(path) >= MAX_DEPTH:
+                    raise ScanBudgetExceeded(self._options.scan_budget_ms)
+                inner = normalize(layer.content)
+                for explanation in self._search_rewritten(inner, key_context, clock, (*path, layer.kind)):
+                    if explanation.finding.start < layer.high and layer.low < explanation.finding.end:
+                        found.append(explanation._replace(decoded_from=layer.kind))
+        return found
+
+    def _search_rewritten(
+        self, rewritten: RewrittenText, key_context: KeyContext, clock: TimeBudget | None, path: tuple[str, ...] = ()
+    ) -> list[Explanation]:
+        """Search a rewritten text; the offsets are those of the original."""
+        found = []
+        for explanation in self._search(rewritten.text, key_context, clock, path):
+            start, end = rewritten.span(explanation.finding.start, explanation.finding.end)
+            found.append(explanation._replace(finding=explanation.finding._replace(start=start, end=end)))
         return found
 
     def _match(
@@ -141,21 +149,16 @@ def _matchers(detectors: Sequence[Detector], options: ScannerOptions, cache: Com
         topics.setdefault(detector.entity, []).append(topic)
     siblings = {entity: frozenset(numbers) for entity, numbers in topics.items()}
     rules = [rule for detector in detectors for rule in detector.rules]
-    analyses = RegexAnalysisCache(
-        (pattern for rule in rules for pattern in (rule.pattern, rule.prefilter) if pattern), cache
-    )
+    analyses = analyze_all((pattern for rule in rules for pattern in (rule.pattern, rule.prefilter) if pattern), cache)
     matchers = []
     for topic, detector in enumerate(detectors):
+        threshold = options.thresholds.get(detector.entity, detector.threshold)
         for rule in detector.rules:
-            matcher = Matcher(detector, rule, topic, _threshold(detector, options), analyses)
+            matcher = Matcher(detector, rule, topic, threshold, analyses)
             matcher.siblings = siblings[detector.entity]
             if matcher.can_pass():
                 matchers.append(matcher)
     return matchers
-
-
-def _threshold(detector: Detector, options: ScannerOptions) -> float:
-    return options.thresholds.get(detector.entity, detector.threshold)
 
 
 def _is_on(detector: Detector, options: ScannerOptions) -> bool:

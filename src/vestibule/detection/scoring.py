@@ -1,15 +1,15 @@
-"""Scores one match: its check and its context make the score, the threshold decides."""
+"""Scores one match by its check and its context, and compares the score to the threshold."""
 
 import re
 from typing import NamedTuple
 
-from vestibule.detection.context.context import NOTHING, ContextScorer, ContextVerdict
-from vestibule.detection.context.label_index import Label, LabelIndex
+from vestibule.detection.context import NOTHING, ContextScorer, ContextVerdict
+from vestibule.detection.context.label_index import Label, LabelIndex, LabelMatches
 from vestibule.detection.finding import Explanation, Finding
 from vestibule.detection.matching import Matcher
 
 MAX_KEY_CHARS = 200
-# Source: RFC 9562, sections 4 and 5: the versions there are, and their variant.
+# Source: RFC 9562, sections 4 and 5: versions and variant.
 _UUID = re.compile(
     r"(?<![0-9A-Za-z])[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[1-8][0-9A-Fa-f]{3}-[89ABab][0-9A-Fa-f]{3}-[0-9A-Fa-f]{12}"
     r"(?![0-9A-Za-z])"
@@ -18,34 +18,34 @@ _UUID_CHARS = 36
 
 
 class KeyContext(NamedTuple):
-    """The name of a field, written as a label before its value, and the labels in it."""
+    """The name of a field, as a label before its value, and the labels in it."""
 
     text: str
     labels: tuple[Label, ...]
 
 
 class ScanPassage:
-    """A text after its key context: offsets into `text` are `len(prefix)` more than those into the value."""
+    """A value after its key context; an offset into `text` is that into the value plus `len(prefix)`."""
 
     __slots__ = ("_context_scorer", "_key_labels", "_label_matches", "_value_span", "prefix", "text")
 
     def __init__(self, value: str, key_context: KeyContext, label_index: LabelIndex) -> None:
         self.prefix = key_context.text
         self.text = key_context.text + value
-        self._label_matches = label_index.read(self.text)
+        self._label_matches = LabelMatches(label_index, self.text)
         self._key_labels = key_context.labels
         self._context_scorer: dict[tuple[int, int], ContextScorer] = {}
         self._value_span: tuple[int, int] | None = None
 
     def is_whole_text(self, span: tuple[int, int]) -> bool:
-        """Tell whether nothing but white space stands around the span."""
+        """Tell whether only white space surrounds the span."""
         if self._value_span is None:
             value = self.text[len(self.prefix) :]
             self._value_span = (len(self.text) - len(value.lstrip()), len(self.text.rstrip()))
         return span == self._value_span
 
     def weigh(self, matcher: Matcher, span: tuple[int, int]) -> ContextVerdict:
-        """Say for a rule what stands around the span, which is read once."""
+        """Return the weight of the context of a span, which is read once for all rules."""
         found = self._context_scorer.get(span)
         if found is None:
             found = ContextScorer(self._label_matches, self.text, *span, self._key_labels)
@@ -54,12 +54,12 @@ class ScanPassage:
 
 
 def score_match(matcher: Matcher, passage: ScanPassage, span: tuple[int, int]) -> Explanation | None:
-    """Score one match; None when it stays below the threshold."""
+    """Score one match; None below the threshold."""
     rule = matcher.rule
     is_whole_text = rule.alone_score is not None and passage.is_whole_text(span)
     verdict = None
     if matcher.needs_label and not is_whole_text and not (rule.check and rule.broken_score is None):
-        # The check alone does not decide, and most of what looks like such a value has no label.
+        # A check cannot decide alone, and most matches have no label: read the context first.
         verdict = passage.weigh(matcher, span)
         if matcher.best_score + verdict.weight < matcher.threshold:
             return None
@@ -76,14 +76,13 @@ def score_match(matcher: Matcher, passage: ScanPassage, span: tuple[int, int]) -
         return None
     shift = len(passage.prefix)
     finding = Finding(matcher.detector.entity, span[0] - shift, span[1] - shift, score)
-    return Explanation(finding, rule.name, matcher.describe_check(is_valid), verdict.words)
+    return Explanation(finding, rule.name, matcher.check_results[is_valid], verdict.words)
 
 
 def is_part_of_uuid(text: str, start: int, end: int) -> bool:
-    """Tell whether a span is a part of a UUID and not the whole of it.
+    """Tell whether a span is a part of a UUID, but not all of it.
 
-    Of the UUIDs that a program draws, one in some 7,000 has a piece that passes for an IBAN or a phone number, check
-    digits and all. A whole one may be a secret, where a name says so.
+    About one in 7,000 random UUIDs contains a valid IBAN or phone number. A whole UUID may be a secret.
     """
     for found in _UUID.finditer(text, max(0, start - _UUID_CHARS), end + _UUID_CHARS):
         if found.start() <= start and end <= found.end():

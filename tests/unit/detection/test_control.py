@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from vestibule.detection import DetectionSettings, InvalidDetector, Scanner, fingerprint_of
 from vestibule.detection.catalogue import list_detectors
 from vestibule.detection.options import Defaults
-from vestibule.detection.regex.linear_time import require_linear_time
+from vestibule.detection.regex_analysis import require_linear_time
 
 TEXT = "ada@example.com wrote to bob@example.org"
 OWN_DETECTOR = """

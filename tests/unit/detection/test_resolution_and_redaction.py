@@ -1,7 +1,7 @@
 """Overlaps have one winner, and redaction leaves nothing of what was found."""
 
 from vestibule.detection import Explanation, Finding, redact
-from vestibule.detection.resolution import resolve
+from vestibule.detection.finding import resolve
 
 
 def _resolve(*findings: Finding) -> list[Finding]:

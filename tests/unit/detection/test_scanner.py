@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vestibule.detection import DetectionSettings, Finding, ScanBudgetExceeded, Scanner, TextTooLarge
+from vestibule.detection.compiled_cache import CompiledCache
 from vestibule.detection.prefilter import engines
-from vestibule.detection.prefilter.compiled_cache import CompiledCache
 from vestibule.detection.scanner import SLOW_TO_COMPILE_CHARS
 
 SCANNER = Scanner.from_settings()
@@ -40,6 +40,17 @@ PIECES = (
         "\\ud83d\\ude00",
         "\\\\u00e9",
         "&#64;",
+        "&commat;",
+        "=40",
+        "=\n",
+        "%u0040",
+        "\x00",
+        "\u0301",
+        "ⓐ",
+        "аa",
+        "ﬁ",
+        "YWRhQGV4YW1wbGUuY29t\nIGhlbGxv",
+        "616461406578616d706c652e636f6d",
         '\\"',
         "😀",
         "é",
@@ -65,7 +76,7 @@ def test_no_text_breaks_it(text: str, key: str | None) -> None:
 
 
 @given(text=any_text)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_is_the_same_without_the_accelerator(text: str) -> None:
     """Without hyperscan the same is found."""
     assert SCANNER.scan(text) == PLAIN.scan(text)
@@ -74,7 +85,8 @@ def test_is_the_same_without_the_accelerator(text: str) -> None:
 def _plain_scanner() -> Scanner:
     kept, engines.hyperscan = engines.hyperscan, None  # type: ignore[assignment]
     try:
-        return Scanner.from_settings(DetectionSettings(cache_dir=None))
+        # Without the accelerator a scan of many layers takes its time.
+        return Scanner.from_settings(DetectionSettings(cache_dir=None, scan_budget_ms=60_000))
     finally:
         engines.hyperscan = kept
 
@@ -157,7 +169,7 @@ def test_warm_scanner_finds_the_same() -> None:
     """Warming up takes the waiting out of the first scan and changes nothing else."""
     scanner = Scanner.from_settings(DetectionSettings(scan_budget_ms=10_000))
     scanner.warm_up()
-    assert all(m._compiled for m in scanner._matchers if len(m.rule.pattern) >= SLOW_TO_COMPILE_CHARS)
+    assert all(m.is_compiled for m in scanner._matchers if len(m.rule.pattern) >= SLOW_TO_COMPILE_CHARS)
     text = "ada@example.com ssn 536-90-4399"
     assert SCANNER.scan(text) == scanner.scan(text)
 

@@ -1,4 +1,4 @@
-"""The index of all labels of all detectors: finds labels among the words around a value."""
+"""The index of the labels of all detectors: finds labels among the words around a value."""
 
 import re
 import sys
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 STEM_CHARS = 4
-# A text is split into words in pieces of this size; no word that matters is longer than the other.
+# A text is split into words in chunks of this size; labels have no longer words than `_WORD_CHARS`.
 _CHUNK_CHARS = 64
 _WORD_CHARS = 40
 _WORD = re.compile(r"[^\W\d_][^\W_]*")
@@ -18,7 +18,7 @@ _ASCII_CAMEL_BOUNDARY = re.compile(
 )
 # ASCII in lower case, with a space for all that is neither letter nor digit.
 _FLAT = bytes(ord(chr(code).lower()) if chr(code).isalnum() else 32 for code in range(128)) + bytes([32]) * 128
-# Scripts that put no space between words: a label there is looked for as a part of the text.
+# Scripts without spaces between words: their labels are searched for as substrings.
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 # What may follow a label inside one camelCase name: customerPhoneNumber names a phone, PhoneStatusBar does not.
 _LONGEST_PAIR = 2
@@ -57,16 +57,15 @@ class LabelIndex:
         self._phrases: dict[tuple[str, str], tuple[_Phrase, ...]] = {}
         self.last_words: set[str] = set()
         self.by_stem: dict[str, tuple[tuple[str, frozenset[int]], ...]] = {}
-        unspaced: dict[str, frozenset[int]] = {}
+        self._unspaced: dict[str, frozenset[int]] = {}
         for label, topic_sets in sorted(topics.items()):
-            self._add(label, frozenset(topic_sets), unspaced)
-        self._unspaced = unspaced
-        alternatives = "|".join(map(re.escape, sorted(unspaced, key=len, reverse=True)))
-        self._unspaced_label = re.compile(alternatives) if unspaced else None
+            self._add(label, frozenset(topic_sets))
+        alternatives = "|".join(map(re.escape, sorted(self._unspaced, key=len, reverse=True)))
+        self._unspaced_label = re.compile(alternatives) if alternatives else None
 
-    def _add(self, label: str, topics: frozenset[int], unspaced: dict[str, frozenset[int]]) -> None:
+    def _add(self, label: str, topics: frozenset[int]) -> None:
         if _UNSPACED.search(label):
-            unspaced[label] = topics
+            self._unspaced[label] = topics
         elif label.endswith("*"):
             stem = label[:STEM_CHARS]
             self.by_stem[stem] = (*self.by_stem.get(stem, ()), (label[:-1], topics))
@@ -80,16 +79,12 @@ class LabelIndex:
                 phrases = (*self._phrases.get(pair, ()), _Phrase(words, " ".join(words), topics))
                 self._phrases[pair] = tuple(sorted(phrases, key=lambda phrase: -len(phrase.words)))
 
-    def read(self, text: str) -> "LabelMatches":
-        """Give what finds the labels of `text` place by place."""
-        return LabelMatches(self, text)
-
     def find(self, text: str) -> list[Label]:
-        """Give the labels in `text`, first to last; where one holds another, only the longer one."""
+        """Return the labels in `text`, first to last; of a label within another, only the longer one."""
         return LabelMatches(self, text).labels(0, len(text))
 
     def labels_among(self, words: Sequence[Word]) -> list[Label]:
-        """Give the labels in a row of words, the last one first."""
+        """Return the labels in a sequence of words, the last one first."""
         found: list[Label] = []
         last_words, stems = self.last_words, self.by_stem
         at = len(words)
@@ -119,7 +114,7 @@ class LabelIndex:
         return Label(word, start, end, frozenset().union(*topic_sets)) if topic_sets else None
 
     def find_unspaced(self, text: str, low: int, high: int) -> Iterator[Label]:
-        """Give the labels of scripts that put no space between words."""
+        """Yield the labels of scripts without spaces between words."""
         if self._unspaced_label:
             for m in self._unspaced_label.finditer(text, low, high):
                 yield Label(m[0], m.start(), m.end(), self._unspaced[m[0]])
@@ -137,7 +132,7 @@ class LabelMatches:
         self._chunks: dict[int, list[Word]] = {}
 
     def labels(self, low: int, high: int) -> list[Label]:
-        """Give the labels from `low` to `high`, first to last; where one holds another, only the longer one."""
+        """Return the labels from `low` to `high`, first to last; of a label within another, only the longer one."""
         window = self._text[low:high]
         if window.isascii() and not _ASCII_CAMEL_BOUNDARY.search(window):
             return self._plain_labels(window, low)
@@ -151,7 +146,7 @@ class LabelMatches:
         return found
 
     def _plain_labels(self, window: str, low: int) -> list[Label]:
-        """Give the labels of a window without camelCase; most hold none, which a look at each word tells."""
+        """Return the labels of a window without camelCase; most have none, which a look at each word tells."""
         flat = window.encode().translate(_FLAT).decode()
         words = flat.split()
         last_words, stems = self.label_index.last_words, self.label_index.by_stem
@@ -176,7 +171,7 @@ class LabelMatches:
         return found
 
     def _chunk(self, number: int) -> list[Word]:
-        """Give the words that end in a piece."""
+        """Return the words that end in a chunk."""
         known = self._chunks.get(number)
         if known is None:
             low = number * _CHUNK_CHARS
@@ -196,13 +191,13 @@ def _widen(text: str, low: int, high: int) -> tuple[int, int]:
 
 
 def split_words(text: str, low: int = 0, high: int = sys.maxsize) -> list[Word]:
-    """Split into lower-case words with their offsets; `snake_case` and `camelCase` come apart.
+    """Split into lower-case words with their offsets; `snake_case` and `camelCase` are split.
 
-    In a camelCase name of more than two parts only the end can be a label.
+    In a camelCase name of more than two parts only the last one can be a label.
     """
     chunk = text[low:high]
     lowered = chunk.lower()
-    # Some letters beyond ASCII become two when they are lowered.
+    # Some non-ASCII letters become two in lower case.
     if len(lowered) == len(chunk) and not _CAMEL_BOUNDARY.search(chunk):
         return [(match[0], low + match.start(), low + match.end(), True) for match in _WORD.finditer(lowered)]
     words: list[Word] = []
@@ -226,5 +221,5 @@ def _parts_of_name(word: str, at: int) -> list[Word]:
 
 
 def is_within_word(text: str, at: int) -> bool:
-    """Tell whether a word goes on from before `at` to behind it."""
+    """Tell whether offset `at` is inside a word."""
     return 0 < at < len(text) and text[at - 1].isalnum() and text[at].isalnum()

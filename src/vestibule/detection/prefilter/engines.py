@@ -1,28 +1,25 @@
-"""The engines of the prefilter: one pass over a text selects the few rules worth trying, and where.
+"""The engines of the prefilter: hyperscan searches for all literals in one pass, `re` for one after the other.
 
-With hyperscan all anchors, labels and expressions are searched for at once. Without it (`RegexEngine`) each is searched
-for separately: the same findings, but slower. Literals with digits are separate from those without: most texts skip the
-more expensive half, and two small databases compile in a fraction of the time of one.
+Both lead to the same findings; `re` is slower.
 """
 
 import re
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
+from vestibule.detection.compiled_cache import CompiledCache
 from vestibule.detection.errors import InvalidDetector
 
 try:
     import hyperscan
-except ImportError:  # no wheel for this platform: slower, not different
+except ImportError:  # no wheel for this platform
     hyperscan = None  # type: ignore[assignment]
 
 Hits = list[tuple[int, int]]
-Load = Callable[[bytes], bytes | None]
-Save = Callable[[bytes, bytes], None]
 
-# Stands after the data of every text, so that "and no letter follows" needs no look at the end.
+# Appended to every text, so that "no letter follows" matches at the end too.
 END = b"\n"
 
 
@@ -36,15 +33,8 @@ class Literal:
     fewest_digits: int = 0
 
 
-class PrefilterEngine(Protocol):
-    """Searches a text for all literals; thread-safe."""
-
-    def find(self, text: str, data: bytes) -> Hits:
-        """Return (rule, end of its literal in code points, give or take one) for all in `text`; `data` is its UTF-8."""
-
-
-def build_engine(literals: Iterable[Literal], load: Load, save: Save) -> PrefilterEngine:
-    """Build the fastest engine available; `load` and `save` cache the compiled form by a fingerprint of its input."""
+def build_engine(literals: Iterable[Literal], cache: CompiledCache) -> "HyperscanEngine | RegexEngine":
+    """Build the fastest engine available; both are thread-safe."""
     owners: dict[tuple[str, bool], list[int]] = {}
     for literal in literals:
         numbers = owners.setdefault((literal.expression, literal.ignore_case), [])
@@ -52,7 +42,7 @@ def build_engine(literals: Iterable[Literal], load: Load, save: Save) -> Prefilt
             numbers.append(literal.number)
     if not owners or hyperscan is None:
         return RegexEngine(owners)
-    return HyperscanEngine(owners, load, save)
+    return HyperscanEngine(owners, cache)
 
 
 class RegexEngine:
@@ -65,7 +55,7 @@ class RegexEngine:
         ]
 
     def find(self, text: str, data: bytes) -> Hits:  # noqa: ARG002
-        """Give every place of every literal."""
+        """Return (rule, end in code points, give or take one) of every literal in `text`; `data` is its UTF-8."""
         text += END.decode()
         return [
             (number, match.end())
@@ -78,18 +68,18 @@ class RegexEngine:
 class HyperscanEngine:
     """Searches for all literals at once with hyperscan."""
 
-    def __init__(self, owners: dict[tuple[str, bool], list[int]], load: Load, save: Save) -> None:
+    def __init__(self, owners: dict[tuple[str, bool], list[int]], cache: CompiledCache) -> None:
         self._owners = list(owners.values())
-        self._database = _compile(list(owners), load, save)
+        self._database = _compile(list(owners), cache)
         self._scratch = threading.local()
 
     def find(self, text: str, data: bytes) -> Hits:
-        """Give every place of every literal."""
+        """Return (rule, end in code points, give or take one) of every literal in `text`; `data` is its UTF-8."""
         hits: Hits = []
         try:
             scratch = self._scratch.own
         except AttributeError:
-            # Scratch space belongs to one scan at a time, hence to one thread.
+            # Each thread needs scratch space of its own.
             scratch = self._scratch.own = hyperscan.Scratch(self._database)
         self._database.scan(data, match_event_handler=_record_hit, scratch=scratch, context=hits)
         if not hits:
@@ -110,7 +100,7 @@ def _in_code_points(data: bytes, hits: Hits) -> Hits:
     at = chars = 0
     for literal, end in hits:
         if end > at:
-            # A byte that continues a character (10xxxxxx) is not one of its own.
+            # Continuation bytes (10xxxxxx) are not counted.
             chars += end - at - len(data[at:end].translate(None, _CHARACTER_STARTS))
             at = end
         converted.append((literal, chars))
@@ -120,24 +110,24 @@ def _in_code_points(data: bytes, hits: Hits) -> Hits:
 _CHARACTER_STARTS = bytes(byte for byte in range(256) if byte & 0xC0 != 0x80)
 
 
-def _compile(literals: Sequence[tuple[str, bool]], load: Load, save: Save) -> Any:
+def _compile(literals: Sequence[tuple[str, bool]], cache: CompiledCache) -> Any:
     expressions = [expression.encode() for expression, _ in literals]
     flags = [
         hyperscan.HS_FLAG_DOTALL | (hyperscan.HS_FLAG_CASELESS if is_caseless else 0) for _, is_caseless in literals
     ]
     fingerprint = repr((getattr(hyperscan, "__version__", ""), expressions, flags)).encode()
-    if kept := load(fingerprint):
+    if kept := cache.load(fingerprint):
         try:
             return hyperscan.loadb(kept, hyperscan.HS_MODE_BLOCK)
         except hyperscan.error:
-            pass  # of another machine, or broken: compiled again below
+            pass  # compiled on another machine, or damaged: compiled again below
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     try:
         database.compile(expressions=expressions, ids=list(range(len(literals))), elements=len(literals), flags=flags)
     except hyperscan.error as error:
         refused = _find_refused(expressions, flags)
-        raise InvalidDetector(f"the prefilter cannot look for {refused!r}: {error}") from error
-    save(fingerprint, hyperscan.dumpb(database))
+        raise InvalidDetector(f"the prefilter cannot search for {refused!r}: {error}") from error
+    cache.save(fingerprint, hyperscan.dumpb(database))
     return database
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from vestibule.detection.context.context import DIRECT
+from vestibule.detection.context import DIRECT
 from vestibule.detection.matching import Matcher
 from vestibule.detection.prefilter.engines import Literal
 from vestibule.detection.rules import Rule
@@ -18,7 +18,7 @@ _GENERAL_WORDS = frozenset(
 
 
 def literals_of(matcher: Matcher, number: int) -> Iterator[Literal]:
-    """Give the literals of one rule: its labels when it needs one, else its anchors, its prefilter or its pattern."""
+    """Yield the literals of one rule: its labels if it needs one, else its anchors, prefilter or pattern."""
     rule = matcher.rule
     if matcher.needs_label:
         if rule.score + DIRECT < matcher.threshold and (rule.broken_score or 0) + DIRECT < matcher.threshold:
@@ -33,7 +33,7 @@ def literals_of(matcher: Matcher, number: int) -> Iterator[Literal]:
 
 
 def whole_value_literals(matcher: Matcher, number: int) -> Iterator[Literal]:
-    """Give the literal of a value that is the whole text, where that makes a finding of it."""
+    """Yield the literal of a value that is the whole text, if the rule has an `alone_score`."""
     rule = matcher.rule
     if rule.alone_score is not None and rule.alone_score >= matcher.threshold:
         yield Literal(rf"^\s*(?:{rule.pattern})\s*$", number, rule.ignore_case)
@@ -50,7 +50,7 @@ def _label_literals(label: str, number: int) -> Iterator[Literal]:
     if not word.isascii() or label.endswith("*") or len(word) > _SHORT_LABEL_CHARS:
         yield from _literals_of_text(word, number)
         return
-    # A short label stands inside many longer words: it counts as a word, beside _ and as a part of camelCase.
+    # A short label is part of many longer words: it counts as a word, beside _ and as a part of camelCase.
     flexible = _flexible_pattern(word)
     yield Literal(f"(?:^|[^A-Za-z]){flexible}[^A-Za-z]", number, ignore_case=True)
     yield Literal(f"[a-z]{_flexible_pattern(word.title())}[^A-Za-z]", number)
@@ -58,7 +58,7 @@ def _label_literals(label: str, number: int) -> Iterator[Literal]:
 
 
 def _distinctive_word(label: str) -> str:
-    """Return the longest word of a label where it is distinctive: a word costs a fraction of what a phrase costs."""
+    """Return the longest distinctive word of a label: a word is much cheaper to search for than a phrase."""
     words = [word for word in label.split(" ") if len(word) > _SHORT_LABEL_CHARS and word not in _GENERAL_WORDS]
     return max(words, key=len) if words else label
 
@@ -67,11 +67,11 @@ def _literals_of_text(literal: str, number: int) -> Iterator[Literal]:
     if literal.isascii():
         yield Literal(_flexible_pattern(literal), number, ignore_case=True)
         return
-    # The prefilter reads bytes and knows the case of ASCII letters only.
+    # The prefilter reads bytes and ignores case for ASCII only.
     for variant in dict.fromkeys((literal, literal.title(), literal.upper(), literal.capitalize())):
         yield Literal(_flexible_pattern(variant), number)
 
 
 def _flexible_pattern(literal: str) -> str:
-    """Let the words of a label be joined by anything that joins words in prose and in names, or by nothing."""
+    """Allow the words of a label to be joined by white space, _ or -, or by nothing."""
     return r"[\s_-]{0,3}".join(re.escape(part) for part in literal.split(" ")) if " " in literal else re.escape(literal)

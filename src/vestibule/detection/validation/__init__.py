@@ -1,1 +1,1 @@
-"""Validates matches: check digits, numbering plans, wallet addresses, placeholders."""
+"""Validates matches: checksums, numbering plans, placeholders."""

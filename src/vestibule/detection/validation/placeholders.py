@@ -25,11 +25,11 @@ _REFERENCE = re.compile(
     r"[A-Za-z_]+\.(?:get|env|read|load|password|token|key|secret)\w*$|(?:\.{0,2}/|~/|[A-Za-z]:\\)|https?://[^:@]*$"
 )
 _INNER_REFERENCE = re.compile(r"[$#@]\{|\$\(|\$\[|\{\{|\}\}|%\(|<%|&\w{1,8};")
-# Cut short, or covered up.
+# Truncated or masked.
 _MASKED = re.compile(
     r"[*xX•#.…_E](?:(?<=\*)\*\*|(?<=[xX])[xX]{3}|(?<=•)••|(?<=#)###|(?<=\.)\.(?:\.|$)|(?<=…)|(?<=_)(?:PUT_|HERE)|(?<=E)XAMPLE)"
 )
-# One character, or two, again and again; no value of more different characters holds such a row.
+# One or two characters, repeated; a value of more different characters has no such run.
 _REPEATED = re.compile(r"(..?)\1{5}", re.DOTALL)
 _FEWEST_REPEATED = 5
 _ROW_CHARS = 5
@@ -45,11 +45,11 @@ _ROWS = frozenset(
     )
     for at in range(len(row) - _ROW_CHARS + 1)
 )
-# More of a value says nothing more about how it was made.
+# Only this much of a long value is read.
 _READ_CHARS = 120
 _SHORTEST_CHARS = 8
 _LETTERS_ALONE_CHARS = 20
-# The pairs of letters that make up most of running text in the languages of the Latin script.
+# The pairs of letters that make up most of the text in languages with Latin script.
 _PAIRS = (
     "th he in er an re nd on en at ou ed ha to or it is hi es ng st te ar se nt ti al le ve me ea ne as de "
     "co ro ra io ic li ce ch ll be ma si om ur ca el ta la ns di fo ho pe ec pr no ct us ac ot il tr ly nc "
@@ -65,7 +65,7 @@ _LETTERS = re.compile(r"[A-Z]{2,}(?![a-z])|[A-Z]?[a-z]+")
 
 
 def is_placeholder(value: str) -> bool:
-    """Tell whether `value` only stands where a secret would."""
+    """Tell whether `value` is a placeholder for a secret."""
     value = _excerpt(value)
     if _is_repetitive(value) or _MASKED.search(value) or _WORDS.fullmatch(value) or is_sequence(value):
         return True
@@ -80,19 +80,19 @@ def _is_repetitive(value: str) -> bool:
 
 
 def is_sequence(value: str) -> bool:
-    """Tell whether much of `value` runs as on a keyboard or in a row: 123456789, abcdef, qwerty."""
+    """Tell whether much of `value` is a sequence: 123456789, abcdef, qwerty."""
     plain = value.lower()
     pieces = len(plain) - _ROW_CHARS + 1
     if pieces <= _ROW_CHARS:
         return False
-    # Every second place says as much as all.
+    # Every second place is enough.
     return 5 * len([at for at in range(0, pieces, 2) if plain[at : at + _ROW_CHARS] in _ROWS]) > pieces
 
 
 def is_made_of_words(value: str) -> bool:
     """Tell whether the letters of `value` are those of words rather than random ones."""
     value = _excerpt(value)
-    # Nobody writes words that change between letters and digits this often.
+    # Words do not alternate between letters and digits this often.
     if len(_LETTER_TO_DIGIT.findall(value)) > max(2, len(value) // 14):
         return False
     pairs = common = letters = 0
@@ -106,12 +106,12 @@ def is_made_of_words(value: str) -> bool:
 
 
 def has_high_entropy(value: str) -> bool:
-    """Tell random characters from padding, sequences and placeholders, where the form of the value is distinctive."""
+    """Tell random characters from padding, sequences and placeholders; for values of a distinctive form."""
     return entropy_bits(value) >= 2.5 and not is_placeholder(value)
 
 
 def is_varied(value: str) -> bool:
-    """Tell a number or a short key from padding and rows."""
+    """Tell a number or a short key from padding and sequences."""
     return len(set(value)) >= 4 and not is_placeholder(value)
 
 

@@ -5,8 +5,18 @@ import re
 import pytest
 
 from vestibule.detection.catalogue import declared_in, list_modules
-from vestibule.detection.rule_builders.vendor_keys import alnum, digits, hexa, key, named, of, one_of, uuid
-from vestibule.detection.rule_builders.word_patterns import any_case_pattern, in_any_case
+from vestibule.detection.rule_builders import (
+    alnum,
+    any_case_pattern,
+    digits,
+    hexa,
+    in_any_case,
+    key,
+    named,
+    of,
+    one_of,
+    uuid,
+)
 
 VENDORS_AT_LEAST = 150
 

@@ -1,7 +1,7 @@
 """Addresses that cryptographic currencies are sent to, by their check sums."""
 
 from vestibule.detection.rules import Detector, Rule
-from vestibule.detection.validation.wallet_addresses import (
+from vestibule.detection.validation.checks import (
     passes_base58,
     passes_bech32,
     passes_cash_address,

@@ -1,6 +1,6 @@
 """Keys of services for artificial intelligence."""
 
-from vestibule.detection.rule_builders.vendor_keys import (
+from vestibule.detection.rule_builders import (
     alnum,
     by_name,
     hexa,

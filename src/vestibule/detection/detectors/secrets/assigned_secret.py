@@ -1,7 +1,6 @@
 """Secrets that their name tells: drawn characters behind api_key, token, client_secret and the like."""
 
-from vestibule.detection.rule_builders.vendor_keys import ASSIGNED
-from vestibule.detection.rule_builders.word_patterns import any_case_pattern
+from vestibule.detection.rule_builders import ASSIGNED, any_case_pattern
 from vestibule.detection.rules import Detector, Rule
 from vestibule.detection.validation.checks import entropy_bits
 from vestibule.detection.validation.placeholders import is_random

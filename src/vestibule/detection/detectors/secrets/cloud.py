@@ -1,6 +1,6 @@
 """Keys of clouds and hosts."""
 
-from vestibule.detection.rule_builders.vendor_keys import (
+from vestibule.detection.rule_builders import (
     KeyPart,
     alnum,
     any_hexa,

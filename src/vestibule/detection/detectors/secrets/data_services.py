@@ -1,6 +1,6 @@
 """Keys of services for maps, weather, markets, money changers and other data."""
 
-from vestibule.detection.rule_builders.vendor_keys import (
+from vestibule.detection.rule_builders import (
     alnum,
     by_name,
     digits,

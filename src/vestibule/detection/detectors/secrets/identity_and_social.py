@@ -1,6 +1,6 @@
 """Tokens of identity providers, of social networks and of media."""
 
-from vestibule.detection.rule_builders.vendor_keys import (
+from vestibule.detection.rule_builders import (
     KeyPart,
     alnum,
     by_name,

@@ -1,6 +1,6 @@
 """Tokens of tools that run infrastructure and keep its secrets and its data."""
 
-from vestibule.detection.rule_builders.vendor_keys import (
+from vestibule.detection.rule_builders import (
     KeyPart,
     alnum,
     any_hexa,

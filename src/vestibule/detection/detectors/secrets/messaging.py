@@ -1,6 +1,6 @@
 """Keys of services that send mail, short messages and chat."""
 
-from vestibule.detection.rule_builders.vendor_keys import (
+from vestibule.detection.rule_builders import (
     KeyPart,
     alnum,
     any_hexa,

@@ -1,6 +1,6 @@
 """Keys of services that watch, measure and log."""
 
-from vestibule.detection.rule_builders.vendor_keys import (
+from vestibule.detection.rule_builders import (
     KeyPart,
     alnum,
     base64,

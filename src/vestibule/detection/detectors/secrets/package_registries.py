@@ -1,6 +1,6 @@
 """Tokens of package registries and of container registries."""
 
-from vestibule.detection.rule_builders.vendor_keys import (
+from vestibule.detection.rule_builders import (
     KeyPart,
     alnum,
     by_name,

@@ -2,7 +2,7 @@
 
 import re
 
-from vestibule.detection.rule_builders.word_patterns import any_case_pattern
+from vestibule.detection.rule_builders import any_case_pattern
 from vestibule.detection.rules import Detector, Rule
 from vestibule.detection.validation.checks import entropy_bits
 from vestibule.detection.validation.placeholders import is_made_of_words, is_placeholder

@@ -1,6 +1,6 @@
 """Keys of services for work, documents, customers and forms."""
 
-from vestibule.detection.rule_builders.vendor_keys import (
+from vestibule.detection.rule_builders import (
     KeyPart,
     alnum,
     by_name,

@@ -1,6 +1,6 @@
 """Tokens of code hosts, of continuous integration and of what watches over code."""
 
-from vestibule.detection.rule_builders.vendor_keys import (
+from vestibule.detection.rule_builders import (
     KeyPart,
     alnum,
     any_hexa,

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from vestibule.detection import DetectionSettings, Scanner
-from vestibule.detection.prefilter.compiled_cache import MAX_UNUSED_S, CompiledCache
+from vestibule.detection.compiled_cache import MAX_UNUSED_S, CompiledCache
 
 DATABASE = b"compiled" * 10_000
 FORK = multiprocessing.get_context("fork")

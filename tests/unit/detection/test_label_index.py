@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestibule.detection.context.label_index import LabelIndex, split_words
+from vestibule.detection.context.label_index import LabelIndex, LabelMatches, split_words
 
 LABEL_INDEX = LabelIndex([("ssn", 0), ("phone", 1), ("phone number", 2), ("telefon*", 3), ("call me", 4)])
 PIECES = (
@@ -34,6 +34,6 @@ def test_quick_way_finds_the_same(text: str) -> None:
 def test_window_leaves_out_cut_words() -> None:
     """A word that reaches beyond the window is none of its labels."""
     text = "my ssn, telephone"
-    reading = LABEL_INDEX.read(text)
+    reading = LabelMatches(LABEL_INDEX, text)
     assert ["ssn"] == [label.words for label in reading.labels(0, len(text))]
     assert [] == reading.labels(4, 12)

@@ -2,19 +2,19 @@
 
 from collections.abc import Iterable
 
-from vestibule.detection.regex.analysis import RegexProperties
+from vestibule.detection.regex_analysis import RegexProperties
 from vestibule.detection.rules import Rule
 
-# Where a match may begin with more letters than this, most words begin like one.
+# With more possible first letters than this, most words would be candidates.
 _MOST_LETTERS = 12
-# A first digit that is farther off says little.
+# A first digit further away excludes little.
 _FARTHEST_DIGIT = 16
-# Letters beyond ASCII that `re` takes for one within it where case is ignored. Source: Unicode, CaseFolding.txt.
+# Non-ASCII letters that `re.IGNORECASE` treats as an ASCII letter. Source: Unicode, CaseFolding.txt.
 _CASE_VARIANTS = {"i": "\u0130\u0131", "k": "\u212a", "s": "\u017f"}
 
 
 def start_set_of(rule: Rule, properties: RegexProperties) -> str | None:
-    """Give an expression that matches wherever `rule` may begin to; None where that is nearly everywhere."""
+    """Return an expression that matches wherever `rule` may begin; None if that is nearly everywhere."""
     if rule.opening is not None:
         not_after = f"(?<![{rule.not_after}])" if rule.not_after else ""
         return f"{not_after}(?={rule.opening})"
@@ -25,7 +25,7 @@ def start_set_of(rule: Rule, properties: RegexProperties) -> str | None:
     is_near = properties.digit_by is not None and properties.digit_by <= _FARTHEST_DIGIT
     if len(letters) > _MOST_LETTERS and not (is_near and rule.not_after):
         return None
-    # A search for one character out of a class is the fastest there is: what must not stand before it comes second.
+    # Searching for a character class is fastest: the lookbehind comes after it.
     before = f"(?<![{rule.not_after}].)" if rule.not_after else ""
     digit = rf"(?:(?<=\d)|(?=\D{{0,{max(properties.digit_by - 1, 0)}}}\d))" if properties.digit_by and is_near else ""
     return f"[{''.join(sorted(firsts))}]{before}{digit}"

@@ -1,14 +1,14 @@
-"""Builds detectors of vendors' keys from the parts of a key: its pattern, its anchor and its example."""
+"""Builds rules: detectors of vendors' keys from the parts of a key, and expressions from lists of words."""
 
 import re
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 from vestibule.detection.rules import Check, Detector, Rule
 from vestibule.detection.validation.placeholders import has_high_entropy, is_random
 
-# What stands between the name of a setting and its value in code, JSON, YAML, XML, headers and settings files.
+# The text between the name of a setting and its value in code, JSON, YAML, XML, headers and settings files.
 _VALUE_WORD = r"(?:[\"']?[Vv]alue[\"']?\s{0,2}[=:]\s{0,2})?"
 ASSIGNED = (
     r"[\w.-]{0,30}(?:[ :]{1,2}&?(?:[Ss]tr|[Ss]tring|text)\b)?[ \t]{0,3}[\"'`\])]{0,3}\s{0,4}"
@@ -18,14 +18,15 @@ _ASSIGNED_VALUE = r"(?:[=:>|]\s{0,12}[\"'`(]{0,2}|,\s{0,12}[\"'`])[\w./+-]{8}"
 _SHORT_LITERAL_CHARS = 4
 _SHORT_NAME_CHARS = 7
 _HEAD_CHARS = 10
-# A single class, so many times.
+# A repeated character class.
 _RUN = re.compile(r"(\[(?:\\.|[^\]])*\])\{(\d+)(?:,\d+)?\}")
+_PIECE = re.compile(r"\\.|\[(?:\\.|[^\]])*\]|\(\?[:>]?|\{[^}]*\}|[^\W\d_]")
 _LETTERS_AND_DIGITS = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _SAMPLE_CHARS = 97
 
 
 class KeyPart(NamedTuple):
-    """A piece of a key: its expression, one made-up instance of it, and the literals that it may be."""
+    """A part of a key: its expression, a made-up sample of it, and the literals that it may be."""
 
     pattern: str
     sample: str
@@ -33,7 +34,7 @@ class KeyPart(NamedTuple):
 
 
 class KeyFormat(NamedTuple):
-    """One kind of key of a vendor: the rule that finds it and the made-up text that shows it."""
+    """One kind of key of a vendor: its rule and a made-up example."""
 
     rule: Rule
     example: str
@@ -41,7 +42,7 @@ class KeyFormat(NamedTuple):
 
 @cache
 def _sample_characters(char_class: str) -> str:
-    """Draw characters of a class, the same ones at every start; letters and digits where it has any."""
+    """Return pseudo-random characters of a class, letters and digits if it has any."""
     fits = re.compile(char_class).fullmatch
     alphabet = [c for c in _LETTERS_AND_DIGITS if fits(c)] or [c for c in map(chr, range(33, 127)) if fits(c)]
     state, drawn = 20_011, []
@@ -52,71 +53,38 @@ def _sample_characters(char_class: str) -> str:
 
 
 def of(char_class: str, size: int, most: int | None = None) -> KeyPart:
-    """Give `size` (to `most`) characters of a class."""
+    """Return `size` (to `most`) characters of a class."""
     noise = _sample_characters(char_class)
     skip = size % 31
     sample = (noise[skip:] + noise * (size // _SAMPLE_CHARS + 1))[:size]
     return KeyPart(char_class + (f"{{{size}}}" if most is None else f"{{{size},{most}}}"), sample)
 
 
-def digits(size: int, most: int | None = None) -> KeyPart:
-    """Give decimal digits."""
-    return of("[0-9]", size, most)
-
-
-def hexa(size: int, most: int | None = None) -> KeyPart:
-    """Give lower-case hexadecimal digits."""
-    return of("[0-9a-f]", size, most)
-
-
-def any_hexa(size: int, most: int | None = None) -> KeyPart:
-    """Give hexadecimal digits of either case."""
-    return of("[0-9A-Fa-f]", size, most)
-
-
-def lower(size: int, most: int | None = None) -> KeyPart:
-    """Give lower-case letters and digits."""
-    return of("[a-z0-9]", size, most)
-
-
-def upper(size: int, most: int | None = None) -> KeyPart:
-    """Give upper-case letters and digits."""
-    return of("[A-Z0-9]", size, most)
-
-
-def alnum(size: int, most: int | None = None) -> KeyPart:
-    """Give letters and digits."""
-    return of("[A-Za-z0-9]", size, most)
-
-
-def url64(size: int, most: int | None = None) -> KeyPart:
-    """Give the alphabet of base64 for URLs. Source: RFC 4648, section 5."""
-    return of(r"[\w-]", size, most)
-
-
-def padded(size: int, most: int | None = None) -> KeyPart:
-    """Give the alphabet of base64 for URLs with its padding."""
-    return of(r"[\w=-]", size, most)
-
-
-def base64(size: int, most: int | None = None) -> KeyPart:
-    """Give the alphabet of base64 with its padding. Source: RFC 4648, section 4."""
-    return of(r"[A-Za-z0-9+/=]", size, most)
+digits = partial(of, "[0-9]")
+hexa = partial(of, "[0-9a-f]")
+any_hexa = partial(of, "[0-9A-Fa-f]")
+lower = partial(of, "[a-z0-9]")
+upper = partial(of, "[A-Z0-9]")
+alnum = partial(of, "[A-Za-z0-9]")
+# Base64, and base64 for URLs without and with padding. Source: RFC 4648, sections 4 and 5.
+base64 = partial(of, r"[A-Za-z0-9+/=]")
+url64 = partial(of, r"[\w-]")
+padded = partial(of, r"[\w=-]")
 
 
 def uuid() -> KeyPart:
-    """Give a UUID. Source: RFC 9562, section 4."""
+    """Return a UUID. Source: RFC 9562, section 4."""
     parts = [any_hexa(size) for size in (8, 4, 4, 4, 12)]
     return KeyPart("-".join(part.pattern for part in parts), "-".join(part.sample for part in parts))
 
 
 def one_of(*literals: str) -> KeyPart:
-    """Give one of several literals."""
+    """Return a part that is one of several literals."""
     return KeyPart(f"(?:{'|'.join(map(re.escape, literals))})", literals[0], literals)
 
 
 def maybe(literal: str) -> KeyPart:
-    """Give a literal that may be missing."""
+    """Return an optional literal."""
     return KeyPart(f"(?:{re.escape(literal)})?", literal)
 
 
@@ -129,7 +97,7 @@ def key(
     not_before: str = r"\w-",
     prefilter: str | None = None,
 ) -> KeyFormat:
-    """Declare a key that its own form tells; strings among `parts` are literals, `prefilter` is as in `Rule`."""
+    """Declare a key of a distinctive form; strings among `parts` are literals, `prefilter` is as in `Rule`."""
     pieces = [KeyPart(re.escape(part), part, (part,)) if isinstance(part, str) else part for part in parts]
     pattern = "".join(piece.pattern for piece in pieces)
     anchors = max((p.literals for p in pieces if p.literals), key=lambda literals: min(map(len, literals)), default=())
@@ -148,10 +116,10 @@ def key(
 
 
 def named(name: str, words: str, *parts: str | KeyPart, check: Check = is_random, score: float = 0.92) -> KeyFormat:
-    """Declare a key that is known by the setting it stands in; `words` are the vendor's names, divided by |."""
+    """Declare a key that is recognized by the name of its setting; `words` are the vendor's names, separated by |."""
     pieces = [KeyPart(re.escape(part), part) if isinstance(part, str) else part for part in parts]
     names = tuple(words.split("|"))
-    # A short name stands inside other words.
+    # A short name is part of other words.
     is_short = min(map(len, names)) < _SHORT_NAME_CHARS
     rule = Rule(
         name=name,
@@ -173,7 +141,7 @@ def has_random_path(value: str) -> bool:
 
 
 def vendor(entity: str, source: str, *forms: KeyFormat) -> Detector:
-    """Declare all keys of one vendor; `source` is where it, or a published rule set, describes them."""
+    """Declare all keys of one vendor; `source` is the page or rule set that describes them."""
     return Detector(
         entity=entity,
         rules=tuple(form.rule for form in forms),
@@ -184,7 +152,7 @@ def vendor(entity: str, source: str, *forms: KeyFormat) -> Detector:
 
 
 def by_name(source: str, formats: Iterable[tuple[KeyPart, str]], entity: str = "API_KEY") -> tuple[Detector, ...]:
-    """Declare vendors, divided by spaces, whose keys are of one shape and known by the vendor's name alone."""
+    """Declare vendors, separated by spaces, whose keys have the same form and are recognized by the vendor's name."""
     return tuple(
         vendor(entity, source, named(f"{word.split('|')[0]}-key", word, part))
         for part, words in formats
@@ -193,7 +161,7 @@ def by_name(source: str, formats: Iterable[tuple[KeyPart, str]], entity: str = "
 
 
 def _prefilter(pieces: list[KeyPart]) -> str:
-    """Look for the head of the key: its literals and a few of the characters after them."""
+    """Return an expression of the start of the key: its literals and a few characters after them."""
     head = r"\b" if pieces[0].literals else ""
     for piece in pieces:
         run = _RUN.fullmatch(piece.pattern)
@@ -204,7 +172,32 @@ def _prefilter(pieces: list[KeyPart]) -> str:
 
 
 def _mask_example(example: str) -> str:
-    """Turn the made-up key into a covered one."""
+    """Mask the made-up key."""
     shown, _, rest = example.partition("[[")
     value = rest.partition("]]")[0]
     return shown + value[:6] + "x" * max(len(value) - 6, 6)
+
+
+def any_case_pattern(words: str | Iterable[str]) -> str:
+    """Join words (or expressions that begin with a letter) into one case-insensitive expression, grouped by letter.
+
+    A string is a list of words separated by spaces.
+    """
+    by_letter: dict[str, list[str]] = {}
+    for word in sorted(words.split() if isinstance(words, str) else words, key=len, reverse=True):
+        by_letter.setdefault(word[0], []).append(in_any_case(word[1:]))
+    groups = (f"{in_any_case(letter)}(?:{'|'.join(rests)})" for letter, rests in by_letter.items())
+    return f"(?:{'|'.join(groups)})"
+
+
+def in_any_case(expression: str) -> str:
+    """Match every letter of `expression` in either case; classes and escapes stay unchanged."""
+    return _PIECE.sub(_in_both_cases, expression)
+
+
+def _in_both_cases(match: re.Match[str]) -> str:
+    piece = match[0]
+    if len(piece) > 1 or not piece.islower():
+        return piece
+    # The prefilter reads bytes: a class would split a non-ASCII letter.
+    return f"[{piece}{piece.upper()}]" if piece.isascii() else f"(?:{piece}|{piece.upper()})"

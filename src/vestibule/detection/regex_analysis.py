@@ -1,22 +1,25 @@
-"""Derives from an expression what every match of it has: its width, its fewest digits, its first characters."""
+"""Analyzes expressions: what every match has in common, and whether matching takes linear time."""
 
 import json
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from re import _constants as op  # type: ignore[attr-defined]
-from re import _parser as expression_parser  # type: ignore[attr-defined]  # the only way to the parts of an expression
-from typing import Any, NamedTuple, Protocol
+from re import _parser as expression_parser  # type: ignore[attr-defined]  # the only parser of expressions
+from typing import Any, NamedTuple
+
+from vestibule.detection.compiled_cache import CompiledCache
+from vestibule.detection.errors import InvalidDetector
 
 _DIGITS = range(ord("0"), ord("9") + 1)
 _REPEATS = (op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT)
 
 
 class RegexProperties(NamedTuple):
-    """`width` is the most characters of a match, `fewest_digits` how many ASCII digits it holds at least.
+    """`width` is the maximum length of a match, `fewest_digits` the minimum number of ASCII digits in it.
 
-    `firsts` are the characters and classes of characters that a match may begin with, as they stand inside a character
-    class; `digit_by` is how many characters stand before its first digit, at most; None where that is open.
+    `firsts` are the characters and character classes that a match may begin with, written as inside a character class;
+    `digit_by` is the maximum number of characters before its first digit. Both are None if unknown.
     """
 
     width: int
@@ -25,32 +28,15 @@ class RegexProperties(NamedTuple):
     digit_by: int | None
 
 
-class RegexAnalysisCache:
-    """Properties of expressions, cached between starts: analyzing a thousand of them takes a second."""
-
-    def __init__(self, patterns: Iterable[str], cache: "AnalysisStorage") -> None:
-        ordered = sorted(set(patterns))
-        fingerprint = "\n".join((sys.version, repr(RegexProperties._fields), *ordered)).encode()
-        kept = cache.load(fingerprint)
-        if kept:
-            analyses = zip(ordered, json.loads(kept), strict=True)
-            self._analyses = {pattern: RegexProperties(*properties) for pattern, properties in analyses}
-            return
-        self._analyses = {pattern: analyze_regex(pattern) for pattern in ordered}
-        cache.save(fingerprint, json.dumps(list(self._analyses.values())).encode())
-
-    def __getitem__(self, pattern: str) -> RegexProperties:
-        return self._analyses[pattern]
-
-
-class AnalysisStorage(Protocol):
-    """Stores the analyses between starts."""
-
-    def load(self, fingerprint: bytes) -> bytes | None:
-        """Return what was saved, None where there is nothing."""
-
-    def save(self, fingerprint: bytes, database: bytes) -> None:
-        """Save the content."""
+def analyze_all(patterns: Iterable[str], cache: CompiledCache) -> Mapping[str, RegexProperties]:
+    """Return the properties of each pattern, cached between starts: to analyze a thousand takes a second."""
+    ordered = sorted(set(patterns))
+    fingerprint = "\n".join((sys.version, repr(RegexProperties._fields), *ordered)).encode()
+    if kept := cache.load(fingerprint):
+        return {pattern: RegexProperties(*values) for pattern, values in zip(ordered, json.loads(kept), strict=True)}
+    analyses = {pattern: analyze_regex(pattern) for pattern in ordered}
+    cache.save(fingerprint, json.dumps(list(analyses.values())).encode())
+    return analyses
 
 
 def analyze_regex(pattern: str) -> RegexProperties:
@@ -92,7 +78,7 @@ def _is_digit(kind: Any, value: Any) -> bool:
     return kind is op.CATEGORY and value is op.CATEGORY_DIGIT
 
 
-# What a piece of an expression may begin with, None where that is open, and whether the piece may be empty.
+# What a part of an expression may begin with (None: unknown), and whether the part may be empty.
 _Firsts = tuple[set[str] | None, bool]
 _CLASSES = {op.CATEGORY_DIGIT: r"\d", op.CATEGORY_SPACE: r"\s"}
 _LONGEST_RANGE = 128
@@ -151,9 +137,59 @@ def _first_digit_of(items: Iterable[Any]) -> int | None:
 
 
 def _inner(kind: Any, value: Any) -> list[Any]:
-    """Give the expressions of which a part of one is made."""
+    """Return the expressions inside one part."""
     if kind in _REPEATS:
         return [value[2]]
     if kind in (op.SUBPATTERN, op.ATOMIC_GROUP):
         return [value[3] if kind is op.SUBPATTERN else value]
     return list(value[1]) if kind is op.BRANCH else []
+
+
+MAX_WIDTH_CHARS = 512
+# The most ways to match at one place of a text.
+MAX_WAYS = 10_000
+_FORBIDDEN = {
+    op.GROUPREF: "contains a back-reference",
+    op.GROUPREF_EXISTS: "contains a back-reference",
+    op.ASSERT: "contains a lookaround",
+    op.ASSERT_NOT: "contains a lookaround",
+}
+
+
+def require_linear_time(pattern: str) -> re.Pattern[str]:
+    """Compile a custom pattern.
+
+    Raises:
+        InvalidDetector: it is not a regular expression, not of bounded length, or may take more than linear time.
+    """
+    try:
+        parsed = expression_parser.parse(pattern)
+        expression = re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise InvalidDetector(f"{pattern!r} is not a regular expression: {error}") from error
+    if parsed.getwidth()[1] > MAX_WIDTH_CHARS:
+        raise InvalidDetector(
+            f"{pattern!r} may match more than {MAX_WIDTH_CHARS} characters: write {{1,64}} for + and *"
+        )
+    if _ways(parsed, pattern) > MAX_WAYS:
+        raise InvalidDetector(f"{pattern!r} has too many ways to match at one place")
+    return expression
+
+
+def _ways(items: Iterable[Any], pattern: str) -> int:
+    ways = 1
+    for kind, value in items:
+        if kind in _FORBIDDEN:
+            raise InvalidDetector(f"{pattern!r} {_FORBIDDEN[kind]}, which may take more than linear time")
+        ways = min(ways * _ways_of(kind, value, pattern), MAX_WAYS + 1)
+    return ways
+
+
+def _ways_of(kind: Any, value: Any, pattern: str) -> int:
+    if kind in _REPEATS:
+        fewest, most, inner = int(value[0]), int(value[1]), value[2]
+        each = _ways(inner, pattern)
+        # Without a choice inside, only the number of repeats varies.
+        times = most - fewest + 1
+        return times if each == 1 else min(int(each ** min(most, 20)) * times, MAX_WAYS + 1)
+    return sum(_ways(one, pattern) for one in _inner(kind, value)) or 1

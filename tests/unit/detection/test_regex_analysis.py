@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from vestibule.detection.regex.analysis import analyze_regex
-from vestibule.detection.regex.start_sets import start_set_of
+from vestibule.detection.regex_analysis import analyze_regex
 from vestibule.detection.rules import Rule
+from vestibule.detection.start_sets import start_set_of
 
 
 @pytest.mark.parametrize(

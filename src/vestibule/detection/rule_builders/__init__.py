@@ -1,1 +1,0 @@
-"""Builds rules and detectors from tables and word lists."""
