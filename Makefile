@@ -9,7 +9,7 @@ PODMAN ?= podman
 RUN_AGAIN := $(BIN)/python tests/run_again.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev up test test-browser test-pod faults bench bench-full bench-tiers steady check audit \
+.PHONY: help setup setup-dev up test attack test-browser test-pod faults bench bench-full bench-tiers steady check audit \
 	format lock swagger-ui monitoring-tools clean
 
 help:  ## show this list
@@ -27,6 +27,9 @@ test: $(VENV)/.dev  ## run the whole test suite
 
 test-browser: $(VENV)/.browser  ## the pages for people in a real browser; skipped where there is none (.ci/browser installs one)
 	$(BIN)/pytest --cache-clear -n0 -m browser tests/browser $(ARGS) || $(RUN_AGAIN) $$? -m browser tests/browser
+
+attack: $(VENV)/.attack  ## ask running systems thousands of hostile things (minutes; VESTIBULE_ATTACK_SECONDS for longer)
+	$(BIN)/pytest -n0 -m attack tests/attack $(ARGS)
 
 test-pod: $(VENV)/.dev  ## build the image, start the pod and the compose deployment, drive, hurt and remove them
 	export VESTIBULE_TEST_PODMAN="$(PODMAN)"; \
@@ -102,6 +105,10 @@ $(VENV)/.run: requirements/run.lock requirements/build.lock pyproject.toml | $(U
 	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/run.lock -r requirements/build.lock
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m compileall -q src
+	@touch $@
+
+$(VENV)/.attack: requirements/attack.lock $(VENV)/.dev
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/attack.lock
 	@touch $@
 
 $(VENV)/.browser: requirements/browser.lock $(VENV)/.dev

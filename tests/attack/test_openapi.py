@@ -1,0 +1,45 @@
+"""Every service is asked what its own description allows and forbids, by schemathesis; it has to keep to it.
+
+Checked are: no status 5xx, only described statuses, media types, headers and bodies, what is valid is accepted, what is
+not is refused, methods that are not described are refused, and nothing is answered without a token.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+# Seconds of generated requests for each service; the examples and the edge cases of the description come before.
+FUZZING_S = os.environ.get("VESTIBULE_ATTACK_SECONDS", "20")
+SERVICES = {"client": 0, "database": 1, "business_logic": 2, "scheduler": 3}
+
+
+@pytest.fixture(scope="module")
+def attacked(start_for_module: Any) -> Iterator[Any]:
+    """A system that is asked without a token more often than one address may."""
+    return start_for_module(VESTIBULE_AUTH_FAILURES_PER_MINUTE="1000000", VESTIBULE_SERVICE_TIMEOUT_S="20")
+
+
+@pytest.mark.attack
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_keeps_to_its_description(attacked: Any, tmp_path: Path, service: str) -> None:
+    """Schemathesis finds no difference between a service and its OpenAPI description."""
+    pytest.importorskip("schemathesis", reason="needs schemathesis (make attack)")
+    token = "SECRET_TOKEN" if service == "client" else (attacked.data_dir / "keys" / "service_secret").read_text()
+    command = [
+        *(Path(sys.executable).parent / "schemathesis", "--no-color", "--config-file", HERE / "schemathesis.toml"),
+        *("run", f"{attacked.part_url(SERVICES[service])}/openapi.json", "--header", f"Authorization: Bearer {token}"),
+        *("--phases", "examples,coverage,fuzzing", "--max-time", FUZZING_S, "--workers", "2"),
+        *("--generation-database", "none", "--continue-on-failure", "--output-sanitize", "false"),
+    ]
+    environment = {**os.environ, "SCHEMATHESIS_HOOKS": "schemathesis_hooks", "PYTHONPATH": str(HERE)}
+    ended = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=500
+    )
+    assert 0 == ended.returncode, ended.stdout[-20_000:] + ended.stderr[-2_000:]
