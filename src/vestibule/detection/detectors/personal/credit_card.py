@@ -53,7 +53,7 @@ def is_common_card_number(value: str) -> bool:
 
 
 def has_check_digit(value: str) -> bool:
-    """Check the last digit, whoever issued the card."""
+    """Check the last digit; the rule is the same for every issuer."""
     return passes_luhn(value) and not is_one_digit_repeated(digits_of(value))
 
 

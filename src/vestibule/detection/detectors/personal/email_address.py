@@ -29,7 +29,7 @@ DETECTOR = Detector(
     rules=(
         Rule(
             name="address",
-            # What git and ssh name a repository by: the account has that name on every host, and nobody reads its mail.
+            # The address of a repository over git and ssh: the account is named `git` on every host and receives no mail.
             pattern=rf"git@{_DOMAIN}[:/][\w~./-]{{1,200}}|(?P<value>{_FIRST}{_INNER}{{0,64}}+@{_DOMAIN})",
             anchors=("@",),
             opening=f"{_FIRST}{_INNER}{{0,64}}@",
