@@ -14,11 +14,11 @@ from typing import NamedTuple
 from vestibule.detection.errors import TextTooLarge
 from vestibule.detection.normalization import Edits, RewrittenText, character_of
 
-# What the prefilter looks for: the start of a token, the end of a line of one, a sign of quoted-printable, and
+# What the prefilter looks for: the start of a token, two lines of one, a sign of quoted-printable, and
 # characters that a terminal does not show.
 TOKEN_CHARS = 24
 BASE64_PATTERN = rf"(?:^|[^A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{{{TOKEN_CHARS}}}"
-FOLDED_PATTERN = r"[A-Za-z0-9+/_-]{16}[ \t]?(?:\r?\n|  )[^\r\n]"
+FOLDED_PATTERN = r"[A-Za-z0-9+/_-]{16}[ \t]?(?:\r?\n|  )[ \t>#|*]{0,16}[A-Za-z0-9+/_-]{4}"
 QUOTED_PATTERN = r"[A-Za-z0-9](?:=40[A-Za-z]|=2[DE][A-Za-z0-9]|=3D)|(?:=[0-9A-F]{2}){3}|=[ \t]?\r?\n[^\s]"
 CONTROL_PATTERN = r"[\x00-\x08\x0e-\x1f\x7f]"
 BASE64, FOLDED, QUOTED, CONTROL = -1, -2, -3, -4
