@@ -36,7 +36,7 @@ DETECTOR = Detector(
     rules=(
         Rule(
             name="address",
-            # The address of a repository over git and ssh: the account is named `git` on every host and receives no mail.
+            # The address of a repository over git and ssh: the account `git` exists on every host and receives no mail.
             pattern=rf"git@{_DOMAIN}[:/][\w~./-]{{1,200}}|(?P<value>{_FIRST}{_INNER}{{0,64}}+@{_DOMAIN})",
             anchors=("@",),
             opening=f"{_FIRST}{_INNER}{{0,64}}@",
