@@ -19,24 +19,14 @@ EVENT_STREAM = "text/event-stream"
 MAX_TTL_S = 10 * 365 * 24 * 3600
 
 
-def _size_of(text: str) -> int:
-    # A lone surrogate has no UTF-8 form; it counts like any character here and is refused below.
-    return len(text.encode("utf-8", "surrogatepass"))
-
-
-def _within_key_limit(text: str) -> str:
-    if _size_of(text) > MAX_KEY_BYTES:
-        raise ValueError(f"must be at most {MAX_KEY_BYTES:,} bytes in UTF-8")
-    return text
-
-
 def within_value_limit(text: str) -> str:
     """Return `text` if it is within the size limit of a value.
 
     Raises:
         PydanticCustomError: of the type `TOO_LARGE`, which is answered like a body that is too large.
     """
-    if _size_of(text) > MAX_VALUE_BYTES:
+    # A lone surrogate has no UTF-8 form; it counts like any character here and is refused below.
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_VALUE_BYTES:
         raise PydanticCustomError(
             TOO_LARGE, "must be at most {limit} bytes in UTF-8", {"limit": f"{MAX_VALUE_BYTES:,}"}
         )
@@ -51,8 +41,11 @@ def _valid_unicode(text: str) -> str:
     return text
 
 
-def _without_control_characters(text: str) -> str:
-    if not text.isprintable():
+def _valid_key(text: str) -> str:
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_KEY_BYTES:
+        raise ValueError(f"must be at most {MAX_KEY_BYTES:,} bytes in UTF-8")
+    if not text.isprintable():  # neither is a lone surrogate
+        _valid_unicode(text)
         raise ValueError("must consist of printable characters")
     return text
 
@@ -60,9 +53,7 @@ def _without_control_characters(text: str) -> str:
 Key = Annotated[
     str,
     Field(min_length=1, description="1 to 512 bytes of printable UTF-8", examples=["test1"]),
-    AfterValidator(_within_key_limit),
-    AfterValidator(_valid_unicode),
-    AfterValidator(_without_control_characters),
+    AfterValidator(_valid_key),
 ]
 Value = Annotated[
     str,
