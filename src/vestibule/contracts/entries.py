@@ -25,7 +25,7 @@ def within_value_limit(text: str) -> str:
     Raises:
         PydanticCustomError: of the type `TOO_LARGE`, which is answered like a body that is too large.
     """
-    # A lone surrogate has no UTF-8 form; it counts like any character here and is refused below.
+    # A lone surrogate has no UTF-8 form; it counts like any character here.
     if len(text.encode("utf-8", "surrogatepass")) > MAX_VALUE_BYTES:
         raise PydanticCustomError(
             TOO_LARGE, "must be at most {limit} bytes in UTF-8", {"limit": f"{MAX_VALUE_BYTES:,}"}
@@ -33,19 +33,20 @@ def within_value_limit(text: str) -> str:
     return text
 
 
-def _valid_unicode(text: str) -> str:
+def _valid_value(text: str) -> str:
     try:
-        text.encode("utf-8")
+        is_within_limit = len(text.encode()) <= MAX_VALUE_BYTES
     except UnicodeEncodeError:
+        within_value_limit(text)
         raise ValueError("must be valid Unicode, without lone surrogates") from None
-    return text
+    return text if is_within_limit else within_value_limit(text)
 
 
 def _valid_key(text: str) -> str:
-    if len(text.encode("utf-8", "surrogatepass")) > MAX_KEY_BYTES:
+    # With the least length below, Pydantic has refused lone surrogates.
+    if len(text.encode()) > MAX_KEY_BYTES:
         raise ValueError(f"must be at most {MAX_KEY_BYTES:,} bytes in UTF-8")
-    if not text.isprintable():  # neither is a lone surrogate
-        _valid_unicode(text)
+    if not text.isprintable():
         raise ValueError("must consist of printable characters")
     return text
 
@@ -58,8 +59,7 @@ Key = Annotated[
 Value = Annotated[
     str,
     Field(description="Text of at most 1 MiB in UTF-8", examples=["hello"]),
-    AfterValidator(within_value_limit),
-    AfterValidator(_valid_unicode),
+    AfterValidator(_valid_value),
 ]
 TtlSeconds = Annotated[
     float, Field(gt=0, le=MAX_TTL_S, allow_inf_nan=False, description="Seconds after which the entry expires")

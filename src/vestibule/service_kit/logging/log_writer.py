@@ -66,20 +66,17 @@ class LineWriter:
             max_batch=capacity,
             collect_s=COLLECT_S,
             idle_s=lambda: RETRY_EVERY_S if self._failure else None,
-            on_drop=lambda _count: None,  # `put` counts each
+            on_drop=lambda count: self._lose(count, TOO_SLOW),
             on_close=sink.release,
             after_fork=self._revive,
         )
+        # Has a line written soon, with `is_urgent` at once, from any thread, and never blocks.
+        self.put = self._writer.put
 
     @property
     def health(self) -> WriterHealth:
         """The current health; any thread may ask at any time."""
         return WriterHealth(self._lost, self._failure)
-
-    def put(self, line: bytes, *, is_urgent: bool = False) -> None:
-        """Have `line` written soon, if urgent at once. Never blocks."""
-        if not self._writer.put(line, is_urgent=is_urgent):
-            self._lose(1, TOO_SLOW)
 
     def flush(self, timeout_s: float = FLUSHED_WITHIN_S) -> bool:
         """Wait until all lines put before are written or lost; return whether that took less than `timeout_s`."""
