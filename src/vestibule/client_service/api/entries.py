@@ -66,7 +66,7 @@ async def add_entry(
     wiring: WiringPart,
     sender: Sender,
     expected: Expected,
-    pair: Annotated[Pair | None, Body()] = None,
+    body: Annotated[Pair | None, Body()] = None,
     key: KeyText = None,
     value: Annotated[str | None, Query(description="The value, if there is no body")] = None,
     ttl_s: Annotated[str | None, Query(description="Seconds after which the entry expires")] = None,
@@ -76,7 +76,7 @@ async def add_entry(
     Send JSON, or `key`, `value` and `ttl_s` as query parameters. `If-Match` overwrites only that version,
     `If-None-Match: *` overwrites nothing.
     """
-    pair = pair or from_query(Pair, key=key, value=value, ttl_s=ttl_s)
+    pair = body or from_query(Pair, key=key, value=value, ttl_s=ttl_s)
     added = await wiring.intake.add(pair, sender, expected)
     return AddReply(**added.written.model_dump(), **added.screened.decision)
 

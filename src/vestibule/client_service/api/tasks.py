@@ -80,7 +80,7 @@ class ProcessorList(BaseModel):
 async def run_task(
     wiring: WiringPart,
     sender: Sender,
-    work: Annotated[RunRequest | None, Body()] = None,
+    body: Annotated[RunRequest | None, Body()] = None,
     key: KeyText = None,
     processor: Annotated[str | None, Query(description="The processor; `uppercase` by default")] = None,
 ) -> AcceptedTask:
@@ -88,7 +88,7 @@ async def run_task(
 
     A 202 means that the task is on disk and will run. Send JSON, or `key` and `processor` as query parameters.
     """
-    work = work or from_query(RunRequest, key=key, processor=processor)
+    work = body or from_query(RunRequest, key=key, processor=processor)
     task_id = await wiring.intake.run(work, sender)
     return AcceptedTask(task_id=task_id, status_url=f"/tasks/{task_id}")
 
