@@ -1,8 +1,7 @@
 """Runs a service's application under uvicorn, with limits on how long a caller may take and how much head it sends.
 
 uvicorn waits forever for the rest of a request, and accepts a head of any size. Here a caller that is too slow gets a
-408, a head that is too large a 431, who has too many incomplete bodies a 429, and the connection is closed. One check a
-second covers all incomplete requests, and costs the others nothing.
+408, too large a head a 431, too many incomplete bodies a 429. One check a second covers all incomplete requests.
 """
 
 import asyncio
@@ -113,8 +112,7 @@ class RequestTimeouts:
 
     def _look(self) -> None:
         assert self._loop is not None  # noqa: S101 - it is what called
-        now = self._loop.time()
-        if late := list(self._late(now)):
+        if late := list(self._late(now := self._loop.time())):
             self._refuse(late, 408)
             self._log.info("slow_requests_timed_out", connections=len(late))
         # After a pause of this process, bodies are incomplete because it has not read them yet.
