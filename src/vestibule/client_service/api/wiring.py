@@ -1,7 +1,7 @@
 """What the routes of the client service share: the service's parts, parameters, and `Idempotency-Key`."""
 
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Body, Depends, Query, Request
@@ -25,10 +25,13 @@ from vestibule.contracts.identity import Principal
 from vestibule.database_client.entries import EntryClient
 from vestibule.policy import Situation
 from vestibule.processing import ProcessorRegistry
+from vestibule.runtime.shares import Shares
 from vestibule.service_kit.auth.authentication import Authenticator, Caller, GuardedRoute
 from vestibule.service_kit.fast_dispatch.fast_dispatch import FastRoute
 from vestibule.service_kit.http.health import Readiness
 from vestibule.service_kit.wiring import wired, wiring_of
+
+STREAMS_OPENED_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ class ClientWiring:
     alert_archive: AlertArchive
     alert_triage: AlertTriage
     erasure: Erasure
+    # How many streams a token opens at the same time; each costs a connection to the database service.
+    opening_streams: Shares = field(default_factory=lambda: Shares(STREAMS_OPENED_AT_ONCE))
 
 
 class _Repeatable(FastRoute):
