@@ -126,7 +126,10 @@ class _Parts:
         screener, policies = self.screening.screener, self.screening.policies
         self.processors = build_registry(settings, lambda: scanner, lambda: policies.current, pseudonymizer)
         limit = AuthRateLimit(
-            settings.auth_failures_per_minute, settings.trusted_proxies, self.request_alerts.report_guessed_tokens
+            settings.auth_failures_per_minute,
+            settings.trusted_proxies,
+            self.request_alerts.report_guessed_tokens,
+            on_denied=self.request_alerts.report_denied,
         )
         lookups = caller_token_lookups(settings)
         self.authenticator = Authenticator(lookups, self.request_alerts.report_auth_failure, limit)

@@ -115,7 +115,10 @@ def _build_authenticator(
     settings: SchedulerSettings, secret: ServiceSecret, request_alerts: RequestAlerts
 ) -> Authenticator:
     limit = AuthRateLimit(
-        settings.auth_failures_per_minute, settings.trusted_proxies, request_alerts.report_guessed_tokens
+        settings.auth_failures_per_minute,
+        settings.trusted_proxies,
+        request_alerts.report_guessed_tokens,
+        on_denied=request_alerts.report_denied,
     )
     lookups = [secret, *caller_token_lookups(settings)]
     return Authenticator(lookups, request_alerts.report_auth_failure, limit)

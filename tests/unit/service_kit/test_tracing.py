@@ -50,7 +50,7 @@ def traced_app(settings: ServiceSettings) -> FastAPI:
     async def broken(thing: str) -> None:
         raise RuntimeError(f"{thing} cannot be")
 
-    async def ignore(_token: str | None) -> None:
+    async def ignore(_token: str | None, _address: str | None) -> None:
         """Do nothing about an unknown caller."""
 
     @asynccontextmanager

@@ -52,7 +52,7 @@ async def get_other(request: Request) -> str:
 async def test_a_route_gets_the_wiring_that_the_lifespan_yields(settings: ServiceSettings) -> None:
     """By its type; a route that asks for another service's wiring gets a `TypeError`."""
 
-    async def ignore(_token: str | None) -> None:
+    async def ignore(_token: str | None, _address: str | None) -> None:
         """Do nothing about an unknown caller."""
 
     @asynccontextmanager

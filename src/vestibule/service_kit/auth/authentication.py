@@ -71,13 +71,13 @@ class TokenLookup(Protocol):
         ...
 
 
-AuthFailureHandler = Callable[[str | None], Awaitable[None]]
+AuthFailureHandler = Callable[[str | None, str | None], Awaitable[None]]
 
 
 class Authenticator:
-    """Authenticates callers against all token lookups; reports unknown tokens to `on_auth_failure`.
+    """Authenticates callers against all token lookups; reports unknown tokens to `on_auth_failure`, with the address.
 
-    With a `limit`, an address with too many failures is refused without a report.
+    With a `limit`, an address with too many failures is refused without a report; without one, addresses are unknown.
     """
 
     def __init__(
@@ -102,12 +102,13 @@ class Authenticator:
                 if caller is not None:
                     break
         if caller is None:
-            if self._limit is not None:
-                await self._limit.count(client_address(request))
-            await self._on_auth_failure(credentials.token if credentials else None)
+            address = None if self._limit is None else await self._limit.count(client_address(request))
+            await self._on_auth_failure(credentials.token if credentials else None, address)
             raise InvalidToken("Send a valid token in the header `Authorization: Bearer TOKEN`.")
         structlog.contextvars.bind_contextvars(token_id=caller.token_id)
         if scope not in caller.scopes and ALL_SCOPES not in caller.scopes:
+            if self._limit is not None:
+                await self._limit.count_denied(caller.token_id)
             raise ScopeMissing(f"The token needs the scope `{scope}`.", scope=scope)
         request.scope["state"]["caller"] = caller
 
