@@ -8,9 +8,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic_core import PydanticCustomError
 
 from vestibule.contracts.identity import DEFAULT_TENANT, RESERVED, SENDER_PATTERN, TENANT_PATTERN
+from vestibule.contracts.json_types import Count, Number
 
 MAX_KEY_BYTES = 512
 MAX_VALUE_BYTES = 1024 * 1024
+PRINTABLE = r"^( |[^\p{C}\p{Z}])*$"
 MAX_BATCH = 1000
 # The most plain writes that share a request between services.
 MAX_WRITES = 500
@@ -59,9 +61,22 @@ def _without_control_characters(text: str) -> str:
 
 Key = Annotated[
     str,
-    Field(min_length=1, description="1 to 512 bytes of printable UTF-8", examples=["test1"]),
+    Field(
+        min_length=1,
+        description="1 to 512 bytes of printable UTF-8",
+        examples=["test1"],
+        # What the validators below check, for readers of the schema.
+        json_schema_extra={"maxLength": MAX_KEY_BYTES, "pattern": PRINTABLE},
+    ),
     AfterValidator(_within_key_limit),
     AfterValidator(_valid_unicode),
+    AfterValidator(_without_control_characters),
+]
+# What a query compares with keys: no store takes it if no key could be so.
+KeyBound = Annotated[
+    str,
+    Field(json_schema_extra={"maxLength": MAX_KEY_BYTES, "pattern": PRINTABLE}),
+    AfterValidator(_within_key_limit),
     AfterValidator(_without_control_characters),
 ]
 Value = Annotated[
@@ -70,9 +85,7 @@ Value = Annotated[
     AfterValidator(within_value_limit),
     AfterValidator(_valid_unicode),
 ]
-TtlSeconds = Annotated[
-    float, Field(gt=0, le=MAX_TTL_S, allow_inf_nan=False, description="Seconds after which the entry expires")
-]
+TtlSeconds = Annotated[Number, Field(gt=0, le=MAX_TTL_S, description="Seconds after which the entry expires")]
 ExpiresAt = Annotated[datetime | None, Field(description="When the entry expires; absent if it does not")]
 
 
@@ -139,8 +152,8 @@ class History(BaseModel):
 class BatchPair(Pair):
     """A pair of a batch."""
 
-    expected_version: int | None = Field(
-        default=None, ge=0, description="The version that the entry must have now; 0 for no entry"
+    expected_version: Count | None = Field(
+        default=None, description="The version that the entry must have now; 0 for no entry"
     )
 
 

@@ -113,7 +113,7 @@ async def _run(
 
 def _from_query(model: type[Model], given: dict[str, str | None]) -> Model:
     try:
-        return model.model_validate({name: value for name, value in given.items() if value is not None})
+        return model.model_validate_strings({name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         mistakes: list[Any] = [{**mistake, "loc": ("query", *mistake["loc"])} for mistake in error.errors()]
         raise RequestValidationError(mistakes) from None
