@@ -59,7 +59,8 @@ faults: $(VENV)/.dev  ## compare stores with a model and kill one at length, hol
 	VESTIBULE_FAULT_CONNECTIONS=$(or $(CONNECTIONS),10000) \
 		$(BIN)/pytest -n0 -s -q --timeout 600 tests/journeys/test_hostile_callers.py
 	VESTIBULE_FAULT_TASKS=$(or $(TASKS),400) VESTIBULE_FAULT_SECONDS=$(or $(SECONDS),60) \
-		$(BIN)/pytest -n0 -s -q --timeout 1800 tests/journeys/test_task_faults.py tests/journeys/test_clock.py tests/journeys/test_lost_answers.py \
+		$(BIN)/pytest -n0 -s -q --timeout 1800 tests/journeys/test_task_faults.py tests/journeys/test_task_recovery.py \
+		tests/journeys/test_clock.py tests/journeys/test_lost_answers.py \
 		tests/integration/test_redis_kinds.py tests/integration/test_rabbitmq.py $(ARGS)
 
 check: $(VENV)/.dev  ## formatting, lint, types, import contracts

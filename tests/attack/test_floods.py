@@ -49,6 +49,8 @@ DOCUMENTS = {
     "nothing": b"",
     "blank": b" " * 100_000,
 }
+# Python's reader of JSON knows UTF-16 by its first bytes; what it reads is checked and screened as ever.
+READABLE = {"another encoding"}
 MEDIA_TYPES = (
     *(
         "text/plain",
@@ -66,6 +68,16 @@ MEDIA_TYPES = (
         "",
     ),
 )
+
+
+# In place of a parameter, beside the numbers.
+WRONG_TEXTS = ("\0", "9" * 19, "9" * 20, "\u0663", "x" * 513, "\U0010ffff" * 512, "", "\u202e", "../..")
+
+
+def some(values: tuple[str, ...], number: int, name: str) -> tuple[str, ...]:
+    """Return so many of the values, others for other names: all for each would take minutes."""
+    start = sum(name.encode()) % len(values)
+    return (values[start:] + values[:start])[:number]
 
 
 @pytest.fixture(scope="module")
@@ -128,12 +140,12 @@ def bodies_of(http: httpx.Client) -> list[tuple[str, str, dict[str, Any]]]:
     return found
 
 
-def numbers_in(body: Any) -> Iterator[list[str | int]]:
+def places_in(body: Any) -> Iterator[list[str | int]]:
     """Yield the place of each member of a body."""
     members = body.items() if isinstance(body, dict) else enumerate(body) if isinstance(body, list) else ()
     for name, value in members:
         yield [name]
-        yield from ([name, *rest] for rest in numbers_in(value))
+        yield from ([name, *rest] for rest in places_in(value))
 
 
 def with_text_at(body: Any, place: list[str | int], text: str) -> bytes:
@@ -142,6 +154,8 @@ def with_text_at(body: Any, place: list[str | int], text: str) -> bytes:
     inner = copy
     for name in place[:-1]:
         inner = inner[name]
+    if isinstance(inner, list) and place[-1] not in range(len(inner)):
+        inner, place = copy, ["more"]
     inner[place[-1]] = "@here@"
     return json.dumps(copy).replace('"@here@"', text).encode()
 
@@ -153,7 +167,8 @@ def test_documents_made_to_hurt_are_refused(attacked: Any, service: str, times: 
         for method, path, example in bodies_of(http) * times:
             for name, document in DOCUMENTS.items():
                 answer = http.request(method, path, content=document, headers={"Content-Type": JSON})
-                assert answer.status_code in range(400, 500), (method, path, name, answer.status_code)
+                allowed = range(200, 500) if name in READABLE else range(400, 500)
+                assert answer.status_code in allowed, (method, path, name, answer.status_code)
                 assert MARK not in answer.text
             for media_type in MEDIA_TYPES:
                 document = with_text_at({**example, MARK: 0}, [MARK], "1")
@@ -164,51 +179,39 @@ def test_documents_made_to_hurt_are_refused(attacked: Any, service: str, times: 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_numbers_made_to_hurt_are_refused(attacked: Any, service: str, times: int) -> None:
-    """In place of each member of each example, and in each parameter of each query: never a 5xx."""
+    """In place of each member of each body, the optional ones among them: never a 5xx."""
     with asking(attacked, service) as http, neighbour_of(attacked):
-        description = http.get("/openapi.json").json()
+        schemas = http.get("/openapi.json").json()["components"]["schemas"]
+        numbers = {
+            name
+            for schema in schemas.values()
+            for name, member in schema.get("properties", {}).items()
+            if {"integer", "number"} & {member.get("type"), *(one.get("type") for one in member.get("anyOf", ()))}
+        }
         for method, path, example in bodies_of(http) * times:
-            places = [place for place in numbers_in(example) if len(place) <= 3]
-            schemas = description["components"]["schemas"]
-            optional = {
-                name
-                for schema in schemas.values()
-                for name in schema.get("properties", {})
-                if name.endswith(("_s", "_at", "version", "hours", "limit", "attempts"))
-            }
-            for place in [*places, *([name] for name in sorted(optional))]:
-                for text in NUMBERS:
-                    body = {**example, str(place[0]): None} if len(place) == 1 else example
-                    answer = http.request(
-                        method, path, content=with_text_at(body, place, text), headers={"Content-Type": JSON}
-                    )
+            places = [place for place in places_in(example) if len(place) <= 3]
+            beside = [[*place[:-1], name] for place in places for name in numbers]
+            for place in {str(place): place for place in (*places, *beside)}.values():
+                for text in some(NUMBERS, 4 * times, str(place)):
+                    content = with_text_at(example, place, text)
+                    answer = http.request(method, path, content=content, headers={"Content-Type": JSON})
                     assert answer.status_code < 500, (method, path, place, text[:30], answer.text)
-        for path, methods in description["paths"].items():
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_parameters_made_to_hurt_are_refused(attacked: Any, service: str, times: int) -> None:
+    """In place of each parameter of each query: never a 5xx."""
+    with asking(attacked, service) as http, neighbour_of(attacked):
+        for path, methods in http.get("/openapi.json").json()["paths"].items():
             for method, described in methods.items():
-                if path == "/watch":
-                    continue
-                for parameter in described.get("parameters", ()):
-                    for text in (*NUMBERS, "%00", "\0", "9" * 19, "9" * 20, "\u0663", "x" * 513, "\U0010ffff" * 512):
-                        if parameter["in"] != "query":
-                            continue
+                parameters = described.get("parameters", ())
+                queries = {one["name"]: one["example"] for one in parameters if one["in"] == "query"}
+                body = {"content": b"{}", "headers": {"Content-Type": JSON}} if "requestBody" in described else {}
+                for name in queries if path != "/watch" else ():
+                    for text in (*WRONG_TEXTS, *some(NUMBERS, 4 * times, name)):
                         url = path.replace("{", "").replace("}", "")
-                        needed = {
-                            one["name"]: one["example"]
-                            for one in described["parameters"]
-                            if one["in"] == "query" and one["required"]
-                        }
-                        body = (
-                            {"content": b"{}", "headers": {"Content-Type": JSON}} if "requestBody" in described else {}
-                        )
-                        answer = http.request(method.upper(), url, params={**needed, parameter["name"]: text}, **body)
-                        assert answer.status_code < 500 or answer.json()["type"] == "/problems/unavailable", (
-                            method,
-                            path,
-                            parameter["name"],
-                            text[:30],
-                            answer.text,
-                        )
-                        assert answer.status_code != 500, (method, path, parameter["name"], text[:30])
+                        answer = http.request(method.upper(), url, params={**queries, name: text}, **body)
+                        assert answer.status_code < 500, (method, path, name, text[:30], answer.text)
 
 
 def test_floods_of_heads_and_bodies_are_cut_off(attacked: Any, times: int) -> None:
@@ -219,7 +222,7 @@ def test_floods_of_heads_and_bodies_are_cut_off(attacked: Any, times: int) -> No
                 {f"X-{number}": MARK for number in range(5_000)},
                 {"X-Large": MARK + "x" * 200_000},
                 {"Idempotency-Key": "k" * 60_000},
-                {"Cookie": "a=b; " * 12_000},
+                {"Cookie": "; ".join(["a=b"] * 12_000)},
                 {"If-Match": ", ".join(['"1"'] * 12_000)},
                 {"Last-Event-ID": "x" * 60_000, "Accept-Encoding": "gzip" * 1000},
             ):

@@ -39,7 +39,8 @@ def test_a_token_opens_the_routes_of_its_scope_alone(attacked: Any, wait_until: 
     """401 without a token, 403 with one of another scope, and neither with one of the scope."""
     base = attacked.part_url(SERVICES[service])
     created = {
-        scope: create_token(attacked.data_dir / "tokens.json", f"{service}-{scope}", [scope])[0] for scope in SCOPES
+        scope: create_token(attacked.data_dir / "keys" / "tokens.json", f"{service}-{scope}", [scope])[0]
+        for scope in SCOPES
     }
     with httpx.Client(timeout=40) as http:
         last = f"Bearer {created[SCOPES[-1]]}"

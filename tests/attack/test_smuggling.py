@@ -3,6 +3,7 @@
 Source: RFC 9112, HTTP/1.1, sections 2.2, 5 to 7 and 11.2.
 """
 
+import re
 import socket
 from contextlib import suppress
 from typing import Any
@@ -69,7 +70,7 @@ def answers_to(port: int, request: bytes) -> list[int]:
         with suppress(TimeoutError, ConnectionResetError):
             while some := connection.recv(65_536):
                 answer += some
-    return [int(line[9:12]) for line in answer.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 ([0-9]{3}) ", answer)]
 
 
 @pytest.mark.parametrize("rest", AMBIGUOUS.values(), ids=AMBIGUOUS)
