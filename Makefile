@@ -28,7 +28,7 @@ test: $(VENV)/.dev  ## run the whole test suite
 test-browser: $(VENV)/.browser  ## the pages for people in a real browser; skipped where there is none (.ci/browser installs one)
 	$(BIN)/pytest --cache-clear -n0 -m browser tests/browser $(ARGS) || $(RUN_AGAIN) $$? -m browser tests/browser
 
-attack: $(VENV)/.attack  ## ask running systems thousands of hostile things (minutes; VESTIBULE_ATTACK_SECONDS for longer)
+attack: $(VENV)/.attack  ## ask running systems thousands of hostile things (minutes; VESTIBULE_ATTACK_SECONDS, VESTIBULE_ATTACK_TIMES for more)
 	$(BIN)/pytest -n0 -m attack tests/attack $(ARGS)
 
 test-pod: $(VENV)/.dev  ## build the image, start the pod and the compose deployment, drive, hurt and remove them

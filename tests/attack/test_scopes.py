@@ -11,7 +11,15 @@ from vestibule.service_kit.auth.token_file import create_token
 
 SERVICES = {"client": 0, "database": 1, "business_logic": 2, "scheduler": 3}
 OPEN = {"/health", "/readyz", "/metrics", "/problems", "/problems/{name}"}
-NO_TOKENS = ("", "Bearer", "Bearer ", "Bearer SECRET", "Basic U0VDUkVUX1RPS0VO", "Bearer SECRET_TOKEN\t,x", "bearer *")
+NO_TOKENS = (
+    "",
+    "Bearer",
+    "Bearer  x",
+    "Bearer SECRET",
+    "Basic U0VDUkVUX1RPS0VO",
+    "Bearer SECRET_TOKEN\t,x",
+    "bearer *",
+)
 
 
 @pytest.fixture(scope="module")

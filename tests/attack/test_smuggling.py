@@ -93,8 +93,8 @@ def test_ambiguous_heads_reach_no_service(attacked: Any) -> None:
         port = attacked.base_port + offset % 4
         good = b"GET /health HTTP/1.1\r\nHost: v\r\n\r\n"
         statuses = answers_to(port, good + START + rest + INNER)
-        assert 200 == statuses[0], name
-        assert all(status in (400, 401, 403, 404) for status in statuses[1:]), (name, statuses)
+        # The good one may go unanswered where both came together: the connection ends at once.
+        assert statuses in ([400], [200, 400]), (name, statuses)
         assert 200 == attacked.http.get("/health").status_code
     assert 404 == attacked.http.get("/read", params={"key": HIDDEN.decode()}).status_code
     assert HIDDEN not in attacked.everything_written()
