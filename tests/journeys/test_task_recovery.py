@@ -10,9 +10,10 @@ import httpx
 import pytest
 
 from faults import at_length
-from faults.injections import reset_connections, results_deleted
+from faults.injections import redis_of, reset_connections, results_deleted
 from faults.load import ENDS, expect_all_kept, load_on
 from servers.postgresql import running_server
+from vestibule.client_service.queue.result_backend import RESULT_PREFIX
 from vestibule.database_service.maintenance.backup import back_up, restore
 
 pytestmark = [at_length, pytest.mark.timeout(900)]
@@ -50,7 +51,7 @@ def test_results_that_are_deleted_before_they_are_settled(start: Any, wait_until
 
 
 def test_a_database_that_is_restored_late(start: Any, tmp_path: Path, wait_until: Callable[..., Any]) -> None:
-    """Redis knows the ends of tasks that the older database has yet to run: each comes to an end there too."""
+    """Redis knows the ends of tasks that the older database has yet to run, and their results no more: they run again."""
     system = start(name="late").ask_again()
     for worker in system.processes("vestibule worker"):
         worker.suspend()
@@ -59,6 +60,8 @@ def test_a_database_that_is_restored_late(start: Any, tmp_path: Path, wait_until
     for worker in system.processes("vestibule worker"):
         worker.resume()
     assert {"succeeded"} == set(until_ended(system.http, sent, wait_until).values())
+    with redis_of(system) as redis:
+        assert redis.delete(*redis.scan_iter(f"{RESULT_PREFIX}*"))
     assert 0 == system.stop()
     restore(tmp_path / "saved.db", system.data_dir / "vestibule.db", lambda *_: None)
     again = start(name="late").ask_again()
