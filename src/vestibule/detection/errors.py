@@ -12,7 +12,7 @@ class DetectionError(Exception):
 
 
 class TextTooLarge(DetectionError):
-    """The text is longer than the limit, which is in code points."""
+    """The text, or what is decoded from it, is longer than the limit in code points."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"the text is longer than {limit} characters")

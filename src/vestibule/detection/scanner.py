@@ -12,7 +12,7 @@ from vestibule.detection.errors import ScanBudgetExceeded, TextTooLarge
 from vestibule.detection.finding import Explanation, Finding, resolve
 from vestibule.detection.matching import WHOLE_TEXT_CHARS, Matcher, TimeBudget
 from vestibule.detection.normalization import RewrittenText, is_plain, normalize
-from vestibule.detection.normalization.decoding import SIGNS, decode_layers
+from vestibule.detection.normalization.decoding import BASE64, SIGNS, Layer, decode_layers, decode_tokens
 from vestibule.detection.options import DEFAULTS, ScannerOptions
 from vestibule.detection.prefilter import Candidates, Prefilter
 from vestibule.detection.regex_analysis import analyze_all
@@ -97,19 +97,28 @@ class Scanner:
         if not candidates and not may_be_form:
             return []
         clock = clock or TimeBudget(self._options.scan_budget_ms)
-        is_encoded = bool(candidates) and min(candidates) < 0
-        signs = {sign: candidates.pop(sign) for sign in SIGNS if sign in candidates} if is_encoded else {}
-        found = self._match(text, key_context, candidates, clock) if candidates else []
-        if signs or may_be_form:
+        found: list[Explanation] = []
+        if BASE64 in candidates:
+            for layer in decode_tokens(text, candidates.pop(BASE64)):
+                found += self._search_layer(layer, key_context, clock, path)
+        if may_be_form or (candidates and min(candidates) < 0):
+            signs = {sign: candidates.pop(sign) for sign in SIGNS if sign in candidates}
             for layer in decode_layers(text, signs, path):
-                clock.check()
-                if len(path) >= MAX_DEPTH:
-                    raise ScanBudgetExceeded(self._options.scan_budget_ms)
-                inner = normalize(layer.content)
-                for explanation in self._search_rewritten(inner, key_context, clock, (*path, layer.kind)):
-                    if explanation.finding.start < layer.high and layer.low < explanation.finding.end:
-                        found.append(explanation._replace(decoded_from=layer.kind))
+                found += self._search_layer(layer, key_context, clock, path)
+        if candidates:
+            found += self._match(text, key_context, candidates, clock)
         return found
+
+    def _search_layer(
+        self, layer: Layer, key_context: KeyContext, clock: TimeBudget, path: tuple[str, ...]
+    ) -> Iterator[Explanation]:
+        clock.check()
+        if len(path) >= MAX_DEPTH:
+            raise ScanBudgetExceeded(self._options.scan_budget_ms)
+        inner = normalize(layer.content)
+        for explanation in self._search_rewritten(inner, key_context, clock, (*path, layer.kind)):
+            if explanation.finding.start < layer.high and layer.low < explanation.finding.end:
+                yield explanation._replace(decoded_from=layer.kind)
 
     def _search_rewritten(
         self, rewritten: RewrittenText, key_context: KeyContext, clock: TimeBudget | None, path: tuple[str, ...] = ()

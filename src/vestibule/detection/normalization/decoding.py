@@ -14,15 +14,12 @@ from typing import NamedTuple
 from vestibule.detection.errors import TextTooLarge
 from vestibule.detection.normalization import Edits, RewrittenText, character_of
 
-# What the prefilter looks for: the start of a token, two lines of one, a sign of quoted-printable, and characters that
-# a terminal does not show.
+# What the prefilter looks for: the start of a token, two lines of one, a sign of quoted-printable, and
+# characters that a terminal does not show.
 TOKEN_CHARS = 24
 BASE64_PATTERN = rf"(?:^|[^A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{{{TOKEN_CHARS}}}"
-FOLDED_PATTERN = r"[A-Za-z0-9+/_-]{16}(?:[ \t]?\r?\n|  )[ \t>#|*]{0,16}[A-Za-z0-9+/_-]{4}"
-QUOTED_PATTERN = (
-    r"[A-Za-z0-9](?:=40[A-Za-z]|=2[DE][A-Za-z0-9]|=3D)|(?:=[0-9A-F]{2}){3}"
-    r"|[^A-Za-z0-9+/=_-][A-Za-z0-9+/_-]{0,20}=[ \t]?\r?\n[^\s]"
-)
+FOLDED_PATTERN = r"[A-Za-z0-9+/_-]{16}[ \t]?(?:\r?\n|  )[ \t>#|*]{0,16}[A-Za-z0-9+/_-]{4}"
+QUOTED_PATTERN = r"[A-Za-z0-9](?:=40[A-Za-z]|=2[DE][A-Za-z0-9]|=3D)|(?:=[0-9A-F]{2}){3}|=[ \t]?\r?\n[^\s]"
 CONTROL_PATTERN = r"[\x00-\x08\x0e-\x1f\x7f]"
 BASE64, FOLDED, QUOTED, CONTROL = -1, -2, -3, -4
 URL, QUOTED_PRINTABLE, TOKEN = "url", "quoted-printable", "base64"
@@ -51,14 +48,19 @@ _URL_ESCAPE = re.compile(
 _FORM_FIELD = re.compile(r"[\w.%\[\]-]{1,64}=[^&\s+]{0,256}\+[^&\s]*")
 _FIELD_CHARS = 322
 _PLUS = re.compile(r"\+")
-# Soft line breaks, encoded punctuation, and several characters in a row: a single one may be a number after its name.
-_QUOTED_ESCAPE = re.compile(r"=[ \t]*\r?\n|(?:=[0-9A-F]{2}){2,}+|=(?:2[B-F]|3[A-F]|40|5[B-F]|60|7[B-F])")
+# Soft line breaks (but not the padding of base64), encoded punctuation, and several characters in a row: a single one
+# may be a number after its name.
+_QUOTED_ESCAPE = re.compile(
+    r"(?<![A-Za-z0-9+/_-]{20})=[ \t]*\r?\n|(?:=[0-9A-F]{2}){2,}+|=(?:2[B-F]|3[A-F]|40|5[B-F]|60|7[B-F])"
+)
 _CONTROL_RUN = re.compile(r"(?:\x1b\[[0-9;]{0,16}[A-Za-z]|[\x00-\x08\x0e-\x1f\x7f])+")
 _HEXADECIMAL_CHARS = "0123456789abcdefABCDEF-"
+_PREFIXED_HEXADECIMAL_CHARS = "x" + _HEXADECIMAL_CHARS
 _READABLE = bytes(range(32, 127)) + b"\t\n\r"
 # A gzip or zlib stream begins with one of these. Source: RFC 1950, RFC 1952.
 _COMPRESSED = (b"\x1f\x8b", b"x\x01", b"x\x9c", b"x\xda")
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_FIRST_BYTES = b"\x1fx\xff\xfe"
 _ANY_HEADER = zlib.MAX_WBITS | 32
 MAX_INFLATED_BYTES = 1_048_576
 
@@ -79,7 +81,7 @@ class Layer(NamedTuple):
 
 
 def decode_layers(text: str, signs: Mapping[int, Sequence[int]], path: Sequence[str]) -> Iterator[Layer]:
-    """Yield the layers of a text; `signs` are those of `SIGNS` that the prefilter has found, and where they end.
+    """Yield the other layers of a text; `signs` are those of `SIGNS` that the prefilter has found, and where they end.
 
     `path` are the kinds of the layers that the text was decoded from, the outermost first. Encodings of single
     characters are decoded once each, until the next base64.
@@ -87,21 +89,34 @@ def decode_layers(text: str, signs: Mapping[int, Sequence[int]], path: Sequence[
     Raises:
         TextTooLarge: compressed content is too large to be scanned.
     """
-    content = RewrittenText(text)
-    path = path[len(path) - path[::-1].index(TOKEN) :] if TOKEN in path else path
+    if TOKEN in path:
+        path = path[len(path) - path[::-1].index(TOKEN) :]
     if CONTROL in signs:
-        yield from _windows("control", content.replace(_CONTROL_RUN.finditer(text), lambda _run: ""))
-    if URL not in path:
+        yield from _windows("control", RewrittenText(text).replace(_CONTROL_RUN.finditer(text), lambda _run: ""))
+    if ("%" in text or ("+" in text and "=" in text)) and URL not in path:
         matches = list(_URL_ESCAPE.finditer(text)) if "%" in text else []
         if "+" in text and "=" in text and (pluses := list(_pluses_of_forms(text))):
             matches = sorted((*matches, *pluses), key=re.Match.start)
-        yield from _windows(URL, content.replace(matches, _decode_url_escape))
+        yield from _windows(URL, RewrittenText(text).replace(matches, _decode_url_escape))
     if QUOTED in signs and QUOTED_PRINTABLE not in path:
-        yield from _windows(QUOTED_PRINTABLE, content.replace(_QUOTED_ESCAPE.finditer(text), _decode_quoted_escape))
-    if BASE64 in signs:
-        yield from _decode_tokens(text, signs[BASE64])
+        content = RewrittenText(text).replace(_QUOTED_ESCAPE.finditer(text), _decode_quoted_escape)
+        yield from _windows(QUOTED_PRINTABLE, content)
     if FOLDED in signs:
         yield from _decode_lines(text, signs[FOLDED])
+
+
+def decode_tokens(text: str, ends: Iterable[int]) -> Iterator[Layer]:
+    """Yield the layers of the tokens of base64, or of hexadecimal digits, that the prefilter has found.
+
+    Raises:
+        TextTooLarge: compressed content is too large to be scanned.
+    """
+    for end in ends:
+        begin = end - TOKEN_CHARS
+        # The end is given or taken one.
+        token = _TOKEN.match(text, begin) or _TOKEN.match(text, max(begin - 1, 0)) or _TOKEN.match(text, begin + 1)
+        if token and (decoded := _decode_token(token[0])):
+            yield _layer_of(decoded, *token.span())
 
 
 def _pluses_of_forms(text: str) -> Iterator[re.Match[str]]:
@@ -146,15 +161,6 @@ def _decode_quoted_escape(escape: str) -> str:
     return "" if escape[-1] == "\n" else bytes.fromhex(escape.replace("=", "")).decode("utf-8", "replace")
 
 
-def _decode_tokens(text: str, ends: Iterable[int]) -> Iterator[Layer]:
-    for end in ends:
-        begin = end - TOKEN_CHARS
-        # The end is given or taken one.
-        token = _TOKEN.match(text, begin) or _TOKEN.match(text, max(begin - 1, 0)) or _TOKEN.match(text, begin + 1)
-        if token and (decoded := _decode_token(token[0])):
-            yield _layer_of(decoded, *token.span())
-
-
 def _decode_lines(text: str, ends: Iterable[int]) -> Iterator[Layer]:
     reached = 0
     for end in sorted(ends):
@@ -190,11 +196,10 @@ def _layer_of(text: str, start: int, end: int) -> Layer:
 
 def _decode_token(token: str, *, is_strict: bool = False) -> str | None:
     """Return the content of a token; None if it is not text."""
-    digits = token.removeprefix("0x")
-    if not digits.strip(_HEXADECIMAL_CHARS):
-        # A hash or a UUID in most cases; of other texts no base64 consists of these characters alone.
-        raw = b"" if len(digits) % 2 or "-" in digits else bytes.fromhex(digits)
-        return raw.decode() if raw and raw.isascii() and _is_readable(raw, 0) else None
+    if not token.strip(_HEXADECIMAL_CHARS):
+        return _decode_hexadecimal(token)
+    if token[:2] == "0x" and not token.strip(_PREFIXED_HEXADECIMAL_CHARS):
+        return _decode_hexadecimal(token[2:])
     bare = token.rstrip("=").encode().translate(_URL_SAFE)
     try:
         raw = binascii.a2b_base64(bare + b"=" * (-len(bare) % 4))
@@ -203,15 +208,24 @@ def _decode_token(token: str, *, is_strict: bool = False) -> str | None:
     return _text_of(raw, is_strict=is_strict)
 
 
+def _decode_hexadecimal(digits: str) -> str | None:
+    """Return ASCII text; most others are hashes and UUIDs, and no base64 of a text has these characters alone."""
+    if digits[0] not in "234567" or len(digits) % 2 or "-" in digits:
+        return None
+    raw = bytes.fromhex(digits)
+    return raw.decode() if raw.isascii() and _is_readable(raw, 0) else None
+
+
 def _text_of(raw: bytes, *, is_strict: bool) -> str | None:
     """Return the text in UTF-8 or UTF-16, compressed or not, that `raw` holds, or that most of it is."""
     try:
         text = raw.decode()
     except UnicodeDecodeError:
-        if raw.startswith(_COMPRESSED) and (inflated := _inflate(raw)):
-            return _text_of(inflated, is_strict=is_strict)
-        if raw.startswith(_UTF_16):
-            return raw.decode("utf-16", "replace")
+        if raw[0] in _FIRST_BYTES:
+            if raw.startswith(_COMPRESSED) and (inflated := _inflate(raw)):
+                return _text_of(inflated, is_strict=is_strict)
+            if raw.startswith(_UTF_16):
+                return raw.decode("utf-16", "replace")
         return raw.decode("utf-8", "replace") if not is_strict and _is_readable(raw, 0.2) else None
     if "\0" in text and 3 * text.count("\0") > len(text):
         return raw.decode("utf-16-le" if raw[1::2].count(0) > raw[::2].count(0) else "utf-16-be", "replace")

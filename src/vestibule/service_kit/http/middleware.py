@@ -228,7 +228,7 @@ class BodyLimit:
                 raise HTTPException(413)
             message = await receive()
             if message["type"] == "http.disconnect" and not is_whole:
-                # The caller is gone or was too slow: nobody reads the answer, and nothing is wrong with the body.
+                # The caller disconnected or was too slow; the body itself is not at fault.
                 raise HTTPException(408)
             is_whole = not message.get("more_body", False)
             left -= len(message.get("body", b""))

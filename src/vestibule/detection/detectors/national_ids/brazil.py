@@ -16,7 +16,7 @@ _CNPJ = Standard("br.cnpj")
 
 
 def is_cpf(value: str) -> bool:
-    """Check the two last digits; one digit eleven times over passes them, and nobody has it."""
+    """Check the last two digits. One digit repeated eleven times passes the check and is never issued."""
     return not is_one_digit_repeated(digits_of(value)) and _TAXPAYER(value)
 
 

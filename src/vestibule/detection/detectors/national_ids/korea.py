@@ -35,7 +35,7 @@ def has_birth_date(value: str) -> bool:
 
 
 def is_plausible_resident(value: str) -> bool:
-    """Check as `is_resident` whoever was born before October 2020."""
+    """Check as `is_resident` for births before October 2020; later numbers have no check digit."""
     is_recent = digits_of(value)[6] in "34" and value[:4] >= "2010"
     return has_birth_date(value) if is_recent else is_resident(value)
 

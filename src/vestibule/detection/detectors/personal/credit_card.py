@@ -53,7 +53,7 @@ def is_common_card_number(value: str) -> bool:
 
 
 def has_check_digit(value: str) -> bool:
-    """Check the last digit, whoever issued the card."""
+    """Check the last digit; the rule is the same for every issuer."""
     return passes_luhn(value) and not is_one_digit_repeated(digits_of(value))
 
 
@@ -63,6 +63,9 @@ def has_issuer(digits: str) -> bool:
 
 
 _GROUPED = r"\d{4}([ -])\d{4}\1\d{4}\1\d{1,7}|3\d{3}([ -])\d{6}\2\d{4,5}"
+# Separators of one kind throughout. The groups of a table or a list are numbers of their own unless a label names them.
+_DOTTED = r"\d{4}([._/]| - )\d{4}\1\d{4}\1\d{4}|3[47]\d\d([._/])\d{6}\2\d{5}|\d{6}([ -])\d{4}\3\d{6}"
+_SPREAD = r"\d{4}(?P<a>\s{1,3})\d{4}(?P=a)\d{4}(?P=a)\d{4}|3[47]\d\d(?P<b>\s{1,3})\d{6}(?P=b)\d{5}"
 _NOT_AFTER, _NOT_BEFORE = r"\w.,+-", r"\w-"
 
 DETECTOR = Detector(
@@ -84,6 +87,26 @@ DETECTOR = Detector(
             check=is_card_number,
             not_after=_NOT_AFTER,
             not_before=_NOT_BEFORE,
+        ),
+        Rule(
+            name="dotted",
+            pattern=_DOTTED,
+            prefilter=r"\d{4}(?:[._/]| - )\d{4}(?:[._/]| - )\d{4}|3[47]\d\d[._/]\d{6}[._/]\d{5}"
+            r"|\d{6}[ -]\d{4}[ -]\d{6}",
+            score=0.6,
+            check=is_common_card_number,
+            not_after=_NOT_AFTER,
+            not_before=_NOT_BEFORE,
+        ),
+        Rule(
+            name="spread",
+            pattern=rf"(?:card|karte|carte|tarjeta|cart[aã]o?|kaart|karty|карт[аы]|visa|amex|pan|cc)\D{{1,30}}(?P<value>{_SPREAD})",
+            prefilter=r"\d{4}(?:\s\s|[\t\n])\s?\d{4,6}(?:\s\s|[\t\n])",
+            score=0.6,
+            check=is_common_card_number,
+            not_after="",
+            not_before=_NOT_BEFORE,
+            ignore_case=True,
         ),
         Rule(
             name="uncommon",
@@ -141,7 +164,19 @@ DETECTOR = Detector(
         "[[630437314952]]",
         "[[3782 822463 10005]]",
         "card of 19 digits: [[6212345678900000003]]",
+        "[[4111.1111.1111.1111]] and [[5555/5555/5555/4444]] or [[4111_1111_1111_1111]]",
+        "[[5555 - 5555 - 5555 - 4444]]",
+        "[[555555-5555-554444]]",
+        "visa [[4111  1111  1111  1111]]",
+        "card number [[5555\n5555\n5555\n4444]]",
     ),
-    counter_examples=("4111 1111 1111 1112", "order 4111111111111111", "1732995089123", "0000 0000 0000 0000"),
+    counter_examples=(
+        "4111 1111 1111 1112",
+        "order 4111111111111111",
+        "1732995089123",
+        "0000 0000 0000 0000",
+        "5555\n5555\n5555\n4444",
+        "4111.1111.1111.1112",
+    ),
     sources=("ISO/IEC 7812-1", "https://en.wikipedia.org/wiki/Payment_card_number"),
 )

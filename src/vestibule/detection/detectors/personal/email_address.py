@@ -7,6 +7,9 @@ _FIRST, _INNER = r"[\w+]", r"[\w!#$%'*+^`~.-]"
 _NEVER_LAST = ("%", "'", "`", ".")
 _DOMAIN = r"(?:\w(?:[\w-]{0,61}\w)?\.){1,8}(?:xn--[\w-]{2,59}|[^\W\d_]{2,24})"
 _WRITTEN = r"\w(?:[\w.+-]{0,62}\w)?"
+_SPACED = r"\w(?:\s@|@\s)\s?[\w.-]{1,62}\.\w"
+# As reports about attacks write an address, so that nobody follows it.
+_PART, _ANY_DOT = r"\w[\w-]{0,61}", r"(?:\.|[\[(]\.[\])])"
 _DOT = r"(?: ?[\[({<] ?(?:dot|punkt|punto|point) ?[\])}>] ?|\.)"
 
 
@@ -20,6 +23,10 @@ def _is_address(value: str) -> bool:
     return domain.rpartition(".")[2].lower() not in _FILE_ENDINGS
 
 
+def _is_spaced_address(value: str) -> bool:
+    return _is_address("".join(value.split()))
+
+
 _FILE_ENDINGS = frozenset(
     {"png", "jpg", "jpeg", "gif", "svg", "webp", "css", "js", "ts", "json", "html", "service", "local"}
 )
@@ -29,7 +36,7 @@ DETECTOR = Detector(
     rules=(
         Rule(
             name="address",
-            # What git and ssh name a repository by: the account has that name on every host, and nobody reads its mail.
+            # The address of a repository over git and ssh: the account `git` exists on every host and receives no mail.
             pattern=rf"git@{_DOMAIN}[:/][\w~./-]{{1,200}}|(?P<value>{_FIRST}{_INNER}{{0,64}}+@{_DOMAIN})",
             anchors=("@",),
             opening=f"{_FIRST}{_INNER}{{0,64}}@",
@@ -54,6 +61,37 @@ DETECTOR = Detector(
             score=0.6,
             ignore_case=True,
         ),
+        Rule(
+            name="underscored",
+            pattern=r"[A-Za-z0-9][A-Za-z0-9.+-]{0,62}_at_[A-Za-z0-9-]{1,62}(?:_dot_[A-Za-z0-9-]{1,62}){0,2}_dot_"
+            r"(?:com|org|net|edu|gov|info|biz|dev|app|[A-Za-z]{2})",
+            prefilter=r"_at_[A-Za-z0-9-]{1,62}_dot_[A-Za-z]{2}",
+            score=0.6,
+        ),
+        Rule(
+            name="defanged",
+            pattern=rf"{_FIRST}[\w.+-]{{0,64}}(?:[\[(]@[\])]{_PART}(?:{_ANY_DOT}{_PART}){{1,5}}"
+            rf"|@{_PART}(?:\.{_PART}){{0,4}}[\[(]\.[\])]{_PART}(?:{_ANY_DOT}{_PART}){{0,4}})",
+            prefilter=r"\w(?:@[\w.-]{1,62}[\[(]\.[\])]|[\[(]@[\])])\w",
+            score=0.9,
+        ),
+        Rule(
+            name="spaced",
+            pattern=rf"\w{{1,30}}[._+-][\w.+-]{{1,30}}(?:\s{{1,2}}@\s{{0,2}}|@\s{{1,2}}){_DOMAIN}",
+            prefilter=_SPACED,
+            score=0.6,
+            check=_is_spaced_address,
+        ),
+        Rule(
+            name="spaced-labelled",
+            pattern=r"(?:mail|correo|courriel|пошта)(?:\s(?:is|ist|es|est|address)){0,2}[\s:=\"']{1,4}"
+            rf"(?P<value>\w{{1,40}}(?:\s{{1,2}}@\s{{0,2}}|@\s{{1,2}}){_DOMAIN})",
+            prefilter=_SPACED,
+            score=0.85,
+            check=_is_spaced_address,
+            not_after="",
+            ignore_case=True,
+        ),
     ),
     labels=("email", "e mail", "mail", "correo", "courriel", "indirizzo email", "електронна пошта", "пошта"),
     examples=(
@@ -66,6 +104,10 @@ DETECTOR = Detector(
         "[[git@example.com]] is where patches go",
         "[[bob@example.com]]:/home/bob",
         "it is [[jane.doe at example dot com]]",
+        "account_of [[jane.doe_at_example_dot_com]]",
+        "from [[jane@example[.]com]] and [[jane[@]example.com]]",
+        "write to [[jane.doe @ example.com]] or [[jane_doe@ example.com]]",
+        "mail: [[jane\n@example.com]]",
     ),
     counter_examples=(
         "git@localhost",
@@ -74,6 +116,9 @@ DETECTOR = Detector(
         "icon@2x.png",
         "@mention",
         "a @ b.com",
+        "lunch @ example.com",
+        "split_at_last_dot_index",
+        "stop_at_first_dot_in_name",
         "see you (at) noon",
         "look at the dot",
         "pkg@1.2.3",

@@ -42,6 +42,16 @@ def _length_of(country: str, length: int) -> str:
     return rf"{country}\d{{2}}{grouped}"
 
 
+_SEPARATOR = r"(?:\.|  |\r?\n)"
+
+
+def _separated(country: str, length: int) -> str:
+    full, rest = divmod(length - 4, 4)
+    groups = rf"(?:{_SEPARATOR}[0-9A-Z]{{4}}){{{full}}}" + (rf"{_SEPARATOR}[0-9A-Z]{{{rest}}}" if rest else "")
+    return rf"{country}\d{{2}}{groups}"
+
+
+_SEPARATED = "|".join(_separated(country, length) for country, length in sorted(_LENGTHS.items()))
 _COUNTRIES = "|".join(_length_of(country, length) for country, length in sorted(_LENGTHS.items()))
 
 DETECTOR = Detector(
@@ -55,6 +65,25 @@ DETECTOR = Detector(
             check=is_iban,
             broken_score=0.05,
             fewest_digits=4,
+            ignore_case=True,
+        ),
+        Rule(
+            name="separated",
+            pattern=_SEPARATED,
+            prefilter=rf"[A-Z]{{2}}\d\d{_SEPARATOR}[0-9A-Z]{{4}}{_SEPARATOR}",
+            score=0.95,
+            check=is_iban,
+            fewest_digits=4,
+        ),
+        Rule(
+            name="glued",
+            pattern=rf"(?:iban|konto|account|acct|cuenta|compte)[:=_]?(?P<value>{_COUNTRIES})",
+            prefilter=r"(?:iban|konto|account|acct|cuenta|compte)[:=_]?[A-Z]{2}\d\d",
+            score=0.95,
+            check=is_iban,
+            fewest_digits=4,
+            not_after="",
+            not_before="0-9",
             ignore_case=True,
         ),
     ),
@@ -76,7 +105,16 @@ DETECTOR = Detector(
         "[[DE89370400440532013000]]",
         "iban: [[fr14 2004 1010 0505 0001 3m02 606]]",
         "IBAN [[DE89370400440532013001]]",
+        "to [[DE89.3704.0044.0532.0130.00]]",
+        "to [[GB82  WEST  1234  5698  7654  32]]",
+        "to [[DE89\n3704\n0044\n0532\n0130\n00]]",
+        "meinKonto[[DE89370400440532013000]] und IBAN[[DE89370400440532013000]]EUR",
     ),
-    counter_examples=("GB82 WEST 1234 5698 7654 33", "ab12cd34ef56ab12cd34ef56", "XX12 3456 7890 1234 5678"),
+    counter_examples=(
+        "GB82 WEST 1234 5698 7654 33",
+        "ab12cd34ef56ab12cd34ef56",
+        "XX12 3456 7890 1234 5678",
+        "GB82.WEST.1234.5698.7654.33",
+    ),
     sources=("ISO 13616-1", "SWIFT IBAN Registry"),
 )

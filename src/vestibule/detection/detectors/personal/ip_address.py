@@ -29,6 +29,12 @@ DETECTOR = Detector(
             not_before=r"\w-",
         ),
         Rule(
+            name="v4-defanged",
+            pattern=rf"{_OCTET}(?:(?:\[\.\]|\(\.\)|\[dot\]){_OCTET}){{3}}|{_OCTET}(?:\.{_OCTET}){{2}}(?:\[\.\]|\(\.\)|\[dot\]){_OCTET}",
+            prefilter=r"\d(?:\[\.\]|\(\.\)|\[dot\])\d",
+            score=0.6,
+        ),
+        Rule(
             name="v6",
             pattern=r"(?:[0-9A-Fa-f]{0,4}:){2,7}(?:(?:\d{1,3}\.){3}\d{1,3}|[0-9A-Fa-f]{1,4})?",
             prefilter=r"(?:::[0-9A-Fa-f]|[0-9A-Fa-f]:[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:|[0-9A-Fa-f]::)",
@@ -56,7 +62,13 @@ DETECTOR = Detector(
         "peer",
     ),
     against=("version", "release", "firmware", "build"),
-    examples=("from [[192.168.10.4]]:443", "[[2001:db8::8a2e:370:7334]]", "[[::ffff:192.0.2.1]]", "ping [[8.8.8.8]]."),
+    examples=(
+        "from [[192.168.10.4]]:443",
+        "seen at [[198[.]51[.]100[.]23]] and [[198.51.100(.)23]]",
+        "[[2001:db8::8a2e:370:7334]]",
+        "[[::ffff:192.0.2.1]]",
+        "ping [[8.8.8.8]].",
+    ),
     counter_examples=("version 1.2.3.4", "256.1.1.1", "1.2.3", "std::vector", "12:30:45", "v10.0.0.1"),
     sources=("RFC 791", "RFC 4291", "RFC 5952"),
 )

@@ -4,7 +4,7 @@ from vestibule.detection.rules import Detector, Rule
 
 
 def is_station(value: str) -> bool:
-    """Leave out the address of nobody and that of everybody. Source: IEEE 802."""
+    """Exclude the null address and the broadcast address. Source: IEEE 802."""
     return len({char for char in value.lower() if char not in ":-."}) > 1
 
 

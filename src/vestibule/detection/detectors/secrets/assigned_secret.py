@@ -47,7 +47,7 @@ def is_random_and_no_digest(value: str) -> bool:
 
 
 def is_told_secret(value: str) -> bool:
-    """Tell a value so random that nobody would say it in a sentence for another reason."""
+    """Accept only values that are too random to be words of a sentence."""
     has_both = any(char.isdigit() for char in value) and any(char.isalpha() for char in value)
     return has_both and is_random(value) and entropy_bits(value) >= 3.2
 
