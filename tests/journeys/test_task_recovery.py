@@ -51,7 +51,7 @@ def test_results_that_are_deleted_before_they_are_settled(start: Any, wait_until
 
 
 def test_a_database_that_is_restored_late(start: Any, tmp_path: Path, wait_until: Callable[..., Any]) -> None:
-    """Redis knows the ends of tasks that the older database has yet to run, and their results no more: they run again."""
+    """Redis knows the ends of tasks that the older database has yet to run, and no results: they run again."""
     system = start(name="late").ask_again()
     for worker in system.processes("vestibule worker"):
         worker.suspend()
