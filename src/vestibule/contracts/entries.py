@@ -12,7 +12,11 @@ from vestibule.contracts.json_types import Count, Number
 
 MAX_KEY_BYTES = 512
 MAX_VALUE_BYTES = 1024 * 1024
-PRINTABLE = r"^( |[^\p{C}\p{Z}])*$"
+# `str.isprintable`, as far as every reader of JSON Schema can say it: no unassigned character, and none above U+FFFF.
+PRINTABLE = (
+    r"^[^\x00-\x1f\x7f-\xa0\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u1680\u180e\u2000-\u200f"
+    r"\u2028-\u202f\u205f-\u206f\u3000\ue000-\uf8ff\ufeff\ufff9-\ufffb\ufffe\uffff]*$"
+)
 MAX_BATCH = 1000
 # The most plain writes that share a request between services.
 MAX_WRITES = 500
