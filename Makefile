@@ -28,8 +28,9 @@ test: $(VENV)/.dev  ## run the whole test suite
 test-browser: $(VENV)/.browser  ## the pages for people in a real browser; skipped where there is none (.ci/browser installs one)
 	$(BIN)/pytest --cache-clear -n0 -m browser tests/browser $(ARGS) || $(RUN_AGAIN) $$? -m browser tests/browser
 
-attack: $(VENV)/.attack  ## ask running systems thousands of hostile things (minutes; VESTIBULE_ATTACK_SECONDS for longer)
-	$(BIN)/pytest -n0 -m attack tests/attack $(ARGS)
+attack: $(VENV)/.attack  ## ask running systems thousands of hostile things (minutes; SECONDS=60 TIMES=5 for more)
+	VESTIBULE_ATTACK_SECONDS=$(or $(SECONDS),20) VESTIBULE_ATTACK_TIMES=$(or $(TIMES),1) \
+		$(BIN)/pytest -n0 -m attack tests/attack $(ARGS)
 
 test-pod: $(VENV)/.dev  ## build the image, start the pod and the compose deployment, drive, hurt and remove them
 	export VESTIBULE_TEST_PODMAN="$(PODMAN)"; \
@@ -59,7 +60,8 @@ faults: $(VENV)/.dev  ## compare stores with a model and kill one at length, hol
 	VESTIBULE_FAULT_CONNECTIONS=$(or $(CONNECTIONS),10000) \
 		$(BIN)/pytest -n0 -s -q --timeout 600 tests/journeys/test_hostile_callers.py
 	VESTIBULE_FAULT_TASKS=$(or $(TASKS),400) VESTIBULE_FAULT_SECONDS=$(or $(SECONDS),60) \
-		$(BIN)/pytest -n0 -s -q --timeout 1800 tests/journeys/test_task_faults.py tests/journeys/test_clock.py tests/journeys/test_lost_answers.py \
+		$(BIN)/pytest -n0 -s -q --timeout 1800 tests/journeys/test_task_faults.py tests/journeys/test_task_recovery.py \
+		tests/journeys/test_clock.py tests/journeys/test_lost_answers.py \
 		tests/integration/test_redis_kinds.py tests/integration/test_rabbitmq.py $(ARGS)
 
 check: $(VENV)/.dev  ## formatting, lint, types, import contracts

@@ -32,11 +32,12 @@ def test_a_service_keeps_to_its_description(attacked: Any, tmp_path: Path, servi
     """Schemathesis finds no difference between a service and its OpenAPI description."""
     pytest.importorskip("schemathesis", reason="needs schemathesis (make attack)")
     token = "SECRET_TOKEN" if service == "client" else (attacked.data_dir / "keys" / "service_secret").read_text()
+    # One worker: CPython 3.11 cannot parse in two threads at once, which the generator does (python/cpython#106905).
     command = [
         *(Path(sys.executable).parent / "schemathesis", "--no-color", "--config-file", HERE / "schemathesis.toml"),
         *("run", f"{attacked.part_url(SERVICES[service])}/openapi.json", "--header", f"Authorization: Bearer {token}"),
-        *("--phases", "examples,coverage,fuzzing", "--max-time", FUZZING_S, "--workers", "2"),
-        *("--generation-database", "none", "--continue-on-failure", "--output-sanitize", "false"),
+        *("--phases", "examples,coverage,fuzzing", "--max-time", FUZZING_S),
+        *("--generation-database", "none", "--continue-on-failure"),
     ]
     environment = {**os.environ, "SCHEMATHESIS_HOOKS": "schemathesis_hooks", "PYTHONPATH": str(HERE)}
     ended = subprocess.run(

@@ -3,6 +3,7 @@
 import resource
 import signal
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from vestibule.cli.embedded.redis_server import redis_url_of
+from vestibule.client_service.queue.result_backend import RESULT_PREFIX
 
 DATABASE, CLIENT_SERVICE, LOGIC, SCHEDULER, WORKERS = (
     "vestibule serve database",
@@ -114,6 +116,36 @@ def fill_redis(system: Any) -> Iterator[None]:
 
 
 @contextmanager
+def reset_connections(system: Any) -> Iterator[None]:
+    """End every connection to Redis, as a proxy or a network that starts anew does."""
+    with redis_of(system) as redis, suppress(RedisError):
+        redis.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+    yield
+
+
+@contextmanager
+def results_deleted(system: Any) -> Iterator[None]:
+    """Delete results as soon as workers leave them, many times a second."""
+    is_over = threading.Event()
+
+    def delete() -> None:
+        with redis_of(system) as redis:
+            while not is_over.wait(0.02):
+                keys = list(redis.scan_iter(f"{RESULT_PREFIX}*", count=1000))
+                if keys:
+                    redis.delete(*keys)
+
+    thread = threading.Thread(target=delete, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join(10)
+
+
+@contextmanager
 def lock_database(system: Any) -> Iterator[None]:
     """Hold the lock that a write of the store needs, as a backup or a person at a prompt would."""
     with sqlite3.connect(system.data_dir / "vestibule.db", timeout=30, isolation_level=None) as other:
@@ -131,6 +163,7 @@ FAULTS = [
     Fault("Redis flushed", flush_redis),
     Fault("Redis out of memory", fill_redis),
     Fault("Redis cannot write to its disk", partial(fill_disk, "redis")),
+    Fault("connections to Redis reset", reset_connections),
     Fault("database service killed", partial(kill, DATABASE)),
     Fault("database service frozen", partial(freeze, DATABASE)),
     Fault("database locked by another", lock_database),

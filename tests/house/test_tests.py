@@ -16,6 +16,7 @@ SLEEPS = {"time.sleep", "asyncio.sleep"}
 FIXED_WAITS = {
     "journeys/test_hostile_callers.py": "a body that pauses for less than the time limit",
     "journeys/test_task_faults.py": "a fault lasts for some time under load",
+    "journeys/test_task_recovery.py": "a server is away for some time under load",
     "unit/service_kit/test_service_client.py": "a stream that lasts for longer than a call may",
 }
 CLOCK_MODULES = {"time", "datetime"}

@@ -1,4 +1,4 @@
-"""The clock of the whole system is set by an hour, forth and back, under load."""
+"""The clock of the whole system is set by an hour and by a day, forth and back, under load."""
 
 import time
 from collections.abc import Callable
@@ -12,13 +12,16 @@ from faults.load import expect_all_kept, load_on
 
 LIBRARIES = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
 HOUR_S = 3600
+DAY_S = 24 * HOUR_S
 RECURRING = "normalize"
 
 
 @at_length
 @pytest.mark.skipif(not LIBRARIES, reason="needs libfaketime (apt-get install faketime)")
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("set_by_s", [HOUR_S, -HOUR_S], ids=["forth", "back"])
+@pytest.mark.parametrize(
+    "set_by_s", [HOUR_S, -HOUR_S, DAY_S, -DAY_S], ids=["an hour forth", "an hour back", "a day forth", "a day back"]
+)
 def test_a_clock_that_is_set_loses_nothing(
     start: Any, tmp_path: Path, wait_until: Callable[..., Any], set_by_s: int
 ) -> None:
@@ -32,6 +35,8 @@ def test_a_clock_that_is_set_loses_nothing(
         # The steady clock is not one that people set.
         FAKETIME_DONT_FAKE_MONOTONIC="1",
         DONT_FAKE_MONOTONIC="1",
+        # Results of before a day are still to be read.
+        VESTIBULE_RESULT_EXPIRES_S=str(7 * DAY_S),
     )
     system.http.post("/schedules", json={"text": "Again", "processor": RECURRING, "every_s": 2})
 

@@ -8,9 +8,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic_core import PydanticCustomError
 
 from vestibule.contracts.identity import DEFAULT_TENANT, RESERVED, SENDER_PATTERN, TENANT_PATTERN
+from vestibule.contracts.json_types import Count, Number
 
 MAX_KEY_BYTES = 512
 MAX_VALUE_BYTES = 1024 * 1024
+# `str.isprintable`, as far as every reader of JSON Schema can say it: no unassigned character, and none above U+FFFF.
+PRINTABLE = (
+    r"^[^\x00-\x1f\x7f-\xa0\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u1680\u180e\u2000-\u200f"
+    r"\u2028-\u202f\u205f-\u206f\u3000\ue000-\uf8ff\ufeff\ufff9-\ufffb\ufffe\uffff]*$"
+)
 MAX_BATCH = 1000
 # The most plain writes that share a request between services.
 MAX_WRITES = 500
@@ -53,7 +59,19 @@ def _valid_key(text: str) -> str:
 
 Key = Annotated[
     str,
-    Field(min_length=1, description="1 to 512 bytes of printable UTF-8", examples=["test1"]),
+    Field(
+        min_length=1,
+        description="1 to 512 bytes of printable UTF-8",
+        examples=["test1"],
+        # What `_valid_key` checks, for readers of the schema.
+        json_schema_extra={"maxLength": MAX_KEY_BYTES, "pattern": PRINTABLE},
+    ),
+    AfterValidator(_valid_key),
+]
+# What a query compares with keys: no store takes it if no key could be so.
+KeyBound = Annotated[
+    str,
+    Field(json_schema_extra={"maxLength": MAX_KEY_BYTES, "pattern": PRINTABLE}),
     AfterValidator(_valid_key),
 ]
 Value = Annotated[
@@ -61,9 +79,7 @@ Value = Annotated[
     Field(description="Text of at most 1 MiB in UTF-8", examples=["hello"]),
     AfterValidator(_valid_value),
 ]
-TtlSeconds = Annotated[
-    float, Field(gt=0, le=MAX_TTL_S, allow_inf_nan=False, description="Seconds after which the entry expires")
-]
+TtlSeconds = Annotated[Number, Field(gt=0, le=MAX_TTL_S, description="Seconds after which the entry expires")]
 ExpiresAt = Annotated[datetime | None, Field(description="When the entry expires; absent if it does not")]
 
 
@@ -130,8 +146,8 @@ class History(BaseModel):
 class BatchPair(Pair):
     """A pair of a batch."""
 
-    expected_version: int | None = Field(
-        default=None, ge=0, description="The version that the entry must have now; 0 for no entry"
+    expected_version: Count | None = Field(
+        default=None, description="The version that the entry must have now; 0 for no entry"
     )
 
 

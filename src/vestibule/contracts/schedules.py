@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from vestibule.contracts.entries import Key
 from vestibule.contracts.identity import Principal
+from vestibule.contracts.json_types import Number, either
 from vestibule.contracts.tasks import NO_TERMS, Priority, WorkTerms
 
 # The owner of schedules in the store; no caller has this tenant.
@@ -18,13 +19,13 @@ SHORTEST_S = 1.0
 LONGEST_S = 366 * 86_400.0
 ID_PATTERN = r"^[0-9a-f]{32}$"
 
-EverySeconds = Annotated[float, Field(ge=SHORTEST_S, le=LONGEST_S, allow_inf_nan=False)]
+EverySeconds = Annotated[Number, Field(ge=SHORTEST_S, le=LONGEST_S)]
 
 
 class Times(BaseModel):
     """When something recurs: by a cron expression in a time zone, or at an interval in seconds."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=either("cron", "every_s"))
 
     cron: str | None = Field(
         default=None,

@@ -3,37 +3,40 @@
 Times are Unix seconds. A time that is compared with the clock of the ledger is given in seconds from now (`_in_s`).
 """
 
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from vestibule.contracts.entries import Key
+from vestibule.contracts.entries import PRINTABLE, Key
+from vestibule.contracts.json_types import Count, Flag, Integer, Seconds, UnixTime, either
 from vestibule.contracts.tasks import NO_TERMS, Priority, TaskState, WorkTerms
 
 MAX_TASKS = 1000
+# Ids and names; no text column holds a NUL.
+Name = Annotated[str, StringConstraints(max_length=512, pattern=PRINTABLE)]
 
 
 class NewTask(BaseModel):
     """A task to record. Its data is given, or is the value under `key`."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=either("data", "key"))
 
-    task_id: str = Field(max_length=64)
-    tenant: str = Field(max_length=512)
-    processor: str = Field(max_length=100)
+    task_id: Name
+    tenant: Name
+    processor: Name
     priority: Priority = Priority.NORMAL
     data: str | None = None
     key: Key | None = None
     terms: WorkTerms = Field(default=NO_TERMS, description="Encrypted together with the data")
-    submitted_at: float
-    sent_at: float | None = Field(
+    submitted_at: UnixTime
+    sent_at: UnixTime | None = Field(
         default=None, description="When its message was published to the queue; null: not yet"
     )
-    due_in_s: float = Field(ge=0, description="Seconds until the relay has to check it")
-    unique_keys: list[str] = Field(
+    due_in_s: Seconds = Field(description="Seconds until the relay has to check it")
+    unique_keys: list[Name] = Field(
         default=[], description="Tasks of one tenant that share a key are the same task; the first wins"
     )
-    unique_for_s: float | None = Field(default=None, gt=0)
+    unique_for_s: Seconds | None = Field(default=None, gt=0)
 
     @model_validator(mode="after")
     def _check_data(self) -> Self:
@@ -89,8 +92,8 @@ class ClaimRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    limit: int = Field(ge=1, le=MAX_TASKS)
-    lease_s: float = Field(gt=0)
+    limit: Integer = Field(ge=1, le=MAX_TASKS)
+    lease_s: Seconds = Field(gt=0)
 
 
 class LedgerTasks(BaseModel):
@@ -105,7 +108,7 @@ class TaskIds(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    task_ids: list[str] = Field(min_length=1, max_length=MAX_TASKS)
+    task_ids: list[Name] = Field(min_length=1, max_length=MAX_TASKS)
 
 
 class TaskData(BaseModel):
@@ -121,8 +124,8 @@ class WriteBack(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     key: Key
-    tenant: str = Field(max_length=512)
-    token_id: str | None = None
+    tenant: Name
+    token_id: Name | None = None
 
 
 class TaskChange(BaseModel):
@@ -133,25 +136,25 @@ class TaskChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    task_id: str
+    task_id: Name
     from_states: list[TaskState]
-    tenant: str | None = Field(default=None, description="If set, a task of another tenant is not changed")
+    tenant: Name | None = Field(default=None, description="If set, a task of another tenant is not changed")
     state: TaskState
-    due_in_s: float | None = None
-    sent_at: float | None = Field(
+    due_in_s: Seconds | None = None
+    sent_at: UnixTime | None = Field(
         default=None, description="For a task that continues; null: it has yet to be published"
     )
-    attempts: int | None = None
-    error: str | None = None
+    attempts: Count | None = None
+    error: Name | None = None
     result: str | None = None
     write_back: WriteBack | None = Field(
         default=None, description="Where the result is written once, before the change"
     )
-    started_at: float | None = None
-    finished_at: float | None = None
-    keep_data: bool = Field(default=True, description="Whether the data stays, so that it can be retried after its end")
-    keep_result_s: float | None = Field(default=None, description="Seconds from now until its result expires")
-    keep_s: float | None = Field(default=None, description="Seconds from now until its record expires")
+    started_at: UnixTime | None = None
+    finished_at: UnixTime | None = None
+    keep_data: Flag = Field(default=True, description="Whether the data stays, so that it can be retried after its end")
+    keep_result_s: Seconds | None = Field(default=None, description="Seconds from now until its result expires")
+    keep_s: Seconds | None = Field(default=None, description="Seconds from now until its record expires")
 
 
 class TaskChanges(BaseModel):

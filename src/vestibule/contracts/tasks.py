@@ -26,6 +26,8 @@ ERROR_DETAILS = {
     "ResultTooLarge": "The result exceeds the size limit.",
     "MessageRefused": "The message from the queue does not match the task.",
 }
+# A number of the ledger, within 64 bits.
+TASK_CURSOR_PATTERN = r"^[0-9]{1,18}$"
 QUEUE = "celery"
 # Celery's name for the hash of the messages that a worker has taken and not acknowledged.
 TAKEN = "unacked"

@@ -16,6 +16,9 @@ from urllib.parse import urlsplit
 # How long a receiver of notifications and callbacks may take.
 WEBHOOK_TIMEOUT_S = 10.0
 _PORTS = {"http": 80, "https": 443}
+# All that IANA gives out (RFC 4291, section 2.4), and the prefix behind which a NAT64 reaches IPv4 (RFC 6052).
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _ORIGIN = re.compile(r"https?://(\*|([A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\])(:[1-9][0-9]{0,4})?)")
 
 
@@ -214,8 +217,14 @@ def _is_public(host: str) -> bool:
         parsed = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         return True
-    embedded = (parsed.ipv4_mapped or parsed.sixtofour) if isinstance(parsed, ipaddress.IPv6Address) else None
-    return (embedded or parsed).is_global and not parsed.is_multicast
+    if isinstance(parsed, ipaddress.IPv6Address):
+        embedded = parsed.ipv4_mapped or parsed.sixtofour
+        if parsed in _NAT64:
+            embedded = ipaddress.IPv4Address(int(parsed) & 0xFFFF_FFFF)
+        if embedded is not None:
+            return embedded.is_global
+        return parsed.is_global and parsed in _GLOBAL_UNICAST
+    return parsed.is_global and not parsed.is_multicast
 
 
 async def _post(  # noqa: PLR0917 - as `send` has them

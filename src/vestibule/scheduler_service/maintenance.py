@@ -19,6 +19,8 @@ EVERYTHING = "all"
 # How long a window is shown after its end.
 KEEP = timedelta(days=31)
 LONGEST = timedelta(days=366)
+# The entry of a window expires a while after its end, and no entry may have a longer time to live than ten years.
+FARTHEST = timedelta(days=9 * 366)
 MOST = 200
 
 
@@ -62,8 +64,11 @@ class MaintenanceRepository:
             InvalidInput: it ends before it begins, ended already, is too long, or there are too many.
             Unavailable: the store does not answer.
         """
-        if not window.begins < window.ends <= window.begins + LONGEST or window.ends <= now:
-            raise InvalidInput("The end of a window must be in the future, after its start, and within a year of it.")
+        is_in_order = timedelta(0) < window.ends - window.begins <= LONGEST
+        if not is_in_order or not timedelta(0) < window.ends - now <= FARTHEST:
+            raise InvalidInput(
+                "The end of a window must be after its start and within a year of it, and in the next nine years."
+            )
         if len(await self._store.read_all(PREFIX)) >= MOST:
             raise InvalidInput(f"There are {MOST} windows, the maximum; delete some first.")
         await self._write(window, now)

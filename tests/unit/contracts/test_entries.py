@@ -1,11 +1,15 @@
 """What a key and a value may be."""
 
+import re
+import sys
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from vestibule.contracts.entries import MAX_KEY_BYTES, MAX_VALUE_BYTES, Pair
+from vestibule.contracts.entries import MAX_KEY_BYTES, MAX_VALUE_BYTES, PRINTABLE, Pair
 
 printable = st.text(st.characters(codec="utf-8").filter(str.isprintable), min_size=1, max_size=128)
 
@@ -61,3 +65,12 @@ def test_a_member_that_nobody_documented_is_refused() -> None:
     """A misspelled member is told, not dropped."""
     with pytest.raises(ValidationError, match="extra_forbidden"):
         Pair.model_validate({"key": "a", "value": "b", "vlaue": "c"})
+
+
+def test_the_pattern_of_the_schema_agrees_with_the_rule() -> None:
+    """It refuses nothing that is printable, and takes of the rest only what is unassigned or above U+FFFF."""
+    characters = [chr(code) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)) != "Cs"]
+    taken = {character for character in characters if re.fullmatch(PRINTABLE, character)}
+    assert set() == {one for one in characters if one.isprintable()} - taken
+    wrongly = {one for one in taken if not one.isprintable() and one <= "\uffff"}
+    assert {"Cn"} == {unicodedata.category(one) for one in wrongly}

@@ -48,6 +48,12 @@ def _problem(guard: EgressGuard, url: str) -> AddressProblem | None:
         ("https://[::ffff:10.0.0.1]/", AddressProblem.PRIVATE),
         ("https://[fe80::1%25eth0]/", AddressProblem.PRIVATE),
         ("https://[2002:0a00:0001::1]/", AddressProblem.PRIVATE),
+        ("https://[64:ff9b::a9fe:a9fe]/", AddressProblem.PRIVATE),
+        ("https://[64:ff9b::808:808]/", None),
+        ("https://[64:ff9b:1::7f00:1]/", AddressProblem.PRIVATE),
+        ("https://[::127.0.0.1]/", AddressProblem.PRIVATE),
+        ("https://[::ffff:0:127.0.0.1]/", AddressProblem.PRIVATE),
+        ("https://[fec0::1]/", AddressProblem.PRIVATE),
         ("https://224.0.0.1/", AddressProblem.PRIVATE),
     ],
 )

@@ -10,6 +10,11 @@ from vestibule.scheduler_service.maintenance import MaintenanceRepository, Maint
 from .conftest import LocalEntries
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+# The last hour that a time can name.
+LAST = (
+    (datetime(9999, 12, 31, 22, tzinfo=UTC) - NOON) / timedelta(hours=1),
+    (datetime(9999, 12, 31, 23, tzinfo=UTC) - NOON) / timedelta(hours=1),
+)
 HOUR = timedelta(hours=1)
 
 
@@ -58,8 +63,8 @@ async def test_an_active_window_ends_now_and_a_planned_one_is_deleted(store: Loc
         await windows.end(to_come.id, NOON)
 
 
-@pytest.mark.parametrize(("begin", "end"), [(1, 1), (2, 1), (-2, -1), (0, 24 * 400)])
+@pytest.mark.parametrize(("begin", "end"), [(1, 1), (2, 1), (-2, -1), (0, 24 * 400), (24 * 4000, 24 * 4001), LAST])
 async def test_an_invalid_window_is_refused(store: LocalEntries, begin: float, end: float) -> None:
-    """One that ends before it begins, that is over, or that lasts for more than a year."""
+    """One that ends before it begins, that is over, that lasts for more than a year, or that begins in ten years."""
     with pytest.raises(InvalidInput):
         await MaintenanceRepository(store).add(_window(begin, end), NOON)

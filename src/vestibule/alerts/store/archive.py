@@ -13,7 +13,8 @@ from vestibule.alerts.alert import Alert
 from vestibule.alerts.store.database import ALERT_COLUMNS, alert_of, from_us, open_database, to_us
 from vestibule.contracts.errors import AlertNotFound, InvalidInput, Unavailable
 
-_CURSOR = re.compile(r"[1-9][0-9]{0,17}")
+CURSOR_PATTERN = r"^[1-9][0-9]{0,17}$"
+_CURSOR = re.compile(CURSOR_PATTERN)
 _PAGE = f"SELECT seq, {ALERT_COLUMNS} FROM alerts WHERE seq < ? ORDER BY seq DESC LIMIT ?"  # noqa: S608
 _ONE = f"SELECT {ALERT_COLUMNS} FROM alerts WHERE id = ?"  # noqa: S608
 _END = 2**62

@@ -9,14 +9,16 @@ from fastapi import APIRouter, Body, Path, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from vestibule.alerts import AlertArchive, AlertType
-from vestibule.alerts.store.archive import AlertTriage, Silence
+from vestibule.alerts.store.archive import CURSOR_PATTERN, AlertTriage, Silence
 from vestibule.client_service.api.wiring import CallerPart, ClientWiring, WiringPart
 from vestibule.contracts.errors import AlertNotFound, InvalidInput, PersonalDataFound
+from vestibule.contracts.json_types import Number
 from vestibule.service_kit.auth.authentication import Caller, GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
 
 router = APIRouter(route_class=GuardedRoute, tags=["alerts"], dependencies=[allow("alerts")])
 
+SHORTEST_SILENCE_H = 0.01
 CHANGE_PROBLEMS = problem_responses(AlertNotFound, InvalidInput, PersonalDataFound)
 
 AlertId = Annotated[str, Path(description="The `alert_id` in a rejection, a report or the list of alerts")]
@@ -66,7 +68,7 @@ class SilenceRequest(BaseModel):
     token_id: str | None = Field(default=None, max_length=64)
     entity: str | None = Field(default=None, pattern=r"^[A-Z][A-Z0-9_]{0,63}$", examples=["EMAIL_ADDRESS"])
     reason: str = Field(min_length=1, max_length=500, description="Screened like every text that is stored")
-    hours: float = Field(gt=0, le=24 * 365, description="Hours until it ends", examples=[2])
+    hours: Number = Field(ge=SHORTEST_SILENCE_H, le=24 * 365, description="Hours until it ends", examples=[2])
 
 
 class SilenceView(BaseModel):
@@ -119,7 +121,10 @@ class AlertDetail(AlertView):
 async def list_alerts(
     wiring: WiringPart,
     limit: Annotated[int, Query(ge=1, le=500, description="Alerts per page")] = 50,
-    cursor: Annotated[str | None, Query(max_length=200, description="The `cursor` of the previous page")] = None,
+    cursor: Annotated[
+        str | None,
+        Query(pattern=CURSOR_PATTERN, description="The `cursor` of the previous page", examples=["4711"]),
+    ] = None,
 ) -> AlertList:
     """Return alerts, newest first, a page at a time."""
     page = await asyncio.to_thread(wiring.alert_archive.page, limit=limit, cursor=cursor)

@@ -25,6 +25,7 @@ from vestibule.contracts.entries import (
     ExpiresAt,
     History,
     Key,
+    KeyBound,
     KeyPage,
     Pair,
     ReadBatch,
@@ -38,7 +39,7 @@ from vestibule.service_kit.openapi.descriptions import problem_responses
 repeatable_router = APIRouter(route_class=RepeatableRoute, tags=["entries"])
 router = APIRouter(route_class=GuardedRoute, tags=["entries"])
 
-Prefix = Annotated[str, Query(max_length=512, description="Prefix of the keys")]
+Prefix = Annotated[KeyBound, Query(description="Prefix of the keys")]
 
 
 class WrittenEntry(BaseModel):
@@ -153,10 +154,10 @@ async def list_keys(
     entries: EntriesPart,
     prefix: Prefix = "",
     limit: Annotated[int, Query(ge=1, le=1000, description="Keys per page")] = 100,
-    cursor: Annotated[str | None, Query(max_length=512, description="The `cursor` of the previous page")] = None,
+    cursor: Annotated[KeyBound, Query(description="The `cursor` of the previous page")] = "",
 ) -> KeyPage:
     """Return keys in order of their code points, a page at a time."""
-    return await entries.keys(prefix, limit, cursor)
+    return await entries.keys(prefix, limit, cursor or None)
 
 
 @router.get(

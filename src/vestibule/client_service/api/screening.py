@@ -11,6 +11,7 @@ from vestibule.client_service.api.wiring import Sender, WiringPart
 from vestibule.client_service.screening.screener import Screener
 from vestibule.contracts.entries import MAX_VALUE_BYTES, within_value_limit
 from vestibule.contracts.errors import InvalidInput, PersonalDataFound, ScanImpossible, TokenRetired, UnknownToken
+from vestibule.contracts.json_types import Flag, either
 from vestibule.policy import Action
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
@@ -54,11 +55,14 @@ class DecisionReply(BaseModel):
 class ScanRequest(BaseModel):
     """One text, or up to a thousand."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"text": "write to me@example.org"}]})
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"text": "write to me@example.org"}], **either("text", "texts")},
+    )
 
     text: Annotated[str, AfterValidator(within_value_limit)] | None = None
     texts: list[str] | None = Field(default=None, max_length=MAX_SCAN_TEXTS)
-    explain: bool = Field(default=False, description="Return the reasons of each finding")
+    explain: Flag = Field(default=False, description="Return the reasons of each finding")
 
 
 class Reasons(BaseModel):

@@ -18,7 +18,7 @@ from vestibule.contracts.errors import (
     UnknownProcessor,
     WebhooksDisabled,
 )
-from vestibule.contracts.tasks import TaskPage, TaskState, TaskStatus
+from vestibule.contracts.tasks import TASK_CURSOR_PATTERN, TaskPage, TaskState, TaskStatus
 from vestibule.processing import examples_of, model_of
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
@@ -31,7 +31,10 @@ CHANGE_PROBLEMS = problem_responses(TaskNotFound, TaskConflict, 410, 503)
 
 TaskId = Annotated[str, Path(description="The `task_id` in the reply to `/run` or `/messages`")]
 PageSize = Annotated[int, Query(ge=1, le=1000, description="Tasks per page")]
-Cursor = Annotated[str | None, Query(max_length=64, pattern=r"^\d+$", description="The `cursor` of the previous page")]
+Cursor = Annotated[
+    str | None,
+    Query(pattern=TASK_CURSOR_PATTERN, description="The `cursor` of the previous page", examples=["4711"]),
+]
 
 
 class AcceptedTask(BaseModel):

@@ -92,7 +92,7 @@ def from_query(model: type[Model], **given: str | None) -> Model:
         RequestValidationError: they are not valid.
     """
     try:
-        return model.model_validate({name: value for name, value in given.items() if value is not None})
+        return model.model_validate_strings({name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         mistakes: list[Any] = [{**mistake, "loc": ("query", *mistake["loc"])} for mistake in error.errors()]
         raise RequestValidationError(mistakes) from None

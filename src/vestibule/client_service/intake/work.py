@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from vestibule.client_service.intake.message_routing import Mode
 from vestibule.contracts.entries import Key, Value
+from vestibule.contracts.json_types import Number, Timestamp, not_both
 from vestibule.contracts.tasks import DEFAULT_PROCESSOR, Priority, WorkOrigin, WorkTerms
 from vestibule.encryption import Fingerprinter
 from vestibule.policy import Situation
@@ -76,16 +77,15 @@ class ProcessorChoice(BaseModel):
 class WorkRequest(ProcessorChoice):
     """Work for the background: the processor, its options, the priority, the time, and where the result goes."""
 
+    model_config = ConfigDict(json_schema_extra=not_both("delay_s", "run_at"))
+
     priority: Priority = Field(default=Priority.NORMAL, description="Workers run all tasks of a higher priority first")
-    delay_s: float | None = Field(
-        default=None, ge=0, le=MAX_DELAY_S, allow_inf_nan=False, description="Seconds until it runs"
-    )
-    run_at: AwareDatetime | None = Field(default=None, description="When it runs, instead of `delay_s`")
-    unique_for_s: float | None = Field(
+    delay_s: Number | None = Field(default=None, ge=0, le=MAX_DELAY_S, description="Seconds until it runs")
+    run_at: Timestamp | None = Field(default=None, description="When it runs, instead of `delay_s`")
+    unique_for_s: Number | None = Field(
         default=None,
         gt=0,
         le=MAX_DELAY_S,
-        allow_inf_nan=False,
         description="For this many seconds the same request returns this task instead of a new one",
     )
     callback: str | None = Field(

@@ -12,6 +12,7 @@ from vestibule.client_service.intake.work import ProcessorChoice, operation_id
 from vestibule.client_service.screening.screener import Screened, Screener
 from vestibule.contracts.entries import MAX_BATCH, Key, Pair, Value
 from vestibule.contracts.errors import InvalidInput, ScheduleNotFound
+from vestibule.contracts.json_types import either
 from vestibule.contracts.schedules import (
     MOST_OF_A_TENANT,
     PROGRESS,
@@ -35,7 +36,10 @@ class ScheduleRequest(ProcessorChoice, Times):
     """A recurring task: over a text, or over the value under a key at the time it is due."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"cron": "30 6 * * 1-5", "timezone": "Europe/Berlin", "key": "test1"}]}
+        json_schema_extra={
+            "examples": [{"cron": "30 6 * * 1-5", "timezone": "Europe/Berlin", "key": "test1"}],
+            "allOf": [either("cron", "every_s"), either("key", "text")],
+        }
     )
 
     priority: Priority = Field(default=Priority.NORMAL, description="Workers run all tasks of a higher priority first")

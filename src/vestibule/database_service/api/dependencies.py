@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 
-from vestibule.contracts.entries import MAX_KEY_BYTES, Key
+from vestibule.contracts.entries import MAX_KEY_BYTES, PRINTABLE, Key, KeyBound
 from vestibule.contracts.errors import InvalidInput
 from vestibule.contracts.identity import OPERATION, Principal
+from vestibule.contracts.tasks import TASK_CURSOR_PATTERN
 from vestibule.database_service.entries.change_stream import ChangeStream
 from vestibule.database_service.entries.store import Store
 from vestibule.database_service.entries.tenant_view import TenantView
@@ -42,14 +43,14 @@ async def _operation(request: Request) -> str | None:
 
 Operation = Annotated[str | None, Depends(_operation)]
 KeyParameter = Annotated[Key, Query()]
-Prefix = Annotated[str, Query(max_length=MAX_KEY_BYTES, description="Prefix of the keys")]
-Cursor = Annotated[str | None, Query(max_length=MAX_KEY_BYTES, description="The cursor of the previous page")]
+Prefix = Annotated[KeyBound, Query(description="Prefix of the keys")]
+Cursor = Annotated[KeyBound, Query(description="The cursor of the previous page")]
 # Keys of all tenants are longer: each begins with the name of its tenant.
 StoredKeyCursor = Annotated[
-    str | None, Query(max_length=MAX_KEY_BYTES + 100, description="The cursor of the previous page")
+    str | None, Query(max_length=MAX_KEY_BYTES + 100, pattern=PRINTABLE, description="The cursor of the previous page")
 ]
 TaskCursor = Annotated[
-    str | None, Query(max_length=64, pattern=r"^\d+$", description="The cursor of the previous page")
+    str | None, Query(pattern=TASK_CURSOR_PATTERN, description="The cursor of the previous page", examples=["4711"])
 ]
 PageSize = Annotated[int, Query(ge=1, le=1000, description="Entries or tasks a page")]
 

@@ -102,7 +102,7 @@ async def delete_entry(key: KeyParameter, view: TenantViewPart, expected: Expect
 
 
 @router.get("/keys", dependencies=[allow("read")], responses=problem_responses(422, 503))
-async def list_keys(view: TenantViewPart, prefix: Prefix = "", limit: PageSize = 100, cursor: Cursor = None) -> KeyPage:
+async def list_keys(view: TenantViewPart, prefix: Prefix = "", limit: PageSize = 100, cursor: Cursor = "") -> KeyPage:
     """Return keys in order, a page at a time."""
     return await view.keys(prefix, limit, cursor)
 

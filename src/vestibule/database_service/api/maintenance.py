@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 
 from vestibule.contracts.entries import ReencryptionPage
 from vestibule.contracts.subjects import ErasePage, EraseRequest
+from vestibule.contracts.task_ledger import Name
 from vestibule.database_service.api.dependencies import (
     Cursor,
     PageSize,
@@ -53,17 +54,17 @@ async def reencrypt_tasks(wiring: WiringPart, limit: PageSize = 200, cursor: Tas
 
 @router.post("/subjects/erase", tags=["subjects"], dependencies=[allow("write")])
 async def erase_subject_entries(
-    request: EraseRequest, view: TenantViewPart, limit: PageSize = 200, cursor: Cursor = None
+    request: EraseRequest, view: TenantViewPart, limit: PageSize = 200, cursor: Cursor = ""
 ) -> ErasePage:
     """Erase the entries of a page that contain a subject's value in one of its forms."""
-    return await EntryErasure(view).erase(request.forms, limit, cursor)
+    return await EntryErasure(view).erase(request.forms, limit, cursor or None)
 
 
 @router.post("/tasks/subjects/erase", tags=["subjects"], dependencies=[allow("write")])
 async def erase_subject_tasks(
     request: EraseRequest,
     wiring: WiringPart,
-    tenant: Annotated[str, Query(max_length=512, description="The tenant that owns the tasks")],
+    tenant: Annotated[Name, Query(description="The tenant that owns the tasks")],
     limit: PageSize = 200,
     cursor: TaskCursor = None,
 ) -> ErasePage:

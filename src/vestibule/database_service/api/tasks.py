@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 from vestibule.contracts.task_ledger import (
     ClaimRequest,
     LedgerTasks,
+    Name,
     NewTasks,
     RecordedTasks,
     TakenSteps,
@@ -55,7 +56,7 @@ async def change_tasks(request: TaskChanges, wiring: WiringPart) -> TakenSteps:
 @router.get("", dependencies=[allow("read")], response_model_exclude_none=True)
 async def list_tasks(
     wiring: WiringPart,
-    tenant: Annotated[str | None, Query(max_length=512, description="The tenant that owns them; all if absent")] = None,
+    tenant: Annotated[Name | None, Query(description="The tenant that owns them; all if absent")] = None,
     states: Annotated[str, Query(max_length=100, pattern=r"^[a-z,]*$", description="Separated by commas")] = "",
     limit: PageSize = 100,
     cursor: TaskCursor = None,

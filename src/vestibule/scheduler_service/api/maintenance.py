@@ -3,9 +3,10 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Path, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from vestibule.contracts.errors import InvalidInput, MaintenanceNotFound, PersonalDataFound
+from vestibule.contracts.json_types import Timestamp
 from vestibule.scheduler_service.api.wiring import WiringPart
 from vestibule.scheduler_service.availability.parts import PARTS
 from vestibule.scheduler_service.heartbeats import NAME_PATTERN
@@ -31,8 +32,8 @@ class MaintenanceRequest(BaseModel):
         description="The name of a part, `heartbeat:NAME`, or `all`",
         examples=["database"],
     )
-    begins: AwareDatetime | None = Field(default=None, alias="from", description="Now unless given")
-    ends: AwareDatetime = Field(alias="until")
+    begins: Timestamp | None = Field(default=None, alias="from", description="Now unless given")
+    ends: Timestamp = Field(alias="until")
     reason: str = Field(default="", max_length=500, description="Checked for personal data as every stored text is")
 
     def as_window(self, author: str) -> MaintenanceWindow:

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from vestibule.contracts.errors import InvalidInput
-from vestibule.service_kit.openapi.problem_examples import Kind, by_status, sample_of
+from vestibule.service_kit.openapi.problem_examples import USUAL_KINDS, Kind, by_status, sample_of
 from vestibule.service_kit.problem_types import problem_type_of
 from vestibule.service_kit.problems import MEDIA_TYPE, Problem
 
@@ -15,7 +15,7 @@ _BY_NAME: Mapping[str, Any] = {
     "alert_id": "9a76fd8275cf19f0",
     "author": "operations",
     "channel": "webhook",
-    "cursor": "20260131T120000",
+    "cursor": "test1",
     "data": "hello",
     "description": "EMAIL_ADDRESS in the value of a request; the request was rejected.",
     "forms": ["jane@example.org"],
@@ -28,7 +28,7 @@ _BY_NAME: Mapping[str, Any] = {
     "if-none-match": "*",
     "key": "test1",
     "keys": ["test1", "test2"],
-    "last-event-id": "AUpHih16myyOP6cn…",
+    "last-event-id": "AUpHih16myyOP6cnX2Zb1g==",
     "name": "nightly-backup",
     "part": "database",
     "period_s": 86_400,
@@ -189,6 +189,10 @@ def _header(description: str, example: str) -> dict[str, Any]:
 def _finish_operation(operation: dict[str, Any], examples: Examples) -> None:
     responses = operation["responses"]
     _replace_own_form(responses)
+    # What the frame of a service answers before a route sees the request.
+    of_frame = [422, 503] if "security" in operation else []
+    for status in of_frame + ([413] if "requestBody" in operation else []):
+        responses.setdefault(str(status), _describe(status, [USUAL_KINDS[status]]))
     responses["default"] = {"description": _OTHER, "content": {MEDIA_TYPE: {"schema": _SCHEMA}}}
     for status, response in responses.items():
         names = ["X-Request-ID", *filter(None, [_HEADERS_OF.get(status)])]
