@@ -153,6 +153,11 @@ class TaskChange(BaseModel):
     keep_result_s: float | None = Field(default=None, description="Seconds from now until its result expires")
     keep_s: float | None = Field(default=None, description="Seconds from now until its record expires")
 
+    def as_too_large(self) -> Self:
+        """Return the change to the end of a task whose result fits nowhere."""
+        ending = {"state": TaskState.FAILED, "error": "ResultTooLarge", "result": None, "write_back": None}
+        return self.model_copy(update={**ending, "keep_data": True})
+
 
 class TaskChanges(BaseModel):
     """Changes of tasks; each applies on its own."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import structlog
+from pydantic import ValidationError
 
 from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.task_ledger import LedgerTask, NewTask, Recorded, TaskChange, TaskData
@@ -40,11 +41,14 @@ class EncryptedTaskLedger:
         work = TaskData(data={}, terms={})
         for task_id, text in (await self._ledger.read_data(task_ids)).items():
             try:
-                terms, _, data = self._decrypt_text(task_id, DATA, text).partition("\n")
+                stated, _, data = self._decrypt_text(task_id, DATA, text).partition("\n")
+                terms = WorkTerms.model_validate_json(stated)
             except DecryptionFailed as error:
                 self._log_failure(task_id, error)
+            except ValidationError:
+                self._log_failure(task_id, DecryptionFailed("its terms are of another version"))
             else:
-                work.data[task_id], work.terms[task_id] = data, WorkTerms.model_validate_json(terms)
+                work.data[task_id], work.terms[task_id] = data, terms
         return work
 
     async def change(self, changes: Sequence[TaskChange]) -> list[bool]:
