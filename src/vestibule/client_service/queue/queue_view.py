@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +18,11 @@ from redis.asyncio import Redis
 from vestibule.client_service.queue.application import VestibuleCelery
 from vestibule.client_service.queue.result_backend import (
     ENDED_KEY,
+    HAS_ENDED,
     IS_CANCELLED,
     RECORD_PREFIX,
     RESULT_PREFIX,
     STARTED_AT,
-    AttemptFailed,
-    parse_report,
 )
 from vestibule.contracts.tasks import QUEUES, SENT_AT, TAKEN, Priority
 from vestibule.encryption import DecryptionFailed, key_id_of
@@ -168,18 +166,13 @@ class QueueView:
         found: list[Any] = await self._redis.mget([RESULT_PREFIX + task_id for task_id in task_ids])
         return {task_id: result for task_id, result in zip(task_ids, found, strict=True) if result is not None}
 
-    async def pop_reports(self, wait_s: float) -> list[str | AttemptFailed]:
+    async def pop_reports(self, wait_s: float) -> list[bytes]:
         """Pop the reports of workers, waiting at most `wait_s` seconds for the first."""
         first = await self._redis.blpop([ENDED_KEY], timeout=wait_s)
         if first is None:
             return []
-        more = await self._redis.lpop(ENDED_KEY, REPORT_BATCH - 1) or []
-        reports = []
-        for report in (first[1], *more):
-            # What is no report is dropped; a task whose report is lost is found when it becomes due.
-            with suppress(ValueError):
-                reports.append(parse_report(report))
-        return reports
+        more: Any = await self._redis.lpop(ENDED_KEY, REPORT_BATCH - 1)
+        return [first[1], *(more or ())]
 
     async def depth(self) -> int:
         """Return how many messages wait."""
@@ -205,6 +198,15 @@ class QueueView:
                 pipeline.expire(RESULT_PREFIX + task_id, ENDED_RESULT_TTL_S)
                 pipeline.expire(RECORD_PREFIX + task_id, ENDED_RECORD_TTL_S)
             await pipeline.execute()
+
+    async def revive(self, task_ids: Sequence[str]) -> set[str]:
+        """Let workers run lost tasks although they have ended once, and return those that were cancelled."""
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for task_id in task_ids:
+                pipeline.hdel(RECORD_PREFIX + task_id, HAS_ENDED)
+                pipeline.hget(RECORD_PREFIX + task_id, IS_CANCELLED)
+            answers = await pipeline.execute()
+        return {task_id for task_id, mark in zip(task_ids, answers[1::2], strict=True) if mark is not None}
 
     async def forget(self, task_ids: Sequence[str]) -> None:
         """Delete results and records of tasks, so that they can run again."""
