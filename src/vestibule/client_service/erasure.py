@@ -109,7 +109,7 @@ class Erasure:
         """
         cancelled, has_missed = 0, False
         try:
-            async for key in self.redis.scan_iter(match=f"{RESULT_PREFIX}*", count=1000):
+            async for key in self.redis.scan_iter(f"{RESULT_PREFIX}*", count=1000, _type="string"):
                 task_id, content = key.decode().removeprefix(RESULT_PREFIX), await self.redis.get(key)
                 if not isinstance(content, bytes):
                     continue  # expired in between

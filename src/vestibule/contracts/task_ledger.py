@@ -82,6 +82,7 @@ class LedgerTask(BaseModel):
     started_at: float | None = None
     finished_at: float | None = None
     has_expired: bool = Field(default=False, description="It ended, and its result has expired")
+    is_unreadable: bool = Field(default=False, description="Its result cannot be decrypted, and is left out")
 
 
 class ClaimRequest(BaseModel):

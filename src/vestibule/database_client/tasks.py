@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.subjects import PAGE_TIMEOUT_S, ErasePage
 from vestibule.contracts.task_ledger import (
     MAX_TASKS,
@@ -15,7 +16,7 @@ from vestibule.contracts.task_ledger import (
     TaskData,
 )
 from vestibule.contracts.tasks import TaskState
-from vestibule.database_client.transport import DatabaseTransport
+from vestibule.database_client.transport import PART, DatabaseTransport
 from vestibule.runtime.batching import Batcher, json_bytes
 
 # Bytes of texts in one request; a single larger item is sent alone.
@@ -45,7 +46,10 @@ class TaskLedgerClient:
 
     async def find(self, task_id: str) -> LedgerTask | None:
         """Return a task with its result, or None where it is unknown."""
-        return await self._finding.submit(task_id)
+        task = await self._finding.submit(task_id)
+        if task is not None and task.is_unreadable:
+            raise Unavailable(PART, "The result of this task cannot be decrypted.")
+        return task
 
     async def claim(self, limit: int, lease_s: float) -> list[LedgerTask]:
         """Return unfinished tasks that are due; no other caller gets them before the lease ends."""
@@ -94,8 +98,9 @@ class TaskLedgerClient:
 
 
 def _weight(task: NewTask) -> int:
-    # The size of a value under a key is unknown here; it comes back with the response.
-    return HEAVIEST // 100 if task.data is None else json_bytes(task.data)
+    # The size of a value under a key is unknown here; it comes back with the response. Options may have 16 kB.
+    data_bytes = HEAVIEST // 100 if task.data is None else json_bytes(task.data)
+    return data_bytes + 2 * len(repr(task.terms.options))
 
 
 def in_batches(changes: Sequence[TaskChange]) -> Iterator[Sequence[TaskChange]]:

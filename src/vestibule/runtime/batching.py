@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 import orjson
 
-from vestibule.contracts.errors import TooLarge, Unavailable
+from vestibule.contracts.errors import Unavailable
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
@@ -44,7 +44,7 @@ class Batcher(Generic[Item, Outcome]):
         """Take the call, which returns outcomes in the order of its items; an outcome that is an exception is raised.
 
         A call has at most `most` items that weigh at most `heaviest` together; a heavier item is sent alone. Where a
-        call is refused as too large, each of its items is sent alone. Where a call fails as unavailable after
+        call fails otherwise than as unavailable, each of its items is sent alone. Where it is unavailable after
         `timeout_s` or more, all waiting items fail with it, so that no caller waits for two timeouts.
         """
         self._call = call
@@ -135,10 +135,12 @@ class Batcher(Generic[Item, Outcome]):
     async def _call_each(self, batch: list[_Pending[Item, Outcome]]) -> Sequence[Outcome | Exception]:
         try:
             return await self._call([pending.item for pending in batch])
-        except TooLarge as error:
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one of them
             if len(batch) == 1:
                 return [error]
-        # One of them may be too large by itself, and it alone has to fail.
+        # One of them is too large or malformed, and it alone has to fail.
         return [outcome for pending in batch for outcome in await self._call_each([pending])]
 
     def _fail_waiting(self, error: Unavailable, began: float) -> None:

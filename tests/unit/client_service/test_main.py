@@ -216,10 +216,13 @@ async def test_a_message_is_no_result(client: AsyncClient, redis: Redis) -> None
     assert 200 == (await client.request("DELETE", "/subjects", json={"value": "a common word"})).status_code
 
 
-async def test_a_callers_own_size_is_that_callers_error(client: AsyncClient) -> None:
+async def test_a_callers_own_size_is_that_callers_error(client_settings: ClientSettings, database_port: int) -> None:
     """A text that fits into the request of its caller, and not into that to the database service; others are served."""
-    huge = client.post("/messages", json={"text": "\x01" * 699_040})
-    answers = await asyncio.gather(huge, *(client.post("/messages", json={"text": "hello"}) for _ in range(5)))
+    detection = client_settings.detection.model_copy(update={"scan_budget_ms": 60_000})
+    patient = client_settings.model_copy(update={"detection": detection})
+    async with _database(patient, database_port), _client_of(patient) as client:
+        huge = client.post("/messages", json={"text": "\x01" * 699_040})
+        answers = await asyncio.gather(huge, *(client.post("/messages", json={"text": "hello"}) for _ in range(5)))
     assert [413, *[202] * 5] == [answer.status_code for answer in answers]
     assert "/problems/too-large" == answers[0].json()["type"]
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 import structlog
 from pydantic import ValidationError
 
-from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.task_ledger import LedgerTask, NewTask, Recorded, TaskChange, TaskData
 from vestibule.contracts.tasks import NO_TERMS, WorkTerms
 from vestibule.database_service.entries.encrypted_store import decode_ciphertext
@@ -33,7 +32,7 @@ class EncryptedTaskLedger:
         return await self._ledger.accept([self._encrypt_task(task) for task in tasks])
 
     async def find(self, task_ids: Sequence[str]) -> list[LedgerTask]:
-        """Return those of the tasks that exist; raises `Unavailable` where a result cannot be decrypted."""
+        """Return those of the tasks that exist; a result that cannot be decrypted is logged and left out."""
         return [self._decrypt_task(task) for task in await self._ledger.find(task_ids)]
 
     async def read_work(self, task_ids: Sequence[str]) -> TaskData:
@@ -89,7 +88,7 @@ class EncryptedTaskLedger:
             return task.model_copy(update={"result": self._decrypt_text(task.task_id, RESULT, task.result)})
         except DecryptionFailed as error:
             self._log_failure(task.task_id, error)
-            raise Unavailable("database", "The result of this task cannot be decrypted.") from error
+            return task.model_copy(update={"result": None, "is_unreadable": True})
 
     def _decrypt_optional(self, stored: StoredTask, name: str) -> str | None:
         text: str | None = getattr(stored, name)

@@ -158,7 +158,7 @@ async def test_a_retried_task_runs_though_redis_knows_its_last_run(system: Syste
     assert "HELLO" == (await system.task(task_id)).result
 
 
-@pytest.mark.parametrize("kind", ["encoded", "message", "refused", "ledger"])
+@pytest.mark.parametrize("kind", ["encoded", "message", "ledger"])
 async def test_one_task_holds_up_no_other(
     system: System, redis: Redis, cipher: Cipher, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
