@@ -114,6 +114,7 @@ class TaskData(BaseModel):
 
     data: dict[str, str]
     terms: dict[str, WorkTerms]
+    unreadable: list[str] = Field(default=[], description="Tasks whose data cannot be decrypted or is not valid")
 
 
 class WriteBack(BaseModel):

@@ -159,8 +159,10 @@ class TaskRelay:
         sent: set[str] = set()
         while left:
             found = await self._ledger.read_data(list(left))
-            if not found.data:
+            if not found.data and not found.unreadable:
                 break
+            for task_id in found.unreadable:
+                left.pop(task_id, None)
             messages = []
             for task_id, data in found.data.items():
                 task, terms = left.pop(task_id), found.terms[task_id]

@@ -36,16 +36,16 @@ class EncryptedTaskLedger:
         return [self._decrypt_task(task) for task in await self._ledger.find(task_ids)]
 
     async def read_work(self, task_ids: Sequence[str]) -> TaskData:
-        """Return data and terms of tasks that have some; data that cannot be decrypted is logged and left out."""
-        work = TaskData(data={}, terms={})
+        """Return data and terms of tasks that have some; data that cannot be read is logged and left out."""
+        work = TaskData(data={}, terms={}, unreadable=[])
         for task_id, text in (await self._ledger.read_data(task_ids)).items():
             try:
                 stated, _, data = self._decrypt_text(task_id, DATA, text).partition("\n")
                 terms = WorkTerms.model_validate_json(stated)
-            except DecryptionFailed as error:
-                self._log_failure(task_id, error)
-            except ValidationError:
-                self._log_failure(task_id, DecryptionFailed("its terms are of another version"))
+            except (DecryptionFailed, ValidationError) as error:
+                is_foreign = isinstance(error, ValidationError)
+                self._log_failure(task_id, "its terms are of another version" if is_foreign else str(error))
+                work.unreadable.append(task_id)
             else:
                 work.data[task_id], work.terms[task_id] = data, terms
         return work
@@ -87,7 +87,7 @@ class EncryptedTaskLedger:
         try:
             return task.model_copy(update={"result": self._decrypt_text(task.task_id, RESULT, task.result)})
         except DecryptionFailed as error:
-            self._log_failure(task.task_id, error)
+            self._log_failure(task.task_id, str(error))
             return task.model_copy(update={"result": None, "is_unreadable": True})
 
     def _decrypt_optional(self, stored: StoredTask, name: str) -> str | None:
@@ -101,8 +101,8 @@ class EncryptedTaskLedger:
         return self._cipher.decrypt(decode_ciphertext(text), _associated_data(task_id, name)).decode()
 
     @staticmethod
-    def _log_failure(task_id: str, error: DecryptionFailed) -> None:
-        structlog.get_logger("vestibule.task_ledger").error("task_not_decrypted", task_id=task_id, reason=str(error))
+    def _log_failure(task_id: str, reason: str) -> None:
+        structlog.get_logger("vestibule.task_ledger").error("task_not_decrypted", task_id=task_id, reason=reason)
 
 
 def key_ids_of(stored: StoredTask) -> set[str]:

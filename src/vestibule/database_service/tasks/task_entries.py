@@ -72,22 +72,21 @@ class TaskCompletion:
         # A result that meets the marker may have cancelled the task by then.
         return step.model_copy(update={"from_states": [*step.from_states, TaskState.CANCELLED]})
 
-    async def _written(self, bare: TaskChange, target: WriteBack) -> TaskChange:
-        step = bare
+    async def _written(self, step: TaskChange, target: WriteBack) -> TaskChange:
         result = Write(tenant_prefix(target.tenant) + target.key, step.result or "", author=target.token_id)
         try:
             await self._store.write_many([result, _marker(step, WRITTEN)])
         except PreconditionFailed:
             if await self._marker_of(step) == CANCELLED:
-                return bare.model_copy(update={"state": TaskState.CANCELLED, "result": None, "keep_data": True})
+                return step.model_copy(update={"state": TaskState.CANCELLED, "result": None, "keep_data": True})
             structlog.get_logger("vestibule.task_ledger").info("result_already_written", task_id=step.task_id)
         except Refused as refusal:
             # It would be refused each time, and the task would never end.
             structlog.get_logger("vestibule.task_ledger").warning(
                 "result_not_written", task_id=step.task_id, error=type(refusal).__name__
             )
-            return bare.as_too_large()
-        return bare
+            return step.as_too_large()
+        return step
 
     async def _marker_of(self, step: TaskChange) -> str | None:
         marker = await self._store.read(MARKERS + step.task_id)
