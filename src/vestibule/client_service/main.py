@@ -186,7 +186,13 @@ async def _start(parts: _Parts, stack: AsyncExitStack) -> ClientWiring:
         alert_archive=AlertArchive(settings.alert_record_path),
         alert_triage=AlertTriage(settings.alert_record_path),
         erasure=Erasure(
-            entries_for, ledger, schedule_service, redis, parts.producer.cipher, parts.value_forms, parts.alerts
+            entries_for,
+            ledger,
+            schedule_service,
+            redis,
+            LedgerSteps(settings, parts.producer.cipher),
+            parts.value_forms,
+            parts.alerts,
         ),
     )
 
