@@ -64,7 +64,7 @@ async def _running(settings: SchedulerSettings) -> AsyncIterator[AsyncClient]:
     headers = {"Authorization": f"Bearer {SECRET}"}
     async with (
         app.router.lifespan_context(app),
-        AsyncClient(transport=ASGITransport(app), base_url="http://scheduler", headers=headers) as client,
+        AsyncClient(transport=ASGITransport(app), base_url="http://127.0.0.1", headers=headers) as client,
     ):
         yield client
 
