@@ -178,6 +178,14 @@ async def test_the_page_loads_nothing_and_runs_nothing_else(settings: SchedulerS
     ElementTree.fromstring(badge.text)
 
 
+async def test_a_request_id_with_personal_data_is_not_taken(settings: SchedulerSettings) -> None:
+    """It would stand in the log and in alerts; a clean one is kept."""
+    async with _running(settings) as client:
+        given = ["DE89370400440532013000", "ticket-4711"]
+        ids = [(await client.get("/health", headers={"X-Request-ID": one})).headers["X-Request-ID"] for one in given]
+    assert ("ticket-4711", 32) == (ids[1], len(ids[0]))
+
+
 async def test_thresholds_are_for_parts_that_exist(settings: SchedulerSettings) -> None:
     """A misspelt name ends the start."""
     with pytest.raises(ValueError, match="databse"):
