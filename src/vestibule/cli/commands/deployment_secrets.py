@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from vestibule.cli.options import fail, split_list
+from vestibule.cli.options import echo, fail, split_list
 
 SCOPES = ("add", "read", "keys", "delete", "run", "message", "scan", "alerts", "status")
 
@@ -61,9 +61,9 @@ def create(
     if form is Format.TAR:
         sys.stdout.buffer.write(_archive(files, token))
         return
-    typer.echo(_manifest(name, files))
-    typer.echo("---")
-    typer.echo(_manifest(f"{name}-token", {"token": token}))
+    echo(_manifest(name, files))
+    echo("---")
+    echo(_manifest(f"{name}-token", {"token": token}))
 
 
 @app.command()
