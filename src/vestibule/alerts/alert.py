@@ -86,6 +86,7 @@ class Alert:
     `subject` is the part, queue, channel or address that it is about, if any; alerts of one subject form one group.
     `has_report` is False for one beyond the bound of its kind, which is recorded and counted without a file of its own.
     With a `notice` it stands for a group: its first alert, with the highest severity, all entities and the count.
+    `is_recorded` says whether it was on disk when it was raised; one that was not is recorded later, if at all.
     """
 
     type: AlertType
@@ -102,6 +103,7 @@ class Alert:
     id: str = field(default_factory=new_alert_id)
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
     notice: Notice | None = None
+    is_recorded: bool = field(default=True, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

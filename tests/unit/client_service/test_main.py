@@ -48,7 +48,7 @@ async def _client_of(settings: ClientSettings) -> AsyncIterator[AsyncClient]:
     transport = ASGITransport(app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),
-        AsyncClient(transport=transport, base_url="http://client", headers=headers) as client,
+        AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=headers) as client,
     ):
         yield client
 

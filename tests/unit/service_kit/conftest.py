@@ -163,7 +163,7 @@ class Service:
         """Return a client that shows `token` and comes from `address`."""
         headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
         transport = ASGITransport(self.app, raise_app_exceptions=False, client=(address, 1234))
-        return AsyncClient(transport=transport, base_url="http://service", headers=headers)
+        return AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=headers)
 
 
 @pytest.fixture

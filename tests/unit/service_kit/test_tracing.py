@@ -69,7 +69,7 @@ async def calling(app: FastAPI) -> Any:
     headers = {"Authorization": "Bearer SECRET_TOKEN"}
     async with (
         app.router.lifespan_context(app),
-        AsyncClient(transport=transport, base_url="http://a", headers=headers) as client,
+        AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=headers) as client,
     ):
         yield client
 

@@ -129,7 +129,7 @@ class AlertStore:
             # The database hangs and its queue is full, so only the report of the alert lasts.
             await asyncio.to_thread(self._deliver, alert, False)
             self._deferred.put(alert)
-            return alert
+            return replace(alert, is_recorded=False)
         # A caller who disconnects does not take the alert along.
         return await asyncio.shield(recorded)
 
@@ -143,7 +143,7 @@ class AlertStore:
         answers: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Alert], Alert]]] = defaultdict(list)
         for one, alert in zip(batch, entered, strict=True):
             self._deliver(alert, is_on_disk)
-            answers[one.loop].append((one.recorded, alert))
+            answers[one.loop].append((one.recorded, alert if is_on_disk else replace(alert, is_recorded=False)))
         for loop, pairs in answers.items():
             if not loop.is_closed():
                 loop.call_soon_threadsafe(_answer, pairs)

@@ -54,7 +54,7 @@ async def test_what_comes_while_many_are_late_is_refused_and_told() -> None:
     """A 503 with Retry-After and a problem, before anything is done; probes answer; what was taken is answered."""
     slow, metrics, clock = Slow(), Metrics("client"), Clock()
     app = LoadShedder(slow, AFTER_S, metrics, clock)
-    async with AsyncClient(transport=ASGITransport(app), base_url="http://service") as client:
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://127.0.0.1") as client:
         under_way = await _gather(slow, client, clock, "/add", LATE_UNTIL_SHED)
         refused = [await client.post("/add") for _ in range(3)]
         assert [(503, "1", "application/problem+json")] * 3 == [
@@ -82,7 +82,7 @@ async def test_few_that_are_late_and_many_that_wait_on_purpose_refuse_nobody() -
     """Whether one waits for another part, or for its task to end, says nothing of how much there is to do."""
     slow, clock = Slow(), Clock()
     app = LoadShedder(slow, AFTER_S, Metrics("client"), clock)
-    async with AsyncClient(transport=ASGITransport(app), base_url="http://service") as client:
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://127.0.0.1") as client:
         late = await _gather(slow, client, clock, "/add", LATE_UNTIL_SHED - 1)
         late += await _gather(slow, client, clock, "/tasks/1?wait=30", LATE_UNTIL_SHED)
         slow.may_answer.set()
@@ -137,7 +137,7 @@ async def test_it_can_be_switched_off() -> None:
     """Then everything is taken."""
     slow, clock = Slow(), Clock()
     app = LoadShedder(slow, 0, Metrics("client"), clock)
-    async with AsyncClient(transport=ASGITransport(app), base_url="http://service") as client:
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://127.0.0.1") as client:
         late = await _gather(slow, client, clock, "/add", LATE_UNTIL_SHED)
         late += await _gather(slow, client, clock, "/add", 3)
         slow.may_answer.set()
