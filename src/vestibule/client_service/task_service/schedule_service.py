@@ -78,7 +78,7 @@ class ScheduleService:
             raise InvalidInput(f"There are {MOST_OF_A_TENANT} schedules, the maximum; delete some first.")
         if request.key is not None:
             # An entry may be stored under it later, or never.
-            await self.screener.screen(sender.under(request.key), KEY_FIELD, request.key)
+            await self.screener.screen(sender._replace(key=request.key), KEY_FIELD, request.key)
         situation, screened = request.situation_of_result(sender), None
         if request.text is not None:
             screened = await self.screener.screen(situation, "text", request.text, request.options_text)
