@@ -17,7 +17,7 @@ def canary(*options: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_nothing_leaks(action):
-    """Every value, sent in every way and in every field of every operation, is found in no file, no key of Redis, no process, no metric and no answer."""
+    """Every value, sent in every way and field, is found in no file, key of Redis, process, metric or answer."""
     done = canary("--action", action)
     verdict = json.loads(done.stdout)[action]
     assert [] == verdict["leaks"]

@@ -5,9 +5,8 @@ import time
 from collections.abc import Sequence
 
 import structlog
-from vestibule.client_service.queue.dispatcher import QueueUnavailable
 
-from vestibule.client_service.queue.dispatcher import STALE_AFTER_S, TaskDispatcher
+from vestibule.client_service.queue.dispatcher import STALE_AFTER_S, QueueUnavailable, TaskDispatcher
 from vestibule.client_service.queue.task_message import TaskMessage
 
 
