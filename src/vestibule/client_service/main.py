@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -71,6 +71,8 @@ ROUTERS = (
     subjects.router,
 )
 RELAY_TIMEOUT_S = 5.0
+# Tokens whose client of the database service is kept for their next request.
+PRINCIPALS_KEPT = 1024
 
 
 def create_app(settings: ClientSettings) -> FastAPI:
@@ -146,7 +148,7 @@ async def _start(parts: _Parts, stack: AsyncExitStack) -> ClientWiring:
         await stack.enter_async_context(logic)
     redis = await _open_redis(settings, timeout_s, stack)
     transport = DatabaseTransport(database)
-    entries_for = partial(EntryClient, transport)
+    entries_for = lru_cache(PRINCIPALS_KEPT)(partial(EntryClient, transport))
     ledger = TaskLedgerClient(transport)
     webhooks = WebhookRepository(entries_for(WEBHOOK_OWNER))
     await _deliver_webhooks(parts, webhooks, ledger, stack)

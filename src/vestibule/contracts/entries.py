@@ -25,39 +25,33 @@ EVENT_STREAM = "text/event-stream"
 MAX_TTL_S = 10 * 365 * 24 * 3600
 
 
-def _size_of(text: str) -> int:
-    # A lone surrogate has no UTF-8 form; it counts like any character here and is refused below.
-    return len(text.encode("utf-8", "surrogatepass"))
-
-
-def _within_key_limit(text: str) -> str:
-    if _size_of(text) > MAX_KEY_BYTES:
-        raise ValueError(f"must be at most {MAX_KEY_BYTES:,} bytes in UTF-8")
-    return text
-
-
 def within_value_limit(text: str) -> str:
     """Return `text` if it is within the size limit of a value.
 
     Raises:
         PydanticCustomError: of the type `TOO_LARGE`, which is answered like a body that is too large.
     """
-    if _size_of(text) > MAX_VALUE_BYTES:
+    # A lone surrogate has no UTF-8 form; it counts like any character here.
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_VALUE_BYTES:
         raise PydanticCustomError(
             TOO_LARGE, "must be at most {limit} bytes in UTF-8", {"limit": f"{MAX_VALUE_BYTES:,}"}
         )
     return text
 
 
-def _valid_unicode(text: str) -> str:
+def _valid_value(text: str) -> str:
     try:
-        text.encode("utf-8")
+        is_within_limit = len(text.encode()) <= MAX_VALUE_BYTES
     except UnicodeEncodeError:
+        within_value_limit(text)
         raise ValueError("must be valid Unicode, without lone surrogates") from None
-    return text
+    return text if is_within_limit else within_value_limit(text)
 
 
-def _without_control_characters(text: str) -> str:
+def _valid_key(text: str) -> str:
+    # With the least length below, Pydantic has refused lone surrogates.
+    if len(text.encode()) > MAX_KEY_BYTES:
+        raise ValueError(f"must be at most {MAX_KEY_BYTES:,} bytes in UTF-8")
     if not text.isprintable():
         raise ValueError("must consist of printable characters")
     return text
@@ -69,25 +63,21 @@ Key = Annotated[
         min_length=1,
         description="1 to 512 bytes of printable UTF-8",
         examples=["test1"],
-        # What the validators below check, for readers of the schema.
+        # What the validator below checks, for readers of the schema.
         json_schema_extra={"maxLength": MAX_KEY_BYTES, "pattern": PRINTABLE},
     ),
-    AfterValidator(_within_key_limit),
-    AfterValidator(_valid_unicode),
-    AfterValidator(_without_control_characters),
+    AfterValidator(_valid_key),
 ]
 # What a query compares with keys: no store takes it if no key could be so.
 KeyBound = Annotated[
     str,
     Field(json_schema_extra={"maxLength": MAX_KEY_BYTES, "pattern": PRINTABLE}),
-    AfterValidator(_within_key_limit),
-    AfterValidator(_without_control_characters),
+    AfterValidator(_valid_key),
 ]
 Value = Annotated[
     str,
     Field(description="Text of at most 1 MiB in UTF-8", examples=["hello"]),
-    AfterValidator(within_value_limit),
-    AfterValidator(_valid_unicode),
+    AfterValidator(_valid_value),
 ]
 TtlSeconds = Annotated[Number, Field(gt=0, le=MAX_TTL_S, description="Seconds after which the entry expires")]
 ExpiresAt = Annotated[datetime | None, Field(description="When the entry expires; absent if it does not")]

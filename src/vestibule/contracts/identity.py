@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Self
 
 from pydantic import StringConstraints
@@ -24,7 +25,7 @@ _TENANT = re.compile(rf"{RESERVED}?{TENANT_PATTERN}")
 _SENDER = re.compile(SENDER_PATTERN)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Principal:
     """An authenticated caller, by tenant and token id; without a token it is a service."""
 
@@ -45,8 +46,9 @@ class Principal:
             raise _malformed(SENDER, "the id of a token")
         return cls(tenant, token_id)
 
-    def as_headers(self) -> dict[str, str]:
-        """Return the headers that name this principal."""
+    @cached_property
+    def headers(self) -> dict[str, str]:
+        """The headers that name this principal."""
         return {TENANT: self.tenant} | ({} if self.token_id is None else {SENDER: self.token_id})
 
 

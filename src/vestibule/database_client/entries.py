@@ -125,7 +125,7 @@ class EntryClient:
     async def watch(self, prefix: str, last_event_id: str | None) -> AsyncIterator[bytes]:
         """Return the events of the entries that start with `prefix`, as they come; they end where the service stops."""
         seen = {} if last_event_id is None else {"Last-Event-ID": last_event_id}
-        headers = self._principal.as_headers() | seen
+        headers = self._principal.headers | seen
         return await self._database.peer.stream("/watch", query={"prefix": prefix}, headers=headers)
 
     async def erase(self, forms: list[str], limit: int, cursor: str | None) -> ErasePage:
@@ -137,5 +137,5 @@ class EntryClient:
         )
 
     async def _send(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **parts: Any) -> Any:
-        named = {**self._principal.as_headers(), **(headers or {})}
+        named = {**self._principal.headers, **(headers or {})}
         return await self._database.send(method, path, headers=named, **parts)

@@ -7,7 +7,7 @@ from vestibule.contracts.entries import MAX_WRITES, BatchedWrite, Pair
 from vestibule.contracts.errors import KeyNotFound, PreconditionFailed, TooLarge, Unavailable, VestibuleError
 from vestibule.contracts.identity import Principal
 from vestibule.runtime.batching import Batcher
-from vestibule.service_kit.service_client import ServiceClient
+from vestibule.service_kit.service_client import ServiceClient, ServiceResponse
 
 PART = "database"
 # The most characters of values in one request; a longer value is sent alone.
@@ -53,27 +53,32 @@ class DatabaseTransport:
         """
         present = query if query is None else {name: value for name, value in query.items() if value is not None}
         answer = await self.peer.call(method, path, query=present, body=body, headers=headers, timeout_s=timeout_s)
-        if answer.status == 200:
-            return answer.body
-        problem = answer.body if isinstance(answer.body, dict) else {}
-        raise _error_of(str(problem.get("type")).rpartition("/")[2], problem, answer.status)
+        if answer.status != 200:
+            raise _refusal_of(answer)
+        return answer.body
 
     async def _write_plain(self, writes: list[PlainWrite]) -> Sequence[dict[str, Any] | Exception]:
         """Return the version and expiry of each write, or the error that it failed with."""
         if len(writes) == 1:
             ((pair, principal, _),) = writes
             body = pair.model_dump(exclude_none=True)
-            return [await self.send("POST", "/write", body=body, headers=principal.as_headers())]
+            answer = await self.peer.call("POST", "/write", body=body, headers=principal.headers)
+            if answer.status != 200:
+                raise _refusal_of(answer)
+            return [answer.body]
         batch = [
             BatchedWrite.model_construct(
                 pair=pair, tenant=principal.tenant, sender=principal.token_id, request_id=request_id
             ).model_dump(exclude_none=True)
             for pair, principal, request_id in writes
         ]
-        answer = await self.send("POST", "/write/independent", body={"writes": batch})
-        return [
-            one if one.get("problem") is None else _error_of(one["problem"], one, 200) for one in answer["outcomes"]
-        ]
+        outcomes = (await self.send("POST", "/write/independent", body={"writes": batch}))["outcomes"]
+        return [one if one.get("problem") is None else _error_of(one["problem"], one, 200) for one in outcomes]
+
+
+def _refusal_of(answer: ServiceResponse) -> VestibuleError:
+    problem = answer.body if isinstance(answer.body, dict) else {}
+    return _error_of(str(problem.get("type")).rpartition("/")[2], problem, answer.status)
 
 
 def _error_of(name: str, problem: Mapping[str, Any], status: int) -> VestibuleError:

@@ -55,7 +55,12 @@ class Cipher:
 
     def encrypt(self, content: bytes, place: bytes = b"") -> bytes:
         """Return `content` encrypted, in an envelope that can be decrypted only with the same `place`."""
-        derived = self._encryption_key()
+        key = self._ring.current().active(Purpose.DATA)
+        derived = self._encrypting
+        if derived is None or derived.key.id != key.id or next(derived.uses) >= ENCRYPTIONS_PER_DERIVED_KEY:
+            salt = os.urandom(SALT_BYTES)
+            prefix = VERSION + bytes.fromhex(key.id) + salt
+            derived = self._encrypting = _DerivedKey(key, prefix, self._derive(key.material, salt), count())
         header = derived.header + os.urandom(NONCE_BYTES)
         return header + derived.cipher.encrypt(header[_NONCE_AT:], content, header + place)
 
@@ -76,15 +81,6 @@ class Cipher:
     def is_current(self, envelope: bytes) -> bool:
         """Whether it was encrypted with the active key."""
         return key_id_of(envelope) == self._ring.current().active(Purpose.DATA).id
-
-    def _encryption_key(self) -> _DerivedKey:
-        key = self._ring.current().active(Purpose.DATA)
-        derived = self._encrypting
-        if derived is None or derived.key.id != key.id or next(derived.uses) >= ENCRYPTIONS_PER_DERIVED_KEY:
-            salt = os.urandom(SALT_BYTES)
-            header = VERSION + bytes.fromhex(key.id) + salt
-            derived = self._encrypting = _DerivedKey(key, header, self._derive(key.material, salt), count())
-        return derived
 
     def _secret(self, key_id: str) -> bytes:
         key = self._ring.current().find(Purpose.DATA, key_id) or self._ring.reload().find(Purpose.DATA, key_id)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from vestibule.contracts.identity import DEFAULT_TENANT
@@ -59,8 +60,7 @@ class FindingLike(Protocol):
     def score(self) -> float: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(NamedTuple):
     """The context of a decision: caller, route, key and tenant."""
 
     route: str
@@ -68,10 +68,6 @@ class Situation:
     token_name: str | None = None
     key: str | None = None
     tenant: str = DEFAULT_TENANT
-
-    def under(self, key: str) -> "Situation":
-        """Return the same situation with another key."""
-        return Situation(self.route, self.token_id, self.token_name, key, self.tenant)
 
 
 class Verdict(NamedTuple):
@@ -99,16 +95,19 @@ class Outcome(StrEnum):
     BLOCKED = "blocked"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Decision:
-    """The decision on a request: the findings, each with the action that is taken."""
+    """The decision on a request: the findings, each with the action that is taken.
+
+    A policy has one for all requests without findings, so what follows from it is computed once.
+    """
 
     policy_version: str
     findings: Sequence[DecidedFinding] = ()
     # In a dry run: the actions that would have been taken, in the order of `findings`.
     would_have: Sequence[Action] | None = None
 
-    @property
+    @cached_property
     def outcome(self) -> Outcome:
         """The strictest action decides over the whole request."""
         return Outcome.BLOCKED if any(one.action is Action.BLOCK for one in self.findings) else Outcome.LET_IN
@@ -128,12 +127,12 @@ class Decision:
         """Each finding with the action that a dry run withheld; None outside a dry run."""
         return list(zip(self.findings, self.would_have or (None,) * len(self.findings), strict=True))
 
-    @property
+    @cached_property
     def is_dry_run(self) -> bool:
         """Whether actions were only recorded and not taken."""
         return self.would_have is not None
 
-    @property
+    @cached_property
     def actions(self) -> dict[str, Action]:
         """The strictest action that was taken for each entity."""
         return strictest_by_entity(self.findings, [one.action for one in self.findings])

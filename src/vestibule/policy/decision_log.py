@@ -7,6 +7,7 @@ writes, so that a request does not wait for the disk.
 import os
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
@@ -69,8 +70,9 @@ class DecisionLog:
         self._directory = directory
         self._keep_days = keep_days
         self._on_failure = on_failure
+        # Requests without findings, by route and the versions of policy and detectors.
         # Only the one thread that decides adds to these, and only the writer subtracts what it has written before.
-        self._clean: dict[tuple[str, str, str], int] = {}
+        self.clean: Counter[tuple[str, str, str]] = Counter()
         self._written: dict[tuple[str, str, str], int] = {}
         self._count_at = time.monotonic() + CLEAN_EVERY_S
         self._swept: date | None = None
@@ -93,11 +95,6 @@ class DecisionLog:
         """Have `record` appended soon; if the disk hangs and the queue is full, it is dropped and logged."""
         self._writer.put(record)
 
-    def count_clean(self, route: str, policy: str, detectors: str) -> None:
-        """Count a request in which nothing was found."""
-        name = (route, policy, detectors)
-        self._clean[name] = self._clean.get(name, 0) + 1
-
     def _write(self, records: list[DecisionRecord]) -> None:
         lines = [record.model_dump_json(exclude_none=True).encode() for record in records]
         if time.monotonic() >= self._count_at:
@@ -108,7 +105,7 @@ class DecisionLog:
     def _clean_lines(self) -> list[bytes]:
         now = datetime.now(UTC)
         lines = []
-        for name, total in dict(self._clean).items():
+        for name, total in dict(self.clean).items():
             count = total - self._written.get(name, 0)
             if count:
                 route, policy, detectors = name

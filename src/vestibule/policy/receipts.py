@@ -39,7 +39,7 @@ class ReceiptSigner:
         self._sign = private_key.sign
         self._detectors_version = detectors_version
         header = {"alg": ALGORITHM, "kid": keys[0].thumbprint(), "typ": KIND}
-        self._head = _encode(orjson.dumps(header)) + b"."
+        self._head = urlsafe_b64encode(orjson.dumps(header)).rstrip(b"=") + b"."
         self.public_keys: dict[str, list[dict[str, str]]] = {"keys": [public_form(key) for key in keys]}
 
     def sign(self, decision_id: str, decision: Decision, *, request_id: str | None, route: str) -> str:
@@ -59,8 +59,8 @@ class ReceiptSigner:
         if decision.is_dry_run:
             claims["would_have"] = decision.withheld
         # joserfc's serialization would cost as much CPU as the signature itself.
-        signed = self._head + _encode(orjson.dumps(claims))
-        return (signed + b"." + _encode(self._sign(signed))).decode("ascii")
+        signed = self._head + urlsafe_b64encode(orjson.dumps(claims)).rstrip(b"=")
+        return (signed + b"." + urlsafe_b64encode(self._sign(signed)).rstrip(b"=")).decode("ascii")
 
 
 def generate_key() -> bytes:
@@ -107,10 +107,6 @@ def verify_receipt(receipt: str, public_keys: Mapping[str, Any]) -> dict[str, An
     if content.headers().get("typ") != KIND or not isinstance(claims, dict):
         raise ReceiptInvalid("the signature is valid, but the content is not a receipt")
     return claims
-
-
-def _encode(content: bytes) -> bytes:
-    return urlsafe_b64encode(content).rstrip(b"=")
 
 
 class ReceiptKeyUnreadable(ValueError):

@@ -1,6 +1,7 @@
 """The HTTP client between services: authenticated, traced by request id, with timeouts and retries."""
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
@@ -26,19 +27,20 @@ class CircuitBreaker:
 
     def __init__(
         self,
-        failures_until_open: int = FAILURES_UNTIL_OPEN,
+        failures_until_open: float = FAILURES_UNTIL_OPEN,
         open_for_s: float = OPEN_FOR_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._failures_until_open = failures_until_open
         self._open_for_s = open_for_s
         self._clock = clock
-        self._failures = 0
+        # An answer closes the circuit: it sets this to 0.
+        self.failures = 0
         self._refuses_until = 0.0
 
     def allows_call(self) -> bool:
         """Say whether to call; while open, only one call in a while is allowed."""
-        if self._failures < self._failures_until_open:
+        if self.failures < self._failures_until_open:
             return True
         now = self._clock()
         if now < self._refuses_until:
@@ -46,13 +48,9 @@ class CircuitBreaker:
         self._refuses_until = now + self._open_for_s
         return True
 
-    def record_answer(self) -> None:
-        """Close the circuit: the peer has answered."""
-        self._failures = 0
-
     def record_no_answer(self) -> None:
         """Count a call without an answer."""
-        self._failures += 1
+        self.failures += 1
         self._refuses_until = self._clock() + self._open_for_s
 
 
@@ -102,7 +100,7 @@ class ServiceClient:
         self._base_url = "http://localhost" if self._socket else base_url.rstrip("/")
         self._secret = secret
         self._timeout_s = timeout_s
-        self._breaker = breaker
+        self._breaker = breaker or CircuitBreaker(math.inf)
         self._session: aiohttp.ClientSession | None = None
 
     @property
@@ -158,16 +156,19 @@ class ServiceClient:
         raise AssertionError("unreachable")
 
     async def _try(self, outgoing: _Request, until: float) -> ServiceResponse:
-        session = self._checked_session()
+        session = self._session
+        if session is None or self._breaker.failures:
+            session = self._checked_session()
         timeout = aiohttp.ClientTimeout(total=max(0.01, until - time.monotonic()))
         try:
             with span(f"{outgoing.method} {self._part}", SpanKind.CLIENT) as calling:
+                trace = {} if calling is None else current_traceparent()
                 async with session.request(
                     outgoing.method,
                     self._base_url + outgoing.path,
                     params=outgoing.query,
                     data=outgoing.content,
-                    headers=self._headers(outgoing.headers),
+                    headers=self._headers({**trace, **outgoing.headers}),
                     allow_redirects=False,
                     timeout=timeout,
                 ) as answer:
@@ -176,7 +177,7 @@ class ServiceClient:
                     calling.set_attribute("http.response.status_code", answer.status)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._no_answer(error) from error
-        self._record_answer()
+        self._breaker.failures = 0
         if answer.status >= 500:
             kind = _Retryable if answer.status == 503 else Unavailable
             raise kind(self._part, f"The {self._part} service is overloaded or unavailable.")
@@ -188,24 +189,20 @@ class ServiceClient:
     def _checked_session(self) -> aiohttp.ClientSession:
         if self._session is None:
             raise RuntimeError("use the service client inside its own context")
-        if self._breaker is not None and not self._breaker.allows_call():
+        if not self._breaker.allows_call():
             raise Unavailable(self._part, f"The {self._part} service did not answer recent requests.")
         return self._session
-
-    def _record_answer(self) -> None:
-        if self._breaker is not None:
-            self._breaker.record_answer()
 
     def _no_answer(self, error: Exception) -> Unavailable:
         kind = Unavailable if isinstance(error, TimeoutError) else _Retryable
         # After a timeout no time is left for a retry. A broken or refused connection took none, and the peer may be
         # back in a moment: only timeouts open the circuit breaker.
-        if kind is Unavailable and self._breaker is not None:
+        if kind is Unavailable:
             self._breaker.record_no_answer()
         return kind(self._part, f"The {self._part} service does not answer.")
 
     def _headers(self, given: Mapping[str, str]) -> dict[str, str]:
-        headers = {"Authorization": self._secret.authorization, **current_traceparent(), **given}
+        headers = {"Authorization": self._secret.current().authorization, **given}
         request_id = structlog.contextvars.get_contextvars().get("request_id")
         if request_id:
             headers["X-Request-ID"] = request_id
@@ -223,13 +220,13 @@ class ServiceClient:
                 answer = await session.get(
                     self._base_url + path,
                     params=query,
-                    headers=self._headers(headers),
+                    headers=self._headers({**current_traceparent(), **headers}),
                     allow_redirects=False,
                     timeout=aiohttp.ClientTimeout(sock_read=MAX_STREAM_SILENCE_S),
                 )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._no_answer(error) from error
-        self._record_answer()
+        self._breaker.failures = 0
         if answer.status != 200:
             answer.close()
             raise Unavailable(self._part, f"The {self._part} service is overloaded or unavailable.")

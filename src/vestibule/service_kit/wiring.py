@@ -6,7 +6,7 @@ that knows the concrete classes. The service's lifespan yields it, and `create_s
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from fastapi import FastAPI, Request
 
@@ -18,7 +18,7 @@ Wiring = TypeVar("Wiring")
 class RequestAuthenticator(Protocol):
     """Authenticates requests; `auth/authentication.py` has the implementation."""
 
-    async def authenticate(self, request: Request, scope: str) -> None:
+    async def authenticate(self, request: Request, scope: str, credentials: Any = None) -> None:
         """Set `request.state.caller`, or raise where the caller is unknown or lacks `scope`."""
         ...
 
@@ -31,18 +31,12 @@ class ReadinessCheck(Protocol):
         ...
 
 
-class ServiceWiring(Protocol):
-    """What the wiring of every service has."""
+@dataclass(frozen=True, slots=True)
+class ServiceWiring:
+    """What the wiring of every service has: what authenticates guarded routes, and what answers `/readyz`."""
 
-    @property
-    def authenticator(self) -> RequestAuthenticator:
-        """Authenticates the requests of guarded routes."""
-        ...
-
-    @property
-    def readiness(self) -> ReadinessCheck:
-        """Answers `/readyz`."""
-        ...
+    authenticator: RequestAuthenticator
+    readiness: ReadinessCheck
 
 
 @dataclass(slots=True)

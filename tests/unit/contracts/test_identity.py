@@ -14,7 +14,7 @@ tenants = st.from_regex(rf"\A~?{TENANT_PATTERN}\Z")
 def test_headers_name_whom_they_came_from(tenant: str, token_id: str | None) -> None:
     """What a service says of its caller is what its peer reads."""
     principal = Principal(tenant, token_id)
-    assert principal == Principal.parse(principal.as_headers())
+    assert principal == Principal.parse(principal.headers)
 
 
 def test_nobody_named_is_the_default_tenant() -> None:

@@ -33,7 +33,7 @@ log.start()
 for number in range(500):
     log.record(DecisionRecord(time=datetime.now(UTC), decision_id=f"{sys.argv[2]}-{number}", route="/add", policy="p",
         detectors="d", findings=[RecordedFinding(entity="X" * 300, score=1, field="value", action="block")]))
-    log.count_clean("/add", "p", "d")
+    log.clean["/add", "p", "d"] += 1
 log.close()
 """
 

@@ -6,7 +6,6 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,7 +25,7 @@ from vestibule.service_kit.http.app import create_service_app
 from vestibule.service_kit.http.health import Readiness
 from vestibule.service_kit.logging.logging_config import configure_logging, flush_log
 from vestibule.service_kit.settings import ServiceSettings
-from vestibule.service_kit.wiring import frame_of
+from vestibule.service_kit.wiring import ServiceWiring, frame_of
 
 LogLines = Callable[[], list[dict[str, Any]]]
 
@@ -118,14 +117,6 @@ def sample_router() -> APIRouter:
     return router
 
 
-@dataclass
-class SampleWiring:
-    """What every service has, and no more."""
-
-    authenticator: Authenticator
-    readiness: Readiness = field(default_factory=lambda: Readiness({}))
-
-
 class Service:
     """A small real service and the ways to call it."""
 
@@ -144,10 +135,10 @@ class Service:
         self.limited: list[str] = []
         limit = AuthRateLimit(settings.auth_failures_per_minute, settings.trusted_proxies, self._note_limited)
         authenticator = Authenticator(caller_token_lookups(settings), self._note_auth_failure, limit)
-        frame_of(self.app).wiring = self.wiring = SampleWiring(authenticator)
+        frame_of(self.app).wiring = self.wiring = ServiceWiring(authenticator, Readiness({}))
 
     @asynccontextmanager
-    async def _lifespan(self) -> AsyncIterator[SampleWiring]:
+    async def _lifespan(self) -> AsyncIterator[ServiceWiring]:
         yield self.wiring
 
     async def _note_limited(self, address: str, _limit: int) -> None:

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from vestibule.service_kit.http.health import Readiness
 from vestibule.service_kit.metrics.metrics import Metrics
 from vestibule.service_kit.settings import ServiceSettings
 from vestibule.service_kit.tracing import SpanKind, current_traceparent, entered, open_tracer, span
+from vestibule.service_kit.wiring import ServiceWiring
 
 MARKER = "Zq7MARKERx9"
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -30,14 +30,6 @@ WaitUntil = Callable[..., Any]
 
 def attributes_of(one: Any) -> dict[str, Any]:
     return {pair.key: pair.value.string_value or pair.value.int_value for pair in one.attributes}
-
-
-@dataclass
-class SampleWiring:
-    """What every service has, and no more."""
-
-    authenticator: Authenticator
-    readiness: Readiness
 
 
 def traced_app(settings: ServiceSettings) -> FastAPI:
@@ -62,8 +54,8 @@ def traced_app(settings: ServiceSettings) -> FastAPI:
         """Do nothing about an unknown caller."""
 
     @asynccontextmanager
-    async def lifespan() -> AsyncIterator[SampleWiring]:
-        yield SampleWiring(Authenticator(caller_token_lookups(settings), ignore), Readiness({}))
+    async def lifespan() -> AsyncIterator[ServiceWiring]:
+        yield ServiceWiring(Authenticator(caller_token_lookups(settings), ignore), Readiness({}))
 
     return create_service_app(
         "sample", "A sample.", settings, [router], lifespan, is_loggable=lambda text: "4111111111111111" not in text

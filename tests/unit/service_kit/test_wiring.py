@@ -16,15 +16,13 @@ from vestibule.service_kit.auth.token_file import caller_token_lookups
 from vestibule.service_kit.http.app import create_service_app
 from vestibule.service_kit.http.health import Readiness
 from vestibule.service_kit.settings import ServiceSettings
-from vestibule.service_kit.wiring import frame_of, wired, wiring_of
+from vestibule.service_kit.wiring import ServiceWiring, frame_of, wired, wiring_of
 
 
 @dataclass(frozen=True, slots=True)
-class GreetingWiring:
+class GreetingWiring(ServiceWiring):
     """The wiring of a small service."""
 
-    authenticator: Authenticator
-    readiness: Readiness
     greeting: str
 
 

@@ -10,21 +10,18 @@ from fastapi import APIRouter, Depends, Request
 from vestibule.contracts.errors import InvalidInput, NotProcessable, Unavailable, UnknownProcessor
 from vestibule.contracts.tasks import ERROR_DETAILS, ProcessRequest, ProcessResponse, WorkOrigin
 from vestibule.processing import MAY_PASS, CannotProcess, Job, ProcessorRegistry
-from vestibule.service_kit.auth.authentication import Authenticator, Caller, GuardedRoute, allow
+from vestibule.service_kit.auth.authentication import Caller, GuardedRoute, allow
 from vestibule.service_kit.auth.service_secret import SERVICE
-from vestibule.service_kit.http.health import Readiness
 from vestibule.service_kit.openapi.descriptions import problem_responses
-from vestibule.service_kit.wiring import wired
+from vestibule.service_kit.wiring import ServiceWiring, wired
 
 router = APIRouter(route_class=GuardedRoute, tags=["processing"])
 
 
 @dataclass(frozen=True, slots=True)
-class BusinessLogicWiring:
+class BusinessLogicWiring(ServiceWiring):
     """The parts of the service that its routes call; `main.py` builds it."""
 
-    authenticator: Authenticator
-    readiness: Readiness
     processors: ProcessorRegistry
 
 

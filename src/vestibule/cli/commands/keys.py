@@ -218,7 +218,7 @@ def _authorization(data_dir: Path, secret_file: Path | None) -> str:
     from vestibule.service_kit.auth.service_secret import ServiceSecret, ServiceSecretMissing
 
     with exit_on(ServiceSecretMissing, exit_code=os.EX_CONFIG):
-        return ServiceSecret.read(_secret_path(data_dir, secret_file)).authorization
+        return ServiceSecret.read(_secret_path(data_dir, secret_file)).current().authorization
 
 
 def _read_ring(data_dir: Path, ring_file: Path | None) -> "KeyRing":

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response, StreamingResponse
 
 from vestibule.client_service.api.screening import DecisionReply
-from vestibule.client_service.api.wiring import EntriesPart, PairSource, RepeatableRoute, Sender, WiringPart
+from vestibule.client_service.api.wiring import EntriesPart, KeyText, RepeatableRoute, Sender, WiringPart, from_query
 from vestibule.contracts.conditions import etag_of
 from vestibule.contracts.entries import (
     EVENT_STREAM,
@@ -19,6 +19,7 @@ from vestibule.contracts.entries import (
     Key,
     KeyBound,
     KeyPage,
+    Pair,
     ReadBatch,
     WriteBatch,
 )
@@ -61,12 +62,22 @@ class AddBatchReply(BaseModel):
     ),
     response_model_exclude_none=True,
 )
-async def add_entry(pair: PairSource, wiring: WiringPart, sender: Sender, expected: Expected) -> AddReply:
+async def add_entry(
+    *,
+    wiring: WiringPart,
+    sender: Sender,
+    expected: Expected,
+    body: Annotated[Pair | None, Body()] = None,
+    key: KeyText = None,
+    value: Annotated[str | None, Query(description="The value, if there is no body")] = None,
+    ttl_s: Annotated[str | None, Query(description="Seconds after which the entry expires")] = None,
+) -> AddReply:
     """Screen an entry and store it. A 200 means that it is on disk.
 
     Send JSON, or `key`, `value` and `ttl_s` as query parameters. `If-Match` overwrites only that version,
     `If-None-Match: *` overwrites nothing.
     """
+    pair = body or from_query(Pair, key=key, value=value, ttl_s=ttl_s)
     added = await wiring.intake.add(pair, sender, expected)
     return AddReply(**added.written.model_dump(), **added.screened.decision)
 

@@ -3,11 +3,12 @@
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Query
+from fastapi import APIRouter, Body, Header, Path, Query
 from pydantic import BaseModel, Field
 from starlette.responses import Response, StreamingResponse
 
-from vestibule.client_service.api.wiring import RepeatableRoute, RunSource, Sender, Tenant, WiringPart
+from vestibule.client_service.api.wiring import KeyText, RepeatableRoute, Sender, Tenant, WiringPart, from_query
+from vestibule.client_service.intake.work import RunRequest
 from vestibule.contracts.entries import EVENT_STREAM
 from vestibule.contracts.errors import (
     IdempotencyKeyReused,
@@ -79,11 +80,18 @@ class ProcessorList(BaseModel):
     status_code=202,
     responses=problem_responses(404, 409, InvalidInput, UnknownProcessor, IdempotencyKeyReused, 503),
 )
-async def run_task(work: RunSource, wiring: WiringPart, sender: Sender) -> AcceptedTask:
+async def run_task(
+    wiring: WiringPart,
+    sender: Sender,
+    body: Annotated[RunRequest | None, Body()] = None,
+    key: KeyText = None,
+    processor: Annotated[str | None, Query(description="The processor; `uppercase` by default")] = None,
+) -> AcceptedTask:
     """Process the value under a key in the background; returns the task's id at once.
 
     A 202 means that the task is on disk and will run. Send JSON, or `key` and `processor` as query parameters.
     """
+    work = body or from_query(RunRequest, key=key, processor=processor)
     task_id = await wiring.intake.run(work, sender)
     return AcceptedTask(task_id=task_id, status_url=f"/tasks/{task_id}")
 

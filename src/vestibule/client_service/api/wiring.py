@@ -1,10 +1,10 @@
 """What the routes of the client service share: the service's parts, parameters, and `Idempotency-Key`."""
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Body, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
@@ -14,29 +14,24 @@ from vestibule.alerts.store.archive import AlertTriage
 from vestibule.client_service.erasure import Erasure
 from vestibule.client_service.idempotency import HEADER, MAX_KEY_CHARS, Idempotency
 from vestibule.client_service.intake.intake import Intake
-from vestibule.client_service.intake.work import RunRequest
 from vestibule.client_service.screening.detokenization import Detokenizer
 from vestibule.client_service.screening.screener import Screener
 from vestibule.client_service.task_service.schedule_service import ScheduleService
 from vestibule.client_service.task_service.task_service import TaskService
 from vestibule.client_service.webhooks.rules import WebhookRules
-from vestibule.contracts.entries import Pair
 from vestibule.contracts.identity import Principal
 from vestibule.database_client.entries import EntryClient
 from vestibule.policy import Situation
 from vestibule.processing import ProcessorRegistry
-from vestibule.service_kit.auth.authentication import Authenticator, Caller, GuardedRoute
-from vestibule.service_kit.fast_dispatch.fast_dispatch import FastRoute
-from vestibule.service_kit.http.health import Readiness
-from vestibule.service_kit.wiring import wired, wiring_of
+from vestibule.service_kit.auth.authentication import Caller, GuardedRoute
+from vestibule.service_kit.fast_dispatch.fast_dispatch import Handler
+from vestibule.service_kit.wiring import ServiceWiring, wired, wiring_of
 
 
 @dataclass(frozen=True, slots=True)
-class ClientWiring:
+class ClientWiring(ServiceWiring):
     """The parts of the service that its routes call; `main.py` builds it."""
 
-    authenticator: Authenticator
-    readiness: Readiness
     idempotency: Idempotency
     entries_for: Callable[[Principal], EntryClient]
     intake: Intake
@@ -52,8 +47,10 @@ class ClientWiring:
     erasure: Erasure
 
 
-class _Repeatable(FastRoute):
-    """A route that serves a POST with an `Idempotency-Key` once."""
+class RepeatableRoute(GuardedRoute):
+    """A guarded route that serves a POST with an `Idempotency-Key` once."""
+
+    once_header = HEADER
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         if "POST" in (options.get("methods") or ()):
@@ -70,23 +67,12 @@ class _Repeatable(FastRoute):
             options["openapi_extra"] = described
         super().__init__(path, endpoint, **options)
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler that checks for an `Idempotency-Key` first."""
-        serve = super().get_route_handler()
-        if "POST" not in (self.methods or ()):
-            return serve
-
-        async def once(request: Request) -> Response:
-            key = request.headers.get(HEADER)
-            if key is None:
-                return await serve(request)
-            return await wiring_of(request, ClientWiring).idempotency.serve_once(request, key, serve)
-
-        return once
-
-
-class RepeatableRoute(GuardedRoute, _Repeatable):
-    """A guarded route whose requests can be repeated: the caller is authenticated before any look-up."""
+    async def serve_once(self, request: Request, handle: Handler) -> Response:
+        """Serve a request with a key once if it is a POST, and others as without it."""
+        if request.method != "POST":
+            return await handle(request)
+        idempotency = wiring_of(request, ClientWiring).idempotency
+        return await idempotency.serve_once(request, request.headers[HEADER], handle)
 
 
 # The same models validate JSON and query parameters, so that rules and messages are the same.
@@ -94,24 +80,12 @@ Model = TypeVar("Model", bound=BaseModel)
 KeyText = Annotated[str | None, Query(description="The key, if there is no body")]
 
 
-async def _pair(
-    body: Annotated[Pair | None, Body()] = None,
-    key: KeyText = None,
-    value: Annotated[str | None, Query(description="The value, if there is no body")] = None,
-    ttl_s: Annotated[str | None, Query(description="Seconds after which the entry expires")] = None,
-) -> Pair:
-    return body or _from_query(Pair, {"key": key, "value": value, "ttl_s": ttl_s})
+def from_query(model: type[Model], **given: str | None) -> Model:
+    """Return the model that query parameters describe where a request has no body.
 
-
-async def _run(
-    body: Annotated[RunRequest | None, Body()] = None,
-    key: KeyText = None,
-    processor: Annotated[str | None, Query(description="The processor; `uppercase` by default")] = None,
-) -> RunRequest:
-    return body or _from_query(RunRequest, {"key": key, "processor": processor})
-
-
-def _from_query(model: type[Model], given: dict[str, str | None]) -> Model:
+    Raises:
+        RequestValidationError: they are not valid.
+    """
     try:
         return model.model_validate_strings({name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
@@ -144,5 +118,3 @@ CallerPart = Annotated[Caller, Depends(_caller)]
 Tenant = Annotated[str, Depends(_tenant)]
 Sender = Annotated[Situation, Depends(_sender)]
 EntriesPart = Annotated[EntryClient, Depends(_entries)]
-PairSource = Annotated[Pair, Depends(_pair)]
-RunSource = Annotated[RunRequest, Depends(_run)]

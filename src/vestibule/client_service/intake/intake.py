@@ -71,7 +71,7 @@ class Intake:
             PersonalDataFound: the policy rejects it.
             PreconditionFailed: the stored entry does not meet `condition`.
         """
-        screened = await self.screener.screen(sender.under(pair.key), "value", pair.value)
+        screened = await self.screener.screen(sender._replace(key=pair.key), "value", pair.value)
         changed = pair.model_copy(update={"value": screened.text})
         entries = self.entries_for(Principal(sender.tenant, sender.token_id))
         return AddedEntry(await entries.write(changed, condition, operation_id.get()), screened)
@@ -86,7 +86,7 @@ class Intake:
         screened = []
         for index, pair in enumerate(pairs):
             try:
-                screened.append(await self.screener.screen(sender.under(pair.key), "value", pair.value))
+                screened.append(await self.screener.screen(sender._replace(key=pair.key), "value", pair.value))
             except Refused as refusal:
                 # The same rejection as for a single entry, with its index.
                 raise type(refusal)(refusal.detail, **refusal.extra, index=index) from refusal

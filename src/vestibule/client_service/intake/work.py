@@ -59,7 +59,7 @@ class ProcessorChoice(BaseModel):
 
     def situation_of_result(self, sender: Situation) -> Situation:
         """Return the situation in which a result is screened: under its own key, if the request names one."""
-        return sender if self.write_to is None else sender.under(self.write_to)
+        return sender if self.write_to is None else sender._replace(key=self.write_to)
 
     def terms_for(self, sender: Situation, key: str | None) -> WorkTerms:
         """Return the terms of work over the value under `key`, or over a text if `key` is None."""

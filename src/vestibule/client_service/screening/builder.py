@@ -52,7 +52,7 @@ class DecisionAudit:
             )
             self.log.record(record)
         else:
-            self.log.count_clean(situation.route, decision.policy_version, self.detectors_version)
+            self.log.clean[situation.route, decision.policy_version, self.detectors_version] += 1
         return self.signer.sign(decision_id, decision, request_id=request_id, route=situation.route)
 
     def _findings(self, decision: Decision, texts: Mapping[str, str]) -> list[RecordedFinding]:

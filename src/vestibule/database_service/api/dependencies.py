@@ -16,9 +16,7 @@ from vestibule.database_service.entries.tenant_view import TenantView
 from vestibule.database_service.maintenance.jobs import EntryReencryption, TaskMaintenance
 from vestibule.database_service.tasks.encrypted_ledger import EncryptedTaskLedger
 from vestibule.database_service.tasks.task_entries import TaskAcceptance, TaskCompletion
-from vestibule.service_kit.auth.authentication import Authenticator
-from vestibule.service_kit.http.health import Readiness
-from vestibule.service_kit.wiring import wired, wiring_of
+from vestibule.service_kit.wiring import ServiceWiring, wired, wiring_of
 
 _OPERATION = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # The OpenAPI description of the header, for the routes that take one.
@@ -60,11 +58,9 @@ TenantViewPart = Annotated[TenantView, Depends(_tenant_view)]
 
 
 @dataclass(frozen=True, slots=True)
-class DatabaseWiring:
+class DatabaseWiring(ServiceWiring):
     """The parts of the service that its routes call."""
 
-    authenticator: Authenticator
-    readiness: Readiness
     store: Store
     entry_reencryption: EntryReencryption
     change_stream: ChangeStream

@@ -19,7 +19,6 @@ from vestibule.service_kit.auth.authentication import (
     Credentials,
     GuardedRoute,
     allow,
-    client_address,
     credentials_of,
     is_local,
 )
@@ -58,7 +57,7 @@ class StatusPageRoute(APIRoute):
                     # The first request of every browser has no password; it does not count as a failure.
                     return _ask(request)
                 try:
-                    await wiring.authenticator.verify(credentials, SCOPE, lambda: client_address(request))
+                    await wiring.authenticator.authenticate(request, SCOPE, credentials)
                 except InvalidToken:
                     return _ask(request)
             return await handle(request)

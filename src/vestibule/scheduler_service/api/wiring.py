@@ -9,17 +9,13 @@ from vestibule.scheduler_service.heartbeats import HeartbeatRepository
 from vestibule.scheduler_service.maintenance import MaintenanceRepository, ReasonCheck
 from vestibule.scheduler_service.status_page.page import StatusPage
 from vestibule.scheduler_service.status_page.status import StatusService
-from vestibule.service_kit.auth.authentication import Authenticator
-from vestibule.service_kit.http.health import Readiness
-from vestibule.service_kit.wiring import wired
+from vestibule.service_kit.wiring import ServiceWiring, wired
 
 
 @dataclass(frozen=True, slots=True)
-class SchedulerWiring:
+class SchedulerWiring(ServiceWiring):
     """The parts of the service that its routes call."""
 
-    authenticator: Authenticator
-    readiness: Readiness
     heartbeats: HeartbeatRepository
     windows: MaintenanceRepository
     reason_check: ReasonCheck

@@ -6,10 +6,10 @@ The check runs before the body is read: an unknown caller costs little, and lear
 import hashlib
 import hmac
 import ipaddress
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import unquote_to_bytes
 
 import structlog
@@ -21,8 +21,8 @@ from starlette.responses import Response
 from vestibule.contracts.errors import InvalidInput, InvalidToken, ScopeMissing
 from vestibule.contracts.identity import DEFAULT_TENANT, Principal
 from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit, ClientAddress
-from vestibule.service_kit.fast_dispatch.fast_dispatch import FastRoute
-from vestibule.service_kit.wiring import frame_of
+from vestibule.service_kit.fast_dispatch.fast_dispatch import FastRoute, Handler
+from vestibule.service_kit.wiring import ServiceWiring, wiring_of
 
 ALL_SCOPES = "*"
 _scheme = HTTPBearer(auto_error=False, description="`Authorization: Bearer TOKEN`")
@@ -56,8 +56,11 @@ class Credentials:
 
     @cached_property
     def digest(self) -> str:
-        """The digest of the token, by which lookups know it."""
-        return digest_of(self.token)
+        """The SHA-256 of the token, by which lookups know it.
+
+        A token has 256 random bits, so a fast hash is as safe as a slow one.
+        """
+        return hashlib.sha256(self.token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class TokenLookup(Protocol):
@@ -84,26 +87,15 @@ class Authenticator:
         self._on_auth_failure = on_auth_failure
         self._limit = limit
 
-    async def authenticate(self, request: Request, scope: str) -> None:
-        """Set `request.state.caller` to the caller that the request's bearer token names.
-
-        Raises:
-            InvalidToken, TooManyAuthFailures, ScopeMissing: as `verify` does.
-        """
-        caller = await self.verify(credentials_of(request), scope, lambda: client_address(request))
-        request.scope["state"]["caller"] = caller
-
-    async def verify(
-        self, credentials: Credentials | None, scope: str, client_address: Callable[[], ClientAddress]
-    ) -> Caller:
-        """Return the caller, if known and allowed to `scope`.
+    async def authenticate(self, request: Request, scope: str, credentials: Credentials | None = None) -> None:
+        """Set `request.state.caller` to the caller that `credentials` name, or else the request's bearer token.
 
         Raises:
             InvalidToken: no token, or an unknown one.
             TooManyAuthFailures: too many of those came from there.
             ScopeMissing: a known token without the scope.
         """
-        caller = None
+        caller, credentials = None, credentials or credentials_of(request)
         if credentials is not None:
             for token_lookup in self._token_lookups:
                 caller = token_lookup.find(credentials)
@@ -111,13 +103,13 @@ class Authenticator:
                     break
         if caller is None:
             if self._limit is not None:
-                await self._limit.count(client_address())
+                await self._limit.count(client_address(request))
             await self._on_auth_failure(credentials.token if credentials else None)
             raise InvalidToken("Send a valid token in the header `Authorization: Bearer TOKEN`.")
         structlog.contextvars.bind_contextvars(token_id=caller.token_id)
         if scope not in caller.scopes and ALL_SCOPES not in caller.scopes:
             raise ScopeMissing(f"The token needs the scope `{scope}`.", scope=scope)
-        return caller
+        request.scope["state"]["caller"] = caller
 
 
 class SingleToken:
@@ -136,11 +128,8 @@ class SingleToken:
 
 
 def digest_of(token: str) -> str:
-    """Return the SHA-256 of a token, the only form of it that is kept.
-
-    A token has 256 random bits, so a fast hash is as safe as a slow one.
-    """
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+    """Return the digest of a token, the only form of it that is kept."""
+    return Credentials(token, is_local=False).digest
 
 
 def allow(scope: str) -> SecurityParameter:
@@ -156,19 +145,28 @@ class GuardedRoute(FastRoute):
         TypeError: when it is declared without `dependencies=[allow(SCOPE)]`; no route is open by oversight.
     """
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    # The header of requests that go to `serve_once`.
+    once_header: str | None = None
+
+    def get_route_handler(self) -> Handler:
         """Return the handler that authenticates the caller, then serves the request."""
         handle = super().get_route_handler()
-        scope = self._scope()
+        scope, once_header = self._scope(), self.once_header
 
         async def guarded(request: Request) -> Response:
-            await frame_of(request.scope["app"]).wiring.authenticator.authenticate(request, scope)
+            await wiring_of(request, ServiceWiring).authenticator.authenticate(request, scope)
             query = request.scope["query_string"]
             if b"%" in query or not query.isascii():
                 _check_utf8(query)
+            if once_header is not None and once_header in request.headers:
+                return await self.serve_once(request, handle)
             return await handle(request)
 
         return guarded
+
+    async def serve_once(self, request: Request, handle: Handler) -> Response:
+        """Serve a request that has `once_header`; `handle` serves it as any other."""
+        raise NotImplementedError
 
     def _scope(self) -> str:
         for dependency in self.dependencies:

@@ -28,7 +28,9 @@ class ServiceSecretMissing(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _KnownSecrets:
+class KnownSecrets:
+    """The header value that a service sends to its peers, and the digests of all secrets that it accepts."""
+
     authorization: str
     digests: list[str]
 
@@ -40,8 +42,9 @@ class ServiceSecret:
     second; an invalid file changes nothing.
     """
 
-    def __init__(self, current: Callable[[], _KnownSecrets]) -> None:
-        self._current = current
+    def __init__(self, current: Callable[[], KnownSecrets]) -> None:
+        """Take what returns the secrets as they are now."""
+        self.current = current
 
     @classmethod
     def fixed(cls, secret: str) -> "ServiceSecret":
@@ -60,15 +63,10 @@ class ServiceSecret:
             WatchedFile(path, _read_known, broken=ServiceSecretMissing, on_broken=_log_unreadable, clock=clock).current
         )
 
-    @property
-    def authorization(self) -> str:
-        """The header value that a service sends to its peers now."""
-        return self._current().authorization
-
     def find(self, credentials: Credentials) -> Caller | None:
         """Return the service that shows one of the secrets, compared in constant time, or None."""
         is_known = False
-        for known in self._current().digests:
+        for known in self.current().digests:
             is_known |= hmac.compare_digest(known, credentials.digest)
         return _SERVICE_CALLER if is_known else None
 
@@ -132,12 +130,12 @@ def _write(path: Path, secrets: list[str]) -> None:
     write_private(path, "".join(f"{secret}\n" for secret in secrets).encode())
 
 
-def _read_known(path: Path) -> _KnownSecrets:
+def _read_known(path: Path) -> KnownSecrets:
     return _known(read_secrets(path))
 
 
-def _known(secrets: list[str]) -> _KnownSecrets:
-    return _KnownSecrets(f"Bearer {secrets[0]}", [digest_of(secret) for secret in secrets])
+def _known(secrets: list[str]) -> KnownSecrets:
+    return KnownSecrets(f"Bearer {secrets[0]}", [digest_of(secret) for secret in secrets])
 
 
 def _log_unreadable(error: Exception) -> None:

@@ -17,6 +17,7 @@ from fastapi.routing import APIRoute, serialize_response
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import Message
 
 JSON = "application/json"
 IS_FAST = "vestibule.is_fast"
@@ -72,7 +73,13 @@ class Plan:
         """
         if IS_FAST not in request.scope:
             return await self._handle(request)
-        content = await read_body(request)
+        content: bytes | None = getattr(request, "_body", None)
+        if content is None:
+            message = await request.receive()
+            if message["type"] != "http.request" or message.get("more_body"):
+                message = await _read_rest(request, message)
+            # Kept for the next reader, as the framework does.
+            content = request._body = message.get("body", b"")
         body = None
         if self._body is not None and (content or self._needs_body):
             if request.headers.get("content-type", "").partition(";")[0] != JSON:
@@ -98,23 +105,15 @@ class Plan:
         return response
 
 
-async def read_body(request: Request) -> bytes:
-    """Return the body of `request`, and keep it there for the next reader."""
-    kept: bytes | None = getattr(request, "_body", None)
-    if kept is not None:
-        return kept
-    message = await request.receive()
-    content: bytes = message.get("body", b"")
-    if message["type"] == "http.request" and message.get("more_body"):
-        pieces = [content]
-        while message.get("more_body"):
-            message = await request.receive()
-            pieces.append(message.get("body", b""))
-        content = b"".join(pieces)
+async def _read_rest(request: Request, message: Message) -> Message:
+    """Return a message with the whole body, of which `message` has the first part."""
+    pieces = [message.get("body", b"")]
+    while message.get("more_body"):
+        message = await request.receive()
+        pieces.append(message.get("body", b""))
     if message["type"] == "http.disconnect":
         raise HTTPException(400)  # as the framework does; the caller is gone
-    request._body = content
-    return content
+    return {**message, "body": b"".join(pieces)}
 
 
 def _call_of(dependant: Dependant, body: Any) -> Call:
@@ -134,11 +133,13 @@ def _call_of(dependant: Dependant, body: Any) -> Call:
     paths = [_parameter(field, field.name) for field in dependant.path_params]
     headers = [_parameter(field, _header_name(field)) for field in dependant.header_params]
     queries = [_parameter(field, field.alias) for field in dependant.query_params]
+    needs_query = any(one.is_required for one in queries)
+    defaults = {one.field.name: one.default for one in queries}
     # A dependency without a name runs before the body is read (`authentication.py`), and is only described here.
     parts = [(one.name, *_part_of(one, body)) for one in dependant.dependencies if one.name is not None]
 
     async def call(request: Request, given: RequestInput) -> Any:
-        values: dict[str, Any] = {}
+        values: dict[str, Any] = {**defaults}
         if request_name is not None:
             values[request_name] = request
         if response_name is not None:
@@ -149,7 +150,7 @@ def _call_of(dependant: Dependant, body: Any) -> Call:
             _take(paths, request.scope["path_params"], values)
         if headers:
             _take(headers, request.headers, values)
-        if queries:
+        if given.query or needs_query:
             _take(queries, given.query, values)
         for name, part, takes_request_alone in parts:
             values[name] = await (part(request) if takes_request_alone else part(request, given))

@@ -45,7 +45,13 @@ class RequestFrame:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = self._request_id(scope)
+        for name, value in scope["headers"]:
+            if name == b"x-request-id" and _WELL_FORMED_ID.fullmatch(value):
+                request_id: str = value.decode("ascii")
+                if self._is_loggable is None or self._is_loggable(request_id):
+                    break
+        else:
+            request_id = secrets.token_hex(16)
         scope.setdefault("state", {})["request_id"] = request_id
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
@@ -67,14 +73,6 @@ class RequestFrame:
                 await render_unexpected(request_id)(scope, receive, send_with_id)
         finally:
             self._report(scope, status or 500, time.perf_counter() - began)
-
-    def _request_id(self, scope: Scope) -> str:
-        for name, value in scope["headers"]:
-            if name == b"x-request-id" and _WELL_FORMED_ID.fullmatch(value):
-                given: str = value.decode("ascii")
-                if self._is_loggable is None or self._is_loggable(given):
-                    return given
-        return secrets.token_hex(16)
 
     def _report(self, scope: Scope, status: int, took_s: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")

@@ -55,7 +55,8 @@ class LineWriter:
     def __init__(self, sink: Sink, gap_line: GapLine, capacity: int = MOST_WAITING) -> None:
         self._sink = sink
         self._gap_line = gap_line
-        self._lost = self._unreported = 0
+        # Lines that the sink refused; the thread counts what did not fit into its queue.
+        self._refused = self._unreported = 0
         self._failure: str | None = None
         # A signal handler may take it while the thread that it interrupts holds it.
         self._counting = threading.RLock()
@@ -66,20 +67,17 @@ class LineWriter:
             max_batch=capacity,
             collect_s=COLLECT_S,
             idle_s=lambda: RETRY_EVERY_S if self._failure else None,
-            on_drop=lambda _count: None,  # `put` counts each
+            on_drop=lambda count: self._note_gap(count, TOO_SLOW),
             on_close=sink.release,
             after_fork=self._revive,
         )
+        # Has a line written soon, with `is_urgent` at once, from any thread, and never blocks.
+        self.put = self._writer.put
 
     @property
     def health(self) -> WriterHealth:
         """The current health; any thread may ask at any time."""
-        return WriterHealth(self._lost, self._failure)
-
-    def put(self, line: bytes, *, is_urgent: bool = False) -> None:
-        """Have `line` written soon, if urgent at once. Never blocks."""
-        if not self._writer.put(line, is_urgent=is_urgent):
-            self._lose(1, TOO_SLOW)
+        return WriterHealth(self._refused + self._writer.dropped, self._failure)
 
     def flush(self, timeout_s: float = FLUSHED_WITHIN_S) -> bool:
         """Wait until all lines put before are written or lost; return whether that took less than `timeout_s`."""
@@ -106,15 +104,15 @@ class LineWriter:
             self._sink.write(b"".join([*reported, *lines]))
         except Exception as error:  # noqa: BLE001 - a line about it would be lost too
             number = error.errno if isinstance(error, OSError) else None
-            self._lose(len(lines), errorcode.get(number or 0, type(error).__name__))
+            self._refused += len(lines)
+            self._note_gap(len(lines), errorcode.get(number or 0, type(error).__name__))
         else:
             with self._counting:
                 self._unreported -= unreported
                 self._failure = self._failure if self._unreported else None
 
-    def _lose(self, count: int, failure: str) -> None:
+    def _note_gap(self, count: int, failure: str) -> None:
         with self._counting:
-            self._lost += count
             self._unreported += count
             self._failure = failure
 

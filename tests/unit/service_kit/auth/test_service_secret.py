@@ -21,7 +21,7 @@ def test_the_secret_is_read_from_its_file(tmp_path: Path) -> None:
     """White space around it, as editors leave it, does not count."""
     path = tmp_path / "secret"
     path.write_text(f"{SECRET}\n")
-    assert f"Bearer {SECRET}" == ServiceSecret.read(path).authorization
+    assert f"Bearer {SECRET}" == ServiceSecret.read(path).current().authorization
 
 
 @pytest.mark.parametrize("content", [None, b"", b"   \n", b"short", b"\xff" * 64])
@@ -46,11 +46,11 @@ def test_a_secret_is_changed_while_services_run(tmp_path: Path) -> None:
         step(path)
         prompt = ServiceSecret.read(path)
         for sender, receiver in ((prompt, late), (late, prompt)):
-            shown = Credentials(sender.authorization.removeprefix("Bearer "), is_local=False)
+            shown = Credentials(sender.current().authorization.removeprefix("Bearer "), is_local=False)
             assert receiver.find(shown) is not None
             sent.add(shown.token)
         now += 1
-        assert late.authorization == prompt.authorization
+        assert late.current().authorization == prompt.current().authorization
     assert 2 == len(sent)
     assert late.find(Credentials(SECRET, is_local=True)) is None
     assert 0o600 == path.stat().st_mode & 0o777
@@ -69,8 +69,8 @@ def test_a_secret_that_is_mounted_as_a_file_is_changed_in_place(tmp_path: Path) 
         step(copy)
         path.write_bytes(copy.read_bytes())
         now += 1
-        assert ServiceSecret.read(copy).authorization == service.authorization
-    assert f"Bearer {SECRET}" != service.authorization
+        assert ServiceSecret.read(copy).current().authorization == service.current().authorization
+    assert f"Bearer {SECRET}" != service.current().authorization
 
 
 def test_a_file_that_is_read_while_it_is_written_is_read_again(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_file_that_is_read_while_it_is_written_is_read_again(tmp_path: Path) -
         path.write_text(content)
         os.utime(path, ns=(10**18, 10**18))
         now += 1
-        sent = service.authorization
+        sent = service.current().authorization
     assert f"Bearer {'t' * 43}" == sent
 
 
@@ -98,7 +98,7 @@ def test_a_broken_file_changes_nothing(tmp_path: Path) -> None:
     for content in ("", "short", "\n".join([SECRET] * 3)):
         path.write_text(content)
         now += 2
-        assert f"Bearer {SECRET}" == secret.authorization
+        assert f"Bearer {SECRET}" == secret.current().authorization
 
 
 def test_only_the_secret_opens_the_door() -> None:

@@ -2,9 +2,11 @@
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import Any
 
 from vestibule.service_kit.http.health import CHECK_TIMEOUT_S, Readiness
+from vestibule.service_kit.wiring import frame_of
 
 
 async def _answers() -> bool:
@@ -35,7 +37,8 @@ async def test_everything_that_does_not_answer_is_missing() -> None:
 
 async def test_a_service_that_waits_for_a_part_is_not_ready_and_lives(service: Any) -> None:
     """Without a token, `/readyz` says 503 and names the part while `/health` says 200."""
-    service.wiring.readiness = Readiness({"queue": _denies, "database": _answers})
+    readiness = Readiness({"queue": _denies, "database": _answers})
+    frame_of(service.app).wiring = replace(service.wiring, readiness=readiness)
     async with service.client(token=None) as client:
         ready, lives = await client.get("/readyz"), await client.get("/health")
     assert (503, "queue", "1") == (ready.status_code, ready.json()["part"], ready.headers["retry-after"])

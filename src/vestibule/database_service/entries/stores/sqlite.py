@@ -118,13 +118,14 @@ class SqliteStore:
 
     async def write(self, write: Write) -> int:
         """Write a pair; return its version once it is on disk."""
-        version = await self.file.change(_change_of(write))
+        keep = _keep if write.condition is ALWAYS else _keep_if
+        version = await self.file.change(partial(keep, write=write))
         self._notifier.notify()
         return version
 
     async def write_each(self, writes: Sequence[Write]) -> Sequence[int | BaseException]:
         """Write pairs, each on its own; return the version or the error of each."""
-        outcomes = await self.file.change_each(map(_change_of, writes))
+        outcomes = await self.file.change_each(partial(_keep_if, write=write) for write in writes)
         self._notifier.notify()
         return outcomes
 
@@ -260,10 +261,6 @@ def _version(connection: sqlite3.Connection, key: str) -> int | None:
     return None if row is None else int(row[0])
 
 
-def _change_of(write: Write) -> Callable[[sqlite3.Connection], int]:
-    return partial(_keep if write.condition is ALWAYS else _keep_if, write=write)
-
-
 def _keep(connection: sqlite3.Connection, write: Write) -> int:
     expires_at = None if write.expires_at is None else write.expires_at.timestamp()
     # Values by position: this is the statement that has to be fast.
@@ -274,7 +271,8 @@ def _keep(connection: sqlite3.Connection, write: Write) -> int:
 
 
 def _keep_if(connection: sqlite3.Connection, write: Write) -> int:
-    check_condition(write, _version(connection, write.key))
+    if write.condition is not ALWAYS:
+        check_condition(write, _version(connection, write.key))
     return _keep(connection, write)
 
 
