@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from vestibule.cli.commands.deployment_secrets import SECRET_PATTERNS
+from vestibule.cli.commands.deployment_secrets import PART_SECRETS, SECRET_PATTERNS
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())
@@ -60,6 +60,25 @@ def test_no_deployment_holds_a_secret() -> None:
     assert "Secret" not in {one["kind"] for one in DOCUMENTS}
     for path in (ROOT / "pod.yaml", ROOT / "deploy" / "compose.yaml"):
         assert [] == re.findall(r"[0-9a-f]{32,}|[A-Za-z0-9_-]{43,}={0,2}(?=\s|$)", path.read_text())
+
+
+def test_every_part_gets_its_own_secrets_alone() -> None:
+    """In the pod, in compose and in Kubernetes a part is given what it reads, and no other secret."""
+    for name, container in CONTAINERS.items():
+        part = "worker" if name.startswith("worker") else name
+        mounted = [one for one in container["volumeMounts"] if one["name"].startswith("secrets")]
+        assert [(f"secrets-{part}", "/run/secrets/vestibule", True)] == [
+            (one["name"], one["mountPath"], one["readOnly"]) for one in mounted
+        ]
+    (prepare,) = POD["initContainers"]
+    prepared = {one["name"]: one["mountPath"] for one in prepare["volumeMounts"] if one["name"].startswith("secrets")}
+    assert {f"secrets-{part}": f"/run/secrets/vestibule/{part}" for part in PART_SECRETS} == prepared
+    for part, names in PART_SECRETS.items():
+        assert set(names) == set(SERVICES[part]["secrets"])
+        manifests = yaml.safe_load_all((ROOT / "deploy" / "kubernetes" / "base" / f"{part}.yaml").read_text())
+        (workload,) = [one for one in manifests if one["kind"] in ("StatefulSet", "Deployment")]
+        (volume,) = [one for one in workload["spec"]["template"]["spec"]["volumes"] if one["name"] == "secrets"]
+        assert set(names) == {one["key"] for one in volume["secret"]["items"]}
 
 
 def test_the_balancer_writes_nothing_about_requests() -> None:

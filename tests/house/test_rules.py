@@ -35,6 +35,14 @@ def _functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
             yield node
 
 
+def test_commands_print_through_one_function() -> None:
+    """`echo` escapes what would control a terminal; log lines and the supervisor have an escape of their own."""
+    own = {"options.py", "logs.py", "supervisor_log.py"}
+    commands = [path for path in MODULES if "cli" in path.parts and path.name not in own]
+    printing = re.compile(r"\btyper\.echo\(|(?<![.\w])print\(|\bsys\.stdout\.write\(")
+    assert [] == [str(path) for path in commands if printing.search(path.read_text())]
+
+
 def test_import_contracts_hold() -> None:
     """The import contracts of pyproject.toml hold."""
     command = [Path(sys.executable).parent / "lint-imports", "--no-cache"]

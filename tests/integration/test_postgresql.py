@@ -14,6 +14,7 @@ from servers.postgresql import PASSWORD, PostgresqlServer, run_sql, running_serv
 from vestibule.contracts.conditions import Condition
 from vestibule.contracts.errors import PreconditionFailed, Unavailable
 from vestibule.database_service.entries.store import Store, StoreRefused, Write
+from vestibule.database_service.entries.stores.postgresql import KEYS
 from vestibule.database_service.main import build_store
 from vestibule.database_service.settings import DatabaseSettings
 
@@ -93,6 +94,24 @@ async def test_services_that_start_at_once_migrate_once(url: str) -> None:
         stores = await asyncio.gather(*(stack.enter_async_context(opened(url)) for _ in range(8)))
         assert list(range(1, 9)) == sorted(await asyncio.gather(*(store.write(Write("a", "x")) for store in stores)))
     assert [[(1,)]] == run_sql(url, "SELECT count(*) FROM vestibule.alembic_version")
+
+
+async def test_tables_of_the_first_revision_are_migrated(url: str) -> None:
+    """What is in them is there afterwards, and lists of keys do not read those that have ended."""
+    async with opened(url) as store:
+        await store.write(Write("a", "x"))
+    fill = """
+        INSERT INTO vestibule.entries (key, value, version, written_at, change)
+            SELECT 'ended' || number, NULL, 1, now(), 1000 + number FROM generate_series(1, 20000) AS number
+    """
+    first = "DROP INDEX vestibule.entries_present; UPDATE vestibule.alembic_version SET version_num = 'a1_initial'"
+    run_sql(url, *first.split("; "), fill)
+    async with opened(url) as store:
+        assert ["a"] == (await store.keys("", 10, None)).keys
+    run_sql(url, "ANALYZE vestibule.entries")
+    asked = KEYS.replace("$1", "''").replace("$2", "'~'").replace("$3", "''").replace("$4", "5")
+    (plan,) = run_sql(url, f"EXPLAIN {asked}")
+    assert "entries_present" in str(plan)
 
 
 async def test_a_killed_server_loses_nothing_that_was_acknowledged(url: str, server: PostgresqlServer) -> None:

@@ -13,7 +13,7 @@ from redis.asyncio import Redis as AsyncRedis
 
 from vestibule.client_service.celery_app import create_producer
 from vestibule.client_service.queue.queue_view import QueueView
-from vestibule.client_service.queue.result_backend import ENDED_KEY
+from vestibule.client_service.queue.result_backend import ENDED_KEY, AttemptFailed, parse_report
 from vestibule.client_service.settings import ClientSettings
 from vestibule.client_service.task_service.outcomes import TaskOutcome, open_outcome
 from vestibule.client_service.tasks import process_data_task
@@ -147,8 +147,8 @@ def test_what_was_not_sealed_for_the_task_is_not_done(
         assert "GOOD EVENING" == _wait(place, good).result
         assert [] == [how for how, bad in refused.items() if redis.exists(f"celery-task-meta-{bad}")]
         # Whoever looks after the task hears of it, and sends it again as it was.
-        ended = redis.lrange(ENDED_KEY, 0, -1)
-        unreported = [how for how, bad in refused.items() if f"{bad} MessageRefused 1".encode() not in ended]
+        reports = [parse_report(place.cipher, report) for report in redis.lrange(ENDED_KEY, 0, -1)]
+        unreported = [how for how, bad in refused.items() if AttemptFailed(bad, "MessageRefused", 1) not in reports]
         assert ["no headers"] == unreported
         # It is neither in the queue any more nor on its way back to it.
         wait_until(lambda: not redis.llen(QUEUE) and not redis.hlen("unacked"), what="an empty queue")

@@ -12,16 +12,16 @@ ACTIONS = ["alert"]
 
 def canary(*options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "vestibule", "canary", "--json", *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=240)
+    return subprocess.run(command, capture_output=True, text=True, timeout=290)
 
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_nothing_leaks(action):
-    """Every value, sent in every way, is found in no file, no key of Redis, no process, no metric and no answer."""
+    """Every value, sent in every way and field, is found in no file, key of Redis, process, metric or answer."""
     done = canary("--action", action)
     verdict = json.loads(done.stdout)[action]
     assert [] == verdict["leaks"]
-    assert verdict["requests"] > 250
+    assert verdict["requests"] > 1500
     assert verdict["places"] > 300
     assert 0 == done.returncode
 

@@ -12,6 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
+from vestibule.service_kit.http.server import MOST_BODIES_PER_TOKEN
+
 SLOW = int(os.environ.get("VESTIBULE_FAULT_CONNECTIONS", "1000"))
 HEAD = b"POST /add HTTP/1.1\r\nHost: vestibule\r\nAuthorization: Bearer SECRET_TOKEN\r\n"
 BODY = b"Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
@@ -75,7 +77,10 @@ def test_slow_callers_are_ended_and_keep_nobody_waiting(client_service: Any, wai
     answers = answers_of(connections)
     statuses = [answer[9:12].decode() for answer in answers]
     assert [""] * (SLOW // 4) == statuses[0::4]
-    assert ["408"] * (SLOW // 2) == statuses[1::4] + statuses[2::4]
+    assert ["408"] * (SLOW // 4) == statuses[1::4]
+    # One token may have so many incomplete bodies; the rest of its own are refused before.
+    assert {"408", "429"} == set(statuses[2::4])
+    assert statuses[2::4].count("408") <= MOST_BODIES_PER_TOKEN
     assert {"401"} == set(statuses[3::4])
     assert all(b'"status":408' in answer for answer in answers[1::4])
     wait_until(lambda: client_service.log_lines(event="slow_requests_timed_out"), what="the line about slow callers")

@@ -12,6 +12,9 @@ from typing import Any
 from redis import Redis
 
 from vestibule.cli.embedded.redis_server import redis_url_of
+from vestibule.client_service.queue.application import REALM, encrypt_content
+from vestibule.client_service.queue.result_backend import ENDED_KEY, REPORT
+from vestibule.encryption import Cipher, KeyRingFile
 from vestibule.service_kit.auth.token_file import create_token
 
 DONE_WITHIN_S = 30
@@ -55,14 +58,21 @@ def test_a_cancelled_task_does_not_run(system: Any) -> None:
     assert 409 == system.http.post(f"/tasks/{task_id}/retry").status_code
 
 
+def report_failed_attempt(system: Any, redis: Any, task_id: str) -> None:
+    """Report the first attempt of a task as a worker does."""
+    cipher = Cipher(KeyRingFile(system.data_dir / "keys" / "keyring.json"), REALM)
+    redis.rpush(ENDED_KEY, encrypt_content(cipher, [task_id, "TaskInterrupted", 1], REPORT))
+
+
 def test_a_task_that_ends_its_workers_is_given_up(system: Any, wait_until: Callable[..., Any]) -> None:
     """After its last attempt it is a dead letter, with an alert; it can be retried or dropped."""
     system.add("poison", "text")
-    dead = [run(system, "poison", delay_s=1) for _ in range(2)]
+    dead = [run(system, "poison", delay_s=3600) for _ in range(2)]
     with Redis.from_url(str(redis_url_of(system.data_dir))) as redis:
         for task_id in dead:
             # As after three starts, none of which came to an end.
             redis.hset(f"vestibule:task:{task_id}", "starts", 3)
+            report_failed_attempt(system, redis, task_id)
     for task_id in dead:
         wait_until(lambda one=task_id: wait(system, one)["state"] == "dead", 60, "the end of the attempts")
     task = wait(system, dead[0])
@@ -164,8 +174,7 @@ def test_a_failed_attempt_is_followed_by_another(system: Any) -> None:
     system.add("again", "text")
     task_id = run(system, "again", delay_s=3600)
     with Redis.from_url(str(redis_url_of(system.data_dir))) as redis:
-        # As a worker reports it.
-        redis.rpush("vestibule:ended", f"{task_id} TaskInterrupted 1")
+        report_failed_attempt(system, redis, task_id)
     task = wait(system, task_id)
     assert ("succeeded", "TEXT", 1) == (task["state"], task["result"], task["attempts"])
 

@@ -13,6 +13,7 @@ class AlertType(StrEnum):
     SECRET = "Secret"  # noqa: S105 - the name of a kind
     INVALID_TOKEN = "InvalidToken"  # noqa: S105 - the name of a kind
     INVALID_INPUT = "InvalidInput"
+    ACCESS_DENIED = "AccessDenied"
     SERVICE_DOWN = "ServiceDown"
     SERVICE_RECOVERED = "ServiceRecovered"
     HEARTBEAT_MISSED = "HeartbeatMissed"
@@ -82,8 +83,10 @@ class Notice:
 class Alert:
     """One event. No field contains text that a caller sent; `fingerprint` is a keyed hash.
 
-    `subject` is the part, queue or channel that it is about, if any; alerts of one subject form one group.
+    `subject` is the part, queue, channel or address that it is about, if any; alerts of one subject form one group.
+    `has_report` is False for one beyond the bound of its kind, which is recorded and counted without a file of its own.
     With a `notice` it stands for a group: its first alert, with the highest severity, all entities and the count.
+    `is_recorded` says whether it was on disk when it was raised; one that was not is recorded later, if at all.
     """
 
     type: AlertType
@@ -96,9 +99,11 @@ class Alert:
     token_id: str | None = None
     subject: str | None = None
     count: int = 1
+    has_report: bool = True
     id: str = field(default_factory=new_alert_id)
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
     notice: Notice | None = None
+    is_recorded: bool = field(default=True, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +120,9 @@ ALERT_TYPES = {
     AlertType.SECRET: AlertTypeSpec("A request or a result held a secret.", Severity.CRITICAL),
     AlertType.INVALID_TOKEN: AlertTypeSpec("A request had no token or an unknown one.", Severity.WARNING),
     AlertType.INVALID_INPUT: AlertTypeSpec("A request was malformed.", Severity.INFO),
+    AlertType.ACCESS_DENIED: AlertTypeSpec(
+        "A token was refused again and again for lack of a scope.", Severity.WARNING
+    ),
     AlertType.SERVICE_DOWN: AlertTypeSpec("A part does not answer its probes.", Severity.CRITICAL),
     AlertType.SERVICE_RECOVERED: AlertTypeSpec(
         "A part that was down answers again.", Severity.INFO, resolves=AlertType.SERVICE_DOWN

@@ -119,12 +119,24 @@ class RequestAlerts:
         self._engine = engine
         self._fingerprint = fingerprint
 
-    async def report_auth_failure(self, token: str | None) -> None:
-        """Alert on a missing or unknown token; only a keyed fingerprint of an unknown token is kept."""
+    async def report_auth_failure(self, token: str | None, address: str | None = None) -> None:
+        """Alert on a missing or unknown token; of token and address only keyed fingerprints are kept."""
         shown = "no token" if token is None else "an unknown token"
         fingerprint = None if token is None else self._fingerprint(token)
         await self._engine.raise_alert(
-            AlertType.INVALID_TOKEN, f"A request had {shown}.", fingerprint=fingerprint, **current_origin()
+            AlertType.INVALID_TOKEN,
+            f"A request had {shown}.",
+            fingerprint=fingerprint,
+            subject=address and self._subject_of(address),
+            **current_origin(),
+        )
+
+    async def report_denied(self, limit: int) -> None:
+        """Alert on too many requests of one token for routes whose scope it lacks."""
+        await self._engine.raise_alert(
+            AlertType.ACCESS_DENIED,
+            f"One token was refused {limit} times within a minute for scopes that it does not have.",
+            **current_origin(),
         )
 
     async def report_guessed_tokens(self, address: str, limit: int) -> None:
@@ -134,8 +146,12 @@ class RequestAlerts:
             f"One address failed to authenticate {limit} times within a minute; its requests are rejected for now.",
             severity=Severity.CRITICAL,
             fingerprint=self._fingerprint(address),
+            subject=self._subject_of(address),
             **current_origin(),
         )
+
+    def _subject_of(self, address: str) -> str:
+        return f"address-{self._fingerprint(address)}"
 
     async def report_invalid_input(self, error: InvalidInput) -> None:
         """Alert on a malformed request; the detail of the error repeats nothing that was sent."""

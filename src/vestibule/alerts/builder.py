@@ -94,6 +94,8 @@ def build_store(settings: AlertSettings) -> AlertStore:
     syncable = {name: channel for name, channel in at_once.items() if isinstance(channel, SyncableChannel)}
 
     def deliver_before_answer(alert: Alert, is_recorded: bool) -> None:
+        if not alert.has_report:
+            return
         before.deliver(alert)
         # Without the database, the report is the only durable copy.
         for name, channel in () if is_recorded else syncable.items():

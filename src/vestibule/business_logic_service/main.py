@@ -47,7 +47,10 @@ def create_app(settings: BusinessLogicSettings) -> FastAPI:
     processors = build_registry(settings, scanner, lambda: policies.current, pseudonymizer)
 
     limit = AuthRateLimit(
-        settings.auth_failures_per_minute, settings.trusted_proxies, request_alerts.report_guessed_tokens
+        settings.auth_failures_per_minute,
+        settings.trusted_proxies,
+        request_alerts.report_guessed_tokens,
+        on_denied=request_alerts.report_denied,
     )
     lookups = [secret, *caller_token_lookups(settings)]
     wiring = BusinessLogicWiring(

@@ -23,14 +23,32 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 _LONGEST = timedelta(days=36_500)
 
 
+# Control characters but tab and line feed, and characters that change the direction of text.
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def echo(text: object, *, err: bool = False, nl: bool = True) -> None:
+    """Print `text`; on a terminal, characters that would control it are escaped as in JSON.
+
+    What a caller stored must not move the cursor, change the title or hide text. A pipe gets the text as it is.
+    """
+    stream = sys.stderr if err else sys.stdout
+    shown = _UNSAFE.sub(_escape, str(text)) if stream.isatty() else str(text)
+    typer.echo(shown, err=err, nl=nl)
+
+
+def _escape(found: "re.Match[str]") -> str:
+    return f"\\u{ord(found.group()):04x}"
+
+
 def show(answer: Any, as_json: bool, text: str) -> None:
     """Print an answer as JSON or as text."""
-    typer.echo(json.dumps(answer, ensure_ascii=False) if as_json else text)
+    echo(json.dumps(answer, ensure_ascii=False) if as_json else text)
 
 
 def fail(reason: object, exit_code: int = 1) -> NoReturn:
     """Print the reason on standard error and exit."""
-    typer.echo(f"vestibule: {reason}", err=True)
+    echo(f"vestibule: {reason}", err=True)
     raise typer.Exit(exit_code)
 
 
@@ -48,7 +66,12 @@ def exit_on(*errors: type[Exception], before: str = "", exit_code: int = 1) -> I
 def show_progress(text: str, *, is_last: bool) -> None:
     """Overwrite the line of progress on standard error, if that is a terminal."""
     if sys.stderr.isatty():
-        typer.echo(f"\r{text}", err=True, nl=is_last)
+        overwrite(text, is_last=is_last)
+
+
+def overwrite(text: str, *, is_last: bool = True) -> None:
+    """Print `text` on standard error over what the line has."""
+    typer.echo(f"\r{text}", err=True, nl=is_last)
 
 
 def takes(make: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:

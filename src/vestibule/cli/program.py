@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vestibule.cli.options import exit_on
+from vestibule.cli.options import echo, exit_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,7 +130,7 @@ def _print_version(is_requested: bool) -> None:
     if is_requested:
         from vestibule import __version__
 
-        typer.echo(f"vestibule {__version__}")
+        echo(f"vestibule {__version__}")
         raise typer.Exit
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import typer
 
+from vestibule.cli.options import echo
 from vestibule.detection import DetectionError, Explanation, Finding, Scanner
 from vestibule.detection import redact as redacted
 
@@ -60,7 +61,7 @@ def scan_sources(
                 _scan_one(scanner, name, _read(source), key, redact, explain, summary)
             except OSError as error:
                 summary.refused += 1
-                typer.echo(f"{name}: cannot be read: {error.strerror}", err=True)
+                echo(f"{name}: cannot be read: {error.strerror}", err=True)
             progress.advance(task)
     if not quiet and summary.texts > 1:
         _print_summary(summary)
@@ -77,13 +78,13 @@ def _scan_one(
         explanations = explain_blocks(scanner, text, key)
     except DetectionError as refusal:
         summary.refused += 1
-        typer.echo(f"{name}: refused: {refusal}", err=True)
+        echo(f"{name}: refused: {refusal}", err=True)
         return
     entities = [explanation.finding.entity for explanation in explanations]
     summary.findings.update(entities)
     summary.texts_with.update(set(entities))
     if redact:
-        typer.echo(redacted(text, [explanation.finding for explanation in explanations]), nl=not text.endswith("\n"))
+        echo(redacted(text, [explanation.finding for explanation in explanations]), nl=not text.endswith("\n"))
         return
     line, counted = 1, 0
     for explanation in sorted(explanations, key=lambda one: one.finding.start):
@@ -92,7 +93,7 @@ def _scan_one(
         counted = finding.start
         column = finding.start - text.rfind("\n", 0, finding.start)
         reason = f"  {explanation.rule} {explanation.check or ''} {', '.join(explanation.context)}" if explain else ""
-        typer.echo(f"{name}:{line}:{column} {finding.entity} {finding.score:.2f}{reason}")
+        echo(f"{name}:{line}:{column} {finding.entity} {finding.score:.2f}{reason}")
 
 
 def _print_summary(summary: ScanSummary) -> None:

@@ -1,5 +1,6 @@
 """The use case of erasing a subject: every stored value, token and result that contains its value."""
 
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -11,14 +12,14 @@ from redis.exceptions import RedisError
 
 from vestibule.alerts import AlertEngine, AlertType, current_origin
 from vestibule.client_service.queue.result_backend import RESULT_PREFIX
-from vestibule.client_service.task_service.outcomes import open_outcome
+from vestibule.client_service.task_service.outcomes import LedgerSteps, open_outcome
 from vestibule.client_service.task_service.schedule_service import ScheduleService
 from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.identity import Principal
 from vestibule.contracts.subjects import MAX_FORMS, ErasePage, SubjectSearch
 from vestibule.database_client.entries import EntryClient
 from vestibule.database_client.tasks import TaskLedgerClient
-from vestibule.encryption import Cipher, DecryptionFailed, Fingerprinter, KeyRingFile, Tokenizer
+from vestibule.encryption import DecryptionFailed, Fingerprinter, KeyRingFile, Tokenizer
 from vestibule.encryption.key_ring import Purpose
 from vestibule.policy.document import Vocabulary
 from vestibule.policy.policy import PolicyFile
@@ -65,7 +66,7 @@ class Erasure:
     ledger: TaskLedgerClient
     schedules: ScheduleService
     redis: Redis
-    cipher: Cipher
+    steps: LedgerSteps
     forms: ValueForms
     alerts: AlertEngine
 
@@ -81,8 +82,12 @@ class Erasure:
         schedules = await self.schedules.erase(caller.tenant, search)
         entries.examined += schedules.examined
         entries.erased += schedules.erased
-        tasks = await _erase_all(partial(self.ledger.erase, caller.tenant), search.forms)
-        await self._erase_results(search)
+        erase_tasks = partial(self.ledger.erase, caller.tenant)
+        tasks = await _erase_all(erase_tasks, search.forms)
+        cancelled, has_missed = await self._erase_results(search, caller.tenant)
+        tasks.erased += cancelled
+        if has_missed:
+            tasks.erased += (await _erase_all(erase_tasks, search.forms)).erased
         structlog.contextvars.bind_contextvars(entries_erased=entries.erased, results_erased=tasks.erased)
         await self.alerts.raise_alert(
             AlertType.SUBJECT_ERASED,
@@ -96,21 +101,38 @@ class Erasure:
             results_erased=tasks.erased,
         )
 
-    async def _erase_results(self, search: SubjectSearch) -> None:
-        """Erase every result in Redis that contains a subject. Most are copies of those in the ledger."""
+    async def _erase_results(self, search: SubjectSearch, tenant: str) -> tuple[int, bool]:
+        """Erase the results of a tenant in Redis that contain a subject. Most are copies of those in the ledger.
+
+        A task whose result is not in the ledger yet is cancelled first: without its result it would run again. Return
+        how many were, and whether a result has come into the ledger since that was searched.
+        """
+        cancelled, has_missed = 0, False
         try:
-            async for key in self.redis.scan_iter(match=f"{RESULT_PREFIX}*", count=1000):
-                content = await self.redis.get(key)
+            async for key in self.redis.scan_iter(f"{RESULT_PREFIX}*", count=1000, _type="string"):
+                task_id, content = key.decode().removeprefix(RESULT_PREFIX), await self.redis.get(key)
                 if not isinstance(content, bytes):
                     continue  # expired in between
                 try:
-                    result = open_outcome(self.cipher, key.decode().removeprefix(RESULT_PREFIX), content).result
+                    result = open_outcome(self.steps.cipher, task_id, content).result
                 except DecryptionFailed:
                     continue  # without its key it is unreadable anyway
-                if await search.finds_among(result):
-                    await self.redis.delete(key)
+                if not await search.finds_among(result):
+                    continue
+                task = await self.ledger.find(task_id)
+                if task is None or task.tenant != tenant:
+                    continue
+                if task.state.is_end:
+                    has_missed |= task.result is not None
+                else:
+                    step = self.steps.after_cancel(task_id, time.time()).model_copy(update={"keep_data": False})
+                    (is_cancelled,) = await self.ledger.change([step])
+                    cancelled += is_cancelled
+                    has_missed |= not is_cancelled
+                await self.redis.delete(key)
         except (RedisError, OSError) as error:
             raise Unavailable("queue", "The queue does not answer.") from error
+        return cancelled, has_missed
 
 
 async def _erase_all(erase: ErasePages, forms: list[str]) -> ErasePage:

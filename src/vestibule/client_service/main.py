@@ -126,7 +126,10 @@ class _Parts:
         screener, policies = self.screening.screener, self.screening.policies
         self.processors = build_registry(settings, lambda: scanner, lambda: policies.current, pseudonymizer)
         limit = AuthRateLimit(
-            settings.auth_failures_per_minute, settings.trusted_proxies, self.request_alerts.report_guessed_tokens
+            settings.auth_failures_per_minute,
+            settings.trusted_proxies,
+            self.request_alerts.report_guessed_tokens,
+            on_denied=self.request_alerts.report_denied,
         )
         lookups = caller_token_lookups(settings)
         self.authenticator = Authenticator(lookups, self.request_alerts.report_auth_failure, limit)
@@ -183,7 +186,13 @@ async def _start(parts: _Parts, stack: AsyncExitStack) -> ClientWiring:
         alert_archive=AlertArchive(settings.alert_record_path),
         alert_triage=AlertTriage(settings.alert_record_path),
         erasure=Erasure(
-            entries_for, ledger, schedule_service, redis, parts.producer.cipher, parts.value_forms, parts.alerts
+            entries_for,
+            ledger,
+            schedule_service,
+            redis,
+            LedgerSteps(settings, parts.producer.cipher),
+            parts.value_forms,
+            parts.alerts,
         ),
     )
 

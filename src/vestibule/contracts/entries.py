@@ -63,7 +63,7 @@ Key = Annotated[
         min_length=1,
         description="1 to 512 bytes of printable UTF-8",
         examples=["test1"],
-        # What the validator below checks, for readers of the schema.
+        # What `_valid_key` checks, for readers of the schema.
         json_schema_extra={"maxLength": MAX_KEY_BYTES, "pattern": PRINTABLE},
     ),
     AfterValidator(_valid_key),

@@ -85,6 +85,7 @@ class LedgerTask(BaseModel):
     started_at: float | None = None
     finished_at: float | None = None
     has_expired: bool = Field(default=False, description="It ended, and its result has expired")
+    is_unreadable: bool = Field(default=False, description="Its result cannot be decrypted, and is left out")
 
 
 class ClaimRequest(BaseModel):
@@ -116,6 +117,7 @@ class TaskData(BaseModel):
 
     data: dict[str, str]
     terms: dict[str, WorkTerms]
+    unreadable: list[str] = Field(default=[], description="Tasks whose data cannot be decrypted or is not valid")
 
 
 class WriteBack(BaseModel):
@@ -155,6 +157,11 @@ class TaskChange(BaseModel):
     keep_data: Flag = Field(default=True, description="Whether the data stays, so that it can be retried after its end")
     keep_result_s: Seconds | None = Field(default=None, description="Seconds from now until its result expires")
     keep_s: Seconds | None = Field(default=None, description="Seconds from now until its record expires")
+
+    def as_too_large(self) -> Self:
+        """Return the change to the end of a task whose result fits nowhere."""
+        ending = {"state": TaskState.FAILED, "error": "ResultTooLarge", "result": None, "write_back": None}
+        return self.model_copy(update={**ending, "keep_data": True})
 
 
 class TaskChanges(BaseModel):

@@ -1,7 +1,8 @@
 """The client of the task ledger in the database service."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.subjects import PAGE_TIMEOUT_S, ErasePage
 from vestibule.contracts.task_ledger import (
     MAX_TASKS,
@@ -15,10 +16,10 @@ from vestibule.contracts.task_ledger import (
     TaskData,
 )
 from vestibule.contracts.tasks import TaskState
-from vestibule.database_client.transport import DatabaseTransport
-from vestibule.runtime.batching import Batcher
+from vestibule.database_client.transport import PART, DatabaseTransport
+from vestibule.runtime.batching import Batcher, json_bytes
 
-# Characters of one request or response; a single larger item is sent alone.
+# Bytes of texts in one request; a single larger item is sent alone.
 HEAVIEST = 1_000_000
 # The most tasks of one request to find; their results come back with them.
 MOST_FOUND = 50
@@ -36,12 +37,19 @@ class TaskLedgerClient:
         self._finding = Batcher(self._find, most=MOST_FOUND, timeout_s=timeout_s)
 
     async def accept(self, task: NewTask) -> Recorded:
-        """Record a task; it is on disk then, unless its key is unknown."""
+        """Record a task; it is on disk then, unless its key is unknown.
+
+        Raises:
+            TooLarge: it does not fit into a request to the database service.
+        """
         return await self._accepting.submit(task)
 
     async def find(self, task_id: str) -> LedgerTask | None:
         """Return a task with its result, or None where it is unknown."""
-        return await self._finding.submit(task_id)
+        task = await self._finding.submit(task_id)
+        if task is not None and task.is_unreadable:
+            raise Unavailable(PART, "The result of this task cannot be decrypted.")
+        return task
 
     async def claim(self, limit: int, lease_s: float) -> list[LedgerTask]:
         """Return unfinished tasks that are due; no other caller gets them before the lease ends."""
@@ -54,15 +62,13 @@ class TaskLedgerClient:
         return TaskData.model_validate(await self._database.send("POST", "/tasks/data", body=body))
 
     async def change(self, changes: Sequence[TaskChange]) -> list[bool]:
-        """Apply the changes that are allowed, and say which were; they are on disk then."""
-        taken: list[bool] = []
-        left = list(changes)
-        while left:
-            some = _as_many_as_fit(left)
-            del left[: len(some)]
-            body = {"changes": [step.model_dump(mode="json", exclude_defaults=True) for step in some]}
-            taken += TakenSteps.model_validate(await self._database.send("POST", "/tasks/change", body=body)).taken
-        return taken
+        """Apply the changes that are allowed, and say which were; they are on disk then.
+
+        Raises:
+            TooLarge: they do not fit into one request; `in_batches` divides them.
+        """
+        body = {"changes": [step.model_dump(mode="json", exclude_defaults=True) for step in changes]}
+        return TakenSteps.model_validate(await self._database.send("POST", "/tasks/change", body=body)).taken
 
     async def page(
         self, tenant: str | None, states: Sequence[TaskState], limit: int, cursor: str | None
@@ -92,14 +98,19 @@ class TaskLedgerClient:
 
 
 def _weight(task: NewTask) -> int:
-    # The size of a value under a key is unknown here; it comes back with the response.
-    return len(task.data or "") or HEAVIEST // 100
+    # The size of a value under a key is unknown here; it comes back with the response. Options may have 16 kB.
+    data_bytes = HEAVIEST // 100 if task.data is None else json_bytes(task.data)
+    return data_bytes + 2 * len(repr(task.terms.options))
 
 
-def _as_many_as_fit(changes: list[TaskChange]) -> list[TaskChange]:
-    weight = 0
-    for count, step in enumerate(changes[:MAX_TASKS]):
-        weight += len(step.result or "")
-        if count and weight > HEAVIEST:
-            return changes[:count]
-    return changes[:MAX_TASKS]
+def in_batches(changes: Sequence[TaskChange]) -> Iterator[Sequence[TaskChange]]:
+    """Yield changes in as few batches as fit into requests; a change that is larger than a batch is alone."""
+    start, weight = 0, 0
+    for number, step in enumerate(changes):
+        size = json_bytes(step.result or "")
+        if number > start and (weight + size > HEAVIEST or number - start == MAX_TASKS):
+            yield changes[start:number]
+            start, weight = number, 0
+        weight += size
+    if changes:
+        yield changes[start:]

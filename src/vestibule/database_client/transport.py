@@ -6,11 +6,11 @@ from typing import Any
 from vestibule.contracts.entries import MAX_WRITES, BatchedWrite, Pair
 from vestibule.contracts.errors import KeyNotFound, PreconditionFailed, TooLarge, Unavailable, VestibuleError
 from vestibule.contracts.identity import Principal
-from vestibule.runtime.batching import Batcher
+from vestibule.runtime.batching import Batcher, json_bytes
 from vestibule.service_kit.service_client import ServiceClient, ServiceResponse
 
 PART = "database"
-# The most characters of values in one request; a longer value is sent alone.
+# The most bytes of values in one request; a longer value is sent alone.
 HEAVIEST = 400_000
 
 # A pair, who writes it, and the id of the request that it belongs to.
@@ -28,7 +28,7 @@ class DatabaseTransport:
         self.plain_writes = Batcher(
             self._write_plain,
             most=MAX_WRITES,
-            weigh=lambda write: len(write[0].value),
+            weigh=lambda write: json_bytes(write[0].value),
             heaviest=HEAVIEST,
             timeout_s=self.batch_timeout_s,
         )

@@ -53,7 +53,10 @@ def create_app(settings: DatabaseSettings, sweep_interval_s: float = SWEEP_INTER
     alerts = build_alert_engine("database", settings, alert_metrics.count_alert)
     request_alerts = RequestAlerts(alerts, Fingerprinter(ring).fingerprint)
     limit = AuthRateLimit(
-        settings.auth_failures_per_minute, settings.trusted_proxies, request_alerts.report_guessed_tokens
+        settings.auth_failures_per_minute,
+        settings.trusted_proxies,
+        request_alerts.report_guessed_tokens,
+        on_denied=request_alerts.report_denied,
     )
     authenticator = Authenticator([secret], request_alerts.report_auth_failure, limit)
     plain_store = build_store(settings)

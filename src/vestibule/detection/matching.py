@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from time import perf_counter
+from time import thread_time
 
 from vestibule.detection.context import CERTAIN, DIRECT, REACH_CHARS
 from vestibule.detection.errors import ScanBudgetExceeded
@@ -23,17 +23,20 @@ _DIGIT = re.compile("[0-9]")
 
 
 class TimeBudget:
-    """The time budget of one scan; it starts when the object is created."""
+    """The time budget of one scan, in CPU time of the thread that creates the object.
+
+    What other threads do meanwhile does not count: no text is rejected because others are scanned beside it.
+    """
 
     __slots__ = ("_budget_ms", "_deadline")
 
     def __init__(self, budget_ms: float) -> None:
         self._budget_ms = budget_ms
-        self._deadline = perf_counter() + budget_ms / 1000
+        self._deadline = thread_time() + budget_ms / 1000
 
     def check(self) -> None:
         """Raise `ScanBudgetExceeded` when the budget is used up."""
-        if perf_counter() > self._deadline:
+        if thread_time() > self._deadline:
             raise ScanBudgetExceeded(self._budget_ms)
 
     def extend(self, seconds: float) -> None:
@@ -93,12 +96,12 @@ class Matcher:
         """Compile the expressions at the first use."""
         if self.is_compiled:
             return
-        began = perf_counter()
+        began = thread_time()
         if self._back + self._ahead >= LEAST_WINDOW_CHARS and (start_set := start_set_of(self.rule, self._properties)):
             self._starts = re.compile(start_set, re.DOTALL)
         self.expression = re.compile(self.rule.expression, re.IGNORECASE if self.rule.ignore_case else 0)
         self.is_compiled = True
-        clock.extend(perf_counter() - began)
+        clock.extend(thread_time() - began)
 
     def can_pass(self) -> bool:
         """Tell whether any match of the rule can reach the threshold."""

@@ -64,7 +64,7 @@ class DetectionSettings(BaseModel):
     scan_budget_ms: float = Field(
         default=3_000,
         gt=0,
-        description="Time budget of a scan in milliseconds; a text that takes longer is rejected",
+        description="Budget of a scan in milliseconds of CPU time; a text that takes longer is rejected",
     )
     cache_dir: Path | None = Field(
         default_factory=default_cache_dir, description="Directory where compiled patterns are cached between starts"

@@ -8,10 +8,17 @@ from contextvars import Context, copy_context
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+import orjson
+
 from vestibule.contracts.errors import Unavailable
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
+
+
+def json_bytes(text: str) -> int:
+    """Return the size of a text in a JSON body in bytes; a control character takes six."""
+    return len(orjson.dumps(text))
 
 
 @dataclass(slots=True)
@@ -37,8 +44,8 @@ class Batcher(Generic[Item, Outcome]):
         """Take the call, which returns outcomes in the order of its items; an outcome that is an exception is raised.
 
         A call has at most `most` items that weigh at most `heaviest` together; a heavier item is sent alone. Where a
-        call fails as unavailable after `timeout_s` or more, all waiting items fail with it, so that no caller waits for
-        two timeouts.
+        call fails otherwise than as unavailable, each of its items is sent alone. Where it is unavailable after
+        `timeout_s` or more, all waiting items fail with it, so that no caller waits for two timeouts.
         """
         self._call = call
         self._most = most
@@ -115,7 +122,7 @@ class Batcher(Generic[Item, Outcome]):
         outcomes: Sequence[Outcome | Exception]
         began = time.monotonic()
         try:
-            outcomes = await self._call([pending.item for pending in batch])
+            outcomes = await self._call_each(batch)
         except Exception as error:  # noqa: BLE001 - every waiting caller must get it
             if isinstance(error, Unavailable):
                 self._fail_waiting(error, began)
@@ -124,6 +131,17 @@ class Batcher(Generic[Item, Outcome]):
             self._end_call()
         for pending, outcome in zip(batch, outcomes, strict=True):
             _resolve(pending, outcome)
+
+    async def _call_each(self, batch: list[_Pending[Item, Outcome]]) -> Sequence[Outcome | Exception]:
+        try:
+            return await self._call([pending.item for pending in batch])
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one of them
+            if len(batch) == 1:
+                return [error]
+        # One of them is too large or malformed, and it alone has to fail.
+        return [outcome for pending in batch for outcome in await self._call_each([pending])]
 
     def _fail_waiting(self, error: Unavailable, began: float) -> None:
         if time.monotonic() - began >= self._timeout_s:

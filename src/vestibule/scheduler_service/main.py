@@ -33,7 +33,7 @@ from vestibule.scheduler_service.availability.probes import (
 from vestibule.scheduler_service.heartbeats import HeartbeatMonitor, HeartbeatRepository, check_heartbeats
 from vestibule.scheduler_service.jobs import JobRunner
 from vestibule.scheduler_service.lease import Lease, RedisFallbackLock
-from vestibule.scheduler_service.maintenance import MaintenanceRepository, ReasonCheck
+from vestibule.scheduler_service.maintenance import MaintenanceRepository, TextCheck
 from vestibule.scheduler_service.schedule_runner import ScheduleRunner
 from vestibule.scheduler_service.settings import SchedulerSettings
 from vestibule.scheduler_service.status_page.page import StatusPage
@@ -81,6 +81,7 @@ def create_app(settings: SchedulerSettings) -> FastAPI:
         # On a single machine the workers have no port of their own.
         metrics.join(lambda: read_neighbours(settings.metrics_dir))
     authenticator = _build_authenticator(settings, secret, request_alerts)
+    text_check = TextCheck(settings.detection, alerts)
     status_page = StatusPage.read(settings.probe_interval_s)
 
     @asynccontextmanager
@@ -94,7 +95,7 @@ def create_app(settings: SchedulerSettings) -> FastAPI:
                 readiness=Readiness({"jobs": jobs.are_working, "notifications": notifications.is_working}),
                 heartbeats=heartbeat_repository,
                 windows=windows,
-                reason_check=ReasonCheck(settings.detection, alerts),
+                text_check=text_check,
                 status_service=status_service,
                 status_page=status_page,
                 is_status_public=settings.status_public,
@@ -107,6 +108,7 @@ def create_app(settings: SchedulerSettings) -> FastAPI:
         ROUTERS,
         lifespan,
         on_invalid_input=request_alerts.report_invalid_input,
+        is_loggable=text_check.is_clean,
         metrics=metrics,
     )
 
@@ -115,7 +117,10 @@ def _build_authenticator(
     settings: SchedulerSettings, secret: ServiceSecret, request_alerts: RequestAlerts
 ) -> Authenticator:
     limit = AuthRateLimit(
-        settings.auth_failures_per_minute, settings.trusted_proxies, request_alerts.report_guessed_tokens
+        settings.auth_failures_per_minute,
+        settings.trusted_proxies,
+        request_alerts.report_guessed_tokens,
+        on_denied=request_alerts.report_denied,
     )
     lookups = [secret, *caller_token_lookups(settings)]
     return Authenticator(lookups, request_alerts.report_auth_failure, limit)

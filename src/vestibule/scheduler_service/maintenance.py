@@ -100,15 +100,17 @@ class MaintenanceRepository:
         await self._store.write(Pair(key=PREFIX + window.id, value=window.model_dump_json(by_alias=True), ttl_s=ttl_s))
 
 
-class ReasonCheck:
-    """Scans reasons. The scanner is built with the first reason, since most schedulers never get one."""
+class TextCheck:
+    """Scans what callers write. The scanner is built with the first text, since many schedulers never get one."""
 
     def __init__(self, settings: DetectionSettings, alerts: AlertEngine) -> None:
         self._settings = settings
         self._alerts = alerts
 
-    async def validate(self, text: str) -> None:
-        """Refuse a reason with control characters or personal data.
+    async def validate(self, field: str, text: str, meaning: str) -> None:
+        """Refuse a text with control characters or personal data: people will read it in alerts and on pages.
+
+        `field` is the member or parameter that it came in; `meaning` is its name in the alert.
 
         Raises:
             InvalidInput: it has characters that cannot be printed.
@@ -118,25 +120,32 @@ class ReasonCheck:
         if not text:
             return
         if not text.isprintable():
-            raise InvalidInput("The reason must consist of printable characters.")
+            raise InvalidInput(f"The {field} must consist of printable characters.")
         try:
             findings = await asyncio.to_thread(lambda: self._scanner.scan(text))
         except DetectionError as error:
-            raise ScanImpossible("The reason could not be scanned, so it was rejected.") from error
+            raise ScanImpossible(f"The {field} could not be scanned, so it was rejected.") from error
         if findings:
             entities = sorted({finding.entity for finding in findings})
-            described = f"{', '.join(entities)} in the reason of a maintenance window; the request was rejected."
+            described = f"{', '.join(entities)} in {meaning}; the request was rejected."
             alert = await self._alerts.raise_alert(
                 AlertType.PERSONAL_DATA, described, entities=entities, **current_origin()
             )
             raise PersonalDataFound(
-                f"Request rejected: `reason` contains {', '.join(entities)}. Nothing was stored.",
+                f"Request rejected: `{field}` contains {', '.join(entities)}. Nothing was stored.",
                 findings=[
                     {"entity": one.entity, "start": one.start, "end": one.end, "score": round(one.score, 3)}
                     for one in findings
                 ],
                 alert_id=alert.id,
             )
+
+    def is_clean(self, text: str) -> bool:
+        """Say whether the scanner finds nothing; a text that it cannot scan is not clean."""
+        try:
+            return not self._scanner.scan(text)
+        except DetectionError:
+            return False
 
     @cached_property
     def _scanner(self) -> Scanner:

@@ -65,6 +65,14 @@ REQUEST_TIMEOUT = ProblemType(
     "Check the network, send smaller bodies, or raise `VESTIBULE_REQUEST_TIMEOUT_S`.",
     "The request did not arrive in time.",
 )
+TOO_MANY_UPLOADS = ProblemType(
+    "too-many-uploads",
+    "Too many incomplete requests",
+    429,
+    "More than 64 request bodies of one token are incomplete for longer than a second. The service closes the slowest.",
+    "Send fewer bodies at the same time, each without pauses. Retry after the seconds in `Retry-After`.",
+    "Too many request bodies with this token are incomplete. Nothing was done; retry later.",
+)
 REQUEST_HEADERS_TOO_LARGE = ProblemType(
     "request-headers-too-large",
     "Request headers too large",
@@ -233,8 +241,8 @@ OF_ERRORS: Mapping[type[errors.VestibuleError], ProblemType] = {
     errors.ScanImpossible: _error(
         errors.ScanImpossible,
         422,
-        "The scan of the text did not finish within its time limit. What cannot be scanned is rejected.",
-        "Retry, or split the text into shorter parts.",
+        "The scan of the text did not finish within its budget of CPU time. What cannot be scanned is rejected.",
+        "Split the text into shorter parts.",
     ),
     errors.TooManyAuthFailures: _error(
         errors.TooManyAuthFailures,
@@ -256,6 +264,7 @@ _FRAMEWORK = (
     ROUTE_NOT_FOUND,
     METHOD_NOT_ALLOWED,
     REQUEST_TIMEOUT,
+    TOO_MANY_UPLOADS,
     REQUEST_HEADERS_TOO_LARGE,
     OVERLOADED,
 )

@@ -45,7 +45,7 @@ class ServiceSettings(BaseSettings):
     embedded: bool = Field(default=False, description="Set by `vestibule up`: all parts run on this machine")
     dev_token: SecretStr = Field(
         default=SecretStr(DEFAULT_DEV_TOKEN),
-        description="Development token, accepted only in embedded mode and from loopback",
+        description="Development token, accepted only in embedded mode, from loopback and with its address as `Host`",
     )
     mounted_token_file: Path | None = Field(
         default=None, description="Additional file with hashes of callers' tokens, such as a mounted secret"

@@ -33,7 +33,7 @@ async def client(settings: BusinessLogicSettings) -> AsyncIterator[AsyncClient]:
     headers = {"Authorization": f"Bearer {SECRET}"}
     async with (
         app.router.lifespan_context(app),
-        AsyncClient(transport=ASGITransport(app), base_url="http://logic", headers=headers) as peer,
+        AsyncClient(transport=ASGITransport(app), base_url="http://127.0.0.1", headers=headers) as peer,
     ):
         yield peer
 

@@ -1,6 +1,7 @@
 """The client service with a real database service and a real queue, as callers see it."""
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from redis import Redis
 
 from servers import ports
 from vestibule.client_service.main import create_app
+from vestibule.client_service.queue.result_backend import RECORD_PREFIX, RESULT_PREFIX
 from vestibule.client_service.settings import ClientSettings
 from vestibule.database_service.main import create_app as create_database
 from vestibule.database_service.settings import DatabaseSettings
@@ -46,7 +48,7 @@ async def _client_of(settings: ClientSettings) -> AsyncIterator[AsyncClient]:
     transport = ASGITransport(app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),
-        AsyncClient(transport=transport, base_url="http://client", headers=headers) as client,
+        AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=headers) as client,
     ):
         yield client
 
@@ -192,6 +194,37 @@ async def test_a_message_is_accepted_or_rejected(client: AsyncClient, redis: Red
     refused = await client.post("/messages", json={"text": "password=Tr0ub4dor&3"})
     assert (422, "text") == (refused.status_code, refused.json()["findings"][0]["field"])
     await _until(lambda: redis.llen("celery") == 1)
+
+
+async def test_a_refused_retry_leaves_the_task_as_it_is(client: AsyncClient, redis: Redis) -> None:
+    """It has not ended in the ledger: what Redis knows of its run stays, so it does not run again."""
+    task_id = (await client.post("/messages", json={"text": "hello"})).json()["task_id"]
+    redis.hset(RECORD_PREFIX + task_id, "has_ended", "1")
+    assert 409 == (await client.post(f"/tasks/{task_id}/retry")).status_code
+    assert redis.exists(RECORD_PREFIX + task_id)
+    assert 200 == (await client.post(f"/tasks/{task_id}/cancel")).status_code
+    retried = await client.post(f"/tasks/{task_id}/retry")
+    assert (200, "queued", 0) == (retried.status_code, retried.json()["state"], redis.exists(RECORD_PREFIX + task_id))
+
+
+async def test_a_message_is_no_result(client: AsyncClient, redis: Redis) -> None:
+    """The body of a message in the place of a result is taken for none: the task is read, and subjects are erased."""
+    task_id = (await client.post("/messages", json={"text": "hello"})).json()["task_id"]
+    await _until(lambda: redis.llen("celery") == 1)
+    redis.set(RESULT_PREFIX + task_id, base64.b64decode(json.loads(redis.lindex("celery", 0))["body"]))
+    assert "queued" == (await client.get(f"/tasks/{task_id}")).json()["state"]
+    assert 200 == (await client.request("DELETE", "/subjects", json={"value": "a common word"})).status_code
+
+
+async def test_a_callers_own_size_is_that_callers_error(client_settings: ClientSettings, database_port: int) -> None:
+    """A text that fits into the request of its caller, and not into that to the database service; others are served."""
+    detection = client_settings.detection.model_copy(update={"scan_budget_ms": 60_000})
+    patient = client_settings.model_copy(update={"detection": detection})
+    async with _database(patient, database_port), _client_of(patient) as client:
+        huge = client.post("/messages", json={"text": "\x01" * 699_040})
+        answers = await asyncio.gather(huge, *(client.post("/messages", json={"text": "hello"}) for _ in range(5)))
+    assert [413, *[202] * 5] == [answer.status_code for answer in answers]
+    assert "/problems/too-large" == answers[0].json()["type"]
 
 
 async def test_scanning_stores_and_alerts_nothing(client: AsyncClient) -> None:

@@ -72,11 +72,13 @@ def attempt(data: str, task_id: str, **of_request: str) -> str:
 
 
 @pytest.mark.parametrize("error", ["interrupted", "timeout", "away"])
-def test_an_error_that_may_pass_is_reported_and_no_end(worker: VestibuleCelery, redis: Redis, error: str) -> None:
+def test_an_error_that_may_pass_is_reported_and_no_end(
+    worker: VestibuleCelery, redis: Redis, cipher: Cipher, error: str
+) -> None:
     """Each attempt is counted, and there is no result yet; the error's text is not shown."""
     task_id = str(uuid4())
     assert ["IGNORED", "IGNORED"] == [attempt(error, task_id) for _ in range(2)]
-    reports = [parse_report(report) for report in redis.lrange(ENDED_KEY, 0, -1)]
+    reports = [parse_report(cipher, report) for report in redis.lrange(ENDED_KEY, 0, -1)]
     assert [AttemptFailed(task_id, "TaskInterrupted", number) for number in (1, 2)] == reports
     assert not redis.exists(f"celery-task-meta-{task_id}")
 
@@ -87,7 +89,7 @@ def test_an_error_that_will_not_pass_is_the_end(worker: VestibuleCelery, redis: 
     assert "FAILURE" == attempt("value", task_id)
     outcome = open_outcome(cipher, task_id, redis.get(f"celery-task-meta-{task_id}"))
     assert (TaskState.FAILED, "TaskFailed", None) == (outcome.state, outcome.error, outcome.result)
-    assert [task_id] == [parse_report(report) for report in redis.lrange(ENDED_KEY, 0, -1)]
+    assert [task_id] == [parse_report(cipher, report) for report in redis.lrange(ENDED_KEY, 0, -1)]
 
 
 @pytest.mark.parametrize(("data", "kind"), [("no json", "NotJson"), ("forbidden", "ResultRefused")])
@@ -105,12 +107,15 @@ def test_a_worker_without_result_screening_returns_no_result(worker: VestibuleCe
     assert "FAILURE" == attempt("fine", str(uuid4()))
 
 
-def test_a_task_that_ended_its_workers_is_not_begun_again(worker: VestibuleCelery, redis: Redis) -> None:
+def test_a_task_that_ended_its_workers_is_not_begun_again(
+    worker: VestibuleCelery, redis: Redis, cipher: Cipher
+) -> None:
     """After as many starts as it may have, it is reported as lost with its workers."""
     task_id = str(uuid4())
     redis.hset(f"vestibule:task:{task_id}", "starts", worker.settings.task_max_attempts)
     assert "IGNORED" == attempt("fine", task_id)
-    assert [AttemptFailed(task_id, "WorkerLost", 4)] == [parse_report(one) for one in redis.lrange(ENDED_KEY, 0, -1)]
+    reports = [parse_report(cipher, report) for report in redis.lrange(ENDED_KEY, 0, -1)]
+    assert [AttemptFailed(task_id, "WorkerLost", 4)] == reports
 
 
 def test_what_is_done_or_cancelled_is_not_done_again(worker: VestibuleCelery, redis: Redis, cipher: Cipher) -> None:
@@ -124,4 +129,4 @@ def test_what_is_done_or_cancelled_is_not_done_again(worker: VestibuleCelery, re
     ]
     worker.backend.store_result(done, "other", "SUCCESS")
     assert "fine" == open_outcome(cipher, done, redis.get(f"celery-task-meta-{done}")).result
-    assert {done} == {parse_report(report) for report in redis.lrange(ENDED_KEY, 0, -1)}
+    assert {done} == {parse_report(cipher, report) for report in redis.lrange(ENDED_KEY, 0, -1)}

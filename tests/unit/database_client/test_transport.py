@@ -1,44 +1,32 @@
 """The client of the database service, over the service itself: one transport, and named errors for every refusal."""
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from httpx import ASGITransport, AsyncClient
 
+from servers.peers import LocalPeer
 from vestibule.contracts.conditions import Condition
 from vestibule.contracts.entries import BatchPair, Pair
 from vestibule.contracts.errors import KeyNotFound, PreconditionFailed, TooLarge, Unavailable
 from vestibule.contracts.identity import Principal
+from vestibule.contracts.task_ledger import NewTask, TaskChange
+from vestibule.contracts.tasks import TaskState
 from vestibule.database_client.entries import EntryClient
+from vestibule.database_client.tasks import TaskLedgerClient, in_batches
 from vestibule.database_client.transport import DatabaseTransport
 from vestibule.database_service.main import create_app
 from vestibule.database_service.settings import DatabaseSettings
 from vestibule.encryption import create_key_ring
-from vestibule.service_kit.service_client import ServiceClient, ServiceResponse
+from vestibule.service_kit.service_client import ServiceResponse
 
 SECRET = "s" * 43
 CALLER = Principal("north", "t1")
 ABSENT = Condition.of_version(0)
-
-
-class LocalPeer(ServiceClient):
-    """Calls a service in this process, and counts the calls."""
-
-    def __init__(self, client: AsyncClient) -> None:
-        self._client = client
-        self._timeout_s = 60
-        self.calls: Counter[str] = Counter()
-
-    async def call(  # type: ignore[override]
-        self, method: str, path: str, *, query: Any = None, body: Any = None, headers: Any = None, **_: Any
-    ) -> ServiceResponse:
-        self.calls[path] += 1
-        answer = await self._client.request(method, path, params=query, json=body, headers=headers)
-        return ServiceResponse(answer.status_code, answer.json())
 
 
 class CannedPeer(LocalPeer):
@@ -137,3 +125,45 @@ async def test_each_write_of_a_shared_request_has_its_own_outcome() -> None:
     results = await asyncio.gather(*writes, return_exceptions=True)
     assert [Unavailable, TooLarge] == [type(results[4]), type(results[3])]
     assert [1, 1, 7] == [getattr(result, "version", None) for result in results[:3]]
+
+
+async def test_a_neighbours_control_characters_refuse_nobody(entries: EntryClient, peer: LocalPeer) -> None:
+    """A control character takes six bytes on the way: such values share no request that the service refuses."""
+    ledger = TaskLedgerClient(DatabaseTransport(peer))
+    long = "\x01" * 160_000
+    outcomes = await asyncio.gather(
+        *(entries.write(Pair(key=f"k{number}", value=value)) for value in (long, "short") for number in range(12)),
+        *(ledger.accept(_task(data)) for data in (long, "short") for _ in range(12)),
+        return_exceptions=True,
+    )
+    assert [] == [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+
+
+async def test_what_is_too_large_by_itself_is_its_own_error(entries: EntryClient, peer: LocalPeer) -> None:
+    """Whoever comes with it is served."""
+    ledger = TaskLedgerClient(DatabaseTransport(peer))
+    huge = "\x01" * 700_000
+    outcomes = await asyncio.gather(
+        *(entries.write(Pair(key=f"k{number}", value=value)) for number, value in enumerate(("a", "b", huge, "c"))),
+        *(ledger.accept(_task(data)) for data in ("a", "b", huge, "c")),
+        return_exceptions=True,
+    )
+    assert [2, 6] == [place for place, outcome in enumerate(outcomes) if isinstance(outcome, TooLarge)]
+    assert 2 == sum(isinstance(outcome, BaseException) for outcome in outcomes)
+
+
+def test_changes_are_divided_by_their_encoded_size() -> None:
+    """A large one is alone, small ones are together, and their order stays."""
+    sizes = [1, 1, 100_000, 100_000, 700_000, 1, 1]
+    changes = [
+        TaskChange(task_id=str(number), from_states=[], state=TaskState.SUCCEEDED, result="\x01" * size)
+        for number, size in enumerate(sizes)
+    ]
+    batches = [[change.task_id for change in batch] for batch in in_batches(changes)]
+    assert [["0", "1", "2"], ["3"], ["4"], ["5", "6"]] == batches
+    assert [] == list(in_batches([]))
+
+
+def _task(data: str) -> NewTask:
+    task_id = str(uuid4())
+    return NewTask(task_id=task_id, tenant="t1", processor="uppercase", data=data, submitted_at=0, due_in_s=60)

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from vestibule.detection import DetectionSettings, Finding, ScanBudgetExceeded, Scanner, TextTooLarge
 from vestibule.detection.compiled_cache import CompiledCache
+from vestibule.detection.matching import TimeBudget
 from vestibule.detection.prefilter import engines
 from vestibule.detection.scanner import SLOW_TO_COMPILE_CHARS
 
@@ -228,3 +230,15 @@ def test_a_piece_of_a_uuid_is_nothing(uuid: str) -> None:
 def test_a_whole_uuid_may_be_a_secret() -> None:
     """Where a name says that it is one."""
     assert SCANNER.scan("HEROKU_API_KEY=89516ad2-0546-404b-be65-cb3e9e5ec5b6")
+
+
+def test_the_budget_is_of_cpu_time() -> None:
+    """Time in which others run does not count, time of its own does."""
+    budget = TimeBudget(20)
+    time.sleep(0.1)
+    budget.check()
+    until = time.thread_time() + 0.02
+    while time.thread_time() < until:
+        pass
+    with pytest.raises(ScanBudgetExceeded):
+        budget.check()

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from vestibule.contracts.errors import Unavailable
-from vestibule.runtime.batching import Batcher
+from vestibule.contracts.errors import TooLarge, Unavailable
+from vestibule.runtime.batching import Batcher, json_bytes
 
 
 class Calls:
@@ -35,8 +35,8 @@ async def test_what_arrives_meanwhile_goes_together() -> None:
     assert [[1], [2, 3, 4], [5], [50], [1, 1, 1, 1], [1]] == calls.made
 
 
-async def test_an_error_is_one_of_its_call_alone() -> None:
-    """Whoever was in the call hears of it; who left before hinders nobody."""
+async def test_an_error_is_one_of_its_item_alone() -> None:
+    """It is the error of the item that causes it alone; who left before hinders nobody."""
     calls = Calls()
     batcher = Batcher(calls.double, most=2, weigh=lambda _item: 0, heaviest=1, at_once=1)
     asking = [asyncio.create_task(batcher.submit(item)) for item in (1, 13, 2, 3, 4)]
@@ -44,10 +44,31 @@ async def test_an_error_is_one_of_its_call_alone() -> None:
     asking[3].cancel()
     calls.may_go_on.set()
     outcomes = await asyncio.gather(*asking, return_exceptions=True)
-    assert [2, 8] == [outcomes[0], outcomes[4]]
-    assert ["ValueError", "ValueError", "CancelledError"] == [type(one).__name__ for one in outcomes[1:4]]
+    assert [2, 4, 8] == [outcomes[0], outcomes[2], outcomes[4]]
+    assert ["ValueError", "CancelledError"] == [type(outcomes[place]).__name__ for place in (1, 3)]
     with pytest.raises(ValueError, match="13"):
         raise outcomes[1]  # type: ignore[misc]
+
+
+async def test_what_is_too_large_together_goes_singly() -> None:
+    """Where a call is refused for its size, only the item that is too large by itself fails."""
+
+    async def halve(items: list[int]) -> list[int]:
+        await asyncio.sleep(0)
+        if sum(items) > 10:
+            raise TooLarge("too large")
+        return [item // 2 for item in items]
+
+    batcher = Batcher(halve, most=4, at_once=1)
+    outcomes = await asyncio.gather(*(batcher.submit(item) for item in (2, 4, 12, 8, 6)), return_exceptions=True)
+    assert [1, 2, 4, 3] == [outcome for outcome in outcomes if isinstance(outcome, int)]
+    assert isinstance(outcomes[2], TooLarge)
+
+
+@pytest.mark.parametrize(("text", "size"), [("", 2), ("ab", 4), ("\x01" * 5, 32), ("é", 4), ('"', 4)])
+def test_a_text_weighs_what_it_takes_as_json(text: str, size: int) -> None:
+    """In bytes, with its quotes."""
+    assert size == json_bytes(text)
 
 
 async def test_nobody_waits_for_two_silences() -> None:

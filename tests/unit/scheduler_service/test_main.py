@@ -64,7 +64,7 @@ async def _running(settings: SchedulerSettings) -> AsyncIterator[AsyncClient]:
     headers = {"Authorization": f"Bearer {SECRET}"}
     async with (
         app.router.lifespan_context(app),
-        AsyncClient(transport=ASGITransport(app), base_url="http://scheduler", headers=headers) as client,
+        AsyncClient(transport=ASGITransport(app), base_url="http://127.0.0.1", headers=headers) as client,
     ):
         yield client
 
@@ -176,6 +176,14 @@ async def test_the_page_loads_nothing_and_runs_nothing_else(settings: SchedulerS
         badge.headers["Content-Security-Policy"],
     )
     ElementTree.fromstring(badge.text)
+
+
+async def test_a_request_id_with_personal_data_is_not_taken(settings: SchedulerSettings) -> None:
+    """It would stand in the log and in alerts; a clean one is kept."""
+    async with _running(settings) as client:
+        given = ["DE89370400440532013000", "ticket-4711"]
+        ids = [(await client.get("/health", headers={"X-Request-ID": one})).headers["X-Request-ID"] for one in given]
+    assert ("ticket-4711", 32) == (ids[1], len(ids[0]))
 
 
 async def test_thresholds_are_for_parts_that_exist(settings: SchedulerSettings) -> None:

@@ -133,7 +133,13 @@ class Service:
             is_loggable=lambda request_id: "secret" not in request_id,
         )
         self.limited: list[str] = []
-        limit = AuthRateLimit(settings.auth_failures_per_minute, settings.trusted_proxies, self._note_limited)
+        self.denied: list[int] = []
+        limit = AuthRateLimit(
+            settings.auth_failures_per_minute,
+            settings.trusted_proxies,
+            self._note_limited,
+            on_denied=self._note_denied,
+        )
         authenticator = Authenticator(caller_token_lookups(settings), self._note_auth_failure, limit)
         frame_of(self.app).wiring = self.wiring = ServiceWiring(authenticator, Readiness({}))
 
@@ -144,7 +150,10 @@ class Service:
     async def _note_limited(self, address: str, _limit: int) -> None:
         self.limited.append(address)
 
-    async def _note_auth_failure(self, token: str | None) -> None:
+    async def _note_denied(self, limit: int) -> None:
+        self.denied.append(limit)
+
+    async def _note_auth_failure(self, token: str | None, _address: str | None) -> None:
         self.auth_failures.append(token)
 
     async def _note_invalid(self, error: InvalidInput) -> None:
@@ -154,7 +163,7 @@ class Service:
         """Return a client that shows `token` and comes from `address`."""
         headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
         transport = ASGITransport(self.app, raise_app_exceptions=False, client=(address, 1234))
-        return AsyncClient(transport=transport, base_url="http://service", headers=headers)
+        return AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=headers)
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ def traced_app(settings: ServiceSettings) -> FastAPI:
     async def broken(thing: str) -> None:
         raise RuntimeError(f"{thing} cannot be")
 
-    async def ignore(_token: str | None) -> None:
+    async def ignore(_token: str | None, _address: str | None) -> None:
         """Do nothing about an unknown caller."""
 
     @asynccontextmanager
@@ -69,7 +69,7 @@ async def calling(app: FastAPI) -> Any:
     headers = {"Authorization": "Bearer SECRET_TOKEN"}
     async with (
         app.router.lifespan_context(app),
-        AsyncClient(transport=transport, base_url="http://a", headers=headers) as client,
+        AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=headers) as client,
     ):
         yield client
 

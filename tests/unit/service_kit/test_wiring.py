@@ -52,7 +52,7 @@ async def get_other(request: Request) -> str:
 async def test_a_route_gets_the_wiring_that_the_lifespan_yields(settings: ServiceSettings) -> None:
     """By its type; a route that asks for another service's wiring gets a `TypeError`."""
 
-    async def ignore(_token: str | None) -> None:
+    async def ignore(_token: str | None, _address: str | None) -> None:
         """Do nothing about an unknown caller."""
 
     @asynccontextmanager
@@ -61,7 +61,7 @@ async def test_a_route_gets_the_wiring_that_the_lifespan_yields(settings: Servic
 
     app = create_service_app("sample", "A sample.", settings, [router], lifespan)
     client = AsyncClient(
-        transport=ASGITransport(app), base_url="http://service", headers={"Authorization": "Bearer SECRET_TOKEN"}
+        transport=ASGITransport(app), base_url="http://127.0.0.1", headers={"Authorization": "Bearer SECRET_TOKEN"}
     )
     async with app.router.lifespan_context(app), client:
         answers = [(await client.get(path)).json() for path in ("/greeting", "/other")]

@@ -149,7 +149,8 @@ class Outbox:
         """Flush the reports of the next alerts before that time with `sync`, and record the progress."""
         rows = self._since(SYNCED, before_us, limit)
         if rows:
-            sync([alert_of(row[1:]) for row in rows])
+            if reported := [alert for row in rows if (alert := alert_of(row[1:])).has_report]:
+                sync(reported)
             with transaction(self._connection):
                 self._mark(SYNCED, rows[-1][0])
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import sqlite3
-from collections import defaultdict
+import time
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from vestibule.alerts.store.database import ALERT_COLUMNS, US, open_database, ro
 from vestibule.runtime.writer_thread import CAPACITY, WriterThread
 
 LEAKS = frozenset({AlertType.PERSONAL_DATA, AlertType.SECRET})
-INSERT = f"INSERT INTO alerts ({ALERT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+INSERT = f"INSERT INTO alerts ({ALERT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
 COUNT_LEAKS = """
     SELECT count(*) FROM (
         SELECT 1 FROM alerts WHERE token_id = ? AND time_us > ? AND type IN ('PersonalData', 'Secret') LIMIT ?
@@ -24,6 +25,11 @@ COUNT_LEAKS = """
 """
 
 
+# Any caller can cause these as often as it likes: each token or address gets this many files a minute, for each type.
+BOUNDED_TYPES = frozenset({AlertType.INVALID_INPUT, AlertType.INVALID_TOKEN})
+REPORTS_PER_MINUTE = 20
+WINDOW_S = 60
+MAX_REPORT_GROUPS = 10_000
 MAX_BATCH = 500
 # What could not be recorded is retried this often; if too many wait, the oldest are dropped. Their reports stay.
 RETRY_AFTER_S = 1.0
@@ -55,6 +61,28 @@ def _severity(connection: sqlite3.Connection, alert: Alert, rule: Escalation) ->
     return alert.severity.raised() if count >= earlier else alert.severity
 
 
+class ReportBound:
+    """Bounds how many report files alerts of one type get for each token or address, in bounded memory."""
+
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._now_s = now_s
+        self._counts: OrderedDict[tuple[AlertType, str | None], tuple[float, int]] = OrderedDict()
+
+    def apply(self, alert: Alert) -> Alert:
+        """Return the alert, without a report if its group has had enough of them in this minute."""
+        if alert.type not in BOUNDED_TYPES:
+            return alert
+        key, now_s = (alert.type, alert.subject or alert.token_id), self._now_s()
+        began_s, count = self._counts.get(key, (now_s, 0))
+        if now_s - began_s >= WINDOW_S:
+            began_s, count = now_s, 0
+        self._counts[key] = (began_s, count + 1)
+        self._counts.move_to_end(key)
+        if len(self._counts) > MAX_REPORT_GROUPS:
+            self._counts.popitem(last=False)
+        return alert if count < REPORTS_PER_MINUTE else replace(alert, has_report=False)
+
+
 class _Waiting(NamedTuple):
     alert: Alert
     recorded: "asyncio.Future[Alert]"
@@ -78,6 +106,7 @@ class AlertStore:
         capacity: int = CAPACITY,
     ) -> None:
         """Take the parts. `before_answer` gets whether the alert is on disk, before the caller is answered."""
+        self._reports = ReportBound()
         self._deliver = before_answer
         self._deliver_later = after_answer
         self._table = _AlertTable(path, rule, on_failure)
@@ -93,13 +122,14 @@ class AlertStore:
 
     async def add(self, alert: Alert) -> Alert:
         """Return the alert as it was recorded, when it is on disk, or when it is known that it cannot be now."""
+        alert = self._reports.apply(alert)
         loop = asyncio.get_running_loop()
         recorded: asyncio.Future[Alert] = loop.create_future()
         if not self._recorder.put(_Waiting(alert, recorded, loop)):
             # The database hangs and its queue is full, so only the report of the alert lasts.
             await asyncio.to_thread(self._deliver, alert, False)
             self._deferred.put(alert)
-            return alert
+            return replace(alert, is_recorded=False)
         # A caller who disconnects does not take the alert along.
         return await asyncio.shield(recorded)
 
@@ -113,7 +143,7 @@ class AlertStore:
         answers: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Alert], Alert]]] = defaultdict(list)
         for one, alert in zip(batch, entered, strict=True):
             self._deliver(alert, is_on_disk)
-            answers[one.loop].append((one.recorded, alert))
+            answers[one.loop].append((one.recorded, alert if is_on_disk else replace(alert, is_recorded=False)))
         for loop, pairs in answers.items():
             if not loop.is_closed():
                 loop.call_soon_threadsafe(_answer, pairs)

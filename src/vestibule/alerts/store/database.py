@@ -28,7 +28,8 @@ SCHEMA = """
         request_id TEXT,
         token_id TEXT,
         group_id TEXT,
-        subject TEXT
+        subject TEXT,
+        has_report INTEGER NOT NULL DEFAULT 1
     ) STRICT;
     CREATE INDEX leaks_by_token ON alerts (token_id, time_us)
         WHERE token_id IS NOT NULL AND type IN ('PersonalData', 'Secret');
@@ -96,11 +97,13 @@ SCHEMA = """
 
 # The version of the tables. A later version may only add columns with a default: processes of both versions
 # share the file while one version replaces the other.
-VERSION = 1
+VERSION = 2
+ADDED_IN_2 = "ALTER TABLE alerts ADD COLUMN has_report INTEGER NOT NULL DEFAULT 1;"
 
 
 ALERT_COLUMNS = (
-    "id, time_us, type, severity, description, service, entities, fingerprint, request_id, token_id, subject"
+    "id, time_us, type, severity, description, service, entities, fingerprint, request_id, token_id, subject, "
+    "has_report"
 )
 _SEPARATOR = ", "
 
@@ -143,7 +146,8 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 def _make_tables(connection: sqlite3.Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version < VERSION:
-        connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+        change = ADDED_IN_2 if version else SCHEMA
+        connection.executescript(f"BEGIN IMMEDIATE; {change} PRAGMA user_version = {VERSION}; COMMIT;")
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -184,6 +188,7 @@ def row_of(alert: Alert) -> tuple[Any, ...]:
         alert.request_id,
         alert.token_id,
         alert.subject,
+        alert.has_report,
     )
 
 
@@ -201,4 +206,5 @@ def alert_of(row: Sequence[Any]) -> Alert:
         request_id=row[8],
         token_id=row[9],
         subject=row[10],
+        has_report=bool(row[11]),
     )

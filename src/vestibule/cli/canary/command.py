@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vestibule.cli.options import DEVELOPMENT_TOKEN, AsJson, fail
+from vestibule.cli.options import DEVELOPMENT_TOKEN, AsJson, echo, fail
 
 if TYPE_CHECKING:
     from vestibule.cli.canary.proof import ProofResult
@@ -50,7 +50,7 @@ def canary(
         )
         results["as configured"] = _prove(target, plant)
     for name in () if url else action or ACTIONS:
-        typer.echo(f"policy {name}:", err=True)
+        echo(f"policy {name}:", err=True)
         try:
             with running_system(name) as own:
                 results[name] = _prove(own, plant)
@@ -66,16 +66,16 @@ def _prove(target: "ProofTarget", is_planting: bool) -> "ProofResult":
     from vestibule.cli.canary.sinks import plant_leaks
 
     plant = partial(plant_leaks, target) if is_planting else None
-    return prove(target, lambda text: typer.echo(f"  {text}", err=True), plant)
+    return prove(target, lambda text: echo(f"  {text}", err=True), plant)
 
 
 def _report(results: "dict[str, ProofResult]", as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({name: asdict(result) for name, result in results.items()}, indent=1))
+        echo(json.dumps({name: asdict(result) for name, result in results.items()}, indent=1))
         return
     for name, result in results.items():
         size = f"{result.bytes_searched / 1e6:.1f} MB in {result.places} places"
         outcome = "nothing leaked" if not result.leaks else f"{len(result.leaks)} LEAKS"
-        typer.echo(f"policy {name}: {outcome} ({result.requests} requests, searched {size})")
+        echo(f"policy {name}: {outcome} ({result.requests} requests, searched {size})")
         for leak in result.leaks:
-            typer.echo(f"  {leak.kind}, {leak.form}: {leak.place}, byte {leak.offset}")
+            echo(f"  {leak.kind}, {leak.form}: {leak.place}, byte {leak.offset}")

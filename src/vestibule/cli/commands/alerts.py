@@ -6,7 +6,7 @@ from urllib.parse import quote
 import typer
 
 from vestibule.cli.http_client import HttpClient, client_service
-from vestibule.cli.options import AsJson, exit_on, show, takes
+from vestibule.cli.options import AsJson, echo, exit_on, show, takes
 
 app = typer.Typer(help="List, acknowledge, resolve and silence alerts.", no_args_is_help=False)
 
@@ -96,7 +96,7 @@ def test(channel: Annotated[str, typer.Argument(help="The name of a channel.")])
     alert = Alert(type=AlertType.TEST, description="A test of this channel.", service="cli", severity=Severity.INFO)
     with exit_on(OSError, ValueError, before="the test alert was not delivered: "):
         known[channel].build(AlertSettings()).deliver(alert)
-    typer.echo(f"test alert {alert.id} was delivered by {channel}")
+    echo(f"test alert {alert.id} was delivered by {channel}")
 
 
 def _list(http: HttpClient, limit: int) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vestibule.cli.options import AsJson, exit_on
+from vestibule.cli.options import AsJson, echo, exit_on
 
 if TYPE_CHECKING:
     from vestibule.detection.rules import Detector
@@ -20,12 +20,12 @@ def config(context: typer.Context, as_json: AsJson = False) -> None:
     options = sorted({option.variable: option for option in [*_of_commands(context), *_of_services()]}.items())
     if as_json:
         rows = [{"variable": name, "default": o.default, "description": o.description} for name, o in options]
-        typer.echo(json.dumps(rows, indent=1))
+        echo(json.dumps(rows, indent=1))
         return
     width = max(len(name) for name, _ in options)
     for name, option in options:
         default = f" [{option.default}]" if option.default else ""
-        typer.echo(f"{name:{width}}  {option.description}{default}")
+        echo(f"{name:{width}}  {option.description}{default}")
 
 
 def detectors(
@@ -47,14 +47,14 @@ def detectors(
     for detector in chosen:
         shown = _detector_as_dict(detector)
         if as_json:
-            typer.echo(json.dumps(shown, ensure_ascii=False))
+            echo(json.dumps(shown, ensure_ascii=False))
             continue
-        typer.echo(f"{detector.entity:26} {shown['examples'][0] if shown['examples'] else ''}")
+        echo(f"{detector.entity:26} {shown['examples'][0] if shown['examples'] else ''}")
         if entity is not None:
             for title in ("rules", "labels", "sources"):
-                typer.echo(f"  {title}: {', '.join(shown[title])}")
+                echo(f"  {title}: {', '.join(shown[title])}")
             for example in shown["counter_examples"]:
-                typer.echo(f"  not: {example}")
+                echo(f"  not: {example}")
 
 
 def processors(
@@ -78,9 +78,9 @@ def processors(
         raise typer.BadParameter(f"no processor {name}; known are {', '.join(known.names)}", param_hint="NAME")
     for processor in (known.find(one) for one in known.names if name in (None, one)):
         if as_json:
-            typer.echo(json.dumps(_processor_as_dict(processor), ensure_ascii=False))
+            echo(json.dumps(_processor_as_dict(processor), ensure_ascii=False))
             continue
-        typer.echo(f"{processor.name:20} {processor.description}")
+        echo(f"{processor.name:20} {processor.description}")
         if name is not None:
             _print_details(_processor_as_dict(processor))
 
@@ -147,7 +147,7 @@ def _print_details(shown: dict[str, Any]) -> None:
     required = schema.get("required", ())
     for name, option in schema.get("properties", {}).items():
         default = "required" if name in required else f"default {json.dumps(option.get('default'), ensure_ascii=False)}"
-        typer.echo(f"  --option {name}=...  {option.get('description', '')} [{default}]")
+        echo(f"  --option {name}=...  {option.get('description', '')} [{default}]")
     for example in shown["examples"]:
         options = f" with {json.dumps(example['options'], ensure_ascii=False)}" if example["options"] else ""
-        typer.echo(f"  {example['data']!r} becomes {example['result']!r}{options}")
+        echo(f"  {example['data']!r} becomes {example['result']!r}{options}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from vestibule.cli.options import DATA_DIR, AsJson, DataDir, exit_on, fail, show, show_progress
+from vestibule.cli.options import DATA_DIR, AsJson, DataDir, echo, exit_on, fail, overwrite, show, show_progress
 
 if TYPE_CHECKING:
     from vestibule.database_service.entries.store import Store, StoreKind
@@ -56,7 +56,7 @@ def migrate() -> None:
         fail(f"`{kind.scheme}:` needs no migration")
     with exit_on(StoreRefused):
         is_changed = asyncio.run(kind.administration().migrate(settings))
-    typer.echo("The store is up to date now." if is_changed else "The store was up to date.")
+    echo("The store is up to date now." if is_changed else "The store was up to date.")
 
 
 @app.command()
@@ -69,7 +69,7 @@ def backup(
 
     with exit_on(database_backup.DatabaseFileError):
         database_backup.back_up(_sqlite_path(data_dir), target, _show_pages)
-    typer.echo(f"{target} is written.")
+    echo(f"{target} is written.")
 
 
 @app.command()
@@ -86,7 +86,7 @@ def restore(
         fail(f"{path} exists; --replace overwrites it")
     with exit_on(database_backup.DatabaseFileError):
         database_backup.restore(source, path, _show_pages)
-    typer.echo(f"{path} is restored from {source}.")
+    echo(f"{path} is restored from {source}.")
 
 
 @app.command()
@@ -108,14 +108,14 @@ def export(
     from vestibule.encryption import KeyRingUnreadable
 
     if plain:
-        typer.echo("vestibule: the values are not encrypted: anyone with the file can read them", err=True)
+        echo("vestibule: the values are not encrypted: anyone with the file can read them", err=True)
     if target != STANDARD and target.exists():
         fail(f"{target} exists")
     if unfinished := asyncio.run(_count_unfinished(_open_store(data_dir, is_encrypted=True))):
         many = f"{unfinished} tasks" if unfinished < MOST_COUNTED else f"{unfinished} tasks or more"
         if drained:
             fail(f"{many} are unfinished; nothing is exported")
-        typer.echo(f"vestibule: {many} are unfinished and are not exported", err=True)
+        echo(f"vestibule: {many} are unfinished and are not exported", err=True)
     with exit_on(OSError, StoreRefused, KeyRingUnreadable):
         asyncio.run(_export(_open_store(data_dir, is_encrypted=not plain), target, is_encrypted=not plain))
 
@@ -194,7 +194,7 @@ async def _export(opening: "OpeningStore", target: Path, *, is_encrypted: bool) 
                 sink.write(entry.model_dump_json(exclude_none=True) + "\n")
                 count += 1
                 show_progress(f"{count:,} entries", is_last=False)
-    typer.echo(f"\r{count:,} entries are exported", err=True)
+    overwrite(f"{count:,} entries are exported")
 
 
 def _create(target: Path) -> TextIO:
@@ -212,7 +212,7 @@ async def _import(opening: "OpeningStore", lines: TextIO) -> None:
             counts = page
             show_progress(f"{counts[0]:,} entries", is_last=False)
     summary = f"{counts[1]:,} of {counts[0]:,} entries are imported; the others exist in the same or a later version"
-    typer.echo(f"\r{summary}", err=True)
+    overwrite(summary)
 
 
 def _show_pages(done: int, total: int) -> None:

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from vestibule.cli.options import fail, split_list
+from vestibule.cli.options import echo, fail, split_list
 
 SCOPES = ("add", "read", "keys", "delete", "run", "message", "scan", "alerts", "status")
 
@@ -27,6 +27,17 @@ SECRET_PATTERNS = {
     "redis_password": re.compile(rb"[0-9a-f]{64}\s*\Z"),
     "postgres_password": re.compile(rb"[0-9a-f]{64}\s*\Z"),
     "service_secret": re.compile(rb"[A-Za-z0-9_-]{43}\s*\Z"),
+}
+
+# The secrets that each part reads; a part gets no other.
+SERVICE_SECRETS = ("service_secret", "keyring.json")
+PART_SECRETS = {
+    "redis": ("redis_auth.conf", "redis_password"),
+    "database": SERVICE_SECRETS,
+    "business-logic": (*SERVICE_SECRETS, "tokens.json"),
+    "client": (*SERVICE_SECRETS, "tokens.json", "receipt_key.pem", "redis_password"),
+    "scheduler": (*SERVICE_SECRETS, "tokens.json", "redis_password"),
+    "worker": (*SERVICE_SECRETS, "redis_password"),
 }
 
 FOLDER = "secrets"
@@ -61,15 +72,18 @@ def create(
     if form is Format.TAR:
         sys.stdout.buffer.write(_archive(files, token))
         return
-    typer.echo(_manifest(name, files))
-    typer.echo("---")
-    typer.echo(_manifest(f"{name}-token", {"token": token}))
+    echo(_manifest(name, files))
+    echo("---")
+    echo(_manifest(f"{name}-token", {"token": token}))
 
 
 @app.command()
 def install(
     source: Annotated[Path, typer.Argument(help="The folder where the Secret is mounted.", exists=True)],
     target: Annotated[Path, typer.Argument(help="The folder that the services read.")],
+    by_part: Annotated[
+        bool, typer.Option("--by-part", help="Make a folder for each part, with the secrets that it reads.")
+    ] = False,
 ) -> None:
     """Copy the files of a mounted Secret to where the services read them, readable by this user only.
 
@@ -77,6 +91,7 @@ def install(
     """
     from vestibule.runtime.files import write_private
 
+    contents: dict[str, bytes] = {}
     for name, pattern in SECRET_PATTERNS.items():
         path = source / name
         if not path.exists():
@@ -87,7 +102,11 @@ def install(
                 f"{name} of the secret is not in the form that `vestibule secrets create` prints; is it a placeholder?",
                 os.EX_CONFIG,
             )
-        write_private(target / name, content)
+        contents[name] = content
+    folders = {target / part: names for part, names in PART_SECRETS.items()} if by_part else {target: tuple(contents)}
+    for folder, names in folders.items():
+        for name in names:
+            write_private(folder / name, contents[name])
 
 
 def _plain(content: bytes, pattern: re.Pattern[bytes]) -> bytes | None:

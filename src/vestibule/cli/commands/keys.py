@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vestibule.cli.http_client import DEFAULT_DATABASE_URL
-from vestibule.cli.options import DATA_DIR, AsJson, DataDir, exit_on, fail, show
+from vestibule.cli.options import DATA_DIR, AsJson, DataDir, echo, exit_on, fail, show
 
 if TYPE_CHECKING:
     from vestibule.encryption import Key, KeyRing
@@ -82,7 +82,7 @@ def rotate(
     made = {"id": key.id, "purpose": purpose, "active_from": key.active_from.isoformat()}
     show(made, as_json, f"Key {key.id} {when}.")
     if purpose == "data" and not as_json:
-        typer.echo("`vestibule keys rewrap` re-encrypts the database with it.", err=True)
+        echo("`vestibule keys rewrap` re-encrypts the database with it.", err=True)
 
 
 @app.command()
@@ -115,7 +115,7 @@ def check(
     _read_ring(data_dir, ring_file)
     path = _ring_path(data_dir, ring_file)
     if path.stat().st_mode & 0o077:
-        typer.echo(f"vestibule: other users can read or change {path}", err=True)
+        echo(f"vestibule: other users can read or change {path}", err=True)
     total = count_encryption_keys("GET", "/encryption-keys", database_url, _authorization(data_dir, secret_file))
     lines = [f"{sum(total.by_key.values()):,} values of {total.entries:,} entries can be decrypted."]
     lines += [f"  {key_id}  {count:,}" for key_id, count in sorted(total.by_key.items())]
@@ -150,7 +150,7 @@ def retire(
             if key.purpose is Purpose.DATA:
                 _expect_unused(key, data_dir, _authorization(data_dir, secret_file), database_url, redis_url)
         retire_key(_ring_path(data_dir, ring_file), key_id)
-    typer.echo(f"Key {key_id} is retired; what it encrypted can no longer be decrypted.")
+    echo(f"Key {key_id} is retired; what it encrypted can no longer be decrypted.")
 
 
 @app.command()
@@ -172,7 +172,7 @@ def secret(
             if index:
                 time.sleep(SECRET_SETTLED_AFTER_S)
             work[one](path)
-            typer.echo(f"{one.value}: done")
+            echo(f"{one.value}: done")
 
 
 def _expect_replaced(ring: "KeyRing", key: "Key") -> None:
@@ -231,5 +231,5 @@ def _read_ring(data_dir: Path, ring_file: Path | None) -> "KeyRing":
 def _fail_if_unreadable(reasons: list[str]) -> None:
     if reasons:
         for reason in sorted(set(reasons)):
-            typer.echo(f"  {reasons.count(reason):,} values: {reason}", err=True)
+            echo(f"  {reasons.count(reason):,} values: {reason}", err=True)
         fail(f"{len(reasons):,} values cannot be decrypted")

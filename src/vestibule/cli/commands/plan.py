@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vestibule.cli.options import AsJson, fail
+from vestibule.cli.options import AsJson, echo, fail
 
 if TYPE_CHECKING:
     from vestibule.cli.plan_sizing import Figures, Sizing
@@ -62,7 +62,7 @@ def plan(
     if output is not None:
         _write(sizing, target, output, base, image, report=report)
     whole = {**asdict(sizing), "cores": round(sizing.cores, 2), "memory_mb": sizing.memory_mb}
-    typer.echo(json.dumps(whole) if as_json else report, nl=as_json)
+    echo(json.dumps(whole) if as_json else report, nl=as_json)
     if output is None:
         return
     if target is PlanFormat.KUBERNETES:
@@ -71,7 +71,7 @@ def plan(
         following = (
             f"Start it with: podman-compose --env-file {output}/{COMPOSE_VARIABLES} -f {base}/compose.yaml up -d"
         )
-    typer.echo(f"Written into {output}. {following}", err=True)
+    echo(f"Written into {output}. {following}", err=True)
 
 
 def _lines(sizing: "Sizing", figures: "Figures") -> list[str]:

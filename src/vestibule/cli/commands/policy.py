@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vestibule.cli.http_client import HttpClient, TokenOption, UrlOption, client_service
-from vestibule.cli.options import AsJson, exit_on, fail, parse_since, takes
+from vestibule.cli.options import AsJson, echo, exit_on, fail, parse_since, takes
 from vestibule.cli.options import show as print_result
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def check(
         checked = open_policy(_settings(data_dir), path=file).current
     except InvalidPolicy as broken:
         if as_json:
-            typer.echo(json.dumps({"ok": False, "line": broken.line, "reason": broken.reason}))
+            echo(json.dumps({"ok": False, "line": broken.line, "reason": broken.reason}))
             raise typer.Exit(1) from None
         fail(broken)
     summary = f"{file} is valid: version {checked.version}, {len(checked.rules)} rules including the defaults."
@@ -136,7 +136,7 @@ def verify(
 @receipt_app.command("key")
 def show_key(url: UrlOption = "", token: TokenOption = "") -> None:
     """Print the public keys of a running Vestibule as a JWK set, to verify receipts elsewhere."""
-    typer.echo(json.dumps(HttpClient(url, token).call("GET", "/receipts/key"), indent=1))
+    echo(json.dumps(HttpClient(url, token).call("GET", "/receipts/key"), indent=1))
 
 
 def _token_names(settings: "ClientSettings") -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vestibule.cli.options import DATA_DIR, AsJson, DataDir, exit_on, fail, show, split_list
+from vestibule.cli.options import DATA_DIR, AsJson, DataDir, echo, exit_on, fail, show, split_list
 
 if TYPE_CHECKING:
     from vestibule.service_kit.auth.token_file import TokenRecord
@@ -47,7 +47,7 @@ def create(
     show({"token": token, **_as_dict(record)}, as_json, token)
     if not as_json:
         description = f"Token {record.id} of {name} has the scopes {', '.join(scopes)} in the tenant {tenant}."
-        typer.echo(f"{description} It is not shown again.", err=True)
+        echo(f"{description} It is not shown again.", err=True)
 
 
 @app.command("list")
@@ -73,7 +73,7 @@ def revoke(
         is_revoked = revoke_token(_token_file(data_dir), token_id)
     if not is_revoked:
         fail("no token has that id")
-    typer.echo(f"Token {token_id} is revoked.")
+    echo(f"Token {token_id} is revoked.")
 
 
 def _as_dict(record: "TokenRecord") -> dict[str, Any]:

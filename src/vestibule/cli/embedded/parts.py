@@ -13,6 +13,25 @@ from vestibule.cli.embedded.readiness import FileReadiness, HttpReadiness, PartR
 from vestibule.cli.embedded.redis_server import RedisServer
 
 _LOOPBACK = "127.0.0.1"
+WORKER = "worker"
+_NOTIFYING = frozenset({"client", "database", "business-logic", "scheduler"})
+# The settings that can hold a secret, and the parts that use each; no other part gets it.
+SECRET_SETTINGS: Mapping[str, frozenset[str]] = {
+    "VESTIBULE_ALERT_APPRISE_URLS": _NOTIFYING,
+    "VESTIBULE_ALERT_EMAIL_PASSWORD": _NOTIFYING,
+    "VESTIBULE_ALERT_WEBHOOK_SECRET": _NOTIFYING,
+    "VESTIBULE_ALERT_WEBHOOK_URL": _NOTIFYING,
+    "VESTIBULE_BROKER_URL": frozenset({"client", WORKER}),
+    "VESTIBULE_CALLBACK_SECRET": frozenset({"client"}),
+    "VESTIBULE_DATABASE_URL": frozenset({"database"}),
+    "VESTIBULE_DETECTION": frozenset({"client", "business-logic", "scheduler", WORKER}),
+    "VESTIBULE_DETECTION__FINGERPRINT_KEY": frozenset({"client", "business-logic", "scheduler", WORKER}),
+    "VESTIBULE_DEV_TOKEN": frozenset({"client", "business-logic", "scheduler"}),
+    "VESTIBULE_FORWARD_SECRET": frozenset({"business-logic", WORKER}),
+    "VESTIBULE_REDIS_URL": frozenset({"client", "scheduler", WORKER}),
+    # The token of a caller, for the commands that call a running system.
+    "VESTIBULE_TOKEN": frozenset(),
+}
 
 
 @dataclass(frozen=True)
@@ -98,7 +117,10 @@ class Layout:
 
 
 def list_parts(layout: Layout, user_environment: Mapping[str, str]) -> list[Part]:
-    """Return every part but Redis, with the user's settings except those that the layout determines."""
+    """Return every part but Redis, each with the user's settings except those that the layout determines.
+
+    Of settings that can hold a secret, each part gets those that it uses.
+    """
     environment = {**user_environment, **_shared_environment(layout)}
     environment.setdefault("VESTIBULE_SERVICE_SECRET_FILE", str(layout.directory.service_secret_file))
     # There is no load balancer that must notice a shutdown first.
@@ -132,11 +154,24 @@ def _shared_environment(layout: Layout) -> dict[str, str]:
     }
 
 
+def _own_environment(part: str, environment: Mapping[str, str]) -> dict[str, str]:
+    # Settings are read without regard to case.
+    return {
+        name: value
+        for name, value in environment.items()
+        if name.upper() not in SECRET_SETTINGS or part in SECRET_SETTINGS[name.upper()]
+    }
+
+
 def _plan_service(name: str, address: Address, environment: Mapping[str, str]) -> Part:
     return Part(
         name=name,
         command=(sys.executable, "-m", "vestibule", "serve", name),
-        environment={**environment, "VESTIBULE_HOST": address.host, "VESTIBULE_PORT": str(address.port)},
+        environment={
+            **_own_environment(name, environment),
+            "VESTIBULE_HOST": address.host,
+            "VESTIBULE_PORT": str(address.port),
+        },
         readiness=HttpReadiness(address.reachable_host, address.port),
         stop_stage=StopStage.PUBLIC if name in {"client", "scheduler"} else StopStage.SERVICES,
     )
@@ -147,7 +182,7 @@ def _plan_worker(name: str, layout: Layout, environment: Mapping[str, str]) -> P
     return Part(
         name=name,
         command=(sys.executable, "-m", "vestibule", "worker", *options),
-        environment=environment,
+        environment=_own_environment(WORKER, environment),
         readiness=FileReadiness(layout.directory.ready_file(name)),
         stop_stage=StopStage.WORK,
     )

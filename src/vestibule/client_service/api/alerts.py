@@ -12,6 +12,7 @@ from vestibule.alerts import AlertArchive, AlertType
 from vestibule.alerts.store.archive import CURSOR_PATTERN, AlertTriage, Silence
 from vestibule.client_service.api.wiring import CallerPart, ClientWiring, WiringPart
 from vestibule.contracts.errors import AlertNotFound, InvalidInput, PersonalDataFound
+from vestibule.contracts.identity import SENDER_PATTERN
 from vestibule.contracts.json_types import Number
 from vestibule.service_kit.auth.authentication import Caller, GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
@@ -65,7 +66,7 @@ class SilenceRequest(BaseModel):
     """Which notifications to suppress, for how long, and why. A member that is left out matches everything."""
 
     type: AlertType | None = None
-    token_id: str | None = Field(default=None, max_length=64)
+    token_id: str | None = Field(default=None, pattern=f"^{SENDER_PATTERN}$")
     entity: str | None = Field(default=None, pattern=r"^[A-Z][A-Z0-9_]{0,63}$", examples=["EMAIL_ADDRESS"])
     reason: str = Field(min_length=1, max_length=500, description="Screened like every text that is stored")
     hours: Number = Field(ge=SHORTEST_SILENCE_H, le=24 * 365, description="Hours until it ends", examples=[2])
@@ -164,7 +165,8 @@ async def add_silence(
     request: Annotated[SilenceRequest, Body()], wiring: WiringPart, caller: CallerPart
 ) -> SilenceView:
     """Suppress the notifications of matching alerts for a time. They are still recorded and reported."""
-    await wiring.screener.refuse_findings("reason", request.reason)
+    for field, text in (("reason", request.reason), ("token_id", request.token_id), ("entity", request.entity)):
+        await wiring.screener.refuse_findings(field, text or "")
     now = datetime.now(UTC)
     end = now + timedelta(hours=request.hours)
     silence = Silence(request.type, request.token_id, request.entity, caller.name, request.reason, now, end)

@@ -7,7 +7,15 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response, StreamingResponse
 
 from vestibule.client_service.api.screening import DecisionReply
-from vestibule.client_service.api.wiring import EntriesPart, KeyText, RepeatableRoute, Sender, WiringPart, from_query
+from vestibule.client_service.api.wiring import (
+    CallerPart,
+    EntriesPart,
+    KeyText,
+    RepeatableRoute,
+    Sender,
+    WiringPart,
+    from_query,
+)
 from vestibule.contracts.conditions import etag_of
 from vestibule.contracts.entries import (
     EVENT_STREAM,
@@ -174,6 +182,8 @@ async def get_entry_history(key: Annotated[Key, Query()], entries: EntriesPart) 
 )
 async def watch_entries(
     entries: EntriesPart,
+    wiring: WiringPart,
+    caller: CallerPart,
     prefix: Prefix = "",
     last_event_id: Annotated[str | None, Header(max_length=512, description="Id of the last event received")] = None,
 ) -> StreamingResponse:
@@ -183,7 +193,8 @@ async def watch_entries(
     means that changes in between are no longer known: read the entries again. The stream ends from time to time;
     reconnect with the last id.
     """
-    events = await entries.watch(prefix, last_event_id)
+    async with wiring.opening_streams.of(caller.token_id):
+        events = await entries.watch(prefix, last_event_id)
     # Proxies on the way must not store or buffer events.
     return StreamingResponse(
         events, media_type=EVENT_STREAM, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}

@@ -146,10 +146,10 @@ async def scan_text(request: Annotated[ScanRequest, Body()], wiring: WiringPart)
     "/reveal",
     tags=["tokens"],
     dependencies=[allow("reveal")],
-    responses=problem_responses(UnknownToken, TokenRetired, InvalidInput, PersonalDataFound),
+    responses=problem_responses(UnknownToken, TokenRetired, InvalidInput, PersonalDataFound, 503),
 )
 async def reveal_token(request: Annotated[RevealRequest, Body()], sender: Sender, wiring: WiringPart) -> Revealed:
-    """Return the value that a token stands for. Each use raises an alert with its reason."""
+    """Return the value that a token stands for. Each use raises an alert with its reason, or is refused."""
     value, alert, is_rotated = await wiring.detokenizer.reveal(request.token, request.reason, sender)
     return Revealed(value=value, alert_id=alert.id, rotated=is_rotated)
 

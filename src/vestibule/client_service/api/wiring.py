@@ -1,7 +1,7 @@
 """What the routes of the client service share: the service's parts, parameters, and `Idempotency-Key`."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Query, Request
@@ -23,9 +23,12 @@ from vestibule.contracts.identity import Principal
 from vestibule.database_client.entries import EntryClient
 from vestibule.policy import Situation
 from vestibule.processing import ProcessorRegistry
+from vestibule.runtime.shares import Shares
 from vestibule.service_kit.auth.authentication import Caller, GuardedRoute
 from vestibule.service_kit.fast_dispatch.fast_dispatch import Handler
 from vestibule.service_kit.wiring import ServiceWiring, wired, wiring_of
+
+STREAMS_OPENED_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,8 @@ class ClientWiring(ServiceWiring):
     alert_archive: AlertArchive
     alert_triage: AlertTriage
     erasure: Erasure
+    # How many streams a token opens at the same time; each costs a connection to the database service.
+    opening_streams: Shares = field(default_factory=lambda: Shares(STREAMS_OPENED_AT_ONCE))
 
 
 class RepeatableRoute(GuardedRoute):

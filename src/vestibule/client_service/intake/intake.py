@@ -1,5 +1,6 @@
 """The use cases of entries and messages: add entries, run a task, process a message."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from vestibule.client_service.screening.screener import RESULT_FIELD, Screened, 
 from vestibule.client_service.webhooks.rules import WebhookRules
 from vestibule.contracts.conditions import Condition
 from vestibule.contracts.entries import MAX_VALUE_BYTES, BatchPair, Pair, Written
-from vestibule.contracts.errors import InvalidInput, NotProcessable, Refused, Unavailable
+from vestibule.contracts.errors import InvalidInput, NotProcessable, Refused, TooLarge, Unavailable
 from vestibule.contracts.identity import Principal
 from vestibule.contracts.task_ledger import NewTask
 from vestibule.contracts.tasks import ERROR_DETAILS, ProcessRequest
@@ -85,6 +86,8 @@ class Intake:
         """
         screened = []
         for index, pair in enumerate(pairs):
+            # Other requests are served between two entries: to screen a thousand takes a large part of a second.
+            await asyncio.sleep(0)
             try:
                 screened.append(await self.screener.screen(sender._replace(key=pair.key), "value", pair.value))
             except Refused as refusal:
@@ -139,7 +142,7 @@ class Intake:
         """Return the reply; None if the service is unavailable and the caller did not ask for a reply."""
         try:
             result = await self._process(task)
-        except Unavailable:
+        except (Unavailable, TooLarge):
             if message.mode == "sync":
                 raise
             return None
@@ -156,6 +159,7 @@ class Intake:
 
         Raises:
             NotProcessable: the processor cannot process the text.
+            TooLarge: the text does not fit into a request.
             Unavailable: the service is disabled or does not answer.
         """
         part = "business_logic"
@@ -171,6 +175,8 @@ class Intake:
         answer = await self.logic.call("POST", "/process", body=body.model_dump(mode="json"))
         if answer.status == 422 and (kind := answer.body.get("kind")) in ERROR_DETAILS:
             raise NotProcessable(ERROR_DETAILS[kind], kind=kind)
+        if answer.status == 413:
+            raise TooLarge("The text does not fit into a request to the business logic service.")
         if answer.status != 200:
             raise Unavailable(part, f"The business logic service refused the request ({answer.status}).")
         return str(answer.body["processed_data"])

@@ -42,27 +42,29 @@ class BoundMessages(AMQP):  # type: ignore[misc]
 def register_encrypted_content(cipher: Cipher) -> None:
     """Register the serializer with kombu, whose registry is global to the process."""
 
-    def encrypt_content(data: Any) -> bytes:
-        return cipher.encrypt(json.dumps(data).encode())  # type: ignore[no-untyped-call]
-
     register(  # type: ignore[no-untyped-call]
         SERIALIZER,
-        encrypt_content,
+        partial(encrypt_content, cipher),
         partial(decrypt_content, cipher),
         content_type=CONTENT_TYPE,
         content_encoding="binary",
     )
 
 
-def decrypt_content(cipher: Cipher, content: bytes | str) -> Any:
+def encrypt_content(cipher: Cipher, data: Any, place: bytes = b"") -> bytes:
+    """Return data as encrypted JSON that can be decrypted only with the same `place`."""
+    return cipher.encrypt(json.dumps(data).encode(), place)  # type: ignore[no-untyped-call]
+
+
+def decrypt_content(cipher: Cipher, content: bytes | str, place: bytes = b"") -> Any:
     """Return the decrypted content.
 
     Raises:
-        DecryptionFailed: it was not encrypted here, or was changed since.
+        DecryptionFailed: it was not encrypted here or for another place, or was changed since.
     """
     if isinstance(content, str):
         raise DecryptionFailed("it is not encrypted")
-    return json.loads(cipher.decrypt(bytes(content)))  # type: ignore[no-untyped-call]
+    return json.loads(cipher.decrypt(bytes(content), place))  # type: ignore[no-untyped-call]
 
 
 def bound_to(name: str, task_id: str) -> str:

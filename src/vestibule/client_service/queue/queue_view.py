@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +18,11 @@ from redis.asyncio import Redis
 from vestibule.client_service.queue.application import VestibuleCelery
 from vestibule.client_service.queue.result_backend import (
     ENDED_KEY,
+    HAS_ENDED,
     IS_CANCELLED,
     RECORD_PREFIX,
     RESULT_PREFIX,
     STARTED_AT,
-    AttemptFailed,
-    parse_report,
 )
 from vestibule.contracts.tasks import QUEUES, SENT_AT, TAKEN, Priority
 from vestibule.encryption import DecryptionFailed, key_id_of
@@ -37,6 +35,8 @@ REPORT_BATCH = 500
 ENDED_RESULT_TTL_S = 600
 ENDED_RECORD_TTL_S = 3_600
 MESSAGES_A_STEP = 500
+# The year 9999, after which no time can be represented.
+LATEST_S = 253_370_764_800.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ class QueueView:
         oldest = {name: 0.0 if count else now - self._held_for_s for name, count in waiting.items()}
         return QueueSnapshot(
             {task_id: result for task_id, result in zip(task_ids, results, strict=True) if result is not None},
-            frozenset(task_id for task_id, at in started_at if at is not None and now - float(at) < self._held_for_s),
+            frozenset(task_id for task_id, at in started_at if now - (_time_of(at) or 0.0) < self._held_for_s),
             oldest,
         )
 
@@ -161,25 +161,20 @@ class QueueView:
             pipeline.get(RESULT_PREFIX + task_id)
             pipeline.hmget(RECORD_PREFIX + task_id, [STARTED_AT, IS_CANCELLED])
             result, (started_at, is_cancelled) = await pipeline.execute()
-        return TaskTrace(result, None if started_at is None else float(started_at), is_cancelled is not None)
+        return TaskTrace(result, _time_of(started_at), is_cancelled is not None)
 
     async def results(self, task_ids: Sequence[str]) -> dict[str, bytes]:
         """Return the encrypted results of those tasks that have one."""
         found: list[Any] = await self._redis.mget([RESULT_PREFIX + task_id for task_id in task_ids])
         return {task_id: result for task_id, result in zip(task_ids, found, strict=True) if result is not None}
 
-    async def pop_reports(self, wait_s: float) -> list[str | AttemptFailed]:
+    async def pop_reports(self, wait_s: float) -> list[bytes]:
         """Pop the reports of workers, waiting at most `wait_s` seconds for the first."""
         first = await self._redis.blpop([ENDED_KEY], timeout=wait_s)
         if first is None:
             return []
-        more = await self._redis.lpop(ENDED_KEY, REPORT_BATCH - 1) or []
-        reports = []
-        for report in (first[1], *more):
-            # What is no report is dropped; a task whose report is lost is found when it becomes due.
-            with suppress(ValueError):
-                reports.append(parse_report(report))
-        return reports
+        more: Any = await self._redis.lpop(ENDED_KEY, REPORT_BATCH - 1)
+        return [first[1], *(more or ())]
 
     async def depth(self) -> int:
         """Return how many messages wait."""
@@ -205,6 +200,16 @@ class QueueView:
                 pipeline.expire(RESULT_PREFIX + task_id, ENDED_RESULT_TTL_S)
                 pipeline.expire(RECORD_PREFIX + task_id, ENDED_RECORD_TTL_S)
             await pipeline.execute()
+
+    async def revive(self, task_ids: Sequence[str]) -> set[str]:
+        """Let workers run lost tasks although they have ended once, and return those that were cancelled."""
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for task_id in task_ids:
+                pipeline.hdel(RECORD_PREFIX + task_id, HAS_ENDED)
+                pipeline.hget(RECORD_PREFIX + task_id, IS_CANCELLED)
+            # A record of another kind than ours holds up no other task.
+            answers = await pipeline.execute(raise_on_error=False)
+        return {task_id for task_id, mark in zip(task_ids, answers[1::2], strict=True) if isinstance(mark, bytes)}
 
     async def forget(self, task_ids: Sequence[str]) -> None:
         """Delete results and records of tasks, so that they can run again."""
@@ -255,6 +260,15 @@ def _body_of(message: bytes) -> bytes:
         return base64.b64decode(_content(message).get("body", ""))
     except (ValueError, TypeError, binascii.Error):
         return b""
+
+
+def _time_of(text: bytes | None) -> float | None:
+    """Return a time of a record; None if it has none that a worker could have written."""
+    try:
+        seconds = float(text or b"nan")
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < LATEST_S else None
 
 
 def _sent_at(message: bytes | None) -> float | None:

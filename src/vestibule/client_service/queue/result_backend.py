@@ -3,14 +3,29 @@
 import time
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from celery.backends.redis import RedisBackend, SentinelBackend
+
+from vestibule.client_service.queue.application import decrypt_content, encrypt_content
+from vestibule.contracts.tasks import ERROR_DETAILS
+from vestibule.encryption import Cipher, DecryptionFailed
 
 RECORD_PREFIX = "vestibule:task:"
 RESULT_PREFIX = "celery-task-meta-"  # Celery's own name for the key of a result
 ENDED_KEY = "vestibule:ended"
 
 STARTED_AT, STARTS, IS_CANCELLED, HAS_ENDED = "started_at", "starts", "is_cancelled", "has_ended"
+# The associated data of reports.
+REPORT = b"report of a worker"
+# Returns the number of starts, or nothing where the task is over: a worker that skips it leaves its record as it is.
+BEGIN = f"""
+    local over = redis.call('HMGET', KEYS[1], '{IS_CANCELLED}', '{HAS_ENDED}')
+    if over[1] or over[2] then return nil end
+    redis.call('HSET', KEYS[1], '{STARTED_AT}', ARGV[1])
+    redis.call('EXPIRE', KEYS[1], ARGV[2])
+    return redis.call('HINCRBY', KEYS[1], '{STARTS}', 1)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +44,16 @@ class _Reporting:
     """
 
     # Celery's own, which says nothing of their types.
+    app: Any
     client: Any
     expires: Any
-    encode: Any
     get_key_for_task: Any
     _get_result_meta: Any
     _set_with_state: Any
 
     def report_failed_attempt(self, task_id: str, kind: str, attempts: int) -> None:
         """Report that an attempt failed with a temporary error."""
-        self.client.rpush(ENDED_KEY, f"{task_id} {kind} {attempts}")
+        self.client.rpush(ENDED_KEY, encrypt_content(self.app.cipher, [task_id, kind, attempts], REPORT))
 
     def _store_result(
         self, task_id: Any, result: Any, state: str, traceback: Any = None, request: Any = None, **_options: Any
@@ -50,7 +65,8 @@ class _Reporting:
         meta["attempt"] = getattr(request, "attempt", None)
         meta["write_back"] = getattr(request, "write_back", None)
         meta["kind"] = getattr(request, "failed_by", None)
-        self._set_with_state(self.get_key_for_task(task_id), self.encode(meta), state)
+        content = encrypt_content(self.app.cipher, meta, place_of_result(meta["task_id"]))
+        self._set_with_state(self.get_key_for_task(task_id), content, state)
         return result
 
     def _set(self, key: Any, value: Any) -> None:
@@ -68,17 +84,26 @@ class _Reporting:
             pipe.execute()
 
 
-def parse_report(report: bytes) -> str | AttemptFailed:
+def place_of_result(task_id: str) -> bytes:
+    """Return the associated data of the result of a task: nothing else in Redis can be decrypted as that result."""
+    return f"result of {task_id}".encode()
+
+
+def parse_report(cipher: Cipher, report: bytes) -> str | AttemptFailed:
     """Parse a report of a worker: the id of a task that has ended, or a failed attempt.
 
+    An end is only a hint, since its result is encrypted. A failed attempt has no result, so its report is encrypted.
+
     Raises:
-        ValueError: it is not a report.
+        ValueError: no worker has reported this.
     """
-    task_id, *failure = report.decode().split(" ")
-    if not failure:
-        return task_id
-    kind, attempts = failure
-    return AttemptFailed(task_id, kind, int(attempts))
+    if len(report) == len(str(UUID(int=0))):
+        return str(UUID(report.decode()))
+    try:
+        task_id, kind, attempts = decrypt_content(cipher, report, REPORT)
+    except DecryptionFailed as error:
+        raise ValueError("it is not encrypted as a report") from error
+    return AttemptFailed(task_id, kind if kind in ERROR_DETAILS else "TaskFailed", int(attempts))
 
 
 class ReportingBackend(_Reporting, RedisBackend):  # type: ignore[misc]
@@ -102,12 +127,5 @@ def begin_attempt(redis: Any, task_id: str, attempts_before: int, expires_s: int
 
     A task is no longer wanted if it was cancelled, or has ended because its message was delivered twice.
     """
-    key = RECORD_PREFIX + task_id
-    with redis.pipeline(transaction=False) as pipeline:
-        pipeline.hincrby(key, STARTS, 1)
-        pipeline.hset(key, STARTED_AT, str(time.time()))
-        pipeline.expire(key, expires_s)
-        pipeline.hmget(key, [IS_CANCELLED, HAS_ENDED])
-        starts, _set, _expire, (is_cancelled, has_ended) = pipeline.execute()
-    is_over = is_cancelled is not None or has_ended is not None
-    return StartedAttempt(max(int(starts), attempts_before + 1), not is_over)
+    starts = redis.eval(BEGIN, 1, RECORD_PREFIX + task_id, str(time.time()), expires_s)
+    return StartedAttempt(max(int(starts or 0), attempts_before + 1), starts is not None)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from vestibule.alerts import Alert, AlertEngine, AlertType, current_origin
 from vestibule.client_service.screening.screener import Screener
-from vestibule.contracts.errors import TokenRetired, UnknownToken
+from vestibule.contracts.errors import TokenRetired, Unavailable, UnknownToken
 from vestibule.encryption import TokenKeyRetired, UnrecognizedToken
 from vestibule.policy import Situation
 from vestibule.policy.policy import PolicyFile
@@ -29,9 +29,10 @@ class Detokenizer:
             PersonalDataFound: the reason, which is stored, contains personal data.
             UnknownToken: the token is not known here, or is of another tenant.
             TokenRetired: the key of the token was retired.
+            Unavailable: the alert cannot be recorded, so nothing is revealed.
         """
         await self.screener.refuse_findings("reason", reason)
-        refusal: UnknownToken | TokenRetired
+        refusal: UnknownToken | TokenRetired | Unavailable
         try:
             value = self.tokenizer.reveal(token, self.policies.current.tenant_of(sender))
         except UnrecognizedToken:
@@ -41,7 +42,9 @@ class Detokenizer:
         else:
             entity = token[1:].partition(".")[0]
             alert = await self._alert(f"A value of the kind {entity} was revealed", reason)
-            return value, alert, self.tokenizer.is_rotated(token)
+            if alert.is_recorded:
+                return value, alert, self.tokenizer.is_rotated(token)
+            refusal = Unavailable("alerts", "The alert about the reveal cannot be recorded, so nothing is revealed.")
         await self._alert(f"A reveal was refused: {refusal.title.lower()}", reason)
         raise refusal
 

@@ -1,8 +1,11 @@
 """Screens text: the scanner finds, the policy decides, and findings raise alerts."""
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import structlog
@@ -15,6 +18,7 @@ from vestibule.policy.anonymizer import anonymize
 from vestibule.policy.decision import strictest, value_of
 from vestibule.policy.policy import KEY_FIELD, OPTIONS_FIELD, PolicyFile
 from vestibule.processor_adapters import Pseudonymizer
+from vestibule.runtime.shares import Shares
 from vestibule.service_kit.metrics.catalogue import DECISIONS, FINDINGS
 from vestibule.service_kit.metrics.metrics import Metrics
 
@@ -29,8 +33,11 @@ CLEAN, NO_FINDINGS = "clean", "none"
 
 # A scan of more characters than this would block the event loop for too long.
 LARGE_TEXT_CHARS = 20_000
+# Large texts are scanned in threads of their own. One token uses half of them, so that another finds one free.
+SCAN_THREADS = max(2, min(8, os.cpu_count() or 1))
 
 Found = TypeVar("Found")
+Returned = TypeVar("Returned")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,8 @@ class Screener:
     secrets: frozenset[str]
     # Counts decisions, if set. The processes of a worker's pool set their own.
     metrics: Metrics | None = None
+    _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(SCAN_THREADS, "scan"), init=False)
+    _shares: Shares = field(default_factory=lambda: Shares(SCAN_THREADS // 2), init=False)
 
     async def screen(self, situation: Situation, field: str, text: str, options: str | None = None) -> Screened:
         """Screen a text, and with it the key that it will be stored under; return it as the policy changes it.
@@ -82,7 +91,7 @@ class Screener:
             texts = {KEY_FIELD: situation.key, field: text}
         if options is not None:
             texts[OPTIONS_FIELD] = options
-        findings = await _scan_all(self.scanner.scan, texts, situation.key)
+        findings = await self._scan_all(self.scanner.scan, texts, situation.key)
         policy = self.policies.current
         decision = policy.decide(situation, findings)
         report_decision(decision, self.metrics)
@@ -94,7 +103,7 @@ class Screener:
         decided = [one for one in decision.findings if one.field == field]
         operators = self.pseudonymizer.operators_for(policy.tenant_of(situation))
         if len(text) > LARGE_TEXT_CHARS:
-            changed = await asyncio.to_thread(anonymize, text, decided, operators)
+            changed = await self._in_thread(partial(anonymize, text, decided, operators))
         else:
             changed = anonymize(text, decided, operators)
         would_have = decision.strictest_withheld
@@ -102,11 +111,11 @@ class Screener:
 
     async def scan(self, text: str) -> list[Finding]:
         """Return the findings without applying the policy. Raises `TooLarge` and `ScanImpossible` as `screen` does."""
-        return (await _scan_all(self.scanner.scan, {"text": text}, None))["text"]
+        return (await self._scan_all(self.scanner.scan, {"text": text}, None))["text"]
 
     async def explain(self, text: str) -> list[Explanation]:
         """Return what `scan` returns, with the reasons of each finding. Raises what `scan` raises."""
-        return (await _scan_all(self.scanner.explain, {"text": text}, None))["text"]
+        return (await self._scan_all(self.scanner.explain, {"text": text}, None))["text"]
 
     def is_clean(self, text: str) -> bool:
         """Say whether the scanner finds nothing; a text that it cannot scan is not clean."""
@@ -125,6 +134,29 @@ class Screener:
             decision = Decision("", [DecidedFinding(field, one, Action.BLOCK) for one in found])
             report_decision(decision)
             await self._act(decision, {field: text}, None)
+
+    async def _scan_all(
+        self, scan: Callable[..., list[Found]], texts: Mapping[str, str], key: str | None
+    ) -> dict[str, list[Found]]:
+        """Scan each text. The key is context for all texts except the options and itself."""
+        findings = {}
+        try:
+            for name, text in texts.items():
+                context = None if name in WITHOUT_CONTEXT else key
+                if len(text) > LARGE_TEXT_CHARS:
+                    findings[name] = await self._in_thread(partial(scan, text, key=context))
+                else:
+                    findings[name] = scan(text, key=context)
+        except TextTooLarge as error:
+            raise TooLarge(f"A text may have at most {error.limit:,} characters.") from error
+        except ScanBudgetExceeded as error:
+            raise ScanImpossible("The scan did not finish within its budget, so the text was rejected.") from error
+        return findings
+
+    async def _in_thread(self, work: Callable[[], Returned]) -> Returned:
+        """Return what `work` returns, in a thread within the share of the caller's token."""
+        async with self._shares.of(current_origin()["token_id"]):
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     async def _act(self, decision: Decision, texts: Mapping[str, str], receipt: str | None) -> None:
         if not decision.suspicious:
@@ -186,23 +218,6 @@ def _consequence(decision: Decision, texts: Mapping[str, str]) -> str:
         return f"the {what} was accepted unchanged in a dry run; the policy says {decision.strictest_withheld}"
     actions = ", ".join(f"{entity} {ACTION_WORDS[action]}" for entity, action in decision.actions.items())
     return f"the {what} was accepted with {actions}"
-
-
-async def _scan_all(
-    scan: Callable[..., list[Found]], texts: Mapping[str, str], key: str | None
-) -> dict[str, list[Found]]:
-    """Scan each text. The key is context for all texts except the options and itself."""
-    findings = {}
-    try:
-        for name, text in texts.items():
-            context = None if name in WITHOUT_CONTEXT else key
-            is_large = len(text) > LARGE_TEXT_CHARS
-            findings[name] = await asyncio.to_thread(scan, text, key=context) if is_large else scan(text, key=context)
-    except TextTooLarge as error:
-        raise TooLarge(f"A text may have at most {error.limit:,} characters.") from error
-    except ScanBudgetExceeded as error:
-        raise ScanImpossible("The scan did not finish within the time limit, so the text was rejected.") from error
-    return findings
 
 
 def report_decision(decision: Decision, metrics: Metrics | None = None) -> None:

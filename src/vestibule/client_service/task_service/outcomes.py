@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from vestibule.client_service.queue.application import decrypt_content
-from vestibule.client_service.queue.result_backend import AttemptFailed
+from vestibule.client_service.queue.result_backend import AttemptFailed, place_of_result
 from vestibule.client_service.queue.settings import QueueSettings
 from vestibule.client_service.task_status import at_or_none
 from vestibule.contracts.entries import MAX_VALUE_BYTES
@@ -16,9 +16,11 @@ from vestibule.contracts.task_ledger import TaskChange, WriteBack
 from vestibule.contracts.tasks import UNFINISHED, TaskState, TaskStatus, describe_error
 from vestibule.encryption import Cipher, DecryptionFailed
 from vestibule.runtime.background import Backoff, Jitter
+from vestibule.runtime.batching import json_bytes
 
-# A larger one does not fit into a request to the database service.
 MAX_RESULT_BYTES = 3 * 1024 * 1024
+# A result that is longer as JSON does not fit into a request to the database service, which has 4 MiB by default.
+MAX_RESULT_JSON_BYTES = 4 * 1024 * 1024 - 64 * 1024
 RETRY_BACKOFF = Backoff(first_s=1.0, longest_s=300.0, factor=4.0, jitter=Jitter.EQUAL)
 UNFINISHED_STATES = sorted(UNFINISHED)
 
@@ -40,11 +42,22 @@ def open_outcome(cipher: Cipher, task_id: str, content: bytes) -> TaskOutcome:
     """Decrypt a result and return the outcome in it.
 
     Raises:
-        DecryptionFailed: it was not encrypted here, or is of another task.
+        DecryptionFailed: it was not encrypted here, is of another task, or is no result.
     """
-    meta: Mapping[str, Any] = decrypt_content(cipher, content)
-    if meta["task_id"] != task_id:
-        raise DecryptionFailed("it was encrypted for another task")
+    try:
+        meta = decrypt_content(cipher, content, place_of_result(task_id))
+    except DecryptionFailed:
+        # Workers of the revision before encrypt a result without its place; its content names the task.
+        meta = decrypt_content(cipher, content)
+    try:
+        if meta["task_id"] != task_id:
+            raise DecryptionFailed("it was encrypted for another task")
+        return _outcome_of(meta)
+    except (TypeError, ValueError, LookupError, AttributeError):
+        raise DecryptionFailed("it is not a result") from None
+
+
+def _outcome_of(meta: Mapping[str, Any]) -> TaskOutcome:
     finished_at = datetime.fromisoformat(meta["date_done"]).replace(tzinfo=UTC) if meta["date_done"] else None
     times = meta["started_at"], finished_at.timestamp() if finished_at else None
     # The main process of a worker writes the result of a task that took too long; it does not know the attempt.
@@ -54,7 +67,10 @@ def open_outcome(cipher: Cipher, task_id: str, content: bytes) -> TaskOutcome:
         return TaskOutcome(TaskState.FAILED, None, error, *times, attempt=attempt)
     result, target = str(meta["result"]), meta["write_back"]
     most_bytes = MAX_RESULT_BYTES if target is None else MAX_VALUE_BYTES
-    if len(result) * 4 > most_bytes and len(result.encode()) > most_bytes:
+    # A character has at most four bytes, and six as JSON.
+    if len(result) * 6 > most_bytes and (
+        len(result.encode()) > most_bytes or json_bytes(result) > MAX_RESULT_JSON_BYTES
+    ):
         return TaskOutcome(TaskState.FAILED, None, "ResultTooLarge", *times, attempt=attempt)
     write_back = None if target is None else WriteBack(**target)
     return TaskOutcome(TaskState.SUCCEEDED, result, None, *times, write_back, attempt)
@@ -88,6 +104,18 @@ class LedgerSteps:
             keep_data=has_failed,
             keep_result_s=self.settings.result_expires_s,
             keep_s=self.settings.task_record_expires_s,
+        )
+
+    def after_cancel(self, task_id: str, now: float) -> TaskChange:
+        """Return the change to the end of a task that was cancelled."""
+        keep_s = self.settings.task_record_expires_s
+        return TaskChange(
+            task_id=task_id,
+            from_states=UNFINISHED_STATES,
+            state=TaskState.CANCELLED,
+            finished_at=now,
+            keep_result_s=keep_s,
+            keep_s=keep_s,
         )
 
     def after_failed_attempt(self, failed: AttemptFailed, now: float) -> TaskChange:

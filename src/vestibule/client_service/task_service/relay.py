@@ -5,9 +5,10 @@ checks where it is.
 """
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 import structlog
@@ -16,13 +17,13 @@ from redis.exceptions import RedisError
 from vestibule.alerts import AlertEngine, AlertType
 from vestibule.client_service.queue.dispatcher import QueueUnavailable, TaskPublisher
 from vestibule.client_service.queue.queue_view import QueueSnapshot, QueueView
-from vestibule.client_service.queue.result_backend import AttemptFailed
+from vestibule.client_service.queue.result_backend import AttemptFailed, parse_report
 from vestibule.client_service.queue.task_message import TaskMessage
 from vestibule.client_service.task_service.outcomes import LedgerSteps
-from vestibule.contracts.errors import Unavailable
+from vestibule.contracts.errors import TooLarge, Unavailable
 from vestibule.contracts.task_ledger import LedgerTask, TaskChange
-from vestibule.contracts.tasks import TaskState
-from vestibule.database_client.tasks import TaskLedgerClient
+from vestibule.contracts.tasks import Priority, TaskState
+from vestibule.database_client.tasks import TaskLedgerClient, in_batches
 from vestibule.runtime.background import in_background, repeat
 
 CLAIM_BATCH = 500
@@ -38,6 +39,8 @@ CHECK_INTERVAL_S = 10.0
 MAX_CHECK_INTERVAL_S = 25.0
 WAITING_A_SECOND = 1_000
 OUTAGES = (RedisError, OSError, QueueUnavailable, Unavailable)
+# After so many tasks that cannot be settled, and none that can, the fault is not theirs.
+FAILURES_OF_AN_OUTAGE = 3
 
 
 class TaskRelay:
@@ -68,16 +71,20 @@ class TaskRelay:
 
     async def process_reports(self) -> float:
         """Record the reports of workers in the ledger, and return the seconds until the next poll."""
-        reports = await self._queue.pop_reports(REPORT_TIMEOUT_S)
+        reports: list[str | AttemptFailed] = []
+        for report in await self._queue.pop_reports(REPORT_TIMEOUT_S):
+            # What is no report is dropped; a task whose report is lost is found when it becomes due.
+            with suppress(ValueError):
+                reports.append(parse_report(self._steps.cipher, report))
         if not reports:
             return 0.0
+        now = time.time()
+        failed = [report for report in reports if isinstance(report, AttemptFailed)]
+        await self._settle([self._steps.after_failed_attempt(report, now) for report in failed])
         ended = list(dict.fromkeys(report for report in reports if isinstance(report, str)))
         for start in range(0, len(ended), RESULT_BATCH):
             results = await self._queue.results(ended[start : start + RESULT_BATCH])
             await self._settle([self._steps.after_result(*result) for result in results.items()])
-        now = time.time()
-        failed = [report for report in reports if isinstance(report, AttemptFailed)]
-        await self._settle([self._steps.after_failed_attempt(report, now) for report in failed])
         return BATCH_DELAY_S
 
     async def process_due(self) -> float:
@@ -89,16 +96,27 @@ class TaskRelay:
         waiting = await self._queue.depth()
         lease_s = min(CHECK_INTERVAL_S + waiting / WAITING_A_SECOND, MAX_CHECK_INTERVAL_S)
         tasks = await self._ledger.claim(CLAIM_BATCH, lease_s)
-        await self._send([task for task in tasks if task.sent_at is None])
-        await self._check_sent([task for task in tasks if task.sent_at is not None], lease_s)
+        sent = [task for task in tasks if task.sent_at is not None]
+        snapshot = await self._queue.snapshot([task.task_id for task in sent]) if sent else NOTHING
+        # Each part runs although another fails: the same tasks are claimed together again.
+        outcomes = await asyncio.gather(
+            self._send_first([task for task in tasks if task.sent_at is None]),
+            self._check_results(sent, snapshot, lease_s),
+            self._resend_lost([task for task in sent if _is_lost(task, snapshot)], lease_s),
+            return_exceptions=True,
+        )
+        for error in filter(None, outcomes):
+            raise error
         return POLL_INTERVAL_S if len(tasks) < CLAIM_BATCH else 0.0
 
-    async def _check_sent(self, tasks: Sequence[LedgerTask], lease_s: float) -> None:
-        if not tasks:
-            return
-        snapshot = await self._queue.snapshot([task.task_id for task in tasks])
+    async def _send_first(self, tasks: Sequence[LedgerTask]) -> None:
+        # What Redis has of an earlier run of a retried task would stop the next one.
+        if queued := [task.task_id for task in tasks if task.state is TaskState.QUEUED]:
+            await self._queue.forget(queued)
+        await self._send(tasks)
+
+    async def _check_results(self, tasks: Sequence[LedgerTask], snapshot: QueueSnapshot, lease_s: float) -> None:
         steps = [self._after(task, snapshot, lease_s) for task in tasks]
-        await self._settle(steps)
         unreadable = [
             task for task, step in zip(tasks, steps, strict=True) if step is None and task.task_id in snapshot.results
         ]
@@ -106,18 +124,27 @@ class TaskRelay:
             # A result that was not encrypted for its task counts as a failed attempt.
             await self._queue.forget([task.task_id for task in unreadable])
             failed = [AttemptFailed(task.task_id, "MessageRefused", task.attempts + 1) for task in unreadable]
-            await self._settle([self._steps.after_failed_attempt(one, time.time()) for one in failed])
-        missing = [task for task in tasks if _is_lost(task, snapshot)]
+            steps += [self._steps.after_failed_attempt(one, time.time()) for one in failed]
+        await self._settle(steps)
+
+    async def _resend_lost(self, missing: Sequence[LedgerTask], lease_s: float) -> None:
         if not missing:
             return
         await asyncio.sleep(RECHECK_AFTER_S)
         again = await self._queue.snapshot([task.task_id for task in missing])
-        if lost := [task for task in missing if _is_lost(task, again)]:
-            self._log.warning("lost_tasks_requeued", tasks=len(lost))
-            sent, now = await self._send(lost), time.time()
-            await self._settle(
-                [_continued(task, task.state, lease_s, sent_at=now) for task in lost if task.task_id in sent]
-            )
+        lost = [task for task in missing if _is_lost(task, again)]
+        if not lost:
+            return
+        self._log.warning("lost_tasks_requeued", tasks=len(lost))
+        # Such a task may have ended once, without its result: workers would skip it.
+        cancelled, now = await self._queue.revive([task.task_id for task in lost]), time.time()
+        sent = await self._send([task for task in lost if task.task_id not in cancelled])
+        await self._settle(
+            [
+                *(self._steps.after_cancel(task_id, now) for task_id in cancelled),
+                *(_continued(task, task.state, lease_s, sent_at=now) for task in lost if task.task_id in sent),
+            ]
+        )
 
     def _after(self, task: LedgerTask, snapshot: QueueSnapshot, lease_s: float) -> TaskChange | None:
         if (content := snapshot.results.get(task.task_id)) is not None:
@@ -132,8 +159,10 @@ class TaskRelay:
         sent: set[str] = set()
         while left:
             found = await self._ledger.read_data(list(left))
-            if not found.data:
+            if not found.data and not found.unreadable:
                 break
+            for task_id in found.unreadable:
+                left.pop(task_id, None)
             messages = []
             for task_id, data in found.data.items():
                 task, terms = left.pop(task_id), found.terms[task_id]
@@ -146,9 +175,38 @@ class TaskRelay:
         return sent
 
     async def _settle(self, steps: Sequence[TaskChange | None]) -> None:
-        changes = [step for step in steps if step is not None]
-        if not changes:
-            return
+        """Apply changes in batches, and those of a batch that fails one by one.
+
+        Raises the error of one that fails if none is applied.
+        """
+        failed: list[TaskChange] = []
+        errors: dict[str, str] = {}
+        has_settled = False
+        for batch in in_batches([step for step in steps if step is not None]):
+            try:
+                await self._apply(batch)
+                has_settled = True
+            except Exception:  # noqa: BLE001 - whatever is wrong with one of them
+                failed += batch
+        # In another order each time, so that the same ones are not always the first.
+        for step in random.sample(failed, len(failed)):
+            try:
+                await self._apply_alone(step)
+                has_settled = True
+            except Exception as error:
+                errors[step.task_id] = type(error).__name__
+                if not has_settled and len(errors) in (FAILURES_OF_AN_OUTAGE, len(failed)):
+                    raise
+        for task_id, name in errors.items():
+            self._log.error("task_not_settled", task_id=task_id, error=name)
+
+    async def _apply_alone(self, step: TaskChange) -> None:
+        try:
+            await self._apply([step])
+        except TooLarge:
+            await self._apply([step.as_too_large()])
+
+    async def _apply(self, changes: Sequence[TaskChange]) -> None:
         applied = await self._ledger.change(changes)
         for step, is_applied in zip(changes, applied, strict=True):
             if is_applied and step.state is TaskState.DEAD:
@@ -164,6 +222,9 @@ class TaskRelay:
             self._log.warning("relay_degraded", step=step, error=type(error).__name__)
         else:
             self._log.error("relay_failed", step=step, exc_info=error)
+
+
+NOTHING = QueueSnapshot({}, frozenset(), dict.fromkeys(Priority))
 
 
 def _is_lost(task: LedgerTask, snapshot: QueueSnapshot) -> bool:

@@ -27,7 +27,7 @@ from vestibule.contracts.subjects import ErasePage, SubjectSearch
 from vestibule.contracts.tasks import Priority
 from vestibule.database_client.entries import EntryClient
 from vestibule.policy import Situation
-from vestibule.policy.policy import OPTIONS_FIELD
+from vestibule.policy.policy import KEY_FIELD, OPTIONS_FIELD
 from vestibule.processing import ProcessorRegistry
 from vestibule.service_kit.recurrence import InvalidRecurrence, UnknownTimeZone, check_crontab
 
@@ -70,12 +70,15 @@ class ScheduleService:
         Raises:
             InvalidInput: it never fires, has nothing to process, or there are too many.
             UnknownProcessor: there is no such processor.
-            PersonalDataFound: the policy rejects its text, its options or the key of its results.
+            PersonalDataFound: the policy rejects its text, its options, its key or the key of its results.
         """
         _validate_recurrence(request)
         self.processors.read_options(request.processor, request.options)
         if len(await self._keys(sender.tenant)) >= MOST_OF_A_TENANT:
             raise InvalidInput(f"There are {MOST_OF_A_TENANT} schedules, the maximum; delete some first.")
+        if request.key is not None:
+            # An entry may be stored under it later, or never.
+            await self.screener.screen(sender._replace(key=request.key), KEY_FIELD, request.key)
         situation, screened = request.situation_of_result(sender), None
         if request.text is not None:
             screened = await self.screener.screen(situation, "text", request.text, request.options_text)
@@ -138,10 +141,9 @@ class ScheduleService:
 def _validate_recurrence(request: ScheduleRequest) -> None:
     if (request.key is None) == (request.text is None):
         raise _mistake("body", "must have a key or a text, not both")
-    if request.cron is None:
-        return
     try:
-        check_crontab(request.cron, request.timezone, datetime.now(UTC))
+        # The zone is stored with an interval too.
+        check_crontab(request.cron or "@daily", request.timezone, datetime.now(UTC))
     except InvalidRecurrence as error:
         field = "timezone" if isinstance(error, UnknownTimeZone) else "cron"
         raise _mistake(f"body/{field}", str(error)) from None

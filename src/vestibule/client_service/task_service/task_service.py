@@ -15,7 +15,7 @@ from vestibule.client_service.queue.end_listener import TaskEndListener
 from vestibule.client_service.queue.queue_view import QueueView, TaskTrace
 from vestibule.client_service.queue.settings import QueueSettings
 from vestibule.client_service.queue.task_message import TaskMessage
-from vestibule.client_service.task_service.outcomes import UNFINISHED_STATES, TaskOutcome, open_outcome, with_outcome
+from vestibule.client_service.task_service.outcomes import LedgerSteps, TaskOutcome, open_outcome, with_outcome
 from vestibule.client_service.task_status import at, describe
 from vestibule.client_service.webhooks.dispatcher import WebhookRepository
 from vestibule.contracts.errors import KeyNotFound, ResultExpired, TaskConflict, TaskNotFound, Unavailable
@@ -32,6 +32,8 @@ POLL_INTERVAL_S = 1.0
 # The ledger sends no notification when it has written the result of a task.
 SETTLING_POLL_INTERVAL_S = 0.05
 REDIS_TIMEOUT_S = 1.0
+# Not before Redis has forgotten the last run: a result of the next one must not be deleted.
+RETRY_AFTER_S = REDIS_TIMEOUT_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,14 +148,8 @@ class TaskService:
             TaskConflict: it has ended already.
         """
         task, keep_s = await self._find(task_id, tenant), self.settings.task_record_expires_s
-        await self._change(
-            task,
-            from_states=UNFINISHED_STATES,
-            state=TaskState.CANCELLED,
-            finished_at=time.time(),
-            keep_result_s=keep_s,
-            keep_s=keep_s,
-        )
+        step = LedgerSteps(self.settings, self.cipher).after_cancel(task_id, time.time())
+        await self._change(task, **step.model_dump(exclude_unset=True, exclude={"task_id"}))
         try:
             async with asyncio.timeout(REDIS_TIMEOUT_S):
                 await self.queue.mark_cancelled(task_id, keep_s)
@@ -168,17 +164,17 @@ class TaskService:
         Raises:
             TaskNotFound: the tenant has no task of that id.
             TaskConflict: it is unfinished, has succeeded, or its data has expired.
-            Unavailable: the queue does not answer.
         """
         task = await self._find(task_id, tenant)
+        retryable = [TaskState.FAILED, TaskState.DEAD, TaskState.CANCELLED]
+        await self._change(task, from_states=retryable, state=TaskState.QUEUED, due_in_s=RETRY_AFTER_S, attempts=0)
         try:
             async with asyncio.timeout(REDIS_TIMEOUT_S):
                 # The result of the last run would be taken for that of the next.
                 await self.queue.forget([task_id])
-        except (RedisError, OSError, TimeoutError) as error:
-            raise Unavailable("queue", "The queue does not answer, so the task was not retried.") from error
-        retryable = [TaskState.FAILED, TaskState.DEAD, TaskState.CANCELLED]
-        await self._change(task, from_states=retryable, state=TaskState.QUEUED, due_in_s=0, attempts=0)
+        except (RedisError, OSError, TimeoutError):
+            # The relay does the same before it sends the task.
+            structlog.get_logger("vestibule.tasks").info("retried_without_queue", task_id=task_id)
         return await self.read(task_id, tenant)
 
     async def drop(self, task_id: str, tenant: str) -> TaskStatus:

@@ -7,9 +7,12 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Container
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import structlog
 from pydantic import BaseModel
@@ -26,6 +29,7 @@ from vestibule.database_client.entries import EntryClient
 from vestibule.database_client.tasks import TaskLedgerClient
 from vestibule.egress.guard import DeliveryFailed, signature_headers
 from vestibule.runtime.background import Backoff, Jitter, in_background, repeat
+from vestibule.runtime.shares import Shares
 
 OWNER = Principal("~callbacks")
 PREFIX = "callback/"
@@ -36,6 +40,13 @@ POLL_INTERVAL_S = 0.5
 # While many are pending, polls are further apart, so that listing stays a small part of the work.
 PENDING_PER_S = 1_000
 MAX_CONCURRENT = 16
+# Deliveries have threads of their own. A receiver that hangs holds what its tenant may have with one host, a tenant
+# that has many of those holds half.
+THREADS = 32
+MOST_PER_TENANT = 16
+MOST_PER_HOST = 8
+# So many of a tenant to one host wait for their turn; further ones stay in the store.
+MOST_WAITING = 64
 # A running task is checked at intervals that grow with its age, up to this one.
 MAX_CHECK_INTERVAL_S = 30.0
 # The backoff is added to the shortest delay.
@@ -55,6 +66,11 @@ class PendingWebhook(BaseModel):
     next_at: float
     attempts: int = 0
     first_tried_at: float | None = None
+
+    @property
+    def receiver(self) -> tuple[str, str]:
+        """The tenant, and the host and port that it named."""
+        return self.tenant, urlsplit(self.url).netloc
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +100,8 @@ class WebhookRepository:
         key = f"{PREFIX}{task.task_id}/{hashlib.sha256(url.encode()).hexdigest()[:16]}"
         await self._database.write(_pair(key, pending))
 
-    async def due(self) -> tuple[list[StoredWebhook], int]:
-        """Return the webhooks that are due, and the number of all pending ones."""
+    async def due(self, without: Container[str] = ()) -> tuple[list[StoredWebhook], int]:
+        """Return the webhooks that are due, but for some keys, and the number of all pending ones."""
         keys: list[str] = []
         cursor: str | None = None
         while True:
@@ -97,7 +113,7 @@ class WebhookRepository:
         self._known = {key: self._known[key] for key in keys if key in self._known}
         await self._read([key for key in keys if key not in self._known])
         now = time.time()
-        due = [known.key for known in self._known.values() if known.pending.next_at <= now]
+        due = [one.key for one in self._known.values() if one.pending.next_at <= now and one.key not in without]
         # Another instance may have claimed or delivered it since it was read.
         await self._read(due)
         current = [self._known[key] for key in due if key in self._known]
@@ -150,6 +166,11 @@ class WebhookDispatcher:
         self._alerts = alerts
         self._on_attempt = on_attempt
         self._slots = asyncio.Semaphore(MAX_CONCURRENT)
+        self._threads = ThreadPoolExecutor(THREADS, "callback")
+        self._host_shares, self._tenant_shares = Shares(MOST_PER_HOST), Shares(MOST_PER_TENANT)
+        # The deliveries that have begun or wait for their turn.
+        self._deliveries: dict[str, asyncio.Task[None]] = {}
+        self._receivers: Counter[tuple[str, str]] = Counter()
         self._log = structlog.get_logger("vestibule.callbacks")
 
     @asynccontextmanager
@@ -158,6 +179,9 @@ class WebhookDispatcher:
         loop = repeat(self._step, on_error=self._log_error, outages=(Unavailable,), error_pause_s=POLL_INTERVAL_S)
         async with in_background(loop):
             yield
+        for delivery in self._deliveries.values():
+            delivery.cancel()
+        await self.finish_deliveries()
 
     async def _step(self) -> float:
         return max(POLL_INTERVAL_S, await self.dispatch_due() / PENDING_PER_S)
@@ -167,22 +191,51 @@ class WebhookDispatcher:
             self._log.error("callback_dispatch_failed", exc_info=error)
 
     async def dispatch_due(self) -> int:
-        """Deliver the webhooks that are due, and return how many are pending."""
-        due, pending = await self._repository.due()
+        """Begin to deliver the webhooks that are due, and return how many are pending."""
+        due, pending = await self._repository.due(self._deliveries)
         await asyncio.gather(*(self._process(webhook) for webhook in due))
         return pending
 
+    async def finish_deliveries(self) -> None:
+        """Return when the deliveries that have begun are over."""
+        await asyncio.gather(*self._deliveries.values(), return_exceptions=True)
+
     async def _process(self, webhook: StoredWebhook) -> None:
+        if self._receivers[webhook.pending.receiver] >= MOST_WAITING:
+            return
         async with self._slots:
             task = await self._ledger.find(webhook.pending.task_id)
             now = time.time()
             if task is not None and task.state.is_end:
-                await self._deliver(webhook, task, now)
+                self._begin(webhook, task)
             elif task is None and now - webhook.pending.asked_at > ORPHAN_AFTER_S:
                 await self._repository.remove(webhook)
             else:
                 again_s = min(max(now - webhook.pending.asked_at, POLL_INTERVAL_S), MAX_CHECK_INTERVAL_S)
                 await self._repository.claim(webhook, webhook.pending.model_copy(update={"next_at": now + again_s}))
+
+    def _begin(self, webhook: StoredWebhook, task: LedgerTask) -> None:
+        receiver = webhook.pending.receiver
+        delivery = asyncio.create_task(self._deliver_in_turn(webhook, task))
+        self._deliveries[webhook.key] = delivery
+        self._receivers[receiver] += 1
+
+        def end(_delivery: "asyncio.Task[None]") -> None:
+            del self._deliveries[webhook.key]
+            self._receivers[receiver] -= 1
+            if not self._receivers[receiver]:
+                del self._receivers[receiver]
+
+        delivery.add_done_callback(end)
+
+    async def _deliver_in_turn(self, webhook: StoredWebhook, task: LedgerTask) -> None:
+        receiver = webhook.pending.receiver
+        try:
+            # The host first: what waits for a slow one takes nothing from the tenant's other receivers.
+            async with self._host_shares.of(receiver), self._tenant_shares.of(receiver[0]):
+                await self._deliver(webhook, task, time.time())
+        except Exception as error:  # noqa: BLE001 - it is retried when it is due again
+            self._log_error(error)
 
     async def _deliver(self, webhook: StoredWebhook, task: LedgerTask, now: float) -> None:
         attempts = webhook.pending.attempts + 1
@@ -198,7 +251,7 @@ class WebhookDispatcher:
         if claimed is None:
             return
         try:
-            await asyncio.to_thread(self._post, claimed.pending, task)
+            await asyncio.get_running_loop().run_in_executor(self._threads, self._post, claimed.pending, task)
         except DeliveryFailed as error:
             await self._reschedule(claimed, str(error))
             return

@@ -19,9 +19,9 @@ class WebhookRules:
         self.give_up_after_s = give_up_after_s
 
     def check(self, url: str) -> str:
-        """Validate an address, and return its path and query, which are screened as text.
+        """Validate an address, and return its host, path and query, which are screened as text.
 
-        Its host is resolved when the webhook is delivered.
+        The host is left out where the settings name the origin. It is resolved when the webhook is delivered.
 
         Raises:
             InvalidInput: it is malformed or not allowed, or webhooks are switched off.
@@ -29,12 +29,13 @@ class WebhookRules:
         if not self._secret:
             raise _refuse("no callback: VESTIBULE_CALLBACK_SECRET is not set")
         try:
-            self.guard.check_address(url)
+            origin = self.guard.check_address(url)
         except DeliveryForbidden as error:
             if error.problem in (AddressProblem.MALFORMED, AddressProblem.HAS_CREDENTIALS):
                 raise _refuse("a URL with a host and without credentials or fragment") from None
             raise _refuse("an address that VESTIBULE_CALLBACK_ORIGINS allows") from None
-        return urlsplit(url)._replace(scheme="", netloc="").geturl()
+        path = urlsplit(url)._replace(scheme="", netloc="").geturl()
+        return path if origin in self.guard.origins else f"{origin.host} {path}"
 
     def key_of(self, tenant: str) -> str:
         """Return the key that signs a tenant's webhooks; no tenant can derive the key of another.

@@ -46,6 +46,8 @@ class TenantView:
 
     def __init__(self, store: Store, principal: Principal) -> None:
         self.store = store
+        # Whose share of what is scarce is used.
+        self.holder = principal
         self._prefix = principal.tenant + SEPARATOR
         self._author = principal.token_id
 
@@ -146,6 +148,10 @@ class TenantView:
                 return Written(key=key, version=outcome.version, expires_at=outcome.expires_at)
             raise PreconditionFailed(cast("int | None", refusal.extra["current_version"])) from None
         return Written(key=key, version=version, expires_at=write.expires_at)
+
+    def stored(self, key: str) -> str:
+        """Return a key or prefix as the store has it."""
+        return self._prefix + key
 
     def _unprefixed(self, entry: Entry | None) -> Entry | None:
         return None if entry is None else entry.model_copy(update={"key": self._strip(entry.key)})

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import structlog
+from pydantic import ValidationError
 
-from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.task_ledger import LedgerTask, NewTask, Recorded, TaskChange, TaskData
 from vestibule.contracts.tasks import NO_TERMS, WorkTerms
 from vestibule.database_service.entries.encrypted_store import decode_ciphertext
@@ -32,19 +32,22 @@ class EncryptedTaskLedger:
         return await self._ledger.accept([self._encrypt_task(task) for task in tasks])
 
     async def find(self, task_ids: Sequence[str]) -> list[LedgerTask]:
-        """Return those of the tasks that exist; raises `Unavailable` where a result cannot be decrypted."""
+        """Return those of the tasks that exist; a result that cannot be decrypted is logged and left out."""
         return [self._decrypt_task(task) for task in await self._ledger.find(task_ids)]
 
     async def read_work(self, task_ids: Sequence[str]) -> TaskData:
-        """Return data and terms of tasks that have some; data that cannot be decrypted is logged and left out."""
-        work = TaskData(data={}, terms={})
+        """Return data and terms of tasks that have some; data that cannot be read is logged and left out."""
+        work = TaskData(data={}, terms={}, unreadable=[])
         for task_id, text in (await self._ledger.read_data(task_ids)).items():
             try:
-                terms, _, data = self._decrypt_text(task_id, DATA, text).partition("\n")
-            except DecryptionFailed as error:
-                self._log_failure(task_id, error)
+                stated, _, data = self._decrypt_text(task_id, DATA, text).partition("\n")
+                terms = WorkTerms.model_validate_json(stated)
+            except (DecryptionFailed, ValidationError) as error:
+                is_foreign = isinstance(error, ValidationError)
+                self._log_failure(task_id, "its terms are of another version" if is_foreign else str(error))
+                work.unreadable.append(task_id)
             else:
-                work.data[task_id], work.terms[task_id] = data, WorkTerms.model_validate_json(terms)
+                work.data[task_id], work.terms[task_id] = data, terms
         return work
 
     async def change(self, changes: Sequence[TaskChange]) -> list[bool]:
@@ -84,8 +87,8 @@ class EncryptedTaskLedger:
         try:
             return task.model_copy(update={"result": self._decrypt_text(task.task_id, RESULT, task.result)})
         except DecryptionFailed as error:
-            self._log_failure(task.task_id, error)
-            raise Unavailable("database", "The result of this task cannot be decrypted.") from error
+            self._log_failure(task.task_id, str(error))
+            return task.model_copy(update={"result": None, "is_unreadable": True})
 
     def _decrypt_optional(self, stored: StoredTask, name: str) -> str | None:
         text: str | None = getattr(stored, name)
@@ -98,8 +101,8 @@ class EncryptedTaskLedger:
         return self._cipher.decrypt(decode_ciphertext(text), _associated_data(task_id, name)).decode()
 
     @staticmethod
-    def _log_failure(task_id: str, error: DecryptionFailed) -> None:
-        structlog.get_logger("vestibule.task_ledger").error("task_not_decrypted", task_id=task_id, reason=str(error))
+    def _log_failure(task_id: str, reason: str) -> None:
+        structlog.get_logger("vestibule.task_ledger").error("task_not_decrypted", task_id=task_id, reason=reason)
 
 
 def key_ids_of(stored: StoredTask) -> set[str]:

@@ -1,6 +1,5 @@
 """Tasks that read or write entries: accepted with the value under a key; completed with a result under a key."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -9,15 +8,16 @@ import structlog
 from vestibule.contracts.conditions import Condition
 from vestibule.contracts.errors import PreconditionFailed, Refused
 from vestibule.contracts.identity import RESERVED, Principal
-from vestibule.contracts.task_ledger import LedgerTask, NewTask, Recorded, TaskChange
+from vestibule.contracts.task_ledger import LedgerTask, NewTask, Recorded, TaskChange, WriteBack
 from vestibule.contracts.tasks import TaskState
 from vestibule.database_service.entries.store import Store, Write
 from vestibule.database_service.entries.tenant_view import TenantView, tenant_prefix
 from vestibule.database_service.tasks.encrypted_ledger import EncryptedTaskLedger
 from vestibule.database_service.tasks.ledger import TaskLedger
 
-# Markers of written results, in a reserved tenant that no caller has.
+# Markers of written results and of cancelled tasks, in a reserved tenant that no caller has.
 MARKERS = tenant_prefix(f"{RESERVED}written")
+WRITTEN, CANCELLED = "", "cancelled"
 IS_UNMARKED = Condition.of_version(0)
 MARKER_TTL = timedelta(days=1)
 
@@ -28,46 +28,79 @@ class TaskCompletion:
     The result and a marker are one transaction of the store, which is refused where the marker exists. So a repeated
     change, whose first answer was lost, does not write the key again, even if others have written it since. The task
     changes after the write: where a task has succeeded, its result is in place.
+
+    A cancellation writes the same marker first. So of a result and a cancellation one wins, also where two services
+    change the task at the same time; a retry removes the marker.
     """
 
     def __init__(self, store: Store, ledger: TaskLedger | EncryptedTaskLedger) -> None:
         self._store = store
         self._ledger = ledger
-        # A task that is cancelled while its result is being written is either cancelled before that or not at all.
-        self._lock = asyncio.Lock()
 
     async def change(self, changes: Sequence[TaskChange]) -> list[bool]:
         """Apply each change that is allowed; those and the results that they write are on disk then."""
-        if not any(step.write_back is not None or step.state is TaskState.CANCELLED for step in changes):
+        marked = [step.task_id for step in changes if _needs_marker(step)]
+        if not marked:
             return await self._ledger.change(changes)
-        async with self._lock:
-            wanted = [step.task_id for step in changes if step.write_back is not None]
-            tasks = {task.task_id: task for task in await self._ledger.find(wanted)} if wanted else {}
-            return await self._ledger.change([await self._written(step, tasks.get(step.task_id)) for step in changes])
+        tasks = {task.task_id: task for task in await self._ledger.find(marked)}
+        return await self._ledger.change([await self._marked(step, tasks.get(step.task_id)) for step in changes])
 
-    async def _written(self, step: TaskChange, task: LedgerTask | None) -> TaskChange:
+    async def _marked(self, step: TaskChange, task: LedgerTask | None) -> TaskChange:
         target = step.write_back
-        if target is None:
-            return step
-        bare = step.model_copy(update={"write_back": None})
-        # A key of another tenant is never written.
-        if task is None or task.tenant != target.tenant or task.state not in step.from_states:
+        bare = step if target is None else step.model_copy(update={"write_back": None})
+        # A key of another tenant is never written, and a change that will be refused marks nothing.
+        tenant = step.tenant if target is None else target.tenant
+        if (
+            not _needs_marker(step)
+            or task is None
+            or tenant not in (task.tenant, None)
+            or task.state not in step.from_states
+        ):
             return bare
-        ttl_s = MARKER_TTL if step.keep_s is None else MARKER_TTL + timedelta(seconds=step.keep_s)
-        result = Write(tenant_prefix(target.tenant) + target.key, step.result or "", author=target.token_id)
-        marker = Write(MARKERS + step.task_id, "", datetime.now(UTC) + ttl_s, IS_UNMARKED)
+        if TaskState.CANCELLED in step.from_states:
+            await self._store.delete(MARKERS + step.task_id)
+            return bare
+        return await self._written(bare, target) if target is not None else await self._cancelled(step)
+
+    async def _cancelled(self, step: TaskChange) -> TaskChange:
         try:
-            await self._store.write_many([result, marker])
+            await self._store.write_many([_marker(step, CANCELLED)])
         except PreconditionFailed:
+            is_cancelled = await self._marker_of(step) == CANCELLED
+            # Its result is written, so it has succeeded, although the ledger does not say so yet.
+            return step if is_cancelled else step.model_copy(update={"from_states": []})
+        # A result that meets the marker may have cancelled the task by then.
+        return step.model_copy(update={"from_states": [*step.from_states, TaskState.CANCELLED]})
+
+    async def _written(self, step: TaskChange, target: WriteBack) -> TaskChange:
+        result = Write(tenant_prefix(target.tenant) + target.key, step.result or "", author=target.token_id)
+        try:
+            await self._store.write_many([result, _marker(step, WRITTEN)])
+        except PreconditionFailed:
+            if await self._marker_of(step) == CANCELLED:
+                return step.model_copy(update={"state": TaskState.CANCELLED, "result": None, "keep_data": True})
             structlog.get_logger("vestibule.task_ledger").info("result_already_written", task_id=step.task_id)
         except Refused as refusal:
             # It would be refused each time, and the task would never end.
             structlog.get_logger("vestibule.task_ledger").warning(
                 "result_not_written", task_id=step.task_id, error=type(refusal).__name__
             )
-            failed = {"state": TaskState.FAILED, "error": "ResultTooLarge", "result": None}
-            return bare.model_copy(update=failed)
-        return bare
+            return step.as_too_large()
+        return step
+
+    async def _marker_of(self, step: TaskChange) -> str | None:
+        marker = await self._store.read(MARKERS + step.task_id)
+        return None if marker is None else marker.value
+
+
+def _needs_marker(step: TaskChange) -> bool:
+    is_retry = TaskState.CANCELLED in step.from_states
+    return step.write_back is not None or step.state is TaskState.CANCELLED or is_retry
+
+
+def _marker(step: TaskChange, value: str) -> Write:
+    ttl = MARKER_TTL + timedelta(seconds=step.keep_s or 0)
+    return Write(MARKERS + step.task_id, value, datetime.now(UTC) + ttl, IS_UNMARKED)
 
 
 class TaskAcceptance:

@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
 
-from vestibule.contracts.errors import HeartbeatNotFound
-from vestibule.scheduler_service.api.wiring import WiringPart
+from vestibule.contracts.errors import HeartbeatNotFound, InvalidInput, PersonalDataFound
+from vestibule.scheduler_service.api.wiring import SchedulerWiring, WiringPart
 from vestibule.scheduler_service.heartbeats import NAME_PATTERN, Ping
 from vestibule.scheduler_service.jobs import now
 from vestibule.scheduler_service.status_page.status import HeartbeatStatus, describe_heartbeat
@@ -16,6 +16,7 @@ from vestibule.service_kit.openapi.descriptions import problem_responses
 router = APIRouter(route_class=GuardedRoute, tags=["heartbeats"])
 
 YEAR_S = 366 * 86_400
+PING_PROBLEMS = problem_responses(InvalidInput, PersonalDataFound, 503)
 
 
 class HeartbeatDeleted(BaseModel):
@@ -44,28 +45,28 @@ async def list_heartbeats(wiring: WiringPart) -> list[HeartbeatStatus]:
     return [describe_heartbeat(one, at) for one in sorted(wiring.heartbeats.known, key=lambda one: one.name)]
 
 
-@router.post("/heartbeats/{name}", dependencies=[allow("heartbeat")], responses=problem_responses(422, 503))
+@router.post("/heartbeats/{name}", dependencies=[allow("heartbeat")], responses=PING_PROBLEMS)
 async def ping_heartbeat(
     wiring: WiringPart, name: Name, period_s: Period = None, grace_s: Grace = None
 ) -> HeartbeatStatus:
     """Report that the job succeeded. The first ping creates the heartbeat; period and grace stay until changed."""
-    return describe_heartbeat(await wiring.heartbeats.ping(name, Ping.DONE, now(), period_s, grace_s), now())
+    return await _record(wiring, name, Ping.DONE, period_s, grace_s)
 
 
-@router.post("/heartbeats/{name}/start", dependencies=[allow("heartbeat")], responses=problem_responses(422, 503))
+@router.post("/heartbeats/{name}/start", dependencies=[allow("heartbeat")], responses=PING_PROBLEMS)
 async def start_heartbeat(
     wiring: WiringPart, name: Name, period_s: Period = None, grace_s: Grace = None
 ) -> HeartbeatStatus:
     """Report that the job starts; it must report its end within the grace."""
-    return describe_heartbeat(await wiring.heartbeats.ping(name, Ping.START, now(), period_s, grace_s), now())
+    return await _record(wiring, name, Ping.START, period_s, grace_s)
 
 
-@router.post("/heartbeats/{name}/fail", dependencies=[allow("heartbeat")], responses=problem_responses(422, 503))
+@router.post("/heartbeats/{name}/fail", dependencies=[allow("heartbeat")], responses=PING_PROBLEMS)
 async def fail_heartbeat(
     wiring: WiringPart, name: Name, period_s: Period = None, grace_s: Grace = None
 ) -> HeartbeatStatus:
     """Report that the job failed; an alert is raised at once."""
-    return describe_heartbeat(await wiring.heartbeats.ping(name, Ping.FAIL, now(), period_s, grace_s), now())
+    return await _record(wiring, name, Ping.FAIL, period_s, grace_s)
 
 
 @router.delete(
@@ -77,3 +78,11 @@ async def delete_heartbeat(wiring: WiringPart, name: Name) -> HeartbeatDeleted:
     """Stop expecting a heartbeat."""
     await wiring.heartbeats.delete(name)
     return HeartbeatDeleted(name=name)
+
+
+async def _record(
+    wiring: SchedulerWiring, name: str, ping: Ping, period_s: float | None, grace_s: float | None
+) -> HeartbeatStatus:
+    """Record a ping. The name stands in alerts, logs and reports and is a key in the store, so it is scanned."""
+    await wiring.text_check.validate("name", name, "the name of a heartbeat")
+    return describe_heartbeat(await wiring.heartbeats.ping(name, ping, now(), period_s, grace_s), now())

@@ -53,7 +53,9 @@ async def add_maintenance_window(
     wiring: WiringPart,
 ) -> MaintenanceWindow:
     """Suppress alerts about a part for a time; its availability does not count then."""
-    await wiring.reason_check.validate(wanted.reason)
+    await wiring.text_check.validate("reason", wanted.reason, "the reason of a maintenance window")
+    heartbeat = wanted.part.partition(":")[2]
+    await wiring.text_check.validate("part", heartbeat, "the part of a maintenance window")
     return await wiring.windows.add(wanted.as_window(request.state.caller.name), now())
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Depends
 
 from vestibule.scheduler_service.heartbeats import HeartbeatRepository
-from vestibule.scheduler_service.maintenance import MaintenanceRepository, ReasonCheck
+from vestibule.scheduler_service.maintenance import MaintenanceRepository, TextCheck
 from vestibule.scheduler_service.status_page.page import StatusPage
 from vestibule.scheduler_service.status_page.status import StatusService
 from vestibule.service_kit.wiring import ServiceWiring, wired
@@ -18,7 +18,7 @@ class SchedulerWiring(ServiceWiring):
 
     heartbeats: HeartbeatRepository
     windows: MaintenanceRepository
-    reason_check: ReasonCheck
+    text_check: TextCheck
     status_service: StatusService
     status_page: StatusPage
     is_status_public: bool

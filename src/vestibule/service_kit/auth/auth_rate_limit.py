@@ -1,6 +1,7 @@
 """Rate limit of failed authentication: counts unknown tokens by client address, in bounded memory.
 
-Known callers are never counted. Each process counts for itself.
+Known callers are counted only where they lack a scope, which raises an alert and never limits them. Each process counts
+for itself.
 """
 
 import ipaddress
@@ -45,38 +46,52 @@ class AuthRateLimit:
         trusted_proxies: Sequence[Network],
         on_limited: Callable[[str, int], Awaitable[None]],
         now_s: Callable[[], float] = time.monotonic,
+        *,
+        on_denied: Callable[[int], Awaitable[None]],
     ) -> None:
-        """Take the parts: `on_limited` gets the address and the limit, once a minute for each address over it."""
+        """Take the parts: `on_limited` gets the address and the limit, once a minute for each address over it.
+
+        `on_denied` gets the limit, once a minute for each token that is refused as often for lack of a scope.
+        """
         self._per_minute = per_minute
         self._trusted_proxies = trusted_proxies
         self._on_limited = on_limited
         self._now_s = now_s
+        self._on_denied = on_denied
         self._failures: OrderedDict[str, _Failures] = OrderedDict()
+        self._denied: OrderedDict[str, _Failures] = OrderedDict()
 
-    async def count(self, client_address: ClientAddress) -> None:
-        """Count an unknown token.
+    async def count_denied(self, token_id: str) -> None:
+        """Count a request of a known token that lacks the scope."""
+        denied = self._failures_of(token_id, self._denied)
+        denied.count += 1
+        if denied.count == self._per_minute:
+            await self._on_denied(self._per_minute)
+
+    async def count(self, client_address: ClientAddress) -> str:
+        """Count an unknown token, and return the address that it is counted for.
 
         Raises:
             TooManyAuthFailures: its address has shown too many.
         """
         address = _address_of(client_address, self._trusted_proxies)
-        failures = self._failures_of(address)
+        failures = self._failures_of(address, self._failures)
         failures.count += 1
         if failures.count < self._per_minute:
-            return
+            return address
         if failures.count == self._per_minute:
             await self._on_limited(address, self._per_minute)
         left_s = max(1, ceil(failures.began + WINDOW_S - self._now_s()))
         raise TooManyAuthFailures("Too many requests with unknown tokens came from this address. Retry later.", left_s)
 
-    def _failures_of(self, address: str) -> _Failures:
+    def _failures_of(self, name: str, all_failures: OrderedDict[str, _Failures]) -> _Failures:
         now_s = self._now_s()
-        failures = self._failures.get(address)
+        failures = all_failures.get(name)
         if failures is None or now_s - failures.began >= WINDOW_S:
-            failures = self._failures[address] = _Failures(now_s)
-            if len(self._failures) > MAX_ADDRESSES:
-                self._failures.popitem(last=False)
-        self._failures.move_to_end(address)
+            failures = all_failures[name] = _Failures(now_s)
+            if len(all_failures) > MAX_ADDRESSES:
+                all_failures.popitem(last=False)
+        all_failures.move_to_end(name)
         return failures
 
 

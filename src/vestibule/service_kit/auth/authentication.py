@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Protocol
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote_to_bytes, urlsplit
 
 import structlog
 from fastapi import Request, Security
@@ -71,13 +71,13 @@ class TokenLookup(Protocol):
         ...
 
 
-AuthFailureHandler = Callable[[str | None], Awaitable[None]]
+AuthFailureHandler = Callable[[str | None, str | None], Awaitable[None]]
 
 
 class Authenticator:
-    """Authenticates callers against all token lookups; reports unknown tokens to `on_auth_failure`.
+    """Authenticates callers against all token lookups; reports unknown tokens to `on_auth_failure`, with the address.
 
-    With a `limit`, an address with too many failures is refused without a report.
+    With a `limit`, an address with too many failures is refused without a report; without one, addresses are unknown.
     """
 
     def __init__(
@@ -102,12 +102,13 @@ class Authenticator:
                 if caller is not None:
                     break
         if caller is None:
-            if self._limit is not None:
-                await self._limit.count(client_address(request))
-            await self._on_auth_failure(credentials.token if credentials else None)
+            address = None if self._limit is None else await self._limit.count(client_address(request))
+            await self._on_auth_failure(credentials.token if credentials else None, address)
             raise InvalidToken("Send a valid token in the header `Authorization: Bearer TOKEN`.")
         structlog.contextvars.bind_contextvars(token_id=caller.token_id)
         if scope not in caller.scopes and ALL_SCOPES not in caller.scopes:
+            if self._limit is not None:
+                await self._limit.count_denied(caller.token_id)
             raise ScopeMissing(f"The token needs the scope `{scope}`.", scope=scope)
         request.scope["state"]["caller"] = caller
 
@@ -195,15 +196,24 @@ _PROXY_HEADERS = frozenset(
 
 
 def is_local(request: Request) -> bool:
-    """Say whether a request comes straight from this machine, through no proxy."""
+    """Say whether a request comes straight from this machine, through no proxy and from no foreign web page.
+
+    A page whose name an attacker points to 127.0.0.1 (DNS rebinding) sends its own name as `Host`; any other page sends
+    an `Origin` that is not this address.
+    """
     client = request.scope.get("client")
     # Behind a proxy on this machine every caller seems local, so a forwarded request is never local.
     if client is None:
         return False
-    for name, _ in request.scope["headers"]:
+    host = origin = b""
+    for name, value in request.scope["headers"]:
         if name in _PROXY_HEADERS:
             return False
-    return _is_loopback(client[0])
+        if name == b"host":
+            host = value
+        elif name == b"origin":
+            origin = value
+    return _is_loopback(client[0]) and _is_own_address(host, origin)
 
 
 @lru_cache(1024)
@@ -212,6 +222,17 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+@lru_cache(1024)
+def _is_own_address(host: bytes, origin: bytes) -> bool:
+    try:
+        name = urlsplit(b"//" + host).hostname or b""
+    except ValueError:
+        return False
+    # Every browser sends `Host`; a program that omits it is no page.
+    is_own = not host or name == b"localhost" or _is_loopback(name.decode("latin-1"))
+    return is_own and (not origin or origin.partition(b"://")[2] == host)
 
 
 _MISTAKE = {"where": "query", "kind": "encoding", "expected": "percent-encoded UTF-8"}

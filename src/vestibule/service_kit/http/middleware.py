@@ -134,12 +134,16 @@ LATE_UNTIL_SHED = 256
 LOOK_EVERY_S = 0.01
 LOG_EVERY_S = 1.0
 RETRY_AFTER_S = 1
+# Set in the scope by the server if a body has not arrived as a whole when the application begins.
+BODY_IS_INCOMPLETE = "vestibule.body_is_incomplete"
 # Requests to these wait on purpose, or for another service.
 _LENIENT = ("/watch", "/messages", "/tasks", "/read/batch", "/subjects")
 
 
 class LoadShedder:
     """Answers 503 to new requests while many have been in flight for longer than `after_s`.
+
+    The time of a request begins when its body has arrived: callers that send slowly are no load.
 
     Stands outside all other middleware: a rejected request costs little, and has no log line of its own.
     """
@@ -152,7 +156,7 @@ class LoadShedder:
         self._after_s = after_s
         self._metrics = metrics
         self._clock = clock
-        # The start of each request in flight, the oldest first.
+        # When each request in flight had arrived as a whole, the oldest first.
         self._began: dict[object, float] = {}
         self._is_late = False
         self._checked_at = 0.0
@@ -176,11 +180,23 @@ class LoadShedder:
             await self._app(scope, receive, send)
             return
         request = object()
-        self._began[request] = now
+        if BODY_IS_INCOMPLETE in scope:
+            receive = self._timed_from_end(request, receive)
+        else:
+            self._began[request] = now
         try:
             await self._app(scope, receive, send)
         finally:
-            del self._began[request]
+            self._began.pop(request, None)
+
+    def _timed_from_end(self, request: object, receive: Receive) -> Receive:
+        async def receive_timed() -> Message:
+            message = await receive()
+            if message["type"] == "http.request" and not message.get("more_body", False):
+                self._began[request] = self._clock()
+            return message
+
+        return receive_timed
 
     async def _reject(self, scope: Scope, send: Send) -> None:
         self._metrics.count(REQUESTS, scope["method"] if scope["method"] in _METHODS else "OTHER", "shed", "503")

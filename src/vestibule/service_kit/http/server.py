@@ -1,8 +1,7 @@
 """Runs a service's application under uvicorn, with limits on how long a caller may take and how much head it sends.
 
 uvicorn waits forever for the rest of a request, and accepts a head of any size. Here a caller that is too slow gets a
-408, a head that is too large a 431, and the connection is closed. One check a second covers all incomplete requests,
-and costs the others nothing.
+408, too large a head a 431, too many incomplete bodies a 429. One check a second covers all incomplete requests.
 """
 
 import asyncio
@@ -14,9 +13,11 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from operator import itemgetter
 from types import FrameType
 from typing import Any, ClassVar
 from uuid import uuid4
@@ -26,8 +27,15 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from vestibule.service_kit.http.middleware import BODY_IS_INCOMPLETE
 from vestibule.service_kit.logging.logging_config import flush_log
-from vestibule.service_kit.problem_types import MALFORMED_REQUEST, REQUEST_HEADERS_TOO_LARGE, REQUEST_TIMEOUT
+from vestibule.service_kit.problem_types import (
+    MALFORMED_REQUEST,
+    OVERLOADED,
+    REQUEST_HEADERS_TOO_LARGE,
+    REQUEST_TIMEOUT,
+    TOO_MANY_UPLOADS,
+)
 from vestibule.service_kit.problems import render_problem
 from vestibule.service_kit.settings import UNIX_SCHEME, ServiceSettings
 from vestibule.service_kit.wiring import frame_of
@@ -35,8 +43,12 @@ from vestibule.service_kit.wiring import frame_of
 LOOK_EVERY_S = 1.0
 # Seconds at shutdown in which a request that has begun has to arrive.
 LAST_REQUEST_S = 0.5
-# A body may take longer the more of it has arrived.
+# What arrives of a body extends its deadline at this rate, and never beyond a whole timeout from now.
 LEAST_BYTES_A_SECOND = 4096
+# Bodies that are incomplete after the grace period: this many fit for each token, and in all.
+BODY_GRACE_S = 1.0
+MOST_BODIES_PER_TOKEN = 64
+MOST_BODIES = 256
 # Path, query and headers of a request together.
 MAX_HEAD_BYTES = 64 * 1024
 # Descriptors that are reserved for files, peers and the store.
@@ -44,7 +56,12 @@ RESERVED_DESCRIPTORS = 200
 # Used if the system names no limit.
 MOST_DESCRIPTORS = 65_536
 
-_REFUSALS = {one.status: one for one in (MALFORMED_REQUEST, REQUEST_TIMEOUT, REQUEST_HEADERS_TOO_LARGE)}
+RETRY_AFTER_S = 1
+
+_REFUSALS = {
+    one.status: one
+    for one in (MALFORMED_REQUEST, REQUEST_TIMEOUT, TOO_MANY_UPLOADS, REQUEST_HEADERS_TOO_LARGE, OVERLOADED)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +80,7 @@ class RequestTimeouts:
         self.limits = limits
         self._coming: dict[TimeoutProtocol, float] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._looked_at = 0.0
         self._evicted = 0
         # During shutdown each response is the last on its connection.
         self.is_shutting_down = False
@@ -72,6 +90,7 @@ class RequestTimeouts:
         """Expect the rest of a request."""
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
+            self._looked_at = self._loop.time()
             self._loop.call_later(LOOK_EVERY_S, self._look)
         self._coming[connection] = self._loop.time()
 
@@ -93,24 +112,50 @@ class RequestTimeouts:
 
     def _look(self) -> None:
         assert self._loop is not None  # noqa: S101 - it is what called
-        late = list(self._late(self._loop.time()))
-        for connection in late:
-            self.end(connection)
-            connection.refuse(408)
-        if late:
+        if late := list(self._late(now := self._loop.time())):
+            self._refuse(late, 408)
             self._log.info("slow_requests_timed_out", connections=len(late))
+        # After a pause of this process, bodies are incomplete because it has not read them yet.
+        if now - self._looked_at < 2 * LOOK_EVERY_S:
+            self._bound_bodies(now)
+        self._looked_at = now
         if self._evicted:
             self._log.warning("connections_exhausted", most=self.limits.most_connections, ended=self._evicted)
             self._evicted = 0
         self._loop.call_later(LOOK_EVERY_S, self._look)
 
+    def _refuse(self, connections: Iterable["TimeoutProtocol"], status: int) -> None:
+        for connection in connections:
+            self.end(connection)
+            connection.refuse(status)
+
     def _late(self, now: float) -> Iterator["TimeoutProtocol"]:
         shortest_s = min(self.limits.head_timeout_s, self.limits.body_timeout_s)
-        for connection, began_at in list(self._coming.items()):
+        for connection, began_at in self._coming.items():
             if now - began_at < shortest_s:
                 return  # all others began later
-            if connection.is_over_time(now - began_at, self.limits):
+            if connection.is_over_time(now, now - began_at, self.limits):
                 yield connection
+
+    def _bound_bodies(self, now: float) -> None:
+        """Close the slowest of those who have too many incomplete bodies, so that they take no other caller's place."""
+        held: dict[object, list[tuple[float, TimeoutProtocol]]] = defaultdict(list)
+        for connection, began_at in self._coming.items():
+            age_s = now - began_at
+            if age_s < BODY_GRACE_S:
+                break  # all others began later
+            if connection.is_sending_body:
+                held[connection.holder].append((connection.received_bytes / age_s, connection))
+        refused = []
+        for bodies in held.values():
+            bodies.sort(key=itemgetter(0), reverse=True)
+            refused += bodies[MOST_BODIES_PER_TOKEN:]
+            del bodies[MOST_BODIES_PER_TOKEN:]
+        self._refuse((connection for _, connection in refused), 429)
+        surplus = [max(held.values(), key=len).pop() for _ in range(sum(map(len, held.values())) - MOST_BODIES)]
+        self._refuse((connection for _, connection in surplus), 503)
+        if refused or surplus:
+            self._log.warning("incomplete_bodies_refused", connections=len(refused) + len(surplus))
 
 
 class TimeoutProtocol(HttpToolsProtocol):
@@ -118,9 +163,13 @@ class TimeoutProtocol(HttpToolsProtocol):
 
     timeouts: ClassVar[RequestTimeouts]
     _is_in_head = True
+    _is_complete = False
     _is_refused = False
     _head_bytes = 0
-    _body_bytes = 0
+    # How much of the body has arrived, and how much of that has extended the deadline.
+    received_bytes = 0
+    _credited_bytes = 0
+    _deadline: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the connection, and expect a request."""
@@ -142,12 +191,17 @@ class TimeoutProtocol(HttpToolsProtocol):
             self.timeouts.begin(self)
         self._head_bytes += len(data)
         super().data_received(data)
-        if self._is_in_head and self._head_bytes > MAX_HEAD_BYTES:
-            self.refuse(431)
+        if self._is_in_head:
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self.refuse(431)
+        elif not self._is_complete:
+            # The application, which begins later, measures its own time from the end of the body on.
+            self.scope[BODY_IS_INCOMPLETE] = True  # type: ignore[literal-required]
 
     def on_message_begin(self) -> None:
         """Expect a head."""
-        self._is_in_head, self._body_bytes = True, 0
+        self._is_in_head, self._is_complete, self._deadline = True, False, None
+        self.received_bytes = self._credited_bytes = 0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -162,14 +216,14 @@ class TimeoutProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
-        self._body_bytes += len(body)
+        self.received_bytes += len(body)
         if not self._is_refused:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Expect nothing more until the next request begins."""
         self.timeouts.end(self)
-        self._head_bytes = 0
+        self._head_bytes, self._is_complete = 0, True
         if not self._is_refused:
             super().on_message_complete()
 
@@ -185,13 +239,31 @@ class TimeoutProtocol(HttpToolsProtocol):
         else:
             super().shutdown()
 
-    def is_over_time(self, took_s: float, limits: Limits) -> bool:
+    @property
+    def is_sending_body(self) -> bool:
+        """Whether the rest of a body is awaited. While reading is paused, nobody waits for the caller."""
+        return not self._is_in_head and not self.flow.read_paused
+
+    @property
+    def holder(self) -> object:
+        """Who sends the request: its token, valid or not, or else its address."""
+        tokens = (value for name, value in self.headers if name == b"authorization")
+        return next(tokens, self.client and self.client[0])
+
+    def is_over_time(self, now: float, took_s: float, limits: Limits) -> bool:
         """Say whether the rest of the request has been awaited for too long."""
         if self._is_in_head:
             return took_s > limits.head_timeout_s
-        # While reading is paused, the caller is not slow.
-        has_stopped_reading = self.flow.read_paused
-        return not has_stopped_reading and took_s > limits.body_timeout_s + self._body_bytes / LEAST_BYTES_A_SECOND
+        if self.flow.read_paused:
+            self._deadline = None
+            return False
+        latest = now + limits.body_timeout_s
+        deadline = latest - took_s if self._deadline is None else self._deadline
+        earned_s = (self.received_bytes - self._credited_bytes) / LEAST_BYTES_A_SECOND
+        self._credited_bytes = self.received_bytes
+        # Capped: who sends most of a body at once and then nothing has no more time than others.
+        self._deadline = min(deadline + earned_s, latest)
+        return now > self._deadline
 
     def refuse(self, status: int) -> None:
         """Answer with a problem, unless a response has begun, and close the connection."""
@@ -233,6 +305,8 @@ def _answer(status: int) -> bytes:
     response = render_problem(kind, kind.detail, request_id)
     headers: list[tuple[bytes, Any]] = [*response.raw_headers, (b"connection", b"close")]
     headers.append((b"x-request-id", request_id.encode()))
+    if status in (429, 503):
+        headers.append((b"retry-after", str(RETRY_AFTER_S).encode()))
     lines = [f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}".encode()]
     lines += [name + b": " + value for name, value in headers]
     return b"\r\n".join([*lines, b"", bytes(response.body)])

@@ -33,7 +33,7 @@ _SAMPLES: tuple[errors.VestibuleError, ...] = (
     ),
     errors.NotProcessable("The input is not valid JSON.", kind="NotJson"),
     errors.IdempotencyKeyReused("The key was sent with another request before; use a new key for each request."),
-    errors.ScanImpossible("The scan did not finish within the time limit, so the text was rejected."),
+    errors.ScanImpossible("The scan did not finish within its budget, so the text was rejected."),
     errors.InvalidToken("Send a valid token in the header `Authorization: Bearer TOKEN`."),
     errors.TooManyAuthFailures("Too many requests with unknown tokens came from this address. Retry later."),
     errors.ScopeMissing("The token needs the scope `add`.", scope="add"),

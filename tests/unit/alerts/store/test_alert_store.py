@@ -144,3 +144,13 @@ async def test_a_file_of_a_later_version_is_shared(tmp_path: Path) -> None:
         connection.executescript("ALTER TABLE alerts ADD COLUMN later TEXT; PRAGMA user_version = 99;")
     second = await build_alert_engine("client", settings).raise_alert(AlertType.SECRET, "Second.")
     assert [second, first] == AlertArchive(tmp_path / "alerts.db").page(limit=9).alerts
+
+
+async def test_a_file_of_an_earlier_version_is_taken_over(tmp_path: Path) -> None:
+    """A file without the column of reports gets it, and what it holds is still there."""
+    settings = AlertSettings(data_dir=tmp_path, alert_channels=[])
+    first = await build_alert_engine("client", settings).raise_alert(AlertType.SECRET, "First.")
+    with closing(sqlite3.connect(tmp_path / "alerts.db")) as connection:
+        connection.executescript("ALTER TABLE alerts DROP COLUMN has_report; PRAGMA user_version = 1;")
+    second = await build_alert_engine("client", settings).raise_alert(AlertType.SECRET, "Second.")
+    assert [second, first] == AlertArchive(tmp_path / "alerts.db").page(limit=9).alerts

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from vestibule.cli.commands.deployment_secrets import SECRET_PATTERNS
+from vestibule.cli.commands.deployment_secrets import PART_SECRETS, SECRET_PATTERNS
 from vestibule.cli.main import app
 from vestibule.encryption import KeyRingFile
 from vestibule.service_kit.auth.authentication import Credentials
@@ -56,6 +56,16 @@ def test_what_is_made_serves_the_services(tmp_path, made, is_decoded):
     assert caller is not None
     assert {"add", "run"} == caller.scopes
     assert not any(token in content for content in secrets.values())
+
+
+def test_each_part_gets_its_own_folder(tmp_path, made):
+    """With the secrets that it reads, and no others."""
+    words = ["secrets", "install", "--by-part", str(mount(tmp_path / "mounted", made[0])), str(tmp_path / "target")]
+    assert 0 == CliRunner().invoke(app, words).exit_code
+    for part, names in PART_SECRETS.items():
+        folder = tmp_path / "target" / part
+        assert set(names) == {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+        assert [made[0][name] for name in names] == [(folder / name).read_bytes() for name in names]
 
 
 @pytest.mark.parametrize("name", sorted(SECRET_PATTERNS))

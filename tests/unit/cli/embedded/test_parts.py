@@ -5,9 +5,22 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
+from vestibule.business_logic_service.settings import BusinessLogicSettings
 from vestibule.cli.embedded.data_directory import DataDirectory
-from vestibule.cli.embedded.parts import Layout, Part, list_parts
+from vestibule.cli.embedded.parts import SECRET_SETTINGS, Layout, Part, list_parts
+from vestibule.client_service.settings import ClientSettings, WorkerSettings
+from vestibule.database_service.settings import DatabaseSettings
+from vestibule.scheduler_service.settings import SchedulerSettings
+
+SETTINGS = {
+    "client": ClientSettings,
+    "database": DatabaseSettings,
+    "business-logic": BusinessLogicSettings,
+    "scheduler": SchedulerSettings,
+    "worker": WorkerSettings,
+}
 
 
 def plan(user_environment: dict[str, str], **choices: object) -> dict[str, Part]:
@@ -79,3 +92,34 @@ def test_business_logic_can_be_left_out():
     parts = plan({}, has_business_logic=False)
     assert "business-logic" not in parts
     assert "" == parts["client"].environment["VESTIBULE_BUSINESS_LOGIC_URL"]
+
+
+def test_each_part_gets_its_own_secrets_alone():
+    """A setting that can hold a secret reaches the parts that use it, in either case; all others reach every part."""
+    parts = plan({**dict.fromkeys(SECRET_SETTINGS, "s"), "vestibule_callback_secret": "s", "LANG": "C"})
+    for name, part in parts.items():
+        kind = "worker" if name.startswith("worker") else name
+        expected = {setting for setting, users in SECRET_SETTINGS.items() if kind in users}
+        assert expected == part.environment.keys() & SECRET_SETTINGS.keys()
+        assert ("vestibule_callback_secret" in part.environment) == (kind == "client")
+        assert "C" == part.environment["LANG"]
+
+
+def _secrets_of(model: type[BaseModel], prefix: str = "VESTIBULE_") -> set[str]:
+    found = set()
+    for name, info in model.model_fields.items():
+        default = info.get_default(call_default_factory=True, validated_data={})
+        if isinstance(default, BaseModel):
+            found |= _secrets_of(type(default), f"{prefix}{name.upper()}__")
+        elif "SecretStr" in str(info.annotation):
+            found.add(f"{prefix}{name.upper()}")
+    return found
+
+
+def test_every_secret_setting_is_known():
+    """A new one has to say which parts use it, and these must declare it."""
+    declared = {kind: _secrets_of(model) for kind, model in SETTINGS.items()}
+    assert set().union(*declared.values()) <= SECRET_SETTINGS.keys()
+    for setting, users in SECRET_SETTINGS.items():
+        name = setting.removeprefix("VESTIBULE_").partition("__")[0].lower()
+        assert users <= {kind for kind, model in SETTINGS.items() if name in model.model_fields}

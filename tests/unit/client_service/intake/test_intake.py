@@ -1,5 +1,7 @@
 """Messages that are processed at once: the reply if the service is unavailable, or the result is too large."""
 
+import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ from vestibule.client_service.intake.intake import Intake, MessageOutcome
 from vestibule.client_service.intake.message_routing import MessageRoute, MessageRoutes
 from vestibule.client_service.intake.work import Message
 from vestibule.client_service.screening.screener import Screened
-from vestibule.contracts.entries import MAX_VALUE_BYTES, Pair
+from vestibule.contracts.entries import MAX_VALUE_BYTES, BatchPair, Pair
 from vestibule.contracts.errors import NotProcessable, Unavailable
 from vestibule.contracts.task_ledger import NewTask
 from vestibule.policy import Situation
@@ -38,18 +40,24 @@ class _Fakes:
         self.accepted.append(task)
         return task.task_id
 
+    async def write_batch(self, pairs: Sequence[Pair]) -> list[int]:
+        return list(range(len(pairs)))
+
     async def write(self, pair: Pair, *, operation: str | None = None) -> None:
         self.written.append(pair)
 
 
-async def _process(fakes: Any, **message: Any) -> MessageOutcome:
+def _intake(fakes: Any) -> Intake:
     rules = [MessageRoute.model_validate({"to": "business_logic", "prefixes": ["now:"]})]
     known = ProcessorRegistry.discover()
     routes = MessageRoutes(rules, known.names)
-    intake = Intake(
+    return Intake(
         fakes, lambda _caller: fakes, fakes.accept, fakes, known, fingerprinter=fakes, routes=routes, webhooks=fakes
     )
-    return await intake.process_message(Message(**message), Situation("/messages"))
+
+
+async def _process(fakes: Any, **message: Any) -> MessageOutcome:
+    return await _intake(fakes).process_message(Message(**message), Situation("/messages"))
 
 
 async def test_a_routed_message_goes_to_the_background_where_the_service_is_unavailable() -> None:
@@ -75,3 +83,21 @@ async def test_a_reply_that_is_too_large_for_its_key_is_refused() -> None:
     with pytest.raises(NotProcessable):
         await _process(fakes, text="now: hi", write_to="reply")
     assert [] == fakes.written
+
+
+async def test_a_batch_lets_others_be_served_between_its_entries() -> None:
+    """Screening a thousand entries takes long, and does not wait for anything by itself."""
+    served, is_over = 0, False
+
+    async def serve_others() -> None:
+        nonlocal served
+        while not is_over:
+            served += 1
+            await asyncio.sleep(0)
+
+    others = asyncio.create_task(serve_others())
+    pairs = [BatchPair(key=f"k{number}", value="x") for number in range(100)]
+    assert 100 == len(await _intake(_Fakes(reply=None)).add_batch(pairs, Situation("/add/batch")))
+    is_over = True
+    await others
+    assert served >= 100

@@ -1,10 +1,13 @@
 """What workers and Redis tell each other of a task."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
-from vestibule.client_service.queue.result_backend import begin_attempt
+from vestibule.client_service.queue.application import encrypt_content
+from vestibule.client_service.queue.result_backend import REPORT, AttemptFailed, begin_attempt, parse_report
+from vestibule.encryption import Cipher
 
 DAY_S = 86_400
 
@@ -17,7 +20,22 @@ def test_attempts_are_counted(redis: Any) -> None:
 
 @pytest.mark.parametrize("sign", ["is_cancelled", "has_ended"])
 def test_what_is_over_is_not_wanted(redis: Any, sign: str) -> None:
-    """A message that comes twice does nothing, though the result has gone into the ledger by then."""
+    """A message that comes twice does nothing, and leaves what is known of the task as it is."""
     assert begin_attempt(redis, "a", 0, DAY_S).is_wanted
     redis.hset("vestibule:task:a", sign, "1")
+    redis.expire("vestibule:task:a", 60)
+    before = redis.hgetall("vestibule:task:a")
     assert not begin_attempt(redis, "a", 0, DAY_S).is_wanted
+    assert (before, True) == (redis.hgetall("vestibule:task:a"), redis.ttl("vestibule:task:a") <= 60)
+
+
+@pytest.mark.parametrize(("kind", "known"), [("WorkerLost", "WorkerLost"), ("any text", "TaskFailed")])
+def test_a_failed_attempt_is_believed_of_workers_alone(cipher: Cipher, kind: str, known: str) -> None:
+    """Its report is encrypted, and its kind is one of a list; who can only write to Redis reports nothing."""
+    task_id = str(uuid4())
+    sealed = encrypt_content(cipher, [task_id, kind, 2], REPORT)
+    assert AttemptFailed(task_id, known, 2) == parse_report(cipher, sealed)
+    assert task_id == parse_report(cipher, task_id.encode())
+    for forged in (f"{task_id} {kind} 99", "any text", "x" * 36, encrypt_content(cipher, [task_id, kind, 2])):
+        with pytest.raises(ValueError, match=r"UUID|hexadecimal|encrypted as a report"):
+            parse_report(cipher, forged.encode() if isinstance(forged, str) else forged)

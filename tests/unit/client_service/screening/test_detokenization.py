@@ -1,13 +1,14 @@
 """Tokenized values are opened for a reason, and never unseen."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from vestibule.alerts import Alert, AlertEngine, AlertType
+from vestibule.alerts import Alert, AlertEngine, AlertSettings, AlertType, build_alert_engine
 from vestibule.client_service.screening.detokenization import Detokenizer
 from vestibule.client_service.screening.screener import Screener
-from vestibule.contracts.errors import PersonalDataFound, TokenRetired, UnknownToken
+from vestibule.contracts.errors import PersonalDataFound, TokenRetired, Unavailable, UnknownToken
 from vestibule.encryption import KeyRingFile, Purpose, Tokenizer
 from vestibule.encryption.key_file import add_key, create_key_ring, retire_key
 from vestibule.policy import Situation
@@ -98,3 +99,18 @@ async def test_a_reason_with_personal_data_opens_nothing(
     with pytest.raises(PersonalDataFound):
         await revealing.reveal(token, "john@example.org asked", NORTH)
     assert [] == kept.alerts
+
+
+async def test_what_cannot_be_recorded_is_not_opened(tmp_path: Path, revealing: Detokenizer, ring: KeyRingFile) -> None:
+    """While the alert store cannot be written nobody gets a value; then it is revealed again."""
+    home = tmp_path / "alerts"
+    (home / "alerts.db").mkdir(parents=True)
+    detokenizer = replace(revealing, alerts=build_alert_engine("client", AlertSettings(data_dir=home)))
+    token = Tokenizer(ring).tokenize("jane@example.org", "EMAIL_ADDRESS", "N")
+    with pytest.raises(Unavailable, match="cannot be recorded"):
+        await detokenizer.reveal(token, "ticket 42", NORTH)
+    reports = "".join(path.read_text() for path in (home / "error_reports").glob("*.txt"))
+    assert "A reveal was refused: service unavailable; reason given: ticket 42" in reports
+    (home / "alerts.db").rmdir()
+    value, _, _ = await detokenizer.reveal(token, "ticket 43", NORTH)
+    assert "jane@example.org" == value

@@ -1,5 +1,7 @@
 """The screener: findings raise alerts and are treated as the policy says; what cannot be scanned is rejected."""
 
+import asyncio
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +14,7 @@ from vestibule.client_service.screening.builder import DecisionAudit
 from vestibule.client_service.screening.screener import Screened, Screener
 from vestibule.contracts.errors import PersonalDataFound, ScanImpossible, TooLarge
 from vestibule.contracts.subjects import SubjectSearch
-from vestibule.detection import DetectionSettings, Scanner
+from vestibule.detection import DetectionSettings, Finding, ScanBudgetExceeded, Scanner
 from vestibule.policy import Action, Situation
 from vestibule.policy.decision_log import DecisionLog, DecisionRecord, read_decisions
 from vestibule.policy.policy import FallbackPolicy, PolicyFile
@@ -189,6 +191,27 @@ async def test_a_large_text_is_checked_like_a_small_one(screener_with: ScreenerW
     text = "word " * 10_000 + MAIL
     checked = await _check(screener_with(Action.REDACT), text)
     assert "word " * 10_000 + "<EMAIL_ADDRESS>" == checked.text
+
+
+async def test_one_token_does_not_keep_another_from_being_scanned(screener_with: ScreenerWith) -> None:
+    """Large texts of one token that take their time leave a thread for those of another."""
+    may_end = threading.Event()
+
+    class Slow(Scanner):
+        def scan(self, text: str, *, key: str | None = None) -> list[Finding]:
+            if text.startswith("hard") and not may_end.wait(60):
+                raise ScanBudgetExceeded(1)
+            return super().scan(text, key=key)
+
+    screener = screener_with(Action.ALERT, Slow.from_settings())
+    with structlog.contextvars.bound_contextvars(token_id="greedy"):
+        hard = [asyncio.create_task(screener.scan("hard " * 10_000)) for _ in range(20)]
+    with structlog.contextvars.bound_contextvars(token_id="neighbour"):
+        async with asyncio.timeout(30):
+            assert [] == await screener.scan("word " * 10_000)
+    assert not any(task.done() for task in hard)
+    may_end.set()
+    assert [[]] * 20 == await asyncio.gather(*hard)
 
 
 async def test_scanning_alone_has_no_consequence(screener_with: ScreenerWith, kept: _Kept) -> None:

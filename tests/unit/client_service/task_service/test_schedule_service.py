@@ -11,11 +11,18 @@ from vestibule.policy import Situation
     ("wrong", "where"),
     [
         ({"key": "k", "cron": "* * * * *", "timezone": "Mars/Olympus"}, "body/timezone"),
+        ({"key": "k", "every_s": 60, "timezone": "DE89370400440532013000"}, "body/timezone"),
         ({"key": "k", "cron": "61 * * * *"}, "body/cron"),
         ({"key": "k", "cron": "0 0 30 2 *"}, "body/cron"),
         ({"cron": "* * * * *"}, "body"),
     ],
-    ids=["unknown time zone", "no cron expression", "never fires", "nothing to process"],
+    ids=[
+        "unknown time zone",
+        "unknown time zone beside an interval",
+        "no cron expression",
+        "never fires",
+        "nothing to process",
+    ],
 )
 async def test_the_error_names_the_field(wrong: dict[str, str], where: str) -> None:
     """Nothing is read or stored before the times are valid."""

@@ -1,13 +1,19 @@
 """Webhooks: delivered by one of several dispatchers, retried, given up with an alert, removed without a task."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Mapping, Sequence
 
 import pytest
 
 from vestibule.alerts import Alert, AlertEngine
-from vestibule.client_service.webhooks.dispatcher import FIRST_CHECK_AFTER_S, WebhookDispatcher, WebhookRepository
+from vestibule.client_service.webhooks.dispatcher import (
+    FIRST_CHECK_AFTER_S,
+    MOST_PER_HOST,
+    WebhookDispatcher,
+    WebhookRepository,
+)
 from vestibule.client_service.webhooks.rules import WebhookRules
 from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import Deleted, Entry, KeyPage, Pair, Written
@@ -76,6 +82,17 @@ class Receiver(EgressGuard):
             raise DeliveryFailed("the answer was 503")
 
 
+class HangingReceiver(Receiver):
+    """Lets every host but one hang until it is released."""
+
+    released = threading.Event()
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
+        super().post(url, body, headers)
+        if "good" not in url and not self.released.wait(60):
+            raise DeliveryFailed("nobody released it")
+
+
 class AlertRecorder:
     """A channel that records the alerts that it delivers."""
 
@@ -89,10 +106,12 @@ class AlertRecorder:
 class Dispatchers:
     """Two dispatchers over one store."""
 
-    def __init__(self, state: TaskState | None, give_up_after_s: float = 86_400) -> None:
+    def __init__(
+        self, state: TaskState | None, give_up_after_s: float = 86_400, receiver: "Receiver | None" = None
+    ) -> None:
         self.store = MemoryStore()
         self.ledger = OneTaskLedger(state)
-        self.receiver = Receiver(frozenset({"https"}), frozenset(), False, 1)
+        self.receiver = receiver or Receiver(frozenset({"https"}), frozenset(), False, 1)
         object.__setattr__(self.receiver, "posted", [])
         self.recorder, self.outcomes = AlertRecorder(), list[str]()
         self.rules = WebhookRules("secret", self.receiver, give_up_after_s)
@@ -103,19 +122,25 @@ class Dispatchers:
         repository = WebhookRepository(LocalEntryClient(self.store))
         return WebhookDispatcher(repository, self.ledger, self.rules, alerts, self.outcomes.append)
 
-    async def add_webhook(self) -> None:
-        due_now = NewTask.model_construct(task_id="0" * 36, tenant="default", due_in_s=-FIRST_CHECK_AFTER_S)
-        await WebhookRepository(LocalEntryClient(self.store)).add(due_now, URL)
+    async def add_webhook(self, url: str = URL, tenant: str = "default") -> None:
+        due_now = NewTask.model_construct(task_id="0" * 36, tenant=tenant, due_in_s=-FIRST_CHECK_AFTER_S)
+        await WebhookRepository(LocalEntryClient(self.store)).add(due_now, url)
 
     async def pending(self) -> int:
         return len((await self.store.keys("callback/", 10, None)).keys)
+
+
+async def dispatch(dispatcher: WebhookDispatcher) -> None:
+    """Deliver what is due, and wait for its end."""
+    await dispatcher.dispatch_due()
+    await dispatcher.finish_deliveries()
 
 
 async def test_one_of_several_dispatchers_delivers() -> None:
     """Both look at the same time; there is one post, without the result, and nothing is pending after it."""
     system = Dispatchers(TaskState.SUCCEEDED)
     await system.add_webhook()
-    await asyncio.gather(*(one.dispatch_due() for one in system.all))
+    await asyncio.gather(*map(dispatch, system.all))
     ((url, body, headers),) = system.receiver.posted
     assert (URL, "0" * 36, True) == (url, headers["Idempotency-Key"], b'"state": "succeeded"' in body)
     assert b"SEALED AWAY" not in body
@@ -126,9 +151,9 @@ async def test_a_running_task_is_checked_again_later() -> None:
     """Nothing is delivered before the task's end, and the next check is not immediate."""
     system = Dispatchers(TaskState.RUNNING)
     await system.add_webhook()
-    await system.all[0].dispatch_due()
+    await dispatch(system.all[0])
     system.ledger.state = TaskState.FAILED
-    await system.all[0].dispatch_due()
+    await dispatch(system.all[0])
     assert ([], 1) == (system.receiver.posted, await system.pending())
 
 
@@ -137,26 +162,51 @@ async def test_a_failed_delivery_is_retried_until_it_is_given_up(monkeypatch: py
     system = Dispatchers(TaskState.DEAD)
     monkeypatch.setattr(Receiver, "accepts", False)
     await system.add_webhook()
-    await system.all[0].dispatch_due()
-    await system.all[1].dispatch_due()
+    await dispatch(system.all[0])
+    await dispatch(system.all[1])
     assert (["failed"], 1, 1) == (system.outcomes, len(system.receiver.posted), await system.pending())
 
     late = Dispatchers(TaskState.DEAD, give_up_after_s=0)
     await late.add_webhook()
-    await late.all[0].dispatch_due()
+    await dispatch(late.all[0])
     assert (["given_up"], 0) == (late.outcomes, await late.pending())
     assert ["DeliveryFailing"] == [alert.type.value for alert in late.recorder.alerts]
+
+
+async def test_a_receiver_that_hangs_delays_no_other() -> None:
+    """Its tenant's share is used up, and callbacks of another tenant, and of its own to other hosts, are delivered."""
+    hanging = HangingReceiver(frozenset({"https"}), frozenset(), False, 1)
+    system = Dispatchers(TaskState.SUCCEEDED, receiver=hanging)
+    dispatcher = system.all[0]
+    good = ["https://good.example.org/other", "https://good.example.org/own"]
+    try:
+        for number in range(96):
+            await system.add_webhook(f"https://hangs.example.org/{number}", "greedy")
+        await dispatcher.dispatch_due()
+        await system.add_webhook(good[0], "neighbour")
+        await system.add_webhook(good[1], "greedy")
+        await dispatcher.dispatch_due()
+        async with asyncio.timeout(30):
+            while len((await system.store.keys("callback/", 200, None)).keys) > 96:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+        assert set(good) == {url for url, _, _ in hanging.posted if "good" in url}
+        assert MOST_PER_HOST == sum("hangs" in url for url, _, _ in hanging.posted)
+    finally:
+        hanging.released.set()
+    await dispatch(dispatcher)
+    await dispatch(dispatcher)
+    assert 0 == await system.pending()
 
 
 async def test_a_webhook_without_its_task_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not at once, since the task may be recorded a moment later."""
     system = Dispatchers(None)
     await system.add_webhook()
-    await system.all[0].dispatch_due()
+    await dispatch(system.all[0])
     assert 1 == await system.pending()
     monkeypatch.setattr("vestibule.client_service.webhooks.dispatcher.ORPHAN_AFTER_S", -1)
     await system.add_webhook()
-    await system.all[1].dispatch_due()
+    await dispatch(system.all[1])
     assert ([], 0) == (system.receiver.posted, await system.pending())
 
 

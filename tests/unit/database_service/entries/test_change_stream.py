@@ -14,6 +14,7 @@ import pytest
 from vestibule.contracts.entries import Pair
 from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.identity import Principal
+from vestibule.database_service.entries import change_stream
 from vestibule.database_service.entries.change_stream import ChangeStream
 from vestibule.database_service.entries.encrypted_store import REALM, EncryptedStore
 from vestibule.database_service.entries.memory import MemoryStore
@@ -167,6 +168,66 @@ async def test_the_number_of_watchers_is_limited(space: TenantView) -> None:
     await stream.close()
     again = Stream(await desk.watch(space, "", None))
     await again.next()
+    await again.close()
+
+
+async def test_a_token_does_not_take_the_place_of_others(
+    space: TenantView, store: EncryptedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token has its share of the watchers; another token of its tenant and one of another tenant still watch."""
+    monkeypatch.setattr(change_stream, "MAX_PER_TOKEN", 2)
+    desk = ChangeStream()
+    greedy = [Stream(await desk.watch(space, "", None)) for _ in range(2)]
+    for stream in greedy:
+        await stream.next()
+    with pytest.raises(Unavailable):
+        await desk.watch(space, "", None)
+    for principal in (Principal("north", "t2"), Principal("south", "t1")):
+        stream = Stream(await desk.watch(TenantView(store, principal), "", None))
+        await stream.next()
+        greedy.append(stream)
+    for stream in greedy:
+        await stream.close()
+    again = Stream(await desk.watch(space, "", None))
+    await again.next()
+    await again.close()
+
+
+async def test_watchers_cost_nothing_where_others_change(
+    space: TenantView, store: EncryptedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Writes of another tenant and under another prefix make no watcher read; the positions move on all the same."""
+    reads: list[str] = []
+    read = EncryptedStore.changes
+
+    async def counted(self: EncryptedStore, prefix: str, after: str | None, limit: int) -> Any:
+        reads.append(prefix)
+        return await read(self, prefix, after, limit)
+
+    monkeypatch.setattr(EncryptedStore, "changes", counted)
+    desk, other = ChangeStream(heartbeat_s=0.5), TenantView(store, Principal("south"))
+    streams = [Stream(await desk.watch(space, "a", None)) for _ in range(5)]
+    for stream in streams:
+        await stream.next()
+        await stream.next()
+    reads.clear()
+    heartbeats = [asyncio.create_task(stream.next()) for stream in streams]
+    for number in range(200):
+        await other.write(Pair(key=f"a{number}", value="x"))
+        await space.write(Pair(key=f"b{number}", value="x"))
+    positions = [(await one).id for one in heartbeats]
+    # Each reads once before it waits, and once more if the tail began before it.
+    assert reads.count("north/a") <= 3 * len(streams)
+    told = [asyncio.create_task(stream.next()) for stream in streams]
+    await space.write(Pair(key="a", value="x"))
+    for stream, task in zip(streams, told, strict=True):
+        event = await task
+        while event.kind == "":
+            event = await stream.next()
+        assert {"key": "a", "version": 1, "kind": "written"} == event.data
+        await stream.close()
+    again = Stream(await desk.watch(space, "a", positions[0]))
+    assert "a" == (await again.next()).data["key"]
     await again.close()
 
 

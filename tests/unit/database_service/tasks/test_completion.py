@@ -109,6 +109,71 @@ async def test_a_task_that_was_cancelled_writes_nothing(store: Store, ledger: Ta
     assert await TenantView(store, Principal("t1")).read("result") is None
 
 
+@pytest.fixture
+async def other(request: pytest.FixtureRequest, store: Store, ledger: TaskLedger, tmp_path: Path) -> Any:
+    """What a second database service changes tasks with; only PostgreSQL is shared by several."""
+    if request.node.callspec.params["store"] != "postgresql":
+        yield TaskCompletion(store, ledger)
+        return
+    kind = with_server(KINDS["postgresql"], request)
+    async with kind.build(DatabaseSettings(data_dir=tmp_path, database_url="postgresql:")) as opened:
+        yield TaskCompletion(opened, build_task_ledger(opened))
+
+
+class _Interrupted:
+    """The ledger of one service: before it takes a step, the other service takes one."""
+
+    def __init__(self, ledger: TaskLedger, other: TaskCompletion, step: TaskChange) -> None:
+        self.find = ledger.find
+        self._ledger, self._other, self._step = ledger, other, step
+        self.taken_by_other: list[bool] = []
+
+    async def change(self, changes: Sequence[TaskChange]) -> list[bool]:
+        self.taken_by_other += await self._other.change([self._step])
+        return await self._ledger.change(changes)
+
+
+async def test_no_cancellation_comes_between_a_write_and_its_step(
+    store: Store, ledger: TaskLedger, other: TaskCompletion
+) -> None:
+    """A service has written the result, another one cancels: the task has succeeded, and the canceller hears no."""
+    task_id = await _accepted(ledger)
+    service = _Interrupted(ledger, other, _step(task_id, TaskState.CANCELLED))
+    assert [True] == await TaskCompletion(store, service).change([_step(task_id)])  # type: ignore[arg-type]
+    written, (task,) = await TenantView(store, Principal("t1")).read("result"), await ledger.find([task_id])
+    assert (True, TaskState.SUCCEEDED, [False]) == (written is not None, task.state, service.taken_by_other)
+
+
+async def test_no_result_is_written_once_a_cancellation_has_begun(
+    store: Store, ledger: TaskLedger, other: TaskCompletion
+) -> None:
+    """A service cancels, and before its step another one has the result: the task is cancelled, the key is unwritten.
+
+    Retried, the task writes its result.
+    """
+    task_id = await _accepted(ledger)
+    service = _Interrupted(ledger, other, _step(task_id))
+    cancel = _step(task_id, TaskState.CANCELLED)
+    assert [True] == await TaskCompletion(store, service).change([cancel])  # type: ignore[arg-type]
+    own = TenantView(store, Principal("t1"))
+    (task,) = await ledger.find([task_id])
+    assert (None, TaskState.CANCELLED) == (await own.read("result"), task.state)
+    assert [False] == await other.change([cancel])
+    retry = TaskChange(task_id=task_id, from_states=[TaskState.CANCELLED], state=TaskState.QUEUED, due_in_s=60)
+    assert [True, True] == [*await other.change([retry]), *await TaskCompletion(store, ledger).change([_step(task_id)])]
+    written = await own.read("result")
+    assert ("MADE", TaskState.SUCCEEDED) == (written and written.value, (await ledger.find([task_id]))[0].state)
+
+
+async def test_a_cancellation_that_is_refused_marks_nothing(store: Store, ledger: TaskLedger) -> None:
+    """Another tenant's, or of a task that has ended: the result is written as if nobody had asked."""
+    task_id = await _accepted(ledger)
+    completion = TaskCompletion(store, ledger)
+    foreign = _step(task_id, TaskState.CANCELLED).model_copy(update={"tenant": "t2"})
+    assert [False, True] == [*await completion.change([foreign]), *await completion.change([_step(task_id)])]
+    assert await TenantView(store, Principal("t1")).read("result") is not None
+
+
 async def test_another_tenants_key_is_never_written(store: Store, ledger: TaskLedger) -> None:
     """Nor for a task that is not there."""
     completion = TaskCompletion(store, ledger)

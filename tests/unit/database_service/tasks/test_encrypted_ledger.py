@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from vestibule.contracts.task_ledger import NewTask, TaskData
-from vestibule.contracts.tasks import NO_TERMS, WorkOrigin, WorkTerms
+from vestibule.contracts.task_ledger import NewTask, TaskChange, TaskData
+from vestibule.contracts.tasks import NO_TERMS, TaskState, WorkOrigin, WorkTerms
 from vestibule.database_service.entries.memory import MemoryStore
 from vestibule.database_service.maintenance.jobs import TASKS_AT_ONCE, TaskMaintenance
 from vestibule.database_service.tasks.encrypted_ledger import REALM, EncryptedTaskLedger
@@ -74,6 +74,19 @@ async def test_texts_open_only_for_their_task_and_purpose(inner: SqliteTaskLedge
     for forged in (StoredTask("two", "t1", one.data, None), StoredTask("one", "t1", None, one.data)):
         with pytest.raises(DecryptionFailed):
             ledger.decrypt_stored(forged)
+
+
+async def test_a_result_that_does_not_open_hides_no_other(inner: SqliteTaskLedger, ledger: EncryptedTaskLedger) -> None:
+    """Tasks are found together: one whose key is gone says so, and the others have their results."""
+    await ledger.accept([_task("one"), _task("two")])
+    ends = [
+        TaskChange(task_id=one, from_states=[TaskState.QUEUED], state=TaskState.SUCCEEDED, result="made")
+        for one in ("one", "two")
+    ]
+    await ledger.change(ends[:1])
+    await inner.change(ends[1:])
+    found = {task.task_id: (task.result, task.is_unreadable) for task in await ledger.find(["one", "two"])}
+    assert {"one": ("made", False), "two": (None, True)} == found
 
 
 async def test_terms_are_reencrypted_and_searched_for_subjects(

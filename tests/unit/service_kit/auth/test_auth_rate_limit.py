@@ -20,10 +20,14 @@ class _Engine:
     def __init__(self) -> None:
         self.now_s = 1000.0
         self.told: list[str] = []
-        self._limit = AuthRateLimit(3, PROXIES, self._tell, lambda: self.now_s)
+        self.denied: list[int] = []
+        self.limit = AuthRateLimit(3, PROXIES, self._tell, lambda: self.now_s, on_denied=self._tell_denied)
 
     async def _tell(self, address: str, _limit: int) -> None:
         self.told.append(address)
+
+    async def _tell_denied(self, limit: int) -> None:
+        self.denied.append(limit)
 
     async def failures(self, host: str, forwarded_for: str = "", times: int = 1) -> list[int | None]:
         """Return for each try None where it passed, or the seconds after which it may come again."""
@@ -31,7 +35,7 @@ class _Engine:
 
     async def _try(self, client_address: ClientAddress) -> int | None:
         try:
-            await self._limit.count(client_address)
+            await self.limit.count(client_address)
         except TooManyAuthFailures as error:
             return error.retry_after_s
         return None
@@ -47,6 +51,19 @@ async def test_the_third_try_in_a_minute_is_too_many() -> None:
     prefilter.now_s += 10
     assert [None, None, 60] == await prefilter.failures("203.0.113.9", times=3)
     assert ["203.0.113.9"] * 2 == prefilter.told
+
+
+async def test_a_token_that_is_denied_again_and_again_is_told_once_a_minute() -> None:
+    """It is counted by itself, and never limited."""
+    engine = _Engine()
+    for token_id in ("a", "b", "a", "a", "b", "a"):
+        await engine.limit.count_denied(token_id)
+    assert [3] == engine.denied
+    engine.now_s += 60
+    for _ in range(4):
+        await engine.limit.count_denied("a")
+    assert [3, 3] == engine.denied
+    assert [None] == await engine.failures("203.0.113.9")
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,39 @@ async def test_the_development_token_counts_nowhere_else(service: Any, address: 
     assert ["SECRET_TOKEN"] == service.auth_failures
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "evil.example"}, 401),
+        ({"Host": "evil.example:8000", "Origin": "http://evil.example:8000"}, 401),
+        ({"Host": "127.0.0.1.evil.example"}, 401),
+        ({"Host": "127.0.0.1:8000@evil.example"}, 401),
+        ({"Host": "[::1"}, 401),
+        ({"Host": "127.0.0.1:8000", "Origin": "https://evil.example"}, 401),
+        ({"Host": "127.0.0.1:8000", "Origin": "http://127.0.0.1:3000"}, 401),
+        ({"Host": "127.0.0.1:8000", "Origin": "null"}, 401),
+        ({"Host": "127.0.0.1:8000", "Origin": "http://127.0.0.1:8000"}, 200),
+        ({"Host": "localhost:8000"}, 200),
+        ({"Host": "LOCALHOST"}, 200),
+        ({"Host": "[::1]:8000"}, 200),
+    ],
+)
+async def test_the_development_token_does_not_count_from_a_foreign_page(
+    service: Any, headers: dict[str, str], status: int
+) -> None:
+    """A page under a name that leads to 127.0.0.1, or of another origin, cannot use the token that everybody knows."""
+    async with service.client() as client:
+        assert status == (await client.get("/things/one", headers=headers)).status_code
+
+
+async def test_a_callers_own_token_counts_under_any_name(service: Any, settings: ServiceSettings) -> None:
+    """A page cannot know it, and services have names."""
+    token, _ = create_token(settings.token_file, "test", ["read"])
+    headers = {"Host": "vestibule.example", "Origin": "https://console.example"}
+    async with service.client(token=token) as client:
+        assert 200 == (await client.get("/things/one", headers=headers)).status_code
+
+
 @pytest.mark.parametrize("name", ["X-Forwarded-For", "Forwarded"])
 async def test_the_development_token_does_not_count_behind_a_proxy(service: Any, name: str) -> None:
     """Behind a proxy on this machine everybody seems local, so a forwarded request is not."""

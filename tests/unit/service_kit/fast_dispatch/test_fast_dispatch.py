@@ -110,7 +110,7 @@ def _app(*, has_fast_route: bool) -> FastAPI:
 
 
 async def _ask(app: FastAPI, asked: dict[str, Any]) -> Response:
-    async with AsyncClient(transport=ASGITransport(app), base_url="http://service") as client:
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://127.0.0.1") as client:
         return await client.request(**asked)
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from httpx import ASGITransport, AsyncClient, Response
 from prometheus_client.parser import text_string_to_metric_families
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
-from vestibule.service_kit.http.middleware import LATE_UNTIL_SHED, LOOK_EVERY_S, LoadShedder
+from vestibule.service_kit.http.middleware import BODY_IS_INCOMPLETE, LATE_UNTIL_SHED, LOOK_EVERY_S, LoadShedder
 from vestibule.service_kit.metrics.metrics import Metrics
 
 AFTER_S = 0.5
@@ -54,7 +54,7 @@ async def test_what_comes_while_many_are_late_is_refused_and_told() -> None:
     """A 503 with Retry-After and a problem, before anything is done; probes answer; what was taken is answered."""
     slow, metrics, clock = Slow(), Metrics("client"), Clock()
     app = LoadShedder(slow, AFTER_S, metrics, clock)
-    async with AsyncClient(transport=ASGITransport(app), base_url="http://service") as client:
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://127.0.0.1") as client:
         under_way = await _gather(slow, client, clock, "/add", LATE_UNTIL_SHED)
         refused = [await client.post("/add") for _ in range(3)]
         assert [(503, "1", "application/problem+json")] * 3 == [
@@ -82,7 +82,7 @@ async def test_few_that_are_late_and_many_that_wait_on_purpose_refuse_nobody() -
     """Whether one waits for another part, or for its task to end, says nothing of how much there is to do."""
     slow, clock = Slow(), Clock()
     app = LoadShedder(slow, AFTER_S, Metrics("client"), clock)
-    async with AsyncClient(transport=ASGITransport(app), base_url="http://service") as client:
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://127.0.0.1") as client:
         late = await _gather(slow, client, clock, "/add", LATE_UNTIL_SHED - 1)
         late += await _gather(slow, client, clock, "/tasks/1?wait=30", LATE_UNTIL_SHED)
         slow.may_answer.set()
@@ -90,11 +90,54 @@ async def test_few_that_are_late_and_many_that_wait_on_purpose_refuse_nobody() -
         assert {200} == {one.status_code for one in await asyncio.gather(*late)}
 
 
+async def test_callers_that_send_slowly_refuse_nobody() -> None:
+    """The time of a request counts from the end of its body; hundreds that never end are no load."""
+    clock, bodies = Clock(), asyncio.Event()
+    reading = served = 0
+
+    async def reads_body(_scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal reading, served
+        reading += 1
+        while (await receive()).get("more_body", False):
+            pass
+        served += 1
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"done"})
+
+    app = LoadShedder(reads_body, AFTER_S, Metrics("client"), clock)
+    sent: list[Message] = []
+
+    async def ask(*, is_slow: bool) -> None:
+        async def receive() -> Message:
+            if is_slow:
+                await bodies.wait()
+            return {"type": "http.request", "body": b"all"}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        scope = {"type": "http", "method": "POST", "path": "/add"} | ({BODY_IS_INCOMPLETE: True} if is_slow else {})
+        await app(scope, receive, send)
+
+    slow = [asyncio.create_task(ask(is_slow=True)) for _ in range(LATE_UNTIL_SHED + 4)]
+    while reading < len(slow):  # noqa: ASYNC110 - they begin one after the other
+        await asyncio.sleep(0)
+    clock.now_s += 20
+    await ask(is_slow=False)
+    assert 200 == sent[0]["status"]
+    bodies.set()
+    await asyncio.gather(*slow)
+    assert len(slow) + 1 == served
+    clock.now_s += 20
+    await ask(is_slow=False)
+    assert {200} == {message["status"] for message in sent if message["type"] == "http.response.start"}
+
+
 async def test_it_can_be_switched_off() -> None:
     """Then everything is taken."""
     slow, clock = Slow(), Clock()
     app = LoadShedder(slow, 0, Metrics("client"), clock)
-    async with AsyncClient(transport=ASGITransport(app), base_url="http://service") as client:
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://127.0.0.1") as client:
         late = await _gather(slow, client, clock, "/add", LATE_UNTIL_SHED)
         late += await _gather(slow, client, clock, "/add", 3)
         slow.may_answer.set()

@@ -36,7 +36,9 @@ Work = Callable[[sqlite3.Connection], Outcome]
 Prepare = Callable[[sqlite3.Connection], None]
 
 
-VERSION_OF_SCHEMA = 1
+VERSION_OF_SCHEMA = 2
+# Of keys that ended there may be many more than of those that have a value, and lists read only the latter.
+ADDED_IN_2 = "CREATE INDEX entries_present ON entries (key, expires_at) WHERE value IS NOT NULL"
 # The row of a deleted or expired key stays without the value, so that its versions continue and no ETag is used twice;
 # an expired one keeps its expiry. `change` numbers the changes of the whole file: each row has the number of its last
 # change, so that an index scan finds all changes after a number.
@@ -55,6 +57,7 @@ TABLES = (
     "CREATE INDEX entries_expiry ON entries (expires_at) WHERE expires_at IS NOT NULL AND value IS NOT NULL",
     "CREATE INDEX entries_end ON entries (written_at) WHERE value IS NULL",
     "CREATE UNIQUE INDEX entries_change ON entries (change)",
+    ADDED_IN_2,
     """
     CREATE TABLE history (
         key TEXT NOT NULL,
@@ -234,7 +237,7 @@ def unavailable(error: Exception) -> Unavailable:
 
 
 def prepare(connection: sqlite3.Connection, keep_versions: int) -> None:
-    """Create missing tables, and the triggers that keep the history of entries.
+    """Create missing tables and indexes, and the triggers that keep the history of entries.
 
     Raises:
         sqlite3.DatabaseError: the file has the tables of another version of Vestibule.
@@ -243,8 +246,8 @@ def prepare(connection: sqlite3.Connection, keep_versions: int) -> None:
         connection.execute("BEGIN IMMEDIATE")
         try:
             version = _schema_of(connection)
-            if version == 0:  # another process may have made them meanwhile
-                for statement in TABLES:
+            if version in (0, 1):  # another process may have made or changed them meanwhile
+                for statement in (ADDED_IN_2,) if version else TABLES:
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {VERSION_OF_SCHEMA}")
             elif version != VERSION_OF_SCHEMA:

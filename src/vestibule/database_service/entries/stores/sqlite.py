@@ -64,7 +64,7 @@ EXPIRE = f"""
 """
 # One lower bound for the index to begin at: with two it would begin at the first, and scan from there to the other.
 KEYS = f"""
-    SELECT key FROM entries
+    SELECT key FROM entries INDEXED BY entries_present
     WHERE key >= max(:prefix, :after) AND key < :prefix || char(0x10FFFF) AND +key > :after AND {PRESENT}
     ORDER BY key LIMIT :limit
 """

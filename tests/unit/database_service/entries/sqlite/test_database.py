@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,35 @@ async def test_a_file_of_a_later_version_is_refused(tmp_path: Path) -> None:
             pass
     with closing(sqlite3.connect(path)) as connection:
         assert [("a",)] == connection.execute("SELECT key FROM entries").fetchall()
+
+
+async def test_a_file_of_an_earlier_version_is_migrated(tmp_path: Path) -> None:
+    """A file without the index of present keys gets it, and its entries are there."""
+    path = tmp_path / "vestibule.db"
+    async with SqliteStore(path) as store:
+        await store.write(Write("a", "x"))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript("DROP INDEX entries_present; PRAGMA user_version = 1;")
+    async with SqliteStore(path) as store:
+        assert ["a"] == (await store.keys("", 10, None)).keys
+
+
+async def test_a_list_of_keys_reads_none_that_have_ended(tmp_path: Path) -> None:
+    """However many a caller has deleted or let expire, a page costs what it holds."""
+    async with SqliteStore(tmp_path / "vestibule.db") as store:
+        await store.write_each([Write(f"k{number:05}", "x", datetime.now(UTC)) for number in range(5_000)])
+        await store.write(Write("z", "x"))
+        while await store.sweep(1_000):
+            pass
+        steps = 0
+
+        def count() -> int:
+            nonlocal steps
+            steps += 1
+            return 0
+
+        reader = store.file._open_reader()
+        reader.set_progress_handler(count, 100)
+        assert ["z"] == (await store.keys("", 10, None)).keys
+        reader.set_progress_handler(None, 0)
+        assert steps < 5

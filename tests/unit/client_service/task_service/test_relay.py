@@ -1,0 +1,263 @@
+"""Every accepted task comes to its end, whatever happens to what Redis has of it; ledger and Redis are real."""
+
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from celery.app.task import Context
+from httpx import ASGITransport, AsyncClient
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
+
+from servers.peers import LocalPeer
+from vestibule.alerts import AlertEngine
+from vestibule.client_service.celery_app import create_consumer
+from vestibule.client_service.erasure import Erasure
+from vestibule.client_service.queue.application import REALM, encrypt_content
+from vestibule.client_service.queue.queue_view import QueueView
+from vestibule.client_service.queue.result_backend import ENDED_KEY, RECORD_PREFIX, RESULT_PREFIX, begin_attempt
+from vestibule.client_service.queue.task_message import TaskMessage
+from vestibule.client_service.settings import ClientSettings
+from vestibule.client_service.task_service import relay as relay_module
+from vestibule.client_service.task_service.outcomes import UNFINISHED_STATES, LedgerSteps
+from vestibule.client_service.task_service.relay import TaskRelay
+from vestibule.contracts.subjects import SubjectSearch
+from vestibule.contracts.task_ledger import LedgerTask, NewTask, TaskChange
+from vestibule.contracts.tasks import TaskState, WorkTerms
+from vestibule.database_client.tasks import TaskLedgerClient
+from vestibule.database_client.transport import DatabaseTransport
+from vestibule.database_service.main import create_app
+from vestibule.database_service.settings import DatabaseSettings
+from vestibule.encryption import Cipher, KeyRingFile
+
+DAY_S = 86_400
+TOO_MANY_CONTROLS = "\x01" * 699_040
+
+
+class Worker:
+    """Takes each message at once, as a worker does, and remembers which it ran."""
+
+    def __init__(self, redis: Redis, backend: Any) -> None:
+        self._redis = redis
+        self._backend = backend
+        self.ran: list[str] = []
+
+    async def publish(self, messages: Sequence[TaskMessage]) -> None:
+        """Run each task that is wanted."""
+        for message in messages:
+            if begin_attempt(self._redis, message.task_id, message.attempts, DAY_S).is_wanted:
+                self.ran.append(message.task_id)
+                self.end(message.task_id, message.data.upper())
+
+    def end(self, task_id: str, result: str, **of_request: Any) -> None:
+        """Store a result."""
+        self._backend.store_result(task_id, result, "SUCCESS", request=Context(**of_request))
+
+
+class System:
+    """A relay with all that it works on."""
+
+    def __init__(self, ledger: TaskLedgerClient, worker: Worker, redis: AsyncRedis, steps: LedgerSteps) -> None:
+        self.ledger, self.worker, self.redis, self.steps = ledger, worker, redis, steps
+        self.relay = TaskRelay(ledger, QueueView(redis), worker, steps, alerts=NoAlerts())  # type: ignore[arg-type]
+
+    async def accept(self, count: int, tenant: str = "t1", **of_task: Any) -> list[str]:
+        """Record tasks that count as sent."""
+        ids = [str(uuid4()) for _ in range(count)]
+        known = {"tenant": tenant, "processor": "uppercase", "data": "hello", "submitted_at": time.time(), "sent_at": 1}
+        for task_id in ids:
+            await self.ledger.accept(NewTask(task_id=task_id, due_in_s=0, **{**known, **of_task}))
+        return ids
+
+    async def rounds(self, count: int = 4) -> None:
+        """Look after what is due, some times."""
+        for _ in range(count):
+            await self.relay.process_due()
+
+    async def states(self, ids: Sequence[str]) -> set[str]:
+        """Return the states of tasks, with their errors."""
+        return {f"{task.state} {task.error or ''}".strip() for task in [await self.task(one) for one in ids]}
+
+    async def task(self, task_id: str) -> LedgerTask:
+        """Return a task of the ledger."""
+        task = await self.ledger.find(task_id)
+        assert task is not None
+        return task
+
+
+class NoAlerts(AlertEngine):
+    """Raises none."""
+
+    def __init__(self) -> None:
+        pass
+
+    async def raise_alert(self, *_given: Any, **_of_it: Any) -> Any:
+        """Do nothing."""
+
+
+@pytest.fixture
+def worker(settings: ClientSettings, cipher: Cipher, redis: Redis) -> Iterator[Worker]:
+    """A worker of that Redis."""
+    app = create_consumer(settings, cipher)
+    yield Worker(redis, app.backend)
+    app.close()
+
+
+@pytest.fixture
+async def system(
+    request: pytest.FixtureRequest, settings: ClientSettings, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[System]:
+    """A relay whose tasks are due again at once; the parameter is the body limit of the database service."""
+    monkeypatch.setattr(relay_module, "CHECK_INTERVAL_S", 1e-6)
+    monkeypatch.setattr(relay_module, "RECHECK_AFTER_S", 0.0)
+    monkeypatch.setattr(relay_module, "REPORT_TIMEOUT_S", 0.01)
+    limit = getattr(request, "param", 4 * 1024 * 1024)
+    app = create_app(DatabaseSettings(data_dir=settings.data_dir, embedded=True, max_body_bytes=limit))
+    headers = {"Authorization": f"Bearer {settings.secret_file.read_text()}"}
+    async with (
+        app.router.lifespan_context(app),
+        AsyncClient(transport=ASGITransport(app), base_url="http://database", headers=headers) as client,
+        AsyncRedis.from_url(settings.redis_url) as redis,
+    ):
+        ledger = TaskLedgerClient(DatabaseTransport(LocalPeer(client)))
+        yield System(ledger, worker, redis, LedgerSteps(settings, Cipher(KeyRingFile(settings.key_ring_path), REALM)))
+
+
+async def test_results_that_go_before_they_are_settled_are_made_again(system: System, redis: Redis) -> None:
+    """Redis lost them, and still says that the tasks have ended."""
+    ids = await system.accept(20)
+    for task_id in ids:
+        system.worker.end(task_id, "HELLO")
+    redis.delete(*(RESULT_PREFIX + task_id for task_id in ids))
+    await system.relay.process_reports()
+    assert {"queued"} == await system.states(ids)
+    await system.rounds()
+    assert ({"succeeded"}, sorted(ids)) == (await system.states(ids), sorted(system.worker.ran))
+
+
+async def test_an_older_ledger_takes_its_tasks_up_again(system: System, redis: Redis) -> None:
+    """After a restore, Redis has newer ends without their results, and cancellations that the ledger does not know."""
+    ended, cancelled = await system.accept(10), await system.accept(3)
+    for task_id in ended:
+        redis.hset(RECORD_PREFIX + task_id, mapping={"has_ended": "1", "starts": "1", "started_at": "1"})
+    for task_id in cancelled:
+        redis.hset(RECORD_PREFIX + task_id, "is_cancelled", "1")
+    await system.rounds()
+    assert ({"succeeded"}, {"cancelled"}) == (await system.states(ended), await system.states(cancelled))
+    assert sorted(ended) == sorted(system.worker.ran)
+
+
+async def test_a_retried_task_runs_though_redis_knows_its_last_run(system: System, redis: Redis) -> None:
+    """Redis was away when the task was retried: what it has of the last run neither ends nor stops the next."""
+    (task_id,) = await system.accept(1, sent_at=None)
+    system.worker.end(task_id, "OLD")
+    redis.delete(ENDED_KEY)
+    await system.rounds()
+    assert "HELLO" == (await system.task(task_id)).result
+
+
+@pytest.mark.parametrize("kind", ["encoded", "message", "ledger"])
+async def test_one_task_holds_up_no_other(
+    system: System, redis: Redis, cipher: Cipher, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Its result fits into no request, is the body of a message, or the ledger fails on it: the others end."""
+    ids = await system.accept(30)
+    poison, *others = ids
+    change = system.ledger.change
+    match kind:
+        case "encoded":
+            system.worker.end(poison, TOO_MANY_CONTROLS)
+        case "message":
+            sealed_for = {"sealed_for": f"vestibule.process_data {poison}"}
+            redis.set(RESULT_PREFIX + poison, encrypt_content(cipher, [["hello"], {}, sealed_for]))
+        case _:
+            system.worker.end(poison, "x")
+
+            async def fail(changes: Sequence[TaskChange]) -> list[bool]:
+                if poison in {step.task_id for step in changes}:
+                    raise RuntimeError("this one")
+                return await change(changes)
+
+            monkeypatch.setattr(system.ledger, "change", fail)
+    for task_id in others:
+        system.worker.end(task_id, "HELLO")
+    redis.delete(ENDED_KEY)
+    await system.rounds(1)
+    assert {"succeeded"} == await system.states(others)
+    expected = {"encoded": "failed ResultTooLarge", "message": "retrying MessageRefused"}.get(kind, "queued")
+    assert {expected} == await system.states([poison])
+
+
+async def test_an_answer_of_control_characters_is_too_large(system: System) -> None:
+    """A mebibyte of them, also where it would be written to a key; what fits is kept."""
+    large, written, fitting = await system.accept(3)
+    to_key = {"key": "k", "tenant": "t1", "token_id": None}
+    system.worker.end(large, "\x01" * 1024 * 1024)
+    system.worker.end(written, "\x01" * 700_000, write_back=to_key)
+    system.worker.end(fitting, "\x01" * 500_000)
+    await system.relay.process_reports()
+    assert {"failed ResultTooLarge"} == await system.states([large, written])
+    assert {"succeeded"} == await system.states([fitting])
+
+
+@pytest.mark.parametrize("system", [200_000], indirect=True)
+async def test_what_the_database_service_refuses_for_its_size_ends(system: System) -> None:
+    """Its limit is the operator's: a result over it fails its task, and the rest of the batch is recorded."""
+    large, *others = await system.accept(5)
+    system.worker.end(large, "x" * 300_000)
+    for task_id in others:
+        system.worker.end(task_id, "x" * 60_000)
+    await system.relay.process_reports()
+    assert ({"failed ResultTooLarge"}, {"succeeded"}) == (await system.states([large]), await system.states(others))
+
+
+async def test_results_of_the_revision_before_open(system: System, redis: Redis, cipher: Cipher) -> None:
+    """They are encrypted without their place; one that names another task does not open."""
+    old, foreign = await system.accept(2)
+    meta: dict[str, Any] = {"status": "SUCCESS", "result": "OLD", "date_done": None, "started_at": 1.0, "attempt": 1}
+    for task_id in (old, foreign):
+        content = {**meta, "task_id": old, "write_back": None, "kind": None}
+        redis.set(RESULT_PREFIX + task_id, encrypt_content(cipher, content))
+    await system.rounds(1)
+    assert "OLD" == (await system.task(old)).result
+    assert {"retrying MessageRefused"} == await system.states([foreign])
+
+
+async def test_nobody_but_a_worker_reports(system: System, redis: Redis) -> None:
+    """Whatever text is pushed into the reports, a delayed task waits for its time."""
+    (task_id,) = await system.accept(1, sent_at=None)
+    text = "DE89370400440532013000"
+    redis.rpush(ENDED_KEY, f"{task_id} {text} 99", f"{task_id} WorkerLost 99", text, b"\xff" * 36, task_id)
+    await system.relay.process_reports()
+    assert {"queued"} == await system.states([task_id])
+
+
+async def test_erasing_a_common_word_leaves_other_tenants_tasks(system: System, redis: Redis) -> None:
+    """Their results stay; the tenant's own go, and its task whose result is not settled is cancelled."""
+    theirs, own, settled = await system.accept(20, "t2"), await system.accept(2), await system.accept(2)
+    for task_id in (*theirs, *own, *settled):
+        system.worker.end(task_id, "the common word")
+    redis.delete(ENDED_KEY)
+    ends = [TaskChange(task_id=one, from_states=UNFINISHED_STATES, state=TaskState.FAILED) for one in settled]
+    await system.ledger.change(ends)
+    unused: Callable[..., Any] = None  # type: ignore[assignment]
+    erasure = Erasure(unused, system.ledger, unused, system.redis, system.steps, unused, unused)  # type: ignore[arg-type]
+    assert (2, False) == await erasure._erase_results(SubjectSearch(["common"]), "t1")
+    left = {key.decode().removeprefix(RESULT_PREFIX) for key in redis.keys(RESULT_PREFIX + "*")}
+    assert set(theirs) == left
+    await system.rounds()
+    assert ({"succeeded"}, {"cancelled"}) == (await system.states(theirs), await system.states(own))
+    assert [] == system.worker.ran
+
+
+async def test_terms_of_another_version_hold_up_no_other(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task whose terms this version cannot read is left out, and the others are sent."""
+    with monkeypatch.context() as patch:
+        patch.setattr(WorkTerms, "model_dump_json", lambda *_given, **_of_it: '{"from_the_future": 1}')
+        # So long that the ledger returns its data alone.
+        unread = await system.accept(1, sent_at=None, data="x" * 1_600_000)
+    others = await system.accept(5, sent_at=None)
+    await system.rounds(1)
+    assert (sorted(others), {"queued"}) == (sorted(system.worker.ran), await system.states(unread))
