@@ -12,9 +12,9 @@ import pytest
 
 HIDDEN = b"smuggled"
 AUTH = b"Authorization: Bearer SECRET_TOKEN\r\n"
-START = b"POST /scan HTTP/1.1\r\nHost: vestibule\r\nContent-Type: application/json\r\n" + AUTH
+START = b"POST /scan HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n" + AUTH
 BODY = b'{"text": "hello"}'
-INNER = b"POST /add?key=" + HIDDEN + b"&value=x HTTP/1.1\r\nHost: vestibule\r\n" + AUTH + b"Content-Length: 0\r\n\r\n"
+INNER = b"POST /add?key=" + HIDDEN + b"&value=x HTTP/1.1\r\nHost: 127.0.0.1\r\n" + AUTH + b"Content-Length: 0\r\n\r\n"
 CL = b"Content-Length: %d\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 CHUNK = b"%x\r\n%b\r\n" % (len(BODY), BODY)

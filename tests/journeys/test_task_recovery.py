@@ -19,8 +19,8 @@ from vestibule.database_service.maintenance.backup import back_up, restore
 pytestmark = [at_length, pytest.mark.timeout(900)]
 
 ENDED_WITHIN_S = 180
-# Each is six characters in JSON: the result is over the limit of what services exchange, and the message is not.
-POISON = "\x01" * 690_000
+# Each is six characters in JSON: the result is over the limit of what services exchange, and the value is not.
+POISON = "\x01" * 699_040
 OTHERS = 499
 
 
@@ -73,7 +73,8 @@ def test_a_poison_among_five_hundred(start: Any, wait_until: Callable[..., Any])
     system = start().ask_again()
     for worker in system.processes("vestibule worker"):
         worker.suspend()
-    poison = system.http.post("/messages", json={"text": POISON})
+    assert 200 == system.add("poison", POISON).status_code
+    poison = system.http.post("/run", json={"key": "poison"})
     assert 202 == poison.status_code, poison.text[:300]
     sent = [system.http.post("/messages", json={"text": f"one of {n}"}).json()["task_id"] for n in range(OTHERS)]
     for worker in system.processes("vestibule worker"):
