@@ -36,7 +36,7 @@ def _functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
 
 
 def test_commands_print_through_one_function() -> None:
-    """`echo` escapes what would control a terminal; log lines and the supervisor have an escape of their own."""
+    """`echo` escapes what would control a terminal; lines of logs are escaped where they are made."""
     own = {"options.py", "logs.py", "supervisor_log.py"}
     commands = [path for path in MODULES if "cli" in path.parts and path.name not in own]
     printing = re.compile(r"\btyper\.echo\(|(?<![.\w])print\(|\bsys\.stdout\.write\(")

@@ -24,7 +24,6 @@ SECRET_SETTINGS: Mapping[str, frozenset[str]] = {
     "VESTIBULE_BROKER_URL": frozenset({"client", WORKER}),
     "VESTIBULE_CALLBACK_SECRET": frozenset({"client"}),
     "VESTIBULE_DATABASE_URL": frozenset({"database"}),
-    "VESTIBULE_DETECTION": frozenset({"client", "business-logic", "scheduler", WORKER}),
     "VESTIBULE_DETECTION__FINGERPRINT_KEY": frozenset({"client", "business-logic", "scheduler", WORKER}),
     "VESTIBULE_DEV_TOKEN": frozenset({"client", "business-logic", "scheduler"}),
     "VESTIBULE_FORWARD_SECRET": frozenset({"business-logic", WORKER}),
@@ -155,12 +154,13 @@ def _shared_environment(layout: Layout) -> dict[str, str]:
 
 
 def _own_environment(part: str, environment: Mapping[str, str]) -> dict[str, str]:
-    # Settings are read without regard to case.
-    return {
-        name: value
-        for name, value in environment.items()
-        if name.upper() not in SECRET_SETTINGS or part in SECRET_SETTINGS[name.upper()]
-    }
+    return {name: value for name, value in environment.items() if _is_for(part, name.upper())}
+
+
+def _is_for(part: str, name: str) -> bool:
+    # Settings are read without regard to case, and those of a group also as one JSON object under its name.
+    users = [found for setting, found in SECRET_SETTINGS.items() if name in (setting, setting.partition("__")[0])]
+    return all(part in found for found in users)
 
 
 def _plan_service(name: str, address: Address, environment: Mapping[str, str]) -> Part:

@@ -60,7 +60,7 @@ class TenantView:
         write = Write(
             self._prefix + pair.key,
             pair.value,
-            _expiry_of(pair.ttl_s),
+            _expiry_of(pair.ttl_s) if pair.ttl_s else None,
             condition,
             self._author,
         )

@@ -14,6 +14,8 @@ from vestibule.client_service.settings import ClientSettings, WorkerSettings
 from vestibule.database_service.settings import DatabaseSettings
 from vestibule.scheduler_service.settings import SchedulerSettings
 
+# All settings of detection as one, its fingerprint key among them.
+GROUP = "VESTIBULE_DETECTION"
 SETTINGS = {
     "client": ClientSettings,
     "database": DatabaseSettings,
@@ -96,13 +98,16 @@ def test_business_logic_can_be_left_out():
 
 def test_each_part_gets_its_own_secrets_alone():
     """A setting that can hold a secret reaches the parts that use it, in either case; all others reach every part."""
-    parts = plan({**dict.fromkeys(SECRET_SETTINGS, "s"), "vestibule_callback_secret": "s", "LANG": "C"})
-    for name, part in parts.items():
-        kind = "worker" if name.startswith("worker") else name
-        expected = {setting for setting, users in SECRET_SETTINGS.items() if kind in users}
-        assert expected == part.environment.keys() & SECRET_SETTINGS.keys()
-        assert ("vestibule_callback_secret" in part.environment) == (kind == "client")
-        assert "C" == part.environment["LANG"]
+    parts = plan({**dict.fromkeys(SECRET_SETTINGS, "s"), "vestibule_callback_secret": "s", "LANG": "C", GROUP: "{}"})
+    kinds = {name: "worker" if name.startswith("worker") else name for name in parts}
+    expected = {
+        name: {setting for setting, users in SECRET_SETTINGS.items() if kind in users} for name, kind in kinds.items()
+    }
+    assert expected == {name: part.environment.keys() & SECRET_SETTINGS.keys() for name, part in parts.items()}
+    assert ["client"] == [name for name, part in parts.items() if "vestibule_callback_secret" in part.environment]
+    assert "database" not in {name for name, part in parts.items() if GROUP in part.environment}
+    assert len(parts) == 1 + sum(GROUP in part.environment for part in parts.values())
+    assert {"C"} == {part.environment["LANG"] for part in parts.values()}
 
 
 def _secrets_of(model: type[BaseModel], prefix: str = "VESTIBULE_") -> set[str]:
