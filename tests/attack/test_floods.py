@@ -82,8 +82,8 @@ def some(values: tuple[str, ...], number: int, name: str) -> tuple[str, ...]:
 
 @pytest.fixture(scope="module")
 def attacked(start_for_module: Any) -> Any:
-    """A system that may be hurt."""
-    return start_for_module(VESTIBULE_AUTH_FAILURES_PER_MINUTE="1000000")
+    """A system that may be hurt; services wait for each other for as long as a busy machine takes."""
+    return start_for_module(VESTIBULE_AUTH_FAILURES_PER_MINUTE="1000000", VESTIBULE_SERVICE_TIMEOUT_S="20")
 
 
 @dataclass
