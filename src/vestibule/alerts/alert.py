@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class AlertType(StrEnum):
-    """The type of an alert. `ALERT_TYPES` describes each."""
+    """The type of an alert. `vestibule alerts types` describes each."""
 
     PERSONAL_DATA = "PersonalData"
     SECRET = "Secret"  # noqa: S105 - the name of a kind

@@ -55,11 +55,15 @@ class HttpClient:
     def token(self) -> str:
         """The token of the caller. Raises: typer.BadParameter for a bad URL, or another machine without a token."""
         try:
-            is_local = urlsplit(self.url).hostname in ("127.0.0.1", "localhost", "::1")
+            parts = urlsplit(self.url)
+            host = parts.hostname
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint="--url") from None
+        if parts.scheme not in ("http", "https") or not host:
+            raise typer.BadParameter("must be http://HOST[:PORT] or https://HOST[:PORT]", param_hint="--url")
+        is_local = host in ("127.0.0.1", "localhost", "::1")
         if not self._token and not is_local:
-            raise typer.BadParameter("set VESTIBULE_TOKEN", param_hint="--token")
+            raise typer.BadParameter("required for another machine; set VESTIBULE_TOKEN", param_hint="--token")
         return self._token or DEVELOPMENT_TOKEN
 
     def call(
@@ -80,7 +84,7 @@ class HttpClient:
                 method, self.url + path, params=query, json=body, headers=sent, timeout=TIMEOUT_S, trust_env=False
             )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            fail(f"no answer from {self.url} ({type(error).__name__}); is it running? `make up` starts it")
+            fail(f"no answer from {self.url} ({type(error).__name__}); is it running? `vestibule up` starts it")
         if not answer.is_success:
             _show_problem(answer.status_code, answer.text)
         return answer.json()

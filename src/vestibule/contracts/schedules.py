@@ -44,7 +44,7 @@ class Times(BaseModel):
     @model_validator(mode="after")
     def _check_times(self) -> Self:
         if (self.cron is None) == (self.every_s is None):
-            raise ValueError("must have cron or every_s, not both")
+            raise ValueError("must have exactly one of `cron` and `every_s`")
         return self
 
 

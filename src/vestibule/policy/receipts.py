@@ -13,7 +13,7 @@ from typing import Any, Final
 import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jws
-from joserfc.errors import JoseError
+from joserfc.errors import DecodeError, JoseError
 from joserfc.jwk import KeySet, OKPKey
 
 from vestibule.policy.decision import Decision
@@ -102,6 +102,8 @@ def verify_receipt(receipt: str, public_keys: Mapping[str, Any]) -> dict[str, An
         keys = KeySet.import_key_set(given)
         content = jws.deserialize_compact(receipt.strip().encode(), keys, algorithms=[ALGORITHM])
         claims = orjson.loads(content.payload)
+    except DecodeError:
+        raise ReceiptInvalid("not a compact JWS") from None
     except (JoseError, ValueError, TypeError, KeyError) as error:
         raise ReceiptInvalid(f"not signed with this key ({type(error).__name__})") from None
     if content.headers().get("typ") != KIND or not isinstance(claims, dict):

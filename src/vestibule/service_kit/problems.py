@@ -41,7 +41,7 @@ class Problem(BaseModel):
 
     type: str = Field(
         description="The problem type: a URI reference, `/problems/NAME`, that resolves against the base URL of the "
-        "service. The page there says cause and remedy.",
+        "service. The page there gives cause and remedy.",
         examples=[OF_ERRORS[errors.InvalidInput].uri],
     )
     title: str = Field(description="The problem type in words", examples=[errors.InvalidInput.title])

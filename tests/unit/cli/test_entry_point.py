@@ -49,3 +49,21 @@ def test_every_other_command_is_there():
     listed = outcome("--help")
     assert 0 == listed.returncode
     assert {"up", "serve", "worker", "add", "scan", "config"} <= set(described(listed.stdout))
+
+
+def test_ctrl_c_during_the_imports_prints_no_traceback():
+    """They take most of the time of a short command."""
+    interrupted = """
+import sys
+from vestibule.cli.entry_point import run
+
+class Interrupts:
+    def find_spec(self, name, path, target=None):
+        if name == "vestibule.cli.main":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupts())
+run()
+"""
+    done = subprocess.run([sys.executable, "-c", interrupted], capture_output=True, text=True, timeout=60)
+    assert (130, "", "") == (done.returncode, done.stdout, done.stderr)

@@ -74,7 +74,7 @@ def delete(
 ) -> None:
     """Delete a stored entry. Exit code 1 if there is none."""
     answer = http.call("DELETE", "/delete", query={"key": key}, headers=condition_of(if_version))
-    http.show(answer, f"{key} deleted" if answer["deleted"] else "Nothing is stored under that key.")
+    http.show(answer, f"{key} deleted" if answer["deleted"] else "No entry has that key.")
     if not answer["deleted"]:
         raise typer.Exit(1)
 

@@ -177,7 +177,7 @@ def add_schedule(
 def list_schedules(http: HttpClient) -> None:
     """List all schedules: id, times, processor, next run, and the last task."""
     answer = http.call("GET", "/schedules")
-    http.show(answer, "\n".join(map(_schedule_line, answer["schedules"])) or "none")
+    http.show(answer, "\n".join(map(_schedule_line, answer["schedules"])) or "No schedules.")
 
 
 @schedule_app.command("delete")
@@ -239,7 +239,7 @@ def _list(http: HttpClient, path: str, **query: Any) -> None:
         + (f"  {task['error']['kind']}" if task.get("error") else "")
         for task in page["tasks"]
     ]
-    http.show(page, "\n".join(lines) or "none")
+    http.show(page, "\n".join(lines) or "No tasks.")
 
 
 def _change(http: HttpClient, method: str, path: str) -> None:

@@ -57,8 +57,7 @@ def list_tokens(data_dir: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
 
     with exit_on(InvalidTokenFile, OSError):
         records = read_records(_token_file(data_dir))
-    if records or as_json:
-        show([_as_dict(record) for record in records], as_json, "\n".join(map(_line, records)))
+    show([_as_dict(record) for record in records], as_json, "\n".join(map(_line, records)) or "No tokens.")
 
 
 @app.command()

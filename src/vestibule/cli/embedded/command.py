@@ -48,8 +48,8 @@ def up(
 ) -> None:
     """Start everything on this machine and keep it running; Ctrl-C stops it.
 
-    Exit codes: 0 shut down on request, 1 not started, 78 the data directory or the policy is unusable, 130 killed by a
-    second Ctrl-C.
+    Exit codes: 0 shut down on request, 1 not started, 78 the data directory, the policy or a setting is invalid, 130
+    killed by a second Ctrl-C.
     """
     from vestibule.cli.embedded import StartError
     from vestibule.cli.embedded.data_directory import DataDirectory

@@ -34,12 +34,14 @@ class RestartDelay:
 class ProcessSupervisor:
     """Supervises the process of one part in a task of the event loop.
 
-    `is_settled` is set when the part is ready for the first time, or when its start has failed too often.
+    `is_settled` is set when the part is ready for the first time, or when its start has failed too often. A part that
+    exits with `EX_CONFIG` before it was ready is not restarted: invalid settings stay invalid.
     """
 
     def __init__(self, part: Part, supervisor_log: SupervisorLog) -> None:
         self.part = part
         self.has_been_ready = False
+        self.is_misconfigured = False
         self.is_settled = asyncio.Event()
         self._supervisor_log = supervisor_log
         self._process: asyncio.subprocess.Process | None = None
@@ -80,6 +82,10 @@ class ProcessSupervisor:
             if self._stop_requested.is_set():
                 return
             exits += 1
+            if self.is_misconfigured:
+                self._report_misconfiguration(exit_reason)
+                self.is_settled.set()
+                return
             if exits >= _MAX_FAILED_STARTS and not self.has_been_ready:
                 self.is_settled.set()
             delay_s = restart_delay.after_run(time.monotonic() - started_at)
@@ -109,6 +115,7 @@ class ProcessSupervisor:
         watch = asyncio.create_task(self._watch_readiness(started_at, process.pid))
         try:
             exit_code = await process.wait()
+            self.is_misconfigured = exit_code == os.EX_CONFIG and not self.has_been_ready
             if exit_code >= 0:
                 return f"exited with code {exit_code}"
             return f"was killed by {signal.Signals(-exit_code).name}"
@@ -134,6 +141,10 @@ class ProcessSupervisor:
         self._supervisor_log.warn(
             "part_exited", text, part=self.part.log_name, exit_reason=exit_reason, restart_in_s=delay_s
         )
+
+    def _report_misconfiguration(self, exit_reason: str) -> None:
+        text = f"{self.part.name} {exit_reason}: its settings or files are invalid; it is not restarted"
+        self._supervisor_log.warn("part_exited", text, part=self.part.log_name, exit_reason=exit_reason)
 
     def _terminate(self) -> None:
         if self._process and self._process.returncode is None:

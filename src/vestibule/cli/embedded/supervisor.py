@@ -1,6 +1,7 @@
 """Starts all parts, restarts those that exit, and stops them in order at shutdown."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable, Coroutine, Sequence
 from itertools import groupby
@@ -20,9 +21,10 @@ _SAME_CTRL_C_S = 0.5
 class StartFailed(Exception):
     """The parts did not become ready; `parts` are those that failed."""
 
-    def __init__(self, reason: str, parts: Sequence[Part] = ()) -> None:
+    def __init__(self, reason: str, parts: Sequence[Part] = (), exit_code: int = 1) -> None:
         super().__init__(reason)
         self.parts = parts
+        self.exit_code = exit_code
 
 
 class Supervisor:
@@ -51,7 +53,8 @@ class Supervisor:
     async def run(self, when_ready: Callable[[], None], when_failed: Callable[[StartFailed], None]) -> int:
         """Run until SIGINT, SIGTERM or SIGHUP, or until the start has failed.
 
-        Returns the exit code: 0 after a shutdown, 1 after a failed start, 130 after a second Ctrl-C.
+        Returns the exit code: 0 after a shutdown, 1 after a failed start, 78 if the settings of a part are invalid, 130
+        after a second Ctrl-C.
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -66,7 +69,7 @@ class Supervisor:
                 await self._stop_requested.wait()
         except StartFailed as failure:
             when_failed(failure)
-            exit_code = 1
+            exit_code = failure.exit_code
         await asyncio.gather(self._stop_all(), log_opening or self._supervisor_log.open_log())
         self._supervisor_log.note("stopped", "everything is stopped")
         return EXIT_KILLED if self._is_killed else exit_code
@@ -143,5 +146,8 @@ class Supervisor:
 
 async def _await_ready(supervised: ProcessSupervisor) -> None:
     await supervised.is_settled.wait()
+    if supervised.is_misconfigured:
+        reason = f"{supervised.part.name} cannot start: its settings or files are invalid; see its message above"
+        raise StartFailed(reason, [supervised.part], os.EX_CONFIG)
     if not supervised.has_been_ready:
         raise StartFailed(f"{supervised.part.name} exited repeatedly before it was ready", [supervised.part])

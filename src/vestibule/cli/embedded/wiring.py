@@ -101,6 +101,9 @@ def _open_log(directory: DataDirectory, is_terminal: bool) -> Log:
 
 def _explain(failure: StartFailed, supervisor_log: SupervisorLog, directory: DataDirectory) -> None:
     supervisor_log.fail("start_failed", f"vestibule: {failure}", parts=[part.name for part in failure.parts])
+    if failure.exit_code == os.EX_CONFIG:
+        # The part has printed its reason; its log lines are from earlier runs.
+        return
     for part in failure.parts:
         lines = last_log_lines(part, directory.app_log) or ["no log lines; see its output above"]
         supervisor_log.show(f"last log lines of {part.name}:")

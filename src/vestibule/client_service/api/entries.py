@@ -189,8 +189,8 @@ async def watch_entries(
 ) -> StreamingResponse:
     """Stream changes of entries as server-sent events: `written`, `deleted` and `expired`, with key and version.
 
-    Without `Last-Event-ID` the stream starts now. Several changes of one key may arrive as the last one alone. `reset`
-    means that changes in between are no longer known: read the entries again. The stream ends from time to time;
+    Without `Last-Event-ID` the stream starts now. Several changes of one key may be merged into the last. `reset`
+    means that changes in between are lost: read the entries again. The service closes the stream periodically;
     reconnect with the last id.
     """
     async with wiring.opening_streams.of(caller.token_id):

@@ -98,7 +98,7 @@ class WorkRequest(ProcessorChoice):
     @model_validator(mode="after")
     def _check_time(self) -> Self:
         if self.delay_s is not None and self.run_at is not None:
-            raise ValueError("must have delay_s or run_at, not both")
+            raise ValueError("must have `delay_s` or `run_at`, not both")
         return self
 
     @property

@@ -140,7 +140,7 @@ class ScheduleService:
 
 def _validate_recurrence(request: ScheduleRequest) -> None:
     if (request.key is None) == (request.text is None):
-        raise _mistake("body", "must have a key or a text, not both")
+        raise _mistake("body", "must have exactly one of `key` and `text`")
     try:
         # The zone is stored with an interval too.
         check_crontab(request.cron or "@daily", request.timezone, datetime.now(UTC))

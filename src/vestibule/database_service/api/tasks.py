@@ -43,7 +43,7 @@ async def claim_tasks(request: ClaimRequest, wiring: WiringPart) -> LedgerTasks:
 
 @router.post("/data", dependencies=[allow("read")])
 async def read_task_data(request: TaskIds, wiring: WiringPart) -> TaskData:
-    """Return data and terms of tasks, of as many of the first ones as fit into one answer."""
+    """Return the data and terms of tasks, in order, until the response is full."""
     return await wiring.task_ledger.read_work(request.task_ids)
 
 

@@ -49,7 +49,7 @@ router = APIRouter(tags=["health"])
 
 @router.get("/health")
 async def get_health(request: Request) -> Health:
-    """Say that the process is running. Needs no token."""
+    """Report that the process is running. Needs no token."""
     return Health(service=frame_of(request.app).service, version=request.app.version)
 
 
@@ -61,7 +61,7 @@ async def get_health_alias(request: Request) -> Health:
 
 @router.get("/readyz", responses=problem_responses(503, is_guarded=False))
 async def get_readiness(request: Request) -> Health:
-    """Say whether everything that this service needs answers; 503 names what is missing. Needs no token."""
+    """Report whether every dependency of this service answers; a 503 names those that do not. Needs no token."""
     frame = frame_of(request.app)
     if frame.is_shutting_down:
         raise Unavailable(frame.service, "Service is shutting down; send requests to another instance.")

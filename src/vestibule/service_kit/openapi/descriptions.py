@@ -122,8 +122,8 @@ _DESCRIPTIONS = {
     412: "The entry does not match `If-Match` or `If-None-Match`; nothing was changed",
     413: "Over a size limit",
     422: "Invalid input, or personal data or a secret was found",
-    429: "Too many unknown tokens from this address; `Retry-After` says when to retry",
-    503: "A required service does not answer; `Retry-After` says when to retry",
+    429: "Too many unknown tokens from this address; retry after `Retry-After` seconds",
+    503: "A required service is unavailable; retry after `Retry-After` seconds",
 }
 _OTHER = "Any other error, such as 405 or 500, is a problem document too; `GET /problems` lists all types"
 _SCHEMA = {"$ref": "#/components/schemas/Problem"}

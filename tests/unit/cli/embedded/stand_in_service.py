@@ -1,6 +1,6 @@
 """A small stand-in for a service: ready over HTTP, ends on SIGTERM, and writes down that it did.
 
-Arguments: NAME PORT JOURNAL [stubborn | parent-of-one | broken].
+Arguments: NAME PORT JOURNAL [stubborn | parent-of-one | broken | misconfigured].
 """
 
 import os
@@ -29,6 +29,8 @@ def main(name: str, port: int, supervisor_log: Path, habit: str = "") -> None:
     die_with_parent()
     if habit == "broken":
         sys.exit(3)
+    if habit == "misconfigured":
+        sys.exit(os.EX_CONFIG)
     if habit == "parent-of-one" and os.fork() == 0:
         while True:
             signal.pause()

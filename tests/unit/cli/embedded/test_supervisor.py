@@ -141,6 +141,15 @@ def test_part_that_cannot_start_fails_the_start(start_system, free_ports):
     assert "ALL READY" not in system.text
 
 
+def test_a_part_with_invalid_settings_ends_the_start_at_once(start_system, free_ports):
+    """It is not restarted, since they stay invalid, and the exit code is its own."""
+    system = start_system(*describe(free_ports(3), habit="misconfigured"))
+    system.wait_for("client cannot start: its settings or files are invalid")
+    assert 78 == system.process.wait(WITHIN_S)
+    assert 1 == system.text.count("client exited with code 78")
+    assert "client exited with code 78: its settings or files are invalid; it is not restarted" in system.text
+
+
 def test_stop_during_the_start(start_system, free_ports, until):
     """Ctrl-C while parts are still starting stops those that have started, with exit code 0."""
     system = start_system(*describe(free_ports(3)))
