@@ -245,7 +245,7 @@ def _content(message: bytes) -> Mapping[str, Any]:
         content = json.loads(message)
         # An unacknowledged message is stored with its exchange and its routing key.
         found = content[0] if isinstance(content, list) else content
-    except (ValueError, LookupError):
+    except (ValueError, LookupError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -262,11 +262,11 @@ def _body_of(message: bytes) -> bytes:
         return b""
 
 
-def _time_of(text: bytes | None) -> float | None:
+def _time_of(text: bytes | float | None) -> float | None:
     """Return a time of a record; None if it has none that a worker could have written."""
     try:
         seconds = float(text or b"nan")
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return seconds if 0 <= seconds < LATEST_S else None
 
@@ -276,4 +276,4 @@ def _sent_at(message: bytes | None) -> float | None:
     if message is None:
         return None
     sent_at = _headers(message).get(SENT_AT)
-    return float(sent_at) if isinstance(sent_at, int | float) else 0.0
+    return (isinstance(sent_at, int | float) and _time_of(sent_at)) or 0.0

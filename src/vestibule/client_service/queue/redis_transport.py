@@ -15,6 +15,9 @@ from kombu.transport.virtual import QoS
 from kombu.utils import json
 from redis.exceptions import RedisError, ResponseError
 
+# What kombu raises for an entry that is no message: it is no JSON, too deep, or lacks a part.
+MALFORMED = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
+
 
 class AckStream:
     """Sends commands on a connection of its own, and reads the replies before it sends the next batch."""
@@ -70,6 +73,8 @@ class AckQoS(kombu_redis.QoS):
 
     def append(self, message: Any, delivery_tag: str) -> None:
         """Record that the worker has a message."""
+        if not isinstance(delivery_tag, str):
+            raise TypeError("the tag of a message is a text")
         delivery = message.delivery_info
         kept = json.dumps([message._raw, delivery["exchange"], delivery["routing_key"]])  # type: ignore[no-untyped-call]
         self.channel.notes.add(
@@ -77,6 +82,7 @@ class AckQoS(kombu_redis.QoS):
             ("HSET", self.unacked_key, delivery_tag, kept),
         )
         QoS.append(self, message, delivery_tag)  # type: ignore[no-untyped-call]
+        self.channel.has_message = True
 
     def ack(self, delivery_tag: str) -> None:
         """Acknowledge a message. On a closed channel this is lost, and the worker that gets it again skips it."""
@@ -97,7 +103,19 @@ class AckQoS(kombu_redis.QoS):
         """Put an unacknowledged message back into its queue."""
         if not self.channel.closed:
             self.channel.notes.settle()
-        super().restore_by_tag(tag, client, leftmost)  # type: ignore[no-untyped-call]
+        try:
+            super().restore_by_tag(tag, client, leftmost)  # type: ignore[no-untyped-call]
+        except MALFORMED as error:
+            # It would stop the others, which are restored after it, each time.
+            _refuse(error)
+            with self.channel.conn_or_acquire(client) as redis:
+                redis.hdel(self.unacked_key, tag)
+                redis.zrem(self.unacked_index_key, tag)
+
+
+def _refuse(error: Exception) -> None:
+    # Other parts of the error may quote the entry.
+    structlog.get_logger("vestibule.worker").error("message_refused", task_id=None, reason=type(error).__name__)
 
 
 class _Noting:
@@ -106,11 +124,24 @@ class _Noting:
     QoS = AckQoS
     closed: bool
     pool: Any
+    # Whether the entry that is being read has become a message.
+    has_message = False
 
     @cached_property
     def notes(self) -> AckStream:
         """The acknowledgements of this channel's messages."""
         return AckStream(self.pool)
+
+    def _brpop_read(self, **options: Any) -> Any:
+        """Take the next message. An entry of the queue that is none is dropped: it would end the worker."""
+        self.has_message = False
+        try:
+            return super()._brpop_read(**options)  # type: ignore[misc]
+        except MALFORMED as error:
+            if self.has_message or isinstance(error, OSError):
+                raise
+            _refuse(error)
+            return True
 
     def close(self) -> None:
         """Send the queued acknowledgements, and close."""

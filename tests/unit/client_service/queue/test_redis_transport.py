@@ -1,5 +1,6 @@
 """What a worker notes of its messages: all of it arrives, in its order, and without a round trip for each."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -67,6 +68,58 @@ def test_an_acknowledgement_after_the_end_of_its_channel_disturbs_nothing(queue:
     channel.close()
     channel.qos.ack(message.delivery_tag)
     assert MESSAGES == redis.llen("celery")
+
+
+def test_an_entry_that_is_no_message_is_dropped(queue: Any, redis: "Redis") -> None:
+    """Who can write to Redis ends no worker: a worker that ended for each would soon be restarted after minutes."""
+    message = json.loads(redis.lrange("celery", 0, 0)[0])
+    damaged: list[dict[str, Any]] = [
+        message | {"properties": ["none"]},
+        message | {"body": 5},
+        message | {"properties": message["properties"] | {"delivery_tag": {}}},
+        message | {"properties": message["properties"] | {"delivery_tag": None}},
+        message | {"properties": message["properties"] | {"delivery_info": None}},
+        {key: value for key, value in message.items() if key != "properties"},
+    ]
+    for entry in (
+        b"garbage",
+        b"",
+        b"\xff\xfe",
+        b"[]",
+        b"null",
+        b"9" * 5_000,
+        b"[" * 100_000,
+        *map(json.dumps, damaged),
+    ):
+        redis.rpush("celery", entry)
+    assert list(range(MESSAGES)) == [queue.get(timeout=5).payload["number"] for _ in range(MESSAGES)]
+    queue.channel.notes.settle()
+    assert (MESSAGES, MESSAGES) == held(redis)
+
+
+def test_an_error_after_the_message_was_read_is_not_hidden(queue: Any) -> None:
+    """It is one of the worker, which celery handles."""
+
+    def fail(_message: Any) -> None:
+        raise ValueError("of the worker")
+
+    queue.consumer.callbacks = []
+    queue.consumer.on_message = fail
+    with pytest.raises(ValueError, match="of the worker"):
+        queue.get(timeout=5)
+
+
+@pytest.mark.parametrize("kept", [b"garbage", b"", b"[" * 100_000, b"[1, 2]", b"7", b"\xff"])
+def test_what_was_not_taken_from_the_queue_holds_up_no_message(queue: Any, redis: "Redis", kept: bytes) -> None:
+    """It is dropped, and the messages that are restored after it return to the queue."""
+    taken = queue.get(timeout=5)
+    queue.channel.notes.settle()
+    redis.zadd("unacked_index", {taken.delivery_tag: 1.0})
+    redis.hset("unacked", "planted", kept)
+    redis.zadd("unacked_index", {"planted": 2.0})
+    queue.channel.qos.restore_visible()
+    assert MESSAGES == redis.llen("celery")
+    assert (0, 0) == held(redis)
 
 
 def test_a_refused_note_disturbs_no_other(redis: "Redis") -> None:
