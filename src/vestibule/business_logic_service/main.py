@@ -11,6 +11,7 @@ from vestibule.alerts import RequestAlerts, alert_delivery, build_alert_engine
 from vestibule.business_logic_service.api.process import BusinessLogicWiring, router
 from vestibule.business_logic_service.settings import BusinessLogicSettings
 from vestibule.detection import DetectionError, Scanner
+from vestibule.detection.names import readings
 from vestibule.encryption import KeyRingFile
 from vestibule.processor_adapters import build_pseudonymizer, build_registry
 from vestibule.processor_adapters.settings import open_policy
@@ -83,7 +84,7 @@ def create_app(settings: BusinessLogicSettings) -> FastAPI:
 def _is_loggable(scanner: Callable[[], Scanner], text: str) -> bool:
     """Say whether a request id that a caller chose holds no finding. The client service sends mostly generated ones."""
     try:
-        return GENERATED_ID.fullmatch(text) is not None or not scanner().scan(text)
+        return GENERATED_ID.fullmatch(text) is not None or not scanner().scan(readings(text))
     except DetectionError:
         return False
 

@@ -12,7 +12,8 @@ from vestibule.alerts import AlertEngine, AlertType, current_origin
 from vestibule.contracts.entries import Pair
 from vestibule.contracts.errors import InvalidInput, MaintenanceNotFound, PersonalDataFound, ScanImpossible
 from vestibule.database_client.entries import EntryClient
-from vestibule.detection import DetectionError, DetectionSettings, Scanner
+from vestibule.detection import DetectionError, DetectionSettings, Finding, Scanner
+from vestibule.detection.names import readings
 
 PREFIX = "maintenance/"
 EVERYTHING = "all"
@@ -117,9 +118,19 @@ class TextCheck:
             PersonalDataFound: the scanner found something.
             ScanImpossible: the scanner failed.
         """
-        if not text:
+        await self._refuse_findings(field, text, text, meaning)
+
+    async def validate_name(self, field: str, name: str, meaning: str) -> None:
+        """Refuse a name as `validate` refuses a text, also for what stands between its separators.
+
+        Raises what `validate` raises.
+        """
+        await self._refuse_findings(field, name, readings(name), meaning)
+
+    async def _refuse_findings(self, field: str, given: str, text: str, meaning: str) -> None:
+        if not given:
             return
-        if not text.isprintable():
+        if not given.isprintable():
             raise InvalidInput(f"The {field} must consist of printable characters.")
         try:
             findings = await asyncio.to_thread(lambda: self._scanner.scan(text))
@@ -134,8 +145,7 @@ class TextCheck:
             raise PersonalDataFound(
                 f"Request rejected: `{field}` contains {', '.join(entities)}. Nothing was stored.",
                 findings=[
-                    {"entity": one.entity, "start": one.start, "end": one.end, "score": round(one.score, 3)}
-                    for one in findings
+                    {"entity": one.entity, **_place(one, given, text), "score": round(one.score, 3)} for one in findings
                 ],
                 alert_id=alert.id,
             )
@@ -143,10 +153,17 @@ class TextCheck:
     def is_clean(self, text: str) -> bool:
         """Say whether the scanner finds nothing; a text that it cannot scan is not clean."""
         try:
-            return not self._scanner.scan(text)
+            return not self._scanner.scan(readings(text))
         except DetectionError:
             return False
 
     @cached_property
     def _scanner(self) -> Scanner:
         return Scanner.from_settings(self._settings)
+
+
+def _place(finding: Finding, given: str, text: str) -> dict[str, int]:
+    """Return where a finding in `text` stands in what was given; the whole of it if it stands nowhere there."""
+    found = text[finding.start : finding.end]
+    start = finding.start if finding.end <= len(given) else given.find(found)
+    return {"start": max(start, 0), "end": start + len(found) if start >= 0 else len(given)}

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -181,9 +182,24 @@ async def test_the_page_loads_nothing_and_runs_nothing_else(settings: SchedulerS
 async def test_a_request_id_with_personal_data_is_not_taken(settings: SchedulerSettings) -> None:
     """It would stand in the log and in alerts; a clean one is kept."""
     async with _running(settings) as client:
-        given = ["DE89370400440532013000", "ticket-4711"]
+        given = ["DE89370400440532013000", "ticket-4711", "req_4539148803436467"]
         ids = [(await client.get("/health", headers={"X-Request-ID": one})).headers["X-Request-ID"] for one in given]
-    assert ("ticket-4711", 32) == (ids[1], len(ids[0]))
+    assert ("ticket-4711", 32, 32) == (ids[1], len(ids[0]), len(ids[2]))
+
+
+async def test_separators_hide_nothing_in_names(settings: SchedulerSettings) -> None:
+    """`job-` before a card keeps it in alerts, reports and the store as readable as without."""
+    until = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    async with _running(settings) as client:
+        for name in ("job-4539148803436467", "job_DE89370400440532013000_x"):
+            pinged = await client.post(f"/heartbeats/{name}/fail")
+            planned = await client.post("/maintenance", json={"part": f"heartbeat:{name}", "until": until})
+            assert (422, "/problems/personal-data") == (pinged.status_code, pinged.json()["type"])
+            assert (422, "/problems/personal-data") == (planned.status_code, planned.json()["type"])
+            [found] = {(one["start"], one["end"]) for one in pinged.json()["findings"]}
+            assert (
+                "DE89370400440532013000_x".startswith(name[slice(*found)]) or "4539148803436467" == name[slice(*found)]
+            )
 
 
 async def test_thresholds_are_for_parts_that_exist(settings: SchedulerSettings) -> None:

@@ -21,6 +21,8 @@ _INSTEAD_OF = {"text": "key", "texts": "text", "every_s": "cron"}
 _PARSED_FORMATS = frozenset({"date", "date-time", "uuid"})
 _JSON = "application/json"
 _DEEPEST = 8
+# What says something of an object without saying that it is one, such as which members exclude each other.
+_CONDITIONS = frozenset({"required", "properties", "not"})
 # A member of any name: the value goes into its name, then into its value.
 ANY_NAME, ANY_VALUE = "{name}", "{value}"
 Step = str | int
@@ -142,5 +144,5 @@ def _of_schema(
             if more is not False:
                 yield (*steps, ANY_NAME)
                 yield from _of_schema(more if isinstance(more, Mapping) else {}, schemas, (*steps, ANY_VALUE))
-        case None if not forms and "$ref" not in schema:
+        case None if not forms and "$ref" not in schema and _CONDITIONS.isdisjoint(schema):
             yield steps  # anything, and so text

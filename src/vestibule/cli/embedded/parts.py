@@ -17,6 +17,7 @@ WORKER = "worker"
 _NOTIFYING = frozenset({"client", "database", "business-logic", "scheduler"})
 # The settings that can hold a secret, and the parts that use each; no other part gets it.
 SECRET_SETTINGS: Mapping[str, frozenset[str]] = {
+    "VESTIBULE_ALERT_ALERTMANAGER_URL": _NOTIFYING,
     "VESTIBULE_ALERT_APPRISE_URLS": _NOTIFYING,
     "VESTIBULE_ALERT_EMAIL_PASSWORD": _NOTIFYING,
     "VESTIBULE_ALERT_WEBHOOK_SECRET": _NOTIFYING,

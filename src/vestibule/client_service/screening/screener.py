@@ -13,6 +13,7 @@ import structlog
 from vestibule.alerts import DEFAULT_SEVERITY, Alert, AlertEngine, AlertType, Severity, current_origin
 from vestibule.contracts.errors import PersonalDataFound, ResultRefused, ScanImpossible, TooLarge
 from vestibule.detection import DetectionError, Explanation, Finding, ScanBudgetExceeded, Scanner, TextTooLarge
+from vestibule.detection.names import readings
 from vestibule.policy import Action, DecidedFinding, Decision, Outcome, Situation
 from vestibule.policy.anonymizer import anonymize
 from vestibule.policy.decision import strictest, value_of
@@ -118,9 +119,9 @@ class Screener:
         return (await self._scan_all(self.scanner.explain, {"text": text}, None))["text"]
 
     def is_clean(self, text: str) -> bool:
-        """Say whether the scanner finds nothing; a text that it cannot scan is not clean."""
+        """Say whether the scanner finds nothing in a name; one that it cannot scan is not clean."""
         try:
-            return not self.scanner.scan(text)
+            return not self.scanner.scan(readings(text))
         except DetectionError:
             return False
 

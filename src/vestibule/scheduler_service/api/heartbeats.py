@@ -84,5 +84,5 @@ async def _record(
     wiring: SchedulerWiring, name: str, ping: Ping, period_s: float | None, grace_s: float | None
 ) -> HeartbeatStatus:
     """Record a ping. The name stands in alerts, logs and reports and is a key in the store, so it is scanned."""
-    await wiring.text_check.validate("name", name, "the name of a heartbeat")
+    await wiring.text_check.validate_name("name", name, "the name of a heartbeat")
     return describe_heartbeat(await wiring.heartbeats.ping(name, ping, now(), period_s, grace_s), now())

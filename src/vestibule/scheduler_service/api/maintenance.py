@@ -55,7 +55,7 @@ async def add_maintenance_window(
     """Suppress alerts about a part for a time; its availability does not count then."""
     await wiring.text_check.validate("reason", wanted.reason, "the reason of a maintenance window")
     heartbeat = wanted.part.partition(":")[2]
-    await wiring.text_check.validate("part", heartbeat, "the part of a maintenance window")
+    await wiring.text_check.validate_name("part", heartbeat, "the part of a maintenance window")
     return await wiring.windows.add(wanted.as_window(request.state.caller.name), now())
 
 

@@ -205,15 +205,16 @@ def is_local(request: Request) -> bool:
     # Behind a proxy on this machine every caller seems local, so a forwarded request is never local.
     if client is None:
         return False
-    host = origin = b""
+    hosts: list[bytes] = []
+    origins: list[bytes] = []
     for name, value in request.scope["headers"]:
         if name in _PROXY_HEADERS:
             return False
         if name == b"host":
-            host = value
+            hosts.append(value)
         elif name == b"origin":
-            origin = value
-    return _is_loopback(client[0]) and _is_own_address(host, origin)
+            origins.append(value)
+    return _is_loopback(client[0]) and _are_own_addresses(tuple(hosts), tuple(origins))
 
 
 @lru_cache(1024)
@@ -225,14 +226,22 @@ def _is_loopback(host: str) -> bool:
 
 
 @lru_cache(1024)
-def _is_own_address(host: bytes, origin: bytes) -> bool:
+def _are_own_addresses(hosts: tuple[bytes, ...], origins: tuple[bytes, ...]) -> bool:
+    # Every browser sends one `Host`; a program that omits it is no page, so it has no origin either.
+    if len(hosts) > 1 or len(origins) > 1:
+        return False
+    host = hosts[0] if hosts else b""
+    if not host:
+        return not origins
+    return _is_own_address(host) and all(origin.partition(b"://")[2] == host for origin in origins)
+
+
+def _is_own_address(host: bytes) -> bool:
     try:
         name = urlsplit(b"//" + host).hostname or b""
     except ValueError:
         return False
-    # Every browser sends `Host`; a program that omits it is no page.
-    is_own = not host or name == b"localhost" or _is_loopback(name.decode("latin-1"))
-    return is_own and (not origin or origin.partition(b"://")[2] == host)
+    return b"@" not in host and (name == b"localhost" or _is_loopback(name.decode("latin-1")))
 
 
 _MISTAKE = {"where": "query", "kind": "encoding", "expected": "percent-encoded UTF-8"}

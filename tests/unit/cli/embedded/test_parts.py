@@ -110,6 +110,13 @@ def test_each_part_gets_its_own_secrets_alone():
     assert {"C"} == {part.environment["LANG"] for part in parts.values()}
 
 
+def test_addresses_with_a_password_are_secrets():
+    """The address of an Alertmanager may have credentials, and workers send no notifications."""
+    parts = plan({"VESTIBULE_ALERT_ALERTMANAGER_URL": "http://user:password@alerts.internal"})
+    without = {name for name, part in parts.items() if "VESTIBULE_ALERT_ALERTMANAGER_URL" not in part.environment}
+    assert {"worker1", "worker2"} == without
+
+
 def _secrets_of(model: type[BaseModel], prefix: str = "VESTIBULE_") -> set[str]:
     found = set()
     for name, info in model.model_fields.items():

@@ -119,6 +119,8 @@ async def test_the_development_token_counts_nowhere_else(service: Any, address: 
         ({"Host": "127.0.0.1.evil.example"}, 401),
         ({"Host": "127.0.0.1:8000@evil.example"}, 401),
         ({"Host": "[::1"}, 401),
+        ({"Host": "evil.example@localhost"}, 401),
+        ({"Host": "", "Origin": "null"}, 401),
         ({"Host": "127.0.0.1:8000", "Origin": "https://evil.example"}, 401),
         ({"Host": "127.0.0.1:8000", "Origin": "http://127.0.0.1:3000"}, 401),
         ({"Host": "127.0.0.1:8000", "Origin": "null"}, 401),
@@ -134,6 +136,21 @@ async def test_the_development_token_does_not_count_from_a_foreign_page(
     """A page under a name that leads to 127.0.0.1, or of another origin, cannot use the token that everybody knows."""
     async with service.client() as client:
         assert status == (await client.get("/things/one", headers=headers)).status_code
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("Host", "evil.example"), ("Host", "localhost:8000")],
+        [("Host", "localhost:8000"), ("Origin", "http://evil.example"), ("Origin", "http://localhost:8000")],
+    ],
+)
+async def test_the_development_token_needs_one_host_and_one_origin(
+    service: Any, headers: list[tuple[str, str]]
+) -> None:
+    """Of two names, another program on the way may have gone by the foreign one."""
+    async with service.client() as client:
+        assert 401 == (await client.get("/things/one", headers=headers)).status_code
 
 
 async def test_a_callers_own_token_counts_under_any_name(service: Any, settings: ServiceSettings) -> None:
