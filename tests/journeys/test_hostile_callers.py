@@ -15,7 +15,7 @@ import pytest
 from vestibule.service_kit.http.server import MOST_BODIES_PER_TOKEN
 
 SLOW = int(os.environ.get("VESTIBULE_FAULT_CONNECTIONS", "1000"))
-HEAD = b"POST /add HTTP/1.1\r\nHost: vestibule\r\nAuthorization: Bearer SECRET_TOKEN\r\n"
+HEAD = b"POST /add HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer SECRET_TOKEN\r\n"
 BODY = b"Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
 # Nothing at all, half a head, half a body with a good token, and half a body behind a head that is refused.
 BEGINNINGS = [b"", HEAD, HEAD + BODY, HEAD.replace(b"SECRET", b"UNKNOWN") + BODY]
