@@ -98,8 +98,14 @@ class ResultScreener:
 
     def _follow(self) -> None:
         pause = threading.Event()
+        has_failed = False
         while not pause.wait(POLL_INTERVAL_S):
             try:
                 self._policies.refresh()
+                has_failed = False
             except InvalidPolicy:
-                continue  # the client service alerts; the previous policy stays in force
+                continue  # the client service alerts; the previous policy stays active
+            except Exception as error:  # noqa: BLE001 - without this thread the process keeps the old policy
+                if not has_failed:
+                    structlog.get_logger("vestibule.policy").error("policy_check_failed", exc_info=error)
+                has_failed = True

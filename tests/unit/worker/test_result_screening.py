@@ -12,6 +12,7 @@ from vestibule.contracts.tasks import WorkOrigin
 from vestibule.detection import DetectionSettings, Scanner
 from vestibule.encryption import KeyRingFile
 from vestibule.policy.anonymizer import mask
+from vestibule.policy.policy import PolicyFile
 from vestibule.processing import ProcessingInterrupted
 from vestibule.processor_adapters import build_pseudonymizer
 from vestibule.processor_adapters.settings import open_policy
@@ -101,6 +102,27 @@ def test_a_changed_policy_counts_soon(
     for policy in (POLICY.replace('"redact"', '"ignore"'), "this is none"):
         (settings.data_dir / "policy.toml").write_text(policy)
         wait_until(lambda: f"to {MAIL}" == screener.screen_result(f"to {MAIL}", WorkOrigin()), what="the new policy")
+
+
+def test_an_unexpected_error_does_not_end_the_checks(
+    screener_with: Callable[..., ResultScreener],
+    settings: ClientSettings,
+    wait_until: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Otherwise a process would keep an old policy until it is replaced."""
+    screener, refresh, failures = screener_with(POLICY), PolicyFile.refresh, [RuntimeError("x")]
+
+    def fail_once(policies: PolicyFile) -> bool:
+        if failures:
+            raise failures.pop()
+        return refresh(policies)
+
+    monkeypatch.setattr(PolicyFile, "refresh", fail_once)
+    screener.follow_policy()
+    wait_until(lambda: not failures, what="the failed check")
+    (settings.data_dir / "policy.toml").write_text(POLICY.replace('"redact"', '"ignore"'))
+    wait_until(lambda: f"to {MAIL}" == screener.screen_result(f"to {MAIL}", WorkOrigin()), what="the new policy")
 
 
 def test_a_worker_loads_what_it_needs() -> None:

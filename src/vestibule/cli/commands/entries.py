@@ -52,7 +52,7 @@ def list_keys(
     prefix: Annotated[str, typer.Argument(help="The prefix of the keys; every key if not given.")] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="How many at most; all if not given.")] = None,
 ) -> None:
-    """List the keys of stored entries in order, one a line."""
+    """List the keys of stored entries in order, one per line."""
     found: list[str] = []
     cursor: dict[str, str] = {}
     while limit is None or len(found) < limit:

@@ -47,7 +47,7 @@ def logs(
     count: Annotated[
         int | None,
         typer.Option(
-            "--lines", "-n", min=0, help=f"Only the last so many; {LINES} unless --request or --since is given."
+            "--lines", "-n", min=0, help=f"Only the last N lines; {LINES} unless --request or --since is given."
         ),
     ] = None,
     data_dir: DataDir = DATA_DIR,

@@ -96,10 +96,10 @@ class Screening:
     async def _alert_invalid(self, broken: InvalidPolicy) -> None:
         log = structlog.get_logger("vestibule.policy")
         log.error("policy_invalid", file=broken.path.name, line=broken.line, reason=broken.reason)
-        file = f"{broken.path.name}, line {broken.line}" if broken.line else broken.path.name
+        line = f"line {broken.line}: " if broken.line else ""
         await self.alerts.raise_alert(
             AlertType.POLICY_BROKEN,
-            f"The policy file {file} is invalid: {broken.reason}; the previous policy stays in force.",
+            f"The policy file {broken.path.name} is invalid; the previous policy stays active. {line}{broken.reason}",
         )
 
 

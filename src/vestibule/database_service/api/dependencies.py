@@ -52,7 +52,7 @@ StoredKeyCursor = Annotated[
 TaskCursor = Annotated[
     str | None, Query(pattern=TASK_CURSOR_PATTERN, description="The cursor of the previous page", examples=["4711"])
 ]
-PageSize = Annotated[int, Query(ge=1, le=1000, description="Entries or tasks a page")]
+PageSize = Annotated[int, Query(ge=1, le=1000, description="Entries or tasks per page")]
 
 TenantViewPart = Annotated[TenantView, Depends(_tenant_view)]
 

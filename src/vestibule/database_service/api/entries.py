@@ -69,7 +69,7 @@ async def write_entries(batch: WriteBatch, view: TenantViewPart) -> WrittenBatch
     response_model_exclude_none=True,
 )
 async def write_independent_entries(batch: BatchedWrites, wiring: WiringPart) -> BatchedWriteOutcomes:
-    """Write the entries of several requests, each on its own. One with a version is on disk; the others say why not."""
+    """Write the entries of several requests, each on its own. One with a version is on disk; others have a reason."""
     structlog.contextvars.bind_contextvars(requests=[one.request_id for one in batch.writes])
     return BatchedWriteOutcomes.model_construct(outcomes=await write_each(wiring.store, batch.writes))
 

@@ -26,7 +26,7 @@ router = APIRouter(route_class=GuardedRoute, responses=problem_responses(422, 50
 async def count_entry_encryption_keys(
     wiring: WiringPart, limit: PageSize = 200, cursor: StoredKeyCursor = None
 ) -> ReencryptionPage:
-    """Decrypt a page of values; count them by encryption key, and say why some cannot be decrypted."""
+    """Decrypt a page of values; count them by encryption key, and give the reason for each that cannot be decrypted."""
     return await wiring.entry_reencryption.check(limit, cursor)
 
 

@@ -29,11 +29,11 @@ class HeartbeatDeleted(BaseModel):
 Name = Annotated[str, Path(pattern=NAME_PATTERN, description="A letter, then letters, digits, `_`, `.` and `-`")]
 Period = Annotated[
     float | None,
-    Query(gt=0, le=YEAR_S, allow_inf_nan=False, description="Seconds from one ping to the next; a day unless given"),
+    Query(gt=0, le=YEAR_S, allow_inf_nan=False, description="Seconds from one ping to the next; one day if not given"),
 ]
 Grace = Annotated[
     float | None,
-    Query(ge=0, le=YEAR_S, allow_inf_nan=False, description="Seconds that a ping may be late; an hour unless given"),
+    Query(ge=0, le=YEAR_S, allow_inf_nan=False, description="Seconds that a ping may be late; one hour if not given"),
 ]
 
 
