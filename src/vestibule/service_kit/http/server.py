@@ -241,7 +241,7 @@ class TimeoutProtocol(HttpToolsProtocol):
 
     @property
     def is_sending_body(self) -> bool:
-        """Whether the rest of a body is awaited. While reading is paused, nobody waits for the caller."""
+        """Whether the rest of a body is awaited. While reading is paused, the service does not wait for the caller."""
         return not self._is_in_head and not self.flow.read_paused
 
     @property
