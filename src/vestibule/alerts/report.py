@@ -19,6 +19,7 @@ _FIELDS = (
     ("Count", "count"),
     ("Alert-ID", "id"),
 )
+_BASIC_PLANE = 0xFFFF
 
 
 def report_name(alert: Alert) -> str:
@@ -47,8 +48,14 @@ def render_notice(alert: Alert) -> str:
 
 
 def _one_line(value: object) -> str:
-    # A line break in a description could forge the lines below it.
-    return " ".join(str(value).split())
+    # A line break in a description could forge the lines below it, an escape sequence could control the terminal on
+    # which somebody prints the file, and a character without a form could hide text.
+    text = " ".join(str(value).split())
+    return text if text.isprintable() else "".join(char if char.isprintable() else _escape(char) for char in text)
+
+
+def _escape(char: str) -> str:
+    return f"\\u{ord(char):04x}" if ord(char) <= _BASIC_PLANE else f"\\U{ord(char):08x}"
 
 
 def to_dict(alert: Alert) -> dict[str, Any]:

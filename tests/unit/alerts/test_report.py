@@ -13,7 +13,9 @@ from vestibule.alerts.report import render_notice, render_report, report_name
 from .conftest import parse_report
 
 hexadecimal = st.text("0123456789abcdef", min_size=16, max_size=16)
-words = st.text(st.characters(codec="utf-8"), min_size=1).map(lambda text: " ".join(text.split())).filter(bool)
+# What cannot be printed is escaped.
+printable = st.characters(exclude_categories=("C", "Z"), include_characters=" ")
+words = st.text(printable, min_size=1).map(lambda text: " ".join(text.split())).filter(bool)
 alerts = st.builds(
     Alert,
     type=st.sampled_from(AlertType),
@@ -46,6 +48,13 @@ def test_a_description_cannot_forge_a_line(text: str, alert: Alert) -> None:
     read = parse_report(report)
     assert len(report.splitlines()) == len(report.split("\n")) - 1
     assert (Severity.CRITICAL, None, 1, described.id) == (read.severity, read.token_id, read.count, read.id)
+
+
+def test_a_report_cannot_control_a_terminal() -> None:
+    """The reason of a reveal is a caller's, and people print reports as they are."""
+    reason = "a\x1b]0;x\x07 b\x9b2J c\u202e d\U000e0041 \u00e4\u6f22"
+    report = render_report(Alert(type=AlertType.REVEAL, description=reason, service="client", severity=Severity.INFO))
+    assert "Description: a\\u001b]0;x\\u0007 b\\u009b2J c\\u202e d\\U000e0041 \u00e4\u6f22" in report.splitlines()
 
 
 def test_a_report_begins_with_time_type_and_description() -> None:

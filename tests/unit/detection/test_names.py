@@ -10,11 +10,10 @@ CARD, IBAN, KEY = "4539148803436467", "DE89370400440532013000", "ghp_Wq3kT9xLmB7
 
 
 @pytest.mark.parametrize("form", ["{}", "job-{}", "job_{}", "job.{}", "job-{}-x", "job_{}_x", "a-b.c_{}..x"])
-@pytest.mark.parametrize("value", [CARD, IBAN, KEY, "4539-1488-0343-6467"])
+@pytest.mark.parametrize("value", [CARD, IBAN, KEY])
 def test_separators_hide_nothing(form: str, value: str) -> None:
     """In a text, `-` and `_` glue a value to its neighbours; in a name they part them."""
-    if form == "{}" or "-" not in value:
-        assert SCANNER.scan(readings(form.format(value)))
+    assert SCANNER.scan(readings(form.format(value)))
 
 
 @pytest.mark.parametrize(
