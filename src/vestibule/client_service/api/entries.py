@@ -129,7 +129,8 @@ async def add_entries(batch: Annotated[WriteBatch, Body()], wiring: WiringPart, 
 
     Each is screened as `POST /add` does. One that is rejected rejects all; `index` says which one.
     """
-    added = await wiring.intake.add_batch(batch.pairs, sender)
+    async with wiring.batches.of(sender.token_id):
+        added = await wiring.intake.add_batch(batch.pairs, sender)
     return AddBatchReply(added=[AddReply(**one.written.model_dump(), **one.screened.decision) for one in added])
 
 
@@ -139,12 +140,15 @@ async def add_entries(batch: Annotated[WriteBatch, Body()], wiring: WiringPart, 
     responses=problem_responses(413, 422, 503),
     response_model_exclude_none=True,
 )
-async def read_entries(batch: Annotated[ReadBatch, Body()], entries: EntriesPart) -> EntryBatch:
+async def read_entries(
+    batch: Annotated[ReadBatch, Body()], entries: EntriesPart, wiring: WiringPart, caller: CallerPart
+) -> EntryBatch:
     """Return the entries under up to 1,000 keys as of one moment, in the order of the request.
 
     A key without an entry gives `null`. Values that are too large for one reply are a 413: read fewer at once.
     """
-    return await entries.read_batch(batch.keys)
+    async with wiring.batches.of(caller.token_id):
+        return await entries.read_batch(batch.keys)
 
 
 @router.get(

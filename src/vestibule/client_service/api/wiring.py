@@ -50,6 +50,8 @@ class ClientWiring(ServiceWiring):
     erasure: Erasure
     # How many streams a token opens at the same time; each costs a connection to the database service.
     opening_streams: Shares = field(default_factory=lambda: Shares(STREAMS_OPENED_AT_ONCE))
+    # Batches of a token are served one after the other: several at once would keep the database service from others.
+    batches: Shares = field(default_factory=lambda: Shares(1))
 
 
 class RepeatableRoute(GuardedRoute):

@@ -120,10 +120,12 @@ def _render_errors(app: FastAPI, on_invalid_input: InvalidInputHandler, max_body
 
     @app.exception_handler(RequestValidationError)
     async def malformed(request: Request, error: RequestValidationError) -> Response:
+        _let_go(error)
         return await named(request, refusal_of(error, request))
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
+        _let_go(error)
         if error.status_code == 413:
             return await named(request, TooLarge(f"The body may have at most {max_body_bytes:,} bytes."))
         if error.status_code == 400:
@@ -131,6 +133,15 @@ def _render_errors(app: FastAPI, on_invalid_input: InvalidInputHandler, max_body
         if error.status_code == 405:
             error.headers = {"Allow": ", ".join(_methods_of(request))}
         return render_http_exception(error, request.state.request_id)
+
+
+def _let_go(error: BaseException) -> None:
+    # The framework's frames refer to the error, and by its traceback the error to them and to the body. Such a cycle
+    # would keep the body until the next collection, which is rare.
+    seen: BaseException | None = error
+    while seen is not None:
+        seen.__traceback__ = None
+        seen = seen.__cause__ or seen.__context__
 
 
 def _methods_of(request: Request) -> list[str]:
