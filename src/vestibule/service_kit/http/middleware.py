@@ -137,7 +137,7 @@ RETRY_AFTER_S = 1
 # Set in the scope by the server if a body has not arrived as a whole when the application begins.
 BODY_IS_INCOMPLETE = "vestibule.body_is_incomplete"
 # Requests to these wait on purpose, or for another service.
-_LENIENT = ("/watch", "/messages", "/tasks", "/read/batch", "/subjects")
+_LENIENT = ("/watch", "/messages", "/tasks", "/read/batch", "/add/batch", "/subjects")
 
 
 class LoadShedder:
