@@ -18,7 +18,7 @@ async def test_batches_of_a_token_are_served_one_after_the_other() -> None:
         nonlocal most
         running.append("one")
         most = max(most, len(running))
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
         running.pop()
         return EntryBatch(entries=[])
 

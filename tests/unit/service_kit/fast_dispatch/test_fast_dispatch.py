@@ -120,7 +120,7 @@ def _keep(content: bytes, **headers: str) -> dict[str, Any]:
 
 PLAIN = [
     _keep(b'{"key":"a","value":"b"}'),
-    _keep(b'{"key":"a","value":"b","ttl_s":"5"}', **{"x-agent": "me"}),
+    _keep(b'{"key":"a","value":"b","ttl_s":5}', **{"x-agent": "me"}),
     _keep(b'{"key":"a","value":"b"}', **{"content-type": "application/json; charset=utf-8"}),
     _keep('{"key":"schlüssel 鍵","value":"\\u00e4"}'.encode()),
     _keep(b'{"key":"a","key":"b","value":"c"}'),

@@ -123,11 +123,13 @@ class SqliteFile:
 
     async def __aexit__(self, *error: object) -> None:
         await self._batcher.drain()
-        connections, self._reader, self._writer = (self._reader, self._writer), None, None
+        thread, connections = self._thread, (self._reader, self._writer)
+        self._thread = self._reader = self._writer = None
+        if thread is not None:
+            # A caller that was cancelled does not wait for its work, which still uses the connection.
+            await asyncio.to_thread(thread.shutdown)
         for connection in filter(None, connections):
             connection.close()
-        if self._thread is not None:
-            self._thread.shutdown()
 
     async def change(self, work: Work[Outcome]) -> Outcome:
         """Do `work` in the next transaction and return its outcome once it is on disk.

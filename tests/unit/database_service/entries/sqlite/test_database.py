@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -112,3 +113,21 @@ async def test_a_list_of_keys_reads_none_that_have_ended(tmp_path: Path) -> None
         assert ["z"] == (await store.keys("", 10, None)).keys
         reader.set_progress_handler(None, 0)
         assert steps < 5
+
+
+async def test_closing_waits_for_work_whose_caller_is_gone(tmp_path: Path) -> None:
+    """A cancelled caller leaves its work to the thread; the connection stays open until that is done."""
+    has_begun, may_end, is_done = threading.Event(), threading.Event(), threading.Event()
+
+    def work(connection: sqlite3.Connection) -> None:
+        has_begun.set()
+        may_end.wait(10)
+        connection.execute("SELECT 1").fetchone()
+        is_done.set()
+
+    async with SqliteFile(tmp_path / "a.db", lambda _connection: None) as file:
+        task = asyncio.create_task(file.change(work))
+        assert await asyncio.to_thread(has_begun.wait, 10)
+        task.cancel()
+        asyncio.get_running_loop().call_later(0.1, may_end.set)
+    assert is_done.is_set()
