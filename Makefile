@@ -29,7 +29,7 @@ test-browser: $(VENV)/.browser  ## the pages for people in a real browser; skipp
 	$(BIN)/pytest --cache-clear -n0 -m browser tests/browser $(ARGS) || $(RUN_AGAIN) $$? -m browser tests/browser
 
 attack: $(VENV)/.attack  ## ask running systems thousands of hostile things (minutes; SECONDS=60 TIMES=5 for more)
-	VESTIBULE_ATTACK_SECONDS=$(or $(SECONDS),20) VESTIBULE_ATTACK_TIMES=$(or $(TIMES),1) \
+	VESTIBULE_ATTACK_SECONDS=$(SECONDS) VESTIBULE_ATTACK_TIMES=$(or $(TIMES),1) \
 		$(BIN)/pytest -n0 -m attack tests/attack $(ARGS)
 
 test-pod: $(VENV)/.dev  ## build the image, start the pod and the compose deployment, drive, hurt and remove them

@@ -21,6 +21,7 @@ EXCEPTIONS = (
     ),
     (r"POST /messages", "(not-processable|result-refused)", "whether a text suits a processor depends on both"),
     (r"POST /process", "not-processable", "whether a text suits a processor depends on both"),
+    (r"POST /messages", "body", "`mode: sync` makes no task, so it excludes what belongs to one"),
     (r"POST /(run|messages)", "body/callback.*", "webhooks are off, and addresses are resolved"),
     (r"POST /schedules", "schedule", "the grammar of cron and the names of time zones are no JSON Schema"),
     (

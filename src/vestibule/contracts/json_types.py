@@ -40,7 +40,8 @@ def _no_number(value: Any) -> Any:
 
 # An integer, also as 1.0, which JSON Schema takes for one.
 Integer = Annotated[int, BeforeValidator(_no_other_type)]
-Count = Annotated[Integer, Field(ge=0, le=MAX_COUNT)]
+# The bounds stand before the validator: after it they would be no `minimum` and `maximum` in the schema.
+Count = Annotated[int, Field(ge=0, le=MAX_COUNT), BeforeValidator(_no_other_type)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Flag = Annotated[bool, Field(strict=True)]
 # Seconds from now; as a Unix time they end before `LAST_TIME`.

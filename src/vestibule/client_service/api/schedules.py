@@ -15,7 +15,7 @@ from vestibule.contracts.tasks import Priority
 from vestibule.policy import Action
 from vestibule.service_kit.auth.authentication import allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
-from vestibule.service_kit.recurrence import next_turn
+from vestibule.service_kit.recurrence import InvalidRecurrence, next_turn
 
 router = APIRouter(route_class=RepeatableRoute, prefix="/schedules", tags=["schedules"], dependencies=[allow("run")])
 
@@ -91,13 +91,20 @@ async def delete_schedule(schedule_id: ScheduleId, wiring: WiringPart, tenant: T
     return ScheduleDeleted(schedule_id=schedule_id)
 
 
+def _next_at(stored: StoredSchedule) -> float | None:
+    try:
+        return next_turn(stored.schedule, stored.progress)
+    except InvalidRecurrence:  # written by hand, or by another version: it is listed, and never runs
+        return None
+
+
 def _view_of(stored: StoredSchedule) -> dict[str, Any]:
     schedule, progress = stored.schedule, stored.progress
     return {
         **schedule.model_dump(exclude={"tenant", "data", "terms", "created_at"}),
         "write_to": schedule.terms.write_to,
         "created_at": at(schedule.created_at),
-        "next_at": at_or_none(next_turn(schedule, progress)),
+        "next_at": at_or_none(_next_at(stored)),
         "last_at": None if progress is None else at(progress.turn_at),
         "last_task_id": None if progress is None else progress.task_id,
         "turns": 0 if progress is None else progress.turns,

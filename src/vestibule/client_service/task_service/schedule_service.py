@@ -143,7 +143,7 @@ def _validate_recurrence(request: ScheduleRequest) -> None:
         raise _mistake("body", "must have exactly one of `key` and `text`")
     try:
         # The zone is stored with an interval too.
-        check_crontab(request.cron or "@daily", request.timezone, datetime.now(UTC))
+        check_crontab("@daily" if request.cron is None else request.cron, request.timezone, datetime.now(UTC))
     except InvalidRecurrence as error:
         field = "timezone" if isinstance(error, UnknownTimeZone) else "cron"
         raise _mistake(f"body/{field}", str(error)) from None

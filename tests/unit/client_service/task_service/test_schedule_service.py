@@ -14,6 +14,7 @@ from vestibule.policy import Situation
         ({"key": "k", "every_s": 60, "timezone": "DE89370400440532013000"}, "body/timezone"),
         ({"key": "k", "cron": "61 * * * *"}, "body/cron"),
         ({"key": "k", "cron": "0 0 30 2 *"}, "body/cron"),
+        ({"key": "k", "cron": ""}, "body/cron"),
         ({"cron": "* * * * *"}, "body"),
     ],
     ids=[
@@ -21,6 +22,7 @@ from vestibule.policy import Situation
         "unknown time zone beside an interval",
         "no cron expression",
         "never fires",
+        "empty",
         "nothing to process",
     ],
 )
