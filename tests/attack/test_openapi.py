@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 HERE = Path(__file__).parent
-# Seconds of generated requests for each service; the examples and the edge cases of the description come before.
+# Seconds of generated requests for each service, after the examples and the edge cases of its description.
 FUZZING_S = os.environ.get("VESTIBULE_ATTACK_SECONDS", "")
 # Without a time the same requests each time, so that a run says something about a change; with one, others each time.
 FUZZING = ("--max-time", FUZZING_S) if FUZZING_S else ("--max-examples", "20", "--seed", "1")
