@@ -59,7 +59,7 @@ class Batcher(Generic[Item, Outcome]):
         self._idle = asyncio.Event()
 
     async def submit(self, item: Item) -> Outcome:
-        """Return the outcome of one item; an error of a call is raised for every item in it."""
+        """Return the outcome of one item, or raise what its call or the item itself failed with."""
         if self._running >= self._at_once:
             return await self._enqueue(item)
         self._running += 1
