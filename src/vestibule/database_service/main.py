@@ -85,7 +85,7 @@ def create_app(settings: DatabaseSettings, sweep_interval_s: float = SWEEP_INTER
                     task_maintenance=TaskMaintenance(ledger),
                 )
 
-    return create_service_app("database", DESCRIPTION, settings, ROUTERS, lifespan, metrics=metrics)
+    return create_service_app("database", DESCRIPTION, settings, ROUTERS, lifespan, peers=secret, metrics=metrics)
 
 
 def build_store(settings: DatabaseSettings) -> ManagedStore:

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from httpx import ASGITransport, AsyncClient
@@ -105,6 +106,27 @@ async def test_only_services_are_authenticated(client: AsyncClient, settings: Da
     alerts = AlertArchive(settings.alert_record_path).page(limit=100).alerts
     assert [(AlertType.INVALID_TOKEN, "database")] * 8 == [(alert.type, alert.service) for alert in alerts]
     assert 2 == len({alert.fingerprint for alert in alerts})
+
+
+async def test_the_ids_of_a_refused_caller_are_not_taken(settings: DatabaseSettings, receiver: Any) -> None:
+    """They would stand in log, alerts, reports and traces, and nothing here scans them; a service names its own."""
+    app = create_app(settings.model_copy(update={"otlp_endpoint": receiver.url()}))
+    trace_id = b"jane@example.com".hex()
+    names = {"X-Request-ID": "jane-4111111111111111", "traceparent": f"00-{trace_id}-4111111111111111-01"}
+    async with (
+        app.router.lifespan_context(app),
+        AsyncClient(transport=ASGITransport(app), base_url="http://database", headers=names) as caller,
+    ):
+        refused = [await caller.get(path, headers={"Authorization": "Bearer x"}) for path in ("/keys", "/nowhere")]
+        taken = await caller.get("/keys", headers={"Authorization": f"Bearer {SECRET}"})
+    assert [401, 404, 200] == [answer.status_code for answer in (*refused, taken)]
+    assert names["X-Request-ID"] == taken.headers["X-Request-ID"]
+    (alert,) = AlertArchive(settings.alert_record_path).page(limit=10).alerts
+    assert alert.request_id == refused[0].headers["X-Request-ID"]
+    assert [] == [answer.text for answer in refused if "jane" in answer.text + str(answer.headers)]
+    traces = [span.trace_id.hex() for span in receiver.all_spans() if span.name.startswith("GET")]
+    assert 3 == len(traces)
+    assert 1 == traces.count(trace_id)
 
 
 async def test_a_locked_store_is_a_503(client: AsyncClient, settings: DatabaseSettings) -> None:

@@ -36,6 +36,7 @@ class Caller:
     name: str
     scopes: frozenset[str]
     tenant: str = DEFAULT_TENANT
+    is_service: bool = False
 
     @property
     def principal(self) -> Principal:
@@ -90,6 +91,8 @@ class Authenticator:
     async def authenticate(self, request: Request, scope: str, credentials: Credentials | None = None) -> None:
         """Set `request.state.caller` to the caller that `credentials` name, or else the request's bearer token.
 
+        The request of another service goes on under the id that it has there.
+
         Raises:
             InvalidToken: no token, or an unknown one.
             TooManyAuthFailures: too many of those came from there.
@@ -105,12 +108,15 @@ class Authenticator:
             address = None if self._limit is None else await self._limit.count(client_address(request))
             await self._on_auth_failure(credentials.token if credentials else None, address)
             raise InvalidToken("Send a valid token in the header `Authorization: Bearer TOKEN`.")
-        structlog.contextvars.bind_contextvars(token_id=caller.token_id)
+        state = request.scope["state"]
+        if caller.is_service and "offered_id" in state:
+            state["request_id"] = state["offered_id"]
+        structlog.contextvars.bind_contextvars(request_id=state["request_id"], token_id=caller.token_id)
         if scope not in caller.scopes and ALL_SCOPES not in caller.scopes:
             if self._limit is not None:
                 await self._limit.count_denied(caller.token_id)
             raise ScopeMissing(f"The token needs the scope `{scope}`.", scope=scope)
-        request.scope["state"]["caller"] = caller
+        state["caller"] = caller
 
 
 class SingleToken:

@@ -20,7 +20,7 @@ SECRET_BYTES = 32
 SERVICE = "service"
 
 
-_SERVICE_CALLER = Caller(SERVICE, "a Vestibule service", frozenset({ALL_SCOPES}))
+_SERVICE_CALLER = Caller(SERVICE, "a Vestibule service", frozenset({ALL_SCOPES}), is_service=True)
 
 
 class ServiceSecretMissing(Exception):

@@ -14,6 +14,7 @@ from starlette.routing import Match
 
 import vestibule
 from vestibule.contracts.errors import InvalidInput, TooLarge, VestibuleError
+from vestibule.service_kit.auth.authentication import TokenLookup
 from vestibule.service_kit.fast_dispatch.fast_dispatch import FastDispatch
 from vestibule.service_kit.http import health
 from vestibule.service_kit.http.middleware import BodyLimit, IsLoggable, LoadShedder, RequestFrame, TraceFrame
@@ -55,12 +56,14 @@ def create_service_app(
     *,
     on_invalid_input: InvalidInputHandler = _ignore,
     is_loggable: IsLoggable | None = None,
+    peers: TokenLookup | None = None,
     metrics: Metrics | None = None,
 ) -> FastAPI:
     """Return the application of a service.
 
     The lifespan yields the wiring of the service. `on_invalid_input` is called for every malformed request;
-    `is_loggable` checks request ids that callers choose; `metrics` are what the service's other parts count with.
+    `is_loggable` checks request ids and traces that callers choose; without it, only those of `peers` are taken.
+    `metrics` are what the service's other parts count with.
     """
     metrics = metrics or Metrics(service)
     show_lost_lines(metrics)
@@ -86,7 +89,7 @@ def create_service_app(
     app.add_middleware(FastDispatch, routers=routers)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     if tracer:
-        app.add_middleware(TraceFrame, tracer=tracer, is_loggable=is_loggable)
+        app.add_middleware(TraceFrame, tracer=tracer, is_loggable=is_loggable, peers=peers)
     app.add_middleware(RequestFrame, metrics=metrics, is_loggable=is_loggable)
     app.add_middleware(LoadShedder, after_s=settings.load_shed_after_s, metrics=metrics)
     return app

@@ -11,9 +11,11 @@ from collections.abc import Callable
 from itertools import islice
 
 import structlog
+from fastapi import Request
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from vestibule.service_kit.auth.authentication import TokenLookup, credentials_of
 from vestibule.service_kit.metrics.catalogue import REQUEST_DURATION, REQUESTS
 from vestibule.service_kit.metrics.metrics import Metrics
 from vestibule.service_kit.problem_types import OVERLOADED
@@ -34,7 +36,9 @@ class RequestFrame:
     """Gives every request its id, its log line and its metrics. Neither logs the path or the query, only the route."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics, is_loggable: IsLoggable | None) -> None:
-        """Take the application; `is_loggable` checks request ids that callers choose."""
+        """Take the application; `is_loggable` checks request ids that callers choose. Without it only those of
+        authenticated services are taken (`Authenticator`).
+        """
         self._app = app
         self._metrics = metrics
         self._is_loggable = is_loggable
@@ -45,14 +49,17 @@ class RequestFrame:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        request_id = ""
+        state = scope.setdefault("state", {})
         for name, value in scope["headers"]:
             if name == b"x-request-id" and _WELL_FORMED_ID.fullmatch(value):
-                request_id: str = value.decode("ascii")
-                if self._is_loggable is None or self._is_loggable(request_id):
-                    break
-        else:
-            request_id = secrets.token_hex(16)
-        scope.setdefault("state", {})["request_id"] = request_id
+                offered: str = value.decode("ascii")
+                if self._is_loggable is None:
+                    state["offered_id"] = offered
+                elif self._is_loggable(offered):
+                    request_id = offered
+                break
+        request_id = state["request_id"] = request_id or secrets.token_hex(16)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         began = time.perf_counter()
@@ -62,7 +69,10 @@ class RequestFrame:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode("ascii"))]
+                message["headers"] = [
+                    *message.get("headers", ()),
+                    (b"x-request-id", state["request_id"].encode("ascii")),
+                ]
             await send(message)
 
         try:
@@ -70,7 +80,7 @@ class RequestFrame:
         except Exception:  # noqa: BLE001 - the last resort: logged, and answered with nothing of its cause
             self._log.exception("unexpected_error")
             if not status:
-                await render_unexpected(request_id)(scope, receive, send_with_id)
+                await render_unexpected(state["request_id"])(scope, receive, send_with_id)
         finally:
             self._report(scope, status or 500, time.perf_counter() - began)
 
@@ -88,10 +98,12 @@ class RequestFrame:
 class TraceFrame:
     """Records the span of a request: the route's template and the status, and neither path nor query."""
 
-    def __init__(self, app: ASGIApp, tracer: Tracer, is_loggable: IsLoggable | None) -> None:
+    def __init__(self, app: ASGIApp, tracer: Tracer, is_loggable: IsLoggable | None, peers: TokenLookup | None) -> None:
+        """Take the application; a trace goes on from `peers`, and from whom `is_loggable` clears."""
         self._app = app
         self._tracer = tracer
         self._is_loggable = is_loggable
+        self._peers = peers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -124,8 +136,13 @@ class TraceFrame:
             if name == TRACEPARENT.encode():
                 given: str = value.decode("latin-1")
                 # A caller chooses these digits, and sixteen of them may be the number of a card.
-                return given if self._is_loggable is None or self._is_loggable(given) else None
+                is_taken = self._is_peer(scope) if self._is_loggable is None else self._is_loggable(given)
+                return given if is_taken else None
         return None
+
+    def _is_peer(self, scope: Scope) -> bool:
+        credentials = credentials_of(Request(scope))
+        return credentials is not None and self._peers is not None and self._peers.find(credentials) is not None
 
 
 # So many requests have to be late before new ones are rejected. A few late ones may wait for something else, and
