@@ -139,6 +139,14 @@ async def test_a_locked_store_is_a_503(client: AsyncClient, settings: DatabaseSe
     assert 200 == (await client.post("/write", json={"key": "a", "value": "b"})).status_code
 
 
+async def test_a_store_without_its_file_is_not_ready(client: AsyncClient, settings: DatabaseSettings) -> None:
+    """What routes traffic learns it; a write is refused and says why."""
+    assert 200 == (await client.get("/readyz")).status_code
+    settings.sqlite_path.unlink()
+    ready, written = await client.get("/readyz"), await client.post("/write", json={"key": "a", "value": "b"})
+    assert [(503, "store"), (503, "database")] == [(one.status_code, one.json()["part"]) for one in (ready, written)]
+
+
 async def test_many_requests_at_once_are_all_on_disk(client: AsyncClient, settings: DatabaseSettings) -> None:
     """Every 200 stands for a row that another process can read."""
     bodies = [{"key": f"k{number}", "value": str(number)} for number in range(200)]

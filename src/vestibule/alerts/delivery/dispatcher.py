@@ -19,6 +19,7 @@ from vestibule.alerts.store.database import US, open_database, to_us
 from vestibule.alerts.store.retention import AlertRetention
 from vestibule.egress.guard import DeliveryFailed
 from vestibule.runtime.background import Backoff
+from vestibule.runtime.files import FilePlace
 
 SWEEP_EVERY_S = 0.25
 YIELD_S = 0.02
@@ -108,7 +109,8 @@ class NotificationDispatcher:
 
     def _sweep_until_stopped(self, outbox: Outbox, connection: sqlite3.Connection) -> None:
         with ThreadPoolExecutor(max(1, len(self._channels)), thread_name_prefix="alert-channel") as pool:
-            while not self._stop_requested.is_set():
+            place = FilePlace(self._path)
+            while not self._stop_requested.is_set() and place.is_kept():
                 self._sweep(outbox, pool)
                 self._failures = 0
                 if self._pruner is not None:

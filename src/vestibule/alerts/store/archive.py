@@ -12,6 +12,7 @@ from typing import Any
 from vestibule.alerts.alert import Alert
 from vestibule.alerts.store.database import ALERT_COLUMNS, alert_of, from_us, open_database, to_us
 from vestibule.contracts.errors import AlertNotFound, InvalidInput, Unavailable
+from vestibule.runtime.files import FilePlace
 
 CURSOR_PATTERN = r"^[1-9][0-9]{0,17}$"
 _CURSOR = re.compile(CURSOR_PATTERN)
@@ -54,15 +55,19 @@ class AlertReader:
         self._path = path
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
+        self._place = FilePlace()
 
     def query(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """Return the rows, or raise `Unavailable`."""
         with self._lock:
             try:
+                if self._connection is not None and not self._place.is_kept():
+                    self._close()
                 if self._connection is None:
                     if not self._path.exists():
                         return []
                     self._connection = open_database(self._path)
+                    self._place = FilePlace(self._path)
                 return self._connection.execute(statement, parameters).fetchall()
             except (OSError, sqlite3.Error) as error:
                 raise Unavailable("alerts", "The alert store cannot be read.") from error
@@ -70,9 +75,12 @@ class AlertReader:
     def close(self) -> None:
         """Close the connection; the next query opens another."""
         with self._lock:
-            connection, self._connection = self._connection, None
-            if connection is not None:
-                connection.close()
+            self._close()
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
 
 class AlertArchive(AlertReader):

@@ -117,6 +117,10 @@ def open_database(path: Path) -> sqlite3.Connection:
     """
     # Of several processes that start at once, one creates the tables. `change_alone` creates the folder.
     with change_alone(path):
+        if not path.exists():
+            # They belong to a file that was renamed or removed, which another process may have open still.
+            for suffix in ("-wal", "-shm"):
+                path.with_name(f"{path.name}{suffix}").unlink(missing_ok=True)
         # Before the first connection, since the files beside it get the mode that it has then.
         path.touch(mode=0o600)
         connection = sqlite3.connect(path, timeout=LOCK_TIMEOUT_S, isolation_level=None, check_same_thread=False)

@@ -78,6 +78,10 @@ class DynamoDbStore(NoHistoryMixin):
     async def __aexit__(self, *error: object) -> None:
         await self._parts.aclose()
 
+    async def is_in_place(self) -> bool:
+        """Say whether the file of tasks is where it was opened."""
+        return await self.task_file.is_in_place()
+
     async def write(self, write: Write) -> int:
         """Write a pair; return its version. There is no history, so the author is not stored."""
         await self._record_partition(write.key)
