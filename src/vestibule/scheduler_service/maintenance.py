@@ -109,12 +109,11 @@ class TextCheck:
         self._alerts = alerts
 
     async def validate(self, field: str, text: str, meaning: str) -> None:
-        """Refuse a text with control characters or personal data: people will read it in alerts and on pages.
+        """Refuse a text with personal data: people will read it in alerts and on pages.
 
         `field` is the member or parameter that it came in; `meaning` is its name in the alert.
 
         Raises:
-            InvalidInput: it has characters that cannot be printed.
             PersonalDataFound: the scanner found something.
             ScanImpossible: the scanner failed.
         """
@@ -130,8 +129,6 @@ class TextCheck:
     async def _refuse_findings(self, field: str, given: str, text: str, meaning: str) -> None:
         if not given:
             return
-        if not given.isprintable():
-            raise InvalidInput(f"The {field} must consist of printable characters.")
         try:
             findings = await asyncio.to_thread(lambda: self._scanner.scan(text))
         except DetectionError as error:
