@@ -64,6 +64,7 @@ def create_app(settings: DatabaseSettings, sweep_interval_s: float = SWEEP_INTER
     store = EncryptedStore(plain_store, Cipher(ring, REALM))
     plain_ledger = build_task_ledger(plain_store)
     ledger = EncryptedTaskLedger(plain_ledger, Cipher(ring, TASK_REALM))
+    completion = TaskCompletion(store, ledger)
     purger = TombstonePurger(plain_store, timedelta(days=settings.keep_deleted_days))
     readiness = Readiness({"store": plain_store.is_in_place} if isinstance(plain_store, HasFile) else {})
     sweeper = Sweeper([plain_store, plain_ledger, purger], sweep_interval_s)
@@ -82,8 +83,8 @@ def create_app(settings: DatabaseSettings, sweep_interval_s: float = SWEEP_INTER
                     change_stream=ChangeStream(),
                     task_ledger=ledger,
                     task_acceptance=TaskAcceptance(store, ledger),
-                    task_completion=TaskCompletion(store, ledger),
-                    task_maintenance=TaskMaintenance(ledger),
+                    task_completion=completion,
+                    task_maintenance=TaskMaintenance(ledger, completion),
                 )
 
     return create_service_app("database", DESCRIPTION, settings, ROUTERS, lifespan, peers=secret, metrics=metrics)
