@@ -72,7 +72,7 @@ def create_app(settings: BusinessLogicSettings) -> FastAPI:
         [router],
         lifespan,
         on_invalid_input=request_alerts.report_invalid_input,
-        peers=secret,
+        is_peer=secret.is_peer,
         metrics=metrics,
     )
 

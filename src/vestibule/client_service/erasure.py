@@ -122,7 +122,7 @@ class Erasure:
                     continue  # without its key it is unreadable anyway
                 if not await search.finds_among(result):
                     continue
-                task = await self.ledger.find(task_id)
+                task = await self.ledger.find_any(task_id)
                 if task is None or task.tenant != tenant:
                     continue
                 if task.state.is_end:

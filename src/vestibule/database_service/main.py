@@ -87,7 +87,9 @@ def create_app(settings: DatabaseSettings, sweep_interval_s: float = SWEEP_INTER
                     task_maintenance=TaskMaintenance(ledger, completion),
                 )
 
-    return create_service_app("database", DESCRIPTION, settings, ROUTERS, lifespan, peers=secret, metrics=metrics)
+    return create_service_app(
+        "database", DESCRIPTION, settings, ROUTERS, lifespan, is_peer=secret.is_peer, metrics=metrics
+    )
 
 
 def build_store(settings: DatabaseSettings) -> ManagedStore:

@@ -12,7 +12,7 @@ from vestibule.alerts import AlertEngine, AlertType
 from vestibule.contracts.conditions import Condition
 from vestibule.contracts.entries import Entry, Pair
 from vestibule.contracts.errors import HeartbeatNotFound, InvalidInput, PreconditionFailed, Unavailable
-from vestibule.database_client.entries import EntryClient
+from vestibule.database_client.entries import EntryClient, RecordReader
 from vestibule.scheduler_service.availability.monitor_state import MonitorState
 from vestibule.scheduler_service.availability.parts import Incident, IncidentKind, Incidents
 from vestibule.scheduler_service.jobs import now
@@ -99,11 +99,12 @@ class HeartbeatRepository:
 
     def __init__(self, store: EntryClient) -> None:
         self._store = store
+        self._records = RecordReader(Heartbeat)
         self.known: list[Heartbeat] = []
 
     async def refresh(self) -> None:
         """Read all heartbeats from the store. Raises `Unavailable` if the store does not answer."""
-        self.known = [Heartbeat.model_validate_json(entry.value) for entry in await self._store.read_all(PREFIX)]
+        self.known = self._records.read_each(await self._store.read_all(PREFIX))
 
     async def ping(
         self, name: str, ping: Ping, at: datetime, period_s: float | None, grace_s: float | None
@@ -158,8 +159,9 @@ class HeartbeatRepository:
         raise Unavailable("database", "Write conflict: too many concurrent pings of that heartbeat.")
 
     async def _load(self, entry: Entry | None, first: Heartbeat | None) -> Heartbeat:
-        if entry is not None:
-            return Heartbeat.model_validate_json(entry.value)
+        # A ping replaces a record that is not valid.
+        if entry is not None and (heartbeat := self._records.read(entry)) is not None:
+            return heartbeat
         if first is None:
             raise HeartbeatNotFound("No heartbeat has that name.")
         if len(await self._store.read_all(PREFIX)) >= MOST:

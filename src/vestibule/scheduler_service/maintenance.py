@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from vestibule.alerts import AlertEngine, AlertType, current_origin
 from vestibule.contracts.entries import Pair
 from vestibule.contracts.errors import InvalidInput, MaintenanceNotFound, PersonalDataFound, ScanImpossible
-from vestibule.database_client.entries import EntryClient
+from vestibule.database_client.entries import EntryClient, RecordReader
 from vestibule.detection import DetectionError, DetectionSettings, Finding, Scanner
 from vestibule.detection.names import readings
 
@@ -47,6 +47,7 @@ class MaintenanceRepository:
 
     def __init__(self, store: EntryClient) -> None:
         self._store = store
+        self._records = RecordReader(MaintenanceWindow)
         self.known: list[MaintenanceWindow] = []
 
     def is_planned(self, part: str, at: datetime) -> bool:
@@ -55,7 +56,7 @@ class MaintenanceRepository:
 
     async def refresh(self) -> None:
         """Read all windows from the store. Raises `Unavailable` if the store does not answer."""
-        found = [MaintenanceWindow.model_validate_json(entry.value) for entry in await self._store.read_all(PREFIX)]
+        found = self._records.read_each(await self._store.read_all(PREFIX))
         self.known = sorted(found, key=lambda window: window.begins, reverse=True)
 
     async def add(self, window: MaintenanceWindow, now: datetime) -> MaintenanceWindow:
@@ -86,8 +87,11 @@ class MaintenanceRepository:
         entry = await self._store.find(PREFIX + window_id)
         if entry is None:
             raise MaintenanceNotFound("No maintenance window has that id.")
-        window = MaintenanceWindow.model_validate_json(entry.value)
+        window = self._records.read(entry)
         self.known = [one for one in self.known if one.id != window_id]
+        if window is None:
+            await self._store.delete(PREFIX + window_id)
+            raise MaintenanceNotFound("That maintenance window could not be read; it is deleted.")
         if window.begins >= now or window.ends <= now:
             await self._store.delete(PREFIX + window_id)
             return window

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vestibule.alerts.alert import Alert
-from vestibule.alerts.store.database import ALERT_COLUMNS, alert_of, from_us, open_database, to_us
+from vestibule.alerts.store.database import ALERT_COLUMNS, Row, alert_of, build_readable, from_us, open_database, to_us
 from vestibule.contracts.errors import AlertNotFound, InvalidInput, Unavailable
 from vestibule.runtime.files import FilePlace
 
@@ -97,7 +97,8 @@ class AlertArchive(AlertReader):
             raise InvalidInput("The cursor is not valid; use the `cursor` of the previous page.")
         rows = self.query(_PAGE, (_END if cursor is None else int(cursor), limit + 1))
         chosen = rows[:limit]
-        return AlertPage([alert_of(row[1:]) for row in chosen], str(chosen[-1][0]) if len(rows) > limit else None)
+        alerts = [alert for _, alert in build_readable(chosen, lambda row: alert_of(row[1:]))]
+        return AlertPage(alerts, str(chosen[-1][0]) if len(rows) > limit else None)
 
     def get(self, alert_id: str) -> Alert:
         """Return the alert of that id.
@@ -108,9 +109,9 @@ class AlertArchive(AlertReader):
         """
         # Some text has no UTF-8 form for a query.
         rows = self.query(_ONE, (alert_id,)) if alert_id.isascii() else []
-        if not rows:
-            raise AlertNotFound("No alert has that id.")
-        return alert_of(rows[0])
+        for _, alert in build_readable(rows, alert_of):
+            return alert
+        raise AlertNotFound("No alert has that id.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,9 +199,7 @@ class AlertTriage(AlertReader):
     def silences(self) -> list[Silence]:
         """Return the silences that have not ended."""
         rows = self.query(_SILENCES, (to_us(datetime.now(UTC)),))
-        return [
-            Silence(row[1], row[2], row[3], row[4], row[5], from_us(row[6]), from_us(row[7]), row[0]) for row in rows
-        ]
+        return [silence for _, silence in build_readable(rows, _silence_of)]
 
     def _write(self, statement: str, parameters: tuple[Any, ...]) -> list[Any]:
         try:
@@ -211,3 +210,7 @@ class AlertTriage(AlertReader):
                 connection.close()
         except (OSError, sqlite3.Error) as error:
             raise Unavailable("alerts", "The alert store cannot be written.") from error
+
+
+def _silence_of(row: Row) -> Silence:
+    return Silence(row[1], row[2], row[3], row[4], row[5], from_us(row[6]), from_us(row[7]), row[0])

@@ -1,11 +1,13 @@
 """The database of alerts: its tables, its connections, and the rows of alerts."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import structlog
 
 from vestibule.alerts.alert import Alert, AlertType, Severity
 from vestibule.runtime.files import change_alone
@@ -152,6 +154,26 @@ def _make_tables(connection: sqlite3.Connection) -> None:
     if version < VERSION:
         change = ADDED_IN_2 if version else SCHEMA
         connection.executescript(f"BEGIN IMMEDIATE; {change} PRAGMA user_version = {VERSION}; COMMIT;")
+
+
+# Rows that cannot be read are logged once each, up to this many.
+MAX_REPORTED = 1000
+_reported: set[int] = set()
+Row = tuple[Any, ...]
+Built = TypeVar("Built")
+
+
+def build_readable(rows: Iterable[Row], build: Callable[[Row], Built]) -> Iterator[tuple[Row, Built]]:
+    """Yield each row with what `build` makes of it. A row that another version wrote, or a torn one, hides no other."""
+    for row in rows:
+        try:
+            built = build(row)
+        except (ValueError, OverflowError, TypeError) as error:
+            if hash(row) not in _reported and len(_reported) < MAX_REPORTED:
+                _reported.add(hash(row))
+                structlog.get_logger("vestibule.alerts").error("alert_unreadable", error=type(error).__name__)
+        else:
+            yield row, built
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

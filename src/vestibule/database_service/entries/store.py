@@ -207,6 +207,15 @@ class HasFile(Protocol):
         ...
 
 
+@runtime_checkable
+class SkipsUnreadable(Protocol):
+    """A store with values that may be unreadable."""
+
+    async def read_readable(self, keys: Sequence[str]) -> list[Entry | None]:
+        """Return what `read_many` returns, and None for a value that cannot be read."""
+        ...
+
+
 class NoHistoryMixin:
     """For stores without history and change log, and without import, which needs them."""
 

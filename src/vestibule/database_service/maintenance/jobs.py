@@ -17,7 +17,7 @@ from vestibule.contracts.identity import RESERVED
 from vestibule.contracts.subjects import PAGE_S, ErasePage, SubjectSearch
 from vestibule.contracts.task_ledger import TaskChange
 from vestibule.contracts.tasks import UNFINISHED, TaskState
-from vestibule.database_service.entries.encrypted_store import EncryptedStore
+from vestibule.database_service.entries.encrypted_store import EncryptedStore, ValueUnreadable
 from vestibule.database_service.entries.store import Store
 from vestibule.database_service.entries.tenant_view import TenantView
 from vestibule.database_service.tasks.encrypted_ledger import EncryptedTaskLedger, key_ids_of
@@ -171,6 +171,12 @@ class EntryErasure:
         return ErasePage(examined=examined, erased=erased, cursor=page.cursor)
 
     async def _erase_from(self, key: str, search: SubjectSearch) -> int:
+        try:
+            return await self._erase_readable(key, search)
+        except ValueUnreadable:
+            return 0  # no key decrypts it, or a version before it
+
+    async def _erase_readable(self, key: str, search: SubjectSearch) -> int:
         entry = await self._view.read(key)
         if entry is None:
             return 0

@@ -11,11 +11,9 @@ from collections.abc import Callable
 from itertools import islice
 
 import structlog
-from fastapi import Request
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from vestibule.service_kit.auth.authentication import TokenLookup, credentials_of
 from vestibule.service_kit.metrics.catalogue import REQUEST_DURATION, REQUESTS
 from vestibule.service_kit.metrics.metrics import Metrics
 from vestibule.service_kit.problem_types import OVERLOADED
@@ -23,6 +21,8 @@ from vestibule.service_kit.problems import render_problem, render_unexpected
 from vestibule.service_kit.tracing import TRACEPARENT, Span, SpanKind, Tracer, entered, mark_failed, trace_id_of
 
 IsLoggable = Callable[[str], bool]
+# Says whether the head of a request comes from a service.
+IsPeer = Callable[[Scope], bool]
 
 _WELL_FORMED_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -98,12 +98,12 @@ class RequestFrame:
 class TraceFrame:
     """Records the span of a request: the route's template and the status, and neither path nor query."""
 
-    def __init__(self, app: ASGIApp, tracer: Tracer, is_loggable: IsLoggable | None, peers: TokenLookup | None) -> None:
-        """Take the application; a trace goes on from `peers`, and from whom `is_loggable` clears."""
+    def __init__(self, app: ASGIApp, tracer: Tracer, is_loggable: IsLoggable | None, is_peer: IsPeer) -> None:
+        """Take the application; a trace goes on from whom `is_loggable` clears, or without it from services."""
         self._app = app
         self._tracer = tracer
         self._is_loggable = is_loggable
-        self._peers = peers
+        self._is_peer = is_peer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -139,10 +139,6 @@ class TraceFrame:
                 is_taken = self._is_peer(scope) if self._is_loggable is None else self._is_loggable(given)
                 return given if is_taken else None
         return None
-
-    def _is_peer(self, scope: Scope) -> bool:
-        credentials = credentials_of(Request(scope))
-        return credentials is not None and self._peers is not None and self._peers.find(credentials) is not None
 
 
 # So many requests have to be late before new ones are rejected. A few late ones may wait for something else, and
