@@ -196,9 +196,17 @@ def client_address(request: Request) -> ClientAddress:
     return ClientAddress(host, ",".join(request.headers.getlist("x-forwarded-for")))
 
 
+# What proxies and content delivery networks add. One that adds nothing and names this address as `Host` cannot be told
+# from a program on this machine (docs/operations.md).
 _PROXY_HEADERS = frozenset(
-    {b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-real-ip"}
+    {
+        *(b"forwarded", b"forwarded-for", b"via", b"cdn-loop", b"client-ip", b"proxy-connection"),
+        *(b"x-real-ip", b"x-client-ip", b"x-cluster-client-ip", b"x-originating-ip", b"x-remote-ip", b"x-remote-addr"),
+        *(b"true-client-ip", b"cf-connecting-ip", b"cf-connecting-ipv6", b"cf-ray", b"fastly-client-ip"),
+        *(b"x-amzn-trace-id", b"x-amz-cf-id", b"x-azure-clientip", b"x-envoy-external-address", b"x-original-host"),
+    }
 )
+_FORWARDED_PREFIX = b"x-forwarded"
 
 
 def is_local(request: Request) -> bool:
@@ -208,13 +216,14 @@ def is_local(request: Request) -> bool:
     an `Origin` that is not this address.
     """
     client = request.scope.get("client")
-    # Behind a proxy on this machine every caller seems local, so a forwarded request is never local.
-    if client is None:
+    # Behind a proxy on this machine every caller seems local, so a forwarded request is never local. nginx speaks
+    # HTTP/1.0 unless it is told otherwise.
+    if client is None or request.scope.get("http_version") == "1.0":
         return False
     hosts: list[bytes] = []
     origins: list[bytes] = []
     for name, value in request.scope["headers"]:
-        if name in _PROXY_HEADERS:
+        if name in _PROXY_HEADERS or name.startswith(_FORWARDED_PREFIX):
             return False
         if name == b"host":
             hosts.append(value)
@@ -226,9 +235,11 @@ def is_local(request: Request) -> bool:
 @lru_cache(1024)
 def _is_loopback(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    # A socket that takes both families shows an IPv4 address so.
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 @lru_cache(1024)
@@ -247,7 +258,7 @@ def _is_own_address(host: bytes) -> bool:
         name = urlsplit(b"//" + host).hostname or b""
     except ValueError:
         return False
-    return b"@" not in host and (name == b"localhost" or _is_loopback(name.decode("latin-1")))
+    return b"@" not in host and (name.removesuffix(b".") == b"localhost" or _is_loopback(name.decode("latin-1")))
 
 
 _MISTAKE = {"where": "query", "kind": "encoding", "expected": "percent-encoded UTF-8"}
