@@ -81,8 +81,10 @@ class ProcessorList(BaseModel):
     responses=problem_responses(404, 409, InvalidInput, UnknownProcessor, IdempotencyKeyReused, 503),
 )
 async def run_task(
+    *,
     wiring: WiringPart,
     sender: Sender,
+    response: Response,
     body: Annotated[RunRequest | None, Body()] = None,
     key: KeyText = None,
     processor: Annotated[str | None, Query(description="The processor; `uppercase` by default")] = None,
@@ -93,7 +95,9 @@ async def run_task(
     """
     work = body or from_query(RunRequest, key=key, processor=processor)
     task_id = await wiring.intake.run(work, sender)
-    return AcceptedTask(task_id=task_id, status_url=f"/tasks/{task_id}")
+    accepted = AcceptedTask(task_id=task_id, status_url=f"/tasks/{task_id}")
+    response.headers["Location"] = accepted.status_url
+    return accepted
 
 
 @router.get(
@@ -137,7 +141,7 @@ async def list_tasks(
     cursor: Cursor = None,
 ) -> TaskPage:
     """Return your tenant's tasks, newest first and without results. The state `running` appears a few seconds late."""
-    return await wiring.task_service.page(tenant, state or [], limit, cursor)
+    return await wiring.task_service.page(tenant, sorted(set(state or [])), limit, cursor)
 
 
 @router.post("/tasks/{task_id}/cancel", responses=CHANGE_PROBLEMS, response_model_exclude_none=True)
