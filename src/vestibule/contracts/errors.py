@@ -77,6 +77,7 @@ class UnsupportedMediaType(Refused):
     """The body is of a media type that the route does not read; `Accept-Post` names what it reads."""
 
     slug, title = "unsupported-media-type", "Unsupported media type"
+    media_type: ClassVar[str] = "application/json"
 
 
 class TooLarge(Refused):

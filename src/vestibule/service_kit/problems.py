@@ -26,7 +26,6 @@ from vestibule.service_kit.problem_types import (
 )
 
 MEDIA_TYPE = "application/problem+json"
-JSON = "application/json"
 
 # A body can hold a hundred thousand mistakes; only the first are listed.
 MAX_MISTAKES = 10
@@ -58,7 +57,7 @@ def render_error(error: errors.VestibuleError, request_id: str) -> Response:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, errors.UnsupportedMediaType):
         # Source: Linked Data Platform 1.0, section 7.1.
-        headers["Accept-Post"] = JSON
+        headers["Accept-Post"] = error.media_type
     if isinstance(error, (errors.Unavailable, errors.TooManyAuthFailures)):
         headers["Retry-After"] = str(error.retry_after_s)
     return render_problem(problem_type_of(type(error)), error.detail, request_id, extra=error.extra, headers=headers)

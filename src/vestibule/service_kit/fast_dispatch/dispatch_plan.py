@@ -19,8 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Message
 
-from vestibule.service_kit.fast_dispatch.strict_requests import names_in_query
-from vestibule.service_kit.problems import JSON
+from vestibule.service_kit.fast_dispatch.strict_requests import JSON, names_in_query
 
 IS_FAST = "vestibule.is_fast"
 MAX_QUERY_FIELDS = 20

@@ -11,7 +11,8 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from vestibule.contracts.errors import InvalidInput, UnsupportedMediaType
-from vestibule.service_kit.problems import JSON
+
+JSON = UnsupportedMediaType.media_type
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
