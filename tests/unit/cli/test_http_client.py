@@ -42,7 +42,7 @@ def test_another_machine_needs_a_token() -> None:
     assert "--token" == refusal.value.param_hint
 
 
-@pytest.mark.parametrize(("state", "code"), [("succeeded", None), ("failed", 1), ("queued", 3), ("running", 3)])
+@pytest.mark.parametrize(("state", "code"), [("succeeded", None), ("failed", 1), ("queued", 8), ("running", 8)])
 def test_a_task_that_has_not_ended_in_time_is_no_result(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], state: str, code: int | None
 ) -> None:
@@ -53,4 +53,4 @@ def test_a_task_that_has_not_ended_in_time_is_no_result(
     with pytest.raises(typer.Exit) if code else nullcontext() as ended:
         show_task(http, "the-task", 0.001)
     assert code == (ended and ended.value.exit_code)
-    assert ("vestibule task wait the-task" in capsys.readouterr().err) == (code == 3)
+    assert ("vestibule task wait the-task" in capsys.readouterr().err) == (code == 8)

@@ -13,7 +13,7 @@ from vestibule.cli.options import fail, read_text, takes
 LONG_WAIT_S = 3600.0
 PAGE = 100
 # The exit code where a task has not ended within --wait.
-NOT_ENDED = 3
+NOT_ENDED = 8
 
 Processor = Annotated[str, typer.Option(help="The processor to use.")]
 OptionList = Annotated[
@@ -60,7 +60,7 @@ def run(
 ) -> None:
     """Process a stored value in the background; print the task's id, or with --wait its result.
 
-    Exit code 0: accepted, or succeeded; 1: refused or failed; 3: it has not ended within --wait.
+    Exit code 0: accepted, or succeeded; 1: refused or failed; 8: it has not ended within --wait.
     """
     work = {"key": key, "processor": processor, **_work_options(option, write_to, callback)}
     _follow(http, http.call("POST", "/run", body=work), wait)
@@ -221,7 +221,7 @@ def _follow(http: HttpClient, accepted: dict[str, Any], wait: float) -> None:
 
 
 def show_task(http: HttpClient, task_id: str, wait: float) -> None:
-    """Print the outcome of a task, after at most `wait` seconds; exit code 1 if it failed, 3 if it has not ended."""
+    """Print the outcome of a task, after at most `wait` seconds; exit code 1 if it failed, 8 if it has not ended."""
     status = http.task(task_id, wait)
     has_failed = status["state"] in ("failed", "dead", "cancelled")
     if status["state"] == "succeeded":

@@ -60,7 +60,7 @@ def test_an_unknown_entity_is_wrong_usage() -> None:
     """A misspelt name would find nothing, as in a clean text."""
     result = CliRunner().invoke(app, ["scan", "--entity", "EMAL_ADDRESS", f"mail {ADDRESS}"])
     assert 2 == result.exit_code
-    assert "did you mean EMAIL_ADDRESS?" in " ".join(result.output.split())
+    assert "EMAIL_ADDRESS?" in result.output
 
 
 def test_only_the_chosen_entity() -> None:
