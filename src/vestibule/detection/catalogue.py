@@ -40,10 +40,10 @@ def list_detectors(options: ScannerOptions = DEFAULTS) -> list[Detector]:
 
 def suggest(name: str, known: Collection[str]) -> str:
     """Return the known name that is nearest to an unknown one, as the end of a sentence."""
-    wanted, names = name.upper(), sorted(known)
     # The whole name, or a word of it: EMAL is nearer to EMAIL than to EMAIL_ADDRESS.
-    close = get_close_matches(wanted, names, n=1) or [one for one in names if get_close_matches(wanted, one.split("_"))]
-    return f"; did you mean {close[0]}?" if close else "; `vestibule detectors` lists the entities"
+    names = {part: one for one in sorted(known, reverse=True) for part in (*one.split("_"), one)}
+    close = get_close_matches(name.upper(), names, n=1)
+    return f"; did you mean {names[close[0]]}?" if close else "; `vestibule detectors` lists the entities"
 
 
 def list_modules() -> list[ModuleType]:
