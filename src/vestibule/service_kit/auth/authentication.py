@@ -105,7 +105,7 @@ class Authenticator:
             address = None if self._limit is None else await self._limit.count(client_address(request))
             await self._on_auth_failure(credentials.token if credentials else None, address)
             raise InvalidToken("Send a valid token in the header `Authorization: Bearer TOKEN`.")
-        structlog.contextvars.bind_contextvars(token_id=caller.token_id)
+        structlog.contextvars.bind_contextvars(token_id=caller.token_id, tenant=caller.tenant)
         if scope not in caller.scopes and ALL_SCOPES not in caller.scopes:
             if self._limit is not None:
                 await self._limit.count_denied(caller.token_id)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import structlog
 
+from vestibule.contracts.identity import SYSTEM_TENANT
 from vestibule.runtime.files import WatchedFile, change_alone, write_private
 from vestibule.service_kit.auth.authentication import ALL_SCOPES, Caller, Credentials, digest_of
 
@@ -20,7 +21,7 @@ SECRET_BYTES = 32
 SERVICE = "service"
 
 
-_SERVICE_CALLER = Caller(SERVICE, "a Vestibule service", frozenset({ALL_SCOPES}))
+_SERVICE_CALLER = Caller(SERVICE, "a Vestibule service", frozenset({ALL_SCOPES}), SYSTEM_TENANT)
 
 
 class ServiceSecretMissing(Exception):
