@@ -137,7 +137,7 @@ def used(callers, at_scheduler, system):
 
 
 # Parameters that name nothing of a tenant.
-OF_THE_HOUSE = {"part": "database"}
+OF_THE_SYSTEM = {"part": "database"}
 # Operations over a name that is free in every tenant: they make one of the caller's own.
 MAKES_ITS_OWN = {"/heartbeats/{name}", "/heartbeats/{name}/start", "/heartbeats/{name}/fail"}
 # Operations over the key of another tenant: what is sent, and what they answer.
@@ -154,7 +154,7 @@ HAVE_TESTS_OF_THEIR_OWN = {"/watch", "/subjects"}
 def _aimed(operation, ids):
     """Return a request of the operation that names what the ids are of."""
     body, _ = OVER_A_KEY.get((operation.method, operation.path), (None, None))
-    operation.paths = {name: {**ids, **OF_THE_HOUSE}[name] for name in operation.paths}
+    operation.paths = {name: {**ids, **OF_THE_SYSTEM}[name] for name in operation.paths}
     query = {"key": ids["key"]} if "key" in operation.queries and not body else {}
     sent = operation.valid(query)
     return sent if not body else sent.content(json.dumps(body).replace("KEY", ids["key"]).encode())
@@ -164,7 +164,7 @@ def _mistake(operation, answer, ids):
     """Say what is wrong with the answer to another tenant; None if it tells nothing."""
     _, expected = OVER_A_KEY.get((operation.method, operation.path), (None, None))
     makes_its_own = operation.method == "POST" and operation.path in MAKES_ITS_OWN
-    if expected is None and operation.paths.keys() - OF_THE_HOUSE.keys() and not makes_its_own:
+    if expected is None and operation.paths.keys() - OF_THE_SYSTEM.keys() and not makes_its_own:
         expected = 404
     if isinstance(expected, int):
         return None if answer.status_code == expected else f"{answer.status_code} instead of {expected}"
@@ -238,7 +238,7 @@ def test_an_operator_sees_all_and_who_it_belongs_to(used, system):
 
 
 def test_maintenance_of_a_part_is_for_operators(at_scheduler):
-    """A tenant cannot keep the alerts about a part from those who run the house."""
+    """A tenant cannot keep the alerts about a part from operators."""
     refused = at_scheduler["north"].post("/maintenance", json={"part": "database", "until": UNTIL})
     assert (403, "operator") == (refused.status_code, refused.json()["scope"])
 

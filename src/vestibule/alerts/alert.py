@@ -85,7 +85,7 @@ class Notice:
 class Alert:
     """One event. No field contains text that a caller sent; `fingerprint` is a keyed hash.
 
-    `tenant` is that of the request or heartbeat that it is about; an alert about a part of the house has `~system`.
+    `tenant` is that of the request or heartbeat that it is about; an alert about a part of the system has `~system`.
     `subject` is the part, queue, channel or address that it is about, if any; alerts of one subject form one group.
     `has_report` is False for one beyond the bound of its kind, which is recorded and counted without a file of its own.
     With a `notice` it stands for a group: its first alert, with the highest severity, all entities and the count.

@@ -40,7 +40,7 @@ class AlertView(BaseModel):
     fingerprint: str | None = Field(description="Keyed: equal for equal values, which cannot be derived from it")
     request_id: str | None
     token_id: str | None
-    tenant: str = Field(description="The tenant that it belongs to; `~system` for alerts about parts of the house")
+    tenant: str = Field(description="The tenant that it belongs to; `~system` for alerts about parts of the system")
     subject: str | None = Field(description="The part, queue or channel that it is about", examples=["database"])
     count: int
 
@@ -177,7 +177,7 @@ async def add_silence(
 ) -> SilenceView:
     """Suppress the notifications of matching alerts of your tenant for a time. They are still recorded and reported.
 
-    With the scope `operator` it applies to the alerts of all tenants, and to those about parts of the house.
+    With the scope `operator` it applies to the alerts of all tenants, and to those about parts of the system.
     """
     for field, text in (("reason", request.reason), ("token_id", request.token_id), ("entity", request.entity)):
         await wiring.screener.refuse_findings(field, text or "")

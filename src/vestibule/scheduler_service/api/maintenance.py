@@ -56,7 +56,7 @@ async def add_maintenance_window(
 ) -> MaintenanceWindow:
     """Suppress alerts about a part for a time; its availability does not count then.
 
-    Parts belong to the house, and need the scope `operator`. Without it, `all` means all heartbeats of your tenant.
+    All tenants share the parts, so they need the scope `operator`. Without it, `all` is all heartbeats of your tenant.
     """
     caller: Caller = request.state.caller
     if wanted.part in PARTS and visibility.owner != SYSTEM_TENANT:

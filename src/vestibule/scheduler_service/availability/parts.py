@@ -13,7 +13,7 @@ from vestibule.scheduler_service.availability.probes import ProbeResult
 
 QUEUE, BACKLOG = "queue", "backlog"
 KEEP = timedelta(days=31)
-# The newest of the house and of each tenant are kept, and of all together as many as fit into an entry of the store.
+# The newest of the parts and of each tenant are kept, and of all together as many as fit into an entry of the store.
 MOST_OF_A_TENANT, MOST = 200, 2000
 
 

@@ -99,13 +99,13 @@ def test_a_made_up_cursor_is_refused(tmp_path: Path, cursor: str) -> None:
 def test_a_tenant_reads_its_own_alerts(tmp_path: Path) -> None:
     """Pages and ids give the alerts of the tenants that are visible; an index finds them among those of others."""
     path = tmp_path / "alerts.db"
-    of_north, of_house = replace(_alert(1), tenant="north"), _alert(3)
-    _enter(path, [_alert(0), of_north, replace(_alert(2), tenant="south"), of_house])
+    of_north, of_system = replace(_alert(1), tenant="north"), _alert(3)
+    _enter(path, [_alert(0), of_north, replace(_alert(2), tenant="south"), of_system])
     archive, north = AlertArchive(path), Visibility(frozenset({"north"}), "north")
     assert [of_north] == archive.page(limit=9, visibility=north).alerts
     assert of_north == archive.get(of_north.id, north)
     with pytest.raises(AlertNotFound):
-        archive.get(of_house.id, north)
+        archive.get(of_system.id, north)
     assert 4 == len(archive.page(limit=9).alerts)
     assert [] == archive.page(limit=9, visibility=Visibility(frozenset(), "")).alerts
     statement = "SELECT seq FROM alerts WHERE tenant IN ('x') AND seq < 9 ORDER BY seq DESC"

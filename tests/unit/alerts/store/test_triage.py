@@ -119,7 +119,7 @@ def test_a_silence_of_something_else_silences_nothing(triage: _Triage) -> None:
 
 
 def test_a_silence_applies_within_its_tenant(triage: _Triage) -> None:
-    """One of a tenant silences nothing of another, nor of the house; one of an operator silences all."""
+    """One of a tenant silences nothing of another, nor of the system; one of an operator silences all."""
     now = datetime.now(UTC)
     ends = now + timedelta(seconds=500)
     triage.repository.silence(Silence(None, None, None, "ann", "a drill", now, ends, tenant="north"))

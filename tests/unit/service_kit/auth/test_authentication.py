@@ -81,13 +81,13 @@ def _sees(service: Any, tenant: str, *scopes: str) -> tuple[set[str] | None, str
 def test_a_tenant_sees_itself_and_an_operator_everything(
     service: Any, settings: ServiceSettings, wait_until: Any
 ) -> None:
-    """`*` is no operator. While there is one tenant, it is the house; then nobody sees another, nor does a stranger."""
+    """`*` is no operator. A tenant alone sees all that there is; later it sees itself only, and a stranger nothing."""
     stranger = service.wiring.authenticator.visibility_of
-    house = ({"default", "~system"}, "~system")
-    assert house == _sees(service, "default", "alerts")
+    both = ({"default", "~system"}, "~system")
+    assert both == _sees(service, "default", "alerts")
     assert {"default", "~system"} == stranger(None).tenants
     create_token(settings.token_file, "test", ["alerts"])
-    assert house == _sees(service, "default", "*")
+    assert both == _sees(service, "default", "*")
     create_token(settings.token_file, "test", ["add"], tenant="north")
     wait_until(lambda: _sees(service, "default", "*") == ({"default"}, "default"))
     assert ({"north"}, "north") == _sees(service, "north", "*")
