@@ -73,4 +73,4 @@ async def send_message(
     if sent.is_reply:
         return MessageReply(reply=sent.outcome, **sent.screened.decision)
     reply = AcceptedMessage(task_id=sent.outcome, status_url=f"/tasks/{sent.outcome}", **sent.screened.decision)
-    return JSONResponse(reply.model_dump(exclude_none=True), status_code=202)
+    return JSONResponse(reply.model_dump(exclude_none=True), 202, {"Location": reply.status_url})

@@ -94,6 +94,7 @@ async def run_task(
     wiring: WiringPart,
     sender: Sender,
     caller: CallerPart,
+    response: Response,
     body: Annotated[RunRequest | None, Body()] = None,
     key: KeyText = None,
     processor: Annotated[str | None, Query(description="The processor; `uppercase` by default")] = None,
@@ -106,7 +107,9 @@ async def run_task(
     work = body or from_query(RunRequest, key=key, processor=processor)
     await check_target(work, wiring, caller)
     task_id = await wiring.intake.run(work, sender)
-    return AcceptedTask(task_id=task_id, status_url=f"/tasks/{task_id}")
+    accepted = AcceptedTask(task_id=task_id, status_url=f"/tasks/{task_id}")
+    response.headers["Location"] = accepted.status_url
+    return accepted
 
 
 @router.get(
@@ -150,7 +153,7 @@ async def list_tasks(
     cursor: Cursor = None,
 ) -> TaskPage:
     """Return your tenant's tasks, newest first and without results. The state `running` appears a few seconds late."""
-    return await wiring.task_service.page(tenant, state or [], limit, cursor)
+    return await wiring.task_service.page(tenant, sorted(set(state or [])), limit, cursor)
 
 
 @router.post("/tasks/{task_id}/cancel", responses=CHANGE_PROBLEMS, response_model_exclude_none=True)

@@ -26,7 +26,7 @@ from vestibule.policy import Situation
 from vestibule.processing import ProcessorRegistry
 from vestibule.runtime.shares import Shares
 from vestibule.service_kit.auth.authentication import Caller, GuardedRoute
-from vestibule.service_kit.fast_dispatch.fast_dispatch import Handler
+from vestibule.service_kit.fast_dispatch.strict_requests import Handler
 from vestibule.service_kit.wiring import ServiceWiring, wired, wiring_of
 
 STREAMS_OPENED_AT_ONCE = 4

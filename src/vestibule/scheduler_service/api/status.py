@@ -32,14 +32,9 @@ CHALLENGE = 'Basic realm="Vestibule status", charset="UTF-8"'
 
 
 SVG = "image/svg+xml"
-COMMON_HEADERS = {
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
+COMMON_HEADERS = {"Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY"}
 # Badges are embedded in other pages, whose caches would show an old one for a long time.
-BADGE_HEADERS = {"Cache-Control": "no-cache, max-age=0", "X-Content-Type-Options": "nosniff"}
+BADGE_HEADERS = {"Cache-Control": "no-cache, max-age=0"}
 BADGE_POLICY = "default-src 'none'"
 
 

@@ -21,7 +21,8 @@ from starlette.responses import Response
 from vestibule.contracts.errors import InvalidInput, InvalidToken, ScopeMissing
 from vestibule.contracts.identity import DEFAULT_TENANT, EVERYTHING, OPERATOR, SYSTEM_TENANT, Principal, Visibility
 from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit, ClientAddress
-from vestibule.service_kit.fast_dispatch.fast_dispatch import FastRoute, Handler
+from vestibule.service_kit.fast_dispatch.fast_dispatch import FastRoute
+from vestibule.service_kit.fast_dispatch.strict_requests import Handler
 from vestibule.service_kit.wiring import ServiceWiring, wiring_of
 
 ALL_SCOPES = "*"
