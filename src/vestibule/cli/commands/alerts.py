@@ -105,7 +105,8 @@ def test(channel: Annotated[str, typer.Argument(help="The name of a channel.")])
 def _list(http: HttpClient, limit: int) -> None:
     answer = http.call("GET", "/alerts", query={"limit": limit})
     lines = [
-        f"{one['time'][:19]}Z  {one['severity']:8}  {one['type']:16}  {one['id']}  {one['description']}"
+        f"{one['time'][:19]}Z  {one['severity']:8}  {one['type']:16}  {one['id']}  {one['tenant']:8}  "
+        + one["description"]
         for one in answer["alerts"]
     ]
     http.show(answer, "\n".join(lines) or "No alerts.")

@@ -7,7 +7,16 @@ from fastapi import APIRouter, Body, Header, Path, Query
 from pydantic import BaseModel, Field
 from starlette.responses import Response, StreamingResponse
 
-from vestibule.client_service.api.wiring import KeyText, RepeatableRoute, Sender, Tenant, WiringPart, from_query
+from vestibule.client_service.api.wiring import (
+    CallerPart,
+    KeyText,
+    RepeatableRoute,
+    Sender,
+    Tenant,
+    WiringPart,
+    check_target,
+    from_query,
+)
 from vestibule.client_service.intake.work import RunRequest
 from vestibule.contracts.entries import EVENT_STREAM
 from vestibule.contracts.errors import (
@@ -84,6 +93,7 @@ async def run_task(
     *,
     wiring: WiringPart,
     sender: Sender,
+    caller: CallerPart,
     response: Response,
     body: Annotated[RunRequest | None, Body()] = None,
     key: KeyText = None,
@@ -92,8 +102,10 @@ async def run_task(
     """Process the value under a key in the background; returns the task's id at once.
 
     A 202 means that the task is on disk and will run. Send JSON, or `key` and `processor` as query parameters.
+    The result can be read with the scope `run`, so whoever has it can read what is stored. `write_to` needs `add` too.
     """
     work = body or from_query(RunRequest, key=key, processor=processor)
+    await check_target(work, wiring, caller)
     task_id = await wiring.intake.run(work, sender)
     accepted = AcceptedTask(task_id=task_id, status_url=f"/tasks/{task_id}")
     response.headers["Location"] = accepted.status_url

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import structlog
 
+from vestibule.contracts.identity import OPERATOR, SYSTEM_TENANT
 from vestibule.runtime.files import WatchedFile, change_alone, write_private
 from vestibule.service_kit.auth.authentication import ALL_SCOPES, Caller, Credentials, digest_of
 
@@ -20,7 +21,7 @@ SECRET_BYTES = 32
 SERVICE = "service"
 
 
-_SERVICE_CALLER = Caller(SERVICE, "a Vestibule service", frozenset({ALL_SCOPES}))
+_SERVICE_CALLER = Caller(SERVICE, "a Vestibule service", frozenset({ALL_SCOPES, OPERATOR}), SYSTEM_TENANT)
 
 
 class ServiceSecretMissing(Exception):
@@ -69,6 +70,11 @@ class ServiceSecret:
         for known in self.current().digests:
             is_known |= hmac.compare_digest(known, credentials.digest)
         return _SERVICE_CALLER if is_known else None
+
+    @property
+    def tenants(self) -> frozenset[str]:
+        """No tenant: services have none."""
+        return frozenset()
 
 
 def read_secrets(path: Path) -> list[str]:
