@@ -52,7 +52,7 @@ class ValueForms:
     def of(self, value: str, tenant: str) -> Iterator[str]:
         """Yield every form of `value` for a caller of `tenant`, apart from the plain text."""
         keys = self._ring.reload().usable(Purpose.FINGERPRINT)
-        yield from self._fingerprinter.candidates(value, min(key.created_at for key in keys))
+        yield from self._fingerprinter.candidates(value, tenant, min(key.created_at for key in keys))
         for owner in sorted(self._policies.current.tenants | {tenant}):
             for entity in sorted(self._vocabulary.entities):
                 yield from self._tokenizer.candidates(value, entity, owner)

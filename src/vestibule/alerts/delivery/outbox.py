@@ -43,6 +43,7 @@ SILENCED_UNTIL = """
     SELECT max(until_us) FROM silences WHERE from_us <= ?1 AND until_us > ?1
     AND (type IS NULL OR type = ?2) AND (token_id IS NULL OR token_id = ?3)
     AND (entity IS NULL OR instr(', ' || ?4 || ', ', ', ' || entity || ', ') > 0)
+    AND tenant IN ('~system', ?5)
 """
 POST = """
     INSERT INTO deliveries
@@ -61,8 +62,8 @@ GIVE_UP_AFTER_S = 86_400
 FAILING_AFTER = 3
 
 
-# The type of the groups, and the event of their notification.
-Kind = tuple[str, str]
+# The type and tenant of the groups, and the event of their notification.
+Kind = tuple[str, str, str]
 
 
 class DigestDecision(Enum):
@@ -162,7 +163,7 @@ class Outbox:
             kinds: dict[Kind, list[_Due]] = defaultdict(list)
             for _, due in build_readable(self._run(DUE_GROUPS, now_us), _due_of):
                 if not self._is_silenced(due, now_us):
-                    kinds[due.summary.type, due.event].append(due)
+                    kinds[due.summary.type, due.summary.tenant, due.event].append(due)
             for kind, groups in kinds.items():
                 self._post_kind(kind, groups, now_us, route)
 
@@ -230,7 +231,7 @@ class Outbox:
 
     def _is_silenced(self, due: "_Due", now_us: int) -> bool:
         one = due.summary
-        parameters = (now_us, one.type.value, one.token_id, join_entities(one.entities))
+        parameters = (now_us, one.type.value, one.token_id, join_entities(one.entities), one.tenant)
         ((until_us,),) = self._run(SILENCED_UNTIL, *parameters)
         if until_us is not None:
             self._run("UPDATE groups SET due_us = ? WHERE id = ?", until_us, one.id)

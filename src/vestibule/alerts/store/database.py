@@ -31,8 +31,10 @@ SCHEMA = """
         token_id TEXT,
         group_id TEXT,
         subject TEXT,
-        has_report INTEGER NOT NULL DEFAULT 1
+        has_report INTEGER NOT NULL DEFAULT 1,
+        tenant TEXT NOT NULL DEFAULT '~system'
     ) STRICT;
+    CREATE INDEX alerts_by_tenant ON alerts (tenant);
     CREATE INDEX leaks_by_token ON alerts (token_id, time_us)
         WHERE token_id IS NOT NULL AND type IN ('PersonalData', 'Secret');
 
@@ -91,21 +93,27 @@ SCHEMA = """
         author TEXT NOT NULL,
         reason TEXT NOT NULL,
         from_us INTEGER NOT NULL,
-        until_us INTEGER NOT NULL
+        until_us INTEGER NOT NULL,
+        tenant TEXT NOT NULL DEFAULT '~system'
     ) STRICT, WITHOUT ROWID;
 
     CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 """
 
-# The version of the tables. A later version may only add columns with a default: processes of both versions
-# share the file while one version replaces the other.
-VERSION = 2
-ADDED_IN_2 = "ALTER TABLE alerts ADD COLUMN has_report INTEGER NOT NULL DEFAULT 1;"
+# The changes of each version of the tables after the first. A later version may only add columns with a default, and
+# indexes: processes of both versions share the file while one version replaces the other.
+CHANGES = (
+    "ALTER TABLE alerts ADD COLUMN has_report INTEGER NOT NULL DEFAULT 1;",
+    "ALTER TABLE alerts ADD COLUMN tenant TEXT NOT NULL DEFAULT '~system';"
+    "CREATE INDEX alerts_by_tenant ON alerts (tenant);"
+    "ALTER TABLE silences ADD COLUMN tenant TEXT NOT NULL DEFAULT '~system';",
+)
+VERSION = len(CHANGES) + 1
 
 
 ALERT_COLUMNS = (
     "id, time_us, type, severity, description, service, entities, fingerprint, request_id, token_id, subject, "
-    "has_report"
+    "has_report, tenant"
 )
 _SEPARATOR = ", "
 
@@ -152,7 +160,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 def _make_tables(connection: sqlite3.Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version < VERSION:
-        change = ADDED_IN_2 if version else SCHEMA
+        change = "".join(CHANGES[version - 1 :]) if version else SCHEMA
         connection.executescript(f"BEGIN IMMEDIATE; {change} PRAGMA user_version = {VERSION}; COMMIT;")
 
 
@@ -215,6 +223,7 @@ def row_of(alert: Alert) -> tuple[Any, ...]:
         alert.token_id,
         alert.subject,
         alert.has_report,
+        alert.tenant,
     )
 
 
@@ -233,4 +242,5 @@ def alert_of(row: Sequence[Any]) -> Alert:
         token_id=row[9],
         subject=row[10],
         has_report=bool(row[11]),
+        tenant=row[12],
     )

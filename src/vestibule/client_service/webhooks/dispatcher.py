@@ -289,4 +289,5 @@ class WebhookDispatcher:
             AlertType.DELIVERY_FAILING,
             f"The webhook of task {pending.task_id} was not delivered in {pending.attempts} attempts.",
             subject="callbacks",
+            tenant=pending.tenant,
         )

@@ -151,9 +151,9 @@ _STATES = RecordReader(SavedState)
 
 
 def _merge(saved: Incidents, own: Incidents) -> None:
-    known = {(one.subject, one.kind, one.began) for one in saved.listed}
+    known = {(one.subject, one.tenant, one.kind, one.began) for one in saved.listed}
     for incident in reversed(own.listed):
-        if (incident.subject, incident.kind, incident.began) not in known:
+        if (incident.subject, incident.tenant, incident.kind, incident.began) not in known:
             if incident.ended is None:
                 saved.begin(incident)
             else:

@@ -9,19 +9,20 @@ import ipaddress
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Protocol
+from typing import Annotated, NoReturn, Protocol
 from urllib.parse import unquote_to_bytes, urlsplit
 
 import structlog
-from fastapi import Request, Security
+from fastapi import Depends, Request, Security
 from fastapi.params import Security as SecurityParameter
 from fastapi.security import HTTPBearer
 from starlette.responses import Response
 
 from vestibule.contracts.errors import InvalidInput, InvalidToken, ScopeMissing
-from vestibule.contracts.identity import DEFAULT_TENANT, Principal
+from vestibule.contracts.identity import DEFAULT_TENANT, EVERYTHING, OPERATOR, SYSTEM_TENANT, Principal, Visibility
 from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit, ClientAddress
-from vestibule.service_kit.fast_dispatch.fast_dispatch import FastRoute, Handler
+from vestibule.service_kit.fast_dispatch.fast_dispatch import FastRoute
+from vestibule.service_kit.fast_dispatch.strict_requests import Handler
 from vestibule.service_kit.wiring import ServiceWiring, wiring_of
 
 ALL_SCOPES = "*"
@@ -44,8 +45,8 @@ class Caller:
         return Principal(self.tenant, self.token_id)
 
     def may(self, scope: str) -> bool:
-        """Say whether the token has `scope`."""
-        return scope in self.scopes or ALL_SCOPES in self.scopes
+        """Say whether the token has `scope`. `*` is every scope but `operator`, which has to be given by name."""
+        return scope in self.scopes or (ALL_SCOPES in self.scopes and scope != OPERATOR)
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,11 @@ class TokenLookup(Protocol):
 
     def find(self, credentials: Credentials) -> Caller | None:
         """Return the caller of the token, or None if this source does not know it."""
+        ...
+
+    @property
+    def tenants(self) -> frozenset[str]:
+        """The tenants of the callers that this source knows."""
         ...
 
 
@@ -111,12 +117,39 @@ class Authenticator:
         state = request.scope["state"]
         if caller.is_service and "offered_id" in state:
             state["request_id"] = state["offered_id"]
-        structlog.contextvars.bind_contextvars(request_id=state["request_id"], token_id=caller.token_id)
+        structlog.contextvars.bind_contextvars(
+            request_id=state["request_id"], token_id=caller.token_id, tenant=caller.tenant
+        )
         if scope not in caller.scopes and ALL_SCOPES not in caller.scopes:
-            if self._limit is not None:
-                await self._limit.count_denied(caller.token_id)
-            raise ScopeMissing(f"The token needs the scope `{scope}`.", scope=scope)
+            await self._deny(caller, scope)
         state["caller"] = caller
+
+    async def require(self, caller: Caller, scope: str) -> None:
+        """Check a scope that a part of a request needs beside that of its route.
+
+        Raises:
+            ScopeMissing: the caller's token does not have it.
+        """
+        if not caller.may(scope):
+            await self._deny(caller, scope)
+
+    def visibility_of(self, caller: Caller | None) -> Visibility:
+        """Return what a caller sees beside its own data; None is anybody, for pages that are public.
+
+        While no token of another tenant exists, the default tenant is all there is: it sees also what belongs to no
+        tenant, and so does anybody on a public page.
+        """
+        if caller is not None and OPERATOR in caller.scopes:
+            return EVERYTHING
+        tenant = DEFAULT_TENANT if caller is None else caller.tenant
+        if tenant == DEFAULT_TENANT and all(one.tenants <= {DEFAULT_TENANT} for one in self._token_lookups):
+            return Visibility(frozenset({DEFAULT_TENANT, SYSTEM_TENANT}), SYSTEM_TENANT)
+        return Visibility(frozenset() if caller is None else frozenset({tenant}), tenant)
+
+    async def _deny(self, caller: Caller, scope: str) -> NoReturn:
+        if self._limit is not None:
+            await self._limit.count_denied(caller.token_id)
+        raise ScopeMissing(f"The token needs the scope `{scope}`.", scope=scope)
 
 
 class SingleToken:
@@ -132,6 +165,11 @@ class SingleToken:
         is_it = hmac.compare_digest(self._digest, credentials.digest)
         is_allowed = credentials.is_local or not self._is_local_only
         return self._caller if is_it and is_allowed else None
+
+    @property
+    def tenants(self) -> frozenset[str]:
+        """The tenant of the caller."""
+        return frozenset({self._caller.tenant})
 
 
 def digest_of(token: str) -> str:
@@ -180,6 +218,15 @@ class GuardedRoute(FastRoute):
             if isinstance(dependency, SecurityParameter) and dependency.scopes:
                 return str(dependency.scopes[0])
         raise TypeError(f"the route {self.path} does not say which scope it needs")
+
+
+async def _visibility(request: Request) -> Visibility:
+    # A public page has no caller.
+    caller: Caller | None = getattr(request.state, "caller", None)
+    return wiring_of(request, ServiceWiring).authenticator.visibility_of(caller)
+
+
+VisibilityPart = Annotated[Visibility, Depends(_visibility)]
 
 
 def credentials_of(request: Request) -> Credentials | None:

@@ -11,6 +11,7 @@ import structlog
 from fastapi import Request
 from starlette.types import Scope
 
+from vestibule.contracts.identity import OPERATOR, SYSTEM_TENANT
 from vestibule.runtime.files import WatchedFile, change_alone, write_private
 from vestibule.service_kit.auth.authentication import ALL_SCOPES, Caller, Credentials, credentials_of, digest_of
 
@@ -22,7 +23,9 @@ SECRET_BYTES = 32
 SERVICE = "service"
 
 
-_SERVICE_CALLER = Caller(SERVICE, "a Vestibule service", frozenset({ALL_SCOPES}), is_service=True)
+_SERVICE_CALLER = Caller(
+    SERVICE, "a Vestibule service", frozenset({ALL_SCOPES, OPERATOR}), SYSTEM_TENANT, is_service=True
+)
 
 
 class ServiceSecretMissing(Exception):
@@ -71,6 +74,11 @@ class ServiceSecret:
         for known in self.current().digests:
             is_known |= hmac.compare_digest(known, credentials.digest)
         return _SERVICE_CALLER if is_known else None
+
+    @property
+    def tenants(self) -> frozenset[str]:
+        """No tenant: services have none."""
+        return frozenset()
 
     def is_peer(self, scope: Scope) -> bool:
         """Say whether the head of a request shows one of the secrets."""

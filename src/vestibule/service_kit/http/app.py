@@ -74,6 +74,8 @@ def create_service_app(
         description=description,
         version=vestibule.__version__,
         lifespan=_running(lifespan, frame, tracer),
+        # `api_reference.py` serves both.
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         # A redirect for a trailing slash would repeat the query string.
@@ -150,8 +152,11 @@ def _let_go(error: BaseException) -> None:
 def _methods_of(request: Request) -> list[str]:
     # The framework lists the methods of the first route of that path only.
     routes = request.app.router.routes
-    return [
+    allowed = {
         method
         for method in METHODS
         if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
-    ]
+    }
+    if "GET" in allowed:
+        allowed.add("HEAD")
+    return [method for method in METHODS if method in allowed]

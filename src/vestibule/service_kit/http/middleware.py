@@ -14,6 +14,7 @@ import structlog
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from vestibule.service_kit.http.head import answer_head
 from vestibule.service_kit.metrics.catalogue import REQUEST_DURATION, REQUESTS
 from vestibule.service_kit.metrics.metrics import Metrics
 from vestibule.service_kit.problem_types import OVERLOADED
@@ -30,6 +31,11 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 _PROBES = frozenset({"/health", "/healthz", "/readyz", "/metrics"})
 # Frequent routes are counted, and not logged where they succeed.
 _QUIET_ROUTES = _PROBES | {"/tasks/claim"}
+
+
+# A browser must not take a stored value for a page, and a cache must not keep it.
+_NO_SNIFFING = (b"x-content-type-options", b"nosniff")
+_NOT_STORED = (b"cache-control", b"no-store")
 
 
 class RequestFrame:
@@ -69,14 +75,21 @@ class RequestFrame:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [
-                    *message.get("headers", ()),
-                    (b"x-request-id", state["request_id"].encode("ascii")),
-                ]
+                request_id = state["request_id"].encode("ascii")
+                headers = [*message.get("headers", ()), (b"x-request-id", request_id), _NO_SNIFFING]
+                for name, _value in headers:
+                    if name == b"cache-control":
+                        break
+                else:
+                    headers.append(_NOT_STORED)
+                message["headers"] = headers
             await send(message)
 
         try:
-            await self._app(scope, receive, send_with_id)
+            if scope["method"] == "HEAD":
+                await answer_head(self._app, scope, receive, send_with_id)
+            else:
+                await self._app(scope, receive, send_with_id)
         except Exception:  # noqa: BLE001 - the last resort: logged, and answered with nothing of its cause
             self._log.exception("unexpected_error")
             if not status:
@@ -247,6 +260,10 @@ class BodyLimit:
         for name, value in scope["headers"]:
             if name == b"content-length" and value.isdigit():
                 is_too_long = int(value) > left
+                if not is_too_long and BODY_IS_INCOMPLETE not in scope:
+                    # It has arrived, and has the declared length: the server would not have taken it otherwise.
+                    await self._app(scope, receive, send)
+                    return
                 break
 
         async def receive_counted() -> Message:

@@ -3,6 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from vestibule.alerts.store.alert_store import INSERT, Escalation, insert_alert
 from vestibule.alerts.store.database import open_database, row_of
 from vestibule.alerts.store.grouping import Grouping
 from vestibule.contracts.errors import AlertNotFound, InvalidInput, Unavailable
+from vestibule.contracts.identity import Visibility
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -95,6 +97,23 @@ def test_a_made_up_cursor_is_refused(tmp_path: Path, cursor: str) -> None:
     """A cursor is taken from an earlier page or not at all."""
     with pytest.raises(InvalidInput):
         AlertArchive(tmp_path / "alerts.db").page(limit=1, cursor=cursor)
+
+
+def test_a_tenant_reads_its_own_alerts(tmp_path: Path) -> None:
+    """Pages and ids give the alerts of the tenants that are visible; an index finds them among those of others."""
+    path = tmp_path / "alerts.db"
+    of_north, of_system = replace(_alert(1), tenant="north"), _alert(3)
+    _enter(path, [_alert(0), of_north, replace(_alert(2), tenant="south"), of_system])
+    archive, north = AlertArchive(path), Visibility(frozenset({"north"}), "north")
+    assert [of_north] == archive.page(limit=9, visibility=north).alerts
+    assert of_north == archive.get(of_north.id, north)
+    with pytest.raises(AlertNotFound):
+        archive.get(of_system.id, north)
+    assert 4 == len(archive.page(limit=9).alerts)
+    assert [] == archive.page(limit=9, visibility=Visibility(frozenset(), "")).alerts
+    statement = "SELECT seq FROM alerts WHERE tenant IN ('x') AND seq < 9 ORDER BY seq DESC"
+    plan = str(archive.query(f"EXPLAIN QUERY PLAN {statement}"))
+    assert ("alerts_by_tenant" in plan, "TEMP B-TREE" in plan) == (True, False)
 
 
 def test_no_record_means_no_alerts(tmp_path: Path) -> None:

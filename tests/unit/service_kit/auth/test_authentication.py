@@ -8,7 +8,7 @@ import pytest
 import uvicorn
 from fastapi import APIRouter
 
-from vestibule.service_kit.auth.authentication import GuardedRoute
+from vestibule.service_kit.auth.authentication import Caller, GuardedRoute
 from vestibule.service_kit.auth.token_file import create_token
 from vestibule.service_kit.http.server import Limits, RequestTimeouts, timeout_protocol
 from vestibule.service_kit.settings import ServiceSettings
@@ -74,6 +74,28 @@ async def test_a_token_does_what_its_scopes_say(
         if answer.status_code == 403:
             assert ("/problems/insufficient-scope", scope) == (answer.json()["type"], answer.json()["scope"])
     assert [] == service.auth_failures
+
+
+def _sees(service: Any, tenant: str, *scopes: str) -> tuple[set[str] | None, str]:
+    seen = service.wiring.authenticator.visibility_of(Caller("id", "name", frozenset(scopes), tenant))
+    return None if seen.tenants is None else set(seen.tenants), seen.owner
+
+
+def test_a_tenant_sees_itself_and_an_operator_everything(
+    service: Any, settings: ServiceSettings, wait_until: Any
+) -> None:
+    """`*` is no operator. A tenant alone sees all that there is; later it sees itself only, and a stranger nothing."""
+    stranger = service.wiring.authenticator.visibility_of
+    both = ({"default", "~system"}, "~system")
+    assert both == _sees(service, "default", "alerts")
+    assert {"default", "~system"} == stranger(None).tenants
+    create_token(settings.token_file, "test", ["alerts"])
+    assert both == _sees(service, "default", "*")
+    create_token(settings.token_file, "test", ["add"], tenant="north")
+    wait_until(lambda: _sees(service, "default", "*") == ({"default"}, "default"))
+    assert ({"north"}, "north") == _sees(service, "north", "*")
+    assert (None, "~system") == _sees(service, "north", "operator")
+    assert frozenset() == stranger(None).tenants
 
 
 async def test_a_stranger_is_refused_before_the_body_is_read(service: Any) -> None:
