@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import structlog
 
 from vestibule.alerts.alert import Alert, AlertType, Severity
-from vestibule.runtime.files import change_alone
+from vestibule.runtime.files import change_alone, remove_write_ahead_log
 
 # Longer than a commit of another process takes; a request does not wait longer for its alert.
 LOCK_TIMEOUT_S = 0.3
@@ -128,9 +128,7 @@ def open_database(path: Path) -> sqlite3.Connection:
     # Of several processes that start at once, one creates the tables. `change_alone` creates the folder.
     with change_alone(path):
         if not path.exists():
-            # They belong to a file that was renamed or removed, which another process may have open still.
-            for suffix in ("-wal", "-shm"):
-                path.with_name(f"{path.name}{suffix}").unlink(missing_ok=True)
+            remove_write_ahead_log(path)
         # Before the first connection, since the files beside it get the mode that it has then.
         path.touch(mode=0o600)
         connection = sqlite3.connect(path, timeout=LOCK_TIMEOUT_S, isolation_level=None, check_same_thread=False)

@@ -16,6 +16,7 @@ from vestibule.contracts.entries import Entry
 from vestibule.contracts.errors import TooLarge
 from vestibule.database_service.entries.sqlite.database import NEW_EPOCH
 from vestibule.database_service.entries.store import Store
+from vestibule.runtime.files import remove_write_ahead_log
 
 PAGES_AT_ONCE = 1000
 MAX_FAULTS = 100
@@ -75,8 +76,7 @@ def restore(backup: Path, path: Path, on_progress: OnProgress) -> None:
         if path.exists():
             _refuse_if_open(path)  # a service may have started since
         # The write-ahead log of the replaced file must not be applied to the backup.
-        for suffix in ("-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        remove_write_ahead_log(path)
         copy.replace(path)
     _flush(path.parent)
 

@@ -17,7 +17,7 @@ import structlog
 from vestibule.contracts.errors import Unavailable, VestibuleError
 from vestibule.contracts.identity import RESERVED
 from vestibule.runtime.batching import Batcher
-from vestibule.runtime.files import FilePlace
+from vestibule.runtime.files import FilePlace, remove_write_ahead_log
 
 MAX_BATCH = 1000
 LOCK_TIMEOUT_S = 0.5
@@ -139,9 +139,9 @@ class SqliteFile:
             await asyncio.to_thread(thread.shutdown)
         for connection in filter(None, connections):
             if not await self.is_in_place():
-                # SQLite itself leaves the write-ahead log of such a file as it is, where the file is not any more.
+                # SQLite leaves the write-ahead log of such a file, and would apply it to another file in that place.
                 with suppress(sqlite3.Error):
-                    connection.execute("PRAGMA wal_checkpoint")
+                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             connection.close()
 
     async def is_in_place(self) -> bool:
@@ -242,6 +242,8 @@ def open_connection(path: Path, prepare: Prepare) -> sqlite3.Connection:
         sqlite3.Error: it is not a database, or cannot be opened.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        remove_write_ahead_log(path)
     # Before the first connection, since the files beside it get the mode that it has then.
     path.touch(mode=0o600)
     path.chmod(0o600)
