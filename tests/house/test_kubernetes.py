@@ -80,7 +80,7 @@ def test_every_pod_is_restricted(rendered: Rendered) -> None:
 
 @every_tier
 def test_only_what_speaks_to_a_store_has_its_credentials(rendered: Rendered) -> None:
-    """What the drivers read themselves stands with the database service, its migration and the server alone."""
+    """What the drivers read themselves is in the environment of the database service, its migration and the server."""
     holders = {
         workload["metadata"]["name"]
         for workload in rendered.workloads()

@@ -92,9 +92,14 @@ class MaintenanceRepository:
         """
         entry = await self._store.find(PREFIX + window_id)
         window = None if entry is None else self._records.read(entry)
-        if window is None or not visibility.covers(window.tenant):
+        # One that cannot be read belongs to no tenant that is known.
+        tenant = SYSTEM_TENANT if window is None else window.tenant
+        if entry is None or not visibility.covers(tenant):
             raise MaintenanceNotFound("No maintenance window has that id.")
         self.known = [one for one in self.known if one.id != window_id]
+        if window is None:
+            await self._store.delete(PREFIX + window_id)
+            raise MaintenanceNotFound("That maintenance window could not be read; it is deleted.")
         if window.begins >= now or window.ends <= now:
             await self._store.delete(PREFIX + window_id)
             return window

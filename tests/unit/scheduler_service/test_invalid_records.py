@@ -8,10 +8,10 @@ import structlog
 
 from vestibule.contracts.entries import Pair
 from vestibule.contracts.errors import MaintenanceNotFound
-from vestibule.contracts.identity import DEFAULT_TENANT, EVERYTHING
+from vestibule.contracts.identity import EVERYTHING
 from vestibule.scheduler_service.availability.availability_history import page_names
 from vestibule.scheduler_service.availability.monitor_state import MonitorState
-from vestibule.scheduler_service.heartbeats import HeartbeatRepository, Ping, place_of
+from vestibule.scheduler_service.heartbeats import HeartbeatRepository, Ping
 from vestibule.scheduler_service.lease import Lease, Role
 from vestibule.scheduler_service.maintenance import MaintenanceRepository, MaintenanceWindow
 
@@ -25,24 +25,24 @@ TORN = ["", "{", "[]", '{"name": 1}']
 async def test_a_torn_heartbeat_hides_no_other(store: LocalEntries, torn: str) -> None:
     """The next ping of that name begins anew."""
     heartbeats = HeartbeatRepository(store)
-    await heartbeats.ping("backup", Ping.DONE, NOON, 60, 10, tenant=DEFAULT_TENANT)
-    await store.write(Pair(key=f"heartbeat/{place_of('other', DEFAULT_TENANT)}", value=torn))
+    await heartbeats.ping("backup", Ping.DONE, NOON, 60, 10, tenant="default")
+    await store.write(Pair(key="heartbeat/other", value=torn))
     with structlog.testing.capture_logs() as lines:
         for _ in range(3):
             await heartbeats.refresh()
     assert [("record_invalid", "Heartbeat")] == [(line["event"], line["kind"]) for line in lines]
     assert ["backup"] == [one.name for one in heartbeats.known]
-    await heartbeats.ping("other", Ping.DONE, NOON, 60, 10, tenant=DEFAULT_TENANT)
+    await heartbeats.ping("other", Ping.DONE, NOON, 60, 10, tenant="default")
     await heartbeats.refresh()
     assert ["backup", "other"] == [one.name for one in heartbeats.known]
 
 
 @pytest.mark.parametrize("torn", TORN)
 async def test_a_torn_window_hides_no_other(store: LocalEntries, torn: str) -> None:
-    """It is not found, and expires as any."""
+    """It can be deleted."""
     windows = MaintenanceRepository(store)
     window = MaintenanceWindow.model_validate(
-        {"part": "all", "from": NOON, "until": NOON + timedelta(hours=1), "author": "ops"}
+        {"part": "all", "from": NOON, "until": NOON + timedelta(hours=1), "author": "ops", "tenant": "default"}
     )
     await windows.add(window, NOON)
     await store.write(Pair(key="maintenance/0000000000000000", value=torn))
@@ -50,6 +50,7 @@ async def test_a_torn_window_hides_no_other(store: LocalEntries, torn: str) -> N
     assert [window.id] == [one.id for one in windows.known]
     with pytest.raises(MaintenanceNotFound):
         await windows.end("0" * 16, NOON, EVERYTHING)
+    assert 1 == len(await store.read_all("maintenance/"))
 
 
 @pytest.mark.parametrize("torn", TORN)

@@ -4,12 +4,12 @@ import re
 import secrets
 import sqlite3
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from vestibule.alerts.alert import Alert
+from vestibule.alerts.alert import Alert, AlertType
 from vestibule.alerts.store.database import ALERT_COLUMNS, Row, alert_of, build_readable, from_us, open_database, to_us
 from vestibule.contracts.errors import AlertNotFound, InvalidInput, Unavailable
 from vestibule.contracts.identity import EVERYTHING, SYSTEM_TENANT, Visibility
@@ -17,7 +17,13 @@ from vestibule.runtime.files import FilePlace
 
 CURSOR_PATTERN = r"^[1-9][0-9]{0,17}$"
 _CURSOR = re.compile(CURSOR_PATTERN)
-_PAGE = f"SELECT seq, {ALERT_COLUMNS} FROM alerts WHERE {{visible}} AND seq < ? ORDER BY seq DESC LIMIT ?"  # noqa: S608
+# Of malformed requests, which are many where a client is wrong, the first of each group is listed, with their number.
+_PAGE = f"""
+    SELECT CASE type WHEN '{AlertType.INVALID_INPUT}' THEN (SELECT count FROM groups WHERE id = alerts.id) END,
+    seq, {ALERT_COLUMNS} FROM alerts
+    WHERE {{visible}} AND seq < ? AND (type != '{AlertType.INVALID_INPUT}' OR coalesce(group_id, id) = id)
+    ORDER BY seq DESC LIMIT ?
+"""  # noqa: S608
 _ONE = f"SELECT {ALERT_COLUMNS} FROM alerts WHERE {{visible}} AND id = ?"  # noqa: S608
 _END = 2**62
 
@@ -110,8 +116,10 @@ class AlertArchive(AlertReader):
             raise InvalidInput("The cursor is not valid; use the `cursor` of the previous page.")
         rows = self.query_visible(_PAGE, visibility, (_END if cursor is None else int(cursor), limit + 1))
         chosen = rows[:limit]
-        alerts = [alert for _, alert in build_readable(chosen, lambda row: alert_of(row[1:]))]
-        return AlertPage(alerts, str(chosen[-1][0]) if len(rows) > limit else None)
+        readable = build_readable([row[1:] for row in chosen], lambda row: alert_of(row[1:]))
+        counts = {row[1]: row[0] or 1 for row in chosen}
+        alerts = [replace(alert, count=counts[row[0]]) for row, alert in readable]
+        return AlertPage(alerts, str(chosen[-1][1]) if len(rows) > limit else None)
 
     def get(self, alert_id: str, visibility: Visibility = EVERYTHING) -> Alert:
         """Return the alert of that id.

@@ -75,8 +75,8 @@ class RequestFrame:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                request_id = state["request_id"].encode("ascii")
-                headers = [*message.get("headers", ()), (b"x-request-id", request_id), _NO_SNIFFING]
+                offered = (b"x-request-id", state["request_id"].encode("ascii"))
+                headers = [*message.get("headers", ()), offered, _NO_SNIFFING]
                 for name, _value in headers:
                     if name == b"cache-control":
                         break
