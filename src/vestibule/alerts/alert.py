@@ -112,18 +112,22 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class AlertTypeSpec:
-    """The meaning of an alert type, its default severity, and the type whose open group it resolves."""
+    """The meaning of an alert type, its default severity, and the type whose open group it resolves.
+
+    Channels without a route of their own get those that are notified by default.
+    """
 
     meaning: str
     severity: Severity
     resolves: AlertType | None = None
+    is_notified_by_default: bool = True
 
 
 ALERT_TYPES = {
     AlertType.PERSONAL_DATA: AlertTypeSpec("A request or a result held personal data.", Severity.WARNING),
     AlertType.SECRET: AlertTypeSpec("A request or a result held a secret.", Severity.CRITICAL),
     AlertType.INVALID_TOKEN: AlertTypeSpec("A request had no token or an unknown one.", Severity.WARNING),
-    AlertType.INVALID_INPUT: AlertTypeSpec("A request was malformed.", Severity.INFO),
+    AlertType.INVALID_INPUT: AlertTypeSpec("A request was malformed.", Severity.INFO, is_notified_by_default=False),
     AlertType.ACCESS_DENIED: AlertTypeSpec(
         "A token was refused again and again for lack of a scope.", Severity.WARNING
     ),

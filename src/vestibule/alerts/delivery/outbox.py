@@ -52,8 +52,14 @@ MARK_NOTIFIED = "UPDATE groups SET notified_severity = ?, notice_since_us = NULL
 DUE_DELIVERIES = f"""
     SELECT d.id, d.channel, d.attempts, d.event, d.severity, d.entities, d.last_us, d.count, d.groups, {COLUMNS}
     FROM deliveries d JOIN alerts a ON a.id = d.group_id
-    WHERE d.state = 'waiting' AND d.due_us <= ? AND d.channel = ? ORDER BY d.id LIMIT 20
+    WHERE d.state = 'waiting' AND d.due_us <= ? AND d.channel = ? AND NOT EXISTS (
+        SELECT 1 FROM deliveries mine JOIN deliveries earlier
+        ON earlier.channel = d.channel AND earlier.state = 'waiting' AND earlier.id < d.id
+        AND (earlier.group_id = d.group_id OR (mine.state = 'merged' AND mine.created_us = earlier.created_us))
+        WHERE mine.group_id = d.group_id AND mine.channel = d.channel AND mine.id < d.id
+    ) ORDER BY d.id LIMIT 20
 """  # noqa: S608
+# What a channel still has to get about a group, alone or in a digest, comes first: its end must not overtake it.
 RETRY_BACKOFF = Backoff(first_s=5, longest_s=3600)
 GIVE_UP_AFTER_S = 86_400
 # After this many failures of a delivery, the channel itself raises an alert.
@@ -179,9 +185,9 @@ class Outbox:
             if delivery.attempts >= FAILING_AFTER:
                 self._raise_channel_alert(AlertType.DELIVERY_RESUMED, delivery, "accepts notifications again")
 
-    def postpone(self, delivery: Delivery, now_us: int, error: str) -> None:
-        """Record why a notification was not delivered, and when it is retried."""
-        due_us = now_us + int(RETRY_BACKOFF.delay_s(delivery.attempts + 1) * US)
+    def postpone(self, delivery: Delivery, now_us: int, error: str, least_s: float = 0) -> None:
+        """Record why a notification was not delivered, and when it is retried: after `least_s` seconds at least."""
+        due_us = now_us + int(max(RETRY_BACKOFF.delay_s(delivery.attempts + 1), least_s) * US)
         with transaction(self._connection):
             self._run(
                 "UPDATE deliveries SET attempts = attempts + 1, error = ?, due_us = ? WHERE id = ?",

@@ -4,19 +4,25 @@ import re
 import secrets
 import sqlite3
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from vestibule.alerts.alert import Alert
+from vestibule.alerts.alert import Alert, AlertType
 from vestibule.alerts.store.database import ALERT_COLUMNS, alert_of, from_us, open_database, to_us
 from vestibule.contracts.errors import AlertNotFound, InvalidInput, Unavailable
 from vestibule.contracts.identity import EVERYTHING, SYSTEM_TENANT, Visibility
 
 CURSOR_PATTERN = r"^[1-9][0-9]{0,17}$"
 _CURSOR = re.compile(CURSOR_PATTERN)
-_PAGE = f"SELECT seq, {ALERT_COLUMNS} FROM alerts WHERE {{visible}} AND seq < ? ORDER BY seq DESC LIMIT ?"  # noqa: S608
+# Of malformed requests, which are many where a client is wrong, the first of each group is listed, with their number.
+_PAGE = f"""
+    SELECT seq, CASE type WHEN '{AlertType.INVALID_INPUT}' THEN (SELECT count FROM groups WHERE id = alerts.id) END,
+    {ALERT_COLUMNS} FROM alerts
+    WHERE {{visible}} AND seq < ? AND (type != '{AlertType.INVALID_INPUT}' OR coalesce(group_id, id) = id)
+    ORDER BY seq DESC LIMIT ?
+"""  # noqa: S608
 _ONE = f"SELECT {ALERT_COLUMNS} FROM alerts WHERE {{visible}} AND id = ?"  # noqa: S608
 _END = 2**62
 
@@ -104,7 +110,8 @@ class AlertArchive(AlertReader):
             raise InvalidInput("The cursor is not valid; use the `cursor` of the previous page.")
         rows = self.query_visible(_PAGE, visibility, (_END if cursor is None else int(cursor), limit + 1))
         chosen = rows[:limit]
-        return AlertPage([alert_of(row[1:]) for row in chosen], str(chosen[-1][0]) if len(rows) > limit else None)
+        alerts = [replace(alert_of(columns), count=count or 1) for _seq, count, *columns in chosen]
+        return AlertPage(alerts, str(chosen[-1][0]) if len(rows) > limit else None)
 
     def get(self, alert_id: str, visibility: Visibility = EVERYTHING) -> Alert:
         """Return the alert of that id.

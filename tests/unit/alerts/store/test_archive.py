@@ -12,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vestibule.alerts import Alert, AlertArchive, AlertType, Severity
+from vestibule.alerts.delivery.outbox import DeliveryRules, Outbox
 from vestibule.alerts.store.alert_store import INSERT, Escalation, insert_alert
 from vestibule.alerts.store.database import open_database, row_of
+from vestibule.alerts.store.grouping import Grouping
 from vestibule.contracts.errors import AlertNotFound, InvalidInput, Unavailable
 from vestibule.contracts.identity import Visibility
 
@@ -63,6 +65,23 @@ def test_pages_together_are_everything_once(limit: int, tmp_path_factory: pytest
     archive.close()
     assert expected == read
     assert -(-23 // limit) == pages
+
+
+def test_malformed_requests_are_one_line_of_the_list(tmp_path: Path) -> None:
+    """A client that is wrong all day hides nothing else; the line of its group says how many there were."""
+    path = tmp_path / "alerts.db"
+    wrong = [
+        replace(_alert(number), type=AlertType.INVALID_INPUT, token_id=token)
+        for number, token in enumerate(["a", "b", "a", "a"])
+    ]
+    _enter(path, [*wrong, replace(wrong[0], type=AlertType.SECRET, id="0123456789abcdef")])
+    connection = open_database(path)
+    Outbox(connection, DeliveryRules(Grouping(), reminder_s=1, give_up_after_s=1)).group_new()
+    connection.close()
+    listed = AlertArchive(path).page(limit=10).alerts
+    expected = [(AlertType.SECRET, 1), (AlertType.INVALID_INPUT, 1), (AlertType.INVALID_INPUT, 3)]
+    assert expected == [(one.type, one.count) for one in listed]
+    assert wrong[3] == AlertArchive(path).get(wrong[3].id)
 
 
 def test_new_alerts_do_not_disturb_who_reads_on(tmp_path: Path) -> None:
