@@ -13,7 +13,7 @@ from vestibule.contracts.conditions import Condition
 from vestibule.contracts.entries import Entry, Pair
 from vestibule.contracts.errors import HeartbeatNotFound, InvalidInput, PreconditionFailed, Unavailable
 from vestibule.contracts.identity import DEFAULT_TENANT, Visibility
-from vestibule.database_client.entries import EntryClient
+from vestibule.database_client.entries import EntryClient, RecordReader
 from vestibule.scheduler_service.availability.monitor_state import MonitorState
 from vestibule.scheduler_service.availability.parts import Incident, IncidentKind, Incidents
 from vestibule.scheduler_service.jobs import now
@@ -111,6 +111,7 @@ class HeartbeatRepository:
 
     def __init__(self, store: EntryClient) -> None:
         self._store = store
+        self._records = RecordReader(Heartbeat)
         self.known: list[Heartbeat] = []
 
     async def refresh(self) -> None:
@@ -161,7 +162,7 @@ class HeartbeatRepository:
         self.known = [one for one in self.known if one.place != place]
 
     async def _read(self) -> list[Heartbeat]:
-        return [Heartbeat.model_validate_json(entry.value) for entry in await self._store.read_all(PREFIX)]
+        return self._records.read_each(await self._store.read_all(PREFIX))
 
     async def _change(self, place: str, change: Callable[[Heartbeat], None], first: Heartbeat | None) -> Heartbeat:
         for _ in range(ATTEMPTS):
@@ -178,8 +179,9 @@ class HeartbeatRepository:
         raise Unavailable("database", "Write conflict: too many concurrent pings of that heartbeat.")
 
     async def _load(self, entry: Entry | None, first: Heartbeat | None) -> Heartbeat:
-        if entry is not None:
-            return Heartbeat.model_validate_json(entry.value)
+        # A ping replaces a record that is not valid.
+        if entry is not None and (heartbeat := self._records.read(entry)) is not None:
+            return heartbeat
         if first is None:
             raise HeartbeatNotFound("No heartbeat has that name.")
         if sum(one.tenant == first.tenant for one in await self._read()) >= MOST:

@@ -21,6 +21,7 @@ from vestibule.alerts.store.database import US, open_database, to_us
 from vestibule.alerts.store.retention import AlertRetention
 from vestibule.egress.guard import DeliveryFailed
 from vestibule.runtime.background import Backoff
+from vestibule.runtime.files import FilePlace
 
 SWEEP_EVERY_S = 0.25
 YIELD_S = 0.02
@@ -126,9 +127,10 @@ class NotificationDispatcher:
     def _sweep_until_stopped(self, outbox: Outbox, connection: sqlite3.Connection) -> None:
         # The deliveries of each channel that are under way: a slow one holds up no other.
         rounds: Rounds = {}
+        place = FilePlace(self._path)
         try:
             with ThreadPoolExecutor(max(1, len(self._channels)), thread_name_prefix="alert-channel") as pool:
-                while not self._stop_requested.is_set():
+                while not self._stop_requested.is_set() and place.is_kept():
                     self._sweep(outbox, pool, rounds)
                     self._failures = 0
                     if self._pruner is not None:

@@ -12,7 +12,9 @@ from vestibule.alerts.store.alert_store import Escalation, insert_alert
 from vestibule.alerts.store.database import (
     ALERT_COLUMNS,
     US,
+    Row,
     alert_of,
+    build_readable,
     from_us,
     join_entities,
     split_entities,
@@ -146,8 +148,8 @@ class Outbox:
         rows = self._since(GROUPED, 2**62, limit)
         if rows:
             with transaction(self._connection):
-                for row in rows:
-                    group_id = group_alert(self._connection, alert_of(row[1:]), self._rules.grouping)
+                for row, alert in build_readable(rows, _alert_of):
+                    group_id = group_alert(self._connection, alert, self._rules.grouping)
                     self._run("UPDATE alerts SET group_id = ? WHERE seq = ?", group_id, row[0])
                 self._mark(GROUPED, rows[-1][0])
         return len(rows)
@@ -156,7 +158,7 @@ class Outbox:
         """Flush the reports of the next alerts before that time with `sync`, and record the progress."""
         rows = self._since(SYNCED, before_us, limit)
         if rows:
-            if reported := [alert for row in rows if (alert := alert_of(row[1:])).has_report]:
+            if reported := [alert for _, alert in build_readable(rows, _alert_of) if alert.has_report]:
                 sync(reported)
             with transaction(self._connection):
                 self._mark(SYNCED, rows[-1][0])
@@ -165,8 +167,7 @@ class Outbox:
         """Enqueue notifications of the groups that are due and not silenced; many at once share a digest."""
         with transaction(self._connection):
             kinds: dict[Kind, list[_Due]] = defaultdict(list)
-            for row in self._run(DUE_GROUPS, now_us):
-                due = _due_of(row)
+            for _, due in build_readable(self._run(DUE_GROUPS, now_us), _due_of):
                 if not self._is_silenced(due, now_us):
                     kinds[due.summary.type, due.summary.tenant, due.event].append(due)
             for kind, groups in kinds.items():
@@ -174,7 +175,8 @@ class Outbox:
 
     def due(self, now_us: int, channel: str) -> list[Delivery]:
         """Return the next notifications that are due for a channel, in the order in which they were posted."""
-        return [_delivery_of(row, self._rules.replica) for row in self._run(DUE_DELIVERIES, now_us, channel)]
+        rows = self._run(DUE_DELIVERIES, now_us, channel)
+        return [due for _, due in build_readable(rows, lambda row: _delivery_of(row, self._rules.replica))]
 
     def confirm(self, delivery: Delivery) -> None:
         """Record that a notification was delivered."""
@@ -259,6 +261,10 @@ class Outbox:
 
     def _run(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         return self._connection.execute(statement, parameters).fetchall()
+
+
+def _alert_of(row: Row) -> Alert:
+    return alert_of(row[1:])
 
 
 def _due_of(row: tuple[Any, ...]) -> _Due:

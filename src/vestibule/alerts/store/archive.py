@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from vestibule.alerts.alert import Alert, AlertType
-from vestibule.alerts.store.database import ALERT_COLUMNS, alert_of, from_us, open_database, to_us
+from vestibule.alerts.store.database import ALERT_COLUMNS, Row, alert_of, build_readable, from_us, open_database, to_us
 from vestibule.contracts.errors import AlertNotFound, InvalidInput, Unavailable
 from vestibule.contracts.identity import EVERYTHING, SYSTEM_TENANT, Visibility
+from vestibule.runtime.files import FilePlace
 
 CURSOR_PATTERN = r"^[1-9][0-9]{0,17}$"
 _CURSOR = re.compile(CURSOR_PATTERN)
 # Of malformed requests, which are many where a client is wrong, the first of each group is listed, with their number.
 _PAGE = f"""
-    SELECT seq, CASE type WHEN '{AlertType.INVALID_INPUT}' THEN (SELECT count FROM groups WHERE id = alerts.id) END,
-    {ALERT_COLUMNS} FROM alerts
+    SELECT CASE type WHEN '{AlertType.INVALID_INPUT}' THEN (SELECT count FROM groups WHERE id = alerts.id) END,
+    seq, {ALERT_COLUMNS} FROM alerts
     WHERE {{visible}} AND seq < ? AND (type != '{AlertType.INVALID_INPUT}' OR coalesce(group_id, id) = id)
     ORDER BY seq DESC LIMIT ?
 """  # noqa: S608
@@ -65,6 +66,7 @@ class AlertReader:
         self._path = path
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
+        self._place = FilePlace()
 
     def query_visible(
         self, statement: str, visibility: Visibility, parameters: tuple[Any, ...]
@@ -80,10 +82,13 @@ class AlertReader:
         """Return the rows, or raise `Unavailable`."""
         with self._lock:
             try:
+                if self._connection is not None and not self._place.is_kept():
+                    self._close()
                 if self._connection is None:
                     if not self._path.exists():
                         return []
                     self._connection = open_database(self._path)
+                    self._place = FilePlace(self._path)
                 return self._connection.execute(statement, parameters).fetchall()
             except (OSError, sqlite3.Error) as error:
                 raise Unavailable("alerts", "The alert store cannot be read.") from error
@@ -91,9 +96,12 @@ class AlertReader:
     def close(self) -> None:
         """Close the connection; the next query opens another."""
         with self._lock:
-            connection, self._connection = self._connection, None
-            if connection is not None:
-                connection.close()
+            self._close()
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
 
 class AlertArchive(AlertReader):
@@ -110,8 +118,10 @@ class AlertArchive(AlertReader):
             raise InvalidInput("The cursor is not valid; use the `cursor` of the previous page.")
         rows = self.query_visible(_PAGE, visibility, (_END if cursor is None else int(cursor), limit + 1))
         chosen = rows[:limit]
-        alerts = [replace(alert_of(columns), count=count or 1) for _seq, count, *columns in chosen]
-        return AlertPage(alerts, str(chosen[-1][0]) if len(rows) > limit else None)
+        readable = build_readable([row[1:] for row in chosen], lambda row: alert_of(row[1:]))
+        counts = {row[1]: row[0] or 1 for row in chosen}
+        alerts = [replace(alert, count=counts[row[0]]) for row, alert in readable]
+        return AlertPage(alerts, str(chosen[-1][1]) if len(rows) > limit else None)
 
     def get(self, alert_id: str, visibility: Visibility = EVERYTHING) -> Alert:
         """Return the alert of that id.
@@ -122,9 +132,9 @@ class AlertArchive(AlertReader):
         """
         # Some text has no UTF-8 form for a query.
         rows = self.query_visible(_ONE, visibility, (alert_id,)) if alert_id.isascii() else []
-        if not rows:
-            raise AlertNotFound("No alert has that id.")
-        return alert_of(rows[0])
+        for _, alert in build_readable(rows, alert_of):
+            return alert
+        raise AlertNotFound("No alert has that id.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,10 +226,7 @@ class AlertTriage(AlertReader):
     def silences(self, visibility: Visibility = EVERYTHING) -> list[Silence]:
         """Return the silences that have not ended and are visible."""
         rows = self.query_visible(_SILENCES, visibility, (to_us(datetime.now(UTC)),))
-        return [
-            Silence(row[1], row[2], row[3], row[4], row[5], from_us(row[6]), from_us(row[7]), row[0], row[8])
-            for row in rows
-        ]
+        return [silence for _, silence in build_readable(rows, _silence_of)]
 
     def _write(self, statement: str, parameters: tuple[Any, ...]) -> list[Any]:
         try:
@@ -230,3 +237,7 @@ class AlertTriage(AlertReader):
                 connection.close()
         except (OSError, sqlite3.Error) as error:
             raise Unavailable("alerts", "The alert store cannot be written.") from error
+
+
+def _silence_of(row: Row) -> Silence:
+    return Silence(row[1], row[2], row[3], row[4], row[5], from_us(row[6]), from_us(row[7]), row[0], row[8])

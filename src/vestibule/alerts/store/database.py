@@ -1,11 +1,13 @@
 """The database of alerts: its tables, its connections, and the rows of alerts."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import structlog
 
 from vestibule.alerts.alert import Alert, AlertType, Severity
 from vestibule.runtime.files import change_alone
@@ -125,6 +127,10 @@ def open_database(path: Path) -> sqlite3.Connection:
     """
     # Of several processes that start at once, one creates the tables. `change_alone` creates the folder.
     with change_alone(path):
+        if not path.exists():
+            # They belong to a file that was renamed or removed, which another process may have open still.
+            for suffix in ("-wal", "-shm"):
+                path.with_name(f"{path.name}{suffix}").unlink(missing_ok=True)
         # Before the first connection, since the files beside it get the mode that it has then.
         path.touch(mode=0o600)
         connection = sqlite3.connect(path, timeout=LOCK_TIMEOUT_S, isolation_level=None, check_same_thread=False)
@@ -156,6 +162,26 @@ def _make_tables(connection: sqlite3.Connection) -> None:
     if version < VERSION:
         change = "".join(CHANGES[version - 1 :]) if version else SCHEMA
         connection.executescript(f"BEGIN IMMEDIATE; {change} PRAGMA user_version = {VERSION}; COMMIT;")
+
+
+# Rows that cannot be read are logged once each, up to this many.
+MAX_REPORTED = 1000
+_reported: set[int] = set()
+Row = tuple[Any, ...]
+Built = TypeVar("Built")
+
+
+def build_readable(rows: Iterable[Row], build: Callable[[Row], Built]) -> Iterator[tuple[Row, Built]]:
+    """Yield each row with what `build` makes of it. A row that another version wrote, or a torn one, hides no other."""
+    for row in rows:
+        try:
+            built = build(row)
+        except (ValueError, OverflowError, TypeError) as error:
+            if hash(row) not in _reported and len(_reported) < MAX_REPORTED:
+                _reported.add(hash(row))
+                structlog.get_logger("vestibule.alerts").error("alert_unreadable", error=type(error).__name__)
+        else:
+            yield row, built
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

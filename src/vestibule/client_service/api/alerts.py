@@ -14,6 +14,7 @@ from vestibule.client_service.api.wiring import CallerPart, ClientWiring, Wiring
 from vestibule.contracts.errors import AlertNotFound, InvalidInput, PersonalDataFound
 from vestibule.contracts.identity import SENDER_PATTERN, Visibility
 from vestibule.contracts.json_types import Number
+from vestibule.contracts.reasons import GivenReason, Reason
 from vestibule.service_kit.auth.authentication import Caller, GuardedRoute, VisibilityPart, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
 
@@ -55,12 +56,7 @@ class AlertList(BaseModel):
 class TriageNote(BaseModel):
     """The reason for a change of an alert."""
 
-    reason: str | None = Field(
-        default=None,
-        max_length=500,
-        description="Screened like every text that is stored",
-        examples=["ticket 4711: a test of our own"],
-    )
+    reason: Reason | None = Field(default=None, examples=["ticket 4711: a test of our own"])
 
 
 class SilenceRequest(BaseModel):
@@ -69,7 +65,7 @@ class SilenceRequest(BaseModel):
     type: AlertType | None = None
     token_id: str | None = Field(default=None, pattern=f"^{SENDER_PATTERN}$")
     entity: str | None = Field(default=None, pattern=r"^[A-Z][A-Z0-9_]{0,63}$", examples=["EMAIL_ADDRESS"])
-    reason: str = Field(min_length=1, max_length=500, description="Screened like every text that is stored")
+    reason: GivenReason
     hours: Number = Field(ge=SHORTEST_SILENCE_H, le=24 * 365, description="Hours until it ends", examples=[2])
 
 

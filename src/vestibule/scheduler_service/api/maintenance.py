@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from vestibule.contracts.errors import InvalidInput, MaintenanceNotFound, PersonalDataFound
 from vestibule.contracts.identity import OPERATOR, SYSTEM_TENANT
 from vestibule.contracts.json_types import Timestamp
+from vestibule.contracts.reasons import Reason
 from vestibule.scheduler_service.api.wiring import WiringPart
 from vestibule.scheduler_service.availability.parts import PARTS
 from vestibule.scheduler_service.heartbeats import NAME_PATTERN
@@ -35,7 +36,7 @@ class MaintenanceRequest(BaseModel):
     )
     begins: Timestamp | None = Field(default=None, alias="from", description="Now unless given")
     ends: Timestamp = Field(alias="until")
-    reason: str = Field(default="", max_length=500, description="Checked for personal data as every stored text is")
+    reason: Reason = ""
 
     def as_window(self, author: str, tenant: str) -> MaintenanceWindow:
         """Return the window; it begins now unless the request has a start."""

@@ -37,6 +37,7 @@ class Caller:
     name: str
     scopes: frozenset[str]
     tenant: str = DEFAULT_TENANT
+    is_service: bool = False
 
     @property
     def principal(self) -> Principal:
@@ -96,6 +97,8 @@ class Authenticator:
     async def authenticate(self, request: Request, scope: str, credentials: Credentials | None = None) -> None:
         """Set `request.state.caller` to the caller that `credentials` name, or else the request's bearer token.
 
+        The request of another service goes on under the id that it has there.
+
         Raises:
             InvalidToken: no token, or an unknown one.
             TooManyAuthFailures: too many of those came from there.
@@ -111,10 +114,15 @@ class Authenticator:
             address = None if self._limit is None else await self._limit.count(client_address(request))
             await self._on_auth_failure(credentials.token if credentials else None, address)
             raise InvalidToken("Send a valid token in the header `Authorization: Bearer TOKEN`.")
-        structlog.contextvars.bind_contextvars(token_id=caller.token_id, tenant=caller.tenant)
+        state = request.scope["state"]
+        if caller.is_service and "offered_id" in state:
+            state["request_id"] = state["offered_id"]
+        structlog.contextvars.bind_contextvars(
+            request_id=state["request_id"], token_id=caller.token_id, tenant=caller.tenant
+        )
         if scope not in caller.scopes and ALL_SCOPES not in caller.scopes:
             await self._deny(caller, scope)
-        request.scope["state"]["caller"] = caller
+        state["caller"] = caller
 
     async def require(self, caller: Caller, scope: str) -> None:
         """Check a scope that a part of a request needs beside that of its route.
@@ -235,9 +243,17 @@ def client_address(request: Request) -> ClientAddress:
     return ClientAddress(host, ",".join(request.headers.getlist("x-forwarded-for")))
 
 
+# What proxies and content delivery networks add. One that adds nothing and names this address as `Host` cannot be told
+# from a program on this machine (docs/operations.md).
 _PROXY_HEADERS = frozenset(
-    {b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-real-ip"}
+    {
+        *(b"forwarded", b"forwarded-for", b"via", b"cdn-loop", b"client-ip", b"proxy-connection"),
+        *(b"x-real-ip", b"x-client-ip", b"x-cluster-client-ip", b"x-originating-ip", b"x-remote-ip", b"x-remote-addr"),
+        *(b"true-client-ip", b"cf-connecting-ip", b"cf-connecting-ipv6", b"cf-ray", b"fastly-client-ip"),
+        *(b"x-amzn-trace-id", b"x-amz-cf-id", b"x-azure-clientip", b"x-envoy-external-address", b"x-original-host"),
+    }
 )
+_FORWARDED_PREFIX = b"x-forwarded"
 
 
 def is_local(request: Request) -> bool:
@@ -247,13 +263,14 @@ def is_local(request: Request) -> bool:
     an `Origin` that is not this address.
     """
     client = request.scope.get("client")
-    # Behind a proxy on this machine every caller seems local, so a forwarded request is never local.
-    if client is None:
+    # Behind a proxy on this machine every caller seems local, so a forwarded request is never local. nginx speaks
+    # HTTP/1.0 unless it is told otherwise.
+    if client is None or request.scope.get("http_version") == "1.0":
         return False
     hosts: list[bytes] = []
     origins: list[bytes] = []
     for name, value in request.scope["headers"]:
-        if name in _PROXY_HEADERS:
+        if name in _PROXY_HEADERS or name.startswith(_FORWARDED_PREFIX):
             return False
         if name == b"host":
             hosts.append(value)
@@ -265,9 +282,11 @@ def is_local(request: Request) -> bool:
 @lru_cache(1024)
 def _is_loopback(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    # A socket that takes both families shows an IPv4 address so.
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 @lru_cache(1024)
@@ -286,7 +305,7 @@ def _is_own_address(host: bytes) -> bool:
         name = urlsplit(b"//" + host).hostname or b""
     except ValueError:
         return False
-    return b"@" not in host and (name == b"localhost" or _is_loopback(name.decode("latin-1")))
+    return b"@" not in host and (name.removesuffix(b".") == b"localhost" or _is_loopback(name.decode("latin-1")))
 
 
 _MISTAKE = {"where": "query", "kind": "encoding", "expected": "percent-encoded UTF-8"}

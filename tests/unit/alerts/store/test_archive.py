@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -167,3 +168,28 @@ def test_pages_of_a_large_record_come_at_once(tmp_path: Path) -> None:
     assert (50, f"{count - 1:016x}") == (len(middle.alerts), wanted.id)
     assert isinstance(connection, sqlite3.Connection)
     connection.close()
+
+
+def test_a_row_that_cannot_be_read_hides_no_other(tmp_path: Path) -> None:
+    """A type of another version, or a torn time: the others are listed, grouped and notified, and it is logged once."""
+    path = tmp_path / "alerts.db"
+    *others, torn, newer = _fill(path, 5)
+    rules = DeliveryRules(Grouping(), 3600, 3600)
+    connection = open_database(path)
+    connection.execute("UPDATE alerts SET type = 'OfAnotherVersion' WHERE id = ?", (newer.id,))
+    connection.execute("UPDATE alerts SET time_us = 4611686018427387904 WHERE id = ?", (torn.id,))
+    outbox, archive = Outbox(connection, rules), AlertArchive(path)
+    with structlog.testing.capture_logs() as lines:
+        assert others == archive.page(limit=9).alerts
+        assert others == archive.page(limit=9).alerts
+        assert [5, 0] == [outbox.group_new(), outbox.group_new()]
+        first, *rest = [group_id for (group_id,) in connection.execute("SELECT id FROM groups ORDER BY first_us")]
+        connection.execute("UPDATE groups SET due_us = 1")
+        connection.execute("UPDATE groups SET severity = 'torn' WHERE id = ?", (first,))
+        outbox.post_due(2, lambda _: ["channel"])
+        assert rest
+        assert set(rest) == {one.alert.id for one in outbox.due(2, "channel")}
+    connection.close()
+    with pytest.raises(AlertNotFound):
+        archive.get(newer.id)
+    assert 3 == [line["event"] for line in lines].count("alert_unreadable")
