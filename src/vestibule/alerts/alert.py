@@ -26,6 +26,7 @@ class AlertType(StrEnum):
     DELIVERY_FAILING = "DeliveryFailing"
     DELIVERY_RESUMED = "DeliveryResumed"
     POLICY_BROKEN = "PolicyBroken"
+    FILE_BROKEN = "FileBroken"
     REVEAL = "Reveal"
     SUBJECT_ERASED = "SubjectErased"
     TEST = "Test"
@@ -149,6 +150,7 @@ ALERT_TYPES = {
         "A channel accepts its notifications again.", Severity.INFO, resolves=AlertType.DELIVERY_FAILING
     ),
     AlertType.POLICY_BROKEN: AlertTypeSpec("The changed policy file is invalid.", Severity.CRITICAL),
+    AlertType.FILE_BROKEN: AlertTypeSpec("A changed file of keys, tokens or secrets is invalid.", Severity.CRITICAL),
     AlertType.REVEAL: AlertTypeSpec("A value token was revealed.", Severity.WARNING),
     AlertType.SUBJECT_ERASED: AlertTypeSpec("All data of a subject was erased.", Severity.INFO),
     AlertType.TEST: AlertTypeSpec("A test of a channel.", Severity.INFO),

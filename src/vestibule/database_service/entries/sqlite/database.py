@@ -16,6 +16,7 @@ import structlog
 from vestibule.contracts.errors import Unavailable, VestibuleError
 from vestibule.contracts.identity import RESERVED
 from vestibule.runtime.batching import Batcher
+from vestibule.runtime.starts import DatabaseMark, is_passing, refuse_file
 
 MAX_BATCH = 1000
 LOCK_TIMEOUT_S = 0.5
@@ -106,7 +107,7 @@ class SqliteFile:
         Other parts create their tables in the file by a change of their own. `on_commit` is called in the thread of the
         writer after each commit, with the number of changes.
         """
-        self._path = path
+        self.path = path
         self._prepare = prepare
         self._batcher: Batcher[Work[Any], Any] = Batcher(self._commit, most=MAX_BATCH, at_once=1)
         self._thread: ThreadPoolExecutor | None = None
@@ -115,10 +116,17 @@ class SqliteFile:
         self._on_commit = on_commit
 
     async def __aenter__(self) -> Self:
+        DatabaseMark.beside(self.path).expect(self.path)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite-writer")
-        self._writer = await asyncio.to_thread(open_connection, self._path, self._prepare)
-        # WAL readers never wait for the writer and a row is read in microseconds, so reads stay on the event loop.
-        self._reader = await asyncio.to_thread(open_connection, self._path, self._prepare)
+        try:
+            self._writer = await asyncio.to_thread(open_connection, self.path, self._prepare)
+            # WAL readers never wait for the writer and a row is read in microseconds, so reads stay on the event loop.
+            self._reader = await asyncio.to_thread(open_connection, self.path, self._prepare)
+        except (sqlite3.Error, OSError) as error:
+            await self.__aexit__()
+            if is_passing(error):
+                raise
+            raise refuse_file(self.path, error) from error
         return self
 
     async def __aexit__(self, *error: object) -> None:
