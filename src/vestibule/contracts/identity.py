@@ -15,6 +15,8 @@ SENDER_PATTERN = r"[A-Za-z0-9_-]{1,64}"
 DEFAULT_TENANT = "default"
 # Tenants that begin with this belong to the services; no token can have such a tenant.
 RESERVED = "~"
+# The token id of calls between services; no token has it.
+SERVICE = "service"
 TENANT, SENDER = "X-Vestibule-Tenant", "X-Vestibule-Sender"
 # The id of a write that may be repeated, between services as from callers.
 OPERATION = "Idempotency-Key"

@@ -9,15 +9,13 @@ from pathlib import Path
 
 import structlog
 
+from vestibule.contracts.identity import SERVICE
 from vestibule.runtime.files import WatchedFile, change_alone, write_private
 from vestibule.service_kit.auth.authentication import ALL_SCOPES, Caller, Credentials, digest_of
 
 LEAST_SECRET_CHARS = 32
 MOST_SECRETS = 2
 SECRET_BYTES = 32
-
-# The token id of calls between services; no token has it.
-SERVICE = "service"
 
 
 _SERVICE_CALLER = Caller(SERVICE, "a Vestibule service", frozenset({ALL_SCOPES}))

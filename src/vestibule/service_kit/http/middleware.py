@@ -14,6 +14,7 @@ import structlog
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from vestibule.contracts.identity import SERVICE
 from vestibule.service_kit.metrics.catalogue import REQUEST_DURATION, REQUESTS
 from vestibule.service_kit.metrics.metrics import Metrics
 from vestibule.service_kit.problem_types import OVERLOADED
@@ -52,6 +53,7 @@ class RequestFrame:
                     break
         else:
             request_id = secrets.token_hex(16)
+            scope["vestibule.has_own_id"] = True
         scope.setdefault("state", {})["request_id"] = request_id
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
@@ -79,8 +81,14 @@ class RequestFrame:
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
         self._metrics.count(REQUESTS, method, route, str(status))
         self._metrics.observe(REQUEST_DURATION, took_s, method, route)
-        if route in _QUIET_ROUTES and status < 400:
+        if status < 400 and route in _QUIET_ROUTES:
             return
+        if status < 400 and "vestibule.has_own_id" in scope:
+            # For a caller a service sends the id of the request, or of each in a batch. Otherwise it polls.
+            caller = scope["state"].get("caller")
+            is_service = caller is not None and caller.token_id == SERVICE
+            if is_service and "requests" not in structlog.contextvars.get_contextvars():
+                return
         write = self._log.error if status >= 500 and status != 503 else self._log.info
         write("request", method=method, route=route, status=status, duration_ms=round(took_s * 1000, 2))
 
