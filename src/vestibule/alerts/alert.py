@@ -20,6 +20,7 @@ class AlertType(StrEnum):
     HEARTBEAT_RECOVERED = "HeartbeatRecovered"
     QUEUE_STALLED = "QueueStalled"
     QUEUE_RECOVERED = "QueueRecovered"
+    QUEUE_FILES_DAMAGED = "QueueFilesDamaged"
     TASK_DEAD_LETTERED = "TaskDeadLettered"
     LOG_NOT_WRITTEN = "LogNotWritten"
     LOG_WRITTEN = "LogWritten"
@@ -135,6 +136,9 @@ ALERT_TYPES = {
     AlertType.QUEUE_STALLED: AlertTypeSpec("No worker processes the waiting tasks.", Severity.CRITICAL),
     AlertType.QUEUE_RECOVERED: AlertTypeSpec(
         "Workers process the waiting tasks again.", Severity.INFO, resolves=AlertType.QUEUE_STALLED
+    ),
+    AlertType.QUEUE_FILES_DAMAGED: AlertTypeSpec(
+        "Damaged files of the embedded Redis were set aside.", Severity.WARNING
     ),
     AlertType.TASK_DEAD_LETTERED: AlertTypeSpec(
         "A task failed its last attempt and is a dead letter.", Severity.CRITICAL
