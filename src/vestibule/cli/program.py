@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vestibule.cli.options import echo, exit_on, fail
+from vestibule.cli.setting_names import warn_of_unknown_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,6 +61,7 @@ def serve(service: Annotated[Service, typer.Argument(help="Which service to run.
     from vestibule.cli.parent_death import die_with_parent
 
     die_with_parent()
+    warn_of_unknown_settings(os.environ)
     with without_packages(*UNUSED):
         from vestibule.encryption import KeyRingUnreadable
         from vestibule.runtime.starts import StartRefused
@@ -99,6 +101,7 @@ def worker(
     from vestibule.cli.parent_death import die_with_parent, tie_pool_children
 
     die_with_parent()
+    warn_of_unknown_settings(os.environ)
     with without_packages(*UNUSED):
         from vestibule.client_service.settings import WorkerSettings
         from vestibule.encryption import KeyRingFile, KeyRingUnreadable
