@@ -29,7 +29,7 @@ _LISTED = """
     TRACE_SAMPLE_RATIO TRUSTED_PROXIES URL WITHOUT_BUSINESS_LOGIC WORKERS WORKER_MAX_MEMORY_MB
 """
 NAMES = frozenset(_LISTED.split())
-# No settings: what `vestibule up` and the tests set, and what platforms set for a service that is named `vestibule-...`.
+# No settings: what `vestibule up` and the tests set, and what platforms set for services named `vestibule-...`.
 _OTHERS = re.compile(
     r"PARENT_PID|(TEST|FAULT|ATTACK)_\w+|\w*(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP)(_\w+)?)"
 )
