@@ -44,9 +44,9 @@ class World:
         encrypted = EncryptedStore(store, Cipher(keys, REALM))
         verification = StoreVerification(encrypted, keys, self.mark)
         assert (False, True, True) == (
-            await verification.is_verified(),
+            verification.is_verified,
             await verification.verify(),
-            await verification.is_verified(),
+            verification.is_verified,
         )
         return encrypted
 
@@ -138,4 +138,4 @@ async def test_a_store_that_does_not_answer_is_verified_later(world: World) -> N
     keys = KeyRingFile(world.ring)
     async with world.opened() as store:
         verification = StoreVerification(Away(store, Cipher(keys, REALM)), keys, world.mark)
-        assert (False, False) == (await verification.verify(), await verification.is_verified())
+        assert (False, False) == (await verification.verify(), verification.is_verified)

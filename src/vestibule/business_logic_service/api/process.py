@@ -8,10 +8,10 @@ from uuid import uuid4
 from fastapi import APIRouter, Depends, Request
 
 from vestibule.contracts.errors import InvalidInput, NotProcessable, Unavailable, UnknownProcessor
-from vestibule.contracts.identity import SERVICE
 from vestibule.contracts.tasks import ERROR_DETAILS, ProcessRequest, ProcessResponse, WorkOrigin
 from vestibule.processing import MAY_PASS, CannotProcess, Job, ProcessorRegistry
 from vestibule.service_kit.auth.authentication import Caller, GuardedRoute, allow
+from vestibule.service_kit.auth.service_secret import SERVICE
 from vestibule.service_kit.openapi.descriptions import problem_responses
 from vestibule.service_kit.wiring import ServiceWiring, wired
 

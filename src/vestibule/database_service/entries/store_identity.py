@@ -43,12 +43,9 @@ class StoreVerification:
         self._store = store
         self._ring = ring
         self._mark = mark
-        self._is_verified = False
+        # For the readiness of the service.
+        self.is_verified = False
         self._reason = ""
-
-    async def is_verified(self) -> bool:
-        """Say whether the store was verified, for the readiness of the service."""
-        return self._is_verified
 
     async def verify(self) -> bool:
         """Verify the store; a new one gets its identity. Return False where it does not answer yet.
@@ -64,7 +61,7 @@ class StoreVerification:
                 structlog.get_logger("vestibule.store").warning("store_not_verified", reason=error.detail)
             self._reason = error.detail
             return False
-        self._is_verified = True
+        self.is_verified = True
         return True
 
     async def _check_identity(self) -> None:
