@@ -16,6 +16,7 @@ from vestibule.processor_adapters.settings import open_policy
 from vestibule.runtime.background import in_background
 from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit
 from vestibule.service_kit.auth.authentication import Authenticator
+from vestibule.service_kit.auth.secret_files import SecretFiles
 from vestibule.service_kit.auth.service_secret import ServiceSecret
 from vestibule.service_kit.auth.token_file import caller_token_lookups
 from vestibule.service_kit.http.app import create_service_app
@@ -38,7 +39,8 @@ def create_app(settings: BusinessLogicSettings) -> FastAPI:
     metrics = Metrics("business_logic")
     alert_metrics = AlertMetrics(metrics, settings.alert_channels)
     secret = ServiceSecret.read(settings.secret_file)
-    pseudonymizer = build_pseudonymizer(KeyRingFile(settings.key_ring_path))
+    ring = KeyRingFile(settings.key_ring_path)
+    pseudonymizer = build_pseudonymizer(ring)
     alerts = build_alert_engine("business_logic", settings, alert_metrics.count_alert)
     request_alerts = RequestAlerts(alerts, pseudonymizer.fingerprint)
     policies = open_policy(settings)
@@ -53,15 +55,16 @@ def create_app(settings: BusinessLogicSettings) -> FastAPI:
         on_denied=request_alerts.report_denied,
     )
     lookups = [secret, *caller_token_lookups(settings)]
+    secret_files = SecretFiles(ring, lookups)
     wiring = BusinessLogicWiring(
         authenticator=Authenticator(lookups, request_alerts.report_auth_failure, limit),
-        readiness=Readiness({}),
+        readiness=Readiness({}, secret_files.broken),
         processors=processors,
     )
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[BusinessLogicWiring]:
-        async with in_background(policies.follow(_ignore, _ignore)):
+        async with in_background(policies.follow(_ignore, _ignore), secret_files.follow(alerts.report_broken_file)):
             with alert_delivery(settings, alert_metrics.count_attempt):
                 yield wiring
 

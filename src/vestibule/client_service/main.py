@@ -42,8 +42,10 @@ from vestibule.detection import Scanner
 from vestibule.encryption import Cipher, Fingerprinter, KeyRingFile
 from vestibule.processor_adapters import build_pseudonymizer, build_registry
 from vestibule.processor_adapters.detector_vocabulary import read_vocabulary
+from vestibule.runtime.background import in_background
 from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit
 from vestibule.service_kit.auth.authentication import Authenticator
+from vestibule.service_kit.auth.secret_files import SecretFiles
 from vestibule.service_kit.auth.service_secret import ServiceSecret
 from vestibule.service_kit.auth.token_file import caller_token_lookups
 from vestibule.service_kit.http.app import create_service_app
@@ -94,6 +96,7 @@ def create_app(settings: ClientSettings) -> FastAPI:
             stack.enter_context(alert_delivery(settings, parts.alert_metrics.count_attempt))
             await stack.enter_async_context(reporting_log_failures(partial(_alert_log_failure, parts.alerts)))
             await stack.enter_async_context(parts.screening.running())
+            await stack.enter_async_context(in_background(parts.secret_files.follow(parts.alerts.report_broken_file)))
             yield await _start(parts, stack)
 
     return create_service_app(
@@ -132,6 +135,7 @@ class _Parts:
             on_denied=self.request_alerts.report_denied,
         )
         lookups = caller_token_lookups(settings)
+        self.secret_files = SecretFiles(ring, [self.secret, *lookups])
         self.authenticator = Authenticator(lookups, self.request_alerts.report_auth_failure, limit)
         self.detokenizer = Detokenizer(screener, pseudonymizer.tokenizer, policies, self.alerts)
         self.message_routes = MessageRoutes(settings.message_routes, self.processors.names)
@@ -163,7 +167,7 @@ async def _start(parts: _Parts, stack: AsyncExitStack) -> ClientWiring:
 
     return ClientWiring(
         authenticator=parts.authenticator,
-        readiness=Readiness({"database": database.is_ready, "queue": redis_answers}),
+        readiness=Readiness({"database": database.is_ready, "queue": redis_answers}, parts.secret_files.broken),
         idempotency=Idempotency(entries_for(IDEMPOTENCY_OWNER), parts.fingerprinter),
         entries_for=entries_for,
         intake=Intake(

@@ -15,6 +15,7 @@ from vestibule.contracts.errors import Unavailable
 from vestibule.database_service.entries.sqlite import database
 from vestibule.database_service.entries.store import Write
 from vestibule.database_service.entries.stores.sqlite import SqliteStore
+from vestibule.runtime.starts import StartRefused
 
 MARKER = "Zq7MARKERx9"
 WRITE_AND_DIE = """
@@ -266,7 +267,7 @@ def test_a_damaged_file_does_not_start(path: Path) -> None:
     """What is no database is reported at the start, and left as it is."""
     path.parent.mkdir()
     path.write_bytes(b"this is no database" * 100)
-    with pytest.raises(sqlite3.DatabaseError):
+    with pytest.raises(StartRefused, match=r"not a database.*db adopt"):
         asyncio.run(_keys(path))
     assert b"this is no database" * 100 == path.read_bytes()
 

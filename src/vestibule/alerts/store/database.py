@@ -11,6 +11,7 @@ import structlog
 
 from vestibule.alerts.alert import Alert, AlertType, Severity
 from vestibule.runtime.files import change_alone, remove_write_ahead_log
+from vestibule.runtime.starts import DatabaseMark, is_passing, refuse_file
 
 # Longer than a commit of another process takes; a request does not wait longer for its alert.
 LOCK_TIMEOUT_S = 0.3
@@ -137,10 +138,27 @@ def open_database(path: Path) -> sqlite3.Connection:
             connection.execute("PRAGMA synchronous = FULL")  # a commit is on disk, not on its way there
             connection.execute("PRAGMA secure_delete = ON")
             _make_tables(connection)
-        except sqlite3.Error:
+            DatabaseMark.beside(path).write("alerts")
+        except (sqlite3.Error, OSError):
             connection.close()
             raise
     return connection
+
+
+def check_database(path: Path) -> None:
+    """Check at the start that the alert store is the one of before, if there was one, and can be opened.
+
+    Raises:
+        StartRefused: it is gone, empty or not an alert store.
+    """
+    DatabaseMark.beside(path).expect(path)
+    if not path.exists():
+        return
+    try:
+        open_database(path).close()
+    except (sqlite3.Error, OSError) as error:
+        if not is_passing(error):
+            raise refuse_file(path, error) from error
 
 
 @contextmanager

@@ -19,8 +19,10 @@ CHECK_TIMEOUT_S = 1.0
 class Readiness:
     """Checks whether everything that a service needs answers."""
 
-    def __init__(self, checks: Mapping[str, Check]) -> None:
+    def __init__(self, checks: Mapping[str, Check], degraded: Callable[[], list[str]] = list) -> None:
+        """Take the checks by name, and what returns the names of files that cannot be read but are not needed yet."""
         self._checks = checks
+        self.degraded = degraded
 
     async def missing(self) -> list[str]:
         """Return the names of the parts that do not answer within a second."""
@@ -37,9 +39,10 @@ class Readiness:
 
 
 class Health(BaseModel):
-    """The process is running."""
+    """The process is running. A degraded one works with what it read before its files became unreadable."""
 
-    status: str = Field(default="ok", examples=["ok"])
+    status: str = Field(default="ok", examples=["ok", "degraded"])
+    unreadable: list[str] = Field(default=[], description="Files whose last change cannot be read")
     service: str = Field(examples=["client"])
     version: str = Field(examples=["0.1.0"])
 
@@ -68,7 +71,9 @@ async def get_readiness(request: Request) -> Health:
     missing = await frame.wiring.readiness.missing()
     if missing:
         raise Unavailable(missing[0], f"No answer from: {', '.join(missing)}.")
-    return await get_health(request)
+    health = await get_health(request)
+    unreadable = frame.wiring.readiness.degraded()
+    return health.model_copy(update={"status": "degraded", "unreadable": unreadable}) if unreadable else health
 
 
 @router.get("/metrics", response_class=Response)

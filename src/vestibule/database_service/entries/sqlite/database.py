@@ -18,6 +18,7 @@ from vestibule.contracts.errors import Unavailable, VestibuleError
 from vestibule.contracts.identity import RESERVED
 from vestibule.runtime.batching import Batcher
 from vestibule.runtime.files import FilePlace, remove_write_ahead_log
+from vestibule.runtime.starts import DatabaseMark, is_passing, refuse_file
 
 MAX_BATCH = 1000
 LOCK_TIMEOUT_S = 0.5
@@ -113,7 +114,7 @@ class SqliteFile:
         Other parts create their tables in the file by a change of their own. `on_commit` is called in the thread of the
         writer after each commit, with the number of changes.
         """
-        self._path = path
+        self.path = path
         self._prepare = prepare
         self._batcher: Batcher[Work[Any], Any] = Batcher(self._commit, most=MAX_BATCH, at_once=1)
         self._thread: ThreadPoolExecutor | None = None
@@ -123,11 +124,18 @@ class SqliteFile:
         self._on_commit = on_commit
 
     async def __aenter__(self) -> Self:
+        DatabaseMark.beside(self.path).expect(self.path)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite-writer")
-        self._writer = await asyncio.to_thread(open_connection, self._path, self._prepare)
-        # WAL readers never wait for the writer and a row is read in microseconds, so reads stay on the event loop.
-        self._reader = await asyncio.to_thread(open_connection, self._path, self._prepare)
-        self._place = FilePlace(self._path, self._path.with_name(f"{self._path.name}-wal"))
+        try:
+            self._writer = await asyncio.to_thread(open_connection, self.path, self._prepare)
+            # WAL readers never wait for the writer and a row is read in microseconds, so reads stay on the event loop.
+            self._reader = await asyncio.to_thread(open_connection, self.path, self._prepare)
+        except (sqlite3.Error, OSError) as error:
+            await self.__aexit__()
+            if is_passing(error):
+                raise
+            raise refuse_file(self.path, error) from error
+        self._place = FilePlace(self.path, self.path.with_name(f"{self.path.name}-wal"))
         return self
 
     async def __aexit__(self, *error: object) -> None:
