@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 import structlog
+from billiard.common import terminate_handler_fired
 from celery import shared_task
 from celery.exceptions import Ignore
 from redis.exceptions import RedisError
@@ -67,15 +68,18 @@ def _attempt(  # noqa: PLR0917 - what Celery passes
         job = Job(task.request.id, terms.origin)
         result = app.results.screen_result(app.processors.process(processor, data, terms.options, job), terms.origin)
     except MAY_PASS as error:
+        _leave_if_terminated()
         log.warning("task_interrupted", error=type(error).__name__, duration_ms=_since_ms(began))
         task.backend.report_failed_attempt(task.request.id, "TaskInterrupted", attempt.number)
         raise Ignore from None
     except CannotProcess as error:
+        _leave_if_terminated()
         # Only known kinds go into the result: an operator's own processor could put anything into the name.
         task.request.failed_by = error.kind if error.kind in ERROR_DETAILS else None
         log.warning("task_refused", error=task.request.failed_by, duration_ms=_since_ms(began))
         raise TaskFailed(FAILED) from None
     except Exception:
+        _leave_if_terminated()
         log.exception("task_failed", duration_ms=_since_ms(began))
         # The cause may quote the data, and Celery stores the text of the exception.
         raise TaskFailed(FAILED) from None
@@ -88,6 +92,12 @@ def _attempt(  # noqa: PLR0917 - what Celery passes
             "token_id": terms.origin.token_id,
         }
     return result
+
+
+def _leave_if_terminated() -> None:
+    """Leave when this process is told to exit: what was raised then is no outcome, and the task runs again."""
+    if terminate_handler_fired():
+        raise SystemExit
 
 
 def _begin(task: Any, app: VestibuleCelery) -> StartedAttempt:

@@ -12,6 +12,7 @@ from vestibule.contracts.identity import DEFAULT_TENANT
 DEFAULT_PROCESSOR = "uppercase"
 ERROR_DETAILS = {
     "TaskFailed": "The processor failed on this input.",
+    "ProcessorExited": "The processor tried to end the process it runs in.",
     "TaskInterrupted": "The processor was interrupted; a retry may succeed.",
     "TimeLimitExceeded": "The task exceeded its time limit.",
     "WorkerLost": "Every worker that ran this task exited before it finished.",

@@ -58,6 +58,10 @@ class ResultNotText(CannotProcess):
     """The result is not text that can be encoded as UTF-8."""
 
 
+class ProcessorExited(CannotProcess):
+    """The processor raised `SystemExit` or the like, which would end the process it runs in."""
+
+
 class InvalidProcessor(ValueError):
     """A processor is declared incorrectly."""
 

@@ -11,7 +11,7 @@ from vestibule.client_service.screening.screener import RESULT_FIELD, Screener
 from vestibule.client_service.settings import WorkerSettings
 from vestibule.contracts.errors import ResultRefused, ScanImpossible, TooLarge
 from vestibule.contracts.tasks import WorkOrigin
-from vestibule.detection import DetectionError, Scanner
+from vestibule.detection import DetectionError, DetectorFailed, Scanner
 from vestibule.policy import Decision, InvalidPolicy, Situation
 from vestibule.policy.policy import POLL_INTERVAL_S, PolicyFile
 from vestibule.processing import CannotProcess, ProcessingInterrupted
@@ -76,6 +76,7 @@ class ResultScreener:
             ResultNotAllowed: the policy rejects it; the alert is on disk.
             ResultTooLarge: it is longer than the scanner accepts.
             ProcessingInterrupted: the scan did not finish in time.
+            ScanImpossible: a detector failed on it.
         """
         try:
             if not self._scanner.scan(result, key=origin.key):
@@ -90,6 +91,8 @@ class ResultScreener:
         except TooLarge as error:
             raise ResultTooLarge("the result is longer than the scanner accepts") from error
         except ScanImpossible as error:
+            if isinstance(error.__cause__, DetectorFailed):
+                raise  # it would fail again
             raise ProcessingInterrupted("the scan of the result did not finish in time") from error
 
     def _on_alert(self, alert: Alert) -> None:

@@ -35,6 +35,8 @@ class Failing:
             "away": ConnectionRefusedError,
             "value": ValueError,
             "no json": NotJson,
+            "exit": SystemExit,
+            "interrupt": KeyboardInterrupt,
         }
         if data in errors:
             raise errors[data](data)
@@ -92,13 +94,28 @@ def test_an_error_that_will_not_pass_is_the_end(worker: VestibuleCelery, redis: 
     assert [task_id] == [parse_report(cipher, report) for report in redis.lrange(ENDED_KEY, 0, -1)]
 
 
-@pytest.mark.parametrize(("data", "kind"), [("no json", "NotJson"), ("forbidden", "ResultRefused")])
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        ("no json", "NotJson"),
+        ("forbidden", "ResultRefused"),
+        ("exit", "ProcessorExited"),
+        ("interrupt", "ProcessorExited"),
+    ],
+)
 def test_an_end_says_why(worker: VestibuleCelery, redis: Redis, cipher: Cipher, data: str, kind: str) -> None:
     """The kind of error that the processor or the result screening raises is the one that callers see."""
     task_id = str(uuid4())
     assert "FAILURE" == attempt(data, task_id, failed_by=kind)
     outcome = open_outcome(cipher, task_id, redis.get(f"celery-task-meta-{task_id}"))
     assert (TaskState.FAILED, kind, None) == (outcome.state, outcome.error, outcome.result)
+
+
+def test_a_worker_that_is_told_to_exit_records_no_end(worker: VestibuleCelery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The signal raises `SystemExit` within the processor: that is no fault of it, and the task runs again."""
+    monkeypatch.setattr("billiard.common._should_have_exited", [True])
+    with pytest.raises(SystemExit):
+        attempt("exit", str(uuid4()))
 
 
 def test_a_worker_without_result_screening_returns_no_result(worker: VestibuleCelery) -> None:
