@@ -22,7 +22,7 @@ from vestibule.service_kit.auth.service_secret import ServiceSecret
 from vestibule.service_kit.auth.token_file import caller_token_lookups
 from vestibule.service_kit.http.app import create_service_app
 from vestibule.service_kit.http.health import Readiness
-from vestibule.service_kit.metrics.metrics import AlertMetrics, Metrics
+from vestibule.service_kit.metrics.metrics import AlertMetrics, Metrics, measure_logs
 
 # The form of the ids that services generate.
 GENERATED_ID = re.compile("[0-9a-f]{32}")
@@ -57,17 +57,18 @@ def create_app(settings: BusinessLogicSettings) -> FastAPI:
         on_denied=request_alerts.report_denied,
     )
     lookups = [secret, *caller_token_lookups(settings)]
-    wiring = BusinessLogicWiring(
-        authenticator=Authenticator(lookups, request_alerts.report_auth_failure, limit),
-        readiness=Readiness({}),
-        processors=processors,
-    )
+    authenticator = Authenticator(lookups, request_alerts.report_auth_failure, limit)
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[BusinessLogicWiring]:
         async with in_background(policies.follow(_ignore, _ignore)):
-            with alert_delivery(settings, alert_metrics.count_attempt):
-                yield wiring
+            with alert_delivery(settings, alert_metrics.count_attempt) as notifications:
+                measure_logs(metrics, notifications.log)
+                yield BusinessLogicWiring(
+                    authenticator=authenticator,
+                    readiness=Readiness({}, [notifications.log.note]),
+                    processors=processors,
+                )
 
     return create_service_app(
         "business_logic",

@@ -47,10 +47,10 @@ from vestibule.service_kit.auth.authentication import Authenticator
 from vestibule.service_kit.auth.service_secret import ServiceSecret
 from vestibule.service_kit.auth.token_file import caller_token_lookups
 from vestibule.service_kit.http.app import create_service_app
-from vestibule.service_kit.http.health import Readiness
+from vestibule.service_kit.http.health import Note, Readiness
 from vestibule.service_kit.logging.logging_config import reporting_log_failures
 from vestibule.service_kit.metrics.catalogue import CALLBACKS, TASKS_REFUSED
-from vestibule.service_kit.metrics.metrics import OUTCOMES, AlertMetrics, Metrics
+from vestibule.service_kit.metrics.metrics import OUTCOMES, AlertMetrics, Metrics, measure_logs
 from vestibule.service_kit.redis_settings import open_redis
 from vestibule.service_kit.service_client import CircuitBreaker, ServiceClient
 
@@ -91,10 +91,11 @@ def create_app(settings: ClientSettings) -> FastAPI:
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[ClientWiring]:
         async with AsyncExitStack() as stack:
-            stack.enter_context(alert_delivery(settings, parts.alert_metrics.count_attempt))
+            notifications = stack.enter_context(alert_delivery(settings, parts.alert_metrics.count_attempt))
+            measure_logs(parts.metrics, notifications.log)
             await stack.enter_async_context(reporting_log_failures(partial(_alert_log_failure, parts.alerts)))
             await stack.enter_async_context(parts.screening.running())
-            yield await _start(parts, stack)
+            yield await _start(parts, notifications.log.note, stack)
 
     return create_service_app(
         "client",
@@ -140,7 +141,7 @@ class _Parts:
         self.producer = create_producer(settings, Cipher(ring, REALM), self.processors)
 
 
-async def _start(parts: _Parts, stack: AsyncExitStack) -> ClientWiring:
+async def _start(parts: _Parts, note: Note, stack: AsyncExitStack) -> ClientWiring:
     """Open the connections and start the background work until `stack` ends; return what the routes call."""
     settings, screener, timeout_s = parts.settings, parts.screening.screener, parts.settings.service_timeout_s
     database = ServiceClient("database", settings.database_service_url, parts.secret, timeout_s, CircuitBreaker())
@@ -163,7 +164,7 @@ async def _start(parts: _Parts, stack: AsyncExitStack) -> ClientWiring:
 
     return ClientWiring(
         authenticator=parts.authenticator,
-        readiness=Readiness({"database": database.is_ready, "queue": redis_answers}),
+        readiness=Readiness({"database": database.is_ready, "queue": redis_answers}, [note]),
         idempotency=Idempotency(entries_for(IDEMPOTENCY_OWNER), parts.fingerprinter),
         entries_for=entries_for,
         intake=Intake(

@@ -22,15 +22,17 @@ from vestibule.database_service.tasks import ledgers
 from vestibule.database_service.tasks.encrypted_ledger import REALM as TASK_REALM
 from vestibule.database_service.tasks.encrypted_ledger import EncryptedTaskLedger
 from vestibule.database_service.tasks.ledger import LedgerKind, TaskLedger, measure_tasks
+from vestibule.database_service.tasks.ledgers.sqlite import SqliteTaskLedger
 from vestibule.database_service.tasks.task_entries import TaskAcceptance, TaskCompletion
 from vestibule.encryption import Cipher, Fingerprinter, KeyRingFile
 from vestibule.runtime.plugins import discover
+from vestibule.runtime.write_ahead_log import WriteAheadLog
 from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit
 from vestibule.service_kit.auth.authentication import Authenticator
 from vestibule.service_kit.auth.service_secret import ServiceSecret
 from vestibule.service_kit.http.app import create_service_app
 from vestibule.service_kit.http.health import Readiness
-from vestibule.service_kit.metrics.metrics import AlertMetrics, Metrics
+from vestibule.service_kit.metrics.metrics import AlertMetrics, Metrics, measure_logs
 
 DESCRIPTION = "Stores key-value pairs and tasks. Only the other services may call it."
 # Seconds between two sweeps of expired entries and tasks.
@@ -72,10 +74,12 @@ def create_app(settings: DatabaseSettings, sweep_interval_s: float = SWEEP_INTER
         async with plain_store, sweeper.running():
             await plain_ledger.prepare()
             metrics.ask(partial(measure_tasks, plain_ledger))
-            with alert_delivery(settings, alert_metrics.count_attempt):
+            with alert_delivery(settings, alert_metrics.count_attempt) as notifications:
+                logs = [*_logs_of(plain_ledger), notifications.log]
+                measure_logs(metrics, *logs)
                 yield DatabaseWiring(
                     authenticator=authenticator,
-                    readiness=Readiness({}),
+                    readiness=Readiness({}, [log.note for log in logs]),
                     store=store,
                     entry_reencryption=EntryReencryption(store),
                     change_stream=ChangeStream(),
@@ -86,6 +90,11 @@ def create_app(settings: DatabaseSettings, sweep_interval_s: float = SWEEP_INTER
                 )
 
     return create_service_app("database", DESCRIPTION, settings, ROUTERS, lifespan, metrics=metrics)
+
+
+def _logs_of(ledger: TaskLedger) -> list[WriteAheadLog]:
+    """Return the log of the file that the tasks are in, and the entries too if the store is SQLite."""
+    return [ledger.file.log] if isinstance(ledger, SqliteTaskLedger) and ledger.file.log.name else []
 
 
 def build_store(settings: DatabaseSettings) -> ManagedStore:

@@ -30,6 +30,10 @@ class ReadinessCheck(Protocol):
         """Return the names of the dependencies that do not answer."""
         ...
 
+    def degradations(self) -> list[str]:
+        """Return what is degraded although the service answers."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class ServiceWiring:

@@ -9,6 +9,7 @@ from typing import Any
 
 from vestibule.alerts.alert import Alert, AlertType, Severity
 from vestibule.runtime.files import change_alone
+from vestibule.runtime.write_ahead_log import LIMIT_LOG
 
 # Longer than a commit of another process takes; a request does not wait longer for its alert.
 LOCK_TIMEOUT_S = 0.3
@@ -122,6 +123,7 @@ def open_database(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(path, timeout=LOCK_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(LIMIT_LOG)
             connection.execute("PRAGMA synchronous = FULL")  # a commit is on disk, not on its way there
             connection.execute("PRAGMA secure_delete = ON")
             _make_tables(connection)

@@ -13,6 +13,7 @@ from vestibule.service_kit.metrics.catalogue import (
     ALERT_DELIVERIES,
     ALERTS,
     BUILD_INFO,
+    SQLITE_LOG_BYTES,
     Metric,
     MetricKind,
 )
@@ -126,6 +127,26 @@ def _wrap(metric: Metric, registry: CollectorRegistry) -> Any:
             return Gauge(metric.name, metric.meaning, labels, registry=registry)
         case MetricKind.HISTOGRAM:
             return Histogram(metric.name, metric.meaning, labels, registry=registry, buckets=metric.buckets)
+
+
+class Log(Protocol):
+    """The write-ahead log of a file."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def size_bytes(self) -> int: ...
+
+
+def measure_logs(metrics: Metrics, *logs: Log) -> None:
+    """Show the size of write-ahead logs from now on."""
+
+    async def measure(metrics: Metrics) -> None:
+        for log in logs:
+            metrics.set(SQLITE_LOG_BYTES, log.size_bytes, log.name)
+
+    metrics.ask(measure)
 
 
 OUTCOMES = ("delivered", "failed", "given_up")
