@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from vestibule.alerts import RequestAlerts, alert_delivery, build_alert_engine
 from vestibule.business_logic_service.api.process import BusinessLogicWiring, router
+from vestibule.business_logic_service.processor_pool import ProcessorPool
 from vestibule.business_logic_service.settings import BusinessLogicSettings
 from vestibule.detection import DetectionError, Scanner
 from vestibule.detection.names import readings
@@ -57,17 +58,19 @@ def create_app(settings: BusinessLogicSettings) -> FastAPI:
         on_denied=request_alerts.report_denied,
     )
     lookups = [secret, *caller_token_lookups(settings)]
+    pool = ProcessorPool(processors, settings.task_time_limit_s, prepare=scanner, on_start=policies.follow_in_thread)
     authenticator = Authenticator(lookups, request_alerts.report_auth_failure, limit)
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[BusinessLogicWiring]:
-        async with in_background(policies.follow(_ignore, _ignore)):
+        # The pool first: it forks, and the others start threads.
+        async with pool.running(), in_background(policies.follow(_ignore, _ignore)):
             with alert_delivery(settings, alert_metrics.count_attempt) as notifications:
                 measure_logs(metrics, notifications.log)
                 yield BusinessLogicWiring(
                     authenticator=authenticator,
-                    readiness=Readiness({}, [notifications.log.note]),
-                    processors=processors,
+                    readiness=Readiness({}, [notifications.log.note, pool.note]),
+                    pool=pool,
                 )
 
     return create_service_app(

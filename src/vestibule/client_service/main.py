@@ -176,6 +176,7 @@ async def _start(parts: _Parts, note: Note, stack: AsyncExitStack) -> ClientWiri
             fingerprinter=parts.fingerprinter,
             routes=parts.message_routes,
             webhooks=settings.callback_rules,
+            time_limit_s=settings.task_time_limit_s,
         ),
         task_service=task_service,
         schedule_service=schedule_service,

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.metrics_core import Metric as Family
 
 import vestibule
+from vestibule.runtime.write_ahead_log import WriteAheadLog
 from vestibule.service_kit.metrics.catalogue import (
     ALERT_DELIVERIES,
     ALERTS,
@@ -129,17 +130,7 @@ def _wrap(metric: Metric, registry: CollectorRegistry) -> Any:
             return Histogram(metric.name, metric.meaning, labels, registry=registry, buckets=metric.buckets)
 
 
-class Log(Protocol):
-    """The write-ahead log of a file."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def size_bytes(self) -> int: ...
-
-
-def measure_logs(metrics: Metrics, *logs: Log) -> None:
+def measure_logs(metrics: Metrics, *logs: WriteAheadLog) -> None:
     """Show the size of write-ahead logs from now on."""
 
     async def measure(metrics: Metrics) -> None:
