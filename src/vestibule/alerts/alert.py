@@ -20,6 +20,7 @@ class AlertType(StrEnum):
     HEARTBEAT_RECOVERED = "HeartbeatRecovered"
     QUEUE_STALLED = "QueueStalled"
     QUEUE_RECOVERED = "QueueRecovered"
+    TASK_FAILED = "TaskFailed"
     TASK_DEAD_LETTERED = "TaskDeadLettered"
     LOG_NOT_WRITTEN = "LogNotWritten"
     LOG_WRITTEN = "LogWritten"
@@ -83,7 +84,8 @@ class Notice:
 class Alert:
     """One event. No field contains text that a caller sent; `fingerprint` is a keyed hash.
 
-    `subject` is the part, queue, channel or address that it is about, if any; alerts of one subject form one group.
+    `subject` is the part, queue, channel or address that it is about, or the processor and cause of a failed task, if
+    any; alerts of one subject form one group.
     `has_report` is False for one beyond the bound of its kind, which is recorded and counted without a file of its own.
     With a `notice` it stands for a group: its first alert, with the highest severity, all entities and the count.
     `is_recorded` says whether it was on disk when it was raised; one that was not is recorded later, if at all.
@@ -97,6 +99,7 @@ class Alert:
     fingerprint: str | None = None
     request_id: str | None = None
     token_id: str | None = None
+    task_id: str | None = None
     subject: str | None = None
     count: int = 1
     has_report: bool = True
@@ -135,6 +138,7 @@ ALERT_TYPES = {
     AlertType.QUEUE_RECOVERED: AlertTypeSpec(
         "Workers process the waiting tasks again.", Severity.INFO, resolves=AlertType.QUEUE_STALLED
     ),
+    AlertType.TASK_FAILED: AlertTypeSpec("A task failed in a way that a retry does not change.", Severity.WARNING),
     AlertType.TASK_DEAD_LETTERED: AlertTypeSpec(
         "A task failed its last attempt and is a dead letter.", Severity.CRITICAL
     ),

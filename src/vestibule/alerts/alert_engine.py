@@ -73,6 +73,7 @@ class AlertEngine:
         severity: Severity | None = None,
         request_id: str | None = None,
         token_id: str | None = None,
+        task_id: str | None = None,
         subject: str | None = None,
     ) -> Alert:
         """Record an alert, off the event loop, and return it when it is on disk.
@@ -89,6 +90,7 @@ class AlertEngine:
             fingerprint=fingerprint,
             request_id=request_id,
             token_id=token_id,
+            task_id=task_id,
             subject=subject,
         )
         if self._record is not None:

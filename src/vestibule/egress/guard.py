@@ -13,6 +13,8 @@ from enum import StrEnum
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from vestibule.contracts.tasks import Cause
+
 # How long a receiver of notifications and callbacks may take.
 WEBHOOK_TIMEOUT_S = 10.0
 _PORTS = {"http": 80, "https": 443}
@@ -23,7 +25,16 @@ _ORIGIN = re.compile(r"https?://(\*|([A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\])(:[1-9][0
 
 
 class DeliveryFailed(OSError):
-    """A delivery failed; the message has the reason without an address or the text of a response."""
+    """A delivery failed; the message has the reason without an address or the text of a response.
+
+    `cause` is one of `contracts.tasks.Cause`.
+    """
+
+    cause: Cause = Cause.CONNECTION_LOST
+
+    def __init__(self, message: str, cause: Cause | None = None) -> None:
+        super().__init__(message)
+        self.cause = cause or self.cause
 
 
 class AddressProblem(StrEnum):
@@ -39,6 +50,8 @@ class AddressProblem(StrEnum):
 class DeliveryForbidden(DeliveryFailed):
     """Nothing may be sent to the address; `problem` says why."""
 
+    cause = Cause.REFUSED_BY_GUARD
+
     def __init__(self, problem: AddressProblem) -> None:
         super().__init__(problem.value)
         self.problem = problem
@@ -47,6 +60,8 @@ class DeliveryForbidden(DeliveryFailed):
 class ResponseTooLarge(DeliveryFailed):
     """The receiver accepted it, but its response is too large."""
 
+    cause = Cause.TOO_LARGE
+
 
 @dataclass(frozen=True, slots=True)
 class EgressResponse:
@@ -54,6 +69,7 @@ class EgressResponse:
 
     status: int
     body: bytes
+    retry_after: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +219,7 @@ def _resolve(host: str, port: int, is_private_allowed: bool) -> str:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise DeliveryFailed("the host has no address") from error
+        raise DeliveryFailed("the host has no address", Cause.DNS) from error
     addresses = [str(entry[4][0]) for entry in found]
     # One forbidden address among them is enough: a name server that returns it cannot be trusted.
     if not is_private_allowed and not all(map(_is_public, addresses)):
@@ -258,11 +274,17 @@ async def _post(  # noqa: PLR0917 - as `send` has them
             aiohttp.ClientSession(connector=connector, **options) as session,
             session.post(url, data=body, headers=plain, allow_redirects=False) as answer,
         ):
-            return EgressResponse(answer.status, await _read(answer.content, most_bytes) if most_bytes else b"")
+            content = await _read(answer.content, most_bytes) if most_bytes else b""
+            return EgressResponse(answer.status, content, answer.headers.get("Retry-After"))
     except TimeoutError as error:
-        raise DeliveryFailed("no answer in time") from error
+        raise DeliveryFailed("no answer in time", Cause.TIMEOUT) from error
+    except aiohttp.ClientSSLError as error:
+        raise DeliveryFailed(type(error).__name__, Cause.TLS) from error
     except aiohttp.ClientError as error:
-        raise DeliveryFailed(type(error).__name__) from error
+        # aiohttp has the error of the system call as the cause of its own.
+        is_refused = isinstance(error.__cause__, ConnectionRefusedError)
+        cause = Cause.CONNECTION_REFUSED if is_refused else Cause.CONNECTION_LOST
+        raise DeliveryFailed(type(error).__name__, cause) from error
 
 
 async def _read(content: Any, most_bytes: int) -> bytes:

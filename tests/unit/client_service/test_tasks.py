@@ -1,6 +1,7 @@
 """An attempt at a task in a worker: what is reported of it, over a real Redis."""
 
 from collections.abc import Iterator
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -34,6 +35,7 @@ class Failing:
             "timeout": TimeoutError,
             "away": ConnectionRefusedError,
             "value": ValueError,
+            "later": partial(ProcessingInterrupted, cause="http_503", retry_after_s=90.0),
             "no json": NotJson,
             "exit": SystemExit,
             "interrupt": KeyboardInterrupt,
@@ -73,15 +75,24 @@ def attempt(data: str, task_id: str, **of_request: str) -> str:
     return str(done.state)
 
 
-@pytest.mark.parametrize("error", ["interrupted", "timeout", "away"])
+@pytest.mark.parametrize(
+    ("error", "recorded"),
+    [
+        ("interrupted", ("TaskInterrupted", 0.0)),
+        ("timeout", ("TaskInterrupted:timeout", 0.0)),
+        ("away", ("TaskInterrupted:connection_refused", 0.0)),
+        ("later", ("TaskInterrupted:http_503", 90.0)),
+    ],
+)
 def test_an_error_that_may_pass_is_reported_and_no_end(
-    worker: VestibuleCelery, redis: Redis, cipher: Cipher, error: str
+    worker: VestibuleCelery, redis: Redis, cipher: Cipher, error: str, recorded: tuple[str, float]
 ) -> None:
-    """Each attempt is counted, and there is no result yet; the error's text is not shown."""
+    """Each attempt is counted with its cause, and there is no result yet; the error's text is not shown."""
     task_id = str(uuid4())
     assert ["IGNORED", "IGNORED"] == [attempt(error, task_id) for _ in range(2)]
     reports = [parse_report(cipher, report) for report in redis.lrange(ENDED_KEY, 0, -1)]
-    assert [AttemptFailed(task_id, "TaskInterrupted", number) for number in (1, 2)] == reports
+    kind, retry_after_s = recorded
+    assert [AttemptFailed(task_id, kind, number, retry_after_s) for number in (1, 2)] == reports
     assert not redis.exists(f"celery-task-meta-{task_id}")
 
 

@@ -30,7 +30,8 @@ SCHEMA = """
         token_id TEXT,
         group_id TEXT,
         subject TEXT,
-        has_report INTEGER NOT NULL DEFAULT 1
+        has_report INTEGER NOT NULL DEFAULT 1,
+        task_id TEXT
     ) STRICT;
     CREATE INDEX leaks_by_token ON alerts (token_id, time_us)
         WHERE token_id IS NOT NULL AND type IN ('PersonalData', 'Secret');
@@ -98,13 +99,17 @@ SCHEMA = """
 
 # The version of the tables. A later version may only add columns with a default: processes of both versions
 # share the file while one version replaces the other.
-VERSION = 2
-ADDED_IN_2 = "ALTER TABLE alerts ADD COLUMN has_report INTEGER NOT NULL DEFAULT 1;"
+VERSION = 3
+# What each version adds to the one before.
+ADDED = {
+    2: "ALTER TABLE alerts ADD COLUMN has_report INTEGER NOT NULL DEFAULT 1;",
+    3: "ALTER TABLE alerts ADD COLUMN task_id TEXT;",
+}
 
 
 ALERT_COLUMNS = (
     "id, time_us, type, severity, description, service, entities, fingerprint, request_id, token_id, subject, "
-    "has_report"
+    "has_report, task_id"
 )
 _SEPARATOR = ", "
 
@@ -148,7 +153,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 def _make_tables(connection: sqlite3.Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version < VERSION:
-        change = ADDED_IN_2 if version else SCHEMA
+        change = " ".join(added for later, added in ADDED.items() if later > version) if version else SCHEMA
         connection.executescript(f"BEGIN IMMEDIATE; {change} PRAGMA user_version = {VERSION}; COMMIT;")
 
 
@@ -191,6 +196,7 @@ def row_of(alert: Alert) -> tuple[Any, ...]:
         alert.token_id,
         alert.subject,
         alert.has_report,
+        alert.task_id,
     )
 
 
@@ -209,4 +215,5 @@ def alert_of(row: Sequence[Any]) -> Alert:
         token_id=row[9],
         subject=row[10],
         has_report=bool(row[11]),
+        task_id=row[12],
     )

@@ -40,7 +40,10 @@ class AlertView(BaseModel):
     fingerprint: str | None = Field(description="Keyed: equal for equal values, which cannot be derived from it")
     request_id: str | None
     token_id: str | None
-    subject: str | None = Field(description="The part, queue or channel that it is about", examples=["database"])
+    task_id: str | None
+    subject: str | None = Field(
+        description="The part, queue or channel that it is about, or processor and cause", examples=["database"]
+    )
     count: int
 
 

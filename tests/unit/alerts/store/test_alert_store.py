@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import structlog
 
 from vestibule.alerts import Alert, AlertArchive, AlertSettings, AlertType, Severity, build_alert_engine
@@ -146,11 +147,18 @@ async def test_a_file_of_a_later_version_is_shared(tmp_path: Path) -> None:
     assert [second, first] == AlertArchive(tmp_path / "alerts.db").page(limit=9).alerts
 
 
-async def test_a_file_of_an_earlier_version_is_taken_over(tmp_path: Path) -> None:
-    """A file without the column of reports gets it, and what it holds is still there."""
+# In the order of the versions that have added them, from the second on.
+LATER_COLUMNS = ("has_report", "task_id")
+
+
+@pytest.mark.parametrize("version", [1, 2])
+async def test_a_file_of_an_earlier_version_is_taken_over(tmp_path: Path, version: int) -> None:
+    """A file without the columns of later versions gets them, and what it holds is still there."""
     settings = AlertSettings(data_dir=tmp_path, alert_channels=[])
     first = await build_alert_engine("client", settings).raise_alert(AlertType.SECRET, "First.")
     with closing(sqlite3.connect(tmp_path / "alerts.db")) as connection:
-        connection.executescript("ALTER TABLE alerts DROP COLUMN has_report; PRAGMA user_version = 1;")
+        for column in LATER_COLUMNS[version - 1 :]:
+            connection.execute(f"ALTER TABLE alerts DROP COLUMN {column}")
+        connection.execute(f"PRAGMA user_version = {version}")
     second = await build_alert_engine("client", settings).raise_alert(AlertType.SECRET, "Second.")
     assert [second, first] == AlertArchive(tmp_path / "alerts.db").page(limit=9).alerts
