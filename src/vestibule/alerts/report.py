@@ -16,6 +16,7 @@ _FIELDS = (
     ("Request-ID", "request_id"),
     ("Token-ID", "token_id"),
     ("Task-ID", "task_id"),
+    ("Tenant", "tenant"),
     ("Subject", "subject"),
     ("Count", "count"),
     ("Alert-ID", "id"),
@@ -73,6 +74,7 @@ def to_dict(alert: Alert) -> dict[str, Any]:
         "request_id": alert.request_id,
         "token_id": alert.token_id,
         "task_id": alert.task_id,
+        "tenant": alert.tenant,
         "subject": alert.subject,
         "count": alert.count,
     }

@@ -114,11 +114,11 @@ class Inspection(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EgressReply:
-    """The response of a receiver, and its header `Retry-After`."""
+    """The response of a receiver, and the seconds of its header `Retry-After`."""
 
     status: int
     body: bytes
-    retry_after: str | None = None
+    retry_after_s: float = 0.0
 
 
 class HttpEgress(Protocol):

@@ -1,8 +1,6 @@
 """What processors say no to, and how: an error that may pass, or one that says why it will not."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -10,7 +8,6 @@ import pytest
 from vestibule.contracts.errors import InvalidInput
 from vestibule.processing import EgressReply, Job, ProcessingInterrupted, ProcessorContext, ProcessorRegistry
 from vestibule.processing.ports import ECHO, UNCONFIGURED, CannotProcess, EchoEgress, ResultNotText
-from vestibule.processing.processors.http_forward import seconds_until
 
 BUILT_IN = ProcessorRegistry.discover()
 
@@ -60,33 +57,8 @@ def test_a_pointer_that_leads_nowhere_says_why(data: str, pointer: str, kind: st
 def test_a_receiver_that_may_take_it_later_interrupts(status: int) -> None:
     """The task is tried again, not before the receiver wants it; the status is the cause."""
     with pytest.raises(ProcessingInterrupted) as caught:
-        _with(_Receiver(EgressReply(status, b"", "120"))).process("http_forward", "x", {"url": ECHO})
+        _with(_Receiver(EgressReply(status, b"", 120.0))).process("http_forward", "x", {"url": ECHO})
     assert (f"http_{status}", 120.0) == (caught.value.cause, caught.value.retry_after_s)
-
-
-@pytest.mark.parametrize(
-    ("header", "least_s", "most_s"),
-    [
-        (None, 0, 0),
-        ("0", 0, 0),
-        ("7", 7, 7),
-        (" 7 ", 7, 7),
-        ("86400", 3600, 3600),
-        ("9" * 400, 3600, 3600),
-        ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0),
-        ("Wed, 21 Oct 2999 07:28:00 GMT", 3600, 3600),
-        ("-5", 0, 0),
-        ("1.5", 0, 0),
-        ("soon", 0, 0),
-        ("Wed, 99 Oct 2999 07:28:00 GMT", 0, 0),
-        ("", 0, 0),
-    ],
-)
-def test_when_a_receiver_wants_it_is_seconds_or_a_date(header: str | None, least_s: float, most_s: float) -> None:
-    """As RFC 9110 has it; an hour at most, and nothing where it cannot be read."""
-    assert least_s <= seconds_until(header) <= most_s
-    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=600), usegmt=True)
-    assert 300 < seconds_until(soon) <= 600
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308, 400, 401, 403, 404, 409, 413, 422])

@@ -20,7 +20,7 @@ def _answer(posted: Posted) -> Answer:
     if posted.path == "/much":
         return Answer(body=b"x" * (MOST_ANSWER_BYTES + 1))
     status = int(posted.path[1:]) if posted.path[1:].isdigit() else 200
-    return Answer(status, b"taken: " + posted.body, (("Retry-After", "60"),) if status == 503 else ())
+    return Answer(status, b"taken: " + posted.body, headers=(("Retry-After", "60"),) if status == 503 else ())
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,8 @@ from vestibule.client_service.queue.queue_view import QueueSnapshot, QueueView
 from vestibule.client_service.queue.result_backend import AttemptFailed, parse_report
 from vestibule.client_service.queue.task_message import TaskMessage
 from vestibule.client_service.task_service.outcomes import LedgerSteps
-from vestibule.contracts.errors import TooLarge, Unavailable
+from vestibule.contracts.errors import TooLarge, Unavailable, VestibuleError
+from vestibule.contracts.identity import SYSTEM_TENANT
 from vestibule.contracts.task_ledger import LedgerTask, TaskChange
 from vestibule.contracts.tasks import NO_TERMS, Priority, TaskState, split_error
 from vestibule.database_client.tasks import TaskLedgerClient, in_batches
@@ -215,13 +216,14 @@ class TaskRelay:
     async def _report_failure(self, step: TaskChange) -> None:
         """Alert on a task that failed or is dead; alerts of one processor and cause are one group."""
         kind, cause = split_error(step.error or "TaskFailed")
-        processor, terms = "unknown", NO_TERMS
+        processor, tenant, terms = "unknown", SYSTEM_TENANT, NO_TERMS
         try:
             task = await self._ledger.find(step.task_id)
-            processor = processor if task is None else task.processor
+            if task is not None:
+                processor, tenant = task.processor, task.tenant
             terms = (await self._ledger.read_data([step.task_id])).terms.get(step.task_id, NO_TERMS)
-        except Unavailable as error:
-            # The end is recorded, so this is not done again.
+        except VestibuleError as error:
+            # Operators see the alert. The end is recorded, so this is not done again.
             self._log.warning("failure_without_origin", task_id=step.task_id, error=type(error).__name__)
         alert_type = AlertType.TASK_FAILED
         what = f"failed ({kind})"
@@ -242,6 +244,7 @@ class TaskRelay:
             token_id=terms.origin.token_id,
             task_id=step.task_id,
             subject=f"{processor}: {cause}",
+            tenant=tenant,
         )
 
     def _log_error(self, step: str, error: Exception) -> None:

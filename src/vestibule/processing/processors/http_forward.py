@@ -1,7 +1,5 @@
 """Forwards data to an allowed address over HTTP."""
 
-import time
-from email.utils import parsedate_to_datetime
 from typing import Literal
 
 from pydantic import Field
@@ -11,7 +9,6 @@ from vestibule.processing.processor import ConfigurableProcessor, Example, Optio
 
 # Source: RFC 9110 (408), RFC 8470 (425), RFC 6585 (429).
 MAY_PASS_STATUSES = frozenset({408, 425, 429})
-LONGEST_RETRY_AFTER_S = 3600.0
 
 
 class ForwardOptions(Options):
@@ -68,8 +65,8 @@ class HttpForward:
         answer = job.context.egress.post(options.url, data.encode(), headers)
         cause = f"http_{answer.status}"
         if answer.status >= 500 or answer.status in MAY_PASS_STATUSES:
-            after_s = seconds_until(answer.retry_after)
-            raise ProcessingInterrupted(f"the answer was {answer.status}", cause=cause, retry_after_s=after_s)
+            text = f"the answer was {answer.status}"
+            raise ProcessingInterrupted(text, cause=cause, retry_after_s=answer.retry_after_s)
         if not 200 <= answer.status < 300:
             raise ForwardRefused(f"the answer was {answer.status}", cause=cause)
         if options.result == "status":
@@ -78,19 +75,6 @@ class HttpForward:
             return answer.body.decode()
         except UnicodeDecodeError:
             raise ResultNotText("the response is not valid UTF-8") from None
-
-
-def seconds_until(retry_after: str | None) -> float:
-    """Return the seconds of a header `Retry-After`, at most an hour; 0 without it, or with one that is invalid.
-
-    Source: RFC 9110, section 10.2.3: seconds, or an HTTP date.
-    """
-    text = (retry_after or "").strip()
-    try:
-        seconds = float(text) if text.isdecimal() else parsedate_to_datetime(text).timestamp() - time.time()
-    except (ValueError, TypeError, OverflowError):
-        return 0.0
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_S)
 
 
 PROCESSOR: ConfigurableProcessor = HttpForward()

@@ -147,18 +147,24 @@ async def test_a_file_of_a_later_version_is_shared(tmp_path: Path) -> None:
     assert [second, first] == AlertArchive(tmp_path / "alerts.db").page(limit=9).alerts
 
 
-# In the order of the versions that have added them, from the second on.
-LATER_COLUMNS = ("has_report", "task_id")
+WITHOUT_TASKS = "ALTER TABLE alerts DROP COLUMN task_id;"
+WITHOUT_TENANTS = f"""
+    {WITHOUT_TASKS}
+    DROP INDEX alerts_by_tenant; ALTER TABLE alerts DROP COLUMN tenant; ALTER TABLE silences DROP COLUMN tenant;
+"""
+UNDONE = {
+    1: WITHOUT_TENANTS + "ALTER TABLE alerts DROP COLUMN has_report;",
+    2: WITHOUT_TENANTS,
+    3: WITHOUT_TASKS,
+}
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 async def test_a_file_of_an_earlier_version_is_taken_over(tmp_path: Path, version: int) -> None:
-    """A file without the columns of later versions gets them, and what it holds is still there."""
+    """A file without later columns gets them, and what it holds is still there."""
     settings = AlertSettings(data_dir=tmp_path, alert_channels=[])
     first = await build_alert_engine("client", settings).raise_alert(AlertType.SECRET, "First.")
     with closing(sqlite3.connect(tmp_path / "alerts.db")) as connection:
-        for column in LATER_COLUMNS[version - 1 :]:
-            connection.execute(f"ALTER TABLE alerts DROP COLUMN {column}")
-        connection.execute(f"PRAGMA user_version = {version}")
+        connection.executescript(f"{UNDONE[version]} PRAGMA user_version = {version};")
     second = await build_alert_engine("client", settings).raise_alert(AlertType.SECRET, "Second.")
     assert [second, first] == AlertArchive(tmp_path / "alerts.db").page(limit=9).alerts

@@ -165,8 +165,8 @@ async def test_a_task_that_fails_says_whose_it_was(system: System) -> None:
     assert {"failed ForwardRefused:http_400"} == await system.states([failed])
     origin = {"request_id": "the-request", "token_id": "t-7"}
     expected = [
-        (AlertType.TASK_DEAD_LETTERED, {**origin, "task_id": dead, "subject": "uppercase: http_503"}),
-        (AlertType.TASK_FAILED, {**origin, "task_id": failed, "subject": "uppercase: http_400"}),
+        (AlertType.TASK_DEAD_LETTERED, {**origin, "task_id": dead, "tenant": "t1", "subject": "uppercase: http_503"}),
+        (AlertType.TASK_FAILED, {**origin, "task_id": failed, "tenant": "t1", "subject": "uppercase: http_400"}),
     ]
     assert expected == sorted(system.alerts.raised, key=lambda raised: raised[0])
 
@@ -264,6 +264,18 @@ async def test_results_of_the_revision_before_open(system: System, redis: Redis,
     await system.rounds(1)
     assert "OLD" == (await system.task(old)).result
     assert {"retrying MessageRefused"} == await system.states([foreign])
+
+
+async def test_the_alert_of_a_dead_letter_is_of_the_tenant_of_its_task(
+    system: System, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody else sees it."""
+    monkeypatch.setattr(system.steps.settings, "task_max_attempts", 1)
+    (task_id,) = await system.accept(1, tenant="north")
+    redis.set(RESULT_PREFIX + task_id, "no result")
+    await system.rounds(1)
+    tenants = [fields["tenant"] for _, fields in system.alerts.raised]
+    assert ({"dead MessageRefused"}, ["north"]) == (await system.states([task_id]), tenants)
 
 
 async def test_nobody_but_a_worker_reports(system: System, redis: Redis) -> None:
