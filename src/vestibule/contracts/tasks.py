@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from vestibule.contracts.entries import Key
 from vestibule.contracts.identity import DEFAULT_TENANT
-from vestibule.contracts.json_types import Number
+from vestibule.contracts.json_types import Seconds
 
 DEFAULT_PROCESSOR = "uppercase"
 ERROR_DETAILS = {
@@ -140,7 +140,7 @@ class ProcessRequest(BaseModel):
     )
     work_id: str | None = Field(default=None, max_length=64, description="The same for every repetition of the work")
     origin: WorkOrigin | None = Field(default=None, description="On whose behalf; accepted from services only")
-    time_limit_s: Number | None = Field(default=None, gt=0, description="Seconds after which nobody needs the result")
+    time_limit_s: Seconds | None = Field(default=None, gt=0, description="Seconds after which nobody needs the result")
 
 
 class ProcessResponse(BaseModel):
