@@ -136,7 +136,9 @@ class TokenFile:
 
         The lookup is by hash: its timing can only reveal a prefix of a hash, which is useless.
         """
-        record = self.file.current().get(credentials.digest)
+        digest = credentials.digest
+        # A token that is not known may have been created since the last check.
+        record = self.file.current().get(digest) or self.file.reload().get(digest)
         if record is None or record.is_expired(self._wall_clock()):
             return None
         return Caller(record.id, record.name, frozenset(record.scopes), record.tenant)
