@@ -74,6 +74,7 @@ class AlertEngine:
         severity: Severity | None = None,
         request_id: str | None = None,
         token_id: str | None = None,
+        task_id: str | None = None,
         subject: str | None = None,
         tenant: str = SYSTEM_TENANT,
     ) -> Alert:
@@ -91,6 +92,7 @@ class AlertEngine:
             fingerprint=fingerprint,
             request_id=request_id,
             token_id=token_id,
+            task_id=task_id,
             subject=subject,
             tenant=tenant,
         )

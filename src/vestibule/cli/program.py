@@ -58,9 +58,9 @@ def add_parts(program: typer.Typer) -> None:
 
 def serve(service: Annotated[Service, typer.Argument(help="Which service to run.")]) -> None:
     """Run one service in the foreground. Its options are environment variables: see `vestibule config`."""
-    from vestibule.cli.parent_death import die_with_parent
+    from vestibule.runtime.parent_death import PARENT_PID_VARIABLE, die_with_parent
 
-    die_with_parent()
+    die_with_parent(int(os.environ.get(PARENT_PID_VARIABLE) or 0))
     warn_of_unknown_settings(os.environ)
     with without_packages(*UNUSED):
         from vestibule.encryption import KeyRingUnreadable
@@ -98,9 +98,9 @@ def worker(
     os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
     # The warning about root concerns messages that can contain code; ours cannot.
     warnings.filterwarnings("ignore", message=".*superuser privileges")
-    from vestibule.cli.parent_death import die_with_parent, tie_pool_children
+    from vestibule.runtime.parent_death import PARENT_PID_VARIABLE, die_with_parent, tie_pool_children
 
-    die_with_parent()
+    die_with_parent(int(os.environ.get(PARENT_PID_VARIABLE) or 0))
     warn_of_unknown_settings(os.environ)
     with without_packages(*UNUSED):
         from vestibule.client_service.settings import WorkerSettings

@@ -49,10 +49,10 @@ from vestibule.service_kit.auth.secret_files import SecretFiles
 from vestibule.service_kit.auth.service_secret import ServiceSecret
 from vestibule.service_kit.auth.token_file import caller_token_lookups
 from vestibule.service_kit.http.app import create_service_app
-from vestibule.service_kit.http.health import Readiness
+from vestibule.service_kit.http.health import Note, Readiness
 from vestibule.service_kit.logging.logging_config import reporting_log_failures
 from vestibule.service_kit.metrics.catalogue import CALLBACKS, TASKS_REFUSED
-from vestibule.service_kit.metrics.metrics import OUTCOMES, AlertMetrics, Metrics
+from vestibule.service_kit.metrics.metrics import OUTCOMES, AlertMetrics, Metrics, measure_logs
 from vestibule.service_kit.redis_settings import open_redis
 from vestibule.service_kit.service_client import CircuitBreaker, ServiceClient
 
@@ -93,11 +93,12 @@ def create_app(settings: ClientSettings) -> FastAPI:
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[ClientWiring]:
         async with AsyncExitStack() as stack:
-            stack.enter_context(alert_delivery(settings, parts.alert_metrics.count_attempt))
+            notifications = stack.enter_context(alert_delivery(settings, parts.alert_metrics.count_attempt))
+            measure_logs(parts.metrics, notifications.log)
             await stack.enter_async_context(reporting_log_failures(partial(_alert_log_failure, parts.alerts)))
             await stack.enter_async_context(parts.screening.running())
             await stack.enter_async_context(in_background(parts.secret_files.follow(parts.alerts.report_broken_file)))
-            yield await _start(parts, stack)
+            yield await _start(parts, [parts.secret_files.note, notifications.log.note], stack)
 
     return create_service_app(
         "client",
@@ -144,7 +145,7 @@ class _Parts:
         self.producer = create_producer(settings, Cipher(ring, REALM), self.processors)
 
 
-async def _start(parts: _Parts, stack: AsyncExitStack) -> ClientWiring:
+async def _start(parts: _Parts, notes: list[Note], stack: AsyncExitStack) -> ClientWiring:
     """Open the connections and start the background work until `stack` ends; return what the routes call."""
     settings, screener, timeout_s = parts.settings, parts.screening.screener, parts.settings.service_timeout_s
     database = ServiceClient("database", settings.database_service_url, parts.secret, timeout_s, CircuitBreaker())
@@ -167,7 +168,7 @@ async def _start(parts: _Parts, stack: AsyncExitStack) -> ClientWiring:
 
     return ClientWiring(
         authenticator=parts.authenticator,
-        readiness=Readiness({"database": database.is_ready, "queue": redis_answers}, parts.secret_files.broken),
+        readiness=Readiness({"database": database.is_ready, "queue": redis_answers}, notes),
         idempotency=Idempotency(entries_for(IDEMPOTENCY_OWNER), parts.fingerprinter),
         entries_for=entries_for,
         intake=Intake(
@@ -179,6 +180,7 @@ async def _start(parts: _Parts, stack: AsyncExitStack) -> ClientWiring:
             fingerprinter=parts.fingerprinter,
             routes=parts.message_routes,
             webhooks=settings.callback_rules,
+            time_limit_s=settings.task_time_limit_s,
         ),
         task_service=task_service,
         schedule_service=schedule_service,

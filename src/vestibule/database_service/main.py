@@ -24,18 +24,20 @@ from vestibule.database_service.tasks import ledgers
 from vestibule.database_service.tasks.encrypted_ledger import REALM as TASK_REALM
 from vestibule.database_service.tasks.encrypted_ledger import EncryptedTaskLedger
 from vestibule.database_service.tasks.ledger import LedgerKind, TaskLedger, measure_tasks
+from vestibule.database_service.tasks.ledgers.sqlite import SqliteTaskLedger
 from vestibule.database_service.tasks.task_entries import TaskAcceptance, TaskCompletion
 from vestibule.encryption import Cipher, Fingerprinter, KeyRingFile
 from vestibule.runtime.background import in_background
 from vestibule.runtime.plugins import discover
 from vestibule.runtime.starts import StartRefused
+from vestibule.runtime.write_ahead_log import WriteAheadLog
 from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit
 from vestibule.service_kit.auth.authentication import Authenticator
 from vestibule.service_kit.auth.secret_files import SecretFiles
 from vestibule.service_kit.auth.service_secret import ServiceSecret
 from vestibule.service_kit.http.app import create_service_app, exit_refused
 from vestibule.service_kit.http.health import Readiness
-from vestibule.service_kit.metrics.metrics import AlertMetrics, Metrics
+from vestibule.service_kit.metrics.metrics import AlertMetrics, Metrics, measure_logs
 
 DESCRIPTION = "Stores key-value pairs and tasks. Only the other services may call it."
 # Seconds between two sweeps of expired entries and tasks.
@@ -77,7 +79,6 @@ def create_app(settings: DatabaseSettings, sweep_interval_s: float = SWEEP_INTER
     async def is_ready() -> bool:
         return verification.is_verified and (not isinstance(plain_store, HasFile) or await plain_store.is_in_place())
 
-    readiness = Readiness({"store": is_ready}, secret_files.broken)
     sweeper = Sweeper([plain_store, plain_ledger, purger], sweep_interval_s)
 
     @asynccontextmanager
@@ -87,10 +88,12 @@ def create_app(settings: DatabaseSettings, sweep_interval_s: float = SWEEP_INTER
             await plain_ledger.prepare()
             metrics.ask(partial(measure_tasks, plain_ledger))
             await _alert_lost_commits(plain_store, alerts)
-            with alert_delivery(settings, alert_metrics.count_attempt):
+            with alert_delivery(settings, alert_metrics.count_attempt) as notifications:
+                logs = [*_logs_of(plain_ledger), notifications.log]
+                measure_logs(metrics, *logs)
                 yield DatabaseWiring(
                     authenticator=authenticator,
-                    readiness=readiness,
+                    readiness=Readiness({"store": is_ready}, [secret_files.note, *(log.note for log in logs)]),
                     store=store,
                     entry_reencryption=EntryReencryption(store),
                     change_stream=ChangeStream(),
@@ -131,6 +134,11 @@ async def _verifying(verification: StoreVerification) -> AsyncIterator[None]:
 
     async with in_background(verify_later()):
         yield
+
+
+def _logs_of(ledger: TaskLedger) -> list[WriteAheadLog]:
+    """Return the log of the file that the tasks are in, and the entries too if the store is SQLite."""
+    return [ledger.file.log] if isinstance(ledger, SqliteTaskLedger) and ledger.file.log.name else []
 
 
 def build_store(settings: DatabaseSettings) -> ManagedStore:

@@ -61,6 +61,15 @@ def change_alone(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def remove_write_ahead_log(path: Path) -> None:
+    """Remove what SQLite keeps beside the file `path`, which is gone or about to be replaced.
+
+    A process that has them open keeps its own; applied to another file, they would destroy it.
+    """
+    for suffix in ("-wal", "-shm"):
+        path.with_name(f"{path.name}{suffix}").unlink(missing_ok=True)
+
+
 class FileMoved(OSError):
     """A file that is open was renamed or removed: what is written now, nobody finds."""
 

@@ -46,7 +46,7 @@ from vestibule.service_kit.auth.service_secret import ServiceSecret
 from vestibule.service_kit.auth.token_file import caller_token_lookups
 from vestibule.service_kit.http.app import create_service_app
 from vestibule.service_kit.http.health import Readiness
-from vestibule.service_kit.metrics.metrics import AlertMetrics, Metrics
+from vestibule.service_kit.metrics.metrics import AlertMetrics, Metrics, measure_logs
 from vestibule.service_kit.metrics.sharing import read_neighbours
 from vestibule.service_kit.redis_settings import open_redis
 from vestibule.service_kit.service_client import ServiceClient
@@ -94,12 +94,14 @@ def create_app(settings: SchedulerSettings) -> FastAPI:
         async with AsyncExitStack() as stack:
             notifications = stack.enter_context(alert_delivery(settings, alert_metrics.count_attempt))
             await stack.enter_async_context(in_background(secret_files.follow(alerts.report_broken_file)))
+            measure_logs(metrics, notifications.log)
             parts = await _start_monitoring(settings, secret, alerts, metrics=metrics, stack=stack)
             jobs, windows, heartbeat_repository, status_service = parts
             yield SchedulerWiring(
                 authenticator=authenticator,
                 readiness=Readiness(
-                    {"jobs": jobs.are_working, "notifications": notifications.is_working}, secret_files.broken
+                    {"jobs": jobs.are_working, "notifications": notifications.is_working},
+                    [secret_files.note, notifications.log.note],
                 ),
                 heartbeats=heartbeat_repository,
                 windows=windows,

@@ -40,8 +40,8 @@ class ReadinessCheck(Protocol):
         """Return the names of the dependencies that do not answer."""
         ...
 
-    def degraded(self) -> list[str]:
-        """Return the names of the files whose last change cannot be read."""
+    def degradations(self) -> list[str]:
+        """Return what is degraded although the service answers."""
         ...
 
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vestibule.cli import parent_death
 from vestibule.cli.embedded.data_directory import DataDirectory
 from vestibule.cli.embedded.readiness import FileReadiness, HttpReadiness, PartReadiness, RedisSocketReadiness
 from vestibule.cli.embedded.redis_server import RedisServer
+from vestibule.runtime import parent_death
 
 _LOOPBACK = "127.0.0.1"
 WORKER = "worker"

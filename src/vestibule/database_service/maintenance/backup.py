@@ -17,6 +17,7 @@ from vestibule.contracts.errors import TooLarge
 from vestibule.database_service.entries.sqlite.database import NEW_EPOCH
 from vestibule.database_service.entries.store import Store
 from vestibule.database_service.entries.store_identity import IDENTITY_KEY
+from vestibule.runtime.files import remove_write_ahead_log
 from vestibule.runtime.starts import DatabaseMark
 
 PAGES_AT_ONCE = 1000
@@ -77,8 +78,7 @@ def restore(backup: Path, path: Path, on_progress: OnProgress) -> None:
         if path.exists():
             _refuse_if_open(path)  # a service may have started since
         # The write-ahead log of the replaced file must not be applied to the backup.
-        for suffix in ("-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        remove_write_ahead_log(path)
         copy.replace(path)
     # The backup may be of another database, which the next start takes as it is.
     DatabaseMark.beside(path).remove()

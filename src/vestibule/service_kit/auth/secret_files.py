@@ -24,6 +24,13 @@ class SecretFiles:
         """Return the names of the files whose last change could not be read."""
         return sorted(file.path.name for file in self._files if file.is_broken)
 
+    def note(self) -> str | None:
+        """Return what is wrong in words for people, None if nothing is."""
+        broken = self.broken()
+        return (
+            f"the last change of {', '.join(broken)} cannot be read; the content before it is used" if broken else None
+        )
+
     async def follow(self, on_broken: BrokenFileHandler) -> None:
         """Check the files until cancelled, also while nobody calls, and report each that breaks once."""
         reported: set[str] = set()

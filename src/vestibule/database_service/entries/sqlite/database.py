@@ -8,7 +8,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -18,8 +18,9 @@ from vestibule.contracts.errors import Unavailable, VestibuleError
 from vestibule.contracts.identity import RESERVED
 from vestibule.database_service.entries.sqlite.last_commit import LastCommit
 from vestibule.runtime.batching import Batcher
-from vestibule.runtime.files import FilePlace
+from vestibule.runtime.files import FilePlace, remove_write_ahead_log
 from vestibule.runtime.starts import DatabaseMark, is_passing, refuse_file
+from vestibule.runtime.write_ahead_log import LIMIT_LOG, WriteAheadLog
 
 MAX_BATCH = 1000
 LOCK_TIMEOUT_S = 0.5
@@ -28,6 +29,7 @@ OUTSIDE_CONTEXT = "a store is used inside its own context"
 PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # a commit is on disk, not on its way there
+    LIMIT_LOG,
     "PRAGMA temp_store = MEMORY",
     "PRAGMA secure_delete = ON",  # what was deleted or overwritten cannot be read from the file
 )
@@ -116,6 +118,7 @@ class SqliteFile:
         writer after each commit, with the number of changes.
         """
         self.path = path
+        self.log = WriteAheadLog(path)
         self._prepare = prepare
         self._batcher: Batcher[Work[Any], Any] = Batcher(self._commit, most=MAX_BATCH, at_once=1)
         self._thread: ThreadPoolExecutor | None = None
@@ -150,9 +153,9 @@ class SqliteFile:
             await asyncio.to_thread(thread.shutdown)
         for connection in filter(None, connections):
             if not await self.is_in_place():
-                # SQLite itself leaves the write-ahead log of such a file as it is, where the file is not any more.
+                # SQLite leaves the write-ahead log of such a file, and would apply it to another file in that place.
                 with suppress(sqlite3.Error):
-                    connection.execute("PRAGMA wal_checkpoint")
+                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             connection.close()
         self.last_commit.close()
 
@@ -208,7 +211,16 @@ class SqliteFile:
         """
         reader = self._open_reader()
         try:
-            return collect(reader.execute(statement, parameters))
+            # A cursor that is left before its last row would hold its snapshot, and with it the write-ahead log.
+            with closing(reader.execute(statement, parameters)) as rows:
+                return collect(rows)
+        except sqlite3.Error as error:
+            raise unavailable(error) from error
+
+    async def tend_log(self) -> None:
+        """Keep the write-ahead log small, in a thread of its own: no change waits for it."""
+        try:
+            await asyncio.to_thread(self.log.tend)
         except sqlite3.Error as error:
             raise unavailable(error) from error
 
@@ -255,6 +267,8 @@ def open_connection(path: Path, prepare: Prepare) -> sqlite3.Connection:
         sqlite3.Error: it is not a database, or cannot be opened.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        remove_write_ahead_log(path)
     # Before the first connection, since the files beside it get the mode that it has then.
     path.touch(mode=0o600)
     path.chmod(0o600)
