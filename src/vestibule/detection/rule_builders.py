@@ -190,6 +190,12 @@ def any_case_pattern(words: str | Iterable[str]) -> str:
     return f"(?:{'|'.join(groups)})"
 
 
+def word_of_name(words: str) -> str:
+    """Match one of several words where a word of a name begins: in snake_case, kebab-case, camelCase and alone."""
+    titled = "|".join(sorted((word.title() for word in words.split()), key=len, reverse=True))
+    return rf"(?:(?:\b|_){any_case_pattern(words)}|[A-Za-z0-9](?:{titled}))"
+
+
 def in_any_case(expression: str) -> str:
     """Match every letter of `expression` in either case; classes and escapes stay unchanged."""
     return _PIECE.sub(_in_both_cases, expression)

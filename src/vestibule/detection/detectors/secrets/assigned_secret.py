@@ -1,25 +1,36 @@
 """Secrets that their name tells: drawn characters behind api_key, token, client_secret and the like."""
 
-from vestibule.detection.rule_builders import ASSIGNED, any_case_pattern
+import re
+
+from vestibule.detection.rule_builders import ASSIGNED, any_case_pattern, word_of_name
 from vestibule.detection.rules import Detector, Rule
 from vestibule.detection.validation.checks import entropy_bits
 from vestibule.detection.validation.placeholders import is_random
 
+_KEY_WORD = any_case_pattern(("keys?",))
+_TOKEN_WORD = any_case_pattern(("tokens?",))
 _TELLING = any_case_pattern(("keys?", "tokens?", "secrets?", "credentials?"))
-# Names of settings that look like those of secrets and are none: matched so that nothing behind them is.
-_HARMLESS_KINDS = any_case_pattern(
-    "public pub foreign primary cache sort partition row object s3 idempotency unique index composite "
-    "natural hash group routing translation message map storage site publishable next page continuation "
-    "pagination cursor sync csrf xsrf authenticity request-?verification cancellation bos eos pad unk mask "
-    "stop max min num total input output prompt completion device push fcm tur mon don hoc joc whis hot "
-    "short"
+# Names of settings that look like those of secrets and are none: matched so that nothing behind them is. The kind is a
+# word of its own: `page_token` and `nextPageToken` are harmless, `homepage_token` and `adminToken` are not.
+_HARMLESS_KEYS = (
+    "public pub foreign primary cache sort partition row object s3 idempotency unique index composite natural hash "
+    "group routing translation message map storage site publishable cursor page dedup deduplication short"
+)
+_HARMLESS_TOKENS = (
+    "public next page continuation pagination cursor sync resume marker start csrf xsrf authenticity "
+    "cancellation bos eos pad unk mask stop max min num total input output prompt completion device push fcm"
 )
 _HARMLESS_PARTS = any_case_pattern(
     r"ids? names? types? ur[li]s? files? paths? length len size count expir\w{0,8} version hash arn alias "
     r"ring store board words? codes? frames? press up down pairs? space format algorithm usage index digest "
     r"fingerprint thumbprint budget limit used endpoint vault resolver manager service client provider ref"
 )
-_HARMLESS = rf"{_HARMLESS_KINDS}[\w.-]{{0,2}}{_TELLING}|{_TELLING}[ _.-]?{_HARMLESS_PARTS}\b|[Aa]uthor(?:ity|ed|s)?\b"
+
+
+_HARMLESS = (
+    f"{word_of_name(_HARMLESS_KEYS)}[_.-]{{0,2}}{_KEY_WORD}|{word_of_name(_HARMLESS_TOKENS)}[_.-]{{0,2}}{_TOKEN_WORD}|"
+    rf"[Rr]equest[_-]?[Vv]erification[_-]?{_TOKEN_WORD}|{_TELLING}[ _.-]?{_HARMLESS_PARTS}\b|[Aa]uthor(?:ity|ed|s)?\b"
+)
 _KEY = (
     any_case_pattern(
         "api app application access account auth client consumer customer deploy encrypt encryption enc "
@@ -29,7 +40,7 @@ _KEY = (
     )
     + r"[ _.-]?[Kk](?:eys?|EYS?)"
 )
-_BARE_KEY = r"(?:^|[^a-zA-Z])(?:[\w.]{0,30}_)?[Kk](?:eys?|EYS?)"
+_BARE_KEY = r"(?:(?:^|[^a-zA-Z])[Kk](?:eys?|EYS?)|[a-z0-9](?:Keys?|KEYS?))"
 _TOKEN = any_case_pattern(("tokens?", "jwt", "bearer", "access[ _-]?code"))
 _SECRET = any_case_pattern(
     "secrets? credentials? creds auth salt nonce seed hmac private apikeys? client[_-]?id api access certificate cert"
@@ -38,12 +49,16 @@ _TOLD_BEFORE = r"(?:\s(?:is|was|to|of|for|ist|lautet|es|est|è|é|jest)|:)?\s[\"
 _TOLD = rf"{_TOLD_BEFORE}(?P<value>[\w.~+/=-]{{15,256}}[\w=])"
 _HEAD = r"[A-Za-z0-9_+/$!#@.~=-]{10}"
 _VALUE = r"(?P<value>[A-Za-z0-9_+/$!#@.~=-]{10,512}[A-Za-z0-9_+/$=-](?:\.{2,3}|…|#{3,9}|\*{2,9})?)"
+_PIECE = re.compile("[A-Za-z0-9]+")
 _HEX = frozenset("0123456789abcdef-")
 
 
 def is_random_and_no_digest(value: str) -> bool:
-    """Tell a drawn value that is neither a UUID nor a checksum, which many harmless keys are."""
-    return len(value) >= 16 and is_random(value) and entropy_bits(value) >= 3.4 and not _HEX.issuperset(value.lower())
+    """Tell a drawn value from a UUID, a checksum, and words and numbers in a row, which many harmless keys are."""
+    if len(value) < 16 or not is_random(value) or entropy_bits(value) < 3.4 or _HEX.issuperset(value.lower()):
+        return False
+    pieces = _PIECE.findall(value)
+    return len(pieces) < 4 or 2 * sum(piece.isalpha() or piece.isdigit() for piece in pieces) < len(pieces)
 
 
 def is_told_secret(value: str) -> bool:
@@ -72,6 +87,7 @@ def _told(name: str, words: str) -> Rule:
         prefilter=rf"(?:{words}){_TOLD_BEFORE}[\w.~+/=-]{{15}}",
         score=0.86,
         check=is_told_secret,
+        not_after=r"\w-",
         not_before=r"\w(/",
         ignore_case=True,
     )
@@ -101,6 +117,8 @@ _API_KEY = Detector(
         '{"apiKey": "[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]"}',
         "key = [[q7Lw2Zk9Rt4Xv1Bn8Mc3]]",
         "the api key is [[q7Lw2Zk9Rt4Xv1Bn8Mc3]], keep it",
+        '"acmeKey": "[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]"',
+        "s3_access_key: [[q7Lw2Zk9Rt4Xv1Bn8Mc3]]",
     ),
     counter_examples=(
         "api_key = your_api_key_here",
@@ -110,6 +128,9 @@ _API_KEY = Detector(
         "key = 8f14e45fceea167a5a36dedd4bea2543",
         "apiKey: process.env.API_KEY",
         "key=1234567890abcdef",
+        '"sortKey": "q7Lw2Zk9Rt4Xv1Bn8Mc3"',
+        '{"name": "primary_key", "value": "q7Lw2Zk9Rt4Xv1Bn8Mc3"}',
+        '"buildKey": "linux-x86_64-release-2024-11-30-main"',
     ),
     sources=("CWE-798: use of hard-coded credentials",),
 )
@@ -123,10 +144,17 @@ _ACCESS_TOKEN = Detector(
         "export BUILD_TOKEN=[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]",
         "<token>[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]</token>",
         "use the token [[q7Lw2Zk9Rt4Xv1Bn8Mc3]] for now",
+        "export ADMIN_TOKEN=[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]",
+        'daemonToken: "[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]"',
+        "homepage_token=[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]",
     ),
     counter_examples=(
         "token = get_token(request)",
         "next_page_token=q7Lw2Zk9Rt4Xv1Bn8Mc3",
+        '"nextPageToken": "q7Lw2Zk9Rt4Xv1Bn8Mc3"',
+        "xsrf-token: q7Lw2Zk9Rt4Xv1Bn8Mc3",
+        '<input name="__RequestVerificationToken" value="q7Lw2Zk9Rt4Xv1Bn8Mc3">',
+        "resume_token = q7Lw2Zk9Rt4Xv1Bn8Mc3",
         "token: string",
         "the token is required",
     ),
@@ -150,6 +178,9 @@ _NAMED_SECRET = Detector(
     examples=(
         "client_secret: '[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]'",
         "the secret [[q7Lw2Zk9Rt4Xv1Bn8Mc3]] is out",
+        "storage_secret=[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]",
+        "S3_SECRET=[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]",
+        'pageSecret: "[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]"',
         "<secret>{AQAAABAAAAAQ [[q7Lw2Zk9Rt4Xv1Bn8Mc3q7Lw2Zk9]]}</secret>",
     ),
     counter_examples=("secret = os.environ['X']", "client_secret: <your-secret>", "secret_name = q7Lw2Zk9Rt4Xv1Bn8Mc3"),
