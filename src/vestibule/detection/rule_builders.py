@@ -10,9 +10,11 @@ from vestibule.detection.validation.placeholders import has_high_entropy, is_ran
 
 # The text between the name of a setting and its value in code, JSON, YAML, XML, headers and settings files.
 _VALUE_WORD = r"(?:[\"']?[Vv]alue[\"']?\s{0,2}[=:]\s{0,2})?"
+# A block scalar of YAML begins on the next line.
+BLOCK = r"(?:[|>][+-]?\r?\n\s{1,12})?"
 ASSIGNED = (
     r"[\w.-]{0,30}(?:[ :]{1,2}&?(?:[Ss]tr|[Ss]tring|text)\b)?[ \t]{0,3}[\"'`\])]{0,3}\s{0,4}"
-    rf"(?:[=.?+|<:-]{{0,3}}[=:>|]\s{{0,12}}{_VALUE_WORD}[\"'`(]{{0,2}}|,\s{{0,12}}{_VALUE_WORD}[\"'`]|value\s?=\s?[\"'`]?)"
+    rf"(?:[=.?+|<:-]{{0,3}}[=:>|]\s{{0,12}}{BLOCK}{_VALUE_WORD}[\"'`(]{{0,2}}|,\s{{0,12}}{_VALUE_WORD}[\"'`]|value\s?=\s?[\"'`]?)"
 )
 _ASSIGNED_VALUE = r"(?:[=:>|]\s{0,12}[\"'`(]{0,2}|,\s{0,12}[\"'`])[\w./+-]{8}"
 _SHORT_LITERAL_CHARS = 4

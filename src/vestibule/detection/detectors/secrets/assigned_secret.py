@@ -17,8 +17,9 @@ _HARMLESS_KEYS = (
     "group routing translation message map storage site publishable cursor page dedup deduplication short"
 )
 _HARMLESS_TOKENS = (
-    "public idempotency next page continuation pagination cursor sync resume marker start csrf xsrf "
-    "authenticity cancellation bos eos pad unk mask stop max min num total input output prompt completion device push fcm"
+    "public sequence idempotency next page continuation pagination cursor sync resume marker start csrf xsrf "
+    "authenticity cancellation bos eos pad unk mask stop max min num total input output prompt completion device push "
+    "fcm"
 )
 _HARMLESS_PARTS = any_case_pattern(
     r"ids? names? types? ur[li]s? files? paths? length len size count expir\w{0,8} version hash arn alias "
@@ -27,7 +28,7 @@ _HARMLESS_PARTS = any_case_pattern(
 )
 
 
-_HARMLESS = (
+HARMLESS = (
     f"{word_of_name(_HARMLESS_KEYS)}[_.-]{{0,2}}{_KEY_WORD}|{word_of_name(_HARMLESS_TOKENS)}[_.-]{{0,2}}{_TOKEN_WORD}|"
     rf"[Rr]equest[_-]?[Vv]erification[_-]?{_TOKEN_WORD}|{_TELLING}[ _.-]?{_HARMLESS_PARTS}\b|[Aa]uthor(?:ity|ed|s)?\b"
 )
@@ -48,8 +49,10 @@ _SECRET = any_case_pattern(
 )
 _TOLD_BEFORE = r"(?:\s(?:is|was|to|of|for|ist|lautet|es|est|è|é|jest)|:)?\s[\"'`]?"
 _TOLD = rf"{_TOLD_BEFORE}(?P<value>[\w.~+/=-]{{15,256}}[\w=])"
-_HEAD = r"[A-Za-z0-9_+/$!#@.~=%^*?-]{10}"
-_VALUE = r"(?P<value>[A-Za-z0-9_+/$!#@.~=%^*?-]{10,512}[A-Za-z0-9_+/$=%^@-](?:\.{2,3}|…|#{3,9}|\*{2,9})?)"
+_HEAD = r"[A-Za-z0-9_+/$!#@.~=-][A-Za-z0-9_+/$!#@.~=^*?-]{9}"
+_VALUE = (
+    r"(?P<value>[A-Za-z0-9_+/$!#@.~=-][A-Za-z0-9_+/$!#@.~=^*?-]{9,512}[A-Za-z0-9_+/$=^@-](?:\.{2,3}|…|#{3,9}|\*{2,9})?)"
+)
 # Right behind the name, up to where a quotation mark may stand.
 _SET = r"(?:[ :]{1,2}&?(?:[Ss]tr|[Ss]tring|text)\b)?[ \t]{0,3}[\"'`\])]{0,3}\s{0,4}[=.?+|<:-]{0,3}[=:>]\s{0,12}"
 # In quotes a value may hold any sign.
@@ -57,7 +60,7 @@ _ASSIGNED_QUOTE = rf"[\w.-]{{0,30}}{_SET}[\"'`]"
 _CAMEL_ASSIGNED = rf"{_SET}[\"'`(\[]{{0,3}}"
 _QUOTED_HEAD = r"[^\s\"'`<>(){}\[\],;\\]{10}"
 _QUOTED_VALUE = r"(?P<value>[^\s\"'`<>(){}\[\],;\\]{10,256})[\"'`]"
-_SIGN = re.compile(r"[$#@!%&*?^~|:]")
+_SIGN = re.compile(r"[$#@!%&*?^~]")
 # Formats, patterns, addresses and queries have signs too.
 _NO_SECRET = re.compile(
     r"%[sdif@\d]|://|[?&][\w.-]{1,30}=|@[\w-]{2,30}\.[a-z]{2}|::|[?*+]\?|\.\*|\^.*\$|[|:].*[|:]|\|\|"
@@ -109,9 +112,9 @@ def is_told_secret(value: str) -> bool:
 def _assigned(name: str, words: str, prefilter: str | None = None) -> Rule:
     return Rule(
         name=name,
-        pattern=f"(?:{_HARMLESS}|{words}{ASSIGNED}{_VALUE})",
+        pattern=f"(?:{HARMLESS}|{words}{ASSIGNED}{_VALUE})",
         prefilter=f"(?:{prefilter or words}){ASSIGNED}{_HEAD}",
-        opening=f"{_HARMLESS}|{words}",
+        opening=f"{HARMLESS}|{words}",
         score=0.88,
         check=is_random,
         not_after="",
@@ -122,9 +125,9 @@ def _assigned(name: str, words: str, prefilter: str | None = None) -> Rule:
 def _assigned_quoted(name: str, words: str, prefilter: str | None = None) -> Rule:
     return Rule(
         name=name,
-        pattern=f"(?:{_HARMLESS}|{words}{_ASSIGNED_QUOTE}{_QUOTED_VALUE})",
+        pattern=f"(?:{HARMLESS}|{words}{_ASSIGNED_QUOTE}{_QUOTED_VALUE})",
         prefilter=f"(?:{prefilter or words}){_ASSIGNED_QUOTE}{_QUOTED_HEAD}",
-        opening=f"{_HARMLESS}|{words}",
+        opening=f"{HARMLESS}|{words}",
         score=0.88,
         check=is_random_with_signs,
         not_after="",
@@ -151,9 +154,9 @@ _API_KEY = Detector(
         _assigned_quoted("assigned-key-with-signs", _KEY, prefilter="[Kk](?:eys?|EYS?)"),
         Rule(
             name="assigned-number",
-            pattern=f"(?:{_HARMLESS}|{_VENDOR_NAME}{ASSIGNED}(?P<value>[0-9]{{15,64}}))",
+            pattern=f"(?:{HARMLESS}|{_VENDOR_NAME}{ASSIGNED}(?P<value>[0-9]{{15,64}}))",
             prefilter=f"(?:[Kk]ey|[Tt]oken|[Ss]ecret|KEY|TOKEN|SECRET){ASSIGNED}[0-9]{{15}}",
-            opening=f"{_HARMLESS}|{_VENDOR_NAME}",
+            opening=f"{HARMLESS}|{_VENDOR_NAME}",
             score=0.86,
             check=is_drawn_number,
             not_after="",
@@ -161,7 +164,7 @@ _API_KEY = Detector(
         ),
         Rule(
             name="assigned-bare-key",
-            pattern=f"(?:{_HARMLESS}|{_BARE_KEY}{ASSIGNED}{_VALUE})",
+            pattern=f"(?:{HARMLESS}|{_BARE_KEY}{ASSIGNED}{_VALUE})",
             prefilter=f"[Kk](?:eys?|EYS?){ASSIGNED}{_HEAD}",
             score=0.86,
             check=is_random_and_no_digest,
@@ -170,9 +173,9 @@ _API_KEY = Detector(
         ),
         Rule(
             name="assigned-camel-key",
-            pattern=f"(?:{_HARMLESS}|{_CAMEL_KEY}{_CAMEL_ASSIGNED}{_VALUE})",
+            pattern=f"(?:{HARMLESS}|{_CAMEL_KEY}{_CAMEL_ASSIGNED}{_VALUE})",
             prefilter=f"{_CAMEL_KEY}{_CAMEL_ASSIGNED}{_HEAD}",
-            opening=f"{_HARMLESS}|{_CAMEL_KEY}",
+            opening=f"{HARMLESS}|{_CAMEL_KEY}",
             score=0.86,
             check=is_random_key,
             not_after="",
