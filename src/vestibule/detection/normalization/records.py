@@ -8,9 +8,10 @@ from typing import NamedTuple
 from vestibule.detection.normalization import Edits, RewrittenText
 
 _COLUMN = (
-    r"(?:password|passwd|passphrase|passwort|kennwort|contrase(?:ñ|n)a|mot de passe|senha|wachtwoord|has(?:ł|l)o|"
+    r"(?:pass[ _-]?word|passwd|passphrase|passwort|kennwort|contrase(?:ñ|n)a|mot de passe|senha|wachtwoord|has(?:ł|l)o|"
     r"пароль|lösenord|heslo|şifre|密码|密碼|パスワード|비밀번호|pwd|pass|api[_ -]?key|"
     r"(?:client|api)[_ -]?secret|secret|token)"
+    r"(?:[ _-](?:plain|clear|text|new|old|[0-9]))?"
 )
 # What the prefilter looks for: the name of a column between separators, and the kind of a manifest.
 TABLE_PATTERN = (
@@ -21,6 +22,8 @@ MANIFEST_PATTERN = r"\bkind[\"']?[ \t]{0,3}:[ \t]{0,3}[\"']?Secret\b"
 _IS_COLUMN = re.compile(rf"(?:[a-z]{{1,20}}[ _.-])?{_COLUMN}", re.IGNORECASE)
 _IS_NAME = re.compile(r"[^\W\d][\w ./#-]{0,40}")
 _SEPARATORS = ",;|\t"
+# The line under the header of a table of Markdown.
+_RULE_CHARS = "-:| \r\n"
 _MAX_COLUMNS = 64
 _MAX_HEADER_CHARS = 4_096
 _DATA = re.compile(r"(?<![A-Za-z])data[\"']?[ \t]{0,3}:")
@@ -50,7 +53,9 @@ def read_tables(text: str, ends: Iterable[int]) -> Iterator[Records]:
         reached = begin + len(header) + 1
         separator = max(_SEPARATORS, key=header.count)
         names = [name.strip(" \"'\r") for name in header.split(separator)]
-        if 2 <= len(names) <= _MAX_COLUMNS and all(map(_IS_NAME.fullmatch, names)):
+        # A table of Markdown has separators at either end.
+        told = names[1:-1] if separator == "|" and not names[0] and not names[-1] else names
+        if 2 <= len(names) <= _MAX_COLUMNS and all(map(_IS_NAME.fullmatch, told)):
             columns = {at: name for at, name in enumerate(names) if _IS_COLUMN.fullmatch(name)}
             if columns and (records := _read_rows(text, reached, separator, len(names), columns)):
                 reached = records.high
@@ -63,8 +68,9 @@ def _read_rows(text: str, at: int, separator: str, width: int, columns: dict[int
     spans: list[tuple[int, int, str]] = []
     while at < size:
         line_end = text.find("\n", at)
-        line_end = size if line_end < 0 else line_end
-        row = []
+        next_line = (size if line_end < 0 else line_end) + 1
+        line_end = next_line - 1 - (text[next_line - 2] == "\r")
+        row: list[tuple[int, int]] = []
         while len(row) <= width:
             found = cell.match(text, at, line_end)
             row.append(found.span() if found else (at, at))
@@ -73,13 +79,15 @@ def _read_rows(text: str, at: int, separator: str, width: int, columns: dict[int
                 break
         if len(row) != width or at <= line_end:
             break
-        spans += [(*row[column], name) for column, name in columns.items()]
-        at = line_end + 1
+        if text[row[0][0] : next_line].strip(_RULE_CHARS):
+            spans += [(*row[column], name) for column, name in columns.items()]
+        at = next_line
     return Records(_joined(text, low, spans), low, spans[-1][1]) if spans else None
 
 
 def _joined(text: str, at: int, spans: Iterable[tuple[int, int, str]]) -> RewrittenText:
-    edits, parts, size = Edits([0], [at], [0], [0]), [], 0
+    parts: list[str] = []
+    edits, size = Edits([0], [at], [0], [0]), 0
     for start, end, name in spans:
         label = f"\n{name.replace(' ', '_')}: "
         parts += label, text[start:end]
@@ -107,7 +115,8 @@ def read_manifests(text: str, ends: Iterable[int]) -> Iterator[Records]:
 
 
 def _decoded(text: str, at: int, entries: Iterable[re.Match[str]]) -> RewrittenText:
-    edits, parts, size = Edits([0], [at], [0], [0]), [], 0
+    parts: list[str] = []
+    edits, size = Edits([0], [at], [0], [0]), 0
     for entry in entries:
         start, end = entry.span(1)
         value = _decode(entry[1])
@@ -120,7 +129,8 @@ def _decoded(text: str, at: int, entries: Iterable[re.Match[str]]) -> RewrittenT
         edits.new_starts.append(size)
         edits.new_ends.append(size := size + len(told))
         at = end
-    return RewrittenText("".join(parts), (edits,))
+    # With the quotation mark after the last value.
+    return RewrittenText("".join([*parts, text[at : at + 1]]), (edits,))
 
 
 def _decode(value: str) -> str:

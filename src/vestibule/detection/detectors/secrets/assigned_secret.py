@@ -5,7 +5,7 @@ import re
 from vestibule.detection.rule_builders import ASSIGNED, any_case_pattern, word_of_name
 from vestibule.detection.rules import Detector, Rule
 from vestibule.detection.validation.checks import entropy_bits
-from vestibule.detection.validation.placeholders import is_random, is_varied
+from vestibule.detection.validation.placeholders import is_placeholder, is_random, is_varied
 
 _KEY_WORD = any_case_pattern(("keys?",))
 _TOKEN_WORD = any_case_pattern(("tokens?",))
@@ -49,9 +49,10 @@ _SECRET = any_case_pattern(
 )
 _TOLD_BEFORE = r"(?:\s(?:is|was|to|of|for|ist|lautet|es|est|è|é|jest)|:)?\s[\"'`]?"
 _TOLD = rf"{_TOLD_BEFORE}(?P<value>[\w.~+/=-]{{15,256}}[\w=])"
-_HEAD = r"[A-Za-z0-9_+/$!#@.~=-][A-Za-z0-9_+/$!#@.~=^*?-]{9}"
+_HEAD = r"[A-Za-z0-9_+/$!#@.~=-][A-Za-z0-9_+/$!#@.~=%^*?-]{9}"
 _VALUE = (
-    r"(?P<value>[A-Za-z0-9_+/$!#@.~=-][A-Za-z0-9_+/$!#@.~=^*?-]{9,512}[A-Za-z0-9_+/$=^@-](?:\.{2,3}|…|#{3,9}|\*{2,9})?)"
+    r"(?P<value>[A-Za-z0-9_+/$!#@.~=-][A-Za-z0-9_+/$!#@.~=%^*?-]{9,512}[A-Za-z0-9_+/$=^@-]"
+    r"(?:\.{2,3}|…|#{3,9}|\*{2,9})?)"
 )
 # Right behind the name, up to where a quotation mark may stand.
 _SET = r"(?:[ :]{1,2}&?(?:[Ss]tr|[Ss]tring|text)\b)?[ \t]{0,3}[\"'`\])]{0,3}\s{0,4}[=.?+|<:-]{0,3}[=:>]\s{0,12}"
@@ -63,7 +64,7 @@ _QUOTED_VALUE = r"(?P<value>[^\s\"'`<>(){}\[\],;\\]{10,256})[\"'`]"
 _SIGN = re.compile(r"[$#@!%&*?^~]")
 # Formats, patterns, addresses and queries have signs too.
 _NO_SECRET = re.compile(
-    r"%[sdif@\d]|://|[?&][\w.-]{1,30}=|@[\w-]{2,30}\.[a-z]{2}|::|[?*+]\?|\.\*|\^.*\$|[|:].*[|:]|\|\|"
+    r"(?<![0-9A-Za-z])%[sdif@\d]|%[0-9A-F]{2}.*%[0-9A-F]{2}|://|[?&][\w.-]{1,30}=|@[\w-]{2,30}\.[a-z]{2}|::|[?*+]\?|\.\*|\^.*\$|[|:].*[|:]|\|\|"
 )
 # A name of two words and more: `acme_api_key`, `plumoToken`.
 _VENDOR_NAME = (
@@ -71,6 +72,8 @@ _VENDOR_NAME = (
     r"(?:Key|key|Token|token|Secret|secret)|[A-Z]{3,20}_(?:[A-Z]{2,10}_)?(?:KEY|TOKEN|SECRET))"
 )
 _DOTTED = re.compile(r"[a-z]\.[A-Za-z]|\.[a-z]{2,4}$")
+_MANY_SIGNS = 4
+_ENCODED = re.compile(r"%[0-9A-F]{2}.*%[0-9A-F]{2}")
 _TIME = re.compile(r"1[4-9]\d{14}(?:\d{3})?$|20[0-4]\d[01]\d[0-3]\d[0-2]\d")
 _PIECE = re.compile("[A-Za-z0-9]+")
 _HEX = frozenset("0123456789abcdef-")
@@ -84,6 +87,11 @@ def is_random_and_no_digest(value: str) -> bool:
     return len(pieces) < 4 or 2 * sum(piece.isalpha() or piece.isdigit() for piece in pieces) < len(pieces)
 
 
+def is_random_and_no_url(value: str) -> bool:
+    """Tell a drawn value from what is encoded for a URL."""
+    return is_random(value) and ("%" not in value or not _ENCODED.search(value))
+
+
 def is_random_key(value: str) -> bool:
     """Tell a drawn value from the name of a file, a type or a field as well."""
     has_digit = any(char.isdigit() for char in value)
@@ -95,7 +103,10 @@ def is_random_with_signs(value: str) -> bool:
     if not _SIGN.search(value) or _NO_SECRET.search(value):
         return False
     has_both = any(char.isdigit() for char in value) and any(char.isalpha() for char in value)
-    return has_both and is_random(value) and entropy_bits(value) >= 3.2
+    if not has_both or entropy_bits(value) < 3.2:
+        return False
+    # Letters between many signs may look like parts of words by chance.
+    return not is_placeholder(value) if len(_SIGN.findall(value)) >= _MANY_SIGNS else is_random(value)
 
 
 def is_drawn_number(value: str) -> bool:
@@ -116,7 +127,7 @@ def _assigned(name: str, words: str, prefilter: str | None = None) -> Rule:
         prefilter=f"(?:{prefilter or words}){ASSIGNED}{_HEAD}",
         opening=f"{HARMLESS}|{words}",
         score=0.88,
-        check=is_random,
+        check=is_random_and_no_url,
         not_after="",
         not_before=r"\w(",
     )
@@ -138,7 +149,7 @@ def _assigned_quoted(name: str, words: str, prefilter: str | None = None) -> Rul
 def _told(name: str, words: str) -> Rule:
     return Rule(
         name=name,
-        pattern=rf"(?:{words}){_TOLD}",
+        pattern=rf"(?:(?:next|page|sync|cursor|continuation|pagination|[cx]srf)[ -]tokens?|(?:{words}){_TOLD})",
         prefilter=rf"(?:{words}){_TOLD_BEFORE}[\w.~+/=-]{{15}}",
         score=0.86,
         check=is_told_secret,
@@ -172,6 +183,15 @@ _API_KEY = Detector(
             not_before=r"\w(",
         ),
         Rule(
+            name="assigned-bare-key-with-signs",
+            pattern=f"(?:{HARMLESS}|{_BARE_KEY}{_ASSIGNED_QUOTE}{_QUOTED_VALUE})",
+            prefilter=f"[Kk](?:eys?|EYS?){_ASSIGNED_QUOTE}{_QUOTED_HEAD}",
+            score=0.86,
+            check=is_random_with_signs,
+            not_after="",
+            not_before="",
+        ),
+        Rule(
             name="assigned-camel-key",
             pattern=f"(?:{HARMLESS}|{_CAMEL_KEY}{_CAMEL_ASSIGNED}{_VALUE})",
             prefilter=f"{_CAMEL_KEY}{_CAMEL_ASSIGNED}{_HEAD}",
@@ -194,6 +214,7 @@ _API_KEY = Detector(
         "the api key is [[q7Lw2Zk9Rt4Xv1Bn8Mc3]], keep it",
         '"acmeKey": "[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]"',
         'signing_key: "[[aB$9#xQ!2m&Lk^7z]]"',
+        "key = '[[0c6oRypxz8hb4qov&X73x*26]]'",
         "acme_api_key=[[985262275722296532841967]]",
         "s3_access_key: [[q7Lw2Zk9Rt4Xv1Bn8Mc3]]",
     ),
@@ -232,6 +253,9 @@ _ACCESS_TOKEN = Detector(
     counter_examples=(
         "token = get_token(request)",
         "next_page_token=q7Lw2Zk9Rt4Xv1Bn8Mc3",
+        "xsrf-token: q7Lw2Zk9Rt4Xv1Bn8Mc3",
+        "the sync token q7Lw2Zk9Rt4Xv1Bn8Mc3",
+        "token=https%3A%2F%2Fq7Lw2Zk9Rt4Xv1Bn8Mc3",
         '"nextPageToken": "q7Lw2Zk9Rt4Xv1Bn8Mc3"',
         '<input name="__RequestVerificationToken" value="q7Lw2Zk9Rt4Xv1Bn8Mc3">',
         "resume_token = q7Lw2Zk9Rt4Xv1Bn8Mc3",

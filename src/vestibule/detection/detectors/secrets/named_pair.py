@@ -46,8 +46,9 @@ def _rules(words: str, check: Check, harmless: str) -> tuple[Rule, ...]:
     attribute = rf"\b(?:name|key|id|field)=[\"']{name}[\"'][^<>]{{0,80}}>\s{{0,40}}"
     tag = rf"<(?:[\w:]{{1,20}}[-_.:])?{_VALUE_MEMBER}>\s{{0,8}}"
     first = rf"(?i:\b{_VALUE_MEMBER}[\"']\s{{0,3}}[:=]\s{{0,3}}[\"'])"
-    variable = r"\bvariable\s{1,3}\""
+    variable = r"\bvariable\s{1,3}\"?"
     skipped = rf"{_WORDS_BEFORE}(?:{harmless})"
+    inside = r"\s{0,3}(?:\{\s{0,40}|\n\s{1,40})"
     patterns = {
         "pair": (
             rf"(?:{place}{skipped}|{named}(?i:{_QUOTE}{_BETWEEN}{_QUOTE}\b{_VALUE_MEMBER}{_PLACE}){_TEXT})",
@@ -58,13 +59,17 @@ def _rules(words: str, check: Check, harmless: str) -> tuple[Rule, ...]:
             rf"{_QUOTED}[\"']{_BETWEEN}[\"']{named}[\"'])",
             rf"[\"']{named}[\"']",
         ),
+        "nested": (
+            rf"\b(?:{skipped}|(?i:{name}{_QUOTE}:{inside}(?:{_MEMBER}){{0,3}}?{_QUOTE}{_VALUE_MEMBER}{_PLACE}){_TEXT})",
+            rf"(?i:{words}{_NAME_END}{_QUOTE}:{inside})",
+        ),
         "pair-elements": (
             rf"(?:(?i:>|[\"']){skipped}|(?i:{element}{tag}|{attribute}(?:{tag})?){_TEXT}\s{{0,8}}</)",
             rf"(?i:{words}{_NAME_END}\s{{0,8}}(?:</[^<>]{{1,40}}>\s{{0,40}}<|[\"'][^<>]{{0,80}}>\s{{0,40}}[^\s]))",
         ),
         "default-of-a-variable": (
-            rf"(?:{variable}{skipped}|(?i:{variable}{name}\"\s{{0,3}}\{{{_BETWEEN_LINES}default\s{{0,20}}=\s{{0,3}}\"){_QUOTED}\")",
-            rf"(?i:{variable}{name}\")",
+            rf"(?:{variable}{skipped}|(?i:{variable}{name}\"?\s{{0,3}}\{{{_BETWEEN_LINES}default\s{{0,20}}=\s{{0,3}}\"){_QUOTED}\")",
+            rf"(?i:{variable}{name}[\"\s])",
         ),
     }
     return tuple(
@@ -98,11 +103,14 @@ DETECTORS = (
             "- name: DB_PASSWORD\n  value: [[tr0ub4dor&3]]",
             "<entry>\n  <name>password</name>\n  <value>[[9q!tmZ4k]]</value>\n</entry>",
             '<param name="password">[[9q!tmZ4k]]</param>',
+            '"adminPassword": {\n  "value": "[[9q!tmZ4k]]"\n}',
             'variable "db_password" {\n  type    = string\n  default = "[[9q!tmZ4k]]"\n}',
         ),
         counter_examples=(
             '{"key": "password", "value": "changeme"}',
             '{"name": "password_policy", "value": "strong8"}',
+            '"passwordPolicy": {"value": "min8max64"}',
+            '"adminPassword": {"type": "securestring"}, "zone": {"value": "zone-1a"}',
             "- name: DB_PASSWORD\n  value: ${DB_PASSWORD}",
             "- name: DB_PASSWORD\n  valueFrom:\n    secretKeyRef:\n      key: password1",
             "- name: password\n- name: region\n  value: eu-west-1",
@@ -119,6 +127,7 @@ DETECTORS = (
             '{"name": "webhook_secret", "sensitive": false, "value": "[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]"}',
             '{"value": "[[aB$9#xQ!2m&Lk^7z]]", "name": "api_token"}',
             "<name>fs.s3a.secret.key</name><value>[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]</value>",
+            '{"apiToken": {"value": "[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]"}}',
             'variable "api_token" {\n  default = "[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]"\n}',
         ),
         counter_examples=(

@@ -77,12 +77,14 @@ HARMLESS = (
     rf"{_HARMLESS_KINDS}[_-]?[Pp](?:ass|ASS)(?:[Ww]ord|WORD)?\b"
 )
 _ASSIGN = (
-    r"[\"'\])]{0,3}\s{0,4}(?:=>|:{1,3}=|={1,2}|:|,\s?[\"']?[Vv]alue[\"']?\s?[:=]|\s?value=|<-|->|\|\||\?\?|or )\s{0,4}"
+    r"[\"'\])]{0,3}\s{0,4}"
+    r"(?:=>|:{1,3}=|={1,2}|:|,\s?[\"']?[Vv]alue[\"']?\s?[:=]|\s?value=|<-|->|\|\||\?[?:]|or )\s{0,4}"
 )
 _NAME_TAIL = r"[\w.-]{0,20}"
 _NAME_SIGN = rf"(?:{TALKED}|[Pp][Ww]|[Pp](?:ass|ASS))"
 _NAME_PREFILTER = (
-    rf"{_NAME_SIGN}[\w.-]{{0,20}}[\"'\])]{{0,3}}\s{{0,4}}(?:=|:|,\s?[\"']?[Vv]alue|\s?value=|<-|->|\|\||\?\?|or [\"'])"
+    rf"{_NAME_SIGN}[\w.-]{{0,20}}[\"'\])]{{0,3}}\s{{0,4}}"
+    r"(?:=|:|,\s?[\"']?[Vv]alue|\s?value=|<-|->|\|\||\?[?:]|or [\"'])"
 )
 _MARK = re.compile(r"[\d!@#$%^&*?+~]")
 _CODE = re.compile(
@@ -106,8 +108,8 @@ _FEWEST_WORDS, _LONGEST_PHRASE = 4, 12
 _PHRASE_WORD = re.compile(r"[A-Za-z]{2,16}|[A-Za-z0-9!@#$%^&*+~-]{1,16}")
 # Words of sentences about passwords, and the most common ones of sentences at all.
 _SENTENCE_TEXT = (
-    "a about above account action add address admin after again all allow allowed also am an and any are as ask at auth "
-    "authentication auto based be been before being below between blank both but by can cannot change character "
+    "a about above account action add address admin after again all allow allowed also am an and any are as at auth "
+    "ask authentication auto based be been before being below between blank both but by can cannot change character "
     "characters check choose class classes click code combination confirm connect contain contains correct create "
     "credentials current custom database default did different digit digits do does each either eight "
     "email empty encrypted enter error example expired fail failed field file fill first follow for forgot four from "
@@ -176,7 +178,7 @@ DETECTOR = Detector(
     rules=(
         Rule(
             name="assigned-quoted",
-            pattern=rf"(?:{HARMLESS}|{_SET}{_NAME_TAIL}{_ASSIGN}[burfBRF@$]?[\"'`](?P<value>[^\"'`\r\n]{{3,128}})[\"'`])",
+            pattern=rf"(?:{HARMLESS}|{_SET}{_NAME_TAIL}{_ASSIGN}[burfBRFN@$]?[\"'`](?P<value>[^\"'`\r\n]{{3,128}})[\"'`])",
             prefilter=_NAME_PREFILTER,
             opening=f"{HARMLESS}|{_SET}",
             score=0.9,
@@ -210,7 +212,7 @@ DETECTOR = Detector(
         Rule(
             name="call",
             pattern=(
-                rf"\(\s{{0,3}}[\"'][\w.:-]{{0,30}}?{TALKED_OR_PASS}[\w.-]{{0,20}}[\"']\s{{0,3}},\s{{0,3}}(?:default\s?=\s?)?"
+                rf"\(\s{{0,3}}[\"'][\w.:-]{{0,30}}?{TALKED_OR_PASS}(?:[_.-][\w.-]{{1,20}}|\d{{1,3}})?[\"']\s{{0,3}},\s{{0,3}}(?:default\s?=\s?)?"
                 r"[\"'](?P<value>[^\"'\s]{4,128})[\"']\s{0,3}[,)]"
             ),
             prefilter=rf"{TALKED_OR_PASS}[\w.-]{{0,20}}[\"']\s{{0,3}},\s{{0,3}}(?:default|[\"'])",
@@ -334,6 +336,7 @@ DETECTOR = Detector(
         "define('PASSWORD_DEFAULT', '2y')",
         "assertEqual('password', 'field-1')",
         "form.addField('password', 'sha256')",
+        "MovedAttribute('HTTPPasswordMgr', 'urllib2', 'urllib.request')",
         "CREATE USER scott IDENTIFIED BY VALUES",
         "password: ${DB_PASSWORD}",
         "password = os.environ['PW']",

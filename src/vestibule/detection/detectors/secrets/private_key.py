@@ -42,7 +42,7 @@ DETECTOR = Detector(
             pattern=(
                 rf"{_HEADER}[^-]{{1,4096}}"
                 # Dates and other things before each line have dashes; five in a row end the key.
-                rf"(?:-{{1,4}}[^-]{{1,160}}){{0,270}}?(?:-{{1,4}}[^-]{{1,16000}})?(?:-?{_FOOTER}|$)"
+                rf"(?:-{{1,4}}[^-]{{1,160}}){{0,270}}?(?:-{{1,4}}[^-]{{1,16000}})?(?:-{{0,4}}{_FOOTER}|$)"
             ),
             anchors=("PRIVATE KEY-----", "PRIVATE KEY BLOCK-----"),
             opening="-----BEGIN",

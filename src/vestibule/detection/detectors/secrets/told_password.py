@@ -105,12 +105,13 @@ DETECTOR = Detector(
         Rule(
             name="mentioned",
             pattern=(
-                rf"{_NAME}(?:\s(?:para|pour|для|от|för|für|til)\s[\w@.'-]{{1,30}})?"
-                rf"(?:\s{{1,2}}|\s?[–—>-]{{1,2}}\s)[\"'`«„“(]?{_MARKED_VALUE}"
+                rf"{_NAME}(?:(?:\s(?:para|pour|для|от|för|für|til)\s[\w@.'-]{{1,30}})?"
+                rf"(?:[ \t]{{1,2}}|[ ]?[–—>-]{{1,2}}[ ])|"
+                rf"(?:[ ][^\W\d_]{{1,20}}){{1,3}}:[ ]{{1,2}})[\"'`«„“(]?{_MARKED_VALUE}"
             ),
             prefilter=(
                 rf"{_PREFILTER}[^\s]{{0,12}}(?:\s(?:para|pour|для|от|för|für|til)\s[^\s]{{1,60}})?"
-                r"(?:\s{1,2}|\s?[^\s]{1,3}\s)[^\s]{0,64}[0-9!@#$%^&*?+~]"
+                r"(?:\s{1,2}|\s?[^\s]{1,3}\s|(?: [^\s]{1,60}){1,3}: {1,2})[^\s]{0,64}[0-9!@#$%^&*?+~]"
             ),
             opening=_PREFILTER,
             score=0.86,
@@ -120,7 +121,7 @@ DETECTOR = Detector(
         ),
         Rule(
             name="mentioned-with",
-            pattern=rf"{_WITH}{_NAME}\s{{1,2}}[\"'`«„“(]?{_MARKED_VALUE}",
+            pattern=rf"{_WITH}{_NAME}[ \t]{{1,2}}[\"'`«„“(]?{_MARKED_VALUE}",
             prefilter=rf"[\s]{_PREFILTER}[^\s]{{0,12}}\s{{1,2}}[^\s]{{0,64}}[0-9!@#$%^&*?+~]",
             opening=_WITH,
             score=0.86,
@@ -194,6 +195,7 @@ DETECTOR = Detector(
         "login admin, password [[hunter2]]",
         "mit dem Passwort [[Fjord!82kelp]] anmelden",
         "şifresi [[tr0ub4dor&3]]",
+        "hasło do wifi: [[Fjord!82kelp]]",
         "the admin password was changed to [[tr0ub4dor&3]] today",
         'my passphrase is "[[mule harbor 7 lantern quilt]]"',
         "id/pw : admin / [[Tr0ub4dor]]",
@@ -208,6 +210,7 @@ DETECTOR = Detector(
         "password-based encryption with password sha256",
         "the password expires in 90 days",
         "a file with password v2.0",
+        "password authentication failed for user: bob1",
         "密码必须至少8个字符",
         "パスワードは8文字以上",
         "비밀번호는 8자 이상",
