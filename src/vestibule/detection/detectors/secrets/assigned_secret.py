@@ -2,7 +2,7 @@
 
 import re
 
-from vestibule.detection.rule_builders import ASSIGNED, any_case_pattern, word_of_name
+from vestibule.detection.rule_builders import ASSIGNED, BLOCK, any_case_pattern, word_of_name
 from vestibule.detection.rules import Detector, Rule
 from vestibule.detection.validation.checks import entropy_bits
 from vestibule.detection.validation.placeholders import is_placeholder, is_random, is_varied
@@ -64,7 +64,7 @@ _QUOTED_VALUE = r"(?P<value>[^\s\"'`<>(){}\[\],;\\]{10,256})[\"'`]"
 _SIGN = re.compile(r"[$#@!%&*?^~]")
 # Formats, patterns, addresses and queries have signs too.
 _NO_SECRET = re.compile(
-    r"(?<![0-9A-Za-z])%[sdif@\d]|%[0-9A-F]{2}.*%[0-9A-F]{2}|://|[?&][\w.-]{1,30}=|@[\w-]{2,30}\.[a-z]{2}|::|[?*+]\?|\.\*|\^.*\$|[|:].*[|:]|\|\|"
+    r"(?<![0-9A-Za-z])%[sdif@\d]|%[0-9A-F]{2}.*%[0-9A-F]{2}|#\w{2,24}#|://|[?&][\w.-]{1,30}=|@[\w-]{2,30}\.[a-z]{2}|::|[?*+]\?|\.\*|\^.*\$|[|:].*[|:]|\|\|"
 )
 # A name of two words and more: `acme_api_key`, `plumoToken`.
 _VENDOR_NAME = (
@@ -123,8 +123,8 @@ def is_told_secret(value: str) -> bool:
 def _assigned(name: str, words: str, prefilter: str | None = None) -> Rule:
     return Rule(
         name=name,
-        pattern=f"(?:{HARMLESS}|{words}{ASSIGNED}{_VALUE})",
-        prefilter=f"(?:{prefilter or words}){ASSIGNED}{_HEAD}",
+        pattern=f"(?:{HARMLESS}|{words}{ASSIGNED}{BLOCK}{_VALUE})",
+        prefilter=f"(?:{prefilter or words}){ASSIGNED}{BLOCK}{_HEAD}",
         opening=f"{HARMLESS}|{words}",
         score=0.88,
         check=is_random_and_no_url,
@@ -182,15 +182,7 @@ _API_KEY = Detector(
             not_after="",
             not_before=r"\w(",
         ),
-        Rule(
-            name="assigned-bare-key-with-signs",
-            pattern=f"(?:{HARMLESS}|{_BARE_KEY}{_ASSIGNED_QUOTE}{_QUOTED_VALUE})",
-            prefilter=f"[Kk](?:eys?|EYS?){_ASSIGNED_QUOTE}{_QUOTED_HEAD}",
-            score=0.86,
-            check=is_random_with_signs,
-            not_after="",
-            not_before="",
-        ),
+        _assigned_quoted("assigned-bare-key-with-signs", _BARE_KEY, prefilter="[Kk](?:eys?|EYS?)"),
         Rule(
             name="assigned-camel-key",
             pattern=f"(?:{HARMLESS}|{_CAMEL_KEY}{_CAMEL_ASSIGNED}{_VALUE})",
@@ -260,6 +252,7 @@ _ACCESS_TOKEN = Detector(
         '<input name="__RequestVerificationToken" value="q7Lw2Zk9Rt4Xv1Bn8Mc3">',
         "resume_token = q7Lw2Zk9Rt4Xv1Bn8Mc3",
         "token: string",
+        "token = 'f2py_#name#_of_#module1#_#part#'",
         "token = 'item-%s-of-%d-in-a1b2c3'",
         "token = 'https://example.org/?a1b2=c3d4#e5'",
         "the token is required",
