@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from vestibule.detection.errors import TextTooLarge
 from vestibule.detection.normalization import Edits, RewrittenText, character_of
+from vestibule.detection.normalization.records import MANIFEST_PATTERN, TABLE_PATTERN, read_manifests, read_tables
 
 # What the prefilter looks for: the start of a token, two lines of one, a sign of quoted-printable, and
 # characters that a terminal does not show.
@@ -21,9 +22,16 @@ BASE64_PATTERN = rf"(?:^|[^A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{{{TOKEN_CHARS}}}"
 FOLDED_PATTERN = r"[A-Za-z0-9+/_-]{16}[ \t]?(?:\r?\n|  )[ \t>#|*]{0,16}[A-Za-z0-9+/_-]{4}"
 QUOTED_PATTERN = r"[A-Za-z0-9](?:=40[A-Za-z]|=2[DE][A-Za-z0-9]|=3D)|(?:=[0-9A-F]{2}){3}|=[ \t]?\r?\n[^\s]"
 CONTROL_PATTERN = r"[\x00-\x08\x0e-\x1f\x7f]"
-BASE64, FOLDED, QUOTED, CONTROL = -1, -2, -3, -4
-URL, QUOTED_PRINTABLE, TOKEN = "url", "quoted-printable", "base64"
-SIGNS = {BASE64: BASE64_PATTERN, FOLDED: FOLDED_PATTERN, QUOTED: QUOTED_PATTERN, CONTROL: CONTROL_PATTERN}
+BASE64, FOLDED, QUOTED, CONTROL, TABLE, MANIFEST = -1, -2, -3, -4, -5, -6
+URL, QUOTED_PRINTABLE, TOKEN, COLUMN, SECRET = "url", "quoted-printable", "base64", "table", "kubernetes-secret"
+SIGNS = {
+    BASE64: BASE64_PATTERN,
+    FOLDED: FOLDED_PATTERN,
+    QUOTED: QUOTED_PATTERN,
+    CONTROL: CONTROL_PATTERN,
+    TABLE: TABLE_PATTERN,
+    MANIFEST: MANIFEST_PATTERN,
+}
 
 _TOKEN = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{16,}+={0,2}+(?![A-Za-z0-9+/_=-])")
 # Lines of base64, and what stands between them: white space, and the marks of a quotation.
@@ -103,6 +111,10 @@ def decode_layers(text: str, signs: Mapping[int, Sequence[int]], path: Sequence[
         yield from _windows(QUOTED_PRINTABLE, content)
     if FOLDED in signs:
         yield from _decode_lines(text, signs[FOLDED])
+    if TABLE in signs and COLUMN not in path:
+        yield from (Layer(COLUMN, *records) for records in read_tables(text, signs[TABLE]))
+    if MANIFEST in signs and SECRET not in path:
+        yield from (Layer(SECRET, *records) for records in read_manifests(text, signs[MANIFEST]))
 
 
 def decode_tokens(text: str, ends: Iterable[int]) -> Iterator[Layer]:
