@@ -55,7 +55,7 @@ def render_error(error: errors.VestibuleError, request_id: str) -> Response:
     headers: dict[str, str] = {}
     if isinstance(error, errors.InvalidToken):
         headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, (errors.Unavailable, errors.TooManyAuthFailures)):
+    if isinstance(error, (errors.Unavailable, errors.TooManyAuthFailures, errors.TooManyWaiting)):
         headers["Retry-After"] = str(error.retry_after_s)
     return render_problem(problem_type_of(type(error)), error.detail, request_id, extra=error.extra, headers=headers)
 
