@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 
-from vestibule.contracts.identity import DEFAULT_TENANT, TenantName
+from vestibule.contracts.identity import DEFAULT_TENANT, OPERATOR, TenantName
 from vestibule.runtime.files import WatchedFile, change_alone, write_private
 from vestibule.service_kit.auth.authentication import (
     ALL_SCOPES,
@@ -159,6 +159,11 @@ class TokenFile:
             return None
         return Caller(token_id, name, frozenset(scopes), tenant)
 
+    @property
+    def tenants(self) -> frozenset[str]:
+        """The tenants of all tokens, also of those that have expired: what they stored may still be there."""
+        return frozenset(tenant for *_, tenant, _ in self._file.current().values())
+
 
 # Id, name, scopes, tenant and expiry. The garbage collector need not examine tuples of texts: with a hundred thousand
 # objects a collection would stop all for a tenth of a second.
@@ -183,6 +188,6 @@ def caller_token_lookups(settings: ServiceSettings) -> list[TokenLookup]:
     if settings.mounted_token_file is not None:
         token_lookups.append(TokenFile(settings.mounted_token_file))
     if settings.embedded:
-        everything = Caller("development", "the development token", frozenset({ALL_SCOPES}))
+        everything = Caller("development", "the development token", frozenset({ALL_SCOPES, OPERATOR}))
         token_lookups.append(SingleToken(settings.dev_token.get_secret_value(), everything, is_local_only=True))
     return token_lookups
