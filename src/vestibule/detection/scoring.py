@@ -44,13 +44,13 @@ class ScanPassage:
             self._value_span = (len(self.text) - len(value.lstrip()), len(self.text.rstrip()))
         return span == self._value_span
 
-    def weigh(self, matcher: Matcher, span: tuple[int, int]) -> ContextVerdict:
+    def weigh(self, matcher: Matcher, span: tuple[int, int], *, is_proof: bool = False) -> ContextVerdict:
         """Return the weight of the context of a span, which is read once for all rules."""
         found = self._context_scorer.get(span)
         if found is None:
             found = ContextScorer(self._label_matches, self.text, *span, self._key_labels)
             self._context_scorer[span] = found
-        return found.weigh(matcher.topic, matcher.siblings, matcher.has_negative_labels)
+        return found.weigh(matcher.topic, matcher.siblings, matcher.has_negative_labels, is_proof=is_proof)
 
 
 def score_match(matcher: Matcher, passage: ScanPassage, span: tuple[int, int]) -> Explanation | None:
@@ -63,14 +63,16 @@ def score_match(matcher: Matcher, passage: ScanPassage, span: tuple[int, int]) -
         verdict = passage.weigh(matcher, span)
         if matcher.best_score + verdict.weight < matcher.threshold:
             return None
-    is_valid = rule.check is None or rule.check(passage.text[span[0] : span[1]])
+    value = passage.text[span[0] : span[1]]
+    is_valid = rule.check is None or rule.check(value)
     score = rule.score if is_valid else rule.broken_score
     if score is None:
         return None
     if is_whole_text and is_valid:
         score = max(score, rule.alone_score or 0.0)
     if verdict is None:
-        verdict = NOTHING if is_valid and matcher.is_certain else passage.weigh(matcher, span)
+        is_proof = is_valid and rule.proof is not None and rule.proof(value)
+        verdict = NOTHING if is_valid and matcher.is_certain else passage.weigh(matcher, span, is_proof=is_proof)
     score = min(score + verdict.weight, 1.0)
     if score < matcher.threshold or is_part_of_uuid(passage.text, *span):
         return None
