@@ -194,7 +194,8 @@ _CARD = Detector(
     ),
     sources=("ISO/IEC 7812-1", "https://en.wikipedia.org/wiki/Payment_card_number"),
 )
-_MISTYPED = Detector(
+# What only the label of a card tells.
+_LABELLED = Detector(
     entity="CREDIT_CARD",
     rules=(
         Rule(
@@ -206,15 +207,30 @@ _MISTYPED = Detector(
             not_after=_NOT_AFTER,
             not_before=_NOT_BEFORE,
         ),
+        # The accounts of a cloud have twelve digits too, so that "account" is no label here.
+        Rule(
+            name="short",
+            pattern=r"\d{12}",
+            score=0.2,
+            check=has_check_digit,
+            not_after=_NOT_AFTER,
+            not_before=_NOT_BEFORE,
+        ),
     ),
     labels=(
-        *("card", "credit card", "debit card", "card number", "card no", "ccn", "visa", "mastercard", "amex"),
+        *("card", "credit card", "debit card", "card number", "card no", "cc", "ccn", "visa", "mastercard", "amex"),
         *("american express", "kreditkarte*", "tarjeta", "tarjeta de crédito", "carte bancaire", "carta di credito"),
         *("cartão de crédito", "creditcard*", "karta kredytowa", "номер карты", "номер картки"),
     ),
     against=("sim card", "sim", "iccid"),
-    examples=("card [[4539 6415 2677 6640]]", "credit card: [[5425233430109904]]", "Amex [[3782 822463 10006]]"),
+    examples=(
+        "card [[4539 6415 2677 6640]]",
+        "credit card: [[5425233430109904]]",
+        "Amex [[3782 822463 10006]]",
+        "card [[060417590258]]",
+    ),
     counter_examples=(
+        "account 060417590258",
         "4539 6415 2677 6640",
         "order 4539641526776640",
         "card 1234 5678 1234 5678",
@@ -222,4 +238,4 @@ _MISTYPED = Detector(
     ),
     sources=("ISO/IEC 7812-1",),
 )
-DETECTORS = (_CARD, _MISTYPED)
+DETECTORS = (_CARD, _LABELLED)
