@@ -71,8 +71,9 @@ def score_match(matcher: Matcher, passage: ScanPassage, span: tuple[int, int]) -
     if is_whole_text and is_valid:
         score = max(score, rule.alone_score or 0.0)
     if verdict is None:
-        is_proof = is_valid and rule.proof is not None and rule.proof(value)
-        verdict = NOTHING if is_valid and matcher.is_certain else passage.weigh(matcher, span, is_proof=is_proof)
+        verdict = NOTHING if is_valid and matcher.is_certain else passage.weigh(matcher, span)
+    if verdict.weight < 0 and is_valid and rule.proof is not None and rule.proof(value):
+        verdict = passage.weigh(matcher, span, is_proof=True)
     score = min(score + verdict.weight, 1.0)
     if score < matcher.threshold or is_part_of_uuid(passage.text, *span):
         return None

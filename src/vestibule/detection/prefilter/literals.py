@@ -11,7 +11,7 @@ from vestibule.detection.rules import Rule
 _SHORT_LABEL_CHARS = 5
 _GENERAL_WORDS = frozenset(
     {
-        *("number", "numbers", "nummer", "numero", "numéro", "número", "account", "address", "client"),
+        *("number", "numbers", "nummer", "numero", "numéro", "número", "account", "address", "client", "please"),
         *("passport", "passports", "license", "licence", "driver", "drivers", "driver's", "driving", "permit"),
     }
 )

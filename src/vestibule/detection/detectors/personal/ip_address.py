@@ -7,12 +7,12 @@ from vestibule.detection.rules import Detector, Rule
 
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 _DOT = r"(?:\[\.\]|\(\.\)|\[dot\])"
-# Object identifiers and telephone numbers have more parts than an address. The loopback, the unspecified address and
-# netmasks belong to nobody.
-_NETMASK = r"255\.255\.\d{1,3}\.(?:0|128|192|2[24]\d|25[0-4])"
-_CONSUMED = rf"\d{{1,9}}(?:\.\d{{1,9}}){{4,12}}|127\.0\.\d{{1,3}}\.\d{{1,3}}|0\.0\.0\.0|{_NETMASK}"
+# The loopback (127) and the unspecified address (0) belong to nobody.
+_FIRST_OCTET = r"(?:25[0-5]|2[0-4]\d|1[013-9]\d|12[0-689]|[1-9]\d?)"
+# Object identifiers and telephone numbers have more parts than an address.
+_MORE_PARTS = r"\d{1,9}+(?:\.\d{1,9}+){4,12}+"
 _PRIVATE = re.compile(
-    r"10\.|127\.|169\.254\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7])\."
+    r"10\.|169\.254\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7])\."
 )
 _FIRST_MULTICAST = 224
 # The parts of a version or of a section's number add up to less, those of one in 6,000 addresses do.
@@ -20,17 +20,17 @@ _LEAST_SUM = 64
 
 
 def is_host(value: str) -> bool:
-    """Tell an address from a network, a version and the number of a section: of a host, and private or large enough."""
-    parts = _PART.findall(value)
-    is_network = parts[2:] == ["0", "0"]
-    is_large = sum(map(int, parts)) >= _LEAST_SUM or len(set(parts)) == 1
-    return not is_network and (is_large or _PRIVATE.match(value) is not None)
+    """Tell the address of a host from networks, netmasks, versions and the numbers of sections."""
+    if value.endswith(".0.0") or _NETMASK.fullmatch(value):
+        return False
+    parts = value.split(".")
+    return sum(map(int, parts)) >= _LEAST_SUM or len(set(parts)) == 1 or _PRIVATE.match(value) is not None
 
 
 def is_routable(value: str) -> bool:
     """Tell whether a host of the public network may have the address. Source: RFC 6890."""
-    parts = _PART.findall(value)
-    return not _PRIVATE.match(".".join(parts)) and 0 < int(parts[0]) < _FIRST_MULTICAST and is_host(value)
+    address = ".".join(_PART.findall(value))
+    return not _PRIVATE.match(address) and 0 < int(address.partition(".")[0]) < _FIRST_MULTICAST and is_host(address)
 
 
 def is_ipv6(value: str) -> bool:
@@ -43,6 +43,7 @@ def is_ipv6(value: str) -> bool:
     return sum(char != ":" for char in value) >= 3 and address.removesuffix(b"\x01") not in _UNSPECIFIED
 
 
+_NETMASK = re.compile(r"255\.255\.\d+\.(?:0|128|192|2[24]\d|25[0-4])")
 _PART = re.compile(r"\d+")
 _UNSPECIFIED = (bytes(15), bytes(16))
 
@@ -51,7 +52,7 @@ DETECTOR = Detector(
     rules=(
         Rule(
             name="v4",
-            pattern=rf"{_CONSUMED}|(?P<value>{_OCTET}(?:\.{_OCTET}){{3}})",
+            pattern=rf"{_MORE_PARTS}|(?P<value>{_FIRST_OCTET}(?:\.{_OCTET}){{3}})",
             prefilter=r"\d\.\d{1,3}\.\d{1,3}\.\d",
             score=0.6,
             check=is_host,

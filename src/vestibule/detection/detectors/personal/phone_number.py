@@ -141,7 +141,7 @@ _ALONE = "|".join(
     )
 )
 _LOOSE = rf"(?:\(\d{{1,5}}\)[ -]?)?\d{{1,13}}(?:{_JOINT}\d{{1,8}}){{1,6}}{_EXTENSION}"
-_BARE = rf"\d{{6,13}}{_EXTENSION}"
+_BARE = rf"\d{{6,13}}+{_EXTENSION}"
 
 
 def _after_moments(pattern: str) -> str:
@@ -321,13 +321,13 @@ _RUN = Detector(
     rules=(
         Rule(
             name="bare",
-            pattern=_after_moments(_BARE),
+            pattern=_BARE,
             score=0.2,
             check=is_plausible,
             ignore_case=True,
             # ASCII only: Chinese and its like write the label right before the value.
             not_after=r"0-9A-Za-z_.+/-",
-            not_before=r"0-9A-Za-z_",
+            not_before=r"0-9A-Za-z_:/-",
         ),
     ),
     labels=_LABELS,
