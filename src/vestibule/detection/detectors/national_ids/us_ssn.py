@@ -56,6 +56,7 @@ DETECTOR = Detector(
             "social security no",
             "social",
             "ss number",
+            "ss no",
             "soc sec",
         ),
         *("us ssn", "taxpayer id", "seguro social", "numéro de sécurité sociale", "sozialversicherungsnummer"),

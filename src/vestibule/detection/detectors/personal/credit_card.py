@@ -118,7 +118,7 @@ _CARD = Detector(
         ),
         Rule(
             name="uncommon",
-            pattern=r"[56]\d{11}|4\d{12}(?:\d{6})?",
+            pattern=r"(?:50(?:18|20|38)|5[6-8]\d\d|6304|6390|6759|676[1-3])\d{8}|4\d{12}(?:\d{6})?",
             score=0.3,
             alone_score=0.5,
             check=is_card_number,

@@ -89,6 +89,7 @@ DETECTORS = (
             "medical record",
             "patient id",
             "patient number",
+            "patient no",
             "chart number",
             "medical record no",
             "patientennummer",

@@ -40,11 +40,13 @@ def is_ipv6(value: str) -> bool:
     except OSError:
         return False
     # "::" and a few characters are a scope operator in many languages before they are an address.
-    return sum(char != ":" for char in value) >= 3 and address.removesuffix(b"\x01") not in _UNSPECIFIED
+    is_long = sum(char != ":" for char in value) >= 3
+    return is_long and address[0] != _MULTICAST and address.removesuffix(b"\x01") not in _UNSPECIFIED
 
 
 _NETMASK = re.compile(r"255\.255\.\d+\.(?:0|128|192|2[24]\d|25[0-4])")
 _PART = re.compile(r"\d+")
+_MULTICAST = 0xFF
 _UNSPECIFIED = (bytes(15), bytes(16))
 
 DETECTOR = Detector(

@@ -107,6 +107,8 @@ _CONSUMED = "|".join(
         r"[A-Z]{2}\d\d(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?",
     )
 )
+# Source: Amazon, order numbers.
+_ORDER = r"\d{3}-\d{7}-\d{7}"
 _IP_V4 = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _NOT_AFTER = r"\w.+/-"
 _JOINT = r"(?: ?[-./] ?| ?\(\d{1,4}\)[ -]?| )"
@@ -118,7 +120,7 @@ _PAIRS = rf"\d{{1,3}}[ .-]\d{{3}}(?:[ .-]\d\d){{2}}|\d{{3}}(?:[ -]\d\d){{2,3}}|\
 # Without a trunk prefix, grouped as no other numbers are: Brazil and Argentina, Russia, Budapest, Spain, Norway.
 _FORMS = "|".join(
     (
-        r"(?:\([1-9]\d\) ?|[1-9]\d )(?:9\d{4}|[2-7]\d{3})-\d{4}",
+        r"(?:\([1-9]\d\) ?|[1-9]\d )(?:9\d{4}|[3-7]\d{3}|2[1-9]\d\d)-\d{4}",
         r"8[ -]?(?:\(9\d\d\)|9\d\d)[ -]?\d{3}[ -]\d\d[ -]\d\d",
         r"06[ -]1[ -]\d{3}[ -]\d{4}",
         r"[679]\d\d \d\d \d\d \d\d",
@@ -135,7 +137,7 @@ _ALONE = "|".join(
         r"[2-9]\d{3} \d{4}",
         r"9 [3-9]\d{3} \d{4}",
         r"[6-9]\d{4}[ -]\d{5}",
-        r"3[0-5]\d \d{7}",
+        r"(?:3[0-5]|60)\d \d{7}",
         r"0\d \d{3} \d{3}",
         r"01[5-7]\d{8,9}",
     )
@@ -181,7 +183,7 @@ _LABELS = (
     *("téléphone", "tél", "cellulare", "telemóvel", "mobiel*", "komórk*", "zadzwoń", "telepon*", "ponsel", "no hp"),
     *("nomor hp", "telp", "gsm", "cep", "điện thoại", "τηλέφων*", "τηλ", "κινητό", "телефон*", "тел", "моб"),
     *("мобильн*", "дзвоніть", "звоните", "позвоните", "هاتف", "الهاتف", "هاتفي", "جوال", "الجوال", "موبايل", "تلفون"),
-    *("電話", "电话", "手机", "手機", "致电", "拨打", "携帯", "전화", "휴대폰", "โทร", "טלפון", "नंबर"),
+    *("電話", "电话", "手机", "手機", "致电", "致電", "拨打", "携帯", "전화", "휴대폰", "โทร", "טלפון", "नंबर"),
 )
 # Words that name other things as often: a number behind one of them alone has to be grouped as phone numbers are.
 _EVERYDAY = (
@@ -234,7 +236,7 @@ _WRITTEN = Detector(
         ),
         Rule(
             name="trunk-prefix",
-            pattern=_after_moments(_TRUNK),
+            pattern=rf"{_ORDER}|{_after_moments(_TRUNK)}",
             # No plan that `is_national` knows has fewer digits than nine.
             prefilter=r"(?:^|[^\w.+/-])\(?0(?:[ ./()-]{0,3}\d){8}",
             score=0.5,
@@ -310,6 +312,8 @@ _WRITTEN = Detector(
         "1732995089",
         "+1 point",
         "0.123 456 789",
+        "028-1234567-1234567",
+        "11 2023-2024",
         "time 4915123456789",
         "[07.26 18:05]",
         "612 34 56 78 11 12 13",
@@ -327,7 +331,7 @@ _RUN = Detector(
             ignore_case=True,
             # ASCII only: Chinese and its like write the label right before the value.
             not_after=r"0-9A-Za-z_.+/-",
-            not_before=r"0-9A-Za-z_:/-",
+            not_before=r"0-9A-Za-z_:/",
         ),
     ),
     labels=_LABELS,
