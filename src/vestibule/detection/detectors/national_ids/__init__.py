@@ -23,7 +23,7 @@ TAX_WORDS = (
     *("tax id", "tax ids", "tax identification number", "tax identification", "tax number", "taxpayer id", "tax file"),
     *("taxpayer number", "taxpayer identification number", "fiscal code", "fiscal number", "vat number", "vat id"),
 )
-PASSPORT_WORDS = ("passport", "passports", "travel document")
+PASSPORT_WORDS = ("passport", "passports", "travel document", "pp no", "पासपोर्ट")
 LICENCE_WORDS = (
     *("driver license", "drivers license", "driver's license", "driving license", "driver licence", "drivers licence"),
     *("driver's licence", "driving licence", "driving permit", "driver permit", "dl number"),

@@ -28,7 +28,16 @@ DETECTORS = (
     Detector(
         entity="NATIONAL_ID",
         rules=(labelled("labelled", _NUMBER, is_long_enough, is_strict=True, is_vague=True, fewest_digits=5),),
-        labels=(*NATIONAL_WORDS, *TAX_WORDS, "nid", "insurance id", "member id", "id number"),
+        labels=(
+            *NATIONAL_WORDS,
+            *TAX_WORDS,
+            "nid",
+            "identity no",
+            "citizen number",
+            "insurance id",
+            "member id",
+            "id number",
+        ),
         examples=(
             "national id: [[NID-602631871]]",
             "tax id: [[ABCD-12345678901234]]",
@@ -85,7 +94,7 @@ DETECTORS = (
         rules=(
             named(
                 "named",
-                "license|licence|driver lic|drivers lic|driver's lic|lic|dl|cdl|permit",
+                "license|licence|licencia|driver lic|drivers lic|driver's lic|lic|dl|cdl|permit",
                 r"[A-Z]{1,3}-[A-Z]?\d{5,10}(?:-\d{2,4})?|[A-Z]{1,2}\d{6,12}",
             ),
         ),
