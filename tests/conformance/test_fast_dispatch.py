@@ -44,6 +44,8 @@ RANDOM = (
     (re.compile(rb'"(latency_ms|took_s)":[\d.e-]+'), rb'"\1":<time>'),
     (re.compile(rb'"saved_at":(null|"<moment>")'), b'"saved_at":<moment>'),
     (re.compile(rb"(?m)^(\w+(?:_bucket|_sum|_seconds)\{.*\}) \S+$"), rb"\1 <time>"),
+    # Changes that come close together are read at once.
+    (re.compile(rb'(?m)^(\w+_count\{operation="changes".*\}) \S+$'), rb"\1 <count>"),
 )
 
 

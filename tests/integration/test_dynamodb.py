@@ -1,6 +1,7 @@
 """What the DynamoDB store does when it is throttled, is not answered, or is asked for more than DynamoDB takes."""
 
 import asyncio
+from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -61,6 +62,23 @@ def throttled() -> web.Response:
         status=400,
         content_type="application/x-amz-json-1.0",
     )
+
+
+async def test_a_throttled_write_is_not_overtaken(dynamodb_server: DynamoDbServer, tmp_path: Path) -> None:
+    """Writes of one key that came together keep their order, also where the first of them has to be tried again."""
+    refused: list[str] = []
+
+    async def refuse(request: web.Request, target: str) -> web.Response | None:
+        is_first = target == "UpdateItem" and not refused and b64encode(b"first") in await request.read()
+        refused.extend([target] * is_first)
+        return throttled() if is_first else None
+
+    url = dynamodb_server.table_url(str(tmp_path))
+    async with proxy_before(dynamodb_server, url, refuse) as throttling, opened(throttling, tmp_path) as store:
+        writes = [Write("a", "first"), Write("b", "x"), Write("a", "second"), Write("a", "third")]
+        assert [1, 1, 2, 3] == await store.write_each(writes)
+        entry = await store.read("a")
+        assert (["UpdateItem"], "third") == (refused, entry and entry.value)
 
 
 async def test_throttled_calls_are_tried_again(dynamodb_server: DynamoDbServer, tmp_path: Path) -> None:

@@ -70,14 +70,14 @@ class Operation:
         self.method, self.path = method, path
         parameters = described.get("parameters", ())
         self.queries: dict[str, Any] = {one["name"]: one["example"] for one in parameters if one["in"] == "query"}
-        self._paths: dict[str, Any] = {one["name"]: one["example"] for one in parameters if one["in"] == "path"}
+        self.paths: dict[str, Any] = {one["name"]: one["example"] for one in parameters if one["in"] == "path"}
         self._body = _example_body(described)
         self._all, self._nothing = authorizations
 
     def valid(self, query: Mapping[str, Any] | None = None) -> Sent:
         """Return a request with all that the operation takes."""
         path = self.path
-        for name, example in self._paths.items():
+        for name, example in self.paths.items():
             path = path.replace(f"{{{name}}}", quote(str(example), safe=""))
         sent = Sent(self.method, path, urlencode(self.queries if query is None else query))
         sent = sent.header("authorization", self._all).header("x-request-id", "the-request")

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from vestibule.contracts.identity import SYSTEM_TENANT
+
 
 class AlertType(StrEnum):
     """The type of an alert. `vestibule alerts types` describes each."""
@@ -83,6 +85,7 @@ class Notice:
 class Alert:
     """One event. No field contains text that a caller sent; `fingerprint` is a keyed hash.
 
+    `tenant` is that of the request or heartbeat that it is about; an alert about a part of the system has `~system`.
     `subject` is the part, queue, channel or address that it is about, if any; alerts of one subject form one group.
     `has_report` is False for one beyond the bound of its kind, which is recorded and counted without a file of its own.
     With a `notice` it stands for a group: its first alert, with the highest severity, all entities and the count.
@@ -98,6 +101,7 @@ class Alert:
     request_id: str | None = None
     token_id: str | None = None
     subject: str | None = None
+    tenant: str = SYSTEM_TENANT
     count: int = 1
     has_report: bool = True
     id: str = field(default_factory=new_alert_id)
@@ -108,18 +112,22 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class AlertTypeSpec:
-    """The meaning of an alert type, its default severity, and the type whose open group it resolves."""
+    """The meaning of an alert type, its default severity, and the type whose open group it resolves.
+
+    Channels without a route of their own get those that are notified by default.
+    """
 
     meaning: str
     severity: Severity
     resolves: AlertType | None = None
+    is_notified_by_default: bool = True
 
 
 ALERT_TYPES = {
     AlertType.PERSONAL_DATA: AlertTypeSpec("A request or a result held personal data.", Severity.WARNING),
     AlertType.SECRET: AlertTypeSpec("A request or a result held a secret.", Severity.CRITICAL),
     AlertType.INVALID_TOKEN: AlertTypeSpec("A request had no token or an unknown one.", Severity.WARNING),
-    AlertType.INVALID_INPUT: AlertTypeSpec("A request was malformed.", Severity.INFO),
+    AlertType.INVALID_INPUT: AlertTypeSpec("A request was malformed.", Severity.INFO, is_notified_by_default=False),
     AlertType.ACCESS_DENIED: AlertTypeSpec(
         "A token was refused again and again for lack of a scope.", Severity.WARNING
     ),

@@ -1,17 +1,15 @@
 """Wires the business logic service."""
 
-import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import lru_cache, partial
+from functools import lru_cache
 
 from fastapi import FastAPI
 
 from vestibule.alerts import RequestAlerts, alert_delivery, build_alert_engine
 from vestibule.business_logic_service.api.process import BusinessLogicWiring, router
 from vestibule.business_logic_service.settings import BusinessLogicSettings
-from vestibule.detection import DetectionError, Scanner
-from vestibule.detection.names import readings
+from vestibule.detection import Scanner
 from vestibule.encryption import KeyRingFile
 from vestibule.processor_adapters import build_pseudonymizer, build_registry
 from vestibule.processor_adapters.settings import open_policy
@@ -24,8 +22,6 @@ from vestibule.service_kit.http.app import create_service_app
 from vestibule.service_kit.http.health import Readiness
 from vestibule.service_kit.metrics.metrics import AlertMetrics, Metrics
 
-# The form of the ids that services generate.
-GENERATED_ID = re.compile("[0-9a-f]{32}")
 DESCRIPTION = "Processes text synchronously, with the same processors as the workers."
 
 
@@ -76,17 +72,9 @@ def create_app(settings: BusinessLogicSettings) -> FastAPI:
         [router],
         lifespan,
         on_invalid_input=request_alerts.report_invalid_input,
-        is_loggable=partial(_is_loggable, scanner),
+        is_peer=secret.is_peer,
         metrics=metrics,
     )
-
-
-def _is_loggable(scanner: Callable[[], Scanner], text: str) -> bool:
-    """Say whether a request id that a caller chose holds no finding. The client service sends mostly generated ones."""
-    try:
-        return GENERATED_ID.fullmatch(text) is not None or not scanner().scan(readings(text))
-    except DetectionError:
-        return False
 
 
 async def _ignore(_change: object) -> None:

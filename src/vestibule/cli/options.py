@@ -94,6 +94,20 @@ def takes(make: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[
     return decorate
 
 
+def read_text(argument: str) -> str:
+    """Return a text argument, or all of standard input if it is `-`; each byte of it, as UTF-8.
+
+    Raises:
+        typer.BadParameter: it is not UTF-8.
+    """
+    try:
+        content = sys.stdin.buffer.read() if argument == "-" else argument.encode("utf-8", "surrogateescape")
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        place = "standard input" if argument == "-" else "the argument"
+        raise typer.BadParameter(f"{place} is not a UTF-8 text: byte {error.start + 1} is invalid") from None
+
+
 def split_list(text: str) -> list[str]:
     """Return the parts of a list separated by commas, without empty ones."""
     return [part.strip() for part in text.split(",") if part.strip()]

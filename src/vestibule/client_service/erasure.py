@@ -52,7 +52,7 @@ class ValueForms:
     def of(self, value: str, tenant: str) -> Iterator[str]:
         """Yield every form of `value` for a caller of `tenant`, apart from the plain text."""
         keys = self._ring.reload().usable(Purpose.FINGERPRINT)
-        yield from self._fingerprinter.candidates(value, min(key.created_at for key in keys))
+        yield from self._fingerprinter.candidates(value, tenant, min(key.created_at for key in keys))
         for owner in sorted(self._policies.current.tenants | {tenant}):
             for entity in sorted(self._vocabulary.entities):
                 yield from self._tokenizer.candidates(value, entity, owner)
@@ -88,6 +88,9 @@ class Erasure:
         tasks.erased += cancelled
         if has_missed:
             tasks.erased += (await _erase_all(erase_tasks, search.forms)).erased
+        if tasks.erased:
+            # Such a task may have written its result to a key after the entries were searched, and no more now.
+            entries.erased += (await _erase_all(self.entries_for(caller).erase, search.forms)).erased
         structlog.contextvars.bind_contextvars(entries_erased=entries.erased, results_erased=tasks.erased)
         await self.alerts.raise_alert(
             AlertType.SUBJECT_ERASED,
@@ -119,7 +122,7 @@ class Erasure:
                     continue  # without its key it is unreadable anyway
                 if not await search.finds_among(result):
                     continue
-                task = await self.ledger.find(task_id)
+                task = await self.ledger.find_any(task_id)
                 if task is None or task.tenant != tenant:
                     continue
                 if task.state.is_end:

@@ -4,6 +4,7 @@
     ├── Refused                     the request cannot be accepted
     │   ├── InvalidInput            malformed, missing or out of bounds
     │   │   └── UnknownProcessor    no processor has that name
+    │   ├── UnsupportedMediaType    the body is of a media type that the route does not read
     │   ├── TooLarge                over a size limit
     │   ├── PersonalDataFound       the scanner found what the policy blocks
     │   │   └── ResultRefused       it found that in the result of a processor
@@ -70,6 +71,13 @@ class UnknownProcessor(InvalidInput):
     """No processor has that name."""
 
     slug, title = "unknown-processor", "Unknown processor"
+
+
+class UnsupportedMediaType(Refused):
+    """The body is of a media type that the route does not read; `Accept-Post` names what it reads."""
+
+    slug, title = "unsupported-media-type", "Unsupported media type"
+    media_type: ClassVar[str] = "application/json"
 
 
 class TooLarge(Refused):

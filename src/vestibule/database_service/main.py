@@ -15,7 +15,7 @@ from vestibule.database_service.entries.change_stream import ChangeStream
 from vestibule.database_service.entries.encrypted_store import REALM, EncryptedStore
 from vestibule.database_service.entries.memory import STORE as MEMORY_STORE
 from vestibule.database_service.entries.metered_store import meter
-from vestibule.database_service.entries.store import ManagedStore, Store, StoreKind
+from vestibule.database_service.entries.store import HasFile, ManagedStore, Store, StoreKind
 from vestibule.database_service.maintenance.jobs import EntryReencryption, Sweeper, TaskMaintenance, TombstonePurger
 from vestibule.database_service.settings import DatabaseSettings
 from vestibule.database_service.tasks import ledgers
@@ -64,7 +64,9 @@ def create_app(settings: DatabaseSettings, sweep_interval_s: float = SWEEP_INTER
     store = EncryptedStore(plain_store, Cipher(ring, REALM))
     plain_ledger = build_task_ledger(plain_store)
     ledger = EncryptedTaskLedger(plain_ledger, Cipher(ring, TASK_REALM))
+    completion = TaskCompletion(store, ledger)
     purger = TombstonePurger(plain_store, timedelta(days=settings.keep_deleted_days))
+    readiness = Readiness({"store": plain_store.is_in_place} if isinstance(plain_store, HasFile) else {})
     sweeper = Sweeper([plain_store, plain_ledger, purger], sweep_interval_s)
 
     @asynccontextmanager
@@ -75,17 +77,19 @@ def create_app(settings: DatabaseSettings, sweep_interval_s: float = SWEEP_INTER
             with alert_delivery(settings, alert_metrics.count_attempt):
                 yield DatabaseWiring(
                     authenticator=authenticator,
-                    readiness=Readiness({}),
+                    readiness=readiness,
                     store=store,
                     entry_reencryption=EntryReencryption(store),
                     change_stream=ChangeStream(),
                     task_ledger=ledger,
                     task_acceptance=TaskAcceptance(store, ledger),
-                    task_completion=TaskCompletion(store, ledger),
-                    task_maintenance=TaskMaintenance(ledger),
+                    task_completion=completion,
+                    task_maintenance=TaskMaintenance(ledger, completion),
                 )
 
-    return create_service_app("database", DESCRIPTION, settings, ROUTERS, lifespan, metrics=metrics)
+    return create_service_app(
+        "database", DESCRIPTION, settings, ROUTERS, lifespan, is_peer=secret.is_peer, metrics=metrics
+    )
 
 
 def build_store(settings: DatabaseSettings) -> ManagedStore:

@@ -23,7 +23,12 @@ _ORIGIN = re.compile(r"https?://(\*|([A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\])(:[1-9][0
 
 
 class DeliveryFailed(OSError):
-    """A delivery failed; the message has the reason without an address or the text of a response."""
+    """A delivery failed; the message has the reason without an address or the text of a response.
+
+    The receiver wants no other within `retry_after_s` seconds.
+    """
+
+    retry_after_s: float = 0
 
 
 class AddressProblem(StrEnum):

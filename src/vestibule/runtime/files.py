@@ -61,6 +61,35 @@ def change_alone(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+class FileMoved(OSError):
+    """A file that is open was renamed or removed: what is written now, nobody finds."""
+
+
+class FilePlace:
+    """Where files were when they were opened. A process may write a file for long after it was renamed or removed."""
+
+    def __init__(self, *paths: Path) -> None:
+        """Note which files are in `paths` now."""
+        self._paths = [str(path) for path in paths]
+        self._opened = self._read()
+
+    def is_kept(self) -> bool:
+        """Say whether the same files are there now."""
+        found = self._read()
+        return found is not None and found == self._opened
+
+    def check(self) -> None:
+        """Raise `FileMoved` unless the same files are there now."""
+        if not self.is_kept():
+            raise FileMoved
+
+    def _read(self) -> list[tuple[int, int]] | None:
+        try:
+            return [(found.st_dev, found.st_ino) for found in map(os.stat, self._paths)]
+        except OSError:
+            return None
+
+
 class WatchedFile(Generic[Content]):
     """The content of a file, at most a second behind it.
 

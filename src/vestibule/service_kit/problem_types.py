@@ -202,6 +202,12 @@ OF_ERRORS: Mapping[type[errors.VestibuleError], ProblemType] = {
         "The body, a value, or the set of values that one request reads or writes exceeds a size limit.",
         "`detail` names the limit. Split the request, or send shorter values.",
     ),
+    errors.UnsupportedMediaType: _error(
+        errors.UnsupportedMediaType,
+        415,
+        "The body has another media type than JSON, or the header `Content-Type` is missing.",
+        "Send JSON with `Content-Type: application/json`. `curl --json '{...}'` does both.",
+    ),
     errors.InvalidInput: _error(
         errors.InvalidInput,
         422,

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from fastapi import FastAPI, Request
 
+from vestibule.contracts.identity import Visibility
 from vestibule.service_kit.metrics.metrics import Metrics
 
 Wiring = TypeVar("Wiring")
@@ -20,6 +21,14 @@ class RequestAuthenticator(Protocol):
 
     async def authenticate(self, request: Request, scope: str, credentials: Any = None) -> None:
         """Set `request.state.caller`, or raise where the caller is unknown or lacks `scope`."""
+        ...
+
+    async def require(self, caller: Any, scope: str) -> None:
+        """Raise where the caller lacks a scope that a part of its request needs."""
+        ...
+
+    def visibility_of(self, caller: Any) -> Visibility:
+        """Return what the caller sees beside its own data; None is anybody."""
         ...
 
 

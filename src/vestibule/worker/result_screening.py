@@ -83,7 +83,7 @@ class ResultScreener:
         except DetectionError:
             pass  # the screener raises the reason
         try:
-            with structlog.contextvars.bound_contextvars(token_id=origin.token_id):
+            with structlog.contextvars.bound_contextvars(token_id=origin.token_id, tenant=origin.tenant):
                 return asyncio.run(self._screener.screen(situation_of(origin), RESULT_FIELD, result)).text
         except ResultRefused as refusal:
             raise ResultNotAllowed("the policy rejects the result") from refusal

@@ -80,6 +80,12 @@ def _commits(path: Path) -> int:
     return sum(log[at + 4 : at + 8] != b"\0" * 4 for at in range(32, len(log), frame_bytes))
 
 
+def _replace(path: Path) -> None:
+    """Rename the file, and put another in its place."""
+    path.rename(path.with_name("aside.db"))
+    path.touch()
+
+
 async def _keys(path: Path) -> list[str]:
     """Open the store and return its keys."""
     async with SqliteStore(path) as store:
@@ -195,6 +201,34 @@ async def test_a_full_disk_is_unavailable_and_heals(small_disk: Path) -> None:
         entry = await store.read("a")
         assert entry is not None
         assert ("after", 2) == (entry.value, entry.version)
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal"])
+async def test_nothing_is_written_into_a_file_that_is_gone(path: Path, suffix: str) -> None:
+    """Nobody would find it. Reads go on; put back where it was, the file is written again."""
+    file, aside = path.with_name(path.name + suffix), path.with_name("aside")
+    async with SqliteStore(path) as store:
+        assert 1 == await store.write(Write("a", "before"))
+        file.rename(aside)
+        assert not await store.is_in_place()
+        with pytest.raises(Unavailable, match="its file was moved or removed"):
+            await store.write(Write("a", "meanwhile"))
+        entry = await store.read("a")
+        assert entry is not None
+        assert "before" == entry.value
+        aside.rename(file)
+        assert await store.is_in_place()
+        assert 2 == await store.write(Write("a", "after"))
+
+
+async def test_a_file_that_was_renamed_is_whole(path: Path) -> None:
+    """Whatever was answered is in it when the service has ended, and what comes later is not."""
+    async with SqliteStore(path) as store:
+        await store.write(Write("a", "before"))
+        _replace(path)
+        with pytest.raises(Unavailable):
+            await store.write(Write("b", "meanwhile"))
+    assert ["a"] == await _keys(path.with_name("aside.db"))
 
 
 def test_a_write_that_breaks_off_half_way_is_undone(path: Path) -> None:

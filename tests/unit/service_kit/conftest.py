@@ -106,7 +106,7 @@ def sample_router() -> APIRouter:
         return {"ok": True}
 
     @router.get("/things/{thing}", dependencies=[allow("read")])
-    async def thing(thing: str, limit: Annotated[int, Query(ge=1, le=5)] = 1) -> dict[str, int]:
+    async def thing(thing: str, limit: Annotated[int, Query(ge=1, le=5)] = 1, name: str = "") -> dict[str, int]:
         structlog.get_logger("sample").info("inside")
         return {"limit": limit}
 

@@ -136,6 +136,7 @@ def import_file(
 
     with (
         exit_on(TransferRefused, VestibuleError, OSError),
+        exit_on(UnicodeDecodeError, before="the file is no export: "),
         nullcontext(sys.stdin) if source == STANDARD else source.open(encoding="utf-8") as lines,
     ):
         header = parse_header(lines.readline())

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 SCOPES = (
     *("add", "read", "keys", "delete", "run", "message", "scan", "alerts", "reveal", "erase", "receipts"),
-    *("status", "heartbeat", "maintenance", "process"),
+    *("status", "heartbeat", "maintenance", "process", "operator"),
 )
 
 app = typer.Typer(help="Create, list and revoke the tokens of callers.", no_args_is_help=True)

@@ -15,6 +15,8 @@ from vestibule.cli.embedded.redis_server import RedisServer
 _LOOPBACK = "127.0.0.1"
 WORKER = "worker"
 _NOTIFYING = frozenset({"client", "database", "business-logic", "scheduler"})
+# What the drivers of PostgreSQL and DynamoDB read themselves, such as `PGPASSWORD` and `AWS_SECRET_ACCESS_KEY`.
+_OF_STORES = ("PG", "AWS_")
 # The settings that can hold a secret, and the parts that use each; no other part gets it.
 SECRET_SETTINGS: Mapping[str, frozenset[str]] = {
     "VESTIBULE_ALERT_ALERTMANAGER_URL": _NOTIFYING,
@@ -28,6 +30,8 @@ SECRET_SETTINGS: Mapping[str, frozenset[str]] = {
     "VESTIBULE_DETECTION__FINGERPRINT_KEY": frozenset({"client", "business-logic", "scheduler", WORKER}),
     "VESTIBULE_DEV_TOKEN": frozenset({"client", "business-logic", "scheduler"}),
     "VESTIBULE_FORWARD_SECRET": frozenset({"business-logic", WORKER}),
+    # Every part that is traced; the address may have a password.
+    "VESTIBULE_OTLP_ENDPOINT": _NOTIFYING | {WORKER},
     "VESTIBULE_REDIS_URL": frozenset({"client", "scheduler", WORKER}),
     # The token of a caller, for the commands that call a running system.
     "VESTIBULE_TOKEN": frozenset(),
@@ -159,6 +163,8 @@ def _own_environment(part: str, environment: Mapping[str, str]) -> dict[str, str
 
 
 def _is_for(part: str, name: str) -> bool:
+    if name.startswith(_OF_STORES):
+        return part == "database"
     # Settings are read without regard to case, and those of a group also as one JSON object under its name.
     users = [found for setting, found in SECRET_SETTINGS.items() if name in (setting, setting.partition("__")[0])]
     return all(part in found for found in users)

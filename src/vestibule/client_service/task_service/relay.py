@@ -20,7 +20,8 @@ from vestibule.client_service.queue.queue_view import QueueSnapshot, QueueView
 from vestibule.client_service.queue.result_backend import AttemptFailed, parse_report
 from vestibule.client_service.queue.task_message import TaskMessage
 from vestibule.client_service.task_service.outcomes import LedgerSteps
-from vestibule.contracts.errors import TooLarge, Unavailable
+from vestibule.contracts.errors import TooLarge, Unavailable, VestibuleError
+from vestibule.contracts.identity import SYSTEM_TENANT
 from vestibule.contracts.task_ledger import LedgerTask, TaskChange
 from vestibule.contracts.tasks import Priority, TaskState
 from vestibule.database_client.tasks import TaskLedgerClient, in_batches
@@ -214,8 +215,16 @@ class TaskRelay:
                 await self._alerts.raise_alert(
                     AlertType.TASK_DEAD_LETTERED,
                     f"Task {step.task_id} failed {step.attempts} attempts ({step.error}) and is in the dead letters.",
+                    tenant=await self._tenant_of(step.task_id),
                 )
         await self._queue.expire([step.task_id for step in changes if step.state.is_end])
+
+    async def _tenant_of(self, task_id: str) -> str:
+        try:
+            task = await self._ledger.find(task_id)
+        except VestibuleError:
+            return SYSTEM_TENANT  # operators see the alert; it must not be lost
+        return SYSTEM_TENANT if task is None else task.tenant
 
     def _log_error(self, step: str, error: Exception) -> None:
         if isinstance(error, OUTAGES):

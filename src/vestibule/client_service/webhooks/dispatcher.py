@@ -25,7 +25,7 @@ from vestibule.contracts.entries import MAX_BATCH, Pair
 from vestibule.contracts.errors import PreconditionFailed, Unavailable
 from vestibule.contracts.identity import Principal
 from vestibule.contracts.task_ledger import LedgerTask, NewTask
-from vestibule.database_client.entries import EntryClient
+from vestibule.database_client.entries import EntryClient, RecordReader
 from vestibule.database_client.tasks import TaskLedgerClient
 from vestibule.egress.guard import DeliveryFailed, signature_headers
 from vestibule.runtime.background import Backoff, Jitter, in_background, repeat
@@ -90,6 +90,7 @@ class WebhookRepository:
 
     def __init__(self, database: EntryClient) -> None:
         self._database = database
+        self._records = RecordReader(PendingWebhook)
         self._known: dict[str, StoredWebhook] = {}
 
     async def add(self, task: NewTask, url: str) -> None:
@@ -137,12 +138,10 @@ class WebhookRepository:
     async def _read(self, keys: list[str]) -> None:
         for start in range(0, len(keys), MAX_BATCH):
             some = keys[start : start + MAX_BATCH]
-            for key, entry in zip(some, await self._database.read_many(some), strict=True):
+            for key, entry in zip(some, await self._database.read_readable(some), strict=True):
                 self._known.pop(key, None)
-                if entry is not None:
-                    self._known[key] = StoredWebhook(
-                        key, PendingWebhook.model_validate_json(entry.value), entry.version
-                    )
+                if entry is not None and (pending := self._records.read(entry)) is not None:
+                    self._known[key] = StoredWebhook(key, pending, entry.version)
 
 
 def _pair(key: str, pending: PendingWebhook) -> Pair:
@@ -193,7 +192,10 @@ class WebhookDispatcher:
     async def dispatch_due(self) -> int:
         """Begin to deliver the webhooks that are due, and return how many are pending."""
         due, pending = await self._repository.due(self._deliveries)
-        await asyncio.gather(*(self._process(webhook) for webhook in due))
+        # One that cannot be processed now delays no other.
+        outcomes = await asyncio.gather(*(self._process(webhook) for webhook in due), return_exceptions=True)
+        for error in filter(None, outcomes):
+            raise error
         return pending
 
     async def finish_deliveries(self) -> None:
@@ -204,7 +206,8 @@ class WebhookDispatcher:
         if self._receivers[webhook.pending.receiver] >= MOST_WAITING:
             return
         async with self._slots:
-            task = await self._ledger.find(webhook.pending.task_id)
+            # The receiver learns how the task ended, also where its result cannot be decrypted.
+            task = await self._ledger.find_any(webhook.pending.task_id)
             now = time.time()
             if task is not None and task.state.is_end:
                 self._begin(webhook, task)
@@ -286,4 +289,5 @@ class WebhookDispatcher:
             AlertType.DELIVERY_FAILING,
             f"The webhook of task {pending.task_id} was not delivered in {pending.attempts} attempts.",
             subject="callbacks",
+            tenant=pending.tenant,
         )

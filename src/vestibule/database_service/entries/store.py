@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import ChangeKind, Entry, KeyPage, Revision
@@ -195,6 +195,24 @@ class ManagedStore(Store, Protocol):
 
     async def __aexit__(self, *error: object) -> None:
         """Finish pending changes and close the store."""
+        ...
+
+
+@runtime_checkable
+class HasFile(Protocol):
+    """A store with a file, which may be renamed or removed while it is open."""
+
+    async def is_in_place(self) -> bool:
+        """Say whether the file is where it was opened."""
+        ...
+
+
+@runtime_checkable
+class SkipsUnreadable(Protocol):
+    """A store with values that may be unreadable."""
+
+    async def read_readable(self, keys: Sequence[str]) -> list[Entry | None]:
+        """Return what `read_many` returns, and None for a value that cannot be read."""
         ...
 
 

@@ -1,6 +1,7 @@
 """Maintenance while the service runs: re-encryption and erasure, a page at a time, and removal of what has expired."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -14,11 +15,14 @@ from vestibule.contracts.entries import ReencryptionPage
 from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.identity import RESERVED
 from vestibule.contracts.subjects import PAGE_S, ErasePage, SubjectSearch
-from vestibule.database_service.entries.encrypted_store import EncryptedStore
+from vestibule.contracts.task_ledger import TaskChange
+from vestibule.contracts.tasks import UNFINISHED, TaskState
+from vestibule.database_service.entries.encrypted_store import EncryptedStore, ValueUnreadable
 from vestibule.database_service.entries.store import Store
 from vestibule.database_service.entries.tenant_view import TenantView
 from vestibule.database_service.tasks.encrypted_ledger import EncryptedTaskLedger, key_ids_of
-from vestibule.database_service.tasks.ledger import StoredTask
+from vestibule.database_service.tasks.ledger import KEEP_ERASED_S, StoredTask
+from vestibule.database_service.tasks.task_entries import TaskCompletion
 from vestibule.encryption import DecryptionFailed
 from vestibule.runtime.background import in_background, repeat
 
@@ -33,8 +37,9 @@ SWEPT_AT_ONCE = 200
 class TaskMaintenance:
     """Checks and re-encrypts tasks, and erases those of a data subject; callers request page after page."""
 
-    def __init__(self, ledger: EncryptedTaskLedger) -> None:
+    def __init__(self, ledger: EncryptedTaskLedger, completion: TaskCompletion) -> None:
         self._ledger = ledger
+        self._completion = completion
 
     async def check(self, limit: int, after: str | None) -> ReencryptionPage:
         """Decrypt data and results of a page of tasks and count them by encryption key."""
@@ -84,7 +89,24 @@ class TaskMaintenance:
             return False  # no key decrypts it
         if not await search.finds_among(opened.data, opened.result):
             return False
+        # Cancelled as any task is, so that no result of it is written to a key from now on.
+        return (await self._completion.change([_cancelling(stored)])) == [True] or await self._replace(stored)
+
+    async def _replace(self, stored: StoredTask) -> bool:
         return await self._ledger.replace_stored(stored, replace(stored, data=None, result=None))
+
+
+def _cancelling(stored: StoredTask) -> TaskChange:
+    return TaskChange(
+        task_id=stored.task_id,
+        from_states=list(UNFINISHED),
+        tenant=stored.tenant,
+        state=TaskState.CANCELLED,
+        finished_at=time.time(),
+        keep_data=False,
+        keep_result_s=KEEP_ERASED_S,
+        keep_s=KEEP_ERASED_S,
+    )
 
 
 class EntryReencryption:
@@ -149,6 +171,12 @@ class EntryErasure:
         return ErasePage(examined=examined, erased=erased, cursor=page.cursor)
 
     async def _erase_from(self, key: str, search: SubjectSearch) -> int:
+        try:
+            return await self._erase_readable(key, search)
+        except ValueUnreadable:
+            return 0  # no key decrypts it, or a version before it
+
+    async def _erase_readable(self, key: str, search: SubjectSearch) -> int:
         entry = await self._view.read(key)
         if entry is None:
             return 0

@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 
-from vestibule.contracts.identity import DEFAULT_TENANT, TenantName
+from vestibule.contracts.identity import DEFAULT_TENANT, OPERATOR, TenantName
 from vestibule.runtime.files import WatchedFile, change_alone, write_private
 from vestibule.service_kit.auth.authentication import (
     ALL_SCOPES,
@@ -130,6 +130,11 @@ class TokenFile:
             return None
         return Caller(record.id, record.name, frozenset(record.scopes), record.tenant)
 
+    @property
+    def tenants(self) -> frozenset[str]:
+        """The tenants of all tokens, also of those that have expired: what they stored may still be there."""
+        return frozenset(record.tenant for record in self._file.current().values())
+
 
 def _read_by_digest(path: Path) -> dict[str, TokenRecord]:
     return {record.sha256: record for record in read_records(path)}
@@ -149,6 +154,6 @@ def caller_token_lookups(settings: ServiceSettings) -> list[TokenLookup]:
     if settings.mounted_token_file is not None:
         token_lookups.append(TokenFile(settings.mounted_token_file))
     if settings.embedded:
-        everything = Caller("development", "the development token", frozenset({ALL_SCOPES}))
+        everything = Caller("development", "the development token", frozenset({ALL_SCOPES, OPERATOR}))
         token_lookups.append(SingleToken(settings.dev_token.get_secret_value(), everything, is_local_only=True))
     return token_lookups

@@ -207,6 +207,9 @@ class TimeoutProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Serve the request, unless its head is too large."""
         self._is_in_head = False
+        if not self.url.startswith(b"/"):
+            # A target that names a host itself, which counts before `Host` (RFC 9112, 3.2.2): such a request has two.
+            self.headers.append((b"host", self.url))
         # The bytes so far may include some of the body, so the head itself is measured only if they are too many.
         if self._head_bytes > MAX_HEAD_BYTES and self._is_head_too_large():
             self.refuse(431)

@@ -61,7 +61,8 @@ class System:
 
     def __init__(self, ledger: TaskLedgerClient, worker: Worker, redis: AsyncRedis, steps: LedgerSteps) -> None:
         self.ledger, self.worker, self.redis, self.steps = ledger, worker, redis, steps
-        self.relay = TaskRelay(ledger, QueueView(redis), worker, steps, alerts=NoAlerts())  # type: ignore[arg-type]
+        self.alerts = NoAlerts()
+        self.relay = TaskRelay(ledger, QueueView(redis), worker, steps, alerts=self.alerts)  # type: ignore[arg-type]
 
     async def accept(self, count: int, tenant: str = "t1", **of_task: Any) -> list[str]:
         """Record tasks that count as sent."""
@@ -88,13 +89,14 @@ class System:
 
 
 class NoAlerts(AlertEngine):
-    """Raises none."""
+    """Raises none, and remembers the tenants of those that it was to raise."""
 
     def __init__(self) -> None:
-        pass
+        self.tenants: list[str] = []
 
-    async def raise_alert(self, *_given: Any, **_of_it: Any) -> Any:
-        """Do nothing."""
+    async def raise_alert(self, *_given: Any, tenant: str, **_of_it: Any) -> Any:
+        """Remember the tenant."""
+        self.tenants.append(tenant)
 
 
 @pytest.fixture
@@ -223,6 +225,17 @@ async def test_results_of_the_revision_before_open(system: System, redis: Redis,
     await system.rounds(1)
     assert "OLD" == (await system.task(old)).result
     assert {"retrying MessageRefused"} == await system.states([foreign])
+
+
+async def test_the_alert_of_a_dead_letter_is_of_the_tenant_of_its_task(
+    system: System, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody else sees it."""
+    monkeypatch.setattr(system.steps.settings, "task_max_attempts", 1)
+    (task_id,) = await system.accept(1, tenant="north")
+    redis.set(RESULT_PREFIX + task_id, "no result")
+    await system.rounds(1)
+    assert ({"dead MessageRefused"}, ["north"]) == (await system.states([task_id]), system.alerts.tenants)
 
 
 async def test_nobody_but_a_worker_reports(system: System, redis: Redis) -> None:

@@ -17,7 +17,7 @@ from vestibule.client_service.webhooks.dispatcher import (
 from vestibule.client_service.webhooks.rules import WebhookRules
 from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import Deleted, Entry, KeyPage, Pair, Written
-from vestibule.contracts.errors import InvalidInput
+from vestibule.contracts.errors import InvalidInput, Unavailable
 from vestibule.contracts.task_ledger import LedgerTask, NewTask
 from vestibule.contracts.tasks import Priority, TaskState
 from vestibule.database_client.entries import EntryClient
@@ -39,7 +39,7 @@ class LocalEntryClient(EntryClient):
         version = await self._store.write(Write(pair.key, pair.value, condition=condition))
         return Written(key=pair.key, version=version)
 
-    async def read_many(self, keys: Sequence[str]) -> list[Entry | None]:
+    async def read_readable(self, keys: Sequence[str]) -> list[Entry | None]:
         return await self._store.read_many(keys)
 
     async def keys(self, prefix: str, limit: int, cursor: str | None) -> KeyPage:
@@ -54,8 +54,13 @@ class OneTaskLedger(TaskLedgerClient):
 
     def __init__(self, state: TaskState | None) -> None:
         self.state = state
+        self.is_unreadable = False
+        self.failures = 0
 
-    async def find(self, task_id: str) -> LedgerTask | None:
+    async def find_any(self, task_id: str) -> LedgerTask | None:
+        if self.failures:
+            self.failures -= 1
+            raise Unavailable("database", "away")
         if self.state is None:
             return None
         return LedgerTask(
@@ -65,7 +70,8 @@ class OneTaskLedger(TaskLedgerClient):
             priority=Priority.NORMAL,
             state=self.state,
             attempts=0,
-            result="SEALED AWAY",
+            result=None if self.is_unreadable else "SEALED AWAY",
+            is_unreadable=self.is_unreadable,
             submitted_at=time.time(),
         )
 
@@ -145,6 +151,28 @@ async def test_one_of_several_dispatchers_delivers() -> None:
     assert (URL, "0" * 36, True) == (url, headers["Idempotency-Key"], b'"state": "succeeded"' in body)
     assert b"SEALED AWAY" not in body
     assert (["delivered"], 0) == (system.outcomes, await system.pending())
+
+
+async def test_what_cannot_be_read_delays_no_webhook() -> None:
+    """A record that is not valid is skipped; a task whose result cannot be decrypted has ended all the same."""
+    system = Dispatchers(TaskState.SUCCEEDED)
+    system.ledger.is_unreadable = True
+    await system.store.write(Write("callback/1", "{torn"))
+    await system.add_webhook()
+    await dispatch(system.all[0])
+    assert [True] == [b'"state": "succeeded"' in body for _, body, _ in system.receiver.posted]
+
+
+async def test_a_task_that_cannot_be_looked_up_delays_no_other() -> None:
+    """Its webhook is tried again later, and the others are delivered now."""
+    system = Dispatchers(TaskState.SUCCEEDED)
+    await system.add_webhook()
+    await system.add_webhook("https://hooks.example.org/other")
+    system.ledger.failures = 1
+    with pytest.raises(Unavailable):
+        await dispatch(system.all[0])
+    await system.all[0].finish_deliveries()
+    assert 1 == len(system.receiver.posted)
 
 
 async def test_a_running_task_is_checked_again_later() -> None:

@@ -12,6 +12,7 @@ from vestibule.database_service.maintenance.jobs import TASKS_AT_ONCE, TaskMaint
 from vestibule.database_service.tasks.encrypted_ledger import REALM, EncryptedTaskLedger
 from vestibule.database_service.tasks.ledger import StoredTask
 from vestibule.database_service.tasks.ledgers.sqlite import SqliteTaskLedger
+from vestibule.database_service.tasks.task_entries import TaskCompletion
 from vestibule.encryption import Cipher, DecryptionFailed, KeyRingFile, Purpose, add_key, create_key_ring
 
 TERMS = WorkTerms(
@@ -96,7 +97,7 @@ async def test_terms_are_reencrypted_and_searched_for_subjects(
     await ledger.accept([_task("one", TERMS), _task("two")])
     add_key(ring_path, Purpose.DATA)
     renewing = EncryptedTaskLedger(inner, Cipher(KeyRingFile(ring_path), REALM))
-    walk = TaskMaintenance(renewing)
+    walk = TaskMaintenance(renewing, TaskCompletion(MemoryStore(), renewing))
     assert 2 == (await walk.reencrypt(10, None)).reencrypted
     assert BOTH == await renewing.read_work(["one", "two"])
     assert 1 == (await walk.erase("t1", ["hidden-option"], 10, None)).erased
@@ -109,7 +110,7 @@ async def test_an_erasure_that_takes_long_goes_on_with_the_next_page(
     """A page whose time is over ends where it is, and the pages together leave out nothing."""
     monkeypatch.setattr("vestibule.database_service.maintenance.jobs.PAGE_S", 0)
     await ledger.accept([_task(f"task-{number}", TERMS) for number in range(3 * TASKS_AT_ONCE)])
-    walk, cursor, pages = TaskMaintenance(ledger), None, []
+    walk, cursor, pages = TaskMaintenance(ledger, TaskCompletion(MemoryStore(), ledger)), None, []
     while not pages or cursor is not None:
         pages.append(await walk.erase("t1", ["hidden-option"], 1000, cursor))
         cursor = pages[-1].cursor

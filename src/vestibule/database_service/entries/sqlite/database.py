@@ -8,6 +8,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -16,6 +17,7 @@ import structlog
 from vestibule.contracts.errors import Unavailable, VestibuleError
 from vestibule.contracts.identity import RESERVED
 from vestibule.runtime.batching import Batcher
+from vestibule.runtime.files import FilePlace
 
 MAX_BATCH = 1000
 LOCK_TIMEOUT_S = 0.5
@@ -28,7 +30,12 @@ PRAGMAS = (
     "PRAGMA secure_delete = ON",  # what was deleted or overwritten cannot be read from the file
 )
 
-REASONS = {"SQLITE_FULL": "the disk is full", "SQLITE_BUSY": "it is locked", "SQLITE_READONLY": "it is read-only"}
+REASONS = {
+    "SQLITE_FULL": "the disk is full",
+    "SQLITE_BUSY": "it is locked",
+    "SQLITE_READONLY": "it is read-only",
+    "FileMoved": "its file was moved or removed",
+}
 
 Outcome = TypeVar("Outcome")
 Row = tuple[Any, ...]
@@ -112,6 +119,7 @@ class SqliteFile:
         self._thread: ThreadPoolExecutor | None = None
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
+        self._place: FilePlace | None = None
         self._on_commit = on_commit
 
     async def __aenter__(self) -> Self:
@@ -119,6 +127,7 @@ class SqliteFile:
         self._writer = await asyncio.to_thread(open_connection, self._path, self._prepare)
         # WAL readers never wait for the writer and a row is read in microseconds, so reads stay on the event loop.
         self._reader = await asyncio.to_thread(open_connection, self._path, self._prepare)
+        self._place = FilePlace(self._path, self._path.with_name(f"{self._path.name}-wal"))
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -129,7 +138,15 @@ class SqliteFile:
             # A caller that was cancelled does not wait for its work, which still uses the connection.
             await asyncio.to_thread(thread.shutdown)
         for connection in filter(None, connections):
+            if not await self.is_in_place():
+                # SQLite itself leaves the write-ahead log of such a file as it is, where the file is not any more.
+                with suppress(sqlite3.Error):
+                    connection.execute("PRAGMA wal_checkpoint")
             connection.close()
+
+    async def is_in_place(self) -> bool:
+        """Say whether the file is where it was opened. Until it is again, nothing is written."""
+        return self._place is None or self._place.is_kept()
 
     async def change(self, work: Work[Outcome]) -> Outcome:
         """Do `work` in the next transaction and return its outcome once it is on disk.
@@ -156,7 +173,7 @@ class SqliteFile:
         )
 
     def _commit_in_thread(self, connection: sqlite3.Connection, changes: list[Work[Any]]) -> list[Any]:
-        outcomes = commit(connection, changes)
+        outcomes = commit(connection, changes, self._place)
         self._on_commit(len(changes))
         return outcomes
 
@@ -188,7 +205,7 @@ class SqliteFile:
         return self._reader
 
 
-def commit(connection: sqlite3.Connection, changes: list[Work[Any]]) -> list[Any]:
+def commit(connection: sqlite3.Connection, changes: list[Work[Any]], place: FilePlace | None = None) -> list[Any]:
     """Apply changes in one transaction; return what each returns, or the `VestibuleError` that it refuses by.
 
     Raises:
@@ -202,6 +219,9 @@ def commit(connection: sqlite3.Connection, changes: list[Work[Any]]) -> list[Any
                 outcomes.append(change(connection))
             except VestibuleError as refusal:
                 outcomes.append(refusal)
+        if place is not None:
+            # SQLite writes on into a file that has no name any more, and what was answered is gone with the process.
+            place.check()
         connection.execute("COMMIT")
     except Exception as error:
         log = structlog.get_logger("vestibule.store")
@@ -229,12 +249,13 @@ def open_connection(path: Path, prepare: Prepare) -> sqlite3.Connection:
     for pragma in PRAGMAS:
         connection.execute(pragma)
     prepare(connection)
+    connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # the first read makes the write-ahead log
     return connection
 
 
 def unavailable(error: Exception) -> Unavailable:
     """Return the error for the caller."""
-    reason = REASONS.get(getattr(error, "sqlite_errorname", ""), "it failed")
+    reason = REASONS.get(getattr(error, "sqlite_errorname", type(error).__name__), "it failed")
     return Unavailable("database", f"The store is unavailable: {reason}. Nothing was written.")
 
 

@@ -12,7 +12,14 @@ from vestibule.database_service.entries.sqlite.database import SqliteFile
 from vestibule.database_service.entries.store import Store
 from vestibule.database_service.entries.stores.dynamodb import DynamoDbStore
 from vestibule.database_service.entries.stores.sqlite import SqliteStore
-from vestibule.database_service.tasks.ledger import LONGEST_LEASE_S, MAX_DATA_CHARS, NOT_DONE, LedgerKind, StoredTask
+from vestibule.database_service.tasks.ledger import (
+    KEEP_ERASED_S,
+    LONGEST_LEASE_S,
+    MAX_DATA_CHARS,
+    NOT_DONE,
+    LedgerKind,
+    StoredTask,
+)
 
 # `seq` is the order of acceptance. `due_at` is set as long as a task is unfinished; `sent_at` as long as its message
 # should be in the queue. A task whose result has expired keeps its row without the result until `forget_at`.
@@ -119,7 +126,6 @@ CANCEL_WITHOUT_DATA = """
     WHERE task_id = :task_id AND data IS NULL AND due_at IS NOT NULL
 """
 NEWEST = 2**63 - 1
-KEEP_ERASED_S = 86_400.0
 
 
 class SqliteTaskLedger:
