@@ -21,10 +21,12 @@ _LEAST_SUM = 64
 
 def is_host(value: str) -> bool:
     """Tell the address of a host from networks, netmasks, versions and the numbers of sections."""
-    if value.endswith(".0.0") or _NETMASK.fullmatch(value):
+    if value.endswith(".0.0") or (value.startswith("255") and _NETMASK.fullmatch(value)):
         return False
+    if _PRIVATE.match(value):
+        return True
     parts = value.split(".")
-    return sum(map(int, parts)) >= _LEAST_SUM or len(set(parts)) == 1 or _PRIVATE.match(value) is not None
+    return sum(map(int, parts)) >= _LEAST_SUM or len(set(parts)) == 1
 
 
 def is_routable(value: str) -> bool:
