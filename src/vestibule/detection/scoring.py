@@ -5,8 +5,10 @@ from typing import NamedTuple
 
 from vestibule.detection.context import NOTHING, ContextScorer, ContextVerdict
 from vestibule.detection.context.label_index import Label, LabelIndex, LabelMatches
+from vestibule.detection.errors import DetectorFailed
 from vestibule.detection.finding import Explanation, Finding
 from vestibule.detection.matching import Matcher
+from vestibule.detection.rules import Check
 
 MAX_KEY_CHARS = 200
 # Source: RFC 9562, sections 4 and 5: versions and variant.
@@ -64,7 +66,7 @@ def score_match(matcher: Matcher, passage: ScanPassage, span: tuple[int, int]) -
         if matcher.best_score + verdict.weight < matcher.threshold:
             return None
     value = passage.text[span[0] : span[1]]
-    is_valid = rule.check is None or rule.check(value)
+    is_valid = rule.check is None or _passes(rule.check, value, matcher)
     score = rule.score if is_valid else rule.broken_score
     if score is None:
         return None
@@ -72,7 +74,7 @@ def score_match(matcher: Matcher, passage: ScanPassage, span: tuple[int, int]) -
         score = max(score, rule.alone_score or 0.0)
     if verdict is None:
         verdict = NOTHING if is_valid and matcher.is_certain else passage.weigh(matcher, span)
-    if verdict.weight < 0 and is_valid and rule.proof is not None and rule.proof(value):
+    if verdict.weight < 0 and is_valid and rule.proof is not None and _passes(rule.proof, value, matcher):
         verdict = passage.weigh(matcher, span, is_proof=True)
     score = min(score + verdict.weight, 1.0)
     if score < matcher.threshold or is_part_of_uuid(passage.text, *span):
@@ -80,6 +82,13 @@ def score_match(matcher: Matcher, passage: ScanPassage, span: tuple[int, int]) -
     shift = len(passage.prefix)
     finding = Finding(matcher.detector.entity, span[0] - shift, span[1] - shift, score)
     return Explanation(finding, rule.name, matcher.check_results[is_valid], verdict.words)
+
+
+def _passes(check: Check, value: str, matcher: Matcher) -> bool:
+    try:
+        return check(value)
+    except BaseException as error:  # an operator's own check may raise `SystemExit`, which would end the service
+        raise DetectorFailed(matcher.detector.entity) from error
 
 
 def is_part_of_uuid(text: str, start: int, end: int) -> bool:

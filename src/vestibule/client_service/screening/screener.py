@@ -13,7 +13,15 @@ import structlog
 from vestibule.alerts import DEFAULT_SEVERITY, Alert, AlertEngine, AlertType, Severity, current_origin
 from vestibule.alerts.alert_engine import Origin
 from vestibule.contracts.errors import PersonalDataFound, ResultRefused, ScanImpossible, TooLarge
-from vestibule.detection import DetectionError, Explanation, Finding, ScanBudgetExceeded, Scanner, TextTooLarge
+from vestibule.detection import (
+    DetectionError,
+    DetectorFailed,
+    Explanation,
+    Finding,
+    ScanBudgetExceeded,
+    Scanner,
+    TextTooLarge,
+)
 from vestibule.detection.names import readings
 from vestibule.policy import Action, DecidedFinding, Decision, Outcome, Situation
 from vestibule.policy.anonymizer import anonymize
@@ -86,7 +94,7 @@ class Screener:
         Raises:
             PersonalDataFound, ResultRefused: the policy rejects the text.
             TooLarge: it is longer than the scanner accepts.
-            ScanImpossible: the scan did not finish in time.
+            ScanImpossible: the scan did not finish in time, or a detector failed.
         """
         texts = {field: text}
         if situation.key is not None and field != RESULT_FIELD:
@@ -153,6 +161,10 @@ class Screener:
             raise TooLarge(f"A text may have at most {error.limit:,} characters.") from error
         except ScanBudgetExceeded as error:
             raise ScanImpossible("The scan did not finish within its budget, so the text was rejected.") from error
+        except DetectorFailed as error:
+            cause = type(error.__cause__).__name__
+            structlog.get_logger("vestibule.screening").error("detector_failed", entity=error.entity, error=cause)
+            raise ScanImpossible("A detector failed on the text, so the text was rejected.") from error
         return findings
 
     async def _in_thread(self, work: Callable[[], Returned]) -> Returned:
