@@ -22,6 +22,7 @@ class AlertType(StrEnum):
     HEARTBEAT_RECOVERED = "HeartbeatRecovered"
     QUEUE_STALLED = "QueueStalled"
     QUEUE_RECOVERED = "QueueRecovered"
+    QUEUE_FILES_DAMAGED = "QueueFilesDamaged"
     TASK_FAILED = "TaskFailed"
     TASK_DEAD_LETTERED = "TaskDeadLettered"
     LOG_NOT_WRITTEN = "LogNotWritten"
@@ -29,6 +30,7 @@ class AlertType(StrEnum):
     DELIVERY_FAILING = "DeliveryFailing"
     DELIVERY_RESUMED = "DeliveryResumed"
     POLICY_BROKEN = "PolicyBroken"
+    FILE_BROKEN = "FileBroken"
     REVEAL = "Reveal"
     SUBJECT_ERASED = "SubjectErased"
     TEST = "Test"
@@ -146,6 +148,9 @@ ALERT_TYPES = {
     AlertType.QUEUE_RECOVERED: AlertTypeSpec(
         "Workers process the waiting tasks again.", Severity.INFO, resolves=AlertType.QUEUE_STALLED
     ),
+    AlertType.QUEUE_FILES_DAMAGED: AlertTypeSpec(
+        "Damaged files of the embedded Redis were set aside.", Severity.WARNING
+    ),
     AlertType.TASK_FAILED: AlertTypeSpec("A task failed in a way that a retry does not change.", Severity.WARNING),
     AlertType.TASK_DEAD_LETTERED: AlertTypeSpec(
         "A task failed its last attempt and is a dead letter.", Severity.CRITICAL
@@ -161,6 +166,7 @@ ALERT_TYPES = {
         "A channel accepts its notifications again.", Severity.INFO, resolves=AlertType.DELIVERY_FAILING
     ),
     AlertType.POLICY_BROKEN: AlertTypeSpec("The changed policy file is invalid.", Severity.CRITICAL),
+    AlertType.FILE_BROKEN: AlertTypeSpec("A changed file of keys, tokens or secrets is invalid.", Severity.CRITICAL),
     AlertType.REVEAL: AlertTypeSpec("A value token was revealed.", Severity.WARNING),
     AlertType.SUBJECT_ERASED: AlertTypeSpec("All data of a subject was erased.", Severity.INFO),
     AlertType.TEST: AlertTypeSpec("A test of a channel.", Severity.INFO),

@@ -103,6 +103,11 @@ class AlertEngine:
         self._on_raised(alert)
         return alert
 
+    async def report_broken_file(self, name: str) -> None:
+        """Alert that the file of that name changed into something that cannot be read."""
+        text = f"The changed file {name} cannot be read; what it had before stays in force."
+        await self.raise_alert(AlertType.FILE_BROKEN, text, subject=name)
+
 
 class Origin(TypedDict):
     """The ids of a request and of its caller's token, None if unknown, and the caller's tenant."""

@@ -206,7 +206,7 @@ class _AlertTable:
         if self._connection is not None:
             with suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
-                self._connection.execute("PRAGMA wal_checkpoint")
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self.close()
 
     def close(self) -> None:
