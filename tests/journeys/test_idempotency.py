@@ -47,6 +47,18 @@ def test_a_key_belongs_to_one_request(system: Any) -> None:
     assert 422 == post(system, "/messages", {"text": "one"}, "x" * 256).status_code
 
 
+def test_a_key_belongs_to_one_condition(system: Any) -> None:
+    """The same body under another condition is another request."""
+    body, key = {"key": "conditional", "value": "text"}, str(uuid4())
+    conditions: list[dict[str, str]] = [{"If-None-Match": "*"}, {"If-Match": '"1"'}, {"If-Match": '"2"'}, {}]
+    system.http.delete("/delete", params={"key": "conditional"})
+    for condition, expected in [(conditions[0], 200), *((condition, 422) for condition in conditions[1:])]:
+        answer = system.http.post("/add", json=body, headers={"Idempotency-Key": key, **condition})
+        assert expected == answer.status_code, condition
+    again = system.http.post("/add", json=body, headers={"Idempotency-Key": key, **conditions[0]})
+    assert (200, "true") == (again.status_code, again.headers["idempotency-replayed"])
+
+
 def test_a_rejected_request_can_be_repeated(system: Any) -> None:
     """A rejection had no effect, so the same request is screened again."""
     key, absent = str(uuid4()), "added between two runs"

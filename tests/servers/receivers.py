@@ -35,6 +35,7 @@ class Answer(NamedTuple):
     status: int = 200
     body: bytes = b"{}"
     location: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class HttpReceiver(ThreadingHTTPServer):
@@ -61,12 +62,13 @@ class _Posts(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         posted = Posted(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
-        status, answer, location = self.server.answer(posted)
+        status, answer, location, headers = self.server.answer(posted)
         self.server.posted.append(posted)
         self.send_response(status)
         if 300 <= status < 400:
             self.send_header("Location", location or self.server.url("/elsewhere"))
-        self.send_header("Content-Length", str(len(answer)))
+        for name, value in (*headers, ("Content-Length", str(len(answer)))):
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(answer)
 

@@ -74,6 +74,7 @@ class AlertEngine:
         severity: Severity | None = None,
         request_id: str | None = None,
         token_id: str | None = None,
+        task_id: str | None = None,
         subject: str | None = None,
         tenant: str = SYSTEM_TENANT,
     ) -> Alert:
@@ -91,6 +92,7 @@ class AlertEngine:
             fingerprint=fingerprint,
             request_id=request_id,
             token_id=token_id,
+            task_id=task_id,
             subject=subject,
             tenant=tenant,
         )
@@ -100,6 +102,11 @@ class AlertEngine:
             await asyncio.to_thread(self._fan_out.deliver, alert)
         self._on_raised(alert)
         return alert
+
+    async def report_broken_file(self, name: str) -> None:
+        """Alert that the file of that name changed into something that cannot be read."""
+        text = f"The changed file {name} cannot be read; what it had before stays in force."
+        await self.raise_alert(AlertType.FILE_BROKEN, text, subject=name)
 
 
 class Origin(TypedDict):

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from vestibule.client_service.intake.work import keyed_names, operation_id
-from vestibule.contracts.conditions import Condition
+from vestibule.contracts.conditions import MATCH, NONE_MATCH, Condition
 from vestibule.contracts.entries import MAX_VALUE_BYTES, Entry, Pair
 from vestibule.contracts.errors import (
     Conflict,
@@ -118,7 +118,9 @@ class Idempotency:
     async def _start(self, request: Request, key: str) -> IdempotencyRecord | _Attempt:
         caller: Caller = request.state.caller
         content = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
-        digest = hashlib.sha256(content + await request.body()).hexdigest()
+        # The condition decides what the request does, as its body does.
+        stated = [f"{name}: {request.headers.get(name, '')}\n".encode() for name in (MATCH, NONE_MATCH)]
+        digest = hashlib.sha256(b"".join([content, *stated, await request.body()])).hexdigest()
         parts = ("idempotency", caller.tenant, caller.name, key)
         names = keyed_names(self.fingerprinter, *parts, since_s=TTL_S)
         for name in names:

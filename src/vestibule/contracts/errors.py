@@ -10,7 +10,7 @@
     │   │   └── ResultRefused       it found that in the result of a processor
     │   ├── NotProcessable          the processor cannot process this input
     │   ├── IdempotencyKeyReused    the key was sent with another request before
-    │   ├── ScanImpossible          the scan did not finish in time, so the text is rejected
+    │   ├── ScanImpossible          the scan did not finish, so the text is rejected
     │   ├── InvalidToken            no token, or an unknown one
     │   ├── TooManyAuthFailures     too many unknown tokens from one address
     │   ├── TooManyWaiting          too many requests of one token wait for their turn
@@ -106,7 +106,7 @@ class NotProcessable(Refused):
 
 
 class ScanImpossible(Refused):
-    """The scan did not finish within its time limit, so the text is rejected."""
+    """The scan did not finish in time, or a detector failed, so the text is rejected."""
 
     slug, title = "scan-timeout", "Scan time limit exceeded"
 

@@ -149,5 +149,5 @@ class GuardedHttpEgress:
         except ResponseTooLarge as error:
             raise AnswerTooLarge(str(error)) from error
         except DeliveryFailed as error:
-            raise ProcessingInterrupted(str(error)) from error
-        return EgressReply(answer.status, answer.body)
+            raise ProcessingInterrupted(str(error), cause=error.cause) from error
+        return EgressReply(answer.status, answer.body, answer.retry_after_s)

@@ -62,6 +62,15 @@ def change_alone(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def remove_write_ahead_log(path: Path) -> None:
+    """Remove what SQLite keeps beside the file `path`, which is gone or about to be replaced.
+
+    A process that has them open keeps its own; applied to another file, they would destroy it.
+    """
+    for suffix in ("-wal", "-shm"):
+        path.with_name(f"{path.name}{suffix}").unlink(missing_ok=True)
+
+
 class FileMoved(OSError):
     """A file that is open was renamed or removed: what is written now, nobody finds."""
 
@@ -118,18 +127,20 @@ class WatchedFile(Generic[Content]):
         `when_missing` returns the content of a missing file; without it, `read` is called. With `must_settle` a change
         is read when two checks in a row find the same state, since an editor may be writing the file. A changed file
         of more than `large_bytes` is read in a thread, and its previous content stays until then; the first time the
-        caller waits. `on_broken` is called in that thread.
+        caller waits. `on_broken` is called in that thread. `is_broken` says whether the last
+        change could not be read.
 
         Raises:
             Exception: what `read` raises.
         """
-        self._path = path
+        self.path = path
         self._read = read
         self._broken = broken
         self._on_broken = on_broken
         self._when_missing = when_missing
         self._must_settle = must_settle
         self._large_bytes = large_bytes
+        self.is_broken = False
         self._clock = clock
         self._loading: threading.Thread | None = None
         self._last_stamp: _Stamp | None
@@ -146,13 +157,13 @@ class WatchedFile(Generic[Content]):
 
     def current(self) -> Content:
         """Return the content; check the file if the last check is a second ago."""
-        if self._clock() - self._checked_at >= CHECK_EVERY_S:
+        if (now := self._clock()) - self._checked_at >= CHECK_EVERY_S:
+            self._checked_at = now
             return self.reload()
         return self._state[1]
 
     def reload(self) -> Content:
         """Check the file now, and return its content."""
-        self._checked_at = self._clock()
         stamp = self._read_stamp()
         has_settled, self._last_stamp = stamp == self._last_stamp, stamp
         known_stamp, content = self._state
@@ -169,19 +180,19 @@ class WatchedFile(Generic[Content]):
         try:
             content = self._read_content(stamp)
         except self._broken as error:
-            self._state = (stamp, self._state[1])
+            self._state, self.is_broken = (stamp, self._state[1]), True
             self._on_broken(error)
         else:
-            self._state = (stamp, content)
+            self._state, self.is_broken = (stamp, content), False
 
     def _read_content(self, stamp: _Stamp | None) -> Content:
         if stamp is None and self._when_missing is not None:
             return self._when_missing()
-        return self._read(self._path)
+        return self._read(self.path)
 
     def _read_stamp(self) -> _Stamp | None:
         try:
-            status = self._path.stat()
+            status = self.path.stat()
         except OSError:
             return None
         return status.st_mtime_ns, status.st_ino, status.st_size

@@ -247,8 +247,8 @@ OF_ERRORS: Mapping[type[errors.VestibuleError], ProblemType] = {
     errors.ScanImpossible: _error(
         errors.ScanImpossible,
         422,
-        "The scan of the text did not finish within its budget of CPU time. What cannot be scanned is rejected.",
-        "Split the text into shorter parts.",
+        "The scan exceeded its budget of CPU time, or a detector failed. What cannot be scanned is rejected.",
+        "Split the text into shorter parts. If `detail` says that a detector failed, the log has its entity.",
     ),
     errors.TooManyAuthFailures: _error(
         errors.TooManyAuthFailures,

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 from fastapi import FastAPI, Request
 
 from vestibule.contracts.identity import Visibility
+from vestibule.runtime.starts import StartRefused
 from vestibule.service_kit.metrics.metrics import Metrics
 
 Wiring = TypeVar("Wiring")
@@ -39,6 +40,10 @@ class ReadinessCheck(Protocol):
         """Return the names of the dependencies that do not answer."""
         ...
 
+    def degradations(self) -> list[str]:
+        """Return what is degraded although the service answers."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class ServiceWiring:
@@ -50,11 +55,15 @@ class ServiceWiring:
 
 @dataclass(slots=True)
 class ServiceFrame:
-    """What a service's application knows about itself. `wiring` is set from the start of the lifespan on."""
+    """What a service's application knows about itself.
+
+    `wiring` is set from the start of the lifespan on, `refusal` where the lifespan refuses to start.
+    """
 
     service: str
     metrics: Metrics
     is_shutting_down: bool = False
+    refusal: StartRefused | None = None
     wiring: ServiceWiring = field(init=False)
 
 

@@ -1,6 +1,7 @@
 """The SQLite store under what happens to files: crashes, locks, full disks, read-only disks."""
 
 import asyncio
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from vestibule.contracts.errors import Unavailable
 from vestibule.database_service.entries.sqlite import database
 from vestibule.database_service.entries.store import Write
 from vestibule.database_service.entries.stores.sqlite import SqliteStore
+from vestibule.runtime.starts import StartRefused
 
 MARKER = "Zq7MARKERx9"
 WRITE_AND_DIE = """
@@ -83,7 +85,7 @@ def _commits(path: Path) -> int:
 def _replace(path: Path) -> None:
     """Rename the file, and put another in its place."""
     path.rename(path.with_name("aside.db"))
-    path.touch()
+    shutil.copyfile(path.with_name("other.db"), path)
 
 
 async def _keys(path: Path) -> list[str]:
@@ -223,12 +225,15 @@ async def test_nothing_is_written_into_a_file_that_is_gone(path: Path, suffix: s
 
 async def test_a_file_that_was_renamed_is_whole(path: Path) -> None:
     """Whatever was answered is in it when the service has ended, and what comes later is not."""
+    async with SqliteStore(path.with_name("other.db")) as store:
+        await store.write(Write("c", "x"))
     async with SqliteStore(path) as store:
         await store.write(Write("a", "before"))
         _replace(path)
         with pytest.raises(Unavailable):
             await store.write(Write("b", "meanwhile"))
-    assert ["a"] == await _keys(path.with_name("aside.db"))
+    # The other file is as little the one that was opened, and the log of that one is not applied to it.
+    assert [["a"], ["c"]] == [await _keys(path.with_name("aside.db")), await _keys(path)]
 
 
 def test_a_write_that_breaks_off_half_way_is_undone(path: Path) -> None:
@@ -262,7 +267,7 @@ def test_a_damaged_file_does_not_start(path: Path) -> None:
     """What is no database is reported at the start, and left as it is."""
     path.parent.mkdir()
     path.write_bytes(b"this is no database" * 100)
-    with pytest.raises(sqlite3.DatabaseError):
+    with pytest.raises(StartRefused, match=r"not a database.*db adopt"):
         asyncio.run(_keys(path))
     assert b"this is no database" * 100 == path.read_bytes()
 

@@ -22,6 +22,7 @@ from vestibule.alerts.store.retention import AlertRetention
 from vestibule.egress.guard import DeliveryFailed
 from vestibule.runtime.background import Backoff
 from vestibule.runtime.files import FilePlace
+from vestibule.runtime.write_ahead_log import WriteAheadLog
 
 SWEEP_EVERY_S = 0.25
 YIELD_S = 0.02
@@ -65,6 +66,7 @@ class NotificationDispatcher:
         pruner: AlertRetention | None = None,
     ) -> None:
         self._path = path
+        self.log = WriteAheadLog(path)
         self._rules = rules
         self._channels = channels
         self._routes = routes
@@ -135,6 +137,7 @@ class NotificationDispatcher:
                     self._failures = 0
                     if self._pruner is not None:
                         self._pruner.step(connection)
+                    self.log.tend()
                     self._stop_requested.wait(SWEEP_EVERY_S)
         finally:
             self._record(outbox, rounds)

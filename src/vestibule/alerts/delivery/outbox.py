@@ -305,4 +305,6 @@ def _delivery_of(row: tuple[Any, ...], replica: str) -> Delivery:
 def _digest_of(alert: Alert, groups: int) -> Alert:
     # The origin of the first alert does not apply to the others.
     text = f"{groups} groups of alerts at once. The first: {alert.description}"
-    return replace(alert, description=text, fingerprint=None, request_id=None, token_id=None, subject=None)
+    return replace(
+        alert, description=text, fingerprint=None, request_id=None, token_id=None, task_id=None, subject=None
+    )

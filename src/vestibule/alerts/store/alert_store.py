@@ -18,7 +18,7 @@ from vestibule.runtime.files import FileMoved, FilePlace
 from vestibule.runtime.writer_thread import CAPACITY, WriterThread
 
 LEAKS = frozenset({AlertType.PERSONAL_DATA, AlertType.SECRET})
-INSERT = f"INSERT INTO alerts ({ALERT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+INSERT = f"INSERT INTO alerts ({ALERT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
 COUNT_LEAKS = """
     SELECT count(*) FROM (
         SELECT 1 FROM alerts WHERE token_id = ? AND time_us > ? AND type IN ('PersonalData', 'Secret') LIMIT ?
@@ -27,7 +27,7 @@ COUNT_LEAKS = """
 
 
 # Any caller can cause these as often as it likes: each token or address gets this many files a minute, for each type.
-BOUNDED_TYPES = frozenset({AlertType.INVALID_INPUT, AlertType.INVALID_TOKEN})
+BOUNDED_TYPES = frozenset({AlertType.INVALID_INPUT, AlertType.INVALID_TOKEN, AlertType.TASK_FAILED})
 REPORTS_PER_MINUTE = 20
 WINDOW_S = 60
 MAX_REPORT_GROUPS = 10_000
@@ -206,7 +206,7 @@ class _AlertTable:
         if self._connection is not None:
             with suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
-                self._connection.execute("PRAGMA wal_checkpoint")
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self.close()
 
     def close(self) -> None:

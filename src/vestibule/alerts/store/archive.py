@@ -73,7 +73,9 @@ class AlertReader:
     ) -> list[tuple[Any, ...]]:
         """Return the rows that are visible: `{visible}` in the statement stands for that condition."""
         tenants = visibility.tenants
-        visible = "1" if tenants is None else f"tenant IN ({', '.join('?' * len(tenants))})"
+        # One tenant may have few alerts among many; of several, the newest are near the end of the table: `+` says so.
+        indexed = "" if tenants is None or len(tenants) == 1 else "+"
+        visible = "1" if tenants is None else f"{indexed}tenant IN ({', '.join('?' * len(tenants))})"
         return self.query(statement.format(visible=visible), (*sorted(tenants or ()), *parameters))
 
     def query(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

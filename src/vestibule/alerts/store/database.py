@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 import structlog
 
 from vestibule.alerts.alert import Alert, AlertType, Severity
-from vestibule.runtime.files import change_alone
+from vestibule.runtime.files import change_alone, remove_write_ahead_log
+from vestibule.runtime.starts import DatabaseMark, is_passing, refuse_file
+from vestibule.runtime.write_ahead_log import LIMIT_LOG
 
 # Longer than a commit of another process takes; a request does not wait longer for its alert.
 LOCK_TIMEOUT_S = 0.3
@@ -32,7 +34,8 @@ SCHEMA = """
         group_id TEXT,
         subject TEXT,
         has_report INTEGER NOT NULL DEFAULT 1,
-        tenant TEXT NOT NULL DEFAULT '~system'
+        tenant TEXT NOT NULL DEFAULT '~system',
+        task_id TEXT
     ) STRICT;
     CREATE INDEX alerts_by_tenant ON alerts (tenant);
     CREATE INDEX leaks_by_token ON alerts (token_id, time_us)
@@ -107,13 +110,14 @@ CHANGES = (
     "ALTER TABLE alerts ADD COLUMN tenant TEXT NOT NULL DEFAULT '~system';"
     "CREATE INDEX alerts_by_tenant ON alerts (tenant);"
     "ALTER TABLE silences ADD COLUMN tenant TEXT NOT NULL DEFAULT '~system';",
+    "ALTER TABLE alerts ADD COLUMN task_id TEXT;",
 )
 VERSION = len(CHANGES) + 1
 
 
 ALERT_COLUMNS = (
     "id, time_us, type, severity, description, service, entities, fingerprint, request_id, token_id, subject, "
-    "has_report, tenant"
+    "has_report, tenant, task_id"
 )
 _SEPARATOR = ", "
 
@@ -128,21 +132,37 @@ def open_database(path: Path) -> sqlite3.Connection:
     # Of several processes that start at once, one creates the tables. `change_alone` creates the folder.
     with change_alone(path):
         if not path.exists():
-            # They belong to a file that was renamed or removed, which another process may have open still.
-            for suffix in ("-wal", "-shm"):
-                path.with_name(f"{path.name}{suffix}").unlink(missing_ok=True)
+            remove_write_ahead_log(path)
         # Before the first connection, since the files beside it get the mode that it has then.
         path.touch(mode=0o600)
         connection = sqlite3.connect(path, timeout=LOCK_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(LIMIT_LOG)
             connection.execute("PRAGMA synchronous = FULL")  # a commit is on disk, not on its way there
             connection.execute("PRAGMA secure_delete = ON")
             _make_tables(connection)
-        except sqlite3.Error:
+            DatabaseMark.beside(path).write("alerts")
+        except (sqlite3.Error, OSError):
             connection.close()
             raise
     return connection
+
+
+def check_database(path: Path) -> None:
+    """Check at the start that the alert store is the one of before, if there was one, and can be opened.
+
+    Raises:
+        StartRefused: it is gone, empty or not an alert store.
+    """
+    DatabaseMark.beside(path).expect(path)
+    if not path.exists():
+        return
+    try:
+        open_database(path).close()
+    except (sqlite3.Error, OSError) as error:
+        if not is_passing(error):
+            raise refuse_file(path, error) from error
 
 
 @contextmanager
@@ -224,6 +244,7 @@ def row_of(alert: Alert) -> tuple[Any, ...]:
         alert.subject,
         alert.has_report,
         alert.tenant,
+        alert.task_id,
     )
 
 
@@ -243,4 +264,5 @@ def alert_of(row: Sequence[Any]) -> Alert:
         subject=row[10],
         has_report=bool(row[11]),
         tenant=row[12],
+        task_id=row[13],
     )

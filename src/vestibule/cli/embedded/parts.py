@@ -3,14 +3,14 @@
 import enum
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vestibule.cli import parent_death
 from vestibule.cli.embedded.data_directory import DataDirectory
 from vestibule.cli.embedded.readiness import FileReadiness, HttpReadiness, PartReadiness, RedisSocketReadiness
 from vestibule.cli.embedded.redis_server import RedisServer
+from vestibule.runtime import parent_death
 
 _LOOPBACK = "127.0.0.1"
 WORKER = "worker"
@@ -67,7 +67,10 @@ class StopStage(enum.Enum):
 
 @dataclass(frozen=True)
 class Part:
-    """One process to supervise; its output goes to `log`, or else to the terminal."""
+    """One process to supervise; its output goes to `log`, or else to the terminal.
+
+    `repair` is called when the process has ended by itself; it returns what it did for the log, or None.
+    """
 
     name: str
     command: tuple[str, ...]
@@ -75,6 +78,7 @@ class Part:
     stop_stage: StopStage
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     log: Path | None = None
+    repair: Callable[[], str | None] | None = None
 
     @property
     def log_name(self) -> str:
@@ -134,7 +138,7 @@ def list_parts(layout: Layout, user_environment: Mapping[str, str]) -> list[Part
     return services + workers
 
 
-def plan_redis(server: RedisServer) -> Part:
+def plan_redis(server: RedisServer, repair: Callable[[], str | None] | None = None) -> Part:
     """Return the Redis server as a part that ends with this process."""
     launcher = (sys.executable, "-I", "-S", str(parent_death.__file__), str(os.getpid()))
     return Part(
@@ -143,6 +147,7 @@ def plan_redis(server: RedisServer) -> Part:
         readiness=RedisSocketReadiness(server.socket),
         stop_stage=StopStage.QUEUE,
         log=server.log,
+        repair=repair,
     )
 
 

@@ -41,8 +41,11 @@ class AlertView(BaseModel):
     fingerprint: str | None = Field(description="Keyed: equal for equal values, which cannot be derived from it")
     request_id: str | None
     token_id: str | None
+    task_id: str | None
     tenant: str = Field(description="The tenant that it belongs to; `~system` for alerts about parts of the system")
-    subject: str | None = Field(description="The part, queue or channel that it is about", examples=["database"])
+    subject: str | None = Field(
+        description="The part, queue or channel that it is about, or processor and cause", examples=["database"]
+    )
     count: int
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Self
 
+import structlog
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from vestibule.client_service.intake.message_routing import Mode
@@ -72,7 +73,10 @@ class ProcessorChoice(BaseModel):
             key=self.write_to or key,
         )
         # Its members were validated before.
-        return WorkTerms.model_construct(options=self.options, write_to=self.write_to, origin=origin)
+        request_id = structlog.contextvars.get_contextvars().get("request_id")
+        return WorkTerms.model_construct(
+            options=self.options, write_to=self.write_to, origin=origin, request_id=request_id
+        )
 
 
 class WorkRequest(ProcessorChoice):

@@ -91,7 +91,8 @@ class Screening:
 
     async def _log_policy(self, policy: Policy) -> None:
         log = structlog.get_logger("vestibule.policy")
-        log.warning("policy_loaded", policy=policy.version, dry_run=policy.is_dry_run, rules=len(policy.rules))
+        write = log.warning if policy.is_dry_run else log.info
+        write("policy_loaded", policy=policy.version, dry_run=policy.is_dry_run, rules=len(policy.rules))
 
     async def _alert_invalid(self, broken: InvalidPolicy) -> None:
         log = structlog.get_logger("vestibule.policy")

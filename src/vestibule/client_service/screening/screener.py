@@ -15,7 +15,15 @@ import structlog
 from vestibule.alerts import DEFAULT_SEVERITY, Alert, AlertEngine, AlertType, Severity, current_origin
 from vestibule.alerts.alert_engine import Origin
 from vestibule.contracts.errors import PersonalDataFound, ResultRefused, ScanImpossible, TooLarge
-from vestibule.detection import DetectionError, Explanation, Finding, ScanBudgetExceeded, Scanner, TextTooLarge
+from vestibule.detection import (
+    DetectionError,
+    DetectorFailed,
+    Explanation,
+    Finding,
+    ScanBudgetExceeded,
+    Scanner,
+    TextTooLarge,
+)
 from vestibule.detection.matching import WHOLE_TEXT_CHARS
 from vestibule.detection.names import readings
 from vestibule.policy import Action, DecidedFinding, Decision, Outcome, Situation
@@ -93,7 +101,7 @@ class Screener:
         Raises:
             PersonalDataFound, ResultRefused: the policy rejects the text.
             TooLarge: it is longer than the scanner accepts.
-            ScanImpossible: the scan did not finish in time.
+            ScanImpossible: the scan did not finish in time, or a detector failed.
             TooManyWaiting: too many long texts of the token wait to be scanned.
         """
         texts = {field: text}
@@ -161,6 +169,10 @@ class Screener:
             raise TooLarge(f"A text may have at most {error.limit:,} characters.") from error
         except ScanBudgetExceeded as error:
             raise ScanImpossible("The scan did not finish within its budget, so the text was rejected.") from error
+        except DetectorFailed as error:
+            cause = type(error.__cause__).__name__
+            structlog.get_logger("vestibule.screening").error("detector_failed", entity=error.entity, error=cause)
+            raise ScanImpossible("A detector failed on the text, so the text was rejected.") from error
         return findings
 
     async def _scan_long(self, scan: Callable[..., list[Found]], text: str, key: str | None) -> list[Found]:

@@ -170,6 +170,8 @@ class WebhookDispatcher:
         # The deliveries that have begun or wait for their turn.
         self._deliveries: dict[str, asyncio.Task[None]] = {}
         self._receivers: Counter[tuple[str, str]] = Counter()
+        # Until when a receiver wants to be left alone.
+        self._paused: dict[tuple[str, str], float] = {}
         self._log = structlog.get_logger("vestibule.callbacks")
 
     @asynccontextmanager
@@ -207,8 +209,13 @@ class WebhookDispatcher:
             return
         async with self._slots:
             # The receiver learns how the task ended, also where its result cannot be decrypted.
-            task = await self._ledger.find_any(webhook.pending.task_id)
             now = time.time()
+            paused_until = self._paused.pop(webhook.pending.receiver, now)
+            if paused_until > now:
+                self._paused[webhook.pending.receiver] = paused_until
+                await self._repository.claim(webhook, webhook.pending.model_copy(update={"next_at": paused_until}))
+                return
+            task = await self._ledger.find_any(webhook.pending.task_id)
             if task is not None and task.state.is_end:
                 self._begin(webhook, task)
             elif task is None and now - webhook.pending.asked_at > ORPHAN_AFTER_S:
@@ -256,7 +263,7 @@ class WebhookDispatcher:
         try:
             await asyncio.get_running_loop().run_in_executor(self._threads, self._post, claimed.pending, task)
         except DeliveryFailed as error:
-            await self._reschedule(claimed, str(error))
+            await self._reschedule(claimed, error)
             return
         self._on_attempt("delivered")
         self._log.info("callback_delivered", task_id=task.task_id, attempts=attempts)
@@ -276,11 +283,18 @@ class WebhookDispatcher:
         except (ValueError, RuntimeError) as error:
             raise DeliveryFailed(type(error).__name__) from error
 
-    async def _reschedule(self, webhook: StoredWebhook, reason: str) -> None:
+    async def _reschedule(self, webhook: StoredWebhook, error: DeliveryFailed) -> None:
         pending = webhook.pending
-        self._log.warning("callback_not_delivered", task_id=pending.task_id, reason=reason, attempts=pending.attempts)
+        self._log.warning(
+            "callback_not_delivered", task_id=pending.task_id, reason=str(error), attempts=pending.attempts
+        )
+        paused_until = time.time() + error.retry_after_s
+        if error.retry_after_s:
+            self._paused[pending.receiver] = paused_until
         if pending.next_at - (pending.first_tried_at or pending.next_at) < self._rules.give_up_after_s:
             self._on_attempt("failed")
+            if paused_until > pending.next_at:
+                await self._repository.claim(webhook, pending.model_copy(update={"next_at": paused_until}))
             return
         self._on_attempt("given_up")
         self._log.error("callback_abandoned", task_id=pending.task_id, attempts=pending.attempts)

@@ -11,6 +11,7 @@ from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import ChangeKind, Entry, KeyPage, Revision
 from vestibule.contracts.errors import PreconditionFailed, TooLarge, Unavailable
 from vestibule.database_service.settings import DatabaseSettings
+from vestibule.runtime.starts import StartRefused
 
 # The most that one batch may hold in memory, in characters as stored.
 MAX_READ_CHARS = 16 * 1024 * 1024
@@ -343,5 +344,5 @@ class StoreKind:
     administration: Callable[[], StoreAdministration] | None = None
 
 
-class StoreRefused(Exception):
+class StoreRefused(StartRefused):
     """The server of a store cannot be used; says why."""

@@ -22,7 +22,6 @@ SECRET_BYTES = 32
 # The token id of calls between services; no token has it.
 SERVICE = "service"
 
-
 _SERVICE_CALLER = Caller(
     SERVICE, "a Vestibule service", frozenset({ALL_SCOPES, OPERATOR}), SYSTEM_TENANT, is_service=True
 )
@@ -47,9 +46,10 @@ class ServiceSecret:
     second; an invalid file changes nothing.
     """
 
-    def __init__(self, current: Callable[[], KnownSecrets]) -> None:
-        """Take what returns the secrets as they are now."""
+    def __init__(self, current: Callable[[], KnownSecrets], file: WatchedFile[KnownSecrets] | None = None) -> None:
+        """Take what returns the secrets as they are now, and the file that they come from, if any."""
         self.current = current
+        self.file = file
 
     @classmethod
     def fixed(cls, secret: str) -> "ServiceSecret":
@@ -64,9 +64,8 @@ class ServiceSecret:
         Raises:
             ServiceSecretMissing: the file is missing or unreadable, or a secret is too short.
         """
-        return cls(
-            WatchedFile(path, _read_known, broken=ServiceSecretMissing, on_broken=_log_unreadable, clock=clock).current
-        )
+        file = WatchedFile(path, _read_known, broken=ServiceSecretMissing, on_broken=_log_unreadable, clock=clock)
+        return cls(file.current, file)
 
     def find(self, credentials: Credentials) -> Caller | None:
         """Return the service that shows one of the secrets, compared in constant time, or None."""

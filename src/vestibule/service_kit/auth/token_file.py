@@ -70,7 +70,9 @@ def _each_record(path: Path) -> Iterator[TokenRecord]:
     except FileNotFoundError:
         return
     except (OSError, ValidationError) as error:
-        raise InvalidTokenFile(f"{path} cannot be read as a token file ({type(error).__name__})") from None
+        raise InvalidTokenFile(
+            f"{path} cannot be read as a token file ({type(error).__name__}); restore it from its backup"
+        ) from None
 
 
 def _pieces(content: bytes) -> Iterator[bytes]:
@@ -134,14 +136,18 @@ class TokenFile:
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], datetime] = _utc_now,
     ) -> None:
-        """Take the clocks: `clock` (seconds) tells when to check the file, `wall_clock` which tokens have expired."""
+        """Read the file. `clock` (seconds) tells when to check it again, `wall_clock` which tokens have expired.
+
+        Raises:
+            InvalidTokenFile: it is not a token file.
+        """
         self._wall_clock = wall_clock
-        self._file: WatchedFile[dict[str, _Known]] = WatchedFile(
+        self.file: WatchedFile[dict[str, _Known]] = WatchedFile(
             path,
             _read_by_digest,
             broken=InvalidTokenFile,
             on_broken=_log_unreadable,
-            initial={},
+            initial=_read_by_digest(path),
             large_bytes=LARGE_FILE_BYTES,
             clock=clock,
         )
@@ -151,7 +157,9 @@ class TokenFile:
 
         The lookup is by hash: its timing can only reveal a prefix of a hash, which is useless.
         """
-        known = self._file.current().get(credentials.digest)
+        digest = credentials.digest
+        # A token that is not known may have been created since the last check.
+        known = self.file.current().get(digest) or self.file.reload().get(digest)
         if known is None:
             return None
         token_id, name, scopes, tenant, expires_at = known
@@ -162,7 +170,7 @@ class TokenFile:
     @property
     def tenants(self) -> frozenset[str]:
         """The tenants of all tokens, also of those that have expired: what they stored may still be there."""
-        return frozenset(tenant for *_, tenant, _ in self._file.current().values())
+        return frozenset(tenant for *_, tenant, _ in self.file.current().values())
 
 
 # Id, name, scopes, tenant and expiry. The garbage collector need not examine tuples of texts: with a hundred thousand
@@ -183,7 +191,11 @@ def _write(path: Path, records: Iterable[TokenRecord]) -> None:
 
 
 def caller_token_lookups(settings: ServiceSettings) -> list[TokenLookup]:
-    """Return the lookups of callers' tokens: the token files, and in embedded mode the development token."""
+    """Return the lookups of callers' tokens: the token files, and in embedded mode the development token.
+
+    Raises:
+        InvalidTokenFile: a token file cannot be read.
+    """
     token_lookups: list[TokenLookup] = [TokenFile(settings.token_file)]
     if settings.mounted_token_file is not None:
         token_lookups.append(TokenFile(settings.mounted_token_file))

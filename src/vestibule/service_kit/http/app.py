@@ -1,9 +1,13 @@
 """The frame of a service: from settings, routes and a lifespan to an application that behaves like the others."""
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import NoReturn
 
+import structlog
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -14,10 +18,11 @@ from starlette.routing import Match
 
 import vestibule
 from vestibule.contracts.errors import InvalidInput, TooLarge, VestibuleError
+from vestibule.runtime.starts import StartRefused
 from vestibule.service_kit.fast_dispatch.fast_dispatch import FastDispatch
 from vestibule.service_kit.http import health
 from vestibule.service_kit.http.middleware import BodyLimit, IsLoggable, IsPeer, LoadShedder, RequestFrame, TraceFrame
-from vestibule.service_kit.logging.logging_config import show_lost_lines
+from vestibule.service_kit.logging.logging_config import flush_log, show_lost_lines
 from vestibule.service_kit.metrics.metrics import Metrics
 from vestibule.service_kit.openapi import api_reference, problem_pages
 from vestibule.service_kit.openapi.descriptions import describe_problems
@@ -107,13 +112,30 @@ def _running(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def running(_app: FastAPI) -> AsyncIterator[None]:
-        async with lifespan() as frame.wiring:
-            yield
+        try:
+            async with lifespan() as frame.wiring:
+                yield
+        except StartRefused as refusal:
+            frame.refusal = refusal
+            _log_refusal(refusal)
+            raise
         if tracer is not None:
             # Last, so that the last requests are traced too.
             await asyncio.to_thread(tracer.close)
 
     return running
+
+
+def exit_refused(refusal: StartRefused) -> NoReturn:
+    """End the process where it turns out after the start that it must not serve: what it answered is on disk."""
+    _log_refusal(refusal)
+    flush_log()
+    print(f"vestibule: cannot start: {refusal}", file=sys.stderr, flush=True)
+    os._exit(os.EX_CONFIG)
+
+
+def _log_refusal(refusal: StartRefused) -> None:
+    structlog.get_logger("vestibule.service").error("start_refused", reason=str(refusal))
 
 
 def _render_errors(app: FastAPI, on_invalid_input: InvalidInputHandler, max_body_bytes: int) -> None:

@@ -65,6 +65,7 @@ class RequestFrame:
                 elif self._is_loggable(offered):
                     request_id = offered
                 break
+        state["has_callers_id"] = bool(request_id) or "offered_id" in state
         request_id = state["request_id"] = request_id or secrets.token_hex(16)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
@@ -102,7 +103,12 @@ class RequestFrame:
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
         self._metrics.count(REQUESTS, method, route, str(status))
         self._metrics.observe(REQUEST_DURATION, took_s, method, route)
-        if route in _QUIET_ROUTES and status < 400:
+        if status < 400 and route in _QUIET_ROUTES:
+            return
+        # For a caller a service sends the id of the request, or of each in a batch. Otherwise it polls.
+        caller = None if scope["state"]["has_callers_id"] else scope["state"].get("caller")
+        polls = caller is not None and caller.is_service and "requests" not in structlog.contextvars.get_contextvars()
+        if status < 400 and polls:
             return
         write = self._log.error if status >= 500 and status != 503 else self._log.info
         write("request", method=method, route=route, status=status, duration_ms=round(took_s * 1000, 2))

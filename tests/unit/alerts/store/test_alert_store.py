@@ -147,13 +147,19 @@ async def test_a_file_of_a_later_version_is_shared(tmp_path: Path) -> None:
     assert [second, first] == AlertArchive(tmp_path / "alerts.db").page(limit=9).alerts
 
 
-WITHOUT_TENANTS = """
+WITHOUT_TASKS = "ALTER TABLE alerts DROP COLUMN task_id;"
+WITHOUT_TENANTS = f"""
+    {WITHOUT_TASKS}
     DROP INDEX alerts_by_tenant; ALTER TABLE alerts DROP COLUMN tenant; ALTER TABLE silences DROP COLUMN tenant;
 """
-UNDONE = {1: WITHOUT_TENANTS + "ALTER TABLE alerts DROP COLUMN has_report;", 2: WITHOUT_TENANTS}
+UNDONE = {
+    1: WITHOUT_TENANTS + "ALTER TABLE alerts DROP COLUMN has_report;",
+    2: WITHOUT_TENANTS,
+    3: WITHOUT_TASKS,
+}
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 async def test_a_file_of_an_earlier_version_is_taken_over(tmp_path: Path, version: int) -> None:
     """A file without later columns gets them, and what it holds is still there."""
     settings = AlertSettings(data_dir=tmp_path, alert_channels=[])

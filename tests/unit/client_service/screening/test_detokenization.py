@@ -104,8 +104,8 @@ async def test_a_reason_with_personal_data_opens_nothing(
 async def test_what_cannot_be_recorded_is_not_opened(tmp_path: Path, revealing: Detokenizer, ring: KeyRingFile) -> None:
     """While the alert store cannot be written nobody gets a value; then it is revealed again."""
     home = tmp_path / "alerts"
-    (home / "alerts.db").mkdir(parents=True)
     detokenizer = replace(revealing, alerts=build_alert_engine("client", AlertSettings(data_dir=home)))
+    (home / "alerts.db").mkdir(parents=True)
     token = Tokenizer(ring).tokenize("jane@example.org", "EMAIL_ADDRESS", "N")
     with pytest.raises(Unavailable, match="cannot be recorded"):
         await detokenizer.reveal(token, "ticket 42", NORTH)

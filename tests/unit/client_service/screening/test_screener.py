@@ -25,6 +25,13 @@ from vestibule.processor_adapters.detector_vocabulary import SECRETS, read_vocab
 
 MAIL, CARD, PASSWORD = "anna.schmidt@firma.de", "4111 1111 1111 1111", "password=Tr0ub4dor&3"
 ScreenerWith = Callable[..., Screener]
+FAILING_DETECTOR = """
+import sys
+from vestibule.detection.rules import Detector, Rule
+RULE = Rule(name="n", pattern=r"ST-[0-9]{5}", score=0.9, check=lambda value: sys.exit(0))
+DETECTOR = Detector(entity="STAFF_NUMBER", rules=(RULE,), examples=("[[ST-12345]]",), counter_examples=("ST-1",),
+                    sources=("the handbook",))
+"""
 
 
 class _Kept:
@@ -185,6 +192,18 @@ async def test_a_text_that_cannot_be_judged_does_not_pass(screener_with: Screene
     hurried = Scanner.from_settings(DetectionSettings(scan_budget_ms=0.000_001))
     with pytest.raises(ScanImpossible):
         await _check(screener_with(Action.ALERT, hurried), f"{MAIL} " * 4_000)
+
+
+async def test_a_detector_that_fails_refuses_the_text(screener_with: ScreenerWith, tmp_path: Path) -> None:
+    """An own check may raise anything, also what would end the service: the text is refused, and the log says why."""
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "staff.py").write_text(FAILING_DETECTOR)
+    scanner = Scanner.from_settings(DetectionSettings(detectors_dir=tmp_path / "own", entities={"STAFF_NUMBER"}))
+    with structlog.testing.capture_logs() as logged, pytest.raises(ScanImpossible, match="A detector failed"):
+        await _check(screener_with(Action.ALERT, scanner), "ST-12345")
+    assert [("detector_failed", "STAFF_NUMBER", "SystemExit")] == [
+        (line["event"], line["entity"], line["error"]) for line in logged
+    ]
 
 
 async def test_a_large_text_is_checked_like_a_small_one(screener_with: ScreenerWith) -> None:

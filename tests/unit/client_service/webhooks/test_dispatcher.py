@@ -11,6 +11,7 @@ from vestibule.alerts import Alert, AlertEngine
 from vestibule.client_service.webhooks.dispatcher import (
     FIRST_CHECK_AFTER_S,
     MOST_PER_HOST,
+    PendingWebhook,
     WebhookDispatcher,
     WebhookRepository,
 )
@@ -86,6 +87,14 @@ class Receiver(EgressGuard):
         self.posted.append((url, body, headers))
         if not self.accepts:
             raise DeliveryFailed("the answer was 503")
+
+
+class BusyReceiver(Receiver):
+    """Wants to be left alone for a quarter of an hour."""
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
+        self.posted.append((url, body, headers))
+        raise DeliveryFailed("the answer was 429", retry_after_s=900)
 
 
 class HangingReceiver(Receiver):
@@ -199,6 +208,22 @@ async def test_a_failed_delivery_is_retried_until_it_is_given_up(monkeypatch: py
     await dispatch(late.all[0])
     assert (["given_up"], 0) == (late.outcomes, await late.pending())
     assert ["DeliveryFailing"] == [alert.type.value for alert in late.recorder.alerts]
+
+
+async def test_a_receiver_is_left_alone_as_long_as_it_asks() -> None:
+    """`Retry-After` is the least time for everything to that receiver of the tenant, in whichever dispatcher."""
+    system = Dispatchers(TaskState.SUCCEEDED, receiver=BusyReceiver(frozenset({"https"}), frozenset(), False, 1))
+    await system.add_webhook()
+    await dispatch(system.all[0])
+    await system.add_webhook(URL + "/another")
+    before = time.time()
+    for dispatcher in system.all:
+        await dispatch(dispatcher)
+    # The other dispatcher asks once too, since it has not heard of it.
+    assert [URL, URL + "/another"][: len(system.receiver.posted)] == [url for url, _, _ in system.receiver.posted]
+    keys = (await system.store.keys("callback/", 10, None)).keys
+    pending = [PendingWebhook.model_validate_json(entry.value) for entry in await system.store.read_many(keys) if entry]
+    assert [True, True] == [one.next_at >= before + 800 for one in pending]
 
 
 async def test_a_receiver_that_hangs_delays_no_other() -> None:

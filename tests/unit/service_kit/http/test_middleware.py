@@ -3,12 +3,16 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from starlette.responses import StreamingResponse
 
+from vestibule.service_kit.auth.authentication import Authenticator
+from vestibule.service_kit.auth.service_secret import ServiceSecret
 from vestibule.service_kit.http.head import answer_head
+from vestibule.service_kit.wiring import frame_of
 
 MARKER = "Zq7MARKERx9"
 HARDENED = ("cache-control", "x-content-type-options")
@@ -157,6 +161,22 @@ async def test_what_one_request_binds_is_not_in_the_next_ones_line(service: Any,
         await client.get("/nowhere")
     lines = [line for line in log_lines() if line["event"] == "request"]
     assert ["development", None] == [line.get("token_id") for line in lines]
+
+
+@pytest.mark.parametrize(("headers", "events"), [({}, []), ({"X-Request-ID": "the-callers"}, ["request"])])
+async def test_a_service_that_polls_fills_no_log(
+    service: Any, log_lines: Any, headers: dict[str, str], events: list[str]
+) -> None:
+    """What a service asks for a caller has the id of the request, and a line; what fails has one anyway."""
+    secret = ServiceSecret.fixed("s" * 43)
+    frame_of(service.app).wiring = replace(
+        service.wiring, authenticator=Authenticator([secret], service.note_auth_failure)
+    )
+    async with service.client(token="s" * 43) as client:
+        assert 200 == (await client.get("/things/one", headers=headers)).status_code
+        assert events == [line["event"] for line in log_lines() if line["event"] == "request"]
+        assert 404 == (await client.get("/nowhere")).status_code
+    assert 404 == log_lines()[-1]["status"]
 
 
 async def test_probes_are_counted_and_not_logged(service: Any, log_lines: Any) -> None:

@@ -8,7 +8,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -17,7 +17,9 @@ import structlog
 from vestibule.contracts.errors import Unavailable, VestibuleError
 from vestibule.contracts.identity import RESERVED
 from vestibule.runtime.batching import Batcher
-from vestibule.runtime.files import FilePlace
+from vestibule.runtime.files import FilePlace, remove_write_ahead_log
+from vestibule.runtime.starts import DatabaseMark, is_passing, refuse_file
+from vestibule.runtime.write_ahead_log import LIMIT_LOG, WriteAheadLog
 
 MAX_BATCH = 1000
 LOCK_TIMEOUT_S = 0.5
@@ -26,6 +28,7 @@ OUTSIDE_CONTEXT = "a store is used inside its own context"
 PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # a commit is on disk, not on its way there
+    LIMIT_LOG,
     "PRAGMA temp_store = MEMORY",
     "PRAGMA secure_delete = ON",  # what was deleted or overwritten cannot be read from the file
 )
@@ -113,7 +116,8 @@ class SqliteFile:
         Other parts create their tables in the file by a change of their own. `on_commit` is called in the thread of the
         writer after each commit, with the number of changes.
         """
-        self._path = path
+        self.path = path
+        self.log = WriteAheadLog(path)
         self._prepare = prepare
         self._batcher: Batcher[Work[Any], Any] = Batcher(self._commit, most=MAX_BATCH, at_once=1)
         self._thread: ThreadPoolExecutor | None = None
@@ -123,11 +127,18 @@ class SqliteFile:
         self._on_commit = on_commit
 
     async def __aenter__(self) -> Self:
+        DatabaseMark.beside(self.path).expect(self.path)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite-writer")
-        self._writer = await asyncio.to_thread(open_connection, self._path, self._prepare)
-        # WAL readers never wait for the writer and a row is read in microseconds, so reads stay on the event loop.
-        self._reader = await asyncio.to_thread(open_connection, self._path, self._prepare)
-        self._place = FilePlace(self._path, self._path.with_name(f"{self._path.name}-wal"))
+        try:
+            self._writer = await asyncio.to_thread(open_connection, self.path, self._prepare)
+            # WAL readers never wait for the writer and a row is read in microseconds, so reads stay on the event loop.
+            self._reader = await asyncio.to_thread(open_connection, self.path, self._prepare)
+        except (sqlite3.Error, OSError) as error:
+            await self.__aexit__()
+            if is_passing(error):
+                raise
+            raise refuse_file(self.path, error) from error
+        self._place = FilePlace(self.path, self.path.with_name(f"{self.path.name}-wal"))
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -139,9 +150,9 @@ class SqliteFile:
             await asyncio.to_thread(thread.shutdown)
         for connection in filter(None, connections):
             if not await self.is_in_place():
-                # SQLite itself leaves the write-ahead log of such a file as it is, where the file is not any more.
+                # SQLite leaves the write-ahead log of such a file, and would apply it to another file in that place.
                 with suppress(sqlite3.Error):
-                    connection.execute("PRAGMA wal_checkpoint")
+                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             connection.close()
 
     async def is_in_place(self) -> bool:
@@ -195,7 +206,16 @@ class SqliteFile:
         """
         reader = self._open_reader()
         try:
-            return collect(reader.execute(statement, parameters))
+            # A cursor that is left before its last row would hold its snapshot, and with it the write-ahead log.
+            with closing(reader.execute(statement, parameters)) as rows:
+                return collect(rows)
+        except sqlite3.Error as error:
+            raise unavailable(error) from error
+
+    async def tend_log(self) -> None:
+        """Keep the write-ahead log small, in a thread of its own: no change waits for it."""
+        try:
+            await asyncio.to_thread(self.log.tend)
         except sqlite3.Error as error:
             raise unavailable(error) from error
 
@@ -242,6 +262,8 @@ def open_connection(path: Path, prepare: Prepare) -> sqlite3.Connection:
         sqlite3.Error: it is not a database, or cannot be opened.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        remove_write_ahead_log(path)
     # Before the first connection, since the files beside it get the mode that it has then.
     path.touch(mode=0o600)
     path.chmod(0o600)

@@ -49,6 +49,7 @@ from vestibule.database_service.entries.store import (
     entries_by_key,
 )
 from vestibule.database_service.settings import DatabaseSettings
+from vestibule.runtime.starts import DatabaseMark
 
 if TYPE_CHECKING:
     from vestibule.database_service.entries.dynamodb_calls import DynamoDbCalls
@@ -71,8 +72,14 @@ class DynamoDbStore(NoHistoryMixin):
         self._parts = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        await self._parts.enter_async_context(self._calls)
-        await self._parts.enter_async_context(self.task_file)
+        try:
+            await self._parts.enter_async_context(self._calls)
+            await self._calls.check_table()
+            await self._parts.enter_async_context(self.task_file)
+        except BaseException:
+            await self._parts.aclose()
+            raise
+        DatabaseMark.beside(self.task_file.path).write("tasks")
         return self
 
     async def __aexit__(self, *error: object) -> None:
