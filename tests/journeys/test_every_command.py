@@ -152,6 +152,7 @@ def test_database_keys_and_tokens(program: Program, system: Any, tmp_path: Path)
     shutil.copytree(system.data_dir / "keys", copy / "keys")
     program("db", "restore", str(tmp_path / "backup.db"), data_dir=copy)
     program("db", "import", str(tmp_path / "entries.jsonl"), data_dir=copy)
+    assert "No database was created here." == program("db", "adopt", data_dir=copy)
     (tmp_path / "binary").write_bytes(BINARY)
     for source in ("binary", "missing"):
         program("db", "import", str(tmp_path / source), data_dir=copy, code=1)

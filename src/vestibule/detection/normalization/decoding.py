@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from vestibule.detection.errors import TextTooLarge
 from vestibule.detection.normalization import Edits, RewrittenText, character_of
+from vestibule.detection.normalization.records import MANIFEST_PATTERN, TABLE_PATTERN, read_manifests, read_tables
 
 # What the prefilter looks for: the start of a token, two lines of one, a sign of quoted-printable, and
 # characters that a terminal does not show.
@@ -23,13 +24,15 @@ QUOTED_PATTERN = r"[A-Za-z0-9](?:=40[A-Za-z]|=2[DE][A-Za-z0-9]|=3D)|(?:=[0-9A-F]
 CONTROL_PATTERN = r"[\x00-\x08\x0e-\x1f\x7f]"
 # Source: RFC 2152: characters of UTF-16 in base64 between + and -; those of ASCII begin with A.
 UTF_7_PATTERN = r"\+A[A-H][A-Za-z0-9+/]{1,64}-"
-BASE64, FOLDED, QUOTED, CONTROL, UTF_7 = -1, -2, -3, -4, -5
-URL, QUOTED_PRINTABLE, TOKEN = "url", "quoted-printable", "base64"
+BASE64, FOLDED, QUOTED, CONTROL, TABLE, MANIFEST, UTF_7 = -1, -2, -3, -4, -5, -6, -7
+URL, QUOTED_PRINTABLE, TOKEN, COLUMN, SECRET = "url", "quoted-printable", "base64", "table", "kubernetes-secret"
 SIGNS = {
     BASE64: BASE64_PATTERN,
     FOLDED: FOLDED_PATTERN,
     QUOTED: QUOTED_PATTERN,
     CONTROL: CONTROL_PATTERN,
+    TABLE: TABLE_PATTERN,
+    MANIFEST: MANIFEST_PATTERN,
     UTF_7: UTF_7_PATTERN,
 }
 
@@ -115,6 +118,10 @@ def decode_layers(text: str, signs: Mapping[int, Sequence[int]], path: Sequence[
         yield from _windows("utf-7", RewrittenText(text).replace(matches, _decode_utf_7))
     if FOLDED in signs:
         yield from _decode_lines(text, signs[FOLDED])
+    if TABLE in signs and COLUMN not in path:
+        yield from (Layer(COLUMN, *records) for records in read_tables(text, signs[TABLE]))
+    if MANIFEST in signs and SECRET not in path:
+        yield from (Layer(SECRET, *records) for records in read_manifests(text, signs[MANIFEST]))
 
 
 def decode_tokens(text: str, ends: Iterable[int]) -> Iterator[Layer]:
