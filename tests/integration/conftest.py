@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from servers.redis import redis_on_socket
+from servers.redis import LocalRedis, redis_on_socket
 from vestibule.client_service.queue.application import REALM
 from vestibule.client_service.settings import ClientSettings
 from vestibule.encryption import Cipher, KeyRingFile, create_key_ring
@@ -21,7 +21,7 @@ class Place:
     """A data directory with keys, beside a Redis of its own."""
 
     settings: ClientSettings
-    redis_dir: Path
+    redis: LocalRedis
 
     @property
     def cipher(self) -> Cipher:
@@ -30,7 +30,7 @@ class Place:
 
     def append_only_files(self) -> bytes:
         """Return all that Redis has put on disk."""
-        return b"\n".join(path.read_bytes() for path in self.redis_dir.rglob("*.aof*"))
+        return b"\n".join(path.read_bytes() for path in self.redis.folder.rglob("*.aof*"))
 
 
 @pytest.fixture
@@ -38,13 +38,18 @@ def place(tmp_path: Path) -> Iterator[Place]:
     """A place to work in."""
     create_key_ring(tmp_path / "keys" / "keyring.json")
     with redis_on_socket("--appendonly", "yes", "--appendfsync", "always") as server:
-        yield Place(ClientSettings(data_dir=tmp_path, redis_url=server.url), server.folder)
+        yield Place(ClientSettings(data_dir=tmp_path, redis_url=server.url), server)
 
 
 @pytest.fixture
-def start_worker(place: Place) -> Iterator[Callable[..., Path]]:
+def workers() -> list["subprocess.Popen[bytes]"]:
+    """The workers that run; a test that ends one takes it out."""
+    return []
+
+
+@pytest.fixture
+def start_worker(place: Place, workers: list["subprocess.Popen[bytes]"]) -> Iterator[Callable[..., Path]]:
     """Starts a worker with more variables and returns the file that takes its output; it ends with the test."""
-    started: list[subprocess.Popen[bytes]] = []
 
     def start(**environment: str) -> Path:
         output = place.settings.data_dir / "worker.out"
@@ -54,11 +59,11 @@ def start_worker(place: Place) -> Iterator[Callable[..., Path]]:
         variables.update(environment)
         with output.open("ab") as sink:
             command = [sys.executable, "-m", "vestibule", "worker", "--name", "worker1", "--concurrency", "1"]
-            started.append(subprocess.Popen(command, stdout=sink, stderr=subprocess.STDOUT, env=variables))
+            workers.append(subprocess.Popen(command, stdout=sink, stderr=subprocess.STDOUT, env=variables))
         return output
 
     yield start
-    for worker in started:
+    for worker in workers:
         assert worker.poll() is None, "a worker has ended in the middle of a test"
         worker.send_signal(signal.SIGTERM)
         worker.wait(60)

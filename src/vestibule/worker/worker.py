@@ -88,6 +88,8 @@ def run_worker(
         loglevel=settings.log_level.upper(),
         without_gossip=True,
         without_mingle=True,
+        # Nobody reads these events. While Redis is away, a shutdown would wait for a lock of their sender.
+        without_heartbeat=True,
         quiet=True,
     )
     # The processes of the pool share this memory, the scanner above all, until something writes to it; the garbage

@@ -1,5 +1,6 @@
 """The entrance of the program: the parts of the system come without all other commands."""
 
+import os
 import subprocess
 import sys
 
@@ -49,6 +50,29 @@ def test_every_other_command_is_there():
     listed = outcome("--help")
     assert 0 == listed.returncode
     assert {"up", "serve", "worker", "add", "scan", "config"} <= set(described(listed.stdout))
+
+
+def test_the_first_process_of_a_container_ends_while_it_starts():
+    """The kernel would drop SIGTERM there where nothing handles it."""
+    asked = """
+import os, signal, sys
+from vestibule.cli.entry_point import run
+
+class Terminates:
+    def find_spec(self, name, path, target=None):
+        if name == "vestibule.cli.main":
+            assert os.getpid() == 1
+            os.kill(1, signal.SIGTERM)
+
+sys.meta_path.insert(0, Terminates())
+sys.argv[1:] = ["--version"]
+run()
+"""
+    alone = ["unshare", "--pid", "--fork", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+    if subprocess.run([*alone, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no namespace of processes can be made here")
+    done = subprocess.run([*alone, sys.executable, "-c", asked], capture_output=True, text=True, timeout=60)
+    assert (143, "", "") == (done.returncode, done.stdout, done.stderr)
 
 
 def test_ctrl_c_during_the_imports_prints_no_traceback():

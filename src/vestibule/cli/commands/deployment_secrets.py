@@ -5,16 +5,21 @@ import io
 import os
 import re
 import secrets as randomness
+import stat
+import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
+from datetime import timedelta
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn, TextIO
 
 import typer
 
-from vestibule.cli.options import echo, fail, split_list
+from vestibule.cli.options import DEVELOPMENT_TOKEN, echo, fail, split_list
 
 SCOPES = ("add", "read", "keys", "delete", "run", "message", "scan", "alerts", "status")
 
@@ -41,6 +46,7 @@ PART_SECRETS = {
 }
 
 FOLDER = "secrets"
+DEMO_LIFETIME = timedelta(hours=24)
 
 
 class Format(StrEnum):
@@ -61,14 +67,23 @@ def create(
     form: Annotated[
         Format, typer.Option("--format", help="Manifests, or an archive with a folder of files: ... | tar -x")
     ] = Format.MANIFEST,
+    demo: Annotated[
+        bool,
+        typer.Option(
+            "--demo",
+            help=f"For a first try in the pod: the token is {DEVELOPMENT_TOKEN}, for 24 hours and from that host only.",
+        ),
+    ] = False,
 ) -> None:
     """Print two Secrets: NAME with keys and passwords for the services, and NAME-token with a caller's token.
 
     No service mounts the second: it is for you. Keep the output as safe as the data: with it everything can be
-    decrypted. The archive has a folder `secrets`, with the token in the file `token`.
+    decrypted. The archive has a folder `secrets`, with the token in the file `token`. A file of the output is made
+    readable to you alone; one that git would take is refused.
     """
+    _protect(sys.stdout)
     with tempfile.TemporaryDirectory() as folder:
-        token, files = _make(Path(folder), caller, split_list(scope))
+        token, files = _make(Path(folder), "demo" if demo else caller, split_list(scope), is_demo=demo)
     if form is Format.TAR:
         sys.stdout.buffer.write(_archive(files, token))
         return
@@ -98,11 +113,10 @@ def install(
             fail(f"the secret has no {name}", os.EX_CONFIG)
         content = _plain(path.read_bytes(), pattern)
         if content is None:
-            fail(
-                f"{name} of the secret is not in the form that `vestibule secrets create` prints; is it a placeholder?",
-                os.EX_CONFIG,
-            )
+            _fail_on_form(name)
         contents[name] = content
+    if by_part:
+        contents["tokens.json"] = _accept_from_host(contents["tokens.json"])
     folders = {target / part: names for part, names in PART_SECRETS.items()} if by_part else {target: tuple(contents)}
     for folder, names in folders.items():
         for name in names:
@@ -120,14 +134,74 @@ def _plain(content: bytes, pattern: re.Pattern[bytes]) -> bytes | None:
     return decoded if pattern.match(decoded) else None
 
 
-def _make(folder: Path, caller: str, scopes: list[str]) -> tuple[str, dict[str, str]]:
+def _protect(output: TextIO) -> None:
+    """Let nobody else read the file that `output` is, and end the program where git would take that file."""
+    try:
+        descriptor = output.fileno()
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return
+        with suppress(PermissionError):
+            os.fchmod(descriptor, 0o600)
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+    except OSError:  # no file, or a system without /proc
+        return
+    if any((folder / ".git").exists() for folder in path.parents) and not _is_ignored(path):
+        fail(f"{path} would get into git with every key: add it to .gitignore, or write it elsewhere")
+
+
+def _is_ignored(path: Path) -> bool:
+    try:
+        asked = subprocess.run(  # noqa: S603 - a fixed command
+            ["git", "-C", path.parent, "check-ignore", "--quiet", path.name],  # noqa: S607 - the user's git
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
+    except FileNotFoundError:
+        return False
+    return asked.returncode == 0
+
+
+def _accept_from_host(content: bytes) -> bytes:
+    """Return the tokens' file; a token for this host only is accepted from the host's address in Podman's network too.
+
+    Whoever calls a published port on the host's loopback comes from the gateway. On a cluster that may be anybody.
+    """
+    from vestibule.service_kit.auth.token_file import accept_from
+
+    if "KUBERNETES_SERVICE_HOST" in os.environ:
+        return content
+    try:
+        return accept_from(content, _gateways())
+    except ValueError:
+        _fail_on_form("tokens.json")
+
+
+def _fail_on_form(name: str) -> NoReturn:
+    fail(
+        f"{name} of the secret is not in the form that `vestibule secrets create` prints; is it a placeholder?",
+        os.EX_CONFIG,
+    )
+
+
+def _gateways() -> list[str]:
+    routes = [line.split() for line in Path("/proc/net/route").read_text().splitlines()[1:]]
+    # Addresses stand there in the order of bytes of this machine.
+    return [
+        str(ip_address(int(gateway, 16).to_bytes(4, sys.byteorder)))
+        for _device, destination, gateway, *_ in routes
+        if destination == "00000000"
+    ]
+
+
+def _make(folder: Path, caller: str, scopes: list[str], *, is_demo: bool) -> tuple[str, dict[str, str]]:
     from vestibule.encryption import create_key_ring
     from vestibule.policy.receipts import ensure_receipt_key
     from vestibule.service_kit.auth.token_file import create_token
 
     create_key_ring(folder / "keyring.json")
     ensure_receipt_key(folder / "receipt_key.pem")
-    token, _ = create_token(folder / "tokens.json", caller, scopes)
+    lifetime, published = (DEMO_LIFETIME, DEVELOPMENT_TOKEN) if is_demo else (None, "")
+    token, _ = create_token(folder / "tokens.json", caller, scopes, lifetime, published=published)
     files = {path.name: path.read_text() for path in sorted(folder.iterdir()) if not path.name.startswith(".")}
     # Letters and digits only: neither needs quoting in a URL or a configuration file.
     redis_password, postgres_password = randomness.token_hex(32), randomness.token_hex(32)

@@ -21,7 +21,8 @@ from vestibule.service_kit.auth.authentication import (
     VisibilityPart,
     allow,
     credentials_of,
-    is_local,
+    direct_address,
+    is_loopback,
 )
 from vestibule.service_kit.openapi.descriptions import problem_responses
 from vestibule.service_kit.problems import render_error
@@ -69,7 +70,8 @@ def _password_of(request: Request) -> Credentials | None:
         _, _, token = base64.b64decode(encoded, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
         return None
-    return Credentials(token, is_local(request)) if token else None
+    address = direct_address(request)
+    return Credentials(token, is_loopback(address), address) if token else None
 
 
 def _ask(request: Request) -> Response:

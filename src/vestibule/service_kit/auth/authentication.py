@@ -51,10 +51,14 @@ class Caller:
 
 @dataclass(frozen=True)
 class Credentials:
-    """The credentials of a request: the token, and whether it came directly from this machine."""
+    """The credentials of a request: the token, whether it came directly from this machine, and from which address.
+
+    The address is empty for a request that came through a proxy, or from a foreign web page.
+    """
 
     token: str
     is_local: bool
+    direct_address: str = ""
 
     @cached_property
     def digest(self) -> str:
@@ -234,7 +238,8 @@ def credentials_of(request: Request) -> Credentials | None:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         return None
-    return Credentials(token, is_local(request))
+    address = direct_address(request)
+    return Credentials(token, is_loopback(address), address)
 
 
 def client_address(request: Request) -> ClientAddress:
@@ -256,31 +261,32 @@ _PROXY_HEADERS = frozenset(
 _FORWARDED_PREFIX = b"x-forwarded"
 
 
-def is_local(request: Request) -> bool:
-    """Say whether a request comes straight from this machine, through no proxy and from no foreign web page.
+def direct_address(request: Request) -> str:
+    """Return the address of a caller who is on this machine if the address is; empty for any other request.
 
-    A page whose name an attacker points to 127.0.0.1 (DNS rebinding) sends its own name as `Host`; any other page sends
-    an `Origin` that is not this address.
+    It came through no proxy and from no foreign web page. A page whose name an attacker points to 127.0.0.1 (DNS
+    rebinding) sends its own name as `Host`; any other page sends an `Origin` that is not this address.
     """
     client = request.scope.get("client")
     # Behind a proxy on this machine every caller seems local, so a forwarded request is never local. nginx speaks
     # HTTP/1.0 unless it is told otherwise.
     if client is None or request.scope.get("http_version") == "1.0":
-        return False
+        return ""
     hosts: list[bytes] = []
     origins: list[bytes] = []
     for name, value in request.scope["headers"]:
         if name in _PROXY_HEADERS or name.startswith(_FORWARDED_PREFIX):
-            return False
+            return ""
         if name == b"host":
             hosts.append(value)
         elif name == b"origin":
             origins.append(value)
-    return _is_loopback(client[0]) and _are_own_addresses(tuple(hosts), tuple(origins))
+    return str(client[0]) if _are_own_addresses(tuple(hosts), tuple(origins)) else ""
 
 
 @lru_cache(1024)
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Say whether `host` is a loopback address."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -305,7 +311,7 @@ def _is_own_address(host: bytes) -> bool:
         name = urlsplit(b"//" + host).hostname or b""
     except ValueError:
         return False
-    return b"@" not in host and (name.removesuffix(b".") == b"localhost" or _is_loopback(name.decode("latin-1")))
+    return b"@" not in host and (name.removesuffix(b".") == b"localhost" or is_loopback(name.decode("latin-1")))
 
 
 _MISTAKE = {"where": "query", "kind": "encoding", "expected": "percent-encoded UTF-8"}

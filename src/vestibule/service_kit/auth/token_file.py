@@ -35,6 +35,8 @@ class TokenRecord(BaseModel):
     tenant: TenantName = DEFAULT_TENANT
     created_at: AwareDatetime
     expires_at: AwareDatetime | None = None
+    # Where it is set, the token is accepted only directly from this machine: over loopback, or from these addresses.
+    local_addresses: list[str] | None = None
 
     def is_expired(self, now: datetime) -> bool:
         """Say whether its time has passed."""
@@ -90,13 +92,17 @@ def create_token(
     scopes: Sequence[str],
     lifetime: timedelta | None = None,
     tenant: str = DEFAULT_TENANT,
+    *,
+    published: str = "",
 ) -> tuple[str, TokenRecord]:
     """Add a token to the file and return it with its record. It is shown here and never again.
+
+    A `published` token is known to everybody, so it is accepted from this machine only.
 
     Raises:
         ValueError: `tenant` is no name of a tenant.
     """
-    token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+    token = published or TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
     now = datetime.now(UTC)
     record = TokenRecord(
         id=secrets.token_hex(6),
@@ -106,6 +112,7 @@ def create_token(
         tenant=tenant,
         created_at=now,
         expires_at=now + lifetime if lifetime else None,
+        local_addresses=[] if published else None,
     )
     with change_alone(path):
         _write(path, [*read_records(path), record])
@@ -121,6 +128,19 @@ def revoke_token(path: Path, token_id: str) -> bool:
             return False
         _write(path, kept)
         return True
+
+
+def accept_from(content: bytes, addresses: Sequence[str]) -> bytes:
+    """Return a token file whose tokens for this machine only are accepted from `addresses` too.
+
+    Raises:
+        ValidationError: it is not a token file.
+    """
+    records = _records.validate_json(content)
+    for record in records:
+        if record.local_addresses is not None:
+            record.local_addresses = list(addresses)
+    return _dump(records)
 
 
 def _utc_now() -> datetime:
@@ -162,24 +182,31 @@ class TokenFile:
         known = self.file.current().get(digest) or self.file.reload().get(digest)
         if known is None:
             return None
-        token_id, name, scopes, tenant, expires_at = known
+        token_id, name, scopes, tenant, expires_at, addresses = known
         if expires_at is not None and expires_at <= self._wall_clock():
+            return None
+        if addresses is not None and not credentials.is_local and credentials.direct_address not in addresses:
             return None
         return Caller(token_id, name, frozenset(scopes), tenant)
 
     @property
     def tenants(self) -> frozenset[str]:
         """The tenants of all tokens, also of those that have expired: what they stored may still be there."""
-        return frozenset(tenant for *_, tenant, _ in self.file.current().values())
+        return frozenset(tenant for *_, tenant, _, _ in self.file.current().values())
 
 
-# Id, name, scopes, tenant and expiry. The garbage collector need not examine tuples of texts: with a hundred thousand
-# objects a collection would stop all for a tenth of a second.
-_Known = tuple[str, str, tuple[str, ...], str, datetime | None]
+# Id, name, scopes, tenant, expiry and local addresses. The garbage collector need not examine tuples of texts: with a
+# hundred thousand objects a collection would stop all for a tenth of a second.
+_Known = tuple[str, str, tuple[str, ...], str, datetime | None, tuple[str, ...] | None]
 
 
 def _read_by_digest(path: Path) -> dict[str, _Known]:
-    return {one.sha256: (one.id, one.name, tuple(one.scopes), one.tenant, one.expires_at) for one in _each_record(path)}
+    return {one.sha256: _known(one) for one in _each_record(path)}
+
+
+def _known(one: TokenRecord) -> _Known:
+    addresses = None if one.local_addresses is None else tuple(one.local_addresses)
+    return one.id, one.name, tuple(one.scopes), one.tenant, one.expires_at, addresses
 
 
 def _log_unreadable(error: Exception) -> None:
@@ -187,7 +214,11 @@ def _log_unreadable(error: Exception) -> None:
 
 
 def _write(path: Path, records: Iterable[TokenRecord]) -> None:
-    write_private(path, _records.dump_json(list(records), indent=1) + b"\n")
+    write_private(path, _dump(list(records)))
+
+
+def _dump(records: list[TokenRecord]) -> bytes:
+    return _records.dump_json(records, indent=1) + b"\n"
 
 
 def caller_token_lookups(settings: ServiceSettings) -> list[TokenLookup]:

@@ -2,21 +2,27 @@
 
 import base64
 import io
+import shutil
+import subprocess
+import sys
 import tarfile
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import yaml
 from typer.testing import CliRunner
 
+from vestibule.cli.commands import deployment_secrets
 from vestibule.cli.commands.deployment_secrets import PART_SECRETS, SECRET_PATTERNS
 from vestibule.cli.main import app
 from vestibule.encryption import KeyRingFile
 from vestibule.service_kit.auth.authentication import Credentials
 from vestibule.service_kit.auth.service_secret import ServiceSecret
-from vestibule.service_kit.auth.token_file import TokenFile
+from vestibule.service_kit.auth.token_file import TokenFile, read_records
 
 Entries = dict[str, bytes]
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +96,73 @@ def test_an_archive_has_the_same_as_files(tmp_path):
     assert (0, "") == install(tmp_path / "secrets", tmp_path / "target")
     token = (tmp_path / "secrets" / "token").read_text()
     assert TokenFile(tmp_path / "target" / "tokens.json").find(Credentials(token, is_local=False)) is not None
+
+
+def made_for_demo() -> Entries:
+    """The entries of the Secret of a demo, whose token is the published one."""
+    printed = CliRunner().invoke(app, ["secrets", "create", "--demo"])
+    secret, token = yaml.safe_load_all(printed.stdout)
+    assert b"SECRET_TOKEN" == base64.b64decode(token["data"]["token"])
+    return {name: base64.b64decode(text) for name, text in secret["data"].items()}
+
+
+@pytest.mark.parametrize(
+    ("is_on_a_cluster", "is_from_gateway"), [(False, True), (True, False)], ids=["in a pod", "on a cluster"]
+)
+def test_the_token_of_a_demo_is_for_its_host(tmp_path, monkeypatch, is_on_a_cluster, is_from_gateway):
+    """It is accepted for a day, over loopback and in a pod from the gateway of its network; everybody knows it."""
+    monkeypatch.setattr(deployment_secrets, "_gateways", lambda: ["10.89.0.1"])
+    if is_on_a_cluster:
+        monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    target = tmp_path / "target"
+    words = ["secrets", "install", "--by-part", str(mount(tmp_path / "mounted", made_for_demo())), str(target)]
+    assert 0 == CliRunner().invoke(app, words).exit_code
+    (record,) = read_records(target / "client" / "tokens.json")
+    assert record.expires_at is not None
+    assert timedelta(hours=24) == record.expires_at - record.created_at
+    tokens = TokenFile(target / "client" / "tokens.json")
+    accepted = {
+        address: tokens.find(Credentials("SECRET_TOKEN", is_local=address == "127.0.0.1", direct_address=address))
+        for address in ("127.0.0.1", "10.89.0.1", "10.89.0.7", "")
+    }
+    assert {"127.0.0.1": True, "10.89.0.1": is_from_gateway, "10.89.0.7": False, "": False} == {
+        address: caller is not None for address, caller in accepted.items()
+    }
+
+
+@pytest.mark.skipif(shutil.which("ip") is None, reason="needs iproute2")
+def test_the_gateway_is_that_of_this_machine():
+    """As the kernel says it."""
+    shown = subprocess.run(["ip", "-4", "route", "show", "default"], capture_output=True, text=True, check=False).stdout
+    assert shown.split()[2:3] == deployment_secrets._gateways()[:1]
+
+
+def create_into(path: Path) -> "subprocess.CompletedProcess[str]":
+    """Create secrets with the standard output in a file that everybody may read."""
+    path.touch(mode=0o644)
+    with path.open("w") as output:
+        command = [sys.executable, "-m", "vestibule", "secrets", "create"]
+        return subprocess.run(command, stdout=output, stderr=subprocess.PIPE, text=True, timeout=60)
+
+
+def test_a_file_of_secrets_is_for_its_owner_and_never_for_git(tmp_path):
+    """It is made private; where git would take it, or cannot say, nothing is written."""
+    assert 0 == create_into(tmp_path / "outside.yaml").returncode
+    assert 0o600 == (tmp_path / "outside.yaml").stat().st_mode & 0o777
+    tree = tmp_path / "tree"
+    subprocess.run(["git", "init", "--quiet", tree], check=True)
+    refused = create_into(tree / "secrets.yaml")
+    assert (1, True) == (refused.returncode, f"vestibule: {tree}/secrets.yaml would get into git" in refused.stderr)
+    assert "" == (tree / "secrets.yaml").read_text()
+    (tree / ".gitignore").write_text("secrets.yaml\n")
+    assert 0 == create_into(tree / "secrets.yaml").returncode
+    assert "kind: Secret" in (tree / "secrets.yaml").read_text()
+    (tree / ".git" / "config").write_text("what git cannot read")
+    assert 1 == create_into(tree / "secrets.yaml").returncode
+
+
+def test_the_documented_file_is_not_for_git():
+    """This tree ignores the files of the documented commands."""
+    names = ["vestibule-secrets.yaml", "deploy/secrets/token", "deploy/tls/certificates/tls.key"]
+    asked = subprocess.run(["git", "check-ignore", *names], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert names == asked.stdout.split()
