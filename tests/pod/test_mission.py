@@ -1,4 +1,4 @@
-"""The commands of the mission as they are typed, in order, with the one line more that makes secrets for a first try."""
+"""The commands of the mission as they are typed, in order, with one line more that makes secrets for a first try."""
 
 import json
 import os

@@ -17,6 +17,9 @@ import typer
 DATA_DIR = Path("var")
 DEVELOPMENT_TOKEN = "SECRET_TOKEN"  # noqa: S105 - published on purpose; accepted in embedded mode from loopback only
 
+# Beside the secrets of a part: why the Secret of its deployment was refused.
+REFUSAL = "refused"
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DataDir = Annotated[Path, typer.Option(envvar="VESTIBULE_DATA_DIR", help="The data directory of the services.")]
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vestibule.cli.options import echo, exit_on, fail
+from vestibule.cli.options import REFUSAL, echo, exit_on, fail
 from vestibule.cli.setting_names import warn_of_unknown_settings
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from vestibule.service_kit.settings import ServiceSettings
 
 RUN = "Run Vestibule"
+RESTARTED_AFTER_S = 10.0
 # Optional packages that libraries import where they are installed, and that the services do not use: structlog imports
 # the printer of coloured tracebacks, redis the SDK of OpenTelemetry and with it psutil, kombu the YAML parser.
 # Together they take 6 MB of a service, and a tenth of its start.
@@ -75,7 +77,7 @@ def serve(service: Annotated[Service, typer.Argument(help="Which service to run.
     errors = (ValueError, OSError, ServiceSecretMissing, KeyRingUnreadable, InvalidTokenFile, StartRefused)
     with exit_on(*errors, before="cannot start: ", exit_code=os.EX_CONFIG):
         settings = settings_class()
-        _refuse_dev_token(settings)
+        _refuse_secrets(settings)
         configure_logging(service.value.replace("-", "_"), settings, has_colour=_has_colour())
         app = create_app(settings)
     try:
@@ -110,7 +112,7 @@ def worker(
     errors = (ValueError, OSError, KeyRingUnreadable, StartRefused)
     with exit_on(*errors, before="cannot start: ", exit_code=os.EX_CONFIG):
         settings = WorkerSettings()
-        _refuse_dev_token(settings)
+        _refuse_secrets(settings)
         app = build_worker(name, settings, KeyRingFile(settings.key_ring_path))
     name = name.replace("%h", gethostname())
     ready_file = settings.data_dir / "run" / f"{name}.ready"
@@ -184,7 +186,13 @@ def _has_colour() -> bool:
     return not os.environ.get("NO_COLOR")
 
 
-def _refuse_dev_token(settings: "ServiceSettings") -> None:
+def _refuse_secrets(settings: "ServiceSettings") -> None:
+    refusal = settings.secret_file.with_name(REFUSAL)
+    if refusal.exists():
+        echo(f"vestibule: cannot start: {refusal.read_text()}", err=True)
+        # Podman starts again at once what has failed.
+        time.sleep(RESTARTED_AFTER_S)
+        raise typer.Exit(os.EX_CONFIG)
     if not settings.embedded and "dev_token" in settings.model_fields_set:
         raise ValueError(
             "VESTIBULE_DEV_TOKEN is for `vestibule up` alone; make real tokens with `vestibule token create`"

@@ -15,11 +15,11 @@ from datetime import timedelta
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, NoReturn, TextIO
+from typing import Annotated, TextIO
 
 import typer
 
-from vestibule.cli.options import DEVELOPMENT_TOKEN, echo, fail, split_list
+from vestibule.cli.options import DEVELOPMENT_TOKEN, REFUSAL, echo, fail, split_list
 
 SCOPES = ("add", "read", "keys", "delete", "run", "message", "scan", "alerts", "status")
 
@@ -102,25 +102,48 @@ def install(
 ) -> None:
     """Copy the files of a mounted Secret to where the services read them, readable by this user only.
 
-    Exit code 78 if one is missing, or a placeholder.
+    Exit code 78 if one is missing, or a placeholder. With --by-part each part is left the reason instead, and says it
+    at its start: Podman would begin an init container that fails again and again, and no other.
     """
     from vestibule.runtime.files import write_private
 
-    contents: dict[str, bytes] = {}
-    for name, pattern in SECRET_PATTERNS.items():
-        path = source / name
-        if not path.exists():
-            fail(f"the secret has no {name}", os.EX_CONFIG)
-        content = _plain(path.read_bytes(), pattern)
-        if content is None:
-            _fail_on_form(name)
-        contents[name] = content
-    if by_part:
-        contents["tokens.json"] = _accept_from_host(contents["tokens.json"])
+    try:
+        contents = _read(source)
+        if by_part:
+            contents["tokens.json"] = _accept_from_host(contents["tokens.json"])
+    except ValueError as error:
+        if not by_part:
+            fail(error, os.EX_CONFIG)
+        echo(f"vestibule: {error}", err=True)
+        for part in PART_SECRETS:
+            write_private(target / part / REFUSAL, str(error).encode())
+        # Redis has no other part to serve, and idles under a password that nobody knows.
+        write_private(target / "redis" / "redis_auth.conf", _redis_auth(randomness.token_hex(32)).encode())
+        return
     folders = {target / part: names for part, names in PART_SECRETS.items()} if by_part else {target: tuple(contents)}
     for folder, names in folders.items():
         for name in names:
             write_private(folder / name, contents[name])
+        (folder / REFUSAL).unlink(missing_ok=True)
+
+
+def _read(source: Path) -> dict[str, bytes]:
+    contents: dict[str, bytes] = {}
+    for name, pattern in SECRET_PATTERNS.items():
+        path = source / name
+        if not path.exists():
+            raise ValueError(f"the secret has no {name}")
+        content = _plain(path.read_bytes(), pattern)
+        if content is None:
+            raise _wrong_form(name)
+        contents[name] = content
+    return contents
+
+
+def _wrong_form(name: str) -> ValueError:
+    return ValueError(
+        f"{name} of the secret is not in the form that `vestibule secrets create` prints; is it a placeholder?"
+    )
 
 
 def _plain(content: bytes, pattern: re.Pattern[bytes]) -> bytes | None:
@@ -173,14 +196,7 @@ def _accept_from_host(content: bytes) -> bytes:
     try:
         return accept_from(content, _gateways())
     except ValueError:
-        _fail_on_form("tokens.json")
-
-
-def _fail_on_form(name: str) -> NoReturn:
-    fail(
-        f"{name} of the secret is not in the form that `vestibule secrets create` prints; is it a placeholder?",
-        os.EX_CONFIG,
-    )
+        raise _wrong_form("tokens.json") from None
 
 
 def _gateways() -> list[str]:
@@ -209,9 +225,13 @@ def _make(folder: Path, caller: str, scopes: list[str], *, is_demo: bool) -> tup
         **files,
         "service_secret": randomness.token_urlsafe(32),
         "redis_password": redis_password,
-        "redis_auth.conf": f"requirepass {redis_password}\n",
+        "redis_auth.conf": _redis_auth(redis_password),
         "postgres_password": postgres_password,
     }
+
+
+def _redis_auth(password: str) -> str:
+    return f"requirepass {password}\n"
 
 
 def _manifest(name: str, files: dict[str, str]) -> str:

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from vestibule.cli import program
 from vestibule.cli.commands import deployment_secrets
 from vestibule.cli.commands.deployment_secrets import PART_SECRETS, SECRET_PATTERNS
 from vestibule.cli.main import app
@@ -84,6 +85,26 @@ def test_a_placeholder_is_refused(tmp_path, made, name):
     (changed / name).unlink()
     code, message = install(changed, tmp_path / "target")
     assert (78, f"vestibule: the secret has no {name}\n") == (code, message)
+
+
+@pytest.mark.parametrize("part", ["client", "worker"])
+def test_a_part_says_why_the_secret_was_refused(tmp_path, monkeypatch, made, part):
+    """In its own output, where people look, until the secret is a good one; only Redis, which idles, gets a secret."""
+    target, changed = tmp_path / "target", mount(tmp_path / "changed", made[0] | {"service_secret": b"CHANGE_ME"})
+    by_part = ["secrets", "install", "--by-part"]
+    assert 0 == CliRunner().invoke(app, [*by_part, str(changed), str(target)]).exit_code
+    assert {"refused"} == {path.name for path in (target / part).iterdir()}
+    assert SECRET_PATTERNS["redis_auth.conf"].match((target / "redis" / "redis_auth.conf").read_bytes())
+    monkeypatch.setattr(program, "RESTARTED_AFTER_S", 0)
+    monkeypatch.setenv("VESTIBULE_SERVICE_SECRET_FILE", str(target / part / "service_secret"))
+    monkeypatch.setenv("VESTIBULE_DATA_DIR", str(tmp_path / "data"))
+    started = CliRunner().invoke(app, ["worker"] if part == "worker" else ["serve", part])
+    assert 78 == started.exit_code
+    assert started.stderr.startswith("vestibule: cannot start: service_secret of the secret is not in the form")
+    assert 1 == len(started.stderr.splitlines())
+    (changed / "service_secret").write_bytes(made[0]["service_secret"])
+    assert 0 == CliRunner().invoke(app, [*by_part, str(changed), str(target)]).exit_code
+    assert not list(target.rglob("refused"))
 
 
 def test_an_archive_has_the_same_as_files(tmp_path):
