@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from pathlib import Path
 from socket import gethostname
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -64,6 +65,7 @@ def serve(service: Annotated[Service, typer.Argument(help="Which service to run.
 
     die_with_parent(int(os.environ.get(PARENT_PID_VARIABLE) or 0))
     warn_of_unknown_settings(os.environ)
+    _refuse_secrets()
     with without_packages(*UNUSED):
         from vestibule.encryption import KeyRingUnreadable
         from vestibule.runtime.starts import StartRefused
@@ -77,7 +79,7 @@ def serve(service: Annotated[Service, typer.Argument(help="Which service to run.
     errors = (ValueError, OSError, ServiceSecretMissing, KeyRingUnreadable, InvalidTokenFile, StartRefused)
     with exit_on(*errors, before="cannot start: ", exit_code=os.EX_CONFIG):
         settings = settings_class()
-        _refuse_secrets(settings)
+        _refuse_dev_token(settings)
         configure_logging(service.value.replace("-", "_"), settings, has_colour=_has_colour())
         app = create_app(settings)
     try:
@@ -104,6 +106,7 @@ def worker(
 
     die_with_parent(int(os.environ.get(PARENT_PID_VARIABLE) or 0))
     warn_of_unknown_settings(os.environ)
+    _refuse_secrets()
     with without_packages(*UNUSED):
         from vestibule.client_service.settings import WorkerSettings
         from vestibule.encryption import KeyRingFile, KeyRingUnreadable
@@ -112,7 +115,7 @@ def worker(
     errors = (ValueError, OSError, KeyRingUnreadable, StartRefused)
     with exit_on(*errors, before="cannot start: ", exit_code=os.EX_CONFIG):
         settings = WorkerSettings()
-        _refuse_secrets(settings)
+        _refuse_dev_token(settings)
         app = build_worker(name, settings, KeyRingFile(settings.key_ring_path))
     name = name.replace("%h", gethostname())
     ready_file = settings.data_dir / "run" / f"{name}.ready"
@@ -186,13 +189,17 @@ def _has_colour() -> bool:
     return not os.environ.get("NO_COLOR")
 
 
-def _refuse_secrets(settings: "ServiceSettings") -> None:
-    refusal = settings.secret_file.with_name(REFUSAL)
-    if refusal.exists():
+def _refuse_secrets() -> None:
+    """End where the Secret of the deployment was refused, before a setting is read that needs what it lacks."""
+    secret = os.environ.get("VESTIBULE_SERVICE_SECRET_FILE")
+    if secret and (refusal := Path(secret).with_name(REFUSAL)).exists():
         echo(f"vestibule: cannot start: {refusal.read_text()}", err=True)
         # Podman starts again at once what has failed.
         time.sleep(RESTARTED_AFTER_S)
         raise typer.Exit(os.EX_CONFIG)
+
+
+def _refuse_dev_token(settings: "ServiceSettings") -> None:
     if not settings.embedded and "dev_token" in settings.model_fields_set:
         raise ValueError(
             "VESTIBULE_DEV_TOKEN is for `vestibule up` alone; make real tokens with `vestibule token create`"
