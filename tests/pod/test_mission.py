@@ -89,7 +89,7 @@ def test_the_calls_are_answered_and_done(typed, wait_until):
 @pytest.mark.parametrize(("part", "event"), [("client", "request"), ("worker1", "ready"), ("worker2", "ready")])
 def test_what_happens_is_shown_and_followed(typed, wait_until, part, event):
     """`podman logs -f` prints what was, and goes on until it is stopped."""
-    followed = f"timeout 5 podman logs -f {POD}-{part} 2>&1"
+    followed = f"timeout 2 podman logs -f {POD}-{part} 2>&1"
     wait_until(lambda: f'{event}"' in typed(followed, may_fail=True), WITHIN_S, f"a line of {part}")
 
 
