@@ -1,6 +1,8 @@
 """The files of the deployments: what every container in them has, and what none may have; `make test-pod` runs them."""
 
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +83,32 @@ def test_every_part_gets_its_own_secrets_alone() -> None:
         assert set(names) == {one["key"] for one in volume["secret"]["items"]}
 
 
-def test_the_balancer_writes_nothing_about_requests() -> None:
+def test_the_balancer_says_that_nobody_answers_to_a_name() -> None:
+    """It looks on, and ends when it is asked to: it may be the first process of a container."""
+    with subprocess.Popen(
+        ["bash", ROOT / "deploy" / "balancer" / "balance.sh"],
+        env={**os.environ, "BACKEND": "nobody.invalid", "BACKEND_PORT": "8000", "TELL_AFTER_S": "0"},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as balancer:
+        try:
+            assert balancer.stderr is not None
+            line = balancer.stderr.readline()
+            assert line.startswith("balancer: no name server gives an address for nobody.invalid")
+        finally:
+            balancer.terminate()
+        assert 0 == balancer.wait(30)
+
+
+@pytest.mark.parametrize("name", ["balancer", "tls"])
+def test_a_proxy_writes_nothing_about_requests(name: str) -> None:
     """Neither its log of requests nor that of errors may have the query of one."""
-    configuration = (ROOT / "deploy" / "balancer" / "nginx.conf").read_text()
+    configuration = (ROOT / "deploy" / name / "nginx.conf").read_text()
     assert ["off"] == re.findall(r"^\s*access_log (\S+);", configuration, re.MULTILINE)
     assert ["stderr emerg"] == re.findall(r"^\s*error_log ([^;]+);", configuration, re.MULTILINE)
+
+
+def test_the_ports_of_the_pod_are_for_this_host() -> None:
+    """Other hosts reach the door through TLS."""
+    ports = [port for container in CONTAINERS.values() for port in container.get("ports", [])]
+    assert {"127.0.0.1"} == {port["hostIP"] for port in ports}
