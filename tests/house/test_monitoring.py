@@ -145,7 +145,10 @@ def test_an_alert_hides_only_what_it_causes() -> None:
         ("VestibuleNoWorkers", "VestibuleQueueOld", ()),
     }
     assert causes == {
-        (*(re.findall(r'"(.+)"', one[side][0])[0] for side in ("source_matchers", "target_matchers")), tuple(one.get("equal", ())))
+        (
+            *(re.findall(r'"(.+)"', one[side][0])[0] for side in ("source_matchers", "target_matchers")),
+            tuple(one.get("equal", ())),
+        )
         for one in rules
     }
 

@@ -42,8 +42,9 @@ def test_the_rules_fire_when_they_should() -> None:
 
 def test_the_configurations_are_valid() -> None:
     """Prometheus and Alertmanager take the files as they are."""
-    ended = run(tool("promtool"), "check", "config", "prometheus.yml")
-    assert 0 == ended.returncode, ended.stdout + ended.stderr
+    for name in ("prometheus.yml", "prometheus-compose.yml"):
+        ended = run(tool("promtool"), "check", "config", name)
+        assert 0 == ended.returncode, ended.stdout + ended.stderr
     ended = run(tool("amtool"), "check-config", "alertmanager.yml")
     assert 0 == ended.returncode, ended.stdout + ended.stderr
 

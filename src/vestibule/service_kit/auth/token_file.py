@@ -177,7 +177,6 @@ class TokenFile:
         """The tenants of all tokens, also of those that have expired: what they stored may still be there."""
         return frozenset(tenant for *_, tenant, _ in self.file.current().values())
 
-
     def next_expiry(self) -> datetime | None:
         """Return the nearest expiry that is to come, None where no token expires."""
         known, now = self.file.current(), self._wall_clock()

@@ -142,7 +142,7 @@ def test_the_system_says_what_the_process_uses(tmp_path: Path) -> None:
 
 
 async def test_the_disk_of_a_folder_is_measured(tmp_path: Path) -> None:
-    """What is free is what is left for others than root; a folder that is gone shows nothing rather than an old value."""
+    """What is free is what others than root may use; of a folder that is gone nothing is shown."""
     metrics = Metrics("sample")
     folder = tmp_path / "data"
     folder.mkdir()
