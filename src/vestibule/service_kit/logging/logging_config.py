@@ -117,7 +117,7 @@ class LogOutput(logging.Handler):
             "service": event.pop("service", self._service),
             "event": event.pop("event", ""),
         }
-        ordered |= self._origin
+        ordered.update(self._origin)
         if "request_id" in event:
             ordered["request_id"] = event.pop("request_id")
         ordered.update(event)
