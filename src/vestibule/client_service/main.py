@@ -15,9 +15,10 @@ from vestibule.alerts.store.archive import AlertTriage
 from vestibule.client_service.api import alerts, entries, messages, schedules, screening, subjects, tasks
 from vestibule.client_service.api.wiring import ClientWiring
 from vestibule.client_service.celery_app import create_producer, held_for_s
-from vestibule.client_service.erasure import Erasure, ValueForms
+from vestibule.client_service.erasure import OWNER as ERASURE_OWNER
+from vestibule.client_service.erasure import Erasure, ErasureRecords, ErasureStages, ServiceRecords
+from vestibule.client_service.idempotency import ERASED, Idempotency
 from vestibule.client_service.idempotency import OWNER as IDEMPOTENCY_OWNER
-from vestibule.client_service.idempotency import Idempotency
 from vestibule.client_service.intake.intake import Intake
 from vestibule.client_service.intake.message_routing import MessageRoutes
 from vestibule.client_service.queue.application import REALM
@@ -41,7 +42,6 @@ from vestibule.database_client.transport import DatabaseTransport
 from vestibule.detection import Scanner
 from vestibule.encryption import Cipher, Fingerprinter, KeyRingFile
 from vestibule.processor_adapters import build_pseudonymizer, build_registry
-from vestibule.processor_adapters.detector_vocabulary import read_vocabulary
 from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit
 from vestibule.service_kit.auth.authentication import Authenticator
 from vestibule.service_kit.auth.service_secret import ServiceSecret
@@ -53,6 +53,7 @@ from vestibule.service_kit.metrics.catalogue import CALLBACKS, TASKS_REFUSED
 from vestibule.service_kit.metrics.metrics import OUTCOMES, AlertMetrics, Metrics
 from vestibule.service_kit.redis_settings import open_redis
 from vestibule.service_kit.service_client import CircuitBreaker, ServiceClient
+from vestibule.subject_search import SubjectSearcher
 
 DESCRIPTION = """
 Screens everything that comes in for personal data and secrets before it is stored or processed. Every route but health,
@@ -136,7 +137,8 @@ class _Parts:
         self.detokenizer = Detokenizer(screener, pseudonymizer.tokenizer, policies, self.alerts)
         self.message_routes = MessageRoutes(settings.message_routes, self.processors.names)
         self.fingerprinter = Fingerprinter(ring)
-        self.value_forms = ValueForms(ring, read_vocabulary(settings.detection), policies)
+        self.policies = policies
+        self.subject_searcher = SubjectSearcher(ring, settings.detection)
         self.producer = create_producer(settings, Cipher(ring, REALM), self.processors)
 
 
@@ -157,6 +159,23 @@ async def _start(parts: _Parts, stack: AsyncExitStack) -> ClientWiring:
     await _deliver_webhooks(parts, webhooks, ledger, stack)
     task_service = await _start_tasks(parts, ledger, redis, webhooks, stack)
     schedule_service = ScheduleService(entries_for(SCHEDULE_OWNER), screener, parts.processors)
+
+    stages = ErasureStages(
+        entries_for,
+        [
+            ServiceRecords(IDEMPOTENCY_OWNER, instead=ERASED),
+            ServiceRecords(WEBHOOK_OWNER),
+            ServiceRecords(SCHEDULE_OWNER),
+        ],
+        ledger,
+        schedule_service,
+        redis,
+        LedgerSteps(settings, parts.producer.cipher),
+        parts.subject_searcher,
+    )
+    records = ErasureRecords(entries_for(ERASURE_OWNER))
+    erasure = Erasure(records, stages, parts.alerts, lambda: parts.policies.current.tenants)
+    await stack.enter_async_context(erasure.running())
 
     async def redis_answers() -> bool:
         return bool(await redis.ping())
@@ -185,15 +204,7 @@ async def _start(parts: _Parts, stack: AsyncExitStack) -> ClientWiring:
         receipt_keys=parts.screening.audit.signer.public_keys,
         alert_archive=AlertArchive(settings.alert_record_path),
         alert_triage=AlertTriage(settings.alert_record_path),
-        erasure=Erasure(
-            entries_for,
-            ledger,
-            schedule_service,
-            redis,
-            LedgerSteps(settings, parts.producer.cipher),
-            parts.value_forms,
-            parts.alerts,
-        ),
+        erasure=erasure,
     )
 
 

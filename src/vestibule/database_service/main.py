@@ -16,6 +16,7 @@ from vestibule.database_service.entries.encrypted_store import REALM, EncryptedS
 from vestibule.database_service.entries.memory import STORE as MEMORY_STORE
 from vestibule.database_service.entries.metered_store import meter
 from vestibule.database_service.entries.store import ManagedStore, Store, StoreKind
+from vestibule.database_service.maintenance.erasure import EntryErasure, Searches, TaskErasure
 from vestibule.database_service.maintenance.jobs import EntryReencryption, Sweeper, TaskMaintenance, TombstonePurger
 from vestibule.database_service.settings import DatabaseSettings
 from vestibule.database_service.tasks import ledgers
@@ -31,6 +32,7 @@ from vestibule.service_kit.auth.service_secret import ServiceSecret
 from vestibule.service_kit.http.app import create_service_app
 from vestibule.service_kit.http.health import Readiness
 from vestibule.service_kit.metrics.metrics import AlertMetrics, Metrics
+from vestibule.subject_search import SubjectSearcher
 
 DESCRIPTION = "Stores key-value pairs and tasks. Only the other services may call it."
 # Seconds between two sweeps of expired entries and tasks.
@@ -64,6 +66,7 @@ def create_app(settings: DatabaseSettings, sweep_interval_s: float = SWEEP_INTER
     store = EncryptedStore(plain_store, Cipher(ring, REALM))
     plain_ledger = build_task_ledger(plain_store)
     ledger = EncryptedTaskLedger(plain_ledger, Cipher(ring, TASK_REALM))
+    searches = Searches(SubjectSearcher(ring, settings.detection))
     purger = TombstonePurger(plain_store, timedelta(days=settings.keep_deleted_days))
     sweeper = Sweeper([plain_store, plain_ledger, purger], sweep_interval_s)
 
@@ -83,6 +86,8 @@ def create_app(settings: DatabaseSettings, sweep_interval_s: float = SWEEP_INTER
                     task_acceptance=TaskAcceptance(store, ledger),
                     task_completion=TaskCompletion(store, ledger),
                     task_maintenance=TaskMaintenance(ledger),
+                    entry_erasure=EntryErasure(store, searches),
+                    task_erasure=TaskErasure(ledger, store, searches),
                 )
 
     return create_service_app("database", DESCRIPTION, settings, ROUTERS, lifespan, metrics=metrics)

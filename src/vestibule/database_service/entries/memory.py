@@ -25,6 +25,9 @@ class _MemoryFile(SqliteFile):
     async def __aexit__(self, *error: object) -> None:
         return None
 
+    async def truncate_log(self) -> None:
+        """Do nothing: there is no log."""
+
     async def _commit(self, changes: list[Work[Any]]) -> list[Any]:
         return commit(self._open_reader(), changes)
 

@@ -19,6 +19,7 @@ from vestibule.database_service.entries.postgresql.changes import (
     writes_of,
 )
 from vestibule.database_service.entries.store import (
+    LAST_ERASED,
     MAX_READ_CHARS,
     ChangeNotifier,
     ChangePage,
@@ -28,7 +29,10 @@ from vestibule.database_service.entries.store import (
     StoreKind,
     Write,
     change_number_of,
+    end_after,
     page_of_changes,
+    page_of_ended,
+    scope_of,
     wait_for,
 )
 from vestibule.database_service.settings import DatabaseSettings
@@ -83,6 +87,12 @@ HISTORY = """
     ) AS revisions ORDER BY version DESC
 """
 PURGE = "SELECT vestibule.purge_entries($1, $2, $3, $4)"
+ERASE = "SELECT vestibule.erase_entry($1, $2, $3, $4)"
+ENDED_KEYS = """
+    SELECT key, written_at FROM vestibule.entries
+    WHERE value IS NULL AND written_at >= $1 AND (written_at > $1 OR key > $2)
+    ORDER BY written_at, key LIMIT $3
+"""
 LAST_CHANGE = "SELECT id, (SELECT coalesce(max(change), 0) FROM vestibule.entries) AS last FROM vestibule.epoch"
 CHANGES = """
     SELECT change, key, version, value IS NULL AS has_ended, expires_at FROM vestibule.entries
@@ -198,6 +208,23 @@ class PostgresqlStore:
         parameters = (self._group_commit.lock_timeout_ms, prefix, before, limit)
         ((purged,),) = await self.connections.change(PURGE, *parameters)
         return int(purged)
+
+    async def ended(self, prefix: str, limit: int, after: str | None) -> KeyPage:
+        """Return deleted and swept keys with `prefix`, the earliest first."""
+        rows = await self.connections.read(ENDED_KEYS, *end_after(after), limit)
+        return page_of_ended([(row["key"], row["written_at"]) for row in rows], prefix, limit)
+
+    async def erase(self, key: str) -> bool:
+        """Remove all that is known of a key; False where nothing is."""
+        if NUL in key:
+            return False
+        parameters = (self._group_commit.lock_timeout_ms, key, scope_of(key), LAST_ERASED)
+        ((is_erased,),) = await self.connections.change(ERASE, *parameters)
+        self._notifier.notify()
+        return bool(is_erased)
+
+    async def scrub(self) -> None:
+        """Do nothing: the server vacuums its files itself."""
 
     async def changes(self, prefix: str, after: str | None, limit: int) -> ChangePage:
         """Return the changes after a position of keys that start with `prefix`, of each key the last."""
