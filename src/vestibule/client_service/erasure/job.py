@@ -15,7 +15,7 @@ from vestibule.client_service.erasure.stages import ErasureStages
 from vestibule.contracts.errors import ErasureInProgress, PreconditionFailed, Unavailable
 from vestibule.contracts.identity import Principal
 from vestibule.contracts.subjects import SubjectQuery
-from vestibule.runtime.background import Backoff, Jitter, in_background, repeat
+from vestibule.runtime.background import Backoff, Jitter, cancel, in_background, repeat
 
 # A request waits this long for its erasure, and for an earlier one of its tenant.
 ANSWER_AFTER_S = 2.0
@@ -76,9 +76,7 @@ class Erasure:
         errors: dict[str, Any] = {"on_error": self._log_error, "outages": (Unavailable,), "error_pause_s": LOOK_EVERY_S}
         async with in_background(repeat(self._continue_abandoned, **errors)):
             yield
-        for job in self._running.values():
-            job.cancel()
-        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        await cancel(list(self._running.values()))
 
     async def _add(self, record: ErasureRecord, ends: float) -> int:
         while True:
@@ -114,12 +112,14 @@ class Erasure:
     async def _advance(self, record: ErasureRecord, version: int) -> tuple[ErasureRecord, int]:
         """Erase for a second, and store the progress, or the end."""
         ends = time.monotonic() + SAVE_EVERY_S
-        while time.monotonic() < ends:
+        while True:
             following = await self._stages.run_page(record)
             if following is None:
                 record = record.model_copy(update={"query": None, "cursor": None, "finished_at": time.time()})
                 break
             record = following
+            if time.monotonic() >= ends:
+                break
         return record, await self._records.renew(record, version)
 
     async def _conclude(self, ended: ErasureRecord) -> None:
