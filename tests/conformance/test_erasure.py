@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from vestibule.subject_search import SubjectSearcher
 
 ADDRESS = "orders@example.org"
 OTHERS = ["orders@example.org.uk", "new-orders@example.org", "orders@example.org-partner.com"]
+FUTURE = datetime(2101, 1, 1, tzinfo=UTC)
 T1, T2 = Principal("t1"), Principal("t2")
 QUERY = EraseRequest(value=ADDRESS, tenants=["t1"])
 KINDS = store_kinds()
@@ -171,6 +173,20 @@ async def test_records_of_services_are_erased_for_one_tenant(kind: StoreKind, tm
         assert (1, 0) == ((erased := await _erase(job, instead, records)).examined, erased.erased)
         assert 1 == (await _erase(job, QUERY.model_copy(update={"owner": "t2"}), records)).erased
         assert ["~records/a", "~records/b", "~records/d"] == await _keys(store, "~records/")
+
+
+@pytest.mark.parametrize("kind", ["memory"], indirect=True)
+async def test_a_field_of_a_record_is_replaced(kind: StoreKind, tmp_path: Path) -> None:
+    """The reason of a window, which is of no tenant: the window stays, with all else and its time to live."""
+    async with _open(kind, tmp_path) as (_, store, job):
+        for name, reason in (("a", f"for {ADDRESS}"), ("b", OTHERS[0])):
+            await store.write(Write(f"~records/{name}", json.dumps({"author": ADDRESS, "reason": reason}), FUTURE))
+        await store.write(Write("~records/c", "no record"))
+        request = QUERY.model_copy(update={"field": "reason"})
+        assert 1 == (await _erase(job, request, Principal("~records"))).erased
+        entry = await store.read("~records/a")
+        assert entry is not None
+        assert ({"author": ADDRESS, "reason": "(erased)"}, FUTURE) == (json.loads(entry.value), entry.expires_at)
 
 
 @with_history

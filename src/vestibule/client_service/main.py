@@ -12,6 +12,7 @@ from redis.backoff import NoBackoff
 
 from vestibule.alerts import AlertArchive, AlertEngine, AlertType, RequestAlerts, alert_delivery, build_alert_engine
 from vestibule.alerts.store.archive import AlertTriage
+from vestibule.alerts.store.reasons import AlertReasons
 from vestibule.client_service.api import alerts, entries, messages, schedules, screening, subjects, tasks
 from vestibule.client_service.api.wiring import ClientWiring
 from vestibule.client_service.celery_app import create_producer, held_for_s
@@ -35,6 +36,7 @@ from vestibule.client_service.task_service.schedule_service import ScheduleServi
 from vestibule.client_service.task_service.task_service import TaskService
 from vestibule.client_service.webhooks.dispatcher import OWNER as WEBHOOK_OWNER
 from vestibule.client_service.webhooks.dispatcher import WebhookDispatcher, WebhookRepository
+from vestibule.contracts.identity import SCHEDULER_OWNER
 from vestibule.contracts.schedules import OWNER as SCHEDULE_OWNER
 from vestibule.database_client.entries import EntryClient
 from vestibule.database_client.tasks import TaskLedgerClient
@@ -166,12 +168,14 @@ async def _start(parts: _Parts, stack: AsyncExitStack) -> ClientWiring:
             ServiceRecords(IDEMPOTENCY_OWNER, instead=ERASED),
             ServiceRecords(WEBHOOK_OWNER),
             ServiceRecords(SCHEDULE_OWNER),
+            ServiceRecords(SCHEDULER_OWNER, field="reason"),
         ],
         ledger,
         schedule_service,
         redis,
         LedgerSteps(settings, parts.producer.cipher),
         parts.subject_searcher,
+        AlertReasons(settings.alert_record_path, settings.report_dir),
     )
     records = ErasureRecords(entries_for(ERASURE_OWNER))
     erasure = Erasure(records, stages, parts.alerts, lambda: parts.policies.current.tenants)

@@ -52,6 +52,10 @@ class Principal:
         return {TENANT: self.tenant} | ({} if self.token_id is None else {SENDER: self.token_id})
 
 
+# The owner of what the scheduler service keeps: windows, heartbeats, and the states of parts.
+SCHEDULER_OWNER = Principal("~scheduler")
+
+
 def _malformed(name: str, expected: str) -> InvalidInput:
     mistake = {"where": f"header/{name}", "kind": "principal", "expected": expected}
     return InvalidInput(f"The header `{name}` is not valid.", errors=[mistake])

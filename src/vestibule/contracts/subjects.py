@@ -36,6 +36,11 @@ class EraseRequest(SubjectQuery):
     instead: str | None = Field(
         default=None, max_length=1000, description="Replaces a record; without it the record is deleted"
     )
+    field: str | None = Field(
+        default=None,
+        max_length=100,
+        description="Instead of `owner`, for records of no tenant: only this field is searched, and is replaced",
+    )
 
 
 class ErasePage(BaseModel):

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import uuid4
 
@@ -142,8 +142,10 @@ class Erasure:
                 since = now
             seen[record.erasure_id] = (version, since)
             if record.erasure_id not in self._running and now - since >= TAKEN_OVER_AFTER_S:
-                self._log.info("erasure_continued")
-                self._start(record, version)
+                # Of several processes one claims it.
+                with suppress(PreconditionFailed):
+                    self._start(record, await self._records.renew(record, version))
+                    self._log.info("erasure_continued")
         self._seen = seen
         return LOOK_EVERY_S
 

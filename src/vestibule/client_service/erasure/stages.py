@@ -9,6 +9,7 @@ from functools import cached_property
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from vestibule.alerts.store.reasons import AlertReasons
 from vestibule.client_service.erasure.records import ErasureRecord
 from vestibule.client_service.queue.result_backend import RESULT_PREFIX
 from vestibule.client_service.task_service.outcomes import LedgerSteps, open_outcome
@@ -31,10 +32,14 @@ Stage = Callable[[ErasureRecord, SubjectQuery], Awaitable[ErasePage]]
 
 @dataclass(frozen=True, slots=True)
 class ServiceRecords:
-    """Records that a service keeps for tenants, and what replaces one that is erased; None deletes it."""
+    """Records that a service keeps for tenants, and what replaces one that is erased; None deletes it.
+
+    With `field` they are of no tenant, and that field alone is searched and replaced.
+    """
 
     owner: Principal
     instead: str | None = None
+    field: str | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ class ErasureStages:
     redis: Redis
     steps: LedgerSteps
     searcher: SubjectSearcher
+    reasons: AlertReasons
 
     @cached_property
     def _stages(self) -> Sequence[tuple[Stage, bool]]:
@@ -57,6 +63,7 @@ class ErasureStages:
             (self._erase_ended_keys, True),
             *((self._stage_of(some), True) for some in self.records),
             (self._remove_schedules, True),
+            (self._erase_reasons, True),
             (self._erase_tasks, False),
             (self._erase_results, False),
             (self._erase_late_results, False),
@@ -87,10 +94,16 @@ class ErasureStages:
 
     def _stage_of(self, records: ServiceRecords) -> Stage:
         async def erase(record: ErasureRecord, query: SubjectQuery) -> ErasePage:
-            request = EraseRequest(**query.model_dump(), owner=record.tenant, instead=records.instead)
+            owner = None if records.field else record.tenant
+            request = EraseRequest(**query.model_dump(), owner=owner, instead=records.instead, field=records.field)
             return await self.entries_for(records.owner).erase(request, PAGE, record.cursor)
 
         return erase
+
+    async def _erase_reasons(self, _record: ErasureRecord, query: SubjectQuery) -> ErasePage:
+        """Erase what people wrote about alerts, on this host."""
+        search = await asyncio.to_thread(self.searcher.search_for, query.value, query.tenants)
+        return ErasePage(erased=await asyncio.to_thread(self.reasons.erase, search.finds_in))
 
     async def _remove_schedules(self, record: ErasureRecord, _query: SubjectQuery) -> ErasePage:
         await self.schedules.remove_orphans(record.tenant)

@@ -9,6 +9,7 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 from vestibule.contracts.conditions import Condition
 from vestibule.contracts.errors import PreconditionFailed, Unavailable
@@ -27,6 +28,7 @@ TASKS_AT_ONCE = 16
 # Others may change an entry while it is searched; it is searched again then.
 MAX_ATTEMPTS = 20
 SEARCHES_KEPT = 16
+ERASED = "(erased)"
 
 
 class Searches:
@@ -65,7 +67,9 @@ class EntryErasure:
         found = await self.store.keys(prefix, limit, cursor)
         page = ErasePage(cursor=found.cursor)
         for key in found.keys:
-            if request.owner is None:
+            if request.field is not None:
+                await self._erase_field(key, request.field, search, page)
+            elif request.owner is None:
                 await self._erase_entry(key, key.removeprefix(prefix), owner.token_id, search, page)
             else:
                 await self._erase_record(key, request, search, page)
@@ -117,7 +121,7 @@ class EntryErasure:
         """Erase a record of a service if it is one of the tenant's; it has no history."""
         for _ in range(MAX_ATTEMPTS):
             for version, text in (await self.store.read_versions(key)).items():
-                if text is not None and _owner_of(text) != request.owner:
+                if text is not None and _record_in(text).get("tenant") != request.owner:
                     return
                 is_found = await _finds(search, text)
                 if is_found and not await self._remove(key, version, request.instead):
@@ -127,6 +131,19 @@ class EntryErasure:
                 page.unreadable += is_found is None
                 return
             else:
+                return
+        raise Unavailable("database", "A record is written again and again while it is searched.")
+
+    async def _erase_field(self, key: str, field: str, search: SubjectSearch, page: ErasePage) -> None:
+        """Replace a field of a record; others need the record itself."""
+        for _ in range(MAX_ATTEMPTS):
+            versions = await self.store.read_versions(key)
+            version, text = next(iter(versions.items()), (0, None))
+            record = _record_in(text or "")
+            if not await _finds(search, str(record.get(field, ""))):
+                return
+            if await self.store.replace(key, json.dumps({**record, field: ERASED}), version):
+                page.erased += 1
                 return
         raise Unavailable("database", "A record is written again and again while it is searched.")
 
@@ -195,12 +212,12 @@ async def _finds(search: SubjectSearch, text: str | None) -> bool | None:
         return None
 
 
-def _owner_of(record: str) -> str | None:
+def _record_in(text: str) -> dict[str, Any]:
     with suppress(ValueError):
-        content = json.loads(record)
+        content = json.loads(text)
         if isinstance(content, dict):
-            return content.get("tenant")
-    return None
+            return content
+    return {}
 
 
 def _clock() -> float:

@@ -13,6 +13,7 @@ from redis.asyncio import Redis as AsyncRedis
 
 from servers.peers import LocalPeer
 from vestibule.alerts import AlertEngine
+from vestibule.alerts.store.reasons import AlertReasons
 from vestibule.client_service.erasure import OWNER, Erasure, ErasureRecords, ErasureStages, ServiceRecords, job
 from vestibule.client_service.queue.application import REALM
 from vestibule.client_service.settings import ClientSettings
@@ -64,6 +65,7 @@ class Jobs:
             redis,
             LedgerSteps(settings, Cipher(ring, REALM)),
             SubjectSearcher(ring),
+            AlertReasons(settings.alert_record_path, settings.report_dir),
         )
 
     def entries(self, owner: Principal) -> EntryClient:
@@ -153,7 +155,7 @@ async def test_an_erasure_survives_a_restart(jobs: Jobs, monkeypatch: pytest.Mon
     monkeypatch.setattr(job, "ANSWER_AFTER_S", 0.0)
     monkeypatch.setattr(job, "SAVE_EVERY_S", 0.0)
     monkeypatch.setattr(job, "LOOK_EVERY_S", 0.01)
-    monkeypatch.setattr(job, "TAKEN_OVER_AFTER_S", 0.02)
+    monkeypatch.setattr(job, "TAKEN_OVER_AFTER_S", 0.5)
     monkeypatch.setattr("vestibule.client_service.erasure.stages.PAGE", 2)
     pages, run_page, has_stopped = [0], ErasureStages.run_page, asyncio.Event()
 

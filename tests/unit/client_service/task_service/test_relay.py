@@ -248,10 +248,10 @@ async def test_erasing_a_common_word_leaves_other_tenants_tasks(
     await system.ledger.change(ends)
     unused: Any = None
     searcher = SubjectSearcher(KeyRingFile(settings.key_ring_path))
-    stages = ErasureStages(unused, [], system.ledger, unused, system.redis, system.steps, searcher)
+    stages = ErasureStages(unused, [], system.ledger, unused, system.redis, system.steps, searcher, unused)
     query = SubjectQuery(value="common", tenants=["t1"])
     record = ErasureRecord(
-        erasure_id="e", tenant="t1", token_id=None, request_id=None, query=query, stage=4, started_at=0.0
+        erasure_id="e", tenant="t1", token_id=None, request_id=None, query=query, stage=5, started_at=0.0
     )
     while (following := await stages.run_page(record)) is not None:
         record = following
