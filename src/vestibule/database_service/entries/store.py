@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Protocol, Self
+from datetime import datetime
+from typing import Any, Protocol, Self, TypeVar
 
 from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import ChangeKind, Entry, KeyPage, Revision
@@ -18,6 +18,7 @@ MAX_READ_CHARS = 16 * 1024 * 1024
 LAST_ERASED = "~erased"
 # No number of a change is longer than a 64-bit integer.
 MAX_DIGITS = 18
+Moment = TypeVar("Moment")
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,25 +270,22 @@ async def wait_for(event: asyncio.Event, timeout_s: float) -> None:
             await event.wait()
 
 
-def end_after(cursor: str | None) -> tuple[datetime, str]:
-    """Return the end and the key that a cursor of `ended` names, which is `TIME KEY`.
+def end_after(cursor: str, parse: Callable[[str], Moment]) -> tuple[Moment, str]:
+    """Return the end and the key that a cursor of `ended` names, which is `TIME KEY`; times are exact.
 
     Raises:
         InvalidInput: it is not one.
     """
-    if cursor is None:
-        return datetime.fromtimestamp(0, UTC), ""
     at, _, key = cursor.partition(" ")
-    with suppress(ValueError):
-        moment = datetime.fromisoformat(at)
-        if moment.tzinfo is not None:
-            return moment, key
-    raise invalid_cursor()
+    try:
+        return parse(at), key
+    except (ValueError, OverflowError):
+        raise invalid_cursor() from None
 
 
-def page_of_ended(rows: Sequence[tuple[str, datetime]], prefix: str, limit: int) -> KeyPage:
-    """Return the page of keys with `prefix` among the rows of at most `limit` ended keys, and its cursor."""
-    cursor = f"{rows[-1][1].isoformat()} {rows[-1][0]}" if len(rows) == limit else None
+def page_of_ended(rows: Sequence[tuple[str, str]], prefix: str, limit: int) -> KeyPage:
+    """Return the page of keys with `prefix` among the rows of at most `limit` ended keys, each with its time."""
+    cursor = f"{rows[-1][1]} {rows[-1][0]}" if len(rows) == limit else None
     return KeyPage(keys=[key for key, _ in rows if key.startswith(prefix)], cursor=cursor)
 
 

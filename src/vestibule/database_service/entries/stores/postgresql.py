@@ -86,6 +86,7 @@ HISTORY = """
         SELECT version, value, written_at, written_by, expires_at FROM vestibule.history WHERE key = $1
     ) AS revisions ORDER BY version DESC
 """
+FIRST_END = "0001-01-02T00:00:00+00:00 "
 PURGE = "SELECT vestibule.purge_entries($1, $2, $3, $4)"
 ERASE = "SELECT vestibule.erase_entry($1, $2, $3, $4)"
 ENDED_KEYS = """
@@ -211,8 +212,9 @@ class PostgresqlStore:
 
     async def ended(self, prefix: str, limit: int, after: str | None) -> KeyPage:
         """Return deleted and swept keys with `prefix`, the earliest first."""
-        rows = await self.connections.read(ENDED_KEYS, *end_after(after), limit)
-        return page_of_ended([(row["key"], row["written_at"]) for row in rows], prefix, limit)
+        at, last = end_after(after or FIRST_END, _moment)
+        rows = await self.connections.read(ENDED_KEYS, at, last, limit)
+        return page_of_ended([(row["key"], row["written_at"].isoformat()) for row in rows], prefix, limit)
 
     async def erase(self, key: str) -> bool:
         """Remove all that is known of a key; False where nothing is."""
@@ -261,6 +263,13 @@ class PostgresqlStore:
         outcome = await self._group_commit.batcher.submit(change)
         self._notifier.notify()
         return outcome
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a time needs its zone")
+    return moment
 
 
 def _entry(row: Any) -> Entry:

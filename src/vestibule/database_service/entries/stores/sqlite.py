@@ -248,9 +248,9 @@ class SqliteStore:
 
     async def ended(self, prefix: str, limit: int, after: str | None) -> KeyPage:
         """Return deleted and swept keys with `prefix`, the earliest first."""
-        at, last = end_after(after)
-        rows = self.file.query(ENDED_KEYS, {"at": at.timestamp(), "after": last, "limit": limit})
-        return page_of_ended([(key, datetime.fromtimestamp(ended, UTC)) for key, ended in rows], prefix, limit)
+        at, last = end_after(after or "0 ", float)
+        rows = self.file.query(ENDED_KEYS, {"at": at, "after": last, "limit": limit})
+        return page_of_ended([(key, repr(ended)) for key, ended in rows], prefix, limit)
 
     async def erase(self, key: str) -> bool:
         """Remove all that is known of a key; False where nothing is."""
