@@ -173,6 +173,7 @@ async def _start(parts: _Parts, stack: AsyncExitStack) -> ClientWiring:
         ledger,
         schedule_service,
         redis,
+        QueueView(redis),
         LedgerSteps(settings, parts.producer.cipher),
         parts.subject_searcher,
         AlertReasons(settings.alert_record_path, settings.report_dir),

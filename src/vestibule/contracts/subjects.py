@@ -49,4 +49,5 @@ class ErasePage(BaseModel):
     examined: int = Field(default=0, description="Entries examined")
     erased: int = Field(default=0, description="Values erased because they held the value; each earlier version counts")
     unreadable: int = Field(default=0, description="Entries with a value that could not be decrypted or searched")
+    cancelled: list[str] = Field(default=[], description="Tasks that may wait in the queue with data that was erased")
     cursor: str | None = Field(default=None, description="Pass it as `cursor` for the next page; absent on the last")

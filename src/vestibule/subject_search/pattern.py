@@ -11,6 +11,7 @@ _NO_LETTERS = re.compile(r"[\W_]+")
 _LETTERS_OF_ASCII = {code: None for code in range(128) if not chr(code).isalnum()}
 # The separators that `canonical` leaves out.
 _SEPARATORS = r"[\s\-./()]"
+_AROUND = " \t\n-./()"
 # A letter or digit beyond one of these belongs to the same word, number or address.
 _BEFORE = r"(?<![^\W_])(?<![^\W_][-._+@])"
 _AFTER = r"(?![^\W_])(?![-._+@][^\W_])"
@@ -40,7 +41,7 @@ def pattern_of(folded: str) -> re.Pattern[str]:
     runs = list(_RUN.finditer(folded))
     if "@" in folded or not runs:
         return re.compile(_BEFORE + re.escape(folded) + _AFTER)
-    head, tail = folded[: runs[0].start()].strip(), folded[runs[-1].end() :].strip()
+    head, tail = (text.strip(_AROUND) for text in (folded[: runs[0].start()], folded[runs[-1].end() :]))
     if is_number(folded):
         body = f"{_SEPARATORS}{{0,3}}".join(map(re.escape, letters_of(folded)))
     else:

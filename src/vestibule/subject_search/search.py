@@ -22,6 +22,7 @@ BUDGET_MS = 60_000.0
 SHORT_BYTES = 18
 _TOKEN = re.compile(rf"<({ENTITY.pattern})\.v1\.([0-9a-f]{{8}})\.([A-Z2-7]+)>", re.IGNORECASE)
 _FINGERPRINT = re.compile(r"(?<![^\W_])e\d{1,6}:[0-9a-f]{32}(?![^\W_])")
+_AROUND_ADDRESS = "<>()[]\"',;: "
 _BASE64_TOKEN = re.compile(r"[A-Za-z0-9+/_-]{6,}")
 
 
@@ -75,6 +76,8 @@ class SubjectSearch:
         self._tenants = tenants
         self._searcher = searcher
         decoded = decode(value).strip()
+        if "@" in decoded:
+            decoded = decoded.strip(_AROUND_ADDRESS) or decoded
         self._form = fold(next(searcher.decoder.layers(decoded)))
         self._letters = letters_of(self._form)
         self._canonical = canonical(decoded)

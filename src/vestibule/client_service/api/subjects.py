@@ -3,7 +3,8 @@
 from typing import Annotated, Any
 
 import structlog
-from fastapi import APIRouter, Body, Path, Response
+from fastapi import APIRouter, Body, Path
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from vestibule.client_service.api.wiring import CallerPart, Tenant, WiringPart
@@ -43,10 +44,14 @@ ACCEPTED: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.delete("/subjects", responses={**ACCEPTED, **problem_responses(ErasureInProgress, 422, 503)})
+@router.delete(
+    "/subjects",
+    response_model=ErasedReply,
+    responses={**ACCEPTED, **problem_responses(ErasureInProgress, 422, 503)},
+)
 async def erase_subject(
-    subject: Annotated[Subject, Body()], wiring: WiringPart, caller: CallerPart, response: Response
-) -> ErasedReply | ErasureStatus:
+    subject: Annotated[Subject, Body()], wiring: WiringPart, caller: CallerPart
+) -> ErasedReply | JSONResponse:
     """Erase every stored value, key, token and result of your tenant that contains the value.
 
     The value is found in any writing, and not as a part of a longer one. An erasure that takes longer than two seconds
@@ -54,9 +59,8 @@ async def erase_subject(
     """
     record = await wiring.erasure.erase(subject.value, caller.principal)
     if record.finished_at is None:
-        response.status_code = 202
-        response.headers["Location"] = f"/subjects/erasures/{record.erasure_id}"
-        return record.status
+        address = {"Location": f"/subjects/erasures/{record.erasure_id}"}
+        return JSONResponse(record.status.model_dump(mode="json"), 202, address)
     structlog.contextvars.bind_contextvars(entries_erased=record.entries.erased, results_erased=record.results.erased)
     return ErasedReply(
         entries_examined=record.entries.examined,

@@ -6,11 +6,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from vestibule.alerts.store.reasons import AlertReasons
 from vestibule.client_service.erasure.records import ErasureRecord
+from vestibule.client_service.queue.queue_view import QueueView
 from vestibule.client_service.queue.result_backend import RESULT_PREFIX
 from vestibule.client_service.task_service.outcomes import LedgerSteps, open_outcome
 from vestibule.client_service.task_service.schedule_service import ScheduleService
@@ -51,6 +53,7 @@ class ErasureStages:
     ledger: TaskLedgerClient
     schedules: ScheduleService
     redis: Redis
+    queue: QueueView
     steps: LedgerSteps
     searcher: SubjectSearcher
     reasons: AlertReasons
@@ -110,7 +113,14 @@ class ErasureStages:
         return ErasePage()
 
     async def _erase_tasks(self, record: ErasureRecord, query: SubjectQuery) -> ErasePage:
-        return await self.ledger.erase(query, record.tenant, PAGE, record.cursor)
+        page = await self.ledger.erase(query, record.tenant, PAGE, record.cursor)
+        try:
+            for task_id in page.cancelled:
+                await self.queue.mark_cancelled(task_id, int(self.steps.settings.task_record_expires_s))
+        except (RedisError, OSError):
+            # A worker may still run it; the ledger has the end, and the result is discarded within minutes.
+            structlog.get_logger("vestibule.tasks").info("cancelled_without_queue", task_id=page.cancelled[0])
+        return page
 
     async def _erase_late_results(self, record: ErasureRecord, query: SubjectQuery) -> ErasePage:
         """Search the ledger again: results may have come into it from Redis before they were searched there."""

@@ -77,8 +77,7 @@ class EntryErasure:
                 page.cursor = key
                 break
             await asyncio.sleep(0)
-        if page.erased:
-            await self.store.scrub()
+        await _scrub(self.store, page)
         return page
 
     async def erase_ended(self, query: SubjectQuery, owner: Principal, limit: int, cursor: str | None) -> ErasePage:
@@ -90,8 +89,7 @@ class EntryErasure:
             if await _finds(search, key.removeprefix(prefix)):
                 page.erased += await self.store.erase(key)
             await asyncio.sleep(0)
-        if page.erased:
-            await self.store.scrub()
+        await _scrub(self.store, page)
         return page
 
     async def _erase_entry(
@@ -170,7 +168,7 @@ class TaskErasure:
         A task that changes meanwhile is searched again.
         """
         search, ends = await self.searches.for_page(query, cursor), _clock() + PAGE_S
-        read, changed, page = 0, 0, ErasePage(cursor=cursor)
+        read, changed, page = 0, 0, ErasePage(cursor=cursor, cancelled=[])
         while True:
             tasks, following = await self.ledger.read_stored(min(TASKS_AT_ONCE, limit - read), page.cursor)
             outcomes = [await self._erase_from(stored, search, page) for stored in tasks if stored.tenant == tenant]
@@ -185,8 +183,7 @@ class TaskErasure:
             if following is None or read >= limit or _clock() > ends:
                 break
             await asyncio.sleep(0)
-        if page.erased:
-            await self.store.scrub()
+        await _scrub(self.store, page)
         return page
 
     async def _erase_from(self, stored: StoredTask, search: SubjectSearch, page: ErasePage) -> bool:
@@ -201,7 +198,15 @@ class TaskErasure:
             return True
         is_erased = await self.ledger.replace_stored(stored, replace(stored, data=None, result=None))
         page.erased += is_erased
+        if is_erased and stored.data is not None:
+            page.cancelled.append(stored.task_id)
         return is_erased
+
+
+async def _scrub(store: EncryptedStore, page: ErasePage) -> None:
+    """Clean the files of the store; the last page does so too, since an earlier one may have failed here."""
+    if page.erased or page.cursor is None:
+        await store.scrub()
 
 
 async def _finds(search: SubjectSearch, text: str | None) -> bool | None:

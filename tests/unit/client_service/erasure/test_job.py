@@ -16,6 +16,7 @@ from vestibule.alerts import AlertEngine
 from vestibule.alerts.store.reasons import AlertReasons
 from vestibule.client_service.erasure import OWNER, Erasure, ErasureRecords, ErasureStages, ServiceRecords, job
 from vestibule.client_service.queue.application import REALM
+from vestibule.client_service.queue.queue_view import QueueView
 from vestibule.client_service.settings import ClientSettings
 from vestibule.client_service.task_service.outcomes import LedgerSteps
 from vestibule.client_service.task_service.schedule_service import ScheduleService
@@ -63,6 +64,7 @@ class Jobs:
             TaskLedgerClient(transport),
             ScheduleService(self.entries(SCHEDULES), unused, unused),
             redis,
+            QueueView(redis),
             LedgerSteps(settings, Cipher(ring, REALM)),
             SubjectSearcher(ring),
             AlertReasons(settings.alert_record_path, settings.report_dir),

@@ -18,7 +18,13 @@ from vestibule.client_service.erasure import ErasureStages
 from vestibule.client_service.erasure.records import ErasureRecord
 from vestibule.client_service.queue.application import REALM, encrypt_content
 from vestibule.client_service.queue.queue_view import QueueView
-from vestibule.client_service.queue.result_backend import ENDED_KEY, RECORD_PREFIX, RESULT_PREFIX, begin_attempt
+from vestibule.client_service.queue.result_backend import (
+    ENDED_KEY,
+    IS_CANCELLED,
+    RECORD_PREFIX,
+    RESULT_PREFIX,
+    begin_attempt,
+)
 from vestibule.client_service.queue.task_message import TaskMessage
 from vestibule.client_service.settings import ClientSettings
 from vestibule.client_service.task_service import relay as relay_module
@@ -248,14 +254,21 @@ async def test_erasing_a_common_word_leaves_other_tenants_tasks(
     await system.ledger.change(ends)
     unused: Any = None
     searcher = SubjectSearcher(KeyRingFile(settings.key_ring_path))
-    stages = ErasureStages(unused, [], system.ledger, unused, system.redis, system.steps, searcher, unused)
+    queue = QueueView(system.redis)
+    stages = ErasureStages(
+        unused, [], system.ledger, unused, system.redis, queue, system.steps, searcher, reasons=unused
+    )
+    (waiting,) = await system.accept(1, data="a common word")
     query = SubjectQuery(value="common", tenants=["t1"])
     record = ErasureRecord(
-        erasure_id="e", tenant="t1", token_id=None, request_id=None, query=query, stage=5, started_at=0.0
+        erasure_id="e", tenant="t1", token_id=None, request_id=None, query=query, stage=4, started_at=0.0
     )
     while (following := await stages.run_page(record)) is not None:
         record = following
-    assert (0, 2) == (record.entries.erased, record.results.erased)
+    assert (0, 3) == (record.entries.erased, record.results.erased)
+    # Its message is still in the queue; workers skip it.
+    assert redis.hexists(RECORD_PREFIX + waiting, IS_CANCELLED)
+    assert {"cancelled"} == await system.states([waiting])
     left = {key.decode().removeprefix(RESULT_PREFIX) for key in redis.keys(RESULT_PREFIX + "*")}
     assert set(theirs) == left
     await system.rounds()
