@@ -162,25 +162,7 @@ async def _start(parts: _Parts, stack: AsyncExitStack) -> ClientWiring:
     task_service = await _start_tasks(parts, ledger, redis, webhooks, stack)
     schedule_service = ScheduleService(entries_for(SCHEDULE_OWNER), screener, parts.processors)
 
-    stages = ErasureStages(
-        entries_for,
-        [
-            ServiceRecords(IDEMPOTENCY_OWNER, instead=ERASED),
-            ServiceRecords(WEBHOOK_OWNER),
-            ServiceRecords(SCHEDULE_OWNER),
-            ServiceRecords(SCHEDULER_OWNER, field="reason"),
-        ],
-        ledger,
-        schedule_service,
-        redis,
-        QueueView(redis),
-        LedgerSteps(settings, parts.producer.cipher),
-        parts.subject_searcher,
-        AlertReasons(settings.alert_record_path, settings.report_dir),
-    )
-    records = ErasureRecords(entries_for(ERASURE_OWNER))
-    erasure = Erasure(records, stages, parts.alerts, lambda: parts.policies.current.tenants)
-    await stack.enter_async_context(erasure.running())
+    erasure = await _start_erasure(parts, transport, redis, stack)
 
     async def redis_answers() -> bool:
         return bool(await redis.ping())
@@ -211,6 +193,31 @@ async def _start(parts: _Parts, stack: AsyncExitStack) -> ClientWiring:
         alert_triage=AlertTriage(settings.alert_record_path),
         erasure=erasure,
     )
+
+
+async def _start_erasure(parts: _Parts, transport: DatabaseTransport, redis: Redis, stack: AsyncExitStack) -> Erasure:
+    settings, entries_for = parts.settings, partial(EntryClient, transport)
+    records = (
+        ServiceRecords(IDEMPOTENCY_OWNER, instead=ERASED),
+        ServiceRecords(WEBHOOK_OWNER),
+        ServiceRecords(SCHEDULE_OWNER),
+        ServiceRecords(SCHEDULER_OWNER, field="reason"),
+    )
+    stages = ErasureStages(
+        entries_for,
+        records,
+        TaskLedgerClient(transport),
+        ScheduleService(entries_for(SCHEDULE_OWNER), parts.screening.screener, parts.processors),
+        redis,
+        QueueView(redis),
+        LedgerSteps(settings, parts.producer.cipher),
+        parts.subject_searcher,
+        AlertReasons(settings.alert_record_path, settings.report_dir),
+    )
+    kept = ErasureRecords(entries_for(ERASURE_OWNER))
+    erasure = Erasure(kept, stages, parts.alerts, lambda: parts.policies.current.tenants)
+    await stack.enter_async_context(erasure.running())
+    return erasure
 
 
 async def _deliver_webhooks(

@@ -23,7 +23,7 @@ class SubjectQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     value: SubjectValue
-    tenants: list[Tenant] = Field(min_length=1, max_length=MAX_TENANTS)
+    tenants: list[Tenant] = Field(min_length=1, max_length=MAX_TENANTS, examples=[["default"]])
 
 
 class EraseRequest(SubjectQuery):

@@ -73,7 +73,14 @@ async def erase_subject(
 
 @router.get("/subjects/erasures/{erasure_id}", responses=problem_responses(ErasureNotFound, 422, 503))
 async def get_erasure(
-    erasure_id: Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="The id in the reply to `/subjects`")],
+    erasure_id: Annotated[
+        str,
+        Path(
+            pattern="^[0-9a-f]{32}$",
+            description="The id in the `Location` of the reply to `/subjects`",
+            examples=["0b7c5a3e6d0f4a439c550a7d6a2f6f0e"],
+        ),
+    ],
     wiring: WiringPart,
     tenant: Tenant,
 ) -> ErasureStatus:

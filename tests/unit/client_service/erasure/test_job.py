@@ -165,7 +165,7 @@ async def test_an_erasure_survives_a_restart(jobs: Jobs, monkeypatch: pytest.Mon
         pages[0] += 1
         if pages[0] == 3:
             has_stopped.set()
-            await asyncio.sleep(3600)
+            await asyncio.Event().wait()
         return await run_page(stages, record)
 
     monkeypatch.setattr(ErasureStages, "run_page", stop)
