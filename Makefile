@@ -28,9 +28,10 @@ test: $(VENV)/.dev  ## run the whole test suite
 test-browser: $(VENV)/.browser  ## the pages for people in a real browser; skipped where there is none (.ci/browser installs one)
 	$(BIN)/pytest --cache-clear -n0 -m browser tests/browser $(ARGS) || $(RUN_AGAIN) $$? -m browser tests/browser
 
-attack: $(VENV)/.attack  ## ask running systems thousands of hostile things (minutes; SECONDS=60 TIMES=5 for more)
+attack: $(VENV)/.attack  ## ask running systems thousands of hostile things, set their clock by a day (minutes; SECONDS=60 TIMES=5 for more)
 	VESTIBULE_ATTACK_SECONDS=$(SECONDS) VESTIBULE_ATTACK_TIMES=$(or $(TIMES),1) \
 		$(BIN)/pytest -n0 -m attack tests/attack $(ARGS)
+	VESTIBULE_FAULT_TASKS=1 $(BIN)/pytest -n0 tests/journeys/test_clock.py -k day
 
 test-pod: $(VENV)/.dev  ## build the image, start the pod and the compose deployment, drive, hurt and remove them
 	export VESTIBULE_TEST_PODMAN="$(PODMAN)"; \

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from servers.receivers import Answer, HttpReceiver, running
+from servers.receivers import Answer, HttpReceiver, Posted, running
 
 HOSTS = (
     *("127.0.0.1", "127.1", "2130706433", "0x7f000001", "0x7f.0.0.1", "0177.0.0.1", "017700000001", "127.0.0.1."),
@@ -101,6 +101,28 @@ def test_nothing_is_forwarded_to_a_private_address(attacked: Any, inside: HttpRe
             started[answer.json()["task_id"]] = url
     for task_id, url in started.items():
         assert "succeeded" != attacked.http.get(f"/tasks/{task_id}", params={"wait": 10}).json()["state"], url
+    assert [] == inside.posted
+
+
+def test_no_redirect_leads_what_is_forwarded_to_a_private_address(start: Any, inside: HttpReceiver) -> None:
+    """A host that data may be sent to answers that it is elsewhere: the task fails, and nobody goes there."""
+
+    def lead(posted: Posted) -> Answer:
+        return Answer(int(posted.path[1:]), location=inside.url(f"/{MARK}"))
+
+    with running(HttpReceiver("localhost", lead)) as leading:
+        system = start(
+            VESTIBULE_FORWARD_SCHEMES='["http"]',
+            VESTIBULE_FORWARD_HOSTS='["localhost"]',
+            VESTIBULE_FORWARD_PRIVATE="true",
+        )
+        for status in (301, 302, 303, 307, 308):
+            options = {"url": leading.url(f"/{status}")}
+            sent = {"text": "some text", "processor": "http_forward", "options": options}
+            task = system.http.post("/messages", json=sent).json()
+            ended = system.http.get(task["status_url"], params={"wait": 30}).json()
+            assert ("failed", f"/{status}") == (ended["state"], leading.posted[-1].path)
+        assert 5 == len(leading.posted)
     assert [] == inside.posted
 
 

@@ -177,16 +177,23 @@ async def test_records_of_services_are_erased_for_one_tenant(kind: StoreKind, tm
 
 @pytest.mark.parametrize("kind", ["memory"], indirect=True)
 async def test_a_field_of_a_record_is_replaced(kind: StoreKind, tmp_path: Path) -> None:
-    """The reason of a window, which is of no tenant: the window stays, with all else and its time to live."""
+    """The reason of a window of the tenant: the window stays, with all else and its time to live."""
     async with _open(kind, tmp_path) as (_, store, job):
         for name, reason in (("a", f"for {ADDRESS}"), ("b", OTHERS[0])):
-            await store.write(Write(f"~records/{name}", json.dumps({"author": ADDRESS, "reason": reason}), FUTURE))
+            await store.write(
+                Write(f"~records/{name}", json.dumps({"tenant": "t1", "author": ADDRESS, "reason": reason}), FUTURE)
+            )
         await store.write(Write("~records/c", "no record"))
-        request = QUERY.model_copy(update={"field": "reason"})
+        other = QUERY.model_copy(update={"owner": "t2", "field": "reason"})
+        assert 0 == (await _erase(job, other, Principal("~records"))).erased
+        request = QUERY.model_copy(update={"owner": "t1", "field": "reason"})
         assert 1 == (await _erase(job, request, Principal("~records"))).erased
         entry = await store.read("~records/a")
         assert entry is not None
-        assert ({"author": ADDRESS, "reason": "(erased)"}, FUTURE) == (json.loads(entry.value), entry.expires_at)
+        assert ({"tenant": "t1", "author": ADDRESS, "reason": "(erased)"}, FUTURE) == (
+            json.loads(entry.value),
+            entry.expires_at,
+        )
 
 
 @with_history

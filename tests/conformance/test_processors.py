@@ -55,7 +55,9 @@ def context() -> ProcessorContext:
     entities = frozenset({"EMAIL_ADDRESS", "CREDIT_CARD", "PASSWORD"})
     scanner = Scanner.from_settings(DetectionSettings(entities=entities, scan_budget_ms=60_000))
     policy = Policy.built_in(read_vocabulary())
-    inspector = Inspector(lambda: scanner, lambda: policy, Pseudonymizer(lambda text: f"{len(text):016x}", _NoTokens()))
+    inspector = Inspector(
+        lambda: scanner, lambda: policy, Pseudonymizer(lambda text, _: f"{len(text):016x}", _NoTokens())
+    )
     return ProcessorContext(inspector, EchoEgress(), UNCONFIGURED.processors)
 
 

@@ -412,6 +412,17 @@ async def test_independent_writes_have_outcomes_of_their_own(kind: StoreKind, tm
 
 
 @every_kind
+async def test_independent_writes_of_one_key_keep_their_order(kind: StoreKind, tmp_path: Path) -> None:
+    """Each has the version after that of the one before it, and the last one is the value."""
+    async with _open(kind, tmp_path) as store:
+        refused = Write("b", "x", condition=PRESENT)
+        writes = [*(Write("a", str(number)) for number in range(5)), refused, Write("b", "y"), Write("a", "last")]
+        outcomes = await store.write_each(writes)
+        assert [1, 2, 3, 4, 5, 1, 6] == [one for one in outcomes if isinstance(one, int)]
+        assert ["last", "y"] == [entry and entry.value for entry in await store.read_many(["a", "b"])]
+
+
+@every_kind
 async def test_a_batch_that_is_too_large_is_not_read(kind: StoreKind, tmp_path: Path) -> None:
     """Many large values are refused before they fill the memory."""
     size = bounds_of(kind).value_bytes

@@ -159,9 +159,16 @@ async def test_a_task_that_waits_for_its_next_attempt_is_due_then(ledger: TaskLe
     """A retry keeps data, counts attempts and is to be sent; an ended task can go on as long as it has data."""
     task = new_task(sent_at=1.0)
     await ledger.accept([task])
-    await ledger.change([step(task.task_id, TaskState.RETRYING, due_in_s=0, attempts=1, error="TaskInterrupted")])
+    await ledger.change(
+        [step(task.task_id, TaskState.RETRYING, due_in_s=0, attempts=1, error="TaskInterrupted:http_503")]
+    )
     (due,) = await ledger.claim(10, 20)
-    assert (TaskState.RETRYING, 1, "TaskInterrupted", None) == (due.state, due.attempts, due.error, due.sent_at)
+    assert (TaskState.RETRYING, 1, "TaskInterrupted:http_503", None) == (
+        due.state,
+        due.attempts,
+        due.error,
+        due.sent_at,
+    )
 
     await ledger.change([step(task.task_id, TaskState.DEAD, attempts=3, keep_s=60, keep_result_s=60)])
     again = step(task.task_id, TaskState.QUEUED, from_states=[TaskState.DEAD], due_in_s=0, attempts=0)

@@ -79,6 +79,21 @@ def test_every_pod_is_restricted(rendered: Rendered) -> None:
 
 
 @every_tier
+def test_only_what_speaks_to_a_store_has_its_credentials(rendered: Rendered) -> None:
+    """What the drivers read themselves is in the environment of the database service, its migration and the server."""
+    holders = {
+        workload["metadata"]["name"]
+        for workload in rendered.workloads()
+        for container in containers(workload["spec"]["template"])
+        for variable in container.get("env", [])
+        if variable["name"].startswith(("PG", "AWS_"))
+    }
+    assert holders <= {"database", "migration", "postgresql"}, holders
+    settings = [one for one in rendered.objects if one["kind"] == "ConfigMap"]
+    assert [] == [name for one in settings for name in one.get("data", {}) if name.startswith(("PG", "AWS_"))]
+
+
+@every_tier
 def test_every_running_container_is_probed(rendered: Rendered) -> None:
     """A part that hangs is started again, and one that is not ready gets nothing."""
     workloads = rendered.of("Deployment", "StatefulSet")

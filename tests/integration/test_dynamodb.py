@@ -1,6 +1,7 @@
 """What the DynamoDB store does when it is throttled, is not answered, or is asked for more than DynamoDB takes."""
 
 import asyncio
+from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,7 +12,8 @@ from aiohttp import ClientSession, web
 from servers.dynamodb import DynamoDbServer
 from vestibule.contracts.conditions import Condition
 from vestibule.contracts.errors import PreconditionFailed, TooLarge, Unavailable
-from vestibule.database_service.entries.store import Store, Write
+from vestibule.database_service.entries.dynamodb_calls import DynamoDbAddress, DynamoDbCalls
+from vestibule.database_service.entries.store import Store, StoreRefused, Write
 from vestibule.database_service.main import build_store
 from vestibule.database_service.settings import DatabaseSettings
 
@@ -61,6 +63,23 @@ def throttled() -> web.Response:
         status=400,
         content_type="application/x-amz-json-1.0",
     )
+
+
+async def test_a_throttled_write_is_not_overtaken(dynamodb_server: DynamoDbServer, tmp_path: Path) -> None:
+    """Writes of one key that came together keep their order, also where the first of them has to be tried again."""
+    refused: list[str] = []
+
+    async def refuse(request: web.Request, target: str) -> web.Response | None:
+        is_first = target == "UpdateItem" and not refused and b64encode(b"first") in await request.read()
+        refused.extend([target] * is_first)
+        return throttled() if is_first else None
+
+    url = dynamodb_server.table_url(str(tmp_path))
+    async with proxy_before(dynamodb_server, url, refuse) as throttling, opened(throttling, tmp_path) as store:
+        writes = [Write("a", "first"), Write("b", "x"), Write("a", "second"), Write("a", "third")]
+        assert [1, 1, 2, 3] == await store.write_each(writes)
+        entry = await store.read("a")
+        assert (["UpdateItem"], "third") == (refused, entry and entry.value)
 
 
 async def test_throttled_calls_are_tried_again(dynamodb_server: DynamoDbServer, tmp_path: Path) -> None:
@@ -159,6 +178,20 @@ async def test_tenants_have_partitions_of_their_own(dynamodb_server: DynamoDbSer
 async def test_a_table_that_is_not_there_is_told(dynamodb_server: DynamoDbServer, tmp_path: Path) -> None:
     """No table is made where nobody asked for one."""
     url = f"dynamodb://none?region=eu-central-1&endpoint={dynamodb_server.endpoint}"
-    async with opened(url, tmp_path) as store:
-        with pytest.raises(Unavailable, match="create it with `vestibule db migrate`"):
-            await store.read("a")
+    with pytest.raises(StoreRefused, match="create it with `vestibule db migrate`"):
+        await opened(url, tmp_path).__aenter__()
+
+
+async def test_a_table_with_other_keys_is_told(dynamodb_server: DynamoDbServer, tmp_path: Path) -> None:
+    """It belongs to another program, and nothing is written into it."""
+    url = dynamodb_server.table_url(str(tmp_path))
+    async with DynamoDbCalls(DynamoDbAddress.parse(url), PATIENT_S) as calls:
+        await calls.client.create_table(
+            TableName="others",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        )
+    other = f"dynamodb://others?region=eu-central-1&endpoint={dynamodb_server.endpoint}"
+    with pytest.raises(StoreRefused, match="the table others has other keys"):
+        await opened(other, tmp_path).__aenter__()

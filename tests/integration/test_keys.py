@@ -112,6 +112,7 @@ def test_without_the_ring_no_part_starts(tmp_path: Path, words: tuple[str, ...])
 @pytest.mark.parametrize("words", [("list",), ("rotate",), ("check",), ("retire", "00000000")])
 def test_without_the_ring_there_is_nothing_to_manage(tmp_path: Path, words: tuple[str, ...]) -> None:
     """The commands say so in one line, and make no ring by the way."""
+    (tmp_path / "keys").mkdir()
     said = _vestibule("keys", *words, expect=78, VESTIBULE_DATA_DIR=str(tmp_path))
     assert f"vestibule: cannot read the key ring {tmp_path}/keys/keyring.json (FileNotFoundError)" == said
     assert not (tmp_path / "keys" / "keyring.json").exists()

@@ -27,6 +27,11 @@ def test_a_repeated_request_gets_the_first_answer(system: Any, path: str, body: 
     assert first.status_code in (200, 202)
     assert (first.status_code, first.content) == (again.status_code, again.content)
     assert first.headers["content-type"] == again.headers["content-type"]
+    # What says where the task is, or which version was written, is part of the reply.
+    named = {"etag": first.json()["version"]} if path == "/add" else {"location": first.json().get("status_url")}
+    for name, value in named.items():
+        expected = f'"{value}"' if name == "etag" else value
+        assert expected == first.headers.get(name) == again.headers.get(name)
     assert (None, "true") == (first.headers.get("idempotency-replayed"), again.headers.get("idempotency-replayed"))
     assert first.content != post(system, path, body, str(uuid4())).content or path == "/messages"
 
@@ -40,6 +45,18 @@ def test_a_key_belongs_to_one_request(system: Any) -> None:
         assert (422, "/problems/idempotency-key-reused") == (refused.status_code, refused.json()["type"])
     assert 202 == post(system, "/messages", {"text": "two"}, key.upper()).status_code
     assert 422 == post(system, "/messages", {"text": "one"}, "x" * 256).status_code
+
+
+def test_a_key_belongs_to_one_condition(system: Any) -> None:
+    """The same body under another condition is another request."""
+    body, key = {"key": "conditional", "value": "text"}, str(uuid4())
+    conditions: list[dict[str, str]] = [{"If-None-Match": "*"}, {"If-Match": '"1"'}, {"If-Match": '"2"'}, {}]
+    system.http.delete("/delete", params={"key": "conditional"})
+    for condition, expected in [(conditions[0], 200), *((condition, 422) for condition in conditions[1:])]:
+        answer = system.http.post("/add", json=body, headers={"Idempotency-Key": key, **condition})
+        assert expected == answer.status_code, condition
+    again = system.http.post("/add", json=body, headers={"Idempotency-Key": key, **conditions[0]})
+    assert (200, "true") == (again.status_code, again.headers["idempotency-replayed"])
 
 
 def test_a_rejected_request_can_be_repeated(system: Any) -> None:

@@ -11,11 +11,13 @@ SECRETS = {
     "VESTIBULE_ALERT_EMAIL_PASSWORD": "mails-31bc",
     "VESTIBULE_DATABASE_URL": "sqlite:",
     "VESTIBULE_TOKEN": "vst_of-a-caller-4d2e",
+    "PGPASSWORD": "postgres-19ce",
+    "AWS_SECRET_ACCESS_KEY": "aws-52fd",
 }
 NOTICES = {"VESTIBULE_ALERT_WEBHOOK_SECRET", "VESTIBULE_ALERT_EMAIL_PASSWORD"}
 EXPECTED = {
     ("serve", "client"): {"VESTIBULE_CALLBACK_SECRET"} | NOTICES,
-    ("serve", "database"): {"VESTIBULE_DATABASE_URL"} | NOTICES,
+    ("serve", "database"): {"VESTIBULE_DATABASE_URL", "PGPASSWORD", "AWS_SECRET_ACCESS_KEY"} | NOTICES,
     ("serve", "business-logic"): {"VESTIBULE_FORWARD_SECRET"} | NOTICES,
     ("serve", "scheduler"): NOTICES,
     ("worker", "worker1"): {"VESTIBULE_FORWARD_SECRET"},

@@ -1,9 +1,11 @@
 """Starting and stopping the whole system: side by side, again, in time, and leaving nothing behind."""
 
+import os
 import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import httpx
@@ -11,6 +13,7 @@ import psutil
 import pytest
 
 from faults.load import expect_all_kept, load_on
+from servers import ports
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +66,58 @@ def test_nothing_is_lost_when_the_system_ends_under_load(start, wait_until):
         assert [] == psutil.wait_procs(family, timeout=30)[1]
 
     expect_all_kept(killed, start().http, wait_until)
+
+
+def test_a_damaged_queue_costs_no_task(start, wait_until):
+    """Files of Redis with junk in them are set aside with an alert; the ledger has the tasks, and they are done."""
+    system = start().ask_again()
+    for worker in system.processes("vestibule worker"):
+        worker.suspend()
+    sent = [system.http.post("/messages", json={"text": f"one of {n}"}).json()["task_id"] for n in range(20)]
+    family = psutil.Process(system.process.pid).children(recursive=True)
+    system.process.kill()
+    assert [] == psutil.wait_procs(family, timeout=30)[1]
+    (path,) = (system.data_dir / "redis").rglob("*.incr.aof")
+    content = path.read_bytes()
+    path.write_bytes(content[:500] + b"junk" * 10 + content[540:])
+
+    again = start().ask_again()
+    (kept,) = (again.data_dir / "redis").rglob("damaged-*/*/*.incr.aof")
+    assert b"junk" * 10 in kept.read_bytes()
+    assert 1 == len(again.reports("QueueFilesDamaged"))
+    wait_until(lambda: again.log_lines(event="part_repaired", part="redis"), what="the line of the repair")
+    states = [again.http.get(f"/tasks/{task_id}", params={"wait": 30}).json()["state"] for task_id in sent]
+    assert ["succeeded"] * len(sent) == states
+
+
+@pytest.fixture
+def used(start):
+    """The data directory of a system that has stopped."""
+    system = start()
+    assert 200 == system.add("a", "text").status_code
+    assert 0 == system.stop()
+    return system.data_dir
+
+
+def test_a_lost_database_ends_the_start(used):
+    """Nothing runs over an empty one; the message has the file and the way out, and that way leads to a start."""
+    for path in used.glob("vestibule.db*"):
+        path.unlink()
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("VESTIBULE_")}
+    command = [
+        sys.executable,
+        "-m",
+        "vestibule",
+        "up",
+        "--base-port",
+        str(ports.free_row(4)[0]),
+        "--data-dir",
+        str(used),
+    ]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, env=variables)
+    assert 78 == ended.returncode
+    assert re.search(r"vestibule\.db is missing, and it had data; .* `vestibule db adopt`", ended.stdout + ended.stderr)
+    assert not (used / "vestibule.db").exists()
 
 
 def is_leaving(system):

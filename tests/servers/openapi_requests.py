@@ -11,6 +11,9 @@ JSON = "application/json"
 # Of every type one, as JSON and as what stands in a query.
 WRONG_VALUES: tuple[Any, ...] = (None, True, -1, 2**70, 1.5, "", "wrong", [], ["wrong"], {}, {"wrong": 1})
 WRONG_TEXTS = ("", "wrong", "-1", "1.5", "nan", "true", "9" * 30, "%C3%A9", "%00", "%ff", "%zz", "a+b;c", "w" * 700)
+# For everything that is a number, in a query, in a header and in a body.
+ODD_TEXTS = ("-1", "1e3", "true", "NaN", "9" * 20, f"1{'0' * 30}", "1.5", "0x10", "1_0", "%D9%A1")
+ODD_NUMBERS = (b"-1", b"1e3", b"true", b"false", b"NaN", b"9" * 20, b"1" + b"0" * 30, b"1e400", b"-0", b'"1"')
 WRONG_BODIES = (
     *(b"", b" ", b"{", b"{}", b"[]", b"null", b"true", b"1", b'"text"', b"{}{}", b"NaN", b'{"key":NaN}', b"\xff"),
     *(b"\xef\xbb\xbf{}", b'{"wrong":"\\ud800"}', b'{"key":"\\ud800","value":"x"}', b'{"key":"a","key":"b"}'),
@@ -30,6 +33,8 @@ HEADERS: tuple[Headers, ...] = (
     (("if-none-match", "*"),),
     (("if-none-match", '"1", W/"2"'),),
     (("if-none-match", "wrong"),),
+    (("if-match", f'"1{"0" * 30}"'),),
+    (("if-none-match", f'"{"9" * 20}", "-1", "1e3"'),),
     (("if-match", "*"), ("if-none-match", "*")),
     (("prefer", "receipt"),),
     (("accept", "text/html"),),
@@ -65,19 +70,37 @@ class Sent:
 class Operation:
     """One operation of a description, and the requests that concern it."""
 
-    def __init__(self, method: str, path: str, described: Mapping[str, Any], authorizations: tuple[str, str]) -> None:
-        """Take an operation; `authorizations` are of a caller that may do everything and of one that may do nothing."""
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        described: Mapping[str, Any],
+        authorizations: tuple[str, str],
+        schemas: Mapping[str, Any],
+    ) -> None:
+        """Take an operation; `authorizations` are of a caller that may do everything and of one that may do nothing.
+
+        `schemas` are those that the description refers to.
+        """
         self.method, self.path = method, path
         parameters = described.get("parameters", ())
+        # Cursors of numbers are texts of digits.
+        self._numbers = [
+            one["name"]
+            for one in parameters
+            if one["in"] == "query" and (_is_number(one["schema"]) or "cursor" in one["name"])
+        ]
+        schema = described.get("requestBody", {}).get("content", {}).get(JSON, {}).get("schema", {})
+        self._number_members = sorted(set(_members_of_numbers(schema, schemas)))
         self.queries: dict[str, Any] = {one["name"]: one["example"] for one in parameters if one["in"] == "query"}
-        self._paths: dict[str, Any] = {one["name"]: one["example"] for one in parameters if one["in"] == "path"}
+        self.paths: dict[str, Any] = {one["name"]: one["example"] for one in parameters if one["in"] == "path"}
         self._body = _example_body(described)
         self._all, self._nothing = authorizations
 
     def valid(self, query: Mapping[str, Any] | None = None) -> Sent:
         """Return a request with all that the operation takes."""
         path = self.path
-        for name, example in self._paths.items():
+        for name, example in self.paths.items():
             path = path.replace(f"{{{name}}}", quote(str(example), safe=""))
         sent = Sent(self.method, path, urlencode(self.queries if query is None else query))
         sent = sent.header("authorization", self._all).header("x-request-id", "the-request")
@@ -128,6 +151,8 @@ class Operation:
             rest = f"&{urlencode(others)}" if others else ""
             for text in _some(WRONG_TEXTS, 6, name):
                 yield replace(valid, query=f"{name}={text}{rest}")
+            if name in self._numbers:
+                yield from (replace(valid, query=f"{name}={text}{rest}") for text in ODD_TEXTS)
             yield replace(valid, query=f"{name}=1&{valid.query}&{name}=2")
             yield replace(valid, query=f"{name}{rest}")
         for more in (
@@ -149,6 +174,9 @@ class Operation:
         yield valid.header("content-type", "text/plain", JSON)
         for body in _wrong_versions(self._body):
             yield valid.content(body)
+        for member in self._number_members:
+            mark = json.dumps(_with_member(self._body, member, "@")).encode()
+            yield from (valid.content(mark.replace(b'"@"', number)) for number in ODD_NUMBERS)
         content = valid.body[0]
         yield replace(valid, body=(content[:5], content[5:], b""))
         yield replace(valid, body=(b"", content[:-1]))
@@ -169,8 +197,9 @@ class Operation:
 
 def operations(description: Mapping[str, Any], authorizations: tuple[str, str]) -> list[Operation]:
     """Return all operations of a description."""
+    schemas = description.get("components", {}).get("schemas", {})
     return [
-        Operation(method.upper(), path, described, authorizations)
+        Operation(method.upper(), path, described, authorizations, schemas)
         for path, methods in description["paths"].items()
         for method, described in methods.items()
     ]
@@ -182,6 +211,41 @@ def _example_body(described: Mapping[str, Any]) -> Any:
         return None
     examples = content.get("examples")
     return next(iter(examples.values()))["value"] if examples else content["example"]
+
+
+def _is_number(schema: Mapping[str, Any]) -> bool:
+    kinds = [schema, *schema.get("anyOf", ())]
+    return any(kind.get("type") in {"integer", "number"} for kind in kinds)
+
+
+def _members_of_numbers(
+    schema: Mapping[str, Any], schemas: Mapping[str, Any], within: tuple[str, ...] = ()
+) -> Iterator[tuple[str, ...]]:
+    """Yield the path of each member of a body that is a number; `*` is the first of an array."""
+    if "$ref" in schema:
+        schema = schemas[schema["$ref"].rpartition("/")[2]]
+    if _is_number(schema) and within:
+        yield within
+    if len(within) > 3:
+        return
+    for kind in (*schema.get("anyOf", ()), *schema.get("oneOf", ())):
+        yield from _members_of_numbers(kind, schemas, within)
+    if "items" in schema:
+        yield from _members_of_numbers(schema["items"], schemas, (*within, "*"))
+    for name, member in schema.get("properties", {}).items():
+        yield from _members_of_numbers(member, schemas, (*within, name))
+
+
+def _with_member(body: Any, path: tuple[str, ...], value: Any) -> Any:
+    """Return `body` with another value at a path, which it need not have."""
+    if not path:
+        return value
+    first, *rest = path
+    if first == "*":
+        items = body if isinstance(body, list) and body else [{}]
+        return [_with_member(items[0], tuple(rest), value), *items[1:]]
+    members = body if isinstance(body, dict) else {}
+    return {**members, first: _with_member(members.get(first), tuple(rest), value)}
 
 
 def _some(values: tuple[Any, ...], count: int, name: str) -> tuple[Any, ...]:

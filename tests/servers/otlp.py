@@ -14,9 +14,12 @@ class OtlpReceiver(HttpReceiver):
     def received(self) -> list[bytes]:
         return [posted.body for posted in list(self.posted) if posted.path == "/v1/traces"]
 
-    def spans(self, trace_id: str = "") -> dict[str, Any]:
-        """Return the spans of a trace, or of all, by name, the last of each."""
+    def all_spans(self) -> list[Any]:
+        """Return every span that was received."""
         requests = [ExportTraceServiceRequest.FromString(body) for body in self.received]
         scopes = [scope for request in requests for one in request.resource_spans for scope in one.scope_spans]
-        found = [one for scope in scopes for one in scope.spans]
-        return {one.name: one for one in found if trace_id in ("", one.trace_id.hex())}
+        return [one for scope in scopes for one in scope.spans]
+
+    def spans(self, trace_id: str = "") -> dict[str, Any]:
+        """Return the spans of a trace, or of all, by name, the last of each."""
+        return {one.name: one for one in self.all_spans() if trace_id in ("", one.trace_id.hex())}

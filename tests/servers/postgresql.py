@@ -145,6 +145,39 @@ def running_server(*options: str) -> Iterator[PostgresqlServer]:
             server.stop()
 
 
+@contextmanager
+def running_standby(primary: PostgresqlServer) -> Iterator[PostgresqlServer]:
+    """Give a second server, which follows `primary` by streaming replication and takes no writes until it is promoted.
+
+    The primary confirms a write when both have it.
+    """
+    assert primary.binaries is not None
+    with processes.home_of_server("postgresql-standby") as home:
+        port = ports.free_port()
+        copy = [
+            primary.binaries / "pg_basebackup",
+            "-D",
+            home / "data",
+            "-d",
+            primary.url,
+            "-R",
+            "-c",
+            "fast",
+            "--no-sync",
+        ]
+        subprocess.run(copy, check=True, capture_output=True, timeout=START_TIMEOUT_S, **processes.unprivileged())
+        with (home / "data" / "postgresql.conf").open("a") as file:
+            file.write("\n".join(["", *_settings(home, port), ""]))
+        url = urlunsplit(urlsplit(primary.url)._replace(netloc=f"vestibule:{PASSWORD}@127.0.0.1:{port}"))
+        server = PostgresqlServer(url, home, primary.binaries)
+        server.start()
+        run_sql(primary.url, "ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()")
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
 def _settings(home: Path, port: int) -> list[str]:
     # Without the flush to disk: the processes are killed, never the machine.
     return [f"port = {port}", f"unix_socket_directories = '{home}'", "fsync = off", "max_connections = 200"]

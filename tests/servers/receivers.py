@@ -30,14 +30,16 @@ class Posted(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a post is answered."""
+    """What a post is answered; a redirect leads to `location`, or else to `/elsewhere` of the receiver."""
 
     status: int = 200
     body: bytes = b"{}"
+    location: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class HttpReceiver(ThreadingHTTPServer):
-    """Keeps what is posted, and answers it as `answer` says; a redirect leads to `/elsewhere`."""
+    """Keeps what is posted, and answers it as `answer` says."""
 
     daemon_threads = True
     request_queue_size = 50
@@ -60,12 +62,13 @@ class _Posts(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         posted = Posted(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
-        status, answer = self.server.answer(posted)
+        status, answer, location, headers = self.server.answer(posted)
         self.server.posted.append(posted)
         self.send_response(status)
         if 300 <= status < 400:
-            self.send_header("Location", self.server.url("/elsewhere"))
-        self.send_header("Content-Length", str(len(answer)))
+            self.send_header("Location", location or self.server.url("/elsewhere"))
+        for name, value in (*headers, ("Content-Length", str(len(answer)))):
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(answer)
 

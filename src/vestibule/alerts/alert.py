@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from vestibule.contracts.identity import SYSTEM_TENANT
+
 
 class AlertType(StrEnum):
     """The type of an alert. `vestibule alerts types` describes each."""
@@ -20,12 +22,15 @@ class AlertType(StrEnum):
     HEARTBEAT_RECOVERED = "HeartbeatRecovered"
     QUEUE_STALLED = "QueueStalled"
     QUEUE_RECOVERED = "QueueRecovered"
+    QUEUE_FILES_DAMAGED = "QueueFilesDamaged"
+    TASK_FAILED = "TaskFailed"
     TASK_DEAD_LETTERED = "TaskDeadLettered"
     LOG_NOT_WRITTEN = "LogNotWritten"
     LOG_WRITTEN = "LogWritten"
     DELIVERY_FAILING = "DeliveryFailing"
     DELIVERY_RESUMED = "DeliveryResumed"
     POLICY_BROKEN = "PolicyBroken"
+    FILE_BROKEN = "FileBroken"
     REVEAL = "Reveal"
     SUBJECT_ERASED = "SubjectErased"
     TEST = "Test"
@@ -83,7 +88,9 @@ class Notice:
 class Alert:
     """One event. No field contains text that a caller sent; `fingerprint` is a keyed hash.
 
-    `subject` is the part, queue, channel or address that it is about, if any; alerts of one subject form one group.
+    `tenant` is that of the request, task or heartbeat that it is about; one about a part of the system has `~system`.
+    `subject` is the part, queue, channel or address that it is about, or the processor and cause of a failed task, if
+    any; alerts of one subject form one group.
     `has_report` is False for one beyond the bound of its kind, which is recorded and counted without a file of its own.
     With a `notice` it stands for a group: its first alert, with the highest severity, all entities and the count.
     `is_recorded` says whether it was on disk when it was raised; one that was not is recorded later, if at all.
@@ -97,7 +104,9 @@ class Alert:
     fingerprint: str | None = None
     request_id: str | None = None
     token_id: str | None = None
+    task_id: str | None = None
     subject: str | None = None
+    tenant: str = SYSTEM_TENANT
     count: int = 1
     has_report: bool = True
     id: str = field(default_factory=new_alert_id)
@@ -108,18 +117,22 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class AlertTypeSpec:
-    """The meaning of an alert type, its default severity, and the type whose open group it resolves."""
+    """The meaning of an alert type, its default severity, and the type whose open group it resolves.
+
+    Channels without a route of their own get those that are notified by default.
+    """
 
     meaning: str
     severity: Severity
     resolves: AlertType | None = None
+    is_notified_by_default: bool = True
 
 
 ALERT_TYPES = {
     AlertType.PERSONAL_DATA: AlertTypeSpec("A request or a result held personal data.", Severity.WARNING),
     AlertType.SECRET: AlertTypeSpec("A request or a result held a secret.", Severity.CRITICAL),
     AlertType.INVALID_TOKEN: AlertTypeSpec("A request had no token or an unknown one.", Severity.WARNING),
-    AlertType.INVALID_INPUT: AlertTypeSpec("A request was malformed.", Severity.INFO),
+    AlertType.INVALID_INPUT: AlertTypeSpec("A request was malformed.", Severity.INFO, is_notified_by_default=False),
     AlertType.ACCESS_DENIED: AlertTypeSpec(
         "A token was refused again and again for lack of a scope.", Severity.WARNING
     ),
@@ -135,6 +148,10 @@ ALERT_TYPES = {
     AlertType.QUEUE_RECOVERED: AlertTypeSpec(
         "Workers process the waiting tasks again.", Severity.INFO, resolves=AlertType.QUEUE_STALLED
     ),
+    AlertType.QUEUE_FILES_DAMAGED: AlertTypeSpec(
+        "Damaged files of the embedded Redis were set aside.", Severity.WARNING
+    ),
+    AlertType.TASK_FAILED: AlertTypeSpec("A task failed in a way that a retry does not change.", Severity.WARNING),
     AlertType.TASK_DEAD_LETTERED: AlertTypeSpec(
         "A task failed its last attempt and is a dead letter.", Severity.CRITICAL
     ),
@@ -149,6 +166,7 @@ ALERT_TYPES = {
         "A channel accepts its notifications again.", Severity.INFO, resolves=AlertType.DELIVERY_FAILING
     ),
     AlertType.POLICY_BROKEN: AlertTypeSpec("The changed policy file is invalid.", Severity.CRITICAL),
+    AlertType.FILE_BROKEN: AlertTypeSpec("A changed file of keys, tokens or secrets is invalid.", Severity.CRITICAL),
     AlertType.REVEAL: AlertTypeSpec("A value token was revealed.", Severity.WARNING),
     AlertType.SUBJECT_ERASED: AlertTypeSpec("All data of a subject was erased.", Severity.INFO),
     AlertType.TEST: AlertTypeSpec("A test of a channel.", Severity.INFO),

@@ -8,6 +8,7 @@ import structlog
 
 from vestibule.alerts.alert import DEFAULT_SEVERITY, Alert, AlertType, Severity
 from vestibule.contracts.errors import InvalidInput
+from vestibule.contracts.identity import SYSTEM_TENANT
 
 
 class AlertChannel(Protocol):
@@ -73,7 +74,9 @@ class AlertEngine:
         severity: Severity | None = None,
         request_id: str | None = None,
         token_id: str | None = None,
+        task_id: str | None = None,
         subject: str | None = None,
+        tenant: str = SYSTEM_TENANT,
     ) -> Alert:
         """Record an alert, off the event loop, and return it when it is on disk.
 
@@ -89,7 +92,9 @@ class AlertEngine:
             fingerprint=fingerprint,
             request_id=request_id,
             token_id=token_id,
+            task_id=task_id,
             subject=subject,
+            tenant=tenant,
         )
         if self._record is not None:
             alert = await self._record.add(alert)
@@ -98,31 +103,38 @@ class AlertEngine:
         self._on_raised(alert)
         return alert
 
+    async def report_broken_file(self, name: str) -> None:
+        """Alert that the file of that name changed into something that cannot be read."""
+        text = f"The changed file {name} cannot be read; what it had before stays in force."
+        await self.raise_alert(AlertType.FILE_BROKEN, text, subject=name)
+
 
 class Origin(TypedDict):
-    """The ids of a request and of its caller's token; None if unknown."""
+    """The ids of a request and of its caller's token, None if unknown, and the caller's tenant."""
 
     request_id: str | None
     token_id: str | None
+    tenant: str
 
 
 def current_origin() -> Origin:
     """Return the origin of the current request from the logging context."""
     bound = structlog.contextvars.get_contextvars()
-    return {"request_id": bound.get("request_id"), "token_id": bound.get("token_id")}
+    tenant = bound.get("tenant", SYSTEM_TENANT)
+    return {"request_id": bound.get("request_id"), "token_id": bound.get("token_id"), "tenant": tenant}
 
 
 class RequestAlerts:
     """Raises the alerts about failed authentication and invalid input, with the request's id."""
 
-    def __init__(self, engine: AlertEngine, fingerprint: Callable[[str], str]) -> None:
+    def __init__(self, engine: AlertEngine, fingerprint: Callable[[str, str], str]) -> None:
         self._engine = engine
         self._fingerprint = fingerprint
 
     async def report_auth_failure(self, token: str | None, address: str | None = None) -> None:
         """Alert on a missing or unknown token; of token and address only keyed fingerprints are kept."""
         shown = "no token" if token is None else "an unknown token"
-        fingerprint = None if token is None else self._fingerprint(token)
+        fingerprint = None if token is None else self._fingerprint(token, SYSTEM_TENANT)
         await self._engine.raise_alert(
             AlertType.INVALID_TOKEN,
             f"A request had {shown}.",
@@ -145,13 +157,13 @@ class RequestAlerts:
             AlertType.INVALID_TOKEN,
             f"One address failed to authenticate {limit} times within a minute; its requests are rejected for now.",
             severity=Severity.CRITICAL,
-            fingerprint=self._fingerprint(address),
+            fingerprint=self._fingerprint(address, SYSTEM_TENANT),
             subject=self._subject_of(address),
             **current_origin(),
         )
 
     def _subject_of(self, address: str) -> str:
-        return f"address-{self._fingerprint(address)}"
+        return f"address-{self._fingerprint(address, SYSTEM_TENANT)}"
 
     async def report_invalid_input(self, error: InvalidInput) -> None:
         """Alert on a malformed request; the detail of the error repeats nothing that was sent."""

@@ -15,6 +15,7 @@ from vestibule.alerts.delivery.dispatcher import AttemptHandler, NotificationDis
 from vestibule.alerts.delivery.outbox import GIVE_UP_AFTER_S, DeliveryRules
 from vestibule.alerts.settings import AlertSettings
 from vestibule.alerts.store.alert_store import AlertStore, Escalation
+from vestibule.alerts.store.database import check_database
 from vestibule.alerts.store.retention import AlertRetention
 from vestibule.runtime.plugins import discover
 
@@ -43,8 +44,10 @@ def build_alert_engine(
     """Return an engine that raises alerts for `service` and calls `on_raised` with each.
 
     Raises:
+        StartRefused: the alert store is gone, empty or not one.
         ValueError: the settings name a channel that does not exist, or one that lacks a setting.
     """
+    check_database(settings.alert_record_path)
     return AlertEngine(service, {}, _log_failure, build_store(settings), on_raised)
 
 

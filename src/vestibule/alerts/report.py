@@ -15,6 +15,8 @@ _FIELDS = (
     ("Fingerprint", "fingerprint"),
     ("Request-ID", "request_id"),
     ("Token-ID", "token_id"),
+    ("Task-ID", "task_id"),
+    ("Tenant", "tenant"),
     ("Subject", "subject"),
     ("Count", "count"),
     ("Alert-ID", "id"),
@@ -71,6 +73,8 @@ def to_dict(alert: Alert) -> dict[str, Any]:
         "fingerprint": alert.fingerprint,
         "request_id": alert.request_id,
         "token_id": alert.token_id,
+        "task_id": alert.task_id,
+        "tenant": alert.tenant,
         "subject": alert.subject,
         "count": alert.count,
     }

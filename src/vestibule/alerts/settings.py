@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from vestibule.alerts.alert import Alert, AlertType, Severity
+from vestibule.alerts.alert import ALERT_TYPES, Alert, AlertType, Severity
 from vestibule.alerts.store.grouping import Grouping
 from vestibule.egress.guard import WEBHOOK_TIMEOUT_S, EgressGuard
 
@@ -40,7 +40,7 @@ def route_alert(alert: Alert, channels: Iterable[str], routes: Sequence[Route]) 
 
 def _gets(channel: str, alert: Alert, routes: Sequence[Route]) -> bool:
     own = [route for route in routes if channel in route.channels]
-    return not own or any(route.takes(alert) for route in own)
+    return any(route.takes(alert) for route in own) if own else ALERT_TYPES[alert.type].is_notified_by_default
 
 
 class AlertSettings(BaseSettings):
@@ -73,7 +73,7 @@ class AlertSettings(BaseSettings):
     alert_replica: str = Field(default="", description="Name of the origin in notifications; empty for the host name")
     alert_routes: list[Route] = Field(
         default=[],
-        description="Which alerts go to which channels, as a JSON list; a channel in no route gets all alerts",
+        description="Which alerts go to which channels, as a JSON list; one without a route gets all but InvalidInput",
     )
     alert_egress_schemes: list[str] = Field(
         default=["https"], description="URL schemes allowed for notifications, as a JSON list"

@@ -1,31 +1,29 @@
 """Wires the business logic service."""
 
-import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import lru_cache, partial
+from functools import lru_cache
 
 from fastapi import FastAPI
 
 from vestibule.alerts import RequestAlerts, alert_delivery, build_alert_engine
 from vestibule.business_logic_service.api.process import BusinessLogicWiring, router
+from vestibule.business_logic_service.processor_pool import ProcessorPool
 from vestibule.business_logic_service.settings import BusinessLogicSettings
-from vestibule.detection import DetectionError, Scanner
-from vestibule.detection.names import readings
+from vestibule.detection import Scanner
 from vestibule.encryption import KeyRingFile
 from vestibule.processor_adapters import build_pseudonymizer, build_registry
 from vestibule.processor_adapters.settings import open_policy
 from vestibule.runtime.background import in_background
 from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit
 from vestibule.service_kit.auth.authentication import Authenticator
+from vestibule.service_kit.auth.secret_files import SecretFiles
 from vestibule.service_kit.auth.service_secret import ServiceSecret
 from vestibule.service_kit.auth.token_file import caller_token_lookups
 from vestibule.service_kit.http.app import create_service_app
 from vestibule.service_kit.http.health import Readiness
-from vestibule.service_kit.metrics.metrics import AlertMetrics, Metrics
+from vestibule.service_kit.metrics.metrics import AlertMetrics, Metrics, measure_logs
 
-# The form of the ids that services generate.
-GENERATED_ID = re.compile("[0-9a-f]{32}")
 DESCRIPTION = "Processes text synchronously, with the same processors as the workers."
 
 
@@ -42,7 +40,8 @@ def create_app(settings: BusinessLogicSettings) -> FastAPI:
     metrics = Metrics("business_logic")
     alert_metrics = AlertMetrics(metrics, settings.alert_channels)
     secret = ServiceSecret.read(settings.secret_file)
-    pseudonymizer = build_pseudonymizer(KeyRingFile(settings.key_ring_path))
+    ring = KeyRingFile(settings.key_ring_path)
+    pseudonymizer = build_pseudonymizer(ring)
     alerts = build_alert_engine("business_logic", settings, alert_metrics.count_alert)
     request_alerts = RequestAlerts(alerts, pseudonymizer.fingerprint)
     policies = open_policy(settings)
@@ -57,17 +56,22 @@ def create_app(settings: BusinessLogicSettings) -> FastAPI:
         on_denied=request_alerts.report_denied,
     )
     lookups = [secret, *caller_token_lookups(settings)]
-    wiring = BusinessLogicWiring(
-        authenticator=Authenticator(lookups, request_alerts.report_auth_failure, limit),
-        readiness=Readiness({}),
-        processors=processors,
-    )
+    pool = ProcessorPool(processors, settings.task_time_limit_s, prepare=scanner, on_start=policies.follow_in_thread)
+    authenticator = Authenticator(lookups, request_alerts.report_auth_failure, limit)
+    secret_files = SecretFiles(ring, lookups)
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[BusinessLogicWiring]:
-        async with in_background(policies.follow(_ignore, _ignore)):
-            with alert_delivery(settings, alert_metrics.count_attempt):
-                yield wiring
+        watching = (policies.follow(_ignore, _ignore), secret_files.follow(alerts.report_broken_file))
+        # The pool first: it forks, and the others start threads.
+        async with pool.running(), in_background(*watching):
+            with alert_delivery(settings, alert_metrics.count_attempt) as notifications:
+                measure_logs(metrics, notifications.log)
+                yield BusinessLogicWiring(
+                    authenticator=authenticator,
+                    readiness=Readiness({}, [secret_files.note, notifications.log.note, pool.note]),
+                    pool=pool,
+                )
 
     return create_service_app(
         "business_logic",
@@ -76,17 +80,9 @@ def create_app(settings: BusinessLogicSettings) -> FastAPI:
         [router],
         lifespan,
         on_invalid_input=request_alerts.report_invalid_input,
-        is_loggable=partial(_is_loggable, scanner),
+        is_peer=secret.is_peer,
         metrics=metrics,
     )
-
-
-def _is_loggable(scanner: Callable[[], Scanner], text: str) -> bool:
-    """Say whether a request id that a caller chose holds no finding. The client service sends mostly generated ones."""
-    try:
-        return GENERATED_ID.fullmatch(text) is not None or not scanner().scan(readings(text))
-    except DetectionError:
-        return False
 
 
 async def _ignore(_change: object) -> None:

@@ -83,6 +83,8 @@ class HttpClient:
             answer = httpx.request(
                 method, self.url + path, params=query, json=body, headers=sent, timeout=TIMEOUT_S, trust_env=False
             )
+        except UnicodeEncodeError:
+            raise typer.BadParameter("an argument is not a UTF-8 text") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             fail(f"no answer from {self.url} ({type(error).__name__}); is it running? `vestibule up` starts it")
         if not answer.is_success:

@@ -3,6 +3,7 @@
 import functools
 import inspect
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -92,6 +93,27 @@ def takes(make: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[
         return run
 
     return decorate
+
+
+def expect_instance(data_dir: Path) -> Path:
+    """Return the data directory; end the program where nothing has run in it, so that no command creates another."""
+    if not any((data_dir / name).exists() for name in ("keys", "logs", "vestibule.db")):
+        fail(f"{data_dir} is not the data directory of an instance; set --data-dir", os.EX_CONFIG)
+    return data_dir
+
+
+def read_text(argument: str) -> str:
+    """Return a text argument, or all of standard input if it is `-`; each byte of it, as UTF-8.
+
+    Raises:
+        typer.BadParameter: it is not UTF-8.
+    """
+    try:
+        content = sys.stdin.buffer.read() if argument == "-" else argument.encode("utf-8", "surrogateescape")
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        place = "standard input" if argument == "-" else "the argument"
+        raise typer.BadParameter(f"{place} is not a UTF-8 text: byte {error.start + 1} is invalid") from None
 
 
 def split_list(text: str) -> list[str]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vestibule.cli.options import echo, exit_on
+from vestibule.cli.options import echo, exit_on, fail
+from vestibule.cli.setting_names import warn_of_unknown_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,23 +58,32 @@ def add_parts(program: typer.Typer) -> None:
 
 def serve(service: Annotated[Service, typer.Argument(help="Which service to run.")]) -> None:
     """Run one service in the foreground. Its options are environment variables: see `vestibule config`."""
-    from vestibule.cli.parent_death import die_with_parent
+    from vestibule.runtime.parent_death import PARENT_PID_VARIABLE, die_with_parent
 
-    die_with_parent()
+    die_with_parent(int(os.environ.get(PARENT_PID_VARIABLE) or 0))
+    warn_of_unknown_settings(os.environ)
     with without_packages(*UNUSED):
         from vestibule.encryption import KeyRingUnreadable
+        from vestibule.runtime.starts import StartRefused
         from vestibule.service_kit.auth.service_secret import ServiceSecretMissing
+        from vestibule.service_kit.auth.token_file import InvalidTokenFile
         from vestibule.service_kit.http.server import run_server
         from vestibule.service_kit.logging.logging_config import configure_logging
+        from vestibule.service_kit.wiring import frame_of
 
         settings_class, create_app = _parts_of(service)
-    errors = (ValueError, OSError, ServiceSecretMissing, KeyRingUnreadable)
+    errors = (ValueError, OSError, ServiceSecretMissing, KeyRingUnreadable, InvalidTokenFile, StartRefused)
     with exit_on(*errors, before="cannot start: ", exit_code=os.EX_CONFIG):
         settings = settings_class()
         _refuse_dev_token(settings)
         configure_logging(service.value.replace("-", "_"), settings, has_colour=_has_colour())
         app = create_app(settings)
-    run_server(app, settings)
+    try:
+        run_server(app, settings)
+    except SystemExit:
+        if refusal := frame_of(app).refusal:
+            fail(f"cannot start: {refusal}", os.EX_CONFIG)
+        raise
 
 
 def worker(
@@ -88,14 +98,17 @@ def worker(
     os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
     # The warning about root concerns messages that can contain code; ours cannot.
     warnings.filterwarnings("ignore", message=".*superuser privileges")
-    from vestibule.cli.parent_death import die_with_parent, tie_pool_children
+    from vestibule.runtime.parent_death import PARENT_PID_VARIABLE, die_with_parent, tie_pool_children
 
-    die_with_parent()
+    die_with_parent(int(os.environ.get(PARENT_PID_VARIABLE) or 0))
+    warn_of_unknown_settings(os.environ)
     with without_packages(*UNUSED):
         from vestibule.client_service.settings import WorkerSettings
         from vestibule.encryption import KeyRingFile, KeyRingUnreadable
+        from vestibule.runtime.starts import StartRefused
         from vestibule.worker.worker import build_worker, run_worker
-    with exit_on(ValueError, OSError, KeyRingUnreadable, before="cannot start: ", exit_code=os.EX_CONFIG):
+    errors = (ValueError, OSError, KeyRingUnreadable, StartRefused)
+    with exit_on(*errors, before="cannot start: ", exit_code=os.EX_CONFIG):
         settings = WorkerSettings()
         _refuse_dev_token(settings)
         app = build_worker(name, settings, KeyRingFile(settings.key_ring_path))

@@ -12,12 +12,12 @@ from uuid import uuid4
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from vestibule.client_service.intake.work import keyed_names, operation_id
-from vestibule.contracts.conditions import Condition
+from vestibule.contracts.conditions import MATCH, NONE_MATCH, Condition
 from vestibule.contracts.entries import MAX_VALUE_BYTES, Entry, Pair
 from vestibule.contracts.errors import (
     Conflict,
@@ -38,6 +38,7 @@ from vestibule.service_kit.fast_dispatch.dispatch_plan import NeedsFramework
 
 HEADER = "idempotency-key"
 REPLAYED = "Idempotency-Replayed"
+KEPT_HEADERS = ("ETag", "Location")
 OWNER = Principal("~idempotency")
 MAX_KEY_CHARS = 255
 TTL_S = 86_400.0
@@ -66,6 +67,8 @@ class IdempotencyRecord(BaseModel):
     status: int | None = None
     media_type: str | None = None
     body: str = ""
+    # Those of the reply that say something about its content.
+    headers: dict[str, str] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +107,7 @@ class Idempotency:
             raise InvalidInput("The header `Idempotency-Key` is not valid.", errors=[mistake])
         found = await self._start(request, key)
         if isinstance(found, IdempotencyRecord):
-            headers = {REPLAYED: "true"}
-            return Response(found.body, found.status or 200, headers, found.media_type)
+            return Response(found.body, found.status or 200, {**found.headers, REPLAYED: "true"}, found.media_type)
         token = operation_id.set(found.record.task_id)
         try:
             reply = await serve(request)
@@ -120,7 +122,9 @@ class Idempotency:
     async def _start(self, request: Request, key: str) -> IdempotencyRecord | _Attempt:
         caller: Caller = request.state.caller
         content = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
-        digest = hashlib.sha256(content + await request.body()).hexdigest()
+        # The condition decides what the request does, as its body does.
+        stated = [f"{name}: {request.headers.get(name, '')}\n".encode() for name in (MATCH, NONE_MATCH)]
+        digest = hashlib.sha256(b"".join([content, *stated, await request.body()])).hexdigest()
         parts = ("idempotency", caller.tenant, caller.name, key)
         names = keyed_names(self.fingerprinter, *parts, since_s=TTL_S)
         for name in names:
@@ -173,5 +177,6 @@ class Idempotency:
         if reply.status_code >= 300 or len(body) > MAX_VALUE_BYTES // 2:
             await self._release(attempt, has_no_effect=reply.status_code < 500)
             return
-        done = {"status": reply.status_code, "media_type": reply.media_type, "body": body}
+        headers = {name: reply.headers[name] for name in KEPT_HEADERS if name in reply.headers}
+        done = {"status": reply.status_code, "media_type": reply.media_type, "body": body, "headers": headers}
         await self._write(attempt.name, attempt.record.model_copy(update=done), attempt.version)

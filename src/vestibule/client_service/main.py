@@ -44,15 +44,17 @@ from vestibule.database_client.transport import DatabaseTransport
 from vestibule.detection import Scanner
 from vestibule.encryption import Cipher, Fingerprinter, KeyRingFile
 from vestibule.processor_adapters import build_pseudonymizer, build_registry
+from vestibule.runtime.background import in_background
 from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit
 from vestibule.service_kit.auth.authentication import Authenticator
+from vestibule.service_kit.auth.secret_files import SecretFiles
 from vestibule.service_kit.auth.service_secret import ServiceSecret
 from vestibule.service_kit.auth.token_file import caller_token_lookups
 from vestibule.service_kit.http.app import create_service_app
-from vestibule.service_kit.http.health import Readiness
+from vestibule.service_kit.http.health import Note, Readiness
 from vestibule.service_kit.logging.logging_config import reporting_log_failures
 from vestibule.service_kit.metrics.catalogue import CALLBACKS, TASKS_REFUSED
-from vestibule.service_kit.metrics.metrics import OUTCOMES, AlertMetrics, Metrics
+from vestibule.service_kit.metrics.metrics import OUTCOMES, AlertMetrics, Metrics, measure_logs
 from vestibule.service_kit.redis_settings import open_redis
 from vestibule.service_kit.service_client import CircuitBreaker, ServiceClient
 from vestibule.subject_search import SubjectSearcher
@@ -94,10 +96,12 @@ def create_app(settings: ClientSettings) -> FastAPI:
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[ClientWiring]:
         async with AsyncExitStack() as stack:
-            stack.enter_context(alert_delivery(settings, parts.alert_metrics.count_attempt))
+            notifications = stack.enter_context(alert_delivery(settings, parts.alert_metrics.count_attempt))
+            measure_logs(parts.metrics, notifications.log)
             await stack.enter_async_context(reporting_log_failures(partial(_alert_log_failure, parts.alerts)))
             await stack.enter_async_context(parts.screening.running())
-            yield await _start(parts, stack)
+            await stack.enter_async_context(in_background(parts.secret_files.follow(parts.alerts.report_broken_file)))
+            yield await _start(parts, [parts.secret_files.note, notifications.log.note], stack)
 
     return create_service_app(
         "client",
@@ -135,6 +139,7 @@ class _Parts:
             on_denied=self.request_alerts.report_denied,
         )
         lookups = caller_token_lookups(settings)
+        self.secret_files = SecretFiles(ring, [self.secret, *lookups])
         self.authenticator = Authenticator(lookups, self.request_alerts.report_auth_failure, limit)
         self.detokenizer = Detokenizer(screener, pseudonymizer.tokenizer, policies, self.alerts)
         self.message_routes = MessageRoutes(settings.message_routes, self.processors.names)
@@ -144,7 +149,7 @@ class _Parts:
         self.producer = create_producer(settings, Cipher(ring, REALM), self.processors)
 
 
-async def _start(parts: _Parts, stack: AsyncExitStack) -> ClientWiring:
+async def _start(parts: _Parts, notes: list[Note], stack: AsyncExitStack) -> ClientWiring:
     """Open the connections and start the background work until `stack` ends; return what the routes call."""
     settings, screener, timeout_s = parts.settings, parts.screening.screener, parts.settings.service_timeout_s
     database = ServiceClient("database", settings.database_service_url, parts.secret, timeout_s, CircuitBreaker())
@@ -169,7 +174,7 @@ async def _start(parts: _Parts, stack: AsyncExitStack) -> ClientWiring:
 
     return ClientWiring(
         authenticator=parts.authenticator,
-        readiness=Readiness({"database": database.is_ready, "queue": redis_answers}),
+        readiness=Readiness({"database": database.is_ready, "queue": redis_answers}, notes),
         idempotency=Idempotency(entries_for(IDEMPOTENCY_OWNER), parts.fingerprinter),
         entries_for=entries_for,
         intake=Intake(
@@ -181,6 +186,7 @@ async def _start(parts: _Parts, stack: AsyncExitStack) -> ClientWiring:
             fingerprinter=parts.fingerprinter,
             routes=parts.message_routes,
             webhooks=settings.callback_rules,
+            time_limit_s=settings.task_time_limit_s,
         ),
         task_service=task_service,
         schedule_service=schedule_service,

@@ -14,7 +14,7 @@ def describe(task: LedgerTask) -> TaskStatus:
         processor=task.processor,
         priority=task.priority,
         result=task.result,
-        error=describe_error(task.error),
+        **describe_error(task.error),
         attempts=task.attempts,
         submitted_at=at(task.submitted_at),
         due_at=at_or_none(task.due_at if task.sent_at is None else None),

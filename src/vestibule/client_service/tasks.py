@@ -6,14 +6,23 @@ from types import MappingProxyType
 from typing import Any, cast
 
 import structlog
+from billiard.common import terminate_handler_fired
 from celery import shared_task
 from celery.exceptions import Ignore
 from redis.exceptions import RedisError
 
 from vestibule.client_service.queue.application import VestibuleCelery
 from vestibule.client_service.queue.result_backend import StartedAttempt, begin_attempt
-from vestibule.contracts.tasks import DEFAULT_PROCESSOR, ERROR_DETAILS, PROCESS_DATA_TASK, WorkTerms
-from vestibule.processing import MAY_PASS, CannotProcess, Job
+from vestibule.contracts.tasks import (
+    DEFAULT_PROCESSOR,
+    ERROR_DETAILS,
+    PROCESS_DATA_TASK,
+    Cause,
+    WorkTerms,
+    join_error,
+    split_error,
+)
+from vestibule.processing import MAY_PASS, CannotProcess, Job, cause_of
 
 DEFAULT_TERMS: Mapping[str, Any] = MappingProxyType({})
 FAILED = "The processor failed on this data."
@@ -67,16 +76,24 @@ def _attempt(  # noqa: PLR0917 - what Celery passes
         job = Job(task.request.id, terms.origin)
         result = app.results.screen_result(app.processors.process(processor, data, terms.options, job), terms.origin)
     except MAY_PASS as error:
-        log.warning("task_interrupted", error=type(error).__name__, duration_ms=_since_ms(began))
-        task.backend.report_failed_attempt(task.request.id, "TaskInterrupted", attempt.number)
+        _leave_if_terminated()
+        failed = join_error("TaskInterrupted", cause_of(error))
+        name, cause = type(error).__name__, split_error(failed)[1]
+        log.warning("task_interrupted", error=name, cause=cause, duration_ms=_since_ms(began))
+        retry_after_s = getattr(error, "retry_after_s", 0.0)
+        task.backend.report_failed_attempt(task.request.id, failed, attempt.number, retry_after_s)
         raise Ignore from None
     except CannotProcess as error:
+        _leave_if_terminated()
         # Only known kinds go into the result: an operator's own processor could put anything into the name.
-        task.request.failed_by = error.kind if error.kind in ERROR_DETAILS else None
-        log.warning("task_refused", error=task.request.failed_by, duration_ms=_since_ms(began))
+        kind = error.kind if error.kind in ERROR_DETAILS else "TaskFailed"
+        task.request.failed_by = join_error(kind, cause_of(error))
+        cause = split_error(task.request.failed_by)[1]
+        log.warning("task_refused", error=kind, cause=cause, duration_ms=_since_ms(began))
         raise TaskFailed(FAILED) from None
     except Exception:
-        log.exception("task_failed", duration_ms=_since_ms(began))
+        _leave_if_terminated()
+        log.exception("task_failed", cause=Cause.PROCESSOR_ERROR, duration_ms=_since_ms(began))
         # The cause may quote the data, and Celery stores the text of the exception.
         raise TaskFailed(FAILED) from None
     log.info("task_succeeded", duration_ms=_since_ms(began))
@@ -88,6 +105,12 @@ def _attempt(  # noqa: PLR0917 - what Celery passes
             "token_id": terms.origin.token_id,
         }
     return result
+
+
+def _leave_if_terminated() -> None:
+    """Leave when this process is told to exit: what was raised then is no outcome, and the task runs again."""
+    if terminate_handler_fired():
+        raise SystemExit
 
 
 def _begin(task: Any, app: VestibuleCelery) -> StartedAttempt:

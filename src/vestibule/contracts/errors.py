@@ -4,12 +4,13 @@
     ├── Refused                     the request cannot be accepted
     │   ├── InvalidInput            malformed, missing or out of bounds
     │   │   └── UnknownProcessor    no processor has that name
+    │   ├── UnsupportedMediaType    the body is of a media type that the route does not read
     │   ├── TooLarge                over a size limit
     │   ├── PersonalDataFound       the scanner found what the policy blocks
     │   │   └── ResultRefused       it found that in the result of a processor
     │   ├── NotProcessable          the processor cannot process this input
     │   ├── IdempotencyKeyReused    the key was sent with another request before
-    │   ├── ScanImpossible          the scan did not finish in time, so the text is rejected
+    │   ├── ScanImpossible          the scan did not finish, so the text is rejected
     │   ├── InvalidToken            no token, or an unknown one
     │   ├── TooManyAuthFailures     too many unknown tokens from one address
     │   └── ScopeMissing            the token is known and lacks the scope
@@ -74,6 +75,13 @@ class UnknownProcessor(InvalidInput):
     slug, title = "unknown-processor", "Unknown processor"
 
 
+class UnsupportedMediaType(Refused):
+    """The body is of a media type that the route does not read; `Accept-Post` names what it reads."""
+
+    slug, title = "unsupported-media-type", "Unsupported media type"
+    media_type: ClassVar[str] = "application/json"
+
+
 class TooLarge(Refused):
     """Over a size limit."""
 
@@ -99,7 +107,7 @@ class NotProcessable(Refused):
 
 
 class ScanImpossible(Refused):
-    """The scan did not finish within its time limit, so the text is rejected."""
+    """The scan did not finish in time, or a detector failed, so the text is rejected."""
 
     slug, title = "scan-timeout", "Scan time limit exceeded"
 

@@ -15,9 +15,13 @@ SENDER_PATTERN = r"[A-Za-z0-9_-]{1,64}"
 DEFAULT_TENANT = "default"
 # Tenants that begin with this belong to the services; no token can have such a tenant.
 RESERVED = "~"
+# The owner of what belongs to no tenant: alerts about parts, unknown tokens, rules of operators.
+SYSTEM_TENANT = "~system"
 TENANT, SENDER = "X-Vestibule-Tenant", "X-Vestibule-Sender"
 # The id of a write that may be repeated, between services as from callers.
 OPERATION = "Idempotency-Key"
+# The scope that shows the alerts, silences, heartbeats and maintenance windows of all tenants; `*` does not contain it.
+OPERATOR = "operator"
 
 TenantName = Annotated[str, StringConstraints(pattern=f"^{TENANT_PATTERN}$")]
 
@@ -54,6 +58,24 @@ class Principal:
 
 # The owner of what the scheduler service keeps: windows, heartbeats, and the states of parts.
 SCHEDULER_OWNER = Principal("~scheduler")
+
+
+@dataclass(frozen=True, slots=True)
+class Visibility:
+    """Whose alerts, silences, heartbeats and maintenance windows somebody sees and changes.
+
+    `tenants` is None for those of all. `owner` is the tenant of what they add; rules of `~system` apply to all tenants.
+    """
+
+    tenants: frozenset[str] | None
+    owner: str
+
+    def covers(self, tenant: str) -> bool:
+        """Say whether what belongs to `tenant` can be seen."""
+        return self.tenants is None or tenant in self.tenants
+
+
+EVERYTHING = Visibility(None, SYSTEM_TENANT)
 
 
 def _malformed(name: str, expected: str) -> InvalidInput:

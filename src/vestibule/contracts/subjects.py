@@ -39,7 +39,7 @@ class EraseRequest(SubjectQuery):
     field: str | None = Field(
         default=None,
         max_length=100,
-        description="Instead of `owner`, for records of no tenant: only this field is searched, and is replaced",
+        description="Only this field of a record is searched, and is replaced; the record stays",
     )
 
 

@@ -1,17 +1,21 @@
 """Tasks: the work that processors do, its status as callers see it, and the names of the queue."""
 
+import re
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from vestibule.contracts.entries import Key
 from vestibule.contracts.identity import DEFAULT_TENANT
+from vestibule.contracts.json_types import Seconds
 
 DEFAULT_PROCESSOR = "uppercase"
 ERROR_DETAILS = {
     "TaskFailed": "The processor failed on this input.",
+    "ProcessorExited": "The processor tried to end the process it runs in.",
     "TaskInterrupted": "The processor was interrupted; a retry may succeed.",
     "TimeLimitExceeded": "The task exceeded its time limit.",
     "WorkerLost": "Every worker that ran this task exited before it finished.",
@@ -26,6 +30,61 @@ ERROR_DETAILS = {
     "ResultTooLarge": "The result exceeds the size limit.",
     "MessageRefused": "The message from the queue does not match the task.",
 }
+
+
+class Cause(StrEnum):
+    """Why an attempt at a task failed. Beside these there is `http_<status>`: the status that a receiver answered."""
+
+    CONNECTION_REFUSED = "connection_refused"
+    CONNECTION_LOST = "connection_lost"
+    TIMEOUT = "timeout"
+    DNS = "dns"
+    TLS = "tls"
+    REFUSED_BY_GUARD = "refused_by_guard"
+    REFUSED_BY_POLICY = "refused_by_policy"
+    TOO_LARGE = "too_large"
+    INVALID_DATA = "invalid_data"
+    INVALID_RESULT = "invalid_result"
+    INTERRUPTED = "interrupted"
+    TIME_LIMIT = "time_limit"
+    WORKER_LOST = "worker_lost"
+    MESSAGE_REFUSED = "message_refused"
+    PROCESSOR_EXIT = "processor_exit"
+    PROCESSOR_ERROR = "processor_error"
+
+
+CAUSE_PATTERN = f"^({'|'.join(Cause)}|http_[1-5][0-9]{{2}})$"
+# The cause of a kind of error, unless the processor knows a more precise one.
+CAUSES: Mapping[str, Cause] = {
+    "TaskFailed": Cause.PROCESSOR_ERROR,
+    "ProcessorExited": Cause.PROCESSOR_EXIT,
+    "TaskInterrupted": Cause.INTERRUPTED,
+    "TimeLimitExceeded": Cause.TIME_LIMIT,
+    "WorkerLost": Cause.WORKER_LOST,
+    "DataTooLarge": Cause.TOO_LARGE,
+    "NotJson": Cause.INVALID_DATA,
+    "PointerLeadsNowhere": Cause.INVALID_DATA,
+    "ForwardForbidden": Cause.REFUSED_BY_GUARD,
+    "AnswerTooLarge": Cause.TOO_LARGE,
+    "ResultNotText": Cause.INVALID_RESULT,
+    "ResultRefused": Cause.REFUSED_BY_POLICY,
+    "ResultTooLarge": Cause.TOO_LARGE,
+    "MessageRefused": Cause.MESSAGE_REFUSED,
+}
+
+
+def join_error(kind: str, cause: str | None) -> str:
+    """Return the error of an attempt as it is recorded: the kind, with a cause that is more precise than the kind."""
+    is_known = cause is not None and re.fullmatch(CAUSE_PATTERN, cause) is not None
+    return f"{kind}:{cause}" if is_known and cause != CAUSES.get(kind) else kind
+
+
+def split_error(error: str) -> tuple[str, str]:
+    """Return the kind and the cause of a recorded error."""
+    kind, _, cause = error.partition(":")
+    return kind, cause or CAUSES.get(kind, Cause.PROCESSOR_ERROR)
+
+
 # A number of the ledger, within 64 bits.
 TASK_CURSOR_PATTERN = r"^[0-9]{1,18}$"
 QUEUE = "celery"
@@ -62,6 +121,7 @@ class WorkTerms(BaseModel):
     options: dict[str, Any] = {}
     write_to: Key | None = Field(default=None, description="Key that the result is written to")
     origin: WorkOrigin = WorkOrigin()
+    request_id: str | None = Field(default=None, description="The request that the work comes from, for log and alerts")
 
 
 # The terms of work without options and target.
@@ -80,6 +140,7 @@ class ProcessRequest(BaseModel):
     )
     work_id: str | None = Field(default=None, max_length=64, description="The same for every repetition of the work")
     origin: WorkOrigin | None = Field(default=None, description="On whose behalf; accepted from services only")
+    time_limit_s: Seconds | None = Field(default=None, gt=0, description="Seconds after which nobody needs the result")
 
 
 class ProcessResponse(BaseModel):
@@ -132,6 +193,9 @@ class TaskStatus(BaseModel):
     priority: Priority = Priority.NORMAL
     result: str | None = Field(default=None, description="Present if it succeeded", examples=["HELLO"])
     error: TaskError | None = Field(default=None, description="Why the last attempt failed, if one did")
+    cause: str | None = Field(
+        default=None, description="The cause of that error, such as `timeout` or `http_503`", pattern=CAUSE_PATTERN
+    )
     attempts: int = Field(default=0, description="Failed attempts", examples=[0])
     submitted_at: datetime
     due_at: datetime | None = Field(default=None, description="When the next attempt starts, if it waits for that")
@@ -154,9 +218,19 @@ class TaskPage(BaseModel):
     cursor: str | None = Field(default=None, description="Pass it as `cursor` for the next page; absent on the last")
 
 
-def describe_error(kind: str | None) -> TaskError | None:
-    """Return the error of that kind as callers see it."""
-    return None if kind is None else TaskError(kind=kind, detail=ERROR_DETAILS.get(kind, "The task failed."))
+class DescribedError(TypedDict):
+    """The fields of a status about an error."""
+
+    error: TaskError | None
+    cause: str | None
+
+
+def describe_error(error: str | None) -> DescribedError:
+    """Return a recorded error as callers see it."""
+    if error is None:
+        return {"error": None, "cause": None}
+    kind, cause = split_error(error)
+    return {"error": TaskError(kind=kind, detail=ERROR_DETAILS.get(kind, "The task failed.")), "cause": cause}
 
 
 # In the order in which a worker takes tasks.

@@ -1,9 +1,10 @@
 """The client of entries in the database service."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
 
 import structlog
+from pydantic import BaseModel, ValidationError
 
 from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import (
@@ -21,6 +22,30 @@ from vestibule.contracts.entries import (
 from vestibule.contracts.identity import OPERATION, Principal
 from vestibule.contracts.subjects import PAGE_TIMEOUT_S, ErasePage, EraseRequest, SubjectQuery
 from vestibule.database_client.transport import DatabaseTransport
+
+Record = TypeVar("Record", bound=BaseModel)
+
+
+class RecordReader(Generic[Record]):
+    """Reads what services store as JSON. A record that is not valid is left out, and logged once: it hides no other."""
+
+    def __init__(self, kind: type[Record]) -> None:
+        self._kind = kind
+        self._reported: dict[str, int] = {}
+
+    def read(self, entry: Entry) -> Record | None:
+        """Return the record in `entry`; None if it is not valid."""
+        try:
+            return self._kind.model_validate_json(entry.value)
+        except ValidationError:
+            if self._reported.get(entry.key) != entry.version and len(self._reported) < MAX_BATCH:
+                self._reported[entry.key] = entry.version
+                structlog.get_logger("vestibule.records").error("record_invalid", kind=self._kind.__name__)
+            return None
+
+    def read_each(self, entries: Iterable[Entry]) -> list[Record]:
+        """Return the valid records."""
+        return [record for entry in entries if (record := self.read(entry)) is not None]
 
 
 class EntryClient:
@@ -103,13 +128,20 @@ class EntryClient:
         """
         return EntryBatch.model_validate(await self._send("POST", "/read/batch", body={"keys": keys}))
 
+    async def read_readable(self, keys: Sequence[str]) -> list[Entry | None]:
+        """Return what `read_many` returns, and None for a value that cannot be decrypted: one hides no other."""
+        if not keys:
+            return []
+        query, body = {"skip_unreadable": "true"}, {"keys": list(keys)}
+        return EntryBatch.model_validate(await self._send("POST", "/read/batch", query=query, body=body)).entries
+
     async def read_all(self, prefix: str) -> list[Entry]:
-        """Return the entries whose keys start with `prefix`."""
+        """Return the entries whose keys start with `prefix`, without values that cannot be decrypted."""
         found: list[Entry] = []
         cursor: str | None = None
         while True:
             page = await self.keys(prefix, MAX_BATCH, cursor)
-            found += [entry for entry in await self.read_many(page.keys) if entry is not None]
+            found += [entry for entry in await self.read_readable(page.keys) if entry is not None]
             cursor = page.cursor
             if cursor is None:
                 return found

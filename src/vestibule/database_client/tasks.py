@@ -44,16 +44,16 @@ class TaskLedgerClient:
         """
         return await self._accepting.submit(task)
 
+    async def find_any(self, task_id: str) -> LedgerTask | None:
+        """Return a task, or None where it is unknown; without its result where that cannot be decrypted."""
+        return await self._finding.submit(task_id)
+
     async def find(self, task_id: str) -> LedgerTask | None:
         """Return a task with its result, or None where it is unknown."""
-        task = await self.look_up(task_id)
+        task = await self.find_any(task_id)
         if task is not None and task.is_unreadable:
             raise Unavailable(PART, "The result of this task cannot be decrypted.")
         return task
-
-    async def look_up(self, task_id: str) -> LedgerTask | None:
-        """Return a task, without its result where that cannot be decrypted, or None where it is unknown."""
-        return await self._finding.submit(task_id)
 
     async def claim(self, limit: int, lease_s: float) -> list[LedgerTask]:
         """Return unfinished tasks that are due; no other caller gets them before the lease ends."""

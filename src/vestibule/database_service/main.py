@@ -1,5 +1,6 @@
 """Wires the database service."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -15,7 +16,8 @@ from vestibule.database_service.entries.change_stream import ChangeStream
 from vestibule.database_service.entries.encrypted_store import REALM, EncryptedStore
 from vestibule.database_service.entries.memory import STORE as MEMORY_STORE
 from vestibule.database_service.entries.metered_store import meter
-from vestibule.database_service.entries.store import ManagedStore, Store, StoreKind
+from vestibule.database_service.entries.store import HasFile, ManagedStore, Store, StoreKind
+from vestibule.database_service.entries.store_identity import RETRY_INTERVAL_S, StoreVerification, mark_of
 from vestibule.database_service.maintenance.erasure import EntryErasure, Searches, TaskErasure
 from vestibule.database_service.maintenance.jobs import EntryReencryption, Sweeper, TaskMaintenance, TombstonePurger
 from vestibule.database_service.settings import DatabaseSettings
@@ -23,15 +25,20 @@ from vestibule.database_service.tasks import ledgers
 from vestibule.database_service.tasks.encrypted_ledger import REALM as TASK_REALM
 from vestibule.database_service.tasks.encrypted_ledger import EncryptedTaskLedger
 from vestibule.database_service.tasks.ledger import LedgerKind, TaskLedger, measure_tasks
+from vestibule.database_service.tasks.ledgers.sqlite import SqliteTaskLedger
 from vestibule.database_service.tasks.task_entries import TaskAcceptance, TaskCompletion
 from vestibule.encryption import Cipher, Fingerprinter, KeyRingFile
+from vestibule.runtime.background import in_background
 from vestibule.runtime.plugins import discover
+from vestibule.runtime.starts import StartRefused
+from vestibule.runtime.write_ahead_log import WriteAheadLog
 from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit
 from vestibule.service_kit.auth.authentication import Authenticator
+from vestibule.service_kit.auth.secret_files import SecretFiles
 from vestibule.service_kit.auth.service_secret import ServiceSecret
-from vestibule.service_kit.http.app import create_service_app
+from vestibule.service_kit.http.app import create_service_app, exit_refused
 from vestibule.service_kit.http.health import Readiness
-from vestibule.service_kit.metrics.metrics import AlertMetrics, Metrics
+from vestibule.service_kit.metrics.metrics import AlertMetrics, Metrics, measure_logs
 from vestibule.subject_search import SubjectSearcher
 
 DESCRIPTION = "Stores key-value pairs and tasks. Only the other services may call it."
@@ -60,37 +67,74 @@ def create_app(settings: DatabaseSettings, sweep_interval_s: float = SWEEP_INTER
         request_alerts.report_guessed_tokens,
         on_denied=request_alerts.report_denied,
     )
+    secret_files = SecretFiles(ring, [secret])
     authenticator = Authenticator([secret], request_alerts.report_auth_failure, limit)
     plain_store = build_store(settings)
     meter(plain_store, metrics)
     store = EncryptedStore(plain_store, Cipher(ring, REALM))
+    verification = StoreVerification(store, ring, mark_of(settings))
     plain_ledger = build_task_ledger(plain_store)
     ledger = EncryptedTaskLedger(plain_ledger, Cipher(ring, TASK_REALM))
     searches = Searches(SubjectSearcher(ring, settings.detection))
+    completion = TaskCompletion(store, ledger)
     purger = TombstonePurger(plain_store, timedelta(days=settings.keep_deleted_days))
+
+    async def is_ready() -> bool:
+        return verification.is_verified and (not isinstance(plain_store, HasFile) or await plain_store.is_in_place())
+
     sweeper = Sweeper([plain_store, plain_ledger, purger], sweep_interval_s)
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[DatabaseWiring]:
-        async with plain_store, sweeper.running():
+        watching = in_background(secret_files.follow(alerts.report_broken_file))
+        async with plain_store, _verifying(verification), sweeper.running(), watching:
             await plain_ledger.prepare()
             metrics.ask(partial(measure_tasks, plain_ledger))
-            with alert_delivery(settings, alert_metrics.count_attempt):
+            with alert_delivery(settings, alert_metrics.count_attempt) as notifications:
+                logs = [*_logs_of(plain_ledger), notifications.log]
+                measure_logs(metrics, *logs)
                 yield DatabaseWiring(
                     authenticator=authenticator,
-                    readiness=Readiness({}),
+                    readiness=Readiness({"store": is_ready}, [secret_files.note, *(log.note for log in logs)]),
                     store=store,
                     entry_reencryption=EntryReencryption(store),
                     change_stream=ChangeStream(),
                     task_ledger=ledger,
                     task_acceptance=TaskAcceptance(store, ledger),
-                    task_completion=TaskCompletion(store, ledger),
+                    task_completion=completion,
                     task_maintenance=TaskMaintenance(ledger),
                     entry_erasure=EntryErasure(store, searches),
-                    task_erasure=TaskErasure(ledger, store, searches),
+                    task_erasure=TaskErasure(ledger, completion, store, searches),
                 )
 
-    return create_service_app("database", DESCRIPTION, settings, ROUTERS, lifespan, metrics=metrics)
+    return create_service_app(
+        "database", DESCRIPTION, settings, ROUTERS, lifespan, is_peer=secret.is_peer, metrics=metrics
+    )
+
+
+@asynccontextmanager
+async def _verifying(verification: StoreVerification) -> AsyncIterator[None]:
+    """Verify the store; where it does not answer yet, again until it does, and end the program if it is refused."""
+    if await verification.verify():
+        yield
+        return
+
+    async def verify_later() -> None:
+        try:
+            is_verified = False
+            while not is_verified:
+                await asyncio.sleep(RETRY_INTERVAL_S)
+                is_verified = await verification.verify()
+        except StartRefused as refusal:
+            exit_refused(refusal)
+
+    async with in_background(verify_later()):
+        yield
+
+
+def _logs_of(ledger: TaskLedger) -> list[WriteAheadLog]:
+    """Return the log of the file that the tasks are in, and the entries too if the store is SQLite."""
+    return [ledger.file.log] if isinstance(ledger, SqliteTaskLedger) and ledger.file.log.name else []
 
 
 def build_store(settings: DatabaseSettings) -> ManagedStore:

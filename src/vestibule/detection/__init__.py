@@ -44,7 +44,7 @@ found.
 from typing import TYPE_CHECKING
 
 from vestibule.detection.allow_list import fingerprint_of
-from vestibule.detection.errors import DetectionError, InvalidDetector, ScanBudgetExceeded, TextTooLarge
+from vestibule.detection.errors import DetectionError, DetectorFailed, InvalidDetector, ScanBudgetExceeded, TextTooLarge
 from vestibule.detection.finding import Explanation, Finding, redact
 from vestibule.detection.scanner import Scanner
 
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DetectionError",
     "DetectionSettings",
+    "DetectorFailed",
     "Explanation",
     "Finding",
     "InvalidDetector",

@@ -2,7 +2,8 @@
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from difflib import get_close_matches
 from types import ModuleType
 
 from vestibule.detection import detectors
@@ -19,7 +20,7 @@ def list_detectors(options: ScannerOptions = DEFAULTS) -> list[Detector]:
     """Return every detector, the built-in ones first, in the order of the module names.
 
     Raises:
-        InvalidDetector: an own detector or one of a package cannot be used.
+        InvalidDetector: an own detector or one of a package cannot be used, or the options name an unknown entity.
     """
     found = [detector for module in list_modules() for detector in declared_in(module)]
     try:
@@ -29,7 +30,20 @@ def list_detectors(options: ScannerOptions = DEFAULTS) -> list[Detector]:
             found += (offered,) if isinstance(offered, Detector) else declared_in(offered)
     except CannotLoad as error:
         raise InvalidDetector(str(error)) from error
-    return [*found, *_ad_hoc_detectors(options)]
+    found += _ad_hoc_detectors(options)
+    known = {detector.entity for detector in found}
+    for name in (*(options.entities or ()), *options.ignored_entities, *options.thresholds):
+        if name not in known:
+            raise InvalidDetector(f"unknown entity {name}{suggest(name, known)}")
+    return found
+
+
+def suggest(name: str, known: Collection[str]) -> str:
+    """Return the known name that is nearest to an unknown one, as the end of a sentence."""
+    # The whole name, or a word of it: EMAL is nearer to EMAIL than to EMAIL_ADDRESS.
+    names = {part: one for one in sorted(known, reverse=True) for part in (*one.split("_"), one)}
+    close = get_close_matches(name.upper(), names, n=1)
+    return f"; did you mean {names[close[0]]}?" if close else "; `vestibule detectors` lists the entities"
 
 
 def list_modules() -> list[ModuleType]:

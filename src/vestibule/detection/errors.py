@@ -3,6 +3,7 @@
 DetectionError
 ├── TextTooLarge
 ├── ScanBudgetExceeded
+├── DetectorFailed
 └── InvalidDetector
 """
 
@@ -25,6 +26,14 @@ class ScanBudgetExceeded(DetectionError):
     def __init__(self, budget_ms: float) -> None:
         super().__init__(f"the scan took longer than {budget_ms:g} ms")
         self.budget_ms = budget_ms
+
+
+class DetectorFailed(DetectionError):
+    """The check of a detector raised an error; nothing is known about the text."""
+
+    def __init__(self, entity: str) -> None:
+        super().__init__(f"the detector of {entity} failed")
+        self.entity = entity
 
 
 class InvalidDetector(DetectionError, ValueError):

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from vestibule.detection.context import NOTHING, ContextScorer, ContextVerdict
 from vestibule.detection.context.label_index import Label, LabelIndex, LabelMatches
+from vestibule.detection.errors import DetectorFailed
 from vestibule.detection.finding import Explanation, Finding
 from vestibule.detection.matching import Matcher
 
@@ -63,7 +64,10 @@ def score_match(matcher: Matcher, passage: ScanPassage, span: tuple[int, int]) -
         verdict = passage.weigh(matcher, span)
         if matcher.best_score + verdict.weight < matcher.threshold:
             return None
-    is_valid = rule.check is None or rule.check(passage.text[span[0] : span[1]])
+    try:
+        is_valid = rule.check is None or rule.check(passage.text[span[0] : span[1]])
+    except BaseException as error:  # an operator's own check may raise `SystemExit`, which would end the service
+        raise DetectorFailed(matcher.detector.entity) from error
     score = rule.score if is_valid else rule.broken_score
     if score is None:
         return None

@@ -9,12 +9,16 @@ import socket
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from vestibule.contracts.tasks import Cause
+
 # How long a receiver of notifications and callbacks may take.
 WEBHOOK_TIMEOUT_S = 10.0
+LONGEST_RETRY_AFTER_S = 3600.0
 _PORTS = {"http": 80, "https": 443}
 # All that IANA gives out (RFC 4291, section 2.4), and the prefix behind which a NAT64 reaches IPv4 (RFC 6052).
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
@@ -23,7 +27,17 @@ _ORIGIN = re.compile(r"https?://(\*|([A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\])(:[1-9][0
 
 
 class DeliveryFailed(OSError):
-    """A delivery failed; the message has the reason without an address or the text of a response."""
+    """A delivery failed; the message has the reason without an address or the text of a response.
+
+    `cause` is one of `contracts.tasks.Cause`. The receiver wants no other within `retry_after_s` seconds.
+    """
+
+    cause: Cause = Cause.CONNECTION_LOST
+
+    def __init__(self, message: str, cause: Cause | None = None, *, retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.cause = cause or self.cause
+        self.retry_after_s = retry_after_s
 
 
 class AddressProblem(StrEnum):
@@ -39,6 +53,8 @@ class AddressProblem(StrEnum):
 class DeliveryForbidden(DeliveryFailed):
     """Nothing may be sent to the address; `problem` says why."""
 
+    cause = Cause.REFUSED_BY_GUARD
+
     def __init__(self, problem: AddressProblem) -> None:
         super().__init__(problem.value)
         self.problem = problem
@@ -47,6 +63,8 @@ class DeliveryForbidden(DeliveryFailed):
 class ResponseTooLarge(DeliveryFailed):
     """The receiver accepted it, but its response is too large."""
 
+    cause = Cause.TOO_LARGE
+
 
 @dataclass(frozen=True, slots=True)
 class EgressResponse:
@@ -54,6 +72,7 @@ class EgressResponse:
 
     status: int
     body: bytes
+    retry_after_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +189,9 @@ class EgressGuard:
         Raises:
             DeliveryFailed: the address is not allowed, or the receiver did not accept it.
         """
-        status = self.send(url, body, headers).status
-        if not 200 <= status < 300:
-            raise DeliveryFailed(f"the answer was {status}")
+        answer = self.send(url, body, headers)
+        if not 200 <= answer.status < 300:
+            raise DeliveryFailed(f"the answer was {answer.status}", retry_after_s=answer.retry_after_s)
 
     def send(self, url: str, body: bytes, headers: Mapping[str, str], most_bytes: int = 0) -> EgressResponse:
         """Post `body` and return the response, whatever its status, with a body of at most `most_bytes`.
@@ -186,6 +205,19 @@ class EgressGuard:
         """
         address = self.connect_address(self.check_address(url))
         return asyncio.run(_post(url, address, body, headers, self.timeout_s, most_bytes))
+
+
+def seconds_until(retry_after: str) -> float:
+    """Return the seconds of a header `Retry-After`, at most an hour; 0 without it, or with one that is invalid.
+
+    Source: RFC 9110, section 10.2.3: seconds, or an HTTP date.
+    """
+    text = retry_after.strip()
+    try:
+        seconds = float(text) if text.isdecimal() else parsedate_to_datetime(text).timestamp() - time.time()
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_S)
 
 
 def signature_headers(secret: bytes, body: bytes) -> dict[str, str]:
@@ -203,7 +235,7 @@ def _resolve(host: str, port: int, is_private_allowed: bool) -> str:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise DeliveryFailed("the host has no address") from error
+        raise DeliveryFailed("the host has no address", Cause.DNS) from error
     addresses = [str(entry[4][0]) for entry in found]
     # One forbidden address among them is enough: a name server that returns it cannot be trusted.
     if not is_private_allowed and not all(map(_is_public, addresses)):
@@ -258,11 +290,17 @@ async def _post(  # noqa: PLR0917 - as `send` has them
             aiohttp.ClientSession(connector=connector, **options) as session,
             session.post(url, data=body, headers=plain, allow_redirects=False) as answer,
         ):
-            return EgressResponse(answer.status, await _read(answer.content, most_bytes) if most_bytes else b"")
+            content = await _read(answer.content, most_bytes) if most_bytes else b""
+            return EgressResponse(answer.status, content, seconds_until(answer.headers.get("Retry-After", "")))
     except TimeoutError as error:
-        raise DeliveryFailed("no answer in time") from error
+        raise DeliveryFailed("no answer in time", Cause.TIMEOUT) from error
+    except aiohttp.ClientSSLError as error:
+        raise DeliveryFailed(type(error).__name__, Cause.TLS) from error
     except aiohttp.ClientError as error:
-        raise DeliveryFailed(type(error).__name__) from error
+        # aiohttp has the error of the system call as the cause of its own.
+        is_refused = isinstance(error.__cause__, ConnectionRefusedError)
+        cause = Cause.CONNECTION_REFUSED if is_refused else Cause.CONNECTION_LOST
+        raise DeliveryFailed(type(error).__name__, cause) from error
 
 
 async def _read(content: Any, most_bytes: int) -> bytes:

@@ -11,6 +11,7 @@ from vestibule.encryption.key_file import (
     retire_key,
 )
 from vestibule.encryption.key_ring import (
+    DataKeyRetired,
     DecryptionFailed,
     EncryptionError,
     Key,
@@ -27,6 +28,7 @@ from vestibule.encryption.pseudonyms import Fingerprinter, Tokenizer
 
 __all__ = [
     "Cipher",
+    "DataKeyRetired",
     "DecryptionFailed",
     "EncryptionError",
     "EncryptionSettings",

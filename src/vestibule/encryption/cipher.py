@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from vestibule.encryption.key_ring import KEY_ID_BYTES, DecryptionFailed, Key, KeyRingSource, Purpose
+from vestibule.encryption.key_ring import KEY_ID_BYTES, DataKeyRetired, DecryptionFailed, Key, KeyRingSource, Purpose
 
 # An envelope: version, key id, salt, nonce, then ciphertext and tag.
 VERSION = b"\x01"
@@ -87,7 +87,7 @@ class Cipher:
         if key is None:
             raise DecryptionFailed(f"the ring has no data key {key_id}")
         if key.secret is None:
-            raise DecryptionFailed(f"the data key {key_id} was retired")
+            raise DataKeyRetired(f"the data key {key_id} was retired")
         return key.secret
 
     def _derive(self, secret: bytes, salt: bytes) -> AESGCM:

@@ -8,7 +8,16 @@ import structlog
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from vestibule.encryption.key_ring import Key, KeyRefused, KeyRing, KeyRingUnreadable, KeyState, Purpose, new_key
+from vestibule.encryption.key_ring import (
+    Key,
+    KeyRefused,
+    KeyRing,
+    KeyRingUnreadable,
+    KeyState,
+    Purpose,
+    key_id_for,
+    new_key,
+)
 from vestibule.runtime.files import WatchedFile, change_alone, write_private
 
 _keys = TypeAdapter(list[Key])
@@ -39,10 +48,13 @@ def read_key_ring(path: Path) -> KeyRing:
     """Return the ring in `path`.
 
     Raises:
-        KeyRingUnreadable: the file cannot be read or is invalid; the message shows none of it.
+        KeyRingUnreadable: the file cannot be read or is invalid, or a key was changed; the message shows none of it.
     """
     try:
-        return KeyRing(_keys.validate_json(path.read_bytes()))
+        keys = _keys.validate_json(path.read_bytes())
+        if changed := [key.id for key in keys if key.secret and key.id != key_id_for(key.purpose, key.secret)]:
+            raise KeyRingUnreadable(f"the key {changed[0]} was changed; restore the file from its backup")
+        return KeyRing(keys)
     except (OSError, ValidationError) as error:
         raise KeyRingUnreadable(f"cannot read the key ring {path} ({type(error).__name__})") from None
     except KeyRingUnreadable as error:
@@ -103,7 +115,11 @@ def find_old_key(ring: KeyRing, key_id: str) -> Key:
 
 
 class KeyRingFile(WatchedFile[KeyRing]):
-    """The key ring in a file, reloaded within a second of a change; an invalid file changes nothing."""
+    """The key ring in a file, reloaded within a second of a change.
+
+    An invalid file changes nothing, nor does one that lacks a key: another ring would encrypt what this one cannot
+    decrypt. A retired key stays in the file.
+    """
 
     def __init__(self, path: Path) -> None:
         """Read the ring.
@@ -111,11 +127,21 @@ class KeyRingFile(WatchedFile[KeyRing]):
         Raises:
             KeyRingUnreadable: the file cannot be read or is invalid.
         """
-        super().__init__(path, read_key_ring, broken=KeyRingUnreadable, on_broken=_log_unreadable)
+        self._known: frozenset[str] = frozenset()
+        super().__init__(path, self._read_successor, broken=KeyRingUnreadable, on_broken=_log_unreadable)
+
+    def _read_successor(self, path: Path) -> KeyRing:
+        ring = read_key_ring(path)
+        known = frozenset(key.id for key in ring.keys)
+        if missing := self._known - known:
+            raise KeyRingUnreadable(f"the key ring {path} lacks the key {min(missing)}")
+        self._known = known
+        return ring
 
 
-def _log_unreadable(_error: Exception) -> None:
-    structlog.get_logger("vestibule.encryption").warning("key_ring_unreadable", kept="the previous key ring")
+def _log_unreadable(error: Exception) -> None:
+    log = structlog.get_logger("vestibule.encryption")
+    log.error("key_ring_unreadable", kept="the previous key ring", reason=str(error))
 
 
 def _write(path: Path, keys: Iterable[Key]) -> None:

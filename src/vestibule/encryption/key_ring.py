@@ -3,6 +3,7 @@
 Its errors are those of all encryption. No message holds a key or content.
 """
 
+import hashlib
 import secrets
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -31,6 +32,10 @@ class KeyRefused(EncryptionError):
 
 class DecryptionFailed(EncryptionError):
     """Content cannot be decrypted; the message has the reason."""
+
+
+class DataKeyRetired(DecryptionFailed):
+    """The key that encrypted the content was retired on purpose."""
 
 
 class UnrecognizedToken(EncryptionError):
@@ -153,11 +158,17 @@ class KeyRingSource(Protocol):
 
 def new_key(purpose: Purpose, active_from: datetime | None = None) -> Key:
     """Return a new random key of 256 bits, active from now or from the time given."""
-    now = datetime.now(UTC)
+    now, secret = datetime.now(UTC), secrets.token_bytes(SECRET_BYTES)
     return Key.model_construct(
-        id=secrets.token_hex(KEY_ID_BYTES),
+        id=key_id_for(purpose, secret),
         purpose=purpose,
         created_at=now,
         active_from=active_from or now,
-        secret=secrets.token_bytes(SECRET_BYTES),
+        secret=secret,
     )
+
+
+def key_id_for(purpose: Purpose, secret: bytes) -> str:
+    """Return the id of a key. It is the start of a digest, so that a changed secret does not match its id."""
+    content = f"vestibule/key-id/1/{purpose}/".encode() + secret
+    return hashlib.sha256(content).hexdigest()[: 2 * KEY_ID_BYTES]

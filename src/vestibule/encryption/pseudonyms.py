@@ -1,6 +1,7 @@
 """Pseudonyms of values: keyed fingerprints, and tokens that the key ring reveals.
 
-The same value has the same fingerprint, which cannot be computed without the key, and the same token within a tenant.
+The same value has the same fingerprint and the same token within a tenant. Neither can be computed without the key, and
+those of two tenants have nothing in common.
 Source: RFC 2104 (HMAC; section 5: half of the output may be left out), RFC 5869 (HKDF), RFC 5297 (AES-SIV,
 deterministic authenticated encryption), RFC 4648 (base32).
 """
@@ -21,11 +22,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from vestibule.contracts.identity import DEFAULT_TENANT
 from vestibule.encryption.key_ring import Key, KeyRingSource, Purpose, TokenKeyRetired, UnrecognizedToken
 
 _UNKNOWN = "The text is not a token of this tenant."
 EPOCH_S = 30 * 86_400
 SHOWN_BYTES = 16
+KEYS_KEPT = 1024
 _SEPARATORS = re.compile(r"[\s\-./()]+")
 _JSON_ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})")
 # As the scanner: a shorter token is rather a word.
@@ -38,7 +41,7 @@ TOKEN = re.compile(r"<(?P<entity>[A-Z][A-Z0-9_]{0,63})\.v1\.(?P<key_id>[0-9a-f]{
 
 
 class Fingerprinter:
-    """Makes fingerprints with the ring's fingerprint key, another derived key for each epoch of 30 days.
+    """Makes fingerprints with the ring's fingerprint key, another derived key for each tenant and epoch of 30 days.
 
     A fingerprint names its epoch, as in `e688:1f6d...`; those of different epochs cannot be matched without the key.
     """
@@ -46,21 +49,25 @@ class Fingerprinter:
     def __init__(self, ring: KeyRingSource, clock: Callable[[], float] = time.time) -> None:
         self._ring = ring
         self._clock = clock
-        self._keyed = lru_cache(64)(_keyed)
+        self._keyed = lru_cache(KEYS_KEPT)(_keyed)
 
-    def fingerprint(self, text: str) -> str:
-        """Return the fingerprint that `text` has now, in every process that has the same ring."""
+    def fingerprint(self, text: str, tenant: str) -> str:
+        """Return the fingerprint that `text` has now in a tenant, in every process that has the same ring."""
         secret = self._ring.current().active(Purpose.FINGERPRINT).material
-        return self._of(text, secret, _epoch(self._clock()))
+        return self._of(text, secret, _epoch(self._clock()), tenant)
 
-    def candidates(self, text: str, since: datetime) -> Iterator[str]:
-        """Yield every fingerprint that `text` may have had since then, the newest first."""
+    def candidates(self, text: str, tenant: str, since: datetime) -> Iterator[str]:
+        """Yield every fingerprint that `text` may have had since then in data of a tenant, the newest first.
+
+        All tenants had the fingerprints of the default tenant in versions before tenants had their own.
+        """
         for key in self._ring.reload().usable(Purpose.FINGERPRINT):
             for epoch in range(_epoch(self._clock()), _epoch(since.timestamp()) - 1, -1):
-                yield self._of(text, key.material, epoch)
+                for owner in dict.fromkeys((tenant, DEFAULT_TENANT)):
+                    yield self._of(text, key.material, epoch, owner)
 
-    def _of(self, text: str, secret: bytes, epoch: int) -> str:
-        digest = self._keyed(secret, epoch).copy()
+    def _of(self, text: str, secret: bytes, epoch: int, tenant: str) -> str:
+        digest = self._keyed(secret, epoch, tenant).copy()
         digest.update(canonical(text).encode("utf-8", "surrogatepass"))
         return f"e{epoch}:{digest.finalize()[:SHOWN_BYTES].hex()}"
 
@@ -112,8 +119,11 @@ def _epoch(unix_time: float) -> int:
     return int(unix_time // EPOCH_S)
 
 
-def _keyed(secret: bytes, epoch: int) -> HMAC:
+def _keyed(secret: bytes, epoch: int, tenant: str) -> HMAC:
     info = b"vestibule/fingerprint/1/epoch %d" % epoch
+    if tenant != DEFAULT_TENANT:
+        # A stroke ends the number of the epoch, so no two pairs of epoch and tenant have the same key.
+        info += b"/tenant " + tenant.encode()
     return HMAC(HKDF(hashes.SHA256(), length=32, salt=None, info=info).derive(secret), hashes.SHA256())
 
 

@@ -2,9 +2,10 @@
 
 import json
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from vestibule.policy.decision import STRICTNESS, Action, DecidedFinding
@@ -16,6 +17,8 @@ LEAST_MASKED_CHARS = 8
 _LEXEME = re.compile(r'"(?P<string>[^"\\]*(?:\\.[^"\\]*)*)"|(?P<literal>[^\s\[\]{}:,"]+)')
 # One character of a string of JSON that is written as an escape; two escapes are a surrogate pair.
 _ESCAPE = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.")
+
+_SPACE = re.compile(r"[ \t\r\n]*")
 
 Replace = Callable[[str, str], str]
 
@@ -38,18 +41,20 @@ class _ReplacedSpan(NamedTuple):
 def anonymize(text: str, decided: Iterable[DecidedFinding], operators: AnonymizerOperators) -> str:
     """Return `text` with findings replaced as their actions say; the strictest action decides on overlapping ones.
 
-    A JSON object or array stays one: replacements are escaped inside strings, and a number or literal with a finding
-    becomes a string. Where a finding covers several of them, each is replaced.
+    A JSON object or array stays one, also several one after the other, as in JSON Lines, and one inside of a string of
+    another: replacements are escaped inside strings, and a number or literal with a finding becomes a string. Where a
+    finding covers several of them, each is replaced.
     """
     spans = _merge(decided)
     if not spans:
         return text
+    replacements = [_replacement(text[span.start : span.end], span, operators) for span in spans]
     if _is_json(text):
-        return _anonymize_json(text, spans, operators)
+        return _anonymize_json(text, spans, replacements)
     parts: list[str] = []
     at = 0
-    for span in spans:
-        parts += text[at : span.start], _replacement(text[span.start : span.end], span, operators)
+    for span, replacement in zip(spans, replacements, strict=True):
+        parts += text[at : span.start], replacement
         at = span.end
     return "".join([*parts, text[at:]])
 
@@ -88,25 +93,35 @@ def _merge(decided: Iterable[DecidedFinding]) -> list[_ReplacedSpan]:
 
 
 def _is_json(text: str) -> bool:
+    at = _after_space(text, 0)
     # A text that is only a number or a string of JSON is far more often plain text.
-    if not text.lstrip(" \t\r\n").startswith(("{", "[")):
-        return False
-    try:
-        json.loads(text, parse_int=str, parse_float=str, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        return False
-    return True
+    while text.startswith(("{", "["), at):
+        try:
+            _, at = _DECODER.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            return False
+        at = _after_space(text, at)
+        if at == len(text):
+            return True
+    return False
+
+
+def _after_space(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return at if found is None else found.end()
 
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(name)
 
 
-def _anonymize_json(text: str, spans: Sequence[_ReplacedSpan], operators: AnonymizerOperators) -> str:
+_DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_refuse_constant)
+
+
+def _anonymize_json(text: str, spans: Sequence[_ReplacedSpan], replacements: list[str]) -> str:
+    """Return `text` with its spans replaced; one that continues in another lexeme is replaced by its entity there."""
     parts: list[str] = []
     at, first = 0, 0
-    # A span that continues in another lexeme was replaced in the one before.
-    replacements = [_replacement(text[span.start : span.end], span, operators) for span in spans]
     for lexeme in _LEXEME.finditer(text):
         is_string = lexeme["string"] is not None
         start, end = lexeme.span("string" if is_string else "literal")
@@ -134,13 +149,38 @@ def _replace_within(
     parts: list[str] = []
     at = start
     escapes = [found.span() for found in _ESCAPE.finditer(text, start, end)]
-    for span, replacement in zip(spans, replacements, strict=True):
-        before, after = max(span.start, start), min(span.end, end)
-        for begun, ended in (_around(escapes, before), _around(escapes, after)):
-            before, after = min(before, begun), max(after, ended)
+    widened = [_widened(escapes, max(span.start, start), min(span.end, end)) for span in spans]
+    decoded = _document_within(text, start, end)
+    if decoded is not None:
+        # An escape stands for one character.
+        shifts = [0, *accumulate(ended - begun - 1 for begun, ended in escapes)]
+        ends = [ended for _, ended in escapes]
+        inner = [
+            span._replace(
+                start=before - start - shifts[bisect_right(ends, before)],
+                end=after - start - shifts[bisect_right(ends, after)],
+            )
+            for span, (before, after) in zip(spans, widened, strict=True)
+        ]
+        changed = _anonymize_json(decoded, inner, list(replacements))
+        return json.dumps(changed, ensure_ascii="\\u" in text[start:end])[1:-1]
+    for (before, after), replacement in zip(widened, replacements, strict=True):
         parts += text[at : max(at, before)], json.dumps(replacement, ensure_ascii=False)[1:-1]
         at = max(at, after)
     return "".join([*parts, text[at:end]])
+
+
+def _document_within(text: str, start: int, end: int) -> str | None:
+    """Return the document that is the content of a string; None if it is none."""
+    if not text[start:end].lstrip(" ").startswith(("{", "[", "\\")):
+        return None
+    decoded: str = json.loads(f'"{text[start:end]}"')
+    return decoded if _is_json(decoded) else None
+
+
+def _widened(escapes: Sequence[tuple[int, int]], before: int, after: int) -> tuple[int, int]:
+    around = (_around(escapes, before), _around(escapes, after))
+    return min(before, *(begun for begun, _ in around)), max(after, *(ended for _, ended in around))
 
 
 def _around(escapes: Sequence[tuple[int, int]], place: int) -> tuple[int, int]:

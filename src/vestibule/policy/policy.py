@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -180,6 +181,24 @@ class PolicyFile:
             return POLL_INTERVAL_S
 
         await repeat(check, on_error=_log_error, first_pause_s=POLL_INTERVAL_S, error_pause_s=POLL_INTERVAL_S)
+
+    def follow_in_thread(self) -> None:
+        """Poll the file in a thread until this process ends. The client service reports new and invalid policies."""
+        threading.Thread(target=self._follow, name="policy", daemon=True).start()
+
+    def _follow(self) -> None:
+        pause = threading.Event()
+        has_failed = False
+        while not pause.wait(POLL_INTERVAL_S):
+            try:
+                self.refresh()
+                has_failed = False
+            except InvalidPolicy:
+                continue  # the previous policy stays active
+            except Exception as error:  # noqa: BLE001 - without this thread the process keeps the old policy
+                if not has_failed:
+                    _log_error(error)
+                has_failed = True
 
     def refresh(self) -> bool:
         """Reload the file; return whether the policy changed.

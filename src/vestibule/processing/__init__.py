@@ -18,6 +18,7 @@ from vestibule.processing.ports import (
     Job,
     ProcessingInterrupted,
     ProcessorContext,
+    cause_of,
 )
 from vestibule.processing.processor import (
     AnyProcessor,
@@ -46,6 +47,7 @@ __all__ = [
     "ProcessorContext",
     "ProcessorRegistry",
     "Sources",
+    "cause_of",
     "examples_of",
     "list_processors",
     "model_of",

@@ -11,18 +11,30 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from vestibule.contracts.tasks import WorkOrigin
+from vestibule.contracts.tasks import Cause, WorkOrigin
 
 NO_ORIGIN = WorkOrigin()
 ECHO = "https://receiver.example/echo"
 
 
 class ProcessingInterrupted(Exception):
-    """A temporary error: the work can be retried later."""
+    """A temporary error: the work can be retried, after `retry_after_s` seconds at the earliest.
+
+    A `cause` is one of `contracts.tasks.Cause`, or `http_<status>`.
+    """
+
+    def __init__(self, message: str = "", *, cause: str | None = None, retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.cause = cause
+        self.retry_after_s = retry_after_s
 
 
 class CannotProcess(Exception):
-    """A permanent error: the processor cannot process this data."""
+    """A permanent error: the processor cannot process this data. A `cause` is that of `ProcessingInterrupted`."""
+
+    def __init__(self, message: str = "", *, cause: str | None = None) -> None:
+        super().__init__(message)
+        self.cause = cause
 
     @property
     def kind(self) -> str:
@@ -58,12 +70,26 @@ class ResultNotText(CannotProcess):
     """The result is not text that can be encoded as UTF-8."""
 
 
+class ProcessorExited(CannotProcess):
+    """The processor raised `SystemExit` or the like, which would end the process it runs in."""
+
+
 class InvalidProcessor(ValueError):
     """A processor is declared incorrectly."""
 
 
 # A task is retried after these errors. Any other error is permanent.
 MAY_PASS = (ProcessingInterrupted, ConnectionError, TimeoutError)
+
+
+def cause_of(error: Exception) -> str | None:
+    """Return the cause of an error, where it is known better than by its kind."""
+    if isinstance(error, ConnectionError):
+        is_refused = isinstance(error, ConnectionRefusedError)
+        return Cause.CONNECTION_REFUSED if is_refused else Cause.CONNECTION_LOST
+    if isinstance(error, TimeoutError):
+        return Cause.TIMEOUT
+    return getattr(error, "cause", None) if isinstance(error, (ProcessingInterrupted, CannotProcess)) else None
 
 
 class Inspection(Protocol):
@@ -88,10 +114,11 @@ class Inspection(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EgressReply:
-    """The response of a receiver."""
+    """The response of a receiver, and the seconds of its header `Retry-After`."""
 
     status: int
     body: bytes
+    retry_after_s: float = 0.0
 
 
 class HttpEgress(Protocol):

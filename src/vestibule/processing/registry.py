@@ -7,6 +7,7 @@ rejected while the registry is built.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +17,14 @@ from pydantic import BaseModel
 
 from vestibule.contracts.errors import UnknownProcessor
 from vestibule.processing import processors
-from vestibule.processing.ports import UNCONFIGURED, InvalidProcessor, Job, ProcessorContext, ResultNotText
+from vestibule.processing.ports import (
+    UNCONFIGURED,
+    InvalidProcessor,
+    Job,
+    ProcessorContext,
+    ProcessorExited,
+    ResultNotText,
+)
 from vestibule.processing.processor import (
     AnyProcessor,
     ConfigurableProcessor,
@@ -169,9 +177,10 @@ class ProcessorRegistry:
             if given:
                 raise refuse_option(place, "no_options", "no options: this processor has none")
             return None
-        options = read_options(model, given, place)
-        if (look := getattr(processor, "refusal_of", None)) is not None:
-            look(options, self._context, place)
+        with _contained():
+            options = read_options(model, given, place)
+            if (look := getattr(processor, "refusal_of", None)) is not None:
+                look(options, self._context, place)
         return options
 
     def process(self, name: str, data: str, options: Mapping[str, Any] | None = None, job: Job | None = None) -> str:
@@ -181,13 +190,15 @@ class ProcessorRegistry:
             UnknownProcessor: there is none.
             InvalidInput: the options are invalid.
             ResultNotText: the result cannot be encoded as UTF-8.
+            ProcessorExited: the processor raised what would end the process.
         """
         processor = self.find(name)
         read = self.read_options(name, options or {})
-        if read is None:
-            result = cast(Processor, processor).process(data)
-        else:
-            result = cast(ConfigurableProcessor, processor).process(data, read, self._configured(job))
+        with _contained():
+            if read is None:
+                result = cast(Processor, processor).process(data)
+            else:
+                result = cast(ConfigurableProcessor, processor).process(data, read, self._configured(job))
         return _text(result)
 
     def _configured(self, job: Job | None) -> Job:
@@ -198,6 +209,17 @@ def model_of(processor: AnyProcessor) -> type[BaseModel] | None:
     """Return the model of the options of a processor; None if it takes none."""
     model: type[BaseModel] | None = getattr(processor, "options", None)
     return model
+
+
+@contextmanager
+def _contained() -> Iterator[None]:
+    """Keep what an operator's own code raises from ending the service or the worker that it runs in."""
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException as error:
+        raise ProcessorExited(f"it raised {type(error).__name__}") from error
 
 
 def _text(result: object) -> str:

@@ -12,13 +12,14 @@ from vestibule.policy import Policy
 from vestibule.processing import ProcessorContext, ProcessorRegistry
 from vestibule.processing.ports import UNCONFIGURED
 from vestibule.processor_adapters.ports import GuardedHttpEgress, Inspector, Pseudonymizer, Tokens, hashed, situation_of
-from vestibule.processor_adapters.settings import InspectionSettings, ProcessorSettings
+from vestibule.processor_adapters.settings import InspectionSettings, ProcessorSettings, TimeLimitSettings
 
 __all__ = [
     "InspectionSettings",
     "Inspector",
     "ProcessorSettings",
     "Pseudonymizer",
+    "TimeLimitSettings",
     "Tokens",
     "build_pseudonymizer",
     "build_registry",

@@ -44,13 +44,14 @@ class Tokens(Protocol):
 class Pseudonymizer:
     """Replaces values: by a keyed fingerprint, or by a token that the tenant can reveal."""
 
-    fingerprint: Callable[[str], str]
+    fingerprint: Callable[[str, str], str]
     tokenizer: Tokens
 
-    def operators_for(self, tenant: str) -> AnonymizerOperators:
-        """Return the operators for the values of a tenant."""
+    def operators_for(self, policy: Policy, situation: Situation) -> AnonymizerOperators:
+        """Return the operators for values in a situation: hashes of its tenant, tokens of the tenant of the policy."""
+        tenant = policy.tenant_of(situation)
         return AnonymizerOperators(
-            hash=lambda value, entity: hashed(entity, self.fingerprint(value)),
+            hash=lambda value, entity: hashed(entity, self.fingerprint(value, situation.tenant)),
             tokenize=lambda value, entity: self.tokenizer.tokenize(value, entity, tenant),
         )
 
@@ -92,7 +93,7 @@ class Inspector:
         policy, situation = self._policy(), situation_of(origin)
         wanted = [one for one in found if not entities or one.entity in entities]
         decided = [self._decide(policy, situation, one, bool(entities), action) for one in wanted]
-        return anonymize(text, decided, self._pseudonymizer.operators_for(policy.tenant_of(situation)))
+        return anonymize(text, decided, self._pseudonymizer.operators_for(policy, situation))
 
     @staticmethod
     def _decide(
@@ -148,5 +149,5 @@ class GuardedHttpEgress:
         except ResponseTooLarge as error:
             raise AnswerTooLarge(str(error)) from error
         except DeliveryFailed as error:
-            raise ProcessingInterrupted(str(error)) from error
-        return EgressReply(answer.status, answer.body)
+            raise ProcessingInterrupted(str(error), cause=error.cause) from error
+        return EgressReply(answer.status, answer.body, answer.retry_after_s)

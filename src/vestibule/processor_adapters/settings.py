@@ -47,6 +47,16 @@ class InspectionSettings(BaseSettings):
         return FallbackPolicy(self.policy, self.entity_policy)
 
 
+class TimeLimitSettings(BaseSettings):
+    """How long a processor may run."""
+
+    model_config = SettingsConfigDict(env_prefix="VESTIBULE_", env_nested_delimiter="__", extra="ignore")
+
+    task_time_limit_s: int = Field(
+        default=15, gt=0, description="Maximum seconds that a task, or a message with `mode: sync`, may run"
+    )
+
+
 class ProcessorSettings(BaseSettings):
     """Where custom processors are, and where `http_forward` may send data."""
 

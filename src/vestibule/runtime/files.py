@@ -61,6 +61,44 @@ def change_alone(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def remove_write_ahead_log(path: Path) -> None:
+    """Remove what SQLite keeps beside the file `path`, which is gone or about to be replaced.
+
+    A process that has them open keeps its own; applied to another file, they would destroy it.
+    """
+    for suffix in ("-wal", "-shm"):
+        path.with_name(f"{path.name}{suffix}").unlink(missing_ok=True)
+
+
+class FileMoved(OSError):
+    """A file that is open was renamed or removed: what is written now, nobody finds."""
+
+
+class FilePlace:
+    """Where files were when they were opened. A process may write a file for long after it was renamed or removed."""
+
+    def __init__(self, *paths: Path) -> None:
+        """Note which files are in `paths` now."""
+        self._paths = [str(path) for path in paths]
+        self._opened = self._read()
+
+    def is_kept(self) -> bool:
+        """Say whether the same files are there now."""
+        found = self._read()
+        return found is not None and found == self._opened
+
+    def check(self) -> None:
+        """Raise `FileMoved` unless the same files are there now."""
+        if not self.is_kept():
+            raise FileMoved
+
+    def _read(self) -> list[tuple[int, int]] | None:
+        try:
+            return [(found.st_dev, found.st_ino) for found in map(os.stat, self._paths)]
+        except OSError:
+            return None
+
+
 class WatchedFile(Generic[Content]):
     """The content of a file, at most a second behind it.
 
@@ -85,17 +123,19 @@ class WatchedFile(Generic[Content]):
 
         `on_broken` gets each error of the type `broken` that `read` raises later, once for each state of the file.
         `when_missing` returns the content of a missing file; without it, `read` is called. With `must_settle` a change
-        is read when two checks in a row find the same state, since an editor may be writing the file.
+        is read when two checks in a row find the same state, since an editor may be writing the file. `is_broken` says
+        whether the last change could not be read.
 
         Raises:
             Exception: what `read` raises.
         """
-        self._path = path
+        self.path = path
         self._read = read
         self._broken = broken
         self._on_broken = on_broken
         self._when_missing = when_missing
         self._must_settle = must_settle
+        self.is_broken = False
         self._clock = clock
         self._last_stamp: _Stamp | None
         self._state: tuple[_Stamp | None, Content]
@@ -111,13 +151,13 @@ class WatchedFile(Generic[Content]):
 
     def current(self) -> Content:
         """Return the content; check the file if the last check is a second ago."""
-        if self._clock() - self._checked_at >= CHECK_EVERY_S:
+        if (now := self._clock()) - self._checked_at >= CHECK_EVERY_S:
+            self._checked_at = now
             return self.reload()
         return self._state[1]
 
     def reload(self) -> Content:
         """Check the file now, and return its content."""
-        self._checked_at = self._clock()
         stamp = self._read_stamp()
         has_settled, self._last_stamp = stamp == self._last_stamp, stamp
         known_stamp, content = self._state
@@ -126,20 +166,20 @@ class WatchedFile(Generic[Content]):
         try:
             content = self._read_content(stamp)
         except self._broken as error:
-            self._state = (stamp, content)
+            self._state, self.is_broken = (stamp, content), True
             self._on_broken(error)
         else:
-            self._state = (stamp, content)
+            self._state, self.is_broken = (stamp, content), False
         return content
 
     def _read_content(self, stamp: _Stamp | None) -> Content:
         if stamp is None and self._when_missing is not None:
             return self._when_missing()
-        return self._read(self._path)
+        return self._read(self.path)
 
     def _read_stamp(self) -> _Stamp | None:
         try:
-            status = self._path.stat()
+            status = self.path.stat()
         except OSError:
             return None
         return status.st_mtime_ns, status.st_ino, status.st_size

@@ -12,7 +12,8 @@ from vestibule.alerts import AlertEngine, AlertType
 from vestibule.contracts.conditions import Condition
 from vestibule.contracts.entries import Entry, Pair
 from vestibule.contracts.errors import HeartbeatNotFound, InvalidInput, PreconditionFailed, Unavailable
-from vestibule.database_client.entries import EntryClient
+from vestibule.contracts.identity import DEFAULT_TENANT, Visibility
+from vestibule.database_client.entries import EntryClient, RecordReader
 from vestibule.scheduler_service.availability.monitor_state import MonitorState
 from vestibule.scheduler_service.availability.parts import Incident, IncidentKind, Incidents
 from vestibule.scheduler_service.jobs import now
@@ -47,9 +48,10 @@ class HeartbeatState(StrEnum):
 
 
 class Heartbeat(BaseModel):
-    """The expectation of a sender, and its last pings."""
+    """The expectation of a sender, and its last pings. A name is one of its tenant alone."""
 
     name: str
+    tenant: str = DEFAULT_TENANT
     period_s: float
     grace_s: float
     pings: int = 0
@@ -58,6 +60,11 @@ class Heartbeat(BaseModel):
     took_s: float | None = None
     has_failed: bool = False
     is_alerted: bool = False
+
+    @property
+    def place(self) -> str:
+        """The key below the prefix, beside the heartbeats of all tenants; no name has a stroke."""
+        return place_of(self.name, self.tenant)
 
     @property
     def waits_s(self) -> float:
@@ -94,24 +101,35 @@ class Heartbeat(BaseModel):
         return HeartbeatState.LATE if is_late else HeartbeatState.UP
 
 
+def place_of(name: str, tenant: str) -> str:
+    """Return the key of a heartbeat below the prefix. The default tenant's are where they were before tenants."""
+    return name if tenant == DEFAULT_TENANT else f"{tenant}/{name}"
+
+
 class HeartbeatRepository:
     """The heartbeats in the store; `known` is the last state read, also while the store is unavailable."""
 
     def __init__(self, store: EntryClient) -> None:
         self._store = store
+        self._records = RecordReader(Heartbeat)
         self.known: list[Heartbeat] = []
 
     async def refresh(self) -> None:
         """Read all heartbeats from the store. Raises `Unavailable` if the store does not answer."""
-        self.known = [Heartbeat.model_validate_json(entry.value) for entry in await self._store.read_all(PREFIX)]
+        self.known = await self._read()
+
+    def visible(self, visibility: Visibility) -> list[Heartbeat]:
+        """Return the known heartbeats that are visible, by tenant and name."""
+        found = [one for one in self.known if visibility.covers(one.tenant)]
+        return sorted(found, key=lambda one: (one.tenant, one.name))
 
     async def ping(
-        self, name: str, ping: Ping, at: datetime, period_s: float | None, grace_s: float | None
+        self, name: str, ping: Ping, at: datetime, period_s: float | None, grace_s: float | None, *, tenant: str
     ) -> Heartbeat:
         """Record a ping on disk, and the period and grace that it sets.
 
         Raises:
-            InvalidInput: there are too many heartbeats for another.
+            InvalidInput: the tenant has too many heartbeats for another.
             Unavailable: the store does not answer.
         """
 
@@ -120,49 +138,53 @@ class HeartbeatRepository:
             heartbeat.grace_s = heartbeat.grace_s if grace_s is None else grace_s
             heartbeat.record(ping, at)
 
-        return await self._change(
-            name, record, Heartbeat(name=name, period_s=DEFAULT_PERIOD_S, grace_s=DEFAULT_GRACE_S)
-        )
+        first = Heartbeat(name=name, tenant=tenant, period_s=DEFAULT_PERIOD_S, grace_s=DEFAULT_GRACE_S)
+        return await self._change(first.place, record, first)
 
-    async def mark_alerted(self, name: str, *, is_alerted: bool) -> None:
+    async def mark_alerted(self, place: str, *, is_alerted: bool) -> None:
         """Store whether an alert was raised for it. Raises the errors of `ping`, and `HeartbeatNotFound`."""
 
         def set_alerted(heartbeat: Heartbeat) -> None:
             heartbeat.is_alerted = is_alerted
 
-        await self._change(name, set_alerted, None)
+        await self._change(place, set_alerted, None)
 
-    async def delete(self, name: str) -> None:
+    async def delete(self, name: str, tenant: str) -> None:
         """Stop expecting a heartbeat.
 
         Raises:
-            HeartbeatNotFound: no heartbeat has that name.
+            HeartbeatNotFound: no heartbeat of the tenant has that name.
             Unavailable: the store does not answer.
         """
-        if not (await self._store.delete(PREFIX + name)).deleted:
+        place = place_of(name, tenant)
+        if not (await self._store.delete(PREFIX + place)).deleted:
             raise HeartbeatNotFound("No heartbeat has that name.")
-        self.known = [one for one in self.known if one.name != name]
+        self.known = [one for one in self.known if one.place != place]
 
-    async def _change(self, name: str, change: Callable[[Heartbeat], None], first: Heartbeat | None) -> Heartbeat:
+    async def _read(self) -> list[Heartbeat]:
+        return self._records.read_each(await self._store.read_all(PREFIX))
+
+    async def _change(self, place: str, change: Callable[[Heartbeat], None], first: Heartbeat | None) -> Heartbeat:
         for _ in range(ATTEMPTS):
-            entry = await self._store.find(PREFIX + name)
+            entry = await self._store.find(PREFIX + place)
             heartbeat = await self._load(entry, first)
             change(heartbeat)
             condition = Condition.of_version(0 if entry is None else entry.version)
             try:
-                await self._store.write(Pair(key=PREFIX + name, value=heartbeat.model_dump_json()), condition)
+                await self._store.write(Pair(key=PREFIX + place, value=heartbeat.model_dump_json()), condition)
             except PreconditionFailed:
                 continue  # another ping was stored first
-            self.known = [*(one for one in self.known if one.name != name), heartbeat]
+            self.known = [*(one for one in self.known if one.place != place), heartbeat]
             return heartbeat
         raise Unavailable("database", "Write conflict: too many concurrent pings of that heartbeat.")
 
     async def _load(self, entry: Entry | None, first: Heartbeat | None) -> Heartbeat:
-        if entry is not None:
-            return Heartbeat.model_validate_json(entry.value)
+        # A ping replaces a record that is not valid.
+        if entry is not None and (heartbeat := self._records.read(entry)) is not None:
+            return heartbeat
         if first is None:
             raise HeartbeatNotFound("No heartbeat has that name.")
-        if len(await self._store.read_all(PREFIX)) >= MOST:
+        if sum(one.tenant == first.tenant for one in await self._read()) >= MOST:
             raise InvalidInput(f"There are {MOST} heartbeats, the maximum; delete some first.")
         return first.model_copy()
 
@@ -179,7 +201,7 @@ class HeartbeatMonitor:
         repository: HeartbeatRepository,
         incidents: Callable[[], Incidents],
         alerts: AlertEngine,
-        is_planned: Callable[[str, datetime], bool],
+        is_planned: Callable[[str, datetime, str], bool],
         *,
         start_grace_s: float,
         clock: Callable[[], float] = time.monotonic,
@@ -199,14 +221,14 @@ class HeartbeatMonitor:
         """Raise the alerts that are due, and say whether there were any."""
         has_alerted = False
         for heartbeat in list(self._repository.known):
-            heartbeat.is_alerted = self._unsaved.get(heartbeat.name, heartbeat.is_alerted)
+            heartbeat.is_alerted = self._unsaved.get(heartbeat.place, heartbeat.is_alerted)
             is_missed = self._is_missed(heartbeat, now)
-            is_held_back = is_missed and self._is_planned(f"heartbeat:{heartbeat.name}", now)
+            is_held_back = is_missed and self._is_planned(f"heartbeat:{heartbeat.name}", now, heartbeat.tenant)
             if is_missed is not heartbeat.is_alerted and not is_held_back:
                 await self._alert(heartbeat, now, is_missed=is_missed)
                 has_alerted = True
-        for name in list(self._unsaved):
-            await self._save_alerted(name)
+        for place in list(self._unsaved):
+            await self._save_alerted(place)
         self._forget_deleted()
         return has_alerted
 
@@ -215,7 +237,7 @@ class HeartbeatMonitor:
         self._deadlines, self._unsaved = {}, {}
 
     def _is_missed(self, heartbeat: Heartbeat, now: datetime) -> bool:
-        seen = self._deadlines.get(heartbeat.name)
+        seen = self._deadlines.get(heartbeat.place)
         if seen is None:
             deadline = self._clock() + self._time_left(heartbeat, now)
             if not heartbeat.is_alerted:
@@ -223,7 +245,7 @@ class HeartbeatMonitor:
             seen = (heartbeat.pings, deadline)
         elif seen[0] != heartbeat.pings:
             seen = (heartbeat.pings, self._clock() + heartbeat.waits_s)
-        self._deadlines[heartbeat.name] = seen
+        self._deadlines[heartbeat.place] = seen
         return (heartbeat.has_failed and not heartbeat.started_at) or self._clock() > seen[1]
 
     @staticmethod
@@ -232,30 +254,30 @@ class HeartbeatMonitor:
         return heartbeat.waits_s - min(max(waited_s, 0.0), heartbeat.waits_s + 1)
 
     async def _alert(self, heartbeat: Heartbeat, now: datetime, *, is_missed: bool) -> None:
-        subject = f"heartbeat:{heartbeat.name}"
+        subject, tenant = f"heartbeat:{heartbeat.name}", heartbeat.tenant
         if is_missed:
             why = "reported that it failed" if heartbeat.has_failed else "did not report in time"
             text = f"{heartbeat.name} {why}; it was expected every {heartbeat.period_s:g} s."
-            self._incidents().begin(Incident(subject=subject, kind=IncidentKind.MISSED, began=now))
-            await self._alerts.raise_alert(AlertType.HEARTBEAT_MISSED, text, subject=subject)
+            self._incidents().begin(Incident(subject=subject, tenant=tenant, kind=IncidentKind.MISSED, began=now))
+            await self._alerts.raise_alert(AlertType.HEARTBEAT_MISSED, text, subject=subject, tenant=tenant)
         else:
-            self._incidents().end(subject, IncidentKind.MISSED, now)
+            self._incidents().end(subject, IncidentKind.MISSED, now, tenant)
             text = f"{heartbeat.name} reports again."
-            await self._alerts.raise_alert(AlertType.HEARTBEAT_RECOVERED, text, subject=subject)
-        heartbeat.is_alerted = self._unsaved[heartbeat.name] = is_missed
+            await self._alerts.raise_alert(AlertType.HEARTBEAT_RECOVERED, text, subject=subject, tenant=tenant)
+        heartbeat.is_alerted = self._unsaved[heartbeat.place] = is_missed
 
-    async def _save_alerted(self, name: str) -> None:
+    async def _save_alerted(self, place: str) -> None:
         try:
-            await self._repository.mark_alerted(name, is_alerted=self._unsaved[name])
+            await self._repository.mark_alerted(place, is_alerted=self._unsaved[place])
         except Unavailable:
             return  # retried at the next check
         except HeartbeatNotFound:
             pass  # it was deleted
-        del self._unsaved[name]
+        del self._unsaved[place]
 
     def _forget_deleted(self) -> None:
-        known = {heartbeat.name for heartbeat in self._repository.known}
-        self._deadlines = {name: seen for name, seen in self._deadlines.items() if name in known}
+        known = {heartbeat.place for heartbeat in self._repository.known}
+        self._deadlines = {place: seen for place, seen in self._deadlines.items() if place in known}
 
 
 async def check_heartbeats(

@@ -143,9 +143,8 @@ class Lease:
             self._become(Role.PASSIVE)
 
     def _is_free(self, entry: Entry, is_first_check: bool) -> bool:
-        held = orjson.loads(entry.value)
-        self.holder = held["name"]
-        if held["run"] == self._run or (is_first_check and held["name"] == self._name):
+        self.holder, run = _holder_of(entry)
+        if run == self._run or (is_first_check and self.holder == self._name):
             return True
         if is_first_check or entry.version != self._version:
             self._version, self._seen_at = entry.version, self._clock()
@@ -157,7 +156,7 @@ class Lease:
         except LeaseLost:
             # It may be our own write, whose response was lost.
             entry = await self._store.find(KEY)
-            if entry is None or orjson.loads(entry.value)["run"] != self._run:
+            if entry is None or _holder_of(entry)[1] != self._run:
                 self._become(Role.PASSIVE)
                 raise
             await self._write(pairs, entry.version)
@@ -185,6 +184,15 @@ class Lease:
         self.role = role
         self.term += role is Role.ACTIVE
         self._log.info("leadership_changed", role=role.value, holder=self.holder)
+
+
+def _holder_of(entry: Entry) -> tuple[str | None, str | None]:
+    """Return the name and the run that hold the lease; nobody where that is not valid, and then it expires as any."""
+    try:
+        held = orjson.loads(entry.value)
+        return held["name"], held["run"]
+    except (ValueError, LookupError, TypeError):
+        return None, None
 
 
 class RedisFallbackLock:

@@ -15,6 +15,7 @@ from vestibule.database_client.entries import EntryClient
 from vestibule.database_client.tasks import TaskLedgerClient
 from vestibule.database_client.transport import DatabaseTransport
 from vestibule.encryption import Fingerprinter, KeyRingFile
+from vestibule.runtime.background import in_background
 from vestibule.scheduler_service.api import heartbeats, maintenance, status
 from vestibule.scheduler_service.api.wiring import SchedulerWiring
 from vestibule.scheduler_service.availability.monitor import AvailabilityMonitor, MonitorRules, ProbeMetrics
@@ -39,12 +40,13 @@ from vestibule.scheduler_service.settings import SchedulerSettings
 from vestibule.scheduler_service.status_page.page import StatusPage
 from vestibule.scheduler_service.status_page.status import StatusService
 from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit
-from vestibule.service_kit.auth.authentication import Authenticator
+from vestibule.service_kit.auth.authentication import Authenticator, TokenLookup
+from vestibule.service_kit.auth.secret_files import SecretFiles
 from vestibule.service_kit.auth.service_secret import ServiceSecret
 from vestibule.service_kit.auth.token_file import caller_token_lookups
 from vestibule.service_kit.http.app import create_service_app
 from vestibule.service_kit.http.health import Readiness
-from vestibule.service_kit.metrics.metrics import AlertMetrics, Metrics
+from vestibule.service_kit.metrics.metrics import AlertMetrics, Metrics, measure_logs
 from vestibule.service_kit.metrics.sharing import read_neighbours
 from vestibule.service_kit.redis_settings import open_redis
 from vestibule.service_kit.service_client import ServiceClient
@@ -73,13 +75,16 @@ def create_app(settings: SchedulerSettings) -> FastAPI:
     metrics = Metrics("scheduler")
     alert_metrics = AlertMetrics(metrics, settings.alert_channels)
     secret = ServiceSecret.read(settings.secret_file)
-    fingerprint = Fingerprinter(KeyRingFile(settings.key_ring_path)).fingerprint
+    ring = KeyRingFile(settings.key_ring_path)
+    fingerprint = Fingerprinter(ring).fingerprint
     alerts = build_alert_engine("scheduler", settings, alert_metrics.count_alert)
     request_alerts = RequestAlerts(alerts, fingerprint)
     if settings.embedded:
         # On a single machine the workers have no port of their own.
         metrics.join(lambda: read_neighbours(settings.metrics_dir))
-    authenticator = _build_authenticator(settings, secret, request_alerts)
+    lookups = [secret, *caller_token_lookups(settings)]
+    secret_files = SecretFiles(ring, lookups)
+    authenticator = _build_authenticator(settings, lookups, request_alerts)
     text_check = TextCheck(settings.detection, alerts)
     status_page = StatusPage.read(settings.probe_interval_s)
 
@@ -87,11 +92,16 @@ def create_app(settings: SchedulerSettings) -> FastAPI:
     async def lifespan() -> AsyncIterator[SchedulerWiring]:
         async with AsyncExitStack() as stack:
             notifications = stack.enter_context(alert_delivery(settings, alert_metrics.count_attempt))
+            await stack.enter_async_context(in_background(secret_files.follow(alerts.report_broken_file)))
+            measure_logs(metrics, notifications.log)
             parts = await _start_monitoring(settings, secret, alerts, metrics=metrics, stack=stack)
             jobs, windows, heartbeat_repository, status_service = parts
             yield SchedulerWiring(
                 authenticator=authenticator,
-                readiness=Readiness({"jobs": jobs.are_working, "notifications": notifications.is_working}),
+                readiness=Readiness(
+                    {"jobs": jobs.are_working, "notifications": notifications.is_working},
+                    [secret_files.note, notifications.log.note],
+                ),
                 heartbeats=heartbeat_repository,
                 windows=windows,
                 text_check=text_check,
@@ -113,7 +123,7 @@ def create_app(settings: SchedulerSettings) -> FastAPI:
 
 
 def _build_authenticator(
-    settings: SchedulerSettings, secret: ServiceSecret, request_alerts: RequestAlerts
+    settings: SchedulerSettings, lookups: list[TokenLookup], request_alerts: RequestAlerts
 ) -> Authenticator:
     limit = AuthRateLimit(
         settings.auth_failures_per_minute,
@@ -121,7 +131,6 @@ def _build_authenticator(
         request_alerts.report_guessed_tokens,
         on_denied=request_alerts.report_denied,
     )
-    lookups = [secret, *caller_token_lookups(settings)]
     return Authenticator(lookups, request_alerts.report_auth_failure, limit)
 
 

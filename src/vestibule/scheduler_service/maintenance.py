@@ -1,4 +1,4 @@
-"""Maintenance windows: times in which outages of a part raise no alert."""
+"""Maintenance windows: times in which outages of a part, or missed heartbeats of a tenant, raise no alert."""
 
 import asyncio
 import secrets
@@ -11,7 +11,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from vestibule.alerts import AlertEngine, AlertType, current_origin
 from vestibule.contracts.entries import Pair
 from vestibule.contracts.errors import InvalidInput, MaintenanceNotFound, PersonalDataFound, ScanImpossible
-from vestibule.database_client.entries import EntryClient
+from vestibule.contracts.identity import SYSTEM_TENANT, Visibility
+from vestibule.database_client.entries import EntryClient, RecordReader
 from vestibule.detection import DetectionError, DetectionSettings, Finding, Scanner
 from vestibule.detection.names import readings
 
@@ -26,7 +27,7 @@ MOST = 200
 
 
 class MaintenanceWindow(BaseModel):
-    """A time in which outages of a part raise no alert."""
+    """A time in which outages of a part raise no alert. One of a tenant covers heartbeats of that tenant alone."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -36,10 +37,12 @@ class MaintenanceWindow(BaseModel):
     ends: AwareDatetime = Field(alias="until")
     reason: str = ""
     author: str = Field(description="The name of the token that asked for it")
+    tenant: str = Field(default=SYSTEM_TENANT, description="The tenant that it belongs to; `~system`: it covers all")
 
-    def covers(self, part: str, at: datetime) -> bool:
-        """Say whether `part` may be down at that time."""
-        return self.part in (part, EVERYTHING) and self.begins <= at < self.ends
+    def covers(self, part: str, at: datetime, tenant: str = SYSTEM_TENANT) -> bool:
+        """Say whether `part` may be down at that time; of a heartbeat with its tenant."""
+        is_about = self.tenant in (tenant, SYSTEM_TENANT) and self.part in (part, EVERYTHING)
+        return is_about and self.begins <= at < self.ends
 
 
 class MaintenanceRepository:
@@ -47,16 +50,20 @@ class MaintenanceRepository:
 
     def __init__(self, store: EntryClient) -> None:
         self._store = store
+        self._records = RecordReader(MaintenanceWindow)
         self.known: list[MaintenanceWindow] = []
 
-    def is_planned(self, part: str, at: datetime) -> bool:
+    def is_planned(self, part: str, at: datetime, tenant: str = SYSTEM_TENANT) -> bool:
         """Say whether `part` may be down at that time, by the windows last read."""
-        return any(window.covers(part, at) for window in self.known)
+        return any(window.covers(part, at, tenant) for window in self.known)
+
+    def visible(self, visibility: Visibility) -> list[MaintenanceWindow]:
+        """Return the known windows that are visible, the latest first."""
+        return [window for window in self.known if visibility.covers(window.tenant)]
 
     async def refresh(self) -> None:
         """Read all windows from the store. Raises `Unavailable` if the store does not answer."""
-        found = [MaintenanceWindow.model_validate_json(entry.value) for entry in await self._store.read_all(PREFIX)]
-        self.known = sorted(found, key=lambda window: window.begins, reverse=True)
+        self.known = sorted(await self._read(), key=lambda window: window.begins, reverse=True)
 
     async def add(self, window: MaintenanceWindow, now: datetime) -> MaintenanceWindow:
         """Store a window and return it.
@@ -70,24 +77,29 @@ class MaintenanceRepository:
             raise InvalidInput(
                 "The end of a window must be after its start and within a year of it, and in the next nine years."
             )
-        if len(await self._store.read_all(PREFIX)) >= MOST:
+        if sum(one.tenant == window.tenant for one in await self._read()) >= MOST:
             raise InvalidInput(f"There are {MOST} windows, the maximum; delete some first.")
         await self._write(window, now)
         self.known = [window, *self.known]
         return window
 
-    async def end(self, window_id: str, now: datetime) -> MaintenanceWindow:
+    async def end(self, window_id: str, now: datetime, visibility: Visibility) -> MaintenanceWindow:
         """End a window, or delete it if it has not begun.
 
         Raises:
-            MaintenanceNotFound: no window has that id.
+            MaintenanceNotFound: no window that is visible has that id.
             Unavailable: the store does not answer.
         """
         entry = await self._store.find(PREFIX + window_id)
-        if entry is None:
+        window = None if entry is None else self._records.read(entry)
+        # One that cannot be read belongs to no tenant that is known.
+        tenant = SYSTEM_TENANT if window is None else window.tenant
+        if entry is None or not visibility.covers(tenant):
             raise MaintenanceNotFound("No maintenance window has that id.")
-        window = MaintenanceWindow.model_validate_json(entry.value)
         self.known = [one for one in self.known if one.id != window_id]
+        if window is None:
+            await self._store.delete(PREFIX + window_id)
+            raise MaintenanceNotFound("That maintenance window could not be read; it is deleted.")
         if window.begins >= now or window.ends <= now:
             await self._store.delete(PREFIX + window_id)
             return window
@@ -95,6 +107,9 @@ class MaintenanceRepository:
         await self._write(ended, now)
         self.known = [ended, *self.known]
         return ended
+
+    async def _read(self) -> list[MaintenanceWindow]:
+        return self._records.read_each(await self._store.read_all(PREFIX))
 
     async def _write(self, window: MaintenanceWindow, now: datetime) -> None:
         ttl_s = (window.ends - now + KEEP).total_seconds()
@@ -109,12 +124,11 @@ class TextCheck:
         self._alerts = alerts
 
     async def validate(self, field: str, text: str, meaning: str) -> None:
-        """Refuse a text with control characters or personal data: people will read it in alerts and on pages.
+        """Refuse a text with personal data: people will read it in alerts and on pages.
 
         `field` is the member or parameter that it came in; `meaning` is its name in the alert.
 
         Raises:
-            InvalidInput: it has characters that cannot be printed.
             PersonalDataFound: the scanner found something.
             ScanImpossible: the scanner failed.
         """
@@ -130,8 +144,6 @@ class TextCheck:
     async def _refuse_findings(self, field: str, given: str, text: str, meaning: str) -> None:
         if not given:
             return
-        if not given.isprintable():
-            raise InvalidInput(f"The {field} must consist of printable characters.")
         try:
             findings = await asyncio.to_thread(lambda: self._scanner.scan(text))
         except DetectionError as error:

@@ -124,7 +124,7 @@ class ScheduleRunner:
 
     async def _run_due(self, place: str) -> None:
         """Submit the task that is due, by the current state of the store."""
-        entry, progress_entry = await self._store.read_many([SCHEDULES + place, PROGRESS + place])
+        entry, progress_entry = await self._store.read_readable([SCHEDULES + place, PROGRESS + place])
         if entry is None:
             self._known.pop(place, None)
             return

@@ -214,6 +214,12 @@ OF_ERRORS: Mapping[type[errors.VestibuleError], ProblemType] = {
         "The body, a value, or the set of values that one request reads or writes exceeds a size limit.",
         "`detail` names the limit. Split the request, or send shorter values.",
     ),
+    errors.UnsupportedMediaType: _error(
+        errors.UnsupportedMediaType,
+        415,
+        "The body has another media type than JSON, or the header `Content-Type` is missing.",
+        "Send JSON with `Content-Type: application/json`. `curl --json '{...}'` does both.",
+    ),
     errors.InvalidInput: _error(
         errors.InvalidInput,
         422,
@@ -253,8 +259,8 @@ OF_ERRORS: Mapping[type[errors.VestibuleError], ProblemType] = {
     errors.ScanImpossible: _error(
         errors.ScanImpossible,
         422,
-        "The scan of the text did not finish within its budget of CPU time. What cannot be scanned is rejected.",
-        "Split the text into shorter parts.",
+        "The scan exceeded its budget of CPU time, or a detector failed. What cannot be scanned is rejected.",
+        "Split the text into shorter parts. If `detail` says that a detector failed, the log has its entity.",
     ),
     errors.TooManyAuthFailures: _error(
         errors.TooManyAuthFailures,

@@ -232,13 +232,6 @@ class ServiceClient:
             raise Unavailable(self._part, f"The {self._part} service is overloaded or unavailable.")
         return _pieces(answer)
 
-    async def is_alive(self) -> bool:
-        """Say whether the peer answers at all."""
-        try:
-            return (await self.call("GET", "/health")).status == 200
-        except Unavailable:
-            return False
-
     async def is_ready(self) -> bool:
         """Say whether the peer is ready to serve."""
         try:

@@ -10,6 +10,8 @@ from typing import Any, Protocol, TypeVar
 
 from fastapi import FastAPI, Request
 
+from vestibule.contracts.identity import Visibility
+from vestibule.runtime.starts import StartRefused
 from vestibule.service_kit.metrics.metrics import Metrics
 
 Wiring = TypeVar("Wiring")
@@ -22,12 +24,24 @@ class RequestAuthenticator(Protocol):
         """Set `request.state.caller`, or raise where the caller is unknown or lacks `scope`."""
         ...
 
+    async def require(self, caller: Any, scope: str) -> None:
+        """Raise where the caller lacks a scope that a part of its request needs."""
+        ...
+
+    def visibility_of(self, caller: Any) -> Visibility:
+        """Return what the caller sees beside its own data; None is anybody."""
+        ...
+
 
 class ReadinessCheck(Protocol):
     """Checks what a service depends on; `http/health.py` has the implementation."""
 
     async def missing(self) -> list[str]:
         """Return the names of the dependencies that do not answer."""
+        ...
+
+    def degradations(self) -> list[str]:
+        """Return what is degraded although the service answers."""
         ...
 
 
@@ -41,11 +55,15 @@ class ServiceWiring:
 
 @dataclass(slots=True)
 class ServiceFrame:
-    """What a service's application knows about itself. `wiring` is set from the start of the lifespan on."""
+    """What a service's application knows about itself.
+
+    `wiring` is set from the start of the lifespan on, `refusal` where the lifespan refuses to start.
+    """
 
     service: str
     metrics: Metrics
     is_shutting_down: bool = False
+    refusal: StartRefused | None = None
     wiring: ServiceWiring = field(init=False)
 
 

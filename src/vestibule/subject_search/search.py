@@ -59,10 +59,11 @@ class SubjectSearcher:
         """Return the search for a value, whose tokens may be of any of `tenants`."""
         return SubjectSearch(value, sorted(tenants), self)
 
-    def fingerprints_of(self, value: str) -> frozenset[str]:
-        """Return every fingerprint that the value may have had since there is a key."""
+    def fingerprints_of(self, value: str, tenants: Sequence[str]) -> frozenset[str]:
+        """Return every fingerprint that the value may have had in data of `tenants` since there is a key."""
         since = min(key.created_at for key in self._ring.reload().usable(Purpose.FINGERPRINT))
-        return frozenset(Fingerprinter(self._ring).candidates(value, since))
+        fingerprinter = Fingerprinter(self._ring)
+        return frozenset(one for tenant in tenants for one in fingerprinter.candidates(value, tenant, since))
 
 
 class SubjectSearch:
@@ -85,7 +86,7 @@ class SubjectSearch:
         self._is_number = is_number(self._form)
         whole = (0, len(decoded))
         self._entities = {one.entity for one in searcher.scanner.spans(decoded) if (one.start, one.end) == whole}
-        self._fingerprints = searcher.fingerprints_of(value) | searcher.fingerprints_of(decoded)
+        self._fingerprints = searcher.fingerprints_of(decoded, tenants)
         self._short_base64 = frozenset(_short_base64_of(decoded))
 
     def finds_in(self, text: str) -> bool:

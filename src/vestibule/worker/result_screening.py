@@ -1,7 +1,6 @@
 """Screens the results of processors: the policy is applied before a caller can read one."""
 
 import asyncio
-import threading
 from collections.abc import Callable, Mapping
 
 import structlog
@@ -11,9 +10,9 @@ from vestibule.client_service.screening.screener import RESULT_FIELD, Screener
 from vestibule.client_service.settings import WorkerSettings
 from vestibule.contracts.errors import ResultRefused, ScanImpossible, TooLarge
 from vestibule.contracts.tasks import WorkOrigin
-from vestibule.detection import DetectionError, Scanner
-from vestibule.policy import Decision, InvalidPolicy, Situation
-from vestibule.policy.policy import POLL_INTERVAL_S, PolicyFile
+from vestibule.detection import DetectionError, DetectorFailed, Scanner
+from vestibule.policy import Decision, Situation
+from vestibule.policy.policy import PolicyFile
 from vestibule.processing import CannotProcess, ProcessingInterrupted
 from vestibule.processor_adapters import Pseudonymizer, situation_of
 from vestibule.processor_adapters.detector_vocabulary import SECRETS, read_vocabulary
@@ -67,7 +66,7 @@ class ResultScreener:
 
     def follow_policy(self) -> None:
         """Reload the policy file from now on, in a thread of this process."""
-        threading.Thread(target=self._follow, name="policy", daemon=True).start()
+        self._policies.follow_in_thread()
 
     def screen_result(self, result: str, origin: WorkOrigin) -> str:
         """Return a result as the policy changes it; most have no findings, and cost one scan.
@@ -76,6 +75,7 @@ class ResultScreener:
             ResultNotAllowed: the policy rejects it; the alert is on disk.
             ResultTooLarge: it is longer than the scanner accepts.
             ProcessingInterrupted: the scan did not finish in time.
+            ScanImpossible: a detector failed on it.
         """
         try:
             if not self._scanner.scan(result, key=origin.key):
@@ -83,29 +83,17 @@ class ResultScreener:
         except DetectionError:
             pass  # the screener raises the reason
         try:
-            with structlog.contextvars.bound_contextvars(token_id=origin.token_id):
+            with structlog.contextvars.bound_contextvars(token_id=origin.token_id, tenant=origin.tenant):
                 return asyncio.run(self._screener.screen(situation_of(origin), RESULT_FIELD, result)).text
         except ResultRefused as refusal:
             raise ResultNotAllowed("the policy rejects the result") from refusal
         except TooLarge as error:
             raise ResultTooLarge("the result is longer than the scanner accepts") from error
         except ScanImpossible as error:
+            if isinstance(error.__cause__, DetectorFailed):
+                raise  # it would fail again
             raise ProcessingInterrupted("the scan of the result did not finish in time") from error
 
     def _on_alert(self, alert: Alert) -> None:
         if self._count_alert is not None:
             self._count_alert(alert)
-
-    def _follow(self) -> None:
-        pause = threading.Event()
-        has_failed = False
-        while not pause.wait(POLL_INTERVAL_S):
-            try:
-                self._policies.refresh()
-                has_failed = False
-            except InvalidPolicy:
-                continue  # the client service alerts; the previous policy stays active
-            except Exception as error:  # noqa: BLE001 - without this thread the process keeps the old policy
-                if not has_failed:
-                    structlog.get_logger("vestibule.policy").error("policy_check_failed", exc_info=error)
-                has_failed = True

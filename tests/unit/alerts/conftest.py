@@ -45,6 +45,7 @@ def parse_report(text: str) -> Alert:
         fingerprint=values.get("Fingerprint"),
         request_id=values.get("Request-ID"),
         token_id=values.get("Token-ID"),
+        tenant=values["Tenant"],
         subject=values.get("Subject"),
         count=int(values["Count"]),
         id=values["Alert-ID"],

@@ -75,6 +75,7 @@ def test_a_report_begins_with_time_type_and_description() -> None:
         "Severity: warning",
         "Service: client",
         "Entities: EMAIL_ADDRESS",
+        "Tenant: ~system",
         "Count: 1",
         "Alert-ID: 0123456789abcdef",
     ]

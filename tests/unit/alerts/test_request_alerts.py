@@ -16,7 +16,7 @@ from vestibule.contracts.errors import InvalidInput
 
 def _alerts(folder: Path) -> RequestAlerts:
     settings = AlertSettings(data_dir=folder, alert_channels=["report_file"])
-    return RequestAlerts(build_alert_engine("client", settings), lambda text: f"{len(text):016x}")
+    return RequestAlerts(build_alert_engine("client", settings), lambda text, _tenant: f"{len(text):016x}")
 
 
 def _only_alert(folder: Path) -> Alert:

@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import pytest
 import typer
 
+from vestibule.cli.commands.tasks import show_task
 from vestibule.cli.http_client import HttpClient
 
 
@@ -38,3 +40,17 @@ def test_another_machine_needs_a_token() -> None:
     with pytest.raises(typer.BadParameter) as refusal:
         _ = HttpClient("https://vestibule.example.org", "").token
     assert "--token" == refusal.value.param_hint
+
+
+@pytest.mark.parametrize(("state", "code"), [("succeeded", None), ("failed", 1), ("queued", 8), ("running", 8)])
+def test_a_task_that_has_not_ended_in_time_is_no_result(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], state: str, code: int | None
+) -> None:
+    """A script that waits for a result must not take `queued` for it."""
+    http = HttpClient("", "")
+    status = {"task_id": "the-task", "state": state, "result": "RESULT", "error": {"detail": "It failed."}}
+    monkeypatch.setattr(http, "call", lambda *_path, **_query: status)
+    with pytest.raises(typer.Exit) if code else nullcontext() as ended:
+        show_task(http, "the-task", 0.001)
+    assert code == (ended and ended.value.exit_code)
+    assert ("vestibule task wait the-task" in capsys.readouterr().err) == (code == 8)

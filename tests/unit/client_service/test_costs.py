@@ -52,10 +52,11 @@ async def _ask(app: FastAPI, method: str, path: str, headers: Mapping[str, str],
         status = message.get("status", status)
         content += message.get("body", b"")
 
+    declared = {**headers, "Content-Length": str(len(body))}
     scope = {
         "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "path": bare,
         "raw_path": bare.encode(), "query_string": query.encode(), "root_path": "", "scheme": "http",
-        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+        "headers": [(name.lower().encode(), value.encode()) for name, value in declared.items()],
         "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
     }  # fmt: skip
     await app(scope, receive, send)

@@ -1,6 +1,7 @@
 """An attempt at a task in a worker: what is reported of it, over a real Redis."""
 
 from collections.abc import Iterator
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -34,7 +35,10 @@ class Failing:
             "timeout": TimeoutError,
             "away": ConnectionRefusedError,
             "value": ValueError,
+            "later": partial(ProcessingInterrupted, cause="http_503", retry_after_s=90.0),
             "no json": NotJson,
+            "exit": SystemExit,
+            "interrupt": KeyboardInterrupt,
         }
         if data in errors:
             raise errors[data](data)
@@ -71,15 +75,24 @@ def attempt(data: str, task_id: str, **of_request: str) -> str:
     return str(done.state)
 
 
-@pytest.mark.parametrize("error", ["interrupted", "timeout", "away"])
+@pytest.mark.parametrize(
+    ("error", "recorded"),
+    [
+        ("interrupted", ("TaskInterrupted", 0.0)),
+        ("timeout", ("TaskInterrupted:timeout", 0.0)),
+        ("away", ("TaskInterrupted:connection_refused", 0.0)),
+        ("later", ("TaskInterrupted:http_503", 90.0)),
+    ],
+)
 def test_an_error_that_may_pass_is_reported_and_no_end(
-    worker: VestibuleCelery, redis: Redis, cipher: Cipher, error: str
+    worker: VestibuleCelery, redis: Redis, cipher: Cipher, error: str, recorded: tuple[str, float]
 ) -> None:
-    """Each attempt is counted, and there is no result yet; the error's text is not shown."""
+    """Each attempt is counted with its cause, and there is no result yet; the error's text is not shown."""
     task_id = str(uuid4())
     assert ["IGNORED", "IGNORED"] == [attempt(error, task_id) for _ in range(2)]
     reports = [parse_report(cipher, report) for report in redis.lrange(ENDED_KEY, 0, -1)]
-    assert [AttemptFailed(task_id, "TaskInterrupted", number) for number in (1, 2)] == reports
+    kind, retry_after_s = recorded
+    assert [AttemptFailed(task_id, kind, number, retry_after_s) for number in (1, 2)] == reports
     assert not redis.exists(f"celery-task-meta-{task_id}")
 
 
@@ -92,13 +105,28 @@ def test_an_error_that_will_not_pass_is_the_end(worker: VestibuleCelery, redis: 
     assert [task_id] == [parse_report(cipher, report) for report in redis.lrange(ENDED_KEY, 0, -1)]
 
 
-@pytest.mark.parametrize(("data", "kind"), [("no json", "NotJson"), ("forbidden", "ResultRefused")])
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        ("no json", "NotJson"),
+        ("forbidden", "ResultRefused"),
+        ("exit", "ProcessorExited"),
+        ("interrupt", "ProcessorExited"),
+    ],
+)
 def test_an_end_says_why(worker: VestibuleCelery, redis: Redis, cipher: Cipher, data: str, kind: str) -> None:
     """The kind of error that the processor or the result screening raises is the one that callers see."""
     task_id = str(uuid4())
     assert "FAILURE" == attempt(data, task_id, failed_by=kind)
     outcome = open_outcome(cipher, task_id, redis.get(f"celery-task-meta-{task_id}"))
     assert (TaskState.FAILED, kind, None) == (outcome.state, outcome.error, outcome.result)
+
+
+def test_a_worker_that_is_told_to_exit_records_no_end(worker: VestibuleCelery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The signal raises `SystemExit` within the processor: that is no fault of it, and the task runs again."""
+    monkeypatch.setattr("billiard.common._should_have_exited", [True])
+    with pytest.raises(SystemExit):
+        attempt("exit", str(uuid4()))
 
 
 def test_a_worker_without_result_screening_returns_no_result(worker: VestibuleCelery) -> None:

@@ -1,12 +1,14 @@
 """The client of the database service, over the service itself: one transport, and named errors for every refusal."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+import structlog
 from httpx import ASGITransport, AsyncClient
 
 from servers.peers import LocalPeer
@@ -73,6 +75,23 @@ async def test_entries_are_written_read_listed_and_deleted(entries: EntryClient)
     for missing in (entries.read("a"), entries.history("never")):
         with pytest.raises(KeyNotFound):
             await missing
+
+
+async def test_a_value_that_cannot_be_decrypted_hides_no_other(entries: EntryClient, tmp_path: Path) -> None:
+    """Services read what is left, a subject is erased from it, and a caller who asks for all of it is told."""
+    for key in ("a", "b", "c"):
+        await entries.write(Pair(key=key, value=f"of jane@example.org in {key}"))
+    file = sqlite3.connect(tmp_path / "vestibule.db", isolation_level=None)
+    file.execute("UPDATE entries SET value = 'torn' WHERE key = 'north/b'")
+    file.close()
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(3):
+            assert ["a", "c"] == [entry.key for entry in await entries.read_all("")]
+    assert 1 == [line["event"] for line in lines].count("value_not_decrypted")
+    with pytest.raises(Unavailable):
+        await entries.read_many(["a", "b"])
+    assert 2 == (await entries.erase(["jane@example.org"], 10, None)).erased
+    assert (await entries.delete("b")).deleted
 
 
 async def test_refusals_are_named_errors(entries: EntryClient, peer: LocalPeer) -> None:

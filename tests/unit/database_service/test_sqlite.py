@@ -1,6 +1,7 @@
 """The SQLite store under what happens to files: crashes, locks, full disks, read-only disks."""
 
 import asyncio
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from vestibule.contracts.errors import Unavailable
 from vestibule.database_service.entries.sqlite import database
 from vestibule.database_service.entries.store import Write
 from vestibule.database_service.entries.stores.sqlite import SqliteStore
+from vestibule.runtime.starts import StartRefused
 
 MARKER = "Zq7MARKERx9"
 WRITE_AND_DIE = """
@@ -78,6 +80,12 @@ def _commits(path: Path) -> int:
     log = path.with_name(f"{path.name}-wal").read_bytes()
     frame_bytes = 24 + int.from_bytes(log[8:12], "big")
     return sum(log[at + 4 : at + 8] != b"\0" * 4 for at in range(32, len(log), frame_bytes))
+
+
+def _replace(path: Path) -> None:
+    """Rename the file, and put another in its place."""
+    path.rename(path.with_name("aside.db"))
+    shutil.copyfile(path.with_name("other.db"), path)
 
 
 async def _keys(path: Path) -> list[str]:
@@ -197,6 +205,37 @@ async def test_a_full_disk_is_unavailable_and_heals(small_disk: Path) -> None:
         assert ("after", 2) == (entry.value, entry.version)
 
 
+@pytest.mark.parametrize("suffix", ["", "-wal"])
+async def test_nothing_is_written_into_a_file_that_is_gone(path: Path, suffix: str) -> None:
+    """Nobody would find it. Reads go on; put back where it was, the file is written again."""
+    file, aside = path.with_name(path.name + suffix), path.with_name("aside")
+    async with SqliteStore(path) as store:
+        assert 1 == await store.write(Write("a", "before"))
+        file.rename(aside)
+        assert not await store.is_in_place()
+        with pytest.raises(Unavailable, match="its file was moved or removed"):
+            await store.write(Write("a", "meanwhile"))
+        entry = await store.read("a")
+        assert entry is not None
+        assert "before" == entry.value
+        aside.rename(file)
+        assert await store.is_in_place()
+        assert 2 == await store.write(Write("a", "after"))
+
+
+async def test_a_file_that_was_renamed_is_whole(path: Path) -> None:
+    """Whatever was answered is in it when the service has ended, and what comes later is not."""
+    async with SqliteStore(path.with_name("other.db")) as store:
+        await store.write(Write("c", "x"))
+    async with SqliteStore(path) as store:
+        await store.write(Write("a", "before"))
+        _replace(path)
+        with pytest.raises(Unavailable):
+            await store.write(Write("b", "meanwhile"))
+    # The other file is as little the one that was opened, and the log of that one is not applied to it.
+    assert [["a"], ["c"]] == [await _keys(path.with_name("aside.db")), await _keys(path)]
+
+
 def test_a_write_that_breaks_off_half_way_is_undone(path: Path) -> None:
     """A file that may not grow any more makes the write fail whole; when it may again, the next succeeds."""
     command = [sys.executable, "-c", FILL_UP, str(path)]
@@ -228,7 +267,7 @@ def test_a_damaged_file_does_not_start(path: Path) -> None:
     """What is no database is reported at the start, and left as it is."""
     path.parent.mkdir()
     path.write_bytes(b"this is no database" * 100)
-    with pytest.raises(sqlite3.DatabaseError):
+    with pytest.raises(StartRefused, match=r"not a database.*db adopt"):
         asyncio.run(_keys(path))
     assert b"this is no database" * 100 == path.read_bytes()
 

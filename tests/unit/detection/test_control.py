@@ -19,9 +19,8 @@ DETECTOR = Detector(entity="STAFF_NUMBER", rules=(Rule(name="n", pattern=r"ST-[0
 
 
 def _found(text: str, **given: object) -> list[str]:
-    chosen = DetectionSettings.model_validate(
-        {"cache_dir": None, "entities": ["EMAIL_ADDRESS", "STAFF_NUMBER"], **given}
-    )
+    own = ["STAFF_NUMBER"] if given.keys() & {"patterns", "detectors_dir"} else []
+    chosen = DetectionSettings.model_validate({"cache_dir": None, "entities": ["EMAIL_ADDRESS", *own], **given})
     return [text[f.start : f.end] for f in Scanner.from_settings(chosen).scan(text)]
 
 
@@ -53,6 +52,13 @@ def test_slow_patterns_are_refused(pattern: str) -> None:
         require_linear_time(pattern)
     with pytest.raises(ValidationError):
         DetectionSettings.model_validate({"patterns": {"X": {"expression": pattern}}})
+
+
+@pytest.mark.parametrize("given", [{"entities": ["EMAL"]}, {"ignored_entities": ["EMAL"]}, {"thresholds": {"EMAL": 1}}])
+def test_an_entity_that_does_not_exist_is_refused(given: dict[str, object]) -> None:
+    """A misspelt name would switch detection off, or leave on what should be off, in silence."""
+    with pytest.raises(InvalidDetector, match=r"unknown entity EMAL; did you mean EMAIL_ADDRESS\?"):
+        _found(TEXT, **given)
 
 
 @pytest.mark.parametrize("pattern", ["ST-[0-9]{5}", r"[A-Z]{2}\d{6,8}", "(?:cust|order)_[a-z0-9]{1,32}"])

@@ -1,13 +1,15 @@
 """One check decides whether an address may be sent to, and connects only to what was checked."""
 
 import ipaddress
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestibule.egress.guard import AddressProblem, DeliveryForbidden, EgressGuard, EgressOrigin
+from vestibule.egress.guard import AddressProblem, DeliveryForbidden, EgressGuard, EgressOrigin, seconds_until
 
 OPEN = EgressGuard(frozenset({"https"}), frozenset(), is_private_allowed=False, timeout_s=1)
 OPERATORS = EgressGuard(frozenset({"https"}), frozenset(), is_private_allowed=False, timeout_s=1, is_operators=True)
@@ -131,3 +133,28 @@ def test_an_allowed_address_connects_to_its_host(rest: str) -> None:
     if _problem(OPEN, url) is None:
         assert urlsplit(url).hostname == OPEN.check_address(url).host
         assert "@" not in urlsplit(url).netloc
+
+
+@pytest.mark.parametrize(
+    ("header", "least_s", "most_s"),
+    [
+        ("x", 0, 0),
+        ("0", 0, 0),
+        ("7", 7, 7),
+        (" 7 ", 7, 7),
+        ("86400", 3600, 3600),
+        ("9" * 400, 3600, 3600),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0),
+        ("Wed, 21 Oct 2999 07:28:00 GMT", 3600, 3600),
+        ("-5", 0, 0),
+        ("1.5", 0, 0),
+        ("soon", 0, 0),
+        ("Wed, 99 Oct 2999 07:28:00 GMT", 0, 0),
+        ("", 0, 0),
+    ],
+)
+def test_when_a_receiver_wants_it_is_seconds_or_a_date(header: str, least_s: float, most_s: float) -> None:
+    """As RFC 9110 has it; an hour at most, and nothing where it cannot be read."""
+    assert least_s <= seconds_until(header) <= most_s
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=600), usegmt=True)
+    assert 300 < seconds_until(soon) <= 600

@@ -15,21 +15,44 @@ from vestibule.encryption.pseudonyms import canonical
 EPOCH_S = 30 * 86_400
 
 
+NAMES = st.from_regex(r"~?[a-z0-9][a-z0-9_-]{0,62}", fullmatch=True)
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(text=st.text(), other=st.text())
 def test_equal_texts_and_only_they_are_recognised(ring: KeyRingFile, text: str, other: str) -> None:
     """Any text has a fingerprint, which differs from that of any other value."""
     one, two = Fingerprinter(ring), Fingerprinter(ring)
-    assert one.fingerprint(text) == two.fingerprint(text)
-    assert (canonical(text) == canonical(other)) == (one.fingerprint(text) == one.fingerprint(other))
-    assert one.fingerprint(text + "\ud800").startswith("e")
+    assert one.fingerprint(text, "north") == two.fingerprint(text, "north")
+    assert (canonical(text) == canonical(other)) == (one.fingerprint(text, "north") == one.fingerprint(other, "north"))
+    assert one.fingerprint(text + "\ud800", "north").startswith("e")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(text=st.text(), other=st.text(), one=NAMES, another=NAMES)
+def test_tenants_have_no_fingerprint_in_common(
+    ring: KeyRingFile, text: str, other: str, one: str, another: str
+) -> None:
+    """No pair of a tenant and a value has the fingerprint of another, so trying values tells nothing of others."""
+    fingerprinter = Fingerprinter(ring)
+    is_same = one == another and canonical(text) == canonical(other)
+    assert is_same == (fingerprinter.fingerprint(text, one) == fingerprinter.fingerprint(other, another))
+
+
+def test_data_of_versions_without_tenants_is_found(ring: KeyRingFile) -> None:
+    """All tenants once had the fingerprints that the default tenant has; an erasure finds them too."""
+    fingerprinter = Fingerprinter(ring)
+    before = fingerprinter.fingerprint("hello", "default")
+    found = list(fingerprinter.candidates("hello", "north", datetime.now(UTC)))
+    assert [fingerprinter.fingerprint("hello", "north"), before] == found
+    assert [before] == list(fingerprinter.candidates("hello", "default", datetime.now(UTC)))
 
 
 def test_a_fingerprint_names_its_epoch(ring: KeyRingFile) -> None:
     """Within an epoch of thirty days it stays; in the next it is another that has nothing in common with it."""
     moments = iter([682 * EPOCH_S, 683 * EPOCH_S - 1, 683 * EPOCH_S])
     fingerprinter = Fingerprinter(ring, clock=lambda: next(moments))
-    first, last, following = (fingerprinter.fingerprint("hello") for _ in range(3))
+    first, last, following = (fingerprinter.fingerprint("hello", "north") for _ in range(3))
     assert first == last
     assert ("e682", "e683") == (first.partition(":")[0], following.partition(":")[0])
     assert first.partition(":")[2] != following.partition(":")[2]
@@ -40,17 +63,17 @@ def test_it_is_the_same_in_every_process(path: Path, ring: KeyRingFile) -> None:
     """Each process has its own copy of the ring, and gives the same fingerprint."""
     program = (
         "import sys; from pathlib import Path; from vestibule.encryption import Fingerprinter, KeyRingFile;"
-        "print(Fingerprinter(KeyRingFile(Path(sys.argv[1]))).fingerprint('hello'))"
+        "print(Fingerprinter(KeyRingFile(Path(sys.argv[1]))).fingerprint('hello', 'north'))"
     )
     other = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
-    assert Fingerprinter(ring).fingerprint("hello") == other.stdout.strip()
+    assert Fingerprinter(ring).fingerprint("hello", "north") == other.stdout.strip()
 
 
 def test_it_cannot_be_made_without_the_key(ring: KeyRingFile, tmp_path: Path) -> None:
     """Two installations give different fingerprints, so a list of common values is of no use."""
     create_key_ring(tmp_path / "other")
     other = Fingerprinter(KeyRingFile(tmp_path / "other"))
-    assert Fingerprinter(ring).fingerprint("hello") != other.fingerprint("hello")
+    assert Fingerprinter(ring).fingerprint("hello", "north") != other.fingerprint("hello", "north")
 
 
 def test_every_fingerprint_of_a_value_can_be_found_again(path: Path, ring: KeyRingFile) -> None:
@@ -61,18 +84,18 @@ def test_every_fingerprint_of_a_value_can_be_found_again(path: Path, ring: KeyRi
     given_then = []
     for days in (70, 40, 0):
         unix_time = (now - timedelta(days=days)).timestamp()
-        given_then.append(fingerprinter.fingerprint("hello"))
+        given_then.append(fingerprinter.fingerprint("hello", "north"))
     first = ring.current().active(Purpose.FINGERPRINT).id
     add_key(path, Purpose.FINGERPRINT)
     ring.reload()
-    after = fingerprinter.fingerprint("hello")
-    found = list(fingerprinter.candidates("hello", now - timedelta(days=70)))
+    after = fingerprinter.fingerprint("hello", "north")
+    found = list(fingerprinter.candidates("hello", "north", now - timedelta(days=70)))
     assert {*given_then, after} <= set(found)
     assert len(set(found)) == len(found)
-    assert not {*given_then, after} & set(fingerprinter.candidates("other", now - timedelta(days=70)))
+    assert not {*given_then, after} & set(fingerprinter.candidates("other", "north", now - timedelta(days=70)))
     retire_key(path, first)
-    assert not set(given_then) & set(fingerprinter.candidates("hello", now - timedelta(days=70)))
-    assert after in set(fingerprinter.candidates("hello", now))
+    assert not set(given_then) & set(fingerprinter.candidates("hello", "north", now - timedelta(days=70)))
+    assert after in set(fingerprinter.candidates("hello", "north", now))
 
 
 @pytest.mark.parametrize(
@@ -91,4 +114,4 @@ def test_the_ways_of_writing_a_value_share_a_fingerprint(
 ) -> None:
     """Separators and case do not make another card of a card; a dot before the at sign makes another address."""
     fingerprinter = Fingerprinter(ring)
-    assert are_the_same == (fingerprinter.fingerprint(one) == fingerprinter.fingerprint(other))
+    assert are_the_same == (fingerprinter.fingerprint(one, "north") == fingerprinter.fingerprint(other, "north"))

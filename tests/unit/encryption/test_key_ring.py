@@ -137,11 +137,16 @@ def _all_retired(rows: list[dict[str, Any]]) -> object:
     return [row | {"secret": None, "retired_at": row["created_at"]} for row in rows]
 
 
+def _one_character(rows: list[dict[str, Any]]) -> object:
+    changed = "A" if rows[0]["secret"][7] != "A" else "B"
+    return [rows[0] | {"secret": rows[0]["secret"][:7] + changed + rows[0]["secret"][8:]}, *rows[1:]]
+
+
 def _unknown_field(rows: list[dict[str, Any]]) -> object:
     return [row | {"note": "x"} for row in rows]
 
 
-@pytest.mark.parametrize("spoil", [_without_data_key, _short, _twice, _all_retired, _unknown_field])
+@pytest.mark.parametrize("spoil", [_without_data_key, _short, _twice, _all_retired, _one_character, _unknown_field])
 def test_what_is_no_ring_is_refused(path: Path, spoil: Callable[[list[dict[str, Any]]], object]) -> None:
     """The refusal names the file in one line, and shows nothing of it."""
     rows = json.loads(path.read_text())
@@ -184,10 +189,21 @@ def test_a_file_that_breaks_changes_nothing(path: Path, ring: KeyRingFile) -> No
     assert add_key(path, Purpose.DATA).id == ring.reload().active(Purpose.DATA).id
 
 
+def test_another_ring_does_not_replace_one_that_is_in_use(tmp_path: Path, path: Path, ring: KeyRingFile) -> None:
+    """What it would encrypt, the right one could not decrypt; the ring that returns is taken again."""
+    first, good = ring.current().active(Purpose.DATA).id, path.read_bytes()
+    create_key_ring(tmp_path / "another.json")
+    path.write_bytes((tmp_path / "another.json").read_bytes())
+    assert first == ring.reload().active(Purpose.DATA).id
+    path.write_bytes(good)
+    assert add_key(path, Purpose.DATA).id == ring.reload().active(Purpose.DATA).id
+
+
 def test_a_mounted_secret_can_change_its_target(tmp_path: Path, path: Path) -> None:
     """A ring behind a symbolic link, as container platforms mount secrets, is seen when the link moves."""
     other = tmp_path / "other.json"
-    create_key_ring(other)
+    other.write_bytes(path.read_bytes())
+    add_key(other, Purpose.DATA)
     link = tmp_path / "mounted.json"
     link.symlink_to(path)
     ring = KeyRingFile(link)

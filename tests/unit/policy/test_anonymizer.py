@@ -82,6 +82,16 @@ def _found(text: str, part: str, action: Action = Action.REDACT, entity: str = "
         ('{"a": "1", "b": [2, "3"]}', '1", "b": [2, "3', Action.HASH, '{"a": "<X:h15>", "<X>": ["<X>", "<X>"]}'),
         ('{"a": "", "b": true}', '"", "b": true}', Action.REDACT, '{"a": "", "<X>": "<X>"}'),
         ("{}", "{}", Action.REDACT, "{}"),
+        # Several documents, one after the other.
+        ('{"n": 1}\n{"card": 4111111111111111}\n', "4111111111111111", Action.REDACT, '{"n": 1}\n{"card": "<X>"}\n'),
+        ("[1] [4111111111111111]", "4111111111111111", Action.MASK, '[1] ["************1111"]'),
+        ('{"n": 1}\n4111111111111111', "4111111111111111", Action.REDACT, '{"n": 1}\n<X>'),
+        # A document inside of a string, and one inside of that.
+        (r'{"p": "{\"card\": 4111111111111111}"}', "4111111111111111", Action.REDACT, r'{"p": "{\"card\": \"<X>\"}"}'),
+        (r'["\n[\"\u00e9\", 4111]"]', "4111", Action.REDACT, r'["\n[\"\u00e9\", \"<X>\"]"]'),
+        (r'["[\"\\u00e9\", 4111]"]', "4111", Action.REDACT, r'["[\"\\u00e9\", \"<X>\"]"]'),
+        (r'["[\"[4111]\"]"]', "4111", Action.HASH, r'["[\"[\\\"<X:h4>\\\"]\"]"]'),
+        (r'["[\"a\\nb\"]"]', r"\\nb", Action.REDACT, r'["[\"a<X>\"]"]'),
         # No JSON, or no document: as in any text.
         ("4111111111111111", "4111111111111111", Action.REDACT, "<X>"),
         ('{"card": 4111111111111111', "4111111111111111", Action.REDACT, '{"card": <X>'),
@@ -137,6 +147,25 @@ def test_no_findings_break_json(document: Any, is_ascii: bool, indent: int | Non
     assert _shape(json.loads(text, object_pairs_hook=Pairs)) == _shape(shown)
     if not decided:
         assert text == anonymize(text, decided, TOOLS)
+
+
+@given(documents, documents, st.booleans(), st.data())
+def test_no_findings_break_json_within_json(outer: Any, inner: Any, is_ascii: bool, data: st.DataObject) -> None:
+    """Nor lines of it: each line and the document in its string have their shape."""
+    line = json.dumps([outer, json.dumps(inner, ensure_ascii=is_ascii)], ensure_ascii=is_ascii)
+    text = f"{line}\n{line}"
+    spans = data.draw(st.lists(st.tuples(st.integers(0, len(text) - 1), st.integers(1, 10)), max_size=4))
+    decided = [
+        DecidedFinding("value", Finding("X", start, min(start + length, len(text))), Action.REDACT)
+        for start, length in spans
+    ]
+    shown = anonymize(text, decided, TOOLS).split("\n")
+    assert 2 == len(shown)
+    for one in shown:
+        first, second = json.loads(one, object_pairs_hook=Pairs)
+        assert _shape(json.loads(json.dumps(outer), object_pairs_hook=Pairs)) == _shape(first)
+        inside = json.loads(second, object_pairs_hook=Pairs)
+        assert _shape(json.loads(json.dumps(inner), object_pairs_hook=Pairs)) == _shape(inside)
 
 
 @given(st.dictionaries(st.text(), st.text(min_size=1), min_size=1, max_size=4), st.booleans(), st.data())

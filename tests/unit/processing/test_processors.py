@@ -55,9 +55,10 @@ def test_a_pointer_that_leads_nowhere_says_why(data: str, pointer: str, kind: st
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
 def test_a_receiver_that_may_take_it_later_interrupts(status: int) -> None:
-    """The task is tried again."""
-    with pytest.raises(ProcessingInterrupted):
-        _with(_Receiver(EgressReply(status, b""))).process("http_forward", "x", {"url": ECHO})
+    """The task is tried again, not before the receiver wants it; the status is the cause."""
+    with pytest.raises(ProcessingInterrupted) as caught:
+        _with(_Receiver(EgressReply(status, b"", 120.0))).process("http_forward", "x", {"url": ECHO})
+    assert (f"http_{status}", 120.0) == (caught.value.cause, caught.value.retry_after_s)
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308, 400, 401, 403, 404, 409, 413, 422])
@@ -65,7 +66,7 @@ def test_a_receiver_that_says_no_is_final(status: int) -> None:
     """It would say so each time; a redirect is nothing that was allowed."""
     with pytest.raises(CannotProcess) as caught:
         _with(_Receiver(EgressReply(status, b""))).process("http_forward", "x", {"url": ECHO})
-    assert "ForwardRefused" == caught.value.kind
+    assert ("ForwardRefused", f"http_{status}") == (caught.value.kind, caught.value.cause)
 
 
 def test_an_answer_that_is_no_text_is_no_result() -> None:

@@ -19,7 +19,8 @@ from vestibule.processor_adapters.ports import MOST_ANSWER_BYTES, GuardedHttpEgr
 def _answer(posted: Posted) -> Answer:
     if posted.path == "/much":
         return Answer(body=b"x" * (MOST_ANSWER_BYTES + 1))
-    return Answer(int(posted.path[1:]) if posted.path[1:].isdigit() else 200, b"taken: " + posted.body)
+    status = int(posted.path[1:]) if posted.path[1:].isdigit() else 200
+    return Answer(status, b"taken: " + posted.body, headers=(("Retry-After", "60"),) if status == 503 else ())
 
 
 @pytest.fixture(scope="module")
@@ -68,18 +69,29 @@ def test_too_large_an_answer_is_not_read(receiver: HttpReceiver) -> None:
         _forward(_egress(), receiver.url("/much"))
 
 
-def test_silence_may_pass() -> None:
-    """A host where nobody listens, one that takes connections and says nothing, and a name that is not known."""
+def _cause(url: str, **given: Any) -> str | None:
+    with pytest.raises(ProcessingInterrupted) as caught:
+        _forward(_egress(**given), url)
+    return caught.value.cause
+
+
+def test_silence_may_pass(receiver: HttpReceiver) -> None:
+    """A host where nobody listens, one that says nothing, an unknown name, and one that does not speak TLS."""
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
-        closed = f"http://localhost:{silent.getsockname()[1]}/"
-        with pytest.raises(ProcessingInterrupted):
-            _forward(_egress(), closed)
+        closed = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        assert "connection_refused" == _cause(closed, forward_hosts=["127.0.0.1"])
         silent.listen()
-        with pytest.raises(ProcessingInterrupted):
-            _forward(_egress(forward_timeout_s=0.2), closed)
-    with pytest.raises(ProcessingInterrupted):
-        _forward(_egress(forward_hosts=["nobody.invalid"]), "http://nobody.invalid/")
+        assert "timeout" == _cause(closed, forward_hosts=["127.0.0.1"], forward_timeout_s=0.2)
+    assert "dns" == _cause("http://nobody.invalid/", forward_hosts=["nobody.invalid"])
+    assert "tls" == _cause(receiver.url("/in").replace("http:", "https:"), forward_schemes=["https"])
+
+
+def test_when_the_receiver_wants_it_is_known(receiver: HttpReceiver) -> None:
+    """The header comes through the guard, and the least wait with the error."""
+    with pytest.raises(ProcessingInterrupted) as caught:
+        _forward(_egress(), receiver.url("/503"))
+    assert ("http_503", 60.0) == (caught.value.cause, caught.value.retry_after_s)
 
 
 def test_an_address_that_is_not_public_gets_nothing(receiver: HttpReceiver) -> None:

@@ -34,7 +34,7 @@ def scanner() -> Scanner:
 
 def _inspector(scanner: Scanner, default: Action = Action.BLOCK, **by_entity: Action) -> Inspector:
     policy = Policy.built_in(read_vocabulary(), FallbackPolicy(default, by_entity))
-    return Inspector(lambda: scanner, lambda: policy, Pseudonymizer(lambda _text: "f1", _Tokens()))
+    return Inspector(lambda: scanner, lambda: policy, Pseudonymizer(lambda _text, _tenant: "f1", _Tokens()))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Plug-ins are found by their place."""
 
+import signal
 import sys
 from collections.abc import Iterator
 from importlib import import_module
@@ -8,6 +9,7 @@ from types import ModuleType
 
 import pytest
 
+from vestibule.runtime import plugins
 from vestibule.runtime.plugins import CannotLoad, discover, load_folder
 
 
@@ -63,13 +65,25 @@ def test_an_own_folder_offers_its_python_files(tmp_path: Path) -> None:
     assert [] == list(load_folder(None, "samples"))
 
 
-@pytest.mark.parametrize("source", ["1/0", "def", "import nothing_of_that_name"])
+ENDS_THE_PROGRAM = ("import sys; sys.exit(0)", "raise KeyboardInterrupt", "class E(BaseException): pass\nraise E")
+
+
+@pytest.mark.parametrize("source", ["1/0", "def", "import nothing_of_that_name", *ENDS_THE_PROGRAM])
 def test_an_own_file_that_fails_is_named_and_leaves_nothing(tmp_path: Path, source: str) -> None:
     """Whoever wrote it reads which file it is and what went wrong, and half a module is not to be imported."""
     (tmp_path / "failing.py").write_text(source)
-    with pytest.raises(CannotLoad, match=r"failing\.py cannot be imported: [A-Z]\w+Error: "):
+    with pytest.raises(CannotLoad, match=r"failing\.py cannot be imported: [A-Z]\w*: "):
         list(load_folder(tmp_path, "samples"))
     assert "vestibule_own_samples.failing" not in sys.modules
+
+
+def test_an_own_file_that_does_not_end_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The import of an endless loop is given up, and the alarm is off afterwards."""
+    monkeypatch.setattr(plugins, "IMPORT_TIMEOUT_S", 0.05)
+    (tmp_path / "endless.py").write_text("while True: pass")
+    with pytest.raises(CannotLoad, match=r"endless\.py cannot be imported: TimeoutError: .* 0\.05 seconds"):
+        list(load_folder(tmp_path, "samples"))
+    assert (0.0, 0.0) == signal.getitimer(signal.ITIMER_REAL)
 
 
 def test_an_own_folder_that_is_none_is_named(tmp_path: Path) -> None:

@@ -32,6 +32,9 @@ class LocalEntries(EntryClient):
         self._answer()
         return await self._store.read_many(keys)
 
+    async def read_readable(self, keys: Sequence[str]) -> list[Entry | None]:
+        return await self.read_many(keys)
+
     async def read_all(self, prefix: str) -> list[Entry]:
         self._answer()
         found = await self._store.read_many((await self._store.keys(prefix, 1000, None)).keys)

@@ -1,16 +1,20 @@
 """A missed heartbeat raises one alert, its return another; setting the wall clock raises none."""
 
 import asyncio
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from vestibule.alerts import AlertEngine
+from vestibule.contracts.entries import Pair
 from vestibule.contracts.errors import HeartbeatNotFound, InvalidInput
+from vestibule.contracts.identity import Visibility
 from vestibule.scheduler_service import heartbeats
-from vestibule.scheduler_service.availability.parts import Incidents
+from vestibule.scheduler_service.availability.parts import Incident, IncidentKind, Incidents
 from vestibule.scheduler_service.heartbeats import (
+    Heartbeat,
     HeartbeatMonitor,
     HeartbeatRepository,
     HeartbeatState,
@@ -41,12 +45,12 @@ class HeartbeatScheduler:
             self.heartbeats,
             lambda: self.incidents,
             alerts,
-            lambda part, _at: part in self.planned,
+            lambda part, _at, _tenant: part in self.planned,
             **options,
         )
 
-    async def ping(self, ping: Ping = Ping.DONE, name: str = "backup") -> None:
-        await self.heartbeats.ping(name, ping, self.now, PERIOD_S, GRACE_S)
+    async def ping(self, ping: Ping = Ping.DONE, name: str = "backup", tenant: str = "default") -> None:
+        await self.heartbeats.ping(name, ping, self.now, PERIOD_S, GRACE_S, tenant=tenant)
 
     async def pass_time(self, seconds: float, step_s: float = 5) -> None:
         for _ in range(int(seconds / step_s)):
@@ -189,15 +193,72 @@ async def test_pings_at_once_are_all_counted(scheduler: HeartbeatScheduler) -> N
     assert 5 == scheduler.heartbeats.known[0].pings
 
 
+async def test_a_name_is_one_of_its_tenant(scheduler: HeartbeatScheduler, kept: RecordingChannel) -> None:
+    """Two tenants have heartbeats of one name; each has its own state, alert, incident and end."""
+    await scheduler.ping()
+    await scheduler.ping(Ping.FAIL, tenant="north")
+    await scheduler.look()
+    assert [("north", MISSED, "heartbeat:backup")] == [(one.tenant, one.type, one.subject) for one in kept.alerts]
+    await scheduler.ping(tenant="north")
+    await scheduler.ping(Ping.FAIL)
+    await scheduler.look()
+    assert {("default", MISSED), ("north", BACK)} == {(one.tenant, one.type) for one in kept.alerts[1:]}
+    ended = {incident.tenant: incident.ended is not None for incident in scheduler.incidents.listed}
+    assert {"north": True, "default": False} == ended
+    for tenant, state in (("north", HeartbeatState.UP), ("default", HeartbeatState.FAILED)):
+        own = Visibility(frozenset({tenant}), tenant)
+        assert [(tenant, state)] == [(one.tenant, one.state(NOON)) for one in scheduler.heartbeats.visible(own)]
+    with pytest.raises(HeartbeatNotFound):
+        await scheduler.heartbeats.delete("backup", "south")
+    await scheduler.heartbeats.delete("backup", "north")
+    await scheduler.heartbeats.refresh()
+    assert ["default"] == [one.tenant for one in scheduler.heartbeats.known]
+
+
+async def test_heartbeats_of_versions_without_tenants_are_the_default_tenants(store: LocalEntries) -> None:
+    """What an earlier version stored is found under the same key, and an open incident of it can end."""
+    earlier = Heartbeat(name="backup", period_s=60, grace_s=5, last_at=NOON).model_dump_json(exclude={"tenant"})
+    await store.write(Pair(key="heartbeat/backup", value=earlier))
+    repository = HeartbeatRepository(store)
+    await repository.ping("backup", Ping.DONE, NOON, None, None, tenant="default")
+    await repository.refresh()
+    assert [("backup", "default", 1)] == [(one.name, one.tenant, one.pings) for one in repository.known]
+    listed = [{"subject": subject, "kind": "missed", "began": NOON} for subject in ("heartbeat:backup", "store")]
+    incidents = Incidents.model_validate({"listed": listed})
+    assert ["default", "~system"] == [one.tenant for one in incidents.listed]
+    incidents.end("heartbeat:backup", IncidentKind.MISSED, NOON, "default")
+    assert [True, False] == [one.ended is not None for one in incidents.listed]
+
+
+async def test_a_tenant_takes_no_place_from_another(store: LocalEntries, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has its own maximum of heartbeats and of incidents that are kept."""
+    monkeypatch.setattr(heartbeats, "MOST", 2)
+    repository = HeartbeatRepository(store)
+    for tenant in ("north", "default", "south"):
+        for name in ("a", "b"):
+            await repository.ping(name, Ping.DONE, NOON, None, None, tenant=tenant)
+        with pytest.raises(InvalidInput):
+            await repository.ping("c", Ping.DONE, NOON, None, None, tenant=tenant)
+    incidents = Incidents(listed=[_missed("north", number) for number in range(300)] + [_missed("south", 1)])
+    incidents.prune(NOON)
+    assert {"north": 200, "south": 1} == Counter(one.tenant for one in incidents.listed)
+    south = Visibility(frozenset({"south"}), "south")
+    assert ["south"] == [one.tenant for one in incidents.visible(south)]
+
+
+def _missed(tenant: str, number: int) -> Incident:
+    return Incident(subject=f"heartbeat:h{number}", tenant=tenant, kind=IncidentKind.MISSED, began=NOON)
+
+
 async def test_a_deleted_heartbeat_raises_no_alert(scheduler: HeartbeatScheduler, kept: RecordingChannel) -> None:
     """It raises no alert any more, and cannot be deleted twice."""
     await scheduler.ping()
     await scheduler.look()
-    await scheduler.heartbeats.delete("backup")
+    await scheduler.heartbeats.delete("backup", "default")
     await scheduler.pass_time(200)
     assert ([], []) == (kept.types, scheduler.heartbeats.known)
     with pytest.raises(HeartbeatNotFound):
-        await scheduler.heartbeats.delete("backup")
+        await scheduler.heartbeats.delete("backup", "default")
 
 
 async def test_the_number_of_heartbeats_is_limited(

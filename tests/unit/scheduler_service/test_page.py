@@ -37,7 +37,15 @@ def _part(name: str, state: PartState = PartState.UP, *, in_maintenance: bool = 
 
 def _heartbeat(state: HeartbeatState) -> HeartbeatStatus:
     return HeartbeatStatus(
-        name="backup", state=state, period_s=60, grace_s=5, last_at=NOON, started_at=None, took_s=None, pings=1
+        name="backup",
+        tenant="default",
+        state=state,
+        period_s=60,
+        grace_s=5,
+        last_at=NOON,
+        started_at=None,
+        took_s=None,
+        pings=1,
     )
 
 

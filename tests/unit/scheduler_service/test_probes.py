@@ -17,12 +17,15 @@ from vestibule.contracts.tasks import ALIVE_FOR_S, QUEUE, QUEUES, SENT_AT, WORKE
 from vestibule.scheduler_service.availability.probes import (
     BacklogLimits,
     BacklogProbe,
+    ProbeResult,
     measure_queue,
     probe_redis,
+    probe_service,
     probe_store,
     probe_workers,
 )
 from vestibule.service_kit.metrics.metrics import Metrics
+from vestibule.service_kit.service_client import ServiceResponse
 
 from .conftest import LONG_TIMEOUT_S, LocalEntries, SteadyClock
 
@@ -36,6 +39,25 @@ async def hasty(server: LocalRedis) -> AsyncIterator[Redis]:
         unix_socket_path=str(server.socket), socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
     ) as client:
         yield client
+
+
+class _Service:
+    """A peer with a given answer to `/health`."""
+
+    def __init__(self, **health: object) -> None:
+        self._health = health
+
+    async def call(self, method: str, path: str) -> ServiceResponse:
+        """Return the answer."""
+        assert ("GET", "/health") == (method, path)
+        return ServiceResponse(200, self._health)
+
+
+async def test_a_service_that_answers_and_is_degraded_says_what_is() -> None:
+    """Its notes are those of the part; without any, or from an older version that has none, it is well."""
+    probed = await probe_service(_Service(status="degraded", notes=["one thing", "another"]))
+    assert ProbeResult(is_up=True, is_overloaded=True, note="one thing; another") == probed
+    assert [ProbeResult(True)] * 2 == [await probe_service(_Service(**one)) for one in ({"notes": []}, {})]
 
 
 async def test_a_redis_that_answers_is_up(redis: Redis) -> None:

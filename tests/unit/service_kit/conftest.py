@@ -106,7 +106,7 @@ def sample_router() -> APIRouter:
         return {"ok": True}
 
     @router.get("/things/{thing}", dependencies=[allow("read")])
-    async def thing(thing: str, limit: Annotated[int, Query(ge=1, le=5)] = 1) -> dict[str, int]:
+    async def thing(thing: str, limit: Annotated[int, Query(ge=1, le=5)] = 1, name: str = "") -> dict[str, int]:
         structlog.get_logger("sample").info("inside")
         return {"limit": limit}
 
@@ -140,7 +140,7 @@ class Service:
             self._note_limited,
             on_denied=self._note_denied,
         )
-        authenticator = Authenticator(caller_token_lookups(settings), self._note_auth_failure, limit)
+        authenticator = Authenticator(caller_token_lookups(settings), self.note_auth_failure, limit)
         frame_of(self.app).wiring = self.wiring = ServiceWiring(authenticator, Readiness({}))
 
     @asynccontextmanager
@@ -153,7 +153,8 @@ class Service:
     async def _note_denied(self, limit: int) -> None:
         self.denied.append(limit)
 
-    async def _note_auth_failure(self, token: str | None, _address: str | None) -> None:
+    async def note_auth_failure(self, token: str | None, _address: str | None) -> None:
+        """Note a failed authentication."""
         self.auth_failures.append(token)
 
     async def _note_invalid(self, error: InvalidInput) -> None:

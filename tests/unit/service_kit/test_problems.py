@@ -14,6 +14,7 @@ from vestibule.service_kit.problem_types import problem_type_of
 from vestibule.service_kit.problems import render_error
 
 STATUS_OF = {
+    errors.UnsupportedMediaType: 415,
     errors.InvalidInput: 422,
     errors.UnknownProcessor: 422,
     errors.TooLarge: 413,
@@ -159,15 +160,35 @@ async def test_a_bad_body_is_invalid_input(service: Any, body: bytes) -> None:
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", MARKER, ""])
-async def test_a_wrong_content_type_is_invalid_input(service: Any, kind: str) -> None:
-    """A body that is not declared as JSON is refused with a word on what to send, not with a 500."""
+async def test_a_wrong_content_type_is_refused_with_the_right_one(service: Any, kind: str) -> None:
+    """A body that is not declared as JSON is a 415 that says what to send."""
     async with service.client() as client:
         answer = await client.post("/pairs", content=b'{"key": "a", "value": "b"}', headers={"Content-Type": kind})
-    assert 422 == answer.status_code
+    assert (415, "application/json") == (answer.status_code, answer.headers["accept-post"])
     assert MARKER not in answer.text
 
 
-@pytest.mark.parametrize("query", [f"limit={MARKER}", "limit=0", "limit=6", "limit=", f"limit=1&limit={MARKER}"])
+@pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "application/problem+json", "APPLICATION/JSON"])
+async def test_every_kind_of_json_is_taken(service: Any, kind: str) -> None:
+    """Media types are compared without case and parameters; RFC 6839 names the suffix."""
+    async with service.client() as client:
+        answer = await client.post("/pairs", content=b'{"key": "a", "value": "b"}', headers={"Content-Type": kind})
+    assert 200 == answer.status_code
+
+
+@pytest.mark.parametrize(
+    ("query", "place"),
+    [(f"{MARKER}=1", "query"), ("limit=1&limits=2", "query"), ("limit=1&limit=2", "query/limit")],
+)
+async def test_an_unknown_or_repeated_parameter_is_refused(service: Any, query: str, place: str) -> None:
+    """A filter that is misspelt must not answer as if there were none."""
+    async with service.client() as client:
+        answer = await client.get(f"/things/one?{query}")
+    assert (422, [place]) == (answer.status_code, [mistake["where"] for mistake in answer.json()["errors"]])
+    assert MARKER not in answer.text
+
+
+@pytest.mark.parametrize("query", [f"limit={MARKER}", "limit=0", "limit=6", "limit="])
 async def test_a_bad_query_is_invalid_input(service: Any, query: str) -> None:
     """A parameter that breaks its rule is named, and its value is not."""
     async with service.client() as client:
@@ -250,7 +271,7 @@ async def test_a_query_that_is_no_utf8_is_refused(service: Any, query: str) -> N
     """What cannot be read is not read as something else: two keys of other bytes would be one."""
     async with service.client() as client:
         answer = await client.get(f"/things/one?{query}")
-        assert 200 == (await client.get("/things/one?name=%C3%BC%20%F0%9F%94%91+&other=%zz")).status_code
+        assert 200 == (await client.get("/things/one?name=%C3%BC%20%F0%9F%94%91+%zz")).status_code
     assert (422, ["query"]) == (answer.status_code, [mistake["where"] for mistake in answer.json()["errors"]])
     assert 1 == len(service.invalid_inputs)
 

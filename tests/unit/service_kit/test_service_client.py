@@ -95,7 +95,7 @@ async def test_a_peer_that_cannot_serve_is_unavailable(status: int) -> None:
     async with _peer(answer) as peer:
         with pytest.raises(Unavailable) as caught:
             await peer.call("GET", "/")
-        assert not await peer.is_alive()
+        assert not await peer.is_ready()
     assert "queue" == caught.value.part
     assert "inner workings" not in caught.value.detail
 
@@ -110,7 +110,7 @@ async def test_a_peer_that_answers_nonsense_is_unavailable(content: bytes) -> No
     async with _peer(answer) as peer:
         with pytest.raises(Unavailable):
             await peer.call("GET", "/")
-        assert not await peer.is_alive()
+        assert not await peer.is_ready()
 
 
 async def test_a_peer_that_hangs_is_given_up_in_time() -> None:
@@ -165,7 +165,7 @@ async def test_a_refused_connection_is_unavailable_at_once() -> None:
         began = time.monotonic()
         with pytest.raises(Unavailable):
             await peer.call("GET", "/")
-        assert not await peer.is_alive()
+        assert not await peer.is_ready()
     assert time.monotonic() - began < 5
 
 
@@ -173,13 +173,13 @@ async def test_a_peer_that_comes_back_is_served_again() -> None:
     """After a failure nothing has to be built anew."""
     port = ports.free_port()
     app = web.Application()
-    app.router.add_get("/health", _echo)
+    app.router.add_get("/readyz", _echo)
     async with ServiceClient("queue", f"http://127.0.0.1:{port}/", SECRET, PATIENT_S) as peer:
-        assert not await peer.is_alive()
+        assert not await peer.is_ready()
         for _ in range(2):
             async with TestServer(app, port=port):
-                assert await peer.is_alive()
-            assert not await peer.is_alive()
+                assert await peer.is_ready()
+            assert not await peer.is_ready()
 
 
 async def test_a_read_is_tried_again_and_a_write_is_not() -> None:
@@ -263,7 +263,7 @@ async def test_a_peer_on_a_socket() -> None:
             answer = await peer.call("GET", "/read", query={"key": "a b"})
         await runner.cleanup()
         async with ServiceClient("queue", f"unix://{path}", SECRET, PATIENT_S) as peer:
-            assert not await peer.is_alive()
+            assert not await peer.is_ready()
     assert ("/read", {"key": "a b"}) == (answer.body["path"], answer.body["query"])
 
 

@@ -136,7 +136,7 @@ def test_tokens_and_fingerprints_of_any_writing_are_found(
     token = tokenizer.tokenize(writing, "EMAIL_ADDRESS", "t2")
     for text in (f"to {token}", f"to {token}".lower(), f"to {token}".upper(), base64_of(f"to {token}")):
         assert search.finds_in(text)
-    assert search.finds_in(f"to <EMAIL_ADDRESS#{Fingerprinter(ring).fingerprint(writing)}>".upper())
+    assert search.finds_in(f"to <EMAIL_ADDRESS#{Fingerprinter(ring).fingerprint(writing, 't2')}>".upper())
     assert not search.finds_in(tokenizer.tokenize(writing, "EMAIL_ADDRESS", "t3"))
 
 
@@ -147,7 +147,7 @@ def test_tokens_and_fingerprints_of_others_are_not_found(
     """What a token stands for is searched as exactly as a text."""
     search = searcher.search_for(ADDRESS, {"t1"})
     assert not search.finds_in(Tokenizer(ring).tokenize(writing, "EMAIL_ADDRESS", "t1"))
-    assert not search.finds_in(f"<EMAIL_ADDRESS#{Fingerprinter(ring).fingerprint(writing)}>")
+    assert not search.finds_in(f"<EMAIL_ADDRESS#{Fingerprinter(ring).fingerprint(writing, 't1')}>")
 
 
 def test_a_token_in_another_writing_of_a_card(searcher: SubjectSearcher, ring: KeyRingFile) -> None:

@@ -24,6 +24,8 @@ class LogChannel:
             "entities": list(alert.entities) or None,
             "fingerprint": alert.fingerprint,
             "token_id": alert.token_id,
+            "task_id": alert.task_id,
+            "tenant": alert.tenant,
             "subject": alert.subject,
             "request_id": alert.request_id,
         }

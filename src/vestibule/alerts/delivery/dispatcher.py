@@ -4,10 +4,12 @@ import fcntl
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import structlog
 
@@ -19,6 +21,8 @@ from vestibule.alerts.store.database import US, open_database, to_us
 from vestibule.alerts.store.retention import AlertRetention
 from vestibule.egress.guard import DeliveryFailed
 from vestibule.runtime.background import Backoff
+from vestibule.runtime.files import FilePlace
+from vestibule.runtime.write_ahead_log import WriteAheadLog
 
 SWEEP_EVERY_S = 0.25
 YIELD_S = 0.02
@@ -27,11 +31,24 @@ ERROR_BACKOFF = Backoff(first_s=1, longest_s=60)
 FAILURES_UNTIL_UNREADY = 3
 # A notification that takes longer than this is retried by the next process: a shutdown must not wait for it.
 CLOSE_TIMEOUT_S = 3
+# What was delivered is recorded after this time at the latest, so that a crash repeats little of it.
+MAX_ROUND_S = 5
 # Before that, the process that raised an alert may still write its report.
 SYNC_AFTER_S = 2
 
 # The channel, and how it ended: `delivered`, `failed`, `given_up`.
 AttemptHandler = Callable[[str, str], None]
+
+
+class Attempt(NamedTuple):
+    """A delivery that was tried, why it failed if it did, and the seconds that the receiver wants to be left alone."""
+
+    delivery: Delivery
+    error: str | None
+    retry_after_s: float = 0
+
+
+Rounds = dict[str, "Future[list[Attempt]]"]
 
 
 class NotificationDispatcher:
@@ -49,6 +66,7 @@ class NotificationDispatcher:
         pruner: AlertRetention | None = None,
     ) -> None:
         self._path = path
+        self.log = WriteAheadLog(path)
         self._rules = rules
         self._channels = channels
         self._routes = routes
@@ -56,6 +74,8 @@ class NotificationDispatcher:
         self._on_attempt = on_attempt
         self._pruner = pruner
         self._failures = 0
+        # Until when a receiver wants to be left alone, by channel.
+        self._paused_until_us: dict[str, int] = {}
         self._stop_requested = threading.Event()
         self._thread = threading.Thread(target=self._run, name="alert-dispatcher", daemon=True)
         self._log = structlog.get_logger("vestibule.alerts")
@@ -107,41 +127,60 @@ class NotificationDispatcher:
             os.close(descriptor)
 
     def _sweep_until_stopped(self, outbox: Outbox, connection: sqlite3.Connection) -> None:
-        with ThreadPoolExecutor(max(1, len(self._channels)), thread_name_prefix="alert-channel") as pool:
-            while not self._stop_requested.is_set():
-                self._sweep(outbox, pool)
-                self._failures = 0
-                if self._pruner is not None:
-                    self._pruner.step(connection)
-                self._stop_requested.wait(SWEEP_EVERY_S)
+        # The deliveries of each channel that are under way: a slow one holds up no other.
+        rounds: Rounds = {}
+        place = FilePlace(self._path)
+        try:
+            with ThreadPoolExecutor(max(1, len(self._channels)), thread_name_prefix="alert-channel") as pool:
+                while not self._stop_requested.is_set() and place.is_kept():
+                    self._sweep(outbox, pool, rounds)
+                    self._failures = 0
+                    if self._pruner is not None:
+                        self._pruner.step(connection)
+                    self.log.tend()
+                    self._stop_requested.wait(SWEEP_EVERY_S)
+        finally:
+            self._record(outbox, rounds)
 
-    def _sweep(self, outbox: Outbox, pool: ThreadPoolExecutor) -> None:
+    def _sweep(self, outbox: Outbox, pool: ThreadPoolExecutor, rounds: Rounds) -> None:
         # In this pause, services that record alerts acquire the lock: they poll for it, and callers wait for them.
         while outbox.group_new() and not self._stop_requested.wait(YIELD_S):
             pass
         now_us = to_us(datetime.now(UTC))
         outbox.post_due(now_us, lambda alert: route_alert(alert, self._channels, self._routes))
-        chosen = [(name, outbox.due(now_us, name)) for name in self._channels]
-        for results in pool.map(lambda pair: self._deliver(*pair), chosen):
-            for delivery, error in results:
-                self._on_attempt(delivery.channel, "delivered" if error is None else "failed")
-                if error is None:
-                    outbox.confirm(delivery)
-                else:
-                    outbox.postpone(delivery, to_us(datetime.now(UTC)), error)
+        self._record(outbox, rounds)
+        for name in self._channels:
+            is_free = name not in rounds and self._paused_until_us.get(name, 0) <= now_us
+            if is_free and (due := outbox.due(now_us, name)):
+                rounds[name] = pool.submit(self._deliver, name, due)
         for group_id, channel in outbox.give_up(now_us):
             self._on_attempt(channel, "given_up")
             self._log.error("alert_delivery_abandoned", channel=channel, alert_id=group_id)
         if self._syncable:
             outbox.sync(now_us - SYNC_AFTER_S * US, self._sync)
 
+    def _record(self, outbox: Outbox, rounds: Rounds) -> None:
+        """Record the deliveries that are over."""
+        for name in [name for name, one in rounds.items() if one.done()]:
+            for attempt in rounds.pop(name).result():
+                self._on_attempt(name, "delivered" if attempt.error is None else "failed")
+                if attempt.error is None:
+                    outbox.confirm(attempt.delivery)
+                else:
+                    now_us = to_us(datetime.now(UTC))
+                    self._paused_until_us[name] = now_us + int(attempt.retry_after_s * US)
+                    outbox.postpone(attempt.delivery, now_us, attempt.error, attempt.retry_after_s)
+
     def _sync(self, alerts: list[Alert]) -> None:
         for channel in self._syncable:
             channel.sync(alerts)
 
-    def _deliver(self, name: str, deliveries: list[Delivery]) -> list[tuple[Delivery, str | None]]:
-        results: list[tuple[Delivery, str | None]] = []
+    def _deliver(self, name: str, deliveries: list[Delivery]) -> list[Attempt]:
+        results: list[Attempt] = []
+        began = time.monotonic()
         for delivery in deliveries:
+            if self._stop_requested.is_set() or time.monotonic() - began > MAX_ROUND_S:
+                break
             try:
                 self._channels[name].deliver(delivery.alert)
             except Exception as error:  # noqa: BLE001 - a defect of one channel must not affect the others
@@ -153,7 +192,8 @@ class NotificationDispatcher:
                     reason=reason,
                     attempt=delivery.attempts + 1,
                 )
-                # An unavailable channel delays no other: the rest is retried in the next sweep.
-                return [*results, (delivery, reason)]
-            results.append((delivery, None))
+                # The rest is tried in the next sweep.
+                least_s = error.retry_after_s if isinstance(error, DeliveryFailed) else 0
+                return [*results, Attempt(delivery, reason, least_s)]
+            results.append(Attempt(delivery, None))
         return results

@@ -12,7 +12,9 @@ from vestibule.alerts.store.alert_store import Escalation, insert_alert
 from vestibule.alerts.store.database import (
     ALERT_COLUMNS,
     US,
+    Row,
     alert_of,
+    build_readable,
     from_us,
     join_entities,
     split_entities,
@@ -41,6 +43,7 @@ SILENCED_UNTIL = """
     SELECT max(until_us) FROM silences WHERE from_us <= ?1 AND until_us > ?1
     AND (type IS NULL OR type = ?2) AND (token_id IS NULL OR token_id = ?3)
     AND (entity IS NULL OR instr(', ' || ?4 || ', ', ', ' || entity || ', ') > 0)
+    AND tenant IN ('~system', ?5)
 """
 POST = """
     INSERT INTO deliveries
@@ -51,16 +54,22 @@ MARK_NOTIFIED = "UPDATE groups SET notified_severity = ?, notice_since_us = NULL
 DUE_DELIVERIES = f"""
     SELECT d.id, d.channel, d.attempts, d.event, d.severity, d.entities, d.last_us, d.count, d.groups, {COLUMNS}
     FROM deliveries d JOIN alerts a ON a.id = d.group_id
-    WHERE d.state = 'waiting' AND d.due_us <= ? AND d.channel = ? ORDER BY d.id LIMIT 20
+    WHERE d.state = 'waiting' AND d.due_us <= ? AND d.channel = ? AND NOT EXISTS (
+        SELECT 1 FROM deliveries mine JOIN deliveries earlier
+        ON earlier.channel = d.channel AND earlier.state = 'waiting' AND earlier.id < d.id
+        AND (earlier.group_id = d.group_id OR (mine.state = 'merged' AND mine.created_us = earlier.created_us))
+        WHERE mine.group_id = d.group_id AND mine.channel = d.channel AND mine.id < d.id
+    ) ORDER BY d.id LIMIT 20
 """  # noqa: S608
+# What a channel still has to get about a group, alone or in a digest, comes first: its end must not overtake it.
 RETRY_BACKOFF = Backoff(first_s=5, longest_s=3600)
 GIVE_UP_AFTER_S = 86_400
 # After this many failures of a delivery, the channel itself raises an alert.
 FAILING_AFTER = 3
 
 
-# The type of the groups, and the event of their notification.
-Kind = tuple[str, str]
+# The type and tenant of the groups, and the event of their notification.
+Kind = tuple[str, str, str]
 
 
 class DigestDecision(Enum):
@@ -139,8 +148,8 @@ class Outbox:
         rows = self._since(GROUPED, 2**62, limit)
         if rows:
             with transaction(self._connection):
-                for row in rows:
-                    group_id = group_alert(self._connection, alert_of(row[1:]), self._rules.grouping)
+                for row, alert in build_readable(rows, _alert_of):
+                    group_id = group_alert(self._connection, alert, self._rules.grouping)
                     self._run("UPDATE alerts SET group_id = ? WHERE seq = ?", group_id, row[0])
                 self._mark(GROUPED, rows[-1][0])
         return len(rows)
@@ -149,7 +158,7 @@ class Outbox:
         """Flush the reports of the next alerts before that time with `sync`, and record the progress."""
         rows = self._since(SYNCED, before_us, limit)
         if rows:
-            if reported := [alert for row in rows if (alert := alert_of(row[1:])).has_report]:
+            if reported := [alert for _, alert in build_readable(rows, _alert_of) if alert.has_report]:
                 sync(reported)
             with transaction(self._connection):
                 self._mark(SYNCED, rows[-1][0])
@@ -158,16 +167,16 @@ class Outbox:
         """Enqueue notifications of the groups that are due and not silenced; many at once share a digest."""
         with transaction(self._connection):
             kinds: dict[Kind, list[_Due]] = defaultdict(list)
-            for row in self._run(DUE_GROUPS, now_us):
-                due = _due_of(row)
+            for _, due in build_readable(self._run(DUE_GROUPS, now_us), _due_of):
                 if not self._is_silenced(due, now_us):
-                    kinds[due.summary.type, due.event].append(due)
+                    kinds[due.summary.type, due.summary.tenant, due.event].append(due)
             for kind, groups in kinds.items():
                 self._post_kind(kind, groups, now_us, route)
 
     def due(self, now_us: int, channel: str) -> list[Delivery]:
         """Return the next notifications that are due for a channel, in the order in which they were posted."""
-        return [_delivery_of(row, self._rules.replica) for row in self._run(DUE_DELIVERIES, now_us, channel)]
+        rows = self._run(DUE_DELIVERIES, now_us, channel)
+        return [due for _, due in build_readable(rows, lambda row: _delivery_of(row, self._rules.replica))]
 
     def confirm(self, delivery: Delivery) -> None:
         """Record that a notification was delivered."""
@@ -178,9 +187,9 @@ class Outbox:
             if delivery.attempts >= FAILING_AFTER:
                 self._raise_channel_alert(AlertType.DELIVERY_RESUMED, delivery, "accepts notifications again")
 
-    def postpone(self, delivery: Delivery, now_us: int, error: str) -> None:
-        """Record why a notification was not delivered, and when it is retried."""
-        due_us = now_us + int(RETRY_BACKOFF.delay_s(delivery.attempts + 1) * US)
+    def postpone(self, delivery: Delivery, now_us: int, error: str, least_s: float = 0) -> None:
+        """Record why a notification was not delivered, and when it is retried: after `least_s` seconds at least."""
+        due_us = now_us + int(max(RETRY_BACKOFF.delay_s(delivery.attempts + 1), least_s) * US)
         with transaction(self._connection):
             self._run(
                 "UPDATE deliveries SET attempts = attempts + 1, error = ?, due_us = ? WHERE id = ?",
@@ -228,7 +237,7 @@ class Outbox:
 
     def _is_silenced(self, due: "_Due", now_us: int) -> bool:
         one = due.summary
-        parameters = (now_us, one.type.value, one.token_id, join_entities(one.entities))
+        parameters = (now_us, one.type.value, one.token_id, join_entities(one.entities), one.tenant)
         ((until_us,),) = self._run(SILENCED_UNTIL, *parameters)
         if until_us is not None:
             self._run("UPDATE groups SET due_us = ? WHERE id = ?", until_us, one.id)
@@ -252,6 +261,10 @@ class Outbox:
 
     def _run(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         return self._connection.execute(statement, parameters).fetchall()
+
+
+def _alert_of(row: Row) -> Alert:
+    return alert_of(row[1:])
 
 
 def _due_of(row: tuple[Any, ...]) -> _Due:
@@ -292,4 +305,6 @@ def _delivery_of(row: tuple[Any, ...], replica: str) -> Delivery:
 def _digest_of(alert: Alert, groups: int) -> Alert:
     # The origin of the first alert does not apply to the others.
     text = f"{groups} groups of alerts at once. The first: {alert.description}"
-    return replace(alert, description=text, fingerprint=None, request_id=None, token_id=None, subject=None)
+    return replace(
+        alert, description=text, fingerprint=None, request_id=None, token_id=None, task_id=None, subject=None
+    )

@@ -14,10 +14,11 @@ import structlog
 
 from vestibule.alerts.alert import Alert, AlertType, Severity
 from vestibule.alerts.store.database import ALERT_COLUMNS, US, open_database, row_of, to_us
+from vestibule.runtime.files import FileMoved, FilePlace
 from vestibule.runtime.writer_thread import CAPACITY, WriterThread
 
 LEAKS = frozenset({AlertType.PERSONAL_DATA, AlertType.SECRET})
-INSERT = f"INSERT INTO alerts ({ALERT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+INSERT = f"INSERT INTO alerts ({ALERT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
 COUNT_LEAKS = """
     SELECT count(*) FROM (
         SELECT 1 FROM alerts WHERE token_id = ? AND time_us > ? AND type IN ('PersonalData', 'Secret') LIMIT ?
@@ -26,7 +27,7 @@ COUNT_LEAKS = """
 
 
 # Any caller can cause these as often as it likes: each token or address gets this many files a minute, for each type.
-BOUNDED_TYPES = frozenset({AlertType.INVALID_INPUT, AlertType.INVALID_TOKEN})
+BOUNDED_TYPES = frozenset({AlertType.INVALID_INPUT, AlertType.INVALID_TOKEN, AlertType.TASK_FAILED})
 REPORTS_PER_MINUTE = 20
 WINDOW_S = 60
 MAX_REPORT_GROUPS = 10_000
@@ -163,6 +164,7 @@ class _AlertTable:
         self._rule = rule
         self._on_failure = on_failure
         self._connection: sqlite3.Connection | None = None
+        self._place = FilePlace()
         self._unrecorded: list[Alert] = []
 
     @property
@@ -180,7 +182,7 @@ class _AlertTable:
         except Exception as error:  # noqa: BLE001 - the callers of these alerts wait for an answer
             kept = [*self._unrecorded, *alerts]
             self._unrecorded = kept[-MAX_UNRECORDED:]
-            self.close()
+            self._close_moved() if isinstance(error, FileMoved) else self.close()
             self._on_failure(error)
             if len(kept) > MAX_UNRECORDED:
                 structlog.get_logger("vestibule.alerts").error("alerts_not_recorded", alerts=len(kept) - MAX_UNRECORDED)
@@ -191,10 +193,21 @@ class _AlertTable:
     def _commit(self, alerts: list[Alert]) -> list[Alert]:
         if self._connection is None:
             self._connection = open_database(self._path)
+            self._place = FilePlace(self._path)
         self._connection.execute("BEGIN IMMEDIATE")
         entered = [insert_alert(self._connection, alert, self._rule) for alert in alerts]
+        # Without this, alerts would go into a file that was renamed or removed, for as long as the process runs.
+        self._place.check()
         self._connection.execute("COMMIT")
         return entered
+
+    def _close_moved(self) -> None:
+        # SQLite itself leaves the write-ahead log where the file is not any more; the next attempt makes a new file.
+        if self._connection is not None:
+            with suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self.close()
 
     def close(self) -> None:
         """Close the connection, which rolls back what was not committed."""

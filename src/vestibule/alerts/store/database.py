@@ -1,14 +1,18 @@
 """The database of alerts: its tables, its connections, and the rows of alerts."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import structlog
 
 from vestibule.alerts.alert import Alert, AlertType, Severity
-from vestibule.runtime.files import change_alone
+from vestibule.runtime.files import change_alone, remove_write_ahead_log
+from vestibule.runtime.starts import DatabaseMark, is_passing, refuse_file
+from vestibule.runtime.write_ahead_log import LIMIT_LOG
 
 # Longer than a commit of another process takes; a request does not wait longer for its alert.
 LOCK_TIMEOUT_S = 0.3
@@ -29,8 +33,11 @@ SCHEMA = """
         token_id TEXT,
         group_id TEXT,
         subject TEXT,
-        has_report INTEGER NOT NULL DEFAULT 1
+        has_report INTEGER NOT NULL DEFAULT 1,
+        tenant TEXT NOT NULL DEFAULT '~system',
+        task_id TEXT
     ) STRICT;
+    CREATE INDEX alerts_by_tenant ON alerts (tenant);
     CREATE INDEX leaks_by_token ON alerts (token_id, time_us)
         WHERE token_id IS NOT NULL AND type IN ('PersonalData', 'Secret');
 
@@ -89,21 +96,28 @@ SCHEMA = """
         author TEXT NOT NULL,
         reason TEXT NOT NULL,
         from_us INTEGER NOT NULL,
-        until_us INTEGER NOT NULL
+        until_us INTEGER NOT NULL,
+        tenant TEXT NOT NULL DEFAULT '~system'
     ) STRICT, WITHOUT ROWID;
 
     CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 """
 
-# The version of the tables. A later version may only add columns with a default: processes of both versions
-# share the file while one version replaces the other.
-VERSION = 2
-ADDED_IN_2 = "ALTER TABLE alerts ADD COLUMN has_report INTEGER NOT NULL DEFAULT 1;"
+# The changes of each version of the tables after the first. A later version may only add columns with a default, and
+# indexes: processes of both versions share the file while one version replaces the other.
+CHANGES = (
+    "ALTER TABLE alerts ADD COLUMN has_report INTEGER NOT NULL DEFAULT 1;",
+    "ALTER TABLE alerts ADD COLUMN tenant TEXT NOT NULL DEFAULT '~system';"
+    "CREATE INDEX alerts_by_tenant ON alerts (tenant);"
+    "ALTER TABLE silences ADD COLUMN tenant TEXT NOT NULL DEFAULT '~system';",
+    "ALTER TABLE alerts ADD COLUMN task_id TEXT;",
+)
+VERSION = len(CHANGES) + 1
 
 
 ALERT_COLUMNS = (
     "id, time_us, type, severity, description, service, entities, fingerprint, request_id, token_id, subject, "
-    "has_report"
+    "has_report, tenant, task_id"
 )
 _SEPARATOR = ", "
 
@@ -117,18 +131,38 @@ def open_database(path: Path) -> sqlite3.Connection:
     """
     # Of several processes that start at once, one creates the tables. `change_alone` creates the folder.
     with change_alone(path):
+        if not path.exists():
+            remove_write_ahead_log(path)
         # Before the first connection, since the files beside it get the mode that it has then.
         path.touch(mode=0o600)
         connection = sqlite3.connect(path, timeout=LOCK_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(LIMIT_LOG)
             connection.execute("PRAGMA synchronous = FULL")  # a commit is on disk, not on its way there
             connection.execute("PRAGMA secure_delete = ON")
             _make_tables(connection)
-        except sqlite3.Error:
+            DatabaseMark.beside(path).write("alerts")
+        except (sqlite3.Error, OSError):
             connection.close()
             raise
     return connection
+
+
+def check_database(path: Path) -> None:
+    """Check at the start that the alert store is the one of before, if there was one, and can be opened.
+
+    Raises:
+        StartRefused: it is gone, empty or not an alert store.
+    """
+    DatabaseMark.beside(path).expect(path)
+    if not path.exists():
+        return
+    try:
+        open_database(path).close()
+    except (sqlite3.Error, OSError) as error:
+        if not is_passing(error):
+            raise refuse_file(path, error) from error
 
 
 @contextmanager
@@ -146,8 +180,28 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 def _make_tables(connection: sqlite3.Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version < VERSION:
-        change = ADDED_IN_2 if version else SCHEMA
+        change = "".join(CHANGES[version - 1 :]) if version else SCHEMA
         connection.executescript(f"BEGIN IMMEDIATE; {change} PRAGMA user_version = {VERSION}; COMMIT;")
+
+
+# Rows that cannot be read are logged once each, up to this many.
+MAX_REPORTED = 1000
+_reported: set[int] = set()
+Row = tuple[Any, ...]
+Built = TypeVar("Built")
+
+
+def build_readable(rows: Iterable[Row], build: Callable[[Row], Built]) -> Iterator[tuple[Row, Built]]:
+    """Yield each row with what `build` makes of it. A row that another version wrote, or a torn one, hides no other."""
+    for row in rows:
+        try:
+            built = build(row)
+        except (ValueError, OverflowError, TypeError) as error:
+            if hash(row) not in _reported and len(_reported) < MAX_REPORTED:
+                _reported.add(hash(row))
+                structlog.get_logger("vestibule.alerts").error("alert_unreadable", error=type(error).__name__)
+        else:
+            yield row, built
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -189,6 +243,8 @@ def row_of(alert: Alert) -> tuple[Any, ...]:
         alert.token_id,
         alert.subject,
         alert.has_report,
+        alert.tenant,
+        alert.task_id,
     )
 
 
@@ -207,4 +263,6 @@ def alert_of(row: Sequence[Any]) -> Alert:
         token_id=row[9],
         subject=row[10],
         has_report=bool(row[11]),
+        tenant=row[12],
+        task_id=row[13],
     )

@@ -2,7 +2,8 @@
 
 An alert joins the group of its type that has its fingerprint; otherwise the one that its token opened; otherwise it
 opens one. So a value that many tokens send is one group, and a token that leaks a thousand values is one group too.
-Alerts about a part, a queue or a channel are grouped by that alone, until an alert resolves the group.
+Alerts about a part, a queue or a channel are grouped by that alone, until an alert resolves the group. Alerts of two
+tenants never share a group.
 """
 
 import sqlite3
@@ -11,6 +12,7 @@ from typing import NamedTuple
 
 from vestibule.alerts.alert import RESOLVES, Alert, Severity
 from vestibule.alerts.store.database import US, join_entities, row_of, split_entities, to_us
+from vestibule.contracts.identity import DEFAULT_TENANT, SYSTEM_TENANT
 
 FIND_GROUP = """
     SELECT id, severity, entities, state, notified_severity, notice_since_us, due_us
@@ -29,7 +31,7 @@ JOIN_GROUP = """
 RESOLVE = """
     UPDATE groups SET state = 'resolved', state_by = ?, state_reason = ?, state_us = ?,
     notice_since_us = NULL, due_us = ?3
-    WHERE id = (SELECT group_id FROM memberships WHERE type = ? AND key = ?) AND state != 'resolved' RETURNING id
+    WHERE id IN (SELECT group_id FROM memberships WHERE type = ? AND key IN (?, ?)) AND state != 'resolved' RETURNING id
 """
 LASTING = frozenset(RESOLVES.values())
 SAVE_MEMBERSHIP = "INSERT OR REPLACE INTO memberships (type, key, group_id, last_us) VALUES (?, ?, ?, ?)"
@@ -67,18 +69,20 @@ def group_alert(connection: sqlite3.Connection, alert: Alert, rules: Grouping) -
     group_id = alert.id if group is None else group.id
     for key in keys:
         # A token is a key of a group that it opened, not of a group of another token whose value it sent.
-        if group is None or (found[key] is None and key.startswith("f:")):
+        if group is None or (found[key] is None and key.partition(":")[0].endswith("f")):
             connection.execute(SAVE_MEMBERSHIP, (alert.type.value, key, group_id, to_us(alert.time)))
     return group_id
 
 
 def _keys_of(alert: Alert) -> list[str]:
+    # No tenant has a colon or a stroke in its name, so no key of one can be the key of another.
+    owner = "" if alert.tenant == SYSTEM_TENANT else f"{alert.tenant}/"
     if alert.subject is not None:
-        return [f"s:{alert.subject}"]
-    by_value = [] if alert.fingerprint is None else [f"f:{alert.fingerprint}"]
+        return [f"{owner}s:{alert.subject}"]
+    by_value = [] if alert.fingerprint is None else [f"{owner}f:{alert.fingerprint}"]
     # An alert that no request caused, such as an unavailable part, is grouped by its description.
     caused = alert.token_id is not None or alert.request_id is not None
-    return [*by_value, f"t:{alert.token_id or ''}" if caused else f"d:{row_of(alert)[4]}"]
+    return [*by_value, f"{owner}t:{alert.token_id or ''}" if caused else f"{owner}d:{row_of(alert)[4]}"]
 
 
 def _find(connection: sqlite3.Connection, alert: Alert, key: str, rules: Grouping) -> _Group | None:
@@ -92,7 +96,10 @@ def _resolve(connection: sqlite3.Connection, alert: Alert) -> bool:
     ended = RESOLVES.get(alert.type)
     if ended is None or alert.subject is None:
         return False
-    values = (alert.service, row_of(alert)[4], to_us(alert.time), ended.value, f"s:{alert.subject}")
+    (key,) = _keys_of(alert)
+    # Heartbeats had no tenant in versions before 3 of the tables; a missed one of then may end now.
+    earlier = key.removeprefix(f"{DEFAULT_TENANT}/")
+    values = (alert.service, row_of(alert)[4], to_us(alert.time), ended.value, key, earlier)
     return bool(connection.execute(RESOLVE, values).fetchall())
 
 

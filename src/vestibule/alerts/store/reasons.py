@@ -13,13 +13,17 @@ from vestibule.runtime.files import write_private
 
 ERASED = "(erased)"
 # Of alerts, those about reveals alone have a text of a caller.
+# A group has the id of its first alert.
 _TEXTS = (
-    ("SELECT id, reason FROM silences", "UPDATE silences SET reason = ? WHERE id = ?"),
+    ("SELECT id, reason FROM silences WHERE tenant = ?", "UPDATE silences SET reason = ? WHERE id = ?"),
     (
-        "SELECT id, state_reason FROM groups WHERE state_reason IS NOT NULL",
+        "SELECT id, coalesce(state_reason, '') FROM groups WHERE id IN (SELECT id FROM alerts WHERE tenant = ?)",
         "UPDATE groups SET state_reason = ? WHERE id = ?",
     ),
-    ("SELECT id, description FROM alerts WHERE type = 'Reveal'", "UPDATE alerts SET description = ? WHERE id = ?"),
+    (
+        "SELECT id, description FROM alerts WHERE tenant = ? AND type = 'Reveal'",
+        "UPDATE alerts SET description = ? WHERE id = ?",
+    ),
 )
 _ALERT = f"SELECT {ALERT_COLUMNS} FROM alerts WHERE id = ?"  # noqa: S608
 
@@ -31,8 +35,8 @@ class AlertReasons:
     store_path: Path
     report_dir: Path
 
-    def erase(self, is_found: Callable[[str], bool]) -> int:
-        """Replace each text for which `is_found` is true, and return how many there were.
+    def erase(self, tenant: str, is_found: Callable[[str], bool]) -> int:
+        """Replace each text of a tenant for which `is_found` is true, and return how many there were.
 
         Raises:
             Unavailable: the store or a report cannot be written.
@@ -41,12 +45,19 @@ class AlertReasons:
             return 0
         try:
             with closing(open_database(self.store_path)) as connection:
-                return sum([self._erase(connection, *statements, is_found) for statements in _TEXTS])
+                return sum([self._erase(connection, statements, tenant, is_found) for statements in _TEXTS])
         except (OSError, sqlite3.Error) as error:
             raise Unavailable("alerts", "The alert store cannot be written.") from error
 
-    def _erase(self, connection: sqlite3.Connection, read: str, write: str, is_found: Callable[[str], bool]) -> int:
-        found = [row_id for row_id, text in connection.execute(read).fetchall() if is_found(text)]
+    def _erase(
+        self,
+        connection: sqlite3.Connection,
+        statements: tuple[str, str],
+        tenant: str,
+        is_found: Callable[[str], bool],
+    ) -> int:
+        read, write = statements
+        found = [row_id for row_id, text in connection.execute(read, (tenant,)).fetchall() if is_found(text)]
         for row_id in found:
             connection.execute(write, (ERASED, row_id))
             for row in connection.execute(_ALERT, (row_id,)).fetchall() if "alerts" in write else ():

@@ -1,15 +1,15 @@
 """The route of processing: text in, processed text out."""
 
-import asyncio
 from dataclasses import dataclass
 from typing import Annotated
 from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Request
 
-from vestibule.contracts.errors import InvalidInput, NotProcessable, Unavailable, UnknownProcessor
-from vestibule.contracts.tasks import ERROR_DETAILS, ProcessRequest, ProcessResponse, WorkOrigin
-from vestibule.processing import MAY_PASS, CannotProcess, Job, ProcessorRegistry
+from vestibule.business_logic_service.processor_pool import ProcessorPool
+from vestibule.contracts.errors import InvalidInput, NotProcessable, UnknownProcessor
+from vestibule.contracts.tasks import ProcessRequest, ProcessResponse, WorkOrigin
+from vestibule.processing import Job
 from vestibule.service_kit.auth.authentication import Caller, GuardedRoute, allow
 from vestibule.service_kit.auth.service_secret import SERVICE
 from vestibule.service_kit.openapi.descriptions import problem_responses
@@ -22,7 +22,7 @@ router = APIRouter(route_class=GuardedRoute, tags=["processing"])
 class BusinessLogicWiring(ServiceWiring):
     """The parts of the service that its routes call; `main.py` builds it."""
 
-    processors: ProcessorRegistry
+    pool: ProcessorPool
 
 
 WiringPart = Annotated[BusinessLogicWiring, Depends(wired(BusinessLogicWiring))]
@@ -41,11 +41,4 @@ async def process_data(work: ProcessRequest, request: Request, wiring: WiringPar
     if origin is None or caller.token_id != SERVICE:
         origin = WorkOrigin(route="/process", tenant=caller.tenant, token_id=caller.token_id, token_name=caller.name)
     job = Job(work.work_id or str(uuid4()), origin)
-    try:
-        result = await asyncio.to_thread(wiring.processors.process, work.processor, work.data, work.options, job)
-    except CannotProcess as error:
-        kind = error.kind if error.kind in ERROR_DETAILS else "TaskFailed"
-        raise NotProcessable(ERROR_DETAILS[kind], kind=kind) from error
-    except MAY_PASS as error:
-        raise Unavailable("processor", ERROR_DETAILS["TaskInterrupted"]) from error
-    return ProcessResponse(processed_data=result)
+    return ProcessResponse(processed_data=await wiring.pool.process(work, job))

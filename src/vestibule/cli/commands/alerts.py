@@ -77,8 +77,11 @@ def silence(
     kind: Annotated[str | None, typer.Option("--type", help="Only alerts of this type.")] = None,
     entity: Annotated[str | None, typer.Option(help="Only alerts with this entity.")] = None,
     token_id: Annotated[str | None, typer.Option(help="Only alerts of the token with this id.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All alerts, if no other option says which.")] = False,
 ) -> None:
     """Send no notifications of matching alerts for a time; they are still recorded and reported."""
+    if everything == any((kind, entity, token_id)):
+        raise typer.BadParameter("give --type, --entity or --token-id, or --all for all alerts")
     wanted = {"type": kind, "entity": entity, "token_id": token_id, "reason": reason, "hours": hours}
     made = http.call("POST", "/silences", body=wanted)
     http.show(made, f"silence {made['id']} until {made['end']}")
@@ -102,7 +105,8 @@ def test(channel: Annotated[str, typer.Argument(help="The name of a channel.")])
 def _list(http: HttpClient, limit: int) -> None:
     answer = http.call("GET", "/alerts", query={"limit": limit})
     lines = [
-        f"{one['time'][:19]}Z  {one['severity']:8}  {one['type']:16}  {one['id']}  {one['description']}"
+        f"{one['time'][:19]}Z  {one['severity']:8}  {one['type']:16}  {one['id']}  {one['tenant']:8}  "
+        + one["description"]
         for one in answer["alerts"]
     ]
     http.show(answer, "\n".join(lines) or "No alerts.")

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from vestibule.cli.options import DATA_DIR, AsJson, DataDir, echo, exit_on, fail, overwrite, show, show_progress
+from vestibule.cli.options import (
+    DATA_DIR,
+    AsJson,
+    DataDir,
+    echo,
+    exit_on,
+    expect_instance,
+    fail,
+    overwrite,
+    show,
+    show_progress,
+)
 
 if TYPE_CHECKING:
     from vestibule.database_service.entries.store import Store, StoreKind
@@ -90,6 +101,24 @@ def restore(
 
 
 @app.command()
+def adopt(data_dir: DataDir = DATA_DIR) -> None:
+    """Take the databases as they are: the next start creates those that are gone, without what they had.
+
+    A start refuses a database that is gone, empty or another one than before. Nothing is deleted.
+    """
+    from vestibule.alerts import AlertSettings
+    from vestibule.database_service.entries.store_identity import mark_of
+    from vestibule.runtime.starts import DatabaseMark
+
+    _kind, settings = _store_kind(expect_instance(data_dir))
+    alert_mark = DatabaseMark.beside(AlertSettings(data_dir=data_dir).alert_record_path)
+    marks = (mark_of(settings), alert_mark, DatabaseMark.beside(data_dir / "tasks.db"))
+    with exit_on(OSError):
+        removed = [mark.path.name for mark in marks if mark is not None and mark.remove()]
+    echo("The next start takes the databases as they are." if removed else "No database was created here.")
+
+
+@app.command()
 def export(
     target: Annotated[Path, typer.Argument(help="The file to create; `-` is standard output.")] = STANDARD,
     plain: Annotated[
@@ -104,19 +133,24 @@ def export(
     """Export every entry as a line of JSON, with its version and expiry, while the system runs."""
     import asyncio
 
-    from vestibule.database_service.entries.store import StoreRefused
     from vestibule.encryption import KeyRingUnreadable
+    from vestibule.runtime.starts import StartRefused
 
     if plain:
         echo("vestibule: the values are not encrypted: anyone with the file can read them", err=True)
     if target != STANDARD and target.exists():
         fail(f"{target} exists")
-    if unfinished := asyncio.run(_count_unfinished(_open_store(data_dir, is_encrypted=True))):
+    kind, settings = _store_kind(data_dir)
+    if kind.scheme == "sqlite" and not settings.sqlite_path.exists():
+        fail(f"{settings.sqlite_path} does not exist; set --data-dir")
+    with exit_on(OSError, StartRefused):
+        unfinished = asyncio.run(_count_unfinished(_open_store(data_dir, is_encrypted=True)))
+    if unfinished:
         many = f"{unfinished} tasks" if unfinished < MOST_COUNTED else f"{unfinished} tasks or more"
         if drained:
             fail(f"{many} are unfinished; nothing is exported")
         echo(f"vestibule: {many} are unfinished and are not exported", err=True)
-    with exit_on(OSError, StoreRefused, KeyRingUnreadable):
+    with exit_on(OSError, StartRefused, KeyRingUnreadable):
         asyncio.run(_export(_open_store(data_dir, is_encrypted=not plain), target, is_encrypted=not plain))
 
 
@@ -133,21 +167,23 @@ def import_file(
 
     from vestibule.contracts.errors import VestibuleError
     from vestibule.database_service.maintenance.backup import TransferRefused, parse_header
+    from vestibule.runtime.starts import StartRefused
 
     with (
-        exit_on(TransferRefused, VestibuleError, OSError),
+        exit_on(TransferRefused, StartRefused, VestibuleError, OSError),
+        exit_on(UnicodeDecodeError, before="the file is no export: "),
         nullcontext(sys.stdin) if source == STANDARD else source.open(encoding="utf-8") as lines,
     ):
         header = parse_header(lines.readline())
         asyncio.run(_import(_open_store(data_dir, is_encrypted=header.encrypted), lines))
 
 
-def _store_kind() -> "tuple[StoreKind, DatabaseSettings]":
+def _store_kind(data_dir: Path = DATA_DIR) -> "tuple[StoreKind, DatabaseSettings]":
     from vestibule.database_service.main import find_store_kind
     from vestibule.database_service.settings import DatabaseSettings
 
     with exit_on(ValueError):
-        settings = DatabaseSettings()
+        settings = DatabaseSettings(data_dir=data_dir)
         return find_store_kind(settings), settings
 
 

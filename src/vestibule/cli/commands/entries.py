@@ -1,12 +1,11 @@
 """The commands for stored entries: add, read, list, delete and history."""
 
-import sys
 from typing import Annotated
 
 import typer
 
 from vestibule.cli.http_client import HttpClient, IfVersion, client_service, condition_of
-from vestibule.cli.options import takes
+from vestibule.cli.options import read_text, takes
 
 PAGE = 1000
 # What `add` says that the policy did with a finding.
@@ -24,14 +23,13 @@ DONE = {
 def add(
     http: HttpClient,
     key: Annotated[str, typer.Argument(help="The key to store the value under.")],
-    value: Annotated[str, typer.Argument(help="The value; `-` reads it from standard input.")],
+    value: Annotated[str, typer.Argument(help="The value; `-` reads all of standard input, its last line feed too.")],
     ttl: Annotated[float | None, typer.Option(min=0, help="Seconds after which the entry expires.")] = None,
     if_version: IfVersion = None,
     create_only: Annotated[bool, typer.Option("--create-only", help="Only if there is no such entry.")] = False,
 ) -> None:
     """Store a value, unless the policy blocks it."""
-    text = sys.stdin.read() if value == "-" else value
-    pair = {"key": key, "value": text} | ({} if ttl is None else {"ttl_s": ttl})
+    pair = {"key": key, "value": read_text(value)} | ({} if ttl is None else {"ttl_s": ttl})
     headers = condition_of(if_version) | ({"If-None-Match": "*"} if create_only else {})
     answer = http.call("POST", "/add", body=pair, headers=headers)
     done = sorted({f"{finding['entity']} {DONE[finding['action']]}" for finding in answer["findings"]})
@@ -40,10 +38,18 @@ def add(
 
 
 @takes(client_service)
-def read(http: HttpClient, key: Annotated[str, typer.Argument(help="The key to read.")]) -> None:
-    """Print the value under a key."""
+def read(
+    http: HttpClient,
+    key: Annotated[str, typer.Argument(help="The key to read.")],
+    raw: Annotated[bool, typer.Option("--raw", help="Write the value exactly as it is stored.")] = False,
+) -> None:
+    """Print the value under a key, with a line feed after it unless it ends with one."""
     answer = http.call("GET", "/read", query={"key": key})
-    http.show(answer, str(answer["value"]))
+    value = str(answer["value"])
+    if raw:
+        typer.get_binary_stream("stdout").write(value.encode())
+    else:
+        http.show(answer, value.removesuffix("\n"))
 
 
 @takes(client_service)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vestibule.cli.http_client import DEFAULT_DATABASE_URL
-from vestibule.cli.options import DATA_DIR, AsJson, DataDir, echo, exit_on, fail, show
+from vestibule.cli.options import DATA_DIR, AsJson, DataDir, echo, exit_on, expect_instance, fail, show
 
 if TYPE_CHECKING:
     from vestibule.encryption import Key, KeyRing
@@ -207,11 +207,11 @@ def _row(ring: "KeyRing", key: "Key") -> dict[str, str]:
 
 
 def _ring_path(data_dir: Path, ring_file: Path | None) -> Path:
-    return ring_file or data_dir / "keys" / "keyring.json"
+    return ring_file or expect_instance(data_dir) / "keys" / "keyring.json"
 
 
 def _secret_path(data_dir: Path, secret_file: Path | None) -> Path:
-    return secret_file or data_dir / "keys" / "service_secret"
+    return secret_file or expect_instance(data_dir) / "keys" / "service_secret"
 
 
 def _authorization(data_dir: Path, secret_file: Path | None) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vestibule.cli.http_client import HttpClient, TokenOption, UrlOption, client_service
-from vestibule.cli.options import AsJson, echo, exit_on, fail, parse_since, takes
+from vestibule.cli.options import AsJson, echo, exit_on, fail, parse_since, read_text, takes
 from vestibule.cli.options import show as print_result
 
 if TYPE_CHECKING:
@@ -120,13 +120,12 @@ def verify(
     """Verify that a receipt was signed by this Vestibule and print it. Exit code 1 if it was not."""
     from vestibule.policy.receipts import ReceiptInvalid, verify_receipt
 
-    given = typer.get_text_stream("stdin").read() if receipt == "-" else receipt
     try:
         keys = json.loads(key.read_text(encoding="utf-8")) if key else http.call("GET", "/receipts/key")
     except (OSError, ValueError) as error:
         fail(f"cannot read the key {key} ({type(error).__name__})")
     try:
-        claims = verify_receipt(given, keys)
+        claims = verify_receipt(read_text(receipt), keys)
     except ReceiptInvalid as error:
         fail(f"the receipt is invalid: {error}")
     lines = [f"  {name}: {value}" for name, value in _receipt_fields(claims).items() if value]

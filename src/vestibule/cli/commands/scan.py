@@ -59,7 +59,7 @@ def scan(
 
 
 def _build_scanner(chosen: dict[str, list[str]], fingerprint_key: str | None) -> "Scanner":
-    from vestibule.detection import Scanner
+    from vestibule.detection import InvalidDetector, Scanner
 
     if not chosen:
         return Scanner.from_settings()
@@ -73,4 +73,7 @@ def _build_scanner(chosen: dict[str, list[str]], fingerprint_key: str | None) ->
         settings = DetectionSettings.model_validate({**chosen, "fingerprint_key": fingerprint_key})
     except ValidationError as error:
         raise typer.BadParameter("; ".join(problem["msg"] for problem in error.errors())) from error
-    return Scanner.from_settings(settings)
+    try:
+        return Scanner.from_settings(settings)
+    except InvalidDetector as error:
+        raise typer.BadParameter(str(error), param_hint="--entity") from None

@@ -22,7 +22,7 @@ def status(http: HttpClient) -> None:
     """Show the state of every part. Exit code 1 if one is down or a heartbeat is missing."""
     answer = http.call("GET", "/status")
     lines = [_part_line(part) for part in answer["parts"]]
-    lines += [f"{one['name']:20}  {one['state']:9}  heartbeat" for one in answer["heartbeats"]]
+    lines += [f"{_name_of(one):20}  {one['state']:9}  heartbeat" for one in answer["heartbeats"]]
     http.show(answer, "\n".join(lines))
     for one in (*answer["parts"], *answer["heartbeats"]):
         if one["state"] in ("down", "missed", "failed") and not one.get("in_maintenance"):
@@ -108,7 +108,12 @@ def _percent(share: float | None) -> str:
 
 def _heartbeat_line(one: dict[str, Any]) -> str:
     last = f"last {one['last_at'][:19]}Z" if one["last_at"] else "none received yet"
-    return f"{one['name']:20}  {one['state']:8}  {last}  every {one['period_s']:g} s, grace {one['grace_s']:g} s"
+    return f"{_name_of(one):20}  {one['state']:8}  {last}  every {one['period_s']:g} s, grace {one['grace_s']:g} s"
+
+
+def _name_of(one: dict[str, Any], member: str = "name") -> str:
+    tenant: str = one["tenant"]
+    return one[member] if tenant in ("default", "~system") else f"{tenant}/{one[member]}"
 
 
 def _duration(text: str, option: str) -> timedelta:
@@ -119,5 +124,6 @@ def _duration(text: str, option: str) -> timedelta:
 
 
 def _window_line(window: dict[str, Any]) -> str:
+    why = f"{window['author']}: {window['reason'] or 'no reason given'}"
     times = f"{window['from'][:16]}Z to {window['until'][:16]}Z"
-    return f"{window['id']}  {window['part']:16}  {times}  {window['author']}: {window['reason'] or 'no reason given'}"
+    return f"{window['id']}  {_name_of(window, 'part'):16}  {times}  {why}"

@@ -1,18 +1,19 @@
 """The commands for background work: run and message start tasks; task, dead and schedule manage them."""
 
 import json
-import sys
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 from typer.core import TyperGroup
 
-from vestibule.cli.http_client import HttpClient, client_service
-from vestibule.cli.options import takes
+from vestibule.cli.http_client import FINAL_STATES, HttpClient, client_service
+from vestibule.cli.options import fail, read_text, takes
 
 LONG_WAIT_S = 3600.0
 PAGE = 100
+# The exit code where a task has not ended within --wait.
+NOT_ENDED = 8
 
 Processor = Annotated[str, typer.Option(help="The processor to use.")]
 OptionList = Annotated[
@@ -57,7 +58,10 @@ def run(
     wait: Wait = 0,
     callback: Callback = "",
 ) -> None:
-    """Process a stored value in the background; print the task's id, or with --wait its result."""
+    """Process a stored value in the background; print the task's id, or with --wait its result.
+
+    Exit code 0: accepted, or succeeded; 1: refused or failed; 8: it has not ended within --wait.
+    """
     work = {"key": key, "processor": processor, **_work_options(option, write_to, callback)}
     _follow(http, http.call("POST", "/run", body=work), wait)
 
@@ -80,9 +84,8 @@ def message(
     callback: Callback = "",
 ) -> None:
     """Send a message, unless the policy blocks it."""
-    content = sys.stdin.read() if text == "-" else text
     mode = {} if sync is None else {"mode": "sync" if sync else "async"}
-    body = {"text": content, "processor": processor, **mode, **_work_options(option, write_to, callback)}
+    body = {"text": read_text(text), "processor": processor, **mode, **_work_options(option, write_to, callback)}
     answer = http.call("POST", "/messages", body=body)
     if "reply" in answer:
         http.show(answer, str(answer["reply"]))
@@ -94,14 +97,14 @@ def message(
 @takes(client_service)
 def show_one(http: HttpClient, task_id: TaskId, wait: Wait = 0) -> None:
     """Show the state of a task and its result. Exit code 1 if it failed."""
-    _show_task(http, task_id, wait)
+    show_task(http, task_id, wait)
 
 
 @task_app.command("wait")
 @takes(client_service)
 def wait_for(http: HttpClient, task_id: TaskId) -> None:
     """Wait for a task to finish, at most an hour, and print its result. Exit code 1 if it failed."""
-    _show_task(http, task_id, LONG_WAIT_S)
+    show_task(http, task_id, LONG_WAIT_S)
 
 
 @task_app.command("list")
@@ -212,13 +215,13 @@ def _option(given: str) -> tuple[str, Any]:
 
 def _follow(http: HttpClient, accepted: dict[str, Any], wait: float) -> None:
     if wait:
-        _show_task(http, accepted["task_id"], wait)
+        show_task(http, accepted["task_id"], wait)
     else:
         http.show(accepted, str(accepted["task_id"]))
 
 
-def _show_task(http: HttpClient, task_id: str, wait: float) -> None:
-    """Print the outcome of a task, after at most `wait` seconds, and exit with code 1 if it did not succeed."""
+def show_task(http: HttpClient, task_id: str, wait: float) -> None:
+    """Print the outcome of a task, after at most `wait` seconds; exit code 1 if it failed, 8 if it has not ended."""
     status = http.task(task_id, wait)
     has_failed = status["state"] in ("failed", "dead", "cancelled")
     if status["state"] == "succeeded":
@@ -230,6 +233,8 @@ def _show_task(http: HttpClient, task_id: str, wait: float) -> None:
     http.show(status, text)
     if has_failed:
         raise typer.Exit(1)
+    if wait and status["state"] not in FINAL_STATES:
+        fail(f"the task {task_id} has not ended after {wait:g} s; `vestibule task wait {task_id}` waits", NOT_ENDED)
 
 
 def _list(http: HttpClient, path: str, **query: Any) -> None:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vestibule.cli.options import DATA_DIR, AsJson, DataDir, echo, exit_on, fail, show, split_list
+from vestibule.cli.options import DATA_DIR, AsJson, DataDir, echo, exit_on, expect_instance, fail, show, split_list
 
 if TYPE_CHECKING:
     from vestibule.service_kit.auth.token_file import TokenRecord
 
 SCOPES = (
     *("add", "read", "keys", "delete", "run", "message", "scan", "alerts", "reveal", "erase", "receipts"),
-    *("status", "heartbeat", "maintenance", "process"),
+    *("status", "heartbeat", "maintenance", "process", "operator"),
 )
 
 app = typer.Typer(help="Create, list and revoke the tokens of callers.", no_args_is_help=True)
@@ -86,4 +86,4 @@ def _line(record: "TokenRecord") -> str:
 
 
 def _token_file(data_dir: Path) -> Path:
-    return data_dir / "keys" / "tokens.json"
+    return expect_instance(data_dir) / "keys" / "tokens.json"

@@ -3,18 +3,20 @@
 import enum
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vestibule.cli import parent_death
 from vestibule.cli.embedded.data_directory import DataDirectory
 from vestibule.cli.embedded.readiness import FileReadiness, HttpReadiness, PartReadiness, RedisSocketReadiness
 from vestibule.cli.embedded.redis_server import RedisServer
+from vestibule.runtime import parent_death
 
 _LOOPBACK = "127.0.0.1"
 WORKER = "worker"
 _NOTIFYING = frozenset({"client", "database", "business-logic", "scheduler"})
+# What the drivers of PostgreSQL and DynamoDB read themselves, such as `PGPASSWORD` and `AWS_SECRET_ACCESS_KEY`.
+_OF_STORES = ("PG", "AWS_")
 # The settings that can hold a secret, and the parts that use each; no other part gets it.
 SECRET_SETTINGS: Mapping[str, frozenset[str]] = {
     "VESTIBULE_ALERT_ALERTMANAGER_URL": _NOTIFYING,
@@ -28,6 +30,8 @@ SECRET_SETTINGS: Mapping[str, frozenset[str]] = {
     "VESTIBULE_DETECTION__FINGERPRINT_KEY": frozenset({"client", "business-logic", "scheduler", WORKER}),
     "VESTIBULE_DEV_TOKEN": frozenset({"client", "business-logic", "scheduler"}),
     "VESTIBULE_FORWARD_SECRET": frozenset({"business-logic", WORKER}),
+    # Every part that is traced; the address may have a password.
+    "VESTIBULE_OTLP_ENDPOINT": _NOTIFYING | {WORKER},
     "VESTIBULE_REDIS_URL": frozenset({"client", "scheduler", WORKER}),
     # The token of a caller, for the commands that call a running system.
     "VESTIBULE_TOKEN": frozenset(),
@@ -63,7 +67,10 @@ class StopStage(enum.Enum):
 
 @dataclass(frozen=True)
 class Part:
-    """One process to supervise; its output goes to `log`, or else to the terminal."""
+    """One process to supervise; its output goes to `log`, or else to the terminal.
+
+    `repair` is called when the process has ended by itself; it returns what it did for the log, or None.
+    """
 
     name: str
     command: tuple[str, ...]
@@ -71,6 +78,7 @@ class Part:
     stop_stage: StopStage
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     log: Path | None = None
+    repair: Callable[[], str | None] | None = None
 
     @property
     def log_name(self) -> str:
@@ -130,7 +138,7 @@ def list_parts(layout: Layout, user_environment: Mapping[str, str]) -> list[Part
     return services + workers
 
 
-def plan_redis(server: RedisServer) -> Part:
+def plan_redis(server: RedisServer, repair: Callable[[], str | None] | None = None) -> Part:
     """Return the Redis server as a part that ends with this process."""
     launcher = (sys.executable, "-I", "-S", str(parent_death.__file__), str(os.getpid()))
     return Part(
@@ -139,6 +147,7 @@ def plan_redis(server: RedisServer) -> Part:
         readiness=RedisSocketReadiness(server.socket),
         stop_stage=StopStage.QUEUE,
         log=server.log,
+        repair=repair,
     )
 
 
@@ -159,6 +168,8 @@ def _own_environment(part: str, environment: Mapping[str, str]) -> dict[str, str
 
 
 def _is_for(part: str, name: str) -> bool:
+    if name.startswith(_OF_STORES):
+        return part == "database"
     # Settings are read without regard to case, and those of a group also as one JSON object under its name.
     users = [found for setting, found in SECRET_SETTINGS.items() if name in (setting, setting.partition("__")[0])]
     return all(part in found for found in users)

@@ -86,6 +86,10 @@ class ProcessSupervisor:
                 self._report_misconfiguration(exit_reason)
                 self.is_settled.set()
                 return
+            if self.part.repair and (done := await asyncio.to_thread(self.part.repair)):
+                self._supervisor_log.warn(
+                    "part_repaired", f"{self.part.name}: {done}", part=self.part.log_name, done=done
+                )
             if exits >= _MAX_FAILED_STARTS and not self.has_been_ready:
                 self.is_settled.set()
             delay_s = restart_delay.after_run(time.monotonic() - started_at)

@@ -6,6 +6,7 @@ import platform
 import shutil
 import tempfile
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from vestibule.cli.embedded import StartError
@@ -13,6 +14,15 @@ from vestibule.cli.embedded.data_directory import DataDirectory
 
 # sun_path has 104 bytes on macOS and 108 on Linux, including its closing NUL.
 _LONGEST_SOCKET_PATH_BYTES = 100
+
+
+# What the server logs before it ends because a file is damaged. A truncated end it repairs by itself.
+_LAST_LOG_BYTES = 16 * 1024
+_STARTING = b"oO0OoO0OoO0Oo"
+_DAMAGED = (
+    *(b" reading the append only file", b"FATAL AOF MANIFEST FILE ERROR", b"Unable to obtain the AOF file"),
+    *(b"Wrong signature trying to load DB", b"Internal error in RDB", b"Short read or OOM loading DB"),
+)
 
 
 class RedisNotFound(StartError):
@@ -32,6 +42,24 @@ class RedisServer:
     @property
     def url(self) -> str:
         return f"unix://{self.socket}"
+
+    def set_damaged_files_aside(self) -> Path | None:
+        """Move the files of the queue away if the server has just ended because it cannot read them.
+
+        Return the folder that has them. The task ledger has the tasks, which are dispatched again.
+        """
+        try:
+            lines = self.log.read_bytes()[-_LAST_LOG_BYTES:].rpartition(_STARTING)[2]
+            if not any(reason in lines for reason in _DAMAGED):
+                return None
+            home = self.configuration.parent
+            folder = home / f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
+            folder.mkdir(mode=0o700)
+            for path in [path for pattern in ("appendonly*", "*.rdb") for path in home.glob(pattern)]:
+                path.rename(folder / path.name)
+        except OSError:
+            return None
+        return folder
 
     def clean_up(self) -> None:
         """Remove the temporary folder, if there is one."""
@@ -114,6 +142,7 @@ def _configure(server: RedisServer, directory: DataDirectory) -> str:
         "maxmemory-policy": "noeviction",
         "appendonly": "yes",
         "appendfsync": "everysec",
+        "aof-load-truncated": "yes",
         # Plain commands without a snapshot: every version of Redis and Valkey reads them.
         "aof-use-rdb-preamble": "no",
         "save": '""',

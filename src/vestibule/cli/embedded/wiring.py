@@ -20,7 +20,7 @@ from vestibule.cli.embedded.data_directory import (
 )
 from vestibule.cli.embedded.parts import Layout, Part, list_parts, plan_redis
 from vestibule.cli.embedded.readiness import RedisUrlReadiness
-from vestibule.cli.embedded.redis_server import prepare_redis_server
+from vestibule.cli.embedded.redis_server import RedisServer, prepare_redis_server
 from vestibule.cli.embedded.start_checks import (
     check_policy,
     check_ports,
@@ -30,6 +30,7 @@ from vestibule.cli.embedded.start_checks import (
 from vestibule.cli.embedded.supervisor import StartFailed, Supervisor
 from vestibule.cli.embedded.supervisor_log import Log, SupervisorLog, last_log_lines
 from vestibule.cli.options import DEVELOPMENT_TOKEN
+from vestibule.runtime.starts import StartRefused
 
 # The name of a variable, so that its value does not appear on the terminal.
 _OWN_TOKEN = "$VESTIBULE_DEV_TOKEN"  # noqa: S105
@@ -58,8 +59,25 @@ def launch(layout: Layout, environment: Mapping[str, str], started_at: float) ->
             server = prepare_redis_server(layout.directory)
             exits.callback(server.clean_up)
             layout = replace(layout, redis_url=server.url)
-            redis = [plan_redis(server)]
+            redis = [plan_redis(server, partial(_repair_queue, server, layout.directory))]
         return asyncio.run(_supervise(layout, redis, environment, started_at))
+
+
+def _repair_queue(server: RedisServer, directory: DataDirectory) -> str | None:
+    """Set damaged files of the queue aside, and alert that it was done."""
+    folder = server.set_damaged_files_aside()
+    if folder is None:
+        return None
+    # These take a second to import, and are needed here alone.
+    from vestibule.alerts import AlertSettings, AlertType, build_alert_engine
+
+    done = f"its damaged files are in redis/{folder.name}; tasks are dispatched again from the ledger"
+    try:
+        engine = build_alert_engine("supervisor", AlertSettings(data_dir=directory.path))
+        asyncio.run(engine.raise_alert(AlertType.QUEUE_FILES_DAMAGED, f"Redis could not read its files: {done}."))
+    except (ValueError, StartRefused):
+        pass  # the services refuse to start for the same reason, and say it
+    return done
 
 
 async def _supervise(layout: Layout, redis: list[Part], environment: Mapping[str, str], started_at: float) -> int:

@@ -75,6 +75,7 @@ async def add_entry(
     wiring: WiringPart,
     sender: Sender,
     expected: Expected,
+    response: Response,
     body: Annotated[Pair | None, Body()] = None,
     key: KeyText = None,
     value: Annotated[str | None, Query(description="The value, if there is no body")] = None,
@@ -87,6 +88,7 @@ async def add_entry(
     """
     pair = body or from_query(Pair, key=key, value=value, ttl_s=ttl_s)
     added = await wiring.intake.add(pair, sender, expected)
+    response.headers["ETag"] = etag_of(added.written.version)
     return AddReply(**added.written.model_dump(), **added.screened.decision)
 
 
@@ -199,7 +201,5 @@ async def watch_entries(
     """
     async with wiring.opening_streams.of(caller.token_id):
         events = await entries.watch(prefix, last_event_id)
-    # Proxies on the way must not store or buffer events.
-    return StreamingResponse(
-        events, media_type=EVENT_STREAM, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    )
+    # Proxies on the way must not buffer events.
+    return StreamingResponse(events, media_type=EVENT_STREAM, headers={"X-Accel-Buffering": "no"})

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from vestibule.client_service.api.screening import DecisionReply
 from vestibule.client_service.api.tasks import AcceptedTask
-from vestibule.client_service.api.wiring import RepeatableRoute, Sender, WiringPart
+from vestibule.client_service.api.wiring import CallerPart, RepeatableRoute, Sender, WiringPart, check_target
 from vestibule.client_service.intake.work import Message
 from vestibule.contracts.errors import (
     IdempotencyKeyReused,
@@ -61,14 +61,16 @@ class MessageReply(DecisionReply, ProcessedMessage):
     },
 )
 async def send_message(
-    message: Annotated[Message, Body()], wiring: WiringPart, sender: Sender
+    message: Annotated[Message, Body()], wiring: WiringPart, sender: Sender, caller: CallerPart
 ) -> MessageReply | Response:
     """Screen a message and process it: in the background, or at once with `mode: sync`.
 
     Without `mode` the routes of the settings decide; without a matching route it is processed in the background.
+    `write_to` needs the scope `add` too.
     """
+    await check_target(message, wiring, caller)
     sent = await wiring.intake.process_message(message, sender)
     if sent.is_reply:
         return MessageReply(reply=sent.outcome, **sent.screened.decision)
     reply = AcceptedMessage(task_id=sent.outcome, status_url=f"/tasks/{sent.outcome}", **sent.screened.decision)
-    return JSONResponse(reply.model_dump(exclude_none=True), status_code=202)
+    return JSONResponse(reply.model_dump(exclude_none=True), 202, {"Location": reply.status_url})

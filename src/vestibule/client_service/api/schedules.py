@@ -7,7 +7,7 @@ from fastapi import APIRouter, Body, Path
 from pydantic import BaseModel, Field
 
 from vestibule.client_service.api.screening import TreatedFinding
-from vestibule.client_service.api.wiring import RepeatableRoute, Sender, Tenant, WiringPart
+from vestibule.client_service.api.wiring import CallerPart, RepeatableRoute, Sender, Tenant, WiringPart, check_target
 from vestibule.client_service.task_service.schedule_service import ScheduleRequest, StoredSchedule
 from vestibule.client_service.task_status import at, at_or_none
 from vestibule.contracts.errors import ScheduleNotFound
@@ -65,13 +65,14 @@ ScheduleId = Annotated[str, Path(description="The `schedule_id` in the reply to 
 
 @router.post("", status_code=201, responses=problem_responses(409, 413, 422, 503), response_model_exclude_none=True)
 async def add_schedule(
-    request: Annotated[ScheduleRequest, Body()], wiring: WiringPart, sender: Sender
+    request: Annotated[ScheduleRequest, Body()], wiring: WiringPart, sender: Sender, caller: CallerPart
 ) -> ScheduleAdded:
     """Add a recurring task. A 201 means that the schedule is on disk.
 
     Each time it is due it creates one task, across restarts and with several schedulers. Of missed times only
-    the last one is run.
+    the last one is run. `write_to` needs the scope `add` too.
     """
+    await check_target(request, wiring, caller)
     stored = await wiring.schedule_service.add(request, sender)
     decision = {} if stored.screened is None else stored.screened.decision
     return ScheduleAdded(**_view_of(stored), **decision)

@@ -12,6 +12,7 @@ from vestibule.client_service.screening.screener import Screener
 from vestibule.contracts.entries import MAX_VALUE_BYTES, within_value_limit
 from vestibule.contracts.errors import InvalidInput, PersonalDataFound, ScanImpossible, TokenRetired, UnknownToken
 from vestibule.contracts.json_types import Flag, either
+from vestibule.contracts.reasons import GivenReason
 from vestibule.policy import Action
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
@@ -19,7 +20,6 @@ from vestibule.service_kit.openapi.descriptions import problem_responses
 router = APIRouter(route_class=GuardedRoute)
 
 MAX_SCAN_TEXTS = 1000
-MAX_REASON_CHARS = 300
 
 
 class FindingView(BaseModel):
@@ -98,12 +98,7 @@ class RevealRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     token: str = Field(min_length=1, max_length=2 * MAX_VALUE_BYTES, examples=["<EMAIL_ADDRESS.v1.5f3a9c21.K7YQ…>"])
-    reason: str = Field(
-        min_length=1,
-        max_length=MAX_REASON_CHARS,
-        description="Stored with the alert; must not contain personal data",
-        examples=["ticket 4711: the customer asks for a call back"],
-    )
+    reason: GivenReason = Field(examples=["ticket 4711: the customer asks for a call back"])
 
 
 class Revealed(BaseModel):

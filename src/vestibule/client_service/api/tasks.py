@@ -7,7 +7,16 @@ from fastapi import APIRouter, Body, Header, Path, Query
 from pydantic import BaseModel, Field
 from starlette.responses import Response, StreamingResponse
 
-from vestibule.client_service.api.wiring import KeyText, RepeatableRoute, Sender, Tenant, WiringPart, from_query
+from vestibule.client_service.api.wiring import (
+    CallerPart,
+    KeyText,
+    RepeatableRoute,
+    Sender,
+    Tenant,
+    WiringPart,
+    check_target,
+    from_query,
+)
 from vestibule.client_service.intake.work import RunRequest
 from vestibule.contracts.entries import EVENT_STREAM
 from vestibule.contracts.errors import (
@@ -81,8 +90,11 @@ class ProcessorList(BaseModel):
     responses=problem_responses(404, 409, InvalidInput, UnknownProcessor, IdempotencyKeyReused, 503),
 )
 async def run_task(
+    *,
     wiring: WiringPart,
     sender: Sender,
+    caller: CallerPart,
+    response: Response,
     body: Annotated[RunRequest | None, Body()] = None,
     key: KeyText = None,
     processor: Annotated[str | None, Query(description="The processor; `uppercase` by default")] = None,
@@ -90,10 +102,14 @@ async def run_task(
     """Process the value under a key in the background; returns the task's id at once.
 
     A 202 means that the task is on disk and will run. Send JSON, or `key` and `processor` as query parameters.
+    The result can be read with the scope `run`, so whoever has it can read what is stored. `write_to` needs `add` too.
     """
     work = body or from_query(RunRequest, key=key, processor=processor)
+    await check_target(work, wiring, caller)
     task_id = await wiring.intake.run(work, sender)
-    return AcceptedTask(task_id=task_id, status_url=f"/tasks/{task_id}")
+    accepted = AcceptedTask(task_id=task_id, status_url=f"/tasks/{task_id}")
+    response.headers["Location"] = accepted.status_url
+    return accepted
 
 
 @router.get(
@@ -137,7 +153,7 @@ async def list_tasks(
     cursor: Cursor = None,
 ) -> TaskPage:
     """Return your tenant's tasks, newest first and without results. The state `running` appears a few seconds late."""
-    return await wiring.task_service.page(tenant, state or [], limit, cursor)
+    return await wiring.task_service.page(tenant, sorted(set(state or [])), limit, cursor)
 
 
 @router.post("/tasks/{task_id}/cancel", responses=CHANGE_PROBLEMS, response_model_exclude_none=True)

@@ -14,6 +14,7 @@ from vestibule.alerts.store.archive import AlertTriage
 from vestibule.client_service.erasure import Erasure
 from vestibule.client_service.idempotency import HEADER, MAX_KEY_CHARS, Idempotency
 from vestibule.client_service.intake.intake import Intake
+from vestibule.client_service.intake.work import ProcessorChoice
 from vestibule.client_service.screening.detokenization import Detokenizer
 from vestibule.client_service.screening.screener import Screener
 from vestibule.client_service.task_service.schedule_service import ScheduleService
@@ -25,7 +26,7 @@ from vestibule.policy import Situation
 from vestibule.processing import ProcessorRegistry
 from vestibule.runtime.shares import Shares
 from vestibule.service_kit.auth.authentication import Caller, GuardedRoute
-from vestibule.service_kit.fast_dispatch.fast_dispatch import Handler
+from vestibule.service_kit.fast_dispatch.strict_requests import Handler
 from vestibule.service_kit.wiring import ServiceWiring, wired, wiring_of
 
 STREAMS_OPENED_AT_ONCE = 4
@@ -118,6 +119,16 @@ async def _sender(request: Request) -> Situation:
 async def _entries(request: Request) -> EntryClient:
     caller: Caller = request.state.caller
     return wiring_of(request, ClientWiring).entries_for(caller.principal)
+
+
+async def check_target(work: ProcessorChoice, wiring: ClientWiring, caller: Caller) -> None:
+    """Check that the caller may store the result of its work where it asks for that.
+
+    Raises:
+        ScopeMissing: it lacks the scope `add`, without which nobody writes a key.
+    """
+    if work.write_to is not None:
+        await wiring.authenticator.require(caller, "add")
 
 
 WiringPart = Annotated[ClientWiring, Depends(wired(ClientWiring))]

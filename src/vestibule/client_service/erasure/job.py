@@ -55,10 +55,11 @@ class Erasure:
         """
         record = ErasureRecord(
             erasure_id=uuid4().hex,
-            tenant=caller.tenant,
             query=SubjectQuery(value=value, tenants=sorted(self._policy_tenants() | {caller.tenant})),
             started_at=time.time(),
-            **{**current_origin(), "token_id": caller.token_id},
+            request_id=current_origin()["request_id"],
+            token_id=caller.token_id,
+            tenant=caller.tenant,
         )
         ends = time.monotonic() + ANSWER_AFTER_S
         self._start(record, await self._add(record, ends))
@@ -129,6 +130,7 @@ class Erasure:
             + (f" {ended.unreadable} values could not be read." if ended.unreadable else ""),
             request_id=ended.request_id,
             token_id=ended.token_id,
+            tenant=ended.tenant,
         )
         await self._records.finish(ended)
 

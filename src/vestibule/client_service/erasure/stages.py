@@ -36,7 +36,7 @@ Stage = Callable[[ErasureRecord, SubjectQuery], Awaitable[ErasePage]]
 class ServiceRecords:
     """Records that a service keeps for tenants, and what replaces one that is erased; None deletes it.
 
-    With `field` they are of no tenant, and that field alone is searched and replaced.
+    With `field` that field alone is searched, and replaced.
     """
 
     owner: Principal
@@ -70,6 +70,7 @@ class ErasureStages:
             (self._erase_tasks, False),
             (self._erase_results, False),
             (self._erase_late_results, False),
+            (self._erase_late_entries, True),
         )
 
     async def run_page(self, record: ErasureRecord) -> ErasureRecord | None:
@@ -97,16 +98,16 @@ class ErasureStages:
 
     def _stage_of(self, records: ServiceRecords) -> Stage:
         async def erase(record: ErasureRecord, query: SubjectQuery) -> ErasePage:
-            owner = None if records.field else record.tenant
-            request = EraseRequest(**query.model_dump(), owner=owner, instead=records.instead, field=records.field)
+            place = {"owner": record.tenant, "instead": records.instead, "field": records.field}
+            request = EraseRequest.model_validate({**query.model_dump(), **place})
             return await self.entries_for(records.owner).erase(request, PAGE, record.cursor)
 
         return erase
 
-    async def _erase_reasons(self, _record: ErasureRecord, query: SubjectQuery) -> ErasePage:
+    async def _erase_reasons(self, record: ErasureRecord, query: SubjectQuery) -> ErasePage:
         """Erase what people wrote about alerts, on this host."""
         search = await asyncio.to_thread(self.searcher.search_for, query.value, query.tenants)
-        return ErasePage(erased=await asyncio.to_thread(self.reasons.erase, search.finds_in))
+        return ErasePage(erased=await asyncio.to_thread(self.reasons.erase, record.tenant, search.finds_in))
 
     async def _remove_schedules(self, record: ErasureRecord, _query: SubjectQuery) -> ErasePage:
         await self.schedules.remove_orphans(record.tenant)
@@ -125,6 +126,13 @@ class ErasureStages:
     async def _erase_late_results(self, record: ErasureRecord, query: SubjectQuery) -> ErasePage:
         """Search the ledger again: results may have come into it from Redis before they were searched there."""
         page = await self._erase_tasks(record, query)
+        return page.model_copy(update={"examined": 0, "unreadable": 0})
+
+    async def _erase_late_entries(self, record: ErasureRecord, query: SubjectQuery) -> ErasePage:
+        """Search entries again: an erased task may have written its result to a key meanwhile, and no more now."""
+        if not record.results.erased:
+            return ErasePage()
+        page = await self._erase_entries(record, query)
         return page.model_copy(update={"examined": 0, "unreadable": 0})
 
     async def _erase_results(self, record: ErasureRecord, query: SubjectQuery) -> ErasePage:
@@ -154,10 +162,10 @@ class ErasureStages:
             if not await search.finds_among(result):
                 return
         except (DecryptionFailed, DetectionError):
-            task = await self.ledger.look_up(task_id)
+            task = await self.ledger.find_any(task_id)
             page.unreadable += task is not None and task.tenant == tenant
             return
-        task = await self.ledger.look_up(task_id)
+        task = await self.ledger.find_any(task_id)
         if task is None or task.tenant != tenant:
             return
         if not task.state.is_end:

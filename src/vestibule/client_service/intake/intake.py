@@ -31,6 +31,8 @@ from vestibule.service_kit.service_client import ServiceClient
 
 # The relay checks a task this long after its message was sent.
 FIRST_CHECK_AFTER_S = 5.0
+# The business logic service needs this long beside the processor: to wait for a free process, and to end one.
+REPLY_MARGIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ class Intake:
     fingerprinter: Fingerprinter
     routes: MessageRoutes
     webhooks: WebhookRules
+    # The time limit of a processor, in seconds.
+    time_limit_s: float
 
     async def add(self, pair: Pair, sender: Situation, condition: Condition) -> AddedEntry:
         """Screen an entry and store it.
@@ -141,7 +145,7 @@ class Intake:
     async def _answer(self, message: Message, task: NewTask, sender: Situation) -> str | None:
         """Return the reply; None if the service is unavailable and the caller did not ask for a reply."""
         try:
-            result = await self._process(task)
+            result = await self._process(task, is_awaited=message.mode == "sync")
         except (Unavailable, TooLarge):
             if message.mode == "sync":
                 raise
@@ -154,8 +158,10 @@ class Intake:
             await entries.write(Pair(key=message.write_to, value=reply), operation=operation_id.get())
         return reply
 
-    async def _process(self, task: NewTask) -> str:
+    async def _process(self, task: NewTask, *, is_awaited: bool) -> str:
         """Return the result of the business logic service for a task over a text.
+
+        If it `is_awaited`, it may take as long as a task; otherwise the background does what takes longer than a call.
 
         Raises:
             NotProcessable: the processor cannot process the text.
@@ -171,8 +177,14 @@ class Intake:
             options=task.terms.options,
             work_id=task.task_id,
             origin=task.terms.origin,
+            time_limit_s=None if is_awaited else self.logic.timeout_s,
         )
-        answer = await self.logic.call("POST", "/process", body=body.model_dump(mode="json"))
+        answer = await self.logic.call(
+            "POST",
+            "/process",
+            body=body.model_dump(mode="json", exclude_none=True),
+            timeout_s=self.time_limit_s + REPLY_MARGIN_S if is_awaited else None,
+        )
         if answer.status == 422 and (kind := answer.body.get("kind")) in ERROR_DETAILS:
             raise NotProcessable(ERROR_DETAILS[kind], kind=kind)
         if answer.status == 413:

@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Self
 
+import structlog
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from vestibule.client_service.intake.message_routing import Mode
 from vestibule.contracts.entries import Key, Value
+from vestibule.contracts.identity import DEFAULT_TENANT
 from vestibule.contracts.json_types import Number, Timestamp, not_both
 from vestibule.contracts.tasks import DEFAULT_PROCESSOR, Priority, WorkOrigin, WorkTerms
 from vestibule.encryption import Fingerprinter
@@ -71,7 +73,10 @@ class ProcessorChoice(BaseModel):
             key=self.write_to or key,
         )
         # Its members were validated before.
-        return WorkTerms.model_construct(options=self.options, write_to=self.write_to, origin=origin)
+        request_id = structlog.contextvars.get_contextvars().get("request_id")
+        return WorkTerms.model_construct(
+            options=self.options, write_to=self.write_to, origin=origin, request_id=request_id
+        )
 
 
 class WorkRequest(ProcessorChoice):
@@ -142,10 +147,10 @@ def keyed_names(fingerprinter: Fingerprinter, *parts: str | None, since_s: float
 
     A name changes with the fingerprint key. These are the names of the last `since_s` seconds, newest first.
     """
-    # Hashed first, because fingerprints ignore case and separators.
+    # Hashed first, because fingerprints ignore case and separators. The tenant is one of the parts.
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
     since = datetime.fromtimestamp(time.time() - since_s, UTC)
-    return list(fingerprinter.candidates(digest, since))
+    return list(fingerprinter.candidates(digest, DEFAULT_TENANT, since))
 
 
 def _as_json(options: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from uuid import UUID
 from celery.backends.redis import RedisBackend, SentinelBackend
 
 from vestibule.client_service.queue.application import decrypt_content, encrypt_content
-from vestibule.contracts.tasks import ERROR_DETAILS
+from vestibule.contracts.tasks import ERROR_DETAILS, join_error, split_error
 from vestibule.encryption import Cipher, DecryptionFailed
 
 RECORD_PREFIX = "vestibule:task:"
@@ -30,11 +30,12 @@ BEGIN = f"""
 
 @dataclass(frozen=True, slots=True)
 class AttemptFailed:
-    """An attempt that failed with a temporary error."""
+    """An attempt that failed with a temporary error, and the least seconds until the next one."""
 
     task_id: str
-    kind: str
+    error: str
     attempts: int
+    retry_after_s: float = 0.0
 
 
 class _Reporting:
@@ -51,9 +52,11 @@ class _Reporting:
     _get_result_meta: Any
     _set_with_state: Any
 
-    def report_failed_attempt(self, task_id: str, kind: str, attempts: int) -> None:
-        """Report that an attempt failed with a temporary error."""
-        self.client.rpush(ENDED_KEY, encrypt_content(self.app.cipher, [task_id, kind, attempts], REPORT))
+    def report_failed_attempt(self, task_id: str, error: str, attempts: int, retry_after_s: float = 0.0) -> None:
+        """Report that an attempt failed with a temporary error, a kind that may have a cause (`join_error`)."""
+        # Only where it is needed: client services of the revision before read no report with it.
+        report = [task_id, error, attempts, *([retry_after_s] if retry_after_s else [])]
+        self.client.rpush(ENDED_KEY, encrypt_content(self.app.cipher, report, REPORT))
 
     def _store_result(
         self, task_id: Any, result: Any, state: str, traceback: Any = None, request: Any = None, **_options: Any
@@ -100,10 +103,12 @@ def parse_report(cipher: Cipher, report: bytes) -> str | AttemptFailed:
     if len(report) == len(str(UUID(int=0))):
         return str(UUID(report.decode()))
     try:
-        task_id, kind, attempts = decrypt_content(cipher, report, REPORT)
-    except DecryptionFailed as error:
-        raise ValueError("it is not encrypted as a report") from error
-    return AttemptFailed(task_id, kind if kind in ERROR_DETAILS else "TaskFailed", int(attempts))
+        task_id, error, attempts, *after_s = decrypt_content(cipher, report, REPORT)
+    except DecryptionFailed as failure:
+        raise ValueError("it is not encrypted as a report") from failure
+    kind, cause = split_error(error)
+    error = join_error(kind if kind in ERROR_DETAILS else "TaskFailed", cause)
+    return AttemptFailed(task_id, error, int(attempts), float(sum(after_s)))
 
 
 class ReportingBackend(_Reporting, RedisBackend):  # type: ignore[misc]

@@ -2,13 +2,14 @@
 
 from pydantic import Field
 
+from vestibule.processor_adapters import TimeLimitSettings
 from vestibule.service_kit.redis_settings import RedisSettings
 from vestibule.service_kit.settings import ServiceSettings
 
 SECONDS_A_DAY = 86_400
 
 
-class QueueSettings(ServiceSettings, RedisSettings):
+class QueueSettings(ServiceSettings, RedisSettings, TimeLimitSettings):
     """The broker, and how long tasks and results are kept."""
 
     broker_url: str = Field(
@@ -19,7 +20,6 @@ class QueueSettings(ServiceSettings, RedisSettings):
     task_record_expires_s: int = Field(
         default=7 * SECONDS_A_DAY, gt=0, description="Seconds to keep the record of a finished task"
     )
-    task_time_limit_s: int = Field(default=15, gt=0, description="Maximum seconds that a task may run")
     task_max_attempts: int = Field(
         default=3, gt=0, description="Attempts after which a task that keeps failing temporarily becomes a dead letter"
     )

@@ -36,7 +36,8 @@ class TaskMessage:
     @property
     def arguments(self) -> tuple[Any, ...]:
         """The arguments of the task."""
-        return (self.data, self.processor, self.terms.model_dump(exclude_defaults=True))
+        # A header has the id of the request.
+        return (self.data, self.processor, self.terms.model_dump(exclude_defaults=True, exclude={"request_id"}))
 
     @property
     def queue(self) -> str:

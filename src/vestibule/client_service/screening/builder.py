@@ -31,7 +31,7 @@ class DecisionAudit:
 
     log: DecisionLog
     signer: ReceiptSigner
-    fingerprint: Callable[[str], str]
+    fingerprint: Callable[[str, str], str]
     detectors_version: str
 
     def record(self, decision: Decision, situation: Situation, texts: Mapping[str, str], key_prefix: str | None) -> str:
@@ -48,14 +48,14 @@ class DecisionAudit:
                 key_prefix=key_prefix,
                 policy=decision.policy_version,
                 detectors=self.detectors_version,
-                findings=self._findings(decision, texts),
+                findings=self._findings(decision, texts, situation.tenant),
             )
             self.log.record(record)
         else:
             self.log.clean[situation.route, decision.policy_version, self.detectors_version] += 1
         return self.signer.sign(decision_id, decision, request_id=request_id, route=situation.route)
 
-    def _findings(self, decision: Decision, texts: Mapping[str, str]) -> list[RecordedFinding]:
+    def _findings(self, decision: Decision, texts: Mapping[str, str], tenant: str) -> list[RecordedFinding]:
         return [
             RecordedFinding.model_construct(
                 entity=one.found.entity,
@@ -63,7 +63,7 @@ class DecisionAudit:
                 field=one.field,
                 action=one.action,
                 would_have=withheld,
-                fingerprint=self.fingerprint(value_of(one, texts)),
+                fingerprint=self.fingerprint(value_of(one, texts), tenant),
             )
             for one, withheld in decision.with_withheld
         ]
@@ -91,7 +91,8 @@ class Screening:
 
     async def _log_policy(self, policy: Policy) -> None:
         log = structlog.get_logger("vestibule.policy")
-        log.warning("policy_loaded", policy=policy.version, dry_run=policy.is_dry_run, rules=len(policy.rules))
+        write = log.warning if policy.is_dry_run else log.info
+        write("policy_loaded", policy=policy.version, dry_run=policy.is_dry_run, rules=len(policy.rules))
 
     async def _alert_invalid(self, broken: InvalidPolicy) -> None:
         log = structlog.get_logger("vestibule.policy")

@@ -11,8 +11,17 @@ from typing import Any, Protocol, TypeVar
 import structlog
 
 from vestibule.alerts import DEFAULT_SEVERITY, Alert, AlertEngine, AlertType, Severity, current_origin
+from vestibule.alerts.alert_engine import Origin
 from vestibule.contracts.errors import PersonalDataFound, ResultRefused, ScanImpossible, TooLarge
-from vestibule.detection import DetectionError, Explanation, Finding, ScanBudgetExceeded, Scanner, TextTooLarge
+from vestibule.detection import (
+    DetectionError,
+    DetectorFailed,
+    Explanation,
+    Finding,
+    ScanBudgetExceeded,
+    Scanner,
+    TextTooLarge,
+)
 from vestibule.detection.names import readings
 from vestibule.policy import Action, DecidedFinding, Decision, Outcome, Situation
 from vestibule.policy.anonymizer import anonymize
@@ -85,7 +94,7 @@ class Screener:
         Raises:
             PersonalDataFound, ResultRefused: the policy rejects the text.
             TooLarge: it is longer than the scanner accepts.
-            ScanImpossible: the scan did not finish in time.
+            ScanImpossible: the scan did not finish in time, or a detector failed.
         """
         texts = {field: text}
         if situation.key is not None and field != RESULT_FIELD:
@@ -100,9 +109,9 @@ class Screener:
         receipt = self.audit.record(decision, situation, texts, key_prefix)
         if not decision.findings:
             return Screened(text, {"findings": [], "would_have": None, "receipt": receipt})
-        await self._act(decision, texts, receipt)
+        await self._act(decision, texts, receipt, situation.tenant)
         decided = [one for one in decision.findings if one.field == field]
-        operators = self.pseudonymizer.operators_for(policy.tenant_of(situation))
+        operators = self.pseudonymizer.operators_for(policy, situation)
         if len(text) > LARGE_TEXT_CHARS:
             changed = await self._in_thread(partial(anonymize, text, decided, operators))
         else:
@@ -134,7 +143,7 @@ class Screener:
         if found := await self.scan(text):
             decision = Decision("", [DecidedFinding(field, one, Action.BLOCK) for one in found])
             report_decision(decision)
-            await self._act(decision, {field: text}, None)
+            await self._act(decision, {field: text}, None, current_origin()["tenant"])
 
     async def _scan_all(
         self, scan: Callable[..., list[Found]], texts: Mapping[str, str], key: str | None
@@ -152,6 +161,10 @@ class Screener:
             raise TooLarge(f"A text may have at most {error.limit:,} characters.") from error
         except ScanBudgetExceeded as error:
             raise ScanImpossible("The scan did not finish within its budget, so the text was rejected.") from error
+        except DetectorFailed as error:
+            cause = type(error.__cause__).__name__
+            structlog.get_logger("vestibule.screening").error("detector_failed", entity=error.entity, error=cause)
+            raise ScanImpossible("A detector failed on the text, so the text was rejected.") from error
         return findings
 
     async def _in_thread(self, work: Callable[[], Returned]) -> Returned:
@@ -159,10 +172,10 @@ class Screener:
         async with self._shares.of(current_origin()["token_id"]):
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
-    async def _act(self, decision: Decision, texts: Mapping[str, str], receipt: str | None) -> None:
+    async def _act(self, decision: Decision, texts: Mapping[str, str], receipt: str | None, tenant: str) -> None:
         if not decision.suspicious:
             return
-        alert = await self._alert(decision, texts)
+        alert = await self._alert(decision, texts, tenant)
         if decision.outcome is Outcome.BLOCKED:
             blocking = [one for one in decision.findings if one.action is Action.BLOCK]
             fields = list(dict.fromkeys(f"`{one.field}`" for one in blocking))
@@ -176,17 +189,18 @@ class Screener:
                 **({} if receipt is None else {"receipt": receipt}),
             )
 
-    async def _alert(self, decision: Decision, texts: Mapping[str, str]) -> Alert:
+    async def _alert(self, decision: Decision, texts: Mapping[str, str], tenant: str) -> Alert:
         suspicious = decision.suspicious
         surest = max(suspicious, key=lambda one: one.found.score)
+        origin: Origin = {**current_origin(), "tenant": tenant}
         fields = " and the ".join(dict.fromkeys(one.field for one in suspicious))
         return await self.alerts.raise_alert(
             self._kind_of(suspicious),
             f"{_entities(suspicious)} in the {fields} of a request; {_consequence(decision, texts)}.",
             entities=sorted({one.found.entity for one in suspicious}),
-            fingerprint=self.pseudonymizer.fingerprint(value_of(surest, texts)),
+            fingerprint=self.pseudonymizer.fingerprint(value_of(surest, texts), tenant),
             severity=self._severity_of(suspicious),
-            **current_origin(),
+            **origin,
         )
 
     def _kind_of(self, suspicious: list[DecidedFinding]) -> AlertType:

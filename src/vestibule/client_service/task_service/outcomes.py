@@ -124,10 +124,11 @@ class LedgerSteps:
             "task_id": failed.task_id,
             "from_states": UNFINISHED_STATES,
             "attempts": min(failed.attempts, self.settings.task_max_attempts),
-            "error": failed.kind,
+            "error": failed.error,
         }
         if failed.attempts < self.settings.task_max_attempts:
-            return TaskChange(state=TaskState.RETRYING, due_in_s=RETRY_BACKOFF.delay_s(failed.attempts), **common)
+            due_in_s = max(RETRY_BACKOFF.delay_s(failed.attempts), failed.retry_after_s)
+            return TaskChange(state=TaskState.RETRYING, due_in_s=due_in_s, **common)
         keep_s = self.settings.task_record_expires_s
         return TaskChange(state=TaskState.DEAD, finished_at=now, keep_result_s=keep_s, keep_s=keep_s, **common)
 
@@ -141,5 +142,5 @@ def with_outcome(status: TaskStatus, outcome: TaskOutcome) -> TaskStatus:
     if outcome.write_back is not None:
         return status.model_copy(update={"state": TaskState.RUNNING, **times, "is_settling": True})
     times["finished_at"] = at_or_none(outcome.finished_at)
-    error = describe_error(outcome.error)
-    return status.model_copy(update={"state": outcome.state, "result": outcome.result, "error": error, **times})
+    told = {"state": outcome.state, "result": outcome.result, **describe_error(outcome.error)}
+    return status.model_copy(update={**told, **times})

@@ -20,9 +20,10 @@ from vestibule.client_service.queue.queue_view import QueueSnapshot, QueueView
 from vestibule.client_service.queue.result_backend import AttemptFailed, parse_report
 from vestibule.client_service.queue.task_message import TaskMessage
 from vestibule.client_service.task_service.outcomes import LedgerSteps
-from vestibule.contracts.errors import TooLarge, Unavailable
+from vestibule.contracts.errors import TooLarge, Unavailable, VestibuleError
+from vestibule.contracts.identity import SYSTEM_TENANT
 from vestibule.contracts.task_ledger import LedgerTask, TaskChange
-from vestibule.contracts.tasks import Priority, TaskState
+from vestibule.contracts.tasks import NO_TERMS, Priority, TaskState, split_error
 from vestibule.database_client.tasks import TaskLedgerClient, in_batches
 from vestibule.runtime.background import in_background, repeat
 
@@ -41,6 +42,7 @@ WAITING_A_SECOND = 1_000
 OUTAGES = (RedisError, OSError, QueueUnavailable, Unavailable)
 # After so many tasks that cannot be settled, and none that can, the fault is not theirs.
 FAILURES_OF_AN_OUTAGE = 3
+FAILURES = (TaskState.FAILED, TaskState.DEAD)
 
 
 class TaskRelay:
@@ -166,10 +168,8 @@ class TaskRelay:
             messages = []
             for task_id, data in found.data.items():
                 task, terms = left.pop(task_id), found.terms[task_id]
-                message = TaskMessage(
-                    task_id, data, task.processor, task.priority, task.attempts, time.time(), terms=terms
-                )
-                messages.append(message)
+                sent_as = (task_id, data, task.processor, task.priority, task.attempts, time.time())
+                messages.append(TaskMessage(*sent_as, request_id=terms.request_id, terms=terms))
             await self._publisher.publish(messages)
             sent |= found.data.keys()
         return sent
@@ -209,13 +209,43 @@ class TaskRelay:
     async def _apply(self, changes: Sequence[TaskChange]) -> None:
         applied = await self._ledger.change(changes)
         for step, is_applied in zip(changes, applied, strict=True):
-            if is_applied and step.state is TaskState.DEAD:
-                self._log.error("task_dead_lettered", task_id=step.task_id, error=step.error, attempts=step.attempts)
-                await self._alerts.raise_alert(
-                    AlertType.TASK_DEAD_LETTERED,
-                    f"Task {step.task_id} failed {step.attempts} attempts ({step.error}) and is in the dead letters.",
-                )
+            if is_applied and step.state in FAILURES:
+                await self._report_failure(step)
         await self._queue.expire([step.task_id for step in changes if step.state.is_end])
+
+    async def _report_failure(self, step: TaskChange) -> None:
+        """Alert on a task that failed or is dead; alerts of one processor and cause are one group."""
+        kind, cause = split_error(step.error or "TaskFailed")
+        processor, tenant, terms = "unknown", SYSTEM_TENANT, NO_TERMS
+        try:
+            task = await self._ledger.find(step.task_id)
+            if task is not None:
+                processor, tenant = task.processor, task.tenant
+            terms = (await self._ledger.read_data([step.task_id])).terms.get(step.task_id, NO_TERMS)
+        except VestibuleError as error:
+            # Operators see the alert. The end is recorded, so this is not done again.
+            self._log.warning("failure_without_origin", task_id=step.task_id, error=type(error).__name__)
+        alert_type = AlertType.TASK_FAILED
+        what = f"failed ({kind})"
+        if step.state is TaskState.DEAD:
+            alert_type, what = AlertType.TASK_DEAD_LETTERED, f"failed {step.attempts} attempts ({kind})"
+            self._log.error(
+                "task_dead_lettered",
+                task_id=step.task_id,
+                request_id=terms.request_id,
+                error=kind,
+                cause=cause,
+                attempts=step.attempts,
+            )
+        await self._alerts.raise_alert(
+            alert_type,
+            f"A task of the processor {processor} {what}; the cause is {cause}.",
+            request_id=terms.request_id,
+            token_id=terms.origin.token_id,
+            task_id=step.task_id,
+            subject=f"{processor}: {cause}",
+            tenant=tenant,
+        )
 
     def _log_error(self, step: str, error: Exception) -> None:
         if isinstance(error, OUTAGES):

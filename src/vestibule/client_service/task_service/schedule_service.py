@@ -23,7 +23,7 @@ from vestibule.contracts.schedules import (
     place_of,
 )
 from vestibule.contracts.tasks import Priority
-from vestibule.database_client.entries import EntryClient
+from vestibule.database_client.entries import EntryClient, RecordReader
 from vestibule.policy import Situation
 from vestibule.policy.policy import KEY_FIELD, OPTIONS_FIELD
 from vestibule.processing import ProcessorRegistry
@@ -97,15 +97,12 @@ class ScheduleService:
     async def list_all(self, tenant: str) -> list[StoredSchedule]:
         """Return a tenant's schedules, oldest first."""
         keys = await self._keys(tenant)
-        found = await self.database.read_many([*keys, *(PROGRESS + key.removeprefix(SCHEDULES) for key in keys)])
+        found = await self.database.read_readable([*keys, *(PROGRESS + key.removeprefix(SCHEDULES) for key in keys)])
         pairs = zip(found[: len(keys)], found[len(keys) :], strict=True)
         stored = [
-            StoredSchedule(
-                Schedule.model_validate_json(schedule.value),
-                None if progress is None else Progress.model_validate_json(progress.value),
-            )
-            for schedule, progress in pairs
-            if schedule is not None
+            StoredSchedule(schedule, None if progress is None else _PROGRESS.read(progress))
+            for entry, progress in pairs
+            if entry is not None and (schedule := _SCHEDULES.read(entry)) is not None
         ]
         return sorted(stored, key=lambda one: one.schedule.created_at)
 
@@ -130,6 +127,9 @@ class ScheduleService:
 
     async def _keys(self, tenant: str) -> list[str]:
         return (await self.database.keys(SCHEDULES + place_of(tenant), MAX_BATCH // 2, None)).keys
+
+
+_SCHEDULES, _PROGRESS = RecordReader(Schedule), RecordReader(Progress)
 
 
 def _validate_recurrence(request: ScheduleRequest) -> None:

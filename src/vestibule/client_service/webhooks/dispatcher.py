@@ -25,7 +25,7 @@ from vestibule.contracts.entries import MAX_BATCH, Pair
 from vestibule.contracts.errors import PreconditionFailed, Unavailable
 from vestibule.contracts.identity import Principal
 from vestibule.contracts.task_ledger import LedgerTask, NewTask
-from vestibule.database_client.entries import EntryClient
+from vestibule.database_client.entries import EntryClient, RecordReader
 from vestibule.database_client.tasks import TaskLedgerClient
 from vestibule.egress.guard import DeliveryFailed, signature_headers
 from vestibule.runtime.background import Backoff, Jitter, in_background, repeat
@@ -90,6 +90,7 @@ class WebhookRepository:
 
     def __init__(self, database: EntryClient) -> None:
         self._database = database
+        self._records = RecordReader(PendingWebhook)
         self._known: dict[str, StoredWebhook] = {}
 
     async def add(self, task: NewTask, url: str) -> None:
@@ -137,12 +138,10 @@ class WebhookRepository:
     async def _read(self, keys: list[str]) -> None:
         for start in range(0, len(keys), MAX_BATCH):
             some = keys[start : start + MAX_BATCH]
-            for key, entry in zip(some, await self._database.read_many(some), strict=True):
+            for key, entry in zip(some, await self._database.read_readable(some), strict=True):
                 self._known.pop(key, None)
-                if entry is not None:
-                    self._known[key] = StoredWebhook(
-                        key, PendingWebhook.model_validate_json(entry.value), entry.version
-                    )
+                if entry is not None and (pending := self._records.read(entry)) is not None:
+                    self._known[key] = StoredWebhook(key, pending, entry.version)
 
 
 def _pair(key: str, pending: PendingWebhook) -> Pair:
@@ -171,6 +170,8 @@ class WebhookDispatcher:
         # The deliveries that have begun or wait for their turn.
         self._deliveries: dict[str, asyncio.Task[None]] = {}
         self._receivers: Counter[tuple[str, str]] = Counter()
+        # Until when a receiver wants to be left alone.
+        self._paused: dict[tuple[str, str], float] = {}
         self._log = structlog.get_logger("vestibule.callbacks")
 
     @asynccontextmanager
@@ -193,7 +194,10 @@ class WebhookDispatcher:
     async def dispatch_due(self) -> int:
         """Begin to deliver the webhooks that are due, and return how many are pending."""
         due, pending = await self._repository.due(self._deliveries)
-        await asyncio.gather(*(self._process(webhook) for webhook in due))
+        # One that cannot be processed now delays no other.
+        outcomes = await asyncio.gather(*(self._process(webhook) for webhook in due), return_exceptions=True)
+        for error in filter(None, outcomes):
+            raise error
         return pending
 
     async def finish_deliveries(self) -> None:
@@ -204,8 +208,14 @@ class WebhookDispatcher:
         if self._receivers[webhook.pending.receiver] >= MOST_WAITING:
             return
         async with self._slots:
-            task = await self._ledger.find(webhook.pending.task_id)
+            # The receiver learns how the task ended, also where its result cannot be decrypted.
             now = time.time()
+            paused_until = self._paused.pop(webhook.pending.receiver, now)
+            if paused_until > now:
+                self._paused[webhook.pending.receiver] = paused_until
+                await self._repository.claim(webhook, webhook.pending.model_copy(update={"next_at": paused_until}))
+                return
+            task = await self._ledger.find_any(webhook.pending.task_id)
             if task is not None and task.state.is_end:
                 self._begin(webhook, task)
             elif task is None and now - webhook.pending.asked_at > ORPHAN_AFTER_S:
@@ -253,7 +263,7 @@ class WebhookDispatcher:
         try:
             await asyncio.get_running_loop().run_in_executor(self._threads, self._post, claimed.pending, task)
         except DeliveryFailed as error:
-            await self._reschedule(claimed, str(error))
+            await self._reschedule(claimed, error)
             return
         self._on_attempt("delivered")
         self._log.info("callback_delivered", task_id=task.task_id, attempts=attempts)
@@ -273,11 +283,18 @@ class WebhookDispatcher:
         except (ValueError, RuntimeError) as error:
             raise DeliveryFailed(type(error).__name__) from error
 
-    async def _reschedule(self, webhook: StoredWebhook, reason: str) -> None:
+    async def _reschedule(self, webhook: StoredWebhook, error: DeliveryFailed) -> None:
         pending = webhook.pending
-        self._log.warning("callback_not_delivered", task_id=pending.task_id, reason=reason, attempts=pending.attempts)
+        self._log.warning(
+            "callback_not_delivered", task_id=pending.task_id, reason=str(error), attempts=pending.attempts
+        )
+        paused_until = time.time() + error.retry_after_s
+        if error.retry_after_s:
+            self._paused[pending.receiver] = paused_until
         if pending.next_at - (pending.first_tried_at or pending.next_at) < self._rules.give_up_after_s:
             self._on_attempt("failed")
+            if paused_until > pending.next_at:
+                await self._repository.claim(webhook, pending.model_copy(update={"next_at": paused_until}))
             return
         self._on_attempt("given_up")
         self._log.error("callback_abandoned", task_id=pending.task_id, attempts=pending.attempts)
@@ -286,4 +303,5 @@ class WebhookDispatcher:
             AlertType.DELIVERY_FAILING,
             f"The webhook of task {pending.task_id} was not delivered in {pending.attempts} attempts.",
             subject="callbacks",
+            tenant=pending.tenant,
         )

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import structlog
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Header, Query
 from starlette.responses import StreamingResponse
 
 from vestibule.contracts.entries import (
@@ -80,9 +80,13 @@ async def write_independent_entries(batch: BatchedWrites, wiring: WiringPart) ->
     responses=problem_responses(413, 422, 503),
     response_model_exclude_none=True,
 )
-async def read_entries(batch: ReadBatch, view: TenantViewPart) -> EntryBatch:
+async def read_entries(
+    batch: ReadBatch,
+    view: TenantViewPart,
+    skip_unreadable: Annotated[bool, Query(description="Return null for a value that cannot be decrypted")] = False,
+) -> EntryBatch:
     """Return the entries under many keys as they are at one moment."""
-    return EntryBatch(entries=await view.read_many(batch.keys))
+    return EntryBatch(entries=await (view.read_readable if skip_unreadable else view.read_many)(batch.keys))
 
 
 @router.get(

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -32,8 +32,9 @@ _THROTTLED = frozenset(
 )
 # Reasons for which a canceled transaction can be retried.
 _CONFLICTS = {None, "None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+_CREATE = "create it with `vestibule db migrate`"
 _REASONS = {
-    "ResourceNotFoundException": "the table does not exist; create it with `vestibule db migrate`",
+    "ResourceNotFoundException": f"the table does not exist; {_CREATE}",
     "AccessDeniedException": "the credentials do not allow it",
     "UnrecognizedClientException": "the credentials are not known",
     **dict.fromkeys(_THROTTLED, "it is throttled"),
@@ -108,6 +109,23 @@ class DynamoDbCalls:
         if self._client is None:
             raise RuntimeError("a store is used inside its own context")
         return self._client
+
+    async def check_table(self) -> None:
+        """Check the table at the start, where DynamoDB answers and the credentials allow it.
+
+        Raises:
+            StoreRefused: the table does not exist, or has other keys or indexes.
+        """
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                table = (await self.client.describe_table(TableName=self.table))["Table"]
+        except FAILURES as error:
+            if code_of(error) == "ResourceNotFoundException":
+                raise StoreRefused(f"the table {self.table} does not exist; {_CREATE}") from error
+            self._log.warning("store_unreachable", address=self.table, error=code_of(error) or type(error).__name__)
+            return
+        if faults := faults_of(table):
+            raise StoreRefused(f"{faults[0]}; name another table, which `vestibule db migrate` creates")
 
     async def read(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Call a read; retry as long as there is time.
@@ -215,6 +233,29 @@ async def create_table(client: Any, name: str) -> bool:
     return False
 
 
+def faults_of(table: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with the keys and the index of a table, as DynamoDB describes it."""
+    kinds = {one["AttributeName"]: one["AttributeType"] for one in table["AttributeDefinitions"]}
+    name, faults = table["TableName"], []
+    if not _has_keys(table, kinds, PARTITION, KEY):
+        faults.append(f"the table {name} has other keys than `{PARTITION}` and `{KEY}`")
+    indexes = {index["IndexName"]: index for index in table.get("GlobalSecondaryIndexes", [])}
+    if EXPIRY_INDEX not in indexes:
+        faults.append(f"the table {name} has no index `{EXPIRY_INDEX}`: entries would not expire")
+    elif not _has_keys(indexes[EXPIRY_INDEX], kinds, EXPIRY_GROUP, EXPIRES):
+        faults.append(f"the index `{EXPIRY_INDEX}` of the table {name} has other keys")
+    return faults
+
+
+def _has_keys(described: Mapping[str, Any], kinds: Mapping[str, str], partition: str, order: str) -> bool:
+    expected = [
+        (key["AttributeName"], key["KeyType"], KEYS[key["AttributeName"]]) for key in _key_schema(partition, order)
+    ]
+    return expected == [
+        (key["AttributeName"], key["KeyType"], kinds.get(key["AttributeName"])) for key in described["KeySchema"]
+    ]
+
+
 def _key_schema(partition: str, order: str) -> list[dict[str, str]]:
     return [{"AttributeName": partition, "KeyType": "HASH"}, {"AttributeName": order, "KeyType": "RANGE"}]
 
@@ -233,11 +274,10 @@ async def check(settings: DatabaseSettings) -> list[str]:
         try:
             table = (await client.describe_table(TableName=address.table))["Table"]
         except client.exceptions.ResourceNotFoundException:
-            return ["the table does not exist; create it with `vestibule db migrate`"]
+            return [f"the table does not exist; {_CREATE}"]
         lifetime = (await client.describe_time_to_live(TableName=address.table))["TimeToLiveDescription"]
     faults = [] if table["TableStatus"] == "ACTIVE" else [f"the table is {table['TableStatus']}"]
-    if EXPIRY_INDEX not in {index["IndexName"] for index in table.get("GlobalSecondaryIndexes", [])}:
-        faults.append(f"the table has no index `{EXPIRY_INDEX}`: entries would not expire")
+    faults += faults_of(table)
     if lifetime.get("TimeToLiveStatus") not in {"ENABLED", "ENABLING"}:
         faults.append("the table has no time to live, so tombstones are never removed")
     return faults

@@ -17,6 +17,14 @@ REALM = "database"
 POSITION = b"\0\0position"
 
 
+# Values that cannot be decrypted are logged once each, up to this many.
+MAX_REPORTED = 1000
+
+
+class ValueUnreadable(Unavailable):
+    """A value cannot be decrypted; others can."""
+
+
 class EncryptedStore:
     """A store over another, which keeps ciphertext only.
 
@@ -27,6 +35,7 @@ class EncryptedStore:
     def __init__(self, store: Store, cipher: Cipher) -> None:
         self._store = store
         self._cipher = cipher
+        self._reported: set[tuple[str, int]] = set()
         # These carry no value.
         self.delete, self.keys, self.sweep = store.delete, store.keys, store.sweep
         self.forget, self.purge = store.forget, store.purge
@@ -54,6 +63,12 @@ class EncryptedStore:
     async def read_many(self, keys: Sequence[str]) -> list[Entry | None]:
         """Return the entries under `keys`, and None where there is none."""
         return [None if stored is None else self._decrypt(stored) for stored in await self._store.read_many(keys)]
+
+    async def read_readable(self, keys: Sequence[str]) -> list[Entry | None]:
+        """Return what `read_many` returns, and None for a value that cannot be decrypted, which is logged once."""
+        return [
+            None if stored is None else self._decrypt_or_skip(stored) for stored in await self._store.read_many(keys)
+        ]
 
     async def replace(self, key: str, value: str, version: int) -> bool:
         """Replace the value of a version, current or in the history; False where there is none."""
@@ -132,12 +147,22 @@ class EncryptedStore:
     def _decrypt(self, stored: Entry) -> Entry:
         return stored.model_copy(update={"value": self._decrypt_or_log(stored.key, stored.value)})
 
+    def _decrypt_or_skip(self, stored: Entry) -> Entry | None:
+        try:
+            return stored.model_copy(update={"value": self._decrypt_text(stored.key, stored.value)})
+        except DecryptionFailed as error:
+            place = stored.key, stored.version
+            if place not in self._reported and len(self._reported) < MAX_REPORTED:
+                self._reported.add(place)
+                _log_failure(error)
+            return None
+
     def _decrypt_or_log(self, key: str, encrypted: str) -> str:
         try:
             return self._decrypt_text(key, encrypted)
         except DecryptionFailed as error:
-            structlog.get_logger("vestibule.store").error("value_not_decrypted", reason=str(error))
-            raise Unavailable("database", "The value of that key cannot be decrypted.") from error
+            _log_failure(error)
+            raise ValueUnreadable("database", "The value of that key cannot be decrypted.") from error
 
     def _encrypt_position(self, position: str) -> str:
         return base64.urlsafe_b64encode(self._cipher.encrypt(position.encode(), POSITION)).decode("ascii")
@@ -159,6 +184,10 @@ class EncryptedStore:
 
     def _decrypt_text(self, key: str, encrypted: str) -> str:
         return self._cipher.decrypt(decode_ciphertext(encrypted), key.encode()).decode()
+
+
+def _log_failure(error: DecryptionFailed) -> None:
+    structlog.get_logger("vestibule.store").error("value_not_decrypted", reason=str(error))
 
 
 def decode_ciphertext(text: str) -> bytes:

@@ -28,6 +28,9 @@ class _MemoryFile(SqliteFile):
     async def truncate_log(self) -> None:
         """Do nothing: there is no log."""
 
+    async def tend_log(self) -> None:
+        """Do nothing: it has no log."""
+
     async def _commit(self, changes: list[Work[Any]]) -> list[Any]:
         return commit(self._open_reader(), changes)
 

@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
 from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import ChangeKind, Entry, KeyPage, Revision
 from vestibule.contracts.errors import InvalidInput, PreconditionFailed, TooLarge, Unavailable
 from vestibule.database_service.settings import DatabaseSettings
+from vestibule.runtime.starts import StartRefused
 
 # The most that one batch may hold in memory, in characters as stored.
 MAX_READ_CHARS = 16 * 1024 * 1024
@@ -216,6 +217,24 @@ class ManagedStore(Store, Protocol):
         ...
 
 
+@runtime_checkable
+class HasFile(Protocol):
+    """A store with a file, which may be renamed or removed while it is open."""
+
+    async def is_in_place(self) -> bool:
+        """Say whether the file is where it was opened."""
+        ...
+
+
+@runtime_checkable
+class SkipsUnreadable(Protocol):
+    """A store with values that may be unreadable."""
+
+    async def read_readable(self, keys: Sequence[str]) -> list[Entry | None]:
+        """Return what `read_many` returns, and None for a value that cannot be read."""
+        ...
+
+
 class NoHistoryMixin:
     """For stores without history and change log, and without import, which needs them."""
 
@@ -374,5 +393,5 @@ class StoreKind:
     administration: Callable[[], StoreAdministration] | None = None
 
 
-class StoreRefused(Exception):
+class StoreRefused(StartRefused):
     """The server of a store cannot be used; says why."""

@@ -16,6 +16,9 @@ from vestibule.contracts.entries import Entry
 from vestibule.contracts.errors import TooLarge
 from vestibule.database_service.entries.sqlite.database import NEW_EPOCH
 from vestibule.database_service.entries.store import Store
+from vestibule.database_service.entries.store_identity import IDENTITY_KEY
+from vestibule.runtime.files import remove_write_ahead_log
+from vestibule.runtime.starts import DatabaseMark
 
 PAGES_AT_ONCE = 1000
 MAX_FAULTS = 100
@@ -75,9 +78,10 @@ def restore(backup: Path, path: Path, on_progress: OnProgress) -> None:
         if path.exists():
             _refuse_if_open(path)  # a service may have started since
         # The write-ahead log of the replaced file must not be applied to the backup.
-        for suffix in ("-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        remove_write_ahead_log(path)
         copy.replace(path)
+    # The backup may be of another database, which the next start takes as it is.
+    DatabaseMark.beside(path).remove()
     _flush(path.parent)
 
 
@@ -163,7 +167,10 @@ class ExportHeader(BaseModel):
 
 
 async def export_entries(store: Store) -> AsyncIterator[Entry]:
-    """Yield every entry in the order of the keys. Entries written meanwhile may be included or not."""
+    """Yield every entry in the order of the keys, but not the store's own identity.
+
+    Entries written meanwhile may be included or not.
+    """
     cursor: str | None = None
     while True:
         page = await store.keys("", PAGE, cursor)
@@ -172,7 +179,7 @@ async def export_entries(store: Store) -> AsyncIterator[Entry]:
         except TooLarge:
             found = [await store.read(key) for key in page.keys]
         for entry in found:
-            if entry is not None:
+            if entry is not None and entry.key != IDENTITY_KEY:
                 yield entry
         cursor = page.cursor
         if cursor is None:

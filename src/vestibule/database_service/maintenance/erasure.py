@@ -6,6 +6,7 @@ when the value was stored.
 
 import asyncio
 import json
+import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -15,10 +16,13 @@ from vestibule.contracts.conditions import Condition
 from vestibule.contracts.errors import PreconditionFailed, Unavailable
 from vestibule.contracts.identity import Principal
 from vestibule.contracts.subjects import PAGE_S, ErasePage, EraseRequest, SubjectQuery
+from vestibule.contracts.task_ledger import TaskChange
+from vestibule.contracts.tasks import UNFINISHED, TaskState
 from vestibule.database_service.entries.encrypted_store import EncryptedStore
 from vestibule.database_service.entries.tenant_view import tenant_prefix
 from vestibule.database_service.tasks.encrypted_ledger import EncryptedTaskLedger
-from vestibule.database_service.tasks.ledger import StoredTask
+from vestibule.database_service.tasks.ledger import KEEP_ERASED_S, StoredTask
+from vestibule.database_service.tasks.task_entries import TaskCompletion
 from vestibule.detection import DetectionError
 from vestibule.encryption import DecryptionFailed
 from vestibule.subject_search import SubjectSearch, SubjectSearcher
@@ -67,10 +71,10 @@ class EntryErasure:
         found = await self.store.keys(prefix, limit, cursor)
         page = ErasePage(cursor=found.cursor)
         for key in found.keys:
-            if request.field is not None:
-                await self._erase_field(key, request.field, search, page)
-            elif request.owner is None:
+            if request.owner is None:
                 await self._erase_entry(key, key.removeprefix(prefix), owner.token_id, search, page)
+            elif request.field is not None:
+                await self._erase_field(key, request.owner, request.field, search, page)
             else:
                 await self._erase_record(key, request, search, page)
             if _clock() > ends and key != found.keys[-1]:
@@ -132,13 +136,13 @@ class EntryErasure:
                 return
         raise Unavailable("database", "A record is written again and again while it is searched.")
 
-    async def _erase_field(self, key: str, field: str, search: SubjectSearch, page: ErasePage) -> None:
+    async def _erase_field(self, key: str, owner: str, field: str, search: SubjectSearch, page: ErasePage) -> None:
         """Replace a field of a record; others need the record itself."""
         for _ in range(MAX_ATTEMPTS):
             versions = await self.store.read_versions(key)
             version, text = next(iter(versions.items()), (0, None))
             record = _record_in(text or "")
-            if not await _finds(search, str(record.get(field, ""))):
+            if record.get("tenant") != owner or not await _finds(search, str(record.get(field, ""))):
                 return
             if await self.store.replace(key, json.dumps({**record, field: ERASED}), version):
                 page.erased += 1
@@ -159,6 +163,7 @@ class TaskErasure:
     """Erases from data and results of tasks."""
 
     ledger: EncryptedTaskLedger
+    completion: TaskCompletion
     store: EncryptedStore
     searches: Searches
 
@@ -196,7 +201,10 @@ class TaskErasure:
             return True
         if not is_found:
             return True
-        is_erased = await self.ledger.replace_stored(stored, replace(stored, data=None, result=None))
+        # Cancelled as any task is, so that no result of it is written to a key from now on.
+        is_erased = (await self.completion.change([_cancelling(stored)])) == [True]
+        if not is_erased:
+            is_erased = await self.ledger.replace_stored(stored, replace(stored, data=None, result=None))
         page.erased += is_erased
         if is_erased and stored.data is not None:
             page.cancelled.append(stored.task_id)
@@ -227,3 +235,16 @@ def _record_in(text: str) -> dict[str, Any]:
 
 def _clock() -> float:
     return asyncio.get_running_loop().time()
+
+
+def _cancelling(stored: StoredTask) -> TaskChange:
+    return TaskChange(
+        task_id=stored.task_id,
+        from_states=list(UNFINISHED),
+        tenant=stored.tenant,
+        state=TaskState.CANCELLED,
+        finished_at=time.time(),
+        keep_data=False,
+        keep_result_s=KEEP_ERASED_S,
+        keep_s=KEEP_ERASED_S,
+    )

@@ -20,6 +20,9 @@ LONGEST_LEASE_S = 60.0
 # The states of tasks that are not done: workers have them, or a person has to decide.
 NOT_DONE = (TaskState.QUEUED, TaskState.RUNNING, TaskState.RETRYING, TaskState.DEAD)
 
+# How long the record of a task stays whose data was erased.
+KEEP_ERASED_S = 86_400.0
+
 # The most characters of data that one read returns.
 MAX_DATA_CHARS = 2_000_000
 

@@ -30,7 +30,7 @@ class HttpForward:
     """Posts the data. Redirects are not followed, and only the address that was checked is connected to.
 
     The `Idempotency-Key` is the id of the work, the same at each attempt, so that the receiver can do it once. Status
-    5xx, 408, 425 and 429, and timeouts, are retried; any other status that is not 2xx is final.
+    5xx, 408, 425 and 429, and timeouts, are retried, not before `Retry-After`; any other that is not 2xx is final.
     """
 
     name = "http_forward"
@@ -63,10 +63,12 @@ class HttpForward:
         """
         headers = {"Content-Type": options.content_type, "Idempotency-Key": job.id}
         answer = job.context.egress.post(options.url, data.encode(), headers)
+        cause = f"http_{answer.status}"
         if answer.status >= 500 or answer.status in MAY_PASS_STATUSES:
-            raise ProcessingInterrupted(f"the answer was {answer.status}")
+            text = f"the answer was {answer.status}"
+            raise ProcessingInterrupted(text, cause=cause, retry_after_s=answer.retry_after_s)
         if not 200 <= answer.status < 300:
-            raise ForwardRefused(f"the answer was {answer.status}")
+            raise ForwardRefused(f"the answer was {answer.status}", cause=cause)
         if options.result == "status":
             return str(answer.status)
         try:

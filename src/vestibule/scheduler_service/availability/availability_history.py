@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import orjson
+import structlog
 
 HOUR, DAY, MONTH = timedelta(hours=1), timedelta(days=1), timedelta(days=30)
 
@@ -183,7 +184,11 @@ def _write(slots: Slots) -> str:
 
 
 def _read(text: str) -> Slots:
-    return {
-        part: {int(slot): ProbeCounts(*values) for slot, values in slots.items()}
-        for part, slots in orjson.loads(text).items()
-    }
+    try:
+        return {
+            part: {int(slot): ProbeCounts(*values) for slot, values in slots.items()}
+            for part, slots in orjson.loads(text).items()
+        }
+    except (ValueError, TypeError, AttributeError):
+        structlog.get_logger("vestibule.records").error("record_invalid", kind="AvailabilityPage")
+        return {}

@@ -89,7 +89,7 @@ class AvailabilityMonitor:
         if result.is_up:
             self._answered.add(part)
         self._on_probe(part, result.is_up, latency_ms / 1000, record.state)
-        write = self._log.info if result.is_up else self._log.warning
+        write = self._log.info if result.is_up or is_in_grace else self._log.warning
         write("probe", part=part, answered=result.is_up, latency_ms=latency_ms, state=record.state.value)
         if change is not None:
             self._record_incident(change, record, at, is_planned=is_planned)

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from vestibule.contracts.entries import BatchPair
 from vestibule.contracts.errors import Unavailable
-from vestibule.database_client.entries import EntryClient
+from vestibule.database_client.entries import EntryClient, RecordReader
 from vestibule.scheduler_service.availability.availability_history import MONTH, AvailabilityHistory, page_names, ttl_of
 from vestibule.scheduler_service.availability.parts import Incidents, PartRecord, PartState
 from vestibule.scheduler_service.jobs import now
@@ -123,9 +123,9 @@ class MonitorState:
 
     async def _load(self) -> SavedState | None:
         names = page_names(now())
-        state, *pages = await self._store.read_many([STATE_KEY, *names])
+        state, *pages = await self._store.read_readable([STATE_KEY, *names])
         self.history.load({page.key: page.value for page in pages if page is not None})
-        return None if state is None else SavedState.model_validate_json(state.value)
+        return None if state is None else _STATES.read(state)
 
     def _state(self, at: datetime) -> BatchPair:
         saved = SavedState(saved_at=at, parts=list(self.parts.values()), incidents=self.incidents)
@@ -147,10 +147,13 @@ class MonitorState:
             self._log.warning("monitor_state_not_saved", reason="the store is unavailable; it is saved later")
 
 
+_STATES = RecordReader(SavedState)
+
+
 def _merge(saved: Incidents, own: Incidents) -> None:
-    known = {(one.subject, one.kind, one.began) for one in saved.listed}
+    known = {(one.subject, one.tenant, one.kind, one.began) for one in saved.listed}
     for incident in reversed(own.listed):
-        if (incident.subject, incident.kind, incident.began) not in known:
+        if (incident.subject, incident.tenant, incident.kind, incident.began) not in known:
             if incident.ended is None:
                 saved.begin(incident)
             else:

@@ -1,16 +1,20 @@
 """The monitored parts: the state of each from its probes, and the incidents of the last month."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from vestibule.contracts.identity import DEFAULT_TENANT, SYSTEM_TENANT, Visibility
 from vestibule.scheduler_service.availability.probes import ProbeResult
 
 QUEUE, BACKLOG = "queue", "backlog"
 KEEP = timedelta(days=31)
-MOST = 200
+# The newest of the parts and of each tenant are kept, and of all together as many as fit into an entry of the store.
+MOST_OF_A_TENANT, MOST = 200, 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +147,18 @@ class Incident(BaseModel):
     """An outage or slowness of a part, or a missed heartbeat."""
 
     subject: str
+    tenant: str = Field(default=SYSTEM_TENANT, description="The tenant of the heartbeat; `~system` for parts")
     kind: IncidentKind
     began: datetime
     ended: datetime | None = None
     is_planned: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, given: Any) -> Any:
+        # Versions before heartbeats had tenants stored none; their heartbeats are the default tenant's now.
+        is_earlier = isinstance(given, dict) and "tenant" not in given
+        return {**given, "tenant": DEFAULT_TENANT} if is_earlier and given.get("subject") not in PARTS else given
 
 
 class Incidents(BaseModel):
@@ -156,21 +168,31 @@ class Incidents(BaseModel):
 
     def begin(self, incident: Incident) -> None:
         """Add an incident, unless the same is open already."""
-        if self._open(incident.subject, incident.kind) is None:
+        if self._open(incident.subject, incident.kind, incident.tenant) is None:
             self.listed.insert(0, incident)
 
-    def end(self, subject: str, kind: IncidentKind, at: datetime) -> None:
+    def end(self, subject: str, kind: IncidentKind, at: datetime, tenant: str = SYSTEM_TENANT) -> None:
         """End an incident."""
-        incident = self._open(subject, kind)
+        incident = self._open(subject, kind, tenant)
         if incident is not None:
             # If the clock was set back, the length must not be negative.
             incident.ended = max(at, incident.began)
 
     def prune(self, now: datetime) -> None:
-        """Drop incidents older than a month, and the oldest beyond the limit."""
-        recent = [one for one in self.listed if one.ended is None or one.ended > now - KEEP]
+        """Drop incidents older than a month, and the oldest beyond the limits."""
+        kept: Counter[str] = Counter()
+        recent = []
+        for one in self.listed:
+            if (one.ended is None or one.ended > now - KEEP) and kept[one.tenant] < MOST_OF_A_TENANT:
+                kept[one.tenant] += 1
+                recent.append(one)
         self.listed = recent[:MOST]
 
-    def _open(self, subject: str, kind: IncidentKind) -> Incident | None:
-        matching = (one for one in self.listed if one.subject == subject and one.kind is kind and one.ended is None)
+    def visible(self, visibility: Visibility) -> list[Incident]:
+        """Return the incidents of parts, and those of heartbeats that are visible."""
+        return [one for one in self.listed if one.subject in PARTS or visibility.covers(one.tenant)]
+
+    def _open(self, subject: str, kind: IncidentKind, tenant: str) -> Incident | None:
+        wanted = (subject, kind, tenant)
+        matching = (one for one in self.listed if (one.subject, one.kind, one.tenant) == wanted and one.ended is None)
         return next(matching, None)

@@ -65,8 +65,10 @@ Probe = Callable[[], Awaitable[ProbeResult]]
 
 
 async def probe_service(peer: ServiceClient) -> ProbeResult:
-    """Request `/health` of a service."""
-    return ProbeResult(await peer.is_alive())
+    """Request `/health` of a service; what it says is degraded becomes the note."""
+    health = await peer.call("GET", "/health")
+    notes = health.body.get("notes", []) if health.status == 200 else []
+    return ProbeResult(health.status == 200, is_overloaded=bool(notes), note="; ".join(notes) or None)
 
 
 async def probe_store(store: EntryClient) -> ProbeResult:

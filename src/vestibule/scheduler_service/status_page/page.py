@@ -19,6 +19,7 @@ from vestibule.scheduler_service.status_page.page_view import (
     clock_time,
     duration,
     moment,
+    owner_of,
     percent,
     title_of,
     window_phase,
@@ -69,6 +70,7 @@ class StatusPage:
             "duration": duration,
             "iso": datetime.isoformat,
             "moment": moment,
+            "owner": owner_of,
             "phase": window_phase,
             "title": title_of,
         }

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
+from vestibule.contracts.identity import DEFAULT_TENANT, SYSTEM_TENANT
 from vestibule.scheduler_service.availability.availability_history import AvailabilityHistory, ProbeCounts
 from vestibule.scheduler_service.availability.parts import PARTS, Incident, IncidentKind, PartState
 from vestibule.scheduler_service.heartbeats import HeartbeatState
@@ -143,7 +144,7 @@ def sum_up(status: Status) -> tuple[str, str]:
     """Return the headline of the page and its tone."""
     missing = (HeartbeatState.MISSED, HeartbeatState.FAILED)
     down = [title_of(part.name) for part in status.parts if part.state is PartState.DOWN and not part.in_maintenance]
-    missed = [one.name for one in status.heartbeats if one.state in missing]
+    missed = [owner_of(one.tenant) + one.name for one in status.heartbeats if one.state in missing]
     degraded = [title_of(part.name) for part in status.parts if part.state is PartState.DEGRADED]
     planned = [part for part in status.parts if part.in_maintenance]
     if down:
@@ -168,6 +169,11 @@ def title_of(subject: str) -> str:
     if subject == EVERYTHING:
         return "Everything"
     return PARTS[subject].title if subject in PARTS else subject.removeprefix("heartbeat:")
+
+
+def owner_of(tenant: str) -> str:
+    """Return how a name begins on the page: with its tenant, unless that is the default tenant or none."""
+    return "" if tenant in (DEFAULT_TENANT, SYSTEM_TENANT) else f"{tenant}/"
 
 
 def _view_part(part: PartStatus, history: AvailabilityHistory, now: datetime) -> PartView:

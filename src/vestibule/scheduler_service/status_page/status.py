@@ -7,6 +7,7 @@ from datetime import datetime
 from pydantic import BaseModel, Field
 
 from vestibule.contracts.errors import NotFound, Unavailable
+from vestibule.contracts.identity import Visibility
 from vestibule.scheduler_service.availability.availability_history import DAY, HOUR, MONTH, AvailabilityHistory
 from vestibule.scheduler_service.availability.monitor_state import MonitorState
 from vestibule.scheduler_service.availability.parts import Incident, PartRecord, PartState
@@ -43,6 +44,7 @@ class HeartbeatStatus(BaseModel):
     """The status of one heartbeat."""
 
     name: str = Field(examples=["nightly-backup"])
+    tenant: str
     state: HeartbeatState
     period_s: float
     grace_s: float
@@ -95,8 +97,11 @@ class StatusService:
         """The history of the parts."""
         return self._monitor_state.history
 
-    async def current(self, now: datetime) -> Status:
-        """Return the status of the whole system, read from the store where another scheduler is active."""
+    async def current(self, now: datetime, visibility: Visibility) -> Status:
+        """Return the status of the whole system, and of the tenants that are visible.
+
+        It is read from the store where another scheduler is active.
+        """
         await self._refresh()
         return Status(
             at=now,
@@ -104,9 +109,9 @@ class StatusService:
             holder=self._lease.holder,
             saved_at=self._monitor_state.saved_at,
             parts=[self._part(record, now) for record in self._monitor_state.parts.values()],
-            heartbeats=[describe_heartbeat(one, now) for one in sorted(self._heartbeats.known, key=lambda h: h.name)],
-            maintenance=self._windows.known,
-            incidents=self._monitor_state.incidents.listed,
+            heartbeats=[describe_heartbeat(one, now) for one in self._heartbeats.visible(visibility)],
+            maintenance=self._windows.visible(visibility),
+            incidents=self._monitor_state.incidents.visible(visibility),
         )
 
     async def _refresh(self) -> None:

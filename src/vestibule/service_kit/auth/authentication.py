@@ -9,19 +9,20 @@ import ipaddress
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Protocol
+from typing import Annotated, NoReturn, Protocol
 from urllib.parse import unquote_to_bytes, urlsplit
 
 import structlog
-from fastapi import Request, Security
+from fastapi import Depends, Request, Security
 from fastapi.params import Security as SecurityParameter
 from fastapi.security import HTTPBearer
 from starlette.responses import Response
 
 from vestibule.contracts.errors import InvalidInput, InvalidToken, ScopeMissing
-from vestibule.contracts.identity import DEFAULT_TENANT, Principal
+from vestibule.contracts.identity import DEFAULT_TENANT, EVERYTHING, OPERATOR, SYSTEM_TENANT, Principal, Visibility
 from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit, ClientAddress
-from vestibule.service_kit.fast_dispatch.fast_dispatch import FastRoute, Handler
+from vestibule.service_kit.fast_dispatch.fast_dispatch import FastRoute
+from vestibule.service_kit.fast_dispatch.strict_requests import Handler
 from vestibule.service_kit.wiring import ServiceWiring, wiring_of
 
 ALL_SCOPES = "*"
@@ -36,6 +37,7 @@ class Caller:
     name: str
     scopes: frozenset[str]
     tenant: str = DEFAULT_TENANT
+    is_service: bool = False
 
     @property
     def principal(self) -> Principal:
@@ -43,8 +45,8 @@ class Caller:
         return Principal(self.tenant, self.token_id)
 
     def may(self, scope: str) -> bool:
-        """Say whether the token has `scope`."""
-        return scope in self.scopes or ALL_SCOPES in self.scopes
+        """Say whether the token has `scope`. `*` is every scope but `operator`, which has to be given by name."""
+        return scope in self.scopes or (ALL_SCOPES in self.scopes and scope != OPERATOR)
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,11 @@ class TokenLookup(Protocol):
         """Return the caller of the token, or None if this source does not know it."""
         ...
 
+    @property
+    def tenants(self) -> frozenset[str]:
+        """The tenants of the callers that this source knows."""
+        ...
+
 
 AuthFailureHandler = Callable[[str | None, str | None], Awaitable[None]]
 
@@ -90,6 +97,8 @@ class Authenticator:
     async def authenticate(self, request: Request, scope: str, credentials: Credentials | None = None) -> None:
         """Set `request.state.caller` to the caller that `credentials` name, or else the request's bearer token.
 
+        The request of another service goes on under the id that it has there.
+
         Raises:
             InvalidToken: no token, or an unknown one.
             TooManyAuthFailures: too many of those came from there.
@@ -105,12 +114,42 @@ class Authenticator:
             address = None if self._limit is None else await self._limit.count(client_address(request))
             await self._on_auth_failure(credentials.token if credentials else None, address)
             raise InvalidToken("Send a valid token in the header `Authorization: Bearer TOKEN`.")
-        structlog.contextvars.bind_contextvars(token_id=caller.token_id)
+        state = request.scope["state"]
+        if caller.is_service and "offered_id" in state:
+            state["request_id"] = state["offered_id"]
+        structlog.contextvars.bind_contextvars(
+            request_id=state["request_id"], token_id=caller.token_id, tenant=caller.tenant
+        )
         if scope not in caller.scopes and ALL_SCOPES not in caller.scopes:
-            if self._limit is not None:
-                await self._limit.count_denied(caller.token_id)
-            raise ScopeMissing(f"The token needs the scope `{scope}`.", scope=scope)
-        request.scope["state"]["caller"] = caller
+            await self._deny(caller, scope)
+        state["caller"] = caller
+
+    async def require(self, caller: Caller, scope: str) -> None:
+        """Check a scope that a part of a request needs beside that of its route.
+
+        Raises:
+            ScopeMissing: the caller's token does not have it.
+        """
+        if not caller.may(scope):
+            await self._deny(caller, scope)
+
+    def visibility_of(self, caller: Caller | None) -> Visibility:
+        """Return what a caller sees beside its own data; None is anybody, for pages that are public.
+
+        While no token of another tenant exists, the default tenant is all there is: it sees also what belongs to no
+        tenant, and so does anybody on a public page.
+        """
+        if caller is not None and OPERATOR in caller.scopes:
+            return EVERYTHING
+        tenant = DEFAULT_TENANT if caller is None else caller.tenant
+        if tenant == DEFAULT_TENANT and all(one.tenants <= {DEFAULT_TENANT} for one in self._token_lookups):
+            return Visibility(frozenset({DEFAULT_TENANT, SYSTEM_TENANT}), SYSTEM_TENANT)
+        return Visibility(frozenset() if caller is None else frozenset({tenant}), tenant)
+
+    async def _deny(self, caller: Caller, scope: str) -> NoReturn:
+        if self._limit is not None:
+            await self._limit.count_denied(caller.token_id)
+        raise ScopeMissing(f"The token needs the scope `{scope}`.", scope=scope)
 
 
 class SingleToken:
@@ -126,6 +165,11 @@ class SingleToken:
         is_it = hmac.compare_digest(self._digest, credentials.digest)
         is_allowed = credentials.is_local or not self._is_local_only
         return self._caller if is_it and is_allowed else None
+
+    @property
+    def tenants(self) -> frozenset[str]:
+        """The tenant of the caller."""
+        return frozenset({self._caller.tenant})
 
 
 def digest_of(token: str) -> str:
@@ -176,6 +220,15 @@ class GuardedRoute(FastRoute):
         raise TypeError(f"the route {self.path} does not say which scope it needs")
 
 
+async def _visibility(request: Request) -> Visibility:
+    # A public page has no caller.
+    caller: Caller | None = getattr(request.state, "caller", None)
+    return wiring_of(request, ServiceWiring).authenticator.visibility_of(caller)
+
+
+VisibilityPart = Annotated[Visibility, Depends(_visibility)]
+
+
 def credentials_of(request: Request) -> Credentials | None:
     """Return the credentials of `request`, or None if it has no bearer token."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -190,9 +243,17 @@ def client_address(request: Request) -> ClientAddress:
     return ClientAddress(host, ",".join(request.headers.getlist("x-forwarded-for")))
 
 
+# What proxies and content delivery networks add. One that adds nothing and names this address as `Host` cannot be told
+# from a program on this machine (docs/operations.md).
 _PROXY_HEADERS = frozenset(
-    {b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-real-ip"}
+    {
+        *(b"forwarded", b"forwarded-for", b"via", b"cdn-loop", b"client-ip", b"proxy-connection"),
+        *(b"x-real-ip", b"x-client-ip", b"x-cluster-client-ip", b"x-originating-ip", b"x-remote-ip", b"x-remote-addr"),
+        *(b"true-client-ip", b"cf-connecting-ip", b"cf-connecting-ipv6", b"cf-ray", b"fastly-client-ip"),
+        *(b"x-amzn-trace-id", b"x-amz-cf-id", b"x-azure-clientip", b"x-envoy-external-address", b"x-original-host"),
+    }
 )
+_FORWARDED_PREFIX = b"x-forwarded"
 
 
 def is_local(request: Request) -> bool:
@@ -202,13 +263,14 @@ def is_local(request: Request) -> bool:
     an `Origin` that is not this address.
     """
     client = request.scope.get("client")
-    # Behind a proxy on this machine every caller seems local, so a forwarded request is never local.
-    if client is None:
+    # Behind a proxy on this machine every caller seems local, so a forwarded request is never local. nginx speaks
+    # HTTP/1.0 unless it is told otherwise.
+    if client is None or request.scope.get("http_version") == "1.0":
         return False
     hosts: list[bytes] = []
     origins: list[bytes] = []
     for name, value in request.scope["headers"]:
-        if name in _PROXY_HEADERS:
+        if name in _PROXY_HEADERS or name.startswith(_FORWARDED_PREFIX):
             return False
         if name == b"host":
             hosts.append(value)
@@ -220,9 +282,11 @@ def is_local(request: Request) -> bool:
 @lru_cache(1024)
 def _is_loopback(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    # A socket that takes both families shows an IPv4 address so.
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 @lru_cache(1024)
@@ -241,7 +305,7 @@ def _is_own_address(host: bytes) -> bool:
         name = urlsplit(b"//" + host).hostname or b""
     except ValueError:
         return False
-    return b"@" not in host and (name == b"localhost" or _is_loopback(name.decode("latin-1")))
+    return b"@" not in host and (name.removesuffix(b".") == b"localhost" or _is_loopback(name.decode("latin-1")))
 
 
 _MISTAKE = {"where": "query", "kind": "encoding", "expected": "percent-encoded UTF-8"}

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
+from fastapi import Request
+from starlette.types import Scope
 
+from vestibule.contracts.identity import OPERATOR, SYSTEM_TENANT
 from vestibule.runtime.files import WatchedFile, change_alone, write_private
-from vestibule.service_kit.auth.authentication import ALL_SCOPES, Caller, Credentials, digest_of
+from vestibule.service_kit.auth.authentication import ALL_SCOPES, Caller, Credentials, credentials_of, digest_of
 
 LEAST_SECRET_CHARS = 32
 MOST_SECRETS = 2
@@ -19,8 +22,9 @@ SECRET_BYTES = 32
 # The token id of calls between services; no token has it.
 SERVICE = "service"
 
-
-_SERVICE_CALLER = Caller(SERVICE, "a Vestibule service", frozenset({ALL_SCOPES}))
+_SERVICE_CALLER = Caller(
+    SERVICE, "a Vestibule service", frozenset({ALL_SCOPES, OPERATOR}), SYSTEM_TENANT, is_service=True
+)
 
 
 class ServiceSecretMissing(Exception):
@@ -42,9 +46,10 @@ class ServiceSecret:
     second; an invalid file changes nothing.
     """
 
-    def __init__(self, current: Callable[[], KnownSecrets]) -> None:
-        """Take what returns the secrets as they are now."""
+    def __init__(self, current: Callable[[], KnownSecrets], file: WatchedFile[KnownSecrets] | None = None) -> None:
+        """Take what returns the secrets as they are now, and the file that they come from, if any."""
         self.current = current
+        self.file = file
 
     @classmethod
     def fixed(cls, secret: str) -> "ServiceSecret":
@@ -59,9 +64,8 @@ class ServiceSecret:
         Raises:
             ServiceSecretMissing: the file is missing or unreadable, or a secret is too short.
         """
-        return cls(
-            WatchedFile(path, _read_known, broken=ServiceSecretMissing, on_broken=_log_unreadable, clock=clock).current
-        )
+        file = WatchedFile(path, _read_known, broken=ServiceSecretMissing, on_broken=_log_unreadable, clock=clock)
+        return cls(file.current, file)
 
     def find(self, credentials: Credentials) -> Caller | None:
         """Return the service that shows one of the secrets, compared in constant time, or None."""
@@ -69,6 +73,16 @@ class ServiceSecret:
         for known in self.current().digests:
             is_known |= hmac.compare_digest(known, credentials.digest)
         return _SERVICE_CALLER if is_known else None
+
+    @property
+    def tenants(self) -> frozenset[str]:
+        """No tenant: services have none."""
+        return frozenset()
+
+    def is_peer(self, scope: Scope) -> bool:
+        """Say whether the head of a request shows one of the secrets."""
+        credentials = credentials_of(Request(scope))
+        return credentials is not None and self.find(credentials) is not None
 
 
 def read_secrets(path: Path) -> list[str]:

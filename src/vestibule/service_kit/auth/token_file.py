@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 
-from vestibule.contracts.identity import DEFAULT_TENANT, TenantName
+from vestibule.contracts.identity import DEFAULT_TENANT, OPERATOR, TenantName
 from vestibule.runtime.files import WatchedFile, change_alone, write_private
 from vestibule.service_kit.auth.authentication import (
     ALL_SCOPES,
@@ -59,7 +59,9 @@ def read_records(path: Path) -> list[TokenRecord]:
     except FileNotFoundError:
         return []
     except (OSError, ValidationError) as error:
-        raise InvalidTokenFile(f"{path} cannot be read as a token file ({type(error).__name__})") from None
+        raise InvalidTokenFile(
+            f"{path} cannot be read as a token file ({type(error).__name__}); restore it from its backup"
+        ) from None
 
 
 def create_token(
@@ -114,10 +116,19 @@ class TokenFile:
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], datetime] = _utc_now,
     ) -> None:
-        """Take the clocks: `clock` (seconds) tells when to check the file, `wall_clock` which tokens have expired."""
+        """Read the file. `clock` (seconds) tells when to check it again, `wall_clock` which tokens have expired.
+
+        Raises:
+            InvalidTokenFile: it is not a token file.
+        """
         self._wall_clock = wall_clock
-        self._file: WatchedFile[dict[str, TokenRecord]] = WatchedFile(
-            path, _read_by_digest, broken=InvalidTokenFile, on_broken=_log_unreadable, initial={}, clock=clock
+        self.file: WatchedFile[dict[str, TokenRecord]] = WatchedFile(
+            path,
+            _read_by_digest,
+            broken=InvalidTokenFile,
+            on_broken=_log_unreadable,
+            initial=_read_by_digest(path),
+            clock=clock,
         )
 
     def find(self, credentials: Credentials) -> Caller | None:
@@ -125,10 +136,15 @@ class TokenFile:
 
         The lookup is by hash: its timing can only reveal a prefix of a hash, which is useless.
         """
-        record = self._file.current().get(credentials.digest)
+        record = self.file.current().get(credentials.digest)
         if record is None or record.is_expired(self._wall_clock()):
             return None
         return Caller(record.id, record.name, frozenset(record.scopes), record.tenant)
+
+    @property
+    def tenants(self) -> frozenset[str]:
+        """The tenants of all tokens, also of those that have expired: what they stored may still be there."""
+        return frozenset(record.tenant for record in self.file.current().values())
 
 
 def _read_by_digest(path: Path) -> dict[str, TokenRecord]:
@@ -144,11 +160,15 @@ def _write(path: Path, records: Iterable[TokenRecord]) -> None:
 
 
 def caller_token_lookups(settings: ServiceSettings) -> list[TokenLookup]:
-    """Return the lookups of callers' tokens: the token files, and in embedded mode the development token."""
+    """Return the lookups of callers' tokens: the token files, and in embedded mode the development token.
+
+    Raises:
+        InvalidTokenFile: a token file cannot be read.
+    """
     token_lookups: list[TokenLookup] = [TokenFile(settings.token_file)]
     if settings.mounted_token_file is not None:
         token_lookups.append(TokenFile(settings.mounted_token_file))
     if settings.embedded:
-        everything = Caller("development", "the development token", frozenset({ALL_SCOPES}))
+        everything = Caller("development", "the development token", frozenset({ALL_SCOPES, OPERATOR}))
         token_lookups.append(SingleToken(settings.dev_token.get_secret_value(), everything, is_local_only=True))
     return token_lookups

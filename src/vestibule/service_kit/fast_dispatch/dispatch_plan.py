@@ -19,7 +19,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Message
 
-JSON = "application/json"
+from vestibule.service_kit.fast_dispatch.strict_requests import JSON, names_in_query
+
 IS_FAST = "vestibule.is_fast"
 MAX_QUERY_FIELDS = 20
 _SIMPLE = (str, int, float, bool)
@@ -54,6 +55,7 @@ class Plan:
             raise NeedsFramework
         self._handle = handle
         self._call = _call_of(route.dependant, route.body_field)
+        self._names = names_in_query(route)
         self._body = None if route.body_field is None else _body_adapter(route.body_field)
         self._needs_body = route.body_field is not None and route.body_field.field_info.is_required()
         self._status = route.status_code or 200
@@ -90,6 +92,8 @@ class Plan:
                 raise NeedsFramework from None
         query = request.scope["query_string"]
         given = RequestInput(body, _parse_query(query) if query else {})
+        if not given.query.keys() <= self._names:
+            raise NeedsFramework
         outcome = await self._call(request, given)
         if isinstance(outcome, Response):
             return outcome
@@ -143,7 +147,10 @@ def _call_of(dependant: Dependant, body: Any) -> Call:
         if request_name is not None:
             values[request_name] = request
         if response_name is not None:
-            values[response_name] = given.answer = given.answer or _headers_alone()
+            if given.answer is None:
+                given.answer = Response()
+                del given.answer.headers["content-length"]
+            values[response_name] = given.answer
         if body_name is not None:
             values[body_name] = given.body
         if paths:
@@ -166,12 +173,6 @@ def _part_of(dependant: Dependant, body: Any) -> tuple[Callable[..., Awaitable[A
     if dependant.request_param_name is not None and parameters == (1, 0):
         return function, True
     return call, False
-
-
-def _headers_alone() -> Response:
-    response = Response()
-    del response.headers["content-length"]
-    return response
 
 
 def _body_adapter(field: Any) -> "TypeAdapter[Any]":

@@ -6,7 +6,7 @@ body, as if nothing had been read. Both ways render named errors by the same han
 """
 
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -18,8 +18,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vestibule.contracts.errors import VestibuleError
 from vestibule.service_kit.fast_dispatch.dispatch_plan import IS_FAST, NeedsFramework, Plan
+from vestibule.service_kit.fast_dispatch.strict_requests import Handler, strict
 
-Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 RouteTable = tuple[APIRoute, Handler]
 # At most one parameter, at the end.
 _PLAIN_PATH = re.compile(r"[^{}]*(?:/\{\w+\})?")
@@ -32,7 +32,7 @@ class FastRoute(APIRoute):
 
     def get_route_handler(self) -> Handler:
         """Return the handler that serves a request by the plan if `FastDispatch` has marked it."""
-        handle = super().get_route_handler()
+        handle = strict(self, super().get_route_handler())
         try:
             plan = Plan(self, handle)
         except NeedsFramework:

@@ -1,9 +1,13 @@
 """The frame of a service: from settings, routes and a lifespan to an application that behaves like the others."""
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import NoReturn
 
+import structlog
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -14,10 +18,11 @@ from starlette.routing import Match
 
 import vestibule
 from vestibule.contracts.errors import InvalidInput, TooLarge, VestibuleError
+from vestibule.runtime.starts import StartRefused
 from vestibule.service_kit.fast_dispatch.fast_dispatch import FastDispatch
 from vestibule.service_kit.http import health
-from vestibule.service_kit.http.middleware import BodyLimit, IsLoggable, LoadShedder, RequestFrame, TraceFrame
-from vestibule.service_kit.logging.logging_config import show_lost_lines
+from vestibule.service_kit.http.middleware import BodyLimit, IsLoggable, IsPeer, LoadShedder, RequestFrame, TraceFrame
+from vestibule.service_kit.logging.logging_config import flush_log, show_lost_lines
 from vestibule.service_kit.metrics.metrics import Metrics
 from vestibule.service_kit.openapi import api_reference, problem_pages
 from vestibule.service_kit.openapi.descriptions import describe_problems
@@ -55,12 +60,15 @@ def create_service_app(
     *,
     on_invalid_input: InvalidInputHandler = _ignore,
     is_loggable: IsLoggable | None = None,
+    is_peer: IsPeer = lambda _scope: False,
     metrics: Metrics | None = None,
 ) -> FastAPI:
     """Return the application of a service.
 
     The lifespan yields the wiring of the service. `on_invalid_input` is called for every malformed request;
-    `is_loggable` checks request ids that callers choose; `metrics` are what the service's other parts count with.
+    `is_loggable` checks request ids and traces that callers choose; without it, only those of services are taken, which
+    `is_peer` knows by the head of a request.
+    `metrics` are what the service's other parts count with.
     """
     metrics = metrics or Metrics(service)
     show_lost_lines(metrics)
@@ -71,6 +79,8 @@ def create_service_app(
         description=description,
         version=vestibule.__version__,
         lifespan=_running(lifespan, frame, tracer),
+        # `api_reference.py` serves both.
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         # A redirect for a trailing slash would repeat the query string.
@@ -86,7 +96,7 @@ def create_service_app(
     app.add_middleware(FastDispatch, routers=routers)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     if tracer:
-        app.add_middleware(TraceFrame, tracer=tracer, is_loggable=is_loggable)
+        app.add_middleware(TraceFrame, tracer=tracer, is_loggable=is_loggable, is_peer=is_peer)
     app.add_middleware(RequestFrame, metrics=metrics, is_loggable=is_loggable)
     app.add_middleware(LoadShedder, after_s=settings.load_shed_after_s, metrics=metrics)
     return app
@@ -102,13 +112,30 @@ def _running(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def running(_app: FastAPI) -> AsyncIterator[None]:
-        async with lifespan() as frame.wiring:
-            yield
+        try:
+            async with lifespan() as frame.wiring:
+                yield
+        except StartRefused as refusal:
+            frame.refusal = refusal
+            _log_refusal(refusal)
+            raise
         if tracer is not None:
             # Last, so that the last requests are traced too.
             await asyncio.to_thread(tracer.close)
 
     return running
+
+
+def exit_refused(refusal: StartRefused) -> NoReturn:
+    """End the process where it turns out after the start that it must not serve: what it answered is on disk."""
+    _log_refusal(refusal)
+    flush_log()
+    print(f"vestibule: cannot start: {refusal}", file=sys.stderr, flush=True)
+    os._exit(os.EX_CONFIG)
+
+
+def _log_refusal(refusal: StartRefused) -> None:
+    structlog.get_logger("vestibule.service").error("start_refused", reason=str(refusal))
 
 
 def _render_errors(app: FastAPI, on_invalid_input: InvalidInputHandler, max_body_bytes: int) -> None:
@@ -147,8 +174,11 @@ def _let_go(error: BaseException) -> None:
 def _methods_of(request: Request) -> list[str]:
     # The framework lists the methods of the first route of that path only.
     routes = request.app.router.routes
-    return [
+    allowed = {
         method
         for method in METHODS
         if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
-    ]
+    }
+    if "GET" in allowed:
+        allowed.add("HEAD")
+    return [method for method in METHODS if method in allowed]

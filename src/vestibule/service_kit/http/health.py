@@ -1,7 +1,8 @@
 """The routes that need no token: health, readiness and metrics."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Literal
 
 from fastapi import APIRouter, Request
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -13,14 +14,21 @@ from vestibule.service_kit.openapi.descriptions import problem_responses
 from vestibule.service_kit.wiring import frame_of
 
 Check = Callable[[], Awaitable[bool]]
+# Returns what is degraded, in a few words for people; None while nothing is.
+Note = Callable[[], str | None]
 CHECK_TIMEOUT_S = 1.0
 
 
 class Readiness:
-    """Checks whether everything that a service needs answers."""
+    """Checks whether everything that a service needs answers, and says what is degraded although it answers."""
 
-    def __init__(self, checks: Mapping[str, Check]) -> None:
+    def __init__(self, checks: Mapping[str, Check], notes: Sequence[Note] = ()) -> None:
         self._checks = checks
+        self._notes = notes
+
+    def degradations(self) -> list[str]:
+        """Return what is degraded, each in a few words for people."""
+        return [said for note in self._notes if (said := note()) is not None]
 
     async def missing(self) -> list[str]:
         """Return the names of the parts that do not answer within a second."""
@@ -37,11 +45,12 @@ class Readiness:
 
 
 class Health(BaseModel):
-    """The process is running."""
+    """The process is running; `degraded` where it serves requests and something needs attention."""
 
-    status: str = Field(default="ok", examples=["ok"])
+    status: Literal["ok", "degraded"] = Field(default="ok", examples=["ok"])
     service: str = Field(examples=["client"])
     version: str = Field(examples=["0.1.0"])
+    notes: list[str] = Field(default=[], description="What is degraded")
 
 
 router = APIRouter(tags=["health"])
@@ -50,7 +59,10 @@ router = APIRouter(tags=["health"])
 @router.get("/health")
 async def get_health(request: Request) -> Health:
     """Report that the process is running. Needs no token."""
-    return Health(service=frame_of(request.app).service, version=request.app.version)
+    frame = frame_of(request.app)
+    notes = frame.wiring.readiness.degradations()
+    status = "degraded" if notes else "ok"
+    return Health(status=status, service=frame.service, version=request.app.version, notes=notes)
 
 
 @router.get("/healthz", include_in_schema=False)

@@ -14,6 +14,7 @@ import structlog
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from vestibule.service_kit.http.head import answer_head
 from vestibule.service_kit.metrics.catalogue import REQUEST_DURATION, REQUESTS
 from vestibule.service_kit.metrics.metrics import Metrics
 from vestibule.service_kit.problem_types import OVERLOADED
@@ -21,6 +22,8 @@ from vestibule.service_kit.problems import render_problem, render_unexpected
 from vestibule.service_kit.tracing import TRACEPARENT, Span, SpanKind, Tracer, entered, mark_failed, trace_id_of
 
 IsLoggable = Callable[[str], bool]
+# Says whether the head of a request comes from a service.
+IsPeer = Callable[[Scope], bool]
 
 _WELL_FORMED_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -30,11 +33,18 @@ _PROBES = frozenset({"/health", "/healthz", "/readyz", "/metrics"})
 _QUIET_ROUTES = _PROBES | {"/tasks/claim"}
 
 
+# A browser must not take a stored value for a page, and a cache must not keep it.
+_NO_SNIFFING = (b"x-content-type-options", b"nosniff")
+_NOT_STORED = (b"cache-control", b"no-store")
+
+
 class RequestFrame:
     """Gives every request its id, its log line and its metrics. Neither logs the path or the query, only the route."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics, is_loggable: IsLoggable | None) -> None:
-        """Take the application; `is_loggable` checks request ids that callers choose."""
+        """Take the application; `is_loggable` checks request ids that callers choose. Without it only those of
+        authenticated services are taken (`Authenticator`).
+        """
         self._app = app
         self._metrics = metrics
         self._is_loggable = is_loggable
@@ -45,14 +55,18 @@ class RequestFrame:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        request_id = ""
+        state = scope.setdefault("state", {})
         for name, value in scope["headers"]:
             if name == b"x-request-id" and _WELL_FORMED_ID.fullmatch(value):
-                request_id: str = value.decode("ascii")
-                if self._is_loggable is None or self._is_loggable(request_id):
-                    break
-        else:
-            request_id = secrets.token_hex(16)
-        scope.setdefault("state", {})["request_id"] = request_id
+                offered: str = value.decode("ascii")
+                if self._is_loggable is None:
+                    state["offered_id"] = offered
+                elif self._is_loggable(offered):
+                    request_id = offered
+                break
+        state["has_callers_id"] = bool(request_id) or "offered_id" in state
+        request_id = state["request_id"] = request_id or secrets.token_hex(16)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         began = time.perf_counter()
@@ -62,15 +76,25 @@ class RequestFrame:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode("ascii"))]
+                offered = (b"x-request-id", state["request_id"].encode("ascii"))
+                headers = [*message.get("headers", ()), offered, _NO_SNIFFING]
+                for name, _value in headers:
+                    if name == b"cache-control":
+                        break
+                else:
+                    headers.append(_NOT_STORED)
+                message["headers"] = headers
             await send(message)
 
         try:
-            await self._app(scope, receive, send_with_id)
+            if scope["method"] == "HEAD":
+                await answer_head(self._app, scope, receive, send_with_id)
+            else:
+                await self._app(scope, receive, send_with_id)
         except Exception:  # noqa: BLE001 - the last resort: logged, and answered with nothing of its cause
             self._log.exception("unexpected_error")
             if not status:
-                await render_unexpected(request_id)(scope, receive, send_with_id)
+                await render_unexpected(state["request_id"])(scope, receive, send_with_id)
         finally:
             self._report(scope, status or 500, time.perf_counter() - began)
 
@@ -79,7 +103,12 @@ class RequestFrame:
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
         self._metrics.count(REQUESTS, method, route, str(status))
         self._metrics.observe(REQUEST_DURATION, took_s, method, route)
-        if route in _QUIET_ROUTES and status < 400:
+        if status < 400 and route in _QUIET_ROUTES:
+            return
+        # For a caller a service sends the id of the request, or of each in a batch. Otherwise it polls.
+        caller = None if scope["state"]["has_callers_id"] else scope["state"].get("caller")
+        polls = caller is not None and caller.is_service and "requests" not in structlog.contextvars.get_contextvars()
+        if status < 400 and polls:
             return
         write = self._log.error if status >= 500 and status != 503 else self._log.info
         write("request", method=method, route=route, status=status, duration_ms=round(took_s * 1000, 2))
@@ -88,10 +117,12 @@ class RequestFrame:
 class TraceFrame:
     """Records the span of a request: the route's template and the status, and neither path nor query."""
 
-    def __init__(self, app: ASGIApp, tracer: Tracer, is_loggable: IsLoggable | None) -> None:
+    def __init__(self, app: ASGIApp, tracer: Tracer, is_loggable: IsLoggable | None, is_peer: IsPeer) -> None:
+        """Take the application; a trace goes on from whom `is_loggable` clears, or without it from services."""
         self._app = app
         self._tracer = tracer
         self._is_loggable = is_loggable
+        self._is_peer = is_peer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -124,7 +155,8 @@ class TraceFrame:
             if name == TRACEPARENT.encode():
                 given: str = value.decode("latin-1")
                 # A caller chooses these digits, and sixteen of them may be the number of a card.
-                return given if self._is_loggable is None or self._is_loggable(given) else None
+                is_taken = self._is_peer(scope) if self._is_loggable is None else self._is_loggable(given)
+                return given if is_taken else None
         return None
 
 
@@ -234,6 +266,10 @@ class BodyLimit:
         for name, value in scope["headers"]:
             if name == b"content-length" and value.isdigit():
                 is_too_long = int(value) > left
+                if not is_too_long and BODY_IS_INCOMPLETE not in scope:
+                    # It has arrived, and has the declared length: the server would not have taken it otherwise.
+                    await self._app(scope, receive, send)
+                    return
                 break
 
         async def receive_counted() -> Message:

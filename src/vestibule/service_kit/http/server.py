@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from operator import itemgetter
 from types import FrameType
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import uuid4
 
 import structlog
@@ -55,7 +55,6 @@ MAX_HEAD_BYTES = 64 * 1024
 RESERVED_DESCRIPTORS = 200
 # Used if the system names no limit.
 MOST_DESCRIPTORS = 65_536
-
 RETRY_AFTER_S = 1
 
 _REFUSALS = {
@@ -207,6 +206,8 @@ class TimeoutProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Serve the request, unless its head is too large."""
         self._is_in_head = False
+        if not self.url.startswith(b"/"):  # names a host itself, which counts before `Host` (RFC 9112, 3.2.2)
+            self.headers.append((b"host", self.url))
         # The bytes so far may include some of the body, so the head itself is measured only if they are too many.
         if self._head_bytes > MAX_HEAD_BYTES and self._is_head_too_large():
             self.refuse(431)
@@ -303,8 +304,7 @@ def _answer(status: int) -> bytes:
     kind = _REFUSALS[status]
     request_id = uuid4().hex
     response = render_problem(kind, kind.detail, request_id)
-    headers: list[tuple[bytes, Any]] = [*response.raw_headers, (b"connection", b"close")]
-    headers.append((b"x-request-id", request_id.encode()))
+    headers = [*response.raw_headers, (b"connection", b"close"), (b"x-request-id", request_id.encode())]
     if status in (429, 503):
         headers.append((b"retry-after", str(RETRY_AFTER_S).encode()))
     lines = [f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}".encode()]

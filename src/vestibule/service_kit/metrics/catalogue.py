@@ -73,6 +73,7 @@ STORE_DURATION = _histogram(
 STORE_COMMIT_CHANGES = _histogram(
     "store_commit_changes", "Changes that shared one commit; the count is the number of commits", buckets=COMMIT_BUCKETS
 )
+SQLITE_LOG_BYTES = _gauge("sqlite_log_bytes", "Size of the write-ahead log of a SQLite file", "file")
 TASKS_ACCEPTED = _counter("tasks_accepted", "Tasks that were accepted for the background", "processor")
 TASKS_REFUSED = _counter("tasks_refused", "Tasks that could not be accepted for certain, so their callers got 503")
 CALLBACKS = _counter(

@@ -9,10 +9,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.metrics_core import Metric as Family
 
 import vestibule
+from vestibule.runtime.write_ahead_log import WriteAheadLog
 from vestibule.service_kit.metrics.catalogue import (
     ALERT_DELIVERIES,
     ALERTS,
     BUILD_INFO,
+    SQLITE_LOG_BYTES,
     Metric,
     MetricKind,
 )
@@ -126,6 +128,16 @@ def _wrap(metric: Metric, registry: CollectorRegistry) -> Any:
             return Gauge(metric.name, metric.meaning, labels, registry=registry)
         case MetricKind.HISTOGRAM:
             return Histogram(metric.name, metric.meaning, labels, registry=registry, buckets=metric.buckets)
+
+
+def measure_logs(metrics: Metrics, *logs: WriteAheadLog) -> None:
+    """Show the size of write-ahead logs from now on."""
+
+    async def measure(metrics: Metrics) -> None:
+        for log in logs:
+            metrics.set(SQLITE_LOG_BYTES, log.size_bytes, log.name)
+
+    metrics.ask(measure)
 
 
 OUTCOMES = ("delivered", "failed", "given_up")

@@ -3,6 +3,7 @@
 A browser loads nothing from other servers, so the page works behind a firewall, and no other server learns of it.
 """
 
+import gzip
 import hashlib
 from functools import cache
 from html import escape
@@ -10,13 +11,14 @@ from pathlib import Path
 from string import Template
 from typing import Annotated, Final
 
+import orjson
 from fastapi import APIRouter, Query, Request
-from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.responses import HTMLResponse, Response
 
 from vestibule.contracts.errors import NotFound
 
 # The routes read files, so they are plain functions, which the framework calls in a thread.
-router = APIRouter(prefix="/docs", include_in_schema=False)
+router = APIRouter(include_in_schema=False)
 
 _FOLDER = Path(__file__).parent
 _VENDORED, _OWN = _FOLDER / "swagger_ui", _FOLDER / "page_files"
@@ -40,9 +42,7 @@ _POLICY = "; ".join(
         "frame-ancestors 'none'",
     ]
 )
-_SAFE = {"X-Content-Type-Options": "nosniff"}
 _PAGE_HEADERS = {
-    **_SAFE,
     "Cache-Control": "no-cache",
     "Content-Security-Policy": _POLICY,
     "Referrer-Policy": "no-referrer",
@@ -51,22 +51,36 @@ _PAGE_HEADERS = {
 _A_YEAR = "public, max-age=31536000, immutable"
 
 
-@router.get("")
+@router.get("/openapi.json")
+def get_openapi_description(request: Request) -> Response:
+    """Return the OpenAPI description of the service. Needs no token."""
+    return _compressed(request, orjson.dumps(request.app.openapi()), "application/json", "no-cache")
+
+
+@router.get("/docs")
 def get_docs(request: Request) -> HTMLResponse:
     """Return the page about the API. Needs no token."""
     page = _page().substitute(title=escape(request.app.title), revision=_revision())
     return HTMLResponse(page, headers=_PAGE_HEADERS)
 
 
-@router.get("/{name}")
-def get_docs_file(name: str, v: Annotated[str, Query()] = "") -> Response:
+@router.get("/docs/{name}")
+def get_docs_file(request: Request, name: str, v: Annotated[str, Query()] = "") -> Response:
     """Return a file that the page loads. Needs no token."""
     if name not in _FILES:
         raise NotFound("The page about the API has no file of that name.")
     folder, media_type = _FILES[name]
     # During an upgrade another instance may serve the page of another version; its files are not cached.
     caching = _A_YEAR if v == _revision() else "no-cache"
-    return FileResponse(folder / name, media_type=media_type, headers={**_SAFE, "Cache-Control": caching})
+    return _compressed(request, (folder / name).read_bytes(), media_type, caching)
+
+
+def _compressed(request: Request, content: bytes, media_type: str, caching: str) -> Response:
+    headers = {"Cache-Control": caching, "Vary": "Accept-Encoding"}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        content = gzip.compress(content, compresslevel=6)
+        headers["Content-Encoding"] = "gzip"
+    return Response(content, media_type=media_type, headers=headers)
 
 
 @cache

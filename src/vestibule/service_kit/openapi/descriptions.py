@@ -121,6 +121,7 @@ _DESCRIPTIONS = {
     410: "The result has expired",
     412: "The entry does not match `If-Match` or `If-None-Match`; nothing was changed",
     413: "Over a size limit",
+    415: "The body is not JSON, or not declared as JSON; `Accept-Post` names the media type",
     422: "Invalid input, or personal data or a secret was found",
     429: "Too many unknown tokens from this address; retry after `Retry-After` seconds",
     503: "A required service is unavailable; retry after `Retry-After` seconds",
@@ -131,8 +132,16 @@ _HEADERS = {
     "X-Request-ID": ("Names the request in the log, in alerts and in problems", "9638cc59bda34a3ca9d5f4bd55eeedb0"),
     "WWW-Authenticate": ("The authentication scheme", "Bearer"),
     "Retry-After": ("Seconds to wait before a retry", "1"),
+    "Accept-Post": ("The media type that the route reads", "application/json"),
+    "Location": ("The status of the task", "/tasks/0b7c5a3e-6d0f-4a43-9c55-0a7d6a2f6f0e"),
 }
-_HEADERS_OF = {"401": "WWW-Authenticate", "429": "Retry-After", "503": "Retry-After"}
+_HEADERS_OF = {
+    "202": "Location",
+    "415": "Accept-Post",
+    "401": "WWW-Authenticate",
+    "429": "Retry-After",
+    "503": "Retry-After",
+}
 
 
 def problem_responses(*kinds: int | Kind, is_guarded: bool = True) -> dict[int | str, dict[str, Any]]:
@@ -191,7 +200,7 @@ def _finish_operation(operation: dict[str, Any], examples: Examples) -> None:
     _replace_own_form(responses)
     # What the frame of a service answers before a route sees the request.
     of_frame = [422, 503] if "security" in operation else []
-    for status in of_frame + ([413] if "requestBody" in operation else []):
+    for status in of_frame + ([413, 415] if "requestBody" in operation else []):
         responses.setdefault(str(status), _describe(status, [USUAL_KINDS[status]]))
     responses["default"] = {"description": _OTHER, "content": {MEDIA_TYPE: {"schema": _SCHEMA}}}
     for status, response in responses.items():

@@ -19,6 +19,7 @@ _FINDING = {"entity": "EMAIL_ADDRESS", "start": 9, "end": 25, "score": 0.95, "fi
 _SAMPLES: tuple[errors.VestibuleError, ...] = (
     errors.InvalidInput("The request is not valid. Check: body/key.", errors=[_MISTAKE]),
     errors.UnknownProcessor("No such processor. Known: normalize, uppercase."),
+    errors.UnsupportedMediaType("The body must be JSON, sent with `Content-Type: application/json`."),
     errors.TooLarge("The body may have at most 4,194,304 bytes."),
     errors.PersonalDataFound(
         "Request rejected: `value` contains EMAIL_ADDRESS. Nothing was stored.",
@@ -66,6 +67,7 @@ USUAL_KINDS: Mapping[int, Kind] = {
     410: errors.ResultExpired,
     412: errors.PreconditionFailed,
     413: errors.TooLarge,
+    415: errors.UnsupportedMediaType,
     422: errors.InvalidInput,
     429: errors.TooManyAuthFailures,
     503: errors.Unavailable,

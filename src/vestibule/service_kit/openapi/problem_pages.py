@@ -83,7 +83,7 @@ def _as_json(answer: BaseModel) -> Response:
 
 def _as_page(name: str) -> HTMLResponse:
     html, policy = _render(name)
-    restrictions = {"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY"}
+    restrictions = {"Content-Security-Policy": policy, "X-Frame-Options": "DENY"}
     return HTMLResponse(html, headers=restrictions | _CACHING)
 
 

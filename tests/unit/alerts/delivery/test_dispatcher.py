@@ -20,7 +20,7 @@ from vestibule.alerts.delivery import outbox
 from vestibule.alerts.delivery.dispatcher import NotificationDispatcher
 from vestibule.alerts.delivery.outbox import DeliveryRules, Outbox
 from vestibule.alerts.settings import Route, route_alert
-from vestibule.alerts.store.database import open_database
+from vestibule.alerts.store.database import US, open_database
 from vestibule.alerts.store.grouping import Grouping
 from vestibule.egress.guard import DeliveryFailed, EgressGuard
 from vestibule.runtime.background import Backoff
@@ -36,11 +36,17 @@ class _Kept:
         self.alerts: list[Alert] = []
         self.is_away = False
         self.tries = 0
+        self.retry_after_s = 0.0
+        self.may_answer = threading.Event()
+        self.may_answer.set()
 
     def deliver(self, alert: Alert) -> None:
         self.tries += 1
+        self.may_answer.wait(60)
         if self.is_away:
-            raise DeliveryFailed("it is away")
+            failure = DeliveryFailed("it is away")
+            failure.retry_after_s = self.retry_after_s
+            raise failure
         self.alerts.append(alert)
 
 
@@ -56,8 +62,8 @@ def start(tmp_path: Path) -> Iterator[StartDispatcher]:
     """Return what starts a dispatcher on the record of the test; all end with it."""
     with ExitStack() as stack:
 
-        def start_dispatcher(channel: Any, rules: DeliveryRules = RULES) -> NotificationDispatcher:
-            dispatcher = NotificationDispatcher(tmp_path / "alerts.db", rules, {"kept": channel}, [], [])
+        def start_dispatcher(channel: Any, rules: DeliveryRules = RULES, **others: Any) -> NotificationDispatcher:
+            dispatcher = NotificationDispatcher(tmp_path / "alerts.db", rules, {"kept": channel, **others}, [], [])
             dispatcher.start()
             stack.callback(dispatcher.close)
             return dispatcher
@@ -149,6 +155,60 @@ def test_what_is_not_taken_is_tried_again(
     _wait_until(lambda: kept.alerts)
     _wait_until(lambda: reader.execute("SELECT state, error FROM deliveries").fetchone() == ("done", None))
     reader.close()
+
+
+def test_a_slow_channel_holds_up_no_other(tmp_path: Path, start: StartDispatcher) -> None:
+    """While one receiver takes its time, the others get all that comes."""
+    slow, kept = _Kept(), _Kept()
+    slow.may_answer.clear()
+    start(kept, slow=slow)
+    _raise(tmp_path, "client", {"token_id": "a"})
+    _wait_until(lambda: slow.tries and kept.alerts)
+    _raise(tmp_path, "client", {"token_id": "b"}, kind=AlertType.SECRET)
+    _wait_until(lambda: len(kept.alerts) == 2)
+    assert (1, []) == (slow.tries, slow.alerts)
+    slow.may_answer.set()
+    _wait_until(lambda: len(slow.alerts) == 2)
+
+
+@pytest.mark.parametrize("parts", [1, 8], ids=["alone", "in digests"])
+def test_the_end_does_not_overtake_the_beginning(
+    tmp_path: Path, start: StartDispatcher, monkeypatch: pytest.MonkeyPatch, parts: int
+) -> None:
+    """The last word that a receiver gets about a group is the last that happened."""
+    monkeypatch.setattr(outbox, "RETRY_BACKOFF", Backoff(first_s=0.5, longest_s=0.5))
+    monkeypatch.setattr(outbox, "COLLECT_S", 0.5)
+    kept = _Kept()
+    kept.is_away = True
+    start(kept)
+    subjects = [{"subject": f"part{number}"} for number in range(parts)]
+    _raise(tmp_path, "scheduler", *subjects, kind=AlertType.SERVICE_DOWN)
+    _wait_until(lambda: kept.tries)
+    _raise(tmp_path, "scheduler", *subjects, kind=AlertType.SERVICE_RECOVERED)
+    reader = sqlite3.connect(tmp_path / "alerts.db")
+    _wait_until(lambda: reader.execute("SELECT count(*) FROM deliveries WHERE event = 'resolved'").fetchone()[0])
+    reader.close()
+    kept.is_away = False
+    _wait_until(lambda: sum(alert.notice.groups for alert in kept.alerts if alert.notice) >= 2 * parts)
+    events = [alert.notice.event for alert in kept.alerts if alert.notice]
+    assert [NoticeEvent.RAISED] * (len(events) // 2) == events[: len(events) // 2]
+
+
+def test_a_receiver_is_left_alone_as_long_as_it_asks(tmp_path: Path, start: StartDispatcher) -> None:
+    """`Retry-After` is for all that the channel has to send, and nothing of it is lost."""
+    kept = _Kept()
+    kept.is_away, kept.retry_after_s = True, 3000
+    dispatcher = start(kept)
+    _raise(tmp_path, "client", {"token_id": "a"})
+    _wait_until(lambda: kept.tries)
+    _raise(tmp_path, "client", {"token_id": "b"}, kind=AlertType.SECRET)
+    reader = sqlite3.connect(tmp_path / "alerts.db")
+    _wait_until(lambda: reader.execute("SELECT sum(attempts), count(*) FROM deliveries").fetchone() == (1, 2))
+    ((due_us, created_us),) = reader.execute("SELECT due_us, created_us FROM deliveries WHERE attempts = 1").fetchall()
+    reader.close()
+    assert (due_us - created_us) / US >= 3000
+    dispatcher.close()
+    assert 1 == kept.tries
 
 
 def test_another_dispatcher_takes_over(tmp_path: Path, start: StartDispatcher) -> None:

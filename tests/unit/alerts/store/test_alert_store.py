@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import structlog
 
 from vestibule.alerts import Alert, AlertArchive, AlertSettings, AlertType, Severity, build_alert_engine
@@ -146,11 +147,24 @@ async def test_a_file_of_a_later_version_is_shared(tmp_path: Path) -> None:
     assert [second, first] == AlertArchive(tmp_path / "alerts.db").page(limit=9).alerts
 
 
-async def test_a_file_of_an_earlier_version_is_taken_over(tmp_path: Path) -> None:
-    """A file without the column of reports gets it, and what it holds is still there."""
+WITHOUT_TASKS = "ALTER TABLE alerts DROP COLUMN task_id;"
+WITHOUT_TENANTS = f"""
+    {WITHOUT_TASKS}
+    DROP INDEX alerts_by_tenant; ALTER TABLE alerts DROP COLUMN tenant; ALTER TABLE silences DROP COLUMN tenant;
+"""
+UNDONE = {
+    1: WITHOUT_TENANTS + "ALTER TABLE alerts DROP COLUMN has_report;",
+    2: WITHOUT_TENANTS,
+    3: WITHOUT_TASKS,
+}
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+async def test_a_file_of_an_earlier_version_is_taken_over(tmp_path: Path, version: int) -> None:
+    """A file without later columns gets them, and what it holds is still there."""
     settings = AlertSettings(data_dir=tmp_path, alert_channels=[])
     first = await build_alert_engine("client", settings).raise_alert(AlertType.SECRET, "First.")
     with closing(sqlite3.connect(tmp_path / "alerts.db")) as connection:
-        connection.executescript("ALTER TABLE alerts DROP COLUMN has_report; PRAGMA user_version = 1;")
+        connection.executescript(f"{UNDONE[version]} PRAGMA user_version = {version};")
     second = await build_alert_engine("client", settings).raise_alert(AlertType.SECRET, "Second.")
     assert [second, first] == AlertArchive(tmp_path / "alerts.db").page(limit=9).alerts

@@ -3,17 +3,22 @@
 import sqlite3
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vestibule.alerts import Alert, AlertArchive, AlertType, Severity
+from vestibule.alerts.delivery.outbox import DeliveryRules, Outbox
 from vestibule.alerts.store.alert_store import INSERT, Escalation, insert_alert
 from vestibule.alerts.store.database import open_database, row_of
+from vestibule.alerts.store.grouping import Grouping
 from vestibule.contracts.errors import AlertNotFound, InvalidInput, Unavailable
+from vestibule.contracts.identity import Visibility
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -63,6 +68,23 @@ def test_pages_together_are_everything_once(limit: int, tmp_path_factory: pytest
     assert -(-23 // limit) == pages
 
 
+def test_malformed_requests_are_one_line_of_the_list(tmp_path: Path) -> None:
+    """A client that is wrong all day hides nothing else; the line of its group says how many there were."""
+    path = tmp_path / "alerts.db"
+    wrong = [
+        replace(_alert(number), type=AlertType.INVALID_INPUT, token_id=token)
+        for number, token in enumerate(["a", "b", "a", "a"])
+    ]
+    _enter(path, [*wrong, replace(wrong[0], type=AlertType.SECRET, id="0123456789abcdef")])
+    connection = open_database(path)
+    Outbox(connection, DeliveryRules(Grouping(), reminder_s=1, give_up_after_s=1)).group_new()
+    connection.close()
+    listed = AlertArchive(path).page(limit=10).alerts
+    expected = [(AlertType.SECRET, 1), (AlertType.INVALID_INPUT, 1), (AlertType.INVALID_INPUT, 3)]
+    assert expected == [(one.type, one.count) for one in listed]
+    assert wrong[3] == AlertArchive(path).get(wrong[3].id)
+
+
 def test_new_alerts_do_not_disturb_who_reads_on(tmp_path: Path) -> None:
     """An alert that is raised between two pages shifts nothing."""
     path = tmp_path / "alerts.db"
@@ -94,6 +116,20 @@ def test_a_made_up_cursor_is_refused(tmp_path: Path, cursor: str) -> None:
         AlertArchive(tmp_path / "alerts.db").page(limit=1, cursor=cursor)
 
 
+def test_a_tenant_reads_its_own_alerts(tmp_path: Path) -> None:
+    """Pages and ids give the alerts of the tenants that are visible."""
+    path = tmp_path / "alerts.db"
+    of_north, of_system = replace(_alert(1), tenant="north"), _alert(3)
+    _enter(path, [_alert(0), of_north, replace(_alert(2), tenant="south"), of_system])
+    archive, north = AlertArchive(path), Visibility(frozenset({"north"}), "north")
+    assert [of_north] == archive.page(limit=9, visibility=north).alerts
+    assert of_north == archive.get(of_north.id, north)
+    with pytest.raises(AlertNotFound):
+        archive.get(of_system.id, north)
+    assert 4 == len(archive.page(limit=9).alerts)
+    assert [] == archive.page(limit=9, visibility=Visibility(frozenset(), "")).alerts
+
+
 def test_no_record_means_no_alerts(tmp_path: Path) -> None:
     """A fresh instance has an empty archive, and reading it leaves nothing behind."""
     page = AlertArchive(tmp_path / "nothing" / "alerts.db").page(limit=10)
@@ -108,7 +144,7 @@ def test_a_record_that_cannot_be_read_is_said(tmp_path: Path) -> None:
 
 
 def test_pages_of_a_large_record_come_at_once(tmp_path: Path) -> None:
-    """With 200,000 alerts, a page from anywhere and an alert by its id take milliseconds."""
+    """With 200,000 alerts, a page from anywhere, of few or all tenants, and an alert by its id take milliseconds."""
     path, count = tmp_path / "alerts.db", 200_000
     connection = open_database(path)
     connection.execute("PRAGMA synchronous = OFF")
@@ -118,14 +154,42 @@ def test_pages_of_a_large_record_come_at_once(tmp_path: Path) -> None:
     connection.execute("COMMIT")
     archive = AlertArchive(path)
     archive.page(limit=1)
+    views = [Visibility(frozenset(tenants), "") for tenants in (["north"], ["~system", "default"], [])]
     took_s = []
     for _ in range(10):
         began = time.perf_counter()
         middle = archive.page(limit=50, cursor=str(count // 2))
         wanted = archive.get(f"{count - 1:016x}")
+        found = [len(archive.page(limit=50, visibility=view).alerts) for view in views]
         took_s.append(time.perf_counter() - began)
     # The shortest, since a busy machine makes some of them wait.
     assert min(took_s) < 0.2
+    assert [0, 50, 0] == found
     assert (50, f"{count - 1:016x}") == (len(middle.alerts), wanted.id)
     assert isinstance(connection, sqlite3.Connection)
     connection.close()
+
+
+def test_a_row_that_cannot_be_read_hides_no_other(tmp_path: Path) -> None:
+    """A type of another version, or a torn time: the others are listed, grouped and notified, and it is logged once."""
+    path = tmp_path / "alerts.db"
+    *others, torn, newer = _fill(path, 5)
+    rules = DeliveryRules(Grouping(), 3600, 3600)
+    connection = open_database(path)
+    connection.execute("UPDATE alerts SET type = 'OfAnotherVersion' WHERE id = ?", (newer.id,))
+    connection.execute("UPDATE alerts SET time_us = 4611686018427387904 WHERE id = ?", (torn.id,))
+    outbox, archive = Outbox(connection, rules), AlertArchive(path)
+    with structlog.testing.capture_logs() as lines:
+        assert others == archive.page(limit=9).alerts
+        assert others == archive.page(limit=9).alerts
+        assert [5, 0] == [outbox.group_new(), outbox.group_new()]
+        first, *rest = [group_id for (group_id,) in connection.execute("SELECT id FROM groups ORDER BY first_us")]
+        connection.execute("UPDATE groups SET due_us = 1")
+        connection.execute("UPDATE groups SET severity = 'torn' WHERE id = ?", (first,))
+        outbox.post_due(2, lambda _: ["channel"])
+        assert rest
+        assert set(rest) == {one.alert.id for one in outbox.due(2, "channel")}
+    connection.close()
+    with pytest.raises(AlertNotFound):
+        archive.get(newer.id)
+    assert 3 == [line["event"] for line in lines].count("alert_unreadable")

@@ -15,6 +15,7 @@ from vestibule.alerts.store.archive import AlertTriage, Silence
 from vestibule.alerts.store.database import open_database
 from vestibule.alerts.store.grouping import Grouping
 from vestibule.contracts.errors import AlertNotFound, InvalidInput
+from vestibule.contracts.identity import Visibility
 
 RULES = DeliveryRules(Grouping(quiet_s=0, wait_s=0), reminder_s=100, give_up_after_s=86_400)
 
@@ -36,6 +37,15 @@ class _Triage:
 
     def event(self, kind: AlertType, subject: str) -> Alert:
         return asyncio.run(self.engine.raise_alert(kind, f"{kind} of {subject}.", subject=subject))
+
+    def missed(self, subject: str, tenant: str) -> Alert:
+        return self._of_tenant(AlertType.HEARTBEAT_MISSED, subject, tenant)
+
+    def back(self, subject: str, tenant: str) -> Alert:
+        return self._of_tenant(AlertType.HEARTBEAT_RECOVERED, subject, tenant)
+
+    def _of_tenant(self, kind: AlertType, subject: str, tenant: str) -> Alert:
+        return asyncio.run(self.engine.raise_alert(kind, "It.", subject=subject, tenant=tenant))
 
     def told(self, in_s: float = 1) -> list[tuple[str, NoticeEvent]]:
         """Return what is told when it is `in_s` seconds later."""
@@ -106,6 +116,48 @@ def test_a_silence_of_something_else_silences_nothing(triage: _Triage) -> None:
     assert [(alert.id, NoticeEvent.RAISED)] == triage.told()
     with pytest.raises(InvalidInput):
         triage.repository.silence(Silence(None, None, None, "ann", "backwards", now, now))
+
+
+def test_a_silence_applies_within_its_tenant(triage: _Triage) -> None:
+    """One of a tenant silences nothing of another, nor of the system; one of an operator silences all."""
+    now = datetime.now(UTC)
+    ends = now + timedelta(seconds=500)
+    triage.repository.silence(Silence(None, None, None, "ann", "a drill", now, ends, tenant="north"))
+    triage.leak(tenant="north")
+    others = [triage.leak(tenant="south"), triage.event(AlertType.SERVICE_DOWN, "database")]
+    assert {one.id for one in others} == {alert_id for alert_id, _ in triage.told()}
+    north, south = (Visibility(frozenset({name}), name) for name in ("north", "south"))
+    assert (["north"], []) == (
+        [one.tenant for one in triage.repository.silences(north)],
+        triage.repository.silences(south),
+    )
+    triage.repository.silence(Silence(None, None, None, "ann", "a drill", now, ends))
+    triage.leak(tenant="west")
+    assert [] == triage.told()
+
+
+def test_tenants_have_no_group_in_common(triage: _Triage) -> None:
+    """Not by token, fingerprint or subject, however alike they are; a recovery ends the outage of its tenant."""
+    leaks = [triage.leak(tenant=tenant, fingerprint="f") for tenant in ("north", "south") for _ in range(2)]
+    missed = [triage.missed("heartbeat:backup", tenant) for tenant in ("north", "default", "~system")]
+    triage.deliveries()
+    triage.back("heartbeat:backup", "north")
+    triage.deliveries()
+    groups = [triage.repository.group_of(one.id) for one in (*leaks, *missed)]
+    found = [(group.count, group.state) for group in groups if group is not None]
+    assert [(2, "open")] * 4 + [(1, "resolved"), (1, "open"), (1, "open")] == found
+    assert 5 == len({group.id for group in groups if group is not None})
+
+
+def test_a_heartbeat_that_was_missed_before_tenants_can_end(triage: _Triage) -> None:
+    """Its group is of no tenant; the recovery is of the default tenant, which has the heartbeats of then."""
+    missed = triage.missed("heartbeat:backup", "~system")
+    triage.deliveries()
+    triage.back("heartbeat:backup", "default")
+    triage.deliveries()
+    group = triage.repository.group_of(missed.id)
+    assert group is not None
+    assert "resolved" == group.state
 
 
 def test_a_recovery_ends_what_was_down(triage: _Triage) -> None:

@@ -56,6 +56,13 @@ def test_reasons_are_told() -> None:
     assert "dashed is_ssn: passed ssn" in run("my ssn is 536-90-4399", "--explain", code=1)
 
 
+def test_an_unknown_entity_is_wrong_usage() -> None:
+    """A misspelt name would find nothing, as in a clean text."""
+    result = CliRunner().invoke(app, ["scan", "--entity", "EMAL_ADDRESS", f"mail {ADDRESS}"])
+    assert 2 == result.exit_code
+    assert "EMAIL_ADDRESS?" in result.output
+
+
 def test_only_the_chosen_entity() -> None:
     """With --entity nothing else is looked for."""
     assert "" == run(ADDRESS, "--entity", "CREDIT_CARD", code=0)

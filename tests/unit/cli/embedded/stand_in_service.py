@@ -10,7 +10,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from vestibule.cli.parent_death import die_with_parent
+from vestibule.runtime.parent_death import die_with_parent
 
 
 class Answers(BaseHTTPRequestHandler):

@@ -5,7 +5,7 @@ import signal
 import psutil
 import pytest
 
-from vestibule.cli import parent_death
+from vestibule.runtime import parent_death
 
 # Starts a child that ties itself to this process, says the child's number, and waits to be killed.
 PARENT = """
@@ -16,23 +16,23 @@ print(child.pid, child.stdout.readline().strip(), flush=True)
 child.wait()
 """
 TIED = """
-import signal
-from vestibule.cli import parent_death
+import os, signal
+from vestibule.runtime import parent_death
 {before}
-parent_death.die_with_parent()
+parent_death.die_with_parent(int(os.environ.get("VESTIBULE_PARENT_PID") or 0))
 print("tied", flush=True)
 while True:
     signal.pause()
 """
 LAUNCHER = """
 import os, sys
-from vestibule.cli import parent_death
+from vestibule.runtime import parent_death
 {before}
 parent_death.become(os.getppid(), [sys.executable, "-c", {program!r}])
 """
 ATTENDED = """
 import os, sys
-from vestibule.cli import parent_death
+from vestibule.runtime import parent_death
 sys.exit(parent_death._attend(os.getppid(), [sys.executable, "-c", {program!r}]))
 """
 PROGRAM = "import os, signal; print(os.getpid(), flush=True); signal.pause()"
@@ -103,7 +103,7 @@ def test_attended_program_ends_its_launcher(start_program, program, exit_code):
 def test_pool_child_ends_with_its_worker(start_program, until, runs):
     """What `tie_pool_children` returns ties a forked child to the process that asked for it."""
     worker = start_program(
-        "import os, signal; from vestibule.cli.parent_death import tie_pool_children\n"
+        "import os, signal; from vestibule.runtime.parent_death import tie_pool_children\n"
         "tie = tie_pool_children()\n"
         "if os.fork() == 0:\n"
         "    tie(sender=None, signal=None)\n"

@@ -110,6 +110,15 @@ def test_each_part_gets_its_own_secrets_alone():
     assert {"C"} == {part.environment["LANG"] for part in parts.values()}
 
 
+def test_only_the_database_service_gets_what_its_drivers_read():
+    """The credentials of PostgreSQL and AWS are in the environment under names that are not Vestibule's."""
+    names = {"PGPASSWORD", "PGPASSFILE", "PGSSLKEY", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"}
+    parts = plan(dict.fromkeys(names, "s"))
+    assert {"database": names} == {
+        name: got for name, part in parts.items() if (got := part.environment.keys() & names)
+    }
+
+
 def test_addresses_with_a_password_are_secrets():
     """The address of an Alertmanager may have credentials, and workers send no notifications."""
     parts = plan({"VESTIBULE_ALERT_ALERTMANAGER_URL": "http://user:password@alerts.internal"})

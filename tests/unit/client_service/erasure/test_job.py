@@ -102,8 +102,9 @@ async def _end(erasure: Erasure, erasure_id: str) -> Any:
     return record
 
 
-async def test_a_small_erasure_is_answered_at_once(jobs: Jobs, tmp_path: Path) -> None:
+async def test_a_small_erasure_is_answered_at_once(jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With all its counts, one alert, and nothing left of the value; another tenant does not see it."""
+    monkeypatch.setattr(job, "ANSWER_AFTER_S", 60.0)
     entries = jobs.entries(T1)
     for key, value in (("a", VALUE), ("b", "other"), (VALUE, "x")):
         await entries.write(Pair(key=key, value=value))

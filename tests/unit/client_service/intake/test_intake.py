@@ -26,12 +26,16 @@ class _Fakes:
         self.asked: list[str] = []
         self.accepted: list[NewTask] = []
         self.written: list[Pair] = []
+        # The limit of the work, and the timeout of the call.
+        self.limits: list[tuple[float | None, float | None]] = []
+        self.timeout_s = 0.9
 
     async def screen(self, _situation: Situation, _field: str, text: str, _options: str | None = None) -> Screened:
         return Screened(text, {})
 
-    async def call(self, _method: str, _path: str, *, body: Any) -> ServiceResponse:
+    async def call(self, _method: str, _path: str, *, body: Any, timeout_s: float | None) -> ServiceResponse:
         self.asked.append(body["work_id"])
+        self.limits.append((body.get("time_limit_s"), timeout_s))
         if self.reply is None:
             raise Unavailable("business_logic", "It does not answer.")
         return ServiceResponse(200, {"processed_data": self.reply})
@@ -52,7 +56,15 @@ def _intake(fakes: Any) -> Intake:
     known = ProcessorRegistry.discover()
     routes = MessageRoutes(rules, known.names)
     return Intake(
-        fakes, lambda _caller: fakes, fakes.accept, fakes, known, fingerprinter=fakes, routes=routes, webhooks=fakes
+        fakes,
+        lambda _caller: fakes,
+        fakes.accept,
+        fakes,
+        known,
+        fingerprinter=fakes,
+        routes=routes,
+        webhooks=fakes,
+        time_limit_s=15,
     )
 
 
@@ -68,6 +80,14 @@ async def test_a_routed_message_goes_to_the_background_where_the_service_is_unav
     with pytest.raises(Unavailable):
         await _process(fakes, text="now: hi", mode="sync")
     assert 1 == len(fakes.accepted)
+
+
+async def test_who_asks_for_a_reply_waits_as_long_as_a_task_may_take() -> None:
+    """The call ends after the processor does; where the background can do it, neither takes longer than a call."""
+    fakes = _Fakes(reply="HI")
+    await _process(fakes, text="now: hi", mode="sync")
+    await _process(fakes, text="now: hi")
+    assert [(None, 16.0), (0.9, None)] == fakes.limits
 
 
 async def test_a_reply_is_written_before_it_is_given() -> None:

@@ -29,12 +29,23 @@ def test_what_is_over_is_not_wanted(redis: Any, sign: str) -> None:
     assert (before, True) == (redis.hgetall("vestibule:task:a"), redis.ttl("vestibule:task:a") <= 60)
 
 
-@pytest.mark.parametrize(("kind", "known"), [("WorkerLost", "WorkerLost"), ("any text", "TaskFailed")])
+@pytest.mark.parametrize(
+    ("kind", "known"),
+    [
+        ("WorkerLost", "WorkerLost"),
+        ("any text", "TaskFailed"),
+        ("TaskInterrupted:http_503", "TaskInterrupted:http_503"),
+        ("TaskInterrupted:any text", "TaskInterrupted"),
+        ("any text:timeout", "TaskFailed:timeout"),
+    ],
+)
 def test_a_failed_attempt_is_believed_of_workers_alone(cipher: Cipher, kind: str, known: str) -> None:
     """Its report is encrypted, and its kind is one of a list; who can only write to Redis reports nothing."""
     task_id = str(uuid4())
     sealed = encrypt_content(cipher, [task_id, kind, 2], REPORT)
     assert AttemptFailed(task_id, known, 2) == parse_report(cipher, sealed)
+    later = encrypt_content(cipher, [task_id, kind, 2, 90.5], REPORT)
+    assert AttemptFailed(task_id, known, 2, 90.5) == parse_report(cipher, later)
     assert task_id == parse_report(cipher, task_id.encode())
     for forged in (f"{task_id} {kind} 99", "any text", "x" * 36, encrypt_content(cipher, [task_id, kind, 2])):
         with pytest.raises(ValueError, match=r"UUID|hexadecimal|encrypted as a report"):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from vestibule.alerts import Alert, AlertEngine, AlertSettings, AlertType, build_alert_engine
+from vestibule.alerts import Alert, AlertArchive, AlertEngine, AlertSettings, AlertType, build_alert_engine
 from vestibule.client_service.screening.detokenization import Detokenizer
 from vestibule.client_service.screening.screener import Screener
 from vestibule.contracts.errors import PersonalDataFound, TokenRetired, Unavailable, UnknownToken
@@ -104,8 +104,8 @@ async def test_a_reason_with_personal_data_opens_nothing(
 async def test_what_cannot_be_recorded_is_not_opened(tmp_path: Path, revealing: Detokenizer, ring: KeyRingFile) -> None:
     """While the alert store cannot be written nobody gets a value; then it is revealed again."""
     home = tmp_path / "alerts"
-    (home / "alerts.db").mkdir(parents=True)
     detokenizer = replace(revealing, alerts=build_alert_engine("client", AlertSettings(data_dir=home)))
+    (home / "alerts.db").mkdir(parents=True)
     token = Tokenizer(ring).tokenize("jane@example.org", "EMAIL_ADDRESS", "N")
     with pytest.raises(Unavailable, match="cannot be recorded"):
         await detokenizer.reveal(token, "ticket 42", NORTH)
@@ -114,3 +114,28 @@ async def test_what_cannot_be_recorded_is_not_opened(tmp_path: Path, revealing: 
     (home / "alerts.db").rmdir()
     value, _, _ = await detokenizer.reveal(token, "ticket 43", NORTH)
     assert "jane@example.org" == value
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+async def test_what_is_recorded_in_a_file_that_is_gone_is_not_opened(
+    tmp_path: Path, revealing: Detokenizer, ring: KeyRingFile, is_replaced: bool
+) -> None:
+    """A renamed file takes no more records: nobody gets a value, the next one is in a file that can be found."""
+    path, aside = tmp_path / "alerts.db", tmp_path / "aside.db"
+    detokenizer = replace(revealing, alerts=build_alert_engine("client", AlertSettings(data_dir=tmp_path)))
+    token = Tokenizer(ring).tokenize("jane@example.org", "EMAIL_ADDRESS", "N")
+    archive = AlertArchive(path)
+    await detokenizer.reveal(token, "ticket 42", NORTH)
+    assert 1 == len(archive.page(limit=9).alerts)
+    path.rename(aside)
+    if is_replaced:
+        other = build_alert_engine("client", AlertSettings(data_dir=tmp_path))  # another process makes the file anew
+        await other.raise_alert(AlertType.SECRET, "Another.")
+    with pytest.raises(Unavailable, match="cannot be recorded"):
+        await detokenizer.reveal(token, "ticket 43", NORTH)
+    value, alert, _ = await detokenizer.reveal(token, "ticket 44", NORTH)
+    assert "jane@example.org" == value
+    assert alert.id in [one.id for one in archive.page(limit=9).alerts]
+    # What was recorded before is in the renamed file, what could not be is in the new one.
+    assert ["ticket 42"] == [one.description[-9:] for one in AlertArchive(aside).page(limit=9).alerts]
+    assert 2 == sum("ticket 43" in one.description for one in archive.page(limit=9).alerts)

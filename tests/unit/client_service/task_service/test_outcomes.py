@@ -33,6 +33,15 @@ def test_the_last_attempt_leads_to_the_dead_letters(attempts: int) -> None:
     assert (is_last, True) == (step.due_in_s is None, step.keep_data)
 
 
+def test_the_next_attempt_is_not_before_the_receiver_wants_it() -> None:
+    """The longer wait counts: its own, or that of the receiver."""
+    for asked_s, least_s in ((0.0, 0.5), (120.0, 120.0)):
+        step = steps().after_failed_attempt(AttemptFailed("a", "TaskInterrupted:http_503", 1, asked_s), now=5.0)
+        assert step.due_in_s is not None
+        assert least_s <= step.due_in_s <= max(1.0, asked_s)
+        assert "TaskInterrupted:http_503" == step.error
+
+
 def test_a_message_is_lost_when_it_is_nowhere() -> None:
     """Not with a worker, no result, and all that wait were sent later."""
 

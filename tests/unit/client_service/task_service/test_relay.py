@@ -12,7 +12,7 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
 from servers.peers import LocalPeer
-from vestibule.alerts import AlertEngine
+from vestibule.alerts import AlertEngine, AlertType
 from vestibule.client_service.celery_app import create_consumer
 from vestibule.client_service.erasure import ErasureStages
 from vestibule.client_service.erasure.records import ErasureRecord
@@ -30,9 +30,10 @@ from vestibule.client_service.settings import ClientSettings
 from vestibule.client_service.task_service import relay as relay_module
 from vestibule.client_service.task_service.outcomes import UNFINISHED_STATES, LedgerSteps
 from vestibule.client_service.task_service.relay import TaskRelay
+from vestibule.client_service.tasks import TaskFailed
 from vestibule.contracts.subjects import SubjectQuery
 from vestibule.contracts.task_ledger import LedgerTask, NewTask, TaskChange
-from vestibule.contracts.tasks import TaskState, WorkTerms
+from vestibule.contracts.tasks import TaskState, WorkOrigin, WorkTerms
 from vestibule.database_client.tasks import TaskLedgerClient
 from vestibule.database_client.transport import DatabaseTransport
 from vestibule.database_service.main import create_app
@@ -41,6 +42,8 @@ from vestibule.encryption import Cipher, KeyRingFile
 from vestibule.subject_search import SubjectSearcher
 
 DAY_S = 86_400
+# The number of the stage of an erasure after those of tasks.
+LATE_ENTRIES = 7
 TOO_MANY_CONTROLS = "\x01" * 699_040
 
 
@@ -51,13 +54,23 @@ class Worker:
         self._redis = redis
         self._backend = backend
         self.ran: list[str] = []
+        self.request_ids: list[str | None] = []
 
     async def publish(self, messages: Sequence[TaskMessage]) -> None:
         """Run each task that is wanted."""
+        self.request_ids += [message.request_id for message in messages]
         for message in messages:
             if begin_attempt(self._redis, message.task_id, message.attempts, DAY_S).is_wanted:
                 self.ran.append(message.task_id)
                 self.end(message.task_id, message.data.upper())
+
+    def fail(self, task_id: str, error: str) -> None:
+        """Store the end of a task that failed."""
+        self._backend.store_result(task_id, TaskFailed(), "FAILURE", request=Context(failed_by=error))
+
+    def report(self, task_id: str, error: str, attempt: int) -> None:
+        """Report an attempt that failed."""
+        self._backend.report_failed_attempt(task_id, error, attempt)
 
     def end(self, task_id: str, result: str, **of_request: Any) -> None:
         """Store a result."""
@@ -69,7 +82,8 @@ class System:
 
     def __init__(self, ledger: TaskLedgerClient, worker: Worker, redis: AsyncRedis, steps: LedgerSteps) -> None:
         self.ledger, self.worker, self.redis, self.steps = ledger, worker, redis, steps
-        self.relay = TaskRelay(ledger, QueueView(redis), worker, steps, alerts=NoAlerts())  # type: ignore[arg-type]
+        self.alerts = KeptAlerts()
+        self.relay = TaskRelay(ledger, QueueView(redis), worker, steps, alerts=self.alerts)  # type: ignore[arg-type]
 
     async def accept(self, count: int, tenant: str = "t1", **of_task: Any) -> list[str]:
         """Record tasks that count as sent."""
@@ -95,14 +109,15 @@ class System:
         return task
 
 
-class NoAlerts(AlertEngine):
-    """Raises none."""
+class KeptAlerts(AlertEngine):
+    """Keeps the type and the fields of each alert."""
 
     def __init__(self) -> None:
-        pass
+        self.raised: list[tuple[AlertType, dict[str, Any]]] = []
 
-    async def raise_alert(self, *_given: Any, **_of_it: Any) -> Any:
-        """Do nothing."""
+    async def raise_alert(self, alert_type: AlertType, _description: str, **fields: Any) -> Any:
+        """Keep it."""
+        self.raised.append((alert_type, fields))
 
 
 @pytest.fixture
@@ -143,6 +158,34 @@ async def test_results_that_go_before_they_are_settled_are_made_again(system: Sy
     assert {"queued"} == await system.states(ids)
     await system.rounds()
     assert ({"succeeded"}, sorted(ids)) == (await system.states(ids), sorted(system.worker.ran))
+
+
+TERMS = WorkTerms(origin=WorkOrigin(token_id="t-7"), request_id="the-request")
+
+
+async def test_a_task_that_fails_says_whose_it_was(system: System) -> None:
+    """The alert has task, request and token, and one subject for each processor and cause; it is raised once."""
+    failed, dead = await system.accept(2, terms=TERMS)
+    system.worker.fail(failed, "ForwardRefused:http_400")
+    for attempt in range(1, 4):
+        system.worker.report(dead, "TaskInterrupted:http_503", attempt)
+    for _ in range(4):
+        await system.relay.process_reports()
+    await system.rounds()
+    assert {"failed ForwardRefused:http_400"} == await system.states([failed])
+    origin = {"request_id": "the-request", "token_id": "t-7"}
+    expected = [
+        (AlertType.TASK_DEAD_LETTERED, {**origin, "task_id": dead, "tenant": "t1", "subject": "uppercase: http_503"}),
+        (AlertType.TASK_FAILED, {**origin, "task_id": failed, "tenant": "t1", "subject": "uppercase: http_400"}),
+    ]
+    assert expected == sorted(system.alerts.raised, key=lambda raised: raised[0])
+
+
+async def test_a_later_attempt_has_the_id_of_the_request(system: System) -> None:
+    """A message that is sent again has it like the first, for the log of the worker."""
+    await system.accept(1, terms=TERMS, sent_at=None)
+    await system.rounds()
+    assert ["the-request"] == system.worker.request_ids
 
 
 async def test_an_older_ledger_takes_its_tasks_up_again(system: System, redis: Redis) -> None:
@@ -233,6 +276,18 @@ async def test_results_of_the_revision_before_open(system: System, redis: Redis,
     assert {"retrying MessageRefused"} == await system.states([foreign])
 
 
+async def test_the_alert_of_a_dead_letter_is_of_the_tenant_of_its_task(
+    system: System, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody else sees it."""
+    monkeypatch.setattr(system.steps.settings, "task_max_attempts", 1)
+    (task_id,) = await system.accept(1, tenant="north")
+    redis.set(RESULT_PREFIX + task_id, "no result")
+    await system.rounds(1)
+    tenants = [fields["tenant"] for _, fields in system.alerts.raised]
+    assert ({"dead MessageRefused"}, ["north"]) == (await system.states([task_id]), tenants)
+
+
 async def test_nobody_but_a_worker_reports(system: System, redis: Redis) -> None:
     """Whatever text is pushed into the reports, a delayed task waits for its time."""
     (task_id,) = await system.accept(1, sent_at=None)
@@ -260,11 +315,12 @@ async def test_erasing_a_common_word_leaves_other_tenants_tasks(
     )
     (waiting,) = await system.accept(1, data="a common word")
     query = SubjectQuery(value="common", tenants=["t1"])
-    record = ErasureRecord(
+    record: ErasureRecord | None = ErasureRecord(
         erasure_id="e", tenant="t1", token_id=None, request_id=None, query=query, stage=4, started_at=0.0
     )
-    while (following := await stages.run_page(record)) is not None:
-        record = following
+    while record is not None and record.stage < LATE_ENTRIES:
+        record = await stages.run_page(record)
+    assert record is not None
     assert (0, 3) == (record.entries.erased, record.results.erased)
     # Its message is still in the queue; workers skip it.
     assert redis.hexists(RECORD_PREFIX + waiting, IS_CANCELLED)

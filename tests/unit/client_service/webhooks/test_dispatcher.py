@@ -11,13 +11,14 @@ from vestibule.alerts import Alert, AlertEngine
 from vestibule.client_service.webhooks.dispatcher import (
     FIRST_CHECK_AFTER_S,
     MOST_PER_HOST,
+    PendingWebhook,
     WebhookDispatcher,
     WebhookRepository,
 )
 from vestibule.client_service.webhooks.rules import WebhookRules
 from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import Deleted, Entry, KeyPage, Pair, Written
-from vestibule.contracts.errors import InvalidInput
+from vestibule.contracts.errors import InvalidInput, Unavailable
 from vestibule.contracts.task_ledger import LedgerTask, NewTask
 from vestibule.contracts.tasks import Priority, TaskState
 from vestibule.database_client.entries import EntryClient
@@ -39,7 +40,7 @@ class LocalEntryClient(EntryClient):
         version = await self._store.write(Write(pair.key, pair.value, condition=condition))
         return Written(key=pair.key, version=version)
 
-    async def read_many(self, keys: Sequence[str]) -> list[Entry | None]:
+    async def read_readable(self, keys: Sequence[str]) -> list[Entry | None]:
         return await self._store.read_many(keys)
 
     async def keys(self, prefix: str, limit: int, cursor: str | None) -> KeyPage:
@@ -54,8 +55,13 @@ class OneTaskLedger(TaskLedgerClient):
 
     def __init__(self, state: TaskState | None) -> None:
         self.state = state
+        self.is_unreadable = False
+        self.failures = 0
 
-    async def find(self, task_id: str) -> LedgerTask | None:
+    async def find_any(self, task_id: str) -> LedgerTask | None:
+        if self.failures:
+            self.failures -= 1
+            raise Unavailable("database", "away")
         if self.state is None:
             return None
         return LedgerTask(
@@ -65,7 +71,8 @@ class OneTaskLedger(TaskLedgerClient):
             priority=Priority.NORMAL,
             state=self.state,
             attempts=0,
-            result="SEALED AWAY",
+            result=None if self.is_unreadable else "SEALED AWAY",
+            is_unreadable=self.is_unreadable,
             submitted_at=time.time(),
         )
 
@@ -80,6 +87,14 @@ class Receiver(EgressGuard):
         self.posted.append((url, body, headers))
         if not self.accepts:
             raise DeliveryFailed("the answer was 503")
+
+
+class BusyReceiver(Receiver):
+    """Wants to be left alone for a quarter of an hour."""
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
+        self.posted.append((url, body, headers))
+        raise DeliveryFailed("the answer was 429", retry_after_s=900)
 
 
 class HangingReceiver(Receiver):
@@ -147,6 +162,28 @@ async def test_one_of_several_dispatchers_delivers() -> None:
     assert (["delivered"], 0) == (system.outcomes, await system.pending())
 
 
+async def test_what_cannot_be_read_delays_no_webhook() -> None:
+    """A record that is not valid is skipped; a task whose result cannot be decrypted has ended all the same."""
+    system = Dispatchers(TaskState.SUCCEEDED)
+    system.ledger.is_unreadable = True
+    await system.store.write(Write("callback/1", "{torn"))
+    await system.add_webhook()
+    await dispatch(system.all[0])
+    assert [True] == [b'"state": "succeeded"' in body for _, body, _ in system.receiver.posted]
+
+
+async def test_a_task_that_cannot_be_looked_up_delays_no_other() -> None:
+    """Its webhook is tried again later, and the others are delivered now."""
+    system = Dispatchers(TaskState.SUCCEEDED)
+    await system.add_webhook()
+    await system.add_webhook("https://hooks.example.org/other")
+    system.ledger.failures = 1
+    with pytest.raises(Unavailable):
+        await dispatch(system.all[0])
+    await system.all[0].finish_deliveries()
+    assert 1 == len(system.receiver.posted)
+
+
 async def test_a_running_task_is_checked_again_later() -> None:
     """Nothing is delivered before the task's end, and the next check is not immediate."""
     system = Dispatchers(TaskState.RUNNING)
@@ -171,6 +208,22 @@ async def test_a_failed_delivery_is_retried_until_it_is_given_up(monkeypatch: py
     await dispatch(late.all[0])
     assert (["given_up"], 0) == (late.outcomes, await late.pending())
     assert ["DeliveryFailing"] == [alert.type.value for alert in late.recorder.alerts]
+
+
+async def test_a_receiver_is_left_alone_as_long_as_it_asks() -> None:
+    """`Retry-After` is the least time for everything to that receiver of the tenant, in whichever dispatcher."""
+    system = Dispatchers(TaskState.SUCCEEDED, receiver=BusyReceiver(frozenset({"https"}), frozenset(), False, 1))
+    await system.add_webhook()
+    await dispatch(system.all[0])
+    await system.add_webhook(URL + "/another")
+    before = time.time()
+    for dispatcher in system.all:
+        await dispatch(dispatcher)
+    # The other dispatcher asks once too, since it has not heard of it.
+    assert [URL, URL + "/another"][: len(system.receiver.posted)] == [url for url, _, _ in system.receiver.posted]
+    keys = (await system.store.keys("callback/", 10, None)).keys
+    pending = [PendingWebhook.model_validate_json(entry.value) for entry in await system.store.read_many(keys) if entry]
+    assert [True, True] == [one.next_at >= before + 800 for one in pending]
 
 
 async def test_a_receiver_that_hangs_delays_no_other() -> None:

@@ -12,14 +12,20 @@ from servers.stores import with_server
 from vestibule.contracts.entries import Pair
 from vestibule.contracts.errors import TooLarge, Unavailable
 from vestibule.contracts.identity import Principal
-from vestibule.contracts.task_ledger import NewTask, TaskChange, WriteBack
+from vestibule.contracts.subjects import SubjectQuery
+from vestibule.contracts.task_ledger import LedgerTask, NewTask, TaskChange, WriteBack
 from vestibule.contracts.tasks import TaskState
+from vestibule.database_service.entries.encrypted_store import EncryptedStore
 from vestibule.database_service.entries.store import Store, Write
 from vestibule.database_service.entries.tenant_view import TenantView
 from vestibule.database_service.main import build_task_ledger, store_kinds
+from vestibule.database_service.maintenance.erasure import Searches, TaskErasure
 from vestibule.database_service.settings import DatabaseSettings
+from vestibule.database_service.tasks.encrypted_ledger import EncryptedTaskLedger
 from vestibule.database_service.tasks.ledger import TaskLedger
 from vestibule.database_service.tasks.task_entries import TaskCompletion
+from vestibule.encryption import Cipher, KeyRingFile, create_key_ring
+from vestibule.subject_search import SubjectSearcher
 
 KINDS = store_kinds()
 UNFINISHED = [TaskState.QUEUED, TaskState.RUNNING, TaskState.RETRYING]
@@ -41,7 +47,7 @@ async def ledger(store: Store) -> TaskLedger:
     return ledger
 
 
-async def _accepted(ledger: TaskLedger) -> str:
+async def _accepted(ledger: TaskLedger | EncryptedTaskLedger) -> str:
     task = NewTask(
         task_id=str(uuid4()), tenant="t1", processor="uppercase", data="x", submitted_at=time.time(), due_in_s=60
     )
@@ -163,6 +169,33 @@ async def test_no_result_is_written_once_a_cancellation_has_begun(
     assert [True, True] == [*await other.change([retry]), *await TaskCompletion(store, ledger).change([_step(task_id)])]
     written = await own.read("result")
     assert ("MADE", TaskState.SUCCEEDED) == (written and written.value, (await ledger.find([task_id]))[0].state)
+
+
+async def test_no_result_is_written_once_its_data_was_erased(store: Store, ledger: TaskLedger, tmp_path: Path) -> None:
+    """A service has looked for the task and is about to write its result, and the data of the task is erased."""
+    create_key_ring(tmp_path / "keyring.json")
+    keys = KeyRingFile(tmp_path / "keyring.json")
+    encrypted = EncryptedTaskLedger(ledger, Cipher(keys, "tasks"))
+    task_id = await _accepted(encrypted)
+
+    class Slow:
+        """The ledger of that service: the erasure comes after its answer."""
+
+        change = encrypted.change
+
+        async def find(self, task_ids: Sequence[str]) -> list[LedgerTask]:
+            found = await encrypted.find(task_ids)
+            entries = EncryptedStore(store, Cipher(keys, "database"))
+            searches = Searches(SubjectSearcher(keys))
+            erasing = TaskErasure(encrypted, TaskCompletion(store, encrypted), entries, searches)
+            query = SubjectQuery.model_construct(value="x", tenants=["t1"])
+            assert 1 == (await erasing.erase(query, "t1", 10, None)).erased
+            return found
+
+    assert [False] == await TaskCompletion(store, Slow()).change([_step(task_id)])  # type: ignore[arg-type]
+    (task,) = await encrypted.find([task_id])
+    assert (None, TaskState.CANCELLED) == (await TenantView(store, Principal("t1")).read("result"), task.state)
+    assert {} == (await encrypted.read_work([task_id])).data
 
 
 async def test_a_cancellation_that_is_refused_marks_nothing(store: Store, ledger: TaskLedger) -> None:

@@ -16,6 +16,7 @@ from vestibule.database_service.maintenance.jobs import TaskMaintenance
 from vestibule.database_service.tasks.encrypted_ledger import REALM, EncryptedTaskLedger
 from vestibule.database_service.tasks.ledger import StoredTask
 from vestibule.database_service.tasks.ledgers.sqlite import SqliteTaskLedger
+from vestibule.database_service.tasks.task_entries import TaskCompletion
 from vestibule.encryption import Cipher, DecryptionFailed, KeyRingFile, Purpose, add_key, create_key_ring
 from vestibule.subject_search import SubjectSearcher
 
@@ -63,7 +64,7 @@ def _task(task_id: str, terms: WorkTerms = NO_TERMS) -> NewTask:
 def _erasure(ledger: EncryptedTaskLedger, ring_path: Path) -> TaskErasure:
     ring = KeyRingFile(ring_path)
     store = EncryptedStore(MemoryStore(), Cipher(ring, REALM))
-    return TaskErasure(ledger, store, Searches(SubjectSearcher(ring)))
+    return TaskErasure(ledger, TaskCompletion(store, ledger), store, Searches(SubjectSearcher(ring)))
 
 
 async def _kept(inner: SqliteTaskLedger) -> list[StoredTask]:

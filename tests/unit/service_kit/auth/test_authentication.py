@@ -1,13 +1,16 @@
 """Who may come in: strangers learn nothing, tokens do what they may, and no route is open by oversight."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 from fastapi import APIRouter
 
-from vestibule.service_kit.auth.authentication import GuardedRoute
+from vestibule.service_kit.auth.authentication import Caller, GuardedRoute
 from vestibule.service_kit.auth.token_file import create_token
+from vestibule.service_kit.http.server import Limits, RequestTimeouts, timeout_protocol
 from vestibule.service_kit.settings import ServiceSettings
 
 STRANGE_HEADERS = {
@@ -73,6 +76,28 @@ async def test_a_token_does_what_its_scopes_say(
     assert [] == service.auth_failures
 
 
+def _sees(service: Any, tenant: str, *scopes: str) -> tuple[set[str] | None, str]:
+    seen = service.wiring.authenticator.visibility_of(Caller("id", "name", frozenset(scopes), tenant))
+    return None if seen.tenants is None else set(seen.tenants), seen.owner
+
+
+def test_a_tenant_sees_itself_and_an_operator_everything(
+    service: Any, settings: ServiceSettings, wait_until: Any
+) -> None:
+    """`*` is no operator. A tenant alone sees all that there is; later it sees itself only, and a stranger nothing."""
+    stranger = service.wiring.authenticator.visibility_of
+    both = ({"default", "~system"}, "~system")
+    assert both == _sees(service, "default", "alerts")
+    assert {"default", "~system"} == stranger(None).tenants
+    create_token(settings.token_file, "test", ["alerts"])
+    assert both == _sees(service, "default", "*")
+    create_token(settings.token_file, "test", ["add"], tenant="north")
+    wait_until(lambda: _sees(service, "default", "*") == ({"default"}, "default"))
+    assert ({"north"}, "north") == _sees(service, "north", "*")
+    assert (None, "~system") == _sees(service, "north", "operator")
+    assert frozenset() == stranger(None).tenants
+
+
 async def test_a_stranger_is_refused_before_the_body_is_read(service: Any) -> None:
     """Not a byte of a stranger's body is asked for, valid or not, large or small."""
     asked: list[int] = []
@@ -96,14 +121,18 @@ async def test_who_lacks_the_scope_is_refused_before_the_body_is_read(service: A
         assert 403 == (await client.post("/pairs", content=b"not json")).status_code
 
 
-@pytest.mark.parametrize(("address", "status"), [("127.0.0.1", 200), ("127.9.9.9", 200), ("::1", 200)])
+@pytest.mark.parametrize(
+    ("address", "status"), [("127.0.0.1", 200), ("127.9.9.9", 200), ("::1", 200), ("::ffff:127.0.0.1", 200)]
+)
 async def test_the_development_token_counts_on_this_machine(service: Any, address: str, status: int) -> None:
     """In embedded mode the published token opens every route from loopback."""
     async with service.client(address=address) as client:
         assert status == (await client.get("/things/one")).status_code
 
 
-@pytest.mark.parametrize("address", ["203.0.113.9", "10.0.0.1", "2001:db8::1", "testclient", "0.0.0.0"])
+@pytest.mark.parametrize(
+    "address", ["203.0.113.9", "10.0.0.1", "2001:db8::1", "testclient", "0.0.0.0", "::ffff:10.0.0.1"]
+)
 async def test_the_development_token_counts_nowhere_else(service: Any, address: str) -> None:
     """From any other address the published token is a stranger's."""
     async with service.client(address=address) as client:
@@ -128,6 +157,11 @@ async def test_the_development_token_counts_nowhere_else(service: Any, address: 
         ({"Host": "localhost:8000"}, 200),
         ({"Host": "LOCALHOST"}, 200),
         ({"Host": "[::1]:8000"}, 200),
+        ({"Host": "[::ffff:127.0.0.1]:8000"}, 200),
+        ({"Host": "[::ffff:203.0.113.9]"}, 401),
+        ({"Host": "localhost.:8000"}, 200),
+        ({"Host": "localhost.evil.example"}, 401),
+        ({"Host": "evil.example."}, 401),
     ],
 )
 async def test_the_development_token_does_not_count_from_a_foreign_page(
@@ -161,11 +195,49 @@ async def test_a_callers_own_token_counts_under_any_name(service: Any, settings:
         assert 200 == (await client.get("/things/one", headers=headers)).status_code
 
 
-@pytest.mark.parametrize("name", ["X-Forwarded-For", "Forwarded"])
+PROXIES = ["X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded", "Forwarded", "Via", "X-Real-IP", "CF-Connecting-IP"]
+
+
+@pytest.mark.parametrize("name", [*PROXIES, "CDN-Loop", "True-Client-IP", "X-Client-IP", "X-Amzn-Trace-Id"])
 async def test_the_development_token_does_not_count_behind_a_proxy(service: Any, name: str) -> None:
     """Behind a proxy on this machine everybody seems local, so a forwarded request is not."""
     async with service.client() as client:
         assert 401 == (await client.get("/things/one", headers={name: "127.0.0.1"})).status_code
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+async def test_the_development_token_needs_the_form_of_a_request_that_no_proxy_sends(
+    service: Any, free_port: int, host: str
+) -> None:
+    """A target that names a host counts before `Host`, whichever of the two is foreign; proxies speak HTTP/1.0."""
+    limits = Limits(head_timeout_s=60, body_timeout_s=60, most_connections=100)
+    protocol = timeout_protocol(RequestTimeouts(limits))
+    served = [
+        ("/things/one HTTP/1.1", "localhost", 200),
+        ("http://evil.example/things/one HTTP/1.1", "localhost", 401),
+        ("http://localhost/things/one HTTP/1.1", "evil.example", 401),
+        ("//evil.example/things/one HTTP/1.1", "evil.example", 404),
+        ("/things/one HTTP/1.0", "localhost", 401),
+        ("http://evil.example/things/one HTTP/1.0", None, 401),
+    ]
+    server = uvicorn.Server(
+        uvicorn.Config(service.app, host, free_port, http=protocol, log_config=None, lifespan="off")
+    )
+    serving = asyncio.create_task(server.serve())
+    while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn offers nothing to wait for
+        await asyncio.sleep(0.01)
+    if serving.done():
+        pytest.skip(f"this machine has no {host}")
+    try:
+        for target, name, status in served:
+            reader, writer = await asyncio.open_connection(host, free_port)
+            named = "" if name is None else f"Host: {name}\r\n"
+            writer.write(f"GET {target}\r\n{named}Authorization: Bearer SECRET_TOKEN\r\n\r\n".encode())
+            assert (target, str(status)) == (target, (await reader.readline()).decode().split()[1])
+            writer.close()
+    finally:
+        server.should_exit = True
+        await serving
 
 
 async def test_the_development_token_does_not_count_outside_embedded_mode(tmp_path: Path, service: Any) -> None:

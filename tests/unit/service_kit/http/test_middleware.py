@@ -1,11 +1,21 @@
 """Every request has an id and one line that gives nothing away, however it ends."""
 
+import asyncio
 import re
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from starlette.responses import StreamingResponse
+
+from vestibule.service_kit.auth.authentication import Authenticator
+from vestibule.service_kit.auth.service_secret import ServiceSecret
+from vestibule.service_kit.http.head import answer_head
+from vestibule.service_kit.wiring import frame_of
 
 MARKER = "Zq7MARKERx9"
+HARDENED = ("cache-control", "x-content-type-options")
 
 
 @pytest.mark.parametrize("request_id", ["a", "A.b_c-9", "0b7c5a3e-6d0f-4a43-9c55-0a7d6a2f6f0e", "x" * 128])
@@ -75,12 +85,62 @@ async def test_an_unexpected_error_says_nothing_of_its_cause(service: Any, log_l
 async def test_the_log_line_has_the_route_and_neither_path_nor_query(service: Any, log_lines: Any) -> None:
     """One line a request, with the route's template: what a caller put into the address is in no log."""
     async with service.client() as client:
-        await client.get(f"/things/{MARKER}?limit=1&note={MARKER}", headers={"X-Request-ID": "the-id"})
+        await client.get(f"/things/{MARKER}?limit=1&name={MARKER}", headers={"X-Request-ID": "the-id"})
     inside, request = log_lines()
     expected = {"event": "request", "method": "GET", "route": "/things/{thing}", "status": 200, "request_id": "the-id"}
     assert expected == {name: request[name] for name in expected}
     assert ("inside", "the-id") == (inside["event"], inside["request_id"])
     assert MARKER not in str([inside, request])
+
+
+async def test_an_answer_is_kept_by_no_cache_and_taken_for_no_page(service: Any) -> None:
+    """A stored value that looks like HTML stays what it is declared to be, and is in no cache on the way."""
+    async with service.client() as client:
+        for answer in (await client.get("/things/one"), await client.get("/nowhere")):
+            assert ("no-store", "nosniff") == tuple(answer.headers[name] for name in HARDENED)
+        # What says its own stays with it.
+        assert "no-store" != (await client.get("/problems")).headers["cache-control"]
+
+
+async def test_head_answers_as_get_without_a_body(service: Any, log_lines: Any) -> None:
+    """Status and headers of the GET; what answers no GET has no HEAD, and `Allow` names both."""
+    async with service.client() as client:
+        got, head = await client.get("/things/one"), await client.head("/things/one")
+        refused, posted = await client.head("/pairs"), await client.post("/things/one")
+    assert (got.status_code, b"") == (head.status_code, head.content)
+    assert got.headers["content-length"] == head.headers["content-length"]
+    assert (405, "POST", b"") == (refused.status_code, refused.headers["allow"], refused.content)
+    assert (405, "GET, HEAD") == (posted.status_code, posted.headers["allow"])
+    logged = [(line["method"], line["route"]) for line in log_lines() if line["event"] == "request"]
+    assert ("HEAD", "/things/{thing}") in logged
+
+
+async def test_head_of_a_stream_ends_with_its_head() -> None:
+    """A stream that never ends is closed once its head is sent."""
+    has_ended, is_sent = asyncio.Event(), asyncio.Event()
+
+    async def events() -> AsyncIterator[bytes]:
+        try:
+            await asyncio.Event().wait()
+            yield b""
+        finally:
+            has_ended.set()
+
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+        if message["type"] == "http.response.body":
+            is_sent.set()
+
+    async def receive() -> Any:
+        await is_sent.wait()
+        return {"type": "http.disconnect"}
+
+    async with asyncio.timeout(5):
+        await answer_head(StreamingResponse(events()), {"type": "http", "method": "HEAD"}, receive, send)
+        await has_ended.wait()
+    assert ["http.response.start", "http.response.body"] == [message["type"] for message in sent]
 
 
 @pytest.mark.parametrize("method", ["GET", "BREW" + MARKER.upper()])
@@ -101,6 +161,22 @@ async def test_what_one_request_binds_is_not_in_the_next_ones_line(service: Any,
         await client.get("/nowhere")
     lines = [line for line in log_lines() if line["event"] == "request"]
     assert ["development", None] == [line.get("token_id") for line in lines]
+
+
+@pytest.mark.parametrize(("headers", "events"), [({}, []), ({"X-Request-ID": "the-callers"}, ["request"])])
+async def test_a_service_that_polls_fills_no_log(
+    service: Any, log_lines: Any, headers: dict[str, str], events: list[str]
+) -> None:
+    """What a service asks for a caller has the id of the request, and a line; what fails has one anyway."""
+    secret = ServiceSecret.fixed("s" * 43)
+    frame_of(service.app).wiring = replace(
+        service.wiring, authenticator=Authenticator([secret], service.note_auth_failure)
+    )
+    async with service.client(token="s" * 43) as client:
+        assert 200 == (await client.get("/things/one", headers=headers)).status_code
+        assert events == [line["event"] for line in log_lines() if line["event"] == "request"]
+        assert 404 == (await client.get("/nowhere")).status_code
+    assert 404 == log_lines()[-1]["status"]
 
 
 async def test_probes_are_counted_and_not_logged(service: Any, log_lines: Any) -> None:

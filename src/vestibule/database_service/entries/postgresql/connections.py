@@ -25,6 +25,7 @@ from vestibule.database_service.entries.postgresql.server import (
     unavailable_for_reading,
     unavailable_for_writing,
 )
+from vestibule.database_service.entries.store import StoreRefused
 from vestibule.runtime.batching import Batcher
 
 # How long a connection may take to cancel an abandoned statement, before it is closed.
@@ -71,9 +72,9 @@ class Connections:
         try:
             async with asyncio.timeout(MIGRATION_TIMEOUT_S):
                 await self._migrate()
-        except asyncpg.InvalidAuthorizationSpecificationError:
+        except asyncpg.InvalidAuthorizationSpecificationError as error:
             await self._close()
-            raise
+            raise StoreRefused(f"{self._address} does not accept the user or the password of the URL") from error
         except FAILURES as error:
             self._log.warning("store_unreachable", address=str(self._address), error=name_of(error))
         except BaseException:

@@ -8,6 +8,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -16,6 +17,9 @@ import structlog
 from vestibule.contracts.errors import Unavailable, VestibuleError
 from vestibule.contracts.identity import RESERVED
 from vestibule.runtime.batching import Batcher
+from vestibule.runtime.files import FilePlace, remove_write_ahead_log
+from vestibule.runtime.starts import DatabaseMark, is_passing, refuse_file
+from vestibule.runtime.write_ahead_log import LIMIT_LOG, WriteAheadLog
 
 MAX_BATCH = 1000
 LOCK_TIMEOUT_S = 0.5
@@ -24,11 +28,17 @@ OUTSIDE_CONTEXT = "a store is used inside its own context"
 PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # a commit is on disk, not on its way there
+    LIMIT_LOG,
     "PRAGMA temp_store = MEMORY",
     "PRAGMA secure_delete = ON",  # what was deleted or overwritten cannot be read from the file
 )
 
-REASONS = {"SQLITE_FULL": "the disk is full", "SQLITE_BUSY": "it is locked", "SQLITE_READONLY": "it is read-only"}
+REASONS = {
+    "SQLITE_FULL": "the disk is full",
+    "SQLITE_BUSY": "it is locked",
+    "SQLITE_READONLY": "it is read-only",
+    "FileMoved": "its file was moved or removed",
+}
 
 Outcome = TypeVar("Outcome")
 Row = tuple[Any, ...]
@@ -106,19 +116,29 @@ class SqliteFile:
         Other parts create their tables in the file by a change of their own. `on_commit` is called in the thread of the
         writer after each commit, with the number of changes.
         """
-        self._path = path
+        self.path = path
+        self.log = WriteAheadLog(path)
         self._prepare = prepare
         self._batcher: Batcher[Work[Any], Any] = Batcher(self._commit, most=MAX_BATCH, at_once=1)
         self._thread: ThreadPoolExecutor | None = None
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
+        self._place: FilePlace | None = None
         self._on_commit = on_commit
 
     async def __aenter__(self) -> Self:
+        DatabaseMark.beside(self.path).expect(self.path)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite-writer")
-        self._writer = await asyncio.to_thread(open_connection, self._path, self._prepare)
-        # WAL readers never wait for the writer and a row is read in microseconds, so reads stay on the event loop.
-        self._reader = await asyncio.to_thread(open_connection, self._path, self._prepare)
+        try:
+            self._writer = await asyncio.to_thread(open_connection, self.path, self._prepare)
+            # WAL readers never wait for the writer and a row is read in microseconds, so reads stay on the event loop.
+            self._reader = await asyncio.to_thread(open_connection, self.path, self._prepare)
+        except (sqlite3.Error, OSError) as error:
+            await self.__aexit__()
+            if is_passing(error):
+                raise
+            raise refuse_file(self.path, error) from error
+        self._place = FilePlace(self.path, self.path.with_name(f"{self.path.name}-wal"))
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -129,7 +149,15 @@ class SqliteFile:
             # A caller that was cancelled does not wait for its work, which still uses the connection.
             await asyncio.to_thread(thread.shutdown)
         for connection in filter(None, connections):
+            if not await self.is_in_place():
+                # SQLite leaves the write-ahead log of such a file, and would apply it to another file in that place.
+                with suppress(sqlite3.Error):
+                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             connection.close()
+
+    async def is_in_place(self) -> bool:
+        """Say whether the file is where it was opened. Until it is again, nothing is written."""
+        return self._place is None or self._place.is_kept()
 
     async def change(self, work: Work[Outcome]) -> Outcome:
         """Do `work` in the next transaction and return its outcome once it is on disk.
@@ -166,7 +194,7 @@ class SqliteFile:
         await asyncio.get_running_loop().run_in_executor(self._thread, _truncate_log, self._writer)
 
     def _commit_in_thread(self, connection: sqlite3.Connection, changes: list[Work[Any]]) -> list[Any]:
-        outcomes = commit(connection, changes)
+        outcomes = commit(connection, changes, self._place)
         self._on_commit(len(changes))
         return outcomes
 
@@ -188,7 +216,16 @@ class SqliteFile:
         """
         reader = self._open_reader()
         try:
-            return collect(reader.execute(statement, parameters))
+            # A cursor that is left before its last row would hold its snapshot, and with it the write-ahead log.
+            with closing(reader.execute(statement, parameters)) as rows:
+                return collect(rows)
+        except sqlite3.Error as error:
+            raise unavailable(error) from error
+
+    async def tend_log(self) -> None:
+        """Keep the write-ahead log small, in a thread of its own: no change waits for it."""
+        try:
+            await asyncio.to_thread(self.log.tend)
         except sqlite3.Error as error:
             raise unavailable(error) from error
 
@@ -198,7 +235,7 @@ class SqliteFile:
         return self._reader
 
 
-def commit(connection: sqlite3.Connection, changes: list[Work[Any]]) -> list[Any]:
+def commit(connection: sqlite3.Connection, changes: list[Work[Any]], place: FilePlace | None = None) -> list[Any]:
     """Apply changes in one transaction; return what each returns, or the `VestibuleError` that it refuses by.
 
     Raises:
@@ -212,6 +249,9 @@ def commit(connection: sqlite3.Connection, changes: list[Work[Any]]) -> list[Any
                 outcomes.append(change(connection))
             except VestibuleError as refusal:
                 outcomes.append(refusal)
+        if place is not None:
+            # SQLite writes on into a file that has no name any more, and what was answered is gone with the process.
+            place.check()
         connection.execute("COMMIT")
     except Exception as error:
         log = structlog.get_logger("vestibule.store")
@@ -232,6 +272,8 @@ def open_connection(path: Path, prepare: Prepare) -> sqlite3.Connection:
         sqlite3.Error: it is not a database, or cannot be opened.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        remove_write_ahead_log(path)
     # Before the first connection, since the files beside it get the mode that it has then.
     path.touch(mode=0o600)
     path.chmod(0o600)
@@ -239,6 +281,7 @@ def open_connection(path: Path, prepare: Prepare) -> sqlite3.Connection:
     for pragma in PRAGMAS:
         connection.execute(pragma)
     prepare(connection)
+    connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # the first read makes the write-ahead log
     return connection
 
 
@@ -253,7 +296,7 @@ def _truncate_log(connection: sqlite3.Connection) -> None:
 
 def unavailable(error: Exception) -> Unavailable:
     """Return the error for the caller."""
-    reason = REASONS.get(getattr(error, "sqlite_errorname", ""), "it failed")
+    reason = REASONS.get(getattr(error, "sqlite_errorname", type(error).__name__), "it failed")
     return Unavailable("database", f"The store is unavailable: {reason}. Nothing was written.")
 
 

@@ -50,6 +50,7 @@ from vestibule.database_service.entries.store import (
     invalid_cursor,
 )
 from vestibule.database_service.settings import DatabaseSettings
+from vestibule.runtime.starts import DatabaseMark
 
 if TYPE_CHECKING:
     from vestibule.database_service.entries.dynamodb_calls import DynamoDbCalls
@@ -72,12 +73,22 @@ class DynamoDbStore(NoHistoryMixin):
         self._parts = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        await self._parts.enter_async_context(self._calls)
-        await self._parts.enter_async_context(self.task_file)
+        try:
+            await self._parts.enter_async_context(self._calls)
+            await self._calls.check_table()
+            await self._parts.enter_async_context(self.task_file)
+        except BaseException:
+            await self._parts.aclose()
+            raise
+        DatabaseMark.beside(self.task_file.path).write("tasks")
         return self
 
     async def __aexit__(self, *error: object) -> None:
         await self._parts.aclose()
+
+    async def is_in_place(self) -> bool:
+        """Say whether the file of tasks is where it was opened."""
+        return await self.task_file.is_in_place()
 
     async def write(self, write: Write) -> int:
         """Write a pair; return its version. There is no history, so the author is not stored."""
@@ -89,7 +100,18 @@ class DynamoDbStore(NoHistoryMixin):
 
     async def write_each(self, writes: Sequence[Write]) -> Sequence[int | BaseException]:
         """Write pairs, each on its own; return the version or the error of each."""
-        return await asyncio.gather(*map(self.write, writes), return_exceptions=True)
+        places: dict[str, list[int]] = {}
+        for index, write in enumerate(writes):
+            places.setdefault(write.key, []).append(index)
+        outcomes: list[int | BaseException] = [0] * len(writes)
+
+        async def write_in_turn(indexes: list[int]) -> None:
+            # Writes of one key keep their order; the last one is the value.
+            for index in indexes:
+                (outcomes[index],) = await asyncio.gather(self.write(writes[index]), return_exceptions=True)
+
+        await asyncio.gather(*map(write_in_turn, places.values()))
+        return outcomes
 
     async def write_many(self, writes: Sequence[Write], note: OperationNote | None = None) -> list[int]:
         """Write all of `writes` with `note` or nothing; return their versions."""

@@ -132,6 +132,10 @@ class SqliteStore:
     async def __aexit__(self, *error: object) -> None:
         await self.file.__aexit__(*error)
 
+    async def is_in_place(self) -> bool:
+        """Say whether the file is where it was opened."""
+        return await self.file.is_in_place()
+
     async def write(self, write: Write) -> int:
         """Write a pair; return its version once it is on disk."""
         keep = _keep if write.condition is ALWAYS else _keep_if

@@ -8,7 +8,14 @@ from vestibule.contracts.task_ledger import LedgerTask, NewTask, Recorded, TaskC
 from vestibule.contracts.tasks import TaskState
 from vestibule.database_service.entries.store import Store
 from vestibule.database_service.entries.stores.postgresql import PostgresqlStore
-from vestibule.database_service.tasks.ledger import LONGEST_LEASE_S, MAX_DATA_CHARS, NOT_DONE, LedgerKind, StoredTask
+from vestibule.database_service.tasks.ledger import (
+    KEEP_ERASED_S,
+    LONGEST_LEASE_S,
+    MAX_DATA_CHARS,
+    NOT_DONE,
+    LedgerKind,
+    StoredTask,
+)
 
 if TYPE_CHECKING:
     from vestibule.database_service.entries.postgresql.connections import Connections
@@ -92,7 +99,6 @@ REPLACE = f"""
     WHERE task_id = $1 AND data IS NOT DISTINCT FROM $2 AND result IS NOT DISTINCT FROM $3 RETURNING seq
 """
 NEWEST = 2**63 - 1
-KEEP_ERASED_S = 86_400.0
 
 
 class PostgresqlTaskLedger:

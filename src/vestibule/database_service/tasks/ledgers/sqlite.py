@@ -12,7 +12,14 @@ from vestibule.database_service.entries.sqlite.database import SqliteFile
 from vestibule.database_service.entries.store import Store
 from vestibule.database_service.entries.stores.dynamodb import DynamoDbStore
 from vestibule.database_service.entries.stores.sqlite import SqliteStore
-from vestibule.database_service.tasks.ledger import LONGEST_LEASE_S, MAX_DATA_CHARS, NOT_DONE, LedgerKind, StoredTask
+from vestibule.database_service.tasks.ledger import (
+    KEEP_ERASED_S,
+    LONGEST_LEASE_S,
+    MAX_DATA_CHARS,
+    NOT_DONE,
+    LedgerKind,
+    StoredTask,
+)
 
 # `seq` is the order of acceptance. `due_at` is set as long as a task is unfinished; `sent_at` as long as its message
 # should be in the queue. A task whose result has expired keeps its row without the result until `forget_at`.
@@ -119,34 +126,33 @@ CANCEL_WITHOUT_DATA = """
     WHERE task_id = :task_id AND data IS NULL AND due_at IS NOT NULL
 """
 NEWEST = 2**63 - 1
-KEEP_ERASED_S = 86_400.0
 
 
 class SqliteTaskLedger:
     """Tasks in a table beside the entries."""
 
     def __init__(self, file: SqliteFile) -> None:
-        self._file = file
+        self.file = file
 
     async def prepare(self) -> None:
         """Create the table and its indexes where they are missing."""
-        await self._file.change(lambda connection: [connection.execute(statement) for statement in SCHEMA])
+        await self.file.change(lambda connection: [connection.execute(statement) for statement in SCHEMA])
 
     async def accept(self, tasks: Sequence[NewTask]) -> list[Recorded]:
         """Record tasks; they are on disk then."""
-        return await self._file.change(lambda connection: [_accept(connection, task) for task in tasks])
+        return await self.file.change(lambda connection: [_accept(connection, task) for task in tasks])
 
     async def find(self, task_ids: Sequence[str]) -> list[LedgerTask]:
         """Return those of the tasks that exist."""
         now = time.time()
-        return [_task(row, now) for row in self._file.query(FIND, {"task_ids": json.dumps(task_ids)})]
+        return [_task(row, now) for row in self.file.query(FIND, {"task_ids": json.dumps(task_ids)})]
 
     async def claim(self, limit: int, lease_s: float) -> list[LedgerTask]:
         """Return unfinished tasks that are due, and make them due again after `lease_s`."""
         now = time.time()
         parameters = {"now": now, "far": now + max(LONGEST_LEASE_S, lease_s), "limit": limit, "lease_s": lease_s}
         # Usually there are none, and this check needs no transaction.
-        if not self._file.query(DUE, {**parameters, "limit": 1}):
+        if not self.file.query(DUE, {**parameters, "limit": 1}):
             return []
 
         def claim_due(connection: sqlite3.Connection) -> list[LedgerTask]:
@@ -155,14 +161,14 @@ class SqliteTaskLedger:
             connection.execute(CLAIM, {**parameters, "seqs": seqs})
             return [_task((*row, None, None), now) for row in found]
 
-        return await self._file.change(claim_due)
+        return await self.file.change(claim_due)
 
     async def read_data(self, task_ids: Sequence[str]) -> Mapping[str, str]:
         """Return the data of tasks that still have some."""
         found: dict[str, str] = {}
         chars = 0
         for task_id in task_ids:
-            for (data,) in self._file.query(READ_DATA, {"task_id": task_id}):
+            for (data,) in self.file.query(READ_DATA, {"task_id": task_id}):
                 chars += len(data)
                 if found and chars > MAX_DATA_CHARS:
                     return found
@@ -171,14 +177,14 @@ class SqliteTaskLedger:
 
     async def change(self, changes: Sequence[TaskChange]) -> list[bool]:
         """Apply each change that is allowed; those are on disk then."""
-        return await self._file.change(lambda connection: [_change(connection, step) for step in changes])
+        return await self.file.change(lambda connection: [_change(connection, step) for step in changes])
 
     async def page(
         self, tenant: str | None, states: Sequence[TaskState], limit: int, cursor: str | None
     ) -> tuple[list[LedgerTask], str | None]:
         """Return tasks, the newest first and without results, and where the next page starts."""
         statement = PAGE + (IN_STATES if states else "") + NEWEST_FIRST
-        rows = self._file.query(
+        rows = self.file.query(
             statement,
             {"before": int(cursor or NEWEST), "tenant": tenant, "states": json.dumps(states), "limit": limit + 1},
         )
@@ -188,20 +194,21 @@ class SqliteTaskLedger:
 
     async def count_states(self, limit: int) -> Mapping[TaskState, int]:
         """Return how many tasks are in each state that is not done, each up to `limit`."""
-        return {state: self._file.query(COUNT, {"state": state, "limit": limit})[0][0] for state in NOT_DONE}
+        return {state: self.file.query(COUNT, {"state": state, "limit": limit})[0][0] for state in NOT_DONE}
 
     async def sweep(self, limit: int) -> int:
-        """Remove expired results and expired tasks."""
+        """Remove expired results and expired tasks, and keep the write-ahead log of the file small."""
+        await self.file.tend_log()
         parameters = {"now": time.time(), "limit": limit}
 
         def remove(connection: sqlite3.Connection) -> int:
             return connection.execute(EXPIRE, parameters).rowcount + connection.execute(FORGET, parameters).rowcount
 
-        return await self._file.change(remove)
+        return await self.file.change(remove)
 
     async def read_stored(self, limit: int, cursor: str | None) -> tuple[list[StoredTask], str | None]:
         """Return data and results of tasks that have some, and where the next page starts."""
-        rows = self._file.query(STORED, {"after": int(cursor or -1), "limit": limit + 1})
+        rows = self.file.query(STORED, {"after": int(cursor or -1), "limit": limit + 1})
         following = str(rows[limit - 1][0]) if len(rows) > limit else None
         return [StoredTask(*row[1:]) for row in rows[:limit]], following
 
@@ -222,7 +229,7 @@ class SqliteTaskLedger:
                 connection.execute(CANCEL_WITHOUT_DATA, ending)
             return is_replaced
 
-        return await self._file.change(replace)
+        return await self.file.change(replace)
 
 
 def _accept(connection: sqlite3.Connection, task: NewTask) -> Recorded:

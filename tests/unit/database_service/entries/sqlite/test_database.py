@@ -13,6 +13,7 @@ from vestibule.contracts.errors import TaskNotFound, Unavailable
 from vestibule.database_service.entries.sqlite.database import SqliteFile
 from vestibule.database_service.entries.store import Write
 from vestibule.database_service.entries.stores.sqlite import SqliteStore
+from vestibule.runtime.starts import StartRefused
 
 COUNT = "SELECT count(*) FROM notes"
 
@@ -76,7 +77,7 @@ async def test_a_file_of_a_later_version_is_refused(tmp_path: Path) -> None:
         await store.write(Write("a", "x"))
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 99")
-    with pytest.raises(sqlite3.DatabaseError, match="schema version 99"):
+    with pytest.raises(StartRefused, match="schema version 99"):
         async with SqliteStore(path):
             pass
     with closing(sqlite3.connect(path)) as connection:

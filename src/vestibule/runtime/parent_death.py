@@ -12,19 +12,17 @@ import threading
 import time
 from collections.abc import Callable
 
+# Embedded mode sets it for its parts.
 PARENT_PID_VARIABLE = "VESTIBULE_PARENT_PID"
 _PR_SET_PDEATHSIG = 1
 _POLL_INTERVAL_S = 0.2
 
 
-def die_with_parent(parent_pid: int | None = None) -> None:
+def die_with_parent(parent_pid: int) -> None:
     """Let this process be killed when its parent ends; end at once if the parent has already ended.
 
-    Call it early and from the main thread. `parent_pid` defaults to `VESTIBULE_PARENT_PID`, which embedded mode sets
-    for its parts; without either, nothing is done.
+    Call it early and from the main thread. With 0, nothing is done.
     """
-    if parent_pid is None:
-        parent_pid = int(os.environ.get(PARENT_PID_VARIABLE) or 0)
     if not parent_pid:
         return
     if not _ask_kernel():
