@@ -5,6 +5,7 @@ from pathlib import Path
 
 from vestibule.alerts.store import database as alert_database
 from vestibule.client_service.queue.result_backend import RESULT_PREFIX
+from vestibule.contracts.identity import SYSTEM_TENANT
 from vestibule.contracts.tasks import QUEUE, TAKEN
 from vestibule.database_service.entries.dynamodb_items import PARTITIONS, PLAIN_PARTITION
 from vestibule.database_service.entries.postgresql.schema import MIGRATIONS
@@ -38,8 +39,9 @@ def _tables() -> set[str]:
 
 
 def _spaces() -> set[str]:
+    # `~system` is no space: it stands in alerts of no tenant.
     by_name = _in_sources(r"""["'](~[a-z]+)["']""")
-    return by_name | {f"~{name}" for name in _in_sources(r"\{RESERVED\}([a-z]+)")}
+    return by_name - {SYSTEM_TENANT} | {f"~{name}" for name in _in_sources(r"\{RESERVED\}([a-z]+)")}
 
 
 def _redis_keys() -> set[str]:

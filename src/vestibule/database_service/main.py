@@ -18,7 +18,7 @@ from vestibule.database_service.entries.memory import STORE as MEMORY_STORE
 from vestibule.database_service.entries.metered_store import meter
 from vestibule.database_service.entries.store import HasFile, ManagedStore, Store, StoreKind
 from vestibule.database_service.entries.store_identity import RETRY_INTERVAL_S, StoreVerification, mark_of
-from vestibule.database_service.maintenance.erasure import EntryErasure, Searches, TaskErasure
+from vestibule.database_service.maintenance.erasure import SubjectErasure
 from vestibule.database_service.maintenance.jobs import EntryReencryption, Sweeper, TaskMaintenance, TombstonePurger
 from vestibule.database_service.settings import DatabaseSettings
 from vestibule.database_service.tasks import ledgers
@@ -75,8 +75,7 @@ def create_app(settings: DatabaseSettings, sweep_interval_s: float = SWEEP_INTER
     verification = StoreVerification(store, ring, mark_of(settings))
     plain_ledger = build_task_ledger(plain_store)
     ledger = EncryptedTaskLedger(plain_ledger, Cipher(ring, TASK_REALM))
-    searches = Searches(SubjectSearcher(ring, settings.detection))
-    completion = TaskCompletion(store, ledger)
+    searcher = SubjectSearcher(ring, settings.detection)
     purger = TombstonePurger(plain_store, timedelta(days=settings.keep_deleted_days))
 
     async def is_ready() -> bool:
@@ -101,10 +100,9 @@ def create_app(settings: DatabaseSettings, sweep_interval_s: float = SWEEP_INTER
                     change_stream=ChangeStream(),
                     task_ledger=ledger,
                     task_acceptance=TaskAcceptance(store, ledger),
-                    task_completion=completion,
+                    task_completion=TaskCompletion(store, ledger),
                     task_maintenance=TaskMaintenance(ledger),
-                    entry_erasure=EntryErasure(store, searches),
-                    task_erasure=TaskErasure(ledger, completion, store, searches),
+                    erasure=SubjectErasure.build(store, ledger, searcher),
                 )
 
     return create_service_app(

@@ -13,7 +13,7 @@ from vestibule.contracts.tasks import TASK_CURSOR_PATTERN
 from vestibule.database_service.entries.change_stream import ChangeStream
 from vestibule.database_service.entries.store import Store
 from vestibule.database_service.entries.tenant_view import TenantView
-from vestibule.database_service.maintenance.erasure import EntryErasure, TaskErasure
+from vestibule.database_service.maintenance.erasure import SubjectErasure
 from vestibule.database_service.maintenance.jobs import EntryReencryption, TaskMaintenance
 from vestibule.database_service.tasks.encrypted_ledger import EncryptedTaskLedger
 from vestibule.database_service.tasks.task_entries import TaskAcceptance, TaskCompletion
@@ -74,8 +74,7 @@ class DatabaseWiring(ServiceWiring):
     task_acceptance: TaskAcceptance
     task_completion: TaskCompletion
     task_maintenance: TaskMaintenance
-    entry_erasure: EntryErasure
-    task_erasure: TaskErasure
+    erasure: SubjectErasure
 
 
 WiringPart = Annotated[DatabaseWiring, Depends(wired(DatabaseWiring))]

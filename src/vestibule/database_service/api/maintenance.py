@@ -55,7 +55,7 @@ async def erase_subject_entries(
     request: EraseRequest, wiring: WiringPart, owner: Owner, limit: PageSize = 200, cursor: StoredKeyCursor = None
 ) -> ErasePage:
     """Erase a subject's value from a page of entries and their history, and keys that contain it."""
-    return await wiring.entry_erasure.erase(request, owner, limit, cursor)
+    return await wiring.erasure.entries.erase(request, owner, limit, cursor)
 
 
 @router.post("/subjects/erase-ended", tags=["subjects"], dependencies=[allow("write")])
@@ -63,7 +63,7 @@ async def erase_subject_keys(
     query: SubjectQuery, wiring: WiringPart, owner: Owner, limit: PageSize = 1000, cursor: StoredKeyCursor = None
 ) -> ErasePage:
     """Erase deleted and expired keys of a page that contain a subject's value; their number is not counted."""
-    return await wiring.entry_erasure.erase_ended(query, owner, limit, cursor)
+    return await wiring.erasure.entries.erase_ended(query, owner, limit, cursor)
 
 
 @router.post("/tasks/subjects/erase", tags=["subjects"], dependencies=[allow("write")])
@@ -75,4 +75,4 @@ async def erase_subject_tasks(
     cursor: TaskCursor = None,
 ) -> ErasePage:
     """Erase data and results of a tenant's tasks that contain a subject's value; unfinished ones are cancelled."""
-    return await wiring.task_erasure.erase(query, tenant, limit, cursor)
+    return await wiring.erasure.tasks.erase(query, tenant, limit, cursor)

@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, Self
 
 from vestibule.contracts.conditions import Condition
 from vestibule.contracts.errors import PreconditionFailed, Unavailable
@@ -209,6 +209,20 @@ class TaskErasure:
         if is_erased and stored.data is not None:
             page.cancelled.append(stored.task_id)
         return is_erased
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectErasure:
+    """The erasure from entries and from tasks."""
+
+    entries: EntryErasure
+    tasks: TaskErasure
+
+    @classmethod
+    def build(cls, store: EncryptedStore, ledger: EncryptedTaskLedger, searcher: SubjectSearcher) -> Self:
+        """Return both over one store."""
+        searches = Searches(searcher)
+        return cls(EntryErasure(store, searches), TaskErasure(ledger, TaskCompletion(store, ledger), store, searches))
 
 
 async def _scrub(store: EncryptedStore, page: ErasePage) -> None:
