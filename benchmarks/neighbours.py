@@ -27,8 +27,16 @@ TEXT = "the quick brown fox jumps over the lazy dog and on"
 RATE_PER_S = 50
 # The attack stands before the neighbour is measured.
 STANDS_AFTER_S = 3.0
+# What an attack has left behind is worked off before the next: the neighbour's p99 is this many times the first again.
+CALM_TIMES, CALM_WITHIN_S = 1.5, 60
+# Keys that have ended are removed every ten seconds, so the neighbour is watched for longer.
+LONG_S = {"ended": 24.0}
 BODIES, WATCHES, CALLBACKS, HARD_TEXTS = 300, 1_000, 96, 6
 ATTACKERS = 16
+IS_JSON = {"Content-Type": "application/json"}
+# Texts just under the size from which a text is scanned in a thread, and entries that have to be searched.
+MANY_TEXTS, MANY_CHARS, ENTRIES = 190, 19_990, 300
+KEYS_THAT_END = 40_000
 HARD_TEXT = "write to jane.doe@example or call +44 20 7946 095 about DE8937040044053201300 " * 1_500
 
 
@@ -110,6 +118,44 @@ class Attacker:
                     await answer.read()
             await asyncio.sleep(3600)
 
+    async def callers(self) -> None:
+        """Send long texts over many connections."""
+        await self._post("/scan", {"text": HARD_TEXT}, ATTACKERS)
+
+    async def lists(self) -> None:
+        """Scan lists of texts that are just short enough for the event loop."""
+        await self._post("/scan", {"texts": [HARD_TEXT[:MANY_CHARS]] * MANY_TEXTS}, HARD_TEXTS)
+
+    async def deep(self) -> None:
+        """Send JSON that is nested deeply."""
+        await self._post("/add", b'{"key": "k", "value": ' + b'{"a":' * 150_000, ATTACKERS)
+
+    async def wide(self) -> None:
+        """Send JSON of many small parts, none of which belongs there."""
+        await self._post("/add", {"key": "k", "value": [[]] * 250_000}, ATTACKERS)
+
+    async def light(self) -> None:
+        """Add small pairs as fast as they are answered."""
+        await self._post("/add", {"key": "k", "value": TEXT}, 4 * ATTACKERS)
+
+    async def erasures(self) -> None:
+        """Erase values that no entry contains, beside entries that have to be searched."""
+        async with self.session() as session:
+            pairs = [{"key": f"e{number}", "value": TEXT * 100} for number in range(ENTRIES)]
+            async with session.post("/add/batch", json={"pairs": pairs}) as answer:
+                await answer.read()
+        await self._post("/subjects", {"value": "nobody@example.org"}, ATTACKERS, method="DELETE")
+
+    async def ended(self) -> None:
+        """Add many keys that end at once, and nothing while they are removed."""
+        async with self.session() as session:
+            while True:
+                for start in range(0, KEYS_THAT_END, 1000):
+                    pairs = [{"key": f"k{start + one}", "value": "x", "ttl_s": 0.05} for one in range(1000)]
+                    async with session.post("/add/batch", json={"pairs": pairs}) as answer:
+                        await answer.read()
+                await asyncio.sleep(15)
+
     async def batches(self) -> None:
         """Add many keys at once that expire at once."""
         async with self.session() as session:
@@ -126,19 +172,23 @@ class Attacker:
                     await answer.read()
                 await asyncio.sleep(0.001)
 
-    async def _post(self, path: str, body: object, at_once: int) -> None:
+    async def _post(self, path: str, body: object, at_once: int, method: str = "POST") -> None:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
         async with self.session() as session:
 
             async def go_on() -> None:
                 while True:
-                    async with session.post(path, json=body) as answer:
+                    async with session.request(method, path, data=content, headers=IS_JSON) as answer:
                         await answer.read()
                     await asyncio.sleep(at_once / 1_000)
 
             await asyncio.gather(*(go_on() for _ in range(at_once)))
 
 
-ATTACKS = ("bodies", "watches", "malformed", "denied", "texts", "callbacks", "batches", "keys")
+ATTACKS = (
+    *("bodies", "watches", "malformed", "denied", "texts", "callbacks", "batches", "keys"),
+    *("callers", "lists", "deep", "wide", "light", "erasures", "ended"),
+)
 
 
 def attack(name: str, port: int, token: str, receiver: int) -> None:
@@ -187,6 +237,13 @@ def measure_beside(name: str, port: int, tokens: tuple[str, str], receiver: int,
         attacker.join()
 
 
+def wait_until_calm(port: int, token: str, calm_ms: float) -> None:
+    """Wait until the neighbour is served as if nothing else were, or has not been for too long."""
+    until = time.perf_counter() + CALM_WITHIN_S
+    while asyncio.run(add_beside(port, token, 1)).ms(0.95) > calm_ms and time.perf_counter() < until:
+        pass
+
+
 def main() -> None:
     """Measure each attack beside a neighbour, and judge."""
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -201,14 +258,16 @@ def main() -> None:
     }
     with tempfile.TemporaryDirectory() as name, vestibule(Path(name), **settings) as system:
         port = int(system.url.rpartition(":")[2])
-        greedy = make_token(Path(name), "greedy", "add,read,keys,message,scan")
+        greedy = make_token(Path(name), "greedy", "add,read,keys,message,scan,erase")
         tokens = make_token(Path(name), "neighbour", "add"), greedy
         time.sleep(STANDS_AFTER_S)  # until both tokens are known
         asyncio.run(add_beside(port, tokens[0], 2))
+        first = asyncio.run(add_beside(port, tokens[0], 2))
         for one in given.attacks.split(","):
+            wait_until_calm(port, tokens[0], CALM_TIMES * first.ms(0.99))
             # By turns, since what else the machine does changes from minute to minute.
             idle = asyncio.run(add_beside(port, tokens[0], given.seconds))
-            beside = measure_beside(one, port, tokens, receiver, given.seconds)
+            beside = measure_beside(one, port, tokens, receiver, LONG_S.get(one, given.seconds))
             times = beside.ms(0.99) / idle.ms(0.99)
             for refusal in sorted(beside.refusals)[:3]:
                 print(refusal.decode())

@@ -65,7 +65,8 @@ async def load(port: int, connections: int, seconds: float, rate: float | None) 
 async def add(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, key: str, seen: Seen) -> None:
     """Add one pair, and take note of the answer."""
     body = f'{{"key":"{key}","value":"{TEXT}"}}'.encode()
-    head = f"POST /add HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\n"
+    head = "POST /add HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    head += f"Authorization: Bearer {TOKEN}\r\n"
     began = time.perf_counter()
     writer.write(head.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body)
     answer = (await reader.readuntil(b"\r\n\r\n")).lower()

@@ -66,7 +66,7 @@ class System:
         return httpx.Client(base_url=self.url, headers=headers, timeout=40, transport=transport)
 
     def client(self, token: str = TOKEN) -> httpx.Client:
-        """Return a client that asks again where a service is unavailable; a new token counts within a second."""
+        """Return a client that asks again where a service is unavailable."""
         return self._client(token, RetryingTransport(httpx.HTTPTransport(limits=LIMITS, trust_env=False)))
 
     def ask_again(self) -> "System":
@@ -74,13 +74,6 @@ class System:
         self.http.close()
         self.http = self.client()
         return self
-
-    def wait_for_token(self, client: httpx.Client, path: str) -> None:
-        """Return when the token of a client is known, which may ask for `path`.
-
-        Few look-ups: an address may show an unknown token 30 times a minute, and tests share theirs.
-        """
-        wait_until(lambda: client.get(path).status_code not in (401, 429), what="the token's being known", every_s=0.5)
 
     @property
     def url(self) -> str:

@@ -93,7 +93,7 @@ def test_the_status_page_shows_what_happens(browser: Any, watched: Any, wait_unt
         calm = tab.page.locator("link[rel=icon]").get_attribute("href")
         assert 7 <= tab.page.locator(".parts > li.up").count()
 
-        (logic,) = watched.processes("serve", "business-logic")
+        logic, *_ = watched.processes("serve", "business-logic")
         logic.send_signal(signal.SIGSTOP)
         try:
             wait_until(lambda: headline() == "Business logic service is down", WITHIN_S, "the outage on the page")

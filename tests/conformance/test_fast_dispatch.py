@@ -42,6 +42,8 @@ RANDOM = (
     (re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)"), b"<moment>"),
     (re.compile(rb"\b\d{10}\.\d+"), b"<moment>"),
     (re.compile(rb'"[0-9a-f]{12,64}"'), b'"<id>"'),
+    # A service takes no request id of a stranger.
+    (re.compile(rb"(^|urn:request:)[0-9a-f]{32}\b"), rb"\1<id>"),
     (re.compile(rb'"(latency_ms|took_s)":[\d.e-]+'), rb'"\1":<time>'),
     (re.compile(rb'"saved_at":(null|"<moment>")'), b'"saved_at":<moment>'),
     (re.compile(rb"(?m)^(\w+(?:_bucket|_sum|_seconds)\{.*\}) \S+$"), rb"\1 <time>"),
@@ -96,6 +98,9 @@ async def _ask(app: FastAPI, sent: Sent) -> Answer:
         # Probes measure, and the lease moves with the clock: the members are compared, and not the values.
         is_page = (b"content-type", b"text/html; charset=utf-8") in shown
         body = b"" if is_page else re.sub(rb':("[^"]*"|[\d.e-]+|null|true|false|<\w+>)', b":<value>", body)
+    if body.startswith(b'{"alerts":['):
+        # Malformed requests are listed once for each group, and groups are made in the background.
+        body = b'{"alerts":[...]}'
     if sent.path == "/metrics":
         body = b"\n".join(sorted(body.splitlines()))  # in the order in which they were counted first
     return Answer(start["status"], sorted(shown), body, "vestibule.is_fast" in scope)

@@ -64,6 +64,8 @@ EXPECTED = {
     "vestibule.db": (DATABASE, DATABASE, DATABASE, DATABASE, "permission|unable to open"),
     # Without a mark a database is taken as it is.
     ".vestibule.db.created": (STARTS, STARTS, STARTS, STARTS, "[Pp]ermission"),
+    # Without the note of the last commit no loss is noticed.
+    ".vestibule.db.last": (STARTS, STARTS, STARTS, STARTS, "[Pp]ermission"),
     "alerts.db": (DATABASE, DATABASE, DATABASE, DATABASE, "permission|unable to open"),
     ".alerts.db.created": (STARTS, STARTS, STARTS, STARTS, "[Pp]ermission"),
     ".alerts.db.lock": (STARTS, STARTS, STARTS, STARTS, "[Pp]ermission"),

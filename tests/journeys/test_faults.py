@@ -108,7 +108,7 @@ def test_business_logic_away_gives_one_alert_down_and_one_back(probed, wait_unti
         made = [path for path in probed.reports(kind) if path not in before]
         return [path for path in made if "business_logic" in path.read_text()]
 
-    (logic,) = probed.processes("vestibule serve business-logic")
+    logic, *_ = probed.processes("vestibule serve business-logic")  # and the processes of its processors
     logic.send_signal(signal.SIGSTOP)
     wait_until(lambda: states(probed)["business_logic"] == "down", what="the part counted as down")
     assert 503 == probed.http.post("/messages", json={"text": "hey", "mode": "sync"}).status_code
@@ -136,9 +136,10 @@ def test_every_part_comes_back_after_kill_9(probed, wait_until):
     """kill -9 of each part in turn: it is started again, and the whole flow works."""
     for service in ("client", "scheduler", "database", "business-logic"):
         words = f"vestibule serve {service}"
-        (part,) = probed.processes(words)
+        part, *of_it = probed.processes(words)
         part.kill()
-        wait_until(lambda w=words, old=part.pid: [p for p in probed.processes(w) if p.pid != old], what="its return")
+        ended = (part, *of_it)
+        wait_until(lambda w=words, e=ended: [one for one in probed.processes(w) if one not in e], what="its return")
     (redis,) = redis_processes(probed)
     redis.kill()
 

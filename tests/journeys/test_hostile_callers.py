@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from vestibule.service_kit.http.server import MOST_BODIES_PER_TOKEN
+from vestibule.service_kit.http.connections import MOST_BODIES_PER_TOKEN
 
 SLOW = int(os.environ.get("VESTIBULE_FAULT_CONNECTIONS", "1000"))
 HEAD = b"POST /add HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer SECRET_TOKEN\r\n"

@@ -43,8 +43,6 @@ def at_scheduler(callers, system):
         tenant: httpx.Client(base_url=system.part_url(3), headers=caller.headers, timeout=60)
         for tenant, caller in callers.items()
     }
-    for caller in made.values():
-        system.wait_for_token(caller, "/heartbeats")
     yield made
     for caller in made.values():
         caller.close()
@@ -54,7 +52,6 @@ def at_scheduler(callers, system):
 def first(callers, system):
     """The first tenant, which has stored a pair."""
     caller = callers["north"]
-    system.wait_for_token(caller, "/keys")
     assert 200 == caller.post("/add", json=PAIR).status_code
     return caller
 
@@ -130,7 +127,6 @@ def _all_of(client, scheduler):
 def used(callers, at_scheduler, system):
     """What the first tenant has: the ids, and a function that lists it."""
     client, scheduler = callers["north"], at_scheduler["north"]
-    system.wait_for_token(client, "/keys")
     ids = _use(client, scheduler, f"job-{uuid4().hex[:12].translate(str.maketrans('0123456789', 'ghijklmnop'))}")
     assert "succeeded" == client.get(f"/tasks/{ids['task_id']}", params={"wait": 30}).json()["state"]
     return ids, lambda: _all_of(client, scheduler)
@@ -255,7 +251,6 @@ def test_a_result_is_written_with_the_scope_add(system, scope):
     works = [("/run", {"key": key}), ("/schedules", {"key": key, "every_s": 86_400})]
     works = works if scope == "run" else [("/messages", {"text": "hi", "mode": mode}) for mode in ("async", "sync")]
     with system.client(tokens[0]) as without, system.client(tokens[1]) as with_add:
-        system.wait_for_token(with_add, "/keys")
         assert 200 == with_add.post("/add", json={"key": key, "value": "hello"}).status_code
         for path, work in works:
             for headers in ({}, {"Idempotency-Key": f"{scope} {path} {work.get('mode')}"}):

@@ -81,7 +81,7 @@ def test_a_system_is_looked_after(watched, wait_until):
         ).stdout
     )
     wait_until(lambda: _state(watched, "business_logic")["in_maintenance"], WITHIN_S, "the window")
-    (logic,) = watched.processes("vestibule serve business-logic")
+    logic, *_ = watched.processes("vestibule serve business-logic")  # and the processes of its processors
     logic.send_signal(signal.SIGSTOP)
     wait_until(lambda: _state(watched, "business_logic")["state"] == "down", WITHIN_S, "the part down")
     assert "<h1>Maintenance in progress</h1>" in _page(watched)

@@ -31,6 +31,7 @@ class AlertType(StrEnum):
     DELIVERY_RESUMED = "DeliveryResumed"
     POLICY_BROKEN = "PolicyBroken"
     FILE_BROKEN = "FileBroken"
+    COMMITS_LOST = "CommitsLost"
     REVEAL = "Reveal"
     SUBJECT_ERASED = "SubjectErased"
     TEST = "Test"
@@ -167,6 +168,7 @@ ALERT_TYPES = {
     ),
     AlertType.POLICY_BROKEN: AlertTypeSpec("The changed policy file is invalid.", Severity.CRITICAL),
     AlertType.FILE_BROKEN: AlertTypeSpec("A changed file of keys, tokens or secrets is invalid.", Severity.CRITICAL),
+    AlertType.COMMITS_LOST: AlertTypeSpec("The database lacks commits that were acknowledged.", Severity.CRITICAL),
     AlertType.REVEAL: AlertTypeSpec("A value token was revealed.", Severity.WARNING),
     AlertType.SUBJECT_ERASED: AlertTypeSpec("All data of a subject was erased.", Severity.INFO),
     AlertType.TEST: AlertTypeSpec("A test of a channel.", Severity.INFO),

@@ -13,6 +13,7 @@
     │   ├── ScanImpossible          the scan did not finish, so the text is rejected
     │   ├── InvalidToken            no token, or an unknown one
     │   ├── TooManyAuthFailures     too many unknown tokens from one address
+    │   ├── TooManyWaiting          too many requests of one token wait for their turn
     │   └── ScopeMissing            the token is known and lacks the scope
     ├── NotFound                    nothing has that name
     │   ├── KeyNotFound             no entry has that key
@@ -126,6 +127,13 @@ class TooManyAuthFailures(Refused):
     def __init__(self, detail: str, retry_after_s: int = 60) -> None:
         super().__init__(detail)
         self.retry_after_s = retry_after_s
+
+
+class TooManyWaiting(Refused):
+    """Too many requests of one token wait for their turn; it may retry after `retry_after_s` seconds."""
+
+    slug, title = "too-many-waiting", "Too many requests of the token wait"
+    retry_after_s = 1
 
 
 class ScopeMissing(Refused):

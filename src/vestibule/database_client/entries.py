@@ -22,6 +22,7 @@ from vestibule.contracts.entries import (
 from vestibule.contracts.identity import OPERATION, Principal
 from vestibule.contracts.subjects import PAGE_TIMEOUT_S, ErasePage, EraseRequest, SubjectQuery
 from vestibule.database_client.transport import DatabaseTransport
+from vestibule.runtime.turns import in_slices
 
 Record = TypeVar("Record", bound=BaseModel)
 
@@ -83,7 +84,7 @@ class EntryClient:
             PreconditionFailed: an entry does not have the expected version; `index` says which.
             TooLarge: the store does not accept so many, or values of that size.
         """
-        body = {"pairs": [pair.model_dump(exclude_none=True) for pair in pairs]}
+        body = {"pairs": [pair.model_dump(exclude_none=True) async for pair in in_slices(pairs)]}
         return WrittenBatch.model_validate(await self._send("POST", "/write/batch", body=body)).written
 
     async def delete(self, key: str, condition: Condition = ALWAYS) -> Deleted:

@@ -8,7 +8,7 @@ from functools import partial
 
 from fastapi import FastAPI
 
-from vestibule.alerts import RequestAlerts, alert_delivery, build_alert_engine
+from vestibule.alerts import AlertEngine, AlertType, RequestAlerts, alert_delivery, build_alert_engine
 from vestibule.database_service.api import entries, maintenance, tasks
 from vestibule.database_service.api.dependencies import DatabaseWiring
 from vestibule.database_service.entries import stores
@@ -89,6 +89,7 @@ def create_app(settings: DatabaseSettings, sweep_interval_s: float = SWEEP_INTER
         async with plain_store, _verifying(verification), sweeper.running(), watching:
             await plain_ledger.prepare()
             metrics.ask(partial(measure_tasks, plain_ledger))
+            await _alert_lost_commits(plain_store, alerts)
             with alert_delivery(settings, alert_metrics.count_attempt) as notifications:
                 logs = [*_logs_of(plain_ledger), notifications.log]
                 measure_logs(metrics, *logs)
@@ -108,6 +109,14 @@ def create_app(settings: DatabaseSettings, sweep_interval_s: float = SWEEP_INTER
     return create_service_app(
         "database", DESCRIPTION, settings, ROUTERS, lifespan, is_peer=secret.is_peer, metrics=metrics
     )
+
+
+async def _alert_lost_commits(store: Store, alerts: AlertEngine) -> None:
+    """Alert where the file of the store lacks what it had at its last commit."""
+    if isinstance(store, HasFile) and (lost := store.lost_commits()):
+        gone = " and ".join(f"{number} changes of {table}" for table, number in lost.items())
+        text = f"The database lacks acknowledged commits: at least {gone}. Compare it with a backup."
+        await alerts.raise_alert(AlertType.COMMITS_LOST, text)
 
 
 @asynccontextmanager

@@ -10,6 +10,8 @@ from vestibule.detection.validation.placeholders import has_high_entropy, is_ran
 
 # The text between the name of a setting and its value in code, JSON, YAML, XML, headers and settings files.
 _VALUE_WORD = r"(?:[\"']?[Vv]alue[\"']?\s{0,2}[=:]\s{0,2})?"
+# A block scalar of YAML begins on the next line.
+BLOCK = r"(?:[|>][+-]?\r?\n\s{1,12})?"
 ASSIGNED = (
     r"[\w.-]{0,30}(?:[ :]{1,2}&?(?:[Ss]tr|[Ss]tring|text)\b)?[ \t]{0,3}[\"'`\])]{0,3}\s{0,4}"
     rf"(?:[=.?+|<:-]{{0,3}}[=:>|]\s{{0,12}}{_VALUE_WORD}[\"'`(]{{0,2}}|,\s{{0,12}}{_VALUE_WORD}[\"'`]|value\s?=\s?[\"'`]?)"
@@ -188,6 +190,12 @@ def any_case_pattern(words: str | Iterable[str]) -> str:
         by_letter.setdefault(word[0], []).append(in_any_case(word[1:]))
     groups = (f"{in_any_case(letter)}(?:{'|'.join(rests)})" for letter, rests in by_letter.items())
     return f"(?:{'|'.join(groups)})"
+
+
+def word_of_name(words: str) -> str:
+    """Match one of several words where a word of a name begins: in snake_case, kebab-case, camelCase and alone."""
+    titled = "|".join(sorted((word.title() for word in words.split()), key=len, reverse=True))
+    return rf"(?:(?:\b|_){any_case_pattern(words)}|[A-Za-z0-9](?:{titled}))"
 
 
 def in_any_case(expression: str) -> str:

@@ -22,6 +22,9 @@ class Rule:
     `alone_score` replaces `score` if the value is the whole text. Labels and other words near the value then raise or
     lower it, see `detection.context`; a rule that cannot reach its threshold without a label runs only near one.
 
+    `proof` is a further check, tried where `check` passes: a value that passes it is known by its form, and a label of
+    something else right before it does not count against it.
+
     `fewest_digits` is the minimum number of digits of a value, where the pattern leaves that to the check.
 
     `anchors` are literals (any case) of which every match contains at least one. `prefilter` is an expression that
@@ -37,6 +40,7 @@ class Rule:
     check: Check | None = None
     broken_score: float | None = None
     alone_score: float | None = None
+    proof: Check | None = None
     fewest_digits: int = 0
     anchors: tuple[str, ...] = ()
     prefilter: str | None = None

@@ -54,17 +54,19 @@ class Scanner:
         # Allocates the scratch space of the prefilter engines for this thread.
         self._prefilter.find_candidates("card 4111 1111 1111 1111", "")
 
-    def scan(self, text: str, *, key: str | None = None) -> list[Finding]:
+    def scan(self, text: str, *, key: str | None = None, budget_ms: float | None = None) -> list[Finding]:
         """Return the findings in `text`, in order and without overlap; `key` is the name of its field.
+
+        `budget_ms` replaces the budget of the options.
 
         Raises:
             TextTooLarge: the text exceeds the limit.
             ScanBudgetExceeded: the scan exceeded its time budget.
         """
-        found = self.explain(text, key=key)
+        found = self.explain(text, key=key, budget_ms=budget_ms)
         return [explanation.finding for explanation in found] if found else []
 
-    def explain(self, text: str, *, key: str | None = None) -> list[Explanation]:
+    def explain(self, text: str, *, key: str | None = None, budget_ms: float | None = None) -> list[Explanation]:
         """Return the findings as `scan` does, with the reasons for each.
 
         Raises:
@@ -75,7 +77,7 @@ class Scanner:
             raise TextTooLarge(self._max_chars)
         key_context = self._key_context_of(key[-MAX_KEY_CHARS:]) if key else _NO_KEY
         # On a short text the prefilter takes next to no time, and in most it finds no candidate.
-        clock = TimeBudget(self._options.scan_budget_ms) if len(text) > WHOLE_TEXT_CHARS else None
+        clock = TimeBudget(budget_ms or self._options.scan_budget_ms) if len(text) > WHOLE_TEXT_CHARS else None
         if is_plain(text):
             found = self._search(text, key_context, clock)
         else:

@@ -8,6 +8,7 @@ from vestibule.detection.context.label_index import Label, LabelIndex, LabelMatc
 from vestibule.detection.errors import DetectorFailed
 from vestibule.detection.finding import Explanation, Finding
 from vestibule.detection.matching import Matcher
+from vestibule.detection.rules import Check
 
 MAX_KEY_CHARS = 200
 # Source: RFC 9562, sections 4 and 5: versions and variant.
@@ -45,13 +46,13 @@ class ScanPassage:
             self._value_span = (len(self.text) - len(value.lstrip()), len(self.text.rstrip()))
         return span == self._value_span
 
-    def weigh(self, matcher: Matcher, span: tuple[int, int]) -> ContextVerdict:
+    def weigh(self, matcher: Matcher, span: tuple[int, int], *, is_proof: bool = False) -> ContextVerdict:
         """Return the weight of the context of a span, which is read once for all rules."""
         found = self._context_scorer.get(span)
         if found is None:
             found = ContextScorer(self._label_matches, self.text, *span, self._key_labels)
             self._context_scorer[span] = found
-        return found.weigh(matcher.topic, matcher.siblings, matcher.has_negative_labels)
+        return found.weigh(matcher.topic, matcher.siblings, matcher.has_negative_labels, is_proof=is_proof)
 
 
 def score_match(matcher: Matcher, passage: ScanPassage, span: tuple[int, int]) -> Explanation | None:
@@ -64,10 +65,8 @@ def score_match(matcher: Matcher, passage: ScanPassage, span: tuple[int, int]) -
         verdict = passage.weigh(matcher, span)
         if matcher.best_score + verdict.weight < matcher.threshold:
             return None
-    try:
-        is_valid = rule.check is None or rule.check(passage.text[span[0] : span[1]])
-    except BaseException as error:  # an operator's own check may raise `SystemExit`, which would end the service
-        raise DetectorFailed(matcher.detector.entity) from error
+    value = passage.text[span[0] : span[1]]
+    is_valid = rule.check is None or _passes(rule.check, value, matcher)
     score = rule.score if is_valid else rule.broken_score
     if score is None:
         return None
@@ -75,12 +74,21 @@ def score_match(matcher: Matcher, passage: ScanPassage, span: tuple[int, int]) -
         score = max(score, rule.alone_score or 0.0)
     if verdict is None:
         verdict = NOTHING if is_valid and matcher.is_certain else passage.weigh(matcher, span)
+    if verdict.weight < 0 and is_valid and rule.proof is not None and _passes(rule.proof, value, matcher):
+        verdict = passage.weigh(matcher, span, is_proof=True)
     score = min(score + verdict.weight, 1.0)
     if score < matcher.threshold or is_part_of_uuid(passage.text, *span):
         return None
     shift = len(passage.prefix)
     finding = Finding(matcher.detector.entity, span[0] - shift, span[1] - shift, score)
     return Explanation(finding, rule.name, matcher.check_results[is_valid], verdict.words)
+
+
+def _passes(check: Check, value: str, matcher: Matcher) -> bool:
+    try:
+        return check(value)
+    except BaseException as error:  # an operator's own check may raise `SystemExit`, which would end the service
+        raise DetectorFailed(matcher.detector.entity) from error
 
 
 def is_part_of_uuid(text: str, start: int, end: int) -> bool:

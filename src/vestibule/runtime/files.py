@@ -4,6 +4,7 @@ import fcntl
 import math
 import os
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -117,6 +118,7 @@ class WatchedFile(Generic[Content]):
         when_missing: Callable[[], Content] | None = None,
         initial: Content | None = None,
         must_settle: bool = False,
+        large_bytes: float = math.inf,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Read the file, unless `initial` is its content until the first check.
@@ -124,7 +126,8 @@ class WatchedFile(Generic[Content]):
         `on_broken` gets each error of the type `broken` that `read` raises later, once for each state of the file.
         `when_missing` returns the content of a missing file; without it, `read` is called. With `must_settle` a change
         is read when two checks in a row find the same state, since an editor may be writing the file. `is_broken` says
-        whether the last change could not be read.
+        whether the last change could not be read. A changed file of more than `large_bytes` is read in a thread, and
+        its previous content stays until then; the first time the caller waits. `on_broken` is called in that thread.
 
         Raises:
             Exception: what `read` raises.
@@ -136,7 +139,9 @@ class WatchedFile(Generic[Content]):
         self._when_missing = when_missing
         self._must_settle = must_settle
         self.is_broken = False
+        self._large_bytes = large_bytes
         self._clock = clock
+        self._loading: threading.Thread | None = None
         self._last_stamp: _Stamp | None
         self._state: tuple[_Stamp | None, Content]
         if initial is not None:
@@ -163,14 +168,21 @@ class WatchedFile(Generic[Content]):
         known_stamp, content = self._state
         if stamp == known_stamp or (self._must_settle and not has_settled):
             return content
+        if stamp is None or stamp[-1] <= self._large_bytes or known_stamp == ():
+            self._load(stamp)
+        elif self._loading is None or not self._loading.is_alive():
+            self._loading = threading.Thread(target=self._load, args=(stamp,), name="file-reader", daemon=True)
+            self._loading.start()
+        return self._state[1]
+
+    def _load(self, stamp: _Stamp | None) -> None:
         try:
             content = self._read_content(stamp)
         except self._broken as error:
-            self._state, self.is_broken = (stamp, content), True
+            self._state, self.is_broken = (stamp, self._state[1]), True
             self._on_broken(error)
         else:
             self._state, self.is_broken = (stamp, content), False
-        return content
 
     def _read_content(self, stamp: _Stamp | None) -> Content:
         if stamp is None and self._when_missing is not None:

@@ -50,6 +50,8 @@ class DatabaseMark:
         """Let the next start take the database as it is, or create it; False where there is no mark."""
         is_there = self.path.exists()
         self.path.unlink(missing_ok=True)
+        # The note of the last commit is of that database too.
+        self.path.with_suffix(".last").unlink(missing_ok=True)
         return is_there
 
     def expect(self, database: Path) -> None:

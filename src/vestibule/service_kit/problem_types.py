@@ -268,6 +268,12 @@ OF_ERRORS: Mapping[type[errors.VestibuleError], ProblemType] = {
         "Too many requests with unknown tokens came from this address within a minute.",
         "Correct the token, and wait for the seconds in `Retry-After`. Requests with a known token still succeed.",
     ),
+    errors.TooManyWaiting: _error(
+        errors.TooManyWaiting,
+        429,
+        "Batches, erasures and scans of long texts of one token are served a few at a time. Too many more wait.",
+        "Send fewer at the same time, and retry after the seconds in `Retry-After`. Nothing was stored.",
+    ),
     errors.Unavailable: _error(
         errors.Unavailable,
         503,

@@ -58,7 +58,7 @@ def render_error(error: errors.VestibuleError, request_id: str) -> Response:
     if isinstance(error, errors.UnsupportedMediaType):
         # Source: Linked Data Platform 1.0, section 7.1.
         headers["Accept-Post"] = error.media_type
-    if isinstance(error, (errors.Unavailable, errors.TooManyAuthFailures)):
+    if isinstance(error, (errors.Unavailable, errors.TooManyAuthFailures, errors.TooManyWaiting)):
         headers["Retry-After"] = str(error.retry_after_s)
     return render_problem(problem_type_of(type(error)), error.detail, request_id, extra=error.extra, headers=headers)
 

@@ -1,41 +1,17 @@
 """The business logic service answers at once, by the same processors as the workers."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from httpx import ASGITransport, AsyncClient
+from httpx import AsyncClient
 
 from vestibule.alerts import AlertArchive, AlertType
 from vestibule.business_logic_service.main import create_app
 from vestibule.business_logic_service.settings import BusinessLogicSettings
-from vestibule.encryption import KeyRingFile, Tokenizer, create_key_ring
+from vestibule.encryption import KeyRingFile, Tokenizer
 from vestibule.processing import ProcessorRegistry, examples_of
 from vestibule.service_kit.auth.service_secret import ServiceSecretMissing
 from vestibule.service_kit.auth.token_file import create_token
-
-SECRET = "s" * 43
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> BusinessLogicSettings:
-    """Settings of an embedded service with its keys in place."""
-    (tmp_path / "keys").mkdir()
-    (tmp_path / "keys" / "service_secret").write_text(SECRET)
-    create_key_ring(tmp_path / "keys" / "keyring.json")
-    return BusinessLogicSettings(data_dir=tmp_path, embedded=True, alert_channels=["report_file"])
-
-
-@pytest.fixture
-async def client(settings: BusinessLogicSettings) -> AsyncIterator[AsyncClient]:
-    """A peer of the running service."""
-    app = create_app(settings)
-    headers = {"Authorization": f"Bearer {SECRET}"}
-    async with (
-        app.router.lifespan_context(app),
-        AsyncClient(transport=ASGITransport(app), base_url="http://127.0.0.1", headers=headers) as peer,
-    ):
-        yield peer
 
 
 async def test_without_a_processor_the_text_comes_back_in_upper_case(client: AsyncClient) -> None:
@@ -49,7 +25,7 @@ async def test_only_services_name_a_request(client: AsyncClient, settings: Busin
     given = b"jane@example.com".hex()
     token, _ = create_token(settings.token_file, "able", ["process"])
     ids = []
-    for bearer in (SECRET, token, "nobody-knows"):
+    for bearer in (settings.secret_file.read_text(), token, "nobody-knows"):
         headers = {"X-Request-ID": given, "Authorization": f"Bearer {bearer}"}
         ids.append((await client.post("/process", json={"data": "x"}, headers=headers)).headers["X-Request-ID"])
     assert [given] == [one for one in ids if one == given]

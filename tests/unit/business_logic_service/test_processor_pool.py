@@ -2,19 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 
 import psutil
 import pytest
-from httpx import ASGITransport, AsyncClient, Response
+from httpx import AsyncClient, Response
 
-from vestibule.business_logic_service.main import create_app
 from vestibule.business_logic_service.processor_pool import PLACES
 from vestibule.business_logic_service.settings import BusinessLogicSettings
-from vestibule.encryption import create_key_ring
 
-SECRET = "s" * 43
 # A machine can be busy.
 LONG_S, LIMIT_S = 60, 1.5
 ODD = """
@@ -44,23 +40,12 @@ PROCESSOR = Odd()
 
 
 @pytest.fixture
-async def client(tmp_path: Path) -> AsyncIterator[AsyncClient]:
-    """A peer of a running service with a processor that does as it is told."""
-    (tmp_path / "keys").mkdir()
-    (tmp_path / "keys" / "service_secret").write_text(SECRET)
-    create_key_ring(tmp_path / "keys" / "keyring.json")
-    (tmp_path / "own").mkdir()
-    (tmp_path / "own" / "odd.py").write_text(ODD)
-    settings = BusinessLogicSettings(
-        data_dir=tmp_path, embedded=True, processors_dir=tmp_path / "own", task_time_limit_s=LONG_S
-    )
-    app = create_app(settings)
-    headers = {"Authorization": f"Bearer {SECRET}"}
-    async with (
-        app.router.lifespan_context(app),
-        AsyncClient(transport=ASGITransport(app), base_url="http://127.0.0.1", headers=headers) as peer,
-    ):
-        yield peer
+def settings(settings: BusinessLogicSettings) -> BusinessLogicSettings:
+    """Settings with a processor that does as it is told."""
+    folder = settings.data_dir / "own"
+    folder.mkdir()
+    (folder / "odd.py").write_text(ODD)
+    return settings.model_copy(update={"processors_dir": folder, "task_time_limit_s": LONG_S})
 
 
 async def _process(client: AsyncClient, data: str, token_id: str = "one") -> Response:

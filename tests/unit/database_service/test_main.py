@@ -1,6 +1,7 @@
 """The database service for other services, and for callers without the secret."""
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -156,6 +157,23 @@ async def test_many_requests_at_once_are_all_on_disk(client: AsyncClient, settin
     count = "SELECT count(*) FROM entries WHERE key NOT LIKE '~%'"
     assert 200 == other.execute(count).fetchone()[0]
     other.close()
+
+
+async def test_lost_commits_are_alerted_once(settings: DatabaseSettings) -> None:
+    """The next commit is noted as the last."""
+    note = settings.sqlite_path.with_name(".vestibule.db.last")
+    for change in (0, 5, 0):
+        if change:
+            noted = json.loads(note.read_text())
+            note.write_text(json.dumps(noted | {"entries": noted["entries"] + change, "tasks": 2}))
+        app = create_app(settings)
+        async with app.router.lifespan_context(app):
+            pass
+    (alert,) = AlertArchive(settings.alert_record_path).page(limit=100).alerts
+    assert (AlertType.COMMITS_LOST, True) == (
+        alert.type,
+        "5 changes of entries and 2 changes of tasks" in alert.description,
+    )
 
 
 def test_without_the_secret_nothing_starts(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ def in_base64(content: str | bytes) -> str:
 UNSEEN = (
     "\u00ad\u034f\u061c\u115f\u17b4\u17b5\u180b\u180f\u200b\u2028\u202e\u2065\u206a\u2800\u3164\ufe0f\ufeff\uffa0\ufff0\ufff9"
     "\U000110bd\U0001bca0\U0001d173\U000e0001\U000e0020\U000e0100\u0001\u007f\u0090\u20dd\u0336"
+    "\u302a\u2de0\ua66f\u093c\u064b\ufffc\U00016fe4\U0001d159\U0001d165\U0001da00"
 )
 
 
@@ -64,6 +65,9 @@ def _in_block(first: int, text: str, start: str) -> str:
         _in_block(0x24D0, MAIL, "a"),
         _in_block(0x1F150, MAIL, "a"),
         _in_block(0x1D41A, MAIL, "a"),
+        _in_block(0x1F1E6, MAIL, "a"),
+        "".join(chr(0xE0000 + ord(char)) for char in MAIL),
+        "".join(chr(0xE0000 + ord(char)) for char in CARD),
         MAIL.replace("@", "＠"),
         MAIL.replace("@", "﹫").replace(".", "．"),
         "grасе@ехample.оrg",
@@ -85,7 +89,8 @@ def test_look_alikes_make_labels_and_keys() -> None:
     "at",
     [
         *("&#64;", "&#0000064;", "&#64", "&#x40;", "&#X0040;", "&commat;", "&amp;commat;", "&amp;amp;#64;"),
-        *("%40", "%2540", "%252540", "%u0040", "%uFF20", "%EF%BC%A0"),
+        *("%40", "%2540", "%252540", "%u0040", "%uFF20", "%EF%BC%A0", "%c1%80", "%E0%81%80", "+AEA-"),
+        *("\\100", "\\40 ", "\\000040", "\\x{40}", "\\N{COMMERCIAL AT}", "\\N{FULLWIDTH COMMERCIAL AT}"),
         *("\\u0040", "\\\\u0040", "\\u{40}", "\\u{000040}", "\\x40", "\\U00000040", "\\u005cu0040"),
         *("＆#64;", "&#6\u200b4;", "%4\u200b0", "%25\u200b40", "\\u0025" + "40"),
     ],
@@ -94,6 +99,24 @@ def test_escapes_are_undone(at: str) -> None:
     """However the character is written, once or several times over."""
     value = f"grace{at}example.org"
     assert [value] == values(f"it is {value} .")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(r"dir\100.txt", r"s/(\d)/\1/", r"\2 and \20", r"\\172.16.0.4\share", r"\N{NO SUCH NAME}", r"\N{x}"),
+        *("हिन्दी", "\u0641\u064e\u0639", "\U0001f1e9\U0001f1ea", "\U0001f3f4\U000e0067\U000e0062"),
+    ],
+)
+def test_what_is_no_escape_stays(text: str) -> None:
+    """Paths, references of expressions, the spelling of other scripts and flags are read as they are."""
+    unseen = "\U000e0067\U000e0062"
+    assert text.replace(unseen, "") == normalize(text).text
+
+
+def test_what_is_no_utf_7_stays() -> None:
+    """Sums of names are no escapes, however many there are."""
+    assert [MAIL] == values("a+AB-c+ABC-d+AEC123-" * 20 + f" {MAIL}")
 
 
 def test_html_names_are_read() -> None:

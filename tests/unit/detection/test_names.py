@@ -16,6 +16,12 @@ def test_separators_hide_nothing(form: str, value: str) -> None:
     assert SCANNER.scan(readings(form.format(value)))
 
 
+@pytest.mark.parametrize("name", [f"job{IBAN}", f"a{CARD}", f"user{CARD}x", f"nightly-job{IBAN}-2", f"payTo{IBAN}now"])
+def test_letters_hide_nothing(name: str) -> None:
+    """In a name, a number may stand right behind a word."""
+    assert SCANNER.scan(readings(name))
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -26,6 +32,8 @@ def test_separators_hide_nothing(form: str, value: str) -> None:
         "cert-renewal-2026-11-30",
         "nightly-2026-11-30T10-00-00Z",
         "build-1733000000123",
+        "build1733000000123",
+        "v20261130101500",
         "k8s-job-28734560",
         "vm-5eb471c3-bd19-4da3-8e96-fbd3776f9db0",
         "sha-22aa171102caaf7d05521210a58a0aca38980254",

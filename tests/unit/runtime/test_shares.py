@@ -2,6 +2,9 @@
 
 import asyncio
 
+import pytest
+
+from vestibule.contracts.errors import TooManyWaiting
 from vestibule.runtime.shares import Shares
 
 
@@ -37,3 +40,23 @@ async def test_who_no_longer_waits_takes_nothing() -> None:
     async with asyncio.timeout(10), shares.of("a"):
         pass
     assert {} == shares._held
+
+
+async def test_more_than_may_wait_are_refused_and_those_that_wait_are_served() -> None:
+    """One runs, two wait, and the fourth is refused; another holder is not, and afterwards there is room again."""
+    shares, may_end, served = Shares(1), asyncio.Event(), 0
+
+    async def work(holder: str) -> None:
+        nonlocal served
+        async with shares.of(holder, 2):
+            await may_end.wait()
+            served += 1
+
+    accepted = [asyncio.create_task(work(holder)) for holder in "aaab"]
+    await asyncio.sleep(0)
+    with pytest.raises(TooManyWaiting):
+        await work("a")
+    may_end.set()
+    await asyncio.gather(*accepted)
+    await work("a")
+    assert (5, {}) == (served, shares._held)

@@ -175,3 +175,28 @@ def test_a_thread_that_was_overtaken_does_not_bring_old_content_back(numbers: Nu
     may_return.set()
     slow.join()
     assert 333 == watched.reload()
+
+
+@pytest.mark.parametrize(("content", "known", "reported"), [("22", 22, []), ("two and more", 1, 1)])
+def test_a_large_file_is_read_in_a_thread(numbers: Numbers, content: str, known: int, reported: object) -> None:
+    """Its previous content stays until then, and whoever asks does not wait; a broken one is reported."""
+    may_return = threading.Event()
+    read = numbers.read
+
+    def read_slowly(path: Path) -> int:
+        assert may_return.wait(10)
+        return read(path)
+
+    numbers.read = read_slowly  # type: ignore[method-assign]
+    watched = numbers.watch(large_bytes=1, initial=0)
+    may_return.set()
+    # The first time there is nothing to go on with.
+    assert 1 == watched.current()
+    may_return.clear()
+    numbers.path.write_text(content)
+    assert [1, 1] == [watched.reload(), watched.reload()]
+    assert watched._loading is not None
+    may_return.set()
+    watched._loading.join(10)
+    assert (known, 2) == (watched.reload(), numbers.reads)
+    assert reported == (len(numbers.reported) or [])

@@ -14,8 +14,8 @@ from httpx import AsyncClient, Response
 
 import vestibule
 from vestibule.contracts import errors
+from vestibule.service_kit.http.connections import Limits, RequestTimeouts, timeout_protocol
 from vestibule.service_kit.http.middleware import LATE_UNTIL_SHED, LOOK_EVERY_S
-from vestibule.service_kit.http.server import Limits, RequestTimeouts, timeout_protocol
 from vestibule.service_kit.openapi.problem_examples import example_responses
 from vestibule.service_kit.problem_types import OF_ERRORS, PROBLEM_TYPES
 

@@ -24,6 +24,7 @@ STATUS_OF = {
     errors.NotProcessable: 422,
     errors.InvalidToken: 401,
     errors.TooManyAuthFailures: 429,
+    errors.TooManyWaiting: 429,
     errors.ScopeMissing: 403,
     errors.KeyNotFound: 404,
     errors.TaskNotFound: 404,

@@ -8,6 +8,7 @@ from starlette.responses import Response, StreamingResponse
 
 from vestibule.client_service.api.screening import DecisionReply
 from vestibule.client_service.api.wiring import (
+    MOST_WAITING,
     CallerPart,
     EntriesPart,
     KeyText,
@@ -31,7 +32,14 @@ from vestibule.contracts.entries import (
     ReadBatch,
     WriteBatch,
 )
-from vestibule.contracts.errors import IdempotencyKeyReused, InvalidInput, PersonalDataFound, ScanImpossible
+from vestibule.contracts.errors import (
+    IdempotencyKeyReused,
+    InvalidInput,
+    PersonalDataFound,
+    ScanImpossible,
+    TooManyWaiting,
+)
+from vestibule.runtime.turns import in_slices
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.http.conditional import TAKES_EXPECTED, TAKES_KNOWN, Expected, Known
 from vestibule.service_kit.openapi.descriptions import problem_responses
@@ -66,7 +74,7 @@ class AddBatchReply(BaseModel):
     dependencies=[allow("add")],
     openapi_extra=TAKES_EXPECTED,
     responses=problem_responses(
-        409, 412, 413, PersonalDataFound, InvalidInput, ScanImpossible, IdempotencyKeyReused, 503
+        409, 412, 413, PersonalDataFound, InvalidInput, ScanImpossible, IdempotencyKeyReused, TooManyWaiting, 503
     ),
     response_model_exclude_none=True,
 )
@@ -123,7 +131,7 @@ async def delete_entry(key: Annotated[Key, Query()], entries: EntriesPart, expec
 @router.post(
     "/add/batch",
     dependencies=[allow("add")],
-    responses=problem_responses(412, 413, PersonalDataFound, InvalidInput, ScanImpossible, 503),
+    responses=problem_responses(412, 413, PersonalDataFound, InvalidInput, ScanImpossible, TooManyWaiting, 503),
     response_model_exclude_none=True,
 )
 async def add_entries(batch: Annotated[WriteBatch, Body()], wiring: WiringPart, sender: Sender) -> AddBatchReply:
@@ -131,15 +139,16 @@ async def add_entries(batch: Annotated[WriteBatch, Body()], wiring: WiringPart, 
 
     Each is screened as `POST /add` does. One that is rejected rejects all; `index` says which one.
     """
-    async with wiring.batches.of(sender.token_id):
+    async with wiring.batches.of(sender.token_id, MOST_WAITING):
         added = await wiring.intake.add_batch(batch.pairs, sender)
-    return AddBatchReply(added=[AddReply(**one.written.model_dump(), **one.screened.decision) for one in added])
+    replies = [AddReply(**one.written.model_dump(), **one.screened.decision) async for one in in_slices(added)]
+    return AddBatchReply(added=replies)
 
 
 @router.post(
     "/read/batch",
     dependencies=[allow("read")],
-    responses=problem_responses(413, 422, 503),
+    responses=problem_responses(413, 422, TooManyWaiting, 503),
     response_model_exclude_none=True,
 )
 async def read_entries(
@@ -149,7 +158,7 @@ async def read_entries(
 
     A key without an entry gives `null`. Values that are too large for one reply are a 413: read fewer at once.
     """
-    async with wiring.batches.of(caller.token_id):
+    async with wiring.batches.of(caller.token_id, MOST_WAITING):
         return await entries.read_batch(batch.keys)
 
 

@@ -17,6 +17,7 @@ from vestibule.contracts.errors import (
     PersonalDataFound,
     ResultRefused,
     ScanImpossible,
+    TooManyWaiting,
     UnknownProcessor,
 )
 from vestibule.service_kit.auth.authentication import allow
@@ -56,6 +57,7 @@ class MessageReply(DecisionReply, ProcessedMessage):
             UnknownProcessor,
             NotProcessable,
             ResultRefused,
+            TooManyWaiting,
             503,
         ),
     },

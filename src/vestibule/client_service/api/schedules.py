@@ -10,7 +10,7 @@ from vestibule.client_service.api.screening import TreatedFinding
 from vestibule.client_service.api.wiring import CallerPart, RepeatableRoute, Sender, Tenant, WiringPart, check_target
 from vestibule.client_service.task_service.schedule_service import ScheduleRequest, StoredSchedule
 from vestibule.client_service.task_status import at, at_or_none
-from vestibule.contracts.errors import ScheduleNotFound
+from vestibule.contracts.errors import ScheduleNotFound, TooManyWaiting
 from vestibule.contracts.tasks import Priority
 from vestibule.policy import Action
 from vestibule.service_kit.auth.authentication import allow
@@ -63,7 +63,12 @@ class ScheduleDeleted(BaseModel):
 ScheduleId = Annotated[str, Path(description="The `schedule_id` in the reply to `POST /schedules`")]
 
 
-@router.post("", status_code=201, responses=problem_responses(409, 413, 422, 503), response_model_exclude_none=True)
+@router.post(
+    "",
+    status_code=201,
+    responses=problem_responses(409, 413, 422, TooManyWaiting, 503),
+    response_model_exclude_none=True,
+)
 async def add_schedule(
     request: Annotated[ScheduleRequest, Body()], wiring: WiringPart, sender: Sender, caller: CallerPart
 ) -> ScheduleAdded:

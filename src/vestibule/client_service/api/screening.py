@@ -6,11 +6,19 @@ from typing import Annotated
 from fastapi import APIRouter, Body
 from fastapi.exceptions import RequestValidationError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from starlette.responses import Response
 
-from vestibule.client_service.api.wiring import Sender, WiringPart
+from vestibule.client_service.api.wiring import MOST_WAITING, CallerPart, Sender, WiringPart
 from vestibule.client_service.screening.screener import Screener
 from vestibule.contracts.entries import MAX_VALUE_BYTES, within_value_limit
-from vestibule.contracts.errors import InvalidInput, PersonalDataFound, ScanImpossible, TokenRetired, UnknownToken
+from vestibule.contracts.errors import (
+    InvalidInput,
+    PersonalDataFound,
+    ScanImpossible,
+    TokenRetired,
+    TooManyWaiting,
+    UnknownToken,
+)
 from vestibule.contracts.json_types import Flag, either
 from vestibule.contracts.reasons import GivenReason
 from vestibule.policy import Action
@@ -126,15 +134,23 @@ class ReceiptKeys(BaseModel):
     "/scan",
     tags=["detection"],
     dependencies=[allow("scan")],
-    responses=problem_responses(413, InvalidInput, ScanImpossible),
+    response_model=ScanReply | BatchScanReply,
+    responses=problem_responses(413, InvalidInput, ScanImpossible, TooManyWaiting),
 )
-async def scan_text(request: Annotated[ScanRequest, Body()], wiring: WiringPart) -> ScanReply | BatchScanReply:
+async def scan_text(
+    request: Annotated[ScanRequest, Body()], wiring: WiringPart, caller: CallerPart
+) -> ScanReply | Response:
     """Return the findings in a text, or in each of up to 1,000. Stores nothing and raises no alert."""
     if (request.text is None) == (request.texts is None):
         raise RequestValidationError([{"type": "one_of", "loc": ("body", "text"), "msg": "either `text` or `texts`"}])
     if request.text is not None:
         return await _scan(wiring.screener, request.text, request.explain)
-    return BatchScanReply(results=[await _scan(wiring.screener, text, request.explain) for text in request.texts or ()])
+    async with wiring.batches.of(caller.token_id, MOST_WAITING):
+        # Each is rendered on its own, since all together may have a hundred thousand findings.
+        results = [
+            (await _scan(wiring.screener, text, request.explain)).model_dump_json() for text in request.texts or ()
+        ]
+    return Response('{"results":[' + ",".join(results) + "]}", media_type="application/json")
 
 
 @router.post(

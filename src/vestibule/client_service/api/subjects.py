@@ -7,9 +7,9 @@ from fastapi import APIRouter, Body, Path
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from vestibule.client_service.api.wiring import CallerPart, Tenant, WiringPart
+from vestibule.client_service.api.wiring import MOST_WAITING, CallerPart, Tenant, WiringPart
 from vestibule.client_service.erasure import ErasureStatus
-from vestibule.contracts.errors import ErasureInProgress, ErasureNotFound
+from vestibule.contracts.errors import ErasureInProgress, ErasureNotFound, TooManyWaiting
 from vestibule.contracts.subjects import SubjectValue
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
@@ -47,7 +47,7 @@ ACCEPTED: dict[int | str, dict[str, Any]] = {
 @router.delete(
     "/subjects",
     response_model=ErasedReply,
-    responses={**ACCEPTED, **problem_responses(ErasureInProgress, 422, 503)},
+    responses={**ACCEPTED, **problem_responses(ErasureInProgress, 422, TooManyWaiting, 503)},
 )
 async def erase_subject(
     subject: Annotated[Subject, Body()], wiring: WiringPart, caller: CallerPart
@@ -57,7 +57,8 @@ async def erase_subject(
     The value is found in any writing, and not as a part of a longer one. An erasure that takes longer than two seconds
     goes on in the background, over restarts too.
     """
-    record = await wiring.erasure.erase(subject.value, caller.principal)
+    async with wiring.erasures.of(caller.token_id, MOST_WAITING):
+        record = await wiring.erasure.erase(subject.value, caller.principal)
     if record.finished_at is None:
         address = {"Location": f"/subjects/erasures/{record.erasure_id}"}
         return JSONResponse(record.status.model_dump(mode="json"), 202, address)

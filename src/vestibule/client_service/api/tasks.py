@@ -24,6 +24,7 @@ from vestibule.contracts.errors import (
     InvalidInput,
     TaskConflict,
     TaskNotFound,
+    TooManyWaiting,
     UnknownProcessor,
     WebhooksDisabled,
 )
@@ -87,7 +88,7 @@ class ProcessorList(BaseModel):
 @router.post(
     "/run",
     status_code=202,
-    responses=problem_responses(404, 409, InvalidInput, UnknownProcessor, IdempotencyKeyReused, 503),
+    responses=problem_responses(404, 409, InvalidInput, UnknownProcessor, IdempotencyKeyReused, TooManyWaiting, 503),
 )
 async def run_task(
     *,

@@ -30,6 +30,8 @@ from vestibule.service_kit.fast_dispatch.strict_requests import Handler
 from vestibule.service_kit.wiring import ServiceWiring, wired, wiring_of
 
 STREAMS_OPENED_AT_ONCE = 4
+# Batches of a token that wait, and erasures.
+MOST_WAITING = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class ClientWiring(ServiceWiring):
     opening_streams: Shares = field(default_factory=lambda: Shares(STREAMS_OPENED_AT_ONCE))
     # Batches of a token are served one after the other: several at once would keep the database service from others.
     batches: Shares = field(default_factory=lambda: Shares(1))
+    # An erasure reads all that a tenant has.
+    erasures: Shares = field(default_factory=lambda: Shares(1))
 
 
 class RepeatableRoute(GuardedRoute):

@@ -27,6 +27,7 @@ from vestibule.encryption import Fingerprinter
 from vestibule.policy import Situation
 from vestibule.policy.policy import OPTIONS_FIELD
 from vestibule.processing import ProcessorRegistry
+from vestibule.runtime.turns import in_slices
 from vestibule.service_kit.service_client import ServiceClient
 
 # The relay checks a task this long after its message was sent.
@@ -98,7 +99,8 @@ class Intake:
                 # The same rejection as for a single entry, with its index.
                 raise type(refusal)(refusal.detail, **refusal.extra, index=index) from refusal
         texts = [one.text for one in screened]
-        changed = [pair.model_copy(update={"value": text}) for pair, text in zip(pairs, texts, strict=True)]
+        both = in_slices(zip(pairs, texts, strict=True))
+        changed = [pair.model_copy(update={"value": text}) async for pair, text in both]
         written = await self.entries_for(Principal(sender.tenant, sender.token_id)).write_batch(changed)
         return [AddedEntry(*both) for both in zip(written, screened, strict=True)]
 

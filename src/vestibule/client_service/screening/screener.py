@@ -1,9 +1,11 @@
 """Screens text: the scanner finds, the policy decides, and findings raise alerts."""
 
 import asyncio
+import math
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -22,6 +24,7 @@ from vestibule.detection import (
     Scanner,
     TextTooLarge,
 )
+from vestibule.detection.matching import WHOLE_TEXT_CHARS
 from vestibule.detection.names import readings
 from vestibule.policy import Action, DecidedFinding, Decision, Outcome, Situation
 from vestibule.policy.anonymizer import anonymize
@@ -41,10 +44,14 @@ WITHOUT_CONTEXT = {KEY_FIELD, OPTIONS_FIELD}
 # The value of a decision without findings in the log line, and in the metrics.
 CLEAN, NO_FINDINGS = "clean", "none"
 
-# A scan of more characters than this would block the event loop for too long.
-LARGE_TEXT_CHARS = 20_000
+# A scan of more characters than this would block the event loop for too long. Shorter texts are scanned there, and
+# again in a thread where that takes longer than the budget; the shortest never do.
+LARGE_TEXT_CHARS, SHORT_TEXT_CHARS = 20_000, WHOLE_TEXT_CHARS
+LOOP_BUDGET_MS = 2.0
 # Large texts are scanned in threads of their own. One token uses half of them, so that another finds one free.
 SCAN_THREADS = max(2, min(8, os.cpu_count() or 1))
+# Further scans of a token that wait for a thread.
+MOST_SCANS_WAITING = 64
 
 Found = TypeVar("Found")
 Returned = TypeVar("Returned")
@@ -95,6 +102,7 @@ class Screener:
             PersonalDataFound, ResultRefused: the policy rejects the text.
             TooLarge: it is longer than the scanner accepts.
             ScanImpossible: the scan did not finish in time, or a detector failed.
+            TooManyWaiting: too many long texts of the token wait to be scanned.
         """
         texts = {field: text}
         if situation.key is not None and field != RESULT_FIELD:
@@ -153,10 +161,10 @@ class Screener:
         try:
             for name, text in texts.items():
                 context = None if name in WITHOUT_CONTEXT else key
-                if len(text) > LARGE_TEXT_CHARS:
-                    findings[name] = await self._in_thread(partial(scan, text, key=context))
-                else:
+                if len(text) <= SHORT_TEXT_CHARS:
                     findings[name] = scan(text, key=context)
+                else:
+                    findings[name] = await self._scan_long(scan, text, context)
         except TextTooLarge as error:
             raise TooLarge(f"A text may have at most {error.limit:,} characters.") from error
         except ScanBudgetExceeded as error:
@@ -167,9 +175,15 @@ class Screener:
             raise ScanImpossible("A detector failed on the text, so the text was rejected.") from error
         return findings
 
-    async def _in_thread(self, work: Callable[[], Returned]) -> Returned:
+    async def _scan_long(self, scan: Callable[..., list[Found]], text: str, key: str | None) -> list[Found]:
+        if len(text) <= LARGE_TEXT_CHARS:
+            with suppress(ScanBudgetExceeded):
+                return scan(text, key=key, budget_ms=LOOP_BUDGET_MS)
+        return await self._in_thread(partial(scan, text, key=key), MOST_SCANS_WAITING)
+
+    async def _in_thread(self, work: Callable[[], Returned], most_waiting: float = math.inf) -> Returned:
         """Return what `work` returns, in a thread within the share of the caller's token."""
-        async with self._shares.of(current_origin()["token_id"]):
+        async with self._shares.of(current_origin()["token_id"], most_waiting):
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     async def _act(self, decision: Decision, texts: Mapping[str, str], receipt: str | None, tenant: str) -> None:

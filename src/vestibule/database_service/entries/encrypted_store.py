@@ -11,6 +11,7 @@ from vestibule.contracts.entries import Entry, Revision
 from vestibule.contracts.errors import Unavailable
 from vestibule.database_service.entries.store import ChangePage, OperationNote, PositionLost, Store, Write
 from vestibule.encryption import Cipher, DecryptionFailed, key_id_of
+from vestibule.runtime.turns import in_slices
 
 REALM = "database"
 # The associated data of positions; no entry has it.
@@ -52,7 +53,7 @@ class EncryptedStore:
 
     async def write_many(self, writes: Sequence[Write], note: OperationNote | None = None) -> list[int]:
         """Write all of `writes` with `note` or nothing; return their versions once they are on disk."""
-        encrypted = [self._encrypted_write(write) for write in writes]
+        encrypted = [self._encrypted_write(write) async for write in in_slices(writes)]
         return await self._store.write_many(encrypted, note and self._encrypt_note(note))
 
     async def read(self, key: str) -> Entry | None:
@@ -62,13 +63,13 @@ class EncryptedStore:
 
     async def read_many(self, keys: Sequence[str]) -> list[Entry | None]:
         """Return the entries under `keys`, and None where there is none."""
-        return [None if stored is None else self._decrypt(stored) for stored in await self._store.read_many(keys)]
+        found = await self._store.read_many(keys)
+        return [None if stored is None else self._decrypt(stored) async for stored in in_slices(found)]
 
     async def read_readable(self, keys: Sequence[str]) -> list[Entry | None]:
         """Return what `read_many` returns, and None for a value that cannot be decrypted, which is logged once."""
-        return [
-            None if stored is None else self._decrypt_or_skip(stored) for stored in await self._store.read_many(keys)
-        ]
+        found = await self._store.read_many(keys)
+        return [None if stored is None else self._decrypt_or_skip(stored) async for stored in in_slices(found)]
 
     async def replace(self, key: str, value: str, version: int) -> bool:
         """Replace the value of a version, current or in the history; False where there is none."""

@@ -1,7 +1,7 @@
 """The port of stores. To add a store, add one module to `stores/` that offers a `STORE`; nothing else names it."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -223,6 +223,10 @@ class HasFile(Protocol):
 
     async def is_in_place(self) -> bool:
         """Say whether the file is where it was opened."""
+        ...
+
+    def lost_commits(self) -> Mapping[str, int]:
+        """Return how many numbers the file lacks of those that it had at its last commit, by table."""
         ...
 
 

@@ -22,6 +22,7 @@ from vestibule.contracts.entries import (
 from vestibule.contracts.errors import KeyNotFound, PreconditionFailed, VestibuleError
 from vestibule.contracts.identity import RESERVED, Principal
 from vestibule.database_service.entries.store import ChangePage, OperationNote, SkipsUnreadable, Store, Write
+from vestibule.runtime.turns import in_slices
 
 # No tenant's name contains it, so no tenant's prefix begins with another's.
 SEPARATOR = "/"
@@ -78,7 +79,7 @@ class TenantView:
                 Condition.of_version(pair.expected_version),
                 self._author,
             )
-            for pair in pairs
+            async for pair in in_slices(pairs)
         ]
         versions = await self.store.write_many(writes)
         return [
@@ -99,14 +100,15 @@ class TenantView:
 
     async def read_many(self, keys: Sequence[str]) -> list[Entry | None]:
         """Return the entries under `keys` as they are at one moment, and None where there is none."""
-        return [self._unprefixed(entry) for entry in await self.store.read_many([self._prefix + key for key in keys])]
+        found = await self.store.read_many([self._prefix + key for key in keys])
+        return [self._unprefixed(entry) async for entry in in_slices(found)]
 
     async def read_readable(self, keys: Sequence[str]) -> list[Entry | None]:
         """Return what `read_many` returns, and None for a value that cannot be decrypted."""
         if not isinstance(self.store, SkipsUnreadable):
             return await self.read_many(keys)
         found = await self.store.read_readable([self._prefix + key for key in keys])
-        return [self._unprefixed(entry) for entry in found]
+        return [self._unprefixed(entry) async for entry in in_slices(found)]
 
     async def delete(self, key: str, *, condition: Condition = ALWAYS) -> bool:
         """Remove the entry under `key`; False where there was none."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -22,6 +22,8 @@ from vestibule.runtime.background import in_background, repeat
 ENTRIES_AT_ONCE = 32
 # Small enough not to delay the writes that wait for the same commit.
 SWEPT_AT_ONCE = 200
+# After as many, a sweep rests this many times as long as they took.
+REST_TIMES = 3
 
 
 class TaskMaintenance:
@@ -105,8 +107,12 @@ class Sweepable(Protocol):
 class Sweeper:
     """Sweeps every `interval_s` seconds. Reads never return expired data, also between two sweeps."""
 
-    def __init__(self, targets: Sequence[Sweepable], interval_s: float) -> None:
+    def __init__(
+        self, targets: Sequence[Sweepable], interval_s: float, rest: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        """Take what is swept and how often; `rest` waits between the pieces of a long sweep."""
         self._targets = targets
+        self._rest = rest
         self._interval_s = interval_s
         self._log = structlog.get_logger("vestibule.store")
 
@@ -119,7 +125,18 @@ class Sweeper:
 
     async def sweep(self) -> int:
         """Remove everything that has expired by now, and return how many entries it was."""
-        return sum([await _sweep(target) for target in self._targets])
+        return sum([await self._sweep(target) for target in self._targets])
+
+    async def _sweep(self, target: Sweepable) -> int:
+        removed, clock = 0, asyncio.get_running_loop().time
+        while True:
+            began = clock()
+            count = await target.sweep(SWEPT_AT_ONCE)
+            removed += count
+            if count < SWEPT_AT_ONCE:
+                return removed
+            # Thousands of keys may end at once, and writes of others are not to wait for a sweep in every commit.
+            await self._rest(REST_TIMES * (clock() - began))
 
     async def _step(self) -> float:
         if removed := await self.sweep():
@@ -129,15 +146,6 @@ class Sweeper:
     def _log_error(self, error: Exception) -> None:
         if not isinstance(error, Unavailable):  # for which the store has logged the cause
             self._log.error("sweep_failed", exc_info=error)
-
-
-async def _sweep(target: Sweepable) -> int:
-    removed = 0
-    while count := await target.sweep(SWEPT_AT_ONCE):
-        removed += count
-        if count < SWEPT_AT_ONCE:
-            break
-    return removed
 
 
 class TombstonePurger:

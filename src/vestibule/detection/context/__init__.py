@@ -23,7 +23,8 @@ AGAINST = -0.3
 
 _FILLER = re.compile(
     r"(?:[\W_]|\b(?:number|numbers|num|no|nr|nro|id|ids|is|are|was|the|my|a|code|value|of|for|new|to|it|s|n|ist|lautet|"
-    r"es|est|e|ein|numero|número|numéro|nummer|numer|номер|is|to|jest|de|do|del|di|da)(?=[\W_])){0,30}"
+    r"es|est|e|ein|numero|número|numéro|nummer|numer|номер|is|to|jest|de|do|del|di|da)(?=[\W_])){0,30}",
+    re.IGNORECASE,
 )
 
 # Words that name a number of a thing or a moment, not of a person. Right before a value they count against every
@@ -68,12 +69,20 @@ class ContextScorer:
         self._after: list[Label] | None = None
         self._pair: list[Label] | None = None
 
-    def weigh(self, topic: int, siblings: frozenset[int], has_negative_labels: bool) -> ContextVerdict:
-        """Return the weight for detector number `topic`; `siblings` are all detectors of its entity."""
+    def weigh(
+        self, topic: int, siblings: frozenset[int], has_negative_labels: bool, *, is_proof: bool = False
+    ) -> ContextVerdict:
+        """Return the weight for detector number `topic`; `siblings` are all detectors of its entity.
+
+        The label of something else does not count against a value that is proof of itself.
+        """
         direct = self._direct
-        if direct and not siblings.isdisjoint(direct.topics):
+        if direct and topic in direct.topics:
             label, weight = direct, DIRECT
-        elif direct and self._is_foreign:
+        elif direct and is_proof:
+            is_against = negative_topic_of(topic) in direct.topics
+            return ContextVerdict(AGAINST, (direct.words,)) if is_against else NOTHING
+        elif direct and self._is_foreign and siblings.isdisjoint(direct.topics):
             return self._weigh_foreign(direct, topic)
         elif found := self._find(topic):
             label, weight = found, NEAR

@@ -16,13 +16,13 @@ from functools import lru_cache
 from html import entities
 from typing import NamedTuple
 
-# Default-ignorable characters that are not format characters, and the blank Braille pattern.
+# Default-ignorable characters that are not format characters, and characters that stand for nothing visible.
 # Source: Unicode Character Database, DerivedCoreProperties.txt.
 _INVISIBLE = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff]"
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8\ufffc\U0001d159\U000e0000-\U000e0fff]"
 )
-# Format characters, control characters (those of ASCII are left alone), and marks that enclose the character before.
-_INVISIBLE_CATEGORIES = frozenset(("Cf", "Cc", "Me"))
+# Format characters and control characters (those of ASCII are left alone).
+_INVISIBLE_CATEGORIES = frozenset(("Cf", "Cc"))
 _SPACE_CATEGORIES = frozenset(("Zs", "Zl", "Zp"))
 _TWINS = dict.fromkeys("\u2212\u2043\u02d7", "-") | dict.fromkeys("\u3002\u2024\ufe52\uff61", ".")
 _TWINS |= dict.fromkeys("\u2018\u2019\u02bc\u201b", "'") | {"\u0085": " "}
@@ -30,10 +30,12 @@ _TWINS |= dict.fromkeys("\u2018\u2019\u02bc\u201b", "'") | {"\u0085": " "}
 _TWINS |= {chr(first + at): chr(65 + at) for first in (0x1F150, 0x1F170) for at in range(26)}
 # Characters that are read as they are, whatever their compatibility form.
 _TWINS |= {char: char for char in "\u00aa\u00ba\u2026\u2116"}
-# Marks over, under and through the letter before.
-_MARKS = "\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
-_IS_MARK = re.compile(f"[{_MARKS}]")
-_MARKED = re.compile(f"[!-~][{_MARKS}]+")
+# Marks over, under and through the letter before; with a letter of their own script they are spelling.
+_MARK_CATEGORIES = frozenset(("Mn", "Mc", "Me"))
+# Text in tag characters, of which flags hold no more than six, and in the letters of flags, of which two make one.
+_RUNS = re.compile("[\U000e0020-\U000e007e]{8,}|[\U0001f1e6-\U0001f1ff]{3,}")
+_TAGS = "\U000e0000"
+_FIRST_OF_RUNS = "\U0001f1e6"
 # Source: Unicode Technical Standard 39, confusables.txt: letters that look the same as a Latin one.
 _LOOKALIKES = str.maketrans(
     "авсԁеһіјӏоԛрѕхуԝкАВЕЅІЈКМНОРСТХУԜΑΒΕΖΗΙΚΜΝΟΡΤΥΧοναικρυ",
@@ -53,12 +55,16 @@ _ESCAPED_SPACE = re.compile(r"(?<!\\)\\[nrt]")
 # HTML its ampersands escaped.
 _ESCAPED = re.compile(
     r"(?<!\\)\\++(?:u[Dd][89ABab][0-9A-Fa-f]{2}\\++u[Dd][C-Fc-f][0-9A-Fa-f]{2}"
-    r"|u\{[0-9A-Fa-f]{1,8}\}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|x[0-9A-Fa-f]{2}|[\"'/])"
+    r"|[ux]\{[0-9A-Fa-f]{1,8}\}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|x[0-9A-Fa-f]{2}|N\{[A-Z][A-Z0-9 -]{1,64}\}"
+    # Octal numbers, but not the first part of an address behind backslashes, and those of style sheets.
+    r"|[01][0-7]{2}(?![0-9.])|0{0,4}[2-7][0-9A-Fa-f][ ]|0000[2-7][0-9A-Fa-f]|[\"'/])"
     r"|&(?:amp;)*+(?:#(?:[0-9]++|[Xx][0-9A-Fa-f]++);?|[A-Za-z][A-Za-z0-9]{1,31};)"
 )
 # Longer numbers are no characters.
 _REFERENCE_DIGITS = 8
-_NUMBER = re.compile(r"[uUx]\{?([0-9A-Fa-f]+)")
+_NUMBER = re.compile(r"[uUx\\]\{?([0-9A-Fa-f]+)")
+_OCTAL = re.compile(r"\\+([01][0-7]{2})")
+_NAME = re.compile(r"N\{([^}]+)\}")
 # The times that a text is unescaped whose escapes make new ones.
 MAX_ROUNDS = 8
 
@@ -149,9 +155,20 @@ def _decode_escape(escape: str) -> str:
         codes = [int(number, 16 if is_hexadecimal else 10) if len(number) < _REFERENCE_DIGITS else sys.maxsize]
     elif escape[-1] in "\"'/":
         return escape[-1]
+    elif name := _NAME.search(escape):
+        return _character_named(name[1], escape)
+    elif octal := _OCTAL.fullmatch(escape):
+        codes = [int(octal[1], 8)]
     else:
         codes = [int(number, 16) for number in _NUMBER.findall(escape)]
     return character_of(codes)
+
+
+def _character_named(name: str, otherwise: str) -> str:
+    try:
+        return unicodedata.lookup(name)
+    except KeyError:
+        return otherwise
 
 
 def character_of(codes: list[int]) -> str:
@@ -165,11 +182,13 @@ def _fold(normalized: RewrittenText) -> RewrittenText:
     text = normalized.text
     chars = set(text)
     others = []
-    has_marks = False
+    marks = []
+    if max(chars) >= _FIRST_OF_RUNS:
+        text = _RUNS.sub(_read_run, text)
     for char in chars - _UNCHANGED:
         plain = _plain_form(char)
-        if _IS_MARK.match(char):
-            has_marks = True
+        if unicodedata.category(char) in _MARK_CATEGORIES and not _INVISIBLE.match(char):
+            marks.append(char)
         elif plain == char:
             if len(_UNCHANGED) < _MAX_UNCHANGED:
                 _UNCHANGED.add(char)
@@ -184,10 +203,16 @@ def _fold(normalized: RewrittenText) -> RewrittenText:
     if others:
         matches = re.compile(f"[{''.join(map(re.escape, others))}]").finditer(text)
         normalized = normalized.replace(matches, _plain_form)
-    if has_marks:
-        matches = _MARKED.finditer(normalized.text)
+    if marks:
+        matches = re.compile(f"[!-~][{''.join(marks)}]+").finditer(normalized.text)
         normalized = normalized.replace(matches, lambda marked: unicodedata.normalize("NFC", marked)[0])
     return normalized
+
+
+def _read_run(run: re.Match[str]) -> str:
+    if run[0] < _TAGS:
+        return "".join([chr(ord(char) - ord(_FIRST_OF_RUNS) + ord("A")) for char in run[0]])
+    return "".join([chr(ord(char) - ord(_TAGS)) for char in run[0]])
 
 
 def _fold_word(word: re.Match[str]) -> str:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from vestibule.detection.errors import TextTooLarge
 from vestibule.detection.normalization import Edits, RewrittenText, character_of
+from vestibule.detection.normalization.records import MANIFEST_PATTERN, TABLE_PATTERN, read_manifests, read_tables
 
 # What the prefilter looks for: the start of a token, two lines of one, a sign of quoted-printable, and
 # characters that a terminal does not show.
@@ -21,9 +22,19 @@ BASE64_PATTERN = rf"(?:^|[^A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{{{TOKEN_CHARS}}}"
 FOLDED_PATTERN = r"[A-Za-z0-9+/_-]{16}[ \t]?(?:\r?\n|  )[ \t>#|*]{0,16}[A-Za-z0-9+/_-]{4}"
 QUOTED_PATTERN = r"[A-Za-z0-9](?:=40[A-Za-z]|=2[DE][A-Za-z0-9]|=3D)|(?:=[0-9A-F]{2}){3}|=[ \t]?\r?\n[^\s]"
 CONTROL_PATTERN = r"[\x00-\x08\x0e-\x1f\x7f]"
-BASE64, FOLDED, QUOTED, CONTROL = -1, -2, -3, -4
-URL, QUOTED_PRINTABLE, TOKEN = "url", "quoted-printable", "base64"
-SIGNS = {BASE64: BASE64_PATTERN, FOLDED: FOLDED_PATTERN, QUOTED: QUOTED_PATTERN, CONTROL: CONTROL_PATTERN}
+# Source: RFC 2152: characters of UTF-16 in base64 between + and -; those of ASCII begin with A.
+UTF_7_PATTERN = r"\+A[A-H][A-Za-z0-9+/]{1,64}-"
+BASE64, FOLDED, QUOTED, CONTROL, TABLE, MANIFEST, UTF_7 = -1, -2, -3, -4, -5, -6, -7
+URL, QUOTED_PRINTABLE, TOKEN, COLUMN, SECRET = "url", "quoted-printable", "base64", "table", "kubernetes-secret"
+SIGNS = {
+    BASE64: BASE64_PATTERN,
+    FOLDED: FOLDED_PATTERN,
+    QUOTED: QUOTED_PATTERN,
+    CONTROL: CONTROL_PATTERN,
+    TABLE: TABLE_PATTERN,
+    MANIFEST: MANIFEST_PATTERN,
+    UTF_7: UTF_7_PATTERN,
+}
 
 _TOKEN = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{16,}+={0,2}+(?![A-Za-z0-9+/_=-])")
 # Lines of base64, and what stands between them: white space, and the marks of a quotation.
@@ -54,6 +65,7 @@ _QUOTED_ESCAPE = re.compile(
     r"(?<![A-Za-z0-9+/_-]{20})=[ \t]*\r?\n|(?:=[0-9A-F]{2}){2,}+|=(?:2[B-F]|3[A-F]|40|5[B-F]|60|7[B-F])"
 )
 _CONTROL_RUN = re.compile(r"(?:\x1b\[[0-9;]{0,16}[A-Za-z]|[\x00-\x08\x0e-\x1f\x7f])+")
+_UTF_7_ESCAPE = re.compile(UTF_7_PATTERN)
 _HEXADECIMAL_CHARS = "0123456789abcdefABCDEF-"
 _PREFIXED_HEXADECIMAL_CHARS = "x" + _HEXADECIMAL_CHARS
 _READABLE = bytes(range(32, 127)) + b"\t\n\r"
@@ -101,8 +113,15 @@ def decode_layers(text: str, signs: Mapping[int, Sequence[int]], path: Sequence[
     if QUOTED in signs and QUOTED_PRINTABLE not in path:
         content = RewrittenText(text).replace(_QUOTED_ESCAPE.finditer(text), _decode_quoted_escape)
         yield from _windows(QUOTED_PRINTABLE, content)
+    if UTF_7 in signs:
+        matches = [escape for escape in _UTF_7_ESCAPE.finditer(text) if _decode_utf_7(escape[0]) != escape[0]]
+        yield from _windows("utf-7", RewrittenText(text).replace(matches, _decode_utf_7))
     if FOLDED in signs:
         yield from _decode_lines(text, signs[FOLDED])
+    if TABLE in signs and COLUMN not in path:
+        yield from (Layer(COLUMN, *records) for records in read_tables(text, signs[TABLE]))
+    if MANIFEST in signs and SECRET not in path:
+        yield from (Layer(SECRET, *records) for records in read_manifests(text, signs[MANIFEST]))
 
 
 def decode_tokens(text: str, ends: Iterable[int]) -> Iterator[Layer]:
@@ -154,11 +173,30 @@ def _decode_url_escape(escape: str) -> str:
     parts = escape.split("%")[1:]
     if "u" in escape or "U" in escape:
         return character_of([int(part[-4:], 16) for part in parts])
-    return bytes.fromhex("".join([part[-2:] for part in parts])).decode("utf-8", "replace")
+    return _decode_utf_8(bytes.fromhex("".join([part[-2:] for part in parts])))
+
+
+def _decode_utf_8(raw: bytes) -> str:
+    """Decode one character, of ASCII also in more bytes than it needs, as careless programs do."""
+    if len(raw) > 1:
+        code = raw[0] & 0x7F >> len(raw)
+        for byte in raw[1:]:
+            code = code << 6 | byte & 0x3F
+        if code < 0x80:
+            return chr(code)
+    return raw.decode("utf-8", "replace")
 
 
 def _decode_quoted_escape(escape: str) -> str:
     return "" if escape[-1] == "\n" else bytes.fromhex(escape.replace("=", "")).decode("utf-8", "replace")
+
+
+def _decode_utf_7(escape: str) -> str:
+    try:
+        plain = escape.encode().decode("utf-7")
+    except UnicodeDecodeError:
+        return escape
+    return plain if plain.isascii() and plain.isprintable() else escape
 
 
 def _decode_lines(text: str, ends: Iterable[int]) -> Iterator[Layer]:

@@ -11,7 +11,7 @@ from vestibule.detection.rules import Rule
 _SHORT_LABEL_CHARS = 5
 _GENERAL_WORDS = frozenset(
     {
-        *("number", "numbers", "nummer", "numero", "numéro", "número", "account", "address", "client"),
+        *("number", "numbers", "nummer", "numero", "numéro", "número", "account", "address", "client", "please"),
         *("passport", "passports", "license", "licence", "driver", "drivers", "driver's", "driving", "permit"),
     }
 )
@@ -73,5 +73,7 @@ def _literals_of_text(literal: str, number: int) -> Iterator[Literal]:
 
 
 def _flexible_pattern(literal: str) -> str:
-    """Allow the words of a label to be joined by white space, _ or -, or by nothing."""
-    return r"[\s_-]{0,3}".join(re.escape(part) for part in literal.split(" ")) if " " in literal else re.escape(literal)
+    """Allow the words of a label to be joined by white space, a dot, _ or -, or by nothing."""
+    return (
+        r"[\s._-]{0,3}".join(re.escape(part) for part in literal.split(" ")) if " " in literal else re.escape(literal)
+    )

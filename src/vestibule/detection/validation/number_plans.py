@@ -72,11 +72,15 @@ _PLANS = {
     "TW": r"[2-689]\d{8}|7\d{9,10}|[2-8]\d{7}|2\d{6}",
 }
 _FEWEST, _MOST = 9, 11
+# Mobile numbers of Germany and Austria, some of which have more digits than others have.
+# Source: Bundesnetzagentur, Rufnummernbereich (0)15, (0)16; RTR, Kommunikationsparameter-Verordnung.
+_LONG = re.compile(r"01(?:5\d{9,10}|6[023]\d{8,9}|7\d{9})|06[5-9]\d{9}")
 
 
 def has_plan(digits: str) -> bool:
     """Tell whether `digits`, with the trunk prefix, are a number of one of the plans and long enough to be certain."""
-    return _FEWEST <= len(digits) <= _MOST and _all_plans().fullmatch(digits) is not None
+    is_usual = _FEWEST <= len(digits) <= _MOST and _all_plans().fullmatch(digits) is not None
+    return is_usual or _LONG.fullmatch(digits) is not None
 
 
 @cache

@@ -24,7 +24,7 @@ _REFERENCE = re.compile(
     r"vault|ssm|kms|aws-sm|op|secret|ref|arn|file|ssh-(?:rsa|ed25519)|Microsoft)[.:/]|"
     r"[A-Za-z_]+\.(?:get|env|read|load|password|token|key|secret)\w*$|(?:\.{0,2}/|~/|[A-Za-z]:\\)|https?://[^:@]*$"
 )
-_INNER_REFERENCE = re.compile(r"[$#@]\{|\$\(|\$\[|\{\{|\}\}|%\(|<%|&\w{1,8};")
+_INNER_REFERENCE = re.compile(r"[$#@]\{|\$\(|\$\[|\{\{|\}\}|%\(|(?<![0-9A-Za-z])%[sd](?![0-9A-Za-z])|<%|&\w{1,8};")
 # Truncated or masked.
 _MASKED = re.compile(
     r"[*xX•#.…_E](?:(?<=\*)\*\*|(?<=[xX])[xX]{3}|(?<=•)••|(?<=#)###|(?<=\.)\.(?:\.|$)|(?<=…)|(?<=_)(?:PUT_|HERE)|(?<=E)XAMPLE)"

@@ -11,8 +11,10 @@ from types import FunctionType
 from typing import Any, cast
 from urllib.parse import parse_qsl
 
+import orjson
 from fastapi import Request
 from fastapi.dependencies.models import Dependant
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, serialize_response
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.exceptions import HTTPException
@@ -23,6 +25,10 @@ from vestibule.service_kit.fast_dispatch.strict_requests import JSON, names_in_q
 
 IS_FAST = "vestibule.is_fast"
 MAX_QUERY_FIELDS = 20
+# To parse a body of more bytes is what counts, so it is done once, by the fastest parser; the framework would do it
+# again where the body is not valid, and list each mistake with its input.
+LARGE_BODY_BYTES = 64 * 1024
+MOST_MISTAKES = 100
 _SIMPLE = (str, int, float, bool)
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -72,6 +78,7 @@ class Plan:
 
         Raises:
             NeedsFramework: the request is not plain.
+            RequestValidationError, HTTPException: its large body is not valid.
         """
         if IS_FAST not in request.scope:
             return await self._handle(request)
@@ -86,8 +93,9 @@ class Plan:
         if self._body is not None and (content or self._needs_body):
             if request.headers.get("content-type", "").partition(";")[0] != JSON:
                 raise NeedsFramework
+            is_large = len(content) > LARGE_BODY_BYTES
             try:
-                body = self._body.validate_json(content)
+                body = _read_large(self._body, content) if is_large else self._body.validate_json(content)
             except ValidationError:
                 raise NeedsFramework from None
         query = request.scope["query_string"]
@@ -118,6 +126,24 @@ async def _read_rest(request: Request, message: Message) -> Message:
     if message["type"] == "http.disconnect":
         raise HTTPException(400)  # as the framework does; the caller is gone
     return {**message, "body": b"".join(pieces)}
+
+
+def _read_large(adapter: "TypeAdapter[Any]", content: bytes) -> Any:
+    """Return the model of a large body.
+
+    Raises:
+        HTTPException: it is no JSON.
+        RequestValidationError: it is not valid.
+    """
+    try:
+        return adapter.validate_python(orjson.loads(content))
+    except orjson.JSONDecodeError:
+        raise HTTPException(400) from None
+    except ValidationError as invalid:
+        mistakes: list[Any] = [{"type": "too_many_mistakes", "loc": (), "msg": f"at most {MOST_MISTAKES} mistakes"}]
+        if invalid.error_count() <= MOST_MISTAKES:
+            mistakes = invalid.errors(include_url=False, include_input=False)
+    raise RequestValidationError([{**mistake, "loc": ("body", *mistake["loc"])} for mistake in mistakes])
 
 
 def _call_of(dependant: Dependant, body: Any) -> Call:

@@ -168,6 +168,8 @@ LOG_EVERY_S = 1.0
 RETRY_AFTER_S = 1
 # Set in the scope by the server if a body has not arrived as a whole when the application begins.
 BODY_IS_INCOMPLETE = "vestibule.body_is_incomplete"
+# Set in the scope by the server if too many of the same holder have waited too long for their turn.
+IS_LATE = "vestibule.is_late"
 # Requests to these wait on purpose, or for another service.
 _LENIENT = ("/watch", "/messages", "/tasks", "/read/batch", "/add/batch", "/subjects")
 
@@ -205,7 +207,7 @@ class LoadShedder:
             self._checked_at = now
             late = next(islice(self._began.values(), LATE_UNTIL_SHED - 1, None), now)
             self._is_late = now - late > self._after_s
-        if self._is_late:
+        if self._is_late or IS_LATE in scope:
             await self._reject(scope, send)
             return
         if scope["path"].startswith(_LENIENT):

@@ -37,6 +37,7 @@ _SAMPLES: tuple[errors.VestibuleError, ...] = (
     errors.ScanImpossible("The scan did not finish within its budget, so the text was rejected."),
     errors.InvalidToken("Send a valid token in the header `Authorization: Bearer TOKEN`."),
     errors.TooManyAuthFailures("Too many requests with unknown tokens came from this address. Retry later."),
+    errors.TooManyWaiting("Too many requests of this token wait for their turn; send fewer at the same time."),
     errors.ScopeMissing("The token needs the scope `add`.", scope="add"),
     errors.NotFound("No part has that name."),
     errors.KeyNotFound("No entry has that key."),

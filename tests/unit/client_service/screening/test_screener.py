@@ -10,9 +10,10 @@ import pytest
 import structlog
 
 from vestibule.alerts import Alert, AlertEngine, AlertType, Severity
+from vestibule.client_service.screening import screener as screener_module
 from vestibule.client_service.screening.builder import DecisionAudit
-from vestibule.client_service.screening.screener import Screened, Screener
-from vestibule.contracts.errors import PersonalDataFound, ScanImpossible, TooLarge
+from vestibule.client_service.screening.screener import LOOP_BUDGET_MS, SCAN_THREADS, Screened, Screener
+from vestibule.contracts.errors import PersonalDataFound, ScanImpossible, TooLarge, TooManyWaiting
 from vestibule.detection import DetectionSettings, Finding, ScanBudgetExceeded, Scanner
 from vestibule.policy import Action, Situation
 from vestibule.policy.decision_log import DecisionLog, DecisionRecord, read_decisions
@@ -230,6 +231,46 @@ async def test_one_token_does_not_keep_another_from_being_scanned(screener_with:
     assert not any(task.done() for task in hard)
     may_end.set()
     assert [[]] * 20 == await asyncio.gather(*hard)
+
+
+async def test_a_text_that_takes_long_is_scanned_in_a_thread(screener_with: ScreenerWith) -> None:
+    """What is not done within a small budget on the event loop is done anew elsewhere, and found as ever."""
+    scans: list[tuple[bool, float | None]] = []
+
+    class Slow(Scanner):
+        def scan(self, text: str, *, key: str | None = None, budget_ms: float | None = None) -> list[Finding]:
+            scans.append((threading.current_thread() is threading.main_thread(), budget_ms))
+            if budget_ms is not None:
+                raise ScanBudgetExceeded(budget_ms)
+            return super().scan(text, key=key)
+
+    screener = screener_with(Action.ALERT, Slow.from_settings())
+    assert ["EMAIL_ADDRESS"] == [one.entity for one in await screener.scan("word " * 100 + MAIL)]
+    assert [(True, LOOP_BUDGET_MS), (False, None)] == scans
+    scans.clear()
+    assert 1 == len(await screener.scan(MAIL))
+    assert [(True, None)] == scans
+
+
+async def test_long_texts_that_wait_are_bounded_for_each_token(
+    screener_with: ScreenerWith, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One more is refused; those that wait are scanned."""
+    monkeypatch.setattr(screener_module, "MOST_SCANS_WAITING", 3)
+    may_end = threading.Event()
+
+    class Slow(Scanner):
+        def scan(self, text: str, *, key: str | None = None, budget_ms: float | None = None) -> list[Finding]:
+            assert may_end.wait(60)
+            return super().scan(text, key=key, budget_ms=budget_ms)
+
+    screener = screener_with(Action.ALERT, Slow.from_settings())
+    accepted = [asyncio.create_task(screener.scan("word " * 10_000)) for _ in range(SCAN_THREADS // 2 + 3)]
+    await asyncio.sleep(0)
+    with pytest.raises(TooManyWaiting):
+        await screener.scan("word " * 10_000)
+    may_end.set()
+    assert [[]] * len(accepted) == await asyncio.gather(*accepted)
 
 
 async def test_scanning_alone_has_no_consequence(screener_with: ScreenerWith, kept: _Kept) -> None:

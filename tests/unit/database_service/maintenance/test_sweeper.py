@@ -1,9 +1,9 @@
-"""The sweeper goes on after a failed sweep."""
+"""The sweeper goes on after a failed sweep, and rests between the pieces of a long one."""
 
 import asyncio
 
 from vestibule.contracts.errors import Unavailable
-from vestibule.database_service.maintenance.jobs import Sweeper
+from vestibule.database_service.maintenance.jobs import SWEPT_AT_ONCE, Sweeper
 
 
 class _Target:
@@ -28,3 +28,25 @@ async def test_a_failed_sweep_does_not_end_the_sweeping() -> None:
     async with asyncio.timeout(30), Sweeper([target], 0.01).running():
         await target.was_swept.wait()
     assert [] == target.errors
+
+
+async def test_a_long_sweep_is_done_in_pieces_with_rests_between() -> None:
+    """Each piece of what ended at once has the bound, and all but the last are followed by a rest."""
+    left, steps = 5 * SWEPT_AT_ONCE + 3, list[str]()
+
+    async def rest(seconds: float) -> None:
+        assert seconds > 0
+        steps.append("rest")
+        await asyncio.sleep(0)
+
+    class Ended:
+        async def sweep(self, limit: int) -> int:
+            nonlocal left
+            removed = min(left, limit)
+            left -= removed
+            steps.append(f"{removed}")
+            await asyncio.sleep(0)
+            return removed
+
+    assert 5 * SWEPT_AT_ONCE + 3 == await Sweeper([Ended()], 10, rest).sweep()
+    assert [f"{SWEPT_AT_ONCE}", "rest"] * 5 + ["3"] == steps

@@ -10,7 +10,7 @@ from fastapi import APIRouter
 
 from vestibule.service_kit.auth.authentication import Caller, GuardedRoute
 from vestibule.service_kit.auth.token_file import create_token
-from vestibule.service_kit.http.server import Limits, RequestTimeouts, timeout_protocol
+from vestibule.service_kit.http.connections import Limits, RequestTimeouts, timeout_protocol
 from vestibule.service_kit.settings import ServiceSettings
 
 STRANGE_HEADERS = {

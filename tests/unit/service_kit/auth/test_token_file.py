@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from vestibule.service_kit.auth import token_file
 from vestibule.service_kit.auth.authentication import Caller, Credentials
 from vestibule.service_kit.auth.token_file import InvalidTokenFile, TokenFile, create_token, read_records, revoke_token
 
@@ -74,12 +75,13 @@ def test_tokens_cannot_be_guessed(path: Path) -> None:
     assert all(len(token) >= 4 + 43 and token.startswith("vst_") for token in made)
 
 
-def test_a_new_token_counts_within_a_second(path: Path) -> None:
-    """A running service need not be started anew, even when there was no file at first."""
-    token_lookup = TokenFile(path)
+def test_a_new_token_counts_at_once(path: Path) -> None:
+    """A running service need not be started anew, and refuses it at no moment, even when there was no file at first."""
+    token_lookup = TokenFile(path, clock=lambda: 0.0)
     assert _find(token_lookup, "anything") is None
-    token, _ = create_token(path, "laptop", ["add"])
-    assert _becomes(lambda: _find(token_lookup, token) is not None)
+    for name in ("laptop", "phone"):
+        token, _ = create_token(path, name, ["add"])
+        assert _find(token_lookup, token) is not None
 
 
 def test_a_revoked_token_is_unknown_within_a_second(path: Path) -> None:
@@ -178,3 +180,25 @@ def test_tokens_made_at_once_are_all_kept(path: Path) -> None:
     for process in processes:
         process.join(60)
     assert 40 == len(read_records(path))
+
+
+def test_a_file_of_many_tokens_is_parsed_in_pieces(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No piece has more records than the bound, and together they are what the file has, however it is written."""
+    made = [create_token(path, f"n{number}", ["add"])[1] for number in range(7)]
+    assert made == read_records(path)
+    monkeypatch.setattr(token_file, "PARSED_AT_ONCE", 3)
+    pieces = list(token_file._pieces(path.read_bytes()))
+    assert [3, 3, 1] == [len(json.loads(piece)) for piece in pieces]
+    assert made == read_records(path)
+    path.write_text(json.dumps(json.loads(path.read_text())))
+    assert made == read_records(path)
+
+
+def test_a_fault_in_a_late_piece_is_found(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the file counts."""
+    for number in range(5):
+        create_token(path, f"n{number}", ["add"])
+    monkeypatch.setattr(token_file, "PARSED_AT_ONCE", 2)
+    path.write_text(path.read_text().replace('"n4"', "4"))
+    with pytest.raises(InvalidTokenFile):
+        read_records(path)

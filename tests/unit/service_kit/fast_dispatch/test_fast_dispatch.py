@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vestibule.contracts.entries import Pair
 from vestibule.contracts.errors import KeyNotFound, VestibuleError
+from vestibule.service_kit.fast_dispatch.dispatch_plan import LARGE_BODY_BYTES
 from vestibule.service_kit.fast_dispatch.fast_dispatch import FastDispatch, FastRoute
 
 router = APIRouter(route_class=FastRoute)
@@ -187,3 +188,25 @@ async def test_a_body_in_pieces_is_read_whole() -> None:
     app = _app(has_fast_route=True)
     assert {"key": "ab nobody", "size": 1.0} == orjson.loads((await ask(app, b'{"key":"a', b'b","value":"c"}')).content)
     assert 422 == (await ask(app, b'{"key":"a', b'b"}')).status_code
+
+
+_LARGE = "x" * LARGE_BODY_BYTES
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "answer"),
+    [
+        ({"key": "a", "value": _LARGE}, 201, None),
+        ({"key": 1, "value": _LARGE}, 422, [["string_type", ["body", "key"]]]),
+        ({"key": "a", "value": [[]] * 30_000}, 422, [["string_type", ["body", "value"]]]),
+        ({"key": "a", **{f"m{number}": 1 for number in range(8_000)}}, 422, [["too_many_mistakes", ["body"]]]),
+        (b'{"key": "a", "value": ' + b"[" * LARGE_BODY_BYTES, 400, None),
+    ],
+    ids=["valid", "invalid", "wide", "many", "deep"],
+)
+async def test_a_large_body_is_parsed_once(content: Any, status: int, answer: Any) -> None:
+    """Where it is not valid, the framework does not parse it again, and its mistakes are not counted in thousands."""
+    app = _app(has_fast_route=True)
+    answered = await _ask(app, _keep(content if isinstance(content, bytes) else orjson.dumps(content)))
+    assert (status, 0) == (answered.status_code, app.state.framework_served)
+    assert answer is None or answer == answered.json()

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,8 +16,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from vestibule.service_kit.http import server as server_module
-from vestibule.service_kit.http.server import Limits, RequestTimeouts, timeout_protocol
+from vestibule.service_kit.http import connections
+from vestibule.service_kit.http.connections import Limits, RequestTimeouts, timeout_protocol
+from vestibule.service_kit.http.middleware import IS_LATE
 
 SERVER = """
 import resource, sys
@@ -68,6 +70,16 @@ def test_where_descriptors_run_out_those_who_hold_them_longest_make_room(
         server.wait(60)
 
 
+class _Transport(asyncio.Transport):
+    """A connection without a peer."""
+
+    def write(self, data: Any) -> None:
+        """Send nothing."""
+
+    def close(self) -> None:
+        """Have nothing to close."""
+
+
 async def _read(request: Request) -> PlainTextResponse:
     return PlainTextResponse(str(len(await request.body())))
 
@@ -75,10 +87,10 @@ async def _read(request: Request) -> PlainTextResponse:
 class _Served:
     """A server in this process, and connections that send part of a body."""
 
-    def __init__(self, port: int, body_timeout_s: float = 60) -> None:
+    def __init__(self, port: int, endpoint: Callable[..., Any] = _read, *, body_timeout_s: float = 60) -> None:
         self.port = port
         limits = Limits(head_timeout_s=60, body_timeout_s=body_timeout_s, most_connections=1_000)
-        app = Starlette(routes=[Route("/", _read, methods=["POST"])])
+        app = Starlette(routes=[Route("/", endpoint, methods=["POST"])])
         protocol = timeout_protocol(RequestTimeouts(limits))
         self._server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", port, http=protocol, log_config=None))
 
@@ -102,7 +114,7 @@ class _Served:
 
 async def test_incomplete_bodies_are_bounded_for_each_token(free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of one token's too many the slowest get a 429; the others, and another token's, are served when they end."""
-    monkeypatch.setattr(server_module, "MOST_BODIES_PER_TOKEN", 4)
+    monkeypatch.setattr(connections, "MOST_BODIES_PER_TOKEN", 4)
     async with _Served(free_port) as served:
         neighbour = await served.begin("b", b"x", of=200)
         greedy = [await served.begin("a", b"x" * (1 + number), of=200) for number in range(9)]
@@ -117,7 +129,7 @@ async def test_incomplete_bodies_are_bounded_for_each_token(free_port: int, monk
 
 async def test_incomplete_bodies_are_bounded_in_all(free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where many tokens hold too many together, the one who holds most makes room."""
-    monkeypatch.setattr(server_module, "MOST_BODIES", 4)
+    monkeypatch.setattr(connections, "MOST_BODIES", 4)
     async with _Served(free_port) as served:
         neighbours = [await served.begin(token, b"x", of=2) for token in ("b", "c")]
         greedy = [await served.begin("a", b"x", of=2) for _ in range(4)]
@@ -141,3 +153,65 @@ async def test_most_of_a_body_at_once_buys_no_more_time_than_one_timeout(free_po
         reader, writer = await served.begin("a", b"x" * 1_000_000, of=1_000_001)
         assert b" 408 " in await asyncio.wait_for(reader.readline(), 30)
         writer.close()
+
+
+async def test_a_flood_that_waits_for_its_turns_is_served_whole(free_port: int) -> None:
+    """Requests that arrive together begin by turns, whole ones and those whose bodies come later; none is lost."""
+    begun: list[str] = []
+
+    async def note(request: Request) -> PlainTextResponse:
+        begun.append(request.headers["authorization"])
+        return PlainTextResponse(str(len(await request.body())))
+
+    async with _Served(free_port, note) as served:
+        flood = [await served.begin("a", b"", of=1) for _ in range(100)]
+        flood += [await served.begin("a", b"x", of=1) for _ in range(100)]
+        reader, writer = await served.begin("b", b"x", of=1)
+        for _, one in flood[:100]:
+            one.write(b"x")
+        for answer, one in [*flood, (reader, writer)]:
+            assert b" 200 " in await asyncio.wait_for(answer.readline(), 30)
+            one.close()
+    assert 201 == len(begun)
+
+
+async def test_large_bodies_that_wait_to_be_parsed_are_bounded(free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one token one is parsed and one waits; the third gets a 429, and the others are served."""
+    monkeypatch.setattr(connections, "MOST_BODIES_PER_TOKEN", 1)
+    size = connections.LARGE_BODY_BYTES + 1
+    async with _Served(free_port) as served:
+        held = [await served.begin("a", b"x", of=size) for _ in range(3)]
+        for _, writer in held:
+            writer.write(b"x" * (size - 1))
+        answers = [await asyncio.wait_for(reader.readline(), 30) for reader, _ in held]
+        for _, writer in held:
+            writer.close()
+    assert 2 <= sum(b" 200 " in answer for answer in answers)
+    assert all(b" 200 " in answer or b" 429 " in answer for answer in answers)
+
+
+async def test_only_the_holder_of_too_many_waiting_requests_is_shed(free_port: int) -> None:
+    """Its further requests are marked to be rejected, and begin at once; those of another are not."""
+    timeouts = RequestTimeouts(Limits(60, 60, 1_000, shed_after_s=0))
+    since = timeouts.turns.clock()
+    waiting: list[int] = []
+    for number in range(1 + connections.LATE_UNTIL_SHED):
+        timeouts.turns.take(b"a", partial(waiting.append, number))
+    while timeouts.turns.clock() <= since:
+        pass
+    marked: dict[str, bool] = {}
+
+    async def app(scope: Any, _receive: Any, send: Any) -> None:
+        marked[dict(scope["headers"])[b"authorization"].decode()] = IS_LATE in scope
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    config = uvicorn.Config(app, http=timeout_protocol(timeouts), log_config=None, lifespan="off")
+    config.load()
+    state = uvicorn.server.ServerState()
+    for token in "ab":
+        protocol: Any = config.http_protocol_class(config, state, {})
+        protocol.connection_made(_Transport())
+        protocol.data_received(f"GET / HTTP/1.1\r\nHost: it\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+    await asyncio.gather(*state.tasks)
+    assert {"Bearer a": True, "Bearer b": False} == marked

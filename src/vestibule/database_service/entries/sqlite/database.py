@@ -16,6 +16,7 @@ import structlog
 
 from vestibule.contracts.errors import Unavailable, VestibuleError
 from vestibule.contracts.identity import RESERVED
+from vestibule.database_service.entries.sqlite.last_commit import LastCommit
 from vestibule.runtime.batching import Batcher
 from vestibule.runtime.files import FilePlace, remove_write_ahead_log
 from vestibule.runtime.starts import DatabaseMark, is_passing, refuse_file
@@ -124,6 +125,7 @@ class SqliteFile:
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         self._place: FilePlace | None = None
+        self.last_commit = LastCommit(path)
         self._on_commit = on_commit
 
     async def __aenter__(self) -> Self:
@@ -133,6 +135,7 @@ class SqliteFile:
             self._writer = await asyncio.to_thread(open_connection, self.path, self._prepare)
             # WAL readers never wait for the writer and a row is read in microseconds, so reads stay on the event loop.
             self._reader = await asyncio.to_thread(open_connection, self.path, self._prepare)
+            self.last_commit.open(self._reader)
         except (sqlite3.Error, OSError) as error:
             await self.__aexit__()
             if is_passing(error):
@@ -154,6 +157,7 @@ class SqliteFile:
                 with suppress(sqlite3.Error):
                     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             connection.close()
+        self.last_commit.close()
 
     async def is_in_place(self) -> bool:
         """Say whether the file is where it was opened. Until it is again, nothing is written."""
@@ -195,6 +199,7 @@ class SqliteFile:
 
     def _commit_in_thread(self, connection: sqlite3.Connection, changes: list[Work[Any]]) -> list[Any]:
         outcomes = commit(connection, changes, self._place)
+        self.last_commit.note(connection)
         self._on_commit(len(changes))
         return outcomes
 

@@ -1,7 +1,7 @@
 """The store that AWS runs: entries in a DynamoDB table, for several database services at once."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -89,6 +89,10 @@ class DynamoDbStore(NoHistoryMixin):
     async def is_in_place(self) -> bool:
         """Say whether the file of tasks is where it was opened."""
         return await self.task_file.is_in_place()
+
+    def lost_commits(self) -> Mapping[str, int]:
+        """Return what the file of tasks lacks of its last commit."""
+        return self.task_file.last_commit.lost
 
     async def write(self, write: Write) -> int:
         """Write a pair; return its version. There is no history, so the author is not stored."""

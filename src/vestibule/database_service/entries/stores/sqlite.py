@@ -136,6 +136,10 @@ class SqliteStore:
         """Say whether the file is where it was opened."""
         return await self.file.is_in_place()
 
+    def lost_commits(self) -> Mapping[str, int]:
+        """Return what the file lacks of its last commit."""
+        return self.file.last_commit.lost
+
     async def write(self, write: Write) -> int:
         """Write a pair; return its version once it is on disk."""
         keep = _keep if write.condition is ALWAYS else _keep_if

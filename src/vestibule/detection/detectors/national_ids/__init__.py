@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from datetime import date
 from importlib import import_module
 
+from vestibule.detection.rule_builders import in_any_case
 from vestibule.detection.rules import Check, Detector, Rule
 
 NATIONAL_WORDS = (
@@ -22,7 +23,7 @@ TAX_WORDS = (
     *("tax id", "tax ids", "tax identification number", "tax identification", "tax number", "taxpayer id", "tax file"),
     *("taxpayer number", "taxpayer identification number", "fiscal code", "fiscal number", "vat number", "vat id"),
 )
-PASSPORT_WORDS = ("passport", "passports", "travel document")
+PASSPORT_WORDS = ("passport", "passports", "travel document", "pp no", "पासपोर्ट")
 LICENCE_WORDS = (
     *("driver license", "drivers license", "driver's license", "driving license", "driver licence", "drivers licence"),
     *("driver's licence", "driving licence", "driving permit", "driver permit", "dl number"),
@@ -99,6 +100,25 @@ def standing(
         ignore_case=ignore_case,
         not_after=_NOT_AFTER,
         not_before=_NOT_BEFORE,
+    )
+
+
+def named(name: str, words: str, pattern: str) -> Rule:
+    """Build a rule for a value right behind one of `words` (separated by |), which name other things as often.
+
+    They are no labels: the labels of one detector count against the values of others.
+    """
+    name_end = (
+        r"[\"']?(?:[ _-](?:[Nn]o|[Nn]r|[Nn]umber|[Nn]um|NO|ID|[Ii]d|[Pp]olicy)\b)?[\"']?[ \t]?[.:#=]{0,2}[ \t]{0,2}"
+    )
+    start = f"(?:{'|'.join(map(in_any_case, words.split('|')))}){name_end}"
+    return Rule(
+        name=name,
+        pattern=rf"{start}[\"'(]?(?P<value>{pattern})",
+        score=0.55,
+        # The word is part of the match: no other label is nearer.
+        proof=bool,
+        not_before=r"0-9A-Za-z_-",
     )
 
 

@@ -30,12 +30,13 @@ DETECTORS = (
     Detector(
         entity="US_ITIN",
         rules=(
-            standing("dashed", r"9\d{2}(?:-\d{2}-|-\d{2}|\d{2}-| \d{2} )\d{4}", is_itin, score=0.65, is_strict=True),
-            labelled("bare", r"9\d{8}", is_itin, is_strict=True),
+            standing("dashed", r"9\d{2}(?:-\d{2}-|-\d{2}| \d{2} )\d{4}", is_itin, score=0.65, is_strict=True),
+            # Groups of five and four digits are a telephone number in Brazil and a postal code in California.
+            labelled("bare", r"9\d{4}-?\d{4}", is_itin, is_strict=True),
         ),
         labels=("itin", "individual taxpayer identification number", "individual taxpayer", *TAX_WORDS),
         examples=("[[911-70-1234]]", "ITIN: [[994764627]]"),
-        counter_examples=("911-89-1234", "911701234", "order 911-70-1234"),
+        counter_examples=("911-89-1234", "911701234", "91170-1234", "order 911-70-1234"),
         sources=("https://www.irs.gov/pub/irs-pdf/p1915.pdf",),
     ),
     Detector(

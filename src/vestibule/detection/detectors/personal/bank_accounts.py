@@ -1,5 +1,7 @@
 """Local bank account numbers, with a label."""
 
+import re
+
 from vestibule.detection.detectors.national_ids import Standard, labelled, standing
 from vestibule.detection.rules import Detector
 from vestibule.detection.validation.checks import digits_of, weighted_sum
@@ -17,16 +19,55 @@ def is_nuban(value: str) -> bool:
     return weighted_sum(value, (1,) * 10) > 0 and len(set(value)) > 1
 
 
+def is_not_date(value: str) -> bool:
+    """Tell an account from a day written without separators."""
+    return _DAY.fullmatch(value) is None
+
+
+_DAY = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])(?:\d{4}|\d{6})?")
+_US_LABELS = (
+    *("account number", "account no", "acct no", "acct number", "bank account", "bank acct", "checking account"),
+    *(
+        "savings account",
+        "checking acct",
+        "savings acct",
+        "deposit account",
+        "checking number",
+        "savings number",
+        "a c no",
+    ),
+)
+_NO_ACCOUNTS = (
+    *("user", "username", "login", "github", "twitter", "instagram", "email", "deployer", "balance"),
+    *("aws", "iam", "arn", "cloud", "azure", "gcp", "account id", "subscription", "tenant"),
+)
+
 DETECTORS = (
     Detector(
         entity="US_BANK_NUMBER",
-        rules=(labelled("account", r"\d{8,17}", is_vague=True),),
-        labels=(
-            *("account", "account number", "account no", "acct", "acct no", "bank account", "checking account"),
-            *("savings account", "checking", "savings", "a c no"),
+        rules=(labelled("account", r"\d{8,11}|\d{13,17}", is_not_date, is_strict=True, is_vague=True),),
+        labels=("account", "acct", *_US_LABELS),
+        against=_NO_ACCOUNTS,
+        examples=("Account: [[7547030970]]", "acct [[75470309701234]]"),
+        # The accounts of a cloud have twelve digits.
+        counter_examples=(
+            "7547030970",
+            "order 7547030970",
+            "account 20261129",
+            '"account": "123456789012"',
+            "AWS account 123456789012",
+            "account 123456789012 is not authorized",
+            "checking 20261129 files",
+            "savings: 12345678 bytes",
         ),
-        against=("user", "username", "login", "github", "twitter", "instagram", "email", "deployer", "balance"),
-        examples=("bank account [[945456787654]]", "Account: [[7547030970]]"),
+        sources=("Nacha Operating Rules, appendix 3",),
+    ),
+    Detector(
+        entity="US_BANK_NUMBER",
+        rules=(labelled("labelled", r"\d{8,17}", is_vague=True),),
+        labels=_US_LABELS,
+        against=_NO_ACCOUNTS,
+        examples=("bank account [[945456787654]]", "savings account: [[12345678]]"),
         counter_examples=("945456787654", "order 945456787654", "account balance 945456787654"),
         sources=("Nacha Operating Rules, appendix 3",),
     ),

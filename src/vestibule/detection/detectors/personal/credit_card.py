@@ -52,6 +52,12 @@ def is_common_card_number(value: str) -> bool:
     return _COMMON.fullmatch(digits_of(value)) is not None and is_card_number(value)
 
 
+def has_common_issuer(value: str) -> bool:
+    """Check the issuer's first digits and the length only: a label says the rest."""
+    digits = digits_of(value)
+    return _COMMON.fullmatch(digits) is not None and not is_one_digit_repeated(digits[4:])
+
+
 def has_check_digit(value: str) -> bool:
     """Check the last digit; the rule is the same for every issuer."""
     return passes_luhn(value) and not is_one_digit_repeated(digits_of(value))
@@ -68,7 +74,7 @@ _DOTTED = r"\d{4}([._/]| - )\d{4}\1\d{4}\1\d{4}|3[47]\d\d([._/])\d{6}\2\d{5}|\d{
 _SPREAD = r"\d{4}(?P<a>\s{1,3})\d{4}(?P=a)\d{4}(?P=a)\d{4}|3[47]\d\d(?P<b>\s{1,3})\d{6}(?P=b)\d{5}"
 _NOT_AFTER, _NOT_BEFORE = r"\w.,+-", r"\w-"
 
-DETECTOR = Detector(
+_CARD = Detector(
     entity="CREDIT_CARD",
     rules=(
         Rule(
@@ -85,6 +91,7 @@ DETECTOR = Detector(
             prefilter=r"\d{4}[ -]\d{4}[ -]\d{4}[ -]\d|3\d{3}[ -]\d{6}[ -]\d{4}",
             score=0.7,
             check=is_card_number,
+            proof=is_card_number,
             not_after=_NOT_AFTER,
             not_before=_NOT_BEFORE,
         ),
@@ -95,6 +102,7 @@ DETECTOR = Detector(
             r"|\d{6}[ -]\d{4}[ -]\d{6}",
             score=0.6,
             check=is_common_card_number,
+            proof=is_common_card_number,
             not_after=_NOT_AFTER,
             not_before=_NOT_BEFORE,
         ),
@@ -110,7 +118,7 @@ DETECTOR = Detector(
         ),
         Rule(
             name="uncommon",
-            pattern=r"[56]\d{11}|4\d{12}(?:\d{6})?",
+            pattern=r"(?:50(?:18|20|38)|5[6-8]\d\d|6304|6390|6759|676[1-3])\d{8}|4\d{12}(?:\d{6})?",
             score=0.3,
             alone_score=0.5,
             check=is_card_number,
@@ -119,7 +127,7 @@ DETECTOR = Detector(
         ),
         Rule(
             name="labelled",
-            pattern=r"\d{12,19}",
+            pattern=r"\d{13,19}",
             score=0.2,
             check=has_check_digit,
             not_after=_NOT_AFTER,
@@ -133,6 +141,7 @@ DETECTOR = Detector(
             "credit card",
             "debit card",
             "card number",
+            "card no",
             "cc",
             "ccn",
             "pan",
@@ -157,7 +166,10 @@ DETECTOR = Detector(
         ),
         *("creditcard*", "karta", "karty", "kartę", "картка", "картки", "картку", "карта", "карты"),
     ),
+    against=("sim card", "sim", "iccid"),
     examples=(
+        "total [[4539 6415 2677 6649]]",
+        "seq [[4539.6415.2677.6649]]",
         "[[4111 1111 1111 1111]]",
         "card [[5555555555554444]] exp 12/29",
         "Mastercard 2-series: [[2221-0000-0000-0009]]",
@@ -173,6 +185,8 @@ DETECTOR = Detector(
     counter_examples=(
         "4111 1111 1111 1112",
         "order 4111111111111111",
+        "order 4111 1111 1111 1112",
+        "SIM card 8901410321111851072",
         "1732995089123",
         "0000 0000 0000 0000",
         "5555\n5555\n5555\n4444",
@@ -180,3 +194,48 @@ DETECTOR = Detector(
     ),
     sources=("ISO/IEC 7812-1", "https://en.wikipedia.org/wiki/Payment_card_number"),
 )
+# What only the label of a card tells.
+_LABELLED = Detector(
+    entity="CREDIT_CARD",
+    rules=(
+        Rule(
+            name="mistyped",
+            pattern=r"\d{4}([ -]?)\d{4}\1\d{4}\1\d{4}|3[47]\d\d([ -]?)\d{6}\2\d{5}",
+            score=0.1,
+            check=has_common_issuer,
+            fewest_digits=15,
+            not_after=_NOT_AFTER,
+            not_before=_NOT_BEFORE,
+        ),
+        # The accounts of a cloud have twelve digits too, so that "account" is no label here.
+        Rule(
+            name="short",
+            pattern=r"\d{12}",
+            score=0.2,
+            check=has_check_digit,
+            not_after=_NOT_AFTER,
+            not_before=_NOT_BEFORE,
+        ),
+    ),
+    labels=(
+        *("card", "credit card", "debit card", "card number", "card no", "cc", "ccn", "visa", "mastercard", "amex"),
+        *("american express", "kreditkarte*", "tarjeta", "tarjeta de crédito", "carte bancaire", "carta di credito"),
+        *("cartão de crédito", "creditcard*", "karta kredytowa", "номер карты", "номер картки"),
+    ),
+    against=("sim card", "sim", "iccid"),
+    examples=(
+        "card [[4539 6415 2677 6640]]",
+        "credit card: [[5425233430109904]]",
+        "Amex [[3782 822463 10006]]",
+        "card [[060417590258]]",
+    ),
+    counter_examples=(
+        "account 060417590258",
+        "4539 6415 2677 6640",
+        "order 4539641526776640",
+        "card 1234 5678 1234 5678",
+        "card 1732995089123456",
+    ),
+    sources=("ISO/IEC 7812-1",),
+)
+DETECTORS = (_CARD, _LABELLED)

@@ -84,7 +84,7 @@ DETECTOR = Detector(
         ),
         Rule(
             name="spaced-labelled",
-            pattern=r"(?:mail|correo|courriel|пошта)(?:\s(?:is|ist|es|est|address)){0,2}[\s:=\"']{1,4}"
+            pattern=r"(?:mail|contact|kontakt|contacto|correo|courriel|пошта)(?:\s(?:is|ist|es|est|address)){0,2}[\s:=\"']{1,4}"
             rf"(?P<value>\w{{1,40}}(?:\s{{1,2}}@\s{{0,2}}|@\s{{1,2}}){_DOMAIN})",
             prefilter=_SPACED,
             score=0.85,
@@ -108,6 +108,7 @@ DETECTOR = Detector(
         "from [[jane@example[.]com]] and [[jane[@]example.com]]",
         "write to [[jane.doe @ example.com]] or [[jane_doe@ example.com]]",
         "mail: [[jane\n@example.com]]",
+        "contact: [[jane @ example.com]]",
     ),
     counter_examples=(
         "git@localhost",

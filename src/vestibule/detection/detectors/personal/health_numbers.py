@@ -1,6 +1,6 @@
 """Health insurance, patient and practitioner numbers."""
 
-from vestibule.detection.detectors.national_ids import Standard, labelled, standing
+from vestibule.detection.detectors.national_ids import Standard, labelled, named, standing
 from vestibule.detection.rules import Detector
 from vestibule.detection.validation.checks import compact, digits_of, is_one_digit_repeated, passes_luhn, weighted_sum
 
@@ -89,6 +89,9 @@ DETECTORS = (
             "medical record",
             "patient id",
             "patient number",
+            "patient no",
+            "chart number",
+            "medical record no",
             "patientennummer",
             "número de historia clínica",
             "historia clínica",
@@ -98,6 +101,13 @@ DETECTORS = (
         ),
         examples=("[[MRN-1027011]]", "medical record number [[00123456]]"),
         counter_examples=("00123456", "MRN-12"),
+        sources=("HIPAA, 45 CFR 164.514(b)(2)(i)(H)",),
+    ),
+    Detector(
+        entity="MEDICAL_RECORD_NUMBER",
+        rules=(named("named", "patient|chart|hospital", r"[A-Z]{1,4}-\d{5,10}"),),
+        examples=("Patient: [[PAT-482137]]",),
+        counter_examples=("PAT-482137", "patient 482137", "chart CH-2024"),
         sources=("HIPAA, 45 CFR 164.514(b)(2)(i)(H)",),
     ),
     Detector(

@@ -42,7 +42,7 @@ def _length_of(country: str, length: int) -> str:
     return rf"{country}\d{{2}}{grouped}"
 
 
-_SEPARATOR = r"(?:\.|  |\r?\n)"
+_SEPARATOR = r"(?:[._]|  |\r?\n)"
 
 
 def _separated(country: str, length: int) -> str:
@@ -53,6 +53,7 @@ def _separated(country: str, length: int) -> str:
 
 _SEPARATED = "|".join(_separated(country, length) for country, length in sorted(_LENGTHS.items()))
 _COUNTRIES = "|".join(_length_of(country, length) for country, length in sorted(_LENGTHS.items()))
+_BARE = "|".join(rf"{country}\d{{2}}[0-9A-Z]{{{length - 4}}}" for country, length in sorted(_LENGTHS.items()))
 
 DETECTOR = Detector(
     entity="IBAN_CODE",
@@ -74,6 +75,16 @@ DETECTOR = Detector(
             score=0.95,
             check=is_iban,
             fewest_digits=4,
+        ),
+        Rule(
+            name="camel-case",
+            pattern=rf"[a-z](?P<value>{_BARE})",
+            prefilter=rf"[a-z](?:{'|'.join(sorted(_LENGTHS))})\d\d[0-9A-Z]{{4}}",
+            score=0.95,
+            check=is_iban,
+            fewest_digits=4,
+            not_after="",
+            not_before="0-9A-Z",
         ),
         Rule(
             name="glued",
@@ -108,6 +119,8 @@ DETECTOR = Detector(
         "to [[DE89.3704.0044.0532.0130.00]]",
         "to [[GB82  WEST  1234  5698  7654  32]]",
         "to [[DE89\n3704\n0044\n0532\n0130\n00]]",
+        "to [[GB82_WEST_1234_5698_7654_32]]",
+        "payroll[[DE89370400440532013000]]x",
         "meinKonto[[DE89370400440532013000]] und IBAN[[DE89370400440532013000]]EUR",
     ),
     counter_examples=(
@@ -115,6 +128,8 @@ DETECTOR = Detector(
         "ab12cd34ef56ab12cd34ef56",
         "XX12 3456 7890 1234 5678",
         "GB82.WEST.1234.5698.7654.33",
+        "payrollDE89370400440532013001",
+        "XDE89370400440532013000",
     ),
     sources=("ISO 13616-1", "SWIFT IBAN Registry"),
 )

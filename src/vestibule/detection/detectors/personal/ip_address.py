@@ -1,38 +1,76 @@
 """IPv4 and IPv6 addresses."""
 
+import re
 import socket
 
 from vestibule.detection.rules import Detector, Rule
 
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
+_DOT = r"(?:\[\.\]|\(\.\)|\[dot\])"
+# The loopback (127) and the unspecified address (0) belong to nobody.
+_FIRST_OCTET = r"(?:25[0-5]|2[0-4]\d|1[013-9]\d|12[0-689]|[1-9]\d?)"
+# Object identifiers and telephone numbers have more parts than an address.
+_MORE_PARTS = r"\d{1,9}+(?:\.\d{1,9}+){4,12}+"
+_PRIVATE = re.compile(
+    r"10\.|169\.254\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7])\."
+)
+_FIRST_MULTICAST = 224
+# The parts of a version or of a section's number add up to less, those of one in 6,000 addresses do.
+_LEAST_SUM = 64
+
+
+def is_host(value: str) -> bool:
+    """Tell the address of a host from networks, netmasks, versions and the numbers of sections."""
+    if value.endswith(".0.0") or (value.startswith("255") and _NETMASK.fullmatch(value)):
+        return False
+    if _PRIVATE.match(value):
+        return True
+    parts = value.split(".")
+    return sum(map(int, parts)) >= _LEAST_SUM or len(set(parts)) == 1
+
+
+def is_routable(value: str) -> bool:
+    """Tell whether a host of the public network may have the address. Source: RFC 6890."""
+    address = ".".join(_PART.findall(value))
+    return not _PRIVATE.match(address) and 0 < int(address.partition(".")[0]) < _FIRST_MULTICAST and is_host(address)
 
 
 def is_ipv6(value: str) -> bool:
     """Let the system's own parser decide. Source: RFC 4291, section 2.2."""
     try:
-        socket.inet_pton(socket.AF_INET6, value)
+        address = socket.inet_pton(socket.AF_INET6, value)
     except OSError:
         return False
     # "::" and a few characters are a scope operator in many languages before they are an address.
-    return sum(char != ":" for char in value) >= 3 or value == "::1"
+    is_long = sum(char != ":" for char in value) >= 3
+    return is_long and address[0] != _MULTICAST and address.removesuffix(b"\x01") not in _UNSPECIFIED
 
+
+_NETMASK = re.compile(r"255\.255\.\d+\.(?:0|128|192|2[24]\d|25[0-4])")
+_PART = re.compile(r"\d+")
+_MULTICAST = 0xFF
+_UNSPECIFIED = (bytes(15), bytes(16))
 
 DETECTOR = Detector(
     entity="IP_ADDRESS",
     rules=(
         Rule(
             name="v4",
-            pattern=rf"{_OCTET}(?:\.{_OCTET}){{3}}",
+            pattern=rf"{_MORE_PARTS}|(?P<value>{_FIRST_OCTET}(?:\.{_OCTET}){{3}})",
             prefilter=r"\d\.\d{1,3}\.\d{1,3}\.\d",
             score=0.6,
+            check=is_host,
+            broken_score=0.3,
+            proof=is_routable,
             not_after=r"\w.-",
             not_before=r"\w-",
         ),
         Rule(
             name="v4-defanged",
-            pattern=rf"{_OCTET}(?:(?:\[\.\]|\(\.\)|\[dot\]){_OCTET}){{3}}|{_OCTET}(?:\.{_OCTET}){{2}}(?:\[\.\]|\(\.\)|\[dot\]){_OCTET}",
-            prefilter=r"\d(?:\[\.\]|\(\.\)|\[dot\])\d",
+            pattern=rf"{_OCTET}(?:{_DOT}{_OCTET}){{3}}|{_OCTET}(?:\.{_OCTET}){{2}}{_DOT}{_OCTET}",
+            prefilter=rf"\d{_DOT}\d",
             score=0.6,
+            proof=is_routable,
         ),
         Rule(
             name="v6",
@@ -61,14 +99,59 @@ DETECTOR = Detector(
         "from",
         "peer",
     ),
-    against=("version", "release", "firmware", "build"),
+    against=(
+        *(
+            "version",
+            "release",
+            "firmware",
+            "build",
+            "ver",
+            "rv",
+            "rev",
+            "revision",
+            "upgrade",
+            "upgraded",
+            "downgrade",
+        ),
+        *(
+            "section",
+            "sections",
+            "chapter",
+            "clause",
+            "subsection",
+            "oid",
+            "abschnitt",
+            "kapitel",
+            "sección",
+            "chapitre",
+        ),
+    ),
     examples=(
         "from [[192.168.10.4]]:443",
         "seen at [[198[.]51[.]100[.]23]] and [[198.51.100(.)23]]",
         "[[2001:db8::8a2e:370:7334]]",
         "[[::ffff:192.0.2.1]]",
         "ping [[8.8.8.8]].",
+        "node [[198.51.100.23]]",
+        "request from [[1.2.3.4]]",
     ),
-    counter_examples=("version 1.2.3.4", "256.1.1.1", "1.2.3", "std::vector", "12:30:45", "v10.0.0.1"),
+    counter_examples=(
+        "version 1.2.3.4",
+        "256.1.1.1",
+        "1.2.3",
+        "std::vector",
+        "12:30:45",
+        "v10.0.0.1",
+        "127.0.0.1",
+        "0.0.0.0",
+        "::1",
+        "0:0:0:0:0:0:0:1",
+        "255.255.255.0",
+        "Chrome/131.0.0.0",
+        "section 1.2.3.4",
+        "1.3.6.1.4.1",
+        "rv:1.9.2.20",
+        "node 10.0.0.4",
+    ),
     sources=("RFC 791", "RFC 4291", "RFC 5952"),
 )

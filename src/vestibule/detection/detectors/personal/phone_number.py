@@ -58,10 +58,16 @@ def is_international(value: str) -> bool:
     return False
 
 
+def has_plus(value: str) -> bool:
+    """Tell whether the number has the sign of international ones, and is no decimal number."""
+    return "+" in value[:2] and _DECIMAL.fullmatch(value) is None
+
+
 def is_north_american(value: str) -> bool:
-    """Check area code and exchange. Source: NANPA, numbering plan."""
-    digits = digits_of(_EXTENSION_TAIL.sub("", value))[-10:]
-    return digits[0] > "1" and digits[3] > "1"
+    """Check area code and exchange. Colombia's mobile numbers are grouped alike. Source: NANPA, numbering plan."""
+    number = _EXTENSION_TAIL.sub("", value)
+    digits = digits_of(number)[-10:]
+    return (digits[0] > "1" and digits[3] > "1") or _COLOMBIAN.fullmatch(number) is not None
 
 
 def is_national(value: str) -> bool:
@@ -87,6 +93,8 @@ def _is_span_of_years(number: str) -> bool:
 
 
 _GROUP = re.compile(r"\d+")
+_DECIMAL = re.compile(r"\+\d+\.\d+")
+_COLOMBIAN = re.compile(r"3(?:0[0-5]|1\d|2[0-4]|5[01]) \d{3} \d{4}")
 _YEARS = re.compile(r"((?:19|20)\d\d)[ /.-]{1,3}((?:19|20)\d\d)")
 # Moments and bank accounts have digits in groups as well: they are consumed before a number is looked for.
 _CLOCK = r"\d{1,2}:\d\d(?::\d\d(?:[.,]\d{1,9})?)?"
@@ -95,10 +103,12 @@ _CONSUMED = "|".join(
         rf"(?:19|20)\d\d[-/.]\d{{1,2}}[-/.]\d{{1,2}}(?:[T ]{_CLOCK})?",
         rf"\d{{1,2}}[-/. ]\d{{1,2}}[-/. ](?:19|20)\d\d(?:[T ,]{{1,2}}{_CLOCK})?",
         r"[01]\d[0-3]\d/[0-2]\d[0-5]\d[0-5]\d",
-        rf"\d{{1,2}}[-/]\d{{1,2}}(?:[-/]\d\d)? {_CLOCK}|{_CLOCK}",
+        rf"\d{{1,2}}[-/.]\d{{1,2}}(?:[-/.]\d\d)? {_CLOCK}|{_CLOCK}",
         r"[A-Z]{2}\d\d(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?",
     )
 )
+# Source: Amazon, order numbers.
+_ORDER = r"\d{3}-\d{7}-\d{7}"
 _IP_V4 = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _NOT_AFTER = r"\w.+/-"
 _JOINT = r"(?: ?[-./] ?| ?\(\d{1,4}\)[ -]?| )"
@@ -107,14 +117,101 @@ _NANP = rf"(?:\+?1[ .-]?)?(?:\([0-9]{{3}}\)[ .-]?|[0-9]{{3}}[-. /])[0-9]{{3}}[-.
 _TRUNK = rf"(?:\(0\d{{1,4}}\)[ ./-]?|0\d{{1,4}} ?[ ./-] ?)\d{{2,8}}(?:[ ./-]\d{{2,5}}){{0,4}}{_EXTENSION}"
 _BRACKETED = rf"(?:8 ?)?{_AREA}\d{{2,5}}(?:[ -]?\d{{2,4}}){{1,3}}{_EXTENSION}"
 _PAIRS = rf"\d{{1,3}}[ .-]\d{{3}}(?:[ .-]\d\d){{2}}|\d{{3}}(?:[ -]\d\d){{2,3}}|\d\d(?: \d\d){{3,4}}{_EXTENSION}"
-_LOOSE = rf"(?:\(\d{{1,5}}\)[ -]?)?\d{{1,13}}(?:{_JOINT}\d{{1,8}}){{0,6}}{_EXTENSION}"
+# Without a trunk prefix, grouped as no other numbers are: Brazil and Argentina, Russia, Budapest, Spain, Norway.
+_FORMS = "|".join(
+    (
+        r"(?:\([1-9]\d\) ?|[1-9]\d )(?:9\d{4}|[3-7]\d{3}|2[1-9]\d\d)-\d{4}",
+        r"8[ -]?(?:\(9\d\d\)|9\d\d)[ -]?\d{3}[ -]\d\d[ -]\d\d",
+        r"06[ -]1[ -]\d{3}[ -]\d{4}",
+        r"[679]\d\d \d\d \d\d \d\d",
+        r"[49]\d\d \d\d \d{3}",
+    )
+)
+# The columns of a table.
+_COLUMNS = r"\d{1,12}(?:[ ,;|\t]{1,3}\d{1,12}){5,40}"
+# Two or three groups, or a German mobile number: phones where there is nothing else in the text.
+_ALONE = "|".join(
+    (
+        r"[2-9]\d\d \d{3} \d{3,4}",
+        r"[2-9]\d (?:\d{3}|\d\d) \d{4}",
+        r"[2-9]\d{3} \d{4}",
+        r"9 [3-9]\d{3} \d{4}",
+        r"[6-9]\d{4}[ -]\d{5}",
+        r"(?:3[0-5]|60)\d \d{7}",
+        r"0\d \d{3} \d{3}",
+        r"01[5-7]\d{8,9}",
+    )
+)
+_LOOSE = rf"(?:\(\d{{1,5}}\)[ -]?)?\d{{1,13}}(?:{_JOINT}\d{{1,8}}){{1,6}}{_EXTENSION}"
+_BARE = rf"\d{{6,13}}+{_EXTENSION}"
 
 
 def _after_moments(pattern: str) -> str:
     return rf"{_CONSUMED}|(?P<value>{pattern})"
 
 
-DETECTOR = Detector(
+# Words that name a number and nothing else, in front of digits.
+_LABELS = (
+    *(
+        "phone",
+        "phones",
+        "phone number",
+        "telephone",
+        "tel",
+        "tlf",
+        "mob",
+        "mobile",
+        "mobile number",
+        "cell",
+        "cellphone",
+    ),
+    *("call me", "call us", "call her", "call him", "call at", "call now", "please call", "callback number"),
+    *("fax", "sms", "text me", "whatsapp", "contact number", "contact no", "emergency contact", "reach me"),
+    *("landline", "hotline", "ph", "voicemail", "office", "desk"),
+    *(
+        "telefon*",
+        "telefone*",
+        "teléfono",
+        "teléfonos",
+        "móvil",
+        "celular",
+        "llámame",
+        "handy*",
+        "mobil*",
+        "rufnummer*",
+    ),
+    *("téléphone", "tél", "cellulare", "telemóvel", "mobiel*", "komórk*", "zadzwoń", "telepon*", "ponsel", "no hp"),
+    *("nomor hp", "telp", "gsm", "cep", "điện thoại", "τηλέφων*", "τηλ", "κινητό", "телефон*", "тел", "моб"),
+    *("мобильн*", "дзвоніть", "звоните", "позвоните", "هاتف", "الهاتف", "هاتفي", "جوال", "الجوال", "موبايل", "تلفون"),
+    *("電話", "电话", "手机", "手機", "致电", "致電", "拨打", "携帯", "전화", "휴대폰", "โทร", "טלפון", "नंबर"),
+)
+# Words that name other things as often: a number behind one of them alone has to be grouped as phone numbers are.
+_EVERYDAY = (
+    *("call", "called", "ring", "dial", "contact", "answering", "messages to", "message on", "line", "extension"),
+    *("llame", "ruf*", "portable", "appelez", "chiama", "ligue", "bel", "hubungi", "звонить", "اتصل"),
+)
+# The identifier of a phone is no phone number.
+_OTHER_NUMBERS = tuple(
+    f"{word} {kind}"
+    for word in (
+        "phone",
+        "telephone",
+        "tel",
+        "mobile",
+        "cell",
+        "call",
+        "contact",
+        "line",
+        "fax",
+        "office",
+        "desk",
+        "sms",
+    )
+    for kind in ("id", "ids", "code", "uid")
+)
+
+
+_WRITTEN = Detector(
     entity="PHONE_NUMBER",
     rules=(
         Rule(
@@ -123,6 +220,7 @@ DETECTOR = Detector(
             prefilter=r"(?:\+|(?:^|[^\w.,+-])00)[1-9](?:[ ./()-]{0,3}\d){5}",
             score=0.75,
             check=is_international,
+            proof=has_plus,
             ignore_case=True,
             not_after=_NOT_AFTER,
         ),
@@ -138,7 +236,7 @@ DETECTOR = Detector(
         ),
         Rule(
             name="trunk-prefix",
-            pattern=_after_moments(_TRUNK),
+            pattern=rf"{_ORDER}|{_after_moments(_TRUNK)}",
             # No plan that `is_national` knows has fewer digits than nine.
             prefilter=r"(?:^|[^\w.+/-])\(?0(?:[ ./()-]{0,3}\d){8}",
             score=0.5,
@@ -157,8 +255,17 @@ DETECTOR = Detector(
             not_after=_NOT_AFTER,
         ),
         Rule(
+            name="national-form",
+            pattern=rf"{_COLUMNS}|{_after_moments(_FORMS)}",
+            prefilter=r"\d\)? ?\d{4,5}-\d{4}|8[ -]?\(?9\d\d\)?[ -]?\d{3}[ -]\d\d[ -]\d\d|06[ -]1[ -]\d{3}|"
+            r"[4679]\d\d \d\d \d\d[ 0-9]",
+            score=0.5,
+            check=is_plausible,
+            not_after=_NOT_AFTER,
+        ),
+        Rule(
             name="pairs",
-            pattern=_after_moments(_PAIRS),
+            pattern=_after_moments(f"{_PAIRS}|{_ALONE}"),
             fewest_digits=6,
             score=0.0,
             alone_score=0.5,
@@ -176,70 +283,8 @@ DETECTOR = Detector(
             not_after=_NOT_AFTER,
         ),
     ),
-    labels=(
-        *(
-            "phone",
-            "phones",
-            "phone number",
-            "telephone",
-            "tel",
-            "mobile",
-            "mobile number",
-            "cell",
-            "cellphone",
-            "call",
-            "called",
-        ),
-        *(
-            "call me",
-            "ring",
-            "dial",
-            "fax",
-            "sms",
-            "text me",
-            "whatsapp",
-            "contact",
-            "reach me",
-            "landline",
-            "hotline",
-            "ph",
-            "answering",
-            "voicemail",
-            "messages to",
-            "message on",
-            "office",
-            "desk",
-            "line",
-            "extension",
-        ),
-        *(
-            "telefon*",
-            "telefone*",
-            "teléfono",
-            "teléfonos",
-            "móvil",
-            "celular",
-            "llame",
-            "llámame",
-            "handy*",
-            "mobil*",
-            "ruf*",
-        ),
-        *(
-            "téléphone",
-            "portable",
-            "appelez",
-            "cellulare",
-            "chiama",
-            "telemóvel",
-            "ligue",
-            "mobiel*",
-            "bel",
-            "komórk*",
-            "zadzwoń",
-        ),
-        *("телефон*", "моб", "дзвоніть", "звоните", "電話", "电话", "전화"),
-    ),
+    labels=(*_LABELS, *_EVERYDAY),
+    against=_OTHER_NUMBERS,
     examples=(
         "Call [[+44 20 7946 0958]] now",
         "[[(415) 555-2671]]",
@@ -250,6 +295,14 @@ DETECTOR = Detector(
         "[[8 (301) 123-45-67]]",
         "[[20 21 23 45]]",
         "my mobile is [[07700 900123]]",
+        "time [[+4915123456789]]",
+        "Tél [[01.42.68.53.00]]",
+        "я: [[8 916 123-45-67]]",
+        "ligo do [[11 91234-5678]]",
+        "[[612 34 56 78]] y [[06 1 234 5678]]",
+        "[[9 8765 4321]]",
+        "[[0151 23456789]]",
+        "[[512 340 678]]",
     ),
     counter_examples=(
         "phone support is available since 2019-2020",
@@ -259,6 +312,43 @@ DETECTOR = Detector(
         "1732995089",
         "+1 point",
         "0.123 456 789",
+        "028-1234567-1234567",
+        "11 2023-2024",
+        "time 4915123456789",
+        "[07.26 18:05]",
+        "612 34 56 78 11 12 13",
     ),
     sources=("ITU-T E.164", "ITU-T E.123", "https://www.nanpa.com/numbering"),
 )
+_RUN = Detector(
+    entity="PHONE_NUMBER",
+    rules=(
+        Rule(
+            name="bare",
+            pattern=_BARE,
+            score=0.2,
+            check=is_plausible,
+            ignore_case=True,
+            # ASCII only: Chinese and its like write the label right before the value.
+            not_after=r"0-9A-Za-z_.+/-",
+            not_before=r"0-9A-Za-z_:/",
+        ),
+    ),
+    labels=_LABELS,
+    against=_OTHER_NUMBERS,
+    examples=(
+        "phone [[5551234567]]",
+        "please call me at [[4155552671]]",
+        "手机号[[13812345678]]",
+        "тел. [[89031234567]]",
+    ),
+    counter_examples=(
+        "call 4123987650 took 3 ms",
+        '"phone_id": 1738204915',
+        "cellId: 2125550134",
+        "contact 4123987650 was updated",
+        "4155552671",
+    ),
+    sources=("ITU-T E.164",),
+)
+DETECTORS = (_WRITTEN, _RUN)

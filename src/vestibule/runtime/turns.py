@@ -1,0 +1,100 @@
+"""Turns on the event loop: of what several holders ask for at once, each begins one piece in each pass of the loop.
+
+A piece is to be short, so long work is done in slices.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable
+from functools import partial
+from typing import TypeVar
+
+Begin = Callable[[], object]
+Item = TypeVar("Item")
+
+# After a heavy piece its holder rests from heavy ones this many times as long as the piece took.
+REST_TIMES = 4
+
+# To encrypt, decrypt or describe so many small things takes about a millisecond.
+SLICE = 50
+
+
+async def in_slices(items: Iterable[Item]) -> AsyncIterator[Item]:
+    """Yield `items`, and let other work run between each fifty and the next."""
+    for number, item in enumerate(items, 1):
+        yield item
+        if not number % SLICE:
+            await asyncio.sleep(0)
+
+
+class Turns:
+    """Begins work at once if its holder has begun nothing in this pass of the loop; further work waits in order.
+
+    A pass reads all sockets that have something to read. So whoever asks for little waits for one piece of each other
+    holder at most, however much those have asked for before.
+    """
+
+    clock = staticmethod(time.monotonic)
+
+    def __init__(self) -> None:
+        # What waits, and since when. A holder without waiting work has begun something in this pass.
+        self._waiting: dict[Hashable, deque[tuple[float, Begin]]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        # The heavy pieces that wait, of each holder that does one or rests from one.
+        self._heavy: dict[Hashable, deque[Begin]] = {}
+
+    def take(self, holder: Hashable, begin: Begin) -> None:
+        """Call `begin` as soon as it is the turn of `holder`."""
+        waiting = self._waiting.get(holder)
+        if waiting is not None:
+            waiting.append((self.clock(), begin))
+            return
+        if not self._waiting:
+            self._loop = self._loop or asyncio.get_running_loop()
+            self._loop.call_soon(self._next_pass)
+        self._waiting[holder] = deque()
+        begin()
+
+    def take_heavy(self, holder: Hashable, begin: Begin, most_waiting: int) -> bool:
+        """Take a turn for what cannot be sliced, one at a time and with rests; False if `most_waiting` wait already.
+
+        `begin` is to let the piece run in the next pass of the loop.
+        """
+        waiting = self._heavy.get(holder)
+        if waiting is None:
+            self._heavy[holder] = deque()
+            self.take(holder, partial(self._begin_heavy, holder, begin))
+        elif len(waiting) < most_waiting:
+            waiting.append(begin)
+        else:
+            return False
+        return True
+
+    def _begin_heavy(self, holder: Hashable, begin: Begin) -> None:
+        began, loop = self.clock(), asyncio.get_running_loop()
+        begin()
+        # Called after the piece, which stands before it in the next pass.
+        loop.call_soon(lambda: loop.call_later(REST_TIMES * (self.clock() - began), self._next_heavy, holder))
+
+    def _next_heavy(self, holder: Hashable) -> None:
+        waiting = self._heavy[holder]
+        if waiting:
+            self.take(holder, partial(self._begin_heavy, holder, waiting.popleft()))
+        else:
+            del self._heavy[holder]
+
+    def waiting_since(self, holder: Hashable, number: int) -> float | None:
+        """Return since when the first `number` pieces of `holder` have all been waiting; None if there are fewer."""
+        waiting = self._waiting.get(holder)
+        return waiting[number - 1][0] if waiting and len(waiting) >= number else None
+
+    def _next_pass(self) -> None:
+        assert self._loop is not None  # noqa: S101 - it is what called
+        for holder, waiting in list(self._waiting.items()):
+            if not waiting:
+                del self._waiting[holder]
+        if self._waiting:
+            self._loop.call_soon(self._next_pass)
+        for waiting in list(self._waiting.values()):
+            waiting.popleft()[1]()
