@@ -75,7 +75,6 @@ def create_app(settings: DatabaseSettings, sweep_interval_s: float = SWEEP_INTER
     verification = StoreVerification(store, ring, mark_of(settings))
     plain_ledger = build_task_ledger(plain_store)
     ledger = EncryptedTaskLedger(plain_ledger, Cipher(ring, TASK_REALM))
-    searcher = SubjectSearcher(ring, settings.detection)
     purger = TombstonePurger(plain_store, timedelta(days=settings.keep_deleted_days))
 
     async def is_ready() -> bool:
@@ -103,7 +102,7 @@ def create_app(settings: DatabaseSettings, sweep_interval_s: float = SWEEP_INTER
                     task_acceptance=TaskAcceptance(store, ledger),
                     task_completion=TaskCompletion(store, ledger),
                     task_maintenance=TaskMaintenance(ledger),
-                    erasure=SubjectErasure.build(store, ledger, searcher),
+                    erasure=SubjectErasure.build(store, ledger, SubjectSearcher(ring, settings.detection)),
                 )
 
     return create_service_app(

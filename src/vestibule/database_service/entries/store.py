@@ -314,8 +314,7 @@ def page_of_ended(rows: Sequence[tuple[str, str]], prefix: str, limit: int) -> K
 
 def invalid_cursor() -> InvalidInput:
     """Return the error for a cursor that no page had."""
-    mistake = {"where": "query/cursor", "kind": "cursor", "expected": "the cursor of the previous page"}
-    return InvalidInput("The cursor is not valid.", errors=[mistake])
+    return InvalidInput("The cursor is not valid; use the `cursor` of the previous page.")
 
 
 def scope_of(key: str) -> str:
