@@ -49,9 +49,9 @@ def test_a_key_belongs_to_one_request(system: Any) -> None:
 
 def test_a_key_belongs_to_one_condition(system: Any) -> None:
     """The same body under another condition is another request."""
-    body, key = {"key": "conditional", "value": "text"}, str(uuid4())
+    body, key = {"key": "once on condition", "value": "text"}, str(uuid4())
     conditions: list[dict[str, str]] = [{"If-None-Match": "*"}, {"If-Match": '"1"'}, {"If-Match": '"2"'}, {}]
-    system.http.delete("/delete", params={"key": "conditional"})
+    system.http.delete("/delete", params={"key": "once on condition"})
     for condition, expected in [(conditions[0], 200), *((condition, 422) for condition in conditions[1:])]:
         answer = system.http.post("/add", json=body, headers={"Idempotency-Key": key, **condition})
         assert expected == answer.status_code, condition

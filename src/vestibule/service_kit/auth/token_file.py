@@ -196,10 +196,12 @@ def caller_token_lookups(settings: ServiceSettings) -> list[TokenLookup]:
     Raises:
         InvalidTokenFile: a token file cannot be read.
     """
-    token_lookups: list[TokenLookup] = [TokenFile(settings.token_file)]
-    if settings.mounted_token_file is not None:
-        token_lookups.append(TokenFile(settings.mounted_token_file))
+    token_lookups: list[TokenLookup] = []
     if settings.embedded:
         everything = Caller("development", "the development token", frozenset({ALL_SCOPES, OPERATOR}))
         token_lookups.append(SingleToken(settings.dev_token.get_secret_value(), everything, is_local_only=True))
+    # The files last: for a token that no lookup knows they are checked for changes.
+    token_lookups.append(TokenFile(settings.token_file))
+    if settings.mounted_token_file is not None:
+        token_lookups.append(TokenFile(settings.mounted_token_file))
     return token_lookups

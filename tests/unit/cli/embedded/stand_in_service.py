@@ -10,7 +10,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from vestibule.runtime.parent_death import die_with_parent
+from vestibule.runtime.parent_death import PARENT_PID_VARIABLE, die_with_parent
 
 
 class Answers(BaseHTTPRequestHandler):
@@ -26,7 +26,7 @@ class Answers(BaseHTTPRequestHandler):
 
 def main(name: str, port: int, supervisor_log: Path, habit: str = "") -> None:
     """Serve until SIGTERM."""
-    die_with_parent()
+    die_with_parent(int(os.environ.get(PARENT_PID_VARIABLE) or 0))
     if habit == "broken":
         sys.exit(3)
     if habit == "misconfigured":
