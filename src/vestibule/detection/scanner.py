@@ -57,7 +57,7 @@ class Scanner:
     def scan(self, text: str, *, key: str | None = None, budget_ms: float | None = None) -> list[Finding]:
         """Return the findings in `text`, in order and without overlap; `key` is the name of its field.
 
-        `budget_ms` replaces the budget of the options.
+        `budget_ms` is the budget where that of the options is larger.
 
         Raises:
             TextTooLarge: the text exceeds the limit.
@@ -77,7 +77,8 @@ class Scanner:
             raise TextTooLarge(self._max_chars)
         key_context = self._key_context_of(key[-MAX_KEY_CHARS:]) if key else _NO_KEY
         # On a short text the prefilter takes next to no time, and in most it finds no candidate.
-        clock = TimeBudget(budget_ms or self._options.scan_budget_ms) if len(text) > WHOLE_TEXT_CHARS else None
+        most_ms = self._options.scan_budget_ms if budget_ms is None else min(budget_ms, self._options.scan_budget_ms)
+        clock = TimeBudget(most_ms) if len(text) > WHOLE_TEXT_CHARS else None
         if is_plain(text):
             found = self._search(text, key_context, clock)
         else:
