@@ -158,8 +158,8 @@ async def measure_queue(redis: Redis, metrics: Metrics) -> None:
     metrics.set(QUEUE_TASKS, sum(queue.depth for queue in waiting), "waiting")
     metrics.set(QUEUE_TASKS, reserved, "reserved")
     metrics.set(WORKERS_ALIVE, workers)
-    metrics.set(REDIS_MEMORY_BYTES, memory["used_memory"])
-    metrics.set(REDIS_MAX_MEMORY_BYTES, memory["maxmemory"])
     ages_s = [age_of(queue.next) for queue in waiting if queue.next is not None]
     if None not in ages_s:
         metrics.set(QUEUE_OLDEST_AGE, max((age_s for age_s in ages_s if age_s is not None), default=0.0))
+    metrics.set(REDIS_MEMORY_BYTES, memory["used_memory"])
+    metrics.set(REDIS_MAX_MEMORY_BYTES, memory["maxmemory"])

@@ -57,7 +57,8 @@ class Metrics:
         self._followed: list[tuple[Metric, Totals]] = []
         self._neighbours: list[Neighbours] = []
         self.set(BUILD_INFO, 1, vestibule.__version__, platform.python_version())
-        self.follow(PROCESS_CPU, lambda: {(): time.process_time()})
+        # To a hundredth, so that the snapshot of an idle process stays the same and is not written each second.
+        self.follow(PROCESS_CPU, lambda: {(): round(time.process_time(), 2)})
 
     def count(self, metric: Metric, *labels: str, by: float = 1) -> None:
         """Add to a counter."""
