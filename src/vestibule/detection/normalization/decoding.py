@@ -62,7 +62,7 @@ _PLUS = re.compile(r"\+")
 # Soft line breaks (but not the padding of base64), encoded punctuation, and several characters in a row: a single one
 # may be a number after its name.
 _QUOTED_ESCAPE = re.compile(
-    r"(?<![A-Za-z0-9+/_-]{20})(?<!=)=[ \t]*\r?\n|(?:=[0-9A-F]{2}){2,}+|=(?:2[B-F]|3[A-F]|40|5[B-F]|60|7[B-F])"
+    r"=(?:(?<![A-Za-z0-9+/_-]{20}=)(?<!==)[ \t]*\r?\n|[0-9A-F]{2}(?:=[0-9A-F]{2})++|2[B-F]|3[A-F]|40|5[B-F]|60|7[B-F])"
 )
 _CONTROL_RUN = re.compile(r"(?:\x1b\[[0-9;]{0,16}[A-Za-z]|[\x00-\x08\x0e-\x1f\x7f])+")
 _UTF_7_ESCAPE = re.compile(UTF_7_PATTERN)
