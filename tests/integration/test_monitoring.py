@@ -1,5 +1,6 @@
 """The monitoring that comes along works: its rules, and a Vestibule under a real Prometheus and Alertmanager."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -41,8 +42,9 @@ def test_the_rules_fire_when_they_should() -> None:
 
 def test_the_configurations_are_valid() -> None:
     """Prometheus and Alertmanager take the files as they are."""
-    ended = run(tool("promtool"), "check", "config", "prometheus.yml")
-    assert 0 == ended.returncode, ended.stdout + ended.stderr
+    for name in ("prometheus.yml", "prometheus-compose.yml"):
+        ended = run(tool("promtool"), "check", "config", name)
+        assert 0 == ended.returncode, ended.stdout + ended.stderr
     ended = run(tool("amtool"), "check-config", "alertmanager.yml")
     assert 0 == ended.returncode, ended.stdout + ended.stderr
 
@@ -175,7 +177,33 @@ def test_the_rules_are_evaluated_and_quiet(watched: Watched, wait_until: WaitUnt
 
     wait_until(lambda: is_up(watched.prometheus), 60, "Prometheus")
     wait_until(lambda: {rule["health"] for rule in rules()} == {"ok"}, 60, "every rule to be evaluated")
-    assert [] == [rule["name"] for rule in rules() if rule.get("state") == "firing"]
+    wait_until(lambda: [rule for rule in rules() if rule.get("state") == "firing"], 60, "the watchdog")
+    assert ["VestibuleWatchdog"] == [rule["name"] for rule in rules() if rule.get("state") == "firing"]
+    told = {"filter": 'alertname="VestibuleWatchdog"'}
+    (arrived,) = wait_until(lambda: watched.alertmanager.get("/api/v2/alerts", params=told).json(), 60, "its alert")
+    assert ["watchdog"] == [receiver["name"] for receiver in arrived["receivers"]]
+
+
+def selectors() -> set[str]:
+    """Return what the rules and the dashboard select, each once."""
+    board = json.loads((MONITORING / "grafana" / "vestibule.json").read_text())
+    texts = [file.read_text() for file in (MONITORING / "rules" / "alerts.yml", MONITORING / "rules" / "recording.yml")]
+    texts += [target["expr"] for panel in board["panels"] for target in panel.get("targets", [])]
+    return {one for text in texts for one in re.findall(r"\b(?:vestibule|process)_[a-z_0-9]+(?:\{[^}]*\})?", text)}
+
+
+def test_every_selector_selects_something(watched: Watched, wait_until: WaitUntil) -> None:
+    """After a pair, a finding and a task nothing that the rules and the dashboard ask for is without a series."""
+    watched.system.add("selected", "hello")
+    watched.system.add("contact", "write to erika.muster@example.com")
+    task = watched.system.http.post("/run", json={"key": "selected"}).json()
+    assert "succeeded" == watched.system.http.get(f"/tasks/{task['task_id']}", params={"wait": 30}).json()["state"]
+    wait_until(lambda: is_up(watched.prometheus), 60, "Prometheus")
+    # Nothing has failed here.
+    asked = {one for one in selectors() if 'status=~"5.."' not in one}
+    assert len(asked) > 40
+    for selector in sorted(asked):
+        wait_until(lambda s=selector: watched.ask(s), 30, selector)
 
 
 def test_vestibules_own_alert_reaches_the_alertmanager(watched: Watched, wait_until: WaitUntil) -> None:
