@@ -92,9 +92,17 @@ class Scanner:
         return resolve(found) if len(found) > 1 else found
 
     def _search(
-        self, text: str, key_context: KeyContext, clock: TimeBudget | None, path: tuple[str, ...] = ()
+        self,
+        text: str,
+        key_context: KeyContext,
+        clock: TimeBudget | None,
+        path: tuple[str, ...] = (),
+        zone: tuple[int, int] | None = None,
     ) -> list[Explanation]:
-        """Search a normalized text and its layers; overlaps are not resolved yet."""
+        """Search a normalized text and its layers; overlaps are not resolved yet.
+
+        With a `zone`, findings of the text itself that do not overlap it may be left out.
+        """
         candidates = self._prefilter.find_candidates(text, key_context.text, clock)
         may_be_form = "%" in text or ("+" in text and "=" in text)
         if not candidates and not may_be_form:
@@ -104,7 +112,7 @@ class Scanner:
         for layer in _layers_of(text, candidates, path, may_be_form=may_be_form):
             found += self._search_layer(layer, key_context, clock, path)
         if candidates:
-            found += self._match(text, key_context, candidates, clock)
+            found += self._match(text, key_context, candidates, clock, zone)
         return found
 
     def layers(self, text: str) -> Iterator[str]:
@@ -143,7 +151,9 @@ class Scanner:
     ) -> Iterator[Explanation]:
         self._check_depth(clock, path)
         inner = normalize(layer.content)
-        for explanation in self._search_rewritten(inner, key_context, clock, (*path, layer.kind)):
+        # Where normalizing made the text longer or shorter, the zone is not where it was.
+        zone = layer.zone if len(inner.passes) == len(layer.content.passes) else None
+        for explanation in self._search_rewritten(inner, key_context, clock, (*path, layer.kind), zone):
             if explanation.finding.start < layer.high and layer.low < explanation.finding.end:
                 yield explanation._replace(decoded_from=layer.kind)
 
@@ -153,26 +163,39 @@ class Scanner:
             raise ScanBudgetExceeded(self._options.scan_budget_ms)
 
     def _search_rewritten(
-        self, rewritten: RewrittenText, key_context: KeyContext, clock: TimeBudget | None, path: tuple[str, ...] = ()
+        self,
+        rewritten: RewrittenText,
+        key_context: KeyContext,
+        clock: TimeBudget | None,
+        path: tuple[str, ...] = (),
+        zone: tuple[int, int] | None = None,
     ) -> list[Explanation]:
         """Search a rewritten text; the offsets are those of the original."""
         found = []
-        for explanation in self._search(rewritten.text, key_context, clock, path):
+        for explanation in self._search(rewritten.text, key_context, clock, path, zone):
             start, end = rewritten.span(explanation.finding.start, explanation.finding.end)
             found.append(explanation._replace(finding=explanation.finding._replace(start=start, end=end)))
         return found
 
     def _match(
-        self, text: str, key_context: KeyContext, candidates: Candidates, clock: TimeBudget
+        self,
+        text: str,
+        key_context: KeyContext,
+        candidates: Candidates,
+        clock: TimeBudget,
+        zone: tuple[int, int] | None,
     ) -> list[Explanation]:
         passage = ScanPassage(text, key_context, self._label_index)
         shift = len(key_context.text)
         whole = passage.text
         is_short = len(whole) <= WHOLE_TEXT_CHARS
+        zone = (zone[0] + shift, zone[1] + shift) if zone and not is_short else None
         found: list[Explanation] = []
         for number, ends in candidates.items():
             clock.check()
             matcher = self._matchers[number]
+            if zone and not (ends := matcher.reaching(ends, zone)):  # noqa: PLW2901
+                continue
             matcher.prepare(clock)
             for span in matcher.find_all(whole) if is_short else matcher.find(whole, ends, clock):
                 if span[0] >= shift and (explanation := score_match(matcher, passage, span)):
