@@ -90,7 +90,7 @@ class EntryErasure:
         search, prefix = await self.searches.for_page(query, cursor), tenant_prefix(owner.tenant)
         if cursor is None:
             # An expired key is neither live nor ended until it is swept.
-            while await self.store.sweep(SWEPT_AT_ONCE):
+            while await self.store.sweep(SWEPT_AT_ONCE):  # noqa: ASYNC110 - others are served between two rounds
                 await asyncio.sleep(0)
         found = await self.store.ended(prefix, limit, cursor)
         page = ErasePage(cursor=found.cursor)
