@@ -30,6 +30,7 @@ CURSORS = (
 )
 ROUTES = (
     *(("GET", "/keys"), ("GET", "/encryption-keys"), ("POST", "/reencrypt"), ("POST", "/subjects/erase")),
+    ("POST", "/subjects/erase-ended"),
     *(("GET", "/tasks"), ("GET", "/tasks/encryption-keys"), ("POST", "/tasks/reencrypt")),
     ("POST", "/tasks/subjects/erase?tenant=t1"),
 )
@@ -88,7 +89,7 @@ async def test_no_cursor_ends_in_an_error_of_the_service(peer: AsyncClient) -> N
     for method, route in ROUTES:
         path, _, query = route.partition("?")
         params = dict([query.split("=")]) if query else {}
-        body = {"json": {"forms": ["jane@example.org"]}} if path.endswith("erase") else {}
+        body = {"json": {"value": "jane@example.org", "tenants": ["t1"]}} if "/subjects/" in path else {}
         for cursor in CURSORS:
             answer = await peer.request(method, path, params={**params, "cursor": cursor}, **body)
             assert answer.status_code in (200, 422), (route, cursor, answer.text)

@@ -98,8 +98,15 @@ def test_gate_lets_examples_through(detector: Detector) -> None:
         prefilter = Prefilter([matcher], CompiledCache(None))
         for example in _examples(detector.examples):
             text = f"{example.key}: {example.text}" if example.key else example.text
-            if rule.score >= detector.threshold and re.search(rule.expression, text, _flags(rule.ignore_case)):
-                assert (rule.name, True) == (rule.name, 0 in prefilter.find_candidates(text, ""))
+            if rule.score >= detector.threshold and (
+                match := re.search(rule.expression, text, _flags(rule.ignore_case))
+            ):
+                ends = prefilter.find_candidates(text, "").get(0, [])
+                assert (rule.name, True) == (rule.name, bool(ends))
+                # Where only a part of a text is of interest, the signs near it are kept, and no others.
+                assert (rule.name, True) == (rule.name, bool(matcher.reaching(ends, match.span())))
+                far = len(text) + 10 * LONGEST_MATCH_CHARS
+                assert (rule.name, []) == (rule.name, matcher.reaching(ends, (far, far + 1)))
 
 
 @every_detector

@@ -49,6 +49,7 @@ RANDOM = (
     (re.compile(rb"(?m)^(\w+(?:_bucket|_sum|_seconds)\{.*\}) \S+$"), rb"\1 <time>"),
     # Changes that come close together are read at once.
     (re.compile(rb'(?m)^(\w+_count\{operation="changes".*\}) \S+$'), rb"\1 <count>"),
+    (re.compile(rb"(?m)^(\w+_bytes(?:\{.*\})?) \S+$"), rb"\1 <size>"),
 )
 
 

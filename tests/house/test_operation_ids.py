@@ -39,7 +39,7 @@ def test_the_operation_ids_of_the_client_service_stay(apps: dict[str, FastAPI]) 
     """Client libraries depend on them, so a change here breaks callers."""
     expected = """
         acknowledge_alert add_entries add_entry add_schedule add_silence cancel_task delete_entry
-        delete_schedule drop_dead_task erase_subject get_alert get_entry_history get_health get_metrics
+        delete_schedule drop_dead_task erase_subject get_alert get_entry_history get_erasure get_health get_metrics
         get_problem_type get_readiness get_receipt_keys get_task get_webhook_key list_alerts list_dead_tasks
         list_keys list_problem_types list_processors list_schedules list_silences list_tasks read_entries
         read_entry resolve_alert retry_dead_task retry_task reveal_token run_task scan_text send_message

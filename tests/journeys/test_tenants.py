@@ -144,7 +144,7 @@ OVER_A_KEY = {
     ("DELETE", "/delete"): ({}, {"deleted": False}),
     ("POST", "/read/batch"): ({"keys": ["KEY"]}, {"entries": [None]}),
 }
-HAVE_TESTS_OF_THEIR_OWN = {"/watch", "/subjects"}
+HAVE_TESTS_OF_THEIR_OWN = {"/watch", "/subjects", "/subjects/erasures/{erasure_id}"}
 
 
 def _aimed(operation, ids):

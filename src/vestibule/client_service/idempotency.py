@@ -42,6 +42,8 @@ KEPT_HEADERS = ("ETag", "Location")
 OWNER = Principal("~idempotency")
 MAX_KEY_CHARS = 255
 TTL_S = 86_400.0
+# Takes the place of a record whose reply was erased: no record, so a repetition is refused and has no second effect.
+ERASED = '{"erased": true}'
 # A request that has not finished after this time was aborted with its process, and may be retried.
 ABANDONED_AFTER_S = 60.0
 
@@ -57,6 +59,8 @@ class IdempotencyRecord(BaseModel):
 
     digest: str
     task_id: str
+    # Of whom it is; records of earlier revisions, which are kept for a day, do not say.
+    tenant: str = ""
     begun_at: float
     # When the request came for the first time; `begun_at` is the start of its last attempt.
     first_at: float
@@ -127,7 +131,9 @@ class Idempotency:
             with suppress(KeyNotFound):
                 return await self._resume(name, await self.database.read(name), digest)
         now = time.time()
-        record = IdempotencyRecord(digest=digest, task_id=str(uuid4()), begun_at=now, first_at=now)
+        record = IdempotencyRecord(
+            digest=digest, task_id=str(uuid4()), tenant=caller.tenant, begun_at=now, first_at=now
+        )
         return _Attempt(names[0], await self._write(names[0], record, 0), record, is_retry=False)
 
     async def _resume(self, name: str, entry: Entry, digest: str) -> IdempotencyRecord | _Attempt:

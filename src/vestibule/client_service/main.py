@@ -11,13 +11,16 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from vestibule.alerts import AlertArchive, AlertEngine, AlertType, RequestAlerts, alert_delivery, build_alert_engine
+from vestibule.alerts.alert import ALERT_TYPES
 from vestibule.alerts.store.archive import AlertTriage
+from vestibule.alerts.store.reasons import AlertReasons
 from vestibule.client_service.api import alerts, entries, messages, schedules, screening, subjects, tasks
 from vestibule.client_service.api.wiring import ClientWiring
 from vestibule.client_service.celery_app import create_producer, held_for_s
-from vestibule.client_service.erasure import Erasure, ValueForms
+from vestibule.client_service.erasure import OWNER as ERASURE_OWNER
+from vestibule.client_service.erasure import Erasure, ErasureRecords, ErasureStages, ServiceRecords
+from vestibule.client_service.idempotency import ERASED, Idempotency
 from vestibule.client_service.idempotency import OWNER as IDEMPOTENCY_OWNER
-from vestibule.client_service.idempotency import Idempotency
 from vestibule.client_service.intake.intake import Intake
 from vestibule.client_service.intake.message_routing import MessageRoutes
 from vestibule.client_service.queue.application import REALM
@@ -34,6 +37,7 @@ from vestibule.client_service.task_service.schedule_service import ScheduleServi
 from vestibule.client_service.task_service.task_service import TaskService
 from vestibule.client_service.webhooks.dispatcher import OWNER as WEBHOOK_OWNER
 from vestibule.client_service.webhooks.dispatcher import WebhookDispatcher, WebhookRepository
+from vestibule.contracts.identity import SCHEDULER_OWNER
 from vestibule.contracts.schedules import OWNER as SCHEDULE_OWNER
 from vestibule.database_client.entries import EntryClient
 from vestibule.database_client.tasks import TaskLedgerClient
@@ -41,20 +45,20 @@ from vestibule.database_client.transport import DatabaseTransport
 from vestibule.detection import Scanner
 from vestibule.encryption import Cipher, Fingerprinter, KeyRingFile
 from vestibule.processor_adapters import build_pseudonymizer, build_registry
-from vestibule.processor_adapters.detector_vocabulary import read_vocabulary
 from vestibule.runtime.background import in_background
 from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit
 from vestibule.service_kit.auth.authentication import Authenticator
 from vestibule.service_kit.auth.secret_files import SecretFiles
 from vestibule.service_kit.auth.service_secret import ServiceSecret
-from vestibule.service_kit.auth.token_file import caller_token_lookups
+from vestibule.service_kit.auth.token_file import caller_token_lookups, measure_expiry
 from vestibule.service_kit.http.app import create_service_app
 from vestibule.service_kit.http.health import Note, Readiness
 from vestibule.service_kit.logging.logging_config import reporting_log_failures
-from vestibule.service_kit.metrics.catalogue import CALLBACKS, TASKS_REFUSED
+from vestibule.service_kit.metrics.catalogue import ALERTS, CALLBACKS, TASKS_REFUSED
 from vestibule.service_kit.metrics.metrics import OUTCOMES, AlertMetrics, Metrics, measure_logs
 from vestibule.service_kit.redis_settings import open_redis
 from vestibule.service_kit.service_client import CircuitBreaker, ServiceClient
+from vestibule.subject_search import SubjectSearcher
 
 DESCRIPTION = """
 Screens everything that comes in for personal data and secrets before it is stored or processed. Every route but health,
@@ -136,12 +140,14 @@ class _Parts:
             on_denied=self.request_alerts.report_denied,
         )
         lookups = caller_token_lookups(settings)
+        measure_expiry(self.metrics, lookups)
         self.secret_files = SecretFiles(ring, [self.secret, *lookups])
         self.authenticator = Authenticator(lookups, self.request_alerts.report_auth_failure, limit)
         self.detokenizer = Detokenizer(screener, pseudonymizer.tokenizer, policies, self.alerts)
         self.message_routes = MessageRoutes(settings.message_routes, self.processors.names)
         self.fingerprinter = Fingerprinter(ring)
-        self.value_forms = ValueForms(ring, read_vocabulary(settings.detection), policies)
+        self.policies = policies
+        self.subject_searcher = SubjectSearcher(ring, settings.detection)
         self.producer = create_producer(settings, Cipher(ring, REALM), self.processors)
 
 
@@ -162,6 +168,8 @@ async def _start(parts: _Parts, notes: list[Note], stack: AsyncExitStack) -> Cli
     await _deliver_webhooks(parts, webhooks, ledger, stack)
     task_service = await _start_tasks(parts, ledger, redis, webhooks, stack)
     schedule_service = ScheduleService(entries_for(SCHEDULE_OWNER), screener, parts.processors)
+
+    erasure = await _start_erasure(parts, transport, redis, stack)
 
     async def redis_answers() -> bool:
         return bool(await redis.ping())
@@ -191,16 +199,33 @@ async def _start(parts: _Parts, notes: list[Note], stack: AsyncExitStack) -> Cli
         receipt_keys=parts.screening.audit.signer.public_keys,
         alert_archive=AlertArchive(settings.alert_record_path),
         alert_triage=AlertTriage(settings.alert_record_path),
-        erasure=Erasure(
-            entries_for,
-            ledger,
-            schedule_service,
-            redis,
-            LedgerSteps(settings, parts.producer.cipher),
-            parts.value_forms,
-            parts.alerts,
-        ),
+        erasure=erasure,
     )
+
+
+async def _start_erasure(parts: _Parts, transport: DatabaseTransport, redis: Redis, stack: AsyncExitStack) -> Erasure:
+    settings, entries_for = parts.settings, partial(EntryClient, transport)
+    records = (
+        ServiceRecords(IDEMPOTENCY_OWNER, instead=ERASED),
+        ServiceRecords(WEBHOOK_OWNER),
+        ServiceRecords(SCHEDULE_OWNER),
+        ServiceRecords(SCHEDULER_OWNER, field="reason"),
+    )
+    stages = ErasureStages(
+        entries_for,
+        records,
+        TaskLedgerClient(transport),
+        ScheduleService(entries_for(SCHEDULE_OWNER), parts.screening.screener, parts.processors),
+        redis,
+        QueueView(redis),
+        LedgerSteps(settings, parts.producer.cipher),
+        parts.subject_searcher,
+        AlertReasons(settings.alert_record_path, settings.report_dir),
+    )
+    kept = ErasureRecords(entries_for(ERASURE_OWNER))
+    erasure = Erasure(kept, stages, parts.alerts, lambda: parts.policies.current.tenants)
+    await stack.enter_async_context(erasure.running())
+    return erasure
 
 
 async def _deliver_webhooks(
@@ -239,6 +264,7 @@ async def _start_tasks(
     for part in (dispatcher, end_listener, relay):
         await stack.enter_async_context(part.running())
     parts.metrics.expect(TASKS_REFUSED)
+    parts.metrics.expect(ALERTS, AlertType.TASK_DEAD_LETTERED, ALERT_TYPES[AlertType.TASK_DEAD_LETTERED].severity)
     return TaskService(
         ledger,
         queue,

@@ -21,12 +21,14 @@
     │   ├── AlertNotFound           no alert has that id
     │   ├── HeartbeatNotFound       no heartbeat has that name
     │   ├── ScheduleNotFound        no schedule has that id
+    │   ├── ErasureNotFound         no erasure has that id
     │   ├── MaintenanceNotFound     no maintenance window has that id
     │   ├── WebhooksDisabled        callbacks are not configured
     │   └── UnknownToken            the token stands for no value of this tenant
     ├── Conflict                    not possible in the current state
     │   ├── TaskConflict            the task is in another state
-    │   └── RequestInProgress       a request with the same idempotency key is in progress
+    │   ├── RequestInProgress       a request with the same idempotency key is in progress
+    │   └── ErasureInProgress       an erasure of the same tenant is in progress
     ├── PreconditionFailed          the entry has another version than the caller expects
     ├── ResultExpired               the result existed and has expired
     │   └── TokenRetired            the key of the token was retired
@@ -170,6 +172,12 @@ class ScheduleNotFound(NotFound):
     slug, title = "schedule-not-found", "Schedule not found"
 
 
+class ErasureNotFound(NotFound):
+    """No erasure of this tenant has that id."""
+
+    slug, title = "erasure-not-found", "Erasure not found"
+
+
 class HeartbeatNotFound(NotFound):
     """No heartbeat has that name."""
 
@@ -208,6 +216,12 @@ class RequestInProgress(Conflict):
     """A request with the same `Idempotency-Key` is in progress."""
 
     slug, title = "request-in-progress", "A request with this idempotency key is in progress"
+
+
+class ErasureInProgress(Conflict):
+    """An erasure of the same tenant is in progress, and a tenant has one at a time."""
+
+    slug, title = "erasure-in-progress", "An erasure of this tenant is in progress"
 
 
 class IdempotencyKeyReused(Refused):

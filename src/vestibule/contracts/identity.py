@@ -56,6 +56,10 @@ class Principal:
         return {TENANT: self.tenant} | ({} if self.token_id is None else {SENDER: self.token_id})
 
 
+# The owner of what the scheduler service keeps: windows, heartbeats, and the states of parts.
+SCHEDULER_OWNER = Principal("~scheduler")
+
+
 @dataclass(frozen=True, slots=True)
 class Visibility:
     """Whose alerts, silences, heartbeats and maintenance windows somebody sees and changes.

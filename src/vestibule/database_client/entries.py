@@ -20,7 +20,7 @@ from vestibule.contracts.entries import (
     WrittenBatch,
 )
 from vestibule.contracts.identity import OPERATION, Principal
-from vestibule.contracts.subjects import PAGE_TIMEOUT_S, ErasePage
+from vestibule.contracts.subjects import PAGE_TIMEOUT_S, ErasePage, EraseRequest, SubjectQuery
 from vestibule.database_client.transport import DatabaseTransport
 from vestibule.runtime.turns import in_slices
 
@@ -161,13 +161,18 @@ class EntryClient:
         headers = self._principal.headers | seen
         return await self._database.peer.stream("/watch", query={"prefix": prefix}, headers=headers)
 
-    async def erase(self, forms: list[str], limit: int, cursor: str | None) -> ErasePage:
-        """Erase the entries of a page that contain one of `forms`."""
-        query = {"limit": str(limit), "cursor": cursor}
-        body = {"forms": forms}
-        return ErasePage.model_validate(
-            await self._send("POST", "/subjects/erase", query=query, body=body, timeout_s=PAGE_TIMEOUT_S)
-        )
+    async def erase(self, request: EraseRequest, limit: int, cursor: str | None) -> ErasePage:
+        """Erase from a page of entries, or of the records that a service keeps."""
+        return await self._erase("/subjects/erase", request, limit, cursor)
+
+    async def erase_ended(self, query: SubjectQuery, limit: int, cursor: str | None) -> ErasePage:
+        """Erase from a page of deleted and expired keys."""
+        return await self._erase("/subjects/erase-ended", query, limit, cursor)
+
+    async def _erase(self, path: str, query: SubjectQuery, limit: int, cursor: str | None) -> ErasePage:
+        page, body = {"limit": str(limit), "cursor": cursor}, query.model_dump(exclude_none=True)
+        found = await self._send("POST", path, query=page, body=body, timeout_s=PAGE_TIMEOUT_S)
+        return ErasePage.model_validate(found)
 
     async def _send(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **parts: Any) -> Any:
         named = {**self._principal.headers, **(headers or {})}

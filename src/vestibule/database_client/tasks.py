@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from vestibule.contracts.errors import Unavailable
-from vestibule.contracts.subjects import PAGE_TIMEOUT_S, ErasePage
+from vestibule.contracts.subjects import PAGE_TIMEOUT_S, ErasePage, SubjectQuery
 from vestibule.contracts.task_ledger import (
     MAX_TASKS,
     LedgerTask,
@@ -81,14 +81,13 @@ class TaskLedgerClient:
         query = {"limit": str(limit), "tenant": tenant, "states": ",".join(states) or None, "cursor": cursor}
         return LedgerTasks.model_validate(await self._database.send("GET", "/tasks", query=query))
 
-    async def erase(self, tenant: str, forms: list[str], limit: int, cursor: str | None) -> ErasePage:
-        """Erase data and results of a page of a tenant's tasks that contain one of `forms`."""
-        query = {"tenant": tenant, "limit": str(limit), "cursor": cursor}
-        return ErasePage.model_validate(
-            await self._database.send(
-                "POST", "/tasks/subjects/erase", query=query, body={"forms": forms}, timeout_s=PAGE_TIMEOUT_S
-            )
+    async def erase(self, query: SubjectQuery, tenant: str, limit: int, cursor: str | None) -> ErasePage:
+        """Erase from data and results of a page of a tenant's tasks."""
+        page, body = {"tenant": tenant, "limit": str(limit), "cursor": cursor}, query.model_dump()
+        found = await self._database.send(
+            "POST", "/tasks/subjects/erase", query=page, body=body, timeout_s=PAGE_TIMEOUT_S
         )
+        return ErasePage.model_validate(found)
 
     async def _accept(self, tasks: list[NewTask]) -> list[Recorded]:
         body = {"tasks": [task.model_dump(mode="json", exclude_defaults=True) for task in tasks]}

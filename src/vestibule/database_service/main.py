@@ -18,6 +18,7 @@ from vestibule.database_service.entries.memory import STORE as MEMORY_STORE
 from vestibule.database_service.entries.metered_store import meter
 from vestibule.database_service.entries.store import HasFile, ManagedStore, Store, StoreKind
 from vestibule.database_service.entries.store_identity import RETRY_INTERVAL_S, StoreVerification, mark_of
+from vestibule.database_service.maintenance.erasure import SubjectErasure
 from vestibule.database_service.maintenance.jobs import EntryReencryption, Sweeper, TaskMaintenance, TombstonePurger
 from vestibule.database_service.settings import DatabaseSettings
 from vestibule.database_service.tasks import ledgers
@@ -38,6 +39,7 @@ from vestibule.service_kit.auth.service_secret import ServiceSecret
 from vestibule.service_kit.http.app import create_service_app, exit_refused
 from vestibule.service_kit.http.health import Readiness
 from vestibule.service_kit.metrics.metrics import AlertMetrics, Metrics, measure_logs
+from vestibule.subject_search import SubjectSearcher
 
 DESCRIPTION = "Stores key-value pairs and tasks. Only the other services may call it."
 # Seconds between two sweeps of expired entries and tasks.
@@ -73,7 +75,6 @@ def create_app(settings: DatabaseSettings, sweep_interval_s: float = SWEEP_INTER
     verification = StoreVerification(store, ring, mark_of(settings))
     plain_ledger = build_task_ledger(plain_store)
     ledger = EncryptedTaskLedger(plain_ledger, Cipher(ring, TASK_REALM))
-    completion = TaskCompletion(store, ledger)
     purger = TombstonePurger(plain_store, timedelta(days=settings.keep_deleted_days))
 
     async def is_ready() -> bool:
@@ -99,8 +100,9 @@ def create_app(settings: DatabaseSettings, sweep_interval_s: float = SWEEP_INTER
                     change_stream=ChangeStream(),
                     task_ledger=ledger,
                     task_acceptance=TaskAcceptance(store, ledger),
-                    task_completion=completion,
-                    task_maintenance=TaskMaintenance(ledger, completion),
+                    task_completion=TaskCompletion(store, ledger),
+                    task_maintenance=TaskMaintenance(ledger),
+                    erasure=SubjectErasure.build(store, ledger, SubjectSearcher(ring, settings.detection)),
                 )
 
     return create_service_app(

@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import Field
 
 from vestibule.alerts import AlertSettings
+from vestibule.detection import DetectionSettings
 from vestibule.encryption import EncryptionSettings
 from vestibule.service_kit.settings import ServiceSettings
 
@@ -22,6 +23,10 @@ class DatabaseSettings(ServiceSettings, AlertSettings, EncryptionSettings):
     database_timeout_s: float = Field(default=2, gt=0, description="Maximum seconds to wait for a database server")
     keep_versions: int = Field(
         default=10, ge=0, le=1000, description="Number of versions of an entry to keep, the current one included"
+    )
+    # As in `InspectionSettings`: the same variables name the detectors of every service.
+    detection: DetectionSettings = Field(
+        default_factory=DetectionSettings, description="Detection, as JSON or as VESTIBULE_DETECTION__NAME"
     )
     keep_deleted_days: float = Field(
         default=30, gt=0, description="Days to keep the version of a deleted or expired key"

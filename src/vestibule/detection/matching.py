@@ -114,6 +114,11 @@ class Matcher:
         spans = [match.span(group) for match in self.expression.finditer(text)]
         return [span for span in spans if span[0] < span[1]]
 
+    def reaching(self, ends: Sequence[int], zone: tuple[int, int]) -> list[int]:
+        """Return those of the `ends` of literals near which a match may overlap `zone`."""
+        low, high = zone[0] - self._ahead - self.width, zone[1] + self._back
+        return [end for end in ends if low < end < high]
+
     def find(self, text: str, ends: Sequence[int], clock: TimeBudget) -> Spans:
         """Return the spans of the values near the `ends` of the literals.
 

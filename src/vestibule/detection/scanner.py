@@ -57,7 +57,7 @@ class Scanner:
     def scan(self, text: str, *, key: str | None = None, budget_ms: float | None = None) -> list[Finding]:
         """Return the findings in `text`, in order and without overlap; `key` is the name of its field.
 
-        `budget_ms` replaces the budget of the options.
+        `budget_ms` is the budget where that of the options is larger.
 
         Raises:
             TextTooLarge: the text exceeds the limit.
@@ -77,7 +77,8 @@ class Scanner:
             raise TextTooLarge(self._max_chars)
         key_context = self._key_context_of(key[-MAX_KEY_CHARS:]) if key else _NO_KEY
         # On a short text the prefilter takes next to no time, and in most it finds no candidate.
-        clock = TimeBudget(budget_ms or self._options.scan_budget_ms) if len(text) > WHOLE_TEXT_CHARS else None
+        most_ms = self._options.scan_budget_ms if budget_ms is None else min(budget_ms, self._options.scan_budget_ms)
+        clock = TimeBudget(most_ms) if len(text) > WHOLE_TEXT_CHARS else None
         if is_plain(text):
             found = self._search(text, key_context, clock)
         else:
@@ -91,58 +92,110 @@ class Scanner:
         return resolve(found) if len(found) > 1 else found
 
     def _search(
-        self, text: str, key_context: KeyContext, clock: TimeBudget | None, path: tuple[str, ...] = ()
+        self,
+        text: str,
+        key_context: KeyContext,
+        clock: TimeBudget | None,
+        path: tuple[str, ...] = (),
+        zone: tuple[int, int] | None = None,
     ) -> list[Explanation]:
-        """Search a normalized text and its layers; overlaps are not resolved yet."""
+        """Search a normalized text and its layers; overlaps are not resolved yet.
+
+        With a `zone`, findings of the text itself that do not overlap it may be left out.
+        """
         candidates = self._prefilter.find_candidates(text, key_context.text, clock)
         may_be_form = "%" in text or ("+" in text and "=" in text)
         if not candidates and not may_be_form:
             return []
         clock = clock or TimeBudget(self._options.scan_budget_ms)
         found: list[Explanation] = []
-        if BASE64 in candidates:
-            for layer in decode_tokens(text, candidates.pop(BASE64)):
-                found += self._search_layer(layer, key_context, clock, path)
-        if may_be_form or (candidates and min(candidates) < 0):
-            signs = {sign: candidates.pop(sign) for sign in SIGNS if sign in candidates}
-            for layer in decode_layers(text, signs, path):
-                found += self._search_layer(layer, key_context, clock, path)
+        for layer in _layers_of(text, candidates, path, may_be_form=may_be_form):
+            found += self._search_layer(layer, key_context, clock, path)
         if candidates:
-            found += self._match(text, key_context, candidates, clock)
+            found += self._match(text, key_context, candidates, clock, zone)
         return found
+
+    def layers(self, text: str) -> Iterator[str]:
+        """Yield the normalized text and every text that is encoded in it, as a scan searches them.
+
+        Raises:
+            TextTooLarge: compressed content is too large to be scanned.
+            ScanBudgetExceeded: there are too many layers.
+        """
+        plain = text if is_plain(text) else normalize(text).text
+        yield from self._layers(plain, TimeBudget(self._options.scan_budget_ms), ())
+
+    def _layers(self, text: str, clock: TimeBudget, path: tuple[str, ...]) -> Iterator[str]:
+        yield text
+        candidates = self._prefilter.find_candidates(text, "", clock)
+        may_be_form = "%" in text or ("+" in text and "=" in text)
+        if not candidates and not may_be_form:
+            return
+        for layer in _layers_of(text, candidates, path, may_be_form=may_be_form):
+            self._check_depth(clock, path)
+            yield from self._layers(normalize(layer.content).text, clock, (*path, layer.kind))
+
+    def spans(self, text: str) -> list[Finding]:
+        """Return every match in a normalized text above the threshold, overlapping ones too, and none of its layers.
+
+        Raises:
+            ScanBudgetExceeded: the scan exceeded its time budget.
+        """
+        clock = TimeBudget(self._options.scan_budget_ms)
+        candidates = self._prefilter.find_candidates(text, "", clock)
+        own = {number: ends for number, ends in candidates.items() if number >= 0}
+        return [one.finding for one in self._match(text, _NO_KEY, own, clock, None)] if own else []
 
     def _search_layer(
         self, layer: Layer, key_context: KeyContext, clock: TimeBudget, path: tuple[str, ...]
     ) -> Iterator[Explanation]:
-        clock.check()
-        if len(path) >= MAX_DEPTH:
-            raise ScanBudgetExceeded(self._options.scan_budget_ms)
+        self._check_depth(clock, path)
         inner = normalize(layer.content)
-        for explanation in self._search_rewritten(inner, key_context, clock, (*path, layer.kind)):
+        # Where normalizing made the text longer or shorter, the zone is not where it was.
+        zone = layer.zone if len(inner.passes) == len(layer.content.passes) else None
+        for explanation in self._search_rewritten(inner, key_context, clock, (*path, layer.kind), zone):
             if explanation.finding.start < layer.high and layer.low < explanation.finding.end:
                 yield explanation._replace(decoded_from=layer.kind)
 
+    def _check_depth(self, clock: TimeBudget, path: tuple[str, ...]) -> None:
+        clock.check()
+        if len(path) >= MAX_DEPTH:
+            raise ScanBudgetExceeded(self._options.scan_budget_ms)
+
     def _search_rewritten(
-        self, rewritten: RewrittenText, key_context: KeyContext, clock: TimeBudget | None, path: tuple[str, ...] = ()
+        self,
+        rewritten: RewrittenText,
+        key_context: KeyContext,
+        clock: TimeBudget | None,
+        path: tuple[str, ...] = (),
+        zone: tuple[int, int] | None = None,
     ) -> list[Explanation]:
         """Search a rewritten text; the offsets are those of the original."""
         found = []
-        for explanation in self._search(rewritten.text, key_context, clock, path):
+        for explanation in self._search(rewritten.text, key_context, clock, path, zone):
             start, end = rewritten.span(explanation.finding.start, explanation.finding.end)
             found.append(explanation._replace(finding=explanation.finding._replace(start=start, end=end)))
         return found
 
     def _match(
-        self, text: str, key_context: KeyContext, candidates: Candidates, clock: TimeBudget
+        self,
+        text: str,
+        key_context: KeyContext,
+        candidates: Candidates,
+        clock: TimeBudget,
+        zone: tuple[int, int] | None,
     ) -> list[Explanation]:
         passage = ScanPassage(text, key_context, self._label_index)
         shift = len(key_context.text)
         whole = passage.text
         is_short = len(whole) <= WHOLE_TEXT_CHARS
+        zone = (zone[0] + shift, zone[1] + shift) if zone and not is_short else None
         found: list[Explanation] = []
         for number, ends in candidates.items():
             clock.check()
             matcher = self._matchers[number]
+            if zone and not (ends := matcher.reaching(ends, zone)):
+                continue
             matcher.prepare(clock)
             for span in matcher.find_all(whole) if is_short else matcher.find(whole, ends, clock):
                 if span[0] >= shift and (explanation := score_match(matcher, passage, span)):
@@ -152,6 +205,15 @@ class Scanner:
     def _build_key_context(self, key: str) -> KeyContext:
         text = f"{normalize(key).text}: "
         return KeyContext(text, tuple(self._label_index.find(text)))
+
+
+def _layers_of(text: str, candidates: Candidates, path: tuple[str, ...], *, may_be_form: bool) -> Iterator[Layer]:
+    """Yield what is encoded in a text; takes what the prefilter found of encodings out of `candidates`."""
+    if BASE64 in candidates:
+        yield from decode_tokens(text, candidates.pop(BASE64))
+    if may_be_form or (candidates and min(candidates) < 0):
+        signs = {sign: candidates.pop(sign) for sign in SIGNS if sign in candidates}
+        yield from decode_layers(text, signs, path)
 
 
 def _matchers(detectors: Sequence[Detector], options: ScannerOptions, cache: CompiledCache) -> list[Matcher]:

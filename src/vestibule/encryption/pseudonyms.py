@@ -9,9 +9,12 @@ deterministic authenticated encryption), RFC 4648 (base32).
 import base64
 import re
 import time
+import unicodedata
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import lru_cache
+from html import unescape
+from urllib.parse import unquote
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -27,6 +30,11 @@ EPOCH_S = 30 * 86_400
 SHOWN_BYTES = 16
 KEYS_KEPT = 1024
 _SEPARATORS = re.compile(r"[\s\-./()]+")
+_JSON_ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})")
+# As the scanner: a shorter token is rather a word.
+_BASE64 = re.compile(r"(?=[^=]*[A-Za-z])[A-Za-z0-9+/_-]{22,}={0,2}")
+_URL_SAFE = str.maketrans("-_", "+/")
+_MAX_LAYERS = 8
 ENTITY = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 # No colon after the entity: `<API_KEY:...>` would be found as an assignment of a key.
 TOKEN = re.compile(r"<(?P<entity>[A-Z][A-Z0-9_]{0,63})\.v1\.(?P<key_id>[0-9a-f]{8})\.(?P<sealed>[A-Z2-7]+)>")
@@ -65,12 +73,46 @@ class Fingerprinter:
 
 
 def canonical(text: str) -> str:
-    """Return the canonical form of a value: 4111 1111 and 4111-1111 are the same card.
+    """Return the canonical form of a value, which is the same for all its writings: 4111 1111 and 4111-1111 are a card.
 
     In an e-mail address dots and dashes are significant, so only the case is folded.
     """
-    folded = text.casefold()
+    folded = decode(text).casefold()
     return folded if "@" in folded else _SEPARATORS.sub("", folded)
+
+
+def decode(text: str) -> str:
+    """Return a value as it was before it was encoded: %40, \\u0040, &#64; and base64 of the whole, in any order.
+
+    Unicode forms become one (NFKC), so that composed and decomposed letters are the same.
+    """
+    for _ in range(_MAX_LAYERS):
+        inner = text
+        if "%" in inner:
+            inner = unquote(inner, errors="surrogateescape")
+        if "\\u" in inner:
+            escaped = _JSON_ESCAPE.sub(lambda found: chr(int(found[1], 16)), inner)
+            # Two escapes may be the surrogates of one character.
+            inner = escaped.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        if "&" in inner:
+            inner = unescape(inner)
+        if not inner.isascii():
+            inner = unicodedata.normalize("NFKC", inner)
+        if _BASE64.fullmatch(inner):
+            inner = _text_in_base64(inner) or inner
+        if inner == text:
+            break
+        text = inner
+    return text
+
+
+def _text_in_base64(token: str) -> str | None:
+    bare = token.rstrip("=").translate(_URL_SAFE)
+    try:
+        content = base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True).decode()
+    except ValueError:
+        return None
+    return content if content.isprintable() else None
 
 
 def _epoch(unix_time: float) -> int:

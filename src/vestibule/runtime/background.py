@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -53,7 +53,7 @@ async def in_background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]
     try:
         yield
     finally:
-        await _cancel(tasks)
+        await cancel(tasks)
 
 
 async def repeat(
@@ -84,7 +84,8 @@ async def repeat(
                 on_error(error)
 
 
-async def _cancel(tasks: "list[asyncio.Task[None]]") -> None:
+async def cancel(tasks: "Iterable[asyncio.Task[None]]") -> None:
+    """Cancel tasks, and return when they have ended."""
     # A cancellation that arrives together with a timeout can get lost inside of libraries, so it is repeated.
     pending = set(tasks)
     while pending:

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from redis.asyncio import Redis
 
 from vestibule.alerts import AlertEngine, RequestAlerts, alert_delivery, build_alert_engine
-from vestibule.contracts.identity import Principal
+from vestibule.contracts.identity import SCHEDULER_OWNER
 from vestibule.contracts.schedules import OWNER as SCHEDULES_OWNER
 from vestibule.database_client.entries import EntryClient
 from vestibule.database_client.tasks import TaskLedgerClient
@@ -59,7 +59,6 @@ REFRESH_INTERVAL_S = 5.0
 SCHEDULE_POLL_INTERVAL_S = 1.0
 ROUTERS = [status.router, status.view_router, heartbeats.router, maintenance.router]
 # The tenant of the scheduler's own entries; no token can have it.
-OWNER = Principal("~scheduler")
 
 
 def create_app(settings: SchedulerSettings) -> FastAPI:
@@ -150,7 +149,7 @@ async def _start_monitoring(
     database = ServiceClient("database", settings.database_service_url, secret, settings.service_timeout_s)
     await stack.enter_async_context(database)
     transport = DatabaseTransport(database)
-    store = EntryClient(transport, OWNER)
+    store = EntryClient(transport, SCHEDULER_OWNER)
     # The name is the same after a restart, so a restarted scheduler acquires its own lease at once.
     lease = Lease(store, RedisFallbackLock(redis), f"{socket.gethostname()}:{settings.port}", settings.lease_s)
     probes = await _build_probes(settings, secret, redis, store, stack)

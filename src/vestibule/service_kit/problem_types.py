@@ -136,6 +136,12 @@ OF_ERRORS: Mapping[type[errors.VestibuleError], ProblemType] = {
         "No alert has that id. To acknowledge or resolve an alert, its group must also be unresolved.",
         "Use an `id` from `GET /alerts`. An alert is removed after its retention time.",
     ),
+    errors.ErasureNotFound: _error(
+        errors.ErasureNotFound,
+        404,
+        "No erasure has that id in the tenant of the caller, or it ended more than 30 days ago.",
+        "Use the id in the `Location` of the response to `DELETE /subjects`, with a token of the same tenant.",
+    ),
     errors.HeartbeatNotFound: _error(
         errors.HeartbeatNotFound,
         404,
@@ -177,6 +183,12 @@ OF_ERRORS: Mapping[type[errors.VestibuleError], ProblemType] = {
         409,
         "A request with the same `Idempotency-Key` has not finished, or its recorded response cannot be read.",
         "Retry the same request a little later. If the problem persists, use a new key.",
+    ),
+    errors.ErasureInProgress: _error(
+        errors.ErasureInProgress,
+        409,
+        "An erasure of the same tenant has not finished, and a tenant has one at a time.",
+        "Wait until `GET /subjects/erasures/{erasure_id}` of that erasure says `finished`, then repeat the request.",
     ),
     errors.ResultExpired: _error(
         errors.ResultExpired,

@@ -14,6 +14,8 @@ from httpx import ASGITransport, AsyncClient
 from redis import Redis
 
 from servers import ports
+from vestibule.client_service.erasure import ErasureStages, job
+from vestibule.client_service.erasure.records import ErasureRecord
 from vestibule.client_service.main import create_app
 from vestibule.client_service.queue.result_backend import RECORD_PREFIX, RESULT_PREFIX
 from vestibule.client_service.settings import ClientSettings
@@ -214,6 +216,55 @@ async def test_a_message_is_no_result(client: AsyncClient, redis: Redis) -> None
     redis.set(RESULT_PREFIX + task_id, base64.b64decode(json.loads(redis.lindex("celery", 0))["body"]))
     assert "queued" == (await client.get(f"/tasks/{task_id}")).json()["state"]
     assert 200 == (await client.request("DELETE", "/subjects", json={"value": "a common word"})).status_code
+
+
+@pytest.mark.parametrize("value", ["     ", "   a", "--1--", "1    2", "%20%20%20%20", "<<>>@", "\u200b" * 4])
+async def test_too_little_to_search_for_erases_nothing(client: AsyncClient, value: str) -> None:
+    """A blank value would be in every text; what is left of a value without separators has four characters at least."""
+    await client.post("/add", json={"key": "a", "value": "a 1 @ 1-2 b"})
+    refused = await client.request("DELETE", "/subjects", json={"value": value})
+    assert (422, "body/value") == (refused.status_code, refused.json()["errors"][0]["where"])
+    assert 200 == (await client.get("/read", params={"key": "a"})).status_code
+
+
+async def test_a_long_erasure_has_an_address(client: AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The 202 says where its progress is; there it ends with the counts and without the value; others are unknown."""
+    monkeypatch.setattr(job, "ANSWER_AFTER_S", 0.0)
+    run_page, may_run = ErasureStages.run_page, asyncio.Event()
+
+    async def run_later(stages: ErasureStages, record: ErasureRecord) -> ErasureRecord | None:
+        await may_run.wait()
+        return await run_page(stages, record)
+
+    monkeypatch.setattr(ErasureStages, "run_page", run_later)
+    await client.post("/add", json={"key": "a", "value": "customer K-48213"})
+    await client.post("/add", json={"key": "b", "value": "customer K-482137"}, headers={"Idempotency-Key": "once"})
+    started = await client.request("DELETE", "/subjects", json={"value": "K-48213"})
+    address = started.headers["location"]
+    assert (202, "running", address.rpartition("/")[2]) == (
+        started.status_code,
+        started.json()["state"],
+        started.json()["erasure_id"],
+    )
+    may_run.set()
+    async with asyncio.timeout(60):
+        while (ended := (await client.get(address)).json())["state"] == "running":  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert (1, 0) == (ended["erased"], ended["unreadable"])
+    assert "K-48213" not in json.dumps(ended)
+    assert [404, 200] == [(await client.get("/read", params={"key": key})).status_code for key in ("a", "b")]
+    unknown = await client.get(f"/subjects/erasures/{'0' * 32}")
+    assert (404, "/problems/erasure-not-found") == (unknown.status_code, unknown.json()["type"])
+
+
+async def test_an_erased_reply_has_no_second_effect(client: AsyncClient) -> None:
+    """A reply that named the subject is gone; its request, repeated, is refused and writes nothing."""
+    key, once = "customer K-48213", {"Idempotency-Key": "once"}
+    assert 200 == (await client.post("/add", json={"key": key, "value": "x"}, headers=once)).status_code
+    erased = (await client.request("DELETE", "/subjects", json={"value": "K-48213"})).json()
+    assert 2 == erased["entries_erased"]
+    assert 409 == (await client.post("/add", json={"key": key, "value": "x"}, headers=once)).status_code
+    assert 404 == (await client.get("/read", params={"key": key})).status_code
 
 
 async def test_a_callers_own_size_is_that_callers_error(client_settings: ClientSettings, database_port: int) -> None:

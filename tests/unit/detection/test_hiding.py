@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from vestibule.detection import ScanBudgetExceeded, Scanner, TextTooLarge
 from vestibule.detection.normalization import normalize
+from vestibule.detection.normalization.decoding import QUOTED, QUOTED_PRINTABLE, decode_layers
 
 SCANNER = Scanner.from_settings()
 MAIL = "grace@example.org"
@@ -202,6 +203,25 @@ def test_quoted_printable_of_python_is_read() -> None:
     """As the standard library writes it."""
     text = quopri.encodestring(f"Gruß an alle, {LETTER}".encode()).decode()
     assert [MAIL] == [value.replace("=\n", "") for value in values(text)]
+
+
+@pytest.mark.parametrize("text", ["Title\n=====\n\ngrace", "if a ==\n40", "=3D=3D=\nnext"])
+def test_soft_line_break_follows_no_equals_sign(text: str) -> None:
+    """The line under a heading is none, so the texts around it are not searched twice; an encoded sign is no sign."""
+    kinds = [layer.kind for layer in decode_layers(text, {QUOTED: [1]}, ())]
+    assert ([QUOTED_PRINTABLE] if "=3D" in text else []) == kinds
+
+
+@pytest.mark.parametrize(
+    "written", [MAIL.replace("@", "%40"), MAIL.replace("@", "=40"), MAIL.replace("e@", "e\x1b[0m@")]
+)
+def test_decoded_text_is_searched_where_it_was_decoded(written: str) -> None:
+    """Beyond it the text is as it was: each address is found once, whatever stands between."""
+    around = "".join(f"{number} user{number}@example.com, tel. +44 20 7946 {number:04}. " for number in range(100))
+    found = SCANNER.explain(f"{around} please write to {written} today. {around}")
+    assert 400 == sum(explanation.decoded_from is None for explanation in found)
+    (hidden,) = (explanation for explanation in found if explanation.decoded_from is not None)
+    assert "EMAIL_ADDRESS" == hidden.finding.entity
 
 
 @pytest.mark.parametrize("text", ["width=40px height=2Dx", "a = b\nc = d", "if x ==\n  40: y=4000", "?n=3d&m=40"])

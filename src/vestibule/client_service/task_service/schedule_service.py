@@ -1,6 +1,5 @@
 """The use cases of recurring tasks: add, list, delete and erase. The scheduler service runs what is stored."""
 
-import json
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,7 +22,6 @@ from vestibule.contracts.schedules import (
     is_schedule_id,
     place_of,
 )
-from vestibule.contracts.subjects import ErasePage, SubjectSearch
 from vestibule.contracts.tasks import Priority
 from vestibule.database_client.entries import EntryClient, RecordReader
 from vestibule.policy import Situation
@@ -119,17 +117,13 @@ class ScheduleService:
             raise ScheduleNotFound("No schedule has that id.")
         await self.database.delete(PROGRESS + place)
 
-    async def erase(self, tenant: str, search: SubjectSearch) -> ErasePage:
-        """Delete the schedules of a tenant whose texts contain a subject."""
-        stored = await self.list_all(tenant)
-        erased = 0
-        for schedule in (one.schedule for one in stored):
-            # Every text of a schedule that a caller chose.
-            terms = json.dumps([schedule.terms.options, schedule.terms.write_to])
-            if await search.finds_among(f"{schedule.data or ''}\n{terms}"):
-                await self.delete(schedule.schedule_id, tenant)
-                erased += 1
-        return ErasePage(examined=len(stored), erased=erased)
+    async def remove_orphans(self, tenant: str) -> None:
+        """Delete the progress of schedules that were erased."""
+        known = {key.removeprefix(SCHEDULES) for key in await self._keys(tenant)}
+        page = await self.database.keys(PROGRESS + place_of(tenant), MAX_BATCH, None)
+        for key in page.keys:
+            if key.removeprefix(PROGRESS) not in known:
+                await self.database.delete(key)
 
     async def _keys(self, tenant: str) -> list[str]:
         return (await self.database.keys(SCHEDULES + place_of(tenant), MAX_BATCH // 2, None)).keys

@@ -13,6 +13,7 @@ from vestibule.contracts.tasks import TASK_CURSOR_PATTERN
 from vestibule.database_service.entries.change_stream import ChangeStream
 from vestibule.database_service.entries.store import Store
 from vestibule.database_service.entries.tenant_view import TenantView
+from vestibule.database_service.maintenance.erasure import SubjectErasure
 from vestibule.database_service.maintenance.jobs import EntryReencryption, TaskMaintenance
 from vestibule.database_service.tasks.encrypted_ledger import EncryptedTaskLedger
 from vestibule.database_service.tasks.task_entries import TaskAcceptance, TaskCompletion
@@ -33,6 +34,10 @@ async def _tenant_view(request: Request) -> TenantView:
     return TenantView(wiring_of(request, DatabaseWiring).store, Principal.parse(request.headers))
 
 
+async def _owner(request: Request) -> Principal:
+    return Principal.parse(request.headers)
+
+
 async def _operation(request: Request) -> str | None:
     operation = request.headers.get(OPERATION)
     if operation is not None and not _OPERATION.fullmatch(operation):
@@ -41,6 +46,7 @@ async def _operation(request: Request) -> str | None:
     return operation
 
 
+Owner = Annotated[Principal, Depends(_owner)]
 Operation = Annotated[str | None, Depends(_operation)]
 KeyParameter = Annotated[Key, Query()]
 Prefix = Annotated[KeyBound, Query(description="Prefix of the keys")]
@@ -68,6 +74,7 @@ class DatabaseWiring(ServiceWiring):
     task_acceptance: TaskAcceptance
     task_completion: TaskCompletion
     task_maintenance: TaskMaintenance
+    erasure: SubjectErasure
 
 
 WiringPart = Annotated[DatabaseWiring, Depends(wired(DatabaseWiring))]

@@ -5,17 +5,15 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from vestibule.contracts.entries import ReencryptionPage
-from vestibule.contracts.subjects import ErasePage, EraseRequest
+from vestibule.contracts.subjects import ErasePage, EraseRequest, SubjectQuery
 from vestibule.contracts.task_ledger import Name
 from vestibule.database_service.api.dependencies import (
-    Cursor,
+    Owner,
     PageSize,
     StoredKeyCursor,
     TaskCursor,
-    TenantViewPart,
     WiringPart,
 )
-from vestibule.database_service.maintenance.jobs import EntryErasure
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
 
@@ -54,19 +52,27 @@ async def reencrypt_tasks(wiring: WiringPart, limit: PageSize = 200, cursor: Tas
 
 @router.post("/subjects/erase", tags=["subjects"], dependencies=[allow("write")])
 async def erase_subject_entries(
-    request: EraseRequest, view: TenantViewPart, limit: PageSize = 200, cursor: Cursor = ""
+    request: EraseRequest, wiring: WiringPart, owner: Owner, limit: PageSize = 200, cursor: StoredKeyCursor = None
 ) -> ErasePage:
-    """Erase the entries of a page that contain a subject's value in one of its forms."""
-    return await EntryErasure(view).erase(request.forms, limit, cursor or None)
+    """Erase a subject's value from a page of entries and their history, and keys that contain it."""
+    return await wiring.erasure.entries.erase(request, owner, limit, cursor)
+
+
+@router.post("/subjects/erase-ended", tags=["subjects"], dependencies=[allow("write")])
+async def erase_subject_keys(
+    query: SubjectQuery, wiring: WiringPart, owner: Owner, limit: PageSize = 1000, cursor: StoredKeyCursor = None
+) -> ErasePage:
+    """Erase deleted and expired keys of a page that contain a subject's value; their number is not counted."""
+    return await wiring.erasure.entries.erase_ended(query, owner, limit, cursor)
 
 
 @router.post("/tasks/subjects/erase", tags=["subjects"], dependencies=[allow("write")])
 async def erase_subject_tasks(
-    request: EraseRequest,
+    query: SubjectQuery,
     wiring: WiringPart,
     tenant: Annotated[Name, Query(description="The tenant that owns the tasks")],
     limit: PageSize = 200,
     cursor: TaskCursor = None,
 ) -> ErasePage:
     """Erase data and results of a tenant's tasks that contain a subject's value; unfinished ones are cancelled."""
-    return await wiring.task_maintenance.erase(tenant, request.forms, limit, cursor)
+    return await wiring.erasure.tasks.erase(query, tenant, limit, cursor)

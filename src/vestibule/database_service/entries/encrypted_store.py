@@ -40,6 +40,7 @@ class EncryptedStore:
         # These carry no value.
         self.delete, self.keys, self.sweep = store.delete, store.keys, store.sweep
         self.forget, self.purge = store.forget, store.purge
+        self.ended, self.erase, self.scrub = store.ended, store.erase, store.scrub
 
     async def write(self, write: Write) -> int:
         """Write a pair; return its version once it is on disk."""
@@ -98,6 +99,16 @@ class EncryptedStore:
     async def wait(self, position: str, timeout_s: float) -> None:
         """Return as soon as a change after `position` is known, or at the timeout."""
         await self._store.wait(self._decrypt_position(position), timeout_s)
+
+    async def read_versions(self, key: str) -> dict[int, str | None]:
+        """Return the value under `key` and earlier ones by version, and None for one that cannot be decrypted."""
+        versions: dict[int, str | None] = {}
+        for version, text in (await self._encrypted(key)).items():
+            try:
+                versions[version] = self._decrypt_text(key, text)
+            except DecryptionFailed:
+                versions[version] = None
+        return versions
 
     async def check_encryption(self, key: str) -> list[str]:
         """Return the ids of the encryption keys of the value under `key` and of each of its earlier versions.

@@ -25,6 +25,9 @@ class _MemoryFile(SqliteFile):
     async def __aexit__(self, *error: object) -> None:
         return None
 
+    async def truncate_log(self) -> None:
+        """Do nothing: there is no log."""
+
     async def tend_log(self) -> None:
         """Do nothing: it has no log."""
 

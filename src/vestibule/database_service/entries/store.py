@@ -5,18 +5,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
 from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import ChangeKind, Entry, KeyPage, Revision
-from vestibule.contracts.errors import PreconditionFailed, TooLarge, Unavailable
+from vestibule.contracts.errors import InvalidInput, PreconditionFailed, TooLarge, Unavailable
 from vestibule.database_service.settings import DatabaseSettings
 from vestibule.runtime.starts import StartRefused
 
 # The most that one batch may hold in memory, in characters as stored.
 MAX_READ_CHARS = 16 * 1024 * 1024
+# Takes the next change when a key is erased, so that no position is used twice; the key of no tenant.
+LAST_ERASED = "~erased"
 # No number of a change is longer than a 64-bit integer.
 MAX_DIGITS = 18
+Moment = TypeVar("Moment")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +169,21 @@ class Store(Protocol):
         """
         ...
 
+    async def ended(self, prefix: str, limit: int, after: str | None) -> KeyPage:
+        """Return deleted and swept keys that start with `prefix`, among at most `limit`, and the cursor of the rest."""
+        ...
+
+    async def erase(self, key: str) -> bool:
+        """Remove all that is known of a key, its name included, at once; False where nothing is.
+
+        Its versions begin at 1 again, and watchers of its tenant lose positions from before.
+        """
+        ...
+
+    async def scrub(self) -> None:
+        """Remove what deletions have left in the store's own files, such as a write-ahead log."""
+        ...
+
     async def changes(self, prefix: str, after: str | None, limit: int) -> ChangePage:
         """Return the changes of keys that start with `prefix` among the `limit` changes after a position.
 
@@ -273,6 +291,36 @@ async def wait_for(event: asyncio.Event, timeout_s: float) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(timeout_s):
             await event.wait()
+
+
+def end_after(cursor: str, parse: Callable[[str], Moment]) -> tuple[Moment, str]:
+    """Return the end and the key that a cursor of `ended` names, which is `TIME KEY`; times are exact.
+
+    Raises:
+        InvalidInput: it is not one.
+    """
+    at, _, key = cursor.partition(" ")
+    try:
+        return parse(at), key
+    except (ValueError, OverflowError):
+        raise invalid_cursor() from None
+
+
+def page_of_ended(rows: Sequence[tuple[str, str]], prefix: str, limit: int) -> KeyPage:
+    """Return the page of keys with `prefix` among the rows of at most `limit` ended keys, each with its time."""
+    cursor = f"{rows[-1][1]} {rows[-1][0]}" if len(rows) == limit else None
+    return KeyPage(keys=[key for key, _ in rows if key.startswith(prefix)], cursor=cursor)
+
+
+def invalid_cursor() -> InvalidInput:
+    """Return the error for a cursor that no page had."""
+    return InvalidInput("The cursor is not valid; use the `cursor` of the previous page.")
+
+
+def scope_of(key: str) -> str:
+    """Return the prefix of all keys of the tenant that has `key`."""
+    tenant, separator, _ = key.partition("/")
+    return tenant + separator if separator else ""
 
 
 def change_number_of(position: str, epoch: str, last: int) -> int:

@@ -1,11 +1,9 @@
-"""Maintenance while the service runs: re-encryption and erasure, a page at a time, and removal of what has expired."""
+"""Maintenance while the service runs: re-encryption, a page at a time, and removal of what has expired."""
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -14,20 +12,12 @@ import structlog
 from vestibule.contracts.entries import ReencryptionPage
 from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.identity import RESERVED
-from vestibule.contracts.subjects import PAGE_S, ErasePage, SubjectSearch
-from vestibule.contracts.task_ledger import TaskChange
-from vestibule.contracts.tasks import UNFINISHED, TaskState
-from vestibule.database_service.entries.encrypted_store import EncryptedStore, ValueUnreadable
+from vestibule.database_service.entries.encrypted_store import EncryptedStore
 from vestibule.database_service.entries.store import Store
-from vestibule.database_service.entries.tenant_view import TenantView
 from vestibule.database_service.tasks.encrypted_ledger import EncryptedTaskLedger, key_ids_of
-from vestibule.database_service.tasks.ledger import KEEP_ERASED_S, StoredTask
-from vestibule.database_service.tasks.task_entries import TaskCompletion
 from vestibule.encryption import DecryptionFailed
 from vestibule.runtime.background import in_background, repeat
 
-# Tasks read at once: data and result of each may be a MiB.
-TASKS_AT_ONCE = 16
 # Entries re-encrypted together: they share a commit, and values of a mebibyte each do not fill the memory.
 ENTRIES_AT_ONCE = 32
 # Small enough not to delay the writes that wait for the same commit.
@@ -37,11 +27,10 @@ REST_TIMES = 3
 
 
 class TaskMaintenance:
-    """Checks and re-encrypts tasks, and erases those of a data subject; callers request page after page."""
+    """Checks and re-encrypts tasks; callers request page after page."""
 
-    def __init__(self, ledger: EncryptedTaskLedger, completion: TaskCompletion) -> None:
+    def __init__(self, ledger: EncryptedTaskLedger) -> None:
         self._ledger = ledger
-        self._completion = completion
 
     async def check(self, limit: int, after: str | None) -> ReencryptionPage:
         """Decrypt data and results of a page of tasks and count them by encryption key."""
@@ -68,47 +57,6 @@ class TaskMaintenance:
             except DecryptionFailed as error:
                 reasons.append(str(error))
         return ReencryptionPage(entries=len(tasks), reencrypted=reencrypted, not_opened=reasons, cursor=cursor)
-
-    async def erase(self, tenant: str, forms: list[str], limit: int, after: str | None) -> ErasePage:
-        """Erase data and result of a tenant's tasks that contain one of `forms`; unfinished ones are cancelled."""
-        search, clock = SubjectSearch(forms), asyncio.get_running_loop().time
-        ends = clock() + PAGE_S
-        cursor, read, page = after, 0, ErasePage(examined=0, erased=0)
-        while True:
-            tasks, cursor = await self._ledger.read_stored(min(TASKS_AT_ONCE, limit - read), cursor)
-            read += len(tasks)
-            own = [stored for stored in tasks if stored.tenant == tenant]
-            page.examined += len(own)
-            page.erased += sum([await self._erase_from(stored, search) for stored in own])
-            if cursor is None or read >= limit or clock() > ends:
-                return page.model_copy(update={"cursor": cursor})
-            await asyncio.sleep(0)
-
-    async def _erase_from(self, stored: StoredTask, search: SubjectSearch) -> bool:
-        try:
-            opened = self._ledger.decrypt_stored(stored)
-        except DecryptionFailed:
-            return False  # no key decrypts it
-        if not await search.finds_among(opened.data, opened.result):
-            return False
-        # Cancelled as any task is, so that no result of it is written to a key from now on.
-        return (await self._completion.change([_cancelling(stored)])) == [True] or await self._replace(stored)
-
-    async def _replace(self, stored: StoredTask) -> bool:
-        return await self._ledger.replace_stored(stored, replace(stored, data=None, result=None))
-
-
-def _cancelling(stored: StoredTask) -> TaskChange:
-    return TaskChange(
-        task_id=stored.task_id,
-        from_states=list(UNFINISHED),
-        tenant=stored.tenant,
-        state=TaskState.CANCELLED,
-        finished_at=time.time(),
-        keep_data=False,
-        keep_result_s=KEEP_ERASED_S,
-        keep_s=KEEP_ERASED_S,
-    )
 
 
 class EntryReencryption:
@@ -146,46 +94,6 @@ class EntryReencryption:
                     case error:
                         raise error
         return ReencryptionPage(entries=len(page.keys), reencrypted=reencrypted, not_opened=reasons, cursor=page.cursor)
-
-
-class EntryErasure:
-    """Erases the entries of a data subject; callers request page after page.
-
-    It decrypts and searches every value. An index of fingerprints would be faster, but would miss what no detector
-    found when the value was stored.
-    """
-
-    def __init__(self, view: TenantView) -> None:
-        self._view = view
-
-    async def erase(self, forms: list[str], limit: int, after: str | None) -> ErasePage:
-        """Delete the entries of a page whose key or value contains one of `forms`, and earlier versions that do."""
-        search, clock = SubjectSearch(forms), asyncio.get_running_loop().time
-        ends = clock() + PAGE_S
-        page = await self._view.keys("", limit, after)
-        examined = erased = 0
-        for key in page.keys:
-            erased += await self._erase_from(key, search)
-            examined += 1
-            if clock() > ends and examined < len(page.keys):
-                return ErasePage(examined=examined, erased=erased, cursor=key)
-            await asyncio.sleep(0)
-        return ErasePage(examined=examined, erased=erased, cursor=page.cursor)
-
-    async def _erase_from(self, key: str, search: SubjectSearch) -> int:
-        try:
-            return await self._erase_readable(key, search)
-        except ValueUnreadable:
-            return 0  # no key decrypts it, or a version before it
-
-    async def _erase_readable(self, key: str, search: SubjectSearch) -> int:
-        entry = await self._view.read(key)
-        if entry is None:
-            return 0
-        if await search.finds_among(key, entry.value):
-            return int(await self._view.delete(key))
-        earlier = [one for one in await self._view.history(key) if await search.finds_among(one.value)]
-        return sum([await self._view.forget(key, one.version) for one in earlier])
 
 
 class Sweepable(Protocol):

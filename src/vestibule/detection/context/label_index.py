@@ -18,6 +18,8 @@ _ASCII_CAMEL_BOUNDARY = re.compile(
 )
 # ASCII in lower case, with a space for all that is neither letter nor digit.
 _FLAT = bytes(ord(chr(code).lower()) if chr(code).isalnum() else 32 for code in range(128)) + bytes([32]) * 128
+# A word in such a text, without the digits before it.
+_FLAT_WORD = re.compile("[a-z][a-z0-9]*")
 # Scripts without spaces between words: their labels are searched for as substrings.
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 # What may follow a label inside one camelCase name: customerPhoneNumber names a phone, PhoneStatusBar does not.
@@ -148,24 +150,20 @@ class LabelMatches:
     def _plain_labels(self, window: str, low: int) -> list[Label]:
         """Return the labels of a window without camelCase; most have none, which a look at each word tells."""
         flat = window.encode().translate(_FLAT).decode()
-        words = flat.split()
-        last_words, stems = self.label_index.last_words, self.label_index.by_stem
-        for word in words:
-            if word in last_words or word[:STEM_CHARS] in stems or word[0].isdigit():
-                return self._locate(words, flat, low)
-        return []
+        words = _FLAT_WORD.findall(flat)
+        index = self.label_index
+        if index.last_words.isdisjoint(words) and index.by_stem.keys().isdisjoint([w[:STEM_CHARS] for w in words]):
+            return []
+        return self._locate(flat, low)
 
-    def _locate(self, words: Sequence[str], flat: str, low: int) -> list[Label]:
+    def _locate(self, flat: str, low: int) -> list[Label]:
         text, high = self._text, low + len(flat)
-        placed: list[Word] = []
-        at = 0
-        for word in words:
-            at = flat.index(word, at)
-            bare = word.lstrip("0123456789")
-            start, at = low + at + len(word) - len(bare), at + len(word)
-            is_cut = (start == low and is_within_word(text, low)) or (low + at == high and is_within_word(text, high))
-            if bare and not is_cut:
-                placed.append((bare, start, low + at, True))
+        placed = [(word[0], low + word.start(), low + word.end(), True) for word in _FLAT_WORD.finditer(flat)]
+        # A word that the window cuts is none.
+        if placed[-1][2] == high and is_within_word(text, high):
+            placed.pop()
+        if placed and placed[0][1] == low and is_within_word(text, low):
+            del placed[0]
         found = self.label_index.labels_among(placed)
         found.reverse()
         return found

@@ -50,11 +50,12 @@ _WORD = re.compile(r"\w+")
 _UNCHANGED = set(map(chr, range(128)))
 _MAX_UNCHANGED = 20_000
 
-_ESCAPED_SPACE = re.compile(r"(?<!\\)\\[nrt]")
+# A search for a character is many times as fast as one that looks behind first: the lookbehind comes after it.
+_ESCAPED_SPACE = re.compile(r"\\(?<!\\\\)[nrt]")
 # A pair of surrogates is one character. Text within JSON within JSON has its backslashes doubled, within HTML within
 # HTML its ampersands escaped.
 _ESCAPED = re.compile(
-    r"(?<!\\)\\++(?:u[Dd][89ABab][0-9A-Fa-f]{2}\\++u[Dd][C-Fc-f][0-9A-Fa-f]{2}"
+    r"\\(?<!\\\\)\\*+(?:u[Dd][89ABab][0-9A-Fa-f]{2}\\++u[Dd][C-Fc-f][0-9A-Fa-f]{2}"
     r"|[ux]\{[0-9A-Fa-f]{1,8}\}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|x[0-9A-Fa-f]{2}|N\{[A-Z][A-Z0-9 -]{1,64}\}"
     # Octal numbers, but not the first part of an address behind backslashes, and those of style sheets.
     r"|[01][0-7]{2}(?![0-9.])|0{0,4}[2-7][0-9A-Fa-f][ ]|0000[2-7][0-9A-Fa-f]|[\"'/])"

@@ -20,7 +20,7 @@ from vestibule.detection.normalization.records import MANIFEST_PATTERN, TABLE_PA
 TOKEN_CHARS = 24
 BASE64_PATTERN = rf"(?:^|[^A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{{{TOKEN_CHARS}}}"
 FOLDED_PATTERN = r"[A-Za-z0-9+/_-]{16}[ \t]?(?:\r?\n|  )[ \t>#|*]{0,16}[A-Za-z0-9+/_-]{4}"
-QUOTED_PATTERN = r"[A-Za-z0-9](?:=40[A-Za-z]|=2[DE][A-Za-z0-9]|=3D)|(?:=[0-9A-F]{2}){3}|=[ \t]?\r?\n[^\s]"
+QUOTED_PATTERN = r"[A-Za-z0-9](?:=40[A-Za-z]|=2[DE][A-Za-z0-9]|=3D)|(?:=[0-9A-F]{2}){3}|(?:^|[^=])=[ \t]?\r?\n[^\s]"
 CONTROL_PATTERN = r"[\x00-\x08\x0e-\x1f\x7f]"
 # Source: RFC 2152: characters of UTF-16 in base64 between + and -; those of ASCII begin with A.
 UTF_7_PATTERN = r"\+A[A-H][A-Za-z0-9+/]{1,64}-"
@@ -62,7 +62,7 @@ _PLUS = re.compile(r"\+")
 # Soft line breaks (but not the padding of base64), encoded punctuation, and several characters in a row: a single one
 # may be a number after its name.
 _QUOTED_ESCAPE = re.compile(
-    r"(?<![A-Za-z0-9+/_-]{20})=[ \t]*\r?\n|(?:=[0-9A-F]{2}){2,}+|=(?:2[B-F]|3[A-F]|40|5[B-F]|60|7[B-F])"
+    r"=(?:(?<![A-Za-z0-9+/_-]{20}=)(?<!==)[ \t]*\r?\n|[0-9A-F]{2}(?:=[0-9A-F]{2})++|2[B-F]|3[A-F]|40|5[B-F]|60|7[B-F])"
 )
 _CONTROL_RUN = re.compile(r"(?:\x1b\[[0-9;]{0,16}[A-Za-z]|[\x00-\x08\x0e-\x1f\x7f])+")
 _UTF_7_ESCAPE = re.compile(UTF_7_PATTERN)
@@ -84,12 +84,13 @@ _NEAR_CHARS = 64
 
 
 class Layer(NamedTuple):
-    """A decoded text, how it was encoded, and where its findings may be in the encoded text."""
+    """A decoded text, how it was encoded, and where its findings may be in the encoded text (and in `content`)."""
 
     kind: str
     content: RewrittenText
     low: int
     high: int
+    zone: tuple[int, int] | None = None
 
 
 def decode_layers(text: str, signs: Mapping[int, Sequence[int]], path: Sequence[str]) -> Iterator[Layer]:
@@ -159,7 +160,8 @@ def _windows(kind: str, content: RewrittenText) -> Iterator[Layer]:
         if at == size or edits.new_starts[at] - edits.new_ends[at - 1] > 2 * WINDOW_CHARS:
             low = max(edits.new_starts[first] - WINDOW_CHARS, 0)
             part = RewrittenText(text[low : edits.new_ends[at - 1] + WINDOW_CHARS], (*content.passes, _shift(low)))
-            yield Layer(kind, part, edits.starts[first] - _NEAR_CHARS, edits.ends[at - 1] + _NEAR_CHARS)
+            zone = edits.new_starts[first] - _NEAR_CHARS - low, edits.new_ends[at - 1] + _NEAR_CHARS - low
+            yield Layer(kind, part, edits.starts[first] - _NEAR_CHARS, edits.ends[at - 1] + _NEAR_CHARS, zone)
             first = at
 
 

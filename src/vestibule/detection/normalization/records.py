@@ -26,7 +26,7 @@ _SEPARATORS = ",;|\t"
 _RULE_CHARS = "-:| \r\n"
 _MAX_COLUMNS = 64
 _MAX_HEADER_CHARS = 4_096
-_DATA = re.compile(r"(?<![A-Za-z])data[\"']?[ \t]{0,3}:")
+_DATA = re.compile(r"data(?<![A-Za-z]data)[\"']?[ \t]{0,3}:")
 _ENTRY = re.compile(
     r"[\w.-]{1,253}[\"']?[ \t]{0,3}:[ \t]{0,3}[\"']?([A-Za-z0-9+/]{4,65536}={0,2})(?=[\"']?\s{0,20}(?:[,}]|\n|$))"
 )

@@ -127,9 +127,9 @@ async def test_what_is_recorded_in_a_file_that_is_gone_is_not_opened(
     archive = AlertArchive(path)
     await detokenizer.reveal(token, "ticket 42", NORTH)
     assert 1 == len(archive.page(limit=9).alerts)
+    other = build_alert_engine("client", AlertSettings(data_dir=tmp_path))
     path.rename(aside)
-    if is_replaced:
-        other = build_alert_engine("client", AlertSettings(data_dir=tmp_path))  # another process makes the file anew
+    if is_replaced:  # another process makes the file anew
         await other.raise_alert(AlertType.SECRET, "Another.")
     with pytest.raises(Unavailable, match="cannot be recorded"):
         await detokenizer.reveal(token, "ticket 43", NORTH)

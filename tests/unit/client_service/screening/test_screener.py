@@ -14,7 +14,6 @@ from vestibule.client_service.screening import screener as screener_module
 from vestibule.client_service.screening.builder import DecisionAudit
 from vestibule.client_service.screening.screener import LOOP_BUDGET_MS, SCAN_THREADS, Screened, Screener
 from vestibule.contracts.errors import PersonalDataFound, ScanImpossible, TooLarge, TooManyWaiting
-from vestibule.contracts.subjects import SubjectSearch
 from vestibule.detection import DetectionSettings, Finding, ScanBudgetExceeded, Scanner
 from vestibule.policy import Action, Situation
 from vestibule.policy.decision_log import DecisionLog, DecisionRecord, read_decisions
@@ -382,4 +381,4 @@ def test_what_stands_in_place_of_a_value_is_no_finding(scanner: Scanner) -> None
 async def test_a_hash_is_found_where_a_subject_is_erased(screener_with: ScreenerWith) -> None:
     """Whoever looks for the fingerprint of a value finds it in what was stored."""
     checked = await _check(screener_with(Action.HASH), f"write to {MAIL} today")
-    assert SubjectSearch([_length_of(MAIL)]).finds_in(checked.text)
+    assert f"#{_length_of(MAIL)}>" in checked.text

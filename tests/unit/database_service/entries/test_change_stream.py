@@ -19,7 +19,6 @@ from vestibule.database_service.entries.change_stream import ChangeStream
 from vestibule.database_service.entries.encrypted_store import REALM, EncryptedStore
 from vestibule.database_service.entries.memory import MemoryStore
 from vestibule.database_service.entries.tenant_view import TenantView
-from vestibule.database_service.maintenance.jobs import EntryErasure
 from vestibule.encryption import Cipher, KeyRingFile, create_key_ring
 
 LONG_TIMEOUT_S = 30
@@ -240,12 +239,3 @@ async def test_a_slow_watcher_misses_nothing(space: TenantView) -> None:
     told = [await stream.next() for _ in range(1500)]
     assert {f"k{number}": 2 for number in range(1500)} == {one.data["key"]: one.data["version"] for one in told}
     await stream.close()
-
-
-async def test_a_subject_is_erased_from_the_history(space: TenantView) -> None:
-    """An earlier version that holds the subject goes; the entry stays where it does not hold it any more."""
-    await space.write(Pair(key="a", value="write to jane@example.org"))
-    await space.write(Pair(key="a", value="write to nobody"))
-    page = await EntryErasure(space).erase(["jane@example.org"], 10, None)
-    assert (1, 1) == (page.examined, page.erased)
-    assert ["write to nobody"] == [revision.value for revision in await space.history("a")]

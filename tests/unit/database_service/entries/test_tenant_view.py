@@ -14,7 +14,6 @@ from vestibule.database_service.entries.encrypted_store import REALM, EncryptedS
 from vestibule.database_service.entries.memory import MemoryStore
 from vestibule.database_service.entries.store import Write
 from vestibule.database_service.entries.tenant_view import TenantView
-from vestibule.database_service.maintenance.jobs import EntryErasure
 from vestibule.encryption import Cipher, DecryptionFailed, KeyRingFile, create_key_ring
 
 ABSENT = Condition.of_version(0)
@@ -101,32 +100,6 @@ async def test_operations_of_tenants_do_not_meet() -> None:
         await space.write(Pair(key="k", value="x"))
         assert 2 == (await space.write(Pair(key="k", value="y"), operation="operation")).version
         assert ["k"] == (await space.keys("", 10, None)).keys
-
-
-async def test_erasing_stays_within_the_tenant() -> None:
-    """A subject is erased from what its tenant keeps; another's entries are neither opened nor counted."""
-    store = MemoryStore()
-    spaces = [TenantView(store, Principal(tenant)) for tenant in ("a", "aa")]
-    for space in spaces:
-        await space.write(Pair(key="k", value="write to jane@example.org"))
-    page = await EntryErasure(spaces[0]).erase(["jane@example.org"], 100, None)
-    assert (1, 1) == (page.examined, page.erased)
-    assert [None, "write to jane@example.org"] == [
-        entry and entry.value for entry in [await space.read("k") for space in spaces]
-    ]
-
-
-async def test_an_erasure_that_takes_long_goes_on_with_the_next_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A page whose time is over ends where it is, and the pages together leave out nothing."""
-    monkeypatch.setattr("vestibule.database_service.maintenance.jobs.PAGE_S", 0)
-    space = TenantView(MemoryStore(), Principal("a"))
-    for number in range(3):
-        await space.write(Pair(key=f"k{number}", value="write to jane@example.org"))
-    walk, cursor, pages = EntryErasure(space), None, []
-    while not pages or cursor is not None:
-        pages.append(await walk.erase(["jane@example.org"], 100, cursor))
-        cursor = pages[-1].cursor
-    assert [(1, 1)] * 3 == [(page.examined, page.erased) for page in pages]
 
 
 async def test_a_value_can_be_decrypted_in_its_tenant_only(tmp_path: Path) -> None:

@@ -12,17 +12,20 @@ from servers.stores import with_server
 from vestibule.contracts.entries import Pair
 from vestibule.contracts.errors import TooLarge, Unavailable
 from vestibule.contracts.identity import Principal
+from vestibule.contracts.subjects import SubjectQuery
 from vestibule.contracts.task_ledger import LedgerTask, NewTask, TaskChange, WriteBack
 from vestibule.contracts.tasks import TaskState
+from vestibule.database_service.entries.encrypted_store import EncryptedStore
 from vestibule.database_service.entries.store import Store, Write
 from vestibule.database_service.entries.tenant_view import TenantView
 from vestibule.database_service.main import build_task_ledger, store_kinds
-from vestibule.database_service.maintenance.jobs import TaskMaintenance
+from vestibule.database_service.maintenance.erasure import Searches, TaskErasure
 from vestibule.database_service.settings import DatabaseSettings
 from vestibule.database_service.tasks.encrypted_ledger import EncryptedTaskLedger
 from vestibule.database_service.tasks.ledger import TaskLedger
 from vestibule.database_service.tasks.task_entries import TaskCompletion
 from vestibule.encryption import Cipher, KeyRingFile, create_key_ring
+from vestibule.subject_search import SubjectSearcher
 
 KINDS = store_kinds()
 UNFINISHED = [TaskState.QUEUED, TaskState.RUNNING, TaskState.RETRYING]
@@ -171,7 +174,8 @@ async def test_no_result_is_written_once_a_cancellation_has_begun(
 async def test_no_result_is_written_once_its_data_was_erased(store: Store, ledger: TaskLedger, tmp_path: Path) -> None:
     """A service has looked for the task and is about to write its result, and the data of the task is erased."""
     create_key_ring(tmp_path / "keyring.json")
-    encrypted = EncryptedTaskLedger(ledger, Cipher(KeyRingFile(tmp_path / "keyring.json"), "tasks"))
+    keys = KeyRingFile(tmp_path / "keyring.json")
+    encrypted = EncryptedTaskLedger(ledger, Cipher(keys, "tasks"))
     task_id = await _accepted(encrypted)
 
     class Slow:
@@ -181,8 +185,11 @@ async def test_no_result_is_written_once_its_data_was_erased(store: Store, ledge
 
         async def find(self, task_ids: Sequence[str]) -> list[LedgerTask]:
             found = await encrypted.find(task_ids)
-            erasing = TaskMaintenance(encrypted, TaskCompletion(store, encrypted))
-            assert 1 == (await erasing.erase("t1", ["x"], 10, None)).erased
+            entries = EncryptedStore(store, Cipher(keys, "database"))
+            searches = Searches(SubjectSearcher(keys))
+            erasing = TaskErasure(encrypted, TaskCompletion(store, encrypted), entries, searches)
+            query = SubjectQuery.model_construct(value="x", tenants=["t1"])
+            assert 1 == (await erasing.erase(query, "t1", 10, None)).erased
             return found
 
     assert [False] == await TaskCompletion(store, Slow()).change([_step(task_id)])  # type: ignore[arg-type]

@@ -187,6 +187,16 @@ class SqliteFile:
             self._thread, self._commit_in_thread, self._writer, changes
         )
 
+    async def truncate_log(self) -> None:
+        """Write the log into the file and empty it; what was deleted is then in neither, since deletion overwrites.
+
+        Raises:
+            Unavailable: another connection reads from the log.
+        """
+        if self._writer is None:
+            raise RuntimeError(OUTSIDE_CONTEXT)
+        await asyncio.get_running_loop().run_in_executor(self._thread, _truncate_log, self._writer)
+
     def _commit_in_thread(self, connection: sqlite3.Connection, changes: list[Work[Any]]) -> list[Any]:
         outcomes = commit(connection, changes, self._place)
         self.last_commit.note(connection)
@@ -278,6 +288,15 @@ def open_connection(path: Path, prepare: Prepare) -> sqlite3.Connection:
     prepare(connection)
     connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # the first read makes the write-ahead log
     return connection
+
+
+def _truncate_log(connection: sqlite3.Connection) -> None:
+    try:
+        (is_busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.Error as error:
+        raise unavailable(error) from error
+    if is_busy:
+        raise Unavailable("database", "The log of the store is in use. Nothing was lost.")
 
 
 def unavailable(error: Exception) -> Unavailable:

@@ -47,6 +47,7 @@ from vestibule.database_service.entries.store import (
     Write,
     check_condition,
     entries_by_key,
+    invalid_cursor,
 )
 from vestibule.database_service.settings import DatabaseSettings
 from vestibule.runtime.starts import DatabaseMark
@@ -203,6 +204,34 @@ class DynamoDbStore(NoHistoryMixin):
                 in_order += await self._keys_in(partition, prefix, limit + 1, after or "")
         found = sorted([*found, *in_order])
         return KeyPage(keys=found[:limit], cursor=found[limit - 1] if len(found) > limit else None)
+
+    async def ended(self, prefix: str, limit: int, after: str | None) -> KeyPage:
+        """Return deleted and swept keys with `prefix`, among `limit` keys of its partition."""
+        if after is not None and not after.startswith(prefix):
+            raise invalid_cursor()
+        partition = partition_of(prefix)
+        start = {} if after is None else {"ExclusiveStartKey": place_of(after)}
+        page = await self._calls.read(
+            "query",
+            ConsistentRead=True,
+            KeyConditionExpression=f"{PARTITION} = :partition AND begins_with({KEY}, :prefix)",
+            FilterExpression=f"attribute_not_exists({CONTENT})",
+            ProjectionExpression=KEY,
+            ExpressionAttributeValues={":partition": {"S": partition}, ":prefix": {"S": prefix}},
+            Limit=limit,
+            **start,
+        )
+        last = page.get("LastEvaluatedKey")
+        return KeyPage(keys=[item[KEY]["S"] for item in page["Items"]], cursor=last and last[KEY]["S"])
+
+    async def erase(self, key: str) -> bool:
+        """Remove the item of a key; False where there is none."""
+        answer = await self._calls.change("delete_item", Key=place_of(key), ReturnValues="ALL_OLD")
+        return "Attributes" in answer
+
+    async def scrub(self) -> None:
+        """Empty the write-ahead log of the tasks."""
+        await self.task_file.truncate_log()
 
     async def _partitions_of(self, prefix: str) -> list[str]:
         """Return the partitions that may hold keys with `prefix`: the plain one or the only one, then the others."""

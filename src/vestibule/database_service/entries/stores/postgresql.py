@@ -19,6 +19,7 @@ from vestibule.database_service.entries.postgresql.changes import (
     writes_of,
 )
 from vestibule.database_service.entries.store import (
+    LAST_ERASED,
     MAX_READ_CHARS,
     ChangeNotifier,
     ChangePage,
@@ -28,7 +29,10 @@ from vestibule.database_service.entries.store import (
     StoreKind,
     Write,
     change_number_of,
+    end_after,
     page_of_changes,
+    page_of_ended,
+    scope_of,
     wait_for,
 )
 from vestibule.database_service.settings import DatabaseSettings
@@ -82,7 +86,14 @@ HISTORY = """
         SELECT version, value, written_at, written_by, expires_at FROM vestibule.history WHERE key = $1
     ) AS revisions ORDER BY version DESC
 """
+FIRST_END = "0001-01-02T00:00:00+00:00 "
 PURGE = "SELECT vestibule.purge_entries($1, $2, $3, $4)"
+ERASE = "SELECT vestibule.erase_entry($1, $2, $3, $4)"
+ENDED_KEYS = """
+    SELECT key, written_at FROM vestibule.entries
+    WHERE value IS NULL AND written_at >= $1 AND (written_at > $1 OR key > $2)
+    ORDER BY written_at, key LIMIT $3
+"""
 LAST_CHANGE = "SELECT id, (SELECT coalesce(max(change), 0) FROM vestibule.entries) AS last FROM vestibule.epoch"
 CHANGES = """
     SELECT change, key, version, value IS NULL AS has_ended, expires_at FROM vestibule.entries
@@ -199,6 +210,24 @@ class PostgresqlStore:
         ((purged,),) = await self.connections.change(PURGE, *parameters)
         return int(purged)
 
+    async def ended(self, prefix: str, limit: int, after: str | None) -> KeyPage:
+        """Return deleted and swept keys with `prefix`, the earliest first."""
+        at, last = end_after(after or FIRST_END, _moment)
+        rows = await self.connections.read(ENDED_KEYS, at, last, limit)
+        return page_of_ended([(row["key"], row["written_at"].isoformat()) for row in rows], prefix, limit)
+
+    async def erase(self, key: str) -> bool:
+        """Remove all that is known of a key; False where nothing is."""
+        if NUL in key:
+            return False
+        parameters = (self._group_commit.lock_timeout_ms, key, scope_of(key), LAST_ERASED)
+        ((is_erased,),) = await self.connections.change(ERASE, *parameters)
+        self._notifier.notify()
+        return bool(is_erased)
+
+    async def scrub(self) -> None:
+        """Do nothing: the server vacuums its files itself."""
+
     async def changes(self, prefix: str, after: str | None, limit: int) -> ChangePage:
         """Return the changes after a position of keys that start with `prefix`, of each key the last."""
         ((epoch, last),) = await self.connections.read(LAST_CHANGE)
@@ -234,6 +263,13 @@ class PostgresqlStore:
         outcome = await self._group_commit.batcher.submit(change)
         self._notifier.notify()
         return outcome
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a time needs its zone")
+    return moment
 
 
 def _entry(row: Any) -> Entry:

@@ -14,6 +14,7 @@ from vestibule.contracts.entries import ChangeKind, Entry, KeyPage, Revision
 from vestibule.contracts.errors import PreconditionFailed
 from vestibule.database_service.entries.sqlite.database import Row, SqliteFile, prepare
 from vestibule.database_service.entries.store import (
+    LAST_ERASED,
     ChangeNotifier,
     ChangePage,
     OperationNote,
@@ -22,8 +23,11 @@ from vestibule.database_service.entries.store import (
     Write,
     change_number_of,
     check_condition,
+    end_after,
     entries_by_key,
     page_of_changes,
+    page_of_ended,
+    scope_of,
     wait_for,
 )
 from vestibule.database_service.settings import DatabaseSettings
@@ -81,6 +85,18 @@ ENDED = """
     LIMIT :limit
 """
 PURGE = "DELETE FROM entries WHERE key = ?"
+# In the order of the index, of all tenants: a page reads as many rows as it may have keys.
+ENDED_KEYS = """
+    SELECT key, written_at FROM entries
+    WHERE value IS NULL AND written_at >= :at AND (written_at > :at OR key > :after)
+    ORDER BY written_at, key LIMIT :limit
+"""
+NEXT = f"SELECT {NEXT_CHANGE}"
+FORGET_ALL = "DELETE FROM history WHERE key = ?"
+RECORD_ERASURE = f"""
+    INSERT INTO entries (key, version, written_at, change) VALUES ('{LAST_ERASED}', 1, ?, ?)
+    ON CONFLICT (key) DO UPDATE SET written_at = excluded.written_at, change = excluded.change
+"""
 RECORD_PURGE = """
     INSERT INTO purges (prefix, change) VALUES (?, ?)
     ON CONFLICT (prefix) DO UPDATE SET change = max(change, excluded.change)
@@ -237,6 +253,32 @@ class SqliteStore:
             return len(ended)
 
         return await self.file.change(remove)
+
+    async def ended(self, prefix: str, limit: int, after: str | None) -> KeyPage:
+        """Return deleted and swept keys with `prefix`, the earliest first."""
+        at, last = end_after(after or "0 ", float)
+        rows = self.file.query(ENDED_KEYS, {"at": at, "after": last, "limit": limit})
+        return page_of_ended([(key, repr(ended)) for key, ended in rows], prefix, limit)
+
+    async def erase(self, key: str) -> bool:
+        """Remove all that is known of a key; False where nothing is."""
+
+        def remove(connection: sqlite3.Connection) -> bool:
+            (change,) = connection.execute(NEXT).fetchone()
+            connection.execute(FORGET_ALL, (key,))
+            if not connection.execute(PURGE, (key,)).rowcount:
+                return False
+            connection.execute(RECORD_ERASURE, (time.time(), change))
+            connection.execute(RECORD_PURGE, (scope_of(key), change))
+            return True
+
+        is_erased = await self.file.change(remove)
+        self._notifier.notify()
+        return is_erased
+
+    async def scrub(self) -> None:
+        """Move the write-ahead log into the file, and empty it."""
+        await self.file.truncate_log()
 
     async def changes(self, prefix: str, after: str | None, limit: int) -> ChangePage:
         """Return the changes after a position of keys that start with `prefix`, of each key the last."""
