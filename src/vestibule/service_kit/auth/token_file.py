@@ -204,7 +204,7 @@ class TokenFile:
         known, now = self.file.current(), self._wall_clock()
         # To go through a hundred thousand tokens takes milliseconds, in which no request is served.
         if known is not self._searched or (self._next_expiry and self._next_expiry <= now):
-            coming = (expires_at for *_, expires_at in known.values() if expires_at and expires_at > now)
+            coming = (expires_at for *_, expires_at, _ in known.values() if expires_at and expires_at > now)
             self._next_expiry, self._searched = min(coming, default=None), known
         return self._next_expiry
 
