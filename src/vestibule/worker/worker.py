@@ -88,7 +88,7 @@ def run_worker(
         loglevel=settings.log_level.upper(),
         without_gossip=True,
         without_mingle=True,
-        # Nobody reads these events. While Redis is away, a shutdown would wait for a lock of their sender.
+        # Nobody reads these events. While Redis is silent, a shutdown would wait for a lock of their sender.
         without_heartbeat=True,
         quiet=True,
     )
