@@ -183,7 +183,7 @@ class Scanner:
         key_context: KeyContext,
         candidates: Candidates,
         clock: TimeBudget,
-        zone: tuple[int, int] | None,
+        zone: tuple[int, int] | None = None,
     ) -> list[Explanation]:
         passage = ScanPassage(text, key_context, self._label_index)
         shift = len(key_context.text)
@@ -194,7 +194,7 @@ class Scanner:
         for number, ends in candidates.items():
             clock.check()
             matcher = self._matchers[number]
-            if zone and not (ends := matcher.reaching(ends, zone)):  # noqa: PLW2901
+            if zone and not (ends := matcher.reaching(ends, zone)):
                 continue
             matcher.prepare(clock)
             for span in matcher.find_all(whole) if is_short else matcher.find(whole, ends, clock):

@@ -212,7 +212,9 @@ def test_soft_line_break_follows_no_equals_sign(text: str) -> None:
     assert ([QUOTED_PRINTABLE] if "=3D" in text else []) == kinds
 
 
-@pytest.mark.parametrize("written", [MAIL.replace("@", "%40"), MAIL.replace("@", "=40"), MAIL.replace("e@", "e\x1b[0m@")])
+@pytest.mark.parametrize(
+    "written", [MAIL.replace("@", "%40"), MAIL.replace("@", "=40"), MAIL.replace("e@", "e\x1b[0m@")]
+)
 def test_decoded_text_is_searched_where_it_was_decoded(written: str) -> None:
     """Beyond it the text is as it was: each address is found once, whatever stands between."""
     around = "".join(f"{number} user{number}@example.com, tel. +44 20 7946 {number:04}. " for number in range(100))
