@@ -10,7 +10,7 @@ RUN_AGAIN := $(BIN)/python tests/run_again.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev up test attack test-browser test-pod faults bench bench-full bench-tiers steady check audit \
-	format lock swagger-ui monitoring-tools clean
+	format lock swagger-ui monitoring-tools operator-rules clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,6 +89,13 @@ swagger-ui:  ## copy the recorded version of Swagger UI from its npm package, or
 
 monitoring-tools:  ## install Prometheus and Alertmanager from Debian's packages, for their tests; start neither
 	.ci/from-debian prometheus prometheus-alertmanager
+
+operator-rules:  ## copy the rules of deploy/monitoring into the objects that the Prometheus Operator reads
+	@for rules in recording alerts; do \
+		printf '%s\n' '---' "# Made of deploy/monitoring/rules/$$rules.yml by make operator-rules." \
+			'apiVersion: monitoring.coreos.com/v1' 'kind: PrometheusRule' "metadata: {name: vestibule-$$rules}" 'spec:'; \
+		sed -n '/^groups:/,$$ s/^/  /p' deploy/monitoring/rules/$$rules.yml; \
+	done > deploy/kubernetes/components/prometheus-operator/rules.yaml
 
 clean:  ## remove what was installed here
 	rm -rf $(VENV) .tools

@@ -30,6 +30,7 @@ EXCEPTIONS = (
         "the query stands in for a body that is absent or null, and is not read beside one",
     ),
     (r"POST /(add|write)/batch", "body", "a batch names each key once; JSON Schema compares whole items only"),
+    (r"POST /subjects/erase-ended", "invalid-input", "a cursor is what a page gave; its form depends on the store"),
     (r"POST /maintenance", "invalid-input", "a window is valid in relation to the time of the request"),
     (
         r"POST /reveal",

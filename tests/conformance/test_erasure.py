@@ -114,6 +114,17 @@ async def test_a_key_that_holds_the_value_is_gone_at_once(kind: StoreKind, tmp_p
 
 
 @every_kind
+async def test_an_expired_key_is_gone_before_the_next_sweep(kind: StoreKind, tmp_path: Path) -> None:
+    """A key that holds the value and has expired is neither live nor swept yet; its name goes all the same."""
+    async with _open(kind, tmp_path) as (plain, store, job):
+        for key in (f"t1/{ADDRESS}", f"t1/{OTHERS[0]}"):
+            await store.write(Write(key, "x", datetime(2020, 1, 1, tzinfo=UTC)))
+        assert 1 == (await _erase(job, limit=1)).erased
+        assert [] == await plain.history(f"t1/{ADDRESS}")
+        assert [f"t1/{OTHERS[0]}"] == (await plain.ended("t1/", 100, None)).keys
+
+
+@every_kind
 async def test_a_newer_write_survives(kind: StoreKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is written between reading and deleting stays; the version that was read goes."""
     async with _open(kind, tmp_path) as (_, store, job):

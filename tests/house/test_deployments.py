@@ -14,14 +14,15 @@ COMPOSE = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())
 DOCUMENTS = list(yaml.safe_load_all((ROOT / "pod.yaml").read_text()))
 POD = next(one for one in DOCUMENTS if one["kind"] == "Pod")["spec"]
 SERVICES: dict[str, Any] = COMPOSE["services"]
+MONITORING = yaml.safe_load((ROOT / "deploy" / "compose.monitoring.yaml").read_text())["services"]
 CONTAINERS = {one["name"]: one for one in POD["containers"]}
 IMAGE = "localhost/microsvc"
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", [*SERVICES, *MONITORING])
 def test_every_service_of_compose_is_bounded_and_watched(name: str) -> None:
     """It starts again, has a health check and limits, and neither a root to write to nor capabilities nor root."""
-    service = SERVICES[name]
+    service = (SERVICES | MONITORING)[name]
     assert "unless-stopped" == service["restart"]
     assert service["healthcheck"]["test"]
     assert {"cpus", "memory"} == service["deploy"]["resources"]["limits"].keys()
@@ -86,3 +87,20 @@ def test_the_balancer_writes_nothing_about_requests() -> None:
     configuration = (ROOT / "deploy" / "balancer" / "nginx.conf").read_text()
     assert ["off"] == re.findall(r"^\s*access_log (\S+);", configuration, re.MULTILINE)
     assert ["stderr emerg"] == re.findall(r"^\s*error_log ([^;]+);", configuration, re.MULTILINE)
+
+
+def test_prometheus_scrapes_every_replica_of_compose() -> None:
+    """Each part is asked where it listens, by the name of all of its replicas, not behind the balancer."""
+    (job,) = yaml.safe_load((ROOT / "deploy/monitoring/prometheus-compose.yml").read_text())["scrape_configs"]
+    scraped = {name: one["port"] for one in job["dns_sd_configs"] for name in one["names"]}
+    settings = {
+        name: service["environment"] for name, service in SERVICES.items() if service["image"].endswith(f"{IMAGE}}}")
+    }
+    listens = {
+        name: int(given["VESTIBULE_METRICS_PORT" if name == "worker" else "VESTIBULE_PORT"])
+        for name, given in settings.items()
+    }
+    assert listens == scraped
+    assert "/metrics" in re.findall(
+        r"location (\S+) \{\s+return 404;", (ROOT / "deploy/balancer/nginx.conf").read_text()
+    )

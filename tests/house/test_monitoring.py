@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from vestibule.service_kit.http.middleware import LENIENT, PROBES
 from vestibule.service_kit.metrics import catalogue
 from vestibule.service_kit.metrics.catalogue import CATALOGUE, MetricKind
 from vestibule.service_kit.metrics.metrics import Metrics
@@ -36,7 +38,7 @@ every_text = pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS.keys())
 @every_text
 def test_every_metric_that_is_asked_for_exists(text: str) -> None:
     """A name that nobody counts is a panel that stays empty and an alert that never fires."""
-    asked = set(re.findall(r"\bvestibule_[a-z_0-9]+", text))
+    asked = set(re.findall(r"\b(?:vestibule|process)_[a-z_0-9]+", text))
     assert asked
     assert set() == asked - SERIES.keys()
 
@@ -51,8 +53,9 @@ def test_every_recorded_series_that_is_asked_for_is_recorded(text: str) -> None:
 @every_text
 def test_every_label_that_is_asked_for_exists(text: str) -> None:
     """A selector by a label that a metric does not have selects nothing."""
-    selectors = re.findall(r"\b(vestibule_[a-z_0-9]+)\{([^}]*)\}", text)
-    known = {name: {"service", "le", *SERIES[name].labels} for name, _ in selectors}
+    selectors = re.findall(r"\b((?:vestibule|process)_[a-z_0-9]+)\{([^}]*)\}", text)
+    # Prometheus adds the last two.
+    known = {name: {"service", "le", "job", "scraped", *SERIES[name].labels} for name, _ in selectors}
     asked_for = [(name, label) for name, one in selectors for label in re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", one)]
     assert [] == [(name, label) for name, label in asked_for if label not in known[name]]
 
@@ -82,7 +85,7 @@ def test_every_metric_is_emitted() -> None:
 def test_the_document_and_the_code_agree() -> None:
     """The table has every metric with its kind, its labels and its meaning, and no other."""
     document = (ROOT / "docs" / "monitoring.md").read_text()
-    rows = re.findall(r"^\| `(vestibule_\w+)` \| (\w+) \| (.*?) \| (.*) \|$", document, re.MULTILINE)
+    rows = re.findall(r"^\| `((?:vestibule|process)_\w+)` \| (\w+) \| (.*?) \| (.*) \|$", document, re.MULTILINE)
     documented = {name: (kind, tuple(re.findall(r"`(\w+)`", labels)), meaning) for name, kind, labels, meaning in rows}
     counted = {metric.name: (metric.kind.value, metric.labels, metric.meaning) for metric in CATALOGUE}
     assert counted == documented
@@ -112,6 +115,42 @@ def test_every_alert_is_tested() -> None:
         for name in re.findall(r"alert: (\w+)", ALERTS)
         if f'"{name}"' not in tests and f"alertname: {name}" not in tests
     ]
+
+
+def test_every_alert_is_tried_on_what_is_just_well() -> None:
+    """The test of a quiet system has a series of each metric that an alert asks for."""
+    first = yaml.safe_load((MONITORING / "rules" / "alerts.test.yml").read_text())["tests"][0]
+    assert "a quiet system wakes nobody" == first["name"]
+    given = {one["series"].partition("{")[0] for one in first["input_series"]}
+    asked = set(re.findall(r"\b(?:vestibule|process|probe)_[a-z_0-9]+(?=[{ \[)])", ALERTS))
+    assert asked
+    assert set() == asked - given
+
+
+def test_latencies_leave_out_what_waits_on_purpose() -> None:
+    """A watcher or a probe is not a slow request; the load shedder knows the same routes."""
+    left_out = re.findall(r'route!~"([^"]+)"', RECORDING)
+    assert 2 == len(left_out)
+    for pattern in left_out:
+        assert [] == [path for path in (*PROBES, *LENIENT) if not re.fullmatch(pattern, path)]
+        assert not re.fullmatch(pattern, "/add")
+
+
+def test_an_alert_hides_only_what_it_causes() -> None:
+    """What is hidden is of the same service, queue or disk."""
+    rules = yaml.safe_load((MONITORING / "alertmanager.yml").read_text())["inhibit_rules"]
+    causes = {
+        ("VestibuleDoorDown|VestibuleServiceGone", "VestibuleTargetDown", ("scraped",)),
+        ("VestibuleDiskFull", "VestibuleDiskFills", ("instance", "service")),
+        ("VestibuleNoWorkers", "VestibuleQueueOld", ()),
+    }
+    assert causes == {
+        (
+            *(re.findall(r'"(.+)"', one[side][0])[0] for side in ("source_matchers", "target_matchers")),
+            tuple(one.get("equal", ())),
+        )
+        for one in rules
+    }
 
 
 def test_the_dashboard_can_be_imported_anywhere() -> None:

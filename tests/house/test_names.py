@@ -29,6 +29,9 @@ ALLOWED = {
     "memory": "the module of a store or ledger that keeps its content in RAM",
     "MemoryStore": "keeps entries in RAM",
     "worker_max_memory_mb": "a limit of RAM, named as Celery names it",
+    "process_resident_memory_bytes": "RAM, in the name that Prometheus's clients share",
+    "vestibule_redis_memory_bytes": "RAM, as Redis names it",
+    "vestibule_redis_max_memory_bytes": "a limit of RAM, as Redis names it",
 }
 
 

@@ -1,5 +1,6 @@
 """The monitoring that comes along works: its rules, and a Vestibule under a real Prometheus and Alertmanager."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -41,8 +42,9 @@ def test_the_rules_fire_when_they_should() -> None:
 
 def test_the_configurations_are_valid() -> None:
     """Prometheus and Alertmanager take the files as they are."""
-    ended = run(tool("promtool"), "check", "config", "prometheus.yml")
-    assert 0 == ended.returncode, ended.stdout + ended.stderr
+    for name in ("prometheus.yml", "prometheus-compose.yml"):
+        ended = run(tool("promtool"), "check", "config", name)
+        assert 0 == ended.returncode, ended.stdout + ended.stderr
     ended = run(tool("amtool"), "check-config", "alertmanager.yml")
     assert 0 == ended.returncode, ended.stdout + ended.stderr
 
@@ -108,23 +110,32 @@ def observed(start_for_module: Any, module_receiver: Any, alertmanager_port: int
     )
 
 
+@contextmanager
+def monitors(config: Path, alertmanager_port: int) -> Iterator[tuple[httpx.Client, httpx.Client]]:
+    """Run Prometheus and Alertmanager, and yield a client of each."""
+    prometheus, alertmanager = tool("prometheus"), tool("prometheus-alertmanager")
+    folder, scraped, told = config.parent, f"127.0.0.1:{ports.free_port()}", f"127.0.0.1:{alertmanager_port}"
+    telling = [f"--storage.path={folder}/alerts", f"--web.listen-address={told}", "--cluster.listen-address="]
+    scraping = [f"--storage.tsdb.path={folder}/data", f"--web.listen-address={scraped}"]
+    # What fires before Prometheus has found Alertmanager is told again after a minute by default.
+    scraping.append("--rules.alert.resend-delay=1s")
+    with (
+        running(folder / "alerts.log", alertmanager, f"--config.file={MONITORING}/alertmanager.yml", *telling),
+        running(folder / "prometheus.log", prometheus, f"--config.file={config}", *scraping),
+        httpx.Client(base_url=f"http://{scraped}", timeout=20, trust_env=False) as asked,
+        httpx.Client(base_url=f"http://{told}", timeout=20, trust_env=False) as manager,
+    ):
+        yield asked, manager
+
+
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory, alertmanager_port: int, request: Any) -> Iterator[Watched]:
     """The same under a Prometheus and an Alertmanager that run."""
-    prometheus, alertmanager = tool("prometheus"), tool("prometheus-alertmanager")
-    folder = tmp_path_factory.mktemp("monitoring")
-    scraped, told = f"127.0.0.1:{ports.free_port()}", f"127.0.0.1:{alertmanager_port}"
-    options = [f"--storage.path={folder}/alerts", f"--web.listen-address={told}", "--cluster.listen-address="]
-    with running(folder / "alerts.log", alertmanager, f"--config.file={MONITORING}/alertmanager.yml", *options):
-        system = request.getfixturevalue("observed")
-        config = configuration(folder, system.base_port, alertmanager_port)
-        options = [f"--storage.tsdb.path={folder}/data", f"--web.listen-address={scraped}"]
-        with (
-            running(folder / "prometheus.log", prometheus, f"--config.file={config}", *options),
-            httpx.Client(base_url=f"http://{scraped}", timeout=20, trust_env=False) as asked,
-            httpx.Client(base_url=f"http://{told}", timeout=20, trust_env=False) as manager,
-        ):
-            yield Watched(system, asked, manager)
+    tool("prometheus")
+    system = request.getfixturevalue("observed")
+    config = configuration(tmp_path_factory.mktemp("monitoring"), system.base_port, alertmanager_port)
+    with monitors(config, alertmanager_port) as (prometheus, alertmanager):
+        yield Watched(system, prometheus, alertmanager)
 
 
 def is_up(client: httpx.Client) -> bool:
@@ -175,7 +186,57 @@ def test_the_rules_are_evaluated_and_quiet(watched: Watched, wait_until: WaitUnt
 
     wait_until(lambda: is_up(watched.prometheus), 60, "Prometheus")
     wait_until(lambda: {rule["health"] for rule in rules()} == {"ok"}, 60, "every rule to be evaluated")
-    assert [] == [rule["name"] for rule in rules() if rule.get("state") == "firing"]
+    wait_until(lambda: [rule for rule in rules() if rule.get("state") == "firing"], 60, "the watchdog")
+    assert ["VestibuleWatchdog"] == [rule["name"] for rule in rules() if rule.get("state") == "firing"]
+    told = {"filter": 'alertname="VestibuleWatchdog"'}
+    (arrived,) = wait_until(lambda: watched.alertmanager.get("/api/v2/alerts", params=told).json(), 60, "its alert")
+    assert ["watchdog"] == [receiver["name"] for receiver in arrived["receivers"]]
+
+
+def selectors() -> set[str]:
+    """Return what the rules and the dashboard select, each once."""
+    board = json.loads((MONITORING / "grafana" / "vestibule.json").read_text())
+    texts = [file.read_text() for file in (MONITORING / "rules" / "alerts.yml", MONITORING / "rules" / "recording.yml")]
+    texts += [target["expr"] for panel in board["panels"] for target in panel.get("targets", [])]
+    return {one for text in texts for one in re.findall(r"\b(?:vestibule|process)_[a-z_0-9]+(?:\{[^}]*\})?", text)}
+
+
+def test_every_selector_selects_something(watched: Watched, wait_until: WaitUntil) -> None:
+    """After a pair, a finding and a task nothing that the rules and the dashboard ask for is without a series."""
+    watched.system.add("selected", "hello")
+    watched.system.add("contact", "write to erika.muster@example.com")
+    task = watched.system.http.post("/run", json={"key": "selected"}).json()
+    assert "succeeded" == watched.system.http.get(f"/tasks/{task['task_id']}", params={"wait": 30}).json()["state"]
+    wait_until(lambda: is_up(watched.prometheus), 60, "Prometheus")
+    # Nothing has failed here.
+    asked = {one for one in selectors() if 'status=~"5.."' not in one}
+    assert len(asked) > 40
+    for selector in sorted(asked):
+        wait_until(lambda s=selector: watched.ask(s), 30, selector)
+
+
+def test_where_nothing_answers_the_causes_are_told_and_not_what_follows(tmp_path: Path, wait_until: WaitUntil) -> None:
+    """A real Alertmanager tells that the door and each service is down, and keeps to itself that each replica is."""
+    alertmanager_port = ports.free_port()
+    config = configuration(tmp_path, ports.free_row(4)[0], alertmanager_port)
+    rules = tmp_path / "rules" / "alerts.yml"
+    rules.write_text(re.sub(r"for: \d+m", "for: 1s", rules.read_text()))
+
+    def told() -> dict[str, tuple[str, int]]:
+        alerts = alertmanager.get("/api/v2/alerts").json() if is_up(alertmanager) else []
+        labels = [(one["labels"]["alertname"], one["labels"]["severity"], one["status"]["state"]) for one in alerts]
+        return {
+            name: (f"{severity} {state}", labels.count((name, severity, state))) for name, severity, state in labels
+        }
+
+    expected = {
+        "VestibuleDoorDown": ("critical active", 1),
+        "VestibuleServiceGone": ("critical active", 3),
+        "VestibuleTargetDown": ("warning suppressed", 4),
+        "VestibuleWatchdog": ("none active", 1),
+    }
+    with monitors(config, alertmanager_port) as (_, alertmanager):
+        wait_until(lambda: told() == expected, 60, "the alerts")
 
 
 def test_vestibules_own_alert_reaches_the_alertmanager(watched: Watched, wait_until: WaitUntil) -> None:

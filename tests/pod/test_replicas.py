@@ -84,6 +84,7 @@ def test_the_balancer_tells_nothing_of_a_request(system, compose, podman):
     """What stands in a query is neither in its output nor in any file that it made."""
     marker = "quetzalcoatlus-in-a-query"
     system.http.post("/add", params={"key": marker, "value": marker})
+    assert [404, 404] == [system.http.get(path).status_code for path in ("/metrics", "//metrics")]
     balancer = compose.containers("balancer")[0]
     assert marker not in system.output(balancer)
     assert "" == podman("exec", balancer, "sh", "-c", f"grep -rl {marker} /tmp || true")

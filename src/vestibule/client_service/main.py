@@ -11,6 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from vestibule.alerts import AlertArchive, AlertEngine, AlertType, RequestAlerts, alert_delivery, build_alert_engine
+from vestibule.alerts.alert import ALERT_TYPES
 from vestibule.alerts.store.archive import AlertTriage
 from vestibule.alerts.store.reasons import AlertReasons
 from vestibule.client_service.api import alerts, entries, messages, schedules, screening, subjects, tasks
@@ -49,11 +50,11 @@ from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit
 from vestibule.service_kit.auth.authentication import Authenticator
 from vestibule.service_kit.auth.secret_files import SecretFiles
 from vestibule.service_kit.auth.service_secret import ServiceSecret
-from vestibule.service_kit.auth.token_file import caller_token_lookups
+from vestibule.service_kit.auth.token_file import caller_token_lookups, measure_expiry
 from vestibule.service_kit.http.app import create_service_app
 from vestibule.service_kit.http.health import Note, Readiness
 from vestibule.service_kit.logging.logging_config import reporting_log_failures
-from vestibule.service_kit.metrics.catalogue import CALLBACKS, TASKS_REFUSED
+from vestibule.service_kit.metrics.catalogue import ALERTS, CALLBACKS, TASKS_REFUSED
 from vestibule.service_kit.metrics.metrics import OUTCOMES, AlertMetrics, Metrics, measure_logs
 from vestibule.service_kit.redis_settings import open_redis
 from vestibule.service_kit.service_client import CircuitBreaker, ServiceClient
@@ -139,6 +140,7 @@ class _Parts:
             on_denied=self.request_alerts.report_denied,
         )
         lookups = caller_token_lookups(settings)
+        measure_expiry(self.metrics, lookups)
         self.secret_files = SecretFiles(ring, [self.secret, *lookups])
         self.authenticator = Authenticator(lookups, self.request_alerts.report_auth_failure, limit)
         self.detokenizer = Detokenizer(screener, pseudonymizer.tokenizer, policies, self.alerts)
@@ -262,6 +264,7 @@ async def _start_tasks(
     for part in (dispatcher, end_listener, relay):
         await stack.enter_async_context(part.running())
     parts.metrics.expect(TASKS_REFUSED)
+    parts.metrics.expect(ALERTS, AlertType.TASK_DEAD_LETTERED, ALERT_TYPES[AlertType.TASK_DEAD_LETTERED].severity)
     return TaskService(
         ledger,
         queue,

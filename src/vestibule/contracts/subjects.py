@@ -10,10 +10,13 @@ from vestibule.contracts.identity import TENANT_PATTERN
 # so its timeout is longer than that of other calls.
 PAGE_S = 0.5
 PAGE_TIMEOUT_S = 10.0
+MIN_SUBJECT_CHARS = 4
 MAX_SUBJECT_CHARS = 1000
 MAX_TENANTS = 10_000
 
-SubjectValue = Annotated[str, Field(min_length=4, max_length=MAX_SUBJECT_CHARS, examples=["jane@example.org"])]
+SubjectValue = Annotated[
+    str, Field(min_length=MIN_SUBJECT_CHARS, max_length=MAX_SUBJECT_CHARS, examples=["jane@example.org"])
+]
 Tenant = Annotated[str, StringConstraints(pattern=f"^{TENANT_PATTERN}$")]
 
 

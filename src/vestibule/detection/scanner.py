@@ -144,7 +144,7 @@ class Scanner:
         clock = TimeBudget(self._options.scan_budget_ms)
         candidates = self._prefilter.find_candidates(text, "", clock)
         own = {number: ends for number, ends in candidates.items() if number >= 0}
-        return [one.finding for one in self._match(text, _NO_KEY, own, clock)] if own else []
+        return [one.finding for one in self._match(text, _NO_KEY, own, clock, None)] if own else []
 
     def _search_layer(
         self, layer: Layer, key_context: KeyContext, clock: TimeBudget, path: tuple[str, ...]

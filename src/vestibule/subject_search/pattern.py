@@ -12,6 +12,7 @@ _LETTERS_OF_ASCII = {code: None for code in range(128) if not chr(code).isalnum(
 # The separators that `canonical` leaves out.
 _SEPARATORS = r"[\s\-./()]"
 _AROUND = " \t\n-./()"
+_SEPARATED = re.compile(f"{_SEPARATORS}+")
 # A letter or digit beyond one of these belongs to the same word, number or address.
 _BEFORE = r"(?<![^\W_])(?<![^\W_][-._+@])"
 _AFTER = r"(?![^\W_])(?![-._+@][^\W_])"
@@ -27,6 +28,11 @@ def fold(text: str) -> str:
 def letters_of(folded: str) -> str:
     """Return the letters and digits of a text, to see quickly that a value is not in it."""
     return folded.translate(_LETTERS_OF_ASCII) if folded.isascii() else _NO_LETTERS.sub("", folded)
+
+
+def length_of(folded: str) -> int:
+    """Return how much of a value is compared: separators around it are left out, and a run of them is one."""
+    return len(_SEPARATED.sub(" ", folded).strip())
 
 
 def is_number(text: str) -> bool:
@@ -48,6 +54,6 @@ def pattern_of(folded: str) -> re.Pattern[str]:
         body = re.escape(runs[0][0])
         for before, run in pairwise(runs):
             between = folded[before.end() : run.start()]
-            is_separator = re.fullmatch(f"{_SEPARATORS}+", between)
+            is_separator = _SEPARATED.fullmatch(between)
             body += (f"{_SEPARATORS}{{0,8}}" if is_separator else re.escape(between)) + re.escape(run[0])
     return re.compile(_BEFORE + re.escape(head) + body + re.escape(tail) + _AFTER)

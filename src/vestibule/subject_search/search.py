@@ -7,12 +7,13 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
+from vestibule.contracts.subjects import MIN_SUBJECT_CHARS
 from vestibule.detection import Finding, Scanner
 from vestibule.detection.options import DEFAULTS, ScannerOptions
 from vestibule.encryption import Fingerprinter, KeyRingFile, Tokenizer, TokenKeyRetired, UnrecognizedToken
 from vestibule.encryption.key_ring import Purpose
 from vestibule.encryption.pseudonyms import ENTITY, canonical, decode
-from vestibule.subject_search.pattern import fold, is_number, letters_of, pattern_of
+from vestibule.subject_search.pattern import fold, is_number, length_of, letters_of, pattern_of
 
 # The most characters that are searched on the event loop; longer texts are searched in a thread.
 AT_ONCE_CHARS = 20_000
@@ -55,6 +56,17 @@ class SubjectSearcher:
         """Decodes texts, and finds nothing in them."""
         return Scanner([], DEFAULTS._replace(scan_budget_ms=BUDGET_MS))
 
+    def subject_of(self, value: str) -> tuple[str, str]:
+        """Return the value that is meant, decoded and without what surrounds it, and its folded form."""
+        decoded = decode(value).strip()
+        if "@" in decoded:
+            decoded = decoded.strip(_AROUND_ADDRESS) or decoded
+        return decoded, fold(next(self.decoder.layers(decoded)))
+
+    def is_long_enough(self, value: str) -> bool:
+        """Return whether there is enough to search for: a blank value would be in every text."""
+        return length_of(self.subject_of(value)[1]) >= MIN_SUBJECT_CHARS
+
     def search_for(self, value: str, tenants: Collection[str]) -> "SubjectSearch":
         """Return the search for a value, whose tokens may be of any of `tenants`."""
         return SubjectSearch(value, sorted(tenants), self)
@@ -76,10 +88,7 @@ class SubjectSearch:
     def __init__(self, value: str, tenants: Sequence[str], searcher: SubjectSearcher) -> None:
         self._tenants = tenants
         self._searcher = searcher
-        decoded = decode(value).strip()
-        if "@" in decoded:
-            decoded = decoded.strip(_AROUND_ADDRESS) or decoded
-        self._form = fold(next(searcher.decoder.layers(decoded)))
+        decoded, self._form = searcher.subject_of(value)
         self._letters = letters_of(self._form)
         self._canonical = canonical(decoded)
         self._pattern = pattern_of(self._form)

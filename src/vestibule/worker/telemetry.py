@@ -27,6 +27,7 @@ from vestibule.service_kit.metrics.sharing import Publisher, clear_shared, read_
 from vestibule.service_kit.tracing import TRACEPARENT, SpanKind, Tracer, entered, open_tracer, trace_id_of
 
 STATES = {"SUCCESS": "succeeded", "RETRY": "retried"}
+FAILED = "failed"
 UNKNOWN = "unknown"
 
 
@@ -40,6 +41,9 @@ class TaskTelemetry:
         self._began = 0.0
         self._open = ExitStack()
         metrics.expect(TASKS_REDELIVERED)
+        for processor in processors:
+            for state in (*STATES.values(), FAILED):
+                metrics.expect(TASKS, processor, state)
 
     def begin_task(self, task: Any, args: Any = (), kwargs: Any = None, **_ignored: Any) -> None:
         """Start the clock, and continue the trace of the request that sent the task."""
@@ -68,7 +72,7 @@ class TaskTelemetry:
     def end_task(self, args: Any = (), kwargs: Any = None, state: str | None = None, **_ignored: Any) -> None:
         """Count the attempt, and end its span."""
         processor = self._processor_of(args, kwargs)
-        self._metrics.count(TASKS, processor, STATES.get(str(state), "failed"))
+        self._metrics.count(TASKS, processor, STATES.get(str(state), FAILED))
         self._metrics.observe(TASK_DURATION, time.perf_counter() - self._began, processor)
         self._open.close()
 

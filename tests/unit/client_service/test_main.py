@@ -218,6 +218,15 @@ async def test_a_message_is_no_result(client: AsyncClient, redis: Redis) -> None
     assert 200 == (await client.request("DELETE", "/subjects", json={"value": "a common word"})).status_code
 
 
+@pytest.mark.parametrize("value", ["     ", "   a", "--1--", "1    2", "%20%20%20%20", "<<>>@", "\u200b" * 4])
+async def test_too_little_to_search_for_erases_nothing(client: AsyncClient, value: str) -> None:
+    """A blank value would be in every text; what is left of a value without separators has four characters at least."""
+    await client.post("/add", json={"key": "a", "value": "a 1 @ 1-2 b"})
+    refused = await client.request("DELETE", "/subjects", json={"value": value})
+    assert (422, "body/value") == (refused.status_code, refused.json()["errors"][0]["where"])
+    assert 200 == (await client.get("/read", params={"key": "a"})).status_code
+
+
 async def test_a_long_erasure_has_an_address(client: AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """The 202 says where its progress is; there it ends with the counts and without the value; others are unknown."""
     monkeypatch.setattr(job, "ANSWER_AFTER_S", 0.0)

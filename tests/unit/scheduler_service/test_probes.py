@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -194,7 +195,13 @@ async def test_the_backlog_and_its_metrics_take_one_round_trip(redis: Redis, clo
         before = await _reads(redis)
         await ask()
         assert 2 == await _reads(redis) - before
-    assert 'vestibule_queue_tasks{service="scheduler",state="waiting"} 6.0' in metrics.render().decode()
+    await redis.config_set("maxmemory", 100_000_000)
+    await measure_queue(redis, metrics)
+    shown = metrics.render().decode()
+    assert 'vestibule_queue_tasks{service="scheduler",state="waiting"} 6.0' in shown
+    assert 'vestibule_redis_max_memory_bytes{service="scheduler"} 1e+08' in shown
+    assert re.search(r'vestibule_redis_memory_bytes\{service="scheduler"\} [1-9]', shown)
+    await redis.config_set("maxmemory", 0)
 
 
 async def _reads(redis: Redis) -> int:

@@ -45,9 +45,14 @@ class AlertReasons:
             return 0
         try:
             with closing(open_database(self.store_path)) as connection:
-                return sum([self._erase(connection, statements, tenant, is_found) for statements in _TEXTS])
+                erased = sum([self._erase(connection, statements, tenant, is_found) for statements in _TEXTS])
+                # Also where nothing was found: an earlier attempt may have failed here.
+                (is_busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except (OSError, sqlite3.Error) as error:
             raise Unavailable("alerts", "The alert store cannot be written.") from error
+        if is_busy:
+            raise Unavailable("alerts", "The log of the alert store is in use.")
+        return erased
 
     def _erase(
         self,

@@ -12,9 +12,9 @@ import structlog
 from vestibule.alerts import AlertEngine, AlertType, current_origin
 from vestibule.client_service.erasure.records import ErasureRecord, ErasureRecords
 from vestibule.client_service.erasure.stages import ErasureStages
-from vestibule.contracts.errors import ErasureInProgress, PreconditionFailed, Unavailable
+from vestibule.contracts.errors import ErasureInProgress, InvalidInput, PreconditionFailed, Unavailable
 from vestibule.contracts.identity import Principal
-from vestibule.contracts.subjects import SubjectQuery
+from vestibule.contracts.subjects import MIN_SUBJECT_CHARS, SubjectQuery
 from vestibule.runtime.background import Backoff, Jitter, cancel, in_background, repeat
 
 # A request waits this long for its erasure, and for an earlier one of its tenant.
@@ -50,9 +50,14 @@ class Erasure:
         """Start the erasure of `value`, and return its record when it has ended, or after `ANSWER_AFTER_S`.
 
         Raises:
+            InvalidInput: too little of the value is left without separators and encoding.
             ErasureInProgress: another one of the tenant does not end in that time.
             Unavailable: the store does not answer, so it has not begun.
         """
+        if not self._stages.searcher.is_long_enough(value):
+            expected = f"at least {MIN_SUBJECT_CHARS} characters, without separators around them"
+            mistake = {"where": "body/value", "kind": "string_too_short", "expected": expected}
+            raise InvalidInput("The request is not valid. Check: body/value.", errors=[mistake])
         record = ErasureRecord(
             erasure_id=uuid4().hex,
             query=SubjectQuery(value=value, tenants=sorted(self._policy_tenants() | {caller.tenant})),

@@ -171,6 +171,7 @@ class ProbeMetrics:
     def count_probe(self, part: str, has_answered: bool, took_s: float, state: PartState) -> None:
         """Count a probe of `part`, which took `took_s` and left it in `state`."""
         self._probed_at = self._clock()
+        self._metrics.expect(PROBES, part, "missed")
         self._metrics.count(PROBES, part, "answered" if has_answered else "missed")
         self._metrics.set(PROBE_DURATION, took_s, part)
         if state is not PartState.UNKNOWN:

@@ -13,7 +13,13 @@ from redis.asyncio.client import Pipeline
 from vestibule.contracts.entries import Pair
 from vestibule.contracts.tasks import ALIVE_FOR_S, QUEUES, SENT_AT, TAKEN, WORKERS_KEY
 from vestibule.database_client.entries import EntryClient
-from vestibule.service_kit.metrics.catalogue import QUEUE_OLDEST_AGE, QUEUE_TASKS, WORKERS_ALIVE
+from vestibule.service_kit.metrics.catalogue import (
+    QUEUE_OLDEST_AGE,
+    QUEUE_TASKS,
+    REDIS_MAX_MEMORY_BYTES,
+    REDIS_MEMORY_BYTES,
+    WORKERS_ALIVE,
+)
 from vestibule.service_kit.metrics.metrics import Metrics
 from vestibule.service_kit.service_client import ServiceClient
 
@@ -139,14 +145,15 @@ class BacklogProbe:
 
 
 async def measure_queue(redis: Redis, metrics: Metrics) -> None:
-    """Set the gauges of the queue; while Redis is unavailable they are absent."""
-    for gauge in (QUEUE_TASKS, QUEUE_OLDEST_AGE, WORKERS_ALIVE):
+    """Set the gauges of the queue and of Redis; while Redis is unavailable they are absent."""
+    for gauge in (QUEUE_TASKS, QUEUE_OLDEST_AGE, WORKERS_ALIVE, REDIS_MEMORY_BYTES, REDIS_MAX_MEMORY_BYTES):
         metrics.forget(gauge)
     async with redis.pipeline(transaction=False) as pipeline:
         pipeline.hlen(TAKEN)
         pipeline.zcount(WORKERS_KEY, time.time() - ALIVE_FOR_S, "+inf")
+        pipeline.info("memory")
         read_queue_depth(pipeline)
-        reserved, workers, *answers = await pipeline.execute()
+        reserved, workers, memory, *answers = await pipeline.execute()
     waiting = queue_depth_of(answers)
     metrics.set(QUEUE_TASKS, sum(queue.depth for queue in waiting), "waiting")
     metrics.set(QUEUE_TASKS, reserved, "reserved")
@@ -154,3 +161,5 @@ async def measure_queue(redis: Redis, metrics: Metrics) -> None:
     ages_s = [age_of(queue.next) for queue in waiting if queue.next is not None]
     if None not in ages_s:
         metrics.set(QUEUE_OLDEST_AGE, max((age_s for age_s in ages_s if age_s is not None), default=0.0))
+    metrics.set(REDIS_MEMORY_BYTES, memory["used_memory"])
+    metrics.set(REDIS_MAX_MEMORY_BYTES, memory["maxmemory"])

@@ -1,5 +1,6 @@
 """The callers' tokens: created and shown once, stored as hashes in one file that every service reads."""
 
+import math
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,6 +20,8 @@ from vestibule.service_kit.auth.authentication import (
     TokenLookup,
     digest_of,
 )
+from vestibule.service_kit.metrics.catalogue import TOKEN_EXPIRY
+from vestibule.service_kit.metrics.metrics import Metrics
 from vestibule.service_kit.settings import ServiceSettings
 
 TOKEN_BYTES = 32
@@ -142,6 +145,8 @@ class TokenFile:
             InvalidTokenFile: it is not a token file.
         """
         self._wall_clock = wall_clock
+        self._next_expiry: datetime | None = None
+        self._searched: dict[str, _Known] | None = None
         self.file: WatchedFile[dict[str, _Known]] = WatchedFile(
             path,
             _read_by_digest,
@@ -171,6 +176,15 @@ class TokenFile:
     def tenants(self) -> frozenset[str]:
         """The tenants of all tokens, also of those that have expired: what they stored may still be there."""
         return frozenset(tenant for *_, tenant, _ in self.file.current().values())
+
+    def next_expiry(self) -> datetime | None:
+        """Return the nearest expiry that is to come, None where no token expires."""
+        known, now = self.file.current(), self._wall_clock()
+        # To go through a hundred thousand tokens takes milliseconds, in which no request is served.
+        if known is not self._searched or (self._next_expiry and self._next_expiry <= now):
+            coming = (expires_at for *_, expires_at in known.values() if expires_at and expires_at > now)
+            self._next_expiry, self._searched = min(coming, default=None), known
+        return self._next_expiry
 
 
 # Id, name, scopes, tenant and expiry. The garbage collector need not examine tuples of texts: with a hundred thousand
@@ -205,3 +219,14 @@ def caller_token_lookups(settings: ServiceSettings) -> list[TokenLookup]:
     if settings.mounted_token_file is not None:
         token_lookups.append(TokenFile(settings.mounted_token_file))
     return token_lookups
+
+
+def measure_expiry(metrics: Metrics, lookups: Iterable[TokenLookup]) -> None:
+    """Show from now on when the next token in `lookups` expires, and not which."""
+    files = [lookup for lookup in lookups if isinstance(lookup, TokenFile)]
+
+    async def measure(metrics: Metrics) -> None:
+        coming = (expiry.timestamp() for file in files if (expiry := file.next_expiry()))
+        metrics.set(TOKEN_EXPIRY, min(coming, default=math.inf))
+
+    metrics.ask(measure)

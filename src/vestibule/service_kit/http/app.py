@@ -23,7 +23,7 @@ from vestibule.service_kit.fast_dispatch.fast_dispatch import FastDispatch
 from vestibule.service_kit.http import health
 from vestibule.service_kit.http.middleware import BodyLimit, IsLoggable, IsPeer, LoadShedder, RequestFrame, TraceFrame
 from vestibule.service_kit.logging.logging_config import flush_log, show_lost_lines
-from vestibule.service_kit.metrics.metrics import Metrics
+from vestibule.service_kit.metrics.metrics import Metrics, measure_disk
 from vestibule.service_kit.openapi import api_reference, problem_pages
 from vestibule.service_kit.openapi.descriptions import describe_problems
 from vestibule.service_kit.problems import refusal_of, render_error, render_http_exception
@@ -72,6 +72,7 @@ def create_service_app(
     """
     metrics = metrics or Metrics(service)
     show_lost_lines(metrics)
+    measure_disk(metrics, settings.data_dir)
     tracer = open_tracer(service, settings, metrics)
     frame = ServiceFrame(service, metrics)
     app = FastAPI(

@@ -28,9 +28,9 @@ IsPeer = Callable[[Scope], bool]
 _WELL_FORMED_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 # Probes and scrapers call these every few seconds. They are not traced, and are served under overload too.
-_PROBES = frozenset({"/health", "/healthz", "/readyz", "/metrics"})
+PROBES = frozenset({"/health", "/healthz", "/readyz", "/metrics"})
 # Frequent routes are counted, and not logged where they succeed.
-_QUIET_ROUTES = _PROBES | {"/tasks/claim"}
+_QUIET_ROUTES = PROBES | {"/tasks/claim"}
 
 
 # A browser must not take a stored value for a page, and a cache must not keep it.
@@ -126,7 +126,7 @@ class TraceFrame:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or scope["path"] in _PROBES:
+        if scope["type"] != "http" or scope["path"] in PROBES:
             await self._app(scope, receive, send)
             return
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
@@ -171,7 +171,7 @@ BODY_IS_INCOMPLETE = "vestibule.body_is_incomplete"
 # Set in the scope by the server if too many of the same holder have waited too long for their turn.
 IS_LATE = "vestibule.is_late"
 # Requests to these wait on purpose, or for another service.
-_LENIENT = ("/watch", "/messages", "/tasks", "/read/batch", "/add/batch", "/subjects")
+LENIENT = ("/watch", "/messages", "/tasks", "/read/batch", "/add/batch", "/subjects")
 
 
 class LoadShedder:
@@ -199,7 +199,7 @@ class LoadShedder:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or reject it."""
-        if scope["type"] != "http" or not self._after_s or scope["path"] in _PROBES:
+        if scope["type"] != "http" or not self._after_s or scope["path"] in PROBES:
             await self._app(scope, receive, send)
             return
         now = self._clock()
@@ -210,7 +210,7 @@ class LoadShedder:
         if self._is_late or IS_LATE in scope:
             await self._reject(scope, send)
             return
-        if scope["path"].startswith(_LENIENT):
+        if scope["path"].startswith(LENIENT):
             await self._app(scope, receive, send)
             return
         request = object()

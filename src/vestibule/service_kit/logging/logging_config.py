@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from socket import gethostname
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -93,6 +94,8 @@ class LogOutput(logging.Handler):
     def __init__(self, service: str, settings: ServiceSettings, stream: LogStream) -> None:
         super().__init__()
         self._service = service
+        # Replicas have the same name, and their lines come together; where all runs on one host there are none.
+        self._origin = {} if settings.embedded else {"replica": gethostname()}
         file = LogFile(settings.log_dir / "app.log", _rotation_rules(settings))
         file.open()
         self.writers: Mapping[str, LineWriter] = {
@@ -114,6 +117,7 @@ class LogOutput(logging.Handler):
             "service": event.pop("service", self._service),
             "event": event.pop("event", ""),
         }
+        ordered.update(self._origin)
         if "request_id" in event:
             ordered["request_id"] = event.pop("request_id")
         ordered.update(event)

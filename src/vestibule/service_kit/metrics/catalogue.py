@@ -73,6 +73,8 @@ STORE_DURATION = _histogram(
 STORE_COMMIT_CHANGES = _histogram(
     "store_commit_changes", "Changes that shared one commit; the count is the number of commits", buckets=COMMIT_BUCKETS
 )
+DISK_FREE_BYTES = _gauge("disk_free_bytes", "Bytes that are free where the data directory is")
+DISK_SIZE_BYTES = _gauge("disk_size_bytes", "Bytes that fit where the data directory is")
 SQLITE_LOG_BYTES = _gauge("sqlite_log_bytes", "Size of the write-ahead log of a SQLite file", "file")
 TASKS_ACCEPTED = _counter("tasks_accepted", "Tasks that were accepted for the background", "processor")
 TASKS_REFUSED = _counter("tasks_refused", "Tasks that could not be accepted for certain, so their callers got 503")
@@ -99,10 +101,22 @@ LEDGER_TASKS = _gauge(
 )
 QUEUE_TASKS = _gauge("queue_tasks", "Tasks in Redis: `waiting`, or `reserved` by a worker", "state")
 QUEUE_OLDEST_AGE = _gauge("queue_oldest_age_seconds", "Age of the task that has waited longest; 0 where none waits")
+REDIS_MEMORY_BYTES = _gauge("redis_memory_bytes", "Memory that Redis uses")
+REDIS_MAX_MEMORY_BYTES = _gauge("redis_max_memory_bytes", "Memory that Redis may use; 0 where it has no limit")
 WORKERS_ALIVE = _gauge("workers_alive", "Workers whose heartbeat is fresh")
 PROBES = _counter("probes", "Probes of the parts: `answered` or `missed`", "part", "outcome")
 PROBE_DURATION = _gauge("probe_duration_seconds", "How long the last probe of a part took", "part")
 PART_UP = _gauge("part_up", "1 where a part is up, 0 where it is down; absent where that is not known", "part")
 SPANS_LOST = _counter("spans_lost", "Spans of traces that the collector did not take")
+TOKEN_EXPIRY = _gauge(
+    "token_expiry_timestamp_seconds", "When the next token of a caller expires; `+Inf` where none does"
+)
+
+# The names and meanings that the clients of Prometheus in all languages give these.
+PROCESS_CPU = Metric("process_cpu_seconds_total", MetricKind.COUNTER, "CPU time that the processes of a part took")
+PROCESS_MEMORY = Metric("process_resident_memory_bytes", MetricKind.GAUGE, "Memory of a part's largest process")
+PROCESS_OPEN_FDS = Metric("process_open_fds", MetricKind.GAUGE, "Open files of the process of a part that has most")
+PROCESS_MAX_FDS = Metric("process_max_fds", MetricKind.GAUGE, "Files that a process may open")
+PROCESS_START = Metric("process_start_time_seconds", MetricKind.GAUGE, "When a part's newest process started")
 
 CATALOGUE = tuple(metric for metric in list(globals().values()) if isinstance(metric, Metric))

@@ -2,10 +2,14 @@
 
 import asyncio
 import platform
+import shutil
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.metrics_core import Metric as Family
 
 import vestibule
@@ -14,6 +18,13 @@ from vestibule.service_kit.metrics.catalogue import (
     ALERT_DELIVERIES,
     ALERTS,
     BUILD_INFO,
+    DISK_FREE_BYTES,
+    DISK_SIZE_BYTES,
+    PROCESS_CPU,
+    PROCESS_MAX_FDS,
+    PROCESS_MEMORY,
+    PROCESS_OPEN_FDS,
+    PROCESS_START,
     SQLITE_LOG_BYTES,
     Metric,
     MetricKind,
@@ -24,6 +35,8 @@ from vestibule.service_kit.metrics.sharing import Snapshot, add_up
 MAX_SERIES = 2000
 OTHER = "other"
 SOURCE_TIMEOUT_S = 1.0
+# Asks the system for the process that calls it, also after a fork.
+_PROCESS = ProcessCollector(registry=None)
 
 Source = Callable[["Metrics"], Awaitable[None]]
 Totals = Callable[[], Mapping[tuple[str, ...], float]]
@@ -44,6 +57,8 @@ class Metrics:
         self._followed: list[tuple[Metric, Totals]] = []
         self._neighbours: list[Neighbours] = []
         self.set(BUILD_INFO, 1, vestibule.__version__, platform.python_version())
+        # To a hundredth, so that the snapshot of an idle process stays the same and is not written each second.
+        self.follow(PROCESS_CPU, lambda: {(): round(time.process_time(), 2)})
 
     def count(self, metric: Metric, *labels: str, by: float = 1) -> None:
         """Add to a counter."""
@@ -91,7 +106,8 @@ class Metrics:
         await asyncio.gather(*asked, return_exceptions=True)
 
     def snapshot(self) -> Snapshot:
-        """Return what this process has counted."""
+        """Return what this process has counted, and what the system says about it."""
+        self._measure_process()
         for counter, totals in self._followed:
             for labels, total in totals().items():
                 self.count(counter, *labels, by=max(0.0, total - self._told.get((counter, labels), 0.0)))
@@ -106,6 +122,15 @@ class Metrics:
         """Yield all metrics."""
         others = [snapshot for neighbours in self._neighbours for snapshot in neighbours()]
         yield from add_up([self.snapshot(), *others]).families()
+
+    def _measure_process(self) -> None:
+        known = {sample.name: sample.value for family in _PROCESS.collect() for sample in family.samples}
+        # Only Linux says all of it.
+        with suppress(KeyError):
+            self.set(PROCESS_MEMORY, known[PROCESS_MEMORY.name])
+            self.set(PROCESS_START, known[PROCESS_START.name])
+            self.set(PROCESS_OPEN_FDS, known[PROCESS_OPEN_FDS.name])
+            self.set(PROCESS_MAX_FDS, known[PROCESS_MAX_FDS.name])
 
     def _add_child(self, metric: Metric, labels: tuple[str, ...]) -> Any:
         if metric not in self._wrappers:
@@ -136,6 +161,20 @@ def measure_logs(metrics: Metrics, *logs: WriteAheadLog) -> None:
     async def measure(metrics: Metrics) -> None:
         for log in logs:
             metrics.set(SQLITE_LOG_BYTES, log.size_bytes, log.name)
+
+    metrics.ask(measure)
+
+
+def measure_disk(metrics: Metrics, folder: Path) -> None:
+    """Show from now on how full the file system of `folder` is; nothing while it cannot be asked."""
+
+    async def measure(metrics: Metrics) -> None:
+        metrics.forget(DISK_FREE_BYTES)
+        metrics.forget(DISK_SIZE_BYTES)
+        # A file system of the network may not answer for long.
+        usage = await asyncio.to_thread(shutil.disk_usage, folder)
+        metrics.set(DISK_FREE_BYTES, usage.free)
+        metrics.set(DISK_SIZE_BYTES, usage.total)
 
     metrics.ask(measure)
 

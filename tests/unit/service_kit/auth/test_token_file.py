@@ -1,6 +1,7 @@
 """Tokens are shown once, kept as hashes, and count until they are revoked or their time has passed."""
 
 import json
+import math
 import multiprocessing
 import os
 import stat
@@ -14,7 +15,15 @@ import pytest
 
 from vestibule.service_kit.auth import token_file
 from vestibule.service_kit.auth.authentication import Caller, Credentials
-from vestibule.service_kit.auth.token_file import InvalidTokenFile, TokenFile, create_token, read_records, revoke_token
+from vestibule.service_kit.auth.token_file import (
+    InvalidTokenFile,
+    TokenFile,
+    create_token,
+    measure_expiry,
+    read_records,
+    revoke_token,
+)
+from vestibule.service_kit.metrics.metrics import Metrics
 
 # It is about a second; a busy machine takes longer.
 WITHIN_S = 20
@@ -116,6 +125,33 @@ def test_an_expired_token_is_unknown(path: Path) -> None:
     now += timedelta(minutes=1)
     assert _find(token_lookup, token) is None
     assert _find(TokenFile(path, wall_clock=lambda: now), token) is None
+
+
+async def test_the_next_expiry_is_shown_and_no_name(path: Path, tmp_path: Path) -> None:
+    """It is the nearest of all files that is to come; where no token expires it is infinite."""
+    lasting = tmp_path / "lasting.json"
+    create_token(lasting, "laptop", ["add"])
+    metrics = Metrics("client")
+    now = create_token(path, "guest", ["add"], timedelta(hours=2))[1].created_at
+    create_token(path, "visitor", ["add"], timedelta(hours=1))
+    expiries = [record.expires_at.timestamp() for record in read_records(path) if record.expires_at]
+    token_lookup = TokenFile(path, wall_clock=lambda: now)
+    measure_expiry(metrics, [TokenFile(lasting), token_lookup])
+
+    async def shown() -> float:
+        await metrics.refresh()
+        (line,) = [one for one in metrics.render().decode().splitlines() if one.startswith("vestibule_token_expiry")]
+        assert line.startswith('vestibule_token_expiry_timestamp_seconds{service="client"} ')
+        return float(line.split()[-1])
+
+    assert min(expiries) == await shown()
+    now += timedelta(minutes=90)
+    assert max(expiries) == await shown()
+    now += timedelta(minutes=90)
+    assert math.inf == await shown()
+    metrics = Metrics("client")
+    measure_expiry(metrics, [TokenFile(lasting)])
+    assert math.inf == await shown()
 
 
 BROKEN = {

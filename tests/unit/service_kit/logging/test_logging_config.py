@@ -13,6 +13,7 @@ import warnings
 from collections import Counter
 from io import StringIO
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ PROCESSES, LINES = 3, 300
 WRITER = """
 import sys
 from pathlib import Path
+from socket import gethostname
 import structlog
 from vestibule.service_kit.logging.logging_config import configure_logging
 from vestibule.service_kit.settings import ServiceSettings
@@ -55,6 +57,7 @@ def test_lines_of_several_processes_are_whole_and_complete(tmp_path: Path) -> No
 ENDLESS = """
 import itertools, sys
 from pathlib import Path
+from socket import gethostname
 import structlog
 from vestibule.service_kit.logging.logging_config import configure_logging
 from vestibule.service_kit.settings import ServiceSettings
@@ -94,6 +97,16 @@ def test_a_line_has_the_fields_that_every_line_has(log_lines: Any) -> None:
         line["count"],
     )
     assert line["timestamp"].endswith("Z")
+
+
+@pytest.mark.parametrize(("embedded", "named"), [(True, []), (False, [gethostname()])])
+def test_lines_name_the_replica_where_there_can_be_several(tmp_path: Path, *, embedded: bool, named: list[str]) -> None:
+    """Lines of several hosts come together, and `service` is the same in each; all parts of one machine need it not."""
+    configure_logging("test", ServiceSettings(data_dir=tmp_path, embedded=embedded), stdout=StringIO())
+    structlog.get_logger("anything").info("happened")
+    flush_log()
+    (line,) = map(json.loads, (tmp_path / "logs" / "app.log").read_text().splitlines())
+    assert named == [value for name, value in line.items() if name == "replica"]
 
 
 @pytest.mark.parametrize(
@@ -296,6 +309,7 @@ def test_a_terminal_gets_columns(settings: ServiceSettings, restored_logging: No
 FULL = """
 import sys, resource
 from pathlib import Path
+from socket import gethostname
 import structlog
 from vestibule.service_kit.logging.logging_config import configure_logging, flush_log, log_health
 from vestibule.service_kit.settings import ServiceSettings

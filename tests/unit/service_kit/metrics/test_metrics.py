@@ -22,7 +22,7 @@ from vestibule.service_kit.metrics.catalogue import (
     TASKS_REFUSED,
     MetricKind,
 )
-from vestibule.service_kit.metrics.metrics import Metrics
+from vestibule.service_kit.metrics.metrics import Metrics, measure_disk
 from vestibule.service_kit.metrics.sharing import (
     MetricsSlot,
     Publisher,
@@ -120,9 +120,39 @@ def test_the_catalogue_names_each_metric_once_and_by_the_rules() -> None:
     """Counters end in `_total`, histograms of time in `_seconds`, and each says what it means."""
     names = [metric.name for metric in CATALOGUE]
     assert sorted(set(names)) == sorted(names)
-    assert [] == [metric.name for metric in CATALOGUE if not metric.meaning or not metric.name.startswith("vestibule_")]
+    prefixes = ("vestibule_", "process_")
+    assert [] == [metric.name for metric in CATALOGUE if not metric.meaning or not metric.name.startswith(prefixes)]
     assert all(metric.name.endswith("_total") == (metric.kind is MetricKind.COUNTER) for metric in CATALOGUE)
     assert all(bool(metric.buckets) == (metric.kind is MetricKind.HISTOGRAM) for metric in CATALOGUE)
+
+
+def test_the_system_says_what_the_process_uses(tmp_path: Path) -> None:
+    """CPU, memory, files and start have the names that every client of Prometheus gives them."""
+    metrics = Metrics("sample")
+    before = values(metrics)["process_cpu_seconds_total",]
+    end = time.process_time() + 0.05
+    while time.process_time() < end:
+        pass
+    with (tmp_path / "open").open("w"):
+        rendered = values(metrics)
+    assert 0.05 <= rendered["process_cpu_seconds_total",] - before < 5
+    assert 1_000_000 < rendered["process_resident_memory_bytes",] < 10**10
+    assert 3 < rendered["process_open_fds",] <= rendered["process_max_fds",]
+    assert 0 < time.time() - rendered["process_start_time_seconds",] < 86_400
+
+
+async def test_the_disk_of_a_folder_is_measured(tmp_path: Path) -> None:
+    """What is free is what others than root may use; of a folder that is gone nothing is shown."""
+    metrics = Metrics("sample")
+    folder = tmp_path / "data"
+    folder.mkdir()
+    measure_disk(metrics, folder)
+    await metrics.refresh()
+    shown = values(metrics)
+    assert 0 < shown["vestibule_disk_free_bytes",] <= shown["vestibule_disk_size_bytes",]
+    folder.rmdir()
+    await metrics.refresh()
+    assert not {("vestibule_disk_free_bytes",), ("vestibule_disk_size_bytes",)} & values(metrics).keys()
 
 
 def test_a_snapshot_survives_being_written_and_read() -> None:
