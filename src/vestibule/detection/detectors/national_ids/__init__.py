@@ -31,7 +31,7 @@ LICENCE_WORDS = (
 )
 ICAO_9303 = "ICAO Doc 9303, Machine Readable Travel Documents"
 
-_NOT_AFTER = r"\w.,/-"
+_NOT_AFTER = r"\w./-"
 _NOT_BEFORE = r"\w/-"
 
 
