@@ -14,7 +14,9 @@ MIN_SUBJECT_CHARS = 4
 MAX_SUBJECT_CHARS = 1000
 MAX_TENANTS = 10_000
 
-SubjectValue = Annotated[str, Field(min_length=MIN_SUBJECT_CHARS, max_length=MAX_SUBJECT_CHARS, examples=["jane@example.org"])]
+SubjectValue = Annotated[
+    str, Field(min_length=MIN_SUBJECT_CHARS, max_length=MAX_SUBJECT_CHARS, examples=["jane@example.org"])
+]
 Tenant = Annotated[str, StringConstraints(pattern=f"^{TENANT_PATTERN}$")]
 
 
