@@ -59,7 +59,8 @@ def read_key_ring(path: Path) -> KeyRing:
             )
         return KeyRing(keys)
     except (OSError, ValidationError) as error:
-        raise KeyRingUnreadable(f"cannot read the key ring {path} ({type(error).__name__})") from None
+        kind = type(error).__name__
+        raise KeyRingUnreadable(f"cannot read the key ring {path} ({kind}); restore its backup") from None
     except KeyRingUnreadable as error:
         raise KeyRingUnreadable(f"cannot read the key ring {path}: {error}") from None
 
