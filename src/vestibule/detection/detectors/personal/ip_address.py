@@ -15,13 +15,15 @@ _PRIVATE = re.compile(
     r"10\.|169\.254\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7])\."
 )
 _FIRST_MULTICAST = 224
+# The groups in use: local control, internetwork control and those of an organization. Source: RFC 5771 and RFC 2365.
+_MULTICAST_V4 = re.compile(r"224\.0\.[01]\.|239\.(?:19[2-5]|255)\.")
 # The parts of a version or of a section's number add up to less, those of one in 6,000 addresses do.
 _LEAST_SUM = 64
 
 
 def is_host(value: str) -> bool:
-    """Tell the address of a host from networks, netmasks, versions and the numbers of sections."""
-    if value.endswith(".0.0") or (value.startswith("255") and _NETMASK.fullmatch(value)):
+    """Tell the address of a host from networks, groups, netmasks, versions and the numbers of sections."""
+    if value.endswith(".0.0") or _MULTICAST_V4.match(value) or (value.startswith("255") and _NETMASK.fullmatch(value)):
         return False
     if _PRIVATE.match(value):
         return True
@@ -143,6 +145,7 @@ DETECTOR = Detector(
         "12:30:45",
         "v10.0.0.1",
         "127.0.0.1",
+        "mdns 224.0.0.251 query",
         "0.0.0.0",
         "::1",
         "0:0:0:0:0:0:0:1",
