@@ -119,7 +119,7 @@ DETECTORS = (
             named(
                 "named",
                 "license|licence|licencia|driver lic|drivers lic|driver's lic|lic|dl|cdl|permit",
-                r"[A-Z]{1,3}-[A-Z]?\d{5,10}(?:-\d{2,4})?|[A-Z]{1,2}\d{6,12}|[A-Z]\d{3,4}-\d{3,4}-\d{3,5}",
+                r"[A-Z]{1,3}-[A-Z]?\d{5,10}(?:-\d{2,4})?|[A-Z]{1,2}\d{6,12}|[A-Z]\d{3,4}-\d{3,4}-\d{3,5}(?:-\d)?",
             ),
         ),
         examples=(

@@ -45,12 +45,15 @@ def is_ipv6(value: str) -> bool:
         return False
     # "::" and a few characters are a scope operator in many languages before they are an address.
     is_long = sum(char != ":" for char in value) >= 3
-    return is_long and address[0] != _MULTICAST and address.removesuffix(b"\x01") not in _UNSPECIFIED
+    is_mapped = address.startswith(_MAPPED) and address[12] in {0, 127}
+    return is_long and not is_mapped and address[0] != _MULTICAST and address.removesuffix(b"\x01") not in _UNSPECIFIED
 
 
 _NETMASK = re.compile(r"255\.255\.\d+\.(?:0|128|192|2[24]\d|25[0-4])")
 _PART = re.compile(r"\d+")
 _MULTICAST = 0xFF
+# The loopback and the unspecified address of IPv4 in IPv6. Source: RFC 4291, section 2.5.5.2.
+_MAPPED = bytes(10) + b"\xff\xff"
 _UNSPECIFIED = (bytes(15), bytes(16))
 
 DETECTOR = Detector(
@@ -146,6 +149,7 @@ DETECTOR = Detector(
         "v10.0.0.1",
         "127.0.0.1",
         "mdns 224.0.0.251 query",
+        "::ffff:127.0.0.1",
         "0.0.0.0",
         "::1",
         "0:0:0:0:0:0:0:1",

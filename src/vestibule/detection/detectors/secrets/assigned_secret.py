@@ -14,7 +14,8 @@ _TELLING = any_case_pattern(("keys?", "tokens?", "secrets?", "credentials?"))
 # word of its own: `page_token` and `nextPageToken` are harmless, `homepage_token` and `adminToken` are not.
 _HARMLESS_KEYS = (
     "public pub foreign primary cache sort partition row object s3 idempotency unique index composite natural hash "
-    "group routing translation message map storage site publishable cursor page dedup deduplication dedupe short"
+    "group routing translation message map storage site publishable cursor page dedup deduplication dedupe short "
+    "surrogate"
 )
 _HARMLESS_TOKENS = (
     "public sequence idempotency next page continuation pagination cursor sync resume marker start csrf xsrf "
@@ -30,7 +31,7 @@ _HARMLESS_PARTS = any_case_pattern(
 
 HARMLESS = (
     f"{word_of_name(_HARMLESS_KEYS)}[_.-]{{0,2}}{_KEY_WORD}(?:[_-]?[Ii][Dd])?|{word_of_name(_HARMLESS_TOKENS)}[_.-]{{0,2}}{_TOKEN_WORD}|"
-    rf"(?:[cx]srfmiddleware|[Rr]equest[_-]?[Vv]erification[_-]?){_TOKEN_WORD}|"
+    rf"(?:[cx]srfmiddleware|[Pp]ublic[_-]?[Kk]ey[_-]?|[Rr]equest[_-]?[Vv]erification[_-]?){_TOKEN_WORD}|"
     rf"{_TELLING}[ _.-]?{_HARMLESS_PARTS}\b|[Aa]uthor(?:ity|ed|s)?\b"
 )
 _KEY = (
@@ -74,12 +75,12 @@ _VENDOR_NAME = (
 )
 _DOTTED = re.compile(r"[a-z]\.[A-Za-z]|\.[a-z]{2,4}$")
 # Commands that set a variable of the environment without a sign of equality.
-_SETS_VARIABLE = r"\b(?:ENV|setx|setenv|set -[a-zA-Z]{1,3})[ \t]{1,3}"
+_SETS_VARIABLE = r"(?:\b(?:ENV|setx|setenv|set -[a-zA-Z]{1,3})|#[ \t]{0,3}define)[ \t]{1,3}"
 _MANY_SIGNS = 4
 # Formats, patterns and code have brackets, commas and semicolons; drawn characters have all kinds of signs besides.
 _BRACKET = re.compile(r"[<>(){}\[\],;]")
 _CODE = re.compile(
-    r"\w\(\)|\(\?|\[\^|\[\w-\w|[$#@%]\{|\$\(|%\(|\{\{|\{\w*\}|</?[a-zA-Z]{2}[^<>]*>|\w[,;]\w{3}|=>|->|=="
+    r"\w\(\)|\(\?|\[\^|\[\w-\w|[$#@%]\{|\$\(|%\(|\{\{|\{\}|\{\w{2,}\}|</?[a-zA-Z]{2}[^<>]*>|\w[,;]\w{3}|=>|->|==|[a-z]{3}\+|\+\+"
 )
 _FEWEST_SIGNS = 4
 _NO_LETTER = re.compile(r"[^\w.-]")
@@ -113,12 +114,11 @@ def is_random_with_signs(value: str) -> bool:
     """Tell drawn characters, among them signs such as $ and #, from a format, a pattern, a path and words."""
     if not _SIGN.search(value) or _NO_SECRET.search(value):
         return False
-    if _BRACKET.search(value) and (
-        _CODE.search(value)
-        or len(set(_NO_LETTER.findall(value))) < _FEWEST_SIGNS
-        or value in {value.lower(), value.upper()}
-    ):
-        return False
+    if _BRACKET.search(value):
+        signs = len(set(_NO_LETTER.findall(value)))
+        is_one_case = value in {value.lower(), value.upper()}
+        if signs < _FEWEST_SIGNS + 2 * is_one_case or _CODE.search(value):
+            return False
     has_both = any(char.isdigit() for char in value) and any(char.isalpha() for char in value)
     if not has_both or entropy_bits(value) < 3.2:
         return False
@@ -224,6 +224,7 @@ _API_KEY = Detector(
         '"acmeKey": "[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]"',
         'signing_key: "[[aB$9#xQ!2m&Lk^7z]]"',
         "key = '[[0c6oRypxz8hb4qov&X73x*26]]'",
+        "SECRET_KEY = '[[k2#n!v8@$p)x(4&z*q^1m-w=e_r+t7y]]'",
         "acme_api_key=[[985262275722296532841967]]",
         "s3_access_key: [[q7Lw2Zk9Rt4Xv1Bn8Mc3]]",
     ),
@@ -235,6 +236,7 @@ _API_KEY = Detector(
         "key = 8f14e45fceea167a5a36dedd4bea2543",
         "apiKey: process.env.API_KEY",
         "key=1234567890abcdef",
+        "key='Ctrl+Shift+[F5],Alt+{X}!'",
         "order_key = 20241130123456123",
         "spanToken: 1714555321000123456",
         '"sortKey": "q7Lw2Zk9Rt4Xv1Bn8Mc3"',
@@ -255,7 +257,7 @@ _ACCESS_TOKEN = Detector(
             name="environment",
             pattern=(
                 rf"{_SETS_VARIABLE}(?:\w{{0,40}}?(?:{HARMLESS})|[A-Z][A-Z0-9_]{{0,40}}?(?:TOKEN|SECRET|KEY|CREDENTIALS?)"
-                r"[ \t]{1,3}[\"']?(?P<value>[\w.+/=-]{16,512}))"
+                r"[ \t]{1,8}[\"']?(?P<value>[\w.+/=-]{16,512}))"
             ),
             prefilter=rf"{_SETS_VARIABLE}\w",
             score=0.88,
@@ -271,6 +273,7 @@ _ACCESS_TOKEN = Detector(
         'daemonToken: "[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]"',
         "homepage_token=[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]",
         "ENV ADMIN_TOKEN [[q7Lw2Zk9Rt4Xv1Bn8Mc3]]",
+        '#define UPLOAD_SECRET "[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]"',
         "token = '[[aB$9#xQ!2m&Lk^7z]]'",
         "token = '[[v&Y8*(kd)2=Lw%Tq4]]'",
         'token = "[[m!N2~b|V5<c>X8?z,]]"',
@@ -285,6 +288,7 @@ _ACCESS_TOKEN = Detector(
         '<input name="__RequestVerificationToken" value="q7Lw2Zk9Rt4Xv1Bn8Mc3">',
         '<input name="csrfmiddlewaretoken" value="q7Lw2Zk9Rt4Xv1Bn8Mc3">',
         "ENV NEXT_PAGE_TOKEN q7Lw2Zk9Rt4Xv1Bn8Mc3",
+        "System, PublicKeyToken=b77a5c561934e089",
         "resume_token = q7Lw2Zk9Rt4Xv1Bn8Mc3",
         "token: string",
         "token = 'f2py_#name#_of_#module1#_#part#'",
