@@ -56,7 +56,8 @@ DETECTOR = Detector(
         ),
         Rule(
             name="spelled-out",
-            pattern=rf"{_WRITTEN} at {_WRITTEN}(?: dot \w{{2,24}}){{1,3}}",
+            pattern=rf"{_WRITTEN} at (?:the|a|\d[\d.]{{0,8}}) dot \w{{1,24}}|"
+            rf"(?P<value>{_WRITTEN} at {_WRITTEN}(?: dot \w{{2,24}}){{1,3}})",
             prefilter=r" at [\w.-]{1,24} dot [A-Za-z]",
             score=0.6,
             ignore_case=True,
@@ -122,6 +123,8 @@ DETECTOR = Detector(
         "stop_at_first_dot_in_name",
         "see you (at) noon",
         "look at the dot",
+        "look at the dot com boom",
+        "tokens at 4.2 dot product",
         "pkg@1.2.3",
     ),
     sources=("RFC 5322, section 3.4.1", "RFC 6531"),
