@@ -23,6 +23,7 @@ DETECTOR = Detector(
         Rule(
             name="dotted",
             pattern=r"(?:[0-9A-Fa-f]{4}\.){3,12}[0-9A-Fa-f]{4}|(?P<value>[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4})",
+            prefilter=r"[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}",
             score=0.6,
             check=is_station,
             not_after=r"\w.-",

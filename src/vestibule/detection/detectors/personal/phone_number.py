@@ -100,8 +100,7 @@ _CLAUSE = re.compile(r"\d{3}\.\d{3}-\d{4}")
 _DECIMAL = re.compile(r"\+\d+\.\d+")
 _COLOMBIAN = re.compile(r"3(?:0[0-5]|1\d|2[0-4]|5[01]) \d{3} \d{4}")
 _YEARS = re.compile(r"((?:19|20)\d\d)[ /.-]{1,3}((?:19|20)\d\d)")
-# Moments, bank accounts and postal codes of the United States have digits in groups as well: they are consumed
-# before a number is looked for.
+# Moments and bank accounts have digits in groups as well: they are consumed before a number is looked for.
 _CLOCK = r"\d{1,2}:\d\d(?::\d\d(?:[.,]\d{1,9})?)?"
 _CONSUMED = "|".join(
     (
@@ -110,9 +109,10 @@ _CONSUMED = "|".join(
         r"[01]\d[0-3]\d/[0-2]\d[0-5]\d[0-5]\d",
         rf"\d{{1,2}}[-/.]\d{{1,2}}(?:[-/.]\d\d)? {_CLOCK}|{_CLOCK}",
         r"[A-Z]{2}\d\d(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?",
-        r"(?:[A-Z]{2}|Massachusetts|Connecticut|Maine|Vermont|Hampshire|Jersey|Island),?\s{1,3}\d{5}-\d{4}",
     )
 )
+# Postal codes of the United States that begin with a zero.
+_POSTAL = r"(?:[A-Z]{2}|Massachusetts|Connecticut|Maine|Vermont|Hampshire|Jersey|Island),?\s{1,3}0\d{4}-\d{4}"
 # Source: Amazon, order numbers.
 _ORDER = r"\d{3}-\d{7}-\d{7}"
 _IP_V4 = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
@@ -245,7 +245,7 @@ _WRITTEN = Detector(
         ),
         Rule(
             name="trunk-prefix",
-            pattern=rf"{_ORDER}|{_after_moments(_TRUNK)}",
+            pattern=rf"{_ORDER}|{_POSTAL}|{_after_moments(_TRUNK)}",
             # No plan that `is_national` knows has fewer digits than nine.
             prefilter=r"(?:^|[^\w.+/-])\(?0(?:[ ./()-]{0,3}\d){8}",
             score=0.5,
