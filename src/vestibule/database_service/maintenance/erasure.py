@@ -37,7 +37,7 @@ ERASED = "(erased)"
 
 
 class Searches:
-    """The searches of running erasures. Each is kept between two pages, and made anew at the first page."""
+    """The searches of running erasures. Each is kept between two pages, and built again at the first page."""
 
     def __init__(self, searcher: SubjectSearcher) -> None:
         self._searcher = searcher

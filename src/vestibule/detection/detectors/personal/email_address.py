@@ -8,7 +8,7 @@ _NEVER_LAST = ("%", "'", "`", ".")
 _DOMAIN = r"(?:\w(?:[\w-]{0,61}\w)?\.){1,8}(?:xn--[\w-]{2,59}|[^\W\d_]{2,24})"
 _WRITTEN = r"\w(?:[\w.+-]{0,62}\w)?"
 _SPACED = r"\w(?:\s@|@\s)\s?[\w.-]{1,62}\.\w"
-# As reports about attacks write an address, so that nobody follows it.
+# As reports about attacks write an address, so that it is no link.
 _PART, _ANY_DOT = r"\w[\w-]{0,61}", r"(?:\.|[\[(]\.[\])])"
 _DOT = r"(?: ?[\[({<] ?(?:dot|punkt|punto|point) ?[\])}>] ?|\.)"
 

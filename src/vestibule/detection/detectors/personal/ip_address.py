@@ -7,7 +7,7 @@ from vestibule.detection.rules import Detector, Rule
 
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 _DOT = r"(?:\[\.\]|\(\.\)|\[dot\])"
-# The loopback (127) and the unspecified address (0) belong to nobody.
+# The loopback (127) and the unspecified address (0) identify no one.
 _FIRST_OCTET = r"(?:25[0-5]|2[0-4]\d|1[013-9]\d|12[0-689]|[1-9]\d?)"
 # Object identifiers and telephone numbers have more parts than an address.
 _MORE_PARTS = r"\d{1,9}+(?:\.\d{1,9}+){4,12}+"
