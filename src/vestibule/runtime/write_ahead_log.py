@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 MIB = 1024 * 1024
-# SQLite truncates the log to this when it starts it again. Each connection sets it; four times of what it usually takes.
+# SQLite truncates the log to this when it starts it again. Each connection sets it: four times its usual size.
 KEEP_BYTES = 16 * MIB
 LIMIT_LOG = f"PRAGMA journal_size_limit = {KEEP_BYTES}"
 BOUND_BYTES = 64 * MIB
