@@ -64,7 +64,6 @@ def serve(service: Annotated[Service, typer.Argument(help="Which service to run.
     from vestibule.runtime.parent_death import PARENT_PID_VARIABLE, die_with_parent
 
     die_with_parent(int(os.environ.get(PARENT_PID_VARIABLE) or 0))
-    warn_of_unknown_settings(os.environ)
     _refuse_secrets()
     with without_packages(*UNUSED):
         from vestibule.encryption import KeyRingUnreadable
@@ -105,7 +104,6 @@ def worker(
     from vestibule.runtime.parent_death import PARENT_PID_VARIABLE, die_with_parent, tie_pool_children
 
     die_with_parent(int(os.environ.get(PARENT_PID_VARIABLE) or 0))
-    warn_of_unknown_settings(os.environ)
     _refuse_secrets()
     with without_packages(*UNUSED):
         from vestibule.client_service.settings import WorkerSettings
@@ -153,11 +151,12 @@ def _print_version(is_requested: bool) -> None:
 
 
 def _take_options(
-    version: Annotated[
+    _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Take the options that come before every command."""
+    warn_of_unknown_settings(os.environ)
 
 
 def _parts_of(service: Service) -> "tuple[type[ServiceSettings], Callable[[Any], FastAPI]]":

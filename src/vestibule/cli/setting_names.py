@@ -1,4 +1,4 @@
-"""The names of all settings, by which a misspelt environment variable is noticed at the start.
+"""The names of all settings, by which a misspelt environment variable is noticed.
 
 They are repeated here since a part would have to import all others to know their settings; a test compares them.
 """

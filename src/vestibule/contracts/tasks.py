@@ -140,7 +140,7 @@ class ProcessRequest(BaseModel):
     )
     work_id: str | None = Field(default=None, max_length=64, description="The same for every repetition of the work")
     origin: WorkOrigin | None = Field(default=None, description="On whose behalf; accepted from services only")
-    time_limit_s: Seconds | None = Field(default=None, gt=0, description="Seconds after which nobody needs the result")
+    time_limit_s: Seconds | None = Field(default=None, gt=0, description="Seconds after which the result is not needed")
 
 
 class ProcessResponse(BaseModel):

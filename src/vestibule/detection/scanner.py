@@ -183,7 +183,7 @@ class Scanner:
         key_context: KeyContext,
         candidates: Candidates,
         clock: TimeBudget,
-        zone: tuple[int, int] | None,
+        zone: tuple[int, int] | None = None,
     ) -> list[Explanation]:
         passage = ScanPassage(text, key_context, self._label_index)
         shift = len(key_context.text)

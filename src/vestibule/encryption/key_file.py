@@ -53,10 +53,14 @@ def read_key_ring(path: Path) -> KeyRing:
     try:
         keys = _keys.validate_json(path.read_bytes())
         if changed := [key.id for key in keys if key.secret and key.id != key_id_for(key.purpose, key.secret)]:
-            raise KeyRingUnreadable(f"the key {changed[0]} was changed; restore the file from its backup")
+            raise KeyRingUnreadable(
+                f"the key {changed[0]} was changed, or an older version made the ring; restore the file from its "
+                "backup, or move the values with that version: `vestibule db export --plain`"
+            )
         return KeyRing(keys)
     except (OSError, ValidationError) as error:
-        raise KeyRingUnreadable(f"cannot read the key ring {path} ({type(error).__name__})") from None
+        kind = type(error).__name__
+        raise KeyRingUnreadable(f"cannot read the key ring {path} ({kind}); restore its backup") from None
     except KeyRingUnreadable as error:
         raise KeyRingUnreadable(f"cannot read the key ring {path}: {error}") from None
 

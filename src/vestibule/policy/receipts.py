@@ -124,7 +124,8 @@ def read_receipt_keys(path: Path) -> list[OKPKey]:
     try:
         return load_keys(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise ReceiptKeyUnreadable(f"cannot read the receipt key {path} ({type(error).__name__})") from None
+        kind = type(error).__name__
+        raise ReceiptKeyUnreadable(f"cannot read the receipt key {path} ({kind}); restore its backup") from None
 
 
 def ensure_receipt_key(path: Path) -> None:

@@ -5,6 +5,7 @@ validate. Temporary errors (`MAY_PASS`) are retried, permanent ones (`CannotProc
 the log; callers get the text of `contracts.tasks.ERROR_DETAILS`.
 """
 
+import socket
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -79,7 +80,7 @@ class InvalidProcessor(ValueError):
 
 
 # A task is retried after these errors. Any other error is permanent.
-MAY_PASS = (ProcessingInterrupted, ConnectionError, TimeoutError)
+MAY_PASS = (ProcessingInterrupted, ConnectionError, TimeoutError, socket.gaierror)
 
 
 def cause_of(error: Exception) -> str | None:
@@ -89,6 +90,8 @@ def cause_of(error: Exception) -> str | None:
         return Cause.CONNECTION_REFUSED if is_refused else Cause.CONNECTION_LOST
     if isinstance(error, TimeoutError):
         return Cause.TIMEOUT
+    if isinstance(error, socket.gaierror):
+        return Cause.DNS
     return getattr(error, "cause", None) if isinstance(error, (ProcessingInterrupted, CannotProcess)) else None
 
 

@@ -72,7 +72,7 @@ def remove_write_ahead_log(path: Path) -> None:
 
 
 class FileMoved(OSError):
-    """A file that is open was renamed or removed: what is written now, nobody finds."""
+    """A file that is open was renamed or removed: what is written now is lost."""
 
 
 class FilePlace:

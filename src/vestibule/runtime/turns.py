@@ -31,7 +31,7 @@ async def in_slices(items: Iterable[Item]) -> AsyncIterator[Item]:
 class Turns:
     """Begins work at once if its holder has begun nothing in this pass of the loop; further work waits in order.
 
-    A pass reads all sockets that have something to read. So whoever asks for little waits for one piece of each other
+    A pass reads all sockets that have something to read. So who asks for little waits for one piece of each other
     holder at most, however much those have asked for before.
     """
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 MIB = 1024 * 1024
-# SQLite truncates the log to this when it begins it anew. Each connection sets it; four times of what it usually takes.
+# SQLite truncates the log to this when it starts it again. Each connection sets it: four times its usual size.
 KEEP_BYTES = 16 * MIB
 LIMIT_LOG = f"PRAGMA journal_size_limit = {KEEP_BYTES}"
 BOUND_BYTES = 64 * MIB
@@ -74,9 +74,9 @@ class WriteAheadLog:
             log.warning("wal_held", file=self.name, bytes=size_bytes)
 
     def _truncate(self) -> None:
-        # Nobody waits for it: without a timeout it gives way where somebody writes.
+        # No request waits for it: without a timeout it gives way to a writer.
         with closing(sqlite3.connect(self._path, timeout=0, isolation_level=None)) as connection:
-            # It blocks nobody, and leaves nothing to copy to the next one, which blocks writers.
+            # It blocks no one, and leaves nothing to copy to the next one, which blocks writers.
             _, frames, copied = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             if frames == copied:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

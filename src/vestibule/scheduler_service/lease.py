@@ -187,7 +187,7 @@ class Lease:
 
 
 def _holder_of(entry: Entry) -> tuple[str | None, str | None]:
-    """Return the name and the run that hold the lease; nobody where that is not valid, and then it expires as any."""
+    """Return the name and the run that hold the lease; none where that is not valid, and then it expires as any."""
     try:
         held = orjson.loads(entry.value)
         return held["name"], held["run"]

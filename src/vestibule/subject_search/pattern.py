@@ -42,6 +42,11 @@ def is_number(text: str) -> bool:
     return digits >= SPREAD_DIGITS and 2 * digits >= len(letters) and "@" not in text
 
 
+def phone_of(folded: str) -> str:
+    """Return the digits of a phone number without the two ways to write an international prefix, and `(0)`."""
+    return letters_of(folded.replace("(0)", "")).removeprefix("00")
+
+
 def pattern_of(folded: str) -> re.Pattern[str]:
     """Return the expression that finds a folded value as a whole in folded texts."""
     runs = list(_RUN.finditer(folded))

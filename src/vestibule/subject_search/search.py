@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import re
+import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 from typing import Any
@@ -13,12 +14,13 @@ from vestibule.detection.options import DEFAULTS, ScannerOptions
 from vestibule.encryption import Fingerprinter, KeyRingFile, Tokenizer, TokenKeyRetired, UnrecognizedToken
 from vestibule.encryption.key_ring import Purpose
 from vestibule.encryption.pseudonyms import ENTITY, canonical, decode
-from vestibule.subject_search.pattern import fold, is_number, length_of, letters_of, pattern_of
+from vestibule.subject_search.pattern import SPREAD_DIGITS, fold, is_number, length_of, letters_of, pattern_of, phone_of
 
 # The most characters that are searched on the event loop; longer texts are searched in a thread.
 AT_ONCE_CHARS = 20_000
 # A stored text was scanned within its budget at the door; a search only must not run without end.
 BUDGET_MS = 60_000.0
+PHONE = "PHONE_NUMBER"
 # The scanner decodes base64 from 24 characters on; shorter ones are compared as a whole.
 SHORT_BYTES = 18
 _TOKEN = re.compile(rf"<({ENTITY.pattern})\.v1\.([0-9a-f]{{8}})\.([A-Z2-7]+)>", re.IGNORECASE)
@@ -89,12 +91,17 @@ class SubjectSearch:
         self._tenants = tenants
         self._searcher = searcher
         decoded, self._form = searcher.subject_of(value)
-        self._letters = letters_of(self._form)
         self._canonical = canonical(decoded)
         self._pattern = pattern_of(self._form)
         self._is_number = is_number(self._form)
         whole = (0, len(decoded))
+        self._letters = letters_of(self._form)
         self._entities = {one.entity for one in searcher.scanner.spans(decoded) if (one.start, one.end) == whole}
+        # The scanner takes more separators than `canonical` leaves out.
+        self._digits_of = phone_of if PHONE in self._entities else letters_of
+        self._digits = self._digits_of(self._form) if self._is_number else ""
+        if self._digits and PHONE in self._entities:
+            self._letters = self._digits[-SPREAD_DIGITS:]
         self._fingerprints = searcher.fingerprints_of(decoded, tenants)
         self._short_base64 = frozenset(_short_base64_of(decoded))
 
@@ -125,12 +132,14 @@ class SubjectSearch:
 
     def _stands_in(self, layer: str, folded: str) -> bool:
         spans = self._searcher.scanner.spans(layer)
-        if any(
-            one.entity in self._entities and canonical(layer[one.start : one.end]) == self._canonical for one in spans
-        ):
+        if any(one.entity in self._entities and self._is_same(layer[one.start : one.end]) for one in spans):
             return True
         longer = [one for one in spans if self._may_be_longer(one, layer)] if len(folded) == len(layer) else []
         return any(not _is_covered(found.span(), longer) for found in self._pattern.finditer(folded))
+
+    def _is_same(self, found: str) -> bool:
+        is_same_number = self._is_number and self._digits_of(fold(found)) == self._digits
+        return is_same_number or canonical(found) == self._canonical
 
     def _may_be_longer(self, finding: Finding, layer: str) -> bool:
         """Return whether a finding around the value is another value; others, as passwords, may contain it."""
@@ -153,7 +162,8 @@ def _is_covered(span: tuple[int, int], findings: Sequence[Finding]) -> bool:
 
 
 def _short_base64_of(value: str) -> Iterator[str]:
-    for form in {value, value.lower(), value.upper(), value.casefold()}:
+    forms = {value, unicodedata.normalize("NFD", value)}
+    for form in forms | {changed for one in forms for changed in (one.lower(), one.upper(), one.casefold())}:
         content = form.encode("utf-8", "surrogatepass")
         if len(content) <= SHORT_BYTES:
             yield base64.b64encode(content).decode().rstrip("=")

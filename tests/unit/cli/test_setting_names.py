@@ -1,4 +1,4 @@
-"""A misspelt setting is noticed at the start, and so is one that was never there."""
+"""A misspelt setting is noticed by every command, and so is one that was never there."""
 
 import json
 
@@ -54,3 +54,9 @@ def test_a_warning_shows_no_value_and_comes_once(capsys: pytest.CaptureFixture[s
     shown = capsys.readouterr()
     expected = "vestibule: VESTIBULE_TOKN is no setting and has no effect; did you mean VESTIBULE_TOKEN?\n"
     assert ("", expected) == (shown.out, shown.err)
+
+
+def test_every_command_names_it() -> None:
+    """A command that asks a running system would otherwise ask another one without a word."""
+    shown = CliRunner().invoke(app, ["scan", "hello"], env={"VESTIBULE_BASEPORT": "9000"})
+    assert (0, "did you mean VESTIBULE_BASE_PORT?\n") == (shown.exit_code, shown.stderr[-34:])

@@ -1,5 +1,6 @@
 """An attempt at a task in a worker: what is reported of it, over a real Redis."""
 
+import socket
 from collections.abc import Iterator
 from functools import partial
 from uuid import uuid4
@@ -37,6 +38,7 @@ class Failing:
             "value": ValueError,
             "later": partial(ProcessingInterrupted, cause="http_503", retry_after_s=90.0),
             "no json": NotJson,
+            "unknown host": socket.gaierror,
             "exit": SystemExit,
             "interrupt": KeyboardInterrupt,
         }
@@ -81,6 +83,7 @@ def attempt(data: str, task_id: str, **of_request: str) -> str:
         ("interrupted", ("TaskInterrupted", 0.0)),
         ("timeout", ("TaskInterrupted:timeout", 0.0)),
         ("away", ("TaskInterrupted:connection_refused", 0.0)),
+        ("unknown host", ("TaskInterrupted:dns", 0.0)),
         ("later", ("TaskInterrupted:http_503", 90.0)),
     ],
 )

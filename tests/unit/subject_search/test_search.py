@@ -67,6 +67,10 @@ FOUND = [
     ("DE89 3704 0044 0532 0130 00", IBAN.lower()),
     *((phone, "call 0171/123 4567") for phone in ("0171 1234567", "(0171) 123-4567")),
     ("+49 171 1234567", "+491711234567"),
+    *(("+491711234567", text) for text in ("call 0049 171 1234567", "+49 (0) 171 1234567", "00491711234567")),
+    ("0049 171 1234567", "call +49 171 1234567"),
+    (CARD, "4111_1111_1111_1111"),
+    ("Zoë Müller", base64_of(unicodedata.normalize("NFD", "Zoë Müller"))),
     ("<orders@example.org>", ADDRESS),
     *((NAME, text) for text in ("by ada  lovelace.", "ADA LOVELACE's notes", "Ada\nLovelace", "name=Ada+Lovelace&x=1")),
     (NAME, f"x {base64_of('Ada Lovelace')}"),
@@ -99,6 +103,8 @@ NOT_FOUND = [
     (CARD, "4111 1111 1111 1112"),
     (CARD, f"1{CARD}"),
     (CARD, f"{CARD}7"),
+    (CARD, f"{CARD}_7"),
+    *(("+491711234567", text) for text in ("0171 1234567", "+43 171 1234567", "+49 171 1234567 8", "+49 171 1234568")),
     ("37040044", "DE89 3704 0044 0532 0130 00"),
     *(
         (NAME, text)

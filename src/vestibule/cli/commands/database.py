@@ -167,10 +167,11 @@ def import_file(
 
     from vestibule.contracts.errors import VestibuleError
     from vestibule.database_service.maintenance.backup import TransferRefused, parse_header
+    from vestibule.encryption import KeyRingUnreadable
     from vestibule.runtime.starts import StartRefused
 
     with (
-        exit_on(TransferRefused, StartRefused, VestibuleError, OSError),
+        exit_on(TransferRefused, StartRefused, VestibuleError, KeyRingUnreadable, OSError),
         exit_on(UnicodeDecodeError, before="the file is no export: "),
         nullcontext(sys.stdin) if source == STANDARD else source.open(encoding="utf-8") as lines,
     ):
@@ -204,8 +205,10 @@ async def _open_store(data_dir: Path, *, is_encrypted: bool) -> AsyncIterator["S
     from vestibule.encryption import Cipher, KeyRingFile
 
     settings = DatabaseSettings(data_dir=data_dir)
+    # Before the store, which creates a database that no later key ring would match.
+    cipher = None if is_encrypted else Cipher(KeyRingFile(settings.key_ring_path), REALM)
     async with build_store(settings) as store:
-        yield store if is_encrypted else EncryptedStore(store, Cipher(KeyRingFile(settings.key_ring_path), REALM))
+        yield EncryptedStore(store, cipher) if cipher else store
 
 
 async def _count_unfinished(opening: "OpeningStore") -> int:

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from vestibule.cli.options import DATA_DIR, fail
-from vestibule.cli.setting_names import warn_of_unknown_settings
 
 
 def up(
@@ -60,7 +59,6 @@ def up(
     started_at = time.monotonic()
     # The parts inherit all settings of the user.
     environment = dict(os.environ)
-    warn_of_unknown_settings(environment)
     layout = Layout(
         directory=DataDirectory(data_dir.expanduser().absolute()),
         host=host,

@@ -103,7 +103,7 @@ async def run_task(
     """Process the value under a key in the background; returns the task's id at once.
 
     A 202 means that the task is on disk and will run. Send JSON, or `key` and `processor` as query parameters.
-    The result can be read with the scope `run`, so whoever has it can read what is stored. `write_to` needs `add` too.
+    The result can be read with the scope `run`, so a token with it can read what is stored. `write_to` needs `add` too.
     """
     work = body or from_query(RunRequest, key=key, processor=processor)
     await check_target(work, wiring, caller)

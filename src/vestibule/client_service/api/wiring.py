@@ -129,7 +129,7 @@ async def check_target(work: ProcessorChoice, wiring: ClientWiring, caller: Call
     """Check that the caller may store the result of its work where it asks for that.
 
     Raises:
-        ScopeMissing: it lacks the scope `add`, without which nobody writes a key.
+        ScopeMissing: it lacks the scope `add`, without which no caller writes a key.
     """
     if work.write_to is not None:
         await wiring.authenticator.require(caller, "add")

@@ -15,7 +15,7 @@ from vestibule.database_client.entries import EntryClient
 
 OWNER = Principal("~erasures")
 RUNNING, FINISHED = "running/", "finished/"
-# A record that nobody renews for this long, as when its encryption key is lost, holds up the next erasure no longer.
+# A record that is not renewed for this long, as when its encryption key is lost, holds up the next erasure no longer.
 KEEP_RUNNING_S = 7 * 86_400.0
 KEEP_FINISHED_S = 30 * 86_400.0
 

@@ -41,11 +41,12 @@ class Detokenizer:
             refusal = TokenRetired("The key of the token was retired; its value can no longer be revealed.")
         else:
             entity = token[1:].partition(".")[0]
-            alert = await self._alert(f"A value of the kind {entity} was revealed", reason)
+            # Not "was revealed": an alert that could not be recorded at once may be later, and nothing was then.
+            alert = await self._alert(f"Reveal of a value of the kind {entity}", reason)
             if alert.is_recorded:
                 return value, alert, self.tokenizer.is_rotated(token)
             refusal = Unavailable("alerts", "The alert about the reveal cannot be recorded, so nothing is revealed.")
-        await self._alert(f"A reveal was refused: {refusal.title.lower()}", reason)
+        await self._alert(f"A reveal was refused ({refusal.title.lower()}), and nothing was revealed", reason)
         raise refusal
 
     async def _alert(self, event: str, reason: str) -> Alert:

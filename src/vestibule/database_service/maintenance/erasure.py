@@ -20,7 +20,7 @@ from vestibule.contracts.task_ledger import TaskChange
 from vestibule.contracts.tasks import UNFINISHED, TaskState
 from vestibule.database_service.entries.encrypted_store import EncryptedStore
 from vestibule.database_service.entries.tenant_view import tenant_prefix
-from vestibule.database_service.maintenance.jobs import SWEPT_AT_ONCE
+from vestibule.database_service.maintenance.jobs import Sweeper
 from vestibule.database_service.tasks.encrypted_ledger import EncryptedTaskLedger
 from vestibule.database_service.tasks.ledger import KEEP_ERASED_S, StoredTask
 from vestibule.database_service.tasks.task_entries import TaskCompletion
@@ -37,7 +37,7 @@ ERASED = "(erased)"
 
 
 class Searches:
-    """The searches of running erasures. Each is kept between two pages, and made anew at the first page."""
+    """The searches of running erasures. Each is kept between two pages, and built again at the first page."""
 
     def __init__(self, searcher: SubjectSearcher) -> None:
         self._searcher = searcher
@@ -90,8 +90,7 @@ class EntryErasure:
         search, prefix = await self.searches.for_page(query, cursor), tenant_prefix(owner.tenant)
         if cursor is None:
             # An expired key is neither live nor ended until it is swept.
-            while await self.store.sweep(SWEPT_AT_ONCE):  # noqa: ASYNC110 - others are served between two rounds
-                await asyncio.sleep(0)
+            await Sweeper([self.store], 0).sweep()
         found = await self.store.ended(prefix, limit, cursor)
         page = ErasePage(cursor=found.cursor)
         for key in found.keys:

@@ -96,8 +96,8 @@ class Layer(NamedTuple):
 def decode_layers(text: str, signs: Mapping[int, Sequence[int]], path: Sequence[str]) -> Iterator[Layer]:
     """Yield the other layers of a text; `signs` are those of `SIGNS` that the prefilter has found, and where they end.
 
-    `path` are the kinds of the layers that the text was decoded from, the outermost first. Encodings of single
-    characters are decoded once each, until the next base64.
+    `path` are the kinds of the layers that the text was decoded from, the outermost first. Signs of forms
+    and quoted-printable are decoded once each, until the next base64.
 
     Raises:
         TextTooLarge: compressed content is too large to be scanned.
@@ -106,9 +106,11 @@ def decode_layers(text: str, signs: Mapping[int, Sequence[int]], path: Sequence[
         path = path[len(path) - path[::-1].index(TOKEN) :]
     if CONTROL in signs:
         yield from _windows("control", RewrittenText(text).replace(_CONTROL_RUN.finditer(text), lambda _run: ""))
-    if ("%" in text or ("+" in text and "=" in text)) and URL not in path:
+    # Each time makes the text shorter, down to the bound of layers: the digits of an escape may be escaped themselves.
+    is_form = "+" in text and "=" in text and URL not in path
+    if "%" in text or is_form:
         matches = list(_URL_ESCAPE.finditer(text)) if "%" in text else []
-        if "+" in text and "=" in text and (pluses := list(_pluses_of_forms(text))):
+        if is_form and (pluses := list(_pluses_of_forms(text))):
             matches = sorted((*matches, *pluses), key=re.Match.start)
         yield from _windows(URL, RewrittenText(text).replace(matches, _decode_url_escape))
     if QUOTED in signs and QUOTED_PRINTABLE not in path:

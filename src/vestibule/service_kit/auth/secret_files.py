@@ -32,7 +32,7 @@ class SecretFiles:
         )
 
     async def follow(self, on_broken: BrokenFileHandler) -> None:
-        """Check the files until cancelled, also while nobody calls, and report each that breaks once."""
+        """Check the files until cancelled, also while there are no requests, and report each that breaks once."""
         reported: set[str] = set()
 
         async def check() -> float:

@@ -94,7 +94,8 @@ def read_secrets(path: Path) -> list[str]:
     try:
         secrets = path.read_text(encoding="ascii").split()
     except (OSError, UnicodeDecodeError) as error:
-        raise ServiceSecretMissing(f"cannot read the service secret {path} ({type(error).__name__})") from None
+        kind = type(error).__name__
+        raise ServiceSecretMissing(f"cannot read the service secret {path} ({kind}); restore its backup") from None
     if not secrets or any(len(secret) < LEAST_SECRET_CHARS for secret in secrets):
         raise ServiceSecretMissing(f"the service secret {path} has fewer than {LEAST_SECRET_CHARS} characters")
     if len(secrets) > MOST_SECRETS:

@@ -2,7 +2,7 @@
 
 uvicorn waits forever for the rest of a request, and accepts a head of any size. Here a caller that is too slow gets a
 408, too large a head a 431, too many incomplete bodies a 429. One check a second covers all incomplete requests.
-What has arrived begins by turns of those who sent it, so that nobody waits behind all that another has sent.
+What has arrived begins by turns of those who sent it, so that no caller waits behind all that another has sent.
 """
 
 import asyncio

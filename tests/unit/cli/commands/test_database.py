@@ -53,3 +53,12 @@ def test_sqlite_needs_no_migration() -> None:
     """Its file is brought up to date by the service that opens it."""
     code, output = run("migrate", "sqlite:")
     assert (1, True) == (code, "needs no migration" in output)
+
+
+def test_plain_values_need_a_key_ring(tmp_path: Path) -> None:
+    """Without one nothing is created: a service would refuse a database that was there before its ring."""
+    export, data_dir = tmp_path / "export.jsonl", tmp_path / "new"
+    export.write_text('{"vestibule_export":1,"encrypted":false}\n{"key":"default/k","value":"v","version":1}\n')
+    data_dir.mkdir()
+    found = CliRunner().invoke(app, ["import", str(export), "--data-dir", str(data_dir)])
+    assert (1, True, []) == (found.exit_code, "cannot read the key ring" in found.output, list(data_dir.iterdir()))

@@ -63,7 +63,7 @@ async def test_a_value_is_opened_for_its_tenant(revealing: Detokenizer, ring: Ke
     token = Tokenizer(ring).tokenize("jane@example.org", "EMAIL_ADDRESS", "N")
     value, alert, _ = await revealing.reveal(token, "ticket 42", NORTH)
     assert ("jane@example.org", AlertType.REVEAL) == (value, alert.type)
-    assert "EMAIL_ADDRESS was revealed; reason given: ticket 42" in alert.description
+    assert "Reveal of a value of the kind EMAIL_ADDRESS; reason given: ticket 42" in alert.description
     for unknown_caller in (SOUTH, OTHER):
         with pytest.raises(UnknownToken):
             await revealing.reveal(token, "ticket 43", unknown_caller)
@@ -77,7 +77,10 @@ async def test_what_is_no_token_is_unknown(revealing: Detokenizer, kept: _Kept, 
     with pytest.raises(UnknownToken):
         await revealing.reveal(token, "ticket 42", NORTH)
     (alert,) = kept.alerts
-    assert "A reveal was refused: value token not found; reason given: ticket 42" == alert.description
+    assert (
+        "A reveal was refused (value token not found), and nothing was revealed; reason given: ticket 42"
+        == alert.description
+    )
 
 
 async def test_a_retired_key_is_reported(tmp_path: Path, revealing: Detokenizer, ring: KeyRingFile) -> None:
@@ -110,7 +113,7 @@ async def test_what_cannot_be_recorded_is_not_opened(tmp_path: Path, revealing: 
     with pytest.raises(Unavailable, match="cannot be recorded"):
         await detokenizer.reveal(token, "ticket 42", NORTH)
     reports = "".join(path.read_text() for path in (home / "error_reports").glob("*.txt"))
-    assert "A reveal was refused: service unavailable; reason given: ticket 42" in reports
+    assert "A reveal was refused (service unavailable), and nothing was revealed; reason given: ticket 42" in reports
     (home / "alerts.db").rmdir()
     value, _, _ = await detokenizer.reveal(token, "ticket 43", NORTH)
     assert "jane@example.org" == value

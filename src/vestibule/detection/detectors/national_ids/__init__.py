@@ -4,7 +4,8 @@ How sure a bare value is follows from what its standard lets one check:
 
 - separators or letters in the standard form and a check that few chance values pass: `standing`;
 - digits alone with a date or two check digits: `labelled` with `is_sufficient_alone`, found as the whole text;
-- digits alone with one check digit or none: `labelled`, found near a label only.
+- digits alone with one check digit or none: `labelled`, found near a label only;
+- digits and the letter of a size, as in `87077228K` and `8388608B`: as digits alone.
 """
 
 from collections.abc import Iterable
@@ -16,7 +17,14 @@ from vestibule.detection.rules import Check, Detector, Rule
 
 NATIONAL_WORDS = (
     *("national id", "national identity", "identity number"),
-    *("national identification number", "national number", "identity card", "id card"),
+    *(
+        "national identification number",
+        "national number",
+        "identity card",
+        "id card",
+        "id card number",
+        "identity card number",
+    ),
     *("personal identification number", "personal id", "citizen id", "government id"),
 )
 TAX_WORDS = (
@@ -31,7 +39,7 @@ LICENCE_WORDS = (
 )
 ICAO_9303 = "ICAO Doc 9303, Machine Readable Travel Documents"
 
-_NOT_AFTER = r"\w.,/-"
+_NOT_AFTER = r"\w./-"
 _NOT_BEFORE = r"\w/-"
 
 

@@ -46,8 +46,9 @@ DETECTORS = (
     Detector(
         entity="SG_UEN",
         rules=(
-            standing("local", r"(?:19|20)\d{7}[A-Z]|[RST]\d{2}[A-Z]{2}\d{4}[A-Z]", Standard("sg.uen")),
-            standing("business", r"\d{8}[A-Z]", Standard("sg.uen"), score=0.55, is_strict=True),
+            standing("local", r"(?:19|20)\d{7}[AC-JL-Z]|[RST]\d{2}[A-Z]{2}\d{4}[A-Z]", Standard("sg.uen")),
+            standing("business", r"\d{8}[AC-JL-Z]", Standard("sg.uen"), score=0.55, is_strict=True),
+            labelled("like-a-size", r"\d{8,9}[BK]", Standard("sg.uen"), is_sufficient_alone=True, is_strict=True),
         ),
         labels=(
             "uen",
@@ -58,10 +59,12 @@ DETECTORS = (
             "[[201443046R]]",
             "[[T16LL3131D]]",
             "UEN: [[53125226D]]",
+            "UEN [[28623474B]]",
         ),
         counter_examples=(
             "201443046S",
             "53125226E",
+            "heap used 87077228K(93495202K)",
         ),
         sources=(
             "https://www.uen.gov.sg/",

@@ -39,7 +39,10 @@ DETECTORS = (
     Detector(
         entity="ES_NIF",
         rules=(
-            standing("number", r"\d{8}[- ]?[A-HJ-NP-TV-Z]|\d{7}-[A-HJ-NP-TV-Z]", is_nif, ignore_case=True),
+            standing(
+                "number", r"\d{8}[- ]?[AC-HJL-NP-TV-Z]|\d{7,8}[- ][BK]|\d{7}-[A-HJ-NP-TV-Z]", is_nif, ignore_case=True
+            ),
+            labelled("like-a-size", r"\d{8}[BK]", is_nif, is_sufficient_alone=True, ignore_case=True),
             labelled("dotted", r"\d{1,2}\.\d{3}\.\d{3}[- ]?[A-HJ-NP-TV-Z]", is_nif, ignore_case=True),
         ),
         labels=(
@@ -47,8 +50,8 @@ DETECTORS = (
             *NATIONAL_WORDS,
             *TAX_WORDS,
         ),
-        examples=("[[17751735J]]", "[[81306424-K]]", "DNI: [[17.751.735-J]]", "NIF [[17751735K]]"),
-        counter_examples=("17751735K", "17.751.735-J", "pedido 17751735J"),
+        examples=("[[17751735J]]", "[[81306424-K]]", "DNI: [[17.751.735-J]]", "NIF [[17751735K]]", "NIF [[53549104K]]"),
+        counter_examples=("17751735K", "17.751.735-J", "pedido 17751735J", "5K->52875319K(60000000K)"),
         sources=("https://www.interior.gob.es/", "Real Decreto 1553/2005"),
     ),
     Detector(

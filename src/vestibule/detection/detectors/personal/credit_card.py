@@ -72,7 +72,7 @@ _GROUPED = r"\d{4}([ -])\d{4}\1\d{4}\1\d{1,7}|3\d{3}([ -])\d{6}\2\d{4,5}"
 # Separators of one kind throughout. The groups of a table or a list are numbers of their own unless a label names them.
 _DOTTED = r"\d{4}([._/]| - )\d{4}\1\d{4}\1\d{4}|3[47]\d\d([._/])\d{6}\2\d{5}|\d{6}([ -])\d{4}\3\d{6}"
 _SPREAD = r"\d{4}(?P<a>\s{1,3})\d{4}(?P=a)\d{4}(?P=a)\d{4}|3[47]\d\d(?P<b>\s{1,3})\d{6}(?P=b)\d{5}"
-_NOT_AFTER, _NOT_BEFORE = r"\w.,+-", r"\w-"
+_NOT_AFTER, _NOT_BEFORE = r"\w.+-", r"\w-"
 
 _CARD = Detector(
     entity="CREDIT_CARD",

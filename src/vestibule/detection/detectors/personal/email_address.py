@@ -8,7 +8,7 @@ _NEVER_LAST = ("%", "'", "`", ".")
 _DOMAIN = r"(?:\w(?:[\w-]{0,61}\w)?\.){1,8}(?:xn--[\w-]{2,59}|[^\W\d_]{2,24})"
 _WRITTEN = r"\w(?:[\w.+-]{0,62}\w)?"
 _SPACED = r"\w(?:\s@|@\s)\s?[\w.-]{1,62}\.\w"
-# As reports about attacks write an address, so that nobody follows it.
+# As reports about attacks write an address, so that it is no link.
 _PART, _ANY_DOT = r"\w[\w-]{0,61}", r"(?:\.|[\[(]\.[\])])"
 _DOT = r"(?: ?[\[({<] ?(?:dot|punkt|punto|point) ?[\])}>] ?|\.)"
 
@@ -56,7 +56,8 @@ DETECTOR = Detector(
         ),
         Rule(
             name="spelled-out",
-            pattern=rf"{_WRITTEN} at {_WRITTEN}(?: dot \w{{2,24}}){{1,3}}",
+            pattern=rf"{_WRITTEN} at (?:the|a|\d[\d.]{{0,8}}) dot \w{{1,24}}|"
+            rf"(?P<value>{_WRITTEN} at {_WRITTEN}(?: dot \w{{2,24}}){{1,3}})",
             prefilter=r" at [\w.-]{1,24} dot [A-Za-z]",
             score=0.6,
             ignore_case=True,
@@ -122,6 +123,8 @@ DETECTOR = Detector(
         "stop_at_first_dot_in_name",
         "see you (at) noon",
         "look at the dot",
+        "look at the dot com boom",
+        "tokens at 4.2 dot product",
         "pkg@1.2.3",
     ),
     sources=("RFC 5322, section 3.4.1", "RFC 6531"),

@@ -7,7 +7,7 @@ from vestibule.detection.rules import Detector, Rule
 
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 _DOT = r"(?:\[\.\]|\(\.\)|\[dot\])"
-# The loopback (127) and the unspecified address (0) belong to nobody.
+# The loopback (127) and the unspecified address (0) identify no one.
 _FIRST_OCTET = r"(?:25[0-5]|2[0-4]\d|1[013-9]\d|12[0-689]|[1-9]\d?)"
 # Object identifiers and telephone numbers have more parts than an address.
 _MORE_PARTS = r"\d{1,9}+(?:\.\d{1,9}+){4,12}+"
@@ -15,13 +15,15 @@ _PRIVATE = re.compile(
     r"10\.|169\.254\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7])\."
 )
 _FIRST_MULTICAST = 224
+# The groups in use: local control, internetwork control and those of an organization. Source: RFC 5771 and RFC 2365.
+_MULTICAST_V4 = re.compile(r"224\.0\.[01]\.|239\.(?:19[2-5]|255)\.")
 # The parts of a version or of a section's number add up to less, those of one in 6,000 addresses do.
 _LEAST_SUM = 64
 
 
 def is_host(value: str) -> bool:
-    """Tell the address of a host from networks, netmasks, versions and the numbers of sections."""
-    if value.endswith(".0.0") or (value.startswith("255") and _NETMASK.fullmatch(value)):
+    """Tell the address of a host from networks, groups, netmasks, versions and the numbers of sections."""
+    if value.endswith(".0.0") or _MULTICAST_V4.match(value) or (value.startswith("255") and _NETMASK.fullmatch(value)):
         return False
     if _PRIVATE.match(value):
         return True
@@ -43,12 +45,15 @@ def is_ipv6(value: str) -> bool:
         return False
     # "::" and a few characters are a scope operator in many languages before they are an address.
     is_long = sum(char != ":" for char in value) >= 3
-    return is_long and address[0] != _MULTICAST and address.removesuffix(b"\x01") not in _UNSPECIFIED
+    is_mapped = address.startswith(_MAPPED) and address[12] in {0, 127}
+    return is_long and not is_mapped and address[0] != _MULTICAST and address.removesuffix(b"\x01") not in _UNSPECIFIED
 
 
 _NETMASK = re.compile(r"255\.255\.\d+\.(?:0|128|192|2[24]\d|25[0-4])")
 _PART = re.compile(r"\d+")
 _MULTICAST = 0xFF
+# The loopback and the unspecified address of IPv4 in IPv6. Source: RFC 4291, section 2.5.5.2.
+_MAPPED = bytes(10) + b"\xff\xff"
 _UNSPECIFIED = (bytes(15), bytes(16))
 
 DETECTOR = Detector(
@@ -143,6 +148,8 @@ DETECTOR = Detector(
         "12:30:45",
         "v10.0.0.1",
         "127.0.0.1",
+        "mdns 224.0.0.251 query",
+        "::ffff:127.0.0.1",
         "0.0.0.0",
         "::1",
         "0:0:0:0:0:0:0:1",

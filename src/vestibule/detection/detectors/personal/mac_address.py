@@ -22,7 +22,8 @@ DETECTOR = Detector(
         ),
         Rule(
             name="dotted",
-            pattern=r"[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}",
+            pattern=r"(?:[0-9A-Fa-f]{4}\.){3,12}[0-9A-Fa-f]{4}|(?P<value>[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4})",
+            prefilter=r"[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}",
             score=0.6,
             check=is_station,
             not_after=r"\w.-",
@@ -31,6 +32,13 @@ DETECTOR = Detector(
     ),
     labels=("mac", "mac address", "hwaddr", "ether", "bssid", "ethernet", "hardware address", "physical address"),
     examples=("ether [[00:1b:44:11:3a:b7]]", "[[00-1B-44-11-3A-B7]]", "Vlan1 [[001b.4411.3ab7]]"),
-    counter_examples=("ff:ff:ff:ff:ff:ff", "00:1b:44:11:3a", "12:30:45", "0000.0000.0000", "00:1b:44:11:3a:b7:9c:01"),
+    counter_examples=(
+        "ff:ff:ff:ff:ff:ff",
+        "00:1b:44:11:3a",
+        "12:30:45",
+        "0000.0000.0000",
+        "4539.6415.2677.6642",
+        "00:1b:44:11:3a:b7:9c:01",
+    ),
     sources=("IEEE 802-2014, clause 8",),
 )

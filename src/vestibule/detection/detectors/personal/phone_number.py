@@ -67,6 +67,8 @@ def is_north_american(value: str) -> bool:
     """Check area code and exchange. Colombia's mobile numbers are grouped alike. Source: NANPA, numbering plan."""
     number = _EXTENSION_TAIL.sub("", value)
     digits = digits_of(number)[-10:]
+    if _CLAUSE.fullmatch(number):
+        return False
     return (digits[0] > "1" and digits[3] > "1") or _COLOMBIAN.fullmatch(number) is not None
 
 
@@ -93,6 +95,8 @@ def _is_span_of_years(number: str) -> bool:
 
 
 _GROUP = re.compile(r"\d+")
+# A clause of the procurement regulations of the United States. Source: 48 CFR chapter 2, part 252.
+_CLAUSE = re.compile(r"\d{3}\.\d{3}-\d{4}")
 _DECIMAL = re.compile(r"\+\d+\.\d+")
 _COLOMBIAN = re.compile(r"3(?:0[0-5]|1\d|2[0-4]|5[01]) \d{3} \d{4}")
 _YEARS = re.compile(r"((?:19|20)\d\d)[ /.-]{1,3}((?:19|20)\d\d)")
@@ -107,6 +111,8 @@ _CONSUMED = "|".join(
         r"[A-Z]{2}\d\d(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?",
     )
 )
+# Postal codes of the United States that begin with a zero.
+_POSTAL = r"(?:[A-Z]{2}|Massachusetts|Connecticut|Maine|Vermont|Hampshire|Jersey|Island),?\s{1,3}0\d{4}-\d{4}"
 # Source: Amazon, order numbers.
 _ORDER = r"\d{3}-\d{7}-\d{7}"
 _IP_V4 = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
@@ -184,6 +190,9 @@ _LABELS = (
     *("nomor hp", "telp", "gsm", "cep", "điện thoại", "τηλέφων*", "τηλ", "κινητό", "телефон*", "тел", "моб"),
     *("мобильн*", "дзвоніть", "звоните", "позвоните", "هاتف", "الهاتف", "هاتفي", "جوال", "الجوال", "موبايل", "تلفون"),
     *("電話", "电话", "手机", "手機", "致电", "致電", "拨打", "携帯", "전화", "휴대폰", "โทร", "טלפון", "नंबर"),
+    *("telefoon*", "puhelin*", "matkapuhelin*", "puh", "sími", "farsími", "mobitel*", "tālrunis", "sđt", "simu"),
+    *("número de contacto", "тэл", "тэлефон*", "ტელეფონი", "հեռախոս*", "تليفون", "تلفن", "موبایل", "فون", "連絡先"),
+    *("联系方式", "फ़ोन", "फोन", "मोबाइल", "ফোন", "মোবাইল", "தொலைபேசி", "கைபேசி", "ఫోన్"),
 )
 # Words that name other things as often: a number behind one of them alone has to be grouped as phone numbers are.
 _EVERYDAY = (
@@ -236,7 +245,7 @@ _WRITTEN = Detector(
         ),
         Rule(
             name="trunk-prefix",
-            pattern=rf"{_ORDER}|{_after_moments(_TRUNK)}",
+            pattern=rf"{_ORDER}|{_POSTAL}|{_after_moments(_TRUNK)}",
             # No plan that `is_national` knows has fewer digits than nine.
             prefilter=r"(?:^|[^\w.+/-])\(?0(?:[ ./()-]{0,3}\d){8}",
             score=0.5,
@@ -316,6 +325,8 @@ _WRITTEN = Detector(
         "11 2023-2024",
         "time 4915123456789",
         "[07.26 18:05]",
+        "Boston, MA  02110-1301, USA",
+        "as defined in clause 252.227-7013",
         "612 34 56 78 11 12 13",
     ),
     sources=("ITU-T E.164", "ITU-T E.123", "https://www.nanpa.com/numbering"),
@@ -341,6 +352,8 @@ _RUN = Detector(
         "please call me at [[4155552671]]",
         "手机号[[13812345678]]",
         "тел. [[89031234567]]",
+        "मोबाइल: [[9876543210]]",
+        "telefoonnummer [[0612345678]]",
     ),
     counter_examples=(
         "call 4123987650 took 3 ms",

@@ -14,7 +14,8 @@ _TELLING = any_case_pattern(("keys?", "tokens?", "secrets?", "credentials?"))
 # word of its own: `page_token` and `nextPageToken` are harmless, `homepage_token` and `adminToken` are not.
 _HARMLESS_KEYS = (
     "public pub foreign primary cache sort partition row object s3 idempotency unique index composite natural hash "
-    "group routing translation message map storage site publishable cursor page dedup deduplication short"
+    "group routing translation message map storage site publishable cursor page dedup deduplication dedupe short "
+    "surrogate"
 )
 _HARMLESS_TOKENS = (
     "public sequence idempotency next page continuation pagination cursor sync resume marker start csrf xsrf "
@@ -29,8 +30,9 @@ _HARMLESS_PARTS = any_case_pattern(
 
 
 HARMLESS = (
-    f"{word_of_name(_HARMLESS_KEYS)}[_.-]{{0,2}}{_KEY_WORD}|{word_of_name(_HARMLESS_TOKENS)}[_.-]{{0,2}}{_TOKEN_WORD}|"
-    rf"[Rr]equest[_-]?[Vv]erification[_-]?{_TOKEN_WORD}|{_TELLING}[ _.-]?{_HARMLESS_PARTS}\b|[Aa]uthor(?:ity|ed|s)?\b"
+    f"{word_of_name(_HARMLESS_KEYS)}[_.-]{{0,2}}{_KEY_WORD}(?:[_-]?[Ii][Dd])?|{word_of_name(_HARMLESS_TOKENS)}[_.-]{{0,2}}{_TOKEN_WORD}|"
+    rf"(?:[cx]srfmiddleware|[Pp]ublic[_-]?[Kk]ey[_-]?|[Rr]equest[_-]?[Vv]erification[_-]?){_TOKEN_WORD}|"
+    rf"{_TELLING}[ _.-]?{_HARMLESS_PARTS}\b|[Aa]uthor(?:ity|ed|s)?\b"
 )
 _KEY = (
     any_case_pattern(
@@ -59,8 +61,8 @@ _SET = r"(?:[ :]{1,2}&?(?:[Ss]tr|[Ss]tring|text)\b)?[ \t]{0,3}[\"'`\])]{0,3}\s{0
 # In quotes a value may hold any sign.
 _ASSIGNED_QUOTE = rf"[\w.-]{{0,30}}{_SET}[\"'`]"
 _CAMEL_ASSIGNED = rf"{_SET}[\"'`(\[]{{0,3}}"
-_QUOTED_HEAD = r"[^\s\"'`<>(){}\[\],;\\]{10}"
-_QUOTED_VALUE = r"(?P<value>[^\s\"'`<>(){}\[\],;\\]{10,256})[\"'`]"
+_QUOTED_HEAD = r"[^\s\"'`\\]{10}"
+_QUOTED_VALUE = r"(?P<value>[^\s\"'`\\]{10,256})[\"'`]"
 _SIGN = re.compile(r"[$#@!%&*?^~]")
 # Formats, patterns, addresses and queries have signs too.
 _NO_SECRET = re.compile(
@@ -72,8 +74,18 @@ _VENDOR_NAME = (
     r"(?:Key|key|Token|token|Secret|secret)|[A-Z]{3,20}_(?:[A-Z]{2,10}_)?(?:KEY|TOKEN|SECRET))"
 )
 _DOTTED = re.compile(r"[a-z]\.[A-Za-z]|\.[a-z]{2,4}$")
+# Commands that set a variable of the environment without a sign of equality.
+_SETS_VARIABLE = r"(?:\b(?:ENV|setx|setenv|set -[a-zA-Z]{1,3})|#[ \t]{0,3}define)[ \t]{1,3}"
 _MANY_SIGNS = 4
+# Formats, patterns and code have brackets, commas and semicolons; drawn characters have all kinds of signs besides.
+_BRACKET = re.compile(r"[<>(){}\[\],;]")
+_CODE = re.compile(
+    r"\w\(\)|\(\?|\[\^|\[\w-\w|[$#@%]\{|\$\(|%\(|\{\{|\{\}|\{\w{2,}\}|</?[a-zA-Z]{2}[^<>]*>|\w[,;]\w{3}|=>|->|==|[a-z]{3}\+|\+\+"
+)
+_FEWEST_SIGNS = 4
+_NO_LETTER = re.compile(r"[^\w.-]")
 _ENCODED = re.compile(r"%[0-9A-F]{2}.*%[0-9A-F]{2}")
+_MOMENT = re.compile(r"(?:19|20)\d\d-[01]\d-[0-3]\d[T_]")
 _TIME = re.compile(r"1[4-9]\d{14}(?:\d{3})?$|20[0-4]\d[01]\d[0-3]\d[0-2]\d")
 _PIECE = re.compile("[A-Za-z0-9]+")
 _HEX = frozenset("0123456789abcdef-")
@@ -88,8 +100,8 @@ def is_random_and_no_digest(value: str) -> bool:
 
 
 def is_random_and_no_url(value: str) -> bool:
-    """Tell a drawn value from what is encoded for a URL."""
-    return is_random(value) and ("%" not in value or not _ENCODED.search(value))
+    """Tell a drawn value from what is encoded for a URL, and from a moment."""
+    return is_random(value) and not _MOMENT.match(value) and ("%" not in value or not _ENCODED.search(value))
 
 
 def is_random_key(value: str) -> bool:
@@ -102,6 +114,11 @@ def is_random_with_signs(value: str) -> bool:
     """Tell drawn characters, among them signs such as $ and #, from a format, a pattern, a path and words."""
     if not _SIGN.search(value) or _NO_SECRET.search(value):
         return False
+    if _BRACKET.search(value):
+        signs = len(set(_NO_LETTER.findall(value)))
+        is_one_case = value in {value.lower(), value.upper()}
+        if signs < _FEWEST_SIGNS + 2 * is_one_case or _CODE.search(value):
+            return False
     has_both = any(char.isdigit() for char in value) and any(char.isalpha() for char in value)
     if not has_both or entropy_bits(value) < 3.2:
         return False
@@ -175,7 +192,7 @@ _API_KEY = Detector(
         ),
         Rule(
             name="assigned-bare-key",
-            pattern=f"(?:{HARMLESS}|{_BARE_KEY}{ASSIGNED}{_VALUE})",
+            pattern=f"(?:[^a-zA-Z]?(?:{HARMLESS})|{_BARE_KEY}{ASSIGNED}{_VALUE})",
             prefilter=f"[Kk](?:eys?|EYS?){ASSIGNED}{_HEAD}",
             score=0.86,
             check=is_random_and_no_digest,
@@ -207,6 +224,7 @@ _API_KEY = Detector(
         '"acmeKey": "[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]"',
         'signing_key: "[[aB$9#xQ!2m&Lk^7z]]"',
         "key = '[[0c6oRypxz8hb4qov&X73x*26]]'",
+        "SECRET_KEY = '[[k2#n!v8@$p)x(4&z*q^1m-w=e_r+t7y]]'",
         "acme_api_key=[[985262275722296532841967]]",
         "s3_access_key: [[q7Lw2Zk9Rt4Xv1Bn8Mc3]]",
     ),
@@ -218,9 +236,12 @@ _API_KEY = Detector(
         "key = 8f14e45fceea167a5a36dedd4bea2543",
         "apiKey: process.env.API_KEY",
         "key=1234567890abcdef",
+        "key='Ctrl+Shift+[F5],Alt+{X}!'",
         "order_key = 20241130123456123",
         "spanToken: 1714555321000123456",
         '"sortKey": "q7Lw2Zk9Rt4Xv1Bn8Mc3"',
+        '"keyId": "q7Lw2Zk9Rt4Xv1Bn8Mc3"',
+        "public_key_id=q7Lw2Zk9Rt4Xv1Bn8Mc3",
         '{"name": "primary_key", "value": "q7Lw2Zk9Rt4Xv1Bn8Mc3"}',
         '"buildKey": "linux-x86_64-release-2024-11-30-main"',
     ),
@@ -232,6 +253,17 @@ _ACCESS_TOKEN = Detector(
         _assigned("assigned-token", _TOKEN),
         _assigned_quoted("assigned-token-with-signs", _TOKEN),
         _told("told-token", r"tokens?"),
+        Rule(
+            name="environment",
+            pattern=(
+                rf"{_SETS_VARIABLE}(?:\w{{0,40}}?(?:{HARMLESS})|[A-Z][A-Z0-9_]{{0,40}}?(?:TOKEN|SECRET|KEY|CREDENTIALS?)"
+                r"[ \t]{1,8}[\"']?(?P<value>[\w.+/=-]{16,512}))"
+            ),
+            prefilter=rf"{_SETS_VARIABLE}\w",
+            score=0.88,
+            check=is_random_and_no_digest,
+            not_after="",
+        ),
     ),
     examples=(
         "export BUILD_TOKEN=[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]",
@@ -240,7 +272,11 @@ _ACCESS_TOKEN = Detector(
         "export ADMIN_TOKEN=[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]",
         'daemonToken: "[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]"',
         "homepage_token=[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]",
+        "ENV ADMIN_TOKEN [[q7Lw2Zk9Rt4Xv1Bn8Mc3]]",
+        '#define UPLOAD_SECRET "[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]"',
         "token = '[[aB$9#xQ!2m&Lk^7z]]'",
+        "token = '[[v&Y8*(kd)2=Lw%Tq4]]'",
+        'token = "[[m!N2~b|V5<c>X8?z,]]"',
     ),
     counter_examples=(
         "token = get_token(request)",
@@ -250,10 +286,15 @@ _ACCESS_TOKEN = Detector(
         "token=https%3A%2F%2Fq7Lw2Zk9Rt4Xv1Bn8Mc3",
         '"nextPageToken": "q7Lw2Zk9Rt4Xv1Bn8Mc3"',
         '<input name="__RequestVerificationToken" value="q7Lw2Zk9Rt4Xv1Bn8Mc3">',
+        '<input name="csrfmiddlewaretoken" value="q7Lw2Zk9Rt4Xv1Bn8Mc3">',
+        "ENV NEXT_PAGE_TOKEN q7Lw2Zk9Rt4Xv1Bn8Mc3",
+        "System, PublicKeyToken=b77a5c561934e089",
         "resume_token = q7Lw2Zk9Rt4Xv1Bn8Mc3",
         "token: string",
         "token = 'f2py_#name#_of_#module1#_#part#'",
         "token = 'item-%s-of-%d-in-a1b2c3'",
+        "token = '(?P<Name>[A-Z]*)!{1,3}$'",
+        "token = '<%=User(3)%>&{Item}#7'",
         "token = 'https://example.org/?a1b2=c3d4#e5'",
         "the token is required",
     ),
@@ -284,7 +325,12 @@ _NAMED_SECRET = Detector(
         'pageSecret: "[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]"',
         "<secret>{AQAAABAAAAAQ [[q7Lw2Zk9Rt4Xv1Bn8Mc3q7Lw2Zk9]]}</secret>",
     ),
-    counter_examples=("secret = os.environ['X']", "client_secret: <your-secret>", "secret_name = q7Lw2Zk9Rt4Xv1Bn8Mc3"),
+    counter_examples=(
+        "secret = os.environ['X']",
+        'AuthenticationInstant="2002-04-18T16:56:54Z"',
+        "client_secret: <your-secret>",
+        "secret_name = q7Lw2Zk9Rt4Xv1Bn8Mc3",
+    ),
     sources=("CWE-798: use of hard-coded credentials", "https://www.jenkins.io/doc/book/using/using-credentials/"),
 )
 DETECTORS = (_API_KEY, _ACCESS_TOKEN, _NAMED_SECRET)

@@ -23,7 +23,8 @@ _QUOTE = r"[\"']?"
 # Members between the two; a member begins with a word, so neither the next element of a list nor a brace fits.
 _MEMBER = (
     rf"{_QUOTE}[\w-]{{1,30}}{_QUOTE}\s{{0,20}}[:=]\s{{0,3}}"
-    r"(?:\"[^\"\n]{0,120}\"|'[^'\n]{0,120}'|[^\n\"'{}\[\]<>,;]{0,80})\s{0,3}(?:[,;]|\r?\n)\s{0,40}"
+    r"(?:\"[^\"\n]{0,120}\"[ \t]|'[^'\n]{0,120}'[ \t]|"
+    r"(?:\"[^\"\n]{0,120}\"|'[^'\n]{0,120}'|[^\n\"'{}\[\]<>,;]{0,80})\s{0,3}(?:[,;]|\r?\n))\s{0,40}"
 )
 _BETWEEN = rf"\s{{0,3}}[,;]?\s{{0,40}}(?:{_MEMBER}){{0,3}}?"
 _BETWEEN_LINES = rf"\s{{1,20}}(?:{_MEMBER}){{0,5}}?"
@@ -58,6 +59,11 @@ def _rules(words: str, check: Check, harmless: str) -> tuple[Rule, ...]:
             rf"{first}(?:[^\"'\r\n<>]{{4,512}}[\"']{_BETWEEN}[\"']{place}{skipped}|"
             rf"{_QUOTED}[\"']{_BETWEEN}[\"']{named}[\"'])",
             rf"[\"']{named}[\"']",
+        ),
+        "attributes-value-first": (
+            rf"\b(?i:{_VALUE_MEMBER})=[\"'](?:[^\"'\r\n<>]{{4,512}}[\"']{_BETWEEN}{place}{skipped}|"
+            rf"{_QUOTED}[\"']{_BETWEEN}{named}[\"'])",
+            rf"{named}[\"']",
         ),
         "nested": (
             rf"\b(?:{skipped}|(?i:{name}{_QUOTE}:{inside}(?:{_MEMBER}){{0,3}}?{_QUOTE}{_VALUE_MEMBER}{_PLACE}){_TEXT})",
@@ -103,6 +109,8 @@ DETECTORS = (
             "- name: DB_PASSWORD\n  value: [[tr0ub4dor&3]]",
             "<entry>\n  <name>password</name>\n  <value>[[9q!tmZ4k]]</value>\n</entry>",
             '<param name="password">[[9q!tmZ4k]]</param>',
+            '<add value="[[9q!tmZ4k]]" key="DbPassword" />',
+            '<setting id="password" type="text" value="[[9q!tmZ4k]]"/>',
             '"adminPassword": {\n  "value": "[[9q!tmZ4k]]"\n}',
             'variable "db_password" {\n  type    = string\n  default = "[[9q!tmZ4k]]"\n}',
         ),
@@ -113,6 +121,8 @@ DETECTORS = (
             '"adminPassword": {"type": "securestring"}, "zone": {"value": "zone-1a"}',
             "- name: DB_PASSWORD\n  value: ${DB_PASSWORD}",
             "- name: DB_PASSWORD\n  valueFrom:\n    secretKeyRef:\n      key: password1",
+            '<input name="password" type="password"><input name="city" value="Berlin42!">',
+            '<option value="plan42!"> <input name="password">',
             "- name: password\n- name: region\n  value: eu-west-1",
             '[{"key": "password"}, {"key": "region", "value": "eu-west-1"}]',
             "<name>password</name><name>city</name><value>Berlin42!</value>",
@@ -126,6 +136,7 @@ DETECTORS = (
         examples=(
             '{"name": "webhook_secret", "sensitive": false, "value": "[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]"}',
             '{"value": "[[aB$9#xQ!2m&Lk^7z]]", "name": "api_token"}',
+            '<Parameter value="[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]" name="apiToken" />',
             "<name>fs.s3a.secret.key</name><value>[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]</value>",
             '{"apiToken": {"value": "[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]"}}',
             'variable "api_token" {\n  default = "[[q7Lw2Zk9Rt4Xv1Bn8Mc3]]"\n}',

@@ -103,6 +103,10 @@ TECHNICAL = re.compile(
     r"\d{1,3}(?:st|nd|rd|th|fa|bit|[- ]?char\w{0,8}|[- ]?digits?))$",
     re.IGNORECASE,
 )
+# When a password was set, or expires: a date, with a time if one follows.
+_MOMENT = re.compile(
+    r"(?:(?:19|20)\d\d-[01]\d-[0-3]\d|[0-3]?\d[./][01]?\d[./](?:19|20)\d\d)(?:[T ][\d:.,]{2,16}(?:Z|[+-][\d:]{2,5})?)?$"
+)
 _MOST_WORDS = 1
 _FEWEST_WORDS, _LONGEST_PHRASE = 4, 12
 _PHRASE_WORD = re.compile(r"[A-Za-z]{2,16}|[A-Za-z0-9!@#$%^&*+~-]{1,16}")
@@ -143,7 +147,7 @@ def is_passphrase(value: str) -> bool:
 
 def is_quoted_password(value: str) -> bool:
     """Tell a password in quotes from a label, a message or code."""
-    if is_placeholder(value) or len(set(value)) == 1:
+    if is_placeholder(value) or len(set(value)) == 1 or _MOMENT.match(value):
         return False
     if value.count(" ") > _MOST_WORDS:
         return is_passphrase(value)
@@ -159,6 +163,7 @@ def is_bare_password(value: str) -> bool:
         value in _ARCHITECTURES
         or is_placeholder(value)
         or is_placeholder(told)
+        or _MOMENT.match(told)
         or _CODE.search(value)
         or not _MARK.search(told)
     ):
@@ -250,10 +255,27 @@ DETECTOR = Detector(
             pattern=(
                 r"\b(?:sshpass\s{1,3}-p\s{0,2}|(?:mysql|mysqldump|mysqladmin|mongo|mongosh)\b[^\n|;]{0,120}?\s-p|"
                 r"smbclient[^\n|;]{0,120}?-U\s\w{1,32}%|net use[^\n|;]{0,120}?/user:\S{1,64}\s|"
-                r"docker login[^\n|;]{0,120}?\s-p\s|requirepass\s|htpasswd\s-\w{0,6}b\w{0,6}\s\S{1,64}\s\S{1,64}\s)"
+                r"(?:(?:docker|az|oc|helm registry|podman) login|cqlsh|smbmap)[^\n|;]{0,120}?\s-p\s|requirepass\s|"
+                r"htpasswd\s-\w{0,6}b\w{0,6}\s\S{1,64}\s(?:\S{1,64}\s)?|redis-cli\b[^\n|;]{0,120}?\s(?:-a|--pass)\s|"
+                r"(?:sqlcmd|bcp|unzip|zip)\s[^\n|;]{0,120}?-P\s|ldap\w{3,8}\s[^\n|;]{0,120}?\s-w\s|xfreerdp\s[^\n|;]{0,120}?/p:|"
+                r"7za?\s[^\n|;]{0,120}?\s-p|rabbitmqctl\s(?:add_user|change_password)\s\S{1,64}\s)"
                 rf"[\"']?{VALUE}"
             ),
-            prefilter=r"sshpass\s|(?:mysql|mongo)\w{0,6}\s|smbclient|net use|docker login|requirepass\s|htpasswd",
+            prefilter=r"sshpass\s|(?:mysql|mongo)\w{0,6}\s|smbclient|net use|requirepass\s|htpasswd|redis-cli|"
+            r"rabbitmqctl\s|(?:docker|az|oc|registry|podman) login|cqlsh|smbmap|sqlcmd\s|bcp\s|zip\s|"
+            r"ldap\w{3,8}\s|xfreerdp\s|7za?\s",
+            score=0.88,
+            check=is_bare_password,
+            not_after="",
+            not_before="",
+        ),
+        Rule(
+            name="piped",
+            pattern=(
+                r"\b(?:echo|printf)\s{1,3}(?:-\w\s)?[\"']?(?:[\w.-]{1,32}:)?(?P<value>[^\s\"'`|:$]{4,64})[\"']?\s{0,3}\|"
+                r"\s{0,3}(?:sudo\s{1,3})?(?:-S|chpasswd|passwd --stdin|\w[\w -]{1,60}--password-stdin)"
+            ),
+            prefilter=r"(?:echo|printf)\s[^\n|]{4,100}\|\s{0,3}(?:sudo|chpasswd|passwd|docker|podman|helm|crane)",
             score=0.88,
             check=is_bare_password,
             not_after="",
@@ -321,6 +343,11 @@ DETECTOR = Detector(
         "<password>[[tr0ub4dor&3]]</password>",
         "deploy --password [[tr0ub4dor&3]] --now",
         "sshpass -p [[tr0ub4dor&3]] ssh ada@host",
+        "redis-cli -h cache -a [[tr0ub4dor&3]] ping",
+        "ldapsearch -x -D cn=admin -w [[tr0ub4dor&3]] -b dc=org",
+        "htpasswd -nb ada [[tr0ub4dor&3]]",
+        "echo 'ada:[[tr0ub4dor&3]]' | chpasswd",
+        "echo [[tr0ub4dor&3]] | sudo -S ls",
         "CREATE USER ada IDENTIFIED BY '[[tr0ub4dor&3]]';",
         "ConvertTo-SecureString '[[tr0ub4dor&3]]' -AsPlainText -Force",
         "machine api.internal login ada password [[tr0ub4dor]]",
@@ -348,6 +375,11 @@ DETECTOR = Detector(
         "password_hash = '5f4dcc3b5aa765d61d8327deb882cf99'",
         "<password>changeme</password>",
         "my password is secret",
+        "password_expires_at: 2026-11-30T10:00:00Z",
+        "echo 4.2-rc1 | sudo tee /etc/version",
+        "unzip -P list.zip; ldapsearch -x -w base",
+        "zip -r backup-2024.zip . -P",
+        '"pwdLastChanged": "30.11.2026"',
         "Reisepass-Nr.: C01X0006H",
         "N° passeport : 09AE12345",
         "passaporto: YA1234567",
