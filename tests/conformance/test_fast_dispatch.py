@@ -50,6 +50,7 @@ RANDOM = (
     # Changes that come close together are read at once.
     (re.compile(rb'(?m)^(\w+_count\{operation="changes".*\}) \S+$'), rb"\1 <count>"),
     (re.compile(rb"(?m)^(\w+_bytes(?:\{.*\})?) \S+$"), rb"\1 <size>"),
+    (re.compile(rb"(?m)^(process_\w+(?:\{.*\})?) \S+$"), rb"\1 <measured>"),
 )
 
 

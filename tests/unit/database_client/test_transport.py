@@ -16,6 +16,7 @@ from vestibule.contracts.conditions import Condition
 from vestibule.contracts.entries import BatchPair, Pair
 from vestibule.contracts.errors import KeyNotFound, PreconditionFailed, TooLarge, Unavailable
 from vestibule.contracts.identity import Principal
+from vestibule.contracts.subjects import EraseRequest
 from vestibule.contracts.task_ledger import NewTask, TaskChange
 from vestibule.contracts.tasks import TaskState
 from vestibule.database_client.entries import EntryClient
@@ -90,7 +91,8 @@ async def test_a_value_that_cannot_be_decrypted_hides_no_other(entries: EntryCli
     assert 1 == [line["event"] for line in lines].count("value_not_decrypted")
     with pytest.raises(Unavailable):
         await entries.read_many(["a", "b"])
-    assert 2 == (await entries.erase(["jane@example.org"], 10, None)).erased
+    subject = EraseRequest(value="jane@example.org", tenants=["north"])
+    assert 2 == (await entries.erase(subject, 10, None)).erased
     assert (await entries.delete("b")).deleted
 
 

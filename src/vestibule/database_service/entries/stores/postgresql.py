@@ -105,7 +105,7 @@ LAST_PURGED = """
 """
 # How often a waiting watcher polls for changes of other services.
 POLL_INTERVAL_S = 0.5
-MAX_ATTEMPTS = 20
+MAX_ATTEMPTS = 100
 
 
 class PostgresqlStore:

@@ -7,8 +7,8 @@ down_revision = "a2_present"
 
 # The change of the erasure is later than all others, and that of the marker: no number is given twice.
 FUNCTION = """
-CREATE FUNCTION vestibule.erase_entry(lock_timeout_ms integer, key_ text, start text, marker text) RETURNS boolean
-LANGUAGE plpgsql AS $function$
+CREATE OR REPLACE FUNCTION vestibule.erase_entry(lock_timeout_ms integer, key_ text, start text, marker text)
+RETURNS boolean LANGUAGE plpgsql AS $function$
 DECLARE
     next_change bigint := vestibule.begin_changes(lock_timeout_ms) + 1;
 BEGIN
