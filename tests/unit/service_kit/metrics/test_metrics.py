@@ -135,7 +135,8 @@ def test_the_system_says_what_the_process_uses(tmp_path: Path) -> None:
         pass
     with (tmp_path / "open").open("w"):
         rendered = values(metrics)
-    assert 0.05 <= rendered["process_cpu_seconds_total",] - before < 5
+    # The kernel counts in ticks of a hundredth.
+    assert 0.03 <= rendered["process_cpu_seconds_total",] - before < 5
     assert 1_000_000 < rendered["process_resident_memory_bytes",] < 10**10
     assert 3 < rendered["process_open_fds",] <= rendered["process_max_fds",]
     assert 0 < time.time() - rendered["process_start_time_seconds",] < 86_400
