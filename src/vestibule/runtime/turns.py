@@ -1,4 +1,4 @@
-"""Turns on the event loop: of what several holders ask for at once, each begins one piece in each pass of the loop.
+"""Turns on the event loop: of what several holders ask for at once, each begins a few pieces in a pass of the loop.
 
 A piece is to be short, so long work is done in slices.
 """
@@ -13,6 +13,8 @@ from typing import TypeVar
 Begin = Callable[[], object]
 Item = TypeVar("Item")
 
+# So many pieces of a holder begin in a pass. With one, a pass, which asks the kernel for events, serves one request.
+PIECES_A_PASS = 4
 # After a heavy piece its holder rests from heavy ones this many times as long as the piece took.
 REST_TIMES = 4
 
@@ -28,32 +30,44 @@ async def in_slices(items: Iterable[Item]) -> AsyncIterator[Item]:
             await asyncio.sleep(0)
 
 
-class Turns:
-    """Begins work at once if its holder has begun nothing in this pass of the loop; further work waits in order.
+class _Holder:
+    """What a holder has begun in this pass, and what waits, since when."""
 
-    A pass reads all sockets that have something to read. So who asks for little waits for one piece of each other
+    __slots__ = ("begun", "waiting")
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.waiting: deque[tuple[float, Begin]] = deque()
+
+
+class Turns:
+    """Begins work at once if its holder has begun little in this pass of the loop; further work waits in order.
+
+    A pass reads all sockets that have something to read. So who asks for little waits for a few pieces of each other
     holder at most, however much those have asked for before.
     """
 
     clock = staticmethod(time.monotonic)
 
     def __init__(self) -> None:
-        # What waits, and since when. A holder without waiting work has begun something in this pass.
-        self._waiting: dict[Hashable, deque[tuple[float, Begin]]] = {}
+        # Those that have begun something in this pass.
+        self._holders: dict[Hashable, _Holder] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         # The heavy pieces that wait, of each holder that does one or rests from one.
         self._heavy: dict[Hashable, deque[Begin]] = {}
 
     def take(self, holder: Hashable, begin: Begin) -> None:
         """Call `begin` as soon as it is the turn of `holder`."""
-        waiting = self._waiting.get(holder)
-        if waiting is not None:
-            waiting.append((self.clock(), begin))
+        held = self._holders.get(holder)
+        if held is None:
+            if not self._holders:
+                self._loop = self._loop or asyncio.get_running_loop()
+                self._loop.call_soon(self._next_pass)
+            held = self._holders[holder] = _Holder()
+        elif held.begun >= PIECES_A_PASS:
+            held.waiting.append((self.clock(), begin))
             return
-        if not self._waiting:
-            self._loop = self._loop or asyncio.get_running_loop()
-            self._loop.call_soon(self._next_pass)
-        self._waiting[holder] = deque()
+        held.begun += 1
         begin()
 
     def take_heavy(self, holder: Hashable, begin: Begin, most_waiting: int) -> bool:
@@ -86,15 +100,17 @@ class Turns:
 
     def waiting_since(self, holder: Hashable, number: int) -> float | None:
         """Return since when the first `number` pieces of `holder` have all been waiting; None if there are fewer."""
-        waiting = self._waiting.get(holder)
-        return waiting[number - 1][0] if waiting and len(waiting) >= number else None
+        held = self._holders.get(holder)
+        return held.waiting[number - 1][0] if held is not None and len(held.waiting) >= number else None
 
     def _next_pass(self) -> None:
         assert self._loop is not None  # noqa: S101 - it is what called
-        for holder, waiting in list(self._waiting.items()):
-            if not waiting:
-                del self._waiting[holder]
-        if self._waiting:
+        for holder, held in list(self._holders.items()):
+            if not held.waiting:
+                del self._holders[holder]
+        if self._holders:
             self._loop.call_soon(self._next_pass)
-        for waiting in list(self._waiting.values()):
-            waiting.popleft()[1]()
+        for held in list(self._holders.values()):
+            held.begun = min(PIECES_A_PASS, len(held.waiting))
+            for _ in range(held.begun):
+                held.waiting.popleft()[1]()

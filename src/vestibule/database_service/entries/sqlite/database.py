@@ -24,6 +24,8 @@ from vestibule.runtime.write_ahead_log import LIMIT_LOG, WriteAheadLog
 
 MAX_BATCH = 1000
 LOCK_TIMEOUT_S = 0.5
+# So long after a commit the last one is noted.
+NOTE_AFTER_S = 0.05
 OUTSIDE_CONTEXT = "a store is used inside its own context"
 
 PRAGMAS = (
@@ -126,6 +128,7 @@ class SqliteFile:
         self._reader: sqlite3.Connection | None = None
         self._place: FilePlace | None = None
         self.last_commit = LastCommit(path)
+        self._note_timer: asyncio.TimerHandle | None = None
         self._on_commit = on_commit
 
     async def __aenter__(self) -> Self:
@@ -146,6 +149,9 @@ class SqliteFile:
 
     async def __aexit__(self, *error: object) -> None:
         await self._batcher.drain()
+        if self._note_timer is not None:
+            self._note_timer.cancel()
+            self._note()
         thread, connections = self._thread, (self._reader, self._writer)
         self._thread = self._reader = self._writer = None
         if thread is not None:
@@ -183,9 +189,17 @@ class SqliteFile:
     async def _commit(self, changes: list[Work[Any]]) -> list[Any]:
         if self._writer is None:
             raise RuntimeError(OUTSIDE_CONTEXT)
-        return await asyncio.get_running_loop().run_in_executor(
-            self._thread, self._commit_in_thread, self._writer, changes
-        )
+        loop = asyncio.get_running_loop()
+        outcomes = await loop.run_in_executor(self._thread, self._commit_in_thread, self._writer, changes)
+        if self._note_timer is None:
+            # Noted once for the commits of this time: with each it would take a tenth of a small write.
+            self._note_timer = loop.call_later(NOTE_AFTER_S, self._note)
+        return outcomes
+
+    def _note(self) -> None:
+        self._note_timer = None
+        if self._thread is not None and self._writer is not None:
+            self._thread.submit(self.last_commit.note, self._writer)
 
     async def truncate_log(self) -> None:
         """Write the log into the file and empty it; what was deleted is then in neither, since deletion overwrites.
@@ -199,7 +213,6 @@ class SqliteFile:
 
     def _commit_in_thread(self, connection: sqlite3.Connection, changes: list[Work[Any]]) -> list[Any]:
         outcomes = commit(connection, changes, self._place)
-        self.last_commit.note(connection)
         self._on_commit(len(changes))
         return outcomes
 

@@ -1,7 +1,7 @@
 """Notes the last commit beside a SQLite file, so that the loss of acknowledged commits is noticed at the next start.
 
-A truncated write-ahead log is no error for SQLite: it ends earlier. The note is written after each group commit,
-without a flush. After a failure of the machine it may be older than the file, and never newer.
+A truncated write-ahead log is no error for SQLite: it ends earlier. The note is written within moments of a commit,
+without a flush. It may be older than the file, after a failure of the machine too, and never newer.
 """
 
 import json

@@ -1,5 +1,6 @@
 """What a SQLite file lost of its acknowledged commits is known at the next start."""
 
+import asyncio
 import shutil
 from pathlib import Path
 
@@ -15,6 +16,10 @@ async def _killed(folder: Path, copy: Path, writes: int = 20) -> Path:
     async with SqliteStore(folder / "vestibule.db") as store:
         for number in range(writes):
             await store.write(Write(f"k{number}", "x"))
+        note = folder / ".vestibule.db.last"
+        async with asyncio.timeout(20):
+            while f'"entries": {writes}' not in note.read_text():  # noqa: ASYNC110 - nothing tells when it is written
+                await asyncio.sleep(0.01)
         shutil.copytree(folder, copy)
     return copy / "vestibule.db"
 
