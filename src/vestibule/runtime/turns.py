@@ -1,4 +1,4 @@
-"""Turns on the event loop: of what several holders ask for at once, each begins a few pieces in a pass of the loop.
+"""Turns on the event loop: of what several holders ask for at once, each begins one piece in a pass of the loop.
 
 A piece is to be short, so long work is done in slices.
 """
@@ -13,8 +13,10 @@ from typing import TypeVar
 Begin = Callable[[], object]
 Item = TypeVar("Item")
 
-# So many pieces of a holder begin in a pass. With one, a pass, which asks the kernel for events, serves one request.
-PIECES_A_PASS = 4
+# A pass, which asks the kernel for events, costs as much as a small piece. So a holder that is alone begins several.
+PIECES_ALONE = 4
+# A holder is alone if no other has begun anything for this long.
+ALONE_AFTER_S = 1.0
 # After a heavy piece its holder rests from heavy ones this many times as long as the piece took.
 REST_TIMES = 4
 
@@ -41,15 +43,19 @@ class _Holder:
 
 
 class Turns:
-    """Begins work at once if its holder has begun little in this pass of the loop; further work waits in order.
+    """Begins work at once if its holder has begun nothing in this pass of the loop; further work waits in order.
 
-    A pass reads all sockets that have something to read. So who asks for little waits for a few pieces of each other
-    holder at most, however much those have asked for before.
+    A pass reads all sockets that have something to read. So who asks for little waits for one piece of each other
+    holder at most, however much those have asked for before. A holder that is alone begins a few pieces in a pass.
     """
 
-    clock = staticmethod(time.monotonic)
-
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Take the `clock`, in seconds."""
+        self.clock = clock
+        self._pieces = 1
+        # The last holder, and until when it counts as one of several.
+        self._last: Hashable = None
+        self._shared_until = 0.0
         # Those that have begun something in this pass.
         self._holders: dict[Hashable, _Holder] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -64,11 +70,18 @@ class Turns:
                 self._loop = self._loop or asyncio.get_running_loop()
                 self._loop.call_soon(self._next_pass)
             held = self._holders[holder] = _Holder()
-        elif held.begun >= PIECES_A_PASS:
+            self._count_holder(holder)
+        elif held.begun >= self._pieces:
             held.waiting.append((self.clock(), begin))
             return
         held.begun += 1
         begin()
+
+    def _count_holder(self, holder: Hashable) -> None:
+        now = self.clock()
+        if holder != self._last:
+            self._last, self._shared_until = holder, now + ALONE_AFTER_S
+        self._pieces = PIECES_ALONE if now >= self._shared_until else 1
 
     def take_heavy(self, holder: Hashable, begin: Begin, most_waiting: int) -> bool:
         """Take a turn for what cannot be sliced, one at a time and with rests; False if `most_waiting` wait already.
@@ -110,7 +123,8 @@ class Turns:
                 del self._holders[holder]
         if self._holders:
             self._loop.call_soon(self._next_pass)
-        for held in list(self._holders.values()):
-            held.begun = min(PIECES_A_PASS, len(held.waiting))
+        for holder, held in list(self._holders.items()):
+            self._count_holder(holder)
+            held.begun = min(self._pieces, len(held.waiting))
             for _ in range(held.begun):
                 held.waiting.popleft()[1]()

@@ -1,9 +1,9 @@
-"""Turns: each holder begins a few pieces in each pass of the loop, and long work lets others run in between."""
+"""Turns: each holder begins one piece in each pass of the loop, and long work lets others run in between."""
 
 import asyncio
 from functools import partial
 
-from vestibule.runtime.turns import PIECES_A_PASS, SLICE, Turns, in_slices
+from vestibule.runtime.turns import ALONE_AFTER_S, PIECES_ALONE, SLICE, Turns, in_slices
 
 
 async def test_who_asks_for_little_does_not_wait_behind_who_asked_for_much() -> None:
@@ -11,16 +11,32 @@ async def test_who_asks_for_little_does_not_wait_behind_who_asked_for_much() -> 
     turns, begun = Turns(), list[str]()
     for number in range(100):
         turns.take("greedy", partial(begun.append, f"greedy {number}"))
-    first = [f"greedy {number}" for number in range(PIECES_A_PASS)]
-    assert first == begun
+    assert ["greedy 0"] == begun
     turns.take("neighbour", partial(begun.append, "neighbour 0"))
     turns.take("neighbour", partial(begun.append, "neighbour 1"))
-    assert [*first, "neighbour 0", "neighbour 1"] == begun
+    assert ["greedy 0", "neighbour 0"] == begun
     while len(begun) < 102:  # noqa: ASYNC110 - a pass of the loop is what is waited for
         await asyncio.sleep(0)
+    assert begun.index("neighbour 1") < 5
     assert [f"greedy {number}" for number in range(100)] == [one for one in begun if one.startswith("greedy")]
     await asyncio.sleep(0)
     assert {} == turns._holders
+
+
+async def test_a_holder_that_is_alone_begins_several_pieces_in_a_pass() -> None:
+    """Until another one comes: then each begins one again."""
+    now = 0.0
+    turns, begun = Turns(lambda: now), list[str]()
+    turns.take("first", partial(begun.append, "alone for a moment"))
+    now = ALONE_AFTER_S
+    await asyncio.sleep(0)
+    for number in range(2 * PIECES_ALONE):
+        turns.take("first", partial(begun.append, f"first {number}"))
+    assert 1 + PIECES_ALONE == len(begun)
+    turns.take("second", partial(begun.append, "second"))
+    assert "second" == begun[-1]
+    await asyncio.sleep(0)
+    assert [f"first {PIECES_ALONE}"] == begun[2 + PIECES_ALONE :]
 
 
 async def test_heavy_pieces_of_a_holder_have_rests_between_them_and_a_bound() -> None:
@@ -41,7 +57,7 @@ async def test_heavy_pieces_of_a_holder_have_rests_between_them_and_a_bound() ->
 async def test_it_is_known_how_long_the_first_have_waited() -> None:
     """There are at least so many, and the last of them came then."""
     turns = Turns()
-    for _ in range(PIECES_A_PASS + 3):
+    for _ in range(4):
         turns.take("greedy", list)
     assert (None, None) == (turns.waiting_since("greedy", 4), turns.waiting_since("neighbour", 1))
     since = turns.waiting_since("greedy", 3)

@@ -16,7 +16,6 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from vestibule.runtime.turns import PIECES_A_PASS
 from vestibule.service_kit.http import connections
 from vestibule.service_kit.http.connections import Limits, RequestTimeouts, timeout_protocol
 from vestibule.service_kit.http.middleware import IS_LATE
@@ -196,7 +195,7 @@ async def test_only_the_holder_of_too_many_waiting_requests_is_shed(free_port: i
     timeouts = RequestTimeouts(Limits(60, 60, 1_000, shed_after_s=0))
     since = timeouts.turns.clock()
     waiting: list[int] = []
-    for number in range(PIECES_A_PASS + connections.LATE_UNTIL_SHED):
+    for number in range(1 + connections.LATE_UNTIL_SHED):
         timeouts.turns.take(b"a", partial(waiting.append, number))
     while timeouts.turns.clock() <= since:
         pass
