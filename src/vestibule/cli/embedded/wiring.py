@@ -112,7 +112,9 @@ def _open_log(directory: DataDirectory, is_terminal: bool) -> Log:
 
     # Open for as long as the process lives.
     stdout = Path(os.devnull).open("w", encoding="utf-8") if is_terminal else sys.stdout  # noqa: SIM115
-    logging_config.configure_logging("supervisor", settings.ServiceSettings(data_dir=directory.path), stdout)
+    logging_config.configure_logging(
+        "supervisor", settings.ServiceSettings(data_dir=directory.path, embedded=True), stdout
+    )
     log: Log = structlog.get_logger()
     return log
 

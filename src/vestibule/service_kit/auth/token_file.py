@@ -167,6 +167,8 @@ class TokenFile:
         self._wall_clock = wall_clock
         self._next_expiry: datetime | None = None
         self._searched: dict[str, _Known] | None = None
+        self._tenants: frozenset[str] = frozenset()
+        self._counted: dict[str, _Known] | None = None
         self.file: WatchedFile[dict[str, _Known]] = WatchedFile(
             path,
             _read_by_digest,
@@ -197,7 +199,11 @@ class TokenFile:
     @property
     def tenants(self) -> frozenset[str]:
         """The tenants of all tokens, also of those that have expired: what they stored may still be there."""
-        return frozenset(tenant for *_, tenant, _, _ in self.file.current().values())
+        known = self.file.current()
+        # As of expiries: what goes through all tokens is done once for each state of the file.
+        if known is not self._counted:
+            self._tenants, self._counted = frozenset(tenant for *_, tenant, _, _ in known.values()), known
+        return self._tenants
 
     def next_expiry(self) -> datetime | None:
         """Return the nearest expiry that is to come, None where no token expires."""

@@ -93,6 +93,18 @@ def test_a_new_token_counts_at_once(path: Path) -> None:
         assert _find(token_lookup, token) is not None
 
 
+def test_the_tenants_of_all_tokens_are_collected_once_for_each_state_of_the_file(path: Path) -> None:
+    """Lists of alerts ask for them at each request, and a file may have a hundred thousand tokens."""
+    create_token(path, "laptop", ["add"], tenant="north")
+    token_lookup = TokenFile(path, clock=lambda: 0.0)
+    first = token_lookup.tenants
+    assert {"north"} == first
+    assert first is token_lookup.tenants
+    create_token(path, "phone", ["add"], tenant="south")
+    token_lookup.file.reload()
+    assert {"north", "south"} == token_lookup.tenants
+
+
 def test_a_revoked_token_is_unknown_within_a_second(path: Path) -> None:
     """A revocation counts in running services, and leaves the other tokens in place."""
     token, record = create_token(path, "laptop", ["add"])
