@@ -11,7 +11,7 @@ from vestibule.contracts.errors import ErasureInProgress, ErasureNotFound, Preco
 from vestibule.contracts.identity import Principal
 from vestibule.contracts.schedules import place_of
 from vestibule.contracts.subjects import ErasePage, SubjectQuery
-from vestibule.database_client.entries import EntryClient
+from vestibule.database_client.entries import EntryClient, RecordReader
 
 OWNER = Principal("~erasures")
 RUNNING, FINISHED = "running/", "finished/"
@@ -83,6 +83,7 @@ class ErasureRecords:
 
     def __init__(self, database: EntryClient) -> None:
         self._database = database
+        self._reader = RecordReader(ErasureRecord)
 
     async def add(self, record: ErasureRecord) -> int:
         """Store a new running record, and return its version; raises `ErasureInProgress` where the tenant has one."""
@@ -105,7 +106,8 @@ class ErasureRecords:
     async def running(self) -> list[tuple[ErasureRecord, int]]:
         """Return the running records of all tenants, with their versions."""
         entries = await self._database.read_all(RUNNING)
-        return [(ErasureRecord.model_validate_json(entry.value), entry.version) for entry in entries]
+        read = ((self._reader.read(entry), entry.version) for entry in entries)
+        return [(record, version) for record, version in read if record is not None]
 
     async def find(self, erasure_id: str, tenant: str) -> ErasureRecord:
         """Return a record of a tenant; raises `ErasureNotFound` where there is none."""

@@ -153,6 +153,12 @@ async def test_a_tenant_has_one_at_a_time(jobs: Jobs, monkeypatch: pytest.Monkey
         assert 1 == (await _end(erasure, record.erasure_id)).entries.erased
 
 
+async def test_a_torn_record_stops_no_other(jobs: Jobs) -> None:
+    """It is skipped, and the erasures of other tenants go on."""
+    await jobs.entries(OWNER).write(Pair(key="running/torn", value="{torn"))
+    assert [] == await jobs.records.running()
+
+
 async def test_an_erasure_survives_a_restart(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process goes on where the record says, and every entry counts once; the record shows no value."""
     monkeypatch.setattr(job, "ANSWER_AFTER_S", 0.0)
