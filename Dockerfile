@@ -18,7 +18,7 @@ RUN /uv/bin/uv venv --quiet --python "$(command -v python)" /opt/vestibule \
  && /uv/bin/uv venv --quiet --python "$(command -v python)" /wheel \
  && /uv/bin/uv pip install --quiet --python /wheel/bin/python --require-hashes --only-binary :all: \
       -r requirements/build.lock
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY src src
 RUN VIRTUAL_ENV=/wheel /wheel/bin/hatchling build --target wheel --directory /dist \
  && /uv/bin/uv pip install --quiet --python /opt/vestibule/bin/python --no-deps /dist/*.whl \

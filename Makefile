@@ -9,8 +9,8 @@ PODMAN ?= podman
 RUN_AGAIN := $(BIN)/python tests/run_again.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev up test attack test-browser test-pod faults bench bench-full bench-tiers steady check audit \
-	format lock swagger-ui monitoring-tools operator-rules clean
+.PHONY: help setup setup-dev up test attack test-browser test-clients test-presidio test-pod faults bench bench-full bench-tiers steady check audit \
+	format lock vendored screenshots monitoring-tools operator-rules clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,8 +25,14 @@ up: $(VENV)/.run  ## start everything on this machine; Ctrl-C stops it
 test: $(VENV)/.dev  ## run the whole test suite
 	$(BIN)/pytest --cache-clear -n 3 --dist loadfile --no-loadscope-reorder $(ARGS) || $(RUN_AGAIN) $$?
 
-test-browser: $(VENV)/.browser  ## the pages for people in a real browser; skipped where there is none (.ci/browser installs one)
+test-browser: $(VENV)/.browser .tools/axe-core/.made  ## the pages for people in a real browser; skipped where there is none (.ci/browser installs one)
 	$(BIN)/pytest --cache-clear -n0 -m browser tests/browser $(ARGS) || $(RUN_AGAIN) $$? -m browser tests/browser
+
+test-clients: $(VENV)/.dev .tools/clients/.made  ## generate clients from the descriptions, in Python and (where there is npm) TypeScript, and use them
+	$(BIN)/pytest --cache-clear -n0 -m clients tests/clients $(ARGS) || $(RUN_AGAIN) $$? -m clients tests/clients
+
+test-presidio: $(VENV)/.dev .tools/presidio/.made  ## the same requests to /presidio/ and to Presidio itself, from PyPI
+	$(BIN)/pytest --cache-clear -n0 -m presidio tests/presidio $(ARGS) || $(RUN_AGAIN) $$? -m presidio tests/presidio
 
 attack: $(VENV)/.attack  ## ask running systems thousands of hostile things, set their clock by a day (minutes; SECONDS=60 TIMES=5 for more)
 	VESTIBULE_ATTACK_SECONDS=$(SECONDS) VESTIBULE_ATTACK_TIMES=$(or $(TIMES),1) \
@@ -84,8 +90,11 @@ format: $(VENV)/.dev  ## put the code into shape
 lock: $(UV)  ## resolve the dependencies anew into requirements/*.lock
 	requirements/compile $(UV)
 
-swagger-ui:  ## copy the recorded version of Swagger UI from its npm package, or another with VERSION=5.x.y (needs npm)
-	@requirements/vendor-swagger-ui $(VERSION)
+vendored:  ## copy the recorded files of npm packages that pages load, or another version: PACKAGE=swagger-ui-dist VERSION=5.x.y
+	@requirements/vendor $(PACKAGE) $(VERSION)
+
+screenshots: $(VENV)/.browser  ## every page of the console, wide and narrow, light and dark, of a system with data: build/screenshots
+	@cd tests && ../$(BIN)/python -m browser.console.screenshots ../build/screenshots
 
 monitoring-tools:  ## install Prometheus and Alertmanager from Debian's packages, for their tests; start neither
 	.ci/from-debian prometheus prometheus-alertmanager
@@ -119,6 +128,26 @@ $(VENV)/.run: requirements/run.lock requirements/build.lock pyproject.toml | $(U
 
 $(VENV)/.attack: requirements/attack.lock $(VENV)/.dev
 	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/attack.lock
+	@touch $@
+
+# The generators have other dependencies than Vestibule.
+.tools/clients/.made: requirements/clients.lock tests/clients/package-lock.json | $(UV)
+	@$(UV) venv --quiet --clear --python "$$(command -v $(PYTHON))" .tools/clients
+	@$(UV) pip install --quiet --python .tools/clients/bin/python --require-hashes -r requirements/clients.lock
+	@cp tests/clients/package.json tests/clients/package-lock.json .tools/clients/
+	@! command -v npm >/dev/null || npm ci --prefix .tools/clients --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+# Its analyzer runs without a model: none is in a package index.
+.tools/presidio/.made: requirements/presidio.lock | $(UV)
+	@$(UV) venv --quiet --clear --python "$$(command -v $(PYTHON))" .tools/presidio
+	@$(UV) pip install --quiet --python .tools/presidio/bin/python --require-hashes -r requirements/presidio.lock
+	@touch $@
+
+# What the tests look for barriers with; without npm they are skipped.
+.tools/axe-core/.made: requirements/vendored.json
+	@mkdir -p $(@D)
+	@! command -v npm >/dev/null || requirements/vendor axe-core
 	@touch $@
 
 $(VENV)/.browser: requirements/browser.lock $(VENV)/.dev

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from vestibule.detection import Finding
 from vestibule.policy import Policy, Situation, Vocabulary
-from vestibule.policy.receipts import ReceiptSigner, generate_key, load_keys
+from vestibule.policy.receipts import DecidedFacts, ReceiptSigner, generate_key, load_keys
 
 ENTITIES = ("EMAIL_ADDRESS", "PHONE_NUMBER", "CREDIT_CARD", "IBAN_CODE", "PASSWORD", "API_KEY")
 VOCABULARY = Vocabulary(frozenset(ENTITIES), {"secrets": frozenset({"PASSWORD", "API_KEY"})}, frozenset({"/add"}))
@@ -50,10 +50,13 @@ def measure(policy: Policy, signer: ReceiptSigner, seconds: float) -> tuple[floa
     """Return what a clean request, one with two findings and a receipt take, in microseconds."""
     here = Situation("/add", "t-1", "team-7", "area-7/customers/4711")
     decision = policy.decide(here, {"value": FOUND})
+    facts = DecidedFacts(
+        "0" * 16, 0, "0" * 32, "/add", decision.policy_version, "0" * 12, decision.outcome, decision.actions
+    )
     return (
         best_us(lambda: policy.decide(here, {"key": [], "value": []}), seconds),
         best_us(lambda: policy.decide(here, {"key": [], "value": FOUND}), seconds),
-        best_us(lambda: signer.sign("0" * 16, decision, request_id="0" * 32, route="/add"), seconds),
+        best_us(lambda: signer.sign(facts), seconds),
     )
 
 
@@ -62,7 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=0.3)
     seconds = parser.parse_args().seconds
-    signer = ReceiptSigner(load_keys(generate_key()), "0" * 12)
+    signer = ReceiptSigner(load_keys(generate_key()))
     print(f"{'rules':>5} {'read (ms)':>10} {'clean':>7} {'2 findings':>11} {'receipt':>8}   (us)")
     with tempfile.TemporaryDirectory() as folder:
         for size in SIZES:

@@ -62,6 +62,8 @@ class System:
 
 def _part_of(process: psutil.Process) -> str:
     words = process.cmdline()
+    if not any(words[1:]):
+        words = words[0].split() if words else []  # a forked part has its whole name in the first
     for word in ("client", "database", "business-logic", "scheduler", "worker", "celery", "valkey", "redis"):
         if any(word in part for part in words[1:] or words):
             return "redis" if word == "valkey" else "worker" if word == "celery" else word

@@ -32,15 +32,39 @@ EXCEPTIONS = (
     (r"POST /(add|write)/batch", "body", "a batch names each key once; JSON Schema compares whole items only"),
     (r"POST /subjects/erase-ended", "invalid-input", "a cursor is what a page gave; its form depends on the store"),
     (r"POST /maintenance", "invalid-input", "a window is valid in relation to the time of the request"),
+    (r"POST /scan", "unknown_entity", "the names of the entities depend on the detectors that are installed"),
+    (
+        r"POST /scan",
+        "body/(allow_patterns|fingerprint_key)",
+        "no JSON Schema knows the grammar of expressions, or a key",
+    ),
+    (r"POST /scan", "query/(columns|delimiter|field)", "some belong to a body of CSV, some to one of JSON"),
+    (r"POST /scan", "missing", "CSV has a header row"),
+    (r"GET /decisions", "query/at_most", "only a stream is sampled, which the header `Accept` asks for"),
+    (r"POST /allowances", "body", "a fingerprint needs an entity beside it"),
+    (r"POST /allowances", "body/alert_id", "an alert may be about no value"),
     (
         r"POST /reveal",
-        "(unknown-token|token-retired|invalid-input)",
+        "(unknown-token|key-not-found|token-retired|invalid-input)",
         "only tokens that the service has given stand for a value",
     ),
+    (r"PATCH /silences/{silence_id}|POST /allowances", "body/(end|until)", "an end is after the time of the request"),
+    (r"POST /allowances", "body/entity", "the names of the entities depend on the detectors that are installed"),
+    (r"POST /policy/(test|replay)", "body/policy", "a draft is TOML, whose grammar is no JSON Schema"),
+    (r"POST /policy/test", "body/samples/[0-9]+/expect", "names of members are entities"),
+    (r"POST /queue/(pause|resume)", "unknown-processor", "operators add processors"),
+    (r"POST /tokens", "body/expires_at", "a token ends after the time of the request"),
+    (r"POST /audit/add", "body/records/[0-9]+/time", "no JSON Schema compares times, and an act is not before 1970"),
+    (r"POST /forms/{name}", "form-invalid|too_long", "how long a value may be is the definition's affair"),
+    (r"POST /forms/{name}", "too_many_values", "the values of all lists together are counted"),
+    (r"POST /forms/{name}", "name_invalid", "the pattern of printable characters, as below"),
     (r".*", "printable", "the pattern of printable characters leaves out those that are unassigned or above U+FFFF"),
     (r".*", "bytes", "JSON Schema counts characters; keys and values are measured in UTF-8"),
     (r".*", "operation_reused|idempotency-key-reused", "an idempotency key belongs to the first request with it"),
 )
+
+# Lines are text; what is wrong with one is said in the line that answers it.
+schemathesis.serializer.alias("application/x-ndjson", "text/plain")
 
 
 @schemathesis.hook
@@ -53,6 +77,10 @@ def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
 @schemathesis.check
 def valid_data_is_accepted(_context: Any, response: Any, case: Any) -> None:
     """Fail where a request that the description allows is refused for a reason that is not in `EXCEPTIONS`."""
+    if case.path.startswith("/presidio/"):
+        # Its errors have no kind, and may be a 500 that is the client's. The service itself must not fail.
+        assert b"The service failed" not in response.content
+        return
     if case.meta is None or not case.meta.generation.mode.is_positive or response.status_code not in range(400, 500):
         return
     if response.status_code in (401, 403, 404, 409, 410, 429):

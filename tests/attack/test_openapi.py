@@ -22,9 +22,12 @@ SERVICES = {"client": 0, "database": 1, "business_logic": 2, "scheduler": 3}
 
 
 @pytest.fixture(scope="module")
-def attacked(start_for_module: Any) -> Iterator[Any]:
-    """A system that is asked without a token more often than one address may."""
-    return start_for_module(VESTIBULE_AUTH_FAILURES_PER_MINUTE="1000000", VESTIBULE_SERVICE_TIMEOUT_S="20")
+def attacked(start_for_module: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A system that is asked without a token more often than one address may, and that has a form."""
+    policy = tmp_path_factory.mktemp("policy") / "policy.toml"
+    policy.write_text("[forms.contact]\nother_fields = true\n")
+    limits = {"VESTIBULE_AUTH_FAILURES_PER_MINUTE": "1000000", "VESTIBULE_SERVICE_TIMEOUT_S": "20"}
+    return start_for_module(VESTIBULE_POLICY_FILE=str(policy), **limits)
 
 
 @pytest.mark.attack

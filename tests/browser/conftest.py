@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-PARTS = {"client", "database", "business_logic", "store", "queue", "backlog", "workers"}
+PARTS = {"client", "database", "business_logic", "console", "store", "queue", "backlog", "workers"}
 FAST = {
     "VESTIBULE_PROBE_INTERVAL_S": "0.5",
     "VESTIBULE_PROBE_TIMEOUT_S": "0.5",

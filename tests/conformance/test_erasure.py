@@ -125,6 +125,41 @@ async def test_an_expired_key_is_gone_before_the_next_sweep(kind: StoreKind, tmp
 
 
 @every_kind
+async def test_a_search_finds_what_would_be_erased_and_changes_nothing(kind: StoreKind, tmp_path: Path) -> None:
+    """Each place with its form; times and tokens where the store has a history; the counts are those of the erasure."""
+    async with _open(kind, tmp_path) as (plain, store, job):
+        await store.write(Write("t1/a", f"to {ADDRESS}", author="first"))
+        await store.write(Write("t1/a", "orders%40example.org", author="second"))
+        await store.write(Write(f"t1/{ADDRESS}", ADDRESS, author="first"))
+        await store.write(Write(f"t1/gone/{ADDRESS}", "x"))
+        await store.delete(f"t1/gone/{ADDRESS}")
+        await store.write(Write("t1/other", OTHERS[0]))
+        await plain.write(Write("t1/broken", "bm90IGVuY3J5cHRlZA=="))
+        has_history = bool(await plain.history("t1/a"))
+        before = [await plain.history(key) for key in await _keys(plain)]
+        find = QUERY.model_copy(update={"find_only": True})
+        page = await job.erase(find, T1, 100, None)
+        query = SubjectQuery(value=ADDRESS, tenants=["t1"], find_only=True)
+        ended = await job.erase_ended(query, T1, 100, None)
+        assert before == [await plain.history(key) for key in await _keys(plain)]
+        assert (0, 0, 1, 0) == (page.erased, ended.erased, page.unreadable, ended.unreadable)
+        found = [(one.kind, one.key, one.version, one.form, one.encoding, one.is_part, one.by) for one in page.found]
+        first, second = ("first", "second") if has_history else (None, None)
+        expected = [
+            ("entry", "a", 2, "encoded", "url", False, second),
+            ("version", "a", 1, "plain", None, True, first),
+            ("key", ADDRESS, 1, "plain", None, False, first),
+            ("entry", ADDRESS, 1, "plain", None, False, first),
+        ]
+        assert found == [one for one in expected if has_history or one[0] != "version"]
+        assert all((one.at is not None) is has_history for one in page.found)
+        assert [("ended_key", f"gone/{ADDRESS}")] == [(one.kind, one.key) for one in ended.found]
+        erased = await job.erase(QUERY, T1, 100, None)
+        assert (page.counts, []) == (erased.counts, erased.found)
+        assert ["t1/broken", "t1/other"] == await _keys(plain)
+
+
+@every_kind
 async def test_a_newer_write_survives(kind: StoreKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is written between reading and deleting stays; the version that was read goes."""
     async with _open(kind, tmp_path) as (_, store, job):

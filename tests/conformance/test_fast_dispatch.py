@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -15,10 +16,11 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from servers.openapi_requests import Sent, operations
+from servers.openapi_requests import Operation, Sent, operations
 from servers.redis import redis_on_socket
 from vestibule.business_logic_service.main import create_app as create_business_logic
 from vestibule.business_logic_service.settings import BusinessLogicSettings
+from vestibule.client_service.erasure import job as erasure_job
 from vestibule.client_service.main import create_app as create_client
 from vestibule.client_service.settings import ClientSettings
 from vestibule.database_service.main import create_app as create_database
@@ -34,12 +36,17 @@ from vestibule.service_kit.fast_dispatch.fast_dispatch import FastDispatch, Fast
 SECRET = "s" * 43
 MAX_BODY_BYTES = 20_000
 SERVER_ERROR = 500
+FORM = "[forms.contact]\nother_fields = true\n"
+ASKED_MOST = {"POST /add", "GET /read", "POST /run", "POST /messages", "POST /write", "POST /process"}
 DETECTION = DetectionSettings(entities=frozenset({"EMAIL_ADDRESS"}))
 # What differs between two services that did the same: ids, signatures, moments and how long something took.
 RANDOM = (
+    (re.compile(rb"vst_[\w-]{43}"), b"<token>"),
     (re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), b"<uuid>"),
     (re.compile(rb"eyJ[\w.-]+"), b"<signed>"),
     (re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)"), b"<moment>"),
+    # The confirmation of a bulk action is its end and a signature of that.
+    (re.compile(rb"\b\d{10}\.[0-9a-f]{32}\b"), b"<confirmation>"),
     (re.compile(rb"\b\d{10}\.\d+"), b"<moment>"),
     (re.compile(rb'"[0-9a-f]{12,64}"'), b'"<id>"'),
     # A service takes no request id of a stranger.
@@ -47,6 +54,8 @@ RANDOM = (
     (re.compile(rb'"(latency_ms|took_s)":[\d.e-]+'), rb'"\1":<time>'),
     (re.compile(rb'"saved_at":(null|"<moment>")'), b'"saved_at":<moment>'),
     (re.compile(rb"(?m)^(\w+(?:_bucket|_sum|_seconds)\{.*\}) \S+$"), rb"\1 <time>"),
+    # A heartbeat of the requests is missed by the clock.
+    (re.compile(rb'(?m)^vestibule_alerts_total\{.*type="HeartbeatMissed"\} \S+\n?'), b""),
     # Changes that come close together are read at once.
     (re.compile(rb'(?m)^(\w+_count\{operation="changes".*\}) \S+$'), rb"\1 <count>"),
     (re.compile(rb"(?m)^(\w+_bytes(?:\{.*\})?) \S+$"), rb"\1 <size>"),
@@ -100,9 +109,12 @@ async def _ask(app: FastAPI, sent: Sent) -> Answer:
         # Probes measure, and the lease moves with the clock: the members are compared, and not the values.
         is_page = (b"content-type", b"text/html; charset=utf-8") in shown
         body = b"" if is_page else re.sub(rb':("[^"]*"|[\d.e-]+|null|true|false|<\w+>)', b":<value>", body)
-    if body.startswith(b'{"alerts":['):
-        # Malformed requests are listed once for each group, and groups are made in the background.
-        body = b'{"alerts":[...]}'
+    # What services write in the background is searched, too.
+    body = re.sub(rb'"((?:entries_|results_)?examined)":\d+', rb'"\1":0', body)
+    for name in (b"alerts", b"groups", b"decisions", b"counts", b"lines"):
+        # Malformed requests are listed once for each group; groups, decisions and acts arrive in the background.
+        if body.startswith(b'{"%b":[' % name):
+            body = b'{"%b":[...]}' % name
     if sent.path == "/metrics":
         body = b"\n".join(sorted(body.splitlines()))  # in the order in which they were counted first
     return Answer(start["status"], sorted(shown), body, "vestibule.is_fast" in scope)
@@ -210,11 +222,15 @@ def _covered(app: FastAPI) -> set[str]:
 
 
 @pytest.mark.parametrize("service", ["client", "database", "business_logic", "scheduler"])
-async def test_every_route_answers_the_same_by_either_dispatch(service: str, tmp_path: Path, quiet_log: None) -> None:
+async def test_every_route_answers_the_same_by_either_dispatch(
+    service: str, tmp_path: Path, quiet_log: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Status, headers and body of valid and invalid requests are the same, and valid ones are dispatched fast.
 
     No request is beyond what a service understands, whatever number it has where.
     """
+    # A search or an erasure that takes long is answered otherwise.
+    monkeypatch.setattr(erasure_job, "ANSWER_AFTER_S", 60.0)
     differences: list[Any] = []
     failures: list[Any] = []
     dispatched_fast: set[str] = set()
@@ -223,27 +239,45 @@ async def test_every_route_answers_the_same_by_either_dispatch(service: str, tmp
         for way in ways:
             way.home.mkdir()
             (way.home / "keys").symlink_to(tmp_path / "keys")
+            (way.home / "policy.toml").write_text(FORM)
         async with _running(ways[0], service) as fast, _running(ways[1], service) as framework:
             if service == "scheduler":
                 await _wait_for_probes([fast, framework], authorizations[0])
             asked = 0
+            covered = _covered(fast)
             for operation in sorted(operations(fast.openapi(), authorizations), key=lambda one: one.path == "/metrics"):
                 # What was counted is asked for once, after all else: to render it takes as long as many requests.
                 is_metrics = operation.path == "/metrics"
-                for sent in [operation.valid()] if is_metrics else operation.requests(MAX_BODY_BYTES):
+                requests = [operation.valid()] if is_metrics else _requests(operation, covered)
+                for sent in requests:
                     asked += 1
                     expected, actual = await _ask(framework, sent), await _ask(fast, sent)
                     assert not expected.is_fast
                     if actual.is_fast and sent.path == operation.valid().path and sent.method == operation.method:
                         dispatched_fast.add(f"{operation.method} {operation.path}")
-                    if actual.status >= SERVER_ERROR:
+                    # A mistake of a client of Presidio may be a 500 to it.
+                    is_presidio = sent.path.startswith("/presidio/") and "The service failed" not in str(actual.shown)
+                    if actual.status >= SERVER_ERROR and not is_presidio:
                         failures.append((sent, actual.shown))
                     if expected.shown != actual.shown:
                         differences.append((sent, expected.shown, actual.shown))
             assert [] == differences[:5]
             assert [] == failures[:5]
-            assert _covered(fast) == dispatched_fast
+            assert covered == dispatched_fast
     assert asked > 100
+
+
+def _requests(operation: Operation, covered: set[str]) -> Iterator[Sent]:
+    """Yield the requests of an operation: all of those that are sent most, and some of the others, which take minutes.
+
+    Which ones differs from operation to operation, so that each way to get one wrong is tried at many.
+    """
+    name = f"{operation.method} {operation.path}"
+    # Both ways the framework serves those that no plan covers.
+    every = 1 if name in ASKED_MOST else 3 if name in covered else 6
+    first, *others = operation.requests(MAX_BODY_BYTES)
+    yield first
+    yield from islice(others, sum(name.encode()) % every, None, every)
 
 
 async def _wait_for_probes(apps: list[FastAPI], authorization: str) -> None:

@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from servers.stores import EXAMPLES, SLOW_EXAMPLES, encrypted, with_server
-from vestibule.contracts.conditions import Condition
-from vestibule.contracts.entries import ChangeKind, Revision
+from vestibule.contracts.entries import ChangeKind, Condition, Revision
 from vestibule.contracts.errors import PreconditionFailed
 from vestibule.database_service.entries.store import KeyChange, PositionLost, Store, StoreKind, Write
 from vestibule.database_service.main import store_kinds

@@ -9,6 +9,7 @@ import pytest
 from servers.stores import with_server
 from vestibule.contracts.errors import Unavailable
 from vestibule.database_service.entries.encrypted_store import REALM, EncryptedStore
+from vestibule.database_service.entries.ledger_claim import LedgerClaim
 from vestibule.database_service.entries.store import Store, Write
 from vestibule.database_service.entries.store_identity import IDENTITY_KEY, StoreVerification
 from vestibule.database_service.main import store_kinds
@@ -38,11 +39,11 @@ class World:
         async with self._kind.build(settings) as store:
             yield store
 
-    async def start(self, store: Store, ring: Path | None = None) -> EncryptedStore:
+    async def start(self, store: Store, ring: Path | None = None, claim: LedgerClaim | None = None) -> EncryptedStore:
         """Verify the store as a start does."""
         keys = KeyRingFile(ring or self.ring)
         encrypted = EncryptedStore(store, Cipher(keys, REALM))
-        verification = StoreVerification(encrypted, keys, self.mark)
+        verification = StoreVerification(encrypted, keys, self.mark, claim)
         assert (False, True, True) == (
             verification.is_verified,
             await verification.verify(),
@@ -66,6 +67,18 @@ async def test_a_store_is_itself_at_the_next_start(world: World) -> None:
         world.mark.remove()
         await world.start(store)
         assert world.mark.read() is not None
+
+
+async def test_a_ledger_from_before_it_had_an_identity_takes_its_store(world: World, tmp_path: Path) -> None:
+    """Both the identity of the store and the mark of the ledger are of an older version; then others are refused."""
+    claim = LedgerClaim(tmp_path / "tasks.db")
+    (tmp_path / ".tasks.db.created").write_text("tasks\n")
+    async with world.opened() as store:
+        await world.start(store)
+        await world.start(store, claim=claim)
+        await world.start(store, claim=claim)
+        with pytest.raises(StartRefused, match="another database service"):
+            await world.start(store, claim=LedgerClaim(tmp_path / "another.db"))
 
 
 async def test_another_ring_is_refused(world: World, tmp_path: Path) -> None:

@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from servers.stores import EXAMPLES, SLOW_EXAMPLES, bounds_of, encrypted, with_server
-from vestibule.contracts.conditions import ALWAYS, Condition
-from vestibule.contracts.entries import Entry, KeyPage
+from vestibule.contracts.entries import ALWAYS, Condition, Entry, KeyPage
 from vestibule.contracts.errors import PreconditionFailed, TooLarge
 from vestibule.database_service.entries.store import MAX_READ_CHARS, OperationNote, Store, StoreKind, Write
 from vestibule.database_service.main import store_kinds

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,12 @@ from uuid import uuid4
 import pytest
 
 from servers.stores import with_server
-from vestibule.contracts.task_ledger import NewTask, TaskChange
+from vestibule.contracts.task_ledger import AttemptRecord, LedgerTask, NewTask, TaskChange, TaskFilter
 from vestibule.contracts.tasks import Priority, TaskState
 from vestibule.database_service.main import build_task_ledger, store_kinds
 from vestibule.database_service.settings import DatabaseSettings
-from vestibule.database_service.tasks.ledger import NOT_DONE, StoredTask, TaskLedger
+from vestibule.database_service.tasks import task_pages
+from vestibule.database_service.tasks.ledger import StoredTask, TaskLedger
 
 KINDS = store_kinds()
 
@@ -84,21 +86,158 @@ async def test_unique_tasks_are_one_for_their_time_and_tenant(ledger: TaskLedger
     assert [True] == [one.is_new for one in await ledger.accept([later])]
 
 
-async def test_tasks_that_are_not_done_are_counted(ledger: TaskLedger) -> None:
-    """Each state that is not done is counted, over all tenants, also where it has no task."""
-    tasks = [new_task(), new_task(tenant="t2", sent_at=5.0), *(new_task() for _ in range(4))]
+async def counted(ledger: TaskLedger, tenant: str | None = None) -> dict[tuple[str, str, str], int]:
+    """Return the counts by tenant, processor and state."""
+    counts = await ledger.counts(tenant)
+    return {(count.tenant, count.processor, count.state.value): count.tasks for count in counts}
+
+
+async def recounted(ledger: TaskLedger) -> dict[tuple[str, str, str], int]:
+    """Return what counting all tasks one by one gives."""
+    tasks, _ = await ledger.page(TaskFilter(), 1000, None)
+    return dict(Counter((task.tenant, task.processor, task.state.value) for task in tasks))
+
+
+async def test_tasks_are_counted_by_tenant_processor_and_state(ledger: TaskLedger) -> None:
+    """The counts are exact whatever happens to tasks: repeated ends, retries, sweeps and erasures."""
+    tasks = [new_task(), new_task(tenant="t2", sent_at=5.0), *(new_task() for _ in range(4)), new_task(processor="p")]
     await ledger.accept(tasks)
-    running, retrying, dead, done = [task.task_id for task in tasks[2:]]
-    assert {state: 6 if state is TaskState.QUEUED else 0 for state in NOT_DONE} == await ledger.count_states(100)
+    await ledger.accept(tasks[:2])
+    running, retrying, dead, done, other = [task.task_id for task in tasks[2:]]
+    queued = {("t1", "uppercase", "queued"): 5, ("t2", "uppercase", "queued"): 1, ("t1", "p", "queued"): 1}
+    assert queued == await counted(ledger)
+    for _ in range(2):
+        await ledger.change(
+            [
+                step(running, TaskState.RUNNING, due_in_s=30),
+                step(retrying, TaskState.RETRYING, due_in_s=30),
+                step(dead, TaskState.DEAD),
+                step(done, TaskState.SUCCEEDED, keep_data=False, keep_s=0),
+            ]
+        )
+        await ledger.sweep(1)
+    assert await recounted(ledger) == await counted(ledger)
+    assert 1 == (await counted(ledger, "t1"))["t1", "uppercase", "dead"]
+    await ledger.change([step(dead, TaskState.QUEUED, from_states=[TaskState.DEAD], due_in_s=0, attempts=0)])
+    assert await ledger.replace_stored(StoredTask(other, "t1", "sealed", None), StoredTask(other, "t1", None, None))
+    await ledger.sweep(100)
+    assert {
+        ("t1", "uppercase", "queued"): 2,
+        ("t2", "uppercase", "queued"): 1,
+        ("t1", "uppercase", "running"): 1,
+        ("t1", "uppercase", "retrying"): 1,
+        ("t1", "p", "cancelled"): 1,
+    } == await counted(ledger)
+    assert await recounted(ledger) == await counted(ledger)
+
+
+async def test_a_task_shows_where_it_comes_from(ledger: TaskLedger) -> None:
+    """Request, token and digest of the key are set when it is accepted, the cause when it fails."""
+    task = new_task(request_id="r1", token_id="k1", token_name="name", key_digest="e1:00")
+    await ledger.accept([task])
+    await ledger.change([step(task.task_id, TaskState.DEAD, error="TaskInterrupted:http_503", attempts=3)])
+    (found,) = await ledger.find([task.task_id])
+    ((listed,), _) = await ledger.page(TaskFilter(), 10, None)
+    for one in (found, listed):
+        assert ("r1", "k1", "name", "e1:00") == (one.request_id, one.token_id, one.token_name, one.key_digest)
+        assert "http_503" == one.cause
+
+
+FILTERS: list[dict[str, Any]] = [
+    {"tenant": "t1"},
+    {"states": ["dead"]},
+    {"tenant": "t1", "states": ["dead", "queued"]},
+    {"processor": "p1"},
+    {"tenant": "t1", "processor": "p1", "states": ["dead"]},
+    {"tenant": "t2", "token_id": "k1"},
+    {"tenant": "t1", "token_id": "k1", "processor": "p1"},
+    {"tenant": "t1", "token_id": "k1", "states": ["dead"], "cause": "timeout"},
+    {"cause": "timeout", "processor": "p0"},
+    {"tenant": "t1", "key_digests": ["d1", "d2"], "states": ["queued"]},
+    {"tenant": "t1", "key_digests": ["unknown"]},
+    {"tenant": "t1", "submitted_before": 150.0},
+    {"tenant": "t1", "due_before": 4e9},
+    {"tenant": "t1", "due_before": 1.0},
+    {"states": ["queued"], "due_before": 4e9, "processor": "p1", "submitted_before": 190.0},
+]
+
+
+@pytest.mark.parametrize("walked", [1_000, 3])
+async def test_tasks_are_filtered(ledger: TaskLedger, monkeypatch: pytest.MonkeyPatch, walked: int) -> None:
+    """Any combination finds what matches and nothing else, each once and newest first, however short the pages are."""
+    monkeypatch.setattr(task_pages, "EXAMINED", walked)
+    tasks = [
+        new_task(
+            tenant=f"t{number % 3}",
+            processor=f"p{number % 2}",
+            token_id=f"k{number % 5}",
+            key_digest=f"d{number % 7}",
+            submitted_at=100.0 + number,
+            sent_at=None if number % 4 else 1.0,
+            due_in_s=1000,
+        )
+        for number in range(100)
+    ]
+    await ledger.accept(tasks)
+    failing = [task.task_id for number, task in enumerate(tasks) if number % 3 == 1]
+    kinds = ["TaskInterrupted:timeout", "TaskFailed"]
     await ledger.change(
-        [
-            step(running, TaskState.RUNNING, due_in_s=30),
-            step(retrying, TaskState.RETRYING, due_in_s=30),
-            step(dead, TaskState.DEAD),
-            step(done, TaskState.SUCCEEDED),
-        ]
+        [step(one, TaskState.DEAD, error=kinds[number % 2]) for number, one in enumerate(failing)],
     )
-    assert {"queued": 2, "running": 1, "retrying": 1, "dead": 1} == await ledger.count_states(100)
+    everything = (await ledger.page(TaskFilter(), 1000, None))[0]
+    assert 100 == len(everything)
+    for given in FILTERS:
+        chosen = TaskFilter(**given)
+        found: list[str] = []
+        cursor: str | None = None
+        while True:
+            page, cursor = await ledger.page(chosen, 4, cursor)
+            assert len(page) <= 4
+            found += [task.task_id for task in page]
+            if cursor is None:
+                break
+        assert [task.task_id for task in everything if _matches(task, chosen)] == found, given
+
+
+def _matches(task: LedgerTask, chosen: TaskFilter) -> bool:
+    equal = [(chosen.tenant, task.tenant), (chosen.processor, task.processor), (chosen.token_id, task.token_id)]
+    return (
+        all(wanted in (None, own) for wanted, own in [*equal, (chosen.cause, task.cause)])
+        and (not chosen.states or task.state in chosen.states)
+        and (chosen.key_digests is None or task.key_digest in chosen.key_digests)
+        and (chosen.submitted_before is None or task.submitted_at <= chosen.submitted_before)
+        and (
+            chosen.due_before is None
+            or (task.sent_at is None and task.due_at is not None and task.due_at <= chosen.due_before)
+        )
+    )
+
+
+async def test_attempts_are_kept_over_all_retries(ledger: TaskLedger) -> None:
+    """Each has its number, worker, times and cause; one reported twice is one; the last twenty stay."""
+    task = new_task()
+    await ledger.accept([task])
+
+    async def fail(number: int | None, state: TaskState = TaskState.RETRYING) -> None:
+        record = AttemptRecord(number=number, worker="w1", started_at=1.0, ended_at=2.0, cause="timeout")
+        given = {"due_in_s": 0} if state is TaskState.RETRYING else {}
+        await ledger.change([step(task.task_id, state, error="TaskFailed", attempts=number, attempt=record, **given)])
+
+    for number in (1, 1, 3):
+        await fail(number)
+    await fail(4, TaskState.DEAD)
+    (found,) = await ledger.find([task.task_id])
+    assert [(1, "w1", "timeout"), (2, None, "worker_lost"), (3, "w1", "timeout"), (4, "w1", "timeout")] == [
+        (one.number, one.worker, one.cause) for one in found.history
+    ]
+    retry = step(task.task_id, TaskState.QUEUED, from_states=[TaskState.DEAD], due_in_s=0, attempts=0)
+    await ledger.change([retry])
+    for number in range(1, 31):
+        await fail(number)
+    await fail(None, TaskState.FAILED)
+    (found,) = await ledger.find([task.task_id])
+    assert list(range(16, 36)) == [one.number for one in found.history]
+    assert (1.0, 2.0) == (found.history[-1].started_at, found.history[-1].ended_at)
 
 
 async def test_two_of_the_same_in_one_batch_are_one(ledger: TaskLedger) -> None:
@@ -106,6 +245,20 @@ async def test_two_of_the_same_in_one_batch_are_one(ledger: TaskLedger) -> None:
     first, second = (new_task(unique_keys=["u"], unique_for_s=60) for _ in range(2))
     recorded = await ledger.accept([first, second])
     assert [first.task_id, first.task_id] == [one.task_id for one in recorded]
+
+
+async def test_unsent_tasks_of_paused_processors_are_left_out(ledger: TaskLedger) -> None:
+    """They are counted and not claimed, nor made due later. Sent ones are claimed as always, and after it all are."""
+    free, paused = (new_task(processor=name, due_in_s=0) for name in ("uppercase", "redact"))
+    sent = new_task(processor="redact", sent_at=5.0, due_in_s=0)
+    await ledger.accept([free, paused, sent, new_task(processor="redact", due_in_s=30)])
+    counted = await ledger.count_unsent(10)
+    assert {("uppercase", 1), ("redact", 1)} == {(one.processor, one.tasks) for one in counted.counts}
+    assert (False, True) == (counted.is_limited, (await ledger.count_unsent(2)).is_limited)
+    claims = [await ledger.claim(10, 20, processors) for processors in ([], ["uppercase"], ["uppercase"], None)]
+    ids = [[task.task_id for task in claim] for claim in claims]
+    assert [[sent.task_id], [free.task_id], [], [paused.task_id]] == ids
+    assert [] == (await ledger.count_unsent(10)).counts
 
 
 async def test_what_is_due_is_claimed_once(ledger: TaskLedger) -> None:
@@ -119,6 +272,16 @@ async def test_what_is_due_is_claimed_once(ledger: TaskLedger) -> None:
     (short,) = await ledger.accept([new_task()])
     await ledger.claim(1, 0)
     assert [short.task_id] == [task.task_id for task in await ledger.claim(10, 20)]
+
+
+async def test_what_becomes_due_last_does_not_wait_for_all_before(ledger: TaskLedger) -> None:
+    """Of hundreds that are due some of the newest are claimed too, so a flood of one tenant holds up no other."""
+    await ledger.accept([new_task(tenant="flood", due_in_s=0) for _ in range(300)])
+    beside = new_task(tenant="beside", due_in_s=0)
+    await ledger.accept([beside])
+    claims = [await ledger.claim(100, 20) for _ in range(4)]
+    assert [100, 100, 100, 1] == [len({task.task_id for task in claim}) for claim in claims]
+    assert beside.task_id in {task.task_id for task in claims[0]}
 
 
 async def test_a_claim_tells_whether_a_task_was_sent(ledger: TaskLedger) -> None:
@@ -196,15 +359,15 @@ async def test_tasks_are_listed_newest_first(ledger: TaskLedger) -> None:
     listed: list[str] = []
     cursor: str | None = None
     while True:
-        page, cursor = await ledger.page("t1", [], 3, cursor)
+        page, cursor = await ledger.page(TaskFilter(tenant="t1"), 3, cursor)
         listed += [task.task_id for task in page]
         assert {None} == {task.result for task in page}
         if cursor is None:
             break
     assert [task.task_id for task in reversed(mine)] == listed
-    done, _none = await ledger.page("t1", [TaskState.SUCCEEDED, TaskState.FAILED], 3, None)
+    done, _none = await ledger.page(TaskFilter(tenant="t1", states=[TaskState.SUCCEEDED, TaskState.FAILED]), 3, None)
     assert [mine[0].task_id] == [task.task_id for task in done]
-    assert 14 == len((await ledger.page(None, [], 100, None))[0])
+    assert 14 == len((await ledger.page(TaskFilter(), 100, None))[0])
 
 
 async def test_results_expire_and_tasks_are_forgotten(ledger: TaskLedger) -> None:

@@ -34,8 +34,9 @@ class Compose:
 
     @property
     def variables(self) -> dict[str, str]:
-        port, scheduler_port = map(str, self.ports)
-        return {"PORT": port, "SCHEDULER_PORT": scheduler_port, "SECRETS": str(self.secrets), "IMAGE": self.image}
+        port, scheduler_port, console_port = map(str, self.ports)
+        own = {"PORT": port, "SCHEDULER_PORT": scheduler_port, "CONSOLE_PORT": console_port}
+        return {**own, "SECRETS": str(self.secrets), "IMAGE": self.image}
 
     @property
     def command(self) -> list[str | Path]:

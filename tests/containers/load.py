@@ -31,6 +31,8 @@ class Load:
     repeats: Counter[int | str] = field(default_factory=Counter)
     given_up: Counter[int] = field(default_factory=Counter)
     is_over: threading.Event = field(default_factory=threading.Event)
+    # Of this load alone: systems are shared, and its versions are counted.
+    name: str = field(default_factory=lambda: uuid4().hex)
 
     @property
     def count(self) -> int:
@@ -47,7 +49,7 @@ class Load:
             while not self.is_over.is_set():
                 number += 1
                 text = f"load from c{caller} number n{number}"
-                key = f"load-{id(self)}-{caller}-{number}"
+                key = f"load-{self.name}-{caller}-{number}"
                 if (wrote := self._answer(http, "/add", {"key": key, "value": text})) is not None:
                     self.written[str(wrote["key"])] = text
                 if (sent := self._answer(http, "/messages", {"text": text})) is not None:

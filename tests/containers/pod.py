@@ -15,13 +15,15 @@ from servers.ports import is_free
 POD = "microservices-pod"
 VOLUMES = ("vestibule-data", "vestibule-secrets", "vestibule-redis")
 SECRETS = ("vestibule-secrets", "vestibule-secrets-token")
-PORTS = (8000, 8001, 8002, 8003)
+PORTS = (8000, 8001, 8002, 8003, 8004)
+METRICS_PORTS = {"worker1": 9101, "worker2": 9102}
 PROBES = {
     "redis": ("sh", "/etc/vestibule/ping.sh"),
     "database": ("vestibule-probe", "/readyz"),
     "business-logic": ("vestibule-probe", "/readyz"),
     "client": ("vestibule-probe", "/readyz"),
     "scheduler": ("vestibule-probe", "/readyz"),
+    "console": ("vestibule-probe", "/readyz"),
     "worker1": ("vestibule-probe", "/var/lib/vestibule/run/worker1.ready"),
     "worker2": ("vestibule-probe", "/var/lib/vestibule/run/worker2.ready"),
 }
@@ -38,7 +40,7 @@ def refuse_where_one_is(podman: Podman) -> None:
     there = [name for name in (POD,) if podman.has("pod", name)]
     there += [f"the volume {name}" for name in VOLUMES if podman.has("volume", name)]
     there += [f"the secret {name}" for name in _secrets(podman)]
-    there += [f"port {port}" for port in PORTS if not is_free(port)]
+    there += [f"port {port}" for port in (*PORTS, *METRICS_PORTS.values()) if not is_free(port)]
     assert [] == there, (
         f"not tested, since this machine has {', '.join(there)} already, which may be of use to somebody"
     )
@@ -91,6 +93,8 @@ def running_pod(podman: Podman, folder: Path, wait_until: Until) -> Iterator[Dep
         yield deployed
     finally:
         RUNNING.remove(deployed)
+        # The next one makes secrets of its own, which do not open this one's data.
+        remove_all(podman)
 
 
 def _secrets(podman: Podman) -> list[str]:

@@ -40,7 +40,7 @@ def redis_of(system: Any) -> Any:
 
 
 def redis_process(system: Any) -> Any:
-    return next(one for one in system.processes() if "server" in one.name() and "python" not in one.name())
+    return next(one for one in system.processes() if one.name().endswith("-server"))
 
 
 def parts(system: Any, words: str) -> list[psutil.Process]:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from vestibule.alerts.alert import ALERT_TYPES, AlertType
+from vestibule.alerts.alert import ALERT_TYPES, DOCUMENTATION, AlertType, runbook_of
 
 ROOT = Path(__file__).parents[2]
 DECLARATIONS = {"alert.py"}
@@ -52,3 +52,11 @@ def test_the_document_has_the_table_of_alert_types() -> None:
     rows = re.findall(r"^\| `(\w+)` \| (.+) \| (\w+) \| (?:`(\w+)`)? ?\|$", section, re.MULTILINE)
     declared = [(name, kind.meaning, kind.severity, kind.resolves or "") for name, kind in ALERT_TYPES.items()]
     assert declared == rows
+
+
+def test_every_type_has_a_runbook() -> None:
+    """The link of each notification leads to a section of docs/alerts.md, and each section is about a type."""
+    section = (ROOT / "docs" / "alerts.md").read_text().split("\n## Runbooks\n", 1)[1].split("\n## ", 1)[0]
+    books = re.findall(r"^### (\w+)$", section, re.MULTILINE)
+    assert [f"{DOCUMENTATION}/alerts.md#{name.lower()}" for name in books] == [runbook_of(one) for one in AlertType]
+    assert all(len(text.strip().splitlines()) > 1 for text in re.split(r"^### \w+$", section, flags=re.MULTILINE)[1:])

@@ -19,6 +19,8 @@ SERVICES: dict[str, Any] = COMPOSE["services"]
 MONITORING = yaml.safe_load((ROOT / "deploy" / "compose.monitoring.yaml").read_text())["services"]
 CONTAINERS = {one["name"]: one for one in POD["containers"]}
 IMAGE = "localhost/microsvc"
+# Under the pod's own name, since Podman makes a volume of that name; in memory it would be one for each container.
+SECRETS = "microservices-pod-secrets-"
 
 
 @pytest.mark.parametrize("name", [*SERVICES, *MONITORING])
@@ -69,19 +71,28 @@ def test_every_part_gets_its_own_secrets_alone() -> None:
     """In the pod, in compose and in Kubernetes a part is given what it reads, and no other secret."""
     for name, container in CONTAINERS.items():
         part = "worker" if name.startswith("worker") else name
-        mounted = [one for one in container["volumeMounts"] if one["name"].startswith("secrets")]
-        assert [(f"secrets-{part}", "/run/secrets/vestibule", True)] == [
+        mounted = [one for one in container["volumeMounts"] if one["name"].startswith(SECRETS)]
+        assert [(f"{SECRETS}{part}", "/run/secrets/vestibule", True)] == [
             (one["name"], one["mountPath"], one["readOnly"]) for one in mounted
         ]
     (prepare,) = POD["initContainers"]
-    prepared = {one["name"]: one["mountPath"] for one in prepare["volumeMounts"] if one["name"].startswith("secrets")}
-    assert {f"secrets-{part}": f"/run/secrets/vestibule/{part}" for part in PART_SECRETS} == prepared
+    prepared = {one["name"]: one["mountPath"] for one in prepare["volumeMounts"] if one["name"].startswith(SECRETS)}
+    assert {f"{SECRETS}{part}": f"/run/secrets/vestibule/{part}" for part in PART_SECRETS} == prepared
     for part, names in PART_SECRETS.items():
         assert set(names) == set(SERVICES[part]["secrets"])
         manifests = yaml.safe_load_all((ROOT / "deploy" / "kubernetes" / "base" / f"{part}.yaml").read_text())
         (workload,) = [one for one in manifests if one["kind"] in ("StatefulSet", "Deployment")]
         (volume,) = [one for one in workload["spec"]["template"]["spec"]["volumes"] if one["name"] == "secrets"]
         assert set(names) == {one["key"] for one in volume["secret"]["items"]}
+
+
+def test_podman_gives_no_folder_of_the_pod_to_another() -> None:
+    """Every name of a volume that Podman makes for the whole host is the pod's, and secrets are shared by two."""
+    folders = {one["name"]: one["emptyDir"] for one in POD["volumes"] if "emptyDir" in one}
+    assert [] == [name for name in folders if not name.startswith("microservices-pod-")]
+    assert [{}] * len(PART_SECRETS) == [folder for name, folder in folders.items() if name.startswith(SECRETS)]
+    used = [one["name"] for container in CONTAINERS.values() for one in container["volumeMounts"]]
+    assert [] == [name for name in folders if not name.startswith(SECRETS) and used.count(name) != 1]
 
 
 def test_the_balancer_says_that_nobody_answers_to_a_name() -> None:

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from vestibule.alerts.store import database as alert_database
+from vestibule.alerts.store import schema as alert_schema
 from vestibule.client_service.queue.result_backend import RESULT_PREFIX
 from vestibule.contracts.identity import SYSTEM_TENANT
 from vestibule.contracts.tasks import QUEUE, TAKEN
@@ -11,6 +11,7 @@ from vestibule.database_service.entries.dynamodb_items import PARTITIONS, PLAIN_
 from vestibule.database_service.entries.postgresql.schema import MIGRATIONS
 from vestibule.database_service.entries.sqlite.database import TABLES
 from vestibule.database_service.tasks.ledgers.sqlite import SCHEMA
+from vestibule.database_service.tokens.registers import sqlite as token_register
 
 ROOT = Path(__file__).parents[2]
 PRIVACY = (ROOT / "docs" / "privacy.md").read_text()
@@ -34,7 +35,7 @@ def _in_sources(pattern: str) -> set[str]:
 
 def _tables() -> set[str]:
     migrations = [path.read_text() for path in MIGRATIONS.iterdir() if path.is_file()]
-    script = "\n".join([*TABLES, *SCHEMA, alert_database.SCHEMA, *migrations])
+    script = "\n".join([*TABLES, *SCHEMA, *token_register.SCHEMA, alert_schema.SCHEMA, *migrations])
     return set(re.findall(r"CREATE TABLE (?:IF NOT EXISTS )?(?:vestibule\.)?(\w+)", script))
 
 

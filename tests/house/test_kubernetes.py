@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
@@ -17,13 +18,15 @@ from vestibule.cli.main import app as program
 
 OVERLAYS = {path.name: path for path in (*sorted((KUBERNETES / "overlays").iterdir()), KUBERNETES / "logging")}
 TIERS = [name for name in OVERLAYS if name != "logging"]
+CLUSTERS = ("cluster", "cluster-plain")
 OLDEST, NEWEST = "1.29", kubernetes_validate.latest_version()
-# What another program defines has no schema here; it is looked at by a test of its own.
-FOREIGN = {"ScaledObject"}
+# What other programs define, reduced to what is used of it (schemas/reduce.py).
+SCHEMAS = {path.stem: json.loads(path.read_text()) for path in (Path(__file__).parent / "schemas").glob("*.json")}
 VALID: set[str] = set()
 every_overlay = pytest.mark.parametrize("rendered", OVERLAYS, indirect=True)
 every_tier = pytest.mark.parametrize("rendered", TIERS, indirect=True)
 only_cluster = pytest.mark.parametrize("rendered", ["cluster"], indirect=True)
+every_cluster = pytest.mark.parametrize("rendered", CLUSTERS, indirect=True)
 
 
 @pytest.fixture
@@ -34,8 +37,10 @@ def rendered(request: pytest.FixtureRequest) -> Rendered:
 
 @every_overlay
 def test_every_object_is_valid(rendered: Rendered) -> None:
-    """Kubernetes knows each field of each object, in an old version and in the newest."""
-    own = {json.dumps(one): one for one in rendered.objects if one["kind"] not in FOREIGN}
+    """Kubernetes, or what else defines it, knows each field of each object, in an old version and in the newest."""
+    for one in rendered.of(*SCHEMAS):
+        jsonschema.validate(one, SCHEMAS[one["kind"]])
+    own = {json.dumps(one): one for one in rendered.objects if one["kind"] not in SCHEMAS}
     assert own
     # Most objects are the same in each overlay.
     for text in own.keys() - VALID:
@@ -43,6 +48,32 @@ def test_every_object_is_valid(rendered: Rendered) -> None:
         VALID.add(text)
         for version in (OLDEST, NEWEST):
             kubernetes_validate.validate(one, version, strict=True)
+
+
+@pytest.mark.parametrize("kind", ["EnvoyProxy", "Gateway", "GatewayClass", "HTTPRoute", "ScaledObject"])
+def test_an_unknown_member_is_an_error(kind: str) -> None:
+    """The API server would drop it without a word; the schemas of other programs' objects do not."""
+    (one,) = render(OVERLAYS["cluster"]).of(kind)
+    with pytest.raises(jsonschema.ValidationError, match="mispelt"):
+        jsonschema.validate({**one, "spec": {**one["spec"], "mispelt": True}}, SCHEMAS[kind])
+
+
+def test_what_is_applied_by_itself_is_valid() -> None:
+    """The Job that restores a backup and the configuration of the ingress controller are in no overlay."""
+    job, configuration = (
+        yaml.safe_load((KUBERNETES / "components" / path).read_text())
+        for path in ("backup/restore.yaml", "ingress/nginx-config.yaml")
+    )
+    for version in (OLDEST, NEWEST):
+        kubernetes_validate.validate(job, version, strict=True)
+        kubernetes_validate.validate(configuration, version, strict=True)
+    backup = render(OVERLAYS["cluster"]).pod("backup")
+    restore = job["spec"]["template"]
+    same = ("securityContext", "volumes", "restartPolicy", "automountServiceAccountToken", "enableServiceLinks")
+    assert {name: backup["spec"][name] for name in same} == {name: restore["spec"][name] for name in same}
+    # The policies know it by its label, and the server by its version.
+    assert backup["metadata"]["labels"][COMPONENT] == restore["metadata"]["labels"][COMPONENT]
+    assert [one["image"] for one in containers(backup)] == [one["image"] for one in containers(restore)]
 
 
 @every_overlay
@@ -64,7 +95,7 @@ def test_every_pod_is_restricted(rendered: Rendered) -> None:
         assert {"type": "RuntimeDefault"} == spec["securityContext"]["seccompProfile"], name
         assert (name == "prometheus") == spec["automountServiceAccountToken"], name
         assert not spec["enableServiceLinks"], name
-        assert {"emptyDir", "secret", "configMap", "projected"} >= {
+        assert {"emptyDir", "secret", "configMap", "projected", "persistentVolumeClaim"} >= {
             kind for volume in spec.get("volumes", []) for kind in volume if kind != "name"
         }, name
         for container in containers(pod):
@@ -88,7 +119,7 @@ def test_only_what_speaks_to_a_store_has_its_credentials(rendered: Rendered) -> 
         for variable in container.get("env", [])
         if variable["name"].startswith(("PG", "AWS_"))
     }
-    assert holders <= {"database", "migration", "postgresql"}, holders
+    assert holders <= {"database", "migration", "postgresql", "backup"}, holders
     settings = [one for one in rendered.objects if one["kind"] == "ConfigMap"]
     assert [] == [name for one in settings for name in one.get("data", {}) if name.startswith(("PG", "AWS_"))]
 
@@ -119,16 +150,23 @@ def test_every_option_is_known_and_accepted(rendered: Rendered) -> None:
             # Its file is there in the pod alone.
             environment.delenv("VESTIBULE_REDIS_PASSWORD_FILE", raising=False)
             settings = kinds[part]()
-        assert "/run/secrets/vestibule/keyring.json" == str(settings.key_ring_path)
+        if part == "console":
+            assert "/run/secrets/vestibule/console_secret" == str(settings.cookie_secret_file)
+        else:
+            assert "/run/secrets/vestibule/keyring.json" == str(settings.key_ring_path)
 
 
 def _settings_kinds() -> dict[str, Any]:
     from vestibule.business_logic_service.settings import BusinessLogicSettings
     from vestibule.client_service.settings import ClientSettings, WorkerSettings
+    from vestibule.console.settings import ConsoleSettings
     from vestibule.database_service.settings import DatabaseSettings
     from vestibule.scheduler_service.settings import SchedulerSettings
 
-    kinds = (ClientSettings, DatabaseSettings, BusinessLogicSettings, SchedulerSettings, WorkerSettings)
+    kinds = (
+        *(ClientSettings, DatabaseSettings, BusinessLogicSettings, SchedulerSettings),
+        *(ConsoleSettings, WorkerSettings),
+    )
     return dict(zip(PARTS, kinds, strict=True))
 
 
@@ -171,6 +209,8 @@ def test_everything_that_is_referred_to_exists(rendered: Rendered) -> None:
             for source in [volume, *volume.get("projected", {}).get("sources", [])]:
                 if "configMap" in source:
                     rendered.one("ConfigMap", source["configMap"]["name"])
+                if "persistentVolumeClaim" in source:
+                    rendered.one("PersistentVolumeClaim", source["persistentVolumeClaim"]["claimName"])
     for service in rendered.of("Service"):
         ports = _ports(rendered.pod(service["spec"]["selector"][COMPONENT]))
         assert set() == {port["targetPort"] for port in service["spec"]["ports"]} - ports.keys()
@@ -186,38 +226,22 @@ def _ports(pod: Object) -> dict[str, int]:
     return {port["name"]: port["containerPort"] for one in containers(pod) for port in one.get("ports", [])}
 
 
-@only_cluster
-def test_callers_outside_reach_what_asks_for_a_token(rendered: Rendered, tmp_path: Path) -> None:
-    """The Ingress leads to each route of the door that needs a token, and to none that does not."""
-    from vestibule.client_service.main import create_app
-    from vestibule.client_service.settings import ClientSettings
-    from vestibule.encryption import create_key_ring
-
-    create_key_ring(tmp_path / "keys" / "keyring.json")
-    (tmp_path / "keys" / "service_secret").write_text("s" * 43)
-    routes = create_app(ClientSettings(data_dir=tmp_path)).openapi()["paths"].items()
-    guarded = {f"/{path.split('/')[1]}" for path, methods in routes if "security" in str(methods)}
-    open_ones = {f"/{path.split('/')[1]}" for path, methods in routes} - guarded
-    assert {"/metrics", "/health", "/readyz"} <= open_ones
-    (rule,) = rendered.one("Ingress", "vestibule")["spec"]["rules"]
-    named = [one["path"] for one in rule["http"]["paths"]]
-    assert sorted(set(named)) == named
-    assert (set(), set()) == (guarded - set(named), open_ones & set(named))
-
-
 # Who speaks to whom in the tier of several hosts; nobody else may.
 PAGES_OF = {
     ("client", "database", 8001), ("client", "business-logic", 8002), ("client", "redis", 6379),
     ("scheduler", "client", 8000), ("scheduler", "database", 8001), ("scheduler", "business-logic", 8002),
-    ("scheduler", "redis", 6379), ("worker", "redis", 6379), ("database", "pgbouncer", 5432),
-    ("pgbouncer", "postgresql", 5432), ("migration", "postgresql", 5432),
+    ("scheduler", "console", 8004), ("console", "client", 8000), ("console", "scheduler", 8003),
+    ("scheduler", "redis", 6379), ("worker", "redis", 6379), ("worker", "database", 8001),
+    ("database", "pgbouncer", 5432), ("pgbouncer", "postgresql", 5432), ("migration", "postgresql", 5432),
+    ("backup", "postgresql", 5432), ("alertmanager", "alertmanager", 9094),
     *((part, "alertmanager", 9093) for part in ("client", "database", "business-logic", "scheduler", "prometheus")),
     *(("prometheus", part, port) for part, port in
-      {"client": 8000, "database": 8001, "business-logic": 8002, "scheduler": 8003, "worker": 9100}.items()),
+      {"client": 8000, "database": 8001, "business-logic": 8002, "scheduler": 8003, "console": 8004,
+       "worker": 9100}.items()),
 }  # fmt: skip
 
 
-@only_cluster
+@every_cluster
 def test_parts_reach_whom_they_need_and_nobody_else(rendered: Rendered) -> None:
     """The policies allow exactly the walks of the house, on both of their ends."""
     policies = [policy["spec"] for policy in rendered.of("NetworkPolicy")]
@@ -258,11 +282,22 @@ def _selects(selector: Object, labels: Object) -> bool:
     return wanted <= labels.items() and all(labels.get(one["key"]) in one["values"] for one in expressions)
 
 
-@only_cluster
+@every_cluster
 def test_the_numbers_of_the_tier_of_many_hosts(rendered: Rendered) -> None:
-    """3 to 5 clients by CPU, 5 to 10 workers by the age of the queue, two of what may not be missed."""
+    """3 to 5 clients by CPU, two of what may not be missed."""
     clients = rendered.one("HorizontalPodAutoscaler", "client")["spec"]
     assert (3, 5) == (clients["minReplicas"], clients["maxReplicas"])
+    names = ("database", "scheduler", "business-logic", "console", "pgbouncer", "alertmanager")
+    found = {one["metadata"]["name"]: one["spec"].get("replicas") for one in rendered.workloads()}
+    assert dict.fromkeys(names, 2) == {name: found[name] for name in names}
+
+
+def test_workers_are_scaled_with_keda_and_without() -> None:
+    """5 to 10 workers: by the age of the queue, or by their CPU where nobody knows that age."""
+    rendered, plain = (render(OVERLAYS[name]) for name in CLUSTERS)
+    hpa = plain.one("HorizontalPodAutoscaler", "worker")["spec"]
+    assert (5, 10, "worker") == (hpa["minReplicas"], hpa["maxReplicas"], hpa["scaleTargetRef"]["name"])
+    assert not plain.of(*SCHEMAS), "needs what a plain cluster does not have"
     workers = rendered.one("ScaledObject", "worker")
     assert "keda.sh/v1alpha1" == workers["apiVersion"]
     assert (5, 10) == (workers["spec"]["minReplicaCount"], workers["spec"]["maxReplicaCount"])
@@ -271,12 +306,9 @@ def test_the_numbers_of_the_tier_of_many_hosts(rendered: Rendered) -> None:
     # It takes nothing but strings.
     assert {str} == {type(value) for value in trigger["metadata"].values()}
     assert "max(vestibule_queue_oldest_age_seconds)" == trigger["metadata"]["query"]
-    names = ("database", "scheduler", "business-logic", "pgbouncer")
-    found = {one["metadata"]["name"]: one["spec"].get("replicas") for one in rendered.workloads()}
-    assert dict.fromkeys(names, 2) == {name: found[name] for name in names}
 
 
-@only_cluster
+@every_cluster
 def test_replicas_spread_and_may_not_all_be_taken_at_once(rendered: Rendered) -> None:
     """A drained host or a lost zone leaves some of each part."""
     budgets = {one["metadata"]["name"] for one in rendered.of("PodDisruptionBudget")}
@@ -287,6 +319,15 @@ def test_replicas_spread_and_may_not_all_be_taken_at_once(rendered: Rendered) ->
         labels = rendered.pod(part)["metadata"]["labels"]
         assert all(_selects(one["labelSelector"], labels) for one in spread)
         assert part in budgets
+
+
+@every_tier
+def test_a_rollout_can_be_undone(rendered: Rendered) -> None:
+    """Pods of a StatefulSet in order would wait for ever for the one that does not become ready."""
+    assert rendered.of("StatefulSet")
+    for one in rendered.of("StatefulSet"):
+        assert "Parallel" == one["spec"]["podManagementPolicy"], one["metadata"]["name"]
+        assert one["spec"].get("updateStrategy", {"type": "RollingUpdate"})["type"] == "RollingUpdate"
 
 
 @every_tier

@@ -11,9 +11,12 @@ from fastapi.dependencies.models import Dependant
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from vestibule.client_service.api.screening import ScanRequest
+from vestibule.client_service.api.administration.tokens import TokenRequest
+from vestibule.client_service.api.scanning.scan import ScanRequest
+from vestibule.client_service.api.silences import SilenceRequest
 from vestibule.client_service.intake.work import Message
 from vestibule.client_service.task_service.schedule_service import ScheduleRequest
+from vestibule.contracts.errors import InvalidInput
 from vestibule.contracts.task_ledger import NewTask
 from vestibule.processing import ProcessorRegistry, model_of
 
@@ -126,3 +129,45 @@ def test_the_schema_says_which_members_exclude_each_other(
     assert validator.is_valid({**rest, **first, **absent})
     assert not validator.is_valid({**rest, **first, **second})
     assert needs_one != validator.is_valid(rest)
+
+
+def _keys(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        for key, inner in node.items():
+            yield key
+            yield from _keys(inner)
+    elif isinstance(node, list):
+        for inner in node:
+            yield from _keys(inner)
+
+
+def test_every_bound_is_in_the_description(apps: dict[str, FastAPI]) -> None:
+    """A bound in the wrong place is `ge` there, which no JSON Schema knows, and not `minimum`."""
+    misplaced = {service: {"ge", "le", "gt", "lt"} & set(_keys(app.openapi())) for service, app in apps.items()}
+    assert misplaced == {service: set() for service in ("client", "database", "business_logic", "scheduler")}
+
+
+@pytest.mark.parametrize("everything", [{}, {"all": False}, {"all": True}], ids=str)
+@pytest.mark.parametrize("matcher", [{}, {"type": None}, {"type": "Secret"}, {"entity": "EMAIL_ADDRESS"}], ids=str)
+def test_a_silence_is_for_all_or_has_a_matcher(matcher: dict[str, Any], everything: dict[str, Any]) -> None:
+    """The description and the service agree."""
+    body = {"reason": "a drill", "hours": 1, **matcher, **everything}
+    try:
+        is_taken = bool(SilenceRequest.model_validate(body))
+    except ValidationError:
+        is_taken = False
+    assert is_taken == jsonschema.Draft202012Validator(SilenceRequest.model_json_schema()).is_valid(body)
+    assert is_taken == (any(matcher.values()) != everything.get("all", False))
+
+
+@pytest.mark.parametrize("scopes", [[], ["add"]], ids=str)
+@pytest.mark.parametrize("role", [{}, {"role": None}, {"role": "developer"}], ids=str)
+def test_a_token_has_scopes_or_a_role(role: dict[str, Any], scopes: list[str]) -> None:
+    """The description says so, as the service does."""
+    body = {"name": "importer", "scopes": scopes, **role}
+    is_described = jsonschema.Draft202012Validator(TokenRequest.model_json_schema()).is_valid(body)
+    try:
+        is_taken = bool(TokenRequest.model_validate(body).terms().scopes)
+    except InvalidInput:
+        is_taken = False
+    assert is_taken == is_described

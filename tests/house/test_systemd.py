@@ -1,4 +1,4 @@
-"""The unit for systemd is one that systemd takes, shuts in what it runs, and fits the program."""
+"""The units for systemd are ones that systemd takes, shut in what they run, and fit the program."""
 
 import re
 import shutil
@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
-UNIT = Path(__file__).parents[2] / "deploy" / "systemd" / "vestibule.service"
+DEPLOY = Path(__file__).parents[2] / "deploy"
+UNIT = DEPLOY / "systemd" / "vestibule.service"
+POD_UNIT = DEPLOY / "systemd" / "vestibule-pod.service"
+# Where distributions put the program that makes units of quadlet files; Podman has it from 4.4 on.
+QUADLETS = ("/usr/libexec/podman/quadlet", "/usr/lib/podman/quadlet")
 # Of 10: below 2 is what systemd itself calls OK, with room for the network that the service is for.
 MOST_EXPOSED = 2.0
 
@@ -32,6 +36,30 @@ def test_systemd_understands_the_unit(unit: Path) -> None:
     ended = analyze("verify", "--man=no", str(unit))
     # It looks at other units of the machine as well, which may have faults of their own.
     assert [] == [line for line in ended.stderr.splitlines() if "vestibule" in line]
+
+
+def test_systemd_understands_the_unit_of_the_pod(tmp_path: Path) -> None:
+    """As it is, with a program that is on every machine."""
+    path = tmp_path / POD_UNIT.name
+    path.write_text(POD_UNIT.read_text().replace("/usr/bin/podman", "/bin/true"))
+    ended = analyze("verify", "--man=no", str(path))
+    assert [] == [line for line in ended.stderr.splitlines() if "vestibule" in line]
+
+
+def test_podman_makes_a_unit_of_the_quadlet_file(tmp_path: Path) -> None:
+    """It plays the file beside it, and takes the pod away at the end."""
+    quadlet = next((path for path in QUADLETS if Path(path).exists()), None)
+    if quadlet is None:
+        pytest.skip("needs the quadlet of Podman 4.4 or newer")
+    shutil.copy(DEPLOY / "quadlet" / "vestibule.kube", tmp_path)
+    shutil.copy(DEPLOY.parent / "pod.yaml", tmp_path)
+    ended = subprocess.run(
+        [quadlet, "-dryrun"], env={"QUADLET_UNIT_DIRS": str(tmp_path)}, capture_output=True, text=True, timeout=60
+    )
+    assert 0 == ended.returncode, ended.stderr
+    made = ended.stdout
+    assert re.search(rf"^ExecStart=\S+ kube play --replace .*{tmp_path}/pod.yaml$", made, re.MULTILINE), made
+    assert re.search(rf"^ExecStop\w*=\S+ kube down {tmp_path}/pod.yaml$", made, re.MULTILINE), made
 
 
 def test_the_unit_is_shut_in(unit: Path) -> None:

@@ -51,3 +51,17 @@ def test_what_is_run_exists(workflow: Path) -> None:
             assert re.search(rf"^{target}:", makefile, re.MULTILINE)
         for script in re.findall(r"^(\.[a-z]+/[a-z-]+)", command, re.MULTILINE):
             assert (ROOT / script).exists()
+
+
+def test_every_overlay_is_applied_to_a_cluster() -> None:
+    """One job for each, with the versions that the schemas of the tests are of."""
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "cluster.yml").read_text())
+    overlays = {path.name for path in (ROOT / "deploy" / "kubernetes" / "overlays").iterdir()} | {"logging"}
+    assert overlays == set(workflow["jobs"]["overlay"]["strategy"]["matrix"]["overlay"])
+    script = (ROOT / ".ci" / "kind").read_text()
+    ended = subprocess.run(["bash", "-n", ROOT / ".ci" / "kind"], capture_output=True, text=True)
+    assert (0, "") == (ended.returncode, ended.stderr)
+    sources = (ROOT / "tests" / "house" / "schemas" / "README.md").read_text()
+    used = re.search(r"envoy_gateway=v(\S+) keda=(\S+) prometheus_operator=v(\S+)", script)
+    assert used is not None
+    assert all(version in sources for version in used.groups())

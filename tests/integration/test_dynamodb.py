@@ -10,7 +10,7 @@ import pytest
 from aiohttp import ClientSession, web
 
 from servers.dynamodb import DynamoDbServer
-from vestibule.contracts.conditions import Condition
+from vestibule.contracts.entries import Condition
 from vestibule.contracts.errors import PreconditionFailed, TooLarge, Unavailable
 from vestibule.database_service.entries.dynamodb_calls import DynamoDbAddress, DynamoDbCalls
 from vestibule.database_service.entries.store import Store, StoreRefused, Write

@@ -1,4 +1,4 @@
-"""`vestibule keys` against a running system: rotated, re-encrypted and retired without a restart or a lost value."""
+"""`vestibule keyring` against a running system: rotated, re-encrypted and retired without a restart or a lost value."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def test_a_key_goes_from_active_to_retired(start: Callable[..., Any], wait_until
     place = {"VESTIBULE_DATA_DIR": str(system.data_dir), "VESTIBULE_DATABASE_SERVICE_URL": system.part_url(1)}
 
     def keys(*words: str, expect: int = 0) -> str:
-        return _vestibule("keys", *words, expect=expect, **place)
+        return _vestibule("keyring", *words, expect=expect, **place)
 
     for number in range(5):
         assert 200 == system.add(f"k{number}", f"value {number}").status_code
@@ -45,7 +45,7 @@ def test_a_key_goes_from_active_to_retired(start: Callable[..., Any], wait_until
     assert "is active; only an old key" in keys("retire", first, expect=1)
     second = json.loads(keys("rotate", "--json"))["id"]
     rotated_at = time.monotonic()
-    assert f"{second}  data         active" in keys("list")
+    assert f"{second}\tdata\tactive" in keys("list")
     # Whichever stands in the way first: on a slow machine the rotation has settled by now.
     refusal = keys("retire", first, expect=1)
     assert "rotated just now" in refusal or "are encrypted with it" in refusal
@@ -88,12 +88,12 @@ def test_tokens_are_not_lost_by_mistake(tmp_path: Path) -> None:
     create_key_ring(tmp_path / "keys" / "keyring.json")
     place = {"VESTIBULE_DATA_DIR": str(tmp_path)}
     for purpose, word in (("token", "could no longer be revealed"), ("fingerprint", "could no longer be recognized")):
-        rows = json.loads(_vestibule("keys", "list", "--json", **place))
+        rows = json.loads(_vestibule("keyring", "list", "--json", **place))
         old = next(row["id"] for row in rows if row["purpose"] == purpose)
-        _vestibule("keys", "rotate", "--purpose", purpose, **place)
-        assert word in _vestibule("keys", "retire", old, expect=1, **place)
-        _vestibule("keys", "retire", old, "--force", **place)
-    assert "--purpose" in _vestibule("keys", "rotate", "--purpose", "other", expect=2, **place)
+        _vestibule("keyring", "rotate", "--purpose", purpose, **place)
+        assert word in _vestibule("keyring", "retire", old, expect=1, **place)
+        _vestibule("keyring", "retire", old, "--force", **place)
+    assert "--purpose" in _vestibule("keyring", "rotate", "--purpose", "other", expect=2, **place)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_without_the_ring_no_part_starts(tmp_path: Path, words: tuple[str, ...])
 def test_without_the_ring_there_is_nothing_to_manage(tmp_path: Path, words: tuple[str, ...]) -> None:
     """The commands say so in one line, and make no ring by the way."""
     (tmp_path / "keys").mkdir()
-    said = _vestibule("keys", *words, expect=78, VESTIBULE_DATA_DIR=str(tmp_path))
+    said = _vestibule("keyring", *words, expect=78, VESTIBULE_DATA_DIR=str(tmp_path))
     ring = tmp_path / "keys/keyring.json"
     wanted = f"cannot read the key ring {ring} (FileNotFoundError); restore its backup"
     assert f"vestibule: {wanted}" == said
@@ -122,11 +122,11 @@ def test_without_the_ring_there_is_nothing_to_manage(tmp_path: Path, words: tupl
 
 
 def test_the_services_change_their_secret_while_they_work(system: Any, wait_until: Callable[..., Any]) -> None:
-    """`vestibule keys secret` leaves another secret in the file, and no request is refused meanwhile."""
+    """`vestibule keyring secret` leaves another secret in the file, and no request is refused meanwhile."""
     path = system.data_dir / "keys" / "service_secret"
     before = path.read_text().split()
     refusals = len(system.reports("InvalidToken"))
-    command = [sys.executable, "-m", "vestibule", "keys", "secret", "--data-dir", str(system.data_dir)]
+    command = [sys.executable, "-m", "vestibule", "keyring", "secret", "--data-dir", str(system.data_dir)]
     changing = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     statuses = set()
     while changing.poll() is None:

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import psutil
 import pytest
 import yaml
 from typer.testing import CliRunner
@@ -23,9 +24,13 @@ from servers.manifests import KUBERNETES, Object, Rendered, render
 from servers.postgresql import PASSWORD, PostgresqlServer
 from vestibule.cli.embedded.redis_server import find_redis_program
 from vestibule.cli.main import app as program
+from vestibule.cli.plan_sizing import read_figures
 
 WITHIN_S = 150
-PODS = ("database-0", "business-logic-0", "client-0", "client-1", "scheduler-0", "worker-0")
+# Of each kind of request.
+LOAD = 25
+PODS = ("database-0", "business-logic-0", "client-0", "client-1", "scheduler-0", "console-0", "worker-0")
+SERVICES = ("client", "database", "business-logic", "scheduler", "console")
 SECRETS, DATA = "/run/secrets/vestibule", "/var/lib/vestibule"
 
 
@@ -45,9 +50,8 @@ class Place:
         """Return what the manifests say, for this machine."""
         text = text.replace(SECRETS, str(self.folder / "secrets")).replace(DATA, str(self.folder / pod))
         text = re.sub(r"@(pgbouncer|postgresql):5432/vestibule", lambda at: f"@{self._database(at[1])}", text)
-        return re.sub(
-            r"\b(client|database|business-logic|redis):\d+\b", lambda at: f"127.0.0.1:{self.ports[at[1]]}", text
-        )
+        names = "|".join([*SERVICES, "redis"])
+        return re.sub(rf"\b({names}):\d+\b", lambda at: f"127.0.0.1:{self.ports[at[1]]}", text)
 
     def _database(self, way: str) -> str:
         server = urlsplit(self.postgresql)
@@ -122,7 +126,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, postgresql_server: Postgresq
         _start_pooler(place)
         names = [*PODS, "worker-0/metrics"]
         place.ports |= {name: ports.free_port() for name in names}
-        place.ports |= {name: place.ports[f"{name}-0"] for name in ("client", "database", "business-logic")}
+        place.ports |= {name: place.ports[f"{name}-0"] for name in SERVICES}
         _migrate(place)
         for pod in PODS:
             place.start(pod)
@@ -219,6 +223,36 @@ def test_the_parts_run_as_the_manifests_say(place: Place, wait_until: Callable[.
 
         # It may have begun before the store was there, and works alone until it has taken the lease.
         wait_until(lambda: watched()["role"] == "active", WITHIN_S, "a scheduler with the lease")
-        assert 7 == len(watched()["parts"])
+        assert 8 == len(watched()["parts"])
     shown = httpx.get(f"http://127.0.0.1:{place.ports['worker-0/metrics']}/metrics", trust_env=False, timeout=40).text
     assert 'service="worker-0"' in shown
+
+
+@pytest.mark.timeout(400)
+def test_the_parts_take_the_memory_that_a_plan_counts(place: Place, wait_until: Callable[..., Any]) -> None:
+    """After some load, what is a part's alone is within what `vestibule plan` gives it, and no half of it."""
+    for pod in PODS:
+        wait_until(lambda p=pod: place.answers(p, "startupProbe"), WITHIN_S, f"the start of {pod}")
+    headers = {"Authorization": f"Bearer {place.token}"}
+    with httpx.Client(base_url=f"http://127.0.0.1:{place.ports['client-0']}", headers=headers, trust_env=False) as door:
+        for number in range(LOAD):
+            door.post("/add", json={"key": f"load-{number}", "value": "hello"}, timeout=40)
+            door.post("/messages", json={"text": "hello", "mode": "sync"}, timeout=40)
+
+        # A busy machine may answer 503 to one or the other.
+        def run_task() -> Any:
+            return door.post("/run", json={"key": "load-0"}, timeout=40).json().get("task_id")
+
+        tasks = [wait_until(run_task, WITHIN_S, "a task that is accepted") for _ in range(LOAD)]
+        for task_id in tasks:
+            door.get(f"/tasks/{task_id}", params={"wait": 30}, timeout=60)
+    planned = read_figures().memory_mb
+    used = {pod: _memory_mb(process) for pod, process in place.running.items() if pod != "client-1"}
+    shares = {pod: round(used[pod] / planned[pod.rpartition("-")[0]], 2) for pod in used}
+    assert {} == {pod: share for pod, share in shares.items() if not 0.5 <= share <= 1}, shares
+
+
+def _memory_mb(process: "subprocess.Popen[bytes]") -> float:
+    """Return what a process and those that it started have in memory, where several have a page by its share."""
+    root = psutil.Process(process.pid)
+    return sum(one.memory_full_info().pss for one in [root, *root.children(recursive=True)]) / 1e6

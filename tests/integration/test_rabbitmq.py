@@ -1,5 +1,6 @@
 """RabbitMQ carries the tasks: what it loses is sent again, and what is accepted while it is away waits for it."""
 
+import asyncio
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,9 @@ from kombu import Connection
 from faults import TASKS
 from servers.rabbitmq import rabbitmq
 from servers.redis import watched_redis
-from vestibule.contracts.tasks import QUEUES
+from vestibule.contracts.queue import PAUSED_KEY
+from vestibule.contracts.tasks import ALL_QUEUES, QUEUES
+from vestibule.service_kit.redis_settings import open_redis
 
 
 def send(system: Any, words: str, count: int) -> dict[str, str]:
@@ -26,6 +29,32 @@ def send(system: Any, words: str, count: int) -> dict[str, str]:
 
 def results(system: Any, tasks: dict[str, str]) -> dict[str, str | None]:
     return {task_id: system.http.get(f"/tasks/{task_id}").json().get("result") for task_id in tasks}
+
+
+async def lose_copy(url: str) -> None:
+    """Delete the copy of the pauses in Redis."""
+    async with open_redis(url) as client:
+        await client.delete(PAUSED_KEY)
+
+
+def expect_paused_until_resumed(system: Any, url: str, redis: Any, wait_until: Callable[..., Any]) -> None:
+    """Pause with messages in RabbitMQ and without the copy of the pauses in Redis: none starts until the end of it."""
+    workers = system.processes("vestibule worker")
+    for worker in workers:
+        worker.send_signal(signal.SIGSTOP)
+    paused = send(system, "paused", 30)
+    with Connection(url) as connection:
+        queue = connection.default_channel.queue_declare
+        wait_until(lambda: queue(QUEUES["normal"][0], passive=True).message_count > 15, 60, "messages")
+        assert 200 == system.http.post("/queue/pause", json={"reason": "tests"}).status_code
+        asyncio.run(lose_copy(redis.url))
+        for worker in workers:
+            worker.send_signal(signal.SIGCONT)
+        wait_until(lambda: queue(QUEUES["normal"][0], passive=True).message_count == 0, 60, "the messages to be taken")
+    wait_until(lambda: system.http.get("/queue").json()["waiting"]["normal"] == 30, 60, "all to be handed back")
+    assert {"paused"} == {system.http.get(f"/tasks/{one}").json()["waiting"]["reason"] for one in paused}
+    assert 200 == system.http.post("/queue/resume", json={"reason": "tests"}).status_code
+    wait_until(lambda: results(system, paused) == paused, 60, "the paused tasks")
 
 
 # It starts RabbitMQ twice and a system, and waits for what was lost to be missed.
@@ -44,16 +73,19 @@ def test_tasks_outlive_rabbitmq(start: Any, tmp_path: Path, wait_until: Callable
             return lambda: results(system, tasks) == tasks
 
         wait_until(are_done(send(system, "ordinary", 20)), 60, "ordinary tasks")
+        expect_paused_until_resumed(system, rabbit.url, redis, wait_until)
         with Connection(rabbit.url) as connection:
             channel = connection.default_channel
-            counts = [channel.queue_declare(queue, passive=True).message_count for queue in QUEUES.values()]
-            assert [0, 0, 0] == counts
+            counts = {channel.queue_declare(queue, passive=True).message_count for queue in ALL_QUEUES}
+            assert {0} == counts
             workers = system.processes("vestibule worker")
             for worker in workers:
                 worker.send_signal(signal.SIGSTOP)
             purged = send(system, "purged", 40)
-            wait_until(lambda: channel.queue_declare(QUEUES["normal"], passive=True).message_count > 20, 60, "a queue")
-            channel.queue_purge(QUEUES["normal"])
+            wait_until(
+                lambda: channel.queue_declare(QUEUES["normal"][0], passive=True).message_count > 20, 60, "a queue"
+            )
+            channel.queue_purge(QUEUES["normal"][0])
             for worker in workers:
                 worker.send_signal(signal.SIGCONT)
         wait_until(are_done(purged), 90, "the purged tasks")

@@ -148,7 +148,8 @@ def test_what_was_not_sealed_for_the_task_is_not_done(
         assert [] == [how for how, bad in refused.items() if redis.exists(f"celery-task-meta-{bad}")]
         # Whoever looks after the task hears of it, and sends it again as it was.
         reports = [parse_report(place.cipher, report) for report in redis.lrange(ENDED_KEY, 0, -1)]
-        unreported = [how for how, bad in refused.items() if AttemptFailed(bad, "MessageRefused", 1) not in reports]
+        told = [(one.task_id, one.error, one.attempts) for one in reports if isinstance(one, AttemptFailed)]
+        unreported = [how for how, bad in refused.items() if (bad, "MessageRefused", 1) not in told]
         assert ["no headers"] == unreported
         # It is neither in the queue any more nor on its way back to it.
         wait_until(lambda: not redis.llen(QUEUE) and not redis.hlen("unacked"), what="an empty queue")

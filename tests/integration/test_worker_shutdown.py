@@ -1,4 +1,4 @@
-"""A real worker that is asked to end while Redis is there, and while it is gone."""
+"""A real worker that is asked to end while Redis is there, while it is gone, and while it is silent."""
 
 import signal
 import subprocess
@@ -25,19 +25,21 @@ def test_a_worker_sends_no_events_that_nobody_reads(place: Any, start_worker: Un
         assert events.get_message(timeout=0.5) is None
 
 
-@pytest.mark.parametrize("is_redis_gone", [False, True], ids=["with redis", "without redis"])
+@pytest.mark.parametrize("redis", ["there", "gone", "frozen"])
 def test_an_idle_worker_ends_at_once(
     place: Any,
     start_worker: Until,
     workers: list["subprocess.Popen[bytes]"],
     wait_until: Until,
-    is_redis_gone: bool,
+    redis: str,
 ) -> None:
-    """A deployment that stops as a whole takes Redis away first."""
+    """A deployment that stops as a whole takes Redis away first; one that does not answer is asked several times."""
     output = start_worker()
     wait_until(lambda: "worker_ready" in output.read_text(), WITHIN_S, "the start of the worker")
     worker = workers.pop()
-    if is_redis_gone:
+    if redis == "frozen":
+        place.redis.process.send_signal(signal.SIGSTOP)
+    if redis == "gone":
         place.redis.process.kill()
         # It tries to connect again, for ever.
         wait_until(lambda: "Cannot connect" in output.read_text(), WITHIN_S, "the notice of the worker")

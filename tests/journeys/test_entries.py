@@ -61,11 +61,16 @@ def test_an_entry_expires(system, wait_until):
 
 
 def test_each_entry_of_a_batch_is_screened(system):
-    """All entries are stored with a receipt each, or none if one is rejected or has another version; see `index`."""
+    """All entries are stored with a decision each, or none if one is rejected or has another version; see `index`."""
     pairs = [{"key": f"batch-{number}", "value": f"value {number}"} for number in range(3)]
     added = system.http.post("/add/batch", json={"pairs": pairs}).json()["added"]
     assert [("written", pair["key"], 1) for pair in pairs] == [(a["status"], a["key"], a["version"]) for a in added]
-    assert 3 == len({one["receipt"] for one in added})
+    assert 3 == len({one["decision_id"] for one in added})
+    signed = system.http.post("/add/batch", json={"pairs": pairs}, headers={"Prefer": "receipt"})
+    assert ("receipt", 3) == (
+        signed.headers["preference-applied"],
+        len({one["receipt"] for one in signed.json()["added"]}),
+    )
     leaking = [*pairs, {"key": "batch-3", "value": "write to jane.roe@example.org"}]
     refused = system.http.post("/add/batch", json={"pairs": leaking})
     assert (422, 3, "EMAIL_ADDRESS") == (
@@ -76,9 +81,9 @@ def test_each_entry_of_a_batch_is_screened(system):
     assert "alert_id" in refused.json()
     stale = [*pairs[:2], {**pairs[2], "expected_version": 9}]
     conflict = system.http.post("/add/batch", json={"pairs": stale})
-    assert (412, 2, 1) == (conflict.status_code, conflict.json()["index"], conflict.json()["current_version"])
+    assert (412, 2, 2) == (conflict.status_code, conflict.json()["index"], conflict.json()["current_version"])
     versions = [system.http.get("/read", params={"key": pair["key"]}).json()["version"] for pair in pairs]
-    assert [1, 1, 1] == versions
+    assert [2, 2, 2] == versions
     assert 404 == system.http.get("/read?key=batch-3").status_code
 
 
@@ -113,7 +118,7 @@ def test_more_than_a_value_may_have_is_too_large(system, path, body):
 
 
 def test_entries_are_listed_and_deleted(system):
-    """Pages over HTTP and `vestibule list` give every key once and in order; `vestibule delete` removes one."""
+    """Pages over HTTP and `vestibule entry list` give every key once and in order; `delete` removes one."""
     names = [f"listed {number}" for number in range(5)]
     for name in names:
         system.add(name, "x")
@@ -122,9 +127,9 @@ def test_entries_are_listed_and_deleted(system):
     assert names == first["keys"] + rest["keys"]
     assert "cursor" not in rest
     assert "\n".join(names) == _vestibule(system, "list", "listed")
-    assert {"keys": names[:2]} == json.loads(_vestibule(system, "list", "listed", "--limit", "2", "--json"))
+    assert names[:2] == json.loads(_vestibule(system, "list", "listed", "--limit", "2", "--json"))
     assert "listed 0 deleted" == _vestibule(system, "delete", "listed 0")
-    _vestibule(system, "delete", "listed 0", expect=1)
+    _vestibule(system, "delete", "listed 0", expect=5)
     assert names[1:] == _vestibule(system, "list", "listed").splitlines()
 
 
@@ -138,12 +143,12 @@ def test_listing_and_deleting_need_their_scopes(system):
 
 
 def test_conditions_and_lifetimes_on_the_command_line(system):
-    """`--create-only`, `--if-version` and `--ttl` do what the headers and `ttl_s` do; a rejection is exit code 1."""
+    """`--create-only`, `--if-version` and `--ttl` do what the headers and `ttl_s` do; a rejection is exit code 6."""
     assert "by hand written as version 1" == _vestibule(system, "add", "by hand", "one", "--create-only")
-    _vestibule(system, "add", "by hand", "two", "--create-only", expect=1)
+    _vestibule(system, "add", "by hand", "two", "--create-only", expect=6)
     assert "by hand written as version 2" == _vestibule(system, "add", "by hand", "two", "--if-version", "1")
-    _vestibule(system, "delete", "by hand", "--if-version", "1", expect=1)
-    kept = json.loads(_vestibule(system, "add", "by hand", "three", "--ttl", "600", "--json"))
+    _vestibule(system, "delete", "by hand", "--if-version", "1", expect=6)
+    kept = json.loads(_vestibule(system, "add", "by hand", "three", "--ttl", "10m", "--json"))
     assert (3, True) == (kept["version"], "expires_at" in kept)
     assert "by hand deleted" == _vestibule(system, "delete", "by hand", "--if-version", "3")
 

@@ -21,14 +21,29 @@ NOT_SCANNED = {
     ("client", "DELETE", "*"): NAMES_WHAT_IS_THERE,
     ("client", "POST", "task_id"): NAMES_WHAT_IS_THERE,
     ("client", "POST", "alert_id"): NAMES_WHAT_IS_THERE,
+    ("client", "POST", "group_id"): NAMES_WHAT_IS_THERE,
+    ("client", "PATCH", "silence_id"): NAMES_WHAT_IS_THERE,
+    ("client", "POST", "schedule_id"): NAMES_WHAT_IS_THERE,
     ("client", "POST", "idempotency-key"): "kept as a keyed digest",
+    ("client", "POST", "prefer"): "compared with the word that it may have, not kept",
     ("client", "POST", "if-match"): COMPARED,
     ("client", "POST", "if-none-match"): COMPARED,
     ("client", "POST /read/batch", "keys"): NAMES_WHAT_IS_THERE,
+    ("client", "POST /tasks/bulk", "key"): "names an entry; kept as a keyed digest, if at all",
+    ("client", "POST /forms/{name}", "name"): NAMES_WHAT_IS_THERE,
     ("client", "POST /run", "key"): "names an entry, whose key was scanned when it was written",
-    ("client", "POST /scan", "text"): "scanned for the reply, and not kept",
-    ("client", "POST /scan", "texts"): "scanned for the reply, and not kept",
+    ("client", "POST /scan", "*"): "scanned or compared for the reply, and not kept",
+    ("client", "POST /presidio/analyze", "*"): "scanned or compared for the reply, and not kept",
+    ("client", "POST /presidio/anonymize", "*"): "changed for the reply, and not kept",
+    ("client", "POST /presidio/deanonymize", "*"): "decrypted for the reply, and not kept",
+    ("client", "POST /policy/check", "*"): "parsed for the reply, and not kept",
+    ("client", "POST /policy/test", "*"): "parsed and scanned for the reply, and not kept",
+    ("client", "POST /policy/replay", "*"): "parsed for the reply, and not kept",
     ("client", "POST /reveal", "token"): "decrypted, and not kept",
+    ("client", "POST /reveal", "key"): "names an entry; in the alert if nothing is found in it",
+    ("client", "POST /subjects/find", "value"): "searched for, encrypted until the search ends, and then deleted",
+    ("client", "POST /subjects/erase", "value"): "searched for, encrypted until the erasure ends, and then deleted",
+    ("client", "POST /tokens/{token_id}/rotate", "token_id"): NAMES_WHAT_IS_THERE,
     ("scheduler", "GET", "*"): "a GET stores nothing",
     ("scheduler", "DELETE", "*"): NAMES_WHAT_IS_THERE,
     ("business-logic", "GET", "*"): "a GET stores nothing",
@@ -37,9 +52,11 @@ NOT_SCANNED = {
 
 
 @pytest.fixture(scope="module")
-def own(start_for_module):
-    """A system that takes callbacks."""
-    return start_for_module(VESTIBULE_CALLBACK_SECRET="callbacks-4711")
+def own(start_for_module, tmp_path_factory):
+    """A system that takes callbacks, and a form with any fields."""
+    policy = tmp_path_factory.mktemp("policy") / "policy.toml"
+    policy.write_text("[forms.contact]\nother_fields = true\n")
+    return start_for_module(VESTIBULE_CALLBACK_SECRET="callbacks-4711", VESTIBULE_POLICY_FILE=str(policy))
 
 
 def _fields(own, service: str) -> list[TextField]:

@@ -16,7 +16,7 @@ FAST_PROBES = {"VESTIBULE_PROBE_INTERVAL_S": "0.3", "VESTIBULE_PROBE_TIMEOUT_S":
 @pytest.fixture(scope="module")
 def hurt(start_for_module):
     """A system that these tests hurt one after the other; its scheduler looks several times a second."""
-    return start_for_module(**FAST_PROBES)
+    return start_for_module(VESTIBULE_CONSOLE="on", **FAST_PROBES)
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def states(system) -> dict[str, str]:
 
 
 def redis_processes(system) -> list[psutil.Process]:
-    return [process for process in system.processes() if "server" in process.name() and "python" not in process.name()]
+    return [process for process in system.processes() if process.name().endswith("-server")]
 
 
 def timed(call):

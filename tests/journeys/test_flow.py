@@ -18,8 +18,10 @@ def test_the_mission_verbatim(system):
     )
     assert 200 == added.status_code
     answer = added.json()
-    assert 2 == answer.pop("receipt").count(".")
-    assert {"status": "written", "key": "test1", "version": 1, "findings": []} == answer
+    assert 16 == len(answer.pop("decision_id"))
+    # Others have written this key, too.
+    assert answer.pop("version") >= 1
+    assert {"status": "written", "key": "test1", "findings": []} == answer
 
     ran = httpx.post(
         f"http://localhost:{system.base_port}/run?key=test1",
@@ -119,9 +121,9 @@ def test_the_command_line_against_a_running_system(system):
     assert "HELLO THERE" == vestibule("task", task_id, "--wait", "20")
     assert "succeeded" == json.loads(vestibule("task", task_id, "--json"))["state"]
     assert "HEY" == vestibule("message", "hey", "--sync")
-    assert "EMAIL_ADDRESS" in vestibule("add", "mail", "write to jane.roe@example.org", expect=1)
+    assert "EMAIL_ADDRESS" in vestibule("add", "mail", "write to jane.roe@example.org", expect=3)
     assert "PersonalData" in vestibule("alerts")
-    assert "Key not found" in vestibule("read", "no-such-key", expect=1)
+    assert "Key not found" in vestibule("read", "no-such-key", expect=5)
     vestibule("add", expect=2)
 
 

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,6 +16,8 @@ import pytest
 from faults import at_length
 from servers import ports
 from servers.losing_proxy import LosingProxy, losing_proxy
+from vestibule.cli.embedded.data_directory import DataDirectory
+from vestibule.cli.embedded.parts import Layout, list_parts
 
 WRITERS = 24
 # A request that died with its process, or could not say that it had failed, is taken up again after a minute.
@@ -48,16 +49,17 @@ class Screener:
 @pytest.fixture(scope="module")
 def client_service(system: Any, wait_until: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Screener]:
     """The shared system, with a door of these tests' own whose way to the store they may hurt."""
-    (client,) = system.processes("vestibule serve client")
     output = tmp_path_factory.mktemp("door") / "output.log"
     with losing_proxy(system.base_port + 1) as proxy, output.open("wb") as log:
         port = ports.free_port()
         changed = {"VESTIBULE_PORT": str(port), "VESTIBULE_DATABASE_SERVICE_URL": proxy.url}
-        command = [sys.executable, "-m", "vestibule", "serve", "client"]
-        # The pid is of the one who would end it; here that is this test.
-        parent = {name: str(os.getpid()) for name in client.environ() if name.endswith("PARENT_PID")}
-        environment = {**client.environ(), **changed, **parent}
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        directory = DataDirectory(system.data_dir)
+        redis_url = f"unix://{system.data_dir}/redis/redis.sock"
+        layout = Layout(directory, "127.0.0.1", system.base_port, 2, 2, True, redis_url)
+        part = next(one for one in list_parts(layout, os.environ) if one.name == "client")
+        process = subprocess.Popen(
+            part.command, env={**part.environment, **changed}, stdout=log, stderr=subprocess.STDOUT
+        )
         url = f"http://127.0.0.1:{port}"
         headers = {"Authorization": system.http.headers["Authorization"]}
         try:

@@ -20,16 +20,29 @@ EXPECTED = {
     ("serve", "database"): {"VESTIBULE_DATABASE_URL", "PGPASSWORD", "AWS_SECRET_ACCESS_KEY"} | NOTICES,
     ("serve", "business-logic"): {"VESTIBULE_FORWARD_SECRET"} | NOTICES,
     ("serve", "scheduler"): NOTICES,
+    ("serve", "console"): set(),
     ("worker", "worker1"): {"VESTIBULE_FORWARD_SECRET"},
     ("worker", "worker2"): {"VESTIBULE_FORWARD_SECRET"},
     ("valkey-server",): set(),
 }
 
 
-@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="reads /proc")
+pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="reads /proc")
+
+
+def test_forked_parts_show_no_secret(start):
+    """They get theirs after the fork; /proc shows what the process that forks them has, which is none."""
+    system = start(VESTIBULE_CONSOLE="on", **SECRETS)
+    processes = {words: system.processes(*words) for words in [*EXPECTED, ("fork server",)]}
+    assert all(processes.values()), processes
+    for process in [one for found in processes.values() for one in found]:
+        shown = Path(f"/proc/{process.pid}/environ").read_bytes().decode()
+        assert [] == [name for name, secret in SECRETS.items() if name in shown or secret in shown]
+
+
 def test_each_part_has_its_own_secrets_alone(start):
     """As /proc shows the environment of every process, those of a worker's pool among them."""
-    system = start(**SECRETS)
+    system = start("--no-prefork", VESTIBULE_CONSOLE="on", **SECRETS)
     for words, expected in EXPECTED.items():
         processes = system.processes(*words)
         assert processes, words

@@ -14,18 +14,36 @@ import pytest
 
 from faults.load import expect_all_kept, load_on
 from servers import ports
+from vestibule.cli.embedded.launcher import can_fork
 
 
 @pytest.fixture(scope="module")
 def other(start_for_module):
     """A second system, beside the one that all tests share."""
-    return start_for_module().ask_again()
+    return start_for_module(VESTIBULE_CONSOLE="on").ask_again()
 
 
 def test_two_instances_run_side_by_side(system, other):
     """Different data directories and ports keep them apart."""
     assert 200 == other.add("only-here", "text").status_code
     assert 404 == system.http.get("/read", params={"key": "only-here"}).status_code
+
+
+def _is_zombie(process):
+    return process.status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.skipif(not can_fork(), reason="this system cannot fork parts")
+def test_the_end_of_the_fork_server_ends_nothing_else(other, wait_until):
+    """Parts run on, and one that ends is started again."""
+    parts = set(other.processes("vestibule serve"))
+    (fork_server,) = other.processes("fork server")
+    fork_server.kill()
+    other.processes("vestibule serve business-logic")[0].kill()
+    wait_until(lambda: other.log_lines(event="part_restarted", part="business_logic"), what="its restart")
+    kept = {" ".join(part.cmdline()).strip() for part in parts if part.is_running() and not _is_zombie(part)}
+    assert {f"vestibule serve {name}" for name in ("client", "database", "scheduler", "console")} == kept
+    assert 200 == other.add("still-served", "text").status_code
 
 
 def test_ctrl_c_ends_everything_in_time(system, other):
@@ -74,10 +92,11 @@ def test_a_damaged_queue_costs_no_task(start, wait_until):
     for worker in system.processes("vestibule worker"):
         worker.suspend()
     sent = [system.http.post("/messages", json={"text": f"one of {n}"}).json()["task_id"] for n in range(20)]
+    (path,) = (system.data_dir / "redis").rglob("*.incr.aof")
+    wait_until(lambda: path.stat().st_size > 1_000, what="the tasks in the file of the queue")
     family = psutil.Process(system.process.pid).children(recursive=True)
     system.process.kill()
     assert [] == psutil.wait_procs(family, timeout=30)[1]
-    (path,) = (system.data_dir / "redis").rglob("*.incr.aof")
     content = path.read_bytes()
     path.write_bytes(content[:500] + b"junk" * 10 + content[540:])
 
@@ -110,7 +129,7 @@ def test_a_lost_database_ends_the_start(used):
         "vestibule",
         "up",
         "--base-port",
-        str(ports.free_row(4)[0]),
+        str(ports.free_row(5)[0]),
         "--data-dir",
         str(used),
     ]
@@ -129,7 +148,7 @@ def is_leaving(system):
 
 @pytest.mark.skipif(not (shutil.which("curl") and shutil.which("bash")), reason="needs curl and bash")
 def test_the_printed_curl_lines_work_as_printed(system):
-    """The three lines of the announcement, put into a shell, do what they say."""
+    """The lines of the announcement with curl, put into a shell, do what they say."""
     text = system.output.read_text()
     lines = [line.strip() for line in text.splitlines() if line.strip().startswith("curl ")]
     assert 3 == len(lines)

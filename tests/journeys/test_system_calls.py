@@ -92,6 +92,7 @@ def test_an_add_asks_little_of_the_kernel(start, tmp_path, wait_until):
     with counting(database, tmp_path / "together.txt", wait_until) as together, ThreadPoolExecutor(32) as pool:
         list(pool.map(add, range(ADDS)))
     assert of_client.total() / ADDS <= 24
-    assert of_database.total() / ADDS <= 32
+    # Among them those of the polls that run beside: tokens, allowances, pauses.
+    assert of_database.total() / ADDS <= 38
     assert of_database["fdatasync"] / ADDS <= 1.2
     assert together["fdatasync"] / ADDS <= 0.6

@@ -165,7 +165,7 @@ def test_the_command_line_manages_tasks(system: Any) -> None:
     vestibule("task", "retry", task_id)
     assert "TEXT" == vestibule("task", "wait", task_id)
     assert task_id not in vestibule("dead", "list")
-    vestibule("dead", "drop", task_id, expect=1)
+    vestibule("dead", "drop", task_id, expect=6)
 
 
 def test_a_failed_attempt_is_followed_by_another(system: Any) -> None:

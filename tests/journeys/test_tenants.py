@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -88,12 +89,31 @@ def test_a_condition_tells_nothing_of_another_tenant(first, second):
     assert 200 == first.get("/read", params={"key": key}).status_code
 
 
+def _ended(client, answer):
+    """Return the progress of an erasure or a search when it has ended; a loaded host answers before that."""
+    answer.raise_for_status()
+    place = answer.headers.get("Location")
+    if answer.status_code == 200:
+        return answer.json()
+    ends = time.monotonic() + 60
+    while (progress := client.get(place).raise_for_status().json())["state"] == "running" and time.monotonic() < ends:
+        time.sleep(0.05)
+    assert "finished" == progress["state"]
+    return progress
+
+
 def test_erasing_a_subject_stays_within_the_tenant(first, second):
     """One tenant's request to erase neither touches nor counts what another keeps."""
     assert 200 == first.post("/add", json={"key": "about", "value": "subject-4711"}).status_code
-    erased = second.request("DELETE", "/subjects", json={"value": "subject-4711"}).json()
-    assert (0, 0) == (erased["entries_examined"], erased["entries_erased"])
-    assert 1 == first.request("DELETE", "/subjects", json={"value": "subject-4711"}).json()["entries_erased"]
+    body = {"value": "subject-4711", "reason": "Request 4711"}
+    erased = _ended(second, second.post("/subjects/erase", json=body))
+    assert (0, 0) == (erased["examined"], erased["erased"])
+    assert 404 == first.get(f"/subjects/erasures/{erased['erasure_id']}").status_code
+    assert {} == _ended(second, second.post("/subjects/find", json=body))["counts"]
+    found = _ended(first, first.post("/subjects/find", json=body))
+    assert {"entry": 1} == found["counts"]
+    assert 404 == second.get(f"/subjects/finds/{found['find_id']}").status_code
+    assert {"entry": 1} == _ended(first, first.post("/subjects/erase", json=body))["counts"]
 
 
 UNTIL = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
@@ -108,18 +128,26 @@ def _use(client, scheduler, name):
     schedule, once = {"every_s": 86_400, "key": name}, {"Idempotency-Key": f"{name}, the schedule"}
     ids["schedule_id"] = client.post("/schedules", json=schedule, headers=once).json()["schedule_id"]
     ids["alert_id"] = client.post("/add", json={"key": name, "value": "write to jane@example.org"}).json()["alert_id"]
+    ids["trace_id"] = ids["alert_id"]
     silence = {"type": "Test", "entity": "IBAN_CODE", "reason": name, "hours": 1}
+    allowed = {"fingerprint": f"e1:{uuid4().hex}", "entity": "IBAN_CODE", "reason": name, "hours": 1}
+    ids["allowance_id"] = client.post("/allowances", json=allowed).json()["id"]
     ids["silence_id"] = client.post("/silences", json=silence).json()["id"]
     assert 1 == scheduler.post(f"/heartbeats/{name}").json()["pings"]
     window = {"part": f"heartbeat:{name}", "until": UNTIL, "reason": name}
+    token = {"name": name, "scopes": ["read"]}
+    ids["token_id"] = client.post("/tokens", json=token).raise_for_status().json()["id"]
     ids["window_id"] = scheduler.post("/maintenance", json=window).json()["id"]
     return ids
 
 
 def _all_of(client, scheduler):
     """Return everything that a caller can list."""
-    listed = {path: client.get(path).json() for path in ("/keys", "/tasks", "/schedules", "/alerts", "/silences")}
+    of_client = ("/keys", "/tasks", "/schedules", "/alerts", "/silences", "/allowances")
+    listed = {path: client.get(path).json() for path in of_client}
     listed |= {path: scheduler.get(path).json() for path in ("/heartbeats", "/maintenance")}
+    # Their uses and refusals are counted meanwhile.
+    listed["/tokens"] = [one["id"] for one in client.get("/tokens").json()["tokens"]]
     return listed
 
 
@@ -144,7 +172,25 @@ OVER_A_KEY = {
     ("DELETE", "/delete"): ({}, {"deleted": False}),
     ("POST", "/read/batch"): ({"keys": ["KEY"]}, {"entries": [None]}),
 }
-HAVE_TESTS_OF_THEIR_OWN = {"/watch", "/subjects", "/subjects/erasures/{erasure_id}"}
+HAVE_TESTS_OF_THEIR_OWN = {
+    "/watch",
+    "/subjects",
+    "/subjects/erasures/{erasure_id}",
+    "/subjects/finds/{find_id}",
+    # Channels are the operator's.
+    "/channels/{name}/test",
+}
+
+
+def _ids_of_acts(client, ids, wait_until):
+    """Return the ids of a decision, a group of alerts and an action on many tasks of the tenant."""
+    asked = {"action": "drop", "filter": {}}
+    confirm = client.post("/tasks/bulk", json=asked).raise_for_status().json()["confirm"]
+    job = client.post("/tasks/bulk", json={**asked, "confirm": confirm}).raise_for_status().json()
+    # An alert gets its group a moment later.
+    group = wait_until(lambda: client.get(f"/alerts/{ids['alert_id']}").raise_for_status().json()["group"])
+    added = client.post("/add", json={"key": ids["key"], "value": "write to jane@example.org"}).json()
+    return {"job_id": job["job_id"], "group_id": group["id"], "decision_id": added["decision_id"]}
 
 
 def _aimed(operation, ids):
@@ -171,9 +217,10 @@ def _mistake(operation, answer, ids):
 
 
 @pytest.mark.parametrize("service", ["client", "scheduler"])
-def test_no_operation_reaches_another_tenant(used, callers, at_scheduler, service):
+def test_no_operation_reaches_another_tenant(used, callers, at_scheduler, service, wait_until):
     """Every operation of the description, with what the first tenant has: 404, or an answer without any of it."""
     ids, list_all = used
+    ids = {**ids, **_ids_of_acts(callers["north"], ids, wait_until)}
     before = list_all()
     other = (callers if service == "client" else at_scheduler)["north-east"]
     described = operations(other.get("/openapi.json").json(), (other.headers["Authorization"], ""))

@@ -21,7 +21,7 @@ WITHIN_S = 60
 @pytest.fixture
 def watched(start, wait_until):
     """A system of the test's own that looks several times a second and has found all parts up."""
-    system = start(**FAST)
+    system = start(VESTIBULE_CONSOLE="on", **FAST)
     wait_until(lambda: {part["state"] for part in _status(system)["parts"]} == {"up"}, WITHIN_S, "all parts up")
     return system
 
@@ -58,7 +58,7 @@ def test_a_system_is_looked_after(watched, wait_until):
     assert "<h1>All systems operational</h1>" in _page(watched)
     listed = _program(watched, "status")
     assert 0 == listed.returncode, listed.stderr
-    assert {"client", "database", "store", "business_logic", "queue", "workers", "backlog"} == {
+    assert {"client", "database", "store", "business_logic", "console", "queue", "workers", "backlog"} == {
         line.split()[0] for line in listed.stdout.splitlines()
     }
 

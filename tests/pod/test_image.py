@@ -59,7 +59,7 @@ def test_it_runs_with_no_rights_and_nothing_to_write_to(podman, image):
     assert "10001" == user
     version = podman("run", "--rm", *HARDENED, image, "--version")
     assert version.startswith("vestibule ")
-    for service in ("client", "database", "business-logic", "scheduler"):
+    for service in ("client", "database", "business-logic", "scheduler", "console"):
         done = podman.call("run", "--rm", *HARDENED, image, "serve", service)
         assert (78, "cannot start") == (done.returncode, done.stderr.strip()[11:23]), done.stderr
 

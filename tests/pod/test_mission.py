@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from containers.pod import POD, PORTS, is_well, remove_all
+from containers.pod import METRICS_PORTS, POD, PORTS, is_well, remove_all
 from containers.podman import BUILD_TIMEOUT_S, ROOT, Podman
 
 BEFORE = (
@@ -119,7 +119,7 @@ def test_the_token_is_for_this_host_alone(podman):
 def test_no_port_is_open_to_others(podman):
     """All are published on loopback, the door too."""
     published = json.loads(podman("pod", "inspect", "--format", "{{json .InfraConfig.PortBindings}}", POD))
-    assert {(str(port), "127.0.0.1") for port in PORTS} == {
+    assert {(str(port), "127.0.0.1") for port in (*PORTS, *METRICS_PORTS.values())} == {
         (one["HostPort"], one["HostIp"]) for bound in published.values() for one in bound
     }
 

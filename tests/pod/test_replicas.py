@@ -1,11 +1,13 @@
 """The replicas of `deploy/compose.yaml`: the journeys, scaling, kills, and one version after the other under load."""
 
 import os
+import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from containers.compose import PROJECT, Compose, running_compose
@@ -17,9 +19,11 @@ from servers import ports
 
 SERVICES = {"balancer": 1, "client": 2, "database": 1, "business-logic": 1, "worker": 3, "scheduler": 1, "redis": 1}
 KILLED = ("client", "worker", "database", "redis", "scheduler", "balancer")
+NGINX = "docker.io/library/nginx:1.26"
 WITHIN_S = 240
 DURING_A_FAULT = 20
-STOPPED_WITHIN_S = 40
+# For eleven parts that are stopped and removed one by one; one that had to be killed would take as long by itself.
+STOPPED_WITHIN_S = 100
 # Of the requests that come while clients and workers are replaced, how many may have to be repeated, also where the
 # machine is so busy that services answer each other too late.
 LEAST_REPEATS, REPEATED_SHARE = 20, 0.2
@@ -32,7 +36,7 @@ def running(
     podman: Podman, image: str, tmp_path_factory: pytest.TempPathFactory, wait_until: Until
 ) -> Iterator[Running]:
     with running_compose(
-        podman, tmp_path_factory.mktemp("compose"), ports.free_row(2), wait_until
+        podman, tmp_path_factory.mktemp("compose"), ports.free_row(3), wait_until
     ) as deployed_and_compose:
         yield deployed_and_compose
 
@@ -162,14 +166,53 @@ def expect_few_repeats(load: Load) -> None:
     assert sum(load.repeats.values()) <= LEAST_REPEATS + REPEATED_SHARE * load.count, load.repeats
 
 
+def test_tls_in_front_of_the_balancer(system, podman, tmp_path, wait_until):
+    """The file that is for the pod too, with other ports: callers are served, and nothing of a request is written."""
+    port, certificates = ports.free_port(), tmp_path / "certificates"
+    certificates.mkdir()
+    configuration = (ROOT / "deploy" / "tls" / "nginx.conf").read_text()
+    changed = configuration.replace("127.0.0.1:8000", f"127.0.0.1:{system.ports[0]}").replace("8443", str(port))
+    (tmp_path / "nginx.conf").write_text(changed)
+    certificate, key = certificates / "tls.crt", certificates / "tls.key"
+    made = f"req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=localhost -keyout {key}"
+    named = ["-addext", "subjectAltName=DNS:localhost", "-out", str(certificate)]
+    subprocess.run(["openssl", *made.split(), *named], check=True, capture_output=True, timeout=60)
+    rights = ("--network=host", "--read-only", "--tmpfs=/tmp", "--cap-drop=all", "--security-opt=no-new-privileges")
+    started = ("nginx", "-e", "stderr", "-c", "/etc/vestibule/nginx.conf", "-g", "daemon off;")
+    name, marker = "vestibule-tests-tls", "quetzalcoatlus-before-compose"
+    podman("run", "-d", "--name", name, *rights, "-v", f"{tmp_path}:/etc/vestibule:ro,z", NGINX, *started)
+    try:
+        context = ssl.create_default_context(cafile=str(certificate))
+        headers = {"Authorization": f"Bearer {system.token}"}
+        url = f"https://localhost:{port}"
+        with httpx.Client(base_url=url, verify=context, headers=headers, trust_env=False, timeout=40) as http:
+
+            def is_served() -> bool:
+                try:
+                    return http.get("/healthz").status_code == 200
+                except httpx.TransportError:
+                    return False
+
+            wait_until(is_served, WITHIN_S, "TLS in front of the balancer")
+            assert 200 == http.post("/add", params={"key": marker, "value": marker}).status_code
+            assert marker == http.get("/read", params={"key": marker}).json()["value"]
+            assert [404, 404] == [http.get(path).status_code for path in ("/metrics", "/health")]
+        assert marker not in system.output(name)
+    finally:
+        podman.call("rm", "--force", "--time", "2", name)
+
+
 def test_a_whole_stop_and_start_keeps_everything(system, compose, wait_until):
     """The volumes outlive `down`, also with tasks in the queue."""
     system.add("kept", "over a stop")
     task_id = system.http.post("/run", json={"key": "kept", "delay_s": 5}).json()["task_id"]
+    # `down` alone knows those of the file.
+    compose("up", "--detach", "--no-recreate", "--scale", "worker=4", "worker")
     began_at = time.monotonic()
-    compose("down", "--timeout", str(STOPPED_WITHIN_S))
+    compose("down", "--remove-orphans", "--timeout", str(STOPPED_WITHIN_S))
     # One after the other, and none had to be killed, also those that ended when Redis had gone.
     assert time.monotonic() - began_at < STOPPED_WITHIN_S
+    assert [] == compose.containers()
     compose("up", "--detach")
     wait_until(system.is_ready, WITHIN_S, "readiness of the door")
     assert "over a stop" == system.http.get("/read", params={"key": "kept"}).json()["value"]

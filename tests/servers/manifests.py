@@ -1,5 +1,6 @@
 """Renders deploy/kubernetes as a cluster would be given it, and finds one's way in what comes out."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 import yaml
 
 KUBERNETES = Path(__file__).parents[2] / "deploy" / "kubernetes"
-PARTS = ("client", "database", "business-logic", "scheduler", "worker")
+PARTS = ("client", "database", "business-logic", "scheduler", "console", "worker")
 COMPONENT = "app.kubernetes.io/component"
 Object = dict[str, Any]
 
@@ -34,8 +35,9 @@ class Rendered:
         return found[0]
 
     def workloads(self) -> list[Object]:
-        """Return everything that makes pods."""
-        return self.of("Deployment", "StatefulSet", "DaemonSet", "Job")
+        """Return everything that makes pods; of a CronJob the Job that it makes, with its name."""
+        jobs = [{**one, "spec": one["spec"]["jobTemplate"]["spec"]} for one in self.of("CronJob")]
+        return self.of("Deployment", "StatefulSet", "DaemonSet", "Job") + jobs
 
     def pod(self, component: str) -> Object:
         """Return the template of the pods of a component."""
@@ -57,6 +59,14 @@ def containers(pod: Object) -> Iterator[Object]:
     """Yield every container of a pod's template, those that only prepare included."""
     yield from pod["spec"].get("initContainers", [])
     yield from pod["spec"]["containers"]
+
+
+def render_with(folder: Path, overlay: str, *components: str) -> Rendered:
+    """Return what an overlay of somebody's own in `folder` makes of one of ours with further components."""
+    lists = {"resources": [f"overlays/{overlay}"], "components": [f"components/{name}" for name in components]}
+    placed = {kind: [os.path.relpath(KUBERNETES / path, folder) for path in paths] for kind, paths in lists.items()}
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump({**placed, "namespace": "vestibule"}))
+    return render(folder)
 
 
 @cache

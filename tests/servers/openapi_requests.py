@@ -44,6 +44,17 @@ HEADERS: tuple[Headers, ...] = (
     (("idempotency-key", "k" * 256),),
     (("vestibule-tenant", "wrong tenant"),),
 )
+URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
+# What a browser may send instead of JSON, and what it may not.
+FORMS = (
+    *((URLENCODED, text) for text in ("name=Jane&message=x+%26+y", "", "a=1&a=2", "a=%ff", "&".join(["a=1"] * 201))),
+    (f"{URLENCODED}; charset=latin-1", "a=1"),
+    *(
+        (f"{MULTIPART}; boundary=b", f"--b\r\nContent-Disposition: form-data; {about}\r\n\r\nx\r\n{end}")
+        for about in ('name="a"', 'name="a"; filename="f.txt"', "wrong")
+        for end in ("--b--\r\n", "--b", "")
+    ),
+)
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW")
 
 
@@ -95,6 +106,7 @@ class Operation:
         self.queries: dict[str, Any] = {one["name"]: one["example"] for one in parameters if one["in"] == "query"}
         self.paths: dict[str, Any] = {one["name"]: one["example"] for one in parameters if one["in"] == "path"}
         self._body = _example_body(described)
+        self._takes_forms = MULTIPART in described.get("requestBody", {}).get("content", {})
         self._all, self._nothing = authorizations
 
     def valid(self, query: Mapping[str, Any] | None = None) -> Sent:
@@ -177,6 +189,8 @@ class Operation:
         for member in self._number_members:
             mark = json.dumps(_with_member(self._body, member, "@")).encode()
             yield from (valid.content(mark.replace(b'"@"', number)) for number in ODD_NUMBERS)
+        if self._takes_forms:
+            yield from (valid.header("content-type", kind).content(text.encode()) for kind, text in FORMS)
         content = valid.body[0]
         yield replace(valid, body=(content[:5], content[5:], b""))
         yield replace(valid, body=(b"", content[:-1]))

@@ -9,7 +9,7 @@ from vestibule.contracts.identity import SYSTEM_TENANT
 
 
 class AlertType(StrEnum):
-    """The type of an alert. `vestibule alerts types` describes each."""
+    """The type of an alert. `vestibule alert types` describes each."""
 
     PERSONAL_DATA = "PersonalData"
     SECRET = "Secret"  # noqa: S105 - the name of a kind
@@ -33,6 +33,7 @@ class AlertType(StrEnum):
     FILE_BROKEN = "FileBroken"
     COMMITS_LOST = "CommitsLost"
     REVEAL = "Reveal"
+    SUBJECT_FOUND = "SubjectFound"
     SUBJECT_ERASED = "SubjectErased"
     TEST = "Test"
 
@@ -73,7 +74,8 @@ class NoticeEvent(StrEnum):
 class Notice:
     """The group of alerts that a notification is for. `key` is the same at every attempt.
 
-    A digest stands for several `groups`, and names the first. `replica` is the host that counted them.
+    A digest stands for several `groups`, and names the first. `replica` is the host that counted them. `link` leads to
+    the group in the console, that of a digest to the groups of its type; it is empty where the console has no address.
     """
 
     key: str
@@ -83,6 +85,7 @@ class Notice:
     last: datetime
     groups: int = 1
     replica: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +108,7 @@ class Alert:
     fingerprint: str | None = None
     request_id: str | None = None
     token_id: str | None = None
+    token_name: str | None = None
     task_id: str | None = None
     subject: str | None = None
     tenant: str = SYSTEM_TENANT
@@ -114,6 +118,14 @@ class Alert:
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
     notice: Notice | None = None
     is_recorded: bool = field(default=True, compare=False)
+
+    @property
+    def allow(self) -> str | None:
+        """The command that lets its value pass where it was found by mistake; None where it is about no value."""
+        if self.fingerprint is None or self.type not in {AlertType.PERSONAL_DATA, AlertType.SECRET}:
+            return None
+        secret = " --secret" if self.type is AlertType.SECRET else ""
+        return f"vestibule allowance add {self.id} --reason REASON --for 1d{secret}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +182,17 @@ ALERT_TYPES = {
     AlertType.FILE_BROKEN: AlertTypeSpec("A changed file of keys, tokens or secrets is invalid.", Severity.CRITICAL),
     AlertType.COMMITS_LOST: AlertTypeSpec("The database lacks commits that were acknowledged.", Severity.CRITICAL),
     AlertType.REVEAL: AlertTypeSpec("A value token was revealed.", Severity.WARNING),
+    AlertType.SUBJECT_FOUND: AlertTypeSpec("Somebody searched for a subject.", Severity.WARNING),
     AlertType.SUBJECT_ERASED: AlertTypeSpec("All data of a subject was erased.", Severity.INFO),
     AlertType.TEST: AlertTypeSpec("A test of a channel.", Severity.INFO),
 }
 DEFAULT_SEVERITY = {alert_type: kind.severity for alert_type, kind in ALERT_TYPES.items()}
 RESOLVES = {alert_type: kind.resolves for alert_type, kind in ALERT_TYPES.items() if kind.resolves is not None}
+
+# The documentation comes with the source. A distribution that publishes it names the address here.
+DOCUMENTATION = "docs"
+
+
+def runbook_of(alert_type: AlertType) -> str:
+    """Return the address of what to do about alerts of a type: a section of docs/alerts.md."""
+    return f"{DOCUMENTATION}/alerts.md#{alert_type.lower()}"

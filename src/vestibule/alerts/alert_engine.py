@@ -6,7 +6,7 @@ from typing import Protocol, TypedDict
 
 import structlog
 
-from vestibule.alerts.alert import DEFAULT_SEVERITY, Alert, AlertType, Severity
+from vestibule.alerts.alert import DEFAULT_SEVERITY, Alert, AlertType, Severity, new_alert_id
 from vestibule.contracts.errors import InvalidInput
 from vestibule.contracts.identity import SYSTEM_TENANT
 
@@ -74,11 +74,13 @@ class AlertEngine:
         severity: Severity | None = None,
         request_id: str | None = None,
         token_id: str | None = None,
+        token_name: str | None = None,
         task_id: str | None = None,
         subject: str | None = None,
         tenant: str = SYSTEM_TENANT,
+        alert_id: str | None = None,
     ) -> Alert:
-        """Record an alert, off the event loop, and return it when it is on disk.
+        """Record an alert, off the event loop, and return it when it is on disk; `alert_id` is chosen if None.
 
         The severity defaults to that of the type; many leaks of one token raise it. An alert that reports a recovery,
         such as `ServiceRecovered`, resolves the open group of the same `subject`.
@@ -92,9 +94,11 @@ class AlertEngine:
             fingerprint=fingerprint,
             request_id=request_id,
             token_id=token_id,
+            token_name=token_name,
             task_id=task_id,
             subject=subject,
             tenant=tenant,
+            id=alert_id or new_alert_id(),
         )
         if self._record is not None:
             alert = await self._record.add(alert)
@@ -103,6 +107,14 @@ class AlertEngine:
         self._on_raised(alert)
         return alert
 
+    async def report_log_failure(self, failure: str | None) -> None:
+        """Alert that the log file cannot be written, or with None that it can be written again."""
+        if failure:
+            text = f"Log lines cannot be written to the log file ({failure}): they are counted and dropped."
+            await self.raise_alert(AlertType.LOG_NOT_WRITTEN, text, subject="app.log")
+        else:
+            await self.raise_alert(AlertType.LOG_WRITTEN, "Log lines are written again.", subject="app.log")
+
     async def report_broken_file(self, name: str) -> None:
         """Alert that the file of that name changed into something that cannot be read."""
         text = f"The changed file {name} cannot be read; what it had before stays in force."
@@ -110,18 +122,25 @@ class AlertEngine:
 
 
 class Origin(TypedDict):
-    """The ids of a request and of its caller's token, None if unknown, and the caller's tenant."""
+    """The ids of a request, its task and its caller's token, and that token's name, None if unknown; and the tenant."""
 
     request_id: str | None
     token_id: str | None
+    token_name: str | None
+    task_id: str | None
     tenant: str
 
 
 def current_origin() -> Origin:
     """Return the origin of the current request from the logging context."""
     bound = structlog.contextvars.get_contextvars()
-    tenant = bound.get("tenant", SYSTEM_TENANT)
-    return {"request_id": bound.get("request_id"), "token_id": bound.get("token_id"), "tenant": tenant}
+    return {
+        "request_id": bound.get("request_id"),
+        "token_id": bound.get("token_id"),
+        "token_name": bound.get("token_name"),
+        "task_id": bound.get("task_id"),
+        "tenant": bound.get("tenant", SYSTEM_TENANT),
+    }
 
 
 class RequestAlerts:

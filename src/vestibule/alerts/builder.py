@@ -1,6 +1,5 @@
 """Builds the alert engine, its channels and its delivery from the settings."""
 
-import socket
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,11 @@ from vestibule.alerts.store.alert_store import AlertStore, Escalation
 from vestibule.alerts.store.database import check_database
 from vestibule.alerts.store.retention import AlertRetention
 from vestibule.runtime.plugins import discover
+from vestibule.runtime.starts import StartRefused
+
+
+class ChannelRefused(StartRefused, ValueError):
+    """A channel does not exist or lacks a setting: no later start succeeds either."""
 
 
 def list_channels() -> dict[str, ChannelKind]:
@@ -29,13 +33,16 @@ def build_channels(settings: AlertSettings, timing: Timing) -> dict[str, Channel
     """Return the configured channels with that timing.
 
     Raises:
-        ValueError: one of them does not exist, or lacks a setting.
+        ChannelRefused: one of them does not exist, or lacks a setting.
     """
     known = list_channels()
     unknown = sorted(set(settings.alert_channels) - set(known))
     if unknown:
-        raise ValueError(f"unknown alert channels {', '.join(unknown)}; known are {', '.join(sorted(known))}")
-    return {name: known[name].build(settings) for name in settings.alert_channels if known[name].timing is timing}
+        raise ChannelRefused(f"unknown alert channels {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+    try:
+        return {name: known[name].build(settings) for name in settings.alert_channels if known[name].timing is timing}
+    except ValueError as error:
+        raise ChannelRefused(str(error)) from None
 
 
 def build_alert_engine(
@@ -66,7 +73,8 @@ def alert_delivery(
         settings.alert_grouping,
         settings.alert_reminder_s,
         GIVE_UP_AFTER_S,
-        settings.alert_replica or socket.gethostname(),
+        settings.replica,
+        settings.console_url,
     )
     at_once = build_channels(settings, Timing.BEFORE_ANSWER)
     dispatcher = NotificationDispatcher(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from vestibule.alerts.alert import Alert
+from vestibule.alerts.alert import Alert, runbook_of
 
 # The same order in all reports.
 _FIELDS = (
@@ -15,11 +15,13 @@ _FIELDS = (
     ("Fingerprint", "fingerprint"),
     ("Request-ID", "request_id"),
     ("Token-ID", "token_id"),
+    ("Token", "token_name"),
     ("Task-ID", "task_id"),
     ("Tenant", "tenant"),
     ("Subject", "subject"),
     ("Count", "count"),
     ("Alert-ID", "id"),
+    ("False-Alarm", "allow"),
 )
 _BASIC_PLANE = 0xFFFF
 
@@ -29,12 +31,20 @@ def report_name(alert: Alert) -> str:
     return f"{alert.time:%Y%m%dT%H%M%S.%fZ}_{alert.type}_{alert.id}.txt"
 
 
-def render_report(alert: Alert) -> str:
-    """Return the lines `Name: value` of `alert`, leaving out what it does not have."""
+def report_content(alert: Alert, console_url: str) -> bytes:
+    """Return the content of the report file of `alert`, which links to its page in the console."""
+    # Its group is not known yet; the page of the alert leads to it.
+    link = console_url and f"{console_url}/alerts/{alert.id}"
+    return render_report(alert, link).encode("utf-8", "backslashreplace")
+
+
+def render_report(alert: Alert, link: str = "") -> str:
+    """Return the lines `Name: value` of `alert`, leaving out what it does not have; `link` leads to it."""
     values = {attribute: getattr(alert, attribute) for _, attribute in _FIELDS}
     values["time"] = alert.time.isoformat(timespec="microseconds")
     values["entities"] = ", ".join(alert.entities)
     lines = [f"{label}: {_one_line(values[attribute])}" for label, attribute in _FIELDS if values[attribute]]
+    lines += [f"Link: {link}"] if link else []
     return "\n".join(lines) + "\n"
 
 
@@ -46,6 +56,8 @@ def render_notice(alert: Alert) -> str:
     lines = {"Event": notice.event.value, "First": notice.first.isoformat(), "Last": notice.last.isoformat()}
     lines |= {"Groups": str(notice.groups)} if notice.groups > 1 else {}
     lines |= {"Replica": notice.replica} if notice.replica else {}
+    lines |= {"Link": notice.link} if notice.link else {}
+    lines |= {"Runbook": runbook_of(alert.type)}
     return render_report(alert) + "".join(f"{name}: {_one_line(value)}\n" for name, value in lines.items())
 
 
@@ -73,10 +85,12 @@ def to_dict(alert: Alert) -> dict[str, Any]:
         "fingerprint": alert.fingerprint,
         "request_id": alert.request_id,
         "token_id": alert.token_id,
+        "token_name": alert.token_name,
         "task_id": alert.task_id,
         "tenant": alert.tenant,
         "subject": alert.subject,
         "count": alert.count,
+        "allow": alert.allow,
     }
     if alert.notice is not None:
         fields |= {
@@ -84,6 +98,8 @@ def to_dict(alert: Alert) -> dict[str, Any]:
             "group_id": alert.notice.group_id,
             "groups": alert.notice.groups,
             "replica": alert.notice.replica or None,
+            "link": alert.notice.link or None,
+            "runbook": runbook_of(alert.type),
             "first": alert.notice.first.isoformat(timespec="microseconds"),
             "last": alert.notice.last.isoformat(timespec="microseconds"),
         }

@@ -1,9 +1,11 @@
 """The settings of alerts, and the routes of notifications to channels."""
 
+import re
+import socket
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from vestibule.alerts.alert import ALERT_TYPES, Alert, AlertType, Severity
@@ -12,6 +14,7 @@ from vestibule.egress.guard import WEBHOOK_TIMEOUT_S, EgressGuard
 
 # A group that keeps growing is notified after this many times the wait.
 LONGEST_WAIT_FACTOR = 15
+_CONSOLE = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?")
 
 
 class Route(BaseModel):
@@ -71,16 +74,15 @@ class AlertSettings(BaseSettings):
         default=90, gt=0, description="Days to keep alerts and reports; undelivered and unresolved ones stay"
     )
     alert_replica: str = Field(default="", description="Name of the origin in notifications; empty for the host name")
+    console_url: str = Field(
+        default="", description="Address of the console, which notifications link to; empty for no links"
+    )
     alert_routes: list[Route] = Field(
         default=[],
         description="Which alerts go to which channels, as a JSON list; one without a route gets all but InvalidInput",
     )
     alert_egress_schemes: list[str] = Field(
         default=["https"], description="URL schemes allowed for notifications, as a JSON list"
-    )
-    alert_egress_hosts: list[str] = Field(
-        default=[],
-        description="Hosts allowed for notifications, as a JSON list; empty allows those of the settings",
     )
     alert_egress_private: bool = Field(default=False, description="Whether notifications may go to private addresses")
     alert_webhook_url: str = Field(default="", description="Address that the channel `webhook` posts to")
@@ -100,6 +102,22 @@ class AlertSettings(BaseSettings):
         default=[],
         description='Service addresses of the channel `apprise`, as a JSON list: ["slack://TOKEN_A/TOKEN_B/TOKEN_C"]',
     )
+
+    @field_validator("console_url")
+    @classmethod
+    def _check_console(cls, url: str) -> str:
+        if url and not _CONSOLE.fullmatch(url):
+            raise ValueError("must be http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]")
+        return url.rstrip("/")
+
+    def link_to(self, path: str) -> str:
+        """Return the address of a page of the console, empty where the console has no address."""
+        return self.console_url and self.console_url + path
+
+    @property
+    def replica(self) -> str:
+        """The name of the origin of what this host records."""
+        return self.alert_replica or socket.gethostname()
 
     @property
     def report_dir(self) -> Path:
@@ -121,7 +139,7 @@ class AlertSettings(BaseSettings):
         """The egress guard of notifications."""
         return EgressGuard(
             frozenset(self.alert_egress_schemes),
-            frozenset(host.lower() for host in self.alert_egress_hosts),
+            frozenset(),
             self.alert_egress_private,
             WEBHOOK_TIMEOUT_S,
             is_operators=True,

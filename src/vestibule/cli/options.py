@@ -27,18 +27,36 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 _LONGEST = timedelta(days=36_500)
 
 
+class Duration(timedelta):
+    """The default of an option that takes a duration, which the help shows as the option takes it: `1h`."""
+
+    def __str__(self) -> str:
+        """Return it in days, hours or minutes, if it is a whole number of them, or else in seconds."""
+        seconds = self.total_seconds()
+        for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
+            if seconds and not seconds % size:
+                return f"{seconds / size:g}{unit}"
+        return f"{seconds:g}s"
+
+
 # Control characters but tab and line feed, and characters that change the direction of text.
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
-def echo(text: object, *, err: bool = False, nl: bool = True) -> None:
-    """Print `text`; on a terminal, characters that would control it are escaped as in JSON.
+def echo(text: object, *, err: bool = False, nl: bool = True, is_escaped: bool = False) -> None:
+    """Print `text`; on a terminal, characters that would control it are escaped as in JSON, unless they already are.
 
     What a caller stored must not move the cursor, change the title or hide text. A pipe gets the text as it is.
     """
     stream = sys.stderr if err else sys.stdout
-    shown = _UNSAFE.sub(_escape, str(text)) if stream.isatty() else str(text)
-    typer.echo(shown, err=err, nl=nl)
+    shown = escape_controls(str(text)) if stream.isatty() and not is_escaped else str(text)
+    # Escaped text may have colours, which are then for whoever reads it.
+    typer.echo(shown, err=err, nl=nl, color=True if is_escaped else None)
+
+
+def escape_controls(text: str) -> str:
+    """Return `text` with the characters that would control a terminal escaped as in JSON."""
+    return _UNSAFE.sub(_escape, text)
 
 
 def _escape(found: "re.Match[str]") -> str:
@@ -98,6 +116,30 @@ def takes(make: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[
     return decorate
 
 
+def with_options(**makers: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Decorate a command: each argument that is named is made by a function, whose arguments become its options."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        shared = {name: inspect.signature(make).parameters for name, make in makers.items()}
+
+        @functools.wraps(command)
+        def run(*leading: Any, **given: Any) -> None:
+            made = {
+                name: make(**{option: given.pop(option) for option in shared[name]}) for name, make in makers.items()
+            }
+            command(*leading, **made, **given)
+
+        parameters: list[inspect.Parameter] = []
+        for own in inspect.signature(command).parameters.values():
+            replaced = list(shared[own.name].values()) if own.name in shared else [own]
+            parameters += [one if not parameters else one.replace(kind=one.KEYWORD_ONLY) for one in replaced]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {one.name: one.annotation for one in parameters}
+        return run
+
+    return decorate
+
+
 def expect_instance(data_dir: Path) -> Path:
     """Return the data directory; end the program where nothing has run in it, so that no command creates another."""
     if not any((data_dir / name).exists() for name in ("keys", "logs", "vestibule.db")):
@@ -126,9 +168,51 @@ def split_list(text: str) -> list[str]:
 
 def parse_duration(text: str) -> timedelta | None:
     """Return the duration that `90s`, `30m`, `2h`, `1d` or `2w` means; None if malformed or over a century."""
-    found = re.fullmatch(r"(\d{1,8})\s*([smhdw])", text.strip().lower())
-    duration = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else None
+    found = re.fullmatch(r"(\d{1,8}(?:\.\d{1,6})?)\s*([smhdw])", text.strip().lower())
+    duration = timedelta(**{_UNITS[found[2]]: float(found[1])}) if found else None
     return duration if duration is not None and duration <= _LONGEST else None
+
+
+def take_duration(text: str) -> timedelta:
+    """Return the duration that an option means; a number alone is in seconds.
+
+    Raises:
+        typer.BadParameter: it is none.
+    """
+    duration = parse_duration(f"{text}s" if text.strip()[-1:].isdigit() else text)
+    if duration is None:
+        raise typer.BadParameter("must be a number of seconds, or a number and s, m, h, d or w, such as 30m")
+    return duration
+
+
+def duration_option(*names: str, help: str, **settings: Any) -> Any:
+    """Return an option that takes a duration: `90s`, `10m`, `2h`, `7d`, `2w`, or a number of seconds."""
+    return typer.Option(*names, parser=take_duration, metavar="DURATION", help=help, **settings)
+
+
+def require_duration(text: str, option: str) -> timedelta:
+    """Return the duration that an option means.
+
+    Raises:
+        typer.BadParameter: it is none.
+    """
+    duration = parse_duration(text)
+    if duration is None:
+        raise typer.BadParameter("must be a number and s, m, h, d or w, such as 30m", param_hint=option)
+    return duration
+
+
+def take_time(text: str) -> datetime:
+    """Return the time that an option means: an ISO date or time, in UTC unless it says otherwise.
+
+    Raises:
+        typer.BadParameter: it is none.
+    """
+    try:
+        given = datetime.fromisoformat(text.strip())
+        return given.astimezone(UTC) if given.tzinfo else given.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise typer.BadParameter("must be a date or time in UTC, such as 2026-01-31T14:05") from None
 
 
 def parse_since(text: str) -> datetime:
@@ -137,8 +221,7 @@ def parse_since(text: str) -> datetime:
     if ago is not None:
         return datetime.now(UTC) - ago
     try:
-        given = datetime.fromisoformat(text.strip())
-        return given.astimezone(UTC) if given.tzinfo else given.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
+        return take_time(text)
+    except typer.BadParameter:
         message = "give a time ago, such as 90s, 10m, 2h, 3d or 2w, or a UTC date or time, such as 2026-01-31T14:05"
         raise typer.BadParameter(message, param_hint="--since") from None

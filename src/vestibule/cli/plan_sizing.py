@@ -18,7 +18,8 @@ TASKS_AT_ONCE = 2
 class Figures:
     """The measured figures that a plan is calculated from.
 
-    CPU time of one request or task in each part, changes a second of one PostgreSQL, and the memory of a part.
+    CPU time of one request or task in each part, changes a second of one PostgreSQL, the memory of a part under load
+    with few connections, and that of a client for each connection.
     """
 
     machine: str
@@ -31,6 +32,7 @@ class Figures:
     task_redis_us: float
     postgresql_changes_per_s: float
     memory_mb: dict[str, int]
+    connection_kb: float = 0
 
 
 def read_figures() -> Figures:
@@ -153,13 +155,14 @@ def _needs(demand: Demand, tier: Tier, figures: Figures) -> tuple[Need, ...]:
     # The request that starts a task is counted with the task.
     others = max(0.0, demand.requests_per_s - tasks)
     client = _Load.of(others, figures.client_us, tasks, figures.task_client_us)
+    connections_mb = demand.connections * figures.connection_kb / 1000
     database = _Load.of(others, figures.database_us, tasks, figures.task_database_us)
     worker = _Load.of(0, 0, tasks, figures.task_worker_us)
     return (
-        _need("client", client, floor.clients, floor, figures),
+        _need("client", client, floor.clients, floor, figures, more_mb=connections_mb),
         _need("database", database, floor.databases, floor, figures),
         _need("worker", worker, floor.workers, floor, figures, cores_each=TASKS_AT_ONCE),
-        *(_fixed(part, tier, figures) for part in ("business-logic", "scheduler")),
+        *(_fixed(part, tier, figures) for part in ("business-logic", "scheduler", "console")),
         _redis(tasks, figures),
     )
 
@@ -176,7 +179,10 @@ class _Load:
         return cls(sum(count * us for count, us, _ in terms) / 1e6, " + ".join(shown) or "nothing")
 
 
-def _need(part: str, load: _Load, least: int, floor: Floor, figures: Figures, *, cores_each: int = 1) -> Need:
+def _need(
+    part: str, load: _Load, least: int, floor: Floor, figures: Figures, *, cores_each: int = 1, more_mb: float = 0
+) -> Need:
+    # `more_mb` is memory that all processes of the part share out among them.
     busy = ceil(load.cores / (BUSY_SHARE * cores_each) - 1e-9) or 1
     # A tier with one process has no spare one.
     spare = floor.spare if least > 1 else 0
@@ -191,13 +197,15 @@ def _need(part: str, load: _Load, least: int, floor: Floor, figures: Figures, *,
     most = max(count, ceil(count * floor.most_factor)) if part != "database" else count
     if part == "worker" and floor.most_factor > 1:
         most = 2 * count
-    return Need(part, count, most, max(load.cores / BUSY_SHARE, 0.05), figures.memory_mb[part], reckoning)
+    memory_mb = figures.memory_mb[part] + ceil(more_mb / count)
+    return Need(part, count, most, max(load.cores / BUSY_SHARE, 0.05), memory_mb, reckoning)
 
 
 def _fixed(part: str, tier: Tier, figures: Figures) -> Need:
     count = 2 if tier is Tier.CLUSTER else 1
     why = {
         "business-logic": "processes synchronous messages",
+        "console": "pages for people",
         "scheduler": "one is active" + (", one on standby" if count > 1 else ""),
     }[part]
     return Need(part, count, count, 0.1 * count, figures.memory_mb[part], why)

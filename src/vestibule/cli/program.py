@@ -1,4 +1,4 @@
-"""Creates the program, and the commands that run one part of the system in the foreground: serve and worker."""
+"""The commands that run one part of the system in the foreground: serve and worker."""
 
 import os
 import sys
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vestibule.cli.frame.noun import with_examples
 from vestibule.cli.options import REFUSAL, echo, exit_on, fail
-from vestibule.cli.setting_names import warn_of_unknown_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 
     from vestibule.service_kit.settings import ServiceSettings
 
-RUN = "Run Vestibule"
 RESTARTED_AFTER_S = 10.0
+# The lowest level that a part shows on a terminal. `vestibule up` sets it; a pipe and the file get every line.
+TERMINAL_LEVEL_VARIABLE = "VESTIBULE_TERMINAL_LEVEL"
 # Optional packages that libraries import where they are installed, and that the services do not use: structlog imports
 # the printer of coloured tracebacks, redis the SDK of OpenTelemetry and with it psutil, kombu the YAML parser.
 # Together they take 6 MB of a service, and a tenth of its start.
-UNUSED = ("rich", "opentelemetry.sdk", "psutil", "yaml")
+# With setproctitle Celery would name its processes; ours have their command lines.
+UNUSED = ("rich", "opentelemetry.sdk", "psutil", "setproctitle", "yaml")
 
 
 class Service(StrEnum):
@@ -38,29 +40,15 @@ class Service(StrEnum):
     DATABASE = "database"
     BUSINESS_LOGIC = "business-logic"
     SCHEDULER = "scheduler"
+    CONSOLE = "console"
 
 
-def create_program() -> typer.Typer:
-    """Return the program; commands are for the caller to add."""
-    program = typer.Typer(
-        name="vestibule",
-        help="Intake service for data: checks everything that comes in for personal data and secrets.",
-        no_args_is_help=True,
-        pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
-    program.callback()(_take_options)
-    return program
-
-
-def add_parts(program: typer.Typer) -> None:
-    """Add what runs a part of the system."""
-    program.command("serve", rich_help_panel=RUN)(serve)
-    program.command("worker", rich_help_panel=RUN)(worker)
-
-
+@with_examples("vestibule serve client", "vestibule serve business-logic")
 def serve(service: Annotated[Service, typer.Argument(help="Which service to run.")]) -> None:
-    """Run one service in the foreground. Its options are environment variables: see `vestibule config`."""
+    """Run one service in the foreground.
+
+    Its options are environment variables: see `vestibule config`.
+    """
     from vestibule.runtime.parent_death import PARENT_PID_VARIABLE, die_with_parent
 
     die_with_parent(int(os.environ.get(PARENT_PID_VARIABLE) or 0))
@@ -79,7 +67,7 @@ def serve(service: Annotated[Service, typer.Argument(help="Which service to run.
     with exit_on(*errors, before="cannot start: ", exit_code=os.EX_CONFIG):
         settings = settings_class()
         _refuse_dev_token(settings)
-        configure_logging(service.value.replace("-", "_"), settings, has_colour=_has_colour())
+        configure_logging(service.value.replace("-", "_"), settings, **_for_terminal())
         app = create_app(settings)
     try:
         run_server(app, settings)
@@ -89,13 +77,17 @@ def serve(service: Annotated[Service, typer.Argument(help="Which service to run.
         raise
 
 
+@with_examples("vestibule worker --name worker1 --concurrency 2", "vestibule worker --name worker-%h")
 def worker(
     name: Annotated[
         str, typer.Option(help="Name in logs and in the queue; %h is the name of the host, or of the container.")
     ] = "worker1",
     concurrency: Annotated[int, typer.Option(min=1, help="Tasks that it runs at a time.")] = 2,
 ) -> None:
-    """Run one Celery worker in the foreground. Its options are environment variables: see `vestibule config`."""
+    """Run one Celery worker in the foreground.
+
+    Its options are environment variables: see `vestibule config`.
+    """
     # Celery reads this when it is imported. With it, SIGTERM waits a little for running tasks and returns the others to
     # the queue; without it, SIGTERM waits for as long as they run.
     os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
@@ -118,9 +110,7 @@ def worker(
     name = name.replace("%h", gethostname())
     ready_file = settings.data_dir / "run" / f"{name}.ready"
     on_fork = tie_pool_children()
-    exit_code = run_worker(
-        name, concurrency, settings, app, ready_file=ready_file, on_fork=on_fork, has_colour=_has_colour()
-    )
+    exit_code = run_worker(name, concurrency, settings, app, ready_file=ready_file, on_fork=on_fork, **_for_terminal())
     ready_file.unlink(missing_ok=True)
     raise typer.Exit(exit_code)
 
@@ -140,23 +130,6 @@ def without_packages(*names: str) -> Iterator[None]:
     finally:
         for name in missing:
             sys.modules.pop(name)
-
-
-def _print_version(is_requested: bool) -> None:
-    if is_requested:
-        from vestibule import __version__
-
-        echo(f"vestibule {__version__}")
-        raise typer.Exit
-
-
-def _take_options(
-    _version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    """Take the options that come before every command."""
-    warn_of_unknown_settings(os.environ)
 
 
 def _parts_of(service: Service) -> "tuple[type[ServiceSettings], Callable[[Any], FastAPI]]":
@@ -182,15 +155,24 @@ def _parts_of(service: Service) -> "tuple[type[ServiceSettings], Callable[[Any],
             from vestibule.scheduler_service.settings import SchedulerSettings
 
             return SchedulerSettings, scheduler.create_app
+        case Service.CONSOLE:
+            from vestibule.console import main as console
+            from vestibule.console.settings import ConsoleSettings
+
+            return ConsoleSettings, console.create_app
 
 
-def _has_colour() -> bool:
-    return not os.environ.get("NO_COLOR")
+def _for_terminal() -> dict[str, Any]:
+    return {
+        "has_colour": not os.environ.get("NO_COLOR"),
+        "least_level": os.environ.get(TERMINAL_LEVEL_VARIABLE, ""),
+    }
 
 
 def _refuse_secrets() -> None:
     """End where the Secret of the deployment was refused, before a setting is read that needs what it lacks."""
-    secret = os.environ.get("VESTIBULE_SERVICE_SECRET_FILE")
+    # The console has a secret of its own, and not that of the services.
+    secret = os.environ.get("VESTIBULE_SERVICE_SECRET_FILE") or os.environ.get("VESTIBULE_CONSOLE_SECRET_FILE")
     if secret and (refusal := Path(secret).with_name(REFUSAL)).exists():
         echo(f"vestibule: cannot start: {refusal.read_text()}", err=True)
         # Podman starts again at once what has failed.

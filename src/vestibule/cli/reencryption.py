@@ -3,7 +3,9 @@
 from collections import Counter
 from pathlib import Path
 
-from vestibule.cli.options import fail, show_progress
+from vestibule.cli.frame.exit_codes import ExitCode
+from vestibule.cli.frame.problems import CommandFailed
+from vestibule.cli.options import show_progress
 from vestibule.contracts.entries import ReencryptionPage
 from vestibule.service_kit.settings import UNIX_SCHEME
 
@@ -12,9 +14,16 @@ TIMEOUT_S = 60.0
 
 
 def count_encryption_keys(method: str, path: str, database_url: str, authorization: str) -> ReencryptionPage:
-    """Return the totals over all pages of entries and tasks; exits if the service does not answer."""
-    entries = _page_through(method, path, database_url, authorization, ReencryptionPage())
-    return _page_through(method, "/tasks" + path, database_url, authorization, entries)
+    """Return the totals over all pages of entries, tasks and tokens.
+
+    Raises:
+        CommandFailed: the service does not answer.
+    """
+    total = ReencryptionPage()
+    for part in ("", "/tasks", "/tokens"):
+        total = _page_through(method, part + path, database_url, authorization, total)
+    show_progress(f"{total.entries:,} values", is_last=True)
+    return total
 
 
 def _page_through(
@@ -36,9 +45,10 @@ def _page_through(
                 answer = client.request(method, path, params=query)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 reason = f"no answer from the database service at {database_url} ({type(error).__name__})"
-                fail(f"{reason}; set VESTIBULE_DATABASE_SERVICE_URL to its address")
+                where = "set VESTIBULE_DATABASE_SERVICE_URL to its address"
+                raise CommandFailed(f"{reason}; {where}", exit_code=ExitCode.UNREACHABLE) from None
             if answer.status_code != 200:
-                fail(f"the database service at {database_url} answered {answer.status_code}")
+                raise CommandFailed(f"the database service at {database_url} answered {answer.status_code}")
             page = ReencryptionPage.model_validate_json(answer.content)
             total = ReencryptionPage(
                 entries=total.entries + page.entries,
@@ -47,13 +57,17 @@ def _page_through(
                 reencrypted=total.reencrypted + page.reencrypted,
                 cursor=page.cursor,
             )
-            show_progress(f"{total.entries:,} values", is_last=total.cursor is None)
+            show_progress(f"{total.entries:,} values", is_last=False)
             if total.cursor is None:
                 return total
 
 
 def count_in_queue(data_dir: Path, redis_url: str) -> Counter[str]:
-    """Return how many tasks and results each key has encrypted; exits if Redis does not answer."""
+    """Return how many tasks and results each key has encrypted.
+
+    Raises:
+        CommandFailed: Redis does not answer.
+    """
     from redis import Redis
     from redis.exceptions import RedisError
 
@@ -62,9 +76,10 @@ def count_in_queue(data_dir: Path, redis_url: str) -> Counter[str]:
 
     url = redis_url or redis_url_of(data_dir)
     if not url:
-        fail("set VESTIBULE_REDIS_URL to the Redis of the queue")
+        raise CommandFailed("set VESTIBULE_REDIS_URL to the Redis of the queue")
     try:
         with Redis.from_url(url, socket_timeout=10, socket_connect_timeout=5) as redis:
             return count_queue_keys(redis)
     except (RedisError, ValueError, OSError) as error:
-        fail(f"the Redis of the queue does not answer ({type(error).__name__})")
+        what = f"the Redis of the queue does not answer ({type(error).__name__})"
+        raise CommandFailed(what, exit_code=ExitCode.UNREACHABLE) from None

@@ -180,16 +180,18 @@ def _answer(find: Find, line: bytes, key: str | None, redact: bool) -> tuple[dic
     try:
         # Unlike orjson, the standard parser takes lone surrogates written as escapes.
         asked = json.loads(line)
-        text, key = asked["text"], asked.get("key", key)
+        # As in `POST /scan`: `field` for `key`, and the `id` comes back.
+        text, key = asked["text"], asked.get("field", asked.get("key", key))
+        named = {"id": asked["id"]} if isinstance(asked.get("id"), int | str) else {}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return {"findings": None, "malformed": 'not {"text": ..., "key": ...}'}, MALFORMED
+        return {"findings": None, "malformed": 'not {"text": ..., "field": ...}'}, MALFORMED
     if not isinstance(text, str) or not isinstance(key, str | None):
-        return {"findings": None, "malformed": "text and key must be strings"}, MALFORMED
+        return {**named, "findings": None, "malformed": "text and field must be strings"}, MALFORMED
     try:
         found = find(text, key=key)
     except DetectionError as refusal:
-        return {"findings": None, "refused": str(refusal)}, REFUSED
-    answer: dict[str, object] = {"findings": [finding.as_dict() for finding in found]}
+        return {**named, "findings": None, "refused": str(refusal)}, REFUSED
+    answer: dict[str, object] = {**named, "findings": [finding.as_dict() for finding in found]}
     if redact:
         shown = redacted(text, [one.finding if isinstance(one, Explanation) else one for one in found])
         answer["text"] = shown.encode("utf-8", "replace").decode()

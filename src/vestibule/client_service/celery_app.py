@@ -12,12 +12,13 @@ from vestibule.client_service.queue.application import (
     register_encrypted_content,
 )
 from vestibule.client_service.queue.settings import QueueSettings
-from vestibule.contracts.tasks import QUEUE, QUEUES
+from vestibule.contracts.tasks import ALL_QUEUES, QUEUE
 from vestibule.encryption import Cipher
 from vestibule.processing import ProcessorRegistry
 from vestibule.service_kit.redis_settings import celery_options, celery_url, is_sentinel
 
 BACKENDS = "vestibule.client_service.queue.result_backend"
+CYCLE = "vestibule.client_service.queue.redis_transport:PartitionCycle"
 
 # A worker that dies leaves its tasks unacknowledged; they run again after this time. A task must never run longer,
 # or it would be started a second time while it still runs.
@@ -83,7 +84,7 @@ def _create(
 def _delivery(settings: QueueSettings) -> dict[str, Any]:
     return {
         "task_default_queue": QUEUE,
-        "task_queues": [_queue(name, is_quorum=bool(settings.broker_url)) for name in QUEUES.values()],
+        "task_queues": [_queue(name, is_quorum=bool(settings.broker_url)) for name in ALL_QUEUES],
         # A task is acknowledged when it has ended, and returns to the queue when its process was killed.
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
@@ -111,8 +112,9 @@ def _delivery(settings: QueueSettings) -> dict[str, Any]:
 def _redis_options(settings: QueueSettings) -> dict[str, Any]:
     return {
         **celery_options(settings.redis_url),
-        # All of one queue before any of the next, and no lists beside those that carry the queues' names.
-        "queue_order_strategy": "priority",
+        # The partitions in turn, in each all of a higher priority first.
+        "queue_order_strategy": CYCLE,
+        # No lists beside those that carry the queues' names.
         "priority_steps": [0],
         "visibility_timeout": held_for_s(settings),
         # The messages of a dead worker are restored every two seconds, by one worker at a time.

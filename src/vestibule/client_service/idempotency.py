@@ -4,11 +4,11 @@ Source: the rules of Stripe's API ("Idempotent requests"), and the IETF draft "T
 """
 
 import hashlib
+import re
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from uuid import uuid4
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -16,9 +16,8 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from vestibule.client_service.intake.work import keyed_names, operation_id
-from vestibule.contracts.conditions import MATCH, NONE_MATCH, Condition
-from vestibule.contracts.entries import MAX_VALUE_BYTES, Entry, Pair
+from vestibule.client_service.intake.work import keyed_names, new_operation_id, operation_id
+from vestibule.contracts.entries import MATCH, MAX_VALUE_BYTES, NONE_MATCH, Condition, Entry, Pair
 from vestibule.contracts.errors import (
     Conflict,
     IdempotencyKeyReused,
@@ -37,8 +36,9 @@ from vestibule.service_kit.auth.authentication import Caller
 from vestibule.service_kit.fast_dispatch.dispatch_plan import NeedsFramework
 
 HEADER = "idempotency-key"
+_BOUNDARY = re.compile(r"^multipart/[^;]*;.*\bboundary=\"?([^\";\s]{8,})", re.IGNORECASE)
 REPLAYED = "Idempotency-Replayed"
-KEPT_HEADERS = ("ETag", "Location")
+KEPT_HEADERS = ("ETag", "Location", "Preference-Applied")
 OWNER = Principal("~idempotency")
 MAX_KEY_CHARS = 255
 TTL_S = 86_400.0
@@ -84,6 +84,13 @@ class _Attempt:
 Serve = Callable[[Request], Awaitable[Response]]
 
 
+async def _body_of(request: Request) -> bytes:
+    """Return the body; without the boundary between its parts, which a browser makes anew for each repetition."""
+    content = await request.body()
+    boundary = _BOUNDARY.search(request.headers.get("content-type", ""))
+    return content.replace(boundary[1].encode("latin-1"), b"") if boundary else content
+
+
 @dataclass(frozen=True, slots=True)
 class Idempotency:
     """Stores the replies to repeatable requests, encrypted like values, under keyed names."""
@@ -124,7 +131,7 @@ class Idempotency:
         content = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
         # The condition decides what the request does, as its body does.
         stated = [f"{name}: {request.headers.get(name, '')}\n".encode() for name in (MATCH, NONE_MATCH)]
-        digest = hashlib.sha256(b"".join([content, *stated, await request.body()])).hexdigest()
+        digest = hashlib.sha256(b"".join([content, *stated, await _body_of(request)])).hexdigest()
         parts = ("idempotency", caller.tenant, caller.name, key)
         names = keyed_names(self.fingerprinter, *parts, since_s=TTL_S)
         for name in names:
@@ -132,7 +139,7 @@ class Idempotency:
                 return await self._resume(name, await self.database.read(name), digest)
         now = time.time()
         record = IdempotencyRecord(
-            digest=digest, task_id=str(uuid4()), tenant=caller.tenant, begun_at=now, first_at=now
+            digest=digest, task_id=new_operation_id(), tenant=caller.tenant, begun_at=now, first_at=now
         )
         return _Attempt(names[0], await self._write(names[0], record, 0), record, is_retry=False)
 

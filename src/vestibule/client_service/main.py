@@ -1,6 +1,6 @@
 """Wires the client service: the one file that knows every concrete class."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import lru_cache, partial
 from typing import Any
@@ -10,48 +10,71 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from vestibule.alerts import AlertArchive, AlertEngine, AlertType, RequestAlerts, alert_delivery, build_alert_engine
+from vestibule.alerts import AlertType, RequestAlerts, alert_delivery, build_alert_engine
 from vestibule.alerts.alert import ALERT_TYPES
-from vestibule.alerts.store.archive import AlertTriage
-from vestibule.alerts.store.reasons import AlertReasons
-from vestibule.client_service.api import alerts, entries, messages, schedules, screening, subjects, tasks
+from vestibule.alerts.channel_tests import ChannelTester
+from vestibule.alerts.store.channel_states import ChannelStates
+from vestibule.alerts.store.silences import SilenceRepository
+from vestibule.client_service import api
+from vestibule.client_service.api.compat.presidio import PREFIX as PRESIDIO_PREFIX
 from vestibule.client_service.api.wiring import ClientWiring
 from vestibule.client_service.celery_app import create_producer, held_for_s
-from vestibule.client_service.erasure import OWNER as ERASURE_OWNER
-from vestibule.client_service.erasure import Erasure, ErasureRecords, ErasureStages, ServiceRecords
-from vestibule.client_service.idempotency import ERASED, Idempotency
+from vestibule.client_service.compat.presidio.service import PresidioService
+from vestibule.client_service.decisions.rates import RateReader
+from vestibule.client_service.forms.admission import FormAdmission
 from vestibule.client_service.idempotency import OWNER as IDEMPOTENCY_OWNER
+from vestibule.client_service.idempotency import Idempotency
 from vestibule.client_service.intake.intake import Intake
 from vestibule.client_service.intake.message_routing import MessageRoutes
+from vestibule.client_service.processing_record import ProcessingRecords
 from vestibule.client_service.queue.application import REALM
 from vestibule.client_service.queue.dispatcher import CeleryPublisher, RedisPublisher, TaskDispatcher, TaskPublisher
 from vestibule.client_service.queue.end_listener import TaskEndListener
+from vestibule.client_service.queue.partitions import TenantPartitions
+from vestibule.client_service.queue.pauses import QueuePauses
 from vestibule.client_service.queue.queue_view import QueueView, RabbitMqDepth
 from vestibule.client_service.queue.task_message import TaskMessageTemplate
+from vestibule.client_service.queue.workers import WorkerRegistry
+from vestibule.client_service.quotas.quota_service import AcceptTask, QuotaService
+from vestibule.client_service.quotas.task_count import count_tasks_under_way
 from vestibule.client_service.screening.builder import build_screening
 from vestibule.client_service.screening.detokenization import Detokenizer
 from vestibule.client_service.settings import ClientSettings
+from vestibule.client_service.subject_parts import SubjectParts
+from vestibule.client_service.task_service.bulk import OWNER as BULK_OWNER
+from vestibule.client_service.task_service.bulk import BulkActions
 from vestibule.client_service.task_service.outcomes import LedgerSteps
 from vestibule.client_service.task_service.relay import TaskRelay
+from vestibule.client_service.task_service.schedule_control import ScheduleControl
 from vestibule.client_service.task_service.schedule_service import ScheduleService
-from vestibule.client_service.task_service.task_service import TaskService
+from vestibule.client_service.task_service.task_service import TaskService, digests_of_key
+from vestibule.client_service.task_service.waiting import WaitingService
+from vestibule.client_service.token_service import TokenService
+from vestibule.client_service.trace.alert_events import AlertEvents
+from vestibule.client_service.trace.trace_service import TraceService
 from vestibule.client_service.webhooks.dispatcher import OWNER as WEBHOOK_OWNER
 from vestibule.client_service.webhooks.dispatcher import WebhookDispatcher, WebhookRepository
-from vestibule.contracts.identity import SCHEDULER_OWNER
+from vestibule.contracts.allowances import OWNER as ALLOWANCE_OWNER
+from vestibule.contracts.identity import Principal
+from vestibule.contracts.queue import OWNER as QUEUE_OWNER
 from vestibule.contracts.schedules import OWNER as SCHEDULE_OWNER
+from vestibule.database_client.audit import AuditClient
+from vestibule.database_client.decisions import DecisionClient
 from vestibule.database_client.entries import EntryClient
 from vestibule.database_client.tasks import TaskLedgerClient
+from vestibule.database_client.tokens import CallerTokens
 from vestibule.database_client.transport import DatabaseTransport
 from vestibule.detection import Scanner
 from vestibule.encryption import Cipher, Fingerprinter, KeyRingFile
 from vestibule.processor_adapters import build_pseudonymizer, build_registry
 from vestibule.runtime.background import in_background
+from vestibule.service_kit.audit.trail import AuditTrail
 from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit
-from vestibule.service_kit.auth.authentication import Authenticator
 from vestibule.service_kit.auth.secret_files import SecretFiles
 from vestibule.service_kit.auth.service_secret import ServiceSecret
 from vestibule.service_kit.auth.token_file import caller_token_lookups, measure_expiry
 from vestibule.service_kit.http.app import create_service_app
+from vestibule.service_kit.http.cross_origin import CrossOrigin
 from vestibule.service_kit.http.health import Note, Readiness
 from vestibule.service_kit.logging.logging_config import reporting_log_failures
 from vestibule.service_kit.metrics.catalogue import ALERTS, CALLBACKS, TASKS_REFUSED
@@ -65,18 +88,9 @@ Screens everything that comes in for personal data and secrets before it is stor
 metrics and the descriptions of problems needs `Authorization: Bearer TOKEN`; every error is a problem document
 (RFC 9457, `application/problem+json`) that repeats nothing of what was sent.
 """
-ROUTERS = (
-    entries.repeatable_router,
-    entries.router,
-    messages.router,
-    tasks.router,
-    tasks.processor_router,
-    schedules.router,
-    screening.router,
-    alerts.router,
-    subjects.router,
-)
+ROUTERS = api.ROUTERS
 RELAY_TIMEOUT_S = 5.0
+EntriesFor = Callable[[Principal], EntryClient]
 # Tokens whose client of the database service is kept for their next request.
 PRINCIPALS_KEPT = 1024
 
@@ -99,7 +113,7 @@ def create_app(settings: ClientSettings) -> FastAPI:
         async with AsyncExitStack() as stack:
             notifications = stack.enter_context(alert_delivery(settings, parts.alert_metrics.count_attempt))
             measure_logs(parts.metrics, notifications.log)
-            await stack.enter_async_context(reporting_log_failures(partial(_alert_log_failure, parts.alerts)))
+            await stack.enter_async_context(reporting_log_failures(parts.alerts.report_log_failure))
             await stack.enter_async_context(parts.screening.running())
             await stack.enter_async_context(in_background(parts.secret_files.follow(parts.alerts.report_broken_file)))
             yield await _start(parts, [parts.secret_files.note, notifications.log.note], stack)
@@ -113,6 +127,8 @@ def create_app(settings: ClientSettings) -> FastAPI:
         on_invalid_input=parts.request_alerts.report_invalid_input,
         is_loggable=parts.screening.screener.is_clean,
         metrics=parts.metrics,
+        cross_origin=CrossOrigin("/forms/", parts.forms.allows_origin),
+        foreign_prefix=PRESIDIO_PREFIX,
     )
 
 
@@ -122,7 +138,7 @@ class _Parts:
     def __init__(self, settings: ClientSettings) -> None:
         self.settings = settings
         self.secret = ServiceSecret.read(settings.secret_file)
-        ring = KeyRingFile(settings.key_ring_path)
+        ring = self.ring = KeyRingFile(settings.key_ring_path)
         pseudonymizer = build_pseudonymizer(ring)
         self.metrics = Metrics("client")
         self.alert_metrics = AlertMetrics(self.metrics, settings.alert_channels)
@@ -130,7 +146,9 @@ class _Parts:
         self.request_alerts = RequestAlerts(self.alerts, pseudonymizer.fingerprint)
         scanner = Scanner.from_settings(settings.detection)
         scanner.warm_up()
-        self.screening = build_screening(settings, scanner, self.alerts, pseudonymizer, self.metrics)
+        self.screening = build_screening(
+            settings, scanner, self.alerts, pseudonymizer, self.metrics, replica=settings.replica
+        )
         screener, policies = self.screening.screener, self.screening.policies
         self.processors = build_registry(settings, lambda: scanner, lambda: policies.current, pseudonymizer)
         limit = AuthRateLimit(
@@ -139,93 +157,143 @@ class _Parts:
             self.request_alerts.report_guessed_tokens,
             on_denied=self.request_alerts.report_denied,
         )
-        lookups = caller_token_lookups(settings)
+        self.caller_tokens = CallerTokens(settings, "client", ring)
+        lookups = caller_token_lookups(settings, self.caller_tokens.directory)
         measure_expiry(self.metrics, lookups)
         self.secret_files = SecretFiles(ring, [self.secret, *lookups])
-        self.authenticator = Authenticator(lookups, self.request_alerts.report_auth_failure, limit)
+        on_auth_failure = self.request_alerts.report_auth_failure
+        self.quotas = QuotaService(lambda: policies.current.quotas, self.caller_tokens.uses)
+        self.authenticator = self.caller_tokens.authenticator(lookups, on_auth_failure, limit, self.quotas)
+        self.forms = FormAdmission(lambda: policies.current.document.forms, self.quotas, settings.trusted_proxies)
         self.detokenizer = Detokenizer(screener, pseudonymizer.tokenizer, policies, self.alerts)
+        self.presidio = PresidioService(scanner, self.alerts, refuses_unserved=settings.presidio_refuse_unserved)
         self.message_routes = MessageRoutes(settings.message_routes, self.processors.names)
         self.fingerprinter = Fingerprinter(ring)
         self.policies = policies
-        self.subject_searcher = SubjectSearcher(ring, settings.detection)
         self.producer = create_producer(settings, Cipher(ring, REALM), self.processors)
+        self.steps = LedgerSteps(settings, self.producer.cipher)
+        searcher = SubjectSearcher(ring, settings.detection)
+        self.subject_parts = SubjectParts(
+            settings, self.screening, self.processors, searcher, self.fingerprinter, self.steps
+        )
 
 
 async def _start(parts: _Parts, notes: list[Note], stack: AsyncExitStack) -> ClientWiring:
     """Open the connections and start the background work until `stack` ends; return what the routes call."""
-    settings, screener, timeout_s = parts.settings, parts.screening.screener, parts.settings.service_timeout_s
-    database = ServiceClient("database", settings.database_service_url, parts.secret, timeout_s, CircuitBreaker())
-    await stack.enter_async_context(database)
-    logic: ServiceClient | None = None
-    if settings.business_logic_url:
-        logic = ServiceClient("business_logic", settings.business_logic_url, parts.secret, timeout_s, CircuitBreaker())
-        await stack.enter_async_context(logic)
-    redis = await _open_redis(settings, timeout_s, stack)
+    settings, screener = parts.settings, parts.screening.screener
+    database, logic = await _open_database(parts, stack), await _open_logic(parts, stack)
+    redis = await _open_redis(settings, settings.service_timeout_s, stack)
     transport = DatabaseTransport(database)
     entries_for = lru_cache(PRINCIPALS_KEPT)(partial(EntryClient, transport))
-    ledger = TaskLedgerClient(transport)
+    ledger, decision_client = TaskLedgerClient(transport), DecisionClient(transport)
     webhooks = WebhookRepository(entries_for(WEBHOOK_OWNER))
     await _deliver_webhooks(parts, webhooks, ledger, stack)
-    task_service = await _start_tasks(parts, ledger, redis, webhooks, stack)
-    schedule_service = ScheduleService(entries_for(SCHEDULE_OWNER), screener, parts.processors)
-
-    erasure = await _start_erasure(parts, transport, redis, stack)
-
-    async def redis_answers() -> bool:
-        return bool(await redis.ping())
-
+    pauses = QueuePauses(entries_for(QUEUE_OWNER), redis, parts.processors.names)
+    await stack.enter_async_context(pauses.running())
+    task_service = await _start_tasks(parts, ledger, redis, webhooks, stack, pauses=pauses)
+    schedules = ScheduleService(entries_for(SCHEDULE_OWNER), screener, parts.processors)
+    trail = await _start_audit(parts, AuditClient(transport), stack)
+    bulk = await _start_bulk(parts, entries_for(BULK_OWNER), ledger, redis, stack)
+    accept_task = parts.quotas.guard(task_service.accept)
+    alert_events = AlertEvents.read_from(settings.alert_record_path, settings.replica)
+    subject_service = await parts.subject_parts.start(transport, redis, trail, stack)
+    sources = (decision_client, ledger, task_service.queue, alert_events, webhooks, subject_service.erasure, bulk)
     return ClientWiring(
         authenticator=parts.authenticator,
-        readiness=Readiness({"database": database.is_ready, "queue": redis_answers}, notes),
+        readiness=_build_readiness(database, redis, notes),
         idempotency=Idempotency(entries_for(IDEMPOTENCY_OWNER), parts.fingerprinter),
         entries_for=entries_for,
-        intake=Intake(
-            screener,
-            entries_for,
-            task_service.accept,
-            logic,
-            parts.processors,
-            fingerprinter=parts.fingerprinter,
-            routes=parts.message_routes,
-            webhooks=settings.callback_rules,
-            time_limit_s=settings.task_time_limit_s,
-        ),
+        intake=_build_intake(parts, entries_for, accept_task, logic),
+        forms=parts.forms,
         task_service=task_service,
-        schedule_service=schedule_service,
+        waiting=WaitingService(task_service.queue, pauses, task_service.partitions),
+        pauses=pauses,
+        queue=task_service.queue,
+        workers=WorkerRegistry(redis),
+        schedule_service=schedules,
+        schedule_control=ScheduleControl(schedules, ledger, accept_task),
         processors=parts.processors,
         webhook_rules=settings.callback_rules,
         screener=screener,
+        presidio=parts.presidio,
         detokenizer=parts.detokenizer,
-        receipt_keys=parts.screening.audit.signer.public_keys,
-        alert_archive=AlertArchive(settings.alert_record_path),
-        alert_triage=AlertTriage(settings.alert_record_path),
-        erasure=erasure,
+        policies=parts.policies,
+        policy_since=parts.screening.since,
+        drafts=parts.screening.drafts,
+        allowances=await parts.screening.follow_allowances(entries_for(ALLOWANCE_OWNER), redis, parts.ring, stack),
+        receipt_signer=parts.screening.signer,
+        decisions=decision_client,
+        decision_rates=RateReader(redis),
+        decision_stream=await parts.screening.start_decisions(settings, decision_client, redis, stack),
+        alert_archive=alert_events.archive,
+        alert_groups=alert_events.groups,
+        silences=SilenceRepository(settings.alert_record_path),
+        channel_states=ChannelStates(settings.alert_record_path),
+        channel_tester=ChannelTester(settings),
+        replica=settings.replica,
+        subject_service=subject_service,
+        processing_records=ProcessingRecords(settings, parts.policies, parts.processors, entries_for),
+        trace_service=TraceService(*sources),
+        bulk_actions=bulk,
+        token_service=await _start_tokens(parts, transport, stack),
+        audit=trail,
+        audit_lines=AuditClient(transport),
     )
 
 
-async def _start_erasure(parts: _Parts, transport: DatabaseTransport, redis: Redis, stack: AsyncExitStack) -> Erasure:
-    settings, entries_for = parts.settings, partial(EntryClient, transport)
-    records = (
-        ServiceRecords(IDEMPOTENCY_OWNER, instead=ERASED),
-        ServiceRecords(WEBHOOK_OWNER),
-        ServiceRecords(SCHEDULE_OWNER),
-        ServiceRecords(SCHEDULER_OWNER, field="reason"),
-    )
-    stages = ErasureStages(
+def _build_readiness(database: ServiceClient, redis: Redis, notes: list[Note]) -> Readiness:
+    async def redis_answers() -> bool:
+        return bool(await redis.ping())
+
+    return Readiness({"database": database.is_ready, "queue": redis_answers}, notes)
+
+
+async def _open_database(parts: _Parts, stack: AsyncExitStack) -> ServiceClient:
+    url, timeout_s = parts.settings.database_service_url, parts.settings.service_timeout_s
+    return await stack.enter_async_context(ServiceClient("database", url, parts.secret, timeout_s, CircuitBreaker()))
+
+
+async def _start_audit(parts: _Parts, client: AuditClient, stack: AsyncExitStack) -> AuditTrail:
+    trail = AuditTrail("client", parts.settings.data_dir, client)
+    await stack.enter_async_context(trail.running())
+    await parts.screening.audit_policy(trail.record_policy)
+    return trail
+
+
+def _build_intake(parts: _Parts, entries_for: EntriesFor, accept: AcceptTask, logic: ServiceClient | None) -> Intake:
+    return Intake(
+        parts.screening.screener,
         entries_for,
-        records,
-        TaskLedgerClient(transport),
-        ScheduleService(entries_for(SCHEDULE_OWNER), parts.screening.screener, parts.processors),
-        redis,
-        QueueView(redis),
-        LedgerSteps(settings, parts.producer.cipher),
-        parts.subject_searcher,
-        AlertReasons(settings.alert_record_path, settings.report_dir),
+        accept,
+        logic,
+        parts.processors,
+        fingerprinter=parts.fingerprinter,
+        routes=parts.message_routes,
+        webhooks=parts.settings.callback_rules,
+        time_limit_s=parts.settings.task_time_limit_s,
     )
-    kept = ErasureRecords(entries_for(ERASURE_OWNER))
-    erasure = Erasure(kept, stages, parts.alerts, lambda: parts.policies.current.tenants)
-    await stack.enter_async_context(erasure.running())
-    return erasure
+
+
+async def _open_logic(parts: _Parts, stack: AsyncExitStack) -> ServiceClient | None:
+    url, timeout_s = parts.settings.business_logic_url, parts.settings.service_timeout_s
+    if not url:
+        return None
+    logic = ServiceClient("business_logic", url, parts.secret, timeout_s, CircuitBreaker())
+    return await stack.enter_async_context(logic)
+
+
+async def _start_bulk(
+    parts: _Parts, store: EntryClient, ledger: TaskLedgerClient, redis: Redis, stack: AsyncExitStack
+) -> BulkActions:
+    bulk_actions = BulkActions(store, ledger, QueueView(redis), parts.steps, parts.fingerprinter)
+    await stack.enter_async_context(bulk_actions.running())
+    return bulk_actions
+
+
+async def _start_tokens(parts: _Parts, transport: DatabaseTransport, stack: AsyncExitStack) -> TokenService:
+    service = TokenService.build(transport, parts.caller_tokens, parts.settings)
+    await stack.enter_async_context(service.follower.running())
+    return service
 
 
 async def _deliver_webhooks(
@@ -241,7 +309,13 @@ async def _deliver_webhooks(
 
 
 async def _start_tasks(
-    parts: _Parts, ledger: TaskLedgerClient, redis: Redis, webhooks: WebhookRepository, stack: AsyncExitStack
+    parts: _Parts,
+    ledger: TaskLedgerClient,
+    redis: Redis,
+    webhooks: WebhookRepository,
+    stack: AsyncExitStack,
+    *,
+    pauses: QueuePauses,
 ) -> TaskService:
     settings, producer = parts.settings, parts.producer
     # The relay blocks for reports of workers, for longer than a request may wait.
@@ -250,18 +324,20 @@ async def _start_tasks(
     if rabbit:
         stack.callback(rabbit.close)
     queue, relay_queue = (QueueView(one, rabbit, held_for_s(settings)) for one in (redis, relay_redis))
+    partitions = TenantPartitions(redis, queue)
     publisher: TaskPublisher
     if settings.broker_url:
-        publisher = CeleryPublisher(producer)
+        publisher = CeleryPublisher(producer, partitions)
         stack.callback(publisher.close)
     else:
         # Without retries: a message may have arrived although the reply was lost. The relay resends what did not.
         no_retry = Retry(NoBackoff(), 0)
         publisher_redis = await _open_redis(settings, settings.service_timeout_s, stack, retry=no_retry)
-        publisher = RedisPublisher(TaskMessageTemplate.learn(producer), publisher_redis)
+        publisher = RedisPublisher(TaskMessageTemplate.learn(producer), publisher_redis, partitions)
+    await stack.enter_async_context(parts.quotas.running(redis, partial(count_tasks_under_way, ledger)))
     dispatcher, end_listener = TaskDispatcher(publisher), TaskEndListener(redis)
-    relay = TaskRelay(ledger, relay_queue, publisher, LedgerSteps(settings, producer.cipher), parts.alerts)
-    for part in (dispatcher, end_listener, relay):
+    relay = TaskRelay(ledger, relay_queue, publisher, parts.steps, parts.alerts, pauses=pauses)
+    for part in (partitions, dispatcher, end_listener, relay):
         await stack.enter_async_context(part.running())
     parts.metrics.expect(TASKS_REFUSED)
     parts.metrics.expect(ALERTS, AlertType.TASK_DEAD_LETTERED, ALERT_TYPES[AlertType.TASK_DEAD_LETTERED].severity)
@@ -274,6 +350,9 @@ async def _start_tasks(
         cipher=producer.cipher,
         webhooks=webhooks,
         metrics=parts.metrics,
+        pauses=pauses,
+        partitions=partitions,
+        digests_of=partial(digests_of_key, parts.fingerprinter),
     )
 
 
@@ -283,12 +362,3 @@ async def _open_redis(
     options: dict[str, Any] = {"retry": retry} if retry else {}
     redis = open_redis(settings.redis_url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, **options)
     return await stack.enter_async_context(redis)
-
-
-async def _alert_log_failure(alerts: AlertEngine, failure: str | None) -> None:
-    """Alert that the log file cannot be written, or that it can be written again."""
-    if failure:
-        text = f"Log lines cannot be written to the log file ({failure}): they are counted and dropped, requests go on."
-        await alerts.raise_alert(AlertType.LOG_NOT_WRITTEN, text, subject="app.log")
-    else:
-        await alerts.raise_alert(AlertType.LOG_WRITTEN, "Log lines are written again.", subject="app.log")

@@ -3,6 +3,7 @@
 from pydantic import Field, SecretStr, field_validator
 
 from vestibule.alerts import AlertSettings
+from vestibule.client_service.decisions.settings import DecisionSettings
 from vestibule.client_service.intake.message_routing import MessageRoute
 from vestibule.client_service.queue.settings import QueueSettings
 from vestibule.client_service.screening.settings import ScreeningSettings
@@ -11,10 +12,15 @@ from vestibule.egress.guard import WEBHOOK_TIMEOUT_S, EgressGuard
 from vestibule.encryption import EncryptionSettings
 from vestibule.processor_adapters import InspectionSettings, ProcessorSettings
 
+DATABASE_SERVICE_URL = "http://127.0.0.1:8001"
 
-class WorkerSettings(QueueSettings, AlertSettings, EncryptionSettings, InspectionSettings, ProcessorSettings):
+
+class WorkerSettings(
+    QueueSettings, AlertSettings, EncryptionSettings, InspectionSettings, DecisionSettings, ProcessorSettings
+):
     """The settings of a worker."""
 
+    database_service_url: str = Field(default=DATABASE_SERVICE_URL, description="Address of the database service")
     metrics_port: int | None = Field(
         default=None,
         ge=0,
@@ -26,7 +32,7 @@ class WorkerSettings(QueueSettings, AlertSettings, EncryptionSettings, Inspectio
 class ClientSettings(QueueSettings, AlertSettings, EncryptionSettings, ScreeningSettings, ProcessorSettings):
     """The settings of the client service."""
 
-    database_service_url: str = Field(default="http://127.0.0.1:8001", description="Address of the database service")
+    database_service_url: str = Field(default=DATABASE_SERVICE_URL, description="Address of the database service")
     business_logic_url: str = Field(
         default="http://127.0.0.1:8002", description="Address of the business logic service; empty disables it"
     )
@@ -44,6 +50,12 @@ class ClientSettings(QueueSettings, AlertSettings, EncryptionSettings, Screening
         default=["https://*"],
         description="Origins that callbacks may go to, as a JSON list: `https://*` for every public host, "
         "`http://HOST:PORT` for a single one, which may be private",
+    )
+
+    presidio_refuse_unserved: bool = Field(
+        default=False,
+        description="Refuse requests to /presidio/analyze for entities of which some are not served; otherwise a "
+        "header names them",
     )
 
     @field_validator("callback_origins")

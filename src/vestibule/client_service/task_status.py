@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from vestibule.contracts.task_ledger import LedgerTask
-from vestibule.contracts.tasks import TaskStatus, describe_error
+from vestibule.contracts.tasks import TaskAttempt, TaskStatus, describe_error
 
 
 def describe(task: LedgerTask) -> TaskStatus:
@@ -16,11 +16,29 @@ def describe(task: LedgerTask) -> TaskStatus:
         result=task.result,
         **describe_error(task.error),
         attempts=task.attempts,
+        request_id=task.request_id,
+        token_id=task.token_id,
+        token_name=task.token_name,
         submitted_at=at(task.submitted_at),
         due_at=at_or_none(task.due_at if task.sent_at is None else None),
         started_at=at_or_none(task.started_at),
         finished_at=at_or_none(task.finished_at),
     )
+
+
+def describe_fully(task: LedgerTask) -> TaskStatus:
+    """Return the public status of a task with its attempts that have ended."""
+    attempts = [
+        TaskAttempt(
+            number=attempt.number or 1,
+            worker=attempt.worker,
+            started_at=at_or_none(attempt.started_at),
+            ended_at=at_or_none(attempt.ended_at),
+            cause=attempt.cause,
+        )
+        for attempt in task.history
+    ]
+    return describe(task).model_copy(update={"attempt_history": attempts})
 
 
 def at(seconds: float) -> datetime:

@@ -12,7 +12,7 @@ from celery.exceptions import Ignore
 from redis.exceptions import RedisError
 
 from vestibule.client_service.queue.application import VestibuleCelery
-from vestibule.client_service.queue.result_backend import StartedAttempt, begin_attempt
+from vestibule.client_service.queue.result_backend import AttemptFailed, StartedAttempt, begin_attempt
 from vestibule.contracts.tasks import (
     DEFAULT_PROCESSOR,
     ERROR_DETAILS,
@@ -40,10 +40,10 @@ def process_data_task(
 
     Raises:
         TaskFailed: the processor failed; the log has the cause.
-        Ignore: the task is no longer wanted, or the attempt failed with a temporary error and is reported.
+        Ignore: the task is no longer wanted or is paused, or the attempt failed with a temporary error; it is reported.
     """
     app = cast(VestibuleCelery, self.app)
-    attempt = _begin(self, app)
+    attempt = _begin(self, app, processor)
     # Every log line of the task, of libraries too, has these.
     with structlog.contextvars.bound_contextvars(
         request_id=getattr(self.request, "request_id", None),
@@ -51,8 +51,17 @@ def process_data_task(
         # An unknown name could be anything, even the data.
         processor=processor if processor in app.processors.names else "unknown",
         attempt=attempt.number,
+        **_token_of(terms),
     ):
         return _attempt(self, app, attempt, data, processor, terms)
+
+
+def _token_of(terms: Mapping[str, Any]) -> dict[str, str | None]:
+    # Not validated yet: what is no text is not logged.
+    origin = terms.get("origin")
+    given = origin if isinstance(origin, Mapping) else {}
+    found = {name: given.get(name) for name in ("token_id", "token_name")}
+    return {name: value if isinstance(value, str) else None for name, value in found.items()}
 
 
 def _attempt(  # noqa: PLR0917 - what Celery passes
@@ -62,10 +71,13 @@ def _attempt(  # noqa: PLR0917 - what Celery passes
     if not attempt.is_wanted:
         log.info("task_skipped")
         raise Ignore
+    if attempt.is_paused:
+        _hand_back(task, has_started=attempt.number > 0)
+        raise Ignore
     if attempt.number > app.settings.task_max_attempts:
         # Every attempt so far ended its worker; another attempt would end the next one.
         log.error("task_abandoned")
-        task.backend.report_failed_attempt(task.request.id, "WorkerLost", attempt.number)
+        _report(task, "WorkerLost", attempt)
         raise Ignore
     log.info("task_started")
     began = time.perf_counter()
@@ -74,14 +86,16 @@ def _attempt(  # noqa: PLR0917 - what Celery passes
         if app.results is None:
             raise RuntimeError("the worker has no result screening")
         job = Job(task.request.id, terms.origin)
-        result = app.results.screen_result(app.processors.process(processor, data, terms.options, job), terms.origin)
+        processed = app.processors.process(processor, data, terms.options, job)
+        result = app.results.screen_result(processed, terms.origin)
+        ttl_s = None if terms.write_to is None else app.results.ttl_of(terms.write_to, processed)
     except MAY_PASS as error:
         _leave_if_terminated()
         failed = join_error("TaskInterrupted", cause_of(error))
         name, cause = type(error).__name__, split_error(failed)[1]
         log.warning("task_interrupted", error=name, cause=cause, duration_ms=_since_ms(began))
         retry_after_s = getattr(error, "retry_after_s", 0.0)
-        task.backend.report_failed_attempt(task.request.id, failed, attempt.number, retry_after_s)
+        _report(task, failed, attempt, retry_after_s)
         raise Ignore from None
     except CannotProcess as error:
         _leave_if_terminated()
@@ -104,7 +118,30 @@ def _attempt(  # noqa: PLR0917 - what Celery passes
             "tenant": terms.origin.tenant,
             "token_id": terms.origin.token_id,
         }
+        if ttl_s is not None:
+            task.request.write_back["ttl_s"] = ttl_s
     return result
+
+
+def _hand_back(task: Any, *, has_started: bool) -> None:
+    """Hand a paused task back to the ledger; the queue would deliver it again at once."""
+    log = structlog.get_logger("vestibule.task")
+    task.request.handed_back = True
+    try:
+        task.backend.hand_back(task.request.id, has_started=has_started)
+    except (RedisError, OSError) as error:
+        # The relay finds that no one has it, and keeps it until the pause is over.
+        log.warning("hand_back_not_recorded", error=type(error).__name__)
+    else:
+        log.info("task_handed_back")
+
+
+def _report(task: Any, error: str, attempt: StartedAttempt, retry_after_s: float = 0.0) -> None:
+    request = task.request
+    worker = getattr(request, "hostname", None)
+    task.backend.report_failed_attempt(
+        AttemptFailed(request.id, error, attempt.number, retry_after_s, worker, request.started_at)
+    )
 
 
 def _leave_if_terminated() -> None:
@@ -113,11 +150,13 @@ def _leave_if_terminated() -> None:
         raise SystemExit
 
 
-def _begin(task: Any, app: VestibuleCelery) -> StartedAttempt:
-    request = task.request
+def _begin(task: Any, app: VestibuleCelery, processor: str) -> StartedAttempt:
+    request, settings = task.request, app.settings
     attempts_before = int(getattr(request, "attempts", None) or 0)
+    counted = task.backend.client, request.id, attempts_before, settings.result_expires_s
     try:
-        attempt = begin_attempt(task.backend.client, request.id, attempts_before, app.settings.result_expires_s)
+        # Messages in RabbitMQ survive a loss of Redis, which has lost the pauses then.
+        attempt = begin_attempt(*counted, processor, needs_marks=bool(settings.broker_url))
     except (RedisError, OSError) as error:
         # Redis became unavailable. The task can run; its result waits until Redis is back.
         structlog.get_logger("vestibule.task").warning("start_not_recorded", error=type(error).__name__)

@@ -9,6 +9,7 @@ from typing import Annotated, Self
 from pydantic import StringConstraints
 
 from vestibule.contracts.errors import InvalidInput
+from vestibule.contracts.scopes import OPERATOR as OPERATOR  # noqa: PLC0414 - it belongs to principals as well
 
 TENANT_PATTERN = r"[a-z0-9][a-z0-9_-]{0,62}"
 SENDER_PATTERN = r"[A-Za-z0-9_-]{1,64}"
@@ -20,8 +21,6 @@ SYSTEM_TENANT = "~system"
 TENANT, SENDER = "X-Vestibule-Tenant", "X-Vestibule-Sender"
 # The id of a write that may be repeated, between services as from callers.
 OPERATION = "Idempotency-Key"
-# The scope that shows the alerts, silences, heartbeats and maintenance windows of all tenants; `*` does not contain it.
-OPERATOR = "operator"
 
 TenantName = Annotated[str, StringConstraints(pattern=f"^{TENANT_PATTERN}$")]
 

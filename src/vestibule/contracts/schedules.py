@@ -13,7 +13,7 @@ from vestibule.contracts.tasks import NO_TERMS, Priority, WorkTerms
 
 # The owner of schedules in the store; no caller has this tenant.
 OWNER = Principal("~schedules")
-SCHEDULES, PROGRESS = "schedule/", "progress/"
+SCHEDULES, PROGRESS, RUNS = "schedule/", "progress/", "runs/"
 MOST_OF_A_TENANT = 200
 SHORTEST_S = 1.0
 LONGEST_S = 366 * 86_400.0
@@ -60,6 +60,8 @@ class Schedule(Times):
     terms: WorkTerms = NO_TERMS
     created_at: float
     author: str = Field(description="The name of the token that created it")
+    paused_at: float | None = Field(default=None, description="Since when it does not fire; None: it does")
+    paused_by: str | None = Field(default=None, description="The name of the token that paused it")
 
     @property
     def place(self) -> str:
@@ -77,6 +79,20 @@ class Progress(BaseModel):
     turn_at: float
     turns: int
     task_id: str | None = Field(default=None, description="None if the key had no entry")
+    resumed_at: float | None = Field(default=None, description="When it was resumed, if that was after the last run")
+
+    @property
+    def counts_from(self) -> float:
+        """The time from which the next run counts: what was missed in a pause is not made up for."""
+        return self.turn_at if self.resumed_at is None else self.resumed_at
+
+
+class ManualRuns(BaseModel):
+    """The runs of a schedule that callers asked for, apart from its progress, which only the scheduler counts on."""
+
+    runs: int
+    at: float
+    task_id: str
 
 
 def place_of(tenant: str) -> str:

@@ -170,7 +170,7 @@ UNFINISHED = frozenset({TaskState.QUEUED, TaskState.RUNNING, TaskState.RETRYING}
 
 
 class Priority(StrEnum):
-    """The order in which workers take tasks: all of a higher priority before any of a lower one."""
+    """The order in which workers take the tasks of a tenant: all of a higher priority before any of a lower one."""
 
     HIGH = "high"
     NORMAL = "normal"
@@ -182,6 +182,42 @@ class TaskError(BaseModel):
 
     kind: str = Field(examples=["TaskFailed"])
     detail: str = Field(examples=["The processor failed on this input."])
+
+
+class WaitReason(StrEnum):
+    """Why a task waits."""
+
+    DUE_LATER = "due_later"
+    BEHIND_OTHERS = "behind_others"
+    NO_WORKER = "no_worker"
+    PAUSED = "paused"
+    NOT_PUBLISHED = "not_published"
+
+
+class Waiting(BaseModel):
+    """Why a task that has not started waits."""
+
+    reason: WaitReason = Field(
+        description="`due_later`: its time has not come; `paused`: its processor or the whole queue is paused; "
+        "`no_worker`: no worker is alive; `not_published`: it is about to be sent to the queue; `behind_others`: it is "
+        "in the queue"
+    )
+    due_at: datetime | None = Field(default=None, description="When its time comes")
+    paused_since: datetime | None = Field(default=None, description="Since when it is paused")
+    ahead: int | None = Field(
+        default=None, description="How many tasks in the queue come first; an estimate", examples=[12]
+    )
+    is_estimate: bool | None = Field(default=None, description="True with `ahead`")
+
+
+class TaskAttempt(BaseModel):
+    """An attempt that has ended."""
+
+    number: int = Field(description="Counted from 1, over all retries", examples=[1])
+    worker: str | None = Field(default=None, examples=["worker1@host"])
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    cause: str | None = Field(default=None, description="Why it failed; absent if it succeeded", pattern=CAUSE_PATTERN)
 
 
 class TaskStatus(BaseModel):
@@ -196,11 +232,23 @@ class TaskStatus(BaseModel):
     cause: str | None = Field(
         default=None, description="The cause of that error, such as `timeout` or `http_503`", pattern=CAUSE_PATTERN
     )
-    attempts: int = Field(default=0, description="Failed attempts", examples=[0])
+    attempts: int = Field(
+        default=0, description="Failed attempts since it was accepted, or retried by a person", examples=[0]
+    )
+    attempt_history: list[TaskAttempt] | None = Field(
+        default=None, description="The last 20 attempts that have ended, over all retries; absent in lists"
+    )
+    request_id: str | None = Field(default=None, description="The request that it comes from")
+    token_id: str | None = Field(default=None, description="The token of its caller")
+    token_name: str | None = None
+    tenant: str | None = Field(default=None, description="Its owner, in lists of all tenants")
     submitted_at: datetime
     due_at: datetime | None = Field(default=None, description="When the next attempt starts, if it waits for that")
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    waiting: Waiting | None = Field(
+        default=None, description="Why it waits; only where a single task that has not started is read"
+    )
     is_settling: bool = Field(
         default=False, exclude=True, description="The processor has finished, and the result is not yet written"
     )
@@ -218,6 +266,22 @@ class TaskPage(BaseModel):
     cursor: str | None = Field(default=None, description="Pass it as `cursor` for the next page; absent on the last")
 
 
+class TaskTotal(BaseModel):
+    """How many tasks of a processor are in a state."""
+
+    processor: str = Field(examples=["uppercase"])
+    state: TaskState
+    tasks: int
+    tenant: str | None = Field(default=None, description="Their owner, in counts of all tenants")
+
+
+class TaskTotals(BaseModel):
+    """How many tasks are in each state."""
+
+    states: dict[TaskState, int] = Field(description="All states, also those of no task")
+    counts: list[TaskTotal] = Field(description="By processor and state; what has no task is left out")
+
+
 class DescribedError(TypedDict):
     """The fields of a status about an error."""
 
@@ -233,5 +297,12 @@ def describe_error(error: str | None) -> DescribedError:
     return {"error": TaskError(kind=kind, detail=ERROR_DETAILS.get(kind, "The task failed.")), "cause": cause}
 
 
-# In the order in which a worker takes tasks.
-QUEUES = {Priority.HIGH: f"{QUEUE}.high", Priority.NORMAL: QUEUE, Priority.LOW: f"{QUEUE}.low"}
+# The number of queues of each priority. Tenants that have tasks waiting are kept in different ones, and take turns.
+PARTITIONS = 8
+_FIRST = {Priority.HIGH: f"{QUEUE}.high", Priority.NORMAL: QUEUE, Priority.LOW: f"{QUEUE}.low"}
+# The queues of each priority by partition; priorities are in the order in which a worker takes tasks.
+QUEUES = {
+    priority: (name, *(f"{name}.{number}" for number in range(1, PARTITIONS))) for priority, name in _FIRST.items()
+}
+QUEUES_BY_PARTITION = tuple(zip(*QUEUES.values(), strict=True))
+ALL_QUEUES = tuple(queue for queues in QUEUES_BY_PARTITION for queue in queues)

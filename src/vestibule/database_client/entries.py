@@ -6,16 +6,18 @@ from typing import Any, Generic, TypeVar
 import structlog
 from pydantic import BaseModel, ValidationError
 
-from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import (
+    ALWAYS,
     MAX_BATCH,
     BatchPair,
+    Condition,
     Deleted,
     Entry,
     EntryBatch,
     History,
     KeyPage,
     Pair,
+    StoreDescription,
     Written,
     WrittenBatch,
 )
@@ -100,6 +102,10 @@ class EntryClient:
         """Return a page of the keys that start with `prefix`."""
         query = {"prefix": prefix, "limit": str(limit), "cursor": cursor}
         return KeyPage.model_validate(await self._send("GET", "/keys", query=query))
+
+    async def get_store(self) -> StoreDescription:
+        """Return the kind of the store, and how long it keeps what."""
+        return StoreDescription.model_validate(await self._send("GET", "/store"))
 
     async def read(self, key: str) -> Entry:
         """Return the entry under `key`.

@@ -11,11 +11,16 @@ from vestibule.contracts.task_ledger import (
     NewTask,
     Recorded,
     RecordedTasks,
+    RequestTasks,
     TakenSteps,
     TaskChange,
+    TaskCount,
+    TaskCounts,
     TaskData,
+    TaskFilter,
+    TaskQuery,
+    UnsentCounts,
 )
-from vestibule.contracts.tasks import TaskState
 from vestibule.database_client.transport import PART, DatabaseTransport
 from vestibule.runtime.batching import Batcher, json_bytes
 
@@ -55,9 +60,30 @@ class TaskLedgerClient:
             raise Unavailable(PART, "The result of this task cannot be decrypted.")
         return task
 
-    async def claim(self, limit: int, lease_s: float) -> list[LedgerTask]:
-        """Return unfinished tasks that are due; no other caller gets them before the lease ends."""
-        body = {"limit": limit, "lease_s": lease_s}
+    async def find_states(self, task_ids: Sequence[str]) -> dict[str, LedgerTask]:
+        """Return tasks by their ids, without their results; what is unknown is left out."""
+        if not task_ids:
+            return {}
+        body = {"task_ids": task_ids, "with_results": False}
+        answer = LedgerTasks.model_validate(await self._database.send("POST", "/tasks/find", body=body))
+        return {task.task_id: task for task in answer.tasks}
+
+    async def find_of_request(self, request_id: str, tenant: str | None, limit: int) -> list[str]:
+        """Return the ids of the tasks that a request made, the oldest first; without a tenant those of all."""
+        query = {"request_id": request_id, "tenant": tenant, "limit": str(limit)}
+        return RequestTasks.model_validate(await self._database.send("GET", "/tasks/of-request", query=query)).task_ids
+
+    async def count_unsent(self) -> UnsentCounts:
+        """Count the tasks that are due and not in the queue, by processor and priority."""
+        return UnsentCounts.model_validate(await self._database.send("GET", "/tasks/unsent"))
+
+    async def claim(self, limit: int, lease_s: float, processors: Sequence[str] | None = None) -> list[LedgerTask]:
+        """Return unfinished tasks that are due; no other caller gets them before the lease ends.
+
+        With `processors`, tasks of others that were not sent are left out.
+        """
+        body: dict[str, object] = {"limit": limit, "lease_s": lease_s}
+        body |= {} if processors is None else {"processors": processors}
         return LedgerTasks.model_validate(await self._database.send("POST", "/tasks/claim", body=body)).tasks
 
     async def read_data(self, task_ids: Sequence[str]) -> TaskData:
@@ -74,12 +100,16 @@ class TaskLedgerClient:
         body = {"changes": [step.model_dump(mode="json", exclude_defaults=True) for step in changes]}
         return TakenSteps.model_validate(await self._database.send("POST", "/tasks/change", body=body)).taken
 
-    async def page(
-        self, tenant: str | None, states: Sequence[TaskState], limit: int, cursor: str | None
-    ) -> LedgerTasks:
-        """Return tasks, the newest first and without results."""
-        query = {"limit": str(limit), "tenant": tenant, "states": ",".join(states) or None, "cursor": cursor}
-        return LedgerTasks.model_validate(await self._database.send("GET", "/tasks", query=query))
+    async def page(self, chosen: TaskFilter, limit: int, cursor: str | None) -> LedgerTasks:
+        """Return matching tasks, the newest first and without results; a page may be short, and have a cursor."""
+        query = TaskQuery.model_construct(filter=chosen, limit=limit, cursor=cursor)
+        body = query.model_dump(mode="json", exclude_defaults=True)
+        return LedgerTasks.model_validate(await self._database.send("POST", "/tasks/list", body=body))
+
+    async def counts(self, tenant: str | None) -> list[TaskCount]:
+        """Return how many tasks are in each state, by tenant and processor; without a tenant of all."""
+        answer = await self._database.send("GET", "/tasks/counts", query={"tenant": tenant})
+        return TaskCounts.model_validate(answer).counts
 
     async def erase(self, query: SubjectQuery, tenant: str, limit: int, cursor: str | None) -> ErasePage:
         """Erase from data and results of a page of a tenant's tasks."""

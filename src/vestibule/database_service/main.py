@@ -9,11 +9,19 @@ from functools import partial
 from fastapi import FastAPI
 
 from vestibule.alerts import AlertEngine, AlertType, RequestAlerts, alert_delivery, build_alert_engine
-from vestibule.database_service.api import entries, maintenance, tasks
+from vestibule.contracts.entries import StoreDescription
+from vestibule.database_service.api import audit as audit_api
+from vestibule.database_service.api import decisions, entries, maintenance, tasks, tokens
 from vestibule.database_service.api.dependencies import DatabaseWiring
+from vestibule.database_service.audit import stores as audit_stores
+from vestibule.database_service.audit.audit_store import AuditStore, AuditStoreKind
+from vestibule.database_service.audit.erasure import AuditErasure
+from vestibule.database_service.decisions import stores as decision_stores
+from vestibule.database_service.decisions.decision_store import DecisionStore, DecisionStoreKind
 from vestibule.database_service.entries import stores
 from vestibule.database_service.entries.change_stream import ChangeStream
 from vestibule.database_service.entries.encrypted_store import REALM, EncryptedStore
+from vestibule.database_service.entries.ledger_claim import claim_of
 from vestibule.database_service.entries.memory import STORE as MEMORY_STORE
 from vestibule.database_service.entries.metered_store import meter
 from vestibule.database_service.entries.store import HasFile, ManagedStore, Store, StoreKind
@@ -27,7 +35,11 @@ from vestibule.database_service.tasks.encrypted_ledger import EncryptedTaskLedge
 from vestibule.database_service.tasks.ledger import LedgerKind, TaskLedger, measure_tasks
 from vestibule.database_service.tasks.ledgers.sqlite import SqliteTaskLedger
 from vestibule.database_service.tasks.task_entries import TaskAcceptance, TaskCompletion
-from vestibule.encryption import Cipher, Fingerprinter, KeyRingFile
+from vestibule.database_service.tokens import registers
+from vestibule.database_service.tokens.encrypted_register import REALM as TOKEN_REALM
+from vestibule.database_service.tokens.encrypted_register import EncryptedTokenRegister
+from vestibule.database_service.tokens.register import RegisterKind, TokenRegister
+from vestibule.encryption import Cipher, Fingerprinter, KeyRingFile, key_digest
 from vestibule.runtime.background import in_background
 from vestibule.runtime.plugins import discover
 from vestibule.runtime.starts import StartRefused
@@ -44,7 +56,7 @@ from vestibule.subject_search import SubjectSearcher
 DESCRIPTION = "Stores key-value pairs and tasks. Only the other services may call it."
 # Seconds between two sweeps of expired entries and tasks.
 SWEEP_INTERVAL_S = 10.0
-ROUTERS = [entries.router, maintenance.router, tasks.router]
+ROUTERS = [entries.router, maintenance.router, tasks.router, decisions.router, tokens.router, audit_api.router]
 
 
 def create_app(settings: DatabaseSettings, sweep_interval_s: float = SWEEP_INTERVAL_S) -> FastAPI:
@@ -61,53 +73,68 @@ def create_app(settings: DatabaseSettings, sweep_interval_s: float = SWEEP_INTER
     ring = KeyRingFile(settings.key_ring_path)
     alerts = build_alert_engine("database", settings, alert_metrics.count_alert)
     request_alerts = RequestAlerts(alerts, Fingerprinter(ring).fingerprint)
-    limit = AuthRateLimit(
-        settings.auth_failures_per_minute,
-        settings.trusted_proxies,
-        request_alerts.report_guessed_tokens,
-        on_denied=request_alerts.report_denied,
-    )
     secret_files = SecretFiles(ring, [secret])
-    authenticator = Authenticator([secret], request_alerts.report_auth_failure, limit)
     plain_store = build_store(settings)
     meter(plain_store, metrics)
     store = EncryptedStore(plain_store, Cipher(ring, REALM))
-    verification = StoreVerification(store, ring, mark_of(settings))
+    verification = StoreVerification(store, ring, mark_of(settings), claim_of(plain_store))
     plain_ledger = build_task_ledger(plain_store)
     ledger = EncryptedTaskLedger(plain_ledger, Cipher(ring, TASK_REALM))
+    decision_store = build_decision_store(plain_store, settings.decision_keep_days)
+    register = build_token_register(plain_store)
+    audit = AuditErasure(build_audit_store(plain_store), SubjectSearcher(ring, settings.detection))
     purger = TombstonePurger(plain_store, timedelta(days=settings.keep_deleted_days))
 
     async def is_ready() -> bool:
         return verification.is_verified and (not isinstance(plain_store, HasFile) or await plain_store.is_in_place())
 
-    sweeper = Sweeper([plain_store, plain_ledger, purger], sweep_interval_s)
+    sweeper = Sweeper([plain_store, plain_ledger, purger, decision_store], sweep_interval_s)
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[DatabaseWiring]:
-        watching = in_background(secret_files.follow(alerts.report_broken_file))
-        async with plain_store, _verifying(verification), sweeper.running(), watching:
-            await plain_ledger.prepare()
+        tell = alerts.report_broken_file
+        async with plain_store, _verifying(verification), sweeper.running(), in_background(secret_files.follow(tell)):
+            await _prepare(plain_ledger, decision_store, register, audit.store)
             metrics.ask(partial(measure_tasks, plain_ledger))
             await _alert_lost_commits(plain_store, alerts)
             with alert_delivery(settings, alert_metrics.count_attempt) as notifications:
                 logs = [*_logs_of(plain_ledger), notifications.log]
                 measure_logs(metrics, *logs)
                 yield DatabaseWiring(
-                    authenticator=authenticator,
+                    authenticator=_authenticator(settings, secret, request_alerts),
                     readiness=Readiness({"store": is_ready}, [secret_files.note, *(log.note for log in logs)]),
                     store=store,
                     entry_reencryption=EntryReencryption(store),
                     change_stream=ChangeStream(),
                     task_ledger=ledger,
-                    task_acceptance=TaskAcceptance(store, ledger),
+                    task_acceptance=TaskAcceptance(store, ledger, partial(key_digest, Fingerprinter(ring))),
                     task_completion=TaskCompletion(store, ledger),
                     task_maintenance=TaskMaintenance(ledger),
-                    erasure=SubjectErasure.build(store, ledger, SubjectSearcher(ring, settings.detection)),
+                    erasure=SubjectErasure.build(store, ledger, audit.searcher),
+                    decisions=decision_store,
+                    store_description=describe_store(settings),
+                    tokens=EncryptedTokenRegister(register, Cipher(ring, TOKEN_REALM)),
+                    audit_log=audit,
                 )
 
     return create_service_app(
         "database", DESCRIPTION, settings, ROUTERS, lifespan, is_peer=secret.is_peer, metrics=metrics
     )
+
+
+async def _prepare(*parts: TaskLedger | DecisionStore | TokenRegister | AuditStore) -> None:
+    for part in parts:
+        await part.prepare()
+
+
+def _authenticator(settings: DatabaseSettings, secret: ServiceSecret, alerts: RequestAlerts) -> Authenticator:
+    limit = AuthRateLimit(
+        settings.auth_failures_per_minute,
+        settings.trusted_proxies,
+        alerts.report_guessed_tokens,
+        on_denied=alerts.report_denied,
+    )
+    return Authenticator([secret], alerts.report_auth_failure, limit)
 
 
 async def _alert_lost_commits(store: Store, alerts: AlertEngine) -> None:
@@ -161,6 +188,14 @@ def find_store_kind(settings: DatabaseSettings) -> StoreKind:
     return kinds[scheme]
 
 
+def describe_store(settings: DatabaseSettings) -> StoreDescription:
+    """Return the kind of the store that the settings name, and how long it keeps what."""
+    kind = find_store_kind(settings).scheme
+    return StoreDescription(
+        kind=kind, keep_versions=settings.keep_versions, keep_deleted_days=settings.keep_deleted_days
+    )
+
+
 def store_kinds() -> dict[str, StoreKind]:
     """Return every kind of store by its scheme."""
     return {kind.scheme: kind for kind in (MEMORY_STORE, *discover(stores, "STORE").values())}
@@ -173,3 +208,30 @@ def build_task_ledger(store: Store) -> TaskLedger:
         if isinstance(store, kind.stores):
             return kind.build(store)
     raise ValueError(f"no ledger of tasks for {type(store).__name__}")
+
+
+def build_decision_store(store: Store, keep_days: int) -> DecisionStore:
+    """Return the store of decisions that belongs to `store`; raises `ValueError` where there is none."""
+    kinds: dict[str, DecisionStoreKind] = discover(decision_stores, "DECISIONS")
+    for kind in kinds.values():
+        if isinstance(store, kind.stores):
+            return kind.build(store, keep_days)
+    raise ValueError(f"no store of decisions for {type(store).__name__}")
+
+
+def build_token_register(store: Store) -> TokenRegister:
+    """Return the register of tokens that belongs to `store`; raises `ValueError` where there is none."""
+    kinds: dict[str, RegisterKind] = discover(registers, "REGISTER")
+    for kind in kinds.values():
+        if isinstance(store, kind.stores):
+            return kind.build(store)
+    raise ValueError(f"no register of tokens for {type(store).__name__}")
+
+
+def build_audit_store(store: Store) -> AuditStore:
+    """Return the audit that belongs to `store`; raises `ValueError` where there is none."""
+    kinds: dict[str, AuditStoreKind] = discover(audit_stores, "AUDIT")
+    for kind in kinds.values():
+        if isinstance(store, kind.stores):
+            return kind.build(store)
+    raise ValueError(f"no audit for {type(store).__name__}")

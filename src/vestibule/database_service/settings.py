@@ -17,7 +17,7 @@ class DatabaseSettings(ServiceSettings, AlertSettings, EncryptionSettings):
     database_url: str = Field(
         default="sqlite:",
         description="Address of the store; `sqlite:` for DATA_DIR/vestibule.db, `sqlite:///PATH` for another file,"
-        " `postgresql://USER:PASSWORD@HOST/NAME` or `dynamodb://TABLE?region=REGION` for a store of several services",
+        " `postgresql://USER:PASSWORD@HOST/NAME` for several services, `dynamodb://TABLE?region=REGION`",
         repr=False,  # it may hold a password
     )
     database_timeout_s: float = Field(default=2, gt=0, description="Maximum seconds to wait for a database server")
@@ -30,6 +30,11 @@ class DatabaseSettings(ServiceSettings, AlertSettings, EncryptionSettings):
     )
     keep_deleted_days: float = Field(
         default=30, gt=0, description="Days to keep the version of a deleted or expired key"
+    )
+
+    # As in `DecisionSettings` of the client service.
+    decision_keep_days: int = Field(
+        default=90, gt=0, description="Days to keep decisions; their counts are kept longer"
     )
 
     @property

@@ -40,10 +40,16 @@ def list_detectors(options: ScannerOptions = DEFAULTS) -> list[Detector]:
 
 def suggest(name: str, known: Collection[str]) -> str:
     """Return the known name that is nearest to an unknown one, as the end of a sentence."""
+    close = nearest(name, known, 1)
+    return f"; did you mean {close[0]}?" if close else "; `vestibule detectors` lists the entities"
+
+
+def nearest(name: str, known: Collection[str], most: int = 3) -> list[str]:
+    """Return the known names that are similar to `name`, the nearest first."""
     # The whole name, or a word of it: EMAL is nearer to EMAIL than to EMAIL_ADDRESS.
     names = {part: one for one in sorted(known, reverse=True) for part in (*one.split("_"), one)}
-    close = get_close_matches(name.upper(), names, n=1)
-    return f"; did you mean {names[close[0]]}?" if close else "; `vestibule detectors` lists the entities"
+    close = get_close_matches(name.upper(), names, n=most)
+    return list(dict.fromkeys(names[part] for part in close))
 
 
 def list_modules() -> list[ModuleType]:

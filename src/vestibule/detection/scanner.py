@@ -1,5 +1,6 @@
 """The scanner: text in, findings out."""
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
@@ -31,6 +32,8 @@ class Scanner:
 
     def __init__(self, detectors: Sequence[Detector], options: ScannerOptions) -> None:
         self._options = options
+        # What this scanner looks for.
+        self.entities = frozenset(detector.entity for detector in detectors)
         cache = CompiledCache(options.cache_dir)
         self._matchers = _matchers(detectors, options, cache)
         self._label_index = LabelIndex(_labels(detectors))
@@ -45,6 +48,40 @@ class Scanner:
         """Build a scanner with every detector that the settings do not switch off."""
         options = settings or DEFAULTS
         return cls([detector for detector in list_detectors(options) if _is_on(detector, options)], options)
+
+    @property
+    def budget_ms(self) -> float:
+        """The time budget of a scan."""
+        return self._options.scan_budget_ms
+
+    def narrowed(
+        self, options: ScannerOptions, min_score: float = 0.0, allows_value: Callable[[str], bool] | None = None
+    ) -> "Scanner":
+        """Return a scanner that leaves out findings, and has everything else in common with this one: it costs nothing.
+
+        It drops what the `entities`, `ignored_entities`, `thresholds` and allow lists of `options` exclude, scores
+        below `min_score` where `thresholds` has none, and values that `allows_value` takes, before it chooses between
+        overlapping findings.
+
+        Raises:
+            InvalidDetector: a pattern is invalid or may take more than linear time.
+        """
+        is_allowed, before = build_allow_list(options), self._is_allowed
+        wanted = (self.entities if options.entities is None else options.entities) - options.ignored_entities
+        least = {entity: options.thresholds.get(entity, min_score) for entity in wanted}
+
+        def is_left_out(explanation: Explanation, text: str) -> bool:
+            score = least.get(explanation.finding.entity)
+            if score is None or explanation.finding.score < score:
+                return True
+            finding = explanation.finding
+            if allows_value is not None and allows_value(text[finding.start : finding.end]):
+                return True
+            return any(allows(explanation, text) for allows in (before, is_allowed) if allows is not None)
+
+        scanner = copy.copy(self)
+        scanner._is_allowed = is_left_out
+        return scanner
 
     def warm_up(self) -> None:
         """Compile the slowest expressions now; each of the rest takes one or two milliseconds at its first use."""
@@ -122,11 +159,15 @@ class Scanner:
             TextTooLarge: compressed content is too large to be scanned.
             ScanBudgetExceeded: there are too many layers.
         """
+        return (layer for layer, _ in self.named_layers(text))
+
+    def named_layers(self, text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Yield what `layers` yields, each with the encodings around it, the outermost first; raises the same."""
         plain = text if is_plain(text) else normalize(text).text
         yield from self._layers(plain, TimeBudget(self._options.scan_budget_ms), ())
 
-    def _layers(self, text: str, clock: TimeBudget, path: tuple[str, ...]) -> Iterator[str]:
-        yield text
+    def _layers(self, text: str, clock: TimeBudget, path: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+        yield text, path
         candidates = self._prefilter.find_candidates(text, "", clock)
         may_be_form = "%" in text or ("+" in text and "=" in text)
         if not candidates and not may_be_form:

@@ -1,5 +1,6 @@
 """Encryption at rest: encrypted content, keyed fingerprints, reversible tokens and the key ring."""
 
+from vestibule.encryption.aes_cbc import CbcCipher
 from vestibule.encryption.cipher import Cipher, key_id_of
 from vestibule.encryption.key_file import (
     EncryptionSettings,
@@ -20,13 +21,15 @@ from vestibule.encryption.key_ring import (
     KeyRingSource,
     KeyRingUnreadable,
     KeyState,
+    KeyUnknown,
     Purpose,
     TokenKeyRetired,
     UnrecognizedToken,
 )
-from vestibule.encryption.pseudonyms import Fingerprinter, Tokenizer
+from vestibule.encryption.pseudonyms import Fingerprinter, Tokenizer, epoch_of, key_digest, key_digests
 
 __all__ = [
+    "CbcCipher",
     "Cipher",
     "DataKeyRetired",
     "DecryptionFailed",
@@ -40,13 +43,17 @@ __all__ = [
     "KeyRingSource",
     "KeyRingUnreadable",
     "KeyState",
+    "KeyUnknown",
     "Purpose",
     "TokenKeyRetired",
     "Tokenizer",
     "UnrecognizedToken",
     "add_key",
     "create_key_ring",
+    "epoch_of",
     "find_old_key",
+    "key_digest",
+    "key_digests",
     "key_id_of",
     "read_key_ring",
     "retire_key",

@@ -14,6 +14,7 @@ from vestibule.encryption.key_ring import (
     KeyRing,
     KeyRingUnreadable,
     KeyState,
+    KeyUnknown,
     Purpose,
     key_id_for,
     new_key,
@@ -93,7 +94,8 @@ def retire_key(path: Path, key_id: str) -> None:
     """Destroy the secret of a key; its id stays, to identify what it encrypted.
 
     Raises:
-        KeyRefused: no key has that id, or it is not an old one.
+        KeyRefused: it is not an old key.
+        KeyUnknown: no key has that id.
         KeyRingUnreadable: there is no valid ring.
         OSError: the file cannot be written.
     """
@@ -108,14 +110,15 @@ def find_old_key(ring: KeyRing, key_id: str) -> Key:
     """Return the old key of that id.
 
     Raises:
-        KeyRefused: no key has that id, or it is not an old one.
+        KeyRefused: it is not an old key.
+        KeyUnknown: no key has that id.
     """
     for key in ring.keys:
         if key.id == key_id:
             if (state := ring.state_of(key)) is not KeyState.OLD:
                 raise KeyRefused(f"key {key_id} is {state}; only an old key can be retired")
             return key
-    raise KeyRefused("no key has that id")
+    raise KeyUnknown("no key has that id")
 
 
 class KeyRingFile(WatchedFile[KeyRing]):

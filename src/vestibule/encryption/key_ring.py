@@ -30,6 +30,10 @@ class KeyRefused(EncryptionError):
     """No key has that id, or the key is still active."""
 
 
+class KeyUnknown(KeyRefused):
+    """No key has that id."""
+
+
 class DecryptionFailed(EncryptionError):
     """Content cannot be decrypted; the message has the reason."""
 

@@ -7,10 +7,11 @@ deterministic authenticated encryption), RFC 4648 (base32).
 """
 
 import base64
+import hashlib
 import re
 import time
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import lru_cache
 from html import unescape
@@ -66,10 +67,37 @@ class Fingerprinter:
                 for owner in dict.fromkeys((tenant, DEFAULT_TENANT)):
                     yield self._of(text, key.material, epoch, owner)
 
+    def fingerprints_of(self, text: str, tenant: str, epochs: Iterable[int]) -> Iterator[str]:
+        """Yield the fingerprints that `text` has in a tenant in these epochs, under every key that is not retired."""
+        keys = self._ring.current().usable(Purpose.FINGERPRINT)
+        for epoch in epochs:
+            for key in keys:
+                yield self._of(text, key.material, epoch, tenant)
+
     def _of(self, text: str, secret: bytes, epoch: int, tenant: str) -> str:
         digest = self._keyed(secret, epoch, tenant).copy()
         digest.update(canonical(text).encode("utf-8", "surrogatepass"))
         return f"e{epoch}:{digest.finalize()[:SHOWN_BYTES].hex()}"
+
+
+def epoch_of(fingerprint: str) -> int:
+    """Return the number of the epoch that a fingerprint names. Raises `ValueError` where it names none."""
+    return int(fingerprint.partition(":")[0].removeprefix("e"))
+
+
+def key_digest(fingerprinter: Fingerprinter, key: str, tenant: str) -> str:
+    """Return the keyed digest of the key of an entry; it stands where the key itself would reveal what it names."""
+    return fingerprinter.fingerprint(_name_of(key), tenant)
+
+
+def key_digests(fingerprinter: Fingerprinter, key: str, tenant: str, since: datetime) -> list[str]:
+    """Return every digest that a key may have had since then, the newest first."""
+    return list(dict.fromkeys(fingerprinter.candidates(_name_of(key), tenant, since)))
+
+
+def _name_of(key: str) -> str:
+    # Hashed first, because fingerprints ignore case and separators. With the sign it is not decoded as Base64.
+    return f"{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}@"
 
 
 def canonical(text: str) -> str:

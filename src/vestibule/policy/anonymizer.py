@@ -51,19 +51,41 @@ def anonymize(text: str, decided: Iterable[DecidedFinding], operators: Anonymize
     replacements = [_replacement(text[span.start : span.end], span, operators) for span in spans]
     if _is_json(text):
         return _anonymize_json(text, spans, replacements)
+    return replace_spans(text, [(span.start, span.end) for span in spans], replacements)[0]
+
+
+def replace_spans(
+    text: str, spans: Sequence[tuple[int, int]], replacements: Sequence[str]
+) -> tuple[str, list[tuple[int, int]]]:
+    """Return `text` with each span replaced, and where each replacement is in it.
+
+    The spans are in order; where one reaches into the next, only what is before the next counts for it.
+    """
     parts: list[str] = []
-    at = 0
-    for span, replacement in zip(spans, replacements, strict=True):
-        parts += text[at : span.start], replacement
-        at = span.end
-    return "".join([*parts, text[at:]])
+    places: list[tuple[int, int]] = []
+    at = length = 0
+    followed_by = [*(start for start, _ in spans), len(text)][1:]
+    for (start, end), following, replacement in zip(spans, followed_by, replacements, strict=True):
+        parts += text[at:start], replacement
+        length += max(0, start - at)
+        places.append((length, length + len(replacement)))
+        length += len(replacement)
+        at = min(end, following)
+    return "".join([*parts, text[at:]]), places
 
 
 def mask(value: str) -> str:
     """Return `value` with `*` for all but its last four characters; a short one is all `*`."""
-    if len(value) < LEAST_MASKED_CHARS:
-        return "*" * len(value)
-    return "*" * (len(value) - KEPT_CHARS) + value[-KEPT_CHARS:]
+    kept = KEPT_CHARS if len(value) >= LEAST_MASKED_CHARS else 0
+    return mask_chars(value, "*", len(value) - kept)
+
+
+def mask_chars(value: str, character: str, count: int, *, from_end: bool = False) -> str:
+    """Return `value` with `character` for its first `count` characters, or its last ones."""
+    masked = max(0, min(count, len(value)))
+    if from_end:
+        return value[: len(value) - masked] + character * masked
+    return character * masked + value[masked:]
 
 
 def _replacement(value: str, span: _ReplacedSpan, operators: AnonymizerOperators) -> str:

@@ -6,24 +6,24 @@ from enum import StrEnum
 from functools import cached_property
 from typing import NamedTuple, Protocol
 
+from vestibule.contracts.decisions import STRICTNESS, Action, Outcome, strictest
 from vestibule.contracts.identity import DEFAULT_TENANT
 
-
-class Action(StrEnum):
-    """An action on a finding, the strictest first."""
-
-    BLOCK = "block"
-    REDACT = "redact"
-    HASH = "hash"
-    TOKENIZE = "tokenize"
-    MASK = "mask"
-    ALERT = "alert"
-    IGNORE = "ignore"
-
-    @property
-    def changes_text(self) -> bool:
-        """Whether the action replaces the finding in the text."""
-        return self in REPLACING
+__all__ = [
+    "STRICTNESS",
+    "Action",
+    "DecidedFinding",
+    "Decision",
+    "FindingLike",
+    "Findings",
+    "Outcome",
+    "RuleSeverity",
+    "Situation",
+    "Verdict",
+    "strictest",
+    "strictest_by_entity",
+    "value_of",
+]
 
 
 class RuleSeverity(StrEnum):
@@ -34,14 +34,7 @@ class RuleSeverity(StrEnum):
     CRITICAL = "critical"
 
 
-STRICTNESS = {action: place for place, action in enumerate(reversed(Action))}
 URGENCY = {severity: place for place, severity in enumerate(RuleSeverity)}
-REPLACING = frozenset({Action.REDACT, Action.HASH, Action.TOKENIZE, Action.MASK})
-
-
-def strictest(actions: "list[Action]") -> Action:
-    """Return the strictest of at least one action."""
-    return max(actions, key=STRICTNESS.__getitem__)
 
 
 class FindingLike(Protocol):
@@ -61,13 +54,15 @@ class FindingLike(Protocol):
 
 
 class Situation(NamedTuple):
-    """The context of a decision: caller, route, key and tenant."""
+    """The context of a decision: caller, route, key, tenant and task, and whether the caller wants a receipt."""
 
     route: str
     token_id: str | None = None
     token_name: str | None = None
     key: str | None = None
     tenant: str = DEFAULT_TENANT
+    task_id: str | None = None
+    wants_receipt: bool = False
 
 
 class Verdict(NamedTuple):
@@ -77,22 +72,22 @@ class Verdict(NamedTuple):
     threshold: float
     severity: RuleSeverity | None
     rule: str
+    rule_id: str
 
 
 class DecidedFinding(NamedTuple):
-    """A finding in one field of a request, and its action."""
+    """A finding in one field of a request, its action, and the rule that decided.
+
+    `allowance` is the id of the allowance by which the value passes, if any.
+    """
 
     field: str
     found: FindingLike
     action: Action
     severity: RuleSeverity | None = None
-
-
-class Outcome(StrEnum):
-    """The outcome of a request."""
-
-    LET_IN = "let_in"
-    BLOCKED = "blocked"
+    rule: str | None = None
+    rule_id: str | None = None
+    allowance: str | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +101,8 @@ class Decision:
     findings: Sequence[DecidedFinding] = ()
     # In a dry run: the actions that would have been taken, in the order of `findings`.
     would_have: Sequence[Action] | None = None
+    # Whether it is recorded although there are no findings.
+    is_kept: bool = False
 
     @cached_property
     def outcome(self) -> Outcome:

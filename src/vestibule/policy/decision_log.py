@@ -14,9 +14,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import orjson
-from pydantic import AwareDatetime, BaseModel, ValidationError
+from pydantic import ValidationError
 
-from vestibule.policy.decision import Action
+from vestibule.contracts.decisions import Action, CleanCount, DecisionRecord
 from vestibule.runtime.writer_thread import WriterThread
 
 CLEAN_EVERY_S = 60.0
@@ -26,43 +26,6 @@ FailureHandler = Callable[[OSError, int], None]
 _NAME = re.compile(r"(\d{4}-\d{2}-\d{2})\.jsonl")
 
 
-class RecordedFinding(BaseModel):
-    """A finding as it is recorded: entity, score and action."""
-
-    entity: str
-    score: float
-    field: str
-    action: Action
-    would_have: Action | None = None
-    # Keyed: equal values can be matched, and no value can be looked up.
-    fingerprint: str | None = None
-
-
-class DecisionRecord(BaseModel):
-    """One decision about a request in which something was found."""
-
-    time: AwareDatetime
-    decision_id: str
-    request_id: str | None = None
-    token_id: str | None = None
-    route: str
-    # The longest prefix of the key that a rule names; the key itself is not recorded.
-    key_prefix: str | None = None
-    policy: str
-    detectors: str
-    findings: list[RecordedFinding]
-
-
-class CleanCount(BaseModel):
-    """The number of requests of a route without findings, since the last such record."""
-
-    time: AwareDatetime
-    route: str
-    clean: int
-    policy: str
-    detectors: str
-
-
 class DecisionLog:
     """Appends decisions to `YYYY-MM-DD.jsonl` in UTC, and deletes files after their retention time."""
 
@@ -70,10 +33,12 @@ class DecisionLog:
         self._directory = directory
         self._keep_days = keep_days
         self._on_failure = on_failure
-        # Requests without findings, by route and the versions of policy and detectors.
+        # Requests without findings, by tenant, route and the versions of policy and detectors.
         # Only the one thread that decides adds to these, and only the writer subtracts what it has written before.
-        self.clean: Counter[tuple[str, str, str]] = Counter()
-        self._written: dict[tuple[str, str, str], int] = {}
+        self.clean: Counter[tuple[str, str, str, str]] = Counter()
+        # Decisions that were recorded, by tenant and strictest action. Only the writer adds to these.
+        self.recorded: Counter[tuple[str, Action | None]] = Counter()
+        self._written: dict[tuple[str, str, str, str], int] = {}
         self._count_at = time.monotonic() + CLEAN_EVERY_S
         self._swept: date | None = None
         self._writer: WriterThread[DecisionRecord] = WriterThread(
@@ -97,6 +62,7 @@ class DecisionLog:
 
     def _write(self, records: list[DecisionRecord]) -> None:
         lines = [record.model_dump_json(exclude_none=True).encode() for record in records]
+        self.recorded.update((record.tenant, record.action) for record in records)
         if time.monotonic() >= self._count_at:
             self._count_at = time.monotonic() + CLEAN_EVERY_S
             lines += self._clean_lines()
@@ -108,8 +74,10 @@ class DecisionLog:
         for name, total in dict(self.clean).items():
             count = total - self._written.get(name, 0)
             if count:
-                route, policy, detectors = name
-                counted = CleanCount(time=now, route=route, clean=count, policy=policy, detectors=detectors)
+                tenant, route, policy, detectors = name
+                counted = CleanCount.model_construct(
+                    time=now, tenant=tenant, route=route, clean=count, policy=policy, detectors=detectors
+                )
                 lines.append(counted.model_dump_json().encode())
             self._written[name] = total
         return lines
@@ -134,7 +102,7 @@ class DecisionLog:
 
 def remove_older(directory: Path, oldest: date) -> None:
     """Remove the files of the days before `oldest`."""
-    for path, day in _days(directory):
+    for path, day in decision_files(directory):
         if day < oldest:
             with suppress(FileNotFoundError):
                 path.unlink()
@@ -142,17 +110,18 @@ def remove_older(directory: Path, oldest: date) -> None:
 
 def read_decisions(directory: Path, since: datetime) -> Iterator[DecisionRecord | CleanCount]:
     """Yield the records since then, oldest day first; invalid lines are skipped."""
-    for path, day in _days(directory):
+    for path, day in decision_files(directory):
         if day < since.astimezone(UTC).date():
             continue
         with path.open("rb") as lines:
             for line in lines:
-                record = _parse(line)
+                record = parse_line(line)
                 if record is not None and record.time >= since:
                     yield record
 
 
-def _parse(line: bytes) -> DecisionRecord | CleanCount | None:
+def parse_line(line: bytes) -> DecisionRecord | CleanCount | None:
+    """Return what a line records; None if it is invalid."""
     try:
         given = orjson.loads(line)
         kind = CleanCount if "clean" in given else DecisionRecord
@@ -161,7 +130,8 @@ def _parse(line: bytes) -> DecisionRecord | CleanCount | None:
         return None
 
 
-def _days(directory: Path) -> list[tuple[Path, date]]:
+def decision_files(directory: Path) -> list[tuple[Path, date]]:
+    """Return the files of a decision log with their days, the oldest first."""
     if not directory.is_dir():
         return []
     named = [(path, _NAME.fullmatch(path.name)) for path in directory.iterdir()]

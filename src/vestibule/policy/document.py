@@ -5,12 +5,18 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from vestibule.contracts.entries import MAX_TTL_S
+from vestibule.contracts.identity import TenantName
+from vestibule.contracts.tokens import Quota
 from vestibule.policy.decision import Action, RuleSeverity
+from vestibule.policy.forms import FormDefinition, FormName
+from vestibule.policy.retention import RetentionRule
 from vestibule.policy.rule_index import PolicyRule, Scope
 
 _HEADER = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
@@ -107,17 +113,59 @@ class ConditionalRule(RuleEffect):
     tokens: Names | None = None
     key_prefixes: Names | None = None
     routes: Names | None = None
+    fields: Names | None = None
+
+
+RuleTtl = Annotated[float, Field(strict=True, gt=0, le=MAX_TTL_S, allow_inf_nan=False)]
+
+
+class RetentionTable(_Strict):
+    """How long entries are kept. Each list holds alternatives; an absent one matches everything."""
+
+    note: str = ""
+    key_prefixes: Names | None = None
+    entities: Names | None = None
+    default_ttl_s: RuleTtl | None = None
+    max_ttl_s: RuleTtl | None = None
+
+
+class ProcessingTable(_Strict):
+    """What the record of processing activities says of the whole installation."""
+
+    controller: str = ""
+    contact: str = ""
+    purpose: str = ""
+    legal_basis: str = ""
+    data_subjects: tuple[str, ...] = ()
+    recipients: tuple[str, ...] = ()
+    safeguards: str = ""
+
+
+class PurposeTable(_Strict):
+    """What entries under some keys are for; what it leaves out is as in `[processing]`."""
+
+    key_prefixes: Names
+    purpose: str = Field(min_length=1)
+    legal_basis: str = ""
+    data_subjects: tuple[str, ...] = ()
+    recipients: tuple[str, ...] = ()
 
 
 class PolicyDocument(_Strict):
     """A whole policy file."""
 
     dry_run: bool = False
+    keep_clean: bool = False
     default: ShortRuleEffect = RuleEffect()
     groups: Mapping[str, Names] = {}
     entities: Mapping[str, ShortRuleEffect] = {}
     rules: tuple[ConditionalRule, ...] = ()
     tenants: Mapping[str, str] = {}
+    quotas: Mapping[TenantName, Quota] = {}
+    retention: tuple[RetentionTable, ...] = ()
+    processing: ProcessingTable = ProcessingTable()
+    purposes: tuple[PurposeTable, ...] = ()
+    forms: Mapping[FormName, FormDefinition] = {}
 
 
 class DocumentReader:
@@ -173,18 +221,15 @@ class DocumentReader:
     def _with_conditions(self) -> Iterator[PolicyRule]:
         for number, rule in enumerate(self.document.rules):
             self._check_rule(rule, number)
-            for entity in rule.entities or (None,):
+            lists = (rule.entities, rule.tokens, rule.key_prefixes, rule.routes, rule.fields)
+            for entity, *others in product(*(names or (None,) for names in lists)):
                 kind = self._scope_of(entity, ("rules", number, "entities")) if entity else Scope()
-                for token in rule.tokens or (None,):
-                    for prefix in rule.key_prefixes or (None,):
-                        for route in rule.routes or (None,):
-                            scope = Scope(kind.entity, kind.group, token, prefix, route)
-                            yield self._rule(scope, rule, ("rules", number))
+                yield self._rule(Scope(kind.entity, kind.group, *others), rule, ("rules", number))
 
     def _check_rule(self, rule: ConditionalRule, number: int) -> None:
         if rule.action is None and rule.threshold is None and rule.severity is None:
             raise self._mistake(("rules", number), "a rule needs an action, a threshold or a severity")
-        if not (rule.entities or rule.tokens or rule.key_prefixes or rule.routes):
+        if not (rule.entities or rule.tokens or rule.key_prefixes or rule.routes or rule.fields):
             raise self._mistake(("rules", number), "a rule needs conditions; without any, use `default`")
         for route in rule.routes or ():
             if route not in self._vocabulary.routes:
@@ -198,6 +243,33 @@ class DocumentReader:
         if "" in (rule.key_prefixes or ()) or "" in (rule.tokens or ()):
             raise self._mistake(("rules", number), "a key prefix or token is empty")
 
+    def retention(self) -> list[RetentionRule]:
+        """Return the rules about how long entries are kept.
+
+        Raises:
+            InvalidPolicy: one names an unknown entity, sets nothing, or has a default above its ceiling.
+        """
+        return [
+            self._retention_rule(table, ("retention", number)) for number, table in enumerate(self.document.retention)
+        ]
+
+    def _retention_rule(self, table: RetentionTable, place: TomlPath) -> RetentionRule:
+        if table.default_ttl_s is None and table.max_ttl_s is None:
+            raise self._mistake(place, "a retention rule needs a default_ttl_s or a max_ttl_s")
+        if table.default_ttl_s and table.max_ttl_s and table.default_ttl_s > table.max_ttl_s:
+            raise self._mistake((*place, "default_ttl_s"), "default_ttl_s is above max_ttl_s")
+        if "" in (table.key_prefixes or ()):
+            raise self._mistake((*place, "key_prefixes"), "a key prefix is empty")
+        scopes = [self._scope_of(name, (*place, "entities")) for name in table.entities or ()]
+        entities = [{one.entity} if one.entity else self.groups[one.group or ""] for one in scopes]
+        return RetentionRule(
+            table.key_prefixes or (),
+            frozenset[str]().union(*entities),
+            table.default_ttl_s,
+            table.max_ttl_s,
+            self._origin_of(place),
+        )
+
     def _scope_of(self, name: str, toml_path: tuple[str | int, ...]) -> Scope:
         if name in self._vocabulary.entities:
             return Scope(entity=name)
@@ -206,9 +278,11 @@ class DocumentReader:
         raise self._mistake(toml_path, f"unknown entity or group {name}{self._vocabulary.suggest(name)}")
 
     def _rule(self, scope: Scope, effect: RuleEffect, toml_path: tuple[str | int, ...]) -> PolicyRule:
+        return PolicyRule(scope, self._origin_of(toml_path), 1, effect.action, effect.threshold, effect.severity)
+
+    def _origin_of(self, toml_path: TomlPath) -> str:
         line = self._line_of(toml_path)
-        origin = f"{self._path.name}, line {line}" if line else self._path.name
-        return PolicyRule(scope, origin, 1, effect.action, effect.threshold, effect.severity)
+        return f"{self._path.name}, line {line}" if line else self._path.name
 
     def _mistake(self, toml_path: tuple[str | int, ...], reason: str) -> InvalidPolicy:
         return InvalidPolicy(self._path, self._line_of(toml_path), reason)
@@ -239,6 +313,9 @@ def read_document(path: Path, vocabulary: Vocabulary) -> DocumentReader:
     return DocumentReader(path, text, vocabulary)
 
 
+_TABLE_NEEDED = frozenset({"model_type", "model_attributes_type", "dict_type", "mapping_type"})
+
+
 def _reason(mistake: Any) -> str:
     # pydantic's messages name the violated rule and do not repeat the input.
     name = next((part for part in reversed(mistake["loc"]) if isinstance(part, str)), "policy")
@@ -246,5 +323,9 @@ def _reason(mistake: Any) -> str:
         return f"unknown key `{name}`"
     if mistake["type"] == "too_short":
         return f"`{name}`: must have at least one name"
+    if mistake["type"] in _TABLE_NEEDED:
+        is_rule = mistake.get("ctx", {}).get("class_name") == RuleEffect.__name__
+        expected = 'an action such as "redact", or a table' if is_rule else "a table"
+        return f"`{name}`: must be {expected}"
     message = str(mistake["msg"]).removeprefix("Value error, ")
     return f"`{name}`: {message[0].lower()}{message[1:]}"

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from vestibule.policy.decision import Action, Decision, FindingLike, Situation
-from vestibule.policy.decision_log import CleanCount, DecisionRecord
+from vestibule.contracts.decisions import CleanCount, DecisionRecord, RecordedFinding
+from vestibule.policy.decision import Action, Decision, FindingLike, Situation, strictest
 from vestibule.policy.policy import KEY_FIELD, Policy
 
 PASS = "pass"  # noqa: S105 - the outcome of a request that passes
@@ -114,19 +114,25 @@ class _RecordedSpan(NamedTuple):
 
 @dataclass(slots=True)
 class Comparison:
-    """The actions on an entity under both policies."""
+    """The actions on an entity under both policies, and how many findings change from which action to which."""
 
     findings: int = 0
     now: Counter[Action] = field(default_factory=Counter)
     then: Counter[Action] = field(default_factory=Counter)
+    changes: Counter[tuple[Action, Action]] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
 class Replay:
-    """The outcome of a replay: recorded requests under their own policy and under another."""
+    """The outcome of a replay: recorded requests under their own policy and under another.
+
+    `changed` counts the requests with a finding whose action changes, `changes` those whose strictest action does.
+    """
 
     requests: int = 0
     clean: int = 0
+    changed: int = 0
+    changes: Counter[tuple[Action, Action]] = field(default_factory=Counter)
     blocked_now: int = 0
     blocked_then: int = 0
     by_entity: dict[str, Comparison] = field(default_factory=dict)
@@ -143,25 +149,42 @@ def replay(records: Iterable[DecisionRecord | CleanCount], policy: Policy, token
         if isinstance(record, CleanCount):
             result.clean += record.clean
         else:
-            _compare(result, record, policy, token_names)
+            replay_one(result, record, policy, token_names)
     return result
 
 
-def _compare(result: Replay, record: DecisionRecord, policy: Policy, token_names: Mapping[str, str]) -> None:
-    situation = Situation(record.route, record.token_id, token_names.get(record.token_id or ""), key=record.key_prefix)
-    findings = {
-        name: [_RecordedSpan(one.entity, one.score) for one in record.findings if one.field == name]
-        for name in dict.fromkeys(one.field for one in record.findings)
-    }
-    decision = policy.decide(situation, findings)
-    then = list(decision.would_have or [one.action for one in decision.findings])
-    now = [one.would_have or one.action for one in record.findings]
+def replay_one(result: Replay, record: DecisionRecord, policy: Policy, token_names: Mapping[str, str]) -> None:
+    """Decide one record again, and add the outcome to `result`. What an allowance let pass still passes."""
+    if not record.findings:
+        result.clean += 1
+        return
+    name = token_names.get(record.token_id or "", record.token_name)
+    situation = Situation(record.route, record.token_id, name, key=record.key_prefix)
+    by_field: dict[str, list[RecordedFinding]] = {}
+    for one in record.findings:
+        by_field.setdefault(one.field, []).append(one)
+    spans = {name: [_RecordedSpan(one.entity, one.score) for one in some] for name, some in by_field.items()}
+    decision = policy.decide(situation, spans)
+    # In the order in which the policy decides: field by field.
+    recorded = [one for some in by_field.values() for one in some]
+    decided = decision.would_have or [one.action for one in decision.findings]
+    then = [Action.IGNORE if one.allowance else action for one, action in zip(recorded, decided, strict=True)]
+    now = [one.would_have or one.action for one in recorded]
+    _count(result, now, then)
+    for one, before, after in zip(recorded, now, then, strict=True):
+        comparison = result.by_entity.setdefault(one.entity, Comparison())
+        comparison.findings += 1
+        comparison.now[before] += 1
+        comparison.then[after] += 1
+        if before is not after:
+            comparison.changes[before, after] += 1
+
+
+def _count(result: Replay, now: list[Action], then: list[Action]) -> None:
     result.requests += 1
     result.blocked_now += Action.BLOCK in now
     result.blocked_then += Action.BLOCK in then
-    for one, action in zip(record.findings, now, strict=True):
-        comparison = result.by_entity.setdefault(one.entity, Comparison())
-        comparison.findings += 1
-        comparison.now[action] += 1
-    for decided, action in zip(decision.findings, then, strict=True):
-        result.by_entity[decided.found.entity].then[action] += 1
+    result.changed += now != then
+    before, after = strictest(now), strictest(then)
+    if before is not after:
+        result.changes[before, after] += 1

@@ -5,14 +5,17 @@ import hashlib
 import json
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
 
 from vestibule.contracts.identity import DEFAULT_TENANT
+from vestibule.contracts.tokens import Quota
 from vestibule.policy.decision import Action, DecidedFinding, Decision, FindingLike, Findings, Situation, Verdict
-from vestibule.policy.document import InvalidPolicy, Vocabulary, read_document
+from vestibule.policy.document import DocumentReader, InvalidPolicy, PolicyDocument, Vocabulary, read_document
+from vestibule.policy.forms import FormDefinition
+from vestibule.policy.retention import Retention, RetentionRule
 from vestibule.policy.rule_index import PolicyRule, Row, RuleIndex, Scope
 from vestibule.runtime.background import repeat
 from vestibule.runtime.files import WatchedFile
@@ -20,6 +23,8 @@ from vestibule.runtime.files import WatchedFile
 KEY_FIELD, OPTIONS_FIELD = "key", "options"
 # With replacements in them, two keys could become one and overwrite each other, and options could mean something else.
 UNCHANGED_FIELDS = frozenset({KEY_FIELD, OPTIONS_FIELD})
+# The same holds for the names of the fields of a form; with this and a number they are fields of a decision.
+NAME_FIELD = "name "
 VERSION_DIGITS = 12
 POLL_INTERVAL_S = 0.5
 ChangeHandler = Callable[["Policy"], Awaitable[None]]
@@ -57,17 +62,37 @@ class Policy:
         groups: Mapping[str, frozenset[str]],
         *,
         is_dry_run: bool = False,
+        keeps_clean: bool = False,
         tenants: Mapping[str, str] | None = None,
+        quotas: Mapping[str, Quota] | None = None,
         path: Path | None = None,
+        retention: Sequence[RetentionRule] = (),
+        document: PolicyDocument | None = None,
     ) -> None:
         self.rules = tuple(rules)
         self.groups = groups
         self.is_dry_run = is_dry_run
+        # Whether decisions without findings are recorded. It changes no decision, so it is not part of the version.
+        self.keeps_clean = keeps_clean
         self.path = path
+        self.document = document or PolicyDocument()
+        self.retention_rules = tuple(retention)
+        # A dry run stores everything as it would be without a policy.
+        self.retention = Retention(self.retention_rules) if retention and not is_dry_run else None
         self._tenants = tenants or {}
+        # The quotas of tenants, by their names.
+        self.quotas = quotas or {}
         self.rule_index = RuleIndex(self.rules, groups)
-        self.version = _version_of(self.rules, groups, is_dry_run, self._tenants)
-        self._clean = Decision(self.version)
+        self.version = _version_of(
+            self.rules,
+            groups,
+            is_dry_run,
+            self._tenants,
+            quotas=self.quotas,
+            retention=self.retention_rules,
+            forms=self.document.forms,
+        )
+        self._clean = Decision(self.version, is_kept=keeps_clean)
 
     @classmethod
     def built_in(cls, vocabulary: Vocabulary, fallback: FallbackPolicy | None = None) -> "Policy":
@@ -79,17 +104,29 @@ class Policy:
         return cls((fallback or FallbackPolicy()).rules(vocabulary), vocabulary.groups)
 
     @classmethod
-    def read(cls, path: Path, vocabulary: Vocabulary, fallback: FallbackPolicy | None = None) -> "Policy":
-        """Return the policy in the file `path`.
+    def read(
+        cls, path: Path, vocabulary: Vocabulary, fallback: FallbackPolicy | None = None, *, text: str | None = None
+    ) -> "Policy":
+        """Return the policy in the file `path`, or in `text`, a draft of that file.
 
         Raises:
             InvalidPolicy: the file cannot be read or is invalid.
             ValueError: the settings name an entity that does not exist.
         """
-        reading = read_document(path, vocabulary)
+        reading = read_document(path, vocabulary) if text is None else DocumentReader(path, text, vocabulary)
         rules = [*(fallback or FallbackPolicy()).rules(vocabulary), *reading.rules()]
         document = reading.document
-        return cls(rules, reading.groups, is_dry_run=document.dry_run, tenants=document.tenants, path=path)
+        return cls(
+            rules,
+            reading.groups,
+            is_dry_run=document.dry_run,
+            keeps_clean=document.keep_clean,
+            tenants=document.tenants,
+            quotas=document.quotas,
+            path=path,
+            retention=reading.retention(),
+            document=document,
+        )
 
     def decide(self, situation: Situation, findings: Findings) -> Decision:
         """Return the decision on a request with these findings, by field."""
@@ -119,19 +156,26 @@ class Policy:
         return self.rule_index.look_up(self.rule_index.row_of(situation), entity)
 
     def _decide_finding(self, row: Row, name: str, found: FindingLike) -> DecidedFinding:
-        verdict = self.rule_index.look_up(row, found.entity)
+        verdict = self.rule_index.look_up(row, found.entity, name)
         action = Action.IGNORE if found.score < verdict.threshold else verdict.action
-        if name in UNCHANGED_FIELDS and action.changes_text:
+        if action.changes_text and (name in UNCHANGED_FIELDS or name.startswith(NAME_FIELD)):
             action = Action.BLOCK
-        return DecidedFinding(name, found, action, verdict.severity)
+        return DecidedFinding(name, found, action, verdict.severity, verdict.rule, verdict.rule_id)
 
 
 def _version_of(
-    rules: Sequence[PolicyRule], groups: Mapping[str, frozenset[str]], is_dry_run: bool, tenants: Mapping[str, str]
+    rules: Sequence[PolicyRule],
+    groups: Mapping[str, frozenset[str]],
+    is_dry_run: bool,
+    tenants: Mapping[str, str],
+    *,
+    quotas: Mapping[str, Quota],
+    retention: Sequence[RetentionRule],
+    forms: Mapping[str, FormDefinition],
 ) -> str:
     """Return the start of the SHA-256 of the rules, independent of their order and lines."""
     contents = sorted(
-        json.dumps([rule.layer, asdict(rule.scope), rule.action, rule.threshold, rule.severity], sort_keys=True)
+        json.dumps([rule.layer, rule.scope.as_json(), rule.action, rule.threshold, rule.severity], sort_keys=True)
         for rule in rules
     )
     used = {rule.scope.group for rule in rules}
@@ -140,7 +184,13 @@ def _version_of(
         "groups": {name: sorted(entities) for name, entities in groups.items() if name in used},
         "dry_run": is_dry_run,
         "tenants": dict(tenants),
+        **({"quotas": {name: quota.model_dump() for name, quota in quotas.items()}} if quotas else {}),
     }
+    if retention:
+        kept = ([rule.key_prefixes, sorted(rule.entities), rule.default_ttl_s, rule.max_ttl_s] for rule in retention)
+        content["retention"] = sorted(json.dumps(rule) for rule in kept)
+    if forms:
+        content["forms"] = {name: form.model_dump(mode="json") for name, form in forms.items()}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:VERSION_DIGITS]
 
 

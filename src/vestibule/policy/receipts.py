@@ -1,6 +1,7 @@
-"""Receipts: signed records of decisions, which others can verify.
+"""Receipts: signed records of decisions and of erasures, which others can verify.
 
-A receipt is a compact JWS, signed with Ed25519; anyone with the public key can verify it, with any JOSE library.
+A receipt is a compact JWS, signed with Ed25519; anyone with the public key can verify it, with any JOSE library
+(`vestibule.client.receipts` does).
 Source: RFC 7515 (JWS), RFC 8037 (OKP keys), RFC 9864 (the algorithm's name).
 """
 
@@ -8,59 +9,92 @@ import time
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from joserfc import jws
-from joserfc.errors import DecodeError, JoseError
-from joserfc.jwk import KeySet, OKPKey
+from joserfc.jwk import OKPKey
 
-from vestibule.policy.decision import Decision
+from vestibule.contracts.decisions import Action, DecisionRecord, Outcome
 from vestibule.runtime.files import change_alone, write_private
 
 ALGORITHM: Final = "Ed25519"
-KIND = "vestibule-receipt+jwt"
+KIND, ERASURE_KIND = "vestibule-receipt+jwt", "vestibule-erasure+jwt"
+HEAD_KIND = "vestibule-audit-head+jwt"
+RECEIPT_KINDS = (KIND, ERASURE_KIND)
 ISSUER = "vestibule"
-
-
-class ReceiptInvalid(ValueError):
-    """The receipt is malformed, or not signed with any of the given keys."""
 
 
 class ReceiptSigner:
     """Signs receipts with one key; older keys still verify earlier receipts."""
 
-    def __init__(self, keys: "list[OKPKey]", detectors_version: str) -> None:
+    def __init__(self, keys: "list[OKPKey]") -> None:
         """Take the keys; the first one signs."""
         private_key = keys[0].private_key
         if not isinstance(private_key, Ed25519PrivateKey):
             raise ValueError("a receipt key must be an Ed25519 private key")
         self._sign = private_key.sign
-        self._detectors_version = detectors_version
-        header = {"alg": ALGORITHM, "kid": keys[0].thumbprint(), "typ": KIND}
-        self._head = urlsafe_b64encode(orjson.dumps(header)).rstrip(b"=") + b"."
+        self._head, self._erasure_head, self._head_of_audit = (
+            urlsafe_b64encode(orjson.dumps({"alg": ALGORITHM, "kid": keys[0].thumbprint(), "typ": kind})).rstrip(b"=")
+            + b"."
+            for kind in (*RECEIPT_KINDS, HEAD_KIND)
+        )
         self.public_keys: dict[str, list[dict[str, str]]] = {"keys": [public_form(key) for key in keys]}
 
-    def sign(self, decision_id: str, decision: Decision, *, request_id: str | None, route: str) -> str:
+    def sign(self, decided: "DecidedFacts") -> str:
         """Return the receipt of a decision: entities and actions, and nothing of the request's content."""
         claims: dict[str, Any] = {
             "iss": ISSUER,
-            "jti": decision_id,
+            "jti": decided.decision_id,
             "iat": int(time.time()),
-            "outcome": decision.outcome,
-            "route": route,
-            "policy": decision.policy_version,
-            "detectors": self._detectors_version,
-            "actions": decision.actions,
+            "decided_at": int(decided.time),
+            "outcome": decided.outcome,
+            "route": decided.route,
+            "policy": decided.policy,
+            "detectors": decided.detectors,
+            "actions": decided.actions,
         }
-        if request_id is not None:
-            claims["request_id"] = request_id
-        if decision.is_dry_run:
-            claims["would_have"] = decision.withheld
+        if decided.request_id is not None:
+            claims["request_id"] = decided.request_id
+        if decided.withheld is not None:
+            claims["would_have"] = decided.withheld
         # joserfc's serialization would cost as much CPU as the signature itself.
         signed = self._head + urlsafe_b64encode(orjson.dumps(claims)).rstrip(b"=")
         return (signed + b"." + urlsafe_b64encode(self._sign(signed)).rstrip(b"=")).decode("ascii")
+
+    def sign_head(self, seq: int, line_hash: str) -> str:
+        """Return the signed number and hash of the last line of the audit."""
+        content = orjson.dumps({"iss": ISSUER, "iat": int(time.time()), "seq": seq, "hash": line_hash})
+        signed = self._head_of_audit + urlsafe_b64encode(content).rstrip(b"=")
+        return (signed + b"." + urlsafe_b64encode(self._sign(signed)).rstrip(b"=")).decode("ascii")
+
+    def sign_erasure(self, claims: Mapping[str, Any]) -> str:
+        """Return the receipt of an erasure with these claims, which have nothing of the value but its fingerprint."""
+        content = orjson.dumps({"iss": ISSUER, "iat": int(time.time()), **claims})
+        signed = self._erasure_head + urlsafe_b64encode(content).rstrip(b"=")
+        return (signed + b"." + urlsafe_b64encode(self._sign(signed)).rstrip(b"=")).decode("ascii")
+
+
+class DecidedFacts(NamedTuple):
+    """What a receipt says of a decision. `time` is in Unix seconds; `withheld` is None outside a dry run."""
+
+    decision_id: str
+    time: float
+    request_id: str | None
+    route: str
+    policy: str
+    detectors: str
+    outcome: Outcome
+    actions: Mapping[str, Action]
+    withheld: Mapping[str, Action] | None = None
+
+    @classmethod
+    def of_record(cls, record: DecisionRecord) -> "DecidedFacts":
+        """Return the facts of a recorded decision."""
+        versions = (record.route, record.policy, record.detectors)
+        moment = record.time.timestamp()
+        facts = (record.outcome, record.actions, record.withheld)
+        return cls(record.decision_id, moment, record.request_id, *versions, *facts)
 
 
 def generate_key() -> bytes:
@@ -89,26 +123,6 @@ def public_form(key: OKPKey) -> dict[str, str]:
     """Return the public part of `key` as a JWK, with the key id of receipts."""
     public = {str(name): str(value) for name, value in key.as_dict(private=False).items()}
     return {**public, "kid": key.thumbprint(), "alg": ALGORITHM, "use": "sig"}
-
-
-def verify_receipt(receipt: str, public_keys: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the claims of a receipt that is signed with one of `public_keys` (a JWK or a JWK set).
-
-    Raises:
-        ReceiptInvalid: the signature does not match, or the text is not a receipt.
-    """
-    given: Any = public_keys if "keys" in public_keys else {"keys": [public_keys]}
-    try:
-        keys = KeySet.import_key_set(given)
-        content = jws.deserialize_compact(receipt.strip().encode(), keys, algorithms=[ALGORITHM])
-        claims = orjson.loads(content.payload)
-    except DecodeError:
-        raise ReceiptInvalid("not a compact JWS") from None
-    except (JoseError, ValueError, TypeError, KeyError) as error:
-        raise ReceiptInvalid(f"not signed with this key ({type(error).__name__})") from None
-    if content.headers().get("typ") != KIND or not isinstance(claims, dict):
-        raise ReceiptInvalid("the signature is valid, but the content is not a receipt")
-    return claims
 
 
 class ReceiptKeyUnreadable(ValueError):

@@ -9,8 +9,7 @@ from enum import StrEnum
 from pydantic import BaseModel
 
 from vestibule.alerts import AlertEngine, AlertType
-from vestibule.contracts.conditions import Condition
-from vestibule.contracts.entries import Entry, Pair
+from vestibule.contracts.entries import Condition, Entry, Pair
 from vestibule.contracts.errors import HeartbeatNotFound, InvalidInput, PreconditionFailed, Unavailable
 from vestibule.contracts.identity import DEFAULT_TENANT, Visibility
 from vestibule.database_client.entries import EntryClient, RecordReader

@@ -17,8 +17,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from vestibule.contracts.conditions import Condition
-from vestibule.contracts.entries import BatchPair, Entry
+from vestibule.contracts.entries import BatchPair, Condition, Entry
 from vestibule.contracts.errors import PreconditionFailed, Unavailable
 from vestibule.database_client.entries import EntryClient
 

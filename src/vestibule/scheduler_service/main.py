@@ -11,8 +11,10 @@ from redis.asyncio import Redis
 from vestibule.alerts import AlertEngine, RequestAlerts, alert_delivery, build_alert_engine
 from vestibule.contracts.identity import SCHEDULER_OWNER
 from vestibule.contracts.schedules import OWNER as SCHEDULES_OWNER
+from vestibule.database_client.audit import AuditClient
 from vestibule.database_client.entries import EntryClient
 from vestibule.database_client.tasks import TaskLedgerClient
+from vestibule.database_client.tokens import CallerTokens
 from vestibule.database_client.transport import DatabaseTransport
 from vestibule.encryption import Fingerprinter, KeyRingFile
 from vestibule.runtime.background import in_background
@@ -39,6 +41,7 @@ from vestibule.scheduler_service.schedule_runner import ScheduleRunner
 from vestibule.scheduler_service.settings import SchedulerSettings
 from vestibule.scheduler_service.status_page.page import StatusPage
 from vestibule.scheduler_service.status_page.status import StatusService
+from vestibule.service_kit.audit.trail import AuditTrail
 from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit
 from vestibule.service_kit.auth.authentication import Authenticator, TokenLookup
 from vestibule.service_kit.auth.secret_files import SecretFiles
@@ -76,15 +79,15 @@ def create_app(settings: SchedulerSettings) -> FastAPI:
     alert_metrics = AlertMetrics(metrics, settings.alert_channels)
     secret = ServiceSecret.read(settings.secret_file)
     ring = KeyRingFile(settings.key_ring_path)
-    fingerprint = Fingerprinter(ring).fingerprint
     alerts = build_alert_engine("scheduler", settings, alert_metrics.count_alert)
-    request_alerts = RequestAlerts(alerts, fingerprint)
+    request_alerts = RequestAlerts(alerts, Fingerprinter(ring).fingerprint)
     if settings.embedded:
         # On a single machine the workers have no port of their own.
         metrics.join(lambda: read_neighbours(settings.metrics_dir))
-    lookups = [secret, *caller_token_lookups(settings)]
+    tokens = CallerTokens(settings, "scheduler", ring)
+    lookups = [secret, *caller_token_lookups(settings, tokens.directory)]
     secret_files = SecretFiles(ring, lookups)
-    authenticator = _build_authenticator(settings, lookups, request_alerts)
+    authenticator = _build_authenticator(settings, tokens, lookups, request_alerts)
     text_check = TextCheck(settings.detection, alerts)
     status_page = StatusPage.read(settings.probe_interval_s)
 
@@ -94,8 +97,8 @@ def create_app(settings: SchedulerSettings) -> FastAPI:
             notifications = stack.enter_context(alert_delivery(settings, alert_metrics.count_attempt))
             await stack.enter_async_context(in_background(secret_files.follow(alerts.report_broken_file)))
             measure_logs(metrics, notifications.log)
-            parts = await _start_monitoring(settings, secret, alerts, metrics=metrics, stack=stack)
-            jobs, windows, heartbeat_repository, status_service = parts
+            parts = await _start_monitoring(settings, secret, alerts, metrics=metrics, tokens=tokens, stack=stack)
+            jobs, windows, heartbeat_repository, status_service, trail = parts
             yield SchedulerWiring(
                 authenticator=authenticator,
                 readiness=Readiness(
@@ -108,6 +111,7 @@ def create_app(settings: SchedulerSettings) -> FastAPI:
                 status_service=status_service,
                 status_page=status_page,
                 is_status_public=settings.status_public,
+                audit=trail,
             )
 
     return create_service_app(
@@ -123,7 +127,7 @@ def create_app(settings: SchedulerSettings) -> FastAPI:
 
 
 def _build_authenticator(
-    settings: SchedulerSettings, lookups: list[TokenLookup], request_alerts: RequestAlerts
+    settings: SchedulerSettings, tokens: CallerTokens, lookups: list[TokenLookup], request_alerts: RequestAlerts
 ) -> Authenticator:
     limit = AuthRateLimit(
         settings.auth_failures_per_minute,
@@ -131,7 +135,7 @@ def _build_authenticator(
         request_alerts.report_guessed_tokens,
         on_denied=request_alerts.report_denied,
     )
-    return Authenticator(lookups, request_alerts.report_auth_failure, limit)
+    return tokens.authenticator(lookups, request_alerts.report_auth_failure, limit)
 
 
 async def _start_monitoring(
@@ -140,8 +144,9 @@ async def _start_monitoring(
     alerts: AlertEngine,
     *,
     metrics: Metrics,
+    tokens: CallerTokens,
     stack: AsyncExitStack,
-) -> tuple[JobRunner, MaintenanceRepository, HeartbeatRepository, StatusService]:
+) -> tuple[JobRunner, MaintenanceRepository, HeartbeatRepository, StatusService, AuditTrail]:
     redis = open_redis(
         settings.redis_url, socket_timeout=settings.probe_timeout_s, socket_connect_timeout=settings.probe_timeout_s
     )
@@ -179,14 +184,17 @@ async def _start_monitoring(
     check = partial(check_heartbeats, lease, monitor_state, heartbeats, windows, heartbeat_monitor)
     jobs.add_everywhere("heartbeats", min(REFRESH_INTERVAL_S, settings.probe_interval_s), check)
     if settings.database_service_url:
+        await stack.enter_async_context(tokens.follower(transport).running())
         schedules = ScheduleRunner(
             EntryClient(transport, SCHEDULES_OWNER), TaskLedgerClient(transport), REFRESH_INTERVAL_S
         )
         jobs.add("schedules", SCHEDULE_POLL_INTERVAL_S, schedules.follow)
     stack.push_async_callback(jobs.close)
     stack.push_async_callback(monitor_state.save)
+    trail = AuditTrail("scheduler", settings.data_dir, AuditClient(transport))
+    await stack.enter_async_context(trail.running())
     await jobs.start()
-    return jobs, windows, heartbeats, StatusService(monitor_state, lease, heartbeats, windows)
+    return jobs, windows, heartbeats, StatusService(monitor_state, lease, heartbeats, windows), trail
 
 
 def _measure_queue_and_probes(settings: SchedulerSettings, metrics: Metrics, redis: Redis) -> ProbeMetrics:
@@ -210,9 +218,11 @@ async def _build_probes(
         "workers": partial(probe_workers, redis),
         "backlog": BacklogProbe(redis, limits).read,
     }
-    for part, url in urls.items():
+    # The console has no privilege, and so is not shown the services' secret.
+    peers = {part: (url, secret) for part, url in urls.items()} | {"console": (settings.console_service_url, None)}
+    for part, (url, sent) in peers.items():
         if url:
-            peer = ServiceClient(part, url, secret, settings.probe_timeout_s)
+            peer = ServiceClient(part, url, sent, settings.probe_timeout_s)
             probes[part] = partial(probe_service, await stack.enter_async_context(peer))
     if settings.database_service_url:
         probes["store"] = partial(probe_store, store)

@@ -13,11 +13,10 @@ from typing import Protocol
 
 import structlog
 
-from vestibule.contracts.conditions import Condition
-from vestibule.contracts.entries import MAX_TTL_S, Entry, Pair
+from vestibule.contracts.entries import MAX_TTL_S, Condition, Entry, Pair
 from vestibule.contracts.errors import PreconditionFailed, Unavailable
 from vestibule.contracts.schedules import PROGRESS, SCHEDULES, Progress, Schedule
-from vestibule.contracts.task_ledger import NewTask, Recorded
+from vestibule.contracts.task_ledger import NewTask, Recorded, TaskEvent, TaskEventKind
 from vestibule.database_client.entries import EntryClient
 from vestibule.service_kit.recurrence import Crontab, next_turn
 
@@ -167,16 +166,22 @@ class ScheduleRunner:
         return ttl_s if ttl_s <= MAX_TTL_S else None
 
     def _log_run(self, schedule: Schedule, task_id: str | None, late_s: float) -> None:
+        terms = schedule.terms
+        log = self._log.bind(
+            request_id=terms.request_id, token_id=terms.origin.token_id, token_name=terms.origin.token_name
+        )
         if task_id is None:
-            self._log.warning("schedule_without_value", schedule_id=schedule.schedule_id, late_s=late_s)
+            log.warning("schedule_without_value", schedule_id=schedule.schedule_id, late_s=late_s)
         else:
-            self._log.info("schedule_fired", schedule_id=schedule.schedule_id, task_id=task_id, late_s=late_s)
+            log.info("schedule_fired", schedule_id=schedule.schedule_id, task_id=task_id, late_s=late_s)
 
 
 def _turn_of(known: KnownSchedule, now: float) -> tuple[str, float] | None:
     """Return name and time of the run that is due, of several the last."""
     schedule = known.schedule
-    last_at = schedule.created_at if known.progress is None else known.progress.turn_at
+    if schedule.paused_at is not None:
+        return None
+    last_at = schedule.created_at if known.progress is None else known.progress.counts_from
     if schedule.every_s is not None:
         passed = int((now - last_at) // schedule.every_s)
         return None if passed < 1 else (f"number {_turns(known) + 1}", last_at + passed * schedule.every_s)
@@ -212,6 +217,10 @@ def _task(schedule: Schedule, task_id: str, now: float) -> NewTask:
         data=schedule.data,
         key=schedule.key,
         terms=schedule.terms,
+        request_id=schedule.terms.request_id,
+        token_id=schedule.terms.origin.token_id,
+        token_name=schedule.terms.origin.token_name,
+        event=TaskEvent(kind=TaskEventKind.SCHEDULED, at=now, reference=schedule.schedule_id),
         submitted_at=now,
         due_in_s=0,
     )

@@ -23,6 +23,9 @@ class SchedulerSettings(ServiceSettings, RedisSettings, AlertSettings, Encryptio
     business_logic_url: str = Field(
         default="http://127.0.0.1:8002", description="Address of the business logic service; empty: switched off"
     )
+    console_service_url: str = Field(
+        default="", description="Address at which the console is probed; empty: switched off"
+    )
     probe_interval_s: float = Field(default=10.0, gt=0, description="Seconds between two probes of a part")
     probe_timeout_s: float = Field(default=2.0, gt=0, description="Maximum seconds to wait for the answer to a probe")
     misses_until_down: int = Field(default=3, gt=0, description="Number of failed probes in a row until a part is down")

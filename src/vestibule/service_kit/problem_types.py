@@ -5,98 +5,24 @@ has a page under `/problems/NAME` (`openapi/problem_pages.py`), and `docs/proble
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from vestibule.contracts import errors
-
-PATH = "/problems"
-
-
-@dataclass(frozen=True, slots=True)
-class ProblemType:
-    """One kind of problem: its name and status, why it happens, what to do; `detail` where it is always the same."""
-
-    name: str
-    title: str
-    status: int
-    cause: str
-    remedy: str
-    detail: str = ""
-
-    @property
-    def uri(self) -> str:
-        """The `type` of its problem documents: a URI reference, relative to the base URL of the service."""
-        return f"{PATH}/{self.name}"
+from vestibule.service_kit.frame_problems import (
+    INTERNAL_ERROR,
+    MALFORMED_REQUEST,
+    METHOD_NOT_ALLOWED,
+    OVERLOADED,
+    REQUEST_HEADERS_TOO_LARGE,
+    REQUEST_TIMEOUT,
+    ROUTE_NOT_FOUND,
+    TOO_MANY_UPLOADS,
+    ProblemType,
+)
 
 
 def _error(kind: type[errors.VestibuleError], status: int, cause: str, remedy: str) -> ProblemType:
     return ProblemType(kind.slug, kind.title, status, cause, remedy)
 
-
-MALFORMED_REQUEST = ProblemType(
-    "malformed-request",
-    "Malformed request",
-    400,
-    "The bytes on the connection are not an HTTP/1.1 request. The service closes the connection.",
-    "Send HTTP/1.1 without TLS, or TLS to the proxy that terminates it. Check the client or proxy in between.",
-    "The request is not valid HTTP.",
-)
-ROUTE_NOT_FOUND = ProblemType(
-    "route-not-found",
-    "Route not found",
-    404,
-    "No route of this service has that path.",
-    "Compare the path with the API reference at `/docs`. Check the port, and remove a trailing slash.",
-    "The service has no such route.",
-)
-METHOD_NOT_ALLOWED = ProblemType(
-    "method-not-allowed",
-    "Method not allowed",
-    405,
-    "The path exists, and not with that HTTP method.",
-    "Use one of the methods in the header `Allow`.",
-    "The route does not support this HTTP method.",
-)
-REQUEST_TIMEOUT = ProblemType(
-    "request-timeout",
-    "Request timeout",
-    408,
-    "The headers or the body of the request did not arrive in time. The service closes the connection.",
-    "Check the network, send smaller bodies, or raise `VESTIBULE_REQUEST_TIMEOUT_S`.",
-    "The request did not arrive in time.",
-)
-TOO_MANY_UPLOADS = ProblemType(
-    "too-many-uploads",
-    "Too many incomplete requests",
-    429,
-    "More than 64 request bodies of one token are incomplete for longer than a second. The service closes the slowest.",
-    "Send fewer bodies at the same time, each without pauses. Retry after the seconds in `Retry-After`.",
-    "Too many request bodies with this token are incomplete. Nothing was done; retry later.",
-)
-REQUEST_HEADERS_TOO_LARGE = ProblemType(
-    "request-headers-too-large",
-    "Request headers too large",
-    431,
-    "Path, query and headers together exceed 64 KiB. The service closes the connection.",
-    "Send long values in a JSON body instead of the query string, and remove headers that are not needed.",
-    "Path, query and headers together exceed the size limit.",
-)
-INTERNAL_ERROR = ProblemType(
-    errors.VestibuleError.slug,
-    errors.VestibuleError.title,
-    500,
-    "The service failed in a way that it does not expect. The response does not reveal the cause.",
-    "Search the log for the request id in `instance` (`vestibule logs --request ID`) and report the error.",
-    "The service failed. The log has the cause under this request id.",
-)
-OVERLOADED = ProblemType(
-    "overloaded",
-    "Service overloaded",
-    503,
-    "Many requests are in progress for longer than `VESTIBULE_LOAD_SHED_AFTER_S`, so the service rejects new ones.",
-    "Retry after the seconds in `Retry-After`, with exponential backoff and jitter. If it persists, add replicas.",
-    "More requests are in progress than the service can answer in time. Nothing was done; retry later.",
-)
 
 # The nearest class in an error's ancestry decides.
 OF_ERRORS: Mapping[type[errors.VestibuleError], ProblemType] = {
@@ -111,6 +37,12 @@ OF_ERRORS: Mapping[type[errors.VestibuleError], ProblemType] = {
         403,
         "The token is known and does not have the scope that the route requires; `scope` names it.",
         "Use a token that has the scope, or create one: `vestibule token create --name NAME --scope SCOPE`.",
+    ),
+    errors.OriginRefused: _error(
+        errors.OriginRefused,
+        403,
+        "The page is of an origin that the definition of the form does not list, or sends none to a public form.",
+        "Add the origin to `origins` in `[forms.NAME]`, as browsers send it: scheme, host and port, without a path.",
     ),
     errors.NotFound: _error(
         errors.NotFound,
@@ -136,11 +68,57 @@ OF_ERRORS: Mapping[type[errors.VestibuleError], ProblemType] = {
         "No alert has that id. To acknowledge or resolve an alert, its group must also be unresolved.",
         "Use an `id` from `GET /alerts`. An alert is removed after its retention time.",
     ),
+    errors.AlertGroupNotFound: _error(
+        errors.AlertGroupNotFound,
+        404,
+        "No group of alerts has that id. To acknowledge or resolve a group, it must also be unresolved.",
+        "Use an `id` from `GET /alert-groups`. A group is removed after its retention time.",
+    ),
+    errors.SilenceNotFound: _error(
+        errors.SilenceNotFound,
+        404,
+        "No silence of your tenant has that id. To end or extend a silence, it must also be in force.",
+        "Use an `id` from `GET /silences`; `ended=true` lists those that have ended. Add another silence instead.",
+    ),
+    errors.AllowanceNotFound: _error(
+        errors.AllowanceNotFound,
+        404,
+        "No allowance of your tenant has that id, or it has ended.",
+        "Use an `id` from `GET /allowances`; `ended=true` lists those that have ended.",
+    ),
+    errors.FormNotFound: _error(
+        errors.FormNotFound,
+        404,
+        "The policy file defines no form of that name, or it is one of another tenant.",
+        "Check the name, and the table `[forms.NAME]` of the policy file: a change counts within a second.",
+    ),
+    errors.ChannelNotFound: _error(
+        errors.ChannelNotFound,
+        404,
+        "`VESTIBULE_ALERT_CHANNELS` names no channel of that name.",
+        "Use a `name` from `GET /channels`.",
+    ),
+    errors.DecisionNotFound: _error(
+        errors.DecisionNotFound,
+        404,
+        "No record of the tenant of the caller has that id: nothing was found and the policy does not set "
+        "`keep_clean`, the record has not arrived yet, or it was removed after its retention time.",
+        "Retry after two seconds. For receipts of requests without findings send `Prefer: receipt` with the request, "
+        "or set `keep_clean = true` in the policy.",
+    ),
     errors.ErasureNotFound: _error(
         errors.ErasureNotFound,
         404,
-        "No erasure has that id in the tenant of the caller, or it ended more than 30 days ago.",
-        "Use the id in the `Location` of the response to `DELETE /subjects`, with a token of the same tenant.",
+        "No erasure has that id in the tenant of the caller, or it ended more than 30 days ago; or no search of this "
+        "token has it, or it ended more than six hours ago.",
+        "Use the id in the `Location` of the response that started it, with a token of the same tenant; of a search, "
+        "with the same token.",
+    ),
+    errors.BulkActionNotFound: _error(
+        errors.BulkActionNotFound,
+        404,
+        "No action on many tasks has that id in the tenant of the caller, or it ended more than 30 days ago.",
+        "Use the `job_id` in the response to `POST /tasks/bulk`, with a token of the same tenant.",
     ),
     errors.HeartbeatNotFound: _error(
         errors.HeartbeatNotFound,
@@ -148,11 +126,25 @@ OF_ERRORS: Mapping[type[errors.VestibuleError], ProblemType] = {
         "No heartbeat has that name: no ping with it has arrived, or it was deleted.",
         "Use a name from `GET /heartbeats`. The first ping creates the heartbeat.",
     ),
+    errors.TraceNotFound: _error(
+        errors.TraceNotFound,
+        404,
+        "No decision, task, alert or job of the tenant of the caller has that id, nor is one of a request with it. A "
+        "request without findings and without a task leaves no record.",
+        "Retry after two seconds, when its decision has arrived. The lines of every request are in the log: "
+        "`vestibule logs --request ID`.",
+    ),
     errors.ScheduleNotFound: _error(
         errors.ScheduleNotFound,
         404,
         "No schedule has that id in the tenant of the caller.",
         "Use an id from `GET /schedules`, with a token of the same tenant.",
+    ),
+    errors.TokenNotFound: _error(
+        errors.TokenNotFound,
+        404,
+        "No token of your tenant has that id, or it was revoked.",
+        "Take the id from `GET /tokens`.",
     ),
     errors.MaintenanceNotFound: _error(
         errors.MaintenanceNotFound,
@@ -172,11 +164,17 @@ OF_ERRORS: Mapping[type[errors.VestibuleError], ProblemType] = {
         "The token in the body stands for no value of the caller's tenant: it is damaged, or another tenant's.",
         "Send the token exactly as it was stored, with the angle brackets, and with a bearer token of its tenant.",
     ),
+    errors.TooManyAllowances: _error(
+        errors.TooManyAllowances,
+        409,
+        "The tenant has 1,000 allowances in force.",
+        "Revoke those that are not needed, or have the policy ignore the entity for a key prefix or a token.",
+    ),
     errors.TaskConflict: _error(
         errors.TaskConflict,
         409,
         "The task is in a state that does not allow the action, or its data is no longer stored.",
-        "Read the state with `GET /tasks/{task_id}`. Cancel works until the end of a task, retry after it.",
+        "The member `state` says in which state it is. Cancel works until the end of a task, retry after it.",
     ),
     errors.RequestInProgress: _error(
         errors.RequestInProgress,
@@ -184,11 +182,30 @@ OF_ERRORS: Mapping[type[errors.VestibuleError], ProblemType] = {
         "A request with the same `Idempotency-Key` has not finished, or its recorded response cannot be read.",
         "Retry the same request a little later. If the problem persists, use a new key.",
     ),
+    errors.TokenInFile: _error(
+        errors.TokenInFile,
+        409,
+        "The token is in a file of the host or in a mounted secret. The service does not change these files.",
+        "Change it on the host with `vestibule token`, or change the mounted secret.",
+    ),
     errors.ErasureInProgress: _error(
         errors.ErasureInProgress,
         409,
-        "An erasure of the same tenant has not finished, and a tenant has one at a time.",
-        "Wait until `GET /subjects/erasures/{erasure_id}` of that erasure says `finished`, then repeat the request.",
+        "An erasure, or a search, of the same tenant has not finished, and a tenant has one of each at a time.",
+        "Wait until `GET /subjects/erasures/{erasure_id}` of that erasure, or `GET /subjects/finds/{find_id}` of that "
+        "search, says `finished`, then repeat the request.",
+    ),
+    errors.BulkActionInProgress: _error(
+        errors.BulkActionInProgress,
+        409,
+        "An action on many tasks of the same tenant has not finished, and a tenant has one at a time.",
+        "Wait until `GET /tasks/bulk/{job_id}` of that action says `finished`, then repeat the request.",
+    ),
+    errors.ConfirmationInvalid: _error(
+        errors.ConfirmationInvalid,
+        409,
+        "`confirm` is of another action, filter or token, or older than five minutes.",
+        "Send the request without `confirm`, look at the count, and confirm what it answers.",
     ),
     errors.ResultExpired: _error(
         errors.ResultExpired,
@@ -217,14 +234,22 @@ OF_ERRORS: Mapping[type[errors.VestibuleError], ProblemType] = {
     errors.UnsupportedMediaType: _error(
         errors.UnsupportedMediaType,
         415,
-        "The body has another media type than JSON, or the header `Content-Type` is missing.",
-        "Send JSON with `Content-Type: application/json`. `curl --json '{...}'` does both.",
+        "The body is of a media type that the route does not read, or the header `Content-Type` is missing. A form "
+        "takes no files, and text in UTF-8 alone.",
+        "Send what the header `Accept-Post` names: JSON with `Content-Type: application/json`, for which "
+        "`curl --json '{...}'` does both.",
     ),
     errors.InvalidInput: _error(
         errors.InvalidInput,
         422,
         "A parameter, a header or a member of the body is malformed, missing or out of bounds.",
         "`errors` lists each place and what is expected there. Compare the request with the reference at `/docs`.",
+    ),
+    errors.FormInvalid: _error(
+        errors.FormInvalid,
+        422,
+        "A field of the form is missing, too long or not defined, or there are too many. Nothing was stored.",
+        "`errors` lists each field and what is expected there. The form is defined in the policy file: `[forms.NAME]`.",
     ),
     errors.UnknownProcessor: _error(
         errors.UnknownProcessor,
@@ -273,6 +298,18 @@ OF_ERRORS: Mapping[type[errors.VestibuleError], ProblemType] = {
         429,
         "Batches, erasures and scans of long texts of one token are served a few at a time. Too many more wait.",
         "Send fewer at the same time, and retry after the seconds in `Retry-After`. Nothing was stored.",
+    ),
+    errors.QuotaExceeded: _error(
+        errors.QuotaExceeded,
+        429,
+        "The token or its tenant has used up a quota; `quota` names it, `of` says whose it is, `limit` how high it is.",
+        "Retry after the seconds in `Retry-After`, and send less. An operator can raise the quota.",
+    ),
+    errors.TooManyTests: _error(
+        errors.TooManyTests,
+        429,
+        "A channel is tested at most once every ten seconds, and two at the same time.",
+        "Retry after the seconds in `Retry-After`. Nothing was sent.",
     ),
     errors.Unavailable: _error(
         errors.Unavailable,

@@ -15,17 +15,18 @@ from starlette.responses import Response
 
 from vestibule.contracts import errors
 from vestibule.contracts.entries import TOO_LARGE
-from vestibule.service_kit.problem_types import (
+from vestibule.service_kit.frame_problems import (
     INTERNAL_ERROR,
     METHOD_NOT_ALLOWED,
-    OF_ERRORS,
     REQUEST_TIMEOUT,
     ROUTE_NOT_FOUND,
     ProblemType,
-    problem_type_of,
 )
+from vestibule.service_kit.problem_types import OF_ERRORS, problem_type_of
 
 MEDIA_TYPE = "application/problem+json"
+# The preference of a caller that an answer has a receipt, and the header that says that it has one (RFC 7240).
+RECEIPT, PREFERENCE_APPLIED = "receipt", "Preference-Applied"
 
 # A body can hold a hundred thousand mistakes; only the first are listed.
 MAX_MISTAKES = 10
@@ -58,8 +59,10 @@ def render_error(error: errors.VestibuleError, request_id: str) -> Response:
     if isinstance(error, errors.UnsupportedMediaType):
         # Source: Linked Data Platform 1.0, section 7.1.
         headers["Accept-Post"] = error.media_type
-    if isinstance(error, (errors.Unavailable, errors.TooManyAuthFailures, errors.TooManyWaiting)):
+    if isinstance(error, (errors.Unavailable, errors.TooManyAuthFailures, errors.TooManyWaiting, errors.QuotaExceeded)):
         headers["Retry-After"] = str(error.retry_after_s)
+    if "receipt" in error.extra:
+        headers[PREFERENCE_APPLIED] = RECEIPT
     return render_problem(problem_type_of(type(error)), error.detail, request_id, extra=error.extra, headers=headers)
 
 
@@ -83,7 +86,16 @@ def render_problem(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Return a problem document as a response."""
-    document = {
+    return Response(orjson.dumps(_document(kind, detail, request_id, extra)), kind.status, headers, MEDIA_TYPE)
+
+
+def document_of(error: errors.VestibuleError, request_id: str) -> dict[str, object]:
+    """Return the problem document of a named error, as a member of another document."""
+    return _document(problem_type_of(type(error)), error.detail, request_id, error.extra)
+
+
+def _document(kind: ProblemType, detail: str, request_id: str, extra: Mapping[str, object] | None) -> dict[str, object]:
+    return {
         "type": kind.uri,
         "title": kind.title,
         "status": kind.status,
@@ -91,7 +103,6 @@ def render_problem(
         "instance": f"urn:request:{request_id}",
         **(extra or {}),
     }
-    return Response(orjson.dumps(document), kind.status, headers, MEDIA_TYPE)
 
 
 def refusal_of(error: RequestValidationError, request: Request) -> errors.InvalidInput | errors.TooLarge:

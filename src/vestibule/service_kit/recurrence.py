@@ -254,12 +254,24 @@ class Crontab:
 
 
 def next_turn(schedule: Schedule, progress: Progress | None) -> float | None:
-    """Return the Unix time of the next turn of a schedule, or None."""
-    last_at = schedule.created_at if progress is None else progress.turn_at
+    """Return the Unix time of the next turn of a schedule, or None: a paused one has none."""
+    if schedule.paused_at is not None:
+        return None
+    last_at = schedule.created_at if progress is None else progress.counts_from
     if schedule.every_s is not None:
         return last_at + schedule.every_s
     following = Crontab(schedule.cron or "", schedule.timezone).next_after(datetime.fromtimestamp(last_at, UTC))
     return None if following is None else following.timestamp()
+
+
+def next_turns(schedule: Schedule, progress: Progress | None, count: int) -> list[float]:
+    """Return the Unix times of the next turns of a schedule, `count` at most."""
+    found: list[float] = []
+    following = next_turn(schedule, progress)
+    while following is not None and len(found) < count:
+        found.append(following)
+        following = next_turn(schedule, Progress(turn_at=following, turns=0))
+    return found
 
 
 def check_crontab(line: str, timezone: str, now: datetime) -> None:

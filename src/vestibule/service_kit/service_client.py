@@ -92,9 +92,17 @@ class ServiceClient:
     """
 
     def __init__(
-        self, part: str, base_url: str, secret: ServiceSecret, timeout_s: float, breaker: CircuitBreaker | None = None
+        self,
+        part: str,
+        base_url: str,
+        secret: ServiceSecret | None,
+        timeout_s: float,
+        breaker: CircuitBreaker | None = None,
     ) -> None:
-        """Take the peer's name and address, `http://...` or `unix:///PATH`; without a breaker every call is made."""
+        """Take the peer's name and address, `http://...` or `unix:///PATH`; without a breaker every call is made.
+
+        Without a secret the peer is asked as anybody.
+        """
         self._part = part
         self._socket = base_url.removeprefix(UNIX_SCHEME) if base_url.startswith(UNIX_SCHEME) else None
         self._base_url = "http://localhost" if self._socket else base_url.rstrip("/")
@@ -202,7 +210,8 @@ class ServiceClient:
         return kind(self._part, f"The {self._part} service does not answer.")
 
     def _headers(self, given: Mapping[str, str]) -> dict[str, str]:
-        headers = {"Authorization": self._secret.current().authorization, **given}
+        own = {} if self._secret is None else {"Authorization": self._secret.current().authorization}
+        headers = {**own, **given}
         request_id = structlog.contextvars.get_contextvars().get("request_id")
         if request_id:
             headers["X-Request-ID"] = request_id

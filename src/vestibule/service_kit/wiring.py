@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 
 from vestibule.contracts.identity import Visibility
 from vestibule.runtime.starts import StartRefused
+from vestibule.service_kit.audit.acts import ActRecorder
 from vestibule.service_kit.metrics.metrics import Metrics
 
 Wiring = TypeVar("Wiring")
@@ -46,11 +47,19 @@ class ReadinessCheck(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceWiring:
-    """What the wiring of every service has: what authenticates guarded routes, and what answers `/readyz`."""
+class BaseWiring:
+    """What the wiring of everything that serves HTTP has: what answers `/readyz`."""
+
+    readiness: ReadinessCheck
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceWiring(BaseWiring):
+    """What the wiring of every service has: also what authenticates guarded routes."""
 
     authenticator: RequestAuthenticator
-    readiness: ReadinessCheck
+    # Of the services whose routes are acts of persons and scripts.
+    audit: ActRecorder | None = field(default=None, kw_only=True)
 
 
 @dataclass(slots=True)
@@ -64,7 +73,7 @@ class ServiceFrame:
     metrics: Metrics
     is_shutting_down: bool = False
     refusal: StartRefused | None = None
-    wiring: ServiceWiring = field(init=False)
+    wiring: BaseWiring = field(init=False)
 
 
 def attach_frame(app: FastAPI, frame: ServiceFrame) -> None:

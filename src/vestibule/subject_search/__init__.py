@@ -4,6 +4,6 @@
 `pattern` says where the value stands as a whole. The client service and the database service use it.
 """
 
-from vestibule.subject_search.search import SubjectSearch, SubjectSearcher
+from vestibule.subject_search.search import Match, SubjectSearch, SubjectSearcher
 
-__all__ = ["SubjectSearch", "SubjectSearcher"]
+__all__ = ["Match", "SubjectSearch", "SubjectSearcher"]

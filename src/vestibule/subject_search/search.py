@@ -6,15 +6,25 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
-from vestibule.contracts.subjects import MIN_SUBJECT_CHARS
+from vestibule.contracts.subjects import MIN_SUBJECT_CHARS, FindForm
 from vestibule.detection import Finding, Scanner
 from vestibule.detection.options import DEFAULTS, ScannerOptions
 from vestibule.encryption import Fingerprinter, KeyRingFile, Tokenizer, TokenKeyRetired, UnrecognizedToken
 from vestibule.encryption.key_ring import Purpose
 from vestibule.encryption.pseudonyms import ENTITY, canonical, decode
-from vestibule.subject_search.pattern import SPREAD_DIGITS, fold, is_number, length_of, letters_of, pattern_of, phone_of
+from vestibule.subject_search.pattern import (
+    SPREAD_DIGITS,
+    address_of,
+    fold,
+    is_number,
+    length_of,
+    letters_of,
+    pattern_of,
+    phone_of,
+    writings_of,
+)
 
 # The most characters that are searched on the event loop; longer texts are searched in a thread.
 AT_ONCE_CHARS = 20_000
@@ -27,6 +37,14 @@ _TOKEN = re.compile(rf"<({ENTITY.pattern})\.v1\.([0-9a-f]{{8}})\.([A-Z2-7]+)>", 
 _FINGERPRINT = re.compile(r"(?<![^\W_])e\d{1,6}:[0-9a-f]{32}(?![^\W_])")
 _AROUND_ADDRESS = "<>()[]\"',;: "
 _BASE64_TOKEN = re.compile(r"[A-Za-z0-9+/_-]{6,}")
+
+
+class Match(NamedTuple):
+    """How a value stands in a text: its form, the encodings around it, and whether the text holds more than it."""
+
+    form: FindForm
+    encoding: str | None
+    is_part: bool
 
 
 class SubjectSearcher:
@@ -76,8 +94,8 @@ class SubjectSearcher:
     def fingerprints_of(self, value: str, tenants: Sequence[str]) -> frozenset[str]:
         """Return every fingerprint that the value may have had in data of `tenants` since there is a key."""
         since = min(key.created_at for key in self._ring.reload().usable(Purpose.FINGERPRINT))
-        fingerprinter = Fingerprinter(self._ring)
-        return frozenset(one for tenant in tenants for one in fingerprinter.candidates(value, tenant, since))
+        candidates, written = Fingerprinter(self._ring).candidates, (value, *writings_of(value))
+        return frozenset(one for tenant in tenants for text in written for one in candidates(text, tenant, since))
 
 
 class SubjectSearch:
@@ -104,6 +122,9 @@ class SubjectSearch:
             self._letters = self._digits[-SPREAD_DIGITS:]
         self._fingerprints = searcher.fingerprints_of(decoded, tenants)
         self._short_base64 = frozenset(_short_base64_of(decoded))
+        local, _, domain = self._form.rpartition("@")
+        # What a written-out address holds, whatever stands between.
+        self._parts = [letters_of(part) for part in (local, *domain.split("."))] if local else []
 
     def finds_in(self, text: str) -> bool:
         """Return whether `text` contains the value.
@@ -111,24 +132,53 @@ class SubjectSearch:
         Raises:
             DetectionError: what is encoded in the text is too large, or has too many layers.
         """
-        return any(map(self._finds_in_layer, self._searcher.decoder.layers(text)))
+        return self.match_in(text) is not None
 
     async def finds_among(self, *texts: str | None) -> bool:
         """Return whether one of several texts contains the value, without blocking the event loop; raises as above."""
-        given = [text for text in texts if text is not None]
-        if sum(map(len, given)) <= AT_ONCE_CHARS:
-            return any(map(self.finds_in, given))
-        return await asyncio.to_thread(lambda: any(map(self.finds_in, given)))
+        return any(await self.matches_among(*texts))
 
-    def _finds_in_layer(self, layer: str) -> bool:
+    def match_in(self, text: str) -> Match | None:
+        """Return how the value stands in `text`; None if it does not. Raises as `finds_in` does."""
+        for layer, path in self._searcher.decoder.named_layers(text):
+            if (found := self._match_in_layer(layer)) is not None:
+                form, is_part = found
+                kinds = (
+                    path if path or form is not FindForm.PLAIN or self._stands_in(text, fold(text)) else ("escapes",)
+                )
+                is_encoded = bool(kinds) and form in (FindForm.PLAIN, FindForm.ENCODED)
+                form = FindForm.ENCODED if is_encoded else form
+                return Match(form, "/".join(kinds) or ("base64" if form is FindForm.ENCODED else None), is_part)
+        return None
+
+    async def matches_among(self, *texts: str | None) -> list[Match | None]:
+        """Return how the value stands in each of several texts, without blocking the event loop; raises as above."""
+
+        def search() -> list[Match | None]:
+            return [None if text is None else self.match_in(text) for text in texts]
+
+        if sum(len(text) for text in texts if text is not None) <= AT_ONCE_CHARS:
+            return search()
+        return await asyncio.to_thread(search)
+
+    def _match_in_layer(self, layer: str) -> tuple[FindForm, bool] | None:
+        """Return the form of the value in a layer, and whether there is more in it."""
         folded = fold(layer)
-        if self._letters in letters_of(folded) and self._stands_in(layer, folded):
-            return True
+        letters = letters_of(folded)
+        if self._may_stand_in(letters) and self._stands_in(layer, folded):
+            return FindForm.PLAIN, letters != self._letters
         if any(found[0] in self._fingerprints for found in _FINGERPRINT.finditer(folded)):
-            return True
+            return FindForm.FINGERPRINT, _FINGERPRINT.fullmatch(folded.strip()) is None
         if self._short_base64 and not self._short_base64.isdisjoint(_BASE64_TOKEN.findall(layer)):
-            return True
-        return ".v1." in folded and any(map(self.finds_in, self._opened_tokens(layer)))
+            return FindForm.ENCODED, _BASE64_TOKEN.fullmatch(layer.strip()) is None
+        if ".v1." in folded:
+            for revealed in self._opened_tokens(layer):
+                if (inner := self.match_in(revealed)) is not None:
+                    return FindForm.TOKEN, inner.is_part or _TOKEN.fullmatch(layer.strip()) is None
+        return None
+
+    def _may_stand_in(self, letters: str) -> bool:
+        return self._letters in letters or (bool(self._parts) and all(part in letters for part in self._parts))
 
     def _stands_in(self, layer: str, folded: str) -> bool:
         spans = self._searcher.scanner.spans(layer)
@@ -139,7 +189,9 @@ class SubjectSearch:
 
     def _is_same(self, found: str) -> bool:
         is_same_number = self._is_number and self._digits_of(fold(found)) == self._digits
-        return is_same_number or canonical(found) == self._canonical
+        if is_same_number or canonical(found) == self._canonical:
+            return True
+        return bool(self._parts) and canonical(address_of(found)) == self._canonical
 
     def _may_be_longer(self, finding: Finding, layer: str) -> bool:
         """Return whether a finding around the value is another value; others, as passwords, may contain it."""

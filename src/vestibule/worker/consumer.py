@@ -8,6 +8,7 @@ from celery.worker.consumer import Consumer
 from redis.exceptions import RedisError
 
 from vestibule.client_service.queue.application import CONTENT_TYPE, bound_to
+from vestibule.client_service.queue.result_backend import AttemptFailed
 from vestibule.encryption import DecryptionFailed
 
 
@@ -35,7 +36,8 @@ class VerifyingConsumer(Consumer):  # type: ignore[misc]
         log.error("message_refused", task_id=task_id, reason=_reason(exc))
         if task_id:
             try:
-                self.app.backend.report_failed_attempt(task_id, "MessageRefused", _attempts(message) + 1)
+                failed = AttemptFailed(task_id, "MessageRefused", _attempts(message) + 1, worker=self.hostname)
+                self.app.backend.report_failed_attempt(failed)
             except (RedisError, OSError) as error:
                 log.warning("refusal_not_recorded", task_id=task_id, error=type(error).__name__)
         message.ack()

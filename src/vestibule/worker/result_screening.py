@@ -1,21 +1,26 @@
 """Screens the results of processors: the policy is applied before a caller can read one."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from typing import Any
 
 import structlog
 
 from vestibule.alerts import Alert, build_alert_engine
+from vestibule.client_service.allowances.copy import CopiedAllowances
+from vestibule.client_service.decisions.audit import DecisionAudit
+from vestibule.client_service.decisions.publisher import DecisionPublisher
+from vestibule.client_service.decisions.rates import RateCounter
+from vestibule.client_service.decisions.settings import open_decision_log
 from vestibule.client_service.screening.screener import RESULT_FIELD, Screener
 from vestibule.client_service.settings import WorkerSettings
 from vestibule.contracts.errors import ResultRefused, ScanImpossible, TooLarge
 from vestibule.contracts.tasks import WorkOrigin
 from vestibule.detection import DetectionError, DetectorFailed, Scanner
-from vestibule.policy import Decision, Situation
 from vestibule.policy.policy import PolicyFile
 from vestibule.processing import CannotProcess, ProcessingInterrupted
 from vestibule.processor_adapters import Pseudonymizer, situation_of
-from vestibule.processor_adapters.detector_vocabulary import SECRETS, read_vocabulary
+from vestibule.processor_adapters.detector_vocabulary import SECRETS, read_vocabulary, version_of_detectors
 from vestibule.service_kit.metrics.metrics import AlertMetrics, Metrics
 
 
@@ -29,33 +34,39 @@ class ResultNotAllowed(CannotProcess):
     kind = "ResultRefused"
 
 
-class NoDecisionAudit:
-    """Records no decisions and signs none: a result is recorded by its alert, and needs no receipt."""
-
-    def record(
-        self, _decision: Decision, _situation: Situation, _texts: Mapping[str, str], _key_prefix: str | None
-    ) -> str:
-        """Return no receipt."""
-        return ""
-
-
 class ResultScreener:
     """Applies the policy to results by the origin of the work. Each process of a worker's pool has one."""
 
-    def __init__(
-        self, name: str, settings: WorkerSettings, scanner: Scanner, policies: PolicyFile, pseudonymizer: Pseudonymizer
+    def __init__(  # noqa: PLR0917 - each is a part of its own
+        self,
+        name: str,
+        settings: WorkerSettings,
+        scanner: Scanner,
+        policies: PolicyFile,
+        pseudonymizer: Pseudonymizer,
+        allowances: CopiedAllowances | None = None,
     ) -> None:
         """Take the parts. Nothing is opened here, so that the processes of a pool can be forked with it."""
         self._scanner = scanner
         self._policies = policies
+        log = open_decision_log(settings)
+        self.audit = DecisionAudit(
+            log,
+            DecisionPublisher(RateCounter(log)),
+            pseudonymizer.fingerprint,
+            version_of_detectors(settings.detection),
+            replica=settings.replica,
+        )
         self._screener = Screener(
             scanner,
             policies,
             build_alert_engine(name, settings, self._on_alert),
-            NoDecisionAudit(),
+            self.audit,
             pseudonymizer,
             secrets=read_vocabulary(settings.detection).groups[SECRETS],
+            allowances=None if allowances is None else allowances.known,
         )
+        self._allowances = allowances
         self._count_alert: Callable[[Alert], None] | None = None
 
     def count_into(self, metrics: Metrics) -> None:
@@ -64,9 +75,26 @@ class ResultScreener:
         self._count_alert = AlertMetrics(metrics, ()).count_alert
         self._screener.metrics = metrics
 
+    def begin(self, redis: Any) -> None:
+        """Follow policy file and allowances, and publish decisions, in threads of this process of the pool."""
+        if self._allowances is not None:
+            self._allowances.start_thread(redis)
+        self.follow_policy()
+        self.audit.publisher.start_thread(redis)
+
     def follow_policy(self) -> None:
         """Reload the policy file from now on, in a thread of this process."""
         self._policies.follow_in_thread()
+
+    def ttl_of(self, key: str, result: str) -> float | None:
+        """Return the time to live that the policy gives to a result under `key`, in seconds; None for no end.
+
+        `result` is as the processor returned it, and was screened before.
+        """
+        retention = self._policies.current.retention
+        if retention is None:
+            return None
+        return retention.ttl_of(key, {one.entity for one in self._scanner.scan(result, key=key)}, None)
 
     def screen_result(self, result: str, origin: WorkOrigin) -> str:
         """Return a result as the policy changes it; most have no findings, and cost one scan.
@@ -83,8 +111,12 @@ class ResultScreener:
         except DetectionError:
             pass  # the screener raises the reason
         try:
-            with structlog.contextvars.bound_contextvars(token_id=origin.token_id, tenant=origin.tenant):
-                return asyncio.run(self._screener.screen(situation_of(origin), RESULT_FIELD, result)).text
+            task_id = structlog.contextvars.get_contextvars().get("task_id")
+            situation = situation_of(origin)._replace(task_id=task_id)
+            with structlog.contextvars.bound_contextvars(
+                token_id=origin.token_id, token_name=origin.token_name, tenant=origin.tenant
+            ):
+                return asyncio.run(self._screener.screen(situation, RESULT_FIELD, result)).text
         except ResultRefused as refusal:
             raise ResultNotAllowed("the policy rejects the result") from refusal
         except TooLarge as error:

@@ -69,11 +69,14 @@ class TaskTelemetry:
         self._open.callback(structlog.contextvars.unbind_contextvars, "trace_id")
         self._open.enter_context(entered(self._tracer, begun))
 
-    def end_task(self, args: Any = (), kwargs: Any = None, state: str | None = None, **_ignored: Any) -> None:
-        """Count the attempt, and end its span."""
-        processor = self._processor_of(args, kwargs)
-        self._metrics.count(TASKS, processor, STATES.get(str(state), FAILED))
-        self._metrics.observe(TASK_DURATION, time.perf_counter() - self._began, processor)
+    def end_task(
+        self, task: Any = None, args: Any = (), kwargs: Any = None, state: str | None = None, **_ignored: Any
+    ) -> None:
+        """Count the attempt, and end its span. A task that was handed back because it is paused is no attempt."""
+        if not getattr(getattr(task, "request", None), "handed_back", False):
+            processor = self._processor_of(args, kwargs)
+            self._metrics.count(TASKS, processor, STATES.get(str(state), FAILED))
+            self._metrics.observe(TASK_DURATION, time.perf_counter() - self._began, processor)
         self._open.close()
 
     def _processor_of(self, args: Any, kwargs: Any) -> str:

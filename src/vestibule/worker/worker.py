@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Callable
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
 import structlog
@@ -11,6 +12,7 @@ from celery.apps import worker as celery_program
 
 # Imported for its tasks: a worker knows those whose modules were imported.
 from vestibule.client_service import tasks  # noqa: F401
+from vestibule.client_service.allowances.copy import CopiedAllowances
 from vestibule.client_service.celery_app import create_consumer
 from vestibule.client_service.queue.application import REALM, VestibuleCelery
 from vestibule.client_service.settings import WorkerSettings
@@ -19,9 +21,11 @@ from vestibule.encryption import Cipher, KeyRingSource
 from vestibule.processor_adapters import build_pseudonymizer, build_registry
 from vestibule.processor_adapters.settings import open_policy
 from vestibule.service_kit.logging.logging_config import configure_logging, flush_log
+from vestibule.worker.decision_shipping import ShippingThread
 from vestibule.worker.result_screening import ResultScreener
+from vestibule.worker.shutdown import PunctualWorker
 from vestibule.worker.telemetry import PoolTelemetry
-from vestibule.worker.watchdog import on_event_loop, start_heartbeat, start_watchdog
+from vestibule.worker.watchdog import WorkerObserver, end_heartbeat, on_event_loop, start_heartbeat, start_watchdog
 
 
 def build_worker(name: str, settings: WorkerSettings, ring: KeyRingSource) -> VestibuleCelery:
@@ -38,8 +42,10 @@ def build_worker(name: str, settings: WorkerSettings, ring: KeyRingSource) -> Ve
     pseudonymizer = build_pseudonymizer(ring)
     processors = build_registry(settings, lambda: scanner, lambda: policies.current, pseudonymizer)
     app = create_consumer(settings, Cipher(ring, REALM), processors)
-    results = app.results = ResultScreener(name, settings, scanner, policies, pseudonymizer)
-    signals.worker_process_init.connect(lambda **_ignored: results.follow_policy(), weak=False)
+    results = app.results = ResultScreener(name, settings, scanner, policies, pseudonymizer, CopiedAllowances(ring))
+    signals.worker_process_init.connect(lambda **_ignored: results.begin(app.backend.client), weak=False)
+    # A process of the pool ends without Python's own shutdown, which would write what waits.
+    signals.worker_process_shutdown.connect(lambda **_ignored: results.audit.log.close(), weak=False)
     PoolTelemetry(name, settings, processors.names, results.count_into).connect()
     return app
 
@@ -53,6 +59,7 @@ def run_worker(
     ready_file: Path,
     on_fork: Callable[..., None],
     has_colour: bool = True,
+    least_level: str = "",
 ) -> int:
     """Work until SIGTERM and return the exit code.
 
@@ -60,9 +67,10 @@ def run_worker(
     `on_fork` when it starts.
     """
     log = structlog.get_logger("vestibule.worker")
+    observer = WorkerObserver(name, concurrency, app.processors.names)
 
     def configure(**_ignored: Any) -> None:
-        configure_logging(name, settings, has_colour=has_colour)
+        configure_logging(name, settings, has_colour=has_colour, least_level=least_level)
 
     def configure_process(**_ignored: Any) -> None:
         on_fork()
@@ -71,19 +79,27 @@ def run_worker(
 
     def begin(timer: Any) -> None:
         ready_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        start_heartbeat(name, app.backend.client, timer, ready_file)
-        start_watchdog(app.backend.client, timer)
+        start_heartbeat(name, redis, timer, ready_file, observer)
+        start_watchdog(redis, timer)
 
+    def leave() -> None:
+        ready_file.unlink(missing_ok=True)
+        flush_log()
+
+    # These timers run in the loop that takes tasks, and ends: none may hold it up while Redis is silent.
+    redis = app.backend.open_brief_client()
     signals.setup_logging.connect(configure, weak=False)
     signals.worker_process_init.connect(configure_process, weak=False)
     # A process of the pool ends without Python's own shutdown, which would flush the log.
     signals.worker_process_shutdown.connect(lambda **_ignored: flush_log(), weak=False)
     signals.worker_ready.connect(lambda **_ignored: log.info("worker_ready", concurrency=concurrency), weak=False)
+    shipping = ShippingThread(settings)
+    signals.worker_ready.connect(lambda **_ignored: shipping.start(), weak=False)
     on_event_loop(app, begin)
     # It prints directly to stdout when it stops.
     celery_program.safe_say = lambda *_ignored: None
-    worker = app.Worker(
-        hostname=f"{name}@%h",
+    worker = app.subclass_with_self(PunctualWorker)(
+        hostname=f"{name}@{gethostname()}",
         concurrency=concurrency,
         loglevel=settings.log_level.upper(),
         without_gossip=True,
@@ -92,9 +108,13 @@ def run_worker(
         without_heartbeat=True,
         quiet=True,
     )
+    worker.before_end = leave
     # The processes of the pool share this memory, the scanner above all, until something writes to it; the garbage
     # collector would, into every object.
     gc.collect()
     gc.freeze()
     worker.start()
+    # From here on Python refuses work for other threads.
+    shipping.stop()
+    end_heartbeat(name, redis)
     return int(worker.exitcode or 0)

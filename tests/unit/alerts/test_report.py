@@ -84,18 +84,23 @@ def test_a_report_begins_with_time_type_and_description() -> None:
 
 
 def test_a_notification_says_what_it_stands_for() -> None:
-    """People read why they are told, of how many groups, over which time, and by which replica."""
+    """People read why they are told, of how many groups, over which time, by which replica, and where to read on."""
     alert = Alert(type=AlertType.SECRET, description="x", service="client", severity=Severity.INFO)
     first, last = datetime(2026, 3, 4, 5, tzinfo=UTC), datetime(2026, 3, 4, 6, tzinfo=UTC)
-    told = replace(alert, notice=Notice("k", NoticeEvent.RAISED, alert.id, first, last, groups=7, replica="host-1"))
+    told = replace(
+        alert,
+        notice=Notice("k", NoticeEvent.RAISED, alert.id, first, last, groups=7, replica="host-1", link="https://a/x"),
+    )
     expected = [
         "Event: raised",
         "First: 2026-03-04T05:00:00+00:00",
         "Last: 2026-03-04T06:00:00+00:00",
         "Groups: 7",
         "Replica: host-1",
+        "Link: https://a/x",
+        "Runbook: docs/alerts.md#secret",
     ]
-    assert expected == render_notice(told).splitlines()[-5:]
+    assert expected == render_notice(told).splitlines()[-7:]
     assert render_report(alert) == render_notice(alert)
 
 

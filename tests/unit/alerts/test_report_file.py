@@ -56,6 +56,23 @@ def test_a_report_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     assert (0o600, 0o700) == (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777)
 
 
+def test_a_report_links_to_its_alert(tmp_path: Path) -> None:
+    """It has the address of its page in the console, also after it was written anew; without a console it has none."""
+    alert = _alert()
+    channel = ReportFileChannel(tmp_path, "https://console.example.org")
+    channel.deliver(alert)
+    for _ in range(2):
+        assert f"Link: https://console.example.org/alerts/{alert.id}" == _last_line(tmp_path / report_name(alert))
+        (tmp_path / report_name(alert)).unlink()
+        channel.sync([alert])
+    ReportFileChannel(tmp_path / "none").deliver(alert)
+    assert "Link:" not in (tmp_path / "none" / report_name(alert)).read_text()
+
+
+def _last_line(path: Path) -> str:
+    return path.read_text().splitlines()[-1]
+
+
 def test_an_alert_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     """With a file where the folder should be, the error rises and the file is untouched."""
     (tmp_path / "error_reports").write_text("in the way")

@@ -1,55 +1,10 @@
-"""The entrance of the program: the parts of the system come without all other commands."""
+"""The entry point of the program: signals, and what is written at the end."""
 
 import os
 import subprocess
 import sys
 
 import pytest
-from typer.testing import CliRunner
-
-from vestibule.cli.main import app
-
-RUN = """
-import sys
-from vestibule.cli.entry_point import run
-try:
-    run()
-finally:
-    print("every command" if "vestibule.cli.main" in sys.modules else "this one alone", file=sys.stderr)
-"""
-
-
-def outcome(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([sys.executable, "-c", RUN, *arguments], capture_output=True, text=True, timeout=60)
-
-
-@pytest.mark.parametrize("command", ["serve", "worker"])
-def test_a_part_is_loaded_alone(command):
-    """Its help is the same as in the program with all commands."""
-    alone = outcome(command, "--help")
-    assert (0, "this one alone\n") == (alone.returncode, alone.stderr)
-    whole = CliRunner().invoke(app, [command, "--help"])
-    assert described(whole.stdout) == described(alone.stdout)
-
-
-def described(help_text: str) -> list[str]:
-    """Return the words of a help text without its first line, which tells how the program was called, and frames."""
-    return [word for line in help_text.strip().splitlines()[1:] for word in line.split() if word.isascii()]
-
-
-def test_a_wrong_use_of_a_part_is_told():
-    """With the exit code of wrong usage."""
-    wrong = outcome("serve", "nothing")
-    assert 2 == wrong.returncode
-    assert "nothing" in wrong.stderr
-
-
-def test_every_other_command_is_there():
-    """And the version, and the help."""
-    assert (0, "every command\n") == ((known := outcome("--version")).returncode, known.stderr)
-    listed = outcome("--help")
-    assert 0 == listed.returncode
-    assert {"up", "serve", "worker", "add", "scan", "config"} <= set(described(listed.stdout))
 
 
 def test_the_first_process_of_a_container_ends_while_it_starts():
@@ -65,7 +20,7 @@ class Terminates:
             os.kill(1, signal.SIGTERM)
 
 sys.meta_path.insert(0, Terminates())
-sys.argv[1:] = ["--version"]
+sys.argv[1:] = ["--help"]
 run()
 """
     alone = ["unshare", "--pid", "--fork", *([] if os.geteuid() == 0 else ["--map-root-user"])]
@@ -91,3 +46,35 @@ run()
 """
     done = subprocess.run([sys.executable, "-c", interrupted], capture_output=True, text=True, timeout=60)
     assert (130, "", "") == (done.returncode, done.stdout, done.stderr)
+
+
+def test_a_command_that_called_a_server_ends_at_once_and_whole() -> None:
+    """With all of its output, its exit code, and without what runs at the end of other programs."""
+    code = """
+import atexit, sys
+import vestibule.client.http_library
+import vestibule.cli.main as program
+from vestibule.cli.entry_point import run
+
+def end():
+    sys.stdout.write("x" * 1_000_000)
+    sys.exit(5)
+
+program.app = end
+atexit.register(print, "too late")
+run()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (5, "x" * 1_000_000) == (done.returncode, done.stdout)
+
+
+def test_a_reader_that_closes_the_pipe_ends_the_program_silently():
+    """As `vestibule entry list | head -1` does."""
+    for words in (["--version"], ["--help"]):
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run(
+            [sys.executable, "-m", "vestibule", *words], stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60
+        )
+        os.close(writer)
+        assert "" == done.stderr

@@ -5,13 +5,15 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from vestibule.client_service.api.alerts import SilenceRequest, TriageNote
+from vestibule.client_service.api.alerts import TriageNote
 from vestibule.client_service.api.screening import RevealRequest
+from vestibule.client_service.api.silences import SilenceChange, SilenceRequest
 from vestibule.scheduler_service.api.maintenance import MaintenanceRequest
 
 GIVEN: list[tuple[type[BaseModel], dict[str, Any]]] = [
     (RevealRequest, {"token": "<X>"}),
-    (SilenceRequest, {"hours": 1}),
+    (SilenceRequest, {"hours": 1, "all": True}),
+    (SilenceChange, {"hours": 1}),
     (TriageNote, {}),
     (MaintenanceRequest, {"until": "2099-01-01T00:00:00Z"}),
 ]

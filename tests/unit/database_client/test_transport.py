@@ -12,8 +12,7 @@ import structlog
 from httpx import ASGITransport, AsyncClient
 
 from servers.peers import LocalPeer
-from vestibule.contracts.conditions import Condition
-from vestibule.contracts.entries import BatchPair, Pair
+from vestibule.contracts.entries import BatchPair, Condition, Pair
 from vestibule.contracts.errors import KeyNotFound, PreconditionFailed, TooLarge, Unavailable
 from vestibule.contracts.identity import Principal
 from vestibule.contracts.subjects import EraseRequest

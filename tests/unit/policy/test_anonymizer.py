@@ -4,7 +4,7 @@ import json
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from vestibule.policy import Action, DecidedFinding
@@ -170,8 +170,12 @@ def test_no_findings_break_json_within_json(outer: Any, inner: Any, is_ascii: bo
 
 @given(st.dictionaries(st.text(), st.text(min_size=1), min_size=1, max_size=4), st.booleans(), st.data())
 def test_of_a_whole_string_nothing_is_left(document: dict[str, str], is_ascii: bool, data: st.DataObject) -> None:
-    """A finding that covers a string replaces it exactly; the other members stay as they were."""
+    """A finding that covers a string replaces it exactly; the other members stay as they were.
+
+    A string that is a document itself keeps its shape.
+    """
     name = data.draw(st.sampled_from(sorted(document)))
+    assume(not document[name].strip().startswith(("[", "{")))
     text = json.dumps(document, ensure_ascii=is_ascii)
     lead = json.dumps(
         {one: document[one] for one in list(document)[: list(document).index(name)]}, ensure_ascii=is_ascii

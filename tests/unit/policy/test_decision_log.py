@@ -10,15 +10,9 @@ from typing import Any
 
 import structlog
 
+from vestibule.contracts.decisions import CleanCount, DecisionRecord, RecordedFinding
 from vestibule.policy import Action
-from vestibule.policy.decision_log import (
-    CleanCount,
-    DecisionLog,
-    DecisionRecord,
-    RecordedFinding,
-    read_decisions,
-    remove_older,
-)
+from vestibule.policy.decision_log import DecisionLog, read_decisions, remove_older
 from vestibule.policy.evaluation import replay
 from vestibule.runtime.writer_thread import CAPACITY, MAX_BATCH
 
@@ -27,13 +21,15 @@ WRITE = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from vestibule.policy.decision_log import DecisionLog, DecisionRecord, RecordedFinding
+from vestibule.contracts.decisions import DecisionRecord, RecordedFinding
+from vestibule.policy.decision_log import DecisionLog
 log = DecisionLog(Path(sys.argv[1]), 7, lambda error, lines: sys.exit(3))
 log.start()
 for number in range(500):
-    log.record(DecisionRecord(time=datetime.now(UTC), decision_id=f"{sys.argv[2]}-{number}", route="/add", policy="p",
-        detectors="d", findings=[RecordedFinding(entity="X" * 300, score=1, field="value", action="block")]))
-    log.clean["/add", "p", "d"] += 1
+    decision_id = f"{int(sys.argv[2]):08x}{number:08x}"
+    log.record(DecisionRecord(time=datetime.now(UTC), decision_id=decision_id, route="/add", policy="p", detectors="d",
+        findings=[RecordedFinding(entity="X" * 90, score=1, field="value", action="block")]))
+    log.clean["default", "/add", "p", "d"] += 1
 log.close()
 """
 
@@ -42,7 +38,14 @@ def _record(entity: str, action: str, **more: Any) -> DecisionRecord:
     finding = RecordedFinding(
         entity=entity, score=more.pop("score", 0.9), field=more.pop("field", "value"), action=Action(action)
     )
-    given = {"time": datetime.now(UTC), "decision_id": "d", "route": "/add", "policy": "p", "detectors": "v", **more}
+    given = {
+        "time": datetime.now(UTC),
+        "decision_id": "0" * 16,
+        "route": "/add",
+        "policy": "p",
+        "detectors": "v",
+        **more,
+    }
     return DecisionRecord(**given, findings=[finding])
 
 

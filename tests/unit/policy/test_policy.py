@@ -162,6 +162,21 @@ def test_precedence(read_policy: Any, token: str | None, key: str | None, entity
     assert expected == (verdict.action, verdict.threshold, verdict.severity)
 
 
+def test_a_rule_can_name_fields(read_policy: Any) -> None:
+    """A field of a form, also where it has several values; a field that no rule names is as any other."""
+    policy = read_policy('[[rules]]\nfields = ["email"]\nentities = ["EMAIL_ADDRESS"]\naction = "tokenize"')
+    fields = ("email", "email/1", "message", "name 2")
+    found = {name: [Finding("EMAIL_ADDRESS", score=1.0)] for name in fields}
+    decided = policy.decide(Situation("/forms/{name}", key="forms/a/1"), found).findings
+    assert dict(zip(fields, ["tokenize", "tokenize", "block", "block"], strict=True)) == {
+        one.field: one.action for one in decided
+    }
+    unchanged = read_policy('default = "redact"').decide(Situation("/forms/{name}"), found)
+    assert {"email": "redact", "name 2": "block"}.items() <= {
+        one.field: one.action for one in unchanged.findings
+    }.items()
+
+
 def test_the_file_holds_over_the_settings(read_policy: Any, vocabulary: Vocabulary) -> None:
     """Settings hold where the file says nothing, and a `default` in the file says something about everything."""
     fallback = FallbackPolicy(Action.ALERT, {"EMAIL_ADDRESS": Action.REDACT, "secrets": Action.HASH})

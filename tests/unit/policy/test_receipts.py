@@ -8,9 +8,10 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import OKPKey
 
+from vestibule.client.receipts import Flaw, ReceiptInvalid, verify_receipt
 from vestibule.policy import Action, DecidedFinding, Decision
 from vestibule.policy.receipts import (
-    ReceiptInvalid,
+    DecidedFacts,
     ReceiptKeyUnreadable,
     ReceiptSigner,
     ensure_receipt_key,
@@ -18,7 +19,6 @@ from vestibule.policy.receipts import (
     load_keys,
     public_form,
     read_receipt_keys,
-    verify_receipt,
 )
 
 
@@ -32,18 +32,31 @@ DECISION = Decision("p1", [DecidedFinding("value", _Finding(), Action.REDACT)])
 @pytest.fixture
 def signer() -> ReceiptSigner:
     """A signer with a key of its own."""
-    return ReceiptSigner(load_keys(generate_key()), "d1")
+    return ReceiptSigner(load_keys(generate_key()))
 
 
 def _sign(signer: ReceiptSigner, decision: Decision = DECISION) -> str:
-    return signer.sign("d-1", decision, request_id="r-1", route="/add")
+    facts = DecidedFacts(
+        "d-1",
+        1_700_000_000.5,
+        "r-1",
+        "/add",
+        decision.policy_version,
+        "d1",
+        decision.outcome,
+        decision.actions,
+        decision.withheld if decision.is_dry_run else None,
+    )
+    return signer.sign(facts)
 
 
 def test_a_receipt_says_what_was_decided(signer: ReceiptSigner) -> None:
     """With one key or with a set, and nothing but kinds, actions and ids."""
     for keys in (signer.public_keys, signer.public_keys["keys"][0]):
         claims = verify_receipt(_sign(signer), keys)
-        assert {"iss", "jti", "iat", "outcome", "route", "policy", "detectors", "actions", "request_id"} == set(claims)
+        ids = {"iss", "jti", "iat", "decided_at", "request_id"}
+        assert ids | {"outcome", "route", "policy", "detectors", "actions"} == set(claims)
+        assert 1_700_000_000 == claims["decided_at"] < claims["iat"]
         assert ("d-1", "let_in", {"EMAIL_ADDRESS": "redact"}) == (claims["jti"], claims["outcome"], claims["actions"])
 
 
@@ -67,7 +80,7 @@ def test_what_was_changed_or_made_up_does_not_hold(signer: ReceiptSigner) -> Non
     head, payload, signature = _sign(signer).split(".")
     other = base64.urlsafe_b64encode(b'{"outcome":"let_in"}').decode().rstrip("=")
     none = base64.urlsafe_b64encode(b'{"alg":"none"}').decode().rstrip("=")
-    unknown_caller = ReceiptSigner(load_keys(generate_key()), "d1")
+    unknown_caller = ReceiptSigner(load_keys(generate_key()))
     key = OKPKey.generate_key("Ed25519")
     plain = jws.serialize_compact({"alg": "Ed25519"}, b"{}", key, algorithms=["Ed25519"])
     for made_up in (f"{head}.{other}.{signature}", f"{none}.{payload}.", "x.y.z", "", "ключ", _sign(unknown_caller)):
@@ -80,10 +93,26 @@ def test_what_was_changed_or_made_up_does_not_hold(signer: ReceiptSigner) -> Non
             verify_receipt(_sign(signer), keys)
 
 
+def test_a_flaw_is_named(signer: ReceiptSigner) -> None:
+    """Changed, signed by somebody else, of another kind, or no receipt: a reader learns which."""
+    head, payload, signature = _sign(signer).split(".")
+    stranger = ReceiptSigner(load_keys(generate_key()))
+    flaws = {
+        f"{head}.{payload[:-4]}AAAA.{signature}": Flaw.CHANGED,
+        _sign(stranger): Flaw.UNKNOWN_KEY,
+        signer.sign_head(1, "0" * 64): Flaw.OTHER_KIND,
+        "hello": Flaw.NOT_A_JWS,
+    }
+    for text, flaw in flaws.items():
+        with pytest.raises(ReceiptInvalid) as refused:
+            verify_receipt(text, signer.public_keys)
+        assert flaw == refused.value.flaw
+
+
 def test_a_key_that_was_replaced_still_verifies() -> None:
     """A new key stands before the old one in the file: it signs, and both are published."""
     old, new = generate_key(), generate_key()
-    before, after = ReceiptSigner(load_keys(old), "d"), ReceiptSigner(load_keys(new + b"\n" + old), "d")
+    before, after = ReceiptSigner(load_keys(old)), ReceiptSigner(load_keys(new + b"\n" + old))
     assert "d-1" == verify_receipt(_sign(before), after.public_keys)["jti"]
     assert "d-1" == verify_receipt(_sign(after), after.public_keys)["jti"]
     with pytest.raises(ReceiptInvalid):

@@ -8,8 +8,7 @@ from redis.asyncio import Redis
 
 from servers.redis import LocalRedis, redis_on_socket
 from vestibule.alerts import Alert, AlertEngine
-from vestibule.contracts.conditions import ALWAYS, Condition
-from vestibule.contracts.entries import BatchPair, Deleted, Entry, Pair, Written
+from vestibule.contracts.entries import ALWAYS, BatchPair, Condition, Deleted, Entry, Pair, Written
 from vestibule.contracts.errors import Unavailable
 from vestibule.database_client.entries import EntryClient
 from vestibule.database_service.entries.memory import MemoryStore

@@ -116,6 +116,16 @@ def test_bars_are_the_intervals_up_to_now() -> None:
     assert (0.0, 1.0) == (bars[-1].availability, bars[-2].availability)
 
 
+def test_bars_of_a_month_are_its_days() -> None:
+    """Beyond a day they are summed up from hours; every probe is in one bar."""
+    history = AvailabilityHistory()
+    for hours in range(30 * 24 - 12):
+        _count(history, NOON - timedelta(hours=hours), hours >= 24)
+    bars = [tally for _, tally in history.bars("part", NOON, 30, DAY)]
+    assert 30 * 24 - 12 == sum(bar.asked for bar in bars)
+    assert (0.0, 1.0) == (bars[-1].availability, bars[-2].availability)
+
+
 def test_a_page_is_small() -> None:
     """A full hour of seven parts is one entry of a few kilobytes."""
     history = AvailabilityHistory()

@@ -109,7 +109,7 @@ async def test_an_outage_and_a_recovery_raise_one_alert_each(settings: Scheduler
     assert [AlertType.SERVICE_DOWN, AlertType.SERVICE_RECOVERED] == _alerts(settings, "database")[:2]
     assert "off" == parts["business_logic"]["state"]
     assert [] == _alerts(settings, "business_logic")
-    assert {"client", "database", "store", "business_logic", "queue", "workers", "backlog"} == set(parts)
+    assert {"client", "database", "store", "business_logic", "console", "queue", "workers", "backlog"} == set(parts)
 
 
 async def test_the_status_needs_a_token(settings: SchedulerSettings) -> None:

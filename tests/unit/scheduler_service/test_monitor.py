@@ -50,7 +50,7 @@ class Scheduler:
 
     def __init__(self, store: LocalEntries, alerts: AlertEngine, /, grace_s: float = 0, **probes: Scripted) -> None:
         self.lease = Lease(store, FallbackLocks(), "a:1", 15, SteadyClock())
-        parts = ("client", "database", "store", "business_logic", "queue", "workers", "backlog")
+        parts = ("client", "database", "store", "business_logic", "console", "queue", "workers", "backlog")
         self.monitor_state = MonitorState(store, self.lease, {part: part in probes for part in parts})
         self.planned: set[str] = set()
         rules = MonitorRules(Thresholds(), {"client": Thresholds(misses_until_down=1)}, TIMEOUT_S, grace_s)

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from servers.redis import LocalRedis
 from vestibule.contracts.errors import Unavailable
+from vestibule.contracts.queue import PAUSED_KEY, WHOLE_QUEUE
 from vestibule.contracts.tasks import ALIVE_FOR_S, QUEUE, QUEUES, SENT_AT, WORKERS_KEY, Priority
 from vestibule.scheduler_service.availability.probes import (
     BacklogLimits,
@@ -138,6 +139,28 @@ async def test_a_queue_is_stalled_when_nothing_is_taken(redis: Redis, clock: Ste
     assert (await probe.read()).is_up
 
 
+async def test_a_paused_queue_is_not_stalled(redis: Redis, clock: SteadyClock) -> None:
+    """It is up and says so, however long tasks wait; then the time counts anew. A processor is only named."""
+    probe, metrics = BacklogProbe(redis, BacklogLimits(depth=0, age_s=30, stalled_s=60), clock), Metrics("scheduler")
+    await redis.lpush(QUEUE, "first")
+    await redis.hset(PAUSED_KEY, mapping={WHOLE_QUEUE: "2:1", "redact": "1:1", "chain": "0:0"})
+    for _ in range(3):
+        reading = await probe.read()
+        assert (True, False) == (reading.is_up, reading.is_overloaded)
+        assert (reading.note or "").startswith("paused; 1 waiting")
+        clock.now_s += 61
+    await measure_queue(redis, metrics)
+    shown = metrics.render().decode()
+    paused = re.findall(r'^vestibule_queue_paused\{processor="(.*?)".* (.*)$', shown, re.MULTILINE)
+    assert [("*", "1.0"), ("chain", "0.0"), ("redact", "1.0")] == sorted(paused)
+    await probe.read()
+    await redis.hset(PAUSED_KEY, WHOLE_QUEUE, "3:0")
+    reading = await probe.read()
+    assert (True, "1 waiting; paused: redact") == (reading.is_up, reading.note)
+    clock.now_s += 61
+    assert not (await probe.read()).is_up
+
+
 async def test_too_many_waiting_tasks_are_a_strain(redis: Redis, clock: SteadyClock) -> None:
     """A queue that is processed but long is up and strained."""
     probe = BacklogProbe(redis, BacklogLimits(depth=2, age_s=30, stalled_s=60), clock)
@@ -159,7 +182,7 @@ async def test_a_task_that_waits_for_long_is_a_strain(redis: Redis, clock: Stead
 async def test_tasks_of_each_priority_count(redis: Redis, clock: SteadyClock, priority: Priority) -> None:
     """However urgent they are: many are a strain, one that waits for long is one, and none taken is a stall."""
     probe = BacklogProbe(redis, BacklogLimits(depth=2, age_s=50, stalled_s=60), clock)
-    await redis.lpush(QUEUES[priority], json.dumps({"headers": {SENT_AT: time.time() - 40}}), "2", "3")
+    await redis.lpush(QUEUES[priority][3], json.dumps({"headers": {SENT_AT: time.time() - 40}}), "2", "3")
     reading = await probe.read()
     assert (True, True) == (reading.is_up, reading.is_overloaded)
     assert (reading.note or "").startswith("3 waiting, the oldest for 4")
@@ -170,11 +193,11 @@ async def test_tasks_of_each_priority_count(redis: Redis, clock: SteadyClock, pr
 async def test_tasks_behind_more_urgent_ones_are_not_stalled(redis: Redis, clock: SteadyClock) -> None:
     """A queue behind others is strained and not stalled; new tasks of another queue hide no stall."""
     probe = BacklogProbe(redis, BacklogLimits(depth=9, age_s=50, stalled_s=60), clock)
-    await redis.lpush(QUEUES[Priority.LOW], "low")
-    await redis.lpush(QUEUES[Priority.HIGH], "first", "second")
+    await redis.lpush(QUEUES[Priority.LOW][0], "low")
+    await redis.lpush(QUEUES[Priority.HIGH][0], "first", "second")
     assert (await probe.read()).is_up
     clock.now_s += 40
-    await redis.rpop(QUEUES[Priority.HIGH])
+    await redis.rpop(QUEUES[Priority.HIGH][0])
     assert (await probe.read()).is_up
     clock.now_s += 40
     await redis.lpush(QUEUE, "normal")
@@ -185,7 +208,7 @@ async def test_tasks_behind_more_urgent_ones_are_not_stalled(redis: Redis, clock
 
 async def test_the_backlog_and_its_metrics_take_one_round_trip(redis: Redis, clock: SteadyClock) -> None:
     """Both are asked often and of a Redis that may be far; what they show is the sum over all priorities."""
-    for number, queue in enumerate(QUEUES.values(), 1):
+    for number, queue in enumerate(("celery.high.2", "celery", "celery.low.7"), 1):
         await redis.lpush(queue, *map(str, range(number)))
     metrics = Metrics("scheduler")
     for ask in (

@@ -11,7 +11,7 @@ import structlog
 from vestibule.contracts.entries import Pair
 from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.schedules import PROGRESS, SCHEDULES, Progress, Schedule
-from vestibule.contracts.task_ledger import NewTask, Recorded
+from vestibule.contracts.task_ledger import NewTask, Recorded, TaskFilter
 from vestibule.database_service.entries.memory import MemoryStore
 from vestibule.database_service.tasks.ledgers.sqlite import SqliteTaskLedger
 from vestibule.scheduler_service.schedule_runner import ScheduleRunner
@@ -52,7 +52,7 @@ class LocalLedger:
         return recorded
 
     async def task_ids(self) -> list[str]:
-        tasks, _ = await self._ledger.page("default", [], 10_000, None)
+        tasks, _ = await self._ledger.page(TaskFilter(tenant="default"), 10_000, None)
         return [task.task_id for task in reversed(tasks)]
 
 
@@ -136,6 +136,28 @@ async def test_missed_runs_are_made_up_for_once(
     assert 1 == len(await ledger.task_ids())
     await _go_on(after, wall, 20, 10)
     assert 2 == len(await ledger.task_ids())
+
+
+@pytest.mark.parametrize("times", [{"cron": "*/10 * * * *"}, {"every_s": 600}])
+async def test_a_pause_is_not_made_up_for(
+    store: LocalEntries, ledger: LocalLedger, wall: Wall, times: dict[str, object]
+) -> None:
+    """A paused schedule does not fire, and one that is resumed fires at its next time: an interval begins anew."""
+    schedule = await _keep(store, **times)
+    runner = _follower(store, ledger, wall)
+    await _go_on(runner, wall, 600, 60)
+    await _keep(store, **times, paused_at=wall.now, paused_by="tests")
+    await _go_on(runner, wall, 24 * HOUR_S + 300, 100)
+    assert 1 == len(await ledger.task_ids())
+    progress = (await _progress(store, schedule)).model_copy(update={"resumed_at": wall.now})
+    assert NOON + 600 == progress.turn_at
+    await store.write(Pair(key=PROGRESS + schedule.place, value=progress.model_dump_json()))
+    await _keep(store, **times)
+    to_next_s = 300 if "cron" in times else 600
+    await _go_on(runner, wall, to_next_s - 10, 10)
+    assert 1 == len(await ledger.task_ids())
+    await _go_on(runner, wall, 10, 10)
+    assert (2, None) == (len(await ledger.task_ids()), (await _progress(store, schedule)).resumed_at)
 
 
 async def test_a_run_without_saved_progress_is_not_repeated(

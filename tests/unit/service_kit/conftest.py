@@ -141,7 +141,7 @@ class Service:
             on_denied=self._note_denied,
         )
         authenticator = Authenticator(caller_token_lookups(settings), self.note_auth_failure, limit)
-        frame_of(self.app).wiring = self.wiring = ServiceWiring(authenticator, Readiness({}))
+        frame_of(self.app).wiring = self.wiring = ServiceWiring(Readiness({}), authenticator)
 
     @asynccontextmanager
     async def _lifespan(self) -> AsyncIterator[ServiceWiring]:

@@ -55,7 +55,7 @@ def traced_app(settings: ServiceSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[ServiceWiring]:
-        yield ServiceWiring(Authenticator(caller_token_lookups(settings), ignore), Readiness({}))
+        yield ServiceWiring(Readiness({}), Authenticator(caller_token_lookups(settings), ignore))
 
     return create_service_app(
         "sample", "A sample.", settings, [router], lifespan, is_loggable=lambda text: "4111111111111111" not in text

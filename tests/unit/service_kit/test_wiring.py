@@ -57,7 +57,7 @@ async def test_a_route_gets_the_wiring_that_the_lifespan_yields(settings: Servic
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[GreetingWiring]:
-        yield GreetingWiring(Authenticator(caller_token_lookups(settings), ignore), Readiness({}), "hello")
+        yield GreetingWiring(Readiness({}), Authenticator(caller_token_lookups(settings), ignore), "hello")
 
     app = create_service_app("sample", "A sample.", settings, [router], lifespan)
     client = AsyncClient(

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
+from vestibule.contracts.subjects import FindForm
 from vestibule.detection.options import DEFAULTS
 from vestibule.encryption import Fingerprinter, KeyRingFile, Tokenizer, create_key_ring
 from vestibule.encryption.pseudonyms import canonical
@@ -78,6 +79,20 @@ FOUND = [
     ("Müller", unicodedata.normalize("NFD", "Frau MÜLLER")),
     ("Straße 7", "in der STRASSE 7"),
     ("----", "a ---- b"),
+    # A backslash in JSON is two, and in JSON within JSON four.
+    *(("CORP\\jlovelace", text) for text in ('{"by": "corp\\\\jlovelace"}', r"x corp\jlovelace", r"corp\\\\jlovelace")),
+    (r"\\files\ada", json.dumps({"path": r"\\files\ada"})),
+    ("jl \\ ada", json.dumps(["jl \\ ada"])),
+    *(
+        (ADDRESS, text)
+        for text in (
+            "to orders [at] example.org, please",
+            "orders (at) example (dot) org",
+            "it is orders at example dot org",
+            "from orders@example[.]org",
+            "orders[@]example.org",
+        )
+    ),
 ]
 
 
@@ -111,7 +126,9 @@ NOT_FOUND = [
         for text in ("Adam Lovelace", "Ada Lovelaces", "Ada Byron Lovelace", "Ada", "ada.lovelace@example.org")
     ),
     *((NUMBER, text) for text in ("K-482137", "XK-48213", "K-48213-7", "AB-K-48213", "48213", "k-48213@example.org")),
+    *((ADDRESS, text) for text in ("my-orders [at] example.org", "orders [at] example.org.uk", "example.org orders")),
     ("48213", "K-48213"),
+    ("corp\\jlovelace", "corp/jlovelace"),
     ("48213", "4 8213"),
     ("----", "a ---"),
 ]
@@ -160,6 +177,39 @@ def test_a_token_in_another_writing_of_a_card(searcher: SubjectSearcher, ring: K
     """The forms of a card are the same one."""
     token = Tokenizer(ring).tokenize("4111-1111 1111-1111", "CREDIT_CARD", "t1")
     assert searcher.search_for(CARD, {"t1"}).finds_in(json.dumps({"card": token}))
+
+
+FORMS = [
+    (ADDRESS, FindForm.PLAIN, None, False),
+    (f"to {ADDRESS}, today", FindForm.PLAIN, None, True),
+    ("orders [at] example.org", FindForm.PLAIN, None, True),
+    (f"see {base64_of(ADDRESS)}", FindForm.ENCODED, "base64", True),
+    ("to=orders%40example.org&c=d", FindForm.ENCODED, "url", True),
+    ("orders\\u0040example.org", FindForm.ENCODED, "escapes", False),
+]
+
+
+@pytest.mark.parametrize(("text", "form", "encoding", "is_part"), FORMS)
+def test_the_form_of_the_value_is_told(
+    searcher: SubjectSearcher, text: str, form: FindForm, encoding: str | None, is_part: bool
+) -> None:
+    """As it came or encoded, and alone or within a longer text."""
+    assert searcher.search_for(ADDRESS, {"t1"}).match_in(text) == (form, encoding, is_part)
+
+
+def test_tokens_and_fingerprints_are_told_apart(searcher: SubjectSearcher, ring: KeyRingFile) -> None:
+    """Also where they stand for another writing, such as an address that is written out."""
+    search, token = searcher.search_for(ADDRESS, {"t1"}), Tokenizer(ring).tokenize(ADDRESS, "EMAIL_ADDRESS", "t1")
+    assert search.match_in(token) == (FindForm.TOKEN, None, False)
+    assert search.match_in(f"to {token}") == (FindForm.TOKEN, None, True)
+    fingerprint = Fingerprinter(ring).fingerprint
+    for value, writing in (
+        (ADDRESS, "orders [at] example.org"),
+        (ADDRESS, "orders (at) example (dot) org"),
+        (CARD, "4111_1111_1111_1111"),
+    ):
+        found = searcher.search_for(value, {"t1"}).match_in(f"<X#{fingerprint(writing, 't1')}>")
+        assert found == (FindForm.FINGERPRINT, None, True)
 
 
 def test_an_allowed_value_is_found(ring: KeyRingFile) -> None:

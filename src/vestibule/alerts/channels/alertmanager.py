@@ -45,6 +45,8 @@ class AlertmanagerChannel:
             | {name: _text(value) for name, value in annotations.items()},
             "startsAt": alert.time.isoformat(),
             "endsAt": (last if is_over else last + self._lasting).isoformat(),
+            # Alertmanager shows it as the source of the alert.
+            **({"generatorURL": notice.link} if notice and notice.link else {}),
         }
 
 

@@ -11,6 +11,8 @@ from vestibule.egress.guard import DeliveryFailed
 
 MAX_REMEMBERED = 1000
 TYPES = {Severity.INFO: "info", Severity.WARNING: "warning", Severity.CRITICAL: "failure"}
+# What apprise calls the address behind a message: ntfy, PagerDuty, Bark, ilert and others; Pushover.
+LINK_MEMBERS = ("click", "supplemental_url")
 REPLACEMENT_CHANNELS = {"mailto": "email", "json": "webhook", "xml": "webhook", "form": "webhook"}
 
 
@@ -63,7 +65,10 @@ class AppriseChannel:
 
         def notify() -> bool:
             service = self._open_service(url)
-            return service is not None and bool(
+            if service is None:
+                return False
+            _link(service, alert)
+            return bool(
                 service.notify(
                     title=f"[Vestibule] {event or alert.severity}: {alert.type} ({alert.count})",
                     body=render_notice(alert),
@@ -72,6 +77,14 @@ class AppriseChannel:
             )
 
         return self._requests.run(self._guard, notify)
+
+
+def _link(service: object, alert: Alert) -> None:
+    """Let a tap on the message open the link, where the service has a member for that and the operator set none."""
+    link = alert.notice.link if alert.notice else ""
+    for member in LINK_MEMBERS if link else ():
+        if getattr(service, member, link) in (None, ""):
+            setattr(service, member, link)
 
 
 CHANNEL = ChannelKind(

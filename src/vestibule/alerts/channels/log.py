@@ -24,6 +24,7 @@ class LogChannel:
             "entities": list(alert.entities) or None,
             "fingerprint": alert.fingerprint,
             "token_id": alert.token_id,
+            "token_name": alert.token_name,
             "task_id": alert.task_id,
             "tenant": alert.tenant,
             "subject": alert.subject,

@@ -7,15 +7,17 @@ from pathlib import Path
 
 from vestibule.alerts.alert import Alert
 from vestibule.alerts.channel import ChannelKind
-from vestibule.alerts.report import render_report, report_name
+from vestibule.alerts.report import report_content, report_name
 from vestibule.runtime.files import write_private
 
 
 class ReportFileChannel:
     """Writes `<UTC time>_<Type>_<id>.txt`, whole or not at all, readable by its owner only."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, console_url: str = "") -> None:
+        """Take the folder, and the address of the console that each report links to, if any."""
         self._directory = directory
+        self._console_url = console_url
 
     def deliver(self, alert: Alert) -> None:
         """Write the report of `alert`. It survives a power failure only after `sync`.
@@ -27,7 +29,7 @@ class ReportFileChannel:
         name = report_name(alert)
         unfinished = f"{self._directory}/.{name}.{secrets.token_hex(4)}"
         try:
-            _write_new(unfinished, _content(alert))
+            _write_new(unfinished, self._content(alert))
             os.rename(unfinished, f"{self._directory}/{name}")  # noqa: PTH104 - faster, on the request path
         except OSError:
             Path(unfinished).unlink(missing_ok=True)
@@ -41,13 +43,12 @@ class ReportFileChannel:
         """
         for alert in alerts:
             path = self._directory / report_name(alert)
-            if not _is_flushed(path, _content(alert)):
-                write_private(path, _content(alert))
+            if not _is_flushed(path, self._content(alert)):
+                write_private(path, self._content(alert))
         _flush(self._directory)
 
-
-def _content(alert: Alert) -> bytes:
-    return render_report(alert).encode("utf-8", "backslashreplace")
+    def _content(self, alert: Alert) -> bytes:
+        return report_content(alert, self._console_url)
 
 
 def _write_new(path: str, content: bytes) -> None:
@@ -88,5 +89,5 @@ def _flush(folder: Path) -> None:
 CHANNEL = ChannelKind(
     "report_file",
     "A text file for each alert, in error_reports/.",
-    lambda settings: ReportFileChannel(settings.report_dir),
+    lambda settings: ReportFileChannel(settings.report_dir, settings.console_url),
 )

@@ -164,10 +164,10 @@ class NotificationDispatcher:
         for name in [name for name, one in rounds.items() if one.done()]:
             for attempt in rounds.pop(name).result():
                 self._on_attempt(name, "delivered" if attempt.error is None else "failed")
+                now_us = to_us(datetime.now(UTC))
                 if attempt.error is None:
-                    outbox.confirm(attempt.delivery)
+                    outbox.confirm(attempt.delivery, now_us)
                 else:
-                    now_us = to_us(datetime.now(UTC))
                     self._paused_until_us[name] = now_us + int(attempt.retry_after_s * US)
                     outbox.postpone(attempt.delivery, now_us, attempt.error, attempt.retry_after_s)
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from vestibule.alerts.alert import DEFAULT_SEVERITY, Alert, AlertType, Notice, NoticeEvent, Severity
 from vestibule.alerts.store.alert_store import Escalation, insert_alert
+from vestibule.alerts.store.channel_states import note_delivery, note_failure
 from vestibule.alerts.store.database import (
     ALERT_COLUMNS,
     US,
@@ -18,9 +19,11 @@ from vestibule.alerts.store.database import (
     from_us,
     join_entities,
     split_entities,
+    to_us,
     transaction,
 )
 from vestibule.alerts.store.grouping import Grouping, group_alert
+from vestibule.alerts.store.silences import count_alert, hold_back
 from vestibule.runtime.background import Backoff
 
 # Up to this many groups of one type are notified separately within the window; more share a digest, one a window.
@@ -39,12 +42,6 @@ DUE_GROUPS = f"""
     SELECT g.severity, g.entities, g.first_us, g.last_us, g.count, g.state, g.notified_severity, {COLUMNS}
     FROM groups g JOIN alerts a ON a.id = g.id WHERE g.due_us <= ? ORDER BY g.due_us, g.first_us LIMIT 1000
 """  # noqa: S608
-SILENCED_UNTIL = """
-    SELECT max(until_us) FROM silences WHERE from_us <= ?1 AND until_us > ?1
-    AND (type IS NULL OR type = ?2) AND (token_id IS NULL OR token_id = ?3)
-    AND (entity IS NULL OR instr(', ' || ?4 || ', ', ', ' || entity || ', ') > 0)
-    AND tenant IN ('~system', ?5)
-"""
 POST = """
     INSERT INTO deliveries
     (group_id, channel, event, severity, entities, last_us, count, created_us, due_us, state, groups)
@@ -116,6 +113,7 @@ class DeliveryRules:
     reminder_s: float
     give_up_after_s: float
     replica: str = ""
+    console_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +149,7 @@ class Outbox:
                 for row, alert in build_readable(rows, _alert_of):
                     group_id = group_alert(self._connection, alert, self._rules.grouping)
                     self._run("UPDATE alerts SET group_id = ? WHERE seq = ?", group_id, row[0])
+                    count_alert(self._connection, _matched_by(alert, to_us(alert.time)))
                 self._mark(GROUPED, rows[-1][0])
         return len(rows)
 
@@ -176,14 +175,17 @@ class Outbox:
     def due(self, now_us: int, channel: str) -> list[Delivery]:
         """Return the next notifications that are due for a channel, in the order in which they were posted."""
         rows = self._run(DUE_DELIVERIES, now_us, channel)
-        return [due for _, due in build_readable(rows, lambda row: _delivery_of(row, self._rules.replica))]
+        return [due for _, due in build_readable(rows, lambda row: _delivery_of(row, self._rules))]
 
-    def confirm(self, delivery: Delivery) -> None:
+    def confirm(self, delivery: Delivery, now_us: int) -> None:
         """Record that a notification was delivered."""
         with transaction(self._connection):
             self._run(
-                "UPDATE deliveries SET state = 'done', error = NULL, attempts = attempts + 1 WHERE id = ?", delivery.id
+                "UPDATE deliveries SET state = 'done', error = NULL, attempts = attempts + 1, tried_us = ? "
+                "WHERE id = ?",
+                *(now_us, delivery.id),
             )
+            note_delivery(self._connection, delivery.channel, now_us)
             if delivery.attempts >= FAILING_AFTER:
                 self._raise_channel_alert(AlertType.DELIVERY_RESUMED, delivery, "accepts notifications again")
 
@@ -192,9 +194,10 @@ class Outbox:
         due_us = now_us + int(max(RETRY_BACKOFF.delay_s(delivery.attempts + 1), least_s) * US)
         with transaction(self._connection):
             self._run(
-                "UPDATE deliveries SET attempts = attempts + 1, error = ?, due_us = ? WHERE id = ?",
-                *(error, due_us, delivery.id),
+                "UPDATE deliveries SET attempts = attempts + 1, error = ?, due_us = ?, tried_us = ? WHERE id = ?",
+                *(error, due_us, now_us, delivery.id),
             )
+            note_failure(self._connection, delivery.channel, now_us, error)
             if delivery.attempts + 1 == FAILING_AFTER:
                 self._raise_channel_alert(
                     AlertType.DELIVERY_FAILING, delivery, f"does not accept notifications: {error}"
@@ -236,11 +239,10 @@ class Outbox:
             self._run(MARK_NOTIFIED, severity.value, due_us, due.summary.id)
 
     def _is_silenced(self, due: "_Due", now_us: int) -> bool:
-        one = due.summary
-        parameters = (now_us, one.type.value, one.token_id, join_entities(one.entities), one.tenant)
-        ((until_us,),) = self._run(SILENCED_UNTIL, *parameters)
+        group_id = due.summary.id
+        until_us = hold_back(self._connection, group_id, due.event.value, _matched_by(due.summary, now_us))
         if until_us is not None:
-            self._run("UPDATE groups SET due_us = ? WHERE id = ?", until_us, one.id)
+            self._run("UPDATE groups SET due_us = ? WHERE id = ?", until_us, group_id)
         return until_us is not None
 
     def _raise_channel_alert(self, alert_type: AlertType, delivery: Delivery, what: str) -> None:
@@ -265,6 +267,11 @@ class Outbox:
 
 def _alert_of(row: Row) -> Alert:
     return alert_of(row[1:])
+
+
+def _matched_by(alert: Alert, at_us: int) -> tuple[Any, ...]:
+    """Return what silences are compared with."""
+    return (at_us, alert.type.value, alert.token_id, join_entities(alert.entities), alert.tenant)
 
 
 def _due_of(row: tuple[Any, ...]) -> _Due:
@@ -292,11 +299,21 @@ def _event_of(state: str, severity: str, notified_severity: str | None) -> Notic
     return NoticeEvent.ESCALATED if Severity(severity).rank > Severity(notified_severity).rank else NoticeEvent.REMINDER
 
 
-def _delivery_of(row: tuple[Any, ...], replica: str) -> Delivery:
+def _delivery_of(row: tuple[Any, ...], rules: DeliveryRules) -> Delivery:
     delivery_id, channel, attempts, event, severity, entities, last_us, count, groups, *columns = row
     first = alert_of(columns)
+    # A digest stands for many groups of one type.
+    page = f"/alerts/groups/{first.id}" if groups == 1 else f"/alerts?type={first.type.value}"
+    link = rules.console_url and rules.console_url + page
     notice = Notice(
-        f"{first.id}-{delivery_id}", NoticeEvent(event), first.id, first.time, from_us(last_us), groups, replica
+        f"{first.id}-{delivery_id}",
+        NoticeEvent(event),
+        first.id,
+        first.time,
+        from_us(last_us),
+        groups,
+        rules.replica,
+        link,
     )
     alert = replace(first, severity=Severity(severity), entities=split_entities(entities), count=count, notice=notice)
     return Delivery(delivery_id, channel, attempts, alert if groups == 1 else _digest_of(alert, groups))
@@ -306,5 +323,12 @@ def _digest_of(alert: Alert, groups: int) -> Alert:
     # The origin of the first alert does not apply to the others.
     text = f"{groups} groups of alerts at once. The first: {alert.description}"
     return replace(
-        alert, description=text, fingerprint=None, request_id=None, token_id=None, task_id=None, subject=None
+        alert,
+        description=text,
+        fingerprint=None,
+        request_id=None,
+        token_id=None,
+        token_name=None,
+        task_id=None,
+        subject=None,
     )

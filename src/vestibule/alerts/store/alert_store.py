@@ -18,7 +18,7 @@ from vestibule.runtime.files import FileMoved, FilePlace
 from vestibule.runtime.writer_thread import CAPACITY, WriterThread
 
 LEAKS = frozenset({AlertType.PERSONAL_DATA, AlertType.SECRET})
-INSERT = f"INSERT INTO alerts ({ALERT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+INSERT = f"INSERT INTO alerts ({ALERT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
 COUNT_LEAKS = """
     SELECT count(*) FROM (
         SELECT 1 FROM alerts WHERE token_id = ? AND time_us > ? AND type IN ('PersonalData', 'Secret') LIMIT ?

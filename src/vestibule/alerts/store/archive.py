@@ -1,127 +1,130 @@
-"""Reads the recorded alerts, and changes the state of their groups."""
+"""Reads the recorded alerts: one by its id, or a page of those that match a filter."""
 
+import json
 import re
-import secrets
-import sqlite3
-import threading
+from collections.abc import Collection
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from datetime import datetime
 
-from vestibule.alerts.alert import Alert, AlertType
-from vestibule.alerts.store.database import ALERT_COLUMNS, Row, alert_of, build_readable, from_us, open_database, to_us
-from vestibule.contracts.errors import AlertNotFound, InvalidInput, Unavailable
-from vestibule.contracts.identity import EVERYTHING, SYSTEM_TENANT, Visibility
-from vestibule.runtime.files import FilePlace
+from vestibule.alerts.alert import Alert
+from vestibule.alerts.store.database import ALERT_COLUMNS, alert_of, build_readable, to_us
+from vestibule.alerts.store.reader import AlertReader
+from vestibule.alerts.store.schema import LISTED
+from vestibule.alerts.store.search import FilterCondition, Index, Span, cursor_of, find_page, parse_cursor
+from vestibule.contracts.errors import AlertNotFound
+from vestibule.contracts.identity import EVERYTHING, Visibility
 
-CURSOR_PATTERN = r"^[1-9][0-9]{0,17}$"
-_CURSOR = re.compile(CURSOR_PATTERN)
-# Of malformed requests, which are many where a client is wrong, the first of each group is listed, with their number.
-_PAGE = f"""
-    SELECT CASE type WHEN '{AlertType.INVALID_INPUT}' THEN (SELECT count FROM groups WHERE id = alerts.id) END,
-    seq, {ALERT_COLUMNS} FROM alerts
-    WHERE {{visible}} AND seq < ? AND (type != '{AlertType.INVALID_INPUT}' OR coalesce(group_id, id) = id)
-    ORDER BY seq DESC LIMIT ?
+_LISTED = re.sub(r"\b(type|group_id|id)\b", r"a.\1", LISTED)
+_BASE = Index("alerts a INDEXED BY alerts_by_time", _LISTED)
+
+
+def _by(column: str, index: str) -> Index:
+    return Index(f"alerts a INDEXED BY {index}", f"a.{column} = ? AND {_LISTED}")
+
+
+# A group has few alerts or many, so those of a state are read by their groups only where they are few.
+_BY_STATE = Index(
+    "groups g CROSS JOIN alerts a INDEXED BY alerts_by_group ON a.group_id = g.id",
+    f"g.state = ? AND a.group_id IS NOT NULL AND {_LISTED}",
+    is_ordered=False,
+    count="SELECT count(*) FROM (SELECT 1 FROM groups WHERE state = ? LIMIT ?)",
+)
+_BY_GROUP = Index("alerts a INDEXED BY alerts_by_group", f"a.group_id = ? AND a.group_id IS NOT NULL AND {_LISTED}")
+_BY_ENTITY = Index(
+    "alert_entities e CROSS JOIN alerts a ON a.seq = e.seq", "e.entity = ?", time="e.time_us", key="e.seq"
+)
+_BY_ID = Index(
+    "(SELECT ? AS text) wanted CROSS JOIN alerts a "
+    "ON a.id = wanted.text OR a.request_id = wanted.text OR a.task_id = wanted.text",
+    is_ordered=False,
+)
+_IS_ID = "? IN (a.id, a.request_id, a.task_id)"
+# What is not in a group yet will be in one that is open.
+_STATE = "coalesce((SELECT state FROM groups WHERE id = coalesce(a.group_id, a.id)), 'open') = ?"
+_TEXT = "instr(lower(a.description || ' ' || coalesce(a.subject, '')), lower(?)) > 0"
+_HAS_ID = "SELECT 1 FROM alerts WHERE {visible} AND (id = ? OR request_id = ? OR task_id = ?) LIMIT 1"
+_LAST_OF_STATE = "SELECT max(last_us) FROM groups WHERE state = ?"
+# The number of all malformed requests of the group whose first one is listed.
+_ROWS = f"""
+    SELECT CASE type WHEN 'InvalidInput' THEN (SELECT count FROM groups WHERE id = alerts.id) END,
+    seq, {ALERT_COLUMNS} FROM alerts WHERE seq IN ({{seqs}}) ORDER BY time_us DESC, seq DESC
 """  # noqa: S608
 _ONE = f"SELECT {ALERT_COLUMNS} FROM alerts WHERE {{visible}} AND id = ?"  # noqa: S608
-_END = 2**62
+
+_GIVEN = "(SELECT value FROM json_each(?))"
+_OF_IDS = f"""
+    SELECT {ALERT_COLUMNS} FROM alerts
+    WHERE {{visible}} AND (id IN {_GIVEN} OR request_id IN {_GIVEN} OR task_id IN {_GIVEN})
+    ORDER BY time_us DESC, seq DESC LIMIT ?
+"""  # noqa: S608
+_GROUPS_OF = f"SELECT id, group_id FROM alerts WHERE id IN {_GIVEN} AND group_id IS NOT NULL"  # noqa: S608
 
 
-_GROUP = """
-    SELECT id, severity, count, first_us, last_us, state, state_by, state_reason, state_us FROM groups
-    WHERE id = (SELECT group_id FROM alerts WHERE id = ?)
-"""
-_DELIVERIES = (
-    "SELECT channel, event, state, attempts, error FROM deliveries WHERE group_id = ? ORDER BY id DESC LIMIT 50"
-)
-# The end of a group is notified if its beginning was.
-_CHANGE = """
-    UPDATE groups SET state = ?, state_by = ?, state_reason = ?, state_us = ?, notice_since_us = NULL,
-    due_us = CASE WHEN ?1 = 'resolved' AND notified_severity IS NOT NULL THEN ?4 END
-    WHERE id = (SELECT group_id FROM alerts WHERE id = ?) AND state != 'resolved' RETURNING id
-"""
-_SILENCE = """
-    INSERT INTO silences (id, type, token_id, entity, author, reason, from_us, until_us, tenant)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-_SILENCES = """
-    SELECT id, type, token_id, entity, author, reason, from_us, until_us, tenant FROM silences
-    WHERE {visible} AND until_us > ?
-"""
+@dataclass(frozen=True, slots=True)
+class AlertFilter:
+    """Which alerts are wanted; None matches all.
+
+    `state` is that of the group. `text` is an id of an alert, a request or a task; where it is none of these, a part of
+    the description or the subject. Of a group of malformed requests the first alone is listed, as everywhere.
+    """
+
+    type: str | None = None
+    severity: str | None = None
+    state: str | None = None
+    entity: str | None = None
+    token_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    text: str | None = None
+    group_id: str | None = None
+
+
+ALL_ALERTS = AlertFilter()
 
 
 @dataclass(frozen=True, slots=True)
 class AlertPage:
-    """A page of alerts, newest first, and the cursor of the next page, None on the last."""
+    """A page of alerts, newest first, and the cursor of the next page, None on the last.
+
+    `stopped_at` is set where the page ended before it was full: the time of the last alert that was examined.
+    """
 
     alerts: list[Alert]
     cursor: str | None
-
-
-class AlertReader:
-    """Queries the database over one connection; a missing database is empty."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
-        self._place = FilePlace()
-
-    def query_visible(
-        self, statement: str, visibility: Visibility, parameters: tuple[Any, ...]
-    ) -> list[tuple[Any, ...]]:
-        """Return the rows that are visible: `{visible}` in the statement stands for that condition."""
-        tenants = visibility.tenants
-        # One tenant may have few alerts among many; of several, the newest are near the end of the table: `+` says so.
-        indexed = "" if tenants is None or len(tenants) == 1 else "+"
-        visible = "1" if tenants is None else f"{indexed}tenant IN ({', '.join('?' * len(tenants))})"
-        return self.query(statement.format(visible=visible), (*sorted(tenants or ()), *parameters))
-
-    def query(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-        """Return the rows, or raise `Unavailable`."""
-        with self._lock:
-            try:
-                if self._connection is not None and not self._place.is_kept():
-                    self._close()
-                if self._connection is None:
-                    if not self._path.exists():
-                        return []
-                    self._connection = open_database(self._path)
-                    self._place = FilePlace(self._path)
-                return self._connection.execute(statement, parameters).fetchall()
-            except (OSError, sqlite3.Error) as error:
-                raise Unavailable("alerts", "The alert store cannot be read.") from error
-
-    def close(self) -> None:
-        """Close the connection; the next query opens another."""
-        with self._lock:
-            self._close()
-
-    def _close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+    stopped_at: datetime | None = None
 
 
 class AlertArchive(AlertReader):
     """Reads the alerts of all services of a host, as far as they are visible."""
 
-    def page(self, *, limit: int, cursor: str | None = None, visibility: Visibility = EVERYTHING) -> AlertPage:
-        """Return at most `limit` alerts older than `cursor`.
+    def page(
+        self,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        visibility: Visibility = EVERYTHING,
+        matching: AlertFilter = ALL_ALERTS,
+    ) -> AlertPage:
+        """Return at most `limit` matching alerts older than `cursor`.
 
         Raises:
             InvalidInput: the cursor is not one that an earlier page gave.
             Unavailable: the store cannot be read.
         """
-        if cursor is not None and not _CURSOR.fullmatch(cursor):
-            raise InvalidInput("The cursor is not valid; use the `cursor` of the previous page.")
-        rows = self.query_visible(_PAGE, visibility, (_END if cursor is None else int(cursor), limit + 1))
-        chosen = rows[:limit]
-        readable = build_readable([row[1:] for row in chosen], lambda row: alert_of(row[1:]))
-        counts = {row[1]: row[0] or 1 for row in chosen}
-        alerts = [replace(alert, count=counts[row[0]]) for row, alert in readable]
-        return AlertPage(alerts, str(chosen[-1][1]) if len(rows) > limit else None)
+        after = parse_cursor(cursor, int)
+        since_us, until_us = (None if time is None else to_us(time) for time in (matching.since, matching.until))
+        if matching.state is not None and matching.state != "open":
+            # No alert of such a group is later than the last of them.
+            ((last_us,),) = self.query(_LAST_OF_STATE, (matching.state,)) or [(None,)]
+            if last_us is None:
+                return AlertPage([], None)
+            until_us = last_us if until_us is None else min(last_us, until_us)
+        conditions = [
+            *self._conditions(matching, visibility),
+            *visible_to(visibility, _by("tenant", "alerts_of_tenant")),
+        ]
+        found = find_page(self.query, _BASE, conditions, Span(since_us, until_us, after), limit)
+        return AlertPage(self._alerts(found.keys), cursor_of(found.following), found.stopped_at)
 
     def get(self, alert_id: str, visibility: Visibility = EVERYTHING) -> Alert:
         """Return the alert of that id.
@@ -136,108 +139,55 @@ class AlertArchive(AlertReader):
             return alert
         raise AlertNotFound("No alert has that id.")
 
-
-@dataclass(frozen=True, slots=True)
-class DeliveryState:
-    """The state of a notification, and its last error."""
-
-    channel: str
-    event: str
-    state: str
-    attempts: int
-    error: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class GroupState:
-    """The state of an alert's group, who changed it, and its notifications, newest first."""
-
-    id: str
-    severity: str
-    count: int
-    first: datetime
-    last: datetime
-    state: str
-    state_by: str | None
-    state_reason: str | None
-    state_since: datetime | None
-    deliveries: list[DeliveryState]
-
-
-@dataclass(frozen=True, slots=True)
-class Silence:
-    """Suppresses notifications of matching alerts of a tenant for a time. A condition that is None matches all.
-
-    One of `~system` applies to the alerts of all tenants.
-    """
-
-    type: str | None
-    token_id: str | None
-    entity: str | None
-    author: str
-    reason: str
-    start: datetime
-    end: datetime
-    id: str = ""
-    tenant: str = SYSTEM_TENANT
-
-
-class AlertTriage(AlertReader):
-    """Reads and changes the state of groups; every change is on disk when it is answered."""
-
-    def group_of(self, alert_id: str) -> GroupState | None:
-        """Return the group of an alert, None before it has one."""
-        rows = self.query(_GROUP, (alert_id,)) if alert_id.isascii() else []
-        if not rows:
-            return None
-        group_id, severity, count, first_us, last_us, state, by, reason, state_us = rows[0]
-        since = None if state_us is None else from_us(state_us)
-        deliveries = [DeliveryState(*row) for row in self.query(_DELIVERIES, (group_id,))]
-        return GroupState(
-            group_id, severity, count, from_us(first_us), from_us(last_us), state, by, reason, since, deliveries
-        )
-
-    def change(self, alert_id: str, state: str, author: str, reason: str | None) -> None:
-        """Set the group of an alert to `acknowledged` (no more reminders) or `resolved` (the next alert opens another).
+    def find(self, ids: Collection[str], visibility: Visibility = EVERYTHING, limit: int = 100) -> list[Alert]:
+        """Return the alerts that have one of these ids, or whose request or task has; the newest first.
 
         Raises:
-            AlertNotFound: no alert has that id, or its group is resolved already.
-            Unavailable: the store cannot be written.
+            Unavailable: the store cannot be read.
         """
-        now_us = to_us(datetime.now(UTC))
-        if not alert_id.isascii() or not self._write(_CHANGE, (state, author, reason, now_us, alert_id)):
-            raise AlertNotFound("No alert with an unresolved group has that id.")
+        wanted = json.dumps(sorted(one for one in ids if one.isascii()))
+        rows = self.query_visible(_OF_IDS, visibility, (wanted, wanted, wanted, limit))
+        return [alert for _, alert in build_readable(rows, alert_of)]
 
-    def silence(self, silence: Silence) -> str:
-        """Keep a silence, and return its id.
+    def group_ids(self, alert_ids: Collection[str]) -> dict[str, str]:
+        """Return the groups of alerts, by the ids of these; those without a group are left out."""
+        rows = self.query(_GROUPS_OF, (json.dumps(sorted(alert_ids)),))
+        return {str(alert_id): str(group_id) for alert_id, group_id in rows}
 
-        Raises:
-            InvalidInput: it ends before it begins.
-            Unavailable: the store cannot be written.
-        """
-        if silence.end <= silence.start:
-            raise InvalidInput("The end of a silence must be after its start.")
-        silence_id = secrets.token_hex(8)
-        matching = (silence.type, silence.token_id, silence.entity)
-        times = (to_us(silence.start), to_us(silence.end))
-        self._write(_SILENCE, (silence_id, *matching, silence.author, silence.reason, *times, silence.tenant))
-        return silence_id
+    def _conditions(self, matching: AlertFilter, visibility: Visibility) -> list[FilterCondition]:
+        given = [
+            FilterCondition("a.token_id = ?", matching.token_id, _by("token_id", "alerts_by_token")),
+            FilterCondition("instr(', ' || a.entities || ', ', ', ' || ? || ', ') > 0", matching.entity, _BY_ENTITY),
+            FilterCondition("a.type = ?", matching.type, _by("type", "alerts_by_type")),
+            FilterCondition("a.severity = ?", matching.severity, _by("severity", "alerts_by_severity")),
+            FilterCondition(_STATE, matching.state, _BY_STATE),
+            FilterCondition("a.group_id = ?", matching.group_id, _BY_GROUP),
+        ]
+        conditions = [one for one in given if one.value is not None]
+        if matching.text:
+            if self.query_visible(_HAS_ID, visibility, (matching.text,) * 3):
+                # Also an alert that no list has is found by its id, and by no other index.
+                return [
+                    FilterCondition(_IS_ID, matching.text, _BY_ID),
+                    *(replace(one, index=None) for one in conditions),
+                ]
+            conditions.append(FilterCondition(_TEXT, matching.text))
+        return conditions
 
-    def silences(self, visibility: Visibility = EVERYTHING) -> list[Silence]:
-        """Return the silences that have not ended and are visible."""
-        rows = self.query_visible(_SILENCES, visibility, (to_us(datetime.now(UTC)),))
-        return [silence for _, silence in build_readable(rows, _silence_of)]
-
-    def _write(self, statement: str, parameters: tuple[Any, ...]) -> list[Any]:
-        try:
-            connection = open_database(self._path)
-            try:
-                return connection.execute(statement, parameters).fetchall()
-            finally:
-                connection.close()
-        except (OSError, sqlite3.Error) as error:
-            raise Unavailable("alerts", "The alert store cannot be written.") from error
+    def _alerts(self, seqs: list[int]) -> list[Alert]:
+        if not seqs:
+            return []
+        rows = self.query(_ROWS.format(seqs=", ".join("?" * len(seqs))), tuple(seqs))
+        counts = {row[1]: row[0] or 1 for row in rows}
+        readable = build_readable([row[1:] for row in rows], lambda row: alert_of(row[1:]))
+        return [replace(alert, count=counts[row[0]]) for row, alert in readable]
 
 
-def _silence_of(row: Row) -> Silence:
-    return Silence(row[1], row[2], row[3], row[4], row[5], from_us(row[6]), from_us(row[7]), row[0], row[8])
+def visible_to(visibility: Visibility, index: Index) -> list[FilterCondition]:
+    """Return the condition that rows belong to tenants that are visible; one tenant may have few among many."""
+    tenants = visibility.tenants
+    if tenants is None:
+        return []
+    if len(tenants) == 1:
+        return [FilterCondition("a.tenant = ?", next(iter(tenants)), index)]
+    return [FilterCondition("a.tenant IN (SELECT value FROM json_each(?))", json.dumps(sorted(tenants)))]

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import structlog
 
 from vestibule.alerts.alert import Alert, AlertType, Severity
+from vestibule.alerts.store.schema import CHANGES, SCHEMA, VERSION
 from vestibule.runtime.files import change_alone, remove_write_ahead_log
 from vestibule.runtime.starts import DatabaseMark, is_passing, refuse_file
 from vestibule.runtime.write_ahead_log import LIMIT_LOG
@@ -18,106 +19,9 @@ from vestibule.runtime.write_ahead_log import LIMIT_LOG
 LOCK_TIMEOUT_S = 0.3
 US = 1_000_000
 
-SCHEMA = """
-    CREATE TABLE alerts (
-        seq INTEGER PRIMARY KEY,
-        id TEXT NOT NULL UNIQUE,
-        time_us INTEGER NOT NULL,
-        type TEXT NOT NULL,
-        severity TEXT NOT NULL,
-        description TEXT NOT NULL,
-        service TEXT NOT NULL,
-        entities TEXT NOT NULL,
-        fingerprint TEXT,
-        request_id TEXT,
-        token_id TEXT,
-        group_id TEXT,
-        subject TEXT,
-        has_report INTEGER NOT NULL DEFAULT 1,
-        tenant TEXT NOT NULL DEFAULT '~system',
-        task_id TEXT
-    ) STRICT;
-    CREATE INDEX alerts_by_tenant ON alerts (tenant);
-    CREATE INDEX leaks_by_token ON alerts (token_id, time_us)
-        WHERE token_id IS NOT NULL AND type IN ('PersonalData', 'Secret');
-
-    -- A group has the id of its first alert.
-    CREATE TABLE groups (
-        id TEXT PRIMARY KEY,
-        type TEXT NOT NULL,
-        token_id TEXT,
-        severity TEXT NOT NULL,
-        entities TEXT NOT NULL,
-        first_us INTEGER NOT NULL,
-        last_us INTEGER NOT NULL,
-        count INTEGER NOT NULL,
-        state TEXT NOT NULL DEFAULT 'open',
-        state_by TEXT,
-        state_reason TEXT,
-        state_us INTEGER,
-        notified_severity TEXT,
-        notice_since_us INTEGER,
-        due_us INTEGER
-    ) STRICT, WITHOUT ROWID;
-    CREATE INDEX groups_due ON groups (due_us) WHERE due_us IS NOT NULL;
-
-    CREATE TABLE memberships (
-        type TEXT NOT NULL,
-        key TEXT NOT NULL,
-        group_id TEXT NOT NULL,
-        last_us INTEGER NOT NULL,
-        PRIMARY KEY (type, key)
-    ) STRICT, WITHOUT ROWID;
-
-    CREATE TABLE deliveries (
-        id INTEGER PRIMARY KEY,
-        group_id TEXT NOT NULL,
-        channel TEXT NOT NULL,
-        event TEXT NOT NULL,
-        severity TEXT NOT NULL,
-        entities TEXT NOT NULL,
-        last_us INTEGER NOT NULL,
-        count INTEGER NOT NULL,
-        created_us INTEGER NOT NULL,
-        due_us INTEGER NOT NULL,
-        state TEXT NOT NULL DEFAULT 'waiting',
-        attempts INTEGER NOT NULL DEFAULT 0,
-        error TEXT,
-        groups INTEGER NOT NULL DEFAULT 1
-    ) STRICT;
-    CREATE INDEX deliveries_due ON deliveries (due_us) WHERE state = 'waiting';
-    CREATE INDEX deliveries_by_group ON deliveries (group_id);
-
-    CREATE TABLE silences (
-        id TEXT PRIMARY KEY,
-        type TEXT,
-        token_id TEXT,
-        entity TEXT,
-        author TEXT NOT NULL,
-        reason TEXT NOT NULL,
-        from_us INTEGER NOT NULL,
-        until_us INTEGER NOT NULL,
-        tenant TEXT NOT NULL DEFAULT '~system'
-    ) STRICT, WITHOUT ROWID;
-
-    CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-"""
-
-# The changes of each version of the tables after the first. A later version may only add columns with a default, and
-# indexes: processes of both versions share the file while one version replaces the other.
-CHANGES = (
-    "ALTER TABLE alerts ADD COLUMN has_report INTEGER NOT NULL DEFAULT 1;",
-    "ALTER TABLE alerts ADD COLUMN tenant TEXT NOT NULL DEFAULT '~system';"
-    "CREATE INDEX alerts_by_tenant ON alerts (tenant);"
-    "ALTER TABLE silences ADD COLUMN tenant TEXT NOT NULL DEFAULT '~system';",
-    "ALTER TABLE alerts ADD COLUMN task_id TEXT;",
-)
-VERSION = len(CHANGES) + 1
-
-
 ALERT_COLUMNS = (
     "id, time_us, type, severity, description, service, entities, fingerprint, request_id, token_id, subject, "
-    "has_report, tenant, task_id"
+    "has_report, tenant, task_id, token_name"
 )
 _SEPARATOR = ", "
 
@@ -245,6 +149,7 @@ def row_of(alert: Alert) -> tuple[Any, ...]:
         alert.has_report,
         alert.tenant,
         alert.task_id,
+        alert.token_name,
     )
 
 
@@ -265,4 +170,5 @@ def alert_of(row: Sequence[Any]) -> Alert:
         has_report=bool(row[11]),
         tenant=row[12],
         task_id=row[13],
+        token_name=row[14],
     )

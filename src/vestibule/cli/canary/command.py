@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vestibule.cli.frame.noun import with_examples
 from vestibule.cli.options import DEVELOPMENT_TOKEN, AsJson, echo, fail
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 ACTIONS = ("block", "redact", "mask", "hash", "tokenize", "alert", "ignore")
 
 
+@with_examples("vestibule canary", "vestibule canary --url http://127.0.0.1:8000 --data-dir var")
 def canary(
     *,
     url: Annotated[
@@ -25,6 +27,7 @@ def canary(
     token: Annotated[str, typer.Option(envvar="VESTIBULE_TOKEN", help="Token for --url.")] = DEVELOPMENT_TOKEN,
     data_dir: Annotated[Path | None, typer.Option(help="With --url: search this data directory.")] = None,
     redis_url: Annotated[str, typer.Option(help="With --url: search this Redis.")] = "",
+    console_url: Annotated[str, typer.Option(help="With --url: read the pages of the console at this address.")] = "",
     output: Annotated[list[Path] | None, typer.Option(help="With --url: search this file, such as its stdout.")] = None,
     action: Annotated[
         list[str] | None, typer.Option(help=f"Policy actions to try. [default: {', '.join(ACTIONS)}]")
@@ -46,9 +49,18 @@ def canary(
     if url:
         found_redis = redis_url or (redis_url_of(data_dir) if data_dir else None)
         target = ProofTarget(
-            url.rstrip("/"), token, data_dir=data_dir, redis_url=found_redis, outputs=output or [], keeps_keys=True
+            url.rstrip("/"),
+            token,
+            console_url=console_url.rstrip("/"),
+            data_dir=data_dir,
+            redis_url=found_redis,
+            outputs=output or [],
+            keeps_keys=True,
         )
-        results["as configured"] = _prove(target, plant)
+        try:
+            results["as configured"] = _prove(target, plant)
+        except SystemFailed as error:
+            fail(str(error))
     for name in () if url else action or ACTIONS:
         echo(f"policy {name}:", err=True)
         try:

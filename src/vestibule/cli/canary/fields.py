@@ -48,7 +48,7 @@ class TextField:
     def name(self) -> str:
         """The name of the parameter, or of the outermost member that is not a list."""
         named = [step for step in self.steps if isinstance(step, str) and step not in (ANY_NAME, ANY_VALUE)]
-        return named[-1]
+        return named[-1] if named else str(self.steps[0])
 
     def __str__(self) -> str:
         return f"{self.operation} {self.place} {'.'.join(map(str, self.steps))}"

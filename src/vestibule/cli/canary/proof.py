@@ -7,6 +7,7 @@ from itertools import chain
 
 import httpx
 
+from vestibule.cli.canary.console import console_places
 from vestibule.cli.canary.fields import TextField, text_fields
 from vestibule.cli.canary.requests import REQUESTS, Canary, make_canaries
 from vestibule.cli.canary.sinks import Place, ProofTarget, places_of
@@ -56,6 +57,9 @@ def prove(
     canaries = make_canaries()
     show_progress(f"sending {len(canaries)} values in {len(REQUESTS)} ways to {target.url}")
     answers = list(_send(target, canaries))
+    if target.console_url:
+        show_progress(f"reading the pages of {target.console_url}")
+        answers += console_places(target, canaries)
     if plant is not None:
         plant(canaries)
     # The last log lines may not be in the files yet.

@@ -7,13 +7,17 @@ import secrets
 import string
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 import httpx
 
 JSON = {"Content-Type": "application/json"}
+NDJSON = "application/x-ndjson"
+STREAM = {"Accept": "text/event-stream"}
 PAIR = {"key": "canary", "value": "text"}
-# Neither is stored: there is no such minute, and webhooks are not sent over that scheme.
+# None is stored: there is no such entity and no such minute, and webhooks are not sent over that scheme.
+NO_ALLOWANCE = {"fingerprint": f"e1:{'0' * 32}", "entity": "NO_SUCH_ENTITY", "hours": 1}
 NEVER = {"cron": "61 * * * *"}
 WEBHOOK = "gopher://hooks.invalid/"
 
@@ -106,6 +110,26 @@ def _message(http: httpx.Client, **members: object) -> httpx.Response:
     return http.post("/messages", json={"text": "text", **members})
 
 
+def _form(http: httpx.Client, **content: Any) -> httpx.Response:
+    return http.post("/forms/contact", **content)
+
+
+def _open_stream(http: httpx.Client, **filters: str) -> httpx.Response:
+    # A value that could be the name of an entity opens the stream, which would go on for minutes.
+    with http.stream("GET", "/decisions", params=filters, headers=STREAM) as answer:
+        content = next(answer.iter_bytes(), b"")
+    return httpx.Response(answer.status_code, headers=answer.headers, content=content, request=answer.request)
+
+
+def _options(canary: Canary) -> dict[str, object]:
+    return {"allow": [canary.value], "field": canary.value, "thresholds": {"EMAIL_ADDRESS": 0.9}}
+
+
+def _lines(canary: Canary) -> bytes:
+    lines = ({"options": _options(canary)}, {"text": canary.text, "id": canary.value}, {canary.value: canary.text})
+    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+
 def _pointer(canary: Canary) -> str:
     return "/" + canary.text.replace("~", "~0").replace("/", "~1")
 
@@ -132,11 +156,30 @@ REQUESTS: dict[str, Callable[[httpx.Client, Canary], httpx.Response]] = {
     "long value": lambda http, c: _add(http, f"{'text ' * 20_000}{c.text}"),
     "message": lambda http, c: _message(http, text=c.text),
     "message, sync": lambda http, c: _message(http, text=c.text, mode="sync"),
+    "form": lambda http, c: _form(http, json={"text": c.text, "several": ["x", c.value]}),
+    "form, urlencoded": lambda http, c: _form(http, data={"text": c.text}),
+    "form, multipart": lambda http, c: _form(http, files={"text": (None, c.text)}),
+    "file of a form": lambda http, c: _form(http, files={"text": (c.value, c.text)}),
+    "field of a form": lambda http, c: _form(http, json={c.value: "text"}),
+    "origin of a form": lambda http, c: _form(http, json={"text": "text"}, headers={"Origin": _ascii(c)}),
+    "name of a form": lambda http, c: http.post(f"/forms/{_path(c)}", json={"text": c.text}),
     "recurring text": lambda http, c: http.post("/schedules", json={"text": c.text, **NEVER}),
     "recurring key": lambda http, c: http.post("/schedules", json={"key": c.value, **NEVER}),
     "callback": lambda http, c: _message(http, callback=f"{WEBHOOK}{c.value}"),
+    "reason of a pause": lambda http, c: http.post("/queue/pause", json={"processor": c.value, "reason": c.text}),
+    "reason to resume": lambda http, c: http.post("/queue/resume", json={"processor": c.value, "reason": c.text}),
+    "path of a schedule": lambda http, c: http.post(f"/schedules/{_path(c)}/run"),
     "scan": lambda http, c: http.post("/scan", json={"text": c.text}),
     "scan of many": lambda http, c: http.post("/scan", json={"texts": ["text", c.text]}),
+    "scan with options": lambda http, c: http.post("/scan", json={"text": c.text, "treat": True, **_options(c)}),
+    "scan with an unknown entity": lambda http, c: http.post("/scan", json={"text": "text", "entities": [c.value]}),
+    "scan of lines": lambda http, c: http.post("/scan", content=_lines(c), headers={"Content-Type": NDJSON}),
+    "scan of rows": lambda http, c: http.post(
+        "/scan",
+        params={"treat": "true"},
+        content=f"{c.value}\n{c.text}\n".encode(),
+        headers={"Content-Type": "text/csv"},
+    ),
     "option": lambda http, c: _run(http, {"pointer": _pointer(c)}),
     "wrong option": lambda http, c: _run(http, {"pointer": c.text}),
     "unknown option": lambda http, c: _run(http, {c.text: c.value}),
@@ -150,6 +193,16 @@ REQUESTS: dict[str, Callable[[httpx.Client, Canary], httpx.Response]] = {
     "ETag": lambda http, c: http.get("/read?key=canary", headers={"If-None-Match": _ascii(c)}),
     "path of a task": lambda http, c: http.get(f"/tasks/{_path(c)}"),
     "path of an alert": lambda http, c: http.get(f"/alerts/{_path(c)}"),
+    "preference": lambda http, c: _add_with(http, Prefer=f"receipt, {_ascii(c)}"),
+    "path of a receipt": lambda http, c: http.get(f"/receipts/{_path(c)}"),
+    "filters of decisions": lambda http, c: http.get("/decisions", params={"token": c.value, "route": c.text}),
+    "filter of a stream": lambda http, c: _open_stream(http, entity=c.value),
+    "span of counts": lambda http, c: http.get("/decisions/counts", params={"since": c.value}),
+    "span of rates": lambda http, c: http.get("/decisions/rates", params={"minutes": c.value}),
+    "draft": lambda http, c: http.post("/policy/check", json={"policy": f"[entities]\n{json.dumps(c.value)} = 1"}),
+    "draft to replay": lambda http, c: http.post("/policy/replay", json={"policy": c.text}),
+    "sample": lambda http, c: http.post("/policy/test", json={"samples": [{"text": c.text, "expect": "pass"}]}),
+    "reason of an allowance": lambda http, c: http.post("/allowances", json={**NO_ALLOWANCE, "reason": c.text}),
     "unknown route": lambda http, c: http.get(f"/{_path(c)}?also={quote(c.value)}"),
     "unknown method": lambda http, c: http.request("BREW", "/add", params={"value": c.value}),
     "query of another route": lambda http, c: http.get("/health", params={"value": c.value}),

@@ -23,6 +23,7 @@ class ProofTarget:
     url: str
     token: str
     service_urls: list[str] = field(default_factory=list)
+    console_url: str = ""
     data_dir: Path | None = None
     redis_url: str | None = None
     outputs: list[Path] = field(default_factory=list)
@@ -42,7 +43,7 @@ class Place:
 
 def places_of(target: ProofTarget, since: float) -> Iterator[Place]:
     """Yield everything that the target has written; temporary files only if newer than `since` (Unix time)."""
-    for url in target.service_urls or [target.url]:
+    for url in [*(target.service_urls or [target.url]), *filter(None, [target.console_url])]:
         try:
             yield Place(f"metrics of {url}", httpx.get(f"{url}/metrics", timeout=10, trust_env=False).content)
         except httpx.HTTPError:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 
+from vestibule.cli.canary.memory import memory_left
 from vestibule.cli.canary.requests import Canary
 from vestibule.cli.canary.sinks import ProofTarget
 from vestibule.cli.embedded.parts import Address
@@ -20,13 +21,30 @@ from vestibule.cli.embedded.redis_server import redis_url_of
 from vestibule.cli.embedded.start_checks import first_taken
 from vestibule.cli.options import DEVELOPMENT_TOKEN
 
+# The form to which values are sent, of any field.
+FORM = "[forms.contact]\nother_fields = true\n"
 READY_WITHIN_S = 90
 RECOVERED_WITHIN_S = 60.0
 STOPPED_WITHIN_S = 15
+# What a test system takes, with something to spare.
+NEEDED_MIB = 700
 
 
 class SystemFailed(Exception):
     """The test system did not start, or did not recover from killed workers."""
+
+
+def refuse_little_memory(left: int | None) -> None:
+    """Refuse where the system would not fit beside what runs here, of which the kernel would end some.
+
+    Raises:
+        SystemFailed: fewer than `NEEDED_MIB` are left.
+    """
+    if left is not None and (left_mib := left // 2**20) < NEEDED_MIB:
+        raise SystemFailed(
+            f"it takes {NEEDED_MIB} MiB of memory, and {left_mib} are left to this container; nothing was started. "
+            "Run it in a container of its own: podman run --rm localhost/microsvc canary"
+        )
 
 
 @contextmanager
@@ -34,11 +52,14 @@ def running_system(action: str) -> Iterator[ProofTarget]:
     """Start `vestibule up` with `action` as its policy, in its own directory; stop it afterwards.
 
     Raises:
-        SystemFailed: it did not start; the message has the end of its output.
+        SystemFailed: it did not start; the message has the end of its output, or the memory that is missing.
     """
+    refuse_little_memory(memory_left())
     with tempfile.TemporaryDirectory(prefix="vestibule-canary-") as home:
         data_dir, output, port = Path(home, "var"), Path(home, "output"), _free_port()
         variables = {name: value for name, value in os.environ.items() if not name.startswith("VESTIBULE_")}
+        data_dir.mkdir()
+        (data_dir / "policy.toml").write_text(FORM)
         command = [sys.executable, "-m", "vestibule", "up", "--data-dir", str(data_dir), "--base-port", str(port)]
         # Opened to append: writing at a position would overwrite what `--plant` appends.
         with output.open("ab") as sink:
@@ -51,6 +72,7 @@ def running_system(action: str) -> Iterator[ProofTarget]:
                 url=f"http://127.0.0.1:{port}",
                 token=DEVELOPMENT_TOKEN,
                 service_urls=[f"http://127.0.0.1:{port + offset}" for offset in range(4)],
+                console_url=f"http://127.0.0.1:{port + 4}",
                 data_dir=data_dir,
                 redis_url=redis_url_of(data_dir),
                 outputs=[output],
@@ -123,11 +145,11 @@ def _wait_until_ready(system: "subprocess.Popen[bytes]", port: int, output: Path
 
 
 def _free_port() -> int:
-    """Return a port that is free together with the three that follow it.
+    """Return a port that is free together with the four that follow it.
 
     It is below the range that systems use for outgoing connections, one of which could take it before the start.
     """
-    for first in random.sample(range(10_000, 32_000, 4), 1000):
-        if not first_taken([Address("127.0.0.1", port) for port in range(first, first + 4)]):
+    for first in random.sample(range(10_000, 32_000, 5), 1000):
+        if not first_taken([Address("127.0.0.1", port) for port in range(first, first + 5)]):
             return first
-    raise SystemFailed("no four free ports in a row")
+    raise SystemFailed("no five free ports in a row")

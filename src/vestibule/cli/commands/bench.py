@@ -5,18 +5,23 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vestibule.cli.http_client import DEFAULT_URL, HttpClient, TokenOption
-from vestibule.cli.options import AsJson
+from vestibule.cli.frame.noun import with_examples
+from vestibule.cli.frame.server_choice import choose_server
+from vestibule.cli.frame.servers import ServersUnreadable
+from vestibule.cli.frame.session import ServerOption, TokenOption
+from vestibule.cli.options import AsJson, duration_option, exit_on
+from vestibule.cli.terminal.output import Output
 
 if TYPE_CHECKING:
     import aiohttp
 
 MOST_CONNECTIONS = 500
-LONGEST_S = 60.0
+SHORTEST_S, LONGEST_S = 0.1, 60.0
 BUSY_SHARE = 0.8
 
 TEXT = "the quick brown fox jumps over the lazy dog and on"
@@ -70,13 +75,21 @@ class Measured:
         }
 
 
+@with_examples("vestibule bench", "vestibule bench http://127.0.0.1:8000 --route scan --for 10s --connections 50")
 def bench(
     url: Annotated[
-        str, typer.Argument(envvar="VESTIBULE_URL", help=f"Address of the client service. [default: {DEFAULT_URL}]")
+        str,
+        typer.Argument(
+            envvar="VESTIBULE_URL",
+            help="Address of the client service; by default that of `vestibule up` on this machine.",
+        ),
     ] = "",
     route: Annotated[str, typer.Option(help="add, read, run, messages or scan.")] = "add",
     connections: Annotated[int, typer.Option(min=1, max=MOST_CONNECTIONS, help="Concurrent requests.")] = 20,
-    seconds: Annotated[float, typer.Option(min=0.1, max=LONGEST_S, help="Duration of the load.")] = 5,
+    length: Annotated[
+        timedelta, duration_option("--for", "--seconds", help="Duration of the load, a minute at most.")
+    ] = timedelta(seconds=5),
+    server: ServerOption = "",
     token: TokenOption = "",
     as_json: AsJson = False,
 ) -> None:
@@ -89,11 +102,14 @@ def bench(
 
     if route not in ROUTES:
         raise typer.BadParameter(f"one of {', '.join(ROUTES)}", param_hint="--route")
-    http = HttpClient(url, token, as_json=as_json)
-    figures = asyncio.run(measure(http.url, http.token, route, connections, seconds)).as_dict()
-    http.show(
-        {"route": route, "connections": connections, "seconds": seconds, **figures}, "\n".join(_lines(route, figures))
-    )
+    seconds = length.total_seconds()
+    if not SHORTEST_S <= seconds <= LONGEST_S:
+        raise typer.BadParameter(f"from {SHORTEST_S:g} to {LONGEST_S:g} s", param_hint="--for")
+    with exit_on(ServersUnreadable):
+        chosen = choose_server(server, token, url=url)
+    figures = asyncio.run(measure(chosen.url, chosen.token or "", route, connections, seconds)).as_dict()
+    document = {"route": route, "connections": connections, "seconds": seconds, **figures}
+    Output(as_json=as_json).done(document, "\n".join(_lines(route, figures)))
     are_all_served = all(status.startswith("2") for status in figures["statuses"]) and not figures["unanswered"]
     raise typer.Exit(0 if figures["statuses"] and are_all_served else 1)
 

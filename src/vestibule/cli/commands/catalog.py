@@ -1,35 +1,36 @@
-"""The commands that list what this installation offers: config, detectors and processors."""
+"""The commands that list what this installation offers: detectors and processors."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vestibule.cli.frame import completion
 from vestibule.cli.options import AsJson, echo, exit_on
+from vestibule.cli.terminal.output import Output
+from vestibule.cli.terminal.table import Column
 
 if TYPE_CHECKING:
     from vestibule.detection.rules import Detector
     from vestibule.processing import AnyProcessor
-    from vestibule.service_kit.settings import SettingDescription
 
 
-def config(context: typer.Context, as_json: AsJson = False) -> None:
-    """List every option with its environment variable, default and meaning."""
-    options = sorted({option.variable: option for option in [*_of_commands(context), *_of_services()]}.items())
-    if as_json:
-        rows = [{"variable": name, "default": o.default, "description": o.description} for name, o in options]
-        echo(json.dumps(rows, indent=1))
-        return
-    width = max(len(name) for name, _ in options)
-    for name, option in options:
-        default = f" [{option.default}]" if option.default else ""
-        echo(f"{name:{width}}  {option.description}{default}")
+DETECTORS = (
+    Column("ENTITY", lambda one: one["entity"]),
+    Column("EXAMPLE", lambda one: next(iter(one["examples"]), None), shrinks=True),
+)
+PROCESSORS = (
+    Column("PROCESSOR", lambda one: one["name"]),
+    Column("DESCRIPTION", lambda one: one["description"], shrinks=True),
+)
 
 
 def detectors(
-    entity: Annotated[str | None, typer.Argument(help="Only this entity, with its rules and sources.")] = None,
+    entity: Annotated[
+        str | None,
+        typer.Argument(help="Only this entity, with its rules and sources.", autocompletion=completion.entities),
+    ] = None,
     as_json: AsJson = False,
     folder: Annotated[
         Path | None, typer.Option("--folder", help="Also list the custom detectors of this folder.", exists=True)
@@ -44,21 +45,26 @@ def detectors(
     chosen = [detector for detector in known if entity in (None, detector.entity)]
     if not chosen:
         raise typer.BadParameter(f"no detector of {entity}", param_hint="ENTITY")
-    for detector in chosen:
-        shown = _detector_as_dict(detector)
+    shown = [_detector_as_dict(detector) for detector in chosen]
+    if entity is None:
+        Output(as_json=as_json).rows(shown, DETECTORS, "No detectors.")
+        return
+    for one in shown:
         if as_json:
-            echo(json.dumps(shown, ensure_ascii=False))
+            echo(json.dumps(one, ensure_ascii=False))
             continue
-        echo(f"{detector.entity:26} {shown['examples'][0] if shown['examples'] else ''}")
-        if entity is not None:
-            for title in ("rules", "labels", "sources"):
-                echo(f"  {title}: {', '.join(shown[title])}")
-            for example in shown["counter_examples"]:
-                echo(f"  not: {example}")
+        echo(f"{one['entity']:26} {one['examples'][0] if one['examples'] else ''}")
+        for title in ("rules", "labels", "sources"):
+            echo(f"  {title}: {', '.join(one[title])}")
+        for example in one["counter_examples"]:
+            echo(f"  not: {example}")
 
 
 def processors(
-    name: Annotated[str | None, typer.Argument(help="Only this one, with its options and examples.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="Only this one, with its options and examples.", autocompletion=completion.processors),
+    ] = None,
     as_json: AsJson = False,
     folder: Annotated[
         Path | None,
@@ -76,34 +82,16 @@ def processors(
         known = check_processors(ProcessorSettings() if folder is None else ProcessorSettings(processors_dir=folder))
     if name is not None and name not in known.names:
         raise typer.BadParameter(f"no processor {name}; known are {', '.join(known.names)}", param_hint="NAME")
-    for processor in (known.find(one) for one in known.names if name in (None, one)):
-        if as_json:
-            echo(json.dumps(_processor_as_dict(processor), ensure_ascii=False))
-            continue
-        echo(f"{processor.name:20} {processor.description}")
-        if name is not None:
-            _print_details(_processor_as_dict(processor))
-
-
-def _of_services() -> "Iterator[SettingDescription]":
-    from vestibule.business_logic_service.settings import BusinessLogicSettings
-    from vestibule.client_service.settings import ClientSettings, WorkerSettings
-    from vestibule.database_service.settings import DatabaseSettings
-    from vestibule.scheduler_service.settings import SchedulerSettings
-    from vestibule.service_kit.settings import describe_settings
-
-    kinds = (ClientSettings, WorkerSettings, DatabaseSettings, BusinessLogicSettings, SchedulerSettings)
-    return describe_settings(kinds)
-
-
-def _of_commands(context: typer.Context) -> "Iterator[SettingDescription]":
-    from vestibule.service_kit.settings import SettingDescription
-
-    for command in context.find_root().command.commands.values():  # type: ignore[attr-defined]
-        for option in command.params:
-            if isinstance(option.envvar, str):
-                default = "" if option.default in (None, False) else str(option.default)
-                yield SettingDescription(option.envvar, default, option.help or "")
+    if name is None:
+        shown = [_processor_as_dict(known.find(one)) for one in known.names]
+        Output(as_json=as_json).rows(shown, PROCESSORS, "No processors.")
+        return
+    one = _processor_as_dict(known.find(name))
+    if as_json:
+        echo(json.dumps(one, ensure_ascii=False))
+    else:
+        echo(f"{one['name']:20} {one['description']}")
+        _print_details(one)
 
 
 def _detector_as_dict(detector: "Detector") -> dict[str, Any]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
+from vestibule.cli.frame.confirmation import Yes, ask_back
+from vestibule.cli.frame.noun import Noun
 from vestibule.cli.options import (
     DATA_DIR,
     AsJson,
@@ -17,9 +19,9 @@ from vestibule.cli.options import (
     expect_instance,
     fail,
     overwrite,
-    show,
     show_progress,
 )
+from vestibule.cli.terminal.output import Output
 
 if TYPE_CHECKING:
     from vestibule.database_service.entries.store import Store, StoreKind
@@ -28,16 +30,20 @@ if TYPE_CHECKING:
     OpeningStore = AbstractAsyncContextManager[Store]
 
 STANDARD = Path("-")
-MOST_COUNTED = 1000
 
-app = typer.Typer(
-    help="Check, migrate, export and import the database; back up and restore SQLite.", no_args_is_help=True
+db = Noun(
+    "vestibule db check",
+    "vestibule db backup before.db",
+    "vestibule db export entries.jsonl",
 )
 
 
-@app.command()
+@db.verb("check", "vestibule db check")
 def check(data_dir: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
-    """Check the integrity of the store, safe while the system runs. Exit code 1 if it is damaged."""
+    """Check the integrity of the store, safe while the system runs.
+
+    Exit code 1 if it is damaged.
+    """
     import asyncio
 
     from vestibule.database_service.entries.store import StoreRefused
@@ -50,13 +56,13 @@ def check(data_dir: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
             checked, faults = str(path), database_backup.check(path)
         else:
             checked, faults = f"The {kind.scheme} store", asyncio.run(kind.administration().check(settings))
-    show({"file": checked, "faults": faults}, as_json, "\n".join(faults) or f"{checked} is sound.")
+    _print({"file": checked, "faults": faults}, as_json, "\n".join(faults) or f"{checked} is sound.")
     if faults:
         raise typer.Exit(1)
 
 
-@app.command()
-def migrate() -> None:
+@db.verb("migrate", "vestibule db migrate")
+def migrate(as_json: AsJson = False) -> None:
     """Create or migrate the tables of the store (PostgreSQL, DynamoDB)."""
     import asyncio
 
@@ -67,58 +73,78 @@ def migrate() -> None:
         fail(f"`{kind.scheme}:` needs no migration")
     with exit_on(StoreRefused):
         is_changed = asyncio.run(kind.administration().migrate(settings))
-    echo("The store is up to date now." if is_changed else "The store was up to date.")
+    sentence = "The store is up to date now." if is_changed else "The store was up to date."
+    _print({"is_changed": is_changed}, as_json, sentence)
 
 
-@app.command()
+@db.verb("backup", "vestibule db backup before.db")
 def backup(
     target: Annotated[Path, typer.Argument(help="The file to create; it must not exist.")],
     data_dir: DataDir = DATA_DIR,
+    as_json: AsJson = False,
 ) -> None:
-    """Copy the database while the system runs. Values stay encrypted: back up the key ring too."""
+    """Copy the database while the system runs.
+
+    Values stay encrypted: back up the key ring too.
+    """
+    from vestibule.contracts.audit import Act
     from vestibule.database_service.maintenance import backup as database_backup
+    from vestibule.service_kit.audit.outbox import auditing
 
-    with exit_on(database_backup.DatabaseFileError):
-        database_backup.back_up(_sqlite_path(data_dir), target, _show_pages)
-    echo(f"{target} is written.")
+    path = _sqlite_path(data_dir)
+    with exit_on(database_backup.DatabaseFileError, OSError), auditing(data_dir, Act.DATABASE_BACKED_UP):
+        database_backup.back_up(path, target, _show_pages)
+    _print({"file": str(target)}, as_json, f"{target} is written.")
 
 
-@app.command()
+@db.verb("restore", "vestibule db restore before.db --replace")
 def restore(
     source: Annotated[Path, typer.Argument(help="A file created by `vestibule db backup`.")],
     replace: Annotated[bool, typer.Option("--replace", help="Replace the existing database.")] = False,
     data_dir: DataDir = DATA_DIR,
+    yes: Yes = False,
+    as_json: AsJson = False,
 ) -> None:
     """Restore the database from a backup; stop the system first."""
+    from vestibule.contracts.audit import Act
     from vestibule.database_service.maintenance import backup as database_backup
+    from vestibule.service_kit.audit.outbox import auditing
 
     path = _sqlite_path(data_dir)
     if path.exists() and not replace:
         fail(f"{path} exists; --replace overwrites it")
-    with exit_on(database_backup.DatabaseFileError):
+    if path.exists():
+        ask_back(f"This replaces {path} and all that it has. Restore?", is_sure=yes)
+    with exit_on(database_backup.DatabaseFileError, OSError), auditing(data_dir, Act.DATABASE_RESTORED):
         database_backup.restore(source, path, _show_pages)
-    echo(f"{path} is restored from {source}.")
+    _print({"file": str(path), "source": str(source)}, as_json, f"{path} is restored from {source}.")
 
 
-@app.command()
-def adopt(data_dir: DataDir = DATA_DIR) -> None:
+@db.verb("adopt", "vestibule db adopt")
+def adopt(data_dir: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
     """Take the databases as they are: the next start creates those that are gone, without what they had.
 
     A start refuses a database that is gone, empty or another one than before. Nothing is deleted.
     """
     from vestibule.alerts import AlertSettings
+    from vestibule.contracts.audit import Act
+    from vestibule.database_service.entries.ledger_claim import LedgerClaim
     from vestibule.database_service.entries.store_identity import mark_of
     from vestibule.runtime.starts import DatabaseMark
+    from vestibule.service_kit.audit.outbox import auditing
 
     _kind, settings = _store_kind(expect_instance(data_dir))
     alert_mark = DatabaseMark.beside(AlertSettings(data_dir=data_dir).alert_record_path)
-    marks = (mark_of(settings), alert_mark, DatabaseMark.beside(data_dir / "tasks.db"))
-    with exit_on(OSError):
-        removed = [mark.path.name for mark in marks if mark is not None and mark.remove()]
-    echo("The next start takes the databases as they are." if removed else "No database was created here.")
+    marks = (mark_of(settings), alert_mark)
+    with exit_on(OSError), auditing(data_dir, Act.DATABASE_ADOPTED):
+        removed = [mark for mark in marks if mark is not None and mark.remove()]
+        has_ledger = LedgerClaim(data_dir / "tasks.db").adopt()
+    is_any = bool(removed) or has_ledger
+    sentence = "The next start takes the databases as they are." if is_any else "No database was created here."
+    _print({"is_adopted": is_any}, as_json, sentence)
 
 
-@app.command()
+@db.verb("export", "vestibule db export entries.jsonl", "vestibule db export --drained entries.jsonl")
 def export(
     target: Annotated[Path, typer.Argument(help="The file to create; `-` is standard output.")] = STANDARD,
     plain: Annotated[
@@ -129,15 +155,19 @@ def export(
         bool, typer.Option("--drained", help="Refuse while tasks are unfinished: they are not exported.")
     ] = False,
     data_dir: DataDir = DATA_DIR,
+    yes: Yes = False,
 ) -> None:
     """Export every entry as a line of JSON, with its version and expiry, while the system runs."""
     import asyncio
 
+    from vestibule.contracts.audit import Act
     from vestibule.encryption import KeyRingUnreadable
     from vestibule.runtime.starts import StartRefused
+    from vestibule.service_kit.audit.outbox import auditing
 
     if plain:
         echo("vestibule: the values are not encrypted: anyone with the file can read them", err=True)
+        ask_back("This gives out every value of every tenant. Export?", is_sure=yes)
     if target != STANDARD and target.exists():
         fail(f"{target} exists")
     kind, settings = _store_kind(data_dir)
@@ -146,15 +176,15 @@ def export(
     with exit_on(OSError, StartRefused):
         unfinished = asyncio.run(_count_unfinished(_open_store(data_dir, is_encrypted=True)))
     if unfinished:
-        many = f"{unfinished} tasks" if unfinished < MOST_COUNTED else f"{unfinished} tasks or more"
+        many = f"{unfinished} tasks"
         if drained:
             fail(f"{many} are unfinished; nothing is exported")
         echo(f"vestibule: {many} are unfinished and are not exported", err=True)
-    with exit_on(OSError, StartRefused, KeyRingUnreadable):
+    with exit_on(OSError, StartRefused, KeyRingUnreadable), auditing(data_dir, Act.DATABASE_EXPORTED):
         asyncio.run(_export(_open_store(data_dir, is_encrypted=not plain), target, is_encrypted=not plain))
 
 
-@app.command("import")
+@db.verb("import", "vestibule db import entries.jsonl --data-dir new")
 def import_file(
     source: Annotated[Path, typer.Argument(help="A file created by `vestibule db export`; `-` is standard input.")],
     data_dir: DataDir = DATA_DIR,
@@ -165,10 +195,12 @@ def import_file(
     """
     import asyncio
 
+    from vestibule.contracts.audit import Act
     from vestibule.contracts.errors import VestibuleError
     from vestibule.database_service.maintenance.backup import TransferRefused, parse_header
     from vestibule.encryption import KeyRingUnreadable
     from vestibule.runtime.starts import StartRefused
+    from vestibule.service_kit.audit.outbox import auditing
 
     with (
         exit_on(TransferRefused, StartRefused, VestibuleError, KeyRingUnreadable, OSError),
@@ -176,7 +208,12 @@ def import_file(
         nullcontext(sys.stdin) if source == STANDARD else source.open(encoding="utf-8") as lines,
     ):
         header = parse_header(lines.readline())
-        asyncio.run(_import(_open_store(data_dir, is_encrypted=header.encrypted), lines))
+        with auditing(data_dir, Act.DATABASE_IMPORTED):
+            asyncio.run(_import(_open_store(data_dir, is_encrypted=header.encrypted), lines))
+
+
+def _print(document: dict[str, object], as_json: bool, sentence: str) -> None:
+    Output(as_json=as_json).done(document, sentence)
 
 
 def _store_kind(data_dir: Path = DATA_DIR) -> "tuple[StoreKind, DatabaseSettings]":
@@ -218,8 +255,7 @@ async def _count_unfinished(opening: "OpeningStore") -> int:
     async with opening as store:
         ledger = build_task_ledger(store)
         await ledger.prepare()
-        found, _cursor = await ledger.page(None, sorted(UNFINISHED), MOST_COUNTED, None)
-    return len(found)
+        return sum(count.tasks for count in await ledger.counts(None) if count.state in UNFINISHED)
 
 
 async def _export(opening: "OpeningStore", target: Path, *, is_encrypted: bool) -> None:

@@ -1,6 +1,7 @@
 """`vestibule secrets`: creates the secrets of a deployment, for Podman and Kubernetes, or as files for compose."""
 
 import base64
+import hmac
 import io
 import os
 import re
@@ -19,10 +20,12 @@ from typing import Annotated, TextIO
 
 import typer
 
+from vestibule.cli.frame.noun import Noun
 from vestibule.cli.options import DEVELOPMENT_TOKEN, REFUSAL, echo, fail, split_list
 
 SCOPES = ("add", "read", "keys", "delete", "run", "message", "scan", "alerts", "status")
 
+CONSOLE_SECRET = "console_secret"  # noqa: S105 - the name of its file
 # The form of each secret, from its first character; anything else is a placeholder.
 SECRET_PATTERNS = {
     "keyring.json": re.compile(rb"\s*[\[{]"),
@@ -32,6 +35,7 @@ SECRET_PATTERNS = {
     "redis_password": re.compile(rb"[0-9a-f]{64}\s*\Z"),
     "postgres_password": re.compile(rb"[0-9a-f]{64}\s*\Z"),
     "service_secret": re.compile(rb"[A-Za-z0-9_-]{43}\s*\Z"),
+    CONSOLE_SECRET: re.compile(rb"[A-Za-z0-9_-]{43}\s*\Z"),
 }
 
 # The secrets that each part reads; a part gets no other.
@@ -43,6 +47,8 @@ PART_SECRETS = {
     "client": (*SERVICE_SECRETS, "tokens.json", "receipt_key.pem", "redis_password"),
     "scheduler": (*SERVICE_SECRETS, "tokens.json", "redis_password"),
     "worker": (*SERVICE_SECRETS, "redis_password"),
+    # It calls the others as each person who is signed in, never as a service.
+    "console": (CONSOLE_SECRET,),
 }
 
 FOLDER = "secrets"
@@ -56,10 +62,10 @@ class Format(StrEnum):
     TAR = "tar"
 
 
-app = typer.Typer(help="Create the secrets of a deployment.", no_args_is_help=True)
+secrets = Noun("vestibule secrets create --demo > secrets.yaml")
 
 
-@app.command()
+@secrets.verb("create", "vestibule secrets create > secrets.yaml", "vestibule secrets create --demo > secrets.yaml")
 def create(
     name: Annotated[str, typer.Option(help="Name of the Secret that the services mount.")] = "vestibule-secrets",
     caller: Annotated[str, typer.Option(help="The name of the caller of the first token.")] = "first",
@@ -92,7 +98,7 @@ def create(
     echo(_manifest(f"{name}-token", {"token": token}))
 
 
-@app.command()
+@secrets.verb("install", "vestibule secrets install --by-part /run/mounted-secrets /run/secrets/vestibule")
 def install(
     source: Annotated[Path, typer.Argument(help="The folder where the Secret is mounted.", exists=True)],
     target: Annotated[Path, typer.Argument(help="The folder that the services read.")],
@@ -131,6 +137,9 @@ def _read(source: Path) -> dict[str, bytes]:
     contents: dict[str, bytes] = {}
     for name, pattern in SECRET_PATTERNS.items():
         path = source / name
+        if not path.exists() and name == CONSOLE_SECRET and "service_secret" in contents:
+            contents[name] = _derived_console_secret(contents["service_secret"])
+            continue
         if not path.exists():
             raise ValueError(f"the secret has no {name}")
         content = _plain(path.read_bytes(), pattern)
@@ -138,6 +147,15 @@ def _read(source: Path) -> dict[str, bytes]:
             raise _wrong_form(name)
         contents[name] = content
     return contents
+
+
+def _derived_console_secret(service_secret: bytes) -> bytes:
+    """Return a secret for the console's cookies, from which nobody gets back to that of the services.
+
+    A Secret that was made before there was a console has none.
+    """
+    made = hmac.digest(service_secret.strip(), b"vestibule/console", "sha256")
+    return base64.urlsafe_b64encode(made).rstrip(b"=")
 
 
 def _wrong_form(name: str) -> ValueError:
@@ -224,6 +242,7 @@ def _make(folder: Path, caller: str, scopes: list[str], *, is_demo: bool) -> tup
     return token, {
         **files,
         "service_secret": randomness.token_urlsafe(32),
+        CONSOLE_SECRET: randomness.token_urlsafe(32),
         "redis_password": redis_password,
         "redis_auth.conf": _redis_auth(redis_password),
         "postgres_password": postgres_password,

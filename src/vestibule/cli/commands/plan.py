@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vestibule.cli.frame.noun import with_examples
 from vestibule.cli.options import AsJson, echo, fail
 
 if TYPE_CHECKING:
@@ -16,8 +17,13 @@ if TYPE_CHECKING:
 
 TASK_SHARE = 0.3
 # The tier whose clients and workers are scaled automatically.
-CLUSTER = "cluster"
+CLUSTER, CLUSTER_PLAIN = "cluster", "cluster-plain"
 HEAD = "# Written by `vestibule plan --connections {connections}`; plan.txt beside it has the calculation."
+COMPOSE_LIMITS = (
+    "With compose everything is on one host and ends with it: one balancer, one Redis, one database service (SQLite).",
+    "Nothing is scaled by load, and database, scheduler and Redis are away for seconds while they are replaced;",
+    "clients and workers are replaced one by one with deploy/roll. For more take --target kubernetes.",
+)
 COMPOSE_VARIABLES, KUSTOMIZATION, REPORT = "compose.env", "kustomization.yaml", "plan.txt"
 
 
@@ -26,8 +32,13 @@ class PlanFormat(StrEnum):
 
     COMPOSE = "compose"
     KUBERNETES = "kubernetes"
+    # Without the Gateway API and KEDA.
+    KUBERNETES_PLAIN = "kubernetes-plain"
 
 
+@with_examples(
+    "vestibule plan --connections 200", "vestibule plan --connections 1000000 --pace 0.1 --tasks-per-s 30000 --json"
+)
 def plan(
     connections: Annotated[
         int, typer.Option(min=1, max=10_000_000, help="Concurrent connections, each with one request at a time.")
@@ -58,14 +69,15 @@ def plan(
     if target is PlanFormat.COMPOSE and (sizing.cells > 1 or sizing.need("database").cores > 1):
         reason = "the load is too high for one database service with SQLite; use PostgreSQL with --target kubernetes"
         raise typer.BadParameter(reason, param_hint="--target")
-    report = "\n".join(_lines(sizing, figures)) + "\n"
+    limits = ["", *COMPOSE_LIMITS] if target is PlanFormat.COMPOSE else []
+    report = "\n".join([*_lines(sizing, figures), *limits]) + "\n"
     if output is not None:
         _write(sizing, target, output, base, image, report=report)
     whole = {**asdict(sizing), "cores": round(sizing.cores, 2), "memory_mb": sizing.memory_mb}
     echo(json.dumps(whole) if as_json else report, nl=as_json)
     if output is None:
         return
-    if target is PlanFormat.KUBERNETES:
+    if target is not PlanFormat.COMPOSE:
         following = f"Apply it with: kubectl apply -k {output}"
     else:
         following = (
@@ -96,7 +108,7 @@ def _lines(sizing: "Sizing", figures: "Figures") -> list[str]:
     cores, memory = sizing.cores, sizing.memory_mb
     lines += [
         "",
-        f"  {cores:.1f} cores, with spare capacity for peaks, and {memory:,} MB, without store and host.",
+        f"  {cores:.1f} cores, with room for peaks, and {memory:,} MB, without PostgreSQL, balancer and host.",
     ]
     if sizing.cells > 1:
         lines.append(f"  All cells: {sizing.cells * cores:,.0f} cores, {sizing.cells * memory / 1000:,.0f} GB.")
@@ -106,28 +118,30 @@ def _lines(sizing: "Sizing", figures: "Figures") -> list[str]:
 
 def _write(sizing: "Sizing", target: PlanFormat, output: Path, base: Path, image: str, *, report: str) -> None:
     kubernetes = base / "kubernetes"
-    if target is PlanFormat.KUBERNETES and not (kubernetes / "overlays" / sizing.tier).is_dir():
+    is_compose = target is PlanFormat.COMPOSE
+    overlay = CLUSTER_PLAIN if sizing.tier == CLUSTER and target is PlanFormat.KUBERNETES_PLAIN else str(sizing.tier)
+    if not is_compose and not (kubernetes / "overlays" / overlay).is_dir():
         raise typer.BadParameter(
             f"{kubernetes} has no overlays; set it to the folder `deploy` of a checkout", param_hint="--base"
         )
-    name = KUSTOMIZATION if target is PlanFormat.KUBERNETES else COMPOSE_VARIABLES
+    name = COMPOSE_VARIABLES if is_compose else KUSTOMIZATION
     if (output / name).exists():
         fail(f"{output / name} exists")
     try:
         output.mkdir(parents=True, exist_ok=True)
-        if target is PlanFormat.KUBERNETES:
-            text = _kustomization(sizing, kubernetes.resolve(), output.resolve(), image)
-        else:
+        if is_compose:
             text = _compose_variables(sizing, image)
+        else:
+            text = _kustomization(sizing, kubernetes.resolve() / "overlays" / overlay, output.resolve(), image)
         (output / name).write_text(text, encoding="utf-8")
         (output / REPORT).write_text(report, encoding="utf-8")
     except OSError as error:
         fail(f"cannot write into {output} ({type(error).__name__})")
 
 
-def _kustomization(sizing: "Sizing", base: Path, folder: Path, image: str) -> str:
-    """Return the overlay in `folder` over that of the tier in `base`."""
-    below = os.path.relpath(base / "overlays" / sizing.tier, folder)
+def _kustomization(sizing: "Sizing", overlay: Path, folder: Path, image: str) -> str:
+    """Return the overlay in `folder` over that of the tier."""
+    below = os.path.relpath(overlay, folder)
     lines = [
         HEAD.format(connections=sizing.demand.connections),
         "apiVersion: kustomize.config.k8s.io/v1beta1",
@@ -138,10 +152,10 @@ def _kustomization(sizing: "Sizing", base: Path, folder: Path, image: str) -> st
         name = "registry.example.org/vestibule" if sizing.tier == CLUSTER else "localhost/microsvc"
         lines += ["images:", f"  - {{name: {name}, {_image(image)}}}"]
     # In the cluster, clients and workers have autoscalers; with SQLite there is one database service.
-    counted = ("database", "business-logic", "scheduler") if sizing.tier == CLUSTER else ("client", "worker")
+    counted = ("database", "business-logic", "scheduler", "console") if sizing.tier == CLUSTER else ("client", "worker")
     lines += ["replicas:", *(f"  - {{name: {part}, count: {sizing.need(part).count}}}" for part in counted)]
     if sizing.tier == CLUSTER:
-        lines += ["patches:", *_scalers(sizing)]
+        lines += ["patches:", *_scalers(sizing, has_keda=overlay.name == CLUSTER)]
     return "\n".join(lines) + "\n"
 
 
@@ -160,16 +174,19 @@ def _image(image: str) -> str:
     return f'newName: {name}, newTag: "{tag}"'
 
 
-def _scalers(sizing: "Sizing") -> list[str]:
+def _scalers(sizing: "Sizing", *, has_keda: bool) -> list[str]:
     from vestibule.cli.plan_sizing import TASKS_AT_ONCE
 
     client, worker = sizing.need("client"), sizing.need("worker")
+    of_workers = _patch("HorizontalPodAutoscaler", "worker", minReplicas=worker.count, maxReplicas=worker.most)
+    if has_keda:
+        of_workers = [
+            *_patch("ScaledObject", "worker", minReplicaCount=worker.count, maxReplicaCount=worker.most),
+            *_patch("ScaledObject", "worker", **{"fallback/replicas": worker.most}),
+        ]
     return [
         *_patch("HorizontalPodAutoscaler", "client", minReplicas=client.count, maxReplicas=client.most),
-        *_patch("ScaledObject", "worker", minReplicaCount=worker.count, maxReplicaCount=worker.most),
-        "  - target: {kind: ScaledObject, name: worker}",
-        "    patch: |",
-        f"      - {{op: replace, path: /spec/fallback/replicas, value: {worker.most}}}",
+        *of_workers,
         "  - target: {kind: Deployment, name: worker}",
         "    patch: |",
         "      - {op: replace, path: /spec/template/spec/containers/0/args/4, value: " + f'"{TASKS_AT_ONCE}"' + "}",

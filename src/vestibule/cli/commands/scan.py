@@ -4,10 +4,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vestibule.cli.frame.noun import with_examples
+
 if TYPE_CHECKING:
     from vestibule.detection import Scanner
 
 
+@with_examples(
+    "vestibule scan notes.txt",
+    "vestibule scan --redact - < value.txt",
+    "vestibule scan policy.toml --entity EMAIL_ADDRESS --explain",
+)
 def scan(
     sources: Annotated[
         list[str] | None,
@@ -15,7 +22,7 @@ def scan(
     ] = None,
     key: Annotated[str | None, typer.Option(help="The name of the field of the texts.")] = None,
     jsonl: Annotated[
-        bool, typer.Option("--jsonl", help='Read {"text","key"?} a line, write {"findings"} a line, in order.')
+        bool, typer.Option("--jsonl", help='Read {"text","field"?,"id"?} a line, write {"findings"} a line.')
     ] = False,
     redact: Annotated[bool, typer.Option("--redact", help="Write the text with <ENTITY> for each finding.")] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Explain each finding.")] = False,

@@ -34,6 +34,7 @@ class DataDirectory:
         self.error_reports = path / "error_reports"
         self.redis = path / "redis"
         self.service_secret_file = path / "keys" / "service_secret"
+        self.console_secret_file = path / "keys" / "console_secret"
         self.key_ring_file = path / "keys" / "keyring.json"
         self.database_file = path / "vestibule.db"
 
@@ -84,12 +85,13 @@ def lock_data_directory(directory: DataDirectory) -> TextIO:
     return lock
 
 
-def ensure_service_secret(directory: DataDirectory) -> None:
-    """Create the secret that authenticates the services to each other, unless it exists: 256 bits, for this user only.
+def ensure_secrets(directory: DataDirectory) -> None:
+    """Create the secrets of the services and of the console's cookies, unless they exist: 256 bits, for this user only.
 
     Raises: DataDirectoryUnusable.
     """
-    _ensure_private(directory.service_secret_file, lambda path: write_private(path, secrets.token_urlsafe(32).encode()))
+    for file in (directory.service_secret_file, directory.console_secret_file):
+        _ensure_private(file, lambda path: write_private(path, secrets.token_urlsafe(32).encode()))
 
 
 def ensure_key_ring(directory: DataDirectory) -> None:

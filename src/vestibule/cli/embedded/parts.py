@@ -14,6 +14,7 @@ from vestibule.runtime import parent_death
 
 _LOOPBACK = "127.0.0.1"
 WORKER = "worker"
+_PROGRAM = (sys.executable, "-m", "vestibule")
 _NOTIFYING = frozenset({"client", "database", "business-logic", "scheduler"})
 # What the drivers of PostgreSQL and DynamoDB read themselves, such as `PGPASSWORD` and `AWS_SECRET_ACCESS_KEY`.
 _OF_STORES = ("PG", "AWS_")
@@ -31,7 +32,7 @@ SECRET_SETTINGS: Mapping[str, frozenset[str]] = {
     "VESTIBULE_DEV_TOKEN": frozenset({"client", "business-logic", "scheduler"}),
     "VESTIBULE_FORWARD_SECRET": frozenset({"business-logic", WORKER}),
     # Every part that is traced; the address may have a password.
-    "VESTIBULE_OTLP_ENDPOINT": _NOTIFYING | {WORKER},
+    "VESTIBULE_OTLP_ENDPOINT": _NOTIFYING | {"console", WORKER},
     "VESTIBULE_REDIS_URL": frozenset({"client", "scheduler", WORKER}),
     # The token of a caller, for the commands that call a running system.
     "VESTIBULE_TOKEN": frozenset(),
@@ -69,6 +70,7 @@ class StopStage(enum.Enum):
 class Part:
     """One process to supervise; its output goes to `log`, or else to the terminal.
 
+    `arguments` are those of the program `vestibule`, if the part is one of its commands: it can be forked then.
     `repair` is called when the process has ended by itself; it returns what it did for the log, or None.
     """
 
@@ -79,6 +81,7 @@ class Part:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     log: Path | None = None
     repair: Callable[[], str | None] | None = None
+    arguments: tuple[str, ...] = ()
 
     @property
     def log_name(self) -> str:
@@ -97,6 +100,8 @@ class Layout:
     concurrency: int
     has_business_logic: bool
     redis_url: str
+    has_console: bool = True
+    is_forking: bool = True
 
     # Only the client service listens on `host`; the other services stay on loopback.
     @property
@@ -116,12 +121,19 @@ class Layout:
         return Address(_LOOPBACK, self.base_port + 3)
 
     @property
+    def console(self) -> Address:
+        return Address(_LOOPBACK, self.base_port + 4)
+
+    @property
     def services(self) -> dict[str, Address]:
         """Return every service that runs, by its name in `vestibule serve`."""
         services = {"client": self.client, "database": self.database}
         if self.has_business_logic:
             services["business-logic"] = self.business_logic
-        return services | {"scheduler": self.scheduler}
+        services["scheduler"] = self.scheduler
+        if self.has_console:
+            services["console"] = self.console
+        return services
 
 
 def list_parts(layout: Layout, user_environment: Mapping[str, str]) -> list[Part]:
@@ -129,13 +141,20 @@ def list_parts(layout: Layout, user_environment: Mapping[str, str]) -> list[Part
 
     Of settings that can hold a secret, each part gets those that it uses.
     """
-    environment = {**user_environment, **_shared_environment(layout)}
+    environment = {**user_environment, **shared_environment(layout)}
     environment.setdefault("VESTIBULE_SERVICE_SECRET_FILE", str(layout.directory.service_secret_file))
+    if layout.has_console:
+        environment.setdefault("VESTIBULE_CONSOLE_URL", layout.console.url)
     # There is no load balancer that must notice a shutdown first.
     environment.setdefault("VESTIBULE_SHUTDOWN_DRAIN_S", "0")
     services = [_plan_service(name, address, environment) for name, address in layout.services.items()]
     workers = [_plan_worker(f"worker{n}", layout, environment) for n in range(1, layout.worker_count + 1)]
     return services + workers
+
+
+def fork_server_environment(user_environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of the fork server: that of the user without what can hold a secret."""
+    return {name: value for name, value in user_environment.items() if not _may_hold_secret(name.upper())}
 
 
 def plan_redis(server: RedisServer, repair: Callable[[], str | None] | None = None) -> Part:
@@ -151,16 +170,24 @@ def plan_redis(server: RedisServer, repair: Callable[[], str | None] | None = No
     )
 
 
-def _shared_environment(layout: Layout) -> dict[str, str]:
+def shared_environment(layout: Layout) -> dict[str, str]:
     return {
         "VESTIBULE_EMBEDDED": "1",
         parent_death.PARENT_PID_VARIABLE: str(os.getpid()),
         "VESTIBULE_DATA_DIR": str(layout.directory.path),
         "VESTIBULE_CLIENT_SERVICE_URL": layout.client.url,
         "VESTIBULE_DATABASE_SERVICE_URL": layout.database.url,
+        "VESTIBULE_SCHEDULER_URL": layout.scheduler.url,
         "VESTIBULE_BUSINESS_LOGIC_URL": layout.business_logic.url if layout.has_business_logic else "",
+        "VESTIBULE_CONSOLE_SERVICE_URL": layout.console.url if layout.has_console else "",
         "VESTIBULE_REDIS_URL": layout.redis_url,
     }
+
+
+def _may_hold_secret(name: str) -> bool:
+    return name.startswith(_OF_STORES) or any(
+        name in (setting, setting.partition("__")[0]) for setting in SECRET_SETTINGS
+    )
 
 
 def _own_environment(part: str, environment: Mapping[str, str]) -> dict[str, str]:
@@ -176,24 +203,27 @@ def _is_for(part: str, name: str) -> bool:
 
 
 def _plan_service(name: str, address: Address, environment: Mapping[str, str]) -> Part:
+    arguments = ("serve", name)
     return Part(
         name=name,
-        command=(sys.executable, "-m", "vestibule", "serve", name),
+        command=(*_PROGRAM, *arguments),
+        arguments=arguments,
         environment={
             **_own_environment(name, environment),
             "VESTIBULE_HOST": address.host,
             "VESTIBULE_PORT": str(address.port),
         },
         readiness=HttpReadiness(address.reachable_host, address.port),
-        stop_stage=StopStage.PUBLIC if name in {"client", "scheduler"} else StopStage.SERVICES,
+        stop_stage=StopStage.PUBLIC if name in {"client", "scheduler", "console"} else StopStage.SERVICES,
     )
 
 
 def _plan_worker(name: str, layout: Layout, environment: Mapping[str, str]) -> Part:
-    options = ("--name", name, "--concurrency", str(layout.concurrency))
+    arguments = ("worker", "--name", name, "--concurrency", str(layout.concurrency))
     return Part(
         name=name,
-        command=(sys.executable, "-m", "vestibule", "worker", *options),
+        command=(*_PROGRAM, *arguments),
+        arguments=arguments,
         environment=_own_environment(WORKER, environment),
         readiness=FileReadiness(layout.directory.ready_file(name)),
         stop_stage=StopStage.WORK,

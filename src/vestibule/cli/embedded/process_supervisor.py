@@ -6,6 +6,7 @@ import os
 import signal
 import time
 
+from vestibule.cli.embedded.launcher import Launcher, Process
 from vestibule.cli.embedded.parts import Part
 from vestibule.cli.embedded.readiness import until_ready
 from vestibule.cli.embedded.supervisor_log import SupervisorLog
@@ -38,13 +39,14 @@ class ProcessSupervisor:
     exits with `EX_CONFIG` before it was ready is not restarted: invalid settings stay invalid.
     """
 
-    def __init__(self, part: Part, supervisor_log: SupervisorLog) -> None:
+    def __init__(self, part: Part, supervisor_log: SupervisorLog, launcher: Launcher) -> None:
         self.part = part
+        self._launcher = launcher
         self.has_been_ready = False
         self.is_misconfigured = False
         self.is_settled = asyncio.Event()
         self._supervisor_log = supervisor_log
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Process | None = None
         self._stop_requested = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -101,16 +103,7 @@ class ProcessSupervisor:
         """Start the process, wait for its exit, and return the reason of the exit."""
         try:
             self.part.readiness.forget()
-            with self.part.log.open("ab") if self.part.log else contextlib.nullcontext() as output:
-                process = await asyncio.create_subprocess_exec(
-                    *self.part.command,
-                    env=self.part.environment,
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    # Only the supervisor gets the terminal's Ctrl-C: it stops the parts in order.
-                    start_new_session=True,
-                )
+            process = await self._launcher.launch(self.part)
         except OSError as error:
             return f"could not be started: {error.strerror}"
         self._process = process

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from itertools import groupby
 from typing import Any
 
+from vestibule.cli.embedded.launcher import Launcher
 from vestibule.cli.embedded.parts import Part
 from vestibule.cli.embedded.process_supervisor import ProcessSupervisor
 from vestibule.cli.embedded.readiness import PartReadiness, until_ready
@@ -30,7 +31,8 @@ class StartFailed(Exception):
 class Supervisor:
     """Runs `first`, then, when those are ready, `rest`.
 
-    `external` is a server that the parts need and that is not run here. The parts stop in the order of their stages.
+    `external` is a server that the parts need and that is not run here; `launcher` starts their processes. The parts
+    stop in the order of their stages.
     """
 
     def __init__(
@@ -39,11 +41,13 @@ class Supervisor:
         rest: Sequence[Part],
         supervisor_log: SupervisorLog,
         external: PartReadiness | None = None,
+        launcher: Launcher | None = None,
         ready_timeout_s: float = READY_TIMEOUT_S,
     ) -> None:
         self._supervisor_log = supervisor_log
-        self._first = [ProcessSupervisor(part, supervisor_log) for part in first]
-        self._rest = [ProcessSupervisor(part, supervisor_log) for part in rest]
+        launcher = launcher or Launcher()
+        self._first = [ProcessSupervisor(part, supervisor_log, launcher) for part in first]
+        self._rest = [ProcessSupervisor(part, supervisor_log, launcher) for part in rest]
         self._external = external
         self._ready_timeout_s = ready_timeout_s
         self._stop_requested = asyncio.Event()

@@ -4,8 +4,8 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Mapping
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,11 +14,12 @@ from vestibule.cli.embedded.banner import notify_ready, render_banner
 from vestibule.cli.embedded.data_directory import (
     DataDirectory,
     ensure_key_ring,
-    ensure_service_secret,
+    ensure_secrets,
     lock_data_directory,
     prepare_data_directory,
 )
-from vestibule.cli.embedded.parts import Layout, Part, list_parts, plan_redis
+from vestibule.cli.embedded.launcher import ForkingLauncher, Launcher, can_fork
+from vestibule.cli.embedded.parts import Layout, Part, fork_server_environment, list_parts, plan_redis
 from vestibule.cli.embedded.readiness import RedisUrlReadiness
 from vestibule.cli.embedded.redis_server import RedisServer, prepare_redis_server
 from vestibule.cli.embedded.start_checks import (
@@ -47,7 +48,7 @@ def launch(layout: Layout, environment: Mapping[str, str], started_at: float) ->
     with ExitStack() as exits:
         exits.enter_context(lock_data_directory(layout.directory))
         check_ports(list(layout.services.values()))
-        ensure_service_secret(layout.directory)
+        ensure_secrets(layout.directory)
         if not environment.get("VESTIBULE_KEYRING_FILE"):
             ensure_key_ring(layout.directory)
         check_policy(layout.directory, environment)
@@ -98,8 +99,19 @@ async def _supervise(layout: Layout, redis: list[Part], environment: Mapping[str
         _explain(failure, supervisor_log, layout.directory)
 
     given = None if redis else RedisUrlReadiness(layout.redis_url)
-    supervisor = Supervisor(redis, list_parts(layout, environment), supervisor_log, given)
-    return await supervisor.run(when_ready, when_failed)
+    async with _launching(layout, environment) as launcher:
+        supervisor = Supervisor(redis, list_parts(layout, environment), supervisor_log, given, launcher)
+        return await supervisor.run(when_ready, when_failed)
+
+
+@asynccontextmanager
+async def _launching(layout: Layout, environment: Mapping[str, str]) -> AsyncIterator[Launcher]:
+    if not (layout.is_forking and can_fork()):
+        yield Launcher()
+        return
+    launcher = ForkingLauncher(fork_server_environment(environment))
+    async with launcher.running():
+        yield launcher
 
 
 def _open_log(directory: DataDirectory, is_terminal: bool) -> Log:

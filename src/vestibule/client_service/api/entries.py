@@ -16,8 +16,8 @@ from vestibule.client_service.api.wiring import (
     Sender,
     WiringPart,
     from_query,
+    note_preference,
 )
-from vestibule.contracts.conditions import etag_of
 from vestibule.contracts.entries import (
     EVENT_STREAM,
     Deleted,
@@ -31,6 +31,7 @@ from vestibule.contracts.entries import (
     Pair,
     ReadBatch,
     WriteBatch,
+    etag_of,
 )
 from vestibule.contracts.errors import (
     IdempotencyKeyReused,
@@ -42,6 +43,7 @@ from vestibule.contracts.errors import (
 from vestibule.runtime.turns import in_slices
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.http.conditional import TAKES_EXPECTED, TAKES_KNOWN, Expected, Known
+from vestibule.service_kit.http.preferences import TAKES_PREFERENCE
 from vestibule.service_kit.openapi.descriptions import problem_responses
 
 repeatable_router = APIRouter(route_class=RepeatableRoute, tags=["entries"])
@@ -72,7 +74,7 @@ class AddBatchReply(BaseModel):
 @repeatable_router.post(
     "/add",
     dependencies=[allow("add")],
-    openapi_extra=TAKES_EXPECTED,
+    openapi_extra={"parameters": [*TAKES_EXPECTED["parameters"], *TAKES_PREFERENCE["parameters"]]},
     responses=problem_responses(
         409, 412, 413, PersonalDataFound, InvalidInput, ScanImpossible, IdempotencyKeyReused, TooManyWaiting, 503
     ),
@@ -92,11 +94,13 @@ async def add_entry(
     """Screen an entry and store it. A 200 means that it is on disk.
 
     Send JSON, or `key`, `value` and `ttl_s` as query parameters. `If-Match` overwrites only that version,
-    `If-None-Match: *` overwrites nothing.
+    `If-None-Match: *` overwrites nothing. `Prefer: receipt` adds a signed receipt of the decision.
     """
     pair = body or from_query(Pair, key=key, value=value, ttl_s=ttl_s)
     added = await wiring.intake.add(pair, sender, expected)
     response.headers["ETag"] = etag_of(added.written.version)
+    if sender.wants_receipt:
+        note_preference(response, sender)
     return AddReply(**added.written.model_dump(), **added.screened.decision)
 
 
@@ -131,16 +135,20 @@ async def delete_entry(key: Annotated[Key, Query()], entries: EntriesPart, expec
 @router.post(
     "/add/batch",
     dependencies=[allow("add")],
+    openapi_extra=TAKES_PREFERENCE,
     responses=problem_responses(412, 413, PersonalDataFound, InvalidInput, ScanImpossible, TooManyWaiting, 503),
     response_model_exclude_none=True,
 )
-async def add_entries(batch: Annotated[WriteBatch, Body()], wiring: WiringPart, sender: Sender) -> AddBatchReply:
+async def add_entries(
+    batch: Annotated[WriteBatch, Body()], wiring: WiringPart, sender: Sender, response: Response
+) -> AddBatchReply:
     """Screen up to 1,000 entries and store all of them or none. A 200 means that they are on disk.
 
     Each is screened as `POST /add` does. One that is rejected rejects all; `index` says which one.
     """
     async with wiring.batches.of(sender.token_id, MOST_WAITING):
         added = await wiring.intake.add_batch(batch.pairs, sender)
+    note_preference(response, sender)
     replies = [AddReply(**one.written.model_dump(), **one.screened.decision) async for one in in_slices(added)]
     return AddBatchReply(added=replies)
 
@@ -192,7 +200,10 @@ async def get_entry_history(key: Annotated[Key, Query()], entries: EntriesPart) 
 @router.get(
     "/watch",
     dependencies=[allow("read")],
-    responses={200: {"content": {EVENT_STREAM: {}}, "description": "Events"}, **problem_responses(422, 503)},
+    responses={
+        200: {"content": {EVENT_STREAM: {"schema": {"type": "string"}}}, "description": "Events"},
+        **problem_responses(422, 503),
+    },
     response_class=StreamingResponse,
 )
 async def watch_entries(

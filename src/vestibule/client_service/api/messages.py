@@ -8,7 +8,14 @@ from starlette.responses import JSONResponse, Response
 
 from vestibule.client_service.api.screening import DecisionReply
 from vestibule.client_service.api.tasks import AcceptedTask
-from vestibule.client_service.api.wiring import CallerPart, RepeatableRoute, Sender, WiringPart, check_target
+from vestibule.client_service.api.wiring import (
+    CallerPart,
+    RepeatableRoute,
+    Sender,
+    WiringPart,
+    check_target,
+    note_preference,
+)
 from vestibule.client_service.intake.work import Message
 from vestibule.contracts.errors import (
     IdempotencyKeyReused,
@@ -21,6 +28,7 @@ from vestibule.contracts.errors import (
     UnknownProcessor,
 )
 from vestibule.service_kit.auth.authentication import allow
+from vestibule.service_kit.http.preferences import TAKES_PREFERENCE
 from vestibule.service_kit.openapi.descriptions import problem_responses
 
 router = APIRouter(route_class=RepeatableRoute, tags=["messages"])
@@ -43,6 +51,7 @@ class MessageReply(DecisionReply, ProcessedMessage):
 @router.post(
     "/messages",
     dependencies=[allow("message")],
+    openapi_extra=TAKES_PREFERENCE,
     response_model=MessageReply,
     response_model_exclude_none=True,
     responses={
@@ -63,7 +72,7 @@ class MessageReply(DecisionReply, ProcessedMessage):
     },
 )
 async def send_message(
-    message: Annotated[Message, Body()], wiring: WiringPart, sender: Sender, caller: CallerPart
+    message: Annotated[Message, Body()], wiring: WiringPart, sender: Sender, caller: CallerPart, response: Response
 ) -> MessageReply | Response:
     """Screen a message and process it: in the background, or at once with `mode: sync`.
 
@@ -73,6 +82,9 @@ async def send_message(
     await check_target(message, wiring, caller)
     sent = await wiring.intake.process_message(message, sender)
     if sent.is_reply:
+        note_preference(response, sender)
         return MessageReply(reply=sent.outcome, **sent.screened.decision)
     reply = AcceptedMessage(task_id=sent.outcome, status_url=f"/tasks/{sent.outcome}", **sent.screened.decision)
-    return JSONResponse(reply.model_dump(exclude_none=True), 202, {"Location": reply.status_url})
+    accepted = JSONResponse(reply.model_dump(exclude_none=True), 202, {"Location": reply.status_url})
+    note_preference(accepted, sender)
+    return accepted

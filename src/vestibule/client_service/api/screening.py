@@ -1,33 +1,28 @@
-"""The routes of screening: scan a text, reveal the value of a token, verify receipts; and the view of a decision."""
+"""The routes of screening: reveal the value of a token or an entry, verify receipts; and the view of a decision."""
 
-import asyncio
-from typing import Annotated
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Body
-from fastapi.exceptions import RequestValidationError
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from starlette.responses import Response
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from vestibule.client_service.api.wiring import MOST_WAITING, CallerPart, Sender, WiringPart
-from vestibule.client_service.screening.screener import Screener
-from vestibule.contracts.entries import MAX_VALUE_BYTES, within_value_limit
+from vestibule.client_service.api.wiring import CallerPart, EntriesPart, Sender, WiringPart
+from vestibule.contracts.audit import Act
+from vestibule.contracts.entries import MAX_VALUE_BYTES, Key
 from vestibule.contracts.errors import (
     InvalidInput,
+    KeyNotFound,
     PersonalDataFound,
-    ScanImpossible,
     TokenRetired,
-    TooManyWaiting,
     UnknownToken,
 )
-from vestibule.contracts.json_types import Flag, either
+from vestibule.contracts.json_types import AS_INTEGER, MAX_COUNT, any_of, not_both
 from vestibule.contracts.reasons import GivenReason
 from vestibule.policy import Action
+from vestibule.service_kit.audit.acts import audited, note_act
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
 
 router = APIRouter(route_class=GuardedRoute)
-
-MAX_SCAN_TEXTS = 1000
 
 
 class FindingView(BaseModel):
@@ -54,63 +49,60 @@ class DecisionReply(BaseModel):
     would_have: Action | None = Field(
         default=None, description="In a dry run: the strictest action that would have been taken"
     )
-    receipt: str = Field(
-        description="The decision, signed: a compact JWS; `vestibule receipt verify` or any JOSE library checks it",
+    decision_id: str = Field(
+        description="The decision; with findings, `GET /decisions` lists it", examples=["5f3a9c21d0b4e876"]
+    )
+    receipt: str | None = Field(
+        default=None,
+        description="With `Prefer: receipt`: the decision, signed. A compact JWS; `vestibule receipt verify` or any "
+        "JOSE library checks it",
         examples=["eyJhbGciOiJFZDI1NTE5Iiwia2lkIjoi…"],
     )
 
 
-class ScanRequest(BaseModel):
-    """One text, or up to a thousand."""
+class RevealRequest(BaseModel):
+    """A token, or the key of an entry, and the reason for revealing the value."""
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"text": "write to me@example.org"}], **either("text", "texts")},
+        json_schema_extra={
+            "examples": [
+                {
+                    "token": "<EMAIL_ADDRESS.v1.5f3a9c21.K7YQ…>",
+                    "reason": "ticket 4711: the customer asks for a call back",
+                },
+                {"key": "test1", "reason": "ticket 4711: the customer asks for a call back"},
+            ],
+            "allOf": [
+                *any_of("token", "key")["allOf"],
+                not_both("token", "key"),
+                not_both("token", "version"),
+            ],
+        },
     )
 
-    text: Annotated[str, AfterValidator(within_value_limit)] | None = None
-    texts: list[str] | None = Field(default=None, max_length=MAX_SCAN_TEXTS)
-    explain: Flag = Field(default=False, description="Return the reasons of each finding")
-
-
-class Reasons(BaseModel):
-    """The reasons of a finding: rule, check and context. Never the value."""
-
-    rule: str = Field(examples=["address"])
-    check: str | None = Field(examples=["is_email"])
-    context: list[str] = Field(description="Words that raised or lowered the score", examples=[["e-mail"]])
-    decoded_from: str | None = Field(description="The encoding in which it was found, if any", examples=["base64"])
-
-
-class ExplainedFinding(FindingView):
-    """A finding with its reasons."""
-
-    because: Reasons
-
-
-class ScanReply(BaseModel):
-    """The findings in a text."""
-
-    findings: list[ExplainedFinding | FindingView]
-
-
-class BatchScanReply(BaseModel):
-    """The findings in each text, in the order of the request."""
-
-    results: list[ScanReply]
-
-
-class RevealRequest(BaseModel):
-    """A token, and the reason for revealing its value."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    token: str = Field(min_length=1, max_length=2 * MAX_VALUE_BYTES, examples=["<EMAIL_ADDRESS.v1.5f3a9c21.K7YQ…>"])
+    token: Annotated[str, Field(min_length=1, max_length=2 * MAX_VALUE_BYTES)] | None = Field(
+        default=None,
+        description="A token of the policy's `tokenize`",
+        examples=["<EMAIL_ADDRESS.v1.5f3a9c21.K7YQ…>"],
+    )
+    key: Key | None = Field(default=None, description="The key of an entry, in place of a token")
+    version: Annotated[int, Field(ge=1, le=MAX_COUNT), AS_INTEGER] | None = Field(
+        default=None, description="Of an entry: a version that is kept, the current one if absent"
+    )
     reason: GivenReason = Field(examples=["ticket 4711: the customer asks for a call back"])
+
+    @model_validator(mode="after")
+    def _check_what(self) -> Self:
+        if (self.token is None) == (self.key is None):
+            raise ValueError("must name a token or a key, and not both")
+        if self.token is not None and self.version is not None:
+            raise ValueError("must name a version only with a key")
+        return self
 
 
 class Revealed(BaseModel):
-    """The value behind a token."""
+    """The value behind a token, or of an entry."""
 
     value: str = Field(examples=["jane@example.org"])
     alert_id: str = Field(description="The alert that records the caller and the reason")
@@ -118,6 +110,8 @@ class Revealed(BaseModel):
         description="The key of the token was rotated; the value can be revealed until that key is retired",
         examples=[False],
     )
+    key: str | None = Field(default=None, description="Of an entry: its key", examples=["test1"])
+    version: int | None = Field(default=None, description="Of an entry: the version that has the value", examples=[3])
 
 
 class ReceiptKeys(BaseModel):
@@ -131,48 +125,36 @@ class ReceiptKeys(BaseModel):
 
 
 @router.post(
-    "/scan",
-    tags=["detection"],
-    dependencies=[allow("scan")],
-    response_model=ScanReply | BatchScanReply,
-    responses=problem_responses(413, InvalidInput, ScanImpossible, TooManyWaiting),
-)
-async def scan_text(
-    request: Annotated[ScanRequest, Body()], wiring: WiringPart, caller: CallerPart
-) -> ScanReply | Response:
-    """Return the findings in a text, or in each of up to 1,000. Stores nothing and raises no alert."""
-    if (request.text is None) == (request.texts is None):
-        raise RequestValidationError([{"type": "one_of", "loc": ("body", "text"), "msg": "either `text` or `texts`"}])
-    if request.text is not None:
-        return await _scan(wiring.screener, request.text, request.explain)
-    async with wiring.batches.of(caller.token_id, MOST_WAITING):
-        # Each is rendered on its own, since all together may have a hundred thousand findings.
-        results = [
-            (await _scan(wiring.screener, text, request.explain)).model_dump_json() for text in request.texts or ()
-        ]
-    return Response('{"results":[' + ",".join(results) + "]}", media_type="application/json")
-
-
-@router.post(
     "/reveal",
     tags=["tokens"],
     dependencies=[allow("reveal")],
-    responses=problem_responses(UnknownToken, TokenRetired, InvalidInput, PersonalDataFound, 503),
+    responses=problem_responses(UnknownToken, KeyNotFound, TokenRetired, InvalidInput, PersonalDataFound, 503),
+    response_model_exclude_none=True,
 )
-async def reveal_token(request: Annotated[RevealRequest, Body()], sender: Sender, wiring: WiringPart) -> Revealed:
-    """Return the value that a token stands for. Each use raises an alert with its reason, or is refused."""
-    value, alert, is_rotated = await wiring.detokenizer.reveal(request.token, request.reason, sender)
-    return Revealed(value=value, alert_id=alert.id, rotated=is_rotated)
+@audited(Act.VALUE_REVEALED)
+async def reveal_token(
+    request: Annotated[RevealRequest, Body()],
+    sender: Sender,
+    wiring: WiringPart,
+    caller: CallerPart,
+    entries: EntriesPart,
+) -> Revealed:
+    """Return the value that a token stands for, or with `key` that of an entry, which needs the scope `read` too.
+
+    Each use raises an alert with its reason, or is refused.
+    """
+    if request.token is not None:
+        value, alert, is_rotated = await wiring.detokenizer.reveal(request.token, request.reason, sender)
+        note_act(target=alert.id)
+        return Revealed(value=value, alert_id=alert.id, rotated=is_rotated)
+    await wiring.authenticator.require(caller, "read")
+    key = request.key or ""
+    entry, alert = await wiring.detokenizer.reveal_entry(entries, key, request.version, request.reason)
+    note_act(target=alert.id)
+    return Revealed(value=entry.value, alert_id=alert.id, rotated=False, key=entry.key, version=entry.version)
 
 
 @router.get("/receipts/key", tags=["receipts"], dependencies=[allow("receipts")], responses=problem_responses())
 async def get_receipt_keys(wiring: WiringPart) -> ReceiptKeys:
     """Return the public keys that verify receipts, as a JWK set; the first one signs new receipts."""
-    return ReceiptKeys(**wiring.receipt_keys)
-
-
-async def _scan(screener: Screener, text: str, is_explaining: bool) -> ScanReply:
-    # Lets other requests run between the texts of a long list.
-    await asyncio.sleep(0)
-    found = await screener.explain(text) if is_explaining else await screener.scan(text)
-    return ScanReply.model_validate({"findings": [one.as_dict() for one in found]})
+    return ReceiptKeys.model_validate(wiring.receipt_signer.public_keys)

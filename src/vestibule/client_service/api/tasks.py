@@ -7,6 +7,7 @@ from fastapi import APIRouter, Body, Header, Path, Query
 from pydantic import BaseModel, Field
 from starlette.responses import Response, StreamingResponse
 
+from vestibule.client_service.api.task_selection import PROCESSOR_PATTERN, AllTenants, StateList, TaskSelection
 from vestibule.client_service.api.wiring import (
     CallerPart,
     KeyText,
@@ -16,9 +17,11 @@ from vestibule.client_service.api.wiring import (
     WiringPart,
     check_target,
     from_query,
+    listing,
 )
 from vestibule.client_service.intake.work import RunRequest
-from vestibule.contracts.entries import EVENT_STREAM
+from vestibule.contracts.audit import Act
+from vestibule.contracts.entries import EVENT_STREAM, Key
 from vestibule.contracts.errors import (
     IdempotencyKeyReused,
     InvalidInput,
@@ -28,8 +31,19 @@ from vestibule.contracts.errors import (
     UnknownProcessor,
     WebhooksDisabled,
 )
-from vestibule.contracts.tasks import TASK_CURSOR_PATTERN, TaskPage, TaskState, TaskStatus
+from vestibule.contracts.identity import OPERATOR, SENDER_PATTERN
+from vestibule.contracts.json_types import Timestamp
+from vestibule.contracts.task_ledger import TaskFilter
+from vestibule.contracts.tasks import (
+    CAUSE_PATTERN,
+    TASK_CURSOR_PATTERN,
+    TaskPage,
+    TaskState,
+    TaskStatus,
+    TaskTotals,
+)
 from vestibule.processing import examples_of, model_of
+from vestibule.service_kit.audit.acts import audited
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
 
@@ -40,6 +54,7 @@ MAX_FOLLOW_S = 30.0
 CHANGE_PROBLEMS = problem_responses(TaskNotFound, TaskConflict, 410, 503)
 
 TaskId = Annotated[str, Path(description="The `task_id` in the reply to `/run` or `/messages`")]
+MAX_AGE_S = 100 * 366 * 86_400
 PageSize = Annotated[int, Query(ge=1, le=1000, description="Tasks per page")]
 Cursor = Annotated[
     str | None,
@@ -113,6 +128,54 @@ async def run_task(
     return accepted
 
 
+@router.get("/tasks", responses=problem_responses(422, TooManyWaiting, 503), response_model_exclude_none=True)
+async def list_tasks(  # noqa: PLR0917 - the filters
+    wiring: WiringPart,
+    caller: CallerPart,
+    state: StateList = None,
+    processor: Annotated[
+        str | None, Query(pattern=PROCESSOR_PATTERN, description="The processor", examples=["uppercase"])
+    ] = None,
+    token: Annotated[
+        str | None, Query(pattern=f"^{SENDER_PATTERN}$", description="The id of a token", examples=["5f3a9c21"])
+    ] = None,
+    key: Annotated[Key | None, Query(description="The key, of your tenant, that the data came from")] = None,
+    cause: Annotated[
+        str | None, Query(pattern=CAUSE_PATTERN, description="The cause of the last failure", examples=["timeout"])
+    ] = None,
+    older_than_s: Annotated[float | None, Query(ge=0, le=MAX_AGE_S, description="Seconds since submission")] = None,
+    due_before: Annotated[Timestamp | None, Query(description="Waiting for a time before this one")] = None,
+    all_tenants: AllTenants = False,
+    limit: PageSize = 100,
+    cursor: Cursor = None,
+) -> TaskPage:
+    """Return your tenant's tasks, newest first and without results. The state `running` appears a few seconds late.
+
+    Tasks match if they meet all filters. Where few match, a page may have fewer than `limit`, and the next goes on.
+    """
+    selection = TaskSelection(
+        state=state,
+        processor=processor,
+        token=token,
+        key=key,
+        cause=cause,
+        older_than_s=older_than_s,
+        due_before=due_before,
+        all_tenants=all_tenants,
+    )
+    chosen = await selection.resolve(wiring, caller)
+    async with listing(wiring, caller):
+        return await wiring.task_service.page(chosen, limit, cursor)
+
+
+@router.get("/tasks/counts", responses=problem_responses(503), response_model_exclude_none=True)
+async def count_tasks(wiring: WiringPart, caller: CallerPart, all_tenants: AllTenants = False) -> TaskTotals:
+    """Return how many tasks of your tenant are in each state, in all and for each processor; the numbers are exact."""
+    if all_tenants:
+        await wiring.authenticator.require(caller, OPERATOR)
+    return await wiring.task_service.totals(None if all_tenants else caller.tenant)
+
+
 @router.get(
     "/tasks/{task_id}",
     responses={
@@ -129,12 +192,12 @@ async def get_task(
     wait: Annotated[float, Query(ge=0, le=30, description="Seconds to wait for the task's end")] = 0,
     accept: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> TaskStatus | Response:
-    """Return the state of a task, and its result.
+    """Return the state of a task, and its result, or why it waits.
 
     With `Accept: text/event-stream` each change is one event, until the task's end or for 30 seconds.
     """
     if EVENT_STREAM not in accept:
-        return await wiring.task_service.wait(task_id, tenant, wait)
+        return await wiring.waiting.explain(await wiring.task_service.wait(task_id, tenant, wait), tenant)
     # Before the stream starts, so that an unknown task is a 404.
     await wiring.task_service.read(task_id, tenant)
 
@@ -145,25 +208,15 @@ async def get_task(
     return StreamingResponse(events(), media_type=EVENT_STREAM)
 
 
-@router.get("/tasks", responses=problem_responses(422, 503), response_model_exclude_none=True)
-async def list_tasks(
-    wiring: WiringPart,
-    tenant: Tenant,
-    state: Annotated[list[TaskState] | None, Query(description="Only those in one of these states")] = None,
-    limit: PageSize = 100,
-    cursor: Cursor = None,
-) -> TaskPage:
-    """Return your tenant's tasks, newest first and without results. The state `running` appears a few seconds late."""
-    return await wiring.task_service.page(tenant, sorted(set(state or [])), limit, cursor)
-
-
 @router.post("/tasks/{task_id}/cancel", responses=CHANGE_PROBLEMS, response_model_exclude_none=True)
+@audited(Act.TASK_CANCELLED)
 async def cancel_task(task_id: TaskId, wiring: WiringPart, tenant: Tenant) -> TaskStatus:
     """Cancel a task that has not ended. A running one continues; its result is discarded."""
     return await wiring.task_service.cancel(task_id, tenant)
 
 
 @router.post("/tasks/{task_id}/retry", responses=CHANGE_PROBLEMS, response_model_exclude_none=True)
+@audited(Act.TASK_RETRIED)
 async def retry_task(task_id: TaskId, wiring: WiringPart, tenant: Tenant) -> TaskStatus:
     """Retry a task that failed, is dead or was cancelled, with all its attempts."""
     return await wiring.task_service.retry(task_id, tenant)
@@ -175,19 +228,25 @@ async def get_webhook_key(wiring: WiringPart, tenant: Tenant) -> WebhookKey:
     return WebhookKey(key=wiring.webhook_rules.key_of(tenant))
 
 
-@router.get("/dead", responses=problem_responses(422, 503), response_model_exclude_none=True)
-async def list_dead_tasks(wiring: WiringPart, tenant: Tenant, limit: PageSize = 100, cursor: Cursor = None) -> TaskPage:
+@router.get("/dead", responses=problem_responses(422, TooManyWaiting, 503), response_model_exclude_none=True)
+async def list_dead_tasks(
+    wiring: WiringPart, caller: CallerPart, limit: PageSize = 100, cursor: Cursor = None
+) -> TaskPage:
     """Return the dead letters: tasks that failed their last attempt, newest first."""
-    return await wiring.task_service.page(tenant, [TaskState.DEAD], limit, cursor)
+    chosen = TaskFilter(tenant=caller.tenant, states=[TaskState.DEAD])
+    async with listing(wiring, caller):
+        return await wiring.task_service.page(chosen, limit, cursor)
 
 
 @router.post("/dead/{task_id}/retry", responses=CHANGE_PROBLEMS, response_model_exclude_none=True)
+@audited(Act.TASK_RETRIED)
 async def retry_dead_task(task_id: TaskId, wiring: WiringPart, tenant: Tenant) -> TaskStatus:
     """Retry a dead task, with all its attempts."""
     return await wiring.task_service.retry(task_id, tenant)
 
 
 @router.delete("/dead/{task_id}", responses=CHANGE_PROBLEMS, response_model_exclude_none=True)
+@audited(Act.TASK_DROPPED)
 async def drop_dead_task(task_id: TaskId, wiring: WiringPart, tenant: Tenant) -> TaskStatus:
     """Remove a task from the dead letters for good: its data is deleted, and it counts as failed."""
     return await wiring.task_service.drop(task_id, tenant)

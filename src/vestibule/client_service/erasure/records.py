@@ -1,23 +1,22 @@
-"""Records of erasures. A running one holds the subject's value, encrypted as every entry; an ended one only counts."""
+"""Records of erasures and of searches. A running one holds the subject's value, encrypted as every entry.
+
+An ended erasure only counts; an ended search lists the places for some hours.
+"""
 
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any, Self
 
 from pydantic import BaseModel, Field
 
-from vestibule.contracts.conditions import Condition
-from vestibule.contracts.entries import Pair
-from vestibule.contracts.errors import ErasureInProgress, ErasureNotFound, PreconditionFailed
+from vestibule.client_service.jobs import JobKind, JobRecord, JobRecords
+from vestibule.contracts.errors import ErasureInProgress, ErasureNotFound
 from vestibule.contracts.identity import Principal
-from vestibule.contracts.schedules import place_of
-from vestibule.contracts.subjects import ErasePage, SubjectQuery
-from vestibule.database_client.entries import EntryClient, RecordReader
+from vestibule.contracts.subjects import MAX_FOUND, MAX_FOUND_CHARS, ErasePage, FindKind, FoundPlace, SubjectQuery
+from vestibule.database_client.entries import EntryClient
 
-OWNER = Principal("~erasures")
-RUNNING, FINISHED = "running/", "finished/"
-# A record that is not renewed for this long, as when its encryption key is lost, holds up the next erasure no longer.
-KEEP_RUNNING_S = 7 * 86_400.0
-KEEP_FINISHED_S = 30 * 86_400.0
+OWNER, FINDS_OWNER = Principal("~erasures"), Principal("~finds")
+KEEP_FOUND_S = 6 * 3600.0
 
 
 class ErasureState(StrEnum):
@@ -37,27 +36,62 @@ class ErasureStatus(BaseModel):
     unreadable: int = Field(description="Values that no key decrypts, or that cannot be decoded; they are skipped")
     started_at: datetime
     finished_at: datetime | None = None
+    counts: dict[FindKind, int] = Field(description="Places erased so far, by kind", examples=[{"entry": 2}])
+    is_resumed: bool = Field(
+        default=False, description="It was continued after its process ended, so the counts may be too low"
+    )
+    receipt: str | None = Field(
+        default=None,
+        description="Present at the end: the erasure, signed as a compact JWS; `vestibule receipt verify` checks it",
+    )
 
 
-class ErasureRecord(BaseModel):
-    """An erasure as it is stored: what to erase, how far it is, and for whom. `query` is None at the end."""
+class FindStatus(BaseModel):
+    """The progress of a search for a subject, and at its end the places."""
+
+    find_id: str = Field(examples=["0b7c5a3e6d0f4a439c550a7d6a2f6f0e"])
+    state: ErasureState
+    is_dry_run: bool = Field(description="Whether it is the dry run of an erasure")
+    examined: int = Field(description="Entries and results examined so far")
+    unreadable: int = Field(description="Values that no key decrypts, or that cannot be decoded; they are skipped")
+    counts: dict[FindKind, int] = Field(description="Places with the value so far, by kind", examples=[{"entry": 2}])
+    found: list[FoundPlace] = Field(description="The places, at the end; never a text")
+    has_more: bool = Field(description="There are more places than `found` lists; `counts` has them all")
+    started_at: datetime
+    finished_at: datetime | None = None
+    expires_at: datetime | None = Field(default=None, description="When the result is removed")
+
+
+class ErasureRecord(JobRecord):
+    """An erasure or a search as it is stored: the value, and how far it is. `query` is None at the end."""
 
     erasure_id: str
-    tenant: str
-    token_id: str | None
-    request_id: str | None
-    query: SubjectQuery | None
+    query: SubjectQuery | None = None
     stage: int = 0
     cursor: str | None = None
     entries: ErasePage = ErasePage()
     results: ErasePage = ErasePage()
-    started_at: float
-    finished_at: float | None = None
+    find_only: bool = False
+    is_dry_run: bool = False
+    reason: str = ""
+    counts: dict[FindKind, int] = Field(default={})
+    found: list[FoundPlace] = Field(default=[])
+    found_chars: int = 0
+    receipt: str | None = None
 
     @property
-    def place(self) -> str:
-        """The key of the running erasure of the tenant, of which there is one."""
-        return RUNNING + place_of(self.tenant)
+    def job_id(self) -> str:
+        """The id of the erasure."""
+        return self.erasure_id
+
+    @property
+    def as_finished(self) -> Self:
+        """The record without the reason, which is in the alert."""
+        return self.model_copy(update={"reason": ""})
+
+    def is_due_after(self, earlier: Self) -> bool:
+        """What was erased is found no more, so a process that is killed loses the counts of one page."""
+        return not self.find_only and self.counts != earlier.counts
 
     @property
     def unreadable(self) -> int:
@@ -75,46 +109,68 @@ class ErasureRecord(BaseModel):
             unreadable=self.unreadable,
             started_at=datetime.fromtimestamp(self.started_at, UTC),
             finished_at=self.finished_at and datetime.fromtimestamp(self.finished_at, UTC),
+            counts=self.counts,
+            is_resumed=self.is_resumed,
+            receipt=self.receipt,
         )
 
+    def find_status(self, *, with_keys: bool) -> FindStatus:
+        """Return the progress of a search, as the caller sees it; keys only `with_keys`."""
+        status, has_ended = self.status, self.finished_at is not None
+        shown = [one if with_keys else one.model_copy(update={"key": None}) for one in self.found if has_ended]
+        return FindStatus(
+            find_id=self.erasure_id,
+            is_dry_run=self.is_dry_run,
+            found=shown,
+            has_more=sum(self.counts.values()) > len(self.found),
+            expires_at=datetime.fromtimestamp(self.finished_at + KEEP_FOUND_S, UTC) if self.finished_at else None,
+            **status.model_dump(include={"state", "examined", "unreadable", "counts", "started_at", "finished_at"}),
+        )
 
-class ErasureRecords:
-    """Stores records. A conditional write renews one, so of two processes that run the same job one stops."""
+    def receipt_claims(self, fingerprint: str) -> dict[str, Any]:
+        """Return what the receipt says of the erasure: of the value its keyed fingerprint alone."""
+        return {
+            "jti": self.erasure_id,
+            "tenant": self.tenant,
+            "token_id": self.token_id,
+            "fingerprint": fingerprint,
+            "began_at": int(self.started_at),
+            "ended_at": int(self.finished_at or 0),
+            "examined": self.entries.examined + self.results.examined,
+            "erased": {str(kind): count for kind, count in sorted(self.counts.items())},
+            "unreadable": self.unreadable,
+            "resumed": self.is_resumed,
+        }
 
-    def __init__(self, database: EntryClient) -> None:
-        self._database = database
-        self._reader = RecordReader(ErasureRecord)
+    def with_page(self, page: ErasePage) -> dict[str, Any]:
+        """Return the counts and the list of places with those of a page; the list is bounded."""
+        counts = {kind: self.counts.get(kind, 0) + page.counts.get(kind, 0) for kind in {**self.counts, **page.counts}}
+        found, chars = list(self.found), self.found_chars
+        for place in page.found:
+            if len(found) == MAX_FOUND or chars > MAX_FOUND_CHARS:
+                break
+            found.append(place)
+            chars += len(place.model_dump_json(exclude_none=True))
+        return {"counts": counts, "found": found, "found_chars": chars}
 
-    async def add(self, record: ErasureRecord) -> int:
-        """Store a new running record, and return its version; raises `ErasureInProgress` where the tenant has one."""
-        try:
-            return await self.renew(record, 0)
-        except PreconditionFailed:
-            raise ErasureInProgress("An erasure of your tenant is in progress; retry when it has finished.") from None
 
-    async def renew(self, record: ErasureRecord, version: int) -> int:
-        """Store the progress, and return the version; raises `PreconditionFailed` where it has changed since."""
-        pair = Pair(key=record.place, value=record.model_dump_json(), ttl_s=KEEP_RUNNING_S)
-        return (await self._database.write(pair, Condition.of_version(version))).version
+class ErasureRecords(JobRecords[ErasureRecord]):
+    """The records of erasures, or of searches. A tenant has one of each at a time."""
 
-    async def finish(self, record: ErasureRecord) -> None:
-        """Keep the counts of an ended erasure, and delete the running record with the value."""
-        key = FINISHED + place_of(record.tenant) + record.erasure_id
-        await self._database.write(Pair(key=key, value=record.model_dump_json(), ttl_s=KEEP_FINISHED_S))
-        await self._database.delete(record.place)
+    def __init__(self, database: EntryClient, *, find_only: bool = False) -> None:
+        super().__init__(FINDS if find_only else ERASURES, database)
 
-    async def running(self) -> list[tuple[ErasureRecord, int]]:
-        """Return the running records of all tenants, with their versions."""
-        entries = await self._database.read_all(RUNNING)
-        read = ((self._reader.read(entry), entry.version) for entry in entries)
-        return [(record, version) for record, version in read if record is not None]
 
-    async def find(self, erasure_id: str, tenant: str) -> ErasureRecord:
-        """Return a record of a tenant; raises `ErasureNotFound` where there is none."""
-        keys = [RUNNING + place_of(tenant), FINISHED + place_of(tenant) + erasure_id]
-        for entry in await self._database.read_many(keys):
-            if entry is not None:
-                record = ErasureRecord.model_validate_json(entry.value)
-                if record.erasure_id == erasure_id:
-                    return record
-        raise ErasureNotFound("No erasure has that id.")
+ERASURES = JobKind(
+    "erasure",
+    ErasureRecord,
+    lambda: ErasureInProgress("An erasure of your tenant is in progress; retry when it has finished."),
+    lambda: ErasureNotFound("No erasure has that id."),
+)
+FINDS = JobKind(
+    "search for a subject",
+    ErasureRecord,
+    lambda: ErasureInProgress("A search of your tenant is in progress; retry when it has finished."),
+    lambda: ErasureNotFound("No search of this token has that id."),
+    KEEP_FOUND_S,
+)

@@ -16,9 +16,11 @@ from vestibule.client_service.queue.queue_view import QueueView
 from vestibule.client_service.queue.result_backend import RESULT_PREFIX
 from vestibule.client_service.task_service.outcomes import LedgerSteps, open_outcome
 from vestibule.client_service.task_service.schedule_service import ScheduleService
+from vestibule.client_service.task_status import at_or_none
 from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.identity import Principal
-from vestibule.contracts.subjects import ErasePage, EraseRequest, SubjectQuery
+from vestibule.contracts.subjects import ErasePage, EraseRequest, FindKind, FoundPlace, SubjectQuery
+from vestibule.database_client.audit import AuditClient
 from vestibule.database_client.entries import EntryClient
 from vestibule.database_client.tasks import TaskLedgerClient
 from vestibule.detection import DetectionError
@@ -36,17 +38,21 @@ Stage = Callable[[ErasureRecord, SubjectQuery], Awaitable[ErasePage]]
 class ServiceRecords:
     """Records that a service keeps for tenants, and what replaces one that is erased; None deletes it.
 
-    With `field` that field alone is searched, and replaced.
+    With `field` that field alone is searched, and replaced. A search shows none of the kind `FIND`, its own result.
     """
 
     owner: Principal
+    kind: FindKind
     instead: str | None = None
     field: str | None = None
 
 
 @dataclass(frozen=True)
 class ErasureStages:
-    """Erases page after page. Every stage raises `Unavailable` if a service does not answer."""
+    """Erases page after page, or only finds: then nothing changes, and pages list the places.
+
+    Every stage raises `Unavailable` if a service does not answer.
+    """
 
     entries_for: Callable[[Principal], EntryClient]
     records: Sequence[ServiceRecords]
@@ -57,6 +63,7 @@ class ErasureStages:
     steps: LedgerSteps
     searcher: SubjectSearcher
     reasons: AlertReasons
+    audit: AuditClient
 
     @cached_property
     def _stages(self) -> Sequence[tuple[Stage, bool]]:
@@ -67,18 +74,24 @@ class ErasureStages:
             *((self._stage_of(some), True) for some in self.records),
             (self._remove_schedules, True),
             (self._erase_reasons, True),
+            (self._erase_audited_reasons, True),
             (self._erase_tasks, False),
             (self._erase_results, False),
             (self._erase_late_results, False),
             (self._erase_late_entries, True),
         )
 
+    @property
+    def _erasing_only(self) -> Sequence[Stage]:
+        """What a search leaves out: it makes nothing that would have to be searched again."""
+        return (self._remove_schedules, self._erase_late_results, self._erase_late_entries)
+
     async def run_page(self, record: ErasureRecord) -> ErasureRecord | None:
         """Erase the next page, and return the record after it; None at the end."""
         if record.query is None or record.stage == len(self._stages):
             return None
         stage, is_of_entries = self._stages[record.stage]
-        page = await stage(record, record.query)
+        page = ErasePage() if record.find_only and stage in self._erasing_only else await stage(record, record.query)
         name = "entries" if is_of_entries else "results"
         known: ErasePage = getattr(record, name)
         total = ErasePage(
@@ -87,7 +100,8 @@ class ErasureStages:
             unreadable=known.unreadable + page.unreadable,
         )
         stage_number = record.stage + (page.cursor is None)
-        return record.model_copy(update={name: total, "cursor": page.cursor, "stage": stage_number})
+        changed = {name: total, "cursor": page.cursor, "stage": stage_number}
+        return record.model_copy(update={**changed, **record.with_page(page)})
 
     async def _erase_entries(self, record: ErasureRecord, query: SubjectQuery) -> ErasePage:
         entries = self.entries_for(Principal(record.tenant, record.token_id))
@@ -98,7 +112,14 @@ class ErasureStages:
 
     def _stage_of(self, records: ServiceRecords) -> Stage:
         async def erase(record: ErasureRecord, query: SubjectQuery) -> ErasePage:
-            place = {"owner": record.tenant, "instead": records.instead, "field": records.field}
+            if record.find_only and records.kind is FindKind.FIND:
+                return ErasePage()
+            place = {
+                "owner": record.tenant,
+                "instead": records.instead,
+                "field": records.field,
+                "kind": records.kind,
+            }
             request = EraseRequest.model_validate({**query.model_dump(), **place})
             return await self.entries_for(records.owner).erase(request, PAGE, record.cursor)
 
@@ -107,7 +128,19 @@ class ErasureStages:
     async def _erase_reasons(self, record: ErasureRecord, query: SubjectQuery) -> ErasePage:
         """Erase what people wrote about alerts, on this host."""
         search = await asyncio.to_thread(self.searcher.search_for, query.value, query.tenants)
-        return ErasePage(erased=await asyncio.to_thread(self.reasons.erase, record.tenant, search.finds_in))
+        page = ErasePage()
+        if record.find_only:
+            matches = await asyncio.to_thread(self.reasons.find, record.tenant, search.match_in)
+            page.note(
+                [FoundPlace(kind=FindKind.REASON, at=at, **match._asdict()) for at, match in matches], is_listed=True
+            )
+        elif erased := await asyncio.to_thread(self.reasons.erase, record.tenant, search.finds_in):
+            page = ErasePage(erased=erased, counts={FindKind.REASON: erased})
+        return page
+
+    async def _erase_audited_reasons(self, record: ErasureRecord, query: SubjectQuery) -> ErasePage:
+        """Erase the reasons of acts, whose lines stay."""
+        return await self.audit.erase(query, record.tenant, PAGE, record.cursor)
 
     async def _remove_schedules(self, record: ErasureRecord, _query: SubjectQuery) -> ErasePage:
         await self.schedules.remove_orphans(record.tenant)
@@ -144,12 +177,15 @@ class ErasureStages:
             )
             page = ErasePage(cursor=str(cursor) if cursor else None)
             for key in keys:
-                await self._erase_result(key if isinstance(key, str) else key.decode(), search, record.tenant, page)
+                name = key if isinstance(key, str) else key.decode()
+                await self._erase_result(name, search, record.tenant, page, find_only=record.find_only)
         except (RedisError, OSError) as error:
             raise Unavailable("queue", "The queue does not answer.") from error
         return page
 
-    async def _erase_result(self, key: str, search: SubjectSearch, tenant: str, page: ErasePage) -> None:
+    async def _erase_result(
+        self, key: str, search: SubjectSearch, tenant: str, page: ErasePage, *, find_only: bool
+    ) -> None:
         """Erase one result if it is of the tenant.
 
         A task whose result is not in the ledger yet is cancelled first: without its result it would run again.
@@ -158,8 +194,9 @@ class ErasureStages:
         if not isinstance(content, bytes):
             return  # expired in between
         try:
-            result = open_outcome(self.steps.cipher, task_id, content).result
-            if not await search.finds_among(result):
+            outcome = open_outcome(self.steps.cipher, task_id, content)
+            (match,) = await search.matches_among(outcome.result)
+            if match is None:
                 return
         except (DecryptionFailed, DetectionError):
             task = await self.ledger.find_any(task_id)
@@ -168,8 +205,16 @@ class ErasureStages:
         task = await self.ledger.find_any(task_id)
         if task is None or task.tenant != tenant:
             return
+        place = FoundPlace(kind=FindKind.TASK_RESULT, task_id=task_id, **match._asdict())
+        if find_only:
+            # The result of a task that has ended is in the ledger, and was found there.
+            if not task.state.is_end:
+                page.note([place.model_copy(update={"at": at_or_none(outcome.finished_at)})], is_listed=True)
+            return
         if not task.state.is_end:
             step = self.steps.after_cancel(task_id, time.time()).model_copy(update={"keep_data": False})
             (is_cancelled,) = await self.ledger.change([step])
             page.erased += is_cancelled
+            if is_cancelled:
+                page.note([place], is_listed=False)
         await self.redis.delete(key)

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 from uuid import uuid4
 
 from vestibule.client_service.intake.message_routing import Destination, MessageRoutes
@@ -14,10 +15,9 @@ from vestibule.client_service.intake.work import (
     keyed_names,
     operation_id,
 )
-from vestibule.client_service.screening.screener import RESULT_FIELD, Screened, Screener
+from vestibule.client_service.screening.screener import RESULT_FIELD, FieldText, Screened, ScreenedFields, Screener
 from vestibule.client_service.webhooks.rules import WebhookRules
-from vestibule.contracts.conditions import Condition
-from vestibule.contracts.entries import MAX_VALUE_BYTES, BatchPair, Pair, Written
+from vestibule.contracts.entries import MAX_VALUE_BYTES, BatchPair, Condition, Pair, Written
 from vestibule.contracts.errors import InvalidInput, NotProcessable, Refused, TooLarge, Unavailable
 from vestibule.contracts.identity import Principal
 from vestibule.contracts.task_ledger import NewTask
@@ -36,12 +36,23 @@ FIRST_CHECK_AFTER_S = 5.0
 REPLY_MARGIN_S = 1.0
 
 
+AnyPair = TypeVar("AnyPair", bound=Pair)
+
+
 @dataclass(frozen=True, slots=True)
 class AddedEntry:
     """An entry that was stored, and its screening."""
 
     written: Written
     screened: Screened
+
+
+@dataclass(frozen=True, slots=True)
+class AddedFields:
+    """A form that was stored, and its screening."""
+
+    written: Written
+    screened: ScreenedFields
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +90,8 @@ class Intake:
         """
         screened = await self.screener.screen(sender._replace(key=pair.key), "value", pair.value)
         changed = pair.model_copy(update={"value": screened.text})
+        if self.screener.policies.current.retention is not None:
+            changed = self._with_end(changed, screened)
         entries = self.entries_for(Principal(sender.tenant, sender.token_id))
         return AddedEntry(await entries.write(changed, condition, operation_id.get()), screened)
 
@@ -97,12 +110,32 @@ class Intake:
                 screened.append(await self.screener.screen(sender._replace(key=pair.key), "value", pair.value))
             except Refused as refusal:
                 # The same rejection as for a single entry, with its index.
-                raise type(refusal)(refusal.detail, **refusal.extra, index=index) from refusal
+                raise type(refusal)(refusal.detail, None, **refusal.extra, index=index) from refusal
         texts = [one.text for one in screened]
         both = in_slices(zip(pairs, texts, strict=True))
         changed = [pair.model_copy(update={"value": text}) async for pair, text in both]
+        if self.screener.policies.current.retention is not None:
+            changed = [self._with_end(pair, one) for pair, one in zip(changed, screened, strict=True)]
         written = await self.entries_for(Principal(sender.tenant, sender.token_id)).write_batch(changed)
         return [AddedEntry(*both) for both in zip(written, screened, strict=True)]
+
+    async def add_fields(
+        self, key: str, fields: Sequence[FieldText], value_of: Callable[[Mapping[str, str]], str], sender: Situation
+    ) -> AddedFields:
+        """Screen texts one by one, and store under a key of ours what `value_of` makes of them.
+
+        Raises:
+            PersonalDataFound: the policy rejects one.
+            TooLarge: it is too large for a value.
+        """
+        screened = await self.screener.screen_fields(sender._replace(key=key), fields)
+        pair = self._with_end(Pair.model_construct(key=key, value=value_of(screened.texts), ttl_s=None), screened)
+        entries = self.entries_for(Principal(sender.tenant, sender.token_id))
+        return AddedFields(await entries.write(pair, operation=operation_id.get()), screened)
+
+    async def start(self, request: RunRequest, sender: Situation, task_id: str) -> str:
+        """Create a task that an operator has set up, and return its id; what it asks for is not screened."""
+        return await self.accept_task(self._task(request, sender, task_id, key=request.key), request.callback)
 
     async def run(self, request: RunRequest, sender: Situation) -> str:
         """Create a task that processes the value under a key, and return its id.
@@ -116,10 +149,11 @@ class Intake:
         self.processors.read_options(request.processor, request.options)
         if request.callback is not None:
             await self._check_webhook(request.callback, sender)
+        task_id = operation_id.get() or str(uuid4())
         if request.options or request.write_to is not None:
-            situation = request.situation_of_result(sender)
+            situation = request.situation_of_result(sender)._replace(task_id=task_id)
             await self.screener.screen(situation, OPTIONS_FIELD, request.options_text or "")
-        return await self.accept_task(self._task(request, sender, key=request.key), request.callback)
+        return await self.accept_task(self._task(request, sender, task_id, key=request.key), request.callback)
 
     async def process_message(self, message: Message, sender: Situation) -> MessageOutcome:
         """Screen a message and process it as the routes say: at once, or in the background.
@@ -133,9 +167,11 @@ class Intake:
         self.processors.read_options(message.processor, message.options)
         if message.callback is not None:
             await self._check_webhook(message.callback, sender)
-        situation = message.situation_of_result(sender)
+        # Chosen before the decision, so that its record names the task.
+        task_id = operation_id.get() or str(uuid4())
+        situation = message.situation_of_result(sender)._replace(task_id=task_id)
         screened = await self.screener.screen(situation, "text", message.text, message.options_text)
-        task = self._task(message, sender, data=screened.text)
+        task = self._task(message, sender, task_id, data=screened.text)
         if (
             (message.mode == "sync" or not message.is_for_later)
             and self.routes.choose(message.mode, message.processor, message.text) is Destination.BUSINESS_LOGIC
@@ -152,13 +188,23 @@ class Intake:
             if message.mode == "sync":
                 raise
             return None
-        reply = (await self.screener.screen(message.situation_of_result(sender), RESULT_FIELD, result)).text
+        situation = message.situation_of_result(sender)._replace(task_id=task.task_id)
+        screened = await self.screener.screen(situation, RESULT_FIELD, result)
+        reply = screened.text
         if message.write_to is not None:
             if len(reply.encode()) > MAX_VALUE_BYTES:
                 raise NotProcessable(ERROR_DETAILS["ResultTooLarge"], kind="ResultTooLarge")
             entries = self.entries_for(Principal(sender.tenant, sender.token_id))
-            await entries.write(Pair(key=message.write_to, value=reply), operation=operation_id.get())
+            pair = self._with_end(Pair(key=message.write_to, value=reply), screened)
+            await entries.write(pair, operation=operation_id.get())
         return reply
+
+    def _with_end(self, pair: AnyPair, screened: Screened | ScreenedFields) -> AnyPair:
+        """Return a pair with the time to live that the policy gives to it."""
+        retention = self.screener.policies.current.retention
+        if retention is None:
+            return pair
+        return pair.model_copy(update={"ttl_s": retention.ttl_of(pair.key, screened.entities, pair.ttl_s)})
 
     async def _process(self, task: NewTask, *, is_awaited: bool) -> str:
         """Return the result of the business logic service for a task over a text.
@@ -196,22 +242,26 @@ class Intake:
         return str(answer.body["processed_data"])
 
     def _task(
-        self, request: WorkRequest, sender: Situation, *, key: str | None = None, data: str | None = None
+        self, request: WorkRequest, sender: Situation, task_id: str, *, key: str | None = None, data: str | None = None
     ) -> NewTask:
         delay_s, now = request.due_in_s, time.time()
         unique_keys: list[str] = []
         if request.unique_for_s is not None:
             asked = (sender.tenant, request.processor, key, data, request.options_text, request.write_to)
             unique_keys = keyed_names(self.fingerprinter, "unique", *asked, since_s=request.unique_for_s)
+        terms = request.terms_for(sender, key)
         # Its members were validated before.
         return NewTask.model_construct(
-            task_id=operation_id.get() or str(uuid4()),
+            task_id=task_id,
             tenant=sender.tenant,
             processor=request.processor,
             priority=request.priority,
             data=data,
             key=key,
-            terms=request.terms_for(sender, key),
+            terms=terms,
+            request_id=terms.request_id,
+            token_id=sender.token_id,
+            token_name=sender.token_name,
             submitted_at=now,
             sent_at=None if delay_s else now,
             due_in_s=delay_s or FIRST_CHECK_AFTER_S,

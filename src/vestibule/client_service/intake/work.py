@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+import secrets
 import time
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Self
+from uuid import UUID
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -22,6 +24,17 @@ from vestibule.policy import Situation
 # The id of the task or write that a request with an `Idempotency-Key` creates, the same for each repetition; None
 # without that header.
 operation_id: ContextVar[str | None] = ContextVar("operation_id", default=None)
+
+
+def new_operation_id() -> str:
+    """Return an id that no other request has; those of later milliseconds sort after it.
+
+    Source: RFC 9562, section 5.7 (UUID version 7).
+    """
+    milliseconds, random = time.time_ns() // 1_000_000, secrets.randbits(74)
+    high, low = random >> 62, random & (1 << 62) - 1
+    return str(UUID(int=milliseconds << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low))
+
 
 MAX_DELAY_S = 366 * 86_400
 MAX_OPTIONS_CHARS = 16_384
@@ -84,7 +97,9 @@ class WorkRequest(ProcessorChoice):
 
     model_config = ConfigDict(json_schema_extra=not_both("delay_s", "run_at"))
 
-    priority: Priority = Field(default=Priority.NORMAL, description="Workers run all tasks of a higher priority first")
+    priority: Priority = Field(
+        default=Priority.NORMAL, description="Workers run all tasks of the tenant that have a higher priority first"
+    )
     delay_s: Number | None = Field(default=None, ge=0, le=MAX_DELAY_S, description="Seconds until it runs")
     run_at: Timestamp | None = Field(default=None, description="When it runs, instead of `delay_s`")
     unique_for_s: Number | None = Field(

@@ -93,6 +93,10 @@ class ResultScreening(Protocol):
         """Return a result as the policy changes it."""
         ...
 
+    def ttl_of(self, key: str, result: str) -> float | None:
+        """Return the time to live that the policy gives to a result under `key`, in seconds; None for no end."""
+        ...
+
 
 class VestibuleCelery(Celery):  # type: ignore[misc]
     """Celery with the parts that its tasks need, so that tasks need no global state."""

@@ -19,6 +19,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from vestibule.client_service.queue.application import VestibuleCelery
+from vestibule.client_service.queue.partitions import TenantPartitions
 from vestibule.client_service.queue.task_message import TaskMessage, TaskMessageTemplate
 from vestibule.contracts.tasks import PROCESS_DATA_TASK, SENT_AT
 from vestibule.runtime.background import in_background, repeat
@@ -53,6 +54,7 @@ class RedisPublisher:
 
     template: TaskMessageTemplate
     redis: Redis
+    partitions: TenantPartitions
 
     async def publish(self, messages: Sequence[TaskMessage]) -> None:
         """Send messages now, in their order. Raises `QueueUnavailable` if Redis does not accept them."""
@@ -61,7 +63,7 @@ class RedisPublisher:
             while left:
                 some, left = _split(left)
                 by_queue: defaultdict[str, list[bytes]] = defaultdict(list)
-                for message in some:
+                for message in map(self.partitions.place, some):
                     by_queue[message.queue].append(self.template.render(message))
                 async with self.redis.pipeline(transaction=False) as pipe:
                     for queue, rendered in by_queue.items():
@@ -74,8 +76,9 @@ class RedisPublisher:
 class CeleryPublisher:
     """Sends messages by Celery, in a thread of its own, because Celery is synchronous."""
 
-    def __init__(self, producer: VestibuleCelery) -> None:
+    def __init__(self, producer: VestibuleCelery, partitions: TenantPartitions) -> None:
         self._celery = producer
+        self._partitions = partitions
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="task-publisher")
 
     def close(self) -> None:
@@ -86,7 +89,7 @@ class CeleryPublisher:
         """Send messages now, in their order. Raises `QueueUnavailable` if the broker does not accept them."""
         loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(self._thread, self._send, messages)
+            await loop.run_in_executor(self._thread, self._send, [*map(self._partitions.place, messages)])
         except (KombuError, AMQPError, RedisError, OSError) as error:
             raise QueueUnavailable(type(error).__name__) from error
 

@@ -6,13 +6,14 @@ import binascii
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from amqp.exceptions import AMQPError
 from kombu.exceptions import KombuError
+from pydantic import ValidationError
 from redis.asyncio import Redis
 
 from vestibule.client_service.queue.application import VestibuleCelery
@@ -24,7 +25,18 @@ from vestibule.client_service.queue.result_backend import (
     RESULT_PREFIX,
     STARTED_AT,
 )
-from vestibule.contracts.tasks import QUEUES, SENT_AT, TAKEN, Priority
+from vestibule.contracts.queue import WORKER_PREFIX, WorkerRecord
+from vestibule.contracts.tasks import (
+    ALIVE_FOR_S,
+    ALL_QUEUES,
+    PARTITIONS,
+    QUEUES,
+    QUEUES_BY_PARTITION,
+    SENT_AT,
+    TAKEN,
+    WORKERS_KEY,
+    Priority,
+)
 from vestibule.encryption import DecryptionFailed, key_id_of
 
 # Several processes send, each by its own clock, and messages arrive a little later.
@@ -35,6 +47,11 @@ REPORT_BATCH = 500
 ENDED_RESULT_TTL_S = 600
 ENDED_RECORD_TTL_S = 3_600
 MESSAGES_A_STEP = 500
+# One command costs a client much less than one for each queue.
+DEPTHS, OLDEST = (
+    f"local found = {{}} for at, queue in ipairs(KEYS) do found[at] = redis.call({of_queue}) end return found"
+    for of_queue in ("'LLEN', queue", "'LINDEX', queue, -1")
+)
 # The year 9999, after which no time can be represented.
 LATEST_S = 253_370_764_800.0
 
@@ -50,7 +67,8 @@ class QueueSnapshot:
     def is_lost(self, task_id: str, priority: Priority, sent_at: float) -> bool:
         """Say whether a task is neither in the queue nor with a worker, and has no result.
 
-        A queue is ordered: if all waiting messages were sent later than this one, this one does not wait.
+        A queue is ordered: if all waiting messages were sent later than this one, this one does not wait. It may have
+        been sent to any partition.
         """
         if task_id in self.results or task_id in self.at_workers:
             return False
@@ -67,6 +85,22 @@ class TaskTrace:
     is_cancelled: bool
 
 
+@dataclass(frozen=True, slots=True)
+class PartitionState:
+    """How many messages wait in a partition, and when the oldest was sent; None: it was not asked, or none waits."""
+
+    depth: int
+    oldest_sent_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePlace:
+    """How many workers are alive, and an estimate of how many messages come before one."""
+
+    workers: int
+    ahead: int
+
+
 class RabbitMqDepth:
     """Queries RabbitMQ on one connection in a thread of its own, because Celery's client is synchronous."""
 
@@ -75,8 +109,8 @@ class RabbitMqDepth:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="rabbit-counts")
         self._connection: Any = None
 
-    async def read(self) -> Mapping[Priority, int]:
-        """Return how many messages wait for each priority, without those that workers have.
+    async def read(self) -> Mapping[str, int]:
+        """Return how many messages wait in each queue, without those that workers have.
 
         Raises:
             OSError: RabbitMQ does not answer.
@@ -88,7 +122,7 @@ class RabbitMqDepth:
         self._thread.submit(self._drop)
         self._thread.shutdown(wait=False)
 
-    def _read(self) -> Mapping[Priority, int]:
+    def _read(self) -> Mapping[str, int]:
         try:
             if self._connection is None:
                 self._connection = self._celery.connection_for_write()
@@ -96,7 +130,7 @@ class RabbitMqDepth:
                 for queue in self._celery.conf.task_queues:
                     queue.bind(self._connection.default_channel).declare()
             channel = self._connection.default_channel
-            return {name: channel.queue_declare(queue, passive=True).message_count for name, queue in QUEUES.items()}
+            return {queue: channel.queue_declare(queue, passive=True).message_count for queue in ALL_QUEUES}
         except (AMQPError, KombuError, OSError) as error:
             self._drop()
             raise ConnectionError(f"RabbitMQ does not answer ({type(error).__name__})") from error
@@ -122,25 +156,26 @@ class QueueView:
     async def snapshot(self, task_ids: Sequence[str]) -> QueueSnapshot:
         """Return where tasks are; a task that moves during the call is found twice, not missed."""
         if self._rabbit is not None:
-            return await self._snapshot_with_rabbit(await self._rabbit.read(), task_ids)
+            return await self._snapshot_with_rabbit(await self.waiting(), task_ids)
         async with self._redis.pipeline(transaction=False) as pipeline:
-            for queue in QUEUES.values():
-                pipeline.lindex(queue, -1)
+            pipeline.eval(OLDEST, len(ALL_QUEUES), *ALL_QUEUES)
             pipeline.hvals(TAKEN)
             pipeline.mget([RESULT_PREFIX + task_id for task_id in task_ids])
-            *oldest, held, results = await pipeline.execute()
+            heads, held, results = await pipeline.execute()
+        sent_at = dict(zip(ALL_QUEUES, map(_sent_at, heads), strict=True))
         return QueueSnapshot(
             {task_id: result for task_id, result in zip(task_ids, results, strict=True) if result is not None},
             frozenset(str(_headers(message).get("id")) for message in held),
-            {priority: _sent_at(message) for priority, message in zip(QUEUES, oldest, strict=True)},
+            {priority: _first([sent_at[queue] for queue in queues]) for priority, queues in QUEUES.items()},
         )
 
     async def _snapshot_with_rabbit(self, waiting: Mapping[Priority, int], task_ids: Sequence[str]) -> QueueSnapshot:
         """Return the same with RabbitMQ, which shows only how many messages wait; Redis has the started tasks.
 
         If some wait, each task may be among them. If none waits, a message is with a worker, and after the time that a
-        worker may hold it, lost.
+        worker may hold it, lost. A worker says itself which tasks it has and has not started.
         """
+        reserved = await self._reserved()
         now = time.time()
         async with self._redis.pipeline(transaction=False) as pipeline:
             for task_id in task_ids:
@@ -151,9 +186,15 @@ class QueueView:
         oldest = {name: 0.0 if count else now - self._held_for_s for name, count in waiting.items()}
         return QueueSnapshot(
             {task_id: result for task_id, result in zip(task_ids, results, strict=True) if result is not None},
-            frozenset(task_id for task_id, at in started_at if now - (_time_of(at) or 0.0) < self._held_for_s),
+            reserved | {task_id for task_id, at in started_at if now - (_time_of(at) or 0.0) < self._held_for_s},
             oldest,
         )
+
+    async def _reserved(self) -> frozenset[str]:
+        """Return the tasks that live workers have and have not started."""
+        names: Any = await self._redis.zrangebyscore(WORKERS_KEY, time.time() - ALIVE_FOR_S, "+inf")
+        records: Any = await self._redis.mget([WORKER_PREFIX + name.decode() for name in names]) if names else []
+        return frozenset(task_id for record in records for task_id in _reserved_in(record))
 
     async def read(self, task_id: str) -> TaskTrace:
         """Return the state of one task in Redis."""
@@ -178,12 +219,53 @@ class QueueView:
 
     async def depth(self) -> int:
         """Return how many messages wait."""
+        return sum((await self._depths()).values())
+
+    async def waiting(self) -> Mapping[Priority, int]:
+        """Return how many messages wait for each priority, without those that workers have."""
+        depths = await self._depths()
+        return {priority: sum(depths[queue] for queue in queues) for priority, queues in QUEUES.items()}
+
+    async def _depths(self) -> Mapping[str, int]:
         if self._rabbit is not None:
-            return sum((await self._rabbit.read()).values())
+            return await self._rabbit.read()
+        depths: Any = await self._redis.eval(DEPTHS, len(ALL_QUEUES), *ALL_QUEUES)
+        return dict(zip(ALL_QUEUES, depths, strict=True))
+
+    async def partitions(self, with_oldest: Collection[int] = ()) -> list[PartitionState]:
+        """Return the state of each partition; when their oldest messages were sent, of those `with_oldest` only.
+
+        RabbitMQ does not show when any was sent.
+        """
+        asked = [queue for number in with_oldest for queue in QUEUES_BY_PARTITION[number]] if not self._rabbit else []
+        depths = await self._depths()
+        heads: Any = await self._redis.eval(OLDEST, len(asked), *asked) if asked else []
+        sent_at = dict(zip(asked, map(_sent_at, heads), strict=True))
+        return [
+            PartitionState(sum(depths[queue] for queue in queues), _first([sent_at.get(queue) for queue in queues]))
+            for queues in QUEUES_BY_PARTITION
+        ]
+
+    async def place(self, priority: Priority, sent_at: float, partition: int | None) -> QueuePlace:
+        """Estimate the place in the queue of a message that was sent at that time, the first or the only time.
+
+        The messages of its priority in its partition are assumed to have been sent at even intervals, and each other
+        partition to have as many turns as its own. RabbitMQ does not show when any was sent, so with it all of them are
+        assumed to come first. Without a `partition`, none is known to wait in the one where the message is.
+        """
         async with self._redis.pipeline(transaction=False) as pipeline:
-            for queue in QUEUES.values():
-                pipeline.llen(queue)
-            return sum(await pipeline.execute())
+            pipeline.zcount(WORKERS_KEY, time.time() - ALIVE_FOR_S, "+inf")
+            pipeline.lindex(QUEUES[priority][partition or 0], -1)
+            workers, oldest = await pipeline.execute()
+        depths = await self._depths()
+        ahead, order = 0, list(QUEUES)
+        if partition is not None:
+            waiting = [depths[queue] for queue in QUEUES_BY_PARTITION[partition]]
+            higher, same = sum(waiting[: order.index(priority)]), waiting[order.index(priority)]
+            ahead = higher + _earlier(same, _sent_at(oldest), sent_at)
+        others = [QUEUES_BY_PARTITION[number] for number in range(PARTITIONS) if number != partition]
+        turns = sum(min(ahead + 1, sum(depths[queue] for queue in queues)) for queues in others)
+        return QueuePlace(int(workers), ahead + turns)
 
     async def mark_cancelled(self, task_id: str, expires_s: int) -> None:
         """Mark a task so that workers skip it, and notify the requests that wait for it."""
@@ -230,7 +312,7 @@ def count_queue_keys(redis: Any) -> Counter[str]:
 def _envelopes(redis: Any) -> Iterator[bytes]:
     # A task moves from the queue to the unacknowledged messages and on to the results. In this order, one that moves
     # meanwhile is counted twice, not missed.
-    for queue in QUEUES.values():
+    for queue in ALL_QUEUES:
         for start in range(0, redis.llen(queue), MESSAGES_A_STEP):
             for message in redis.lrange(queue, start, start + MESSAGES_A_STEP - 1):
                 yield _body_of(message)
@@ -269,6 +351,27 @@ def _time_of(text: bytes | float | None) -> float | None:
     except (ValueError, OverflowError):
         return None
     return seconds if 0 <= seconds < LATEST_S else None
+
+
+def _reserved_in(record: bytes | None) -> list[str]:
+    try:
+        return [] if record is None else WorkerRecord.model_validate_json(record).reserved
+    except ValidationError:
+        return []
+
+
+def _first(sent_at: Sequence[float | None]) -> float | None:
+    """Return the earliest of those times that are known."""
+    return min((one for one in sent_at if one is not None), default=None)
+
+
+def _earlier(waiting: int, oldest: float | None, sent_at: float) -> int:
+    """Return about how many of `waiting` messages were sent before `sent_at`, of which the oldest is known."""
+    others = max(0, waiting - 1)
+    if not oldest:
+        return others
+    span_s = max(time.time() - oldest, 1e-6)
+    return round(others * min(1.0, max(0.0, (sent_at - oldest) / span_s)))
 
 
 def _sent_at(message: bytes | None) -> float | None:

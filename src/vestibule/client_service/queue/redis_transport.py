@@ -1,10 +1,11 @@
 """The Redis transport of workers: kombu's, without waiting for the replies to acknowledgements.
 
 kombu needs two more round trips for each message: to record that the worker has it, and that it is done. Here both are
-pipelined, and their replies are read later.
+pipelined, and their replies are read later. Workers take from the partitions of the queue in turn.
 """
 
 import time
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
@@ -15,8 +16,40 @@ from kombu.transport.virtual import QoS
 from kombu.utils import json
 from redis.exceptions import RedisError, ResponseError
 
+from vestibule.contracts.tasks import PARTITIONS, QUEUES_BY_PARTITION
+
 # What kombu raises for an entry that is no message: it is no JSON, too deep, or lacks a part.
 MALFORMED = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
+PARTITION_OF_QUEUE = {queue: number for number, queues in enumerate(QUEUES_BY_PARTITION) for queue in queues}
+
+
+class PartitionCycle:
+    """The order in which a worker asks for messages; kombu names these methods.
+
+    The partition that it took from last comes last. Within a partition, higher priorities come first.
+    """
+
+    def __init__(self, queues: Iterable[str] = ()) -> None:
+        self._queues = set(queues)
+        self._turns = list(range(PARTITIONS))
+
+    def update(self, queues: Iterable[str]) -> None:
+        """Take the names of the queues that the worker consumes."""
+        self._queues = set(queues)
+
+    def consume(self, count: int) -> list[str]:
+        """Return the names of the next `count` queues in their order."""
+        ordered = [queue for turn in self._turns for queue in QUEUES_BY_PARTITION[turn] if queue in self._queues]
+        others = sorted(self._queues - PARTITION_OF_QUEUE.keys())
+        return [*ordered, *others][:count]
+
+    def rotate(self, last_used: str) -> str:
+        """Move the partition of a queue to the end."""
+        partition = PARTITION_OF_QUEUE.get(last_used)
+        if partition is not None:
+            self._turns.remove(partition)
+            self._turns.append(partition)
+        return last_used
 
 
 class AckStream:

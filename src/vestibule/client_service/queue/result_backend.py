@@ -6,10 +6,15 @@ from typing import Any
 from uuid import UUID
 
 from celery.backends.redis import RedisBackend, SentinelBackend
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from vestibule.client_service.queue.application import decrypt_content, encrypt_content
+from vestibule.contracts.queue import PAUSED_KEY, WHOLE_QUEUE
 from vestibule.contracts.tasks import ERROR_DETAILS, join_error, split_error
 from vestibule.encryption import Cipher, DecryptionFailed
+
+BRIEF_S = 1.0
 
 RECORD_PREFIX = "vestibule:task:"
 RESULT_PREFIX = "celery-task-meta-"  # Celery's own name for the key of a result
@@ -18,10 +23,20 @@ ENDED_KEY = "vestibule:ended"
 STARTED_AT, STARTS, IS_CANCELLED, HAS_ENDED = "started_at", "starts", "is_cancelled", "has_ended"
 # The associated data of reports.
 REPORT = b"report of a worker"
-# Returns the number of starts, or nothing where the task is over: a worker that skips it leaves its record as it is.
+DEFAULTS_OF_REPORT: list[Any] = ["", "", 0, 0.0, None, None]
+# In the report of a task that a worker hands back, in place of an error.
+PAUSED = "paused"
+# Returns the number of starts, or nothing where the task is over: a worker that skips it leaves its record as it is. So
+# it does with a paused task, for which it returns the number of starts so far, and one more, as a negative number.
+# Where Redis has no pauses, not even that there are none, ARGV[4] says whether the task is paused.
 BEGIN = f"""
-    local over = redis.call('HMGET', KEYS[1], '{IS_CANCELLED}', '{HAS_ENDED}')
-    if over[1] or over[2] then return nil end
+    local known = redis.call('HMGET', KEYS[1], '{IS_CANCELLED}', '{HAS_ENDED}', '{STARTS}')
+    if known[1] or known[2] then return nil end
+    local marks = redis.call('HMGET', KEYS[2], '{WHOLE_QUEUE}', ARGV[3])
+    local is_unknown = not marks[1] and ARGV[4] == '1'
+    if is_unknown or string.find(marks[1] or '', ':1', 1, true) or string.find(marks[2] or '', ':1', 1, true) then
+        return -1 - (tonumber(known[3]) or 0)
+    end
     redis.call('HSET', KEYS[1], '{STARTED_AT}', ARGV[1])
     redis.call('EXPIRE', KEYS[1], ARGV[2])
     return redis.call('HINCRBY', KEYS[1], '{STARTS}', 1)
@@ -36,6 +51,17 @@ class AttemptFailed:
     error: str
     attempts: int
     retry_after_s: float = 0.0
+    worker: str | None = None
+    started_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HandedBack:
+    """A task that a worker did not start, because it is paused; an earlier attempt at it may have started."""
+
+    task_id: str
+    has_started: bool
+    at: float
 
 
 class _Reporting:
@@ -47,15 +73,26 @@ class _Reporting:
     # Celery's own, which says nothing of their types.
     app: Any
     client: Any
+    connparams: dict[str, Any]
     expires: Any
     get_key_for_task: Any
+    _create_client: Any
     _get_result_meta: Any
     _set_with_state: Any
 
-    def report_failed_attempt(self, task_id: str, error: str, attempts: int, retry_after_s: float = 0.0) -> None:
+    def open_brief_client(self) -> Any:
+        """Return a client that tries once and for a second, for what is tried again later anyway."""
+        brief = {"socket_timeout": BRIEF_S, "socket_connect_timeout": BRIEF_S, "retry_on_timeout": False}
+        return self._create_client(**self.connparams | brief | {"retry": Retry(NoBackoff(), 0)})
+
+    def report_failed_attempt(self, failed: AttemptFailed) -> None:
         """Report that an attempt failed with a temporary error, a kind that may have a cause (`join_error`)."""
-        # Only where it is needed: client services of the revision before read no report with it.
-        report = [task_id, error, attempts, *([retry_after_s] if retry_after_s else [])]
+        report = [failed.task_id, failed.error, failed.attempts, failed.retry_after_s, failed.worker, failed.started_at]
+        self.client.rpush(ENDED_KEY, encrypt_content(self.app.cipher, report, REPORT))
+
+    def hand_back(self, task_id: str, *, has_started: bool) -> None:
+        """Report that a task was not started, because it is paused; `has_started` says whether it ever was."""
+        report = [task_id, PAUSED, int(has_started), time.time()]
         self.client.rpush(ENDED_KEY, encrypt_content(self.app.cipher, report, REPORT))
 
     def _store_result(
@@ -65,6 +102,7 @@ class _Reporting:
         meta = self._get_result_meta(result=result, state=state, traceback=None, request=request)
         meta["task_id"] = task_id if isinstance(task_id, str) else task_id.decode()
         meta["started_at"] = getattr(request, "started_at", None)
+        meta["worker"] = getattr(request, "hostname", None)
         meta["attempt"] = getattr(request, "attempt", None)
         meta["write_back"] = getattr(request, "write_back", None)
         meta["kind"] = getattr(request, "failed_by", None)
@@ -92,10 +130,10 @@ def place_of_result(task_id: str) -> bytes:
     return f"result of {task_id}".encode()
 
 
-def parse_report(cipher: Cipher, report: bytes) -> str | AttemptFailed:
-    """Parse a report of a worker: the id of a task that has ended, or a failed attempt.
+def parse_report(cipher: Cipher, report: bytes) -> str | AttemptFailed | HandedBack:
+    """Parse a report of a worker: the id of a task that has ended, a failed attempt, or a task that is paused.
 
-    An end is only a hint, since its result is encrypted. A failed attempt has no result, so its report is encrypted.
+    An end is only a hint, since its result is encrypted. The others have no result, so their reports are encrypted.
 
     Raises:
         ValueError: no worker has reported this.
@@ -103,12 +141,16 @@ def parse_report(cipher: Cipher, report: bytes) -> str | AttemptFailed:
     if len(report) == len(str(UUID(int=0))):
         return str(UUID(report.decode()))
     try:
-        task_id, error, attempts, *after_s = decrypt_content(cipher, report, REPORT)
+        # Workers of revisions before report less.
+        content = list(decrypt_content(cipher, report, REPORT))
     except DecryptionFailed as failure:
         raise ValueError("it is not encrypted as a report") from failure
+    task_id, error, attempts, retry_after_s, worker, started_at = content + DEFAULTS_OF_REPORT[len(content) :]
+    if error == PAUSED:
+        return HandedBack(task_id, has_started=bool(attempts), at=float(retry_after_s))
     kind, cause = split_error(error)
     error = join_error(kind if kind in ERROR_DETAILS else "TaskFailed", cause)
-    return AttemptFailed(task_id, error, int(attempts), float(sum(after_s)))
+    return AttemptFailed(task_id, error, int(attempts), float(retry_after_s), worker, started_at)
 
 
 class ReportingBackend(_Reporting, RedisBackend):  # type: ignore[misc]
@@ -121,16 +163,23 @@ class ReportingSentinelBackend(_Reporting, SentinelBackend):  # type: ignore[mis
 
 @dataclass(frozen=True, slots=True)
 class StartedAttempt:
-    """An attempt that a worker starts."""
+    """An attempt that a worker starts. If it `is_paused`, it does not; `number` counts the attempts so far."""
 
     number: int
     is_wanted: bool
+    is_paused: bool = False
 
 
-def begin_attempt(redis: Any, task_id: str, attempts_before: int, expires_s: int) -> StartedAttempt:
+def begin_attempt(
+    redis: Any, task_id: str, attempts_before: int, expires_s: int, processor: str = "", *, needs_marks: bool = False
+) -> StartedAttempt:
     """Record that a worker starts a task, and return the attempt; `redis` is a synchronous client.
 
-    A task is no longer wanted if it was cancelled, or has ended because its message was delivered twice.
+    A task is no longer wanted if it was cancelled, or has ended because its message was delivered twice. It is paused
+    if its processor or the whole queue is, and with `needs_marks` also if Redis does not know that.
     """
-    starts = redis.eval(BEGIN, 1, RECORD_PREFIX + task_id, str(time.time()), expires_s)
+    keys = RECORD_PREFIX + task_id, PAUSED_KEY
+    starts = redis.eval(BEGIN, len(keys), *keys, str(time.time()), expires_s, processor, int(needs_marks))
+    if starts is not None and int(starts) < 0:
+        return StartedAttempt(max(-1 - int(starts), attempts_before), is_wanted=True, is_paused=True)
     return StartedAttempt(max(int(starts or 0), attempts_before + 1), starts is not None)

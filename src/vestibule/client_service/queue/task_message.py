@@ -16,6 +16,7 @@ from kombu.messaging import Producer
 from kombu.utils import json
 
 from vestibule.client_service.queue.application import VestibuleCelery, bound_to
+from vestibule.contracts.identity import DEFAULT_TENANT
 from vestibule.contracts.tasks import NO_TERMS, PROCESS_DATA_TASK, QUEUES, SENT_AT, Priority, WorkTerms
 
 
@@ -32,6 +33,8 @@ class TaskMessage:
     request_id: str | None = None
     trace: Mapping[str, str] = field(default_factory=dict)
     terms: WorkTerms = NO_TERMS
+    tenant: str = DEFAULT_TENANT
+    partition: int = 0
 
     @property
     def arguments(self) -> tuple[Any, ...]:
@@ -41,8 +44,8 @@ class TaskMessage:
 
     @property
     def queue(self) -> str:
-        """The name of the list in Redis for its priority."""
-        return QUEUES[self.priority]
+        """The name of the list in Redis for its priority and partition."""
+        return QUEUES[self.priority][self.partition]
 
 
 class TaskMessageTemplate:

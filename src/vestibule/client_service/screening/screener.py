@@ -3,33 +3,28 @@
 import asyncio
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import structlog
 
 from vestibule.alerts import DEFAULT_SEVERITY, Alert, AlertEngine, AlertType, Severity, current_origin
+from vestibule.alerts.alert import new_alert_id
 from vestibule.alerts.alert_engine import Origin
-from vestibule.contracts.errors import PersonalDataFound, ResultRefused, ScanImpossible, TooLarge
-from vestibule.detection import (
-    DetectionError,
-    DetectorFailed,
-    Explanation,
-    Finding,
-    ScanBudgetExceeded,
-    Scanner,
-    TextTooLarge,
-)
+from vestibule.client_service.screening.scan_errors import scan_refusals
+from vestibule.contracts.errors import PersonalDataFound, ResultRefused
+from vestibule.detection import DetectionError, Explanation, Finding, ScanBudgetExceeded, Scanner
 from vestibule.detection.matching import WHOLE_TEXT_CHARS
 from vestibule.detection.names import readings
 from vestibule.policy import Action, DecidedFinding, Decision, Outcome, Situation
+from vestibule.policy.allowances import AllowanceList
 from vestibule.policy.anonymizer import anonymize
 from vestibule.policy.decision import strictest, value_of
-from vestibule.policy.policy import KEY_FIELD, OPTIONS_FIELD, PolicyFile
+from vestibule.policy.policy import KEY_FIELD, OPTIONS_FIELD, Policy, PolicyFile
 from vestibule.processor_adapters import Pseudonymizer
 from vestibule.runtime.shares import Shares
 from vestibule.service_kit.metrics.catalogue import DECISIONS, FINDINGS
@@ -61,18 +56,56 @@ Returned = TypeVar("Returned")
 class Screened:
     """A text that the policy accepts, changed where the policy says so.
 
-    `decision` has what a reply says about the decision: `findings`, `would_have` and `receipt`.
+    `decision` has what a reply says about the decision: `findings`, `would_have`, `decision_id`, and `receipt` where
+    the caller wants one.
     """
 
     text: str
     decision: dict[str, Any]
 
+    @property
+    def entities(self) -> frozenset[str]:
+        """The entities that were found, whatever the policy did with them."""
+        return frozenset(finding["entity"] for finding in self.decision["findings"])
+
+
+class FieldText(NamedTuple):
+    """A text of a form: the label by which findings name it, and the name of its field, which is its context."""
+
+    label: str
+    text: str
+    context: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenedFields:
+    """The texts of a form that the policy accepts, by their labels, and the decision about all, as in `Screened`."""
+
+    texts: Mapping[str, str]
+    decision: dict[str, Any]
+
+    @property
+    def entities(self) -> frozenset[str]:
+        """The entities that were found, whatever the policy did with them."""
+        return frozenset(finding["entity"] for finding in self.decision["findings"])
+
 
 class DecisionRecorder(Protocol):
-    """Records decisions."""
+    """Records decisions, and signs receipts of them."""
 
-    def record(self, decision: Decision, situation: Situation, texts: Mapping[str, str], key_prefix: str | None) -> str:
-        """Record a decision about `texts`, by field, and return its receipt."""
+    def record(
+        self,
+        decision: Decision,
+        situation: Situation,
+        texts: Mapping[str, str],
+        key_prefix: str | None = None,
+        alert_id: str | None = None,
+    ) -> str:
+        """Record a decision about `texts`, by field, and return its id."""
+        ...
+
+    def receipt_of(self, decision_id: str, decision: Decision, situation: Situation) -> str:
+        """Return the receipt of a decision that was just recorded."""
         ...
 
 
@@ -89,6 +122,8 @@ class Screener:
     secrets: frozenset[str]
     # Counts decisions, if set. The processes of a worker's pool set their own.
     metrics: Metrics | None = None
+    # The values that pass, if any may. The list is filled later.
+    allowances: AllowanceList | None = None
     _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(SCAN_THREADS, "scan"), init=False)
     _shares: Shares = field(default_factory=lambda: Shares(SCAN_THREADS // 2), init=False)
 
@@ -112,24 +147,82 @@ class Screener:
         findings = await self._scan_all(self.scanner.scan, texts, situation.key)
         policy = self.policies.current
         decision = policy.decide(situation, findings)
+        if decision.findings and self.allowances is not None and self.allowances.known:
+            decision = self.allowances.apply_to(decision, texts, situation.tenant)
         report_decision(decision, self.metrics)
-        key_prefix = policy.rule_index.prefix_of(situation.key) if decision.findings else None
-        receipt = self.audit.record(decision, situation, texts, key_prefix)
         if not decision.findings:
-            return Screened(text, {"findings": [], "would_have": None, "receipt": receipt})
-        await self._act(decision, texts, receipt, situation.tenant)
+            decision_id = self.audit.record(decision, situation, texts)
+            clean: dict[str, Any] = {"findings": [], "would_have": None, "decision_id": decision_id}
+            if situation.wants_receipt:
+                clean["receipt"] = self.audit.receipt_of(decision_id, decision, situation)
+            return Screened(text, clean)
+        members = self._record(decision, situation, texts, policy)
+        await self._act(decision, texts, members, situation)
         decided = [one for one in decision.findings if one.field == field]
         operators = self.pseudonymizer.operators_for(policy, situation)
         if len(text) > LARGE_TEXT_CHARS:
-            changed = await self._in_thread(partial(anonymize, text, decided, operators))
+            changed = await self.in_thread(partial(anonymize, text, decided, operators))
         else:
             changed = anonymize(text, decided, operators)
-        would_have = decision.strictest_withheld
-        return Screened(changed, {"findings": _views(decision), "would_have": would_have, "receipt": receipt})
+        members.pop("alert_id", None)
+        return Screened(changed, {"findings": _views(decision), "would_have": decision.strictest_withheld, **members})
+
+    async def screen_fields(self, situation: Situation, fields: Sequence[FieldText]) -> ScreenedFields:
+        """Screen each text of a form by itself, in the context of its own field; decide about all at once.
+
+        The key of `situation` is one of ours; it chooses rules and is not screened.
+
+        Raises:
+            PersonalDataFound: the policy rejects one; the findings name its label.
+            TooLarge, ScanImpossible, TooManyWaiting: as `screen`.
+        """
+        texts = {one.label: one.text for one in fields}
+        findings: dict[str, list[Finding]] = {}
+        for label, text, context in fields:
+            # Other requests are served between two texts.
+            await asyncio.sleep(0)
+            findings[label] = (await self._scan_all(self.scanner.scan, {"text": text}, context))["text"]
+        policy = self.policies.current
+        decision = policy.decide(situation, findings)
+        if decision.findings and self.allowances is not None and self.allowances.known:
+            decision = self.allowances.apply_to(decision, texts, situation.tenant)
+        report_decision(decision, self.metrics)
+        members = self._record(decision, situation, texts, policy)
+        if not decision.findings:
+            return ScreenedFields(texts, {"findings": [], "would_have": None, **members})
+        await self._act(decision, texts, members, situation)
+        operators = self.pseudonymizer.operators_for(policy, situation)
+        by_label: dict[str, list[DecidedFinding]] = {}
+        for one in decision.findings:
+            by_label.setdefault(one.field, []).append(one)
+        changed = {label: anonymize(texts[label], some, operators) for label, some in by_label.items()}
+        members.pop("alert_id", None)
+        views = {"findings": _views(decision), "would_have": decision.strictest_withheld, **members}
+        return ScreenedFields({**texts, **changed}, views)
+
+    def _record(
+        self, decision: Decision, situation: Situation, texts: Mapping[str, str], policy: Policy
+    ) -> dict[str, Any]:
+        """Record a decision; return what answers say of it, and the id of the alert that it raises."""
+        # Chosen before the alert is raised, so that a caller who leaves meanwhile leaves a record.
+        alert_id = new_alert_id() if decision.suspicious else None
+        key_prefix = policy.rule_index.prefix_of(situation.key)
+        members: dict[str, Any] = {"decision_id": self.audit.record(decision, situation, texts, key_prefix, alert_id)}
+        if situation.wants_receipt:
+            members["receipt"] = self.audit.receipt_of(members["decision_id"], decision, situation)
+        return members if alert_id is None else {**members, "alert_id": alert_id}
 
     async def scan(self, text: str) -> list[Finding]:
         """Return the findings without applying the policy. Raises `TooLarge` and `ScanImpossible` as `screen` does."""
-        return (await self._scan_all(self.scanner.scan, {"text": text}, None))["text"]
+        return (await self.find({"text": text}, None))["text"]
+
+    async def find(self, texts: Mapping[str, str], key: str | None) -> dict[str, list[Finding]]:
+        """Return the findings in texts by their fields, as `screen` finds them under `key`; raises what that does."""
+        return await self._scan_all(self.scanner.scan, texts, key)
+
+    async def scan_by(self, scan: Callable[..., list[Found]], text: str, key: str | None) -> list[Found]:
+        """Return what `scan`, of a scanner with other options, finds in a text; raises what `Screener.scan` raises."""
+        return (await self._scan_all(scan, {"text": text}, key))["text"]
 
     async def explain(self, text: str) -> list[Explanation]:
         """Return what `scan` returns, with the reasons of each finding. Raises what `scan` raises."""
@@ -151,45 +244,40 @@ class Screener:
         if found := await self.scan(text):
             decision = Decision("", [DecidedFinding(field, one, Action.BLOCK) for one in found])
             report_decision(decision)
-            await self._act(decision, {field: text}, None, current_origin()["tenant"])
+            await self._act(decision, {field: text}, {}, Situation("", tenant=current_origin()["tenant"]))
 
     async def _scan_all(
         self, scan: Callable[..., list[Found]], texts: Mapping[str, str], key: str | None
     ) -> dict[str, list[Found]]:
         """Scan each text. The key is context for all texts except the options and itself."""
         findings = {}
-        try:
+        with scan_refusals():
             for name, text in texts.items():
                 context = None if name in WITHOUT_CONTEXT else key
                 if len(text) <= SHORT_TEXT_CHARS:
                     findings[name] = scan(text, key=context)
                 else:
                     findings[name] = await self._scan_long(scan, text, context)
-        except TextTooLarge as error:
-            raise TooLarge(f"A text may have at most {error.limit:,} characters.") from error
-        except ScanBudgetExceeded as error:
-            raise ScanImpossible("The scan did not finish within its budget, so the text was rejected.") from error
-        except DetectorFailed as error:
-            cause = type(error.__cause__).__name__
-            structlog.get_logger("vestibule.screening").error("detector_failed", entity=error.entity, error=cause)
-            raise ScanImpossible("A detector failed on the text, so the text was rejected.") from error
         return findings
 
     async def _scan_long(self, scan: Callable[..., list[Found]], text: str, key: str | None) -> list[Found]:
         if len(text) <= LARGE_TEXT_CHARS:
             with suppress(ScanBudgetExceeded):
                 return scan(text, key=key, budget_ms=LOOP_BUDGET_MS)
-        return await self._in_thread(partial(scan, text, key=key), MOST_SCANS_WAITING)
+        return await self.in_thread(partial(scan, text, key=key), MOST_SCANS_WAITING)
 
-    async def _in_thread(self, work: Callable[[], Returned], most_waiting: float = math.inf) -> Returned:
+    async def in_thread(self, work: Callable[[], Returned], most_waiting: float = math.inf) -> Returned:
         """Return what `work` returns, in a thread within the share of the caller's token."""
         async with self._shares.of(current_origin()["token_id"], most_waiting):
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
-    async def _act(self, decision: Decision, texts: Mapping[str, str], receipt: str | None, tenant: str) -> None:
+    async def _act(
+        self, decision: Decision, texts: Mapping[str, str], members: Mapping[str, Any], situation: Situation
+    ) -> None:
+        """Raise the alert about a decision, and reject the text where the decision says so; `members` go into both."""
         if not decision.suspicious:
             return
-        alert = await self._alert(decision, texts, tenant)
+        alert = await self._alert(decision, texts, situation, members.get("alert_id"))
         if decision.outcome is Outcome.BLOCKED:
             blocking = [one for one in decision.findings if one.action is Action.BLOCK]
             fields = list(dict.fromkeys(f"`{one.field}`" for one in blocking))
@@ -199,21 +287,25 @@ class Screener:
             raise kind(
                 f"{what} rejected: {contain} {_entities(blocking)}. Nothing was stored.",
                 findings=_views(decision),
-                alert_id=alert.id,
-                **({} if receipt is None else {"receipt": receipt}),
+                **{**members, "alert_id": alert.id},
             )
 
-    async def _alert(self, decision: Decision, texts: Mapping[str, str], tenant: str) -> Alert:
+    async def _alert(
+        self, decision: Decision, texts: Mapping[str, str], situation: Situation, alert_id: str | None
+    ) -> Alert:
         suspicious = decision.suspicious
         surest = max(suspicious, key=lambda one: one.found.score)
-        origin: Origin = {**current_origin(), "tenant": tenant}
+        current = current_origin()
+        task_id = situation.task_id or current["task_id"]
+        origin: Origin = {**current, "tenant": situation.tenant, "task_id": task_id}
         fields = " and the ".join(dict.fromkeys(one.field for one in suspicious))
         return await self.alerts.raise_alert(
             self._kind_of(suspicious),
             f"{_entities(suspicious)} in the {fields} of a request; {_consequence(decision, texts)}.",
             entities=sorted({one.found.entity for one in suspicious}),
-            fingerprint=self.pseudonymizer.fingerprint(value_of(surest, texts), tenant),
+            fingerprint=self.pseudonymizer.fingerprint(value_of(surest, texts), situation.tenant),
             severity=self._severity_of(suspicious),
+            alert_id=alert_id,
             **origin,
         )
 

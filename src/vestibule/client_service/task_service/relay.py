@@ -1,7 +1,7 @@
 """The relay between ledger and queue: records the ends of tasks in the ledger, and resends tasks that the queue lost.
 
 Several relays can run. An unfinished task becomes due in the ledger again and again; each time one relay claims it and
-checks where it is.
+checks where it is. A task that is paused waits in the ledger, as one that was not sent, and is not claimed.
 """
 
 import asyncio
@@ -16,8 +16,9 @@ from redis.exceptions import RedisError
 
 from vestibule.alerts import AlertEngine, AlertType
 from vestibule.client_service.queue.dispatcher import QueueUnavailable, TaskPublisher
+from vestibule.client_service.queue.pauses import QueuePauses
 from vestibule.client_service.queue.queue_view import QueueSnapshot, QueueView
-from vestibule.client_service.queue.result_backend import AttemptFailed, parse_report
+from vestibule.client_service.queue.result_backend import AttemptFailed, HandedBack, parse_report
 from vestibule.client_service.queue.task_message import TaskMessage
 from vestibule.client_service.task_service.outcomes import LedgerSteps
 from vestibule.contracts.errors import TooLarge, Unavailable, VestibuleError
@@ -55,12 +56,15 @@ class TaskRelay:
         publisher: TaskPublisher,
         steps: LedgerSteps,
         alerts: AlertEngine,
+        *,
+        pauses: QueuePauses,
     ) -> None:
         self._ledger = ledger
         self._queue = queue
         self._publisher = publisher
         self._steps = steps
         self._alerts = alerts
+        self._pauses = pauses
         self._log = structlog.get_logger("vestibule.task_relay")
 
     @asynccontextmanager
@@ -73,7 +77,7 @@ class TaskRelay:
 
     async def process_reports(self) -> float:
         """Record the reports of workers in the ledger, and return the seconds until the next poll."""
-        reports: list[str | AttemptFailed] = []
+        reports: list[str | AttemptFailed | HandedBack] = []
         for report in await self._queue.pop_reports(REPORT_TIMEOUT_S):
             # What is no report is dropped; a task whose report is lost is found when it becomes due.
             with suppress(ValueError):
@@ -83,6 +87,7 @@ class TaskRelay:
         now = time.time()
         failed = [report for report in reports if isinstance(report, AttemptFailed)]
         await self._settle([self._steps.after_failed_attempt(report, now) for report in failed])
+        await self._keep_handed_back([report for report in reports if isinstance(report, HandedBack)])
         ended = list(dict.fromkeys(report for report in reports if isinstance(report, str)))
         for start in range(0, len(ended), RESULT_BATCH):
             results = await self._queue.results(ended[start : start + RESULT_BATCH])
@@ -96,8 +101,9 @@ class TaskRelay:
         """
         # Asked first: while Redis is unavailable no task is claimed, so none is postponed.
         waiting = await self._queue.depth()
+        await self._pauses.ensure_known()
         lease_s = min(CHECK_INTERVAL_S + waiting / WAITING_A_SECOND, MAX_CHECK_INTERVAL_S)
-        tasks = await self._ledger.claim(CLAIM_BATCH, lease_s)
+        tasks = await self._ledger.claim(CLAIM_BATCH, lease_s, self._pauses.unpaused)
         sent = [task for task in tasks if task.sent_at is not None]
         snapshot = await self._queue.snapshot([task.task_id for task in sent]) if sent else NOTHING
         # Each part runs although another fails: the same tasks are claimed together again.
@@ -137,14 +143,31 @@ class TaskRelay:
         lost = [task for task in missing if _is_lost(task, again)]
         if not lost:
             return
-        self._log.warning("lost_tasks_requeued", tasks=len(lost))
         # Such a task may have ended once, without its result: workers would skip it.
         cancelled, now = await self._queue.revive([task.task_id for task in lost]), time.time()
-        sent = await self._send([task for task in lost if task.task_id not in cancelled])
+        left = [task for task in lost if task.task_id not in cancelled]
+        paused = {task.task_id: task for task in left if self._pauses.covering(task.processor)}
+        if len(paused) < len(lost):
+            self._log.warning("lost_tasks_requeued", tasks=len(lost) - len(paused))
+        sent = await self._send([task for task in left if task.task_id not in paused])
         await self._settle(
             [
                 *(self._steps.after_cancel(task_id, now) for task_id in cancelled),
+                *(_unsent(task) for task in paused.values()),
                 *(_continued(task, task.state, lease_s, sent_at=now) for task in lost if task.task_id in sent),
+            ]
+        )
+
+    async def _keep_handed_back(self, reports: Sequence[HandedBack]) -> None:
+        """Keep tasks that workers handed back in the ledger, until the pause is over."""
+        by_id = {report.task_id: report for report in reports}
+        tasks = await self._ledger.find_states(list(by_id))
+        await self._settle(
+            [
+                _unsent(task, has_started=by_id[task_id].has_started)
+                for task_id, task in tasks.items()
+                # It may have been sent again meanwhile, if the report waited for long.
+                if not task.state.is_end and (task.sent_at or 0.0) <= by_id[task_id].at
             ]
         )
 
@@ -169,7 +192,7 @@ class TaskRelay:
             for task_id, data in found.data.items():
                 task, terms = left.pop(task_id), found.terms[task_id]
                 sent_as = (task_id, data, task.processor, task.priority, task.attempts, time.time())
-                messages.append(TaskMessage(*sent_as, request_id=terms.request_id, terms=terms))
+                messages.append(TaskMessage(*sent_as, request_id=terms.request_id, terms=terms, tenant=task.tenant))
             await self._publisher.publish(messages)
             sent |= found.data.keys()
         return sent
@@ -233,6 +256,8 @@ class TaskRelay:
                 "task_dead_lettered",
                 task_id=step.task_id,
                 request_id=terms.request_id,
+                token_id=terms.origin.token_id,
+                token_name=terms.origin.token_name,
                 error=kind,
                 cause=cause,
                 attempts=step.attempts,
@@ -242,6 +267,7 @@ class TaskRelay:
             f"A task of the processor {processor} {what}; the cause is {cause}.",
             request_id=terms.request_id,
             token_id=terms.origin.token_id,
+            token_name=terms.origin.token_name,
             task_id=step.task_id,
             subject=f"{processor}: {cause}",
             tenant=tenant,
@@ -259,6 +285,18 @@ NOTHING = QueueSnapshot({}, frozenset(), dict.fromkeys(Priority))
 
 def _is_lost(task: LedgerTask, snapshot: QueueSnapshot) -> bool:
     return task.sent_at is not None and snapshot.is_lost(task.task_id, task.priority, task.sent_at)
+
+
+def _unsent(task: LedgerTask, *, has_started: bool = False) -> TaskChange:
+    """Return the change of a task that waits in the ledger for the end of a pause; it is due, and counts no attempt."""
+    is_first = task.state is TaskState.QUEUED and not has_started
+    return TaskChange(
+        task_id=task.task_id,
+        from_states=[task.state],
+        state=TaskState.QUEUED if is_first else TaskState.RETRYING,
+        due_in_s=0,
+        error=task.error,
+    )
 
 
 def _continued(task: LedgerTask, state: TaskState, lease_s: float, sent_at: float | None = None) -> TaskChange:

@@ -2,38 +2,50 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
 from uuid import UUID
 
 import structlog
 from redis.exceptions import RedisError
 
+from vestibule.alerts import current_origin
 from vestibule.client_service.queue.dispatcher import TaskDispatcher
 from vestibule.client_service.queue.end_listener import TaskEndListener
+from vestibule.client_service.queue.partitions import TenantPartitions
+from vestibule.client_service.queue.pauses import QueuePauses
 from vestibule.client_service.queue.queue_view import QueueView, TaskTrace
 from vestibule.client_service.queue.settings import QueueSettings
 from vestibule.client_service.queue.task_message import TaskMessage
 from vestibule.client_service.task_service.outcomes import LedgerSteps, TaskOutcome, open_outcome, with_outcome
-from vestibule.client_service.task_status import at, describe
+from vestibule.client_service.task_status import at, describe, describe_fully
 from vestibule.client_service.webhooks.dispatcher import WebhookRepository
 from vestibule.contracts.errors import KeyNotFound, ResultExpired, TaskConflict, TaskNotFound, Unavailable
-from vestibule.contracts.task_ledger import LedgerTask, NewTask, TaskChange
-from vestibule.contracts.tasks import TaskPage, TaskState, TaskStatus
+from vestibule.contracts.task_ledger import (
+    LedgerTask,
+    LedgerTasks,
+    NewTask,
+    TaskChange,
+    TaskEvent,
+    TaskEventKind,
+    TaskFilter,
+)
+from vestibule.contracts.tasks import TaskPage, TaskState, TaskStatus, TaskTotal, TaskTotals
 from vestibule.database_client.tasks import TaskLedgerClient
-from vestibule.encryption import Cipher, DecryptionFailed
+from vestibule.encryption import Cipher, DecryptionFailed, Fingerprinter, key_digests
 from vestibule.service_kit.metrics.catalogue import TASKS_ACCEPTED, TASKS_REFUSED
 from vestibule.service_kit.metrics.metrics import Metrics
 from vestibule.service_kit.tracing import current_traceparent
 
+OLDEST_TASK_S = 400 * 86_400
+# Each examines a bounded number of tasks.
+PAGES_EXAMINED = 10
 # Redis notifies of an end at once. A waiting request polls as well, in case a notification was lost.
 POLL_INTERVAL_S = 1.0
 # The ledger sends no notification when it has written the result of a task.
 SETTLING_POLL_INTERVAL_S = 0.05
 REDIS_TIMEOUT_S = 1.0
-# Not before Redis has forgotten the last run: a result of the next one must not be deleted.
-RETRY_AFTER_S = REDIS_TIMEOUT_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +60,10 @@ class TaskService:
     cipher: Cipher
     webhooks: WebhookRepository
     metrics: Metrics
+    pauses: QueuePauses
+    partitions: TenantPartitions
+    # The digests that a key of a tenant may have in the ledger.
+    digests_of: Callable[[str, str], list[str]]
 
     async def accept(self, task: NewTask, callback: str | None = None) -> str:
         """Record a task and return its id; the task is on disk then and will run.
@@ -61,6 +77,9 @@ class TaskService:
             # First, so that every accepted task has its webhook; a webhook without a task is removed later.
             if callback is not None:
                 await self.webhooks.add(task, callback)
+            if task.sent_at is not None and self.pauses.covering(task.processor):
+                # The relay sends it when the pause is over.
+                task = task.model_copy(update={"sent_at": None, "due_in_s": 0.0})
             recorded = await self.ledger.accept(task)
             if callback is not None and recorded.task_id != task.task_id:
                 await self.webhooks.add(task.model_copy(update={"task_id": recorded.task_id}), callback)
@@ -82,6 +101,7 @@ class TaskService:
                 # Sent from a background task, which does not have this request's trace.
                 trace=current_traceparent(),
                 terms=task.terms,
+                tenant=task.tenant,
             )
             self.dispatcher.enqueue(message)
         self.metrics.count(TASKS_ACCEPTED, task.processor)
@@ -95,7 +115,7 @@ class TaskService:
             ResultExpired: the task had ended, and its result has expired.
         """
         task = await self._find(task_id, tenant)
-        status = describe(task)
+        status = describe_fully(task)
         if task.state.is_end:
             return status
         # Workers are ahead of the ledger. Without Redis the status of the ledger is correct, only older.
@@ -135,10 +155,26 @@ class TaskService:
                 if status.has_ended:
                     return
 
-    async def page(self, tenant: str | None, states: Sequence[TaskState], limit: int, cursor: str | None) -> TaskPage:
-        """Return a tenant's tasks, newest first and without results; without a tenant those of all."""
-        page = await self.ledger.page(tenant, states, limit, cursor)
-        return TaskPage(tasks=[describe(task) for task in page.tasks], cursor=page.cursor)
+    async def page(self, chosen: TaskFilter, limit: int, cursor: str | None) -> TaskPage:
+        """Return matching tasks, newest first and without results; of all tenants each with its own.
+
+        Where few match, a page may be short, and the next one goes on.
+        """
+        page = await find_page(self.ledger, chosen, limit, cursor)
+        tasks = [describe(task) for task in page.tasks]
+        if chosen.tenant is None:
+            tenants = [task.tenant for task in page.tasks]
+            tasks = [task.model_copy(update={"tenant": tenant}) for task, tenant in zip(tasks, tenants, strict=True)]
+        return TaskPage(tasks=tasks, cursor=page.cursor)
+
+    async def totals(self, tenant: str | None) -> TaskTotals:
+        """Return how many tasks are in each state, by processor; without a tenant those of all, each with its own."""
+        states, totals = dict.fromkeys(TaskState, 0), []
+        for count in sorted(await self.ledger.counts(tenant), key=lambda one: (one.processor, one.state, one.tenant)):
+            states[count.state] += count.tasks
+            owner = count.tenant if tenant is None else None
+            totals.append(TaskTotal(processor=count.processor, state=count.state, tasks=count.tasks, tenant=owner))
+        return TaskTotals(states=states, counts=totals)
 
     async def cancel(self, task_id: str, tenant: str) -> TaskStatus:
         """Cancel a task that has not ended. A running one continues; its result is discarded.
@@ -148,8 +184,7 @@ class TaskService:
             TaskConflict: it has ended already.
         """
         task, keep_s = await self._find(task_id, tenant), self.settings.task_record_expires_s
-        step = LedgerSteps(self.settings, self.cipher).after_cancel(task_id, time.time())
-        await self._change(task, **step.model_dump(exclude_unset=True, exclude={"task_id"}))
+        await self._change(task, self._steps.after_cancel(task_id, time.time()), TaskEventKind.CANCELLED)
         try:
             async with asyncio.timeout(REDIS_TIMEOUT_S):
                 await self.queue.mark_cancelled(task_id, keep_s)
@@ -166,8 +201,7 @@ class TaskService:
             TaskConflict: it is unfinished, has succeeded, or its data has expired.
         """
         task = await self._find(task_id, tenant)
-        retryable = [TaskState.FAILED, TaskState.DEAD, TaskState.CANCELLED]
-        await self._change(task, from_states=retryable, state=TaskState.QUEUED, due_in_s=RETRY_AFTER_S, attempts=0)
+        await self._change(task, self._steps.after_retry(task_id), TaskEventKind.RETRIED)
         try:
             async with asyncio.timeout(REDIS_TIMEOUT_S):
                 # The result of the last run would be taken for that of the next.
@@ -184,17 +218,8 @@ class TaskService:
             TaskNotFound: the tenant has no task of that id.
             TaskConflict: it is not dead.
         """
-        task, keep_s = await self._find(task_id, tenant), self.settings.task_record_expires_s
-        await self._change(
-            task,
-            from_states=[TaskState.DEAD],
-            state=TaskState.FAILED,
-            error=task.error,
-            finished_at=task.finished_at,
-            keep_data=False,
-            keep_result_s=keep_s,
-            keep_s=keep_s,
-        )
+        task = await self._find(task_id, tenant)
+        await self._change(task, self._steps.after_drop(task_id, task.error, task.finished_at), TaskEventKind.DROPPED)
         return await self.read(task_id, tenant)
 
     async def _find(self, task_id: str, tenant: str) -> LedgerTask:
@@ -208,7 +233,7 @@ class TaskService:
     async def _refresh_after_event(self, status: TaskStatus, tenant: str) -> TaskStatus:
         """Update a status after a notification from Redis; a state that Redis missed comes from the ledger."""
         trace, outcome = await self._look_up(status.task_id)
-        has_missed_attempts = outcome is not None and outcome.attempt > status.attempts + 1
+        has_missed_attempts = outcome is not None and (outcome.attempt or 1) > status.attempts + 1
         if trace is None or trace.is_cancelled or has_missed_attempts:
             return await self.read(status.task_id, tenant)
         return _with_trace(status, trace, outcome)
@@ -224,10 +249,42 @@ class TaskService:
         except (RedisError, OSError, TimeoutError):
             return None, None
 
-    async def _change(self, task: LedgerTask, **step: Any) -> None:
-        change = TaskChange(task_id=task.task_id, tenant=task.tenant, **step)
-        if not (await self.ledger.change([change]))[0]:
-            raise TaskConflict("The state of the task does not allow this, or its data is no longer stored.")
+    @property
+    def _steps(self) -> LedgerSteps:
+        return LedgerSteps(self.settings, self.cipher)
+
+    async def _change(self, task: LedgerTask, step: TaskChange, kind: TaskEventKind) -> None:
+        by = current_origin()
+        event = TaskEvent(
+            kind=kind,
+            at=time.time(),
+            token_id=by["token_id"],
+            token_name=by["token_name"],
+            reference=by["request_id"],
+        )
+        if (await self.ledger.change([step.model_copy(update={"tenant": task.tenant, "event": event})]))[0]:
+            return
+        # It may have changed since it was read.
+        state = (await self.ledger.find_any(task.task_id) or task).state
+        reason = "does not allow this" if state not in step.from_states else "would allow this, but its data is gone"
+        raise TaskConflict(f"The task is `{state}`, which {reason}.", state=state)
+
+
+def digests_of_key(fingerprinter: Fingerprinter, key: str, tenant: str) -> list[str]:
+    """Return the digests that a key may have in the ledger, where a task may wait for a year."""
+    return key_digests(fingerprinter, key, tenant, datetime.fromtimestamp(time.time() - OLDEST_TASK_S, UTC))
+
+
+async def find_page(ledger: TaskLedgerClient, chosen: TaskFilter, limit: int, cursor: str | None) -> LedgerTasks:
+    """Return a page of matching tasks, from as many pages of the ledger as it takes, up to a few."""
+    found: list[LedgerTask] = []
+    for _ in range(PAGES_EXAMINED):
+        page = await ledger.page(chosen, limit - len(found), cursor)
+        found += page.tasks
+        cursor = page.cursor
+        if cursor is None or len(found) >= limit:
+            break
+    return LedgerTasks(tasks=found, cursor=cursor)
 
 
 def _with_trace(status: TaskStatus, trace: TaskTrace, outcome: TaskOutcome | None) -> TaskStatus:

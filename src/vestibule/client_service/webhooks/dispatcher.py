@@ -20,8 +20,7 @@ from pydantic import BaseModel
 from vestibule.alerts import AlertEngine, AlertType
 from vestibule.client_service.task_status import describe
 from vestibule.client_service.webhooks.rules import WebhookRules
-from vestibule.contracts.conditions import Condition
-from vestibule.contracts.entries import MAX_BATCH, Pair
+from vestibule.contracts.entries import MAX_BATCH, Condition, Pair
 from vestibule.contracts.errors import PreconditionFailed, Unavailable
 from vestibule.contracts.identity import Principal
 from vestibule.contracts.task_ledger import LedgerTask, NewTask
@@ -33,6 +32,9 @@ from vestibule.runtime.shares import Shares
 
 OWNER = Principal("~callbacks")
 PREFIX = "callback/"
+# Of webhooks that were delivered or given up, without their address.
+ENDED = "ended/"
+MOST_OF_TASK = 20
 # A webhook expires this long after it was due.
 KEEP_S = 8 * 86_400.0
 FIRST_CHECK_AFTER_S = 0.5
@@ -73,6 +75,14 @@ class PendingWebhook(BaseModel):
         return self.tenant, urlsplit(self.url).netloc
 
 
+class WebhookState(BaseModel):
+    """What became of a webhook: `pending`, `delivered` or `given_up`, and since when."""
+
+    state: str
+    at: float
+    attempts: int
+
+
 @dataclass(frozen=True, slots=True)
 class StoredWebhook:
     """A webhook as it was last read."""
@@ -91,6 +101,7 @@ class WebhookRepository:
     def __init__(self, database: EntryClient) -> None:
         self._database = database
         self._records = RecordReader(PendingWebhook)
+        self._ended = RecordReader(WebhookState)
         self._known: dict[str, StoredWebhook] = {}
 
     async def add(self, task: NewTask, url: str) -> None:
@@ -134,6 +145,28 @@ class WebhookRepository:
         """Delete a webhook."""
         self._known.pop(known.key, None)
         await self._database.delete(known.key)
+
+    async def end(self, known: StoredWebhook, state: str) -> None:
+        """Delete a webhook that was delivered or given up, and keep for a while which of them it was."""
+        ended = WebhookState(state=state, at=time.time(), attempts=known.pending.attempts)
+        key = ENDED + known.key.removeprefix(PREFIX)
+        await self._database.write(Pair(key=key, value=ended.model_dump_json(), ttl_s=KEEP_S))
+        await self.remove(known)
+
+    async def states_of(self, task_id: str) -> list[WebhookState]:
+        """Return the state of each webhook of a task."""
+        found = []
+        for prefix in (ENDED, PREFIX):
+            page = await self._database.keys(f"{prefix}{task_id}/", MOST_OF_TASK, None)
+            for entry in await self._database.read_readable(page.keys):
+                if entry is None:
+                    continue
+                if prefix == ENDED:
+                    found.append(self._ended.read(entry))
+                elif (pending := self._records.read(entry)) is not None:
+                    at = pending.first_tried_at or pending.asked_at
+                    found.append(WebhookState(state="pending", at=at, attempts=pending.attempts))
+        return [one for one in found if one is not None]
 
     async def _read(self, keys: list[str]) -> None:
         for start in range(0, len(keys), MAX_BATCH):
@@ -263,15 +296,16 @@ class WebhookDispatcher:
         try:
             await asyncio.get_running_loop().run_in_executor(self._threads, self._post, claimed.pending, task)
         except DeliveryFailed as error:
-            await self._reschedule(claimed, error)
+            await self._reschedule(claimed, task, error)
             return
         self._on_attempt("delivered")
-        self._log.info("callback_delivered", task_id=task.task_id, attempts=attempts)
-        await self._repository.remove(claimed)
+        self._log.info("callback_delivered", task_id=task.task_id, attempts=attempts, **_origin_of(task))
+        await self._repository.end(claimed, "delivered")
 
     def _post(self, pending: PendingWebhook, task: LedgerTask) -> None:
-        # Without the result, which needs a token to read.
-        status = describe(task).model_dump(mode="json", exclude={"result"}, exclude_none=True)
+        # Without what needs a token to read.
+        hidden = {"result", "request_id", "token_id", "token_name"}
+        status = describe(task).model_dump(mode="json", exclude=hidden, exclude_none=True)
         body = json.dumps({**status, "status_url": f"/tasks/{task.task_id}"}).encode()
         headers = {
             "Content-Type": "application/json",
@@ -283,10 +317,10 @@ class WebhookDispatcher:
         except (ValueError, RuntimeError) as error:
             raise DeliveryFailed(type(error).__name__) from error
 
-    async def _reschedule(self, webhook: StoredWebhook, error: DeliveryFailed) -> None:
-        pending = webhook.pending
+    async def _reschedule(self, webhook: StoredWebhook, task: LedgerTask, error: DeliveryFailed) -> None:
+        pending, origin = webhook.pending, _origin_of(task)
         self._log.warning(
-            "callback_not_delivered", task_id=pending.task_id, reason=str(error), attempts=pending.attempts
+            "callback_not_delivered", task_id=pending.task_id, reason=str(error), attempts=pending.attempts, **origin
         )
         paused_until = time.time() + error.retry_after_s
         if error.retry_after_s:
@@ -297,11 +331,19 @@ class WebhookDispatcher:
                 await self._repository.claim(webhook, pending.model_copy(update={"next_at": paused_until}))
             return
         self._on_attempt("given_up")
-        self._log.error("callback_abandoned", task_id=pending.task_id, attempts=pending.attempts)
-        await self._repository.remove(webhook)
+        self._log.error("callback_abandoned", task_id=pending.task_id, attempts=pending.attempts, **origin)
+        await self._repository.end(webhook, "given_up")
         await self._alerts.raise_alert(
             AlertType.DELIVERY_FAILING,
             f"The webhook of task {pending.task_id} was not delivered in {pending.attempts} attempts.",
             subject="callbacks",
+            task_id=pending.task_id,
             tenant=pending.tenant,
+            request_id=task.request_id,
+            token_id=task.token_id,
+            token_name=task.token_name,
         )
+
+
+def _origin_of(task: LedgerTask) -> dict[str, str | None]:
+    return {"request_id": task.request_id, "token_id": task.token_id, "token_name": task.token_name}

@@ -6,10 +6,12 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 
-from vestibule.contracts.entries import MAX_KEY_BYTES, PRINTABLE, Key, KeyBound
+from vestibule.contracts.entries import MAX_KEY_BYTES, PRINTABLE, Key, KeyBound, StoreDescription
 from vestibule.contracts.errors import InvalidInput
 from vestibule.contracts.identity import OPERATION, Principal
 from vestibule.contracts.tasks import TASK_CURSOR_PATTERN
+from vestibule.database_service.audit.erasure import AuditErasure
+from vestibule.database_service.decisions.decision_store import DecisionStore
 from vestibule.database_service.entries.change_stream import ChangeStream
 from vestibule.database_service.entries.store import Store
 from vestibule.database_service.entries.tenant_view import TenantView
@@ -17,6 +19,7 @@ from vestibule.database_service.maintenance.erasure import SubjectErasure
 from vestibule.database_service.maintenance.jobs import EntryReencryption, TaskMaintenance
 from vestibule.database_service.tasks.encrypted_ledger import EncryptedTaskLedger
 from vestibule.database_service.tasks.task_entries import TaskAcceptance, TaskCompletion
+from vestibule.database_service.tokens.encrypted_register import EncryptedTokenRegister
 from vestibule.service_kit.wiring import ServiceWiring, wired, wiring_of
 
 _OPERATION = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -75,6 +78,10 @@ class DatabaseWiring(ServiceWiring):
     task_completion: TaskCompletion
     task_maintenance: TaskMaintenance
     erasure: SubjectErasure
+    decisions: DecisionStore
+    store_description: StoreDescription
+    tokens: EncryptedTokenRegister
+    audit_log: AuditErasure
 
 
 WiringPart = Annotated[DatabaseWiring, Depends(wired(DatabaseWiring))]

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from vestibule.contracts.entries import ReencryptionPage
+from vestibule.contracts.entries import ReencryptionPage, StoreDescription
 from vestibule.contracts.subjects import ErasePage, EraseRequest, SubjectQuery
 from vestibule.contracts.task_ledger import Name
 from vestibule.database_service.api.dependencies import (
@@ -18,6 +18,12 @@ from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
 
 router = APIRouter(route_class=GuardedRoute, responses=problem_responses(422, 503))
+
+
+@router.get("/store", tags=["entries"], dependencies=[allow("read")])
+async def get_store(wiring: WiringPart) -> StoreDescription:
+    """Return the kind of the store, and how long it keeps what."""
+    return wiring.store_description
 
 
 @router.get("/encryption-keys", tags=["encryption"], dependencies=[allow("read")])

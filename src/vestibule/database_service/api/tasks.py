@@ -5,18 +5,24 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from vestibule.contracts.task_ledger import (
+    MAX_TASKS,
     ClaimRequest,
+    FindRequest,
     LedgerTasks,
     Name,
     NewTasks,
     RecordedTasks,
+    RequestTasks,
     TakenSteps,
     TaskChanges,
+    TaskCounts,
     TaskData,
     TaskIds,
+    TaskQuery,
+    UnsentCounts,
 )
-from vestibule.contracts.tasks import TaskState
-from vestibule.database_service.api.dependencies import PageSize, TaskCursor, WiringPart
+from vestibule.database_service.api.dependencies import WiringPart
+from vestibule.database_service.tasks.ledger import MAX_COUNTED
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
 
@@ -30,15 +36,32 @@ async def accept_tasks(request: NewTasks, wiring: WiringPart) -> RecordedTasks:
 
 
 @router.post("/find", dependencies=[allow("read")], response_model_exclude_none=True)
-async def find_tasks(request: TaskIds, wiring: WiringPart) -> LedgerTasks:
-    """Return those of the tasks that exist, with their results."""
-    return LedgerTasks(tasks=await wiring.task_ledger.find(request.task_ids))
+async def find_tasks(request: FindRequest, wiring: WiringPart) -> LedgerTasks:
+    """Return those of the tasks that exist, with their results unless the request does without."""
+    return LedgerTasks(tasks=await wiring.task_ledger.find(request.task_ids, with_results=request.with_results))
+
+
+@router.get("/of-request", dependencies=[allow("read")])
+async def find_request_tasks(
+    wiring: WiringPart,
+    request_id: Annotated[Name, Query(min_length=1, description="The id of the request")],
+    tenant: Annotated[Name | None, Query(description="The tenant that owns them; all if absent")] = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_TASKS, description="The most tasks")] = 100,
+) -> RequestTasks:
+    """Return the ids of the tasks that a request made, the oldest first."""
+    return RequestTasks(task_ids=await wiring.task_ledger.find_of_request(request_id, tenant, limit))
 
 
 @router.post("/claim", dependencies=[allow("write")], response_model_exclude_none=True)
 async def claim_tasks(request: ClaimRequest, wiring: WiringPart) -> LedgerTasks:
     """Return unfinished tasks that are due; no other caller gets them before the lease ends."""
-    return LedgerTasks(tasks=await wiring.task_ledger.claim(request.limit, request.lease_s))
+    return LedgerTasks(tasks=await wiring.task_ledger.claim(request.limit, request.lease_s, request.processors))
+
+
+@router.get("/unsent", dependencies=[allow("read")])
+async def count_unsent_tasks(wiring: WiringPart) -> UnsentCounts:
+    """Count the tasks that are due and not in the queue, by processor and priority, up to 100,000 in all."""
+    return await wiring.task_ledger.count_unsent(MAX_COUNTED)
 
 
 @router.post("/data", dependencies=[allow("read")])
@@ -53,18 +76,17 @@ async def change_tasks(request: TaskChanges, wiring: WiringPart) -> TakenSteps:
     return TakenSteps(taken=await wiring.task_completion.change(request.changes))
 
 
-@router.get("", dependencies=[allow("read")], response_model_exclude_none=True)
-async def list_tasks(
+@router.post("/list", dependencies=[allow("read")], response_model_exclude_none=True)
+async def list_tasks(query: TaskQuery, wiring: WiringPart) -> LedgerTasks:
+    """Return matching tasks, the newest first; a page may be short, and has a cursor if there may be more."""
+    tasks, cursor = await wiring.task_ledger.page(query.filter, query.limit, query.cursor)
+    return LedgerTasks(tasks=tasks, cursor=cursor)
+
+
+@router.get("/counts", dependencies=[allow("read")])
+async def count_tasks(
     wiring: WiringPart,
     tenant: Annotated[Name | None, Query(description="The tenant that owns them; all if absent")] = None,
-    states: Annotated[str, Query(max_length=100, pattern=r"^[a-z,]*$", description="Separated by commas")] = "",
-    limit: PageSize = 100,
-    cursor: TaskCursor = None,
-) -> LedgerTasks:
-    """Return tasks, the newest first, a page at a time."""
-    tasks, next_cursor = await wiring.task_ledger.page(tenant, _known(states), limit, cursor)
-    return LedgerTasks(tasks=tasks, cursor=next_cursor)
-
-
-def _known(states: str) -> list[TaskState]:
-    return [TaskState(state) for state in states.split(",") if state in set(TaskState)]
+) -> TaskCounts:
+    """Return how many tasks are in each state, by tenant and processor."""
+    return TaskCounts(counts=await wiring.task_ledger.counts(tenant))

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from vestibule.contracts.conditions import ANY, Condition, Tags
-from vestibule.contracts.entries import Entry
+from vestibule.contracts.entries import ANY, Condition, Entry, Tags
 from vestibule.contracts.errors import TooLarge
 from vestibule.database_service.entries.store import Write
 

@@ -4,6 +4,7 @@ import base64
 import binascii
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 import structlog
 
@@ -109,6 +110,11 @@ class EncryptedStore:
             except DecryptionFailed:
                 versions[version] = None
         return versions
+
+    async def authors_of(self, key: str) -> dict[int, tuple[datetime, str | None]]:
+        """Return when each version under `key` was written, and by which token; none without a history."""
+        stored = await self._store.history(key)
+        return {revision.version: (revision.at, revision.by) for revision in stored if revision.value is not None}
 
     async def check_encryption(self, key: str) -> list[str]:
         """Return the ids of the encryption keys of the value under `key` and of each of its earlier versions.

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
-from vestibule.contracts.conditions import ALWAYS, Condition
-from vestibule.contracts.entries import ChangeKind, Entry, KeyPage, Revision
+from vestibule.contracts.entries import ALWAYS, ChangeKind, Condition, Entry, KeyPage, Revision
 from vestibule.contracts.errors import InvalidInput, PreconditionFailed, TooLarge, Unavailable
 from vestibule.database_service.settings import DatabaseSettings
 from vestibule.runtime.starts import StartRefused

@@ -13,10 +13,11 @@ from urllib.parse import urlsplit
 import structlog
 from pydantic import BaseModel
 
-from vestibule.contracts.conditions import ALWAYS, ANY, Condition
+from vestibule.contracts.entries import ALWAYS, ANY, Condition
 from vestibule.contracts.errors import PreconditionFailed, Unavailable
 from vestibule.contracts.identity import RESERVED
 from vestibule.database_service.entries.encrypted_store import EncryptedStore
+from vestibule.database_service.entries.ledger_claim import LedgerClaim
 from vestibule.database_service.entries.store import Write
 from vestibule.database_service.entries.tenant_view import tenant_prefix
 from vestibule.database_service.settings import DatabaseSettings
@@ -29,18 +30,22 @@ RETRY_INTERVAL_S = 0.5
 
 
 class StoreIdentity(BaseModel):
-    """The entry: a random id of the store, and the ids of all keys that the ring has had."""
+    """The entry: a random id of the store, the ids of all keys that the ring has had, and that of its ledger."""
 
     store: str
     keys: frozenset[str]
+    ledger: str = ""
 
 
 class StoreVerification:
     """Verifies the store once. Until then the service is not ready."""
 
-    def __init__(self, store: EncryptedStore, ring: KeyRingSource, mark: DatabaseMark | None) -> None:
-        """Take the parts; without a `mark` the loss of all data is not noticed."""
+    def __init__(
+        self, store: EncryptedStore, ring: KeyRingSource, mark: DatabaseMark | None, claim: LedgerClaim | None = None
+    ) -> None:
+        """Take the parts; without a `mark` the loss of all data is not noticed. A ledger in a file has a `claim`."""
         self._store = store
+        self._claim = claim
         self._ring = ring
         self._mark = mark
         # For the readiness of the service.
@@ -85,11 +90,23 @@ class StoreVerification:
         keys = frozenset(key.id for key in self._ring.current().keys)
         if missing := identity.keys - keys:
             raise StartRefused(f"the key ring lacks the key {min(missing)}, which this database was used with; {_RING}")
-        if keys > identity.keys:
-            grown = identity.model_copy(update={"keys": keys})
-            await self._store.write(Write(IDENTITY_KEY, grown.model_dump_json()))
+        if self._claim:
+            self._claim.check(identity.ledger)
+        current = identity.model_copy(update={"keys": keys, "ledger": self._ledger() or identity.ledger})
+        if current != identity:
+            # Of several services that start at once, one has the store.
+            condition = Condition.of_version(entry.version)
+            with suppress(PreconditionFailed):
+                await self._store.write(Write(IDENTITY_KEY, current.model_dump_json(), condition=condition))
+            await self._check_identity()
+            return
+        if self._claim:
+            self._claim.settle()
         if self._mark:
             self._mark.write(identity.store)
+
+    def _ledger(self) -> str:
+        return self._claim.identity if self._claim else ""
 
     async def _record_identity(self, condition: Condition) -> None:
         # Entries that were imported before the first start.
@@ -98,7 +115,7 @@ class StoreVerification:
                 await self._store.check_encryption(key)
         keys = frozenset(key.id for key in self._ring.current().keys)
         known = self._mark.read() if self._mark else None
-        identity = StoreIdentity(store=known or secrets.token_hex(8), keys=keys)
+        identity = StoreIdentity(store=known or secrets.token_hex(8), keys=keys, ledger=self._ledger())
         with suppress(PreconditionFailed):  # of several services that start at once, another was first
             await self._store.write(Write(IDENTITY_KEY, identity.model_dump_json(), condition=condition))
         # Read back, which also sets the mark.

@@ -7,11 +7,12 @@ from typing import cast
 
 from pydantic import BaseModel
 
-from vestibule.contracts.conditions import ALWAYS, Condition
 from vestibule.contracts.entries import (
+    ALWAYS,
     BatchedWrite,
     BatchedWriteOutcome,
     BatchPair,
+    Condition,
     Entry,
     History,
     KeyPage,

@@ -24,16 +24,20 @@ class EncryptedTaskLedger:
         self._ledger = ledger
         self._cipher = cipher
         # These carry no text, or ciphertext only.
-        self.claim, self.page = ledger.claim, ledger.page
+        self.claim, self.page, self.counts = ledger.claim, ledger.page, ledger.counts
+        self.count_unsent, self.find_of_request = ledger.count_unsent, ledger.find_of_request
         self.read_stored, self.replace_stored = ledger.read_stored, ledger.replace_stored
 
     async def accept(self, tasks: Sequence[NewTask]) -> list[Recorded]:
         """Record tasks that have data; they are on disk then."""
         return await self._ledger.accept([self._encrypt_task(task) for task in tasks])
 
-    async def find(self, task_ids: Sequence[str]) -> list[LedgerTask]:
+    async def find(self, task_ids: Sequence[str], *, with_results: bool = True) -> list[LedgerTask]:
         """Return those of the tasks that exist; a result that cannot be decrypted is logged and left out."""
-        return [self._decrypt_task(task) for task in await self._ledger.find(task_ids)]
+        found = await self._ledger.find(task_ids)
+        if not with_results:
+            return [task.model_copy(update={"result": None}) for task in found]
+        return [self._decrypt_task(task) for task in found]
 
     async def read_work(self, task_ids: Sequence[str]) -> TaskData:
         """Return data and terms of tasks that have some; data that cannot be read is logged and left out."""

@@ -5,10 +5,20 @@ To add one, add one module to `ledgers/` that offers a `LEDGER` for a store; not
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-from vestibule.contracts.task_ledger import LedgerTask, NewTask, Recorded, TaskChange
-from vestibule.contracts.tasks import TaskState
+from vestibule.contracts.task_ledger import (
+    AttemptRecord,
+    LedgerTask,
+    NewTask,
+    Recorded,
+    TaskChange,
+    TaskCount,
+    TaskEvent,
+    TaskFilter,
+    UnsentCounts,
+)
+from vestibule.contracts.tasks import Cause, TaskState
 from vestibule.database_service.entries.store import Store
 from vestibule.service_kit.metrics.catalogue import LEDGER_TASKS
 from vestibule.service_kit.metrics.metrics import Metrics
@@ -26,8 +36,14 @@ KEEP_ERASED_S = 86_400.0
 # The most characters of data that one read returns.
 MAX_DATA_CHARS = 2_000_000
 
+# The attempts that a task keeps, the last ones.
+KEPT_ATTEMPTS = 20
+# The events that a task keeps: the first, and the last ones.
+KEPT_EVENTS = 20
+ATTEMPT_MEMBERS = ("number", "worker", "started_at", "ended_at", "cause")
 
-# Counting more takes too long for a scrape; `docs/monitoring.md` names the number.
+
+# Counting more takes too long; an answer with so many says that there may be more.
 MAX_COUNTED = 100_000
 
 
@@ -59,11 +75,15 @@ class TaskLedger(Protocol):
         """Return those of the tasks that exist, with their results until these expire."""
         ...
 
-    async def claim(self, limit: int, lease_s: float) -> list[LedgerTask]:
+    async def claim(self, limit: int, lease_s: float, processors: Sequence[str] | None = None) -> list[LedgerTask]:
         """Return unfinished tasks that are due, and make them due again after `lease_s`, not before.
 
-        A task that was not sent before counts as sent now.
+        A task that was not sent before counts as sent now. With `processors`, such tasks of others are left out.
         """
+        ...
+
+    async def count_unsent(self, limit: int) -> UnsentCounts:
+        """Count the tasks that are due and were not sent, by processor and priority, at most `limit` in all."""
         ...
 
     async def read_data(self, task_ids: Sequence[str]) -> Mapping[str, str]:
@@ -74,14 +94,19 @@ class TaskLedger(Protocol):
         """Apply each change that the current state of its task allows, and say which were applied."""
         ...
 
-    async def page(
-        self, tenant: str | None, states: Sequence[TaskState], limit: int, cursor: str | None
-    ) -> tuple[list[LedgerTask], str | None]:
-        """Return tasks, the newest first and without results, and where the next page starts."""
+    async def page(self, chosen: TaskFilter, limit: int, cursor: str | None) -> tuple[list[LedgerTask], str | None]:
+        """Return matching tasks, the newest first and without results, and where the next page starts.
+
+        A page examines a bounded number of tasks, so it may have fewer than `limit`, or none, and a next page.
+        """
         ...
 
-    async def count_states(self, limit: int) -> Mapping[TaskState, int]:
-        """Return how many tasks are in each state of `NOT_DONE`; a count of more than `limit` may be too low."""
+    async def counts(self, tenant: str | None) -> list[TaskCount]:
+        """Return how many tasks are in each state, by tenant and processor; without a tenant of all."""
+        ...
+
+    async def find_of_request(self, request_id: str, tenant: str | None, limit: int) -> list[str]:
+        """Return the ids of the tasks that a request made, the oldest first; without a tenant those of all."""
         ...
 
     async def sweep(self, limit: int) -> int:
@@ -108,9 +133,29 @@ class LedgerKind:
     build: Callable[[Store], TaskLedger]
 
 
+def read_history(stored: Sequence[Sequence[Any]]) -> list[AttemptRecord]:
+    """Return attempts as they are stored: number, worker, start, end and cause.
+
+    A report that came twice is one attempt. An attempt between two others that was never reported lost its worker.
+    """
+    known = {attempt[0]: AttemptRecord(**dict(zip(ATTEMPT_MEMBERS, attempt, strict=True))) for attempt in stored}
+    if not known:
+        return []
+    numbers = range(max(min(known), max(known) - KEPT_ATTEMPTS + 1), max(known) + 1)
+    return [known.get(number) or AttemptRecord(number=number, cause=Cause.WORKER_LOST) for number in numbers]
+
+
+def read_events(stored: Sequence[Sequence[Any]]) -> list[TaskEvent]:
+    """Return events as they are stored."""
+    return [TaskEvent(**dict(zip(TaskEvent.model_fields, event, strict=True))) for event in stored]
+
+
 async def measure_tasks(ledger: TaskLedger, metrics: Metrics) -> None:
     """Set the gauge of tasks that are not done, by state; where the ledger does not answer, the gauge is absent."""
     metrics.forget(LEDGER_TASKS)
-    counts = await ledger.count_states(MAX_COUNTED)
-    for state in NOT_DONE:
-        metrics.set(LEDGER_TASKS, counts[state], state.value)
+    counts = dict.fromkeys(NOT_DONE, 0)
+    for count in await ledger.counts(None):
+        if count.state in counts:
+            counts[count.state] += count.tasks
+    for state, number in counts.items():
+        metrics.set(LEDGER_TASKS, number, state.value)

@@ -1,14 +1,24 @@
 """Tasks that read or write entries: accepted with the value under a key; completed with a result under a key."""
 
-from collections.abc import Sequence
+import asyncio
+import time
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from vestibule.contracts.conditions import Condition
+from vestibule.contracts.entries import Condition
 from vestibule.contracts.errors import PreconditionFailed, Refused
 from vestibule.contracts.identity import RESERVED, Principal
-from vestibule.contracts.task_ledger import LedgerTask, NewTask, Recorded, TaskChange, WriteBack
+from vestibule.contracts.task_ledger import (
+    LedgerTask,
+    NewTask,
+    Recorded,
+    TaskChange,
+    TaskEvent,
+    TaskEventKind,
+    WriteBack,
+)
 from vestibule.contracts.tasks import TaskState
 from vestibule.database_service.entries.store import Store, Write
 from vestibule.database_service.entries.tenant_view import TenantView, tenant_prefix
@@ -43,7 +53,11 @@ class TaskCompletion:
         if not marked:
             return await self._ledger.change(changes)
         tasks = {task.task_id: task for task in await self._ledger.find(marked)}
-        return await self._ledger.change([await self._marked(step, tasks.get(step.task_id)) for step in changes])
+        if len({step.task_id for step in changes}) < len(changes):
+            return await self._ledger.change([await self._marked(step, tasks.get(step.task_id)) for step in changes])
+        # Each is of another task, so their markers share commits.
+        ready = await asyncio.gather(*(self._marked(step, tasks.get(step.task_id)) for step in changes))
+        return await self._ledger.change(ready)
 
     async def _marked(self, step: TaskChange, task: LedgerTask | None) -> TaskChange:
         target = step.write_back
@@ -73,7 +87,8 @@ class TaskCompletion:
         return step.model_copy(update={"from_states": [*step.from_states, TaskState.CANCELLED]})
 
     async def _written(self, step: TaskChange, target: WriteBack) -> TaskChange:
-        result = Write(tenant_prefix(target.tenant) + target.key, step.result or "", author=target.token_id)
+        ends = None if target.ttl_s is None else datetime.now(UTC) + timedelta(seconds=target.ttl_s)
+        result = Write(tenant_prefix(target.tenant) + target.key, step.result or "", ends, author=target.token_id)
         try:
             await self._store.write_many([result, _marker(step, WRITTEN)])
         except PreconditionFailed:
@@ -86,7 +101,8 @@ class TaskCompletion:
                 "result_not_written", task_id=step.task_id, error=type(refusal).__name__
             )
             return step.as_too_large()
-        return step
+        written = TaskEvent(kind=TaskEventKind.RESULT_WRITTEN, at=step.finished_at or time.time())
+        return step.model_copy(update={"event": written})
 
     async def _marker_of(self, step: TaskChange) -> str | None:
         marker = await self._store.read(MARKERS + step.task_id)
@@ -106,9 +122,13 @@ def _marker(step: TaskChange, value: str) -> Write:
 class TaskAcceptance:
     """Accepts tasks: one that names a key gets the value under it as its data, in the same request."""
 
-    def __init__(self, store: Store, ledger: TaskLedger | EncryptedTaskLedger) -> None:
+    def __init__(
+        self, store: Store, ledger: TaskLedger | EncryptedTaskLedger, digest_of: Callable[[str, str], str]
+    ) -> None:
+        """Take the parts; `digest_of` returns the keyed digest of a key of a tenant."""
         self._store = store
         self._ledger = ledger
+        self._digest_of = digest_of
 
     async def accept(self, tasks: Sequence[NewTask]) -> list[Recorded]:
         """Record tasks and return the outcome of each, in order; recorded tasks are on disk."""
@@ -124,7 +144,9 @@ class TaskAcceptance:
 
     async def _with_data(self, task: NewTask, key: str) -> NewTask | None:
         entry = await TenantView(self._store, Principal(task.tenant)).read(key)
-        return None if entry is None else task.model_copy(update={"data": entry.value})
+        if entry is None:
+            return None
+        return task.model_copy(update={"data": entry.value, "key_digest": self._digest_of(key, task.tenant)})
 
 
 def _answer(asked: NewTask, ready: NewTask, recorded: Recorded) -> Recorded:

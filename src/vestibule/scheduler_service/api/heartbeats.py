@@ -5,11 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
 
+from vestibule.contracts.audit import Act
 from vestibule.contracts.errors import HeartbeatNotFound, InvalidInput, PersonalDataFound
 from vestibule.scheduler_service.api.wiring import SchedulerWiring, Tenant, WiringPart
 from vestibule.scheduler_service.heartbeats import NAME_PATTERN, Ping
 from vestibule.scheduler_service.jobs import now
 from vestibule.scheduler_service.status_page.status import HeartbeatStatus, describe_heartbeat
+from vestibule.service_kit.audit.acts import audited
 from vestibule.service_kit.auth.authentication import GuardedRoute, VisibilityPart, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
 
@@ -74,6 +76,7 @@ async def fail_heartbeat(
     dependencies=[allow("heartbeat")],
     responses=problem_responses(HeartbeatNotFound, 422, 503),
 )
+@audited(Act.HEARTBEAT_DELETED)
 async def delete_heartbeat(wiring: WiringPart, tenant: Tenant, name: Name) -> HeartbeatDeleted:
     """Stop expecting a heartbeat of your tenant."""
     await wiring.heartbeats.delete(name, tenant)

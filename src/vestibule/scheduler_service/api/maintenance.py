@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from vestibule.contracts.audit import Act
 from vestibule.contracts.errors import InvalidInput, MaintenanceNotFound, PersonalDataFound
 from vestibule.contracts.identity import OPERATOR, SYSTEM_TENANT
 from vestibule.contracts.json_types import Timestamp
@@ -14,6 +15,7 @@ from vestibule.scheduler_service.availability.parts import PARTS
 from vestibule.scheduler_service.heartbeats import NAME_PATTERN
 from vestibule.scheduler_service.jobs import now
 from vestibule.scheduler_service.maintenance import EVERYTHING, MaintenanceWindow
+from vestibule.service_kit.audit.acts import audited, note_act
 from vestibule.service_kit.auth.authentication import Caller, GuardedRoute, VisibilityPart, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
 
@@ -46,9 +48,11 @@ class MaintenanceRequest(BaseModel):
 
 @router.post(
     "/maintenance",
+    status_code=201,
     dependencies=[allow("maintenance")],
     responses=problem_responses(InvalidInput, PersonalDataFound, 503),
 )
+@audited(Act.MAINTENANCE_ADDED)
 async def add_maintenance_window(
     request: Request,
     wanted: Annotated[MaintenanceRequest, Body()],
@@ -65,7 +69,10 @@ async def add_maintenance_window(
     await wiring.text_check.validate("reason", wanted.reason, "the reason of a maintenance window")
     heartbeat = wanted.part.partition(":")[2]
     await wiring.text_check.validate_name("part", heartbeat, "the part of a maintenance window")
-    return await wiring.windows.add(wanted.as_window(caller.name, visibility.owner), now())
+    note_act(reason=wanted.reason)
+    window = await wiring.windows.add(wanted.as_window(caller.name, visibility.owner), now())
+    note_act(target=window.id)
+    return window
 
 
 @router.get("/maintenance", dependencies=[allow("status")], responses=problem_responses(503))
@@ -83,6 +90,7 @@ async def list_maintenance_windows(wiring: WiringPart, visibility: VisibilityPar
     dependencies=[allow("maintenance")],
     responses=problem_responses(MaintenanceNotFound, 422, 503),
 )
+@audited(Act.MAINTENANCE_ENDED)
 async def end_maintenance_window(
     wiring: WiringPart,
     visibility: VisibilityPart,

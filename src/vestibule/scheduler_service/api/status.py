@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.routing import APIRoute
 from starlette.responses import HTMLResponse, Response
 
@@ -14,7 +14,7 @@ from vestibule.scheduler_service.api.wiring import SchedulerWiring, WiringPart
 from vestibule.scheduler_service.jobs import now
 from vestibule.scheduler_service.status_page.page import draw_badge
 from vestibule.scheduler_service.status_page.page_view import view_page
-from vestibule.scheduler_service.status_page.status import Status
+from vestibule.scheduler_service.status_page.status import HistorySpan, Status
 from vestibule.service_kit.auth.authentication import (
     Credentials,
     GuardedRoute,
@@ -86,12 +86,19 @@ view_router = APIRouter(route_class=StatusPageRoute, tags=["watch"])
 
 
 @router.get("/status", dependencies=[allow(SCOPE)], responses=problem_responses())
-async def get_status(wiring: WiringPart, visibility: VisibilityPart) -> Status:
+async def get_status(
+    wiring: WiringPart,
+    visibility: VisibilityPart,
+    history: Annotated[
+        HistorySpan | None,
+        Query(description="Whether each part has its `history`: the half hours of a day, or the days of a month"),
+    ] = None,
+) -> Status:
     """Return the state, last answer and availability of each part, with heartbeats, maintenance and incidents.
 
     Heartbeats and maintenance windows are those of your tenant; with the scope `operator` those of all.
     """
-    return await wiring.status_service.current(now(), visibility)
+    return await wiring.status_service.current(now(), visibility, history)
 
 
 @view_router.get(
@@ -108,7 +115,7 @@ async def get_status_page(wiring: WiringPart, visibility: VisibilityPart) -> HTM
     "/status/badge/{part}.svg",
     response_class=Response,
     dependencies=[allow(SCOPE)],
-    responses={200: {"content": {SVG: {}}}, **problem_responses(NotFound)},
+    responses={200: {"content": {SVG: {"schema": {"type": "string"}}}}, **problem_responses(NotFound)},
 )
 async def get_badge(
     wiring: WiringPart,

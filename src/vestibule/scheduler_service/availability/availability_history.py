@@ -97,11 +97,12 @@ class AvailabilityHistory:
         return total
 
     def bars(self, part: str, now: datetime, count: int, width: timedelta) -> list[tuple[datetime, ProbeCounts]]:
-        """Return the counts of each of the last `count` intervals of that `width`, the oldest first."""
+        """Return the end and the counts of each of the last `count` intervals of that `width`, the oldest first."""
         bars = [(now - number * width, ProbeCounts()) for number in reversed(range(count))]
         since = now - count * width
+        scale = MINUTES if count * width <= DAY else HOURS
         for pages in (self._saved, self._pending):
-            for begin, counts in _slots(pages, part, MINUTES, since, now):
+            for begin, counts in _slots(pages, part, scale, since, now):
                 if since < begin <= now:
                     bars[-1 - (now - begin) // width][1].add(counts)
         return bars

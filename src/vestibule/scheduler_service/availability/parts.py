@@ -33,6 +33,7 @@ PARTS = {
         MonitoredPart("database", "Database service"),
         MonitoredPart("store", "Store: write and read", needs="database"),
         MonitoredPart("business_logic", "Business logic service"),
+        MonitoredPart("console", "Web console"),
         MonitoredPart(QUEUE, "Redis"),
         MonitoredPart("workers", "Workers", needs=QUEUE),
         MonitoredPart(BACKLOG, "Task queue", needs=QUEUE),

@@ -9,12 +9,12 @@ from vestibule.scheduler_service.availability.availability_history import Availa
 from vestibule.scheduler_service.availability.parts import PARTS, Incident, IncidentKind, PartState
 from vestibule.scheduler_service.heartbeats import HeartbeatState
 from vestibule.scheduler_service.maintenance import EVERYTHING, MaintenanceWindow
-from vestibule.scheduler_service.status_page.status import HeartbeatStatus, PartStatus, Status
+from vestibule.scheduler_service.status_page.status import INTERVALS, HeartbeatStatus, HistorySpan, PartStatus, Status
 
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
 
 
-BARS, BAR_WIDTH = 48, timedelta(minutes=30)
+BARS, BAR_WIDTH = INTERVALS[HistorySpan.DAY]
 SHOWN_INCIDENTS = 20
 SHOWN_AFTER_END = timedelta(days=1)
 TONE_COLOURS = {"up": "#1a7f4b", "degraded": "#d08a1c", "down": "#c0262d", "planned": "#3557c4", "calm": "#6b7587"}

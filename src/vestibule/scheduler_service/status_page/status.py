@@ -2,13 +2,20 @@
 
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import StrEnum
 
 from pydantic import BaseModel, Field
 
 from vestibule.contracts.errors import NotFound, Unavailable
 from vestibule.contracts.identity import Visibility
-from vestibule.scheduler_service.availability.availability_history import DAY, HOUR, MONTH, AvailabilityHistory
+from vestibule.scheduler_service.availability.availability_history import (
+    DAY,
+    HOUR,
+    MONTH,
+    AvailabilityHistory,
+    ProbeCounts,
+)
 from vestibule.scheduler_service.availability.monitor_state import MonitorState
 from vestibule.scheduler_service.availability.parts import Incident, PartRecord, PartState
 from vestibule.scheduler_service.heartbeats import Heartbeat, HeartbeatRepository, HeartbeatState
@@ -26,6 +33,27 @@ class Availability(BaseModel):
     month: float | None = Field(description="The last 30 days", examples=[0.9996])
 
 
+class HistorySpan(StrEnum):
+    """A time that the history is about."""
+
+    DAY = "day"
+    MONTH = "month"
+
+
+# How many intervals of which length.
+INTERVALS = {HistorySpan.DAY: (48, timedelta(minutes=30)), HistorySpan.MONTH: (30, DAY)}
+
+
+class HistoryInterval(BaseModel):
+    """The probes of a part in one interval. Those in a maintenance window are counted in `planned` alone."""
+
+    until: datetime = Field(description="The end of the interval; the next one begins then")
+    asked: int = Field(examples=[180])
+    answered: int = Field(examples=[180])
+    planned: int = Field(description="Probes in a maintenance window", examples=[0])
+    latency_ms: float | None = Field(description="Mean latency of the answers", examples=[3.2])
+
+
 class PartStatus(BaseModel):
     """The status of one part."""
 
@@ -38,6 +66,9 @@ class PartStatus(BaseModel):
     note: str | None = Field(description="What the part reports about itself", examples=["2 alive"])
     in_maintenance: bool
     availability: Availability
+    history: list[HistoryInterval] | None = Field(
+        default=None, description="With `history`: half hours of a day, or days of a month; the oldest first"
+    )
 
 
 class HeartbeatStatus(BaseModel):
@@ -97,8 +128,8 @@ class StatusService:
         """The history of the parts."""
         return self._monitor_state.history
 
-    async def current(self, now: datetime, visibility: Visibility) -> Status:
-        """Return the status of the whole system, and of the tenants that are visible.
+    async def current(self, now: datetime, visibility: Visibility, over: HistorySpan | None = None) -> Status:
+        """Return the status of the whole system, and of the tenants that are visible; `over` adds the history.
 
         It is read from the store where another scheduler is active.
         """
@@ -108,7 +139,7 @@ class StatusService:
             role=self._lease.role,
             holder=self._lease.holder,
             saved_at=self._monitor_state.saved_at,
-            parts=[self._part(record, now) for record in self._monitor_state.parts.values()],
+            parts=[self._part(record, now, over) for record in self._monitor_state.parts.values()],
             heartbeats=[describe_heartbeat(one, now) for one in self._heartbeats.visible(visibility)],
             maintenance=self._windows.visible(visibility),
             incidents=self._monitor_state.incidents.visible(visibility),
@@ -125,7 +156,7 @@ class StatusService:
             return
         self._refreshed_at = self._clock()
 
-    def _part(self, record: PartRecord, now: datetime) -> PartStatus:
+    def _part(self, record: PartRecord, now: datetime, over: HistorySpan | None) -> PartStatus:
         history = self._monitor_state.history
         return PartStatus(
             name=record.name,
@@ -141,7 +172,21 @@ class StatusService:
                 day=history.availability(record.name, DAY, now),
                 month=history.availability(record.name, MONTH, now),
             ),
+            history=None if over is None else _intervals(history.bars(record.name, now, *INTERVALS[over])),
         )
+
+
+def _intervals(bars: list[tuple[datetime, ProbeCounts]]) -> list[HistoryInterval]:
+    return [
+        HistoryInterval(
+            until=end,
+            asked=counts.asked,
+            answered=counts.answered,
+            planned=counts.planned,
+            latency_ms=round(counts.latency_ms / counts.answered, 1) if counts.answered else None,
+        )
+        for end, counts in bars
+    ]
 
 
 def describe_heartbeat(heartbeat: Heartbeat, now: datetime) -> HeartbeatStatus:

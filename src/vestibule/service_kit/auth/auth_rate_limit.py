@@ -74,7 +74,7 @@ class AuthRateLimit:
         Raises:
             TooManyAuthFailures: its address has shown too many.
         """
-        address = _address_of(client_address, self._trusted_proxies)
+        address = address_of(client_address, self._trusted_proxies)
         failures = self._failures_of(address, self._failures)
         failures.count += 1
         if failures.count < self._per_minute:
@@ -95,7 +95,7 @@ class AuthRateLimit:
         return failures
 
 
-def _address_of(client_address: ClientAddress, trusted: Sequence[Network]) -> str:
+def address_of(client_address: ClientAddress, trusted: Sequence[Network]) -> str:
     """Return the last address that no trusted proxy added: a client can forge those before it."""
     chain = [name.strip() for name in client_address.forwarded_for.split(",") if name.strip()]
     address = client_address.host

@@ -6,8 +6,9 @@ The check runs before the body is read: an unknown caller costs little, and lear
 import hashlib
 import hmac
 import ipaddress
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property, lru_cache
 from typing import Annotated, NoReturn, Protocol
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -20,24 +21,32 @@ from starlette.responses import Response
 
 from vestibule.contracts.errors import InvalidInput, InvalidToken, ScopeMissing
 from vestibule.contracts.identity import DEFAULT_TENANT, EVERYTHING, OPERATOR, SYSTEM_TENANT, Principal, Visibility
+from vestibule.contracts.scopes import ALL_SCOPES, ANY_TOKEN
+from vestibule.contracts.tokens import Quota
+from vestibule.service_kit.audit.acts import act_of, serve_act
 from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit, ClientAddress
+from vestibule.service_kit.auth.token_uses import TokenUseLog
 from vestibule.service_kit.fast_dispatch.fast_dispatch import FastRoute
 from vestibule.service_kit.fast_dispatch.strict_requests import Handler
 from vestibule.service_kit.wiring import ServiceWiring, wiring_of
 
-ALL_SCOPES = "*"
 _scheme = HTTPBearer(auto_error=False, description="`Authorization: Bearer TOKEN`")
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An authenticated caller: the id and name of its token (never the token), its scopes and its tenant."""
+    """An authenticated caller: the id and name of its token (never the token), its scopes and its tenant.
+
+    `expires_at` is when this token is no longer accepted, None for never; `quota` is that of the token.
+    """
 
     token_id: str
     name: str
     scopes: frozenset[str]
     tenant: str = DEFAULT_TENANT
     is_service: bool = False
+    expires_at: datetime | None = None
+    quota: Quota | None = None
 
     @property
     def principal(self) -> Principal:
@@ -82,6 +91,27 @@ class TokenLookup(Protocol):
         ...
 
 
+class NewTokenLookup(TokenLookup, Protocol):
+    """A source of known tokens that can look for those created a moment ago."""
+
+    async def find_new(self, credentials: Credentials) -> Caller | None:
+        """Return the caller of a token that no source knows, if it has become known."""
+        ...
+
+
+class Quotas(Protocol):
+    """Refuses requests over a quota; `client_service/quotas` has the implementation."""
+
+    @property
+    def tenants(self) -> Container[str]:
+        """The tenants that have a quota."""
+        ...
+
+    def admit(self, caller: Caller) -> None:
+        """Count a request. Raises: QuotaExceeded."""
+        ...
+
+
 AuthFailureHandler = Callable[[str | None, str | None], Awaitable[None]]
 
 
@@ -89,11 +119,23 @@ class Authenticator:
     """Authenticates callers against all token lookups; reports unknown tokens to `on_auth_failure`, with the address.
 
     With a `limit`, an address with too many failures is refused without a report; without one, addresses are unknown.
+    `new_tokens` is asked before a token counts as unknown, `uses` notes who was served, and `quotas` refuses who does
+    too much.
     """
 
     def __init__(
-        self, token_lookups: list[TokenLookup], on_auth_failure: AuthFailureHandler, limit: AuthRateLimit | None = None
+        self,
+        token_lookups: list[TokenLookup],
+        on_auth_failure: AuthFailureHandler,
+        limit: AuthRateLimit | None = None,
+        *,
+        new_tokens: NewTokenLookup | None = None,
+        uses: TokenUseLog | None = None,
+        quotas: Quotas | None = None,
     ) -> None:
+        self._new_tokens = new_tokens
+        self._uses = uses
+        self._quotas = quotas
         self._token_lookups = token_lookups
         self._on_auth_failure = on_auth_failure
         self._limit = limit
@@ -107,6 +149,7 @@ class Authenticator:
             InvalidToken: no token, or an unknown one.
             TooManyAuthFailures: too many of those came from there.
             ScopeMissing: a known token without the scope.
+            QuotaExceeded: the token or its tenant sends too many requests.
         """
         caller, credentials = None, credentials or credentials_of(request)
         if credentials is not None:
@@ -114,6 +157,8 @@ class Authenticator:
                 caller = token_lookup.find(credentials)
                 if caller is not None:
                     break
+            else:
+                caller = None if self._new_tokens is None else await self._new_tokens.find_new(credentials)
         if caller is None:
             address = None if self._limit is None else await self._limit.count(client_address(request))
             await self._on_auth_failure(credentials.token if credentials else None, address)
@@ -122,10 +167,15 @@ class Authenticator:
         if caller.is_service and "offered_id" in state:
             state["request_id"] = state["offered_id"]
         structlog.contextvars.bind_contextvars(
-            request_id=state["request_id"], token_id=caller.token_id, tenant=caller.tenant
+            request_id=state["request_id"], token_id=caller.token_id, token_name=caller.name, tenant=caller.tenant
         )
-        if scope not in caller.scopes and ALL_SCOPES not in caller.scopes:
+        if self._uses is not None and not caller.is_service:
+            self._uses.last_used[caller.token_id] = self._uses.now_s()
+        if scope not in caller.scopes and ALL_SCOPES not in caller.scopes and scope != ANY_TOKEN:
             await self._deny(caller, scope)
+        quotas = self._quotas
+        if quotas is not None and (caller.quota is not None or caller.tenant in quotas.tenants):
+            quotas.admit(caller)
         state["caller"] = caller
 
     async def require(self, caller: Caller, scope: str) -> None:
@@ -151,6 +201,8 @@ class Authenticator:
         return Visibility(frozenset() if caller is None else frozenset({tenant}), tenant)
 
     async def _deny(self, caller: Caller, scope: str) -> NoReturn:
+        if self._uses is not None:
+            self._uses.refuse(caller.token_id)
         if self._limit is not None:
             await self._limit.count_denied(caller.token_id)
         raise ScopeMissing(f"The token needs the scope `{scope}`.", scope=scope)
@@ -194,16 +246,30 @@ class GuardedRoute(FastRoute):
         TypeError: when it is declared without `dependencies=[allow(SCOPE)]`; no route is open by oversight.
     """
 
+    # Whether `admit` is asked before the token.
+    admits_without_token = False
     # The header of requests that go to `serve_once`.
     once_header: str | None = None
+    # Returns the credentials of a request that has others than a bearer token.
+    credentials: Callable[[Request], Credentials | None] | None = None
 
     def get_route_handler(self) -> Handler:
         """Return the handler that authenticates the caller, then serves the request."""
         handle = super().get_route_handler()
+        if (act := act_of(self.endpoint)) is not None:
+            plain = handle
+
+            async def handle(request: Request) -> Response:
+                return await serve_act(request, act, wiring_of(request, ServiceWiring).audit, plain)
+
         scope, once_header = self._scope(), self.once_header
+        admit = self.admit if self.admits_without_token else None
+        own = self.credentials
 
         async def guarded(request: Request) -> Response:
-            await wiring_of(request, ServiceWiring).authenticator.authenticate(request, scope)
+            if admit is None or not admit(request):
+                authenticator = wiring_of(request, ServiceWiring).authenticator
+                await authenticator.authenticate(request, scope, None if own is None else own(request))
             query = request.scope["query_string"]
             if b"%" in query or not query.isascii():
                 _check_utf8(query)
@@ -212,6 +278,10 @@ class GuardedRoute(FastRoute):
             return await handle(request)
 
         return guarded
+
+    def admit(self, request: Request) -> bool:
+        """Set the caller of a request that needs no token, and say whether it is one."""
+        raise NotImplementedError
 
     async def serve_once(self, request: Request, handle: Handler) -> Response:
         """Serve a request that has `once_header`; `handle` serves it as any other."""

@@ -12,8 +12,9 @@ from fastapi import Request
 from starlette.types import Scope
 
 from vestibule.contracts.identity import OPERATOR, SYSTEM_TENANT
+from vestibule.contracts.scopes import ALL_SCOPES
 from vestibule.runtime.files import WatchedFile, change_alone, write_private
-from vestibule.service_kit.auth.authentication import ALL_SCOPES, Caller, Credentials, credentials_of, digest_of
+from vestibule.service_kit.auth.authentication import Caller, Credentials, credentials_of, digest_of
 
 LEAST_SECRET_CHARS = 32
 MOST_SECRETS = 2
@@ -85,8 +86,8 @@ class ServiceSecret:
         return credentials is not None and self.find(credentials) is not None
 
 
-def read_secrets(path: Path) -> list[str]:
-    """Return the secrets in the file `path`; the first is the one to send.
+def read_secrets(path: Path, what: str = "service secret") -> list[str]:
+    """Return the secrets in the file `path`; the first is the one to use. `what` they are stands in errors.
 
     Raises:
         ServiceSecretMissing: the file is missing or unreadable, or a secret is too short, or there are too many.
@@ -95,11 +96,11 @@ def read_secrets(path: Path) -> list[str]:
         secrets = path.read_text(encoding="ascii").split()
     except (OSError, UnicodeDecodeError) as error:
         kind = type(error).__name__
-        raise ServiceSecretMissing(f"cannot read the service secret {path} ({kind}); restore its backup") from None
+        raise ServiceSecretMissing(f"cannot read the {what} {path} ({kind}); restore its backup") from None
     if not secrets or any(len(secret) < LEAST_SECRET_CHARS for secret in secrets):
-        raise ServiceSecretMissing(f"the service secret {path} has fewer than {LEAST_SECRET_CHARS} characters")
+        raise ServiceSecretMissing(f"the {what} {path} has fewer than {LEAST_SECRET_CHARS} characters")
     if len(secrets) > MOST_SECRETS:
-        raise ServiceSecretMissing(f"{path} has more than {MOST_SECRETS} service secrets")
+        raise ServiceSecretMissing(f"{path} has more than {MOST_SECRETS} secrets")
     return secrets
 
 

@@ -11,21 +11,22 @@ import structlog
 from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 
 from vestibule.contracts.identity import DEFAULT_TENANT, OPERATOR, TenantName
+from vestibule.contracts.scopes import ALL_SCOPES
+from vestibule.contracts.tokens import Quota
 from vestibule.runtime.files import WatchedFile, change_alone, write_private
 from vestibule.service_kit.auth.authentication import (
-    ALL_SCOPES,
     Caller,
     Credentials,
     SingleToken,
     TokenLookup,
     digest_of,
 )
+from vestibule.service_kit.auth.token_directory import TOKEN_PREFIX, TokenDirectory
 from vestibule.service_kit.metrics.catalogue import TOKEN_EXPIRY
 from vestibule.service_kit.metrics.metrics import Metrics
 from vestibule.service_kit.settings import ServiceSettings
 
 TOKEN_BYTES = 32
-TOKEN_PREFIX = "vst_"  # noqa: S105 - so that secret scanners can recognise a leaked one
 
 
 class TokenRecord(BaseModel):
@@ -40,6 +41,7 @@ class TokenRecord(BaseModel):
     expires_at: AwareDatetime | None = None
     # Where it is set, the token is accepted only directly from this machine: over loopback, or from these addresses.
     local_addresses: list[str] | None = None
+    quota: Quota | None = None
 
     def is_expired(self, now: datetime) -> bool:
         """Say whether its time has passed."""
@@ -89,6 +91,16 @@ def _pieces(content: bytes) -> Iterator[bytes]:
         yield (b"" if begins else b"[{\n") + piece + (b"" if ends else b"\n }]")
 
 
+def new_token() -> str:
+    """Return a token that nobody else has."""
+    return TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+
+
+def new_token_id() -> str:
+    """Return an id for a token: ids that are made later are greater, so that lists are in the order of creation."""
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(3)}"
+
+
 def create_token(
     path: Path,
     name: str,
@@ -105,10 +117,10 @@ def create_token(
     Raises:
         ValueError: `tenant` is no name of a tenant.
     """
-    token = published or TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+    token = published or new_token()
     now = datetime.now(UTC)
     record = TokenRecord(
-        id=secrets.token_hex(6),
+        id=new_token_id(),
         name=name,
         sha256=digest_of(token),
         scopes=sorted(scopes),
@@ -120,6 +132,25 @@ def create_token(
     with change_alone(path):
         _write(path, [*read_records(path), record])
     return token, record
+
+
+def rotate_token(path: Path, token_id: str, overlap: timedelta) -> tuple[str, TokenRecord] | None:
+    """Give the token of that id another secret; return it with its record, None if there is no such token.
+
+    The one before it is accepted for `overlap`, and has a record of its own until then; older ones end.
+    """
+    with change_alone(path):
+        records = read_records(path)
+        own = sorted((one for one in records if one.id == token_id), key=lambda one: one.created_at)
+        if not own:
+            return None
+        token, now = new_token(), datetime.now(UTC)
+        before, until = own[-1], now + overlap
+        record = before.model_copy(update={"sha256": digest_of(token), "created_at": now})
+        older = before.model_copy(update={"expires_at": min(filter(None, (before.expires_at, until)))})
+        kept = [one for one in records if one.id != token_id]
+        _write(path, [*kept, *([older] if overlap else []), record])
+        return token, record
 
 
 def revoke_token(path: Path, token_id: str) -> bool:
@@ -189,12 +220,12 @@ class TokenFile:
         known = self.file.current().get(digest) or self.file.reload().get(digest)
         if known is None:
             return None
-        token_id, name, scopes, tenant, expires_at, addresses = known
+        token_id, name, scopes, tenant, expires_at, addresses, quota = known
         if expires_at is not None and expires_at <= self._wall_clock():
             return None
         if addresses is not None and not credentials.is_local and credentials.direct_address not in addresses:
             return None
-        return Caller(token_id, name, frozenset(scopes), tenant)
+        return Caller(token_id, name, frozenset(scopes), tenant, expires_at=expires_at, quota=quota)
 
     @property
     def tenants(self) -> frozenset[str]:
@@ -202,7 +233,7 @@ class TokenFile:
         known = self.file.current()
         # As of expiries: what goes through all tokens is done once for each state of the file.
         if known is not self._counted:
-            self._tenants, self._counted = frozenset(tenant for *_, tenant, _, _ in known.values()), known
+            self._tenants, self._counted = frozenset(tenant for *_, tenant, _, _, _ in known.values()), known
         return self._tenants
 
     def next_expiry(self) -> datetime | None:
@@ -210,14 +241,14 @@ class TokenFile:
         known, now = self.file.current(), self._wall_clock()
         # To go through a hundred thousand tokens takes milliseconds, in which no request is served.
         if known is not self._searched or (self._next_expiry and self._next_expiry <= now):
-            coming = (expires_at for *_, expires_at, _ in known.values() if expires_at and expires_at > now)
+            coming = (expires_at for *_, expires_at, _, _ in known.values() if expires_at and expires_at > now)
             self._next_expiry, self._searched = min(coming, default=None), known
         return self._next_expiry
 
 
-# Id, name, scopes, tenant, expiry and local addresses. The garbage collector need not examine tuples of texts: with a
-# hundred thousand objects a collection would stop all for a tenth of a second.
-_Known = tuple[str, str, tuple[str, ...], str, datetime | None, tuple[str, ...] | None]
+# Id, name, scopes, tenant, expiry, local addresses and quota. The garbage collector need not examine tuples of texts:
+# with a hundred thousand objects a collection would stop all for a tenth of a second.
+_Known = tuple[str, str, tuple[str, ...], str, datetime | None, tuple[str, ...] | None, Quota | None]
 
 
 def _read_by_digest(path: Path) -> dict[str, _Known]:
@@ -226,7 +257,7 @@ def _read_by_digest(path: Path) -> dict[str, _Known]:
 
 def _known(one: TokenRecord) -> _Known:
     addresses = None if one.local_addresses is None else tuple(one.local_addresses)
-    return one.id, one.name, tuple(one.scopes), one.tenant, one.expires_at, addresses
+    return one.id, one.name, tuple(one.scopes), one.tenant, one.expires_at, addresses, one.quota
 
 
 def _log_unreadable(error: Exception) -> None:
@@ -241,8 +272,8 @@ def _dump(records: list[TokenRecord]) -> bytes:
     return _records.dump_json(records, indent=1) + b"\n"
 
 
-def caller_token_lookups(settings: ServiceSettings) -> list[TokenLookup]:
-    """Return the lookups of callers' tokens: the token files, and in embedded mode the development token.
+def caller_token_lookups(settings: ServiceSettings, directory: TokenDirectory | None = None) -> list[TokenLookup]:
+    """Return the lookups of callers' tokens: `directory`, the token files, in embedded mode the development token.
 
     Raises:
         InvalidTokenFile: a token file cannot be read.
@@ -251,6 +282,8 @@ def caller_token_lookups(settings: ServiceSettings) -> list[TokenLookup]:
     if settings.embedded:
         everything = Caller("development", "the development token", frozenset({ALL_SCOPES, OPERATOR}))
         token_lookups.append(SingleToken(settings.dev_token.get_secret_value(), everything, is_local_only=True))
+    if directory is not None:
+        token_lookups.append(directory)
     # The files last: for a token that no lookup knows they are checked for changes.
     token_lookups.append(TokenFile(settings.token_file))
     if settings.mounted_token_file is not None:
@@ -260,10 +293,10 @@ def caller_token_lookups(settings: ServiceSettings) -> list[TokenLookup]:
 
 def measure_expiry(metrics: Metrics, lookups: Iterable[TokenLookup]) -> None:
     """Show from now on when the next token in `lookups` expires, and not which."""
-    files = [lookup for lookup in lookups if isinstance(lookup, TokenFile)]
+    sources = [lookup for lookup in lookups if isinstance(lookup, TokenFile | TokenDirectory)]
 
     async def measure(metrics: Metrics) -> None:
-        coming = (expiry.timestamp() for file in files if (expiry := file.next_expiry()))
+        coming = (expiry.timestamp() for source in sources if (expiry := source.next_expiry()))
         metrics.set(TOKEN_EXPIRY, min(coming, default=math.inf))
 
     metrics.ask(measure)

@@ -29,10 +29,14 @@ class FastRoute(APIRoute):
     """A route whose plain requests can be served by a plan; what subclasses do first happens on both ways."""
 
     is_covered = False
+    # Whether unknown parameters and bodies of other media types are refused.
+    is_strict = True
 
     def get_route_handler(self) -> Handler:
         """Return the handler that serves a request by the plan if `FastDispatch` has marked it."""
-        handle = strict(self, super().get_route_handler())
+        handle = super().get_route_handler()
+        if self.is_strict:
+            handle = strict(self, handle)
         try:
             plan = Plan(self, handle)
         except NeedsFramework:

@@ -39,7 +39,7 @@ def strict(route: APIRoute, handle: Handler) -> Handler:
     takes_body = route.body_field is not None
 
     async def checked(request: Request) -> Response:
-        _check_query(request, names, repeatable)
+        check_query(request, names, repeatable)
         if takes_body and _has_body(request):
             _check_media_type(request)
         return await handle(request)
@@ -47,7 +47,12 @@ def strict(route: APIRoute, handle: Handler) -> Handler:
     return checked
 
 
-def _check_query(request: Request, names: frozenset[str], repeatable: frozenset[str]) -> None:
+def check_query(request: Request, names: frozenset[str], repeatable: frozenset[str]) -> None:
+    """Check that a query has only parameters of these names, and several times only those that are `repeatable`.
+
+    Raises:
+        InvalidInput: it does not.
+    """
     given = Counter(name for name, _value in request.query_params.multi_items())
     mistakes = []
     if given.keys() - names:

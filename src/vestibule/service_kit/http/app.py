@@ -21,15 +21,17 @@ from vestibule.contracts.errors import InvalidInput, TooLarge, VestibuleError
 from vestibule.runtime.starts import StartRefused
 from vestibule.service_kit.fast_dispatch.fast_dispatch import FastDispatch
 from vestibule.service_kit.http import health
+from vestibule.service_kit.http.cross_origin import CrossOrigin
+from vestibule.service_kit.http.foreign_errors import ForeignErrors
 from vestibule.service_kit.http.middleware import BodyLimit, IsLoggable, IsPeer, LoadShedder, RequestFrame, TraceFrame
 from vestibule.service_kit.logging.logging_config import flush_log, show_lost_lines
 from vestibule.service_kit.metrics.metrics import Metrics, measure_disk
 from vestibule.service_kit.openapi import api_reference, problem_pages
-from vestibule.service_kit.openapi.descriptions import describe_problems
+from vestibule.service_kit.openapi.descriptions import complete_description
 from vestibule.service_kit.problems import refusal_of, render_error, render_http_exception
 from vestibule.service_kit.settings import ServiceSettings
 from vestibule.service_kit.tracing import Tracer, open_tracer
-from vestibule.service_kit.wiring import ServiceFrame, ServiceWiring, attach_frame
+from vestibule.service_kit.wiring import BaseWiring, ServiceFrame, attach_frame
 
 # The framework's own telemetry would put paths and query strings into spans; `TraceFrame` does not.
 _NO_TELEMETRY: TelemetryConfig = {
@@ -43,7 +45,7 @@ _NO_TELEMETRY: TelemetryConfig = {
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 # Builds what the service's routes call, and closes it when the service ends.
-Lifespan = Callable[[], AbstractAsyncContextManager[ServiceWiring]]
+Lifespan = Callable[[], AbstractAsyncContextManager[BaseWiring]]
 InvalidInputHandler = Callable[[InvalidInput], Awaitable[None]]
 
 
@@ -62,13 +64,18 @@ def create_service_app(
     is_loggable: IsLoggable | None = None,
     is_peer: IsPeer = lambda _scope: False,
     metrics: Metrics | None = None,
+    cross_origin: CrossOrigin | None = None,
+    foreign_prefix: str | None = None,
+    has_api: bool = True,
 ) -> FastAPI:
     """Return the application of a service.
 
     The lifespan yields the wiring of the service. `on_invalid_input` is called for every malformed request;
     `is_loggable` checks request ids and traces that callers choose; without it, only those of services are taken, which
     `is_peer` knows by the head of a request.
-    `metrics` are what the service's other parts count with.
+    `metrics` are what the service's other parts count with. Pages of other origins may use what is `cross_origin`.
+    Under `foreign_prefix` are routes whose clients read errors in another form (`foreign_errors.py`).
+    Without `has_api` it has no description of its routes and no pages of problem types.
     """
     metrics = metrics or Metrics(service)
     show_lost_lines(metrics)
@@ -90,16 +97,20 @@ def create_service_app(
         telemetry=_NO_TELEMETRY,
     )
     attach_frame(app, frame)
-    for router in (*routers, health.router, api_reference.router, problem_pages.router):
+    references = (api_reference.router, problem_pages.router) if has_api else ()
+    for router in (*routers, health.router, *references):
         app.include_router(router)
     _render_errors(app, on_invalid_input, settings.max_body_bytes)
-    describe_problems(app)
+    complete_description(app, service)
     app.add_middleware(FastDispatch, routers=routers)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     if tracer:
         app.add_middleware(TraceFrame, tracer=tracer, is_loggable=is_loggable, is_peer=is_peer)
-    app.add_middleware(RequestFrame, metrics=metrics, is_loggable=is_loggable)
-    app.add_middleware(LoadShedder, after_s=settings.load_shed_after_s, metrics=metrics)
+    app.add_middleware(RequestFrame, metrics=metrics, is_loggable=is_loggable, cross_origin=cross_origin)
+    after_s = settings.load_shed_after_s
+    app.add_middleware(LoadShedder, after_s=after_s, metrics=metrics, cross_origin=cross_origin)
+    if foreign_prefix is not None:
+        app.add_middleware(ForeignErrors, prefix=foreign_prefix)
     return app
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
-from vestibule.contracts.conditions import ALWAYS, MATCH, NONE_MATCH, Condition
+from vestibule.contracts.entries import ALWAYS, MATCH, NONE_MATCH, Condition
 from vestibule.contracts.errors import InvalidInput
 
 
@@ -30,7 +30,8 @@ def _line(request: Request, name: str) -> str | None:
     return ", ".join(lines) if lines else None
 
 
-def _describe(name: str, description: str) -> dict[str, Any]:
+def describe_header(name: str, description: str) -> dict[str, Any]:
+    """Return the OpenAPI description of a header that is read by hand."""
     schema = {"type": "string"}
     return {"name": name.lower(), "in": "header", "required": False, "description": description, "schema": schema}
 
@@ -41,8 +42,10 @@ Known = Annotated[Condition, Depends(_known)]
 # The `openapi_extra` of routes that take one of them.
 TAKES_EXPECTED = {
     "parameters": [
-        _describe(MATCH, 'Entity tags such as `"3"`, one of which the entry must have; `*`: the entry must exist'),
-        _describe(NONE_MATCH, "Entity tags that the entry must not have; `*`: the entry must not exist"),
+        describe_header(
+            MATCH, 'Entity tags such as `"3"`, one of which the entry must have; `*`: the entry must exist'
+        ),
+        describe_header(NONE_MATCH, "Entity tags that the entry must not have; `*`: the entry must not exist"),
     ]
 }
-TAKES_KNOWN = {"parameters": [_describe(NONE_MATCH, "Known entity tags; 304 if one is current")]}
+TAKES_KNOWN = {"parameters": [describe_header(NONE_MATCH, "Known entity tags; 304 if one is current")]}

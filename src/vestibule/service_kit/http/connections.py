@@ -21,14 +21,14 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from vestibule.runtime.turns import Turns
 from vestibule.service_kit.fast_dispatch.dispatch_plan import LARGE_BODY_BYTES
-from vestibule.service_kit.http.middleware import BODY_IS_INCOMPLETE, IS_LATE, LATE_UNTIL_SHED
-from vestibule.service_kit.problem_types import (
+from vestibule.service_kit.frame_problems import (
     MALFORMED_REQUEST,
     OVERLOADED,
     REQUEST_HEADERS_TOO_LARGE,
     REQUEST_TIMEOUT,
     TOO_MANY_UPLOADS,
 )
+from vestibule.service_kit.http.middleware import BODY_IS_INCOMPLETE, IS_LATE, LATE_UNTIL_SHED
 from vestibule.service_kit.problems import render_problem
 
 LOOK_EVERY_S = 1.0
@@ -40,6 +40,8 @@ LEAST_BYTES_A_SECOND = 4096
 BODY_GRACE_S = 1.0
 MOST_BODIES_PER_TOKEN = 64
 MOST_BODIES = 256
+# Of tokens. Without the second, clients of Presidio would share what an address may have: that of a proxy, say.
+TOKEN_HEADERS = (b"authorization", b"x-api-key")
 # Path, query and headers of a request together.
 MAX_HEAD_BYTES = 64 * 1024
 
@@ -67,10 +69,10 @@ class Limits:
 class RequestTimeouts:
     """Tracks the connections with an incomplete request, the oldest first."""
 
-    def __init__(self, limits: Limits, holder_header: bytes = b"authorization") -> None:
-        """Take the limits; `holder_header` names who holds a request."""
+    def __init__(self, limits: Limits, holder_headers: tuple[bytes, ...] = TOKEN_HEADERS) -> None:
+        """Take the limits; the first of `holder_headers` that a request has names who holds it."""
         self.limits = limits
-        self.holder_header = holder_header
+        self.holder_headers = holder_headers
         self.turns = Turns()
         self._coming: dict[TimeoutProtocol, float] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -273,7 +275,7 @@ class TimeoutProtocol(HttpToolsProtocol):
 
     def _holder_of(self, headers: Iterable[tuple[bytes, bytes]]) -> object:
         for name, value in headers:
-            if name == self.timeouts.holder_header:
+            if name in self.timeouts.holder_headers:
                 # The scheme may be written in many ways.
                 return value.partition(b" ")[2] or value
         return self.client and self.client[0]

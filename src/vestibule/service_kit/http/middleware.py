@@ -14,10 +14,12 @@ import structlog
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from vestibule.service_kit.fast_dispatch.streamed import BODY_IS_STREAMED
+from vestibule.service_kit.frame_problems import OVERLOADED
+from vestibule.service_kit.http.cross_origin import CrossOrigin
 from vestibule.service_kit.http.head import answer_head
 from vestibule.service_kit.metrics.catalogue import REQUEST_DURATION, REQUESTS
 from vestibule.service_kit.metrics.metrics import Metrics
-from vestibule.service_kit.problem_types import OVERLOADED
 from vestibule.service_kit.problems import render_problem, render_unexpected
 from vestibule.service_kit.tracing import TRACEPARENT, Span, SpanKind, Tracer, entered, mark_failed, trace_id_of
 
@@ -41,10 +43,13 @@ _NOT_STORED = (b"cache-control", b"no-store")
 class RequestFrame:
     """Gives every request its id, its log line and its metrics. Neither logs the path or the query, only the route."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, is_loggable: IsLoggable | None) -> None:
+    def __init__(
+        self, app: ASGIApp, metrics: Metrics, is_loggable: IsLoggable | None, cross_origin: CrossOrigin | None = None
+    ) -> None:
         """Take the application; `is_loggable` checks request ids that callers choose. Without it only those of
-        authenticated services are taken (`Authenticator`).
+        authenticated services are taken (`Authenticator`). Pages of other origins may use what is `cross_origin`.
         """
+        self._cross_origin = cross_origin
         self._app = app
         self._metrics = metrics
         self._is_loggable = is_loggable
@@ -71,6 +76,9 @@ class RequestFrame:
         structlog.contextvars.bind_contextvars(request_id=request_id)
         began = time.perf_counter()
         status = 0
+        shared = self._cross_origin
+        if shared is not None and not scope["path"].startswith(shared.prefix):
+            shared = None
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -83,6 +91,8 @@ class RequestFrame:
                         break
                 else:
                     headers.append(_NOT_STORED)
+                if shared is not None:
+                    headers += shared.headers_of(scope)
                 message["headers"] = headers
             await send(message)
 
@@ -183,9 +193,15 @@ class LoadShedder:
     """
 
     def __init__(
-        self, app: ASGIApp, after_s: float, metrics: Metrics, clock: Callable[[], float] = time.monotonic
+        self,
+        app: ASGIApp,
+        after_s: float,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+        cross_origin: CrossOrigin | None = None,
     ) -> None:
-        """Take the application; with `after_s` 0 nothing is rejected."""
+        """Take the application; with `after_s` 0 nothing is rejected. Pages may read what is `cross_origin`."""
+        self._cross_origin = cross_origin
         self._app = app
         self._after_s = after_s
         self._metrics = metrics
@@ -240,7 +256,10 @@ class LoadShedder:
         request_id = secrets.token_hex(16)
         headers = {"Retry-After": str(RETRY_AFTER_S), "X-Request-ID": request_id}
         response = render_problem(OVERLOADED, OVERLOADED.detail, request_id, headers=headers)
-        await send({"type": "http.response.start", "status": 503, "headers": response.raw_headers})
+        raw_headers, shared = response.raw_headers, self._cross_origin
+        if shared is not None and scope["path"].startswith(shared.prefix):
+            raw_headers = [*raw_headers, *shared.headers_of(scope)]
+        await send({"type": "http.response.start", "status": 503, "headers": raw_headers})
         await send({"type": "http.response.body", "body": response.body})
 
     def _log_rejected(self) -> None:
@@ -251,6 +270,7 @@ class LoadShedder:
 class BodyLimit:
     """Lets a route read at most `max_bytes` of a body, and nothing of a body that is declared to be longer.
 
+    A route that reads a body piece by piece has no limit; it sets `BODY_IS_STREAMED` once it knows the caller.
     The framework's own limit stands outside the request frame and answers in plain text.
     """
 
@@ -276,7 +296,8 @@ class BodyLimit:
 
         async def receive_counted() -> Message:
             nonlocal left, is_whole
-            if is_too_long:
+            is_bounded = BODY_IS_STREAMED not in scope["state"]
+            if is_too_long and is_bounded:
                 raise HTTPException(413)
             message = await receive()
             if message["type"] == "http.disconnect" and not is_whole:
@@ -284,7 +305,7 @@ class BodyLimit:
                 raise HTTPException(408)
             is_whole = not message.get("more_body", False)
             left -= len(message.get("body", b""))
-            if left < 0:
+            if left < 0 and is_bounded:
                 raise HTTPException(413)
             return message
 

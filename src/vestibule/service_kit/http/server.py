@@ -16,7 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from vestibule.contracts.identity import TENANT
-from vestibule.service_kit.http.connections import Limits, RequestTimeouts, timeout_protocol
+from vestibule.service_kit.http.connections import TOKEN_HEADERS, Limits, RequestTimeouts, timeout_protocol
 from vestibule.service_kit.logging.logging_config import flush_log
 from vestibule.service_kit.settings import UNIX_SCHEME, ServiceSettings
 from vestibule.service_kit.wiring import frame_of
@@ -61,7 +61,7 @@ def run_server(app: FastAPI, settings: ServiceSettings) -> None:
     limits = Limits(timeout_s, BODY_TIMES * timeout_s, raise_descriptor_limit(), shed_after_s)
     # The services have one secret, and name the tenant on whose behalf they call.
     is_for_peers = frame_of(app).service == "database"
-    timeouts = RequestTimeouts(limits, TENANT.lower().encode() if is_for_peers else b"authorization")
+    timeouts = RequestTimeouts(limits, (TENANT.lower().encode(),) if is_for_peers else TOKEN_HEADERS)
     config = uvicorn.Config(
         app,
         http=timeout_protocol(timeouts),

@@ -27,6 +27,8 @@ _DAY_S = 86_400
 # Named by time, or by number as other programs do.
 _ROTATED = re.compile(r"\.(?:\d{8}T\d{6}\.\d{6}Z|\d+)")
 
+_LEVELS = ("debug", "info", "warning", "error", "critical")
+
 
 @dataclass(frozen=True, slots=True)
 class RotationRules:
@@ -203,8 +205,10 @@ class LogStream:
     # A pipe takes this much atomically; more could be interleaved with lines of another process.
     most_bytes = select.PIPE_BUF
 
-    def __init__(self, stream: TextIO, *, has_colour: bool) -> None:
+    def __init__(self, stream: TextIO, *, has_colour: bool, least_level: str = "") -> None:
+        """Take the stream; a terminal gets lines of `least_level` and above, and all if that is no level."""
         self._stream = stream
+        self._hidden = frozenset(_LEVELS[: _LEVELS.index(least_level)] if least_level in _LEVELS else ())
         self._descriptor: int | None = None
         # A stream without a descriptor raises an error that is both of these.
         with suppress(OSError, ValueError):
@@ -234,4 +238,5 @@ class LogStream:
 
     def _rendered(self, lines: bytes) -> bytes:
         rows = [decode_line(line) for line in lines.splitlines()]
-        return "".join(render_line(row, has_colour=self._has_colour) + "\n" for row in rows if row).encode()
+        shown = [row for row in rows if row and row.get("level") not in self._hidden]
+        return "".join(render_line(row, has_colour=self._has_colour) + "\n" for row in shown).encode()

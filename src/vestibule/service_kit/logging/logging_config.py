@@ -32,8 +32,11 @@ from vestibule.service_kit.settings import ServiceSettings
 ExceptionTriple = tuple[type[BaseException], BaseException, TracebackType | None]
 
 # Loggers that would repeat what was sent, or what our own request and task lines say.
-SILENCED = ("uvicorn.access", "celery.app.trace", "celery.worker.strategy", "celery.redirected", "apscheduler")
-WARNINGS_ONLY = ("kombu", "celery", "aiohttp", "asyncio", "uvicorn.error")
+SILENCED = (
+    *("uvicorn.access", "celery.app.trace", "celery.worker.strategy", "celery.redirected", "apscheduler"),
+    "python_multipart",
+)
+WARNINGS_ONLY = ("kombu", "celery", "aiohttp", "asyncio", "httpx", "uvicorn.error")
 MAX_FRAMES = 12
 _DAY_S = 86_400
 # How the standard library words a warning: where, which kind, and a text that is not ours to repeat.
@@ -41,11 +44,16 @@ _WARNING = re.compile(r"(?P<file>[^\n]*):(?P<line>\d+): (?P<kind>\w+): ")
 
 
 def configure_logging(
-    service: str, settings: ServiceSettings, stdout: TextIO | None = None, *, has_colour: bool = True
+    service: str,
+    settings: ServiceSettings,
+    stdout: TextIO | None = None,
+    *,
+    has_colour: bool = True,
+    least_level: str = "",
 ) -> None:
     """Send everything that this process logs to `logs/app.log` and to stdout, in the name of `service`.
 
-    `has_colour` is asked where stdout is a terminal.
+    `has_colour` is asked where stdout is a terminal, which gets lines of `least_level` and above.
 
     Raises:
         OSError: the file cannot be opened. Later failures are not raised.
@@ -54,7 +62,8 @@ def configure_logging(
     for old in list(root.handlers):
         root.removeHandler(old)
         old.close()
-    output = LogOutput(service, settings, LogStream(stdout or sys.stdout, has_colour=has_colour))
+    stream = LogStream(stdout or sys.stdout, has_colour=has_colour, least_level=least_level)
+    output = LogOutput(service, settings, stream)
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, structlog.stdlib.add_log_level, output.encode],
         wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),

@@ -96,10 +96,13 @@ WORKER_PROCESSES_REPLACED = _counter(
 )
 LEDGER_TASKS = _gauge(
     "ledger_tasks",
-    "Tasks that are recorded and not done: `queued`, `running`, `retrying`, `dead`; counted up to 100,000",
+    "Tasks that are recorded and not done: `queued`, `running`, `retrying`, `dead`",
     "state",
 )
 QUEUE_TASKS = _gauge("queue_tasks", "Tasks in Redis: `waiting`, or `reserved` by a worker", "state")
+QUEUE_PAUSED = _gauge(
+    "queue_paused", "1 where the tasks of a processor are paused, else 0; `*` is the whole queue", "processor"
+)
 QUEUE_OLDEST_AGE = _gauge("queue_oldest_age_seconds", "Age of the task that has waited longest; 0 where none waits")
 REDIS_MEMORY_BYTES = _gauge("redis_memory_bytes", "Memory that Redis uses")
 REDIS_MAX_MEMORY_BYTES = _gauge("redis_max_memory_bytes", "Memory that Redis may use; 0 where it has no limit")

@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from vestibule.contracts.errors import InvalidInput
+from vestibule.contracts.scopes import ANY_TOKEN, ROUTES, SERVICES_ONLY, Access
 from vestibule.service_kit.openapi.problem_examples import USUAL_KINDS, Kind, by_status, sample_of
 from vestibule.service_kit.problem_types import problem_type_of
 from vestibule.service_kit.problems import MEDIA_TYPE, Problem
@@ -55,6 +56,27 @@ _BY_NAME: Mapping[str, Any] = {
 _BY_FORMAT: Mapping[str, Any] = {"date-time": "2026-01-31T12:00:00Z"}
 _BY_TYPE: Mapping[str, Any] = {"integer": 1, "number": 1.5, "boolean": True, "string": "…", "object": {}, "null": None}
 _JSON = "application/json"
+# In what a route adds to its description: its errors are `{"error": ...}` (`http/foreign_errors.py`).
+FOREIGN_ERRORS = "x-foreign-errors"
+_FOREIGN_ERROR = {
+    "type": "object",
+    "title": "ForeignError",
+    "properties": {"error": {"type": "string", "description": "What happened; repeats nothing that was sent"}},
+    "required": ["error"],
+}
+_FOREIGN_EXAMPLE = {"error": "No text provided"}
+_OTHER_FOREIGN = "Any other error, in the same form"
+_OF_FOREIGN = {
+    "400": "The body cannot be read",
+    "401": "No token, or an unknown one",
+    "403": "The token lacks the scope",
+    "413": "The body or a text is too large",
+    "415": "The body is not JSON",
+    "422": "A member is not valid, or a text cannot be scanned",
+    "429": "Too many requests",
+    "500": "What is asked for is not served, or a member is missing: the status that clients of Presidio know",
+    "503": "The service is overloaded or stopping",
+}
 
 
 class Examples:
@@ -123,7 +145,7 @@ _DESCRIPTIONS = {
     413: "Over a size limit",
     415: "The body is not JSON, or not declared as JSON; `Accept-Post` names the media type",
     422: "Invalid input, or personal data or a secret was found",
-    429: "Too many unknown tokens from this address; retry after `Retry-After` seconds",
+    429: "Too many unknown tokens from this address, or over a quota; retry after `Retry-After` seconds",
     503: "A required service is unavailable; retry after `Retry-After` seconds",
 }
 _OTHER = "Any other error, such as 405 or 500, is a problem document too; `GET /problems` lists all types"
@@ -164,31 +186,46 @@ def _example(kind: Kind) -> dict[str, Any]:
     return {"summary": kind.title, "description": f"Cause and remedy: [{page}]({page})", "value": sample_of(kind)}
 
 
-def describe_problems(app: FastAPI) -> None:
-    """Describe every error response of `app` as a problem document, and give each body and parameter an example."""
+def complete_description(app: FastAPI, service: str) -> None:
+    """Describe every error response of `app` as a problem document, what each route needs, and examples."""
     generate = app.openapi
     finished: list[dict[str, Any]] = []
 
     def openapi() -> dict[str, Any]:
         if not finished:
-            finished.append(_finish(generate()))
+            finished.append(_finish(generate(), service))
         return finished[0]
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _finish(schema: dict[str, Any]) -> dict[str, Any]:
+def _finish(schema: dict[str, Any], service: str) -> dict[str, Any]:
     components = schema.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     schemas["Problem"] = Problem.model_json_schema()
+    if any(FOREIGN_ERRORS in operation for methods in schema["paths"].values() for operation in methods.values()):
+        schemas["ForeignError"] = _FOREIGN_ERROR
     components["headers"] = {name: _header(*about) for name, about in _HEADERS.items()}
     examples = Examples(schemas)
     for methods in schema["paths"].values():
         for operation in methods.values():
             _finish_operation(operation, examples)
+            access = ROUTES.get(service, {}).get(operation["operationId"])
+            if access is not None:
+                needed = _describe_access(access, service)
+                operation["description"] = f"{operation.get('description', '')}\n\n{needed}".strip()
     return schema
+
+
+def _describe_access(access: Access, service: str) -> str:
+    if service in SERVICES_ONLY:
+        return "Only for other services, by the secret that they share."
+    if access.scope == ANY_TOKEN:
+        return "Needs no scope: every valid token may ask."
+    beside = [f"`{scope}`{' ' if when else ''}{when}" for scope, when in access.beside.items()]
+    return f"Needs the scope {' and '.join([f'`{access.scope}`', *beside])}."
 
 
 def _header(description: str, example: str) -> dict[str, Any]:
@@ -197,17 +234,33 @@ def _header(description: str, example: str) -> dict[str, Any]:
 
 def _finish_operation(operation: dict[str, Any], examples: Examples) -> None:
     responses = operation["responses"]
+    if operation.pop(FOREIGN_ERRORS, False):
+        _describe_foreign(operation, responses)
+    else:
+        _describe_problems(operation, responses)
+    for status, response in responses.items():
+        names = ["X-Request-ID", *filter(None, [_HEADERS_OF.get(status)])]
+        headers = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+        response["headers"] = headers | response.get("headers", {})
+    examples.complete(operation)
+
+
+def _describe_foreign(operation: dict[str, Any], responses: dict[str, Any]) -> None:
+    responses.pop("422", None)
+    of_request = ("400", "413", "415", "422", "500") if "requestBody" in operation else ("500",)
+    statuses = ("401", "403", "429", "503", *of_request) if "security" in operation else ()
+    for status in (*statuses, "default"):
+        content = {"schema": {"$ref": "#/components/schemas/ForeignError"}, "example": _FOREIGN_EXAMPLE}
+        responses[status] = {"description": _OF_FOREIGN.get(status, _OTHER_FOREIGN), "content": {_JSON: content}}
+
+
+def _describe_problems(operation: dict[str, Any], responses: dict[str, Any]) -> None:
     _replace_own_form(responses)
     # What the frame of a service answers before a route sees the request.
     of_frame = [422, 503] if "security" in operation else []
     for status in of_frame + ([413, 415] if "requestBody" in operation else []):
         responses.setdefault(str(status), _describe(status, [USUAL_KINDS[status]]))
     responses["default"] = {"description": _OTHER, "content": {MEDIA_TYPE: {"schema": _SCHEMA}}}
-    for status, response in responses.items():
-        names = ["X-Request-ID", *filter(None, [_HEADERS_OF.get(status)])]
-        headers = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
-        response["headers"] = headers | response.get("headers", {})
-    examples.complete(operation)
 
 
 def _replace_own_form(responses: dict[str, Any]) -> None:

@@ -17,9 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from vestibule.contracts.errors import NotFound
+from vestibule.service_kit.frame_problems import PATH, ProblemType
 from vestibule.service_kit.openapi.descriptions import problem_responses
 from vestibule.service_kit.openapi.problem_examples import example_responses
-from vestibule.service_kit.problem_types import PATH, PROBLEM_TYPES, ProblemType
+from vestibule.service_kit.problem_types import PROBLEM_TYPES
 
 router = APIRouter(prefix=PATH, tags=["problems"])
 

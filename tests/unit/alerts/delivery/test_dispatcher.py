@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -237,6 +238,24 @@ def test_what_is_tried_too_long_is_given_up(tmp_path: Path) -> None:
     assert ([], []) == (box.due(now_us, "kept"), box.give_up(now_us + 86_399_000_000))
     assert [(delivery.alert.id, "kept")] == box.give_up(now_us + 86_401_000_000)
     connection.close()
+
+
+@pytest.mark.parametrize(("groups", "page"), [(1, "/alerts/groups/{}"), (8, "/alerts?type=ServiceDown")])
+def test_a_notification_links_to_what_it_is_about(tmp_path: Path, groups: int, page: str) -> None:
+    """One of a group to the group, a digest of many to the groups of its type."""
+    subjects = [{"subject": f"part{number}"} for number in range(groups)]
+    _raise(tmp_path, "scheduler", *subjects, kind=AlertType.SERVICE_DOWN)
+    connection = open_database(tmp_path / "alerts.db")
+    box = Outbox(connection, replace(RULES, console_url="https://console.example.org"))
+    box.group_new()
+    now_us = int((datetime.now(UTC).timestamp() + 10) * 1e6)
+    for later_s in (0, 2 * outbox.COLLECT_S):
+        box.post_due(now_us + later_s * US, lambda _: ["kept"])
+    (delivery,) = box.due(now_us + 3 * outbox.COLLECT_S * US, "kept")
+    connection.close()
+    assert delivery.alert.notice is not None
+    expected = "https://console.example.org" + page.format(delivery.alert.id)
+    assert (groups, expected) == (delivery.alert.notice.groups, delivery.alert.notice.link)
 
 
 def test_groups_that_nobody_looks_at_are_told_again(tmp_path: Path, start: StartDispatcher) -> None:

@@ -230,11 +230,11 @@ def test_a_channel_that_fails_is_an_alert_until_it_is_back(tmp_path: Path) -> No
         box.post_due(_us(now), lambda _: ["failing", "works"])
         for delivery in box.due(_us(now), "failing"):
             if is_back:
-                box.confirm(delivery)
+                box.confirm(delivery, _us(now))
             else:
                 box.postpone(delivery, _us(now), "it is away")
         for delivery in box.due(_us(now), "works"):
-            box.confirm(delivery)
+            box.confirm(delivery, _us(now))
             told.append((delivery.alert.type, delivery.alert.notice.event, delivery.alert.description))  # type: ignore[union-attr]
     text = "The channel failing does not accept notifications: it is away."
     assert [

@@ -1,6 +1,7 @@
 """An alert is on disk before its request is answered, whatever else happens, and one that cannot be is not lost."""
 
 import asyncio
+import re
 import sqlite3
 import subprocess
 import sys
@@ -16,7 +17,11 @@ import structlog
 
 from vestibule.alerts import Alert, AlertArchive, AlertSettings, AlertType, Severity, build_alert_engine
 from vestibule.alerts.alert_engine import ChannelFanOut
+from vestibule.alerts.store import schema
 from vestibule.alerts.store.alert_store import AlertStore, Escalation
+from vestibule.alerts.store.archive import AlertFilter
+from vestibule.alerts.store.groups import AlertGroups, GroupFilter
+from vestibule.contracts.identity import Visibility
 
 KILLED = """
 import asyncio, os, signal, sys
@@ -147,7 +152,17 @@ async def test_a_file_of_a_later_version_is_shared(tmp_path: Path) -> None:
     assert [second, first] == AlertArchive(tmp_path / "alerts.db").page(limit=9).alerts
 
 
-WITHOUT_TASKS = "ALTER TABLE alerts DROP COLUMN task_id;"
+# Triggers first, then the rest: indexes of a table go with it.
+MADE = sorted(re.findall(r"CREATE (TRIGGER|INDEX|TABLE) (\w+)", schema.FILTERS), reverse=True)
+WITHOUT_FILTERS = f"""
+    {"".join(f"DROP {kind} IF EXISTS {name};" for kind, name in MADE)}
+    ALTER TABLE alerts DROP COLUMN token_name; ALTER TABLE groups DROP COLUMN tenant;
+    ALTER TABLE groups DROP COLUMN token_name; ALTER TABLE deliveries DROP COLUMN tried_us;
+    ALTER TABLE silences DROP COLUMN alerts; ALTER TABLE silences DROP COLUMN notifications;
+    ALTER TABLE silences DROP COLUMN changed_by; ALTER TABLE silences DROP COLUMN changed_reason;
+    ALTER TABLE silences DROP COLUMN changed_us; CREATE INDEX alerts_by_tenant ON alerts (tenant);
+"""
+WITHOUT_TASKS = f"{WITHOUT_FILTERS} ALTER TABLE alerts DROP COLUMN task_id;"
 WITHOUT_TENANTS = f"""
     {WITHOUT_TASKS}
     DROP INDEX alerts_by_tenant; ALTER TABLE alerts DROP COLUMN tenant; ALTER TABLE silences DROP COLUMN tenant;
@@ -156,15 +171,52 @@ UNDONE = {
     1: WITHOUT_TENANTS + "ALTER TABLE alerts DROP COLUMN has_report;",
     2: WITHOUT_TENANTS,
     3: WITHOUT_TASKS,
+    4: WITHOUT_FILTERS,
 }
 
 
-@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
 async def test_a_file_of_an_earlier_version_is_taken_over(tmp_path: Path, version: int) -> None:
-    """A file without later columns gets them, and what it holds is still there."""
+    """A file without later columns and tables gets them, and what it holds is still there, and found by filters."""
     settings = AlertSettings(data_dir=tmp_path, alert_channels=[])
-    first = await build_alert_engine("client", settings).raise_alert(AlertType.SECRET, "First.")
+    entities = ["EMAIL_ADDRESS", "IBAN_CODE"]
+    first = await build_alert_engine("client", settings).raise_alert(AlertType.SECRET, "First.", entities=entities)
     with closing(sqlite3.connect(tmp_path / "alerts.db")) as connection:
+        before = set(connection.execute("SELECT type, name FROM sqlite_schema"))
         connection.executescript(f"{UNDONE[version]} PRAGMA user_version = {version};")
     second = await build_alert_engine("client", settings).raise_alert(AlertType.SECRET, "Second.")
-    assert [second, first] == AlertArchive(tmp_path / "alerts.db").page(limit=9).alerts
+    archive = AlertArchive(tmp_path / "alerts.db")
+    assert [second, first] == archive.page(limit=9).alerts
+    assert [first] == archive.page(limit=9, matching=AlertFilter(entity="IBAN_CODE")).alerts
+    with closing(sqlite3.connect(tmp_path / "alerts.db")) as connection:
+        assert before == set(connection.execute("SELECT type, name FROM sqlite_schema"))
+
+
+async def test_what_an_earlier_version_writes_is_found(tmp_path: Path) -> None:
+    """Triggers write entities, tenants and histories for processes that know nothing of them."""
+    settings = AlertSettings(data_dir=tmp_path, alert_channels=[])
+    alert = await build_alert_engine("client", settings).raise_alert(
+        AlertType.SECRET, "It.", entities=["API_KEY"], tenant="north", token_name="orders"
+    )
+    columns, values = "id, type, severity, entities, first_us, last_us, count", "?, 'Secret', 'info', ?, 1, 1, 1"
+    group = f"INSERT INTO groups ({columns}) VALUES ({values})"
+    with closing(sqlite3.connect(tmp_path / "alerts.db", isolation_level=None)) as connection:
+        connection.execute(group, (alert.id, 'A"B, API_KEY'))
+        connection.execute(
+            "UPDATE groups SET state = 'resolved', state_by = 'ann', state_reason = 'done', state_us = 7"
+        )
+        connection.execute("DELETE FROM alerts")
+    assert [] == AlertArchive(tmp_path / "alerts.db").page(limit=9, matching=AlertFilter(entity="API_KEY")).alerts
+    groups = AlertGroups(tmp_path / "alerts.db")
+    found = groups.get(alert.id, Visibility(frozenset({"north"}), "north"))
+    assert ("north", "orders", [("resolved", "ann", "done")]) == (
+        found.tenant,
+        found.token_name,
+        [(one.state, one.by, one.reason) for one in found.history],
+    )
+    assert [alert.id] == [one.id for one in groups.page(limit=9, matching=GroupFilter(entity='A"B')).groups]
+    with closing(sqlite3.connect(tmp_path / "alerts.db", isolation_level=None)) as connection:
+        connection.execute("DELETE FROM groups")
+        tables = ("group_entities", "alert_entities", "group_changes")
+        left = [connection.execute(f"SELECT count(*) FROM {name}").fetchone() for name in tables]
+    assert [(0,)] * 3 == left

@@ -12,9 +12,9 @@ import pytest
 from vestibule.alerts import Alert, AlertArchive, AlertSettings, AlertType, build_alert_engine
 from vestibule.alerts.delivery.outbox import DeliveryRules, Outbox
 from vestibule.alerts.store import retention
-from vestibule.alerts.store.archive import AlertTriage
 from vestibule.alerts.store.database import open_database
 from vestibule.alerts.store.grouping import Grouping
+from vestibule.alerts.store.groups import AlertGroups
 from vestibule.alerts.store.retention import AlertRetention
 
 RULES = DeliveryRules(Grouping(quiet_s=0, wait_s=0), reminder_s=100, give_up_after_s=86_400)
@@ -42,7 +42,7 @@ class _House:
         self.outbox.post_due(now_us, lambda _: ["kept"])
         for delivery in self.outbox.due(now_us, "kept"):
             if is_taken:
-                self.outbox.confirm(delivery)
+                self.outbox.confirm(delivery, now_us)
 
     def prune(self, in_days: float = KEEP_DAYS + 1) -> int:
         """Prune as it would be so many days later, and return how many steps it took."""
@@ -72,7 +72,7 @@ def test_what_is_resolved_and_delivered_goes_with_all_that_belongs_to_it(house: 
     """Nothing is left of it after its days: no row, no report, no line, no key of its group."""
     alerts = [house.alert(fingerprint=f"f{number}", token_id="t") for number in range(3)]
     house.notify(is_taken=True)
-    AlertTriage(house.path).change(alerts[0].id, "resolved", "ann", None)
+    AlertGroups(house.path).change_of_alert(alerts[0].id, "resolved", "ann", None)
     house.notify(is_taken=True)
     (house.reports / ".20200101T000000.000000Z_Secret_0.txt.abcd").write_text("what a crash left")
     (house.reports / "notes.md").write_text("not ours")
@@ -90,7 +90,7 @@ def test_what_nobody_resolved_stays_in_its_first_alert(house: _House) -> None:
     house.notify(is_taken=True)
     house.prune()
     assert {first.id} == house.left() == house.reported()
-    group = AlertTriage(house.path).group_of(first.id)
+    group = AlertGroups(house.path).group_of(first.id)
     assert group is not None
     assert 5 == group.count
 
@@ -99,7 +99,7 @@ def test_what_was_not_delivered_stays(house: _House) -> None:
     """A notification that waits keeps its group, though that is resolved."""
     alert = house.alert()
     house.notify(is_taken=False)
-    AlertTriage(house.path).change(alert.id, "resolved", "ann", None)
+    AlertGroups(house.path).change_of_alert(alert.id, "resolved", "ann", None)
     house.prune()
     assert {alert.id} == house.left() == house.reported()
 

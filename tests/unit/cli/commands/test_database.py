@@ -7,13 +7,13 @@ from typer.testing import CliRunner
 
 from servers.dynamodb import DynamoDbServer
 from servers.postgresql import PASSWORD, PostgresqlServer
-from vestibule.cli.commands.database import app
+from vestibule.cli.main import app
 
 URL = "VESTIBULE_DATABASE_URL"
 
 
 def run(command: str, url: str) -> tuple[int, str]:
-    found = CliRunner().invoke(app, [command], env={URL: url, "VESTIBULE_DATABASE_TIMEOUT_S": "60"})
+    found = CliRunner().invoke(app, ["db", command], env={URL: url, "VESTIBULE_DATABASE_TIMEOUT_S": "60"})
     return found.exit_code, found.output
 
 
@@ -60,5 +60,5 @@ def test_plain_values_need_a_key_ring(tmp_path: Path) -> None:
     export, data_dir = tmp_path / "export.jsonl", tmp_path / "new"
     export.write_text('{"vestibule_export":1,"encrypted":false}\n{"key":"default/k","value":"v","version":1}\n')
     data_dir.mkdir()
-    found = CliRunner().invoke(app, ["import", str(export), "--data-dir", str(data_dir)])
+    found = CliRunner().invoke(app, ["db", "import", str(export), "--data-dir", str(data_dir)])
     assert (1, True, []) == (found.exit_code, "cannot read the key ring" in found.output, list(data_dir.iterdir()))

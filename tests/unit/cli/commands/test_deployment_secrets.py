@@ -75,7 +75,20 @@ def test_each_part_gets_its_own_folder(tmp_path, made):
         assert [made[0][name] for name in names] == [(folder / name).read_bytes() for name in names]
 
 
-@pytest.mark.parametrize("name", sorted(SECRET_PATTERNS))
+def test_a_secret_from_before_the_console_still_serves(tmp_path, made):
+    """That of its cookies is made of the services' secret then, the same at each start, and does not show it."""
+    before = {name: content for name, content in made[0].items() if name != "console_secret"}
+    source = mount(tmp_path / "before", before)
+    for target in ("first", "second"):
+        words = ["secrets", "install", "--by-part", str(source), str(tmp_path / target)]
+        assert 0 == CliRunner().invoke(app, words).exit_code
+    first, second = ((tmp_path / one / "console" / "console_secret").read_bytes() for one in ("first", "second"))
+    assert first == second
+    assert SECRET_PATTERNS["console_secret"].fullmatch(first)
+    assert before["service_secret"] not in first
+
+
+@pytest.mark.parametrize("name", sorted(SECRET_PATTERNS.keys() - {"console_secret"}))
 def test_a_placeholder_is_refused(tmp_path, made, name):
     """A Secret with an entry that was not made here, or without one, ends the start with the entry's name."""
     changed = mount(tmp_path / "changed", made[0] | {name: b"CHANGE_ME"})
@@ -87,7 +100,7 @@ def test_a_placeholder_is_refused(tmp_path, made, name):
     assert (78, f"vestibule: the secret has no {name}\n") == (code, message)
 
 
-@pytest.mark.parametrize("part", ["client", "worker"])
+@pytest.mark.parametrize("part", ["client", "worker", "console"])
 def test_a_part_says_why_the_secret_was_refused(tmp_path, monkeypatch, made, part):
     """In its own output, where people look, until the secret is a good one; only Redis, which idles, gets a secret."""
     target, changed = tmp_path / "target", mount(tmp_path / "changed", made[0] | {"service_secret": b"CHANGE_ME"})
@@ -96,7 +109,8 @@ def test_a_part_says_why_the_secret_was_refused(tmp_path, monkeypatch, made, par
     assert {"refused"} == {path.name for path in (target / part).iterdir()}
     assert SECRET_PATTERNS["redis_auth.conf"].match((target / "redis" / "redis_auth.conf").read_bytes())
     monkeypatch.setattr(program, "RESTARTED_AFTER_S", 0)
-    monkeypatch.setenv("VESTIBULE_SERVICE_SECRET_FILE", str(target / part / "service_secret"))
+    own = "console_secret" if part == "console" else "service_secret"
+    monkeypatch.setenv(f"VESTIBULE_{own.upper()}_FILE", str(target / part / own))
     monkeypatch.setenv("VESTIBULE_DATA_DIR", str(tmp_path / "data"))
     started = CliRunner().invoke(app, ["worker"] if part == "worker" else ["serve", part])
     assert 78 == started.exit_code

@@ -12,12 +12,12 @@ COMMANDS = [
     ("token", "create", "--name", "x", "--scope", "read"),
     ("token", "list"),
     ("token", "revoke", "x"),
-    ("keys", "list"),
-    ("keys", "rotate"),
-    ("keys", "check"),
-    ("keys", "rewrap"),
-    ("keys", "retire", "00000000"),
-    ("keys", "secret"),
+    ("keyring", "list"),
+    ("keyring", "rotate"),
+    ("keyring", "check"),
+    ("keyring", "rewrap"),
+    ("keyring", "retire", "00000000"),
+    ("keyring", "secret"),
     ("db", "check"),
     ("db", "adopt"),
     ("db", "export"),
@@ -51,4 +51,4 @@ def test_adopting_removes_the_marks_alone(tmp_path: Path) -> None:
     for expected in ("The next start takes the databases as they are.", "No database was created here."):
         ended = CliRunner().invoke(app, ["db", "adopt", "--data-dir", str(tmp_path)])
         assert (0, f"{expected}\n") == (ended.exit_code, ended.output)
-    assert ["keys"] == [path.name for path in tmp_path.iterdir()]
+    assert ["audit", "keys"] == sorted(path.name for path in tmp_path.iterdir())

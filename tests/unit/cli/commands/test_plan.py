@@ -1,6 +1,8 @@
 """`vestibule plan`: its arithmetic, what it refuses, and what it writes."""
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,10 +15,10 @@ from vestibule.cli.main import app
 from vestibule.cli.plan_sizing import BUSY_SHARE, FILE, Demand, Figures, Tier, read_figures, size
 
 ROOT = Path(__file__).parents[4]
-MEMORY = dict.fromkeys(("client", "database", "worker", "business-logic", "scheduler", "redis"), 100)
+MEMORY = dict.fromkeys(("client", "database", "worker", "business-logic", "scheduler", "console", "redis"), 100)
 # Round figures: a thousand requests a second are one core of a client, and so on.
 ROUND = Figures("a machine", "a day", 1000, 500, 1000, 500, 2000, 100, 5000, MEMORY)
-parts = ("client", "worker", "database", "business-logic", "scheduler")
+parts = ("client", "worker", "database", "business-logic", "scheduler", "console")
 
 
 def plan(*options: object) -> Result:
@@ -86,6 +88,38 @@ def test_the_figures_say_where_they_come_from() -> None:
     assert {*parts, "redis"} == kept["memory_mb"].keys()
 
 
+# One client and two workers; two clients and three workers.
+@pytest.mark.parametrize(("heading", "connections"), [("The pod", 10), ("The replicas", 50)])
+def test_the_memory_is_what_was_measured(heading: str, connections: int) -> None:
+    """What docs/scaling.md shows for containers under load fits into the plan, which is not a quarter larger."""
+    text = (ROOT / "docs" / "scaling.md").read_text()
+    table = text[text.index(f"**{heading}**") :]
+    row = re.search(rf"^\| {connections} \|.*\| ([\d,]+): .* \|$", table, re.MULTILINE)
+    assert row is not None
+    sizing = size(Demand(connections, 5, 0.3 * connections * 5), read_figures())
+    # The tables are older than the console.
+    younger = [] if "console" in row[0] else [sizing.need("console")]
+    planned = sizing.memory_mb - sum(one.count * one.memory_mb for one in younger)
+    measured = int(row[1].replace(",", ""))
+    assert measured <= planned <= 1.25 * measured
+
+
+def test_the_memory_grows_with_the_connections() -> None:
+    """Those of a client are its own."""
+    figures = replace(ROUND, connection_kb=50)
+    few, many = (size(Demand(connections, 0.001, 0), figures) for connections in (1000, 10_000))
+    assert (3, 100 + 17) == (few.need("client").count, few.need("client").memory_mb)
+    assert (3, 100 + 167) == (many.need("client").count, many.need("client").memory_mb)
+
+
+def test_a_plan_for_compose_says_what_compose_cannot_do() -> None:
+    """That is not a matter of numbers, so it stands below them; a plan for Kubernetes has no such lines."""
+    said = plan("--connections", 40, "--target", "compose").stdout
+    for word in ("one host", "one Redis", "SQLite", "Nothing is scaled by load", "deploy/roll"):
+        assert word in said
+    assert "one host" not in plan("--connections", 40).stdout
+
+
 def test_the_document_counts_with_the_same_figures() -> None:
     """What docs/scaling.md says a request and a task cost is what a plan counts with."""
     figures, text = read_figures(), (ROOT / "docs" / "scaling.md").read_text()
@@ -144,6 +178,18 @@ def test_the_overlay_is_rendered_with_the_numbers_of_the_plan(connections: int, 
     assert found["database"][0] == rendered.one("StatefulSet", "database")["spec"]["replicas"]
     again = plan(*options)
     assert (1, f"vestibule: {folder / 'kustomization.yaml'} exists\n") == (again.exit_code, again.stderr)
+
+
+def test_an_overlay_for_a_cluster_without_keda(tmp_path: Path) -> None:
+    """Its workers have a plain autoscaler, with the same numbers; the smaller tiers are the same in both."""
+    options = ("--base", ROOT / "deploy", "--target", "kubernetes-plain")
+    found = counts("--connections", 700, "--output", tmp_path / "large", *options)
+    rendered = render(tmp_path / "large")
+    workers = rendered.one("HorizontalPodAutoscaler", "worker")["spec"]
+    assert found["worker"] == (workers["minReplicas"], workers["maxReplicas"])
+    assert not rendered.of("ScaledObject", "Gateway")
+    counts("--connections", 40, "--output", tmp_path / "small", *options)
+    assert render(tmp_path / "small").one("StatefulSet", "client")["spec"]["replicas"] == 2
 
 
 def test_the_variables_for_compose_scale_clients_and_workers(tmp_path: Path) -> None:

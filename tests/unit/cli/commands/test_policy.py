@@ -1,4 +1,4 @@
-"""`vestibule policy` and `vestibule receipt`, as somebody runs them who changes a policy."""
+"""`vestibule policy` and `vestibule receipt` on files, as somebody runs them who changes a policy."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from vestibule.cli.main import app
-from vestibule.policy import Action, Decision
-from vestibule.policy.decision_log import DecisionRecord, RecordedFinding
-from vestibule.policy.receipts import ReceiptSigner, generate_key, load_keys
+from vestibule.contracts.decisions import DecisionRecord, RecordedFinding
+from vestibule.policy import Action, Outcome
+from vestibule.policy.receipts import DecidedFacts, ReceiptSigner, generate_key, load_keys
 
 POLICY = """
 [entities]
@@ -43,7 +43,7 @@ def test_show_says_what_is_in_force_and_where_it_stands(data_dir: Path) -> None:
     assert "EMAIL_ADDRESS from token support" in shown
     assert "policy.toml, line 4" in shown
     rules = json.loads(run("policy", "show", "--data-dir", data_dir, "--json"))["rules"]
-    assert [("block", None), ("redact", "EMAIL_ADDRESS"), ("alert", "EMAIL_ADDRESS")] == [
+    assert [("alert", "EMAIL_ADDRESS"), ("redact", "EMAIL_ADDRESS"), ("block", None)] == [
         (rule["action"], rule.get("entity")) for rule in rules
     ]
     (data_dir / "policy.toml").write_text("dry_run = true")
@@ -54,10 +54,11 @@ def test_show_says_what_is_in_force_and_where_it_stands(data_dir: Path) -> None:
 def test_check_says_line_and_reason(data_dir: Path) -> None:
     """A good file is done, a bad one is code 1, and a file that is not there as well."""
     assert "is valid: version" in run("policy", "check", data_dir / "policy.toml")
-    assert json.loads(run("policy", "check", data_dir / "policy.toml", "--json"))["ok"]
+    assert json.loads(run("policy", "check", data_dir / "policy.toml", "--json"))["valid"]
     (data_dir / "bad.toml").write_text(POLICY + "\nrule = 1")
     assert "line 10: unknown key `rule`" in run("policy", "check", data_dir / "bad.toml", code=1)
-    assert 10 == json.loads(run("policy", "check", data_dir / "bad.toml", "--json", code=1))["line"]
+    (mistake,) = json.loads(run("policy", "check", data_dir / "bad.toml", "--json", code=1))["mistakes"]
+    assert 10 == mistake["line"]
     run("policy", "check", data_dir / "none.toml", code=1)
 
 
@@ -87,16 +88,21 @@ def test_replay_reads_what_was_recorded(data_dir: Path) -> None:
     finding = RecordedFinding(entity="EMAIL_ADDRESS", score=1, field="value", action=Action.BLOCK)
     now = datetime.now(UTC)
     given: dict[str, Any] = {"route": "/add", "policy": "p", "detectors": "d", "findings": [finding]}
-    records = [DecisionRecord(time=now - age, decision_id="d", **given) for age in (timedelta(0), timedelta(days=3))]
+    records = [
+        DecisionRecord(time=now - age, decision_id="0" * 16, **given) for age in (timedelta(0), timedelta(days=3))
+    ]
     folder = data_dir / "decisions"
     folder.mkdir()
     for record in records:
         (folder / f"{record.time.date()}.jsonl").write_text(record.model_dump_json() + "\n")
     for since, count in (("30d", 2), ("12h", 1), (f"{now.date() - timedelta(days=1)}", 1), ("1w", 2)):
         shown = json.loads(run("policy", "replay", "--data-dir", data_dir, "--since", since, "--json"))
-        assert {"findings": count, "now": {"block": count}, "then": {"redact": count}} == shown["entities"][
-            "EMAIL_ADDRESS"
-        ]
+        (mail,) = shown["entities"]
+        assert ("EMAIL_ADDRESS", {"block": count}, {"redact": count}) == (
+            mail["entity"],
+            mail["recorded"],
+            mail["replayed"],
+        )
     assert "2 requests with findings: 2 blocked as recorded, 0 as replayed" in run(
         "policy", "replay", "--data-dir", data_dir
     )
@@ -105,8 +111,8 @@ def test_replay_reads_what_was_recorded(data_dir: Path) -> None:
 
 def test_receipts_are_verified_with_a_key_file(tmp_path: Path) -> None:
     """What holds is told line by line; what does not, and a key that is none, is code 1."""
-    signer = ReceiptSigner(load_keys(generate_key()), "d1")
-    receipt = signer.sign("d-1", Decision("p1"), request_id=None, route="/add")
+    signer = ReceiptSigner(load_keys(generate_key()))
+    receipt = signer.sign(DecidedFacts("d-1", 0, None, "/add", "p1", "d1", Outcome.LET_IN, {}))
     key = tmp_path / "key.json"
     key.write_text(json.dumps(signer.public_keys))
     assert "nothing was found" in run("receipt", "verify", receipt, "--key", key)

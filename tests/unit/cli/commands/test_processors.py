@@ -32,9 +32,20 @@ def test_all_are_listed_and_one_is_described() -> None:
 
 
 def test_programs_get_the_schema_of_the_options() -> None:
-    """One JSON object a line."""
+    """One object of one, and an array of all."""
     (line,) = CliRunner().invoke(app, ["processors", "json_pointer", "--json"]).stdout.splitlines()
     assert ["pointer"] == json.loads(line)["options"]["required"]
+    (line,) = CliRunner().invoke(app, ["processors", "--json"]).stdout.splitlines()
+    assert "json_pointer" in [one["name"] for one in json.loads(line)]
+
+
+def test_detectors_are_listed_as_everything_is() -> None:
+    """An array, or a line each with a tab; an example of several lines stays on one."""
+    (line,) = CliRunner().invoke(app, ["detectors", "--json"]).stdout.splitlines()
+    entities = [one["entity"] for one in json.loads(line)]
+    listed = [line.split("\t") for line in CliRunner().invoke(app, ["detectors"]).stdout.splitlines()]
+    assert {2} == {len(cells) for cells in listed}
+    assert entities == [entity for entity, _ in listed]
 
 
 def test_ones_own_are_listed_or_refused(tmp_path: Path) -> None:

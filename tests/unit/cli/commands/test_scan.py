@@ -139,11 +139,15 @@ def test_text_in_utf_16_is_text(tmp_path: Path) -> None:
 
 def test_lines_are_answered_in_order() -> None:
     """With --jsonl each line has its answer, also where a text came in a field."""
-    asked = [{"text": ADDRESS}, {"text": "clean"}, {"text": "536904399", "key": "ssn"}]
+    asked = [{"text": ADDRESS, "id": "a"}, {"text": "clean", "id": 2}, {"text": "536904399", "key": "ssn"}]
+    asked.append({"text": "536904399", "field": "ssn"})
     answers = [
         json.loads(line) for line in run("--jsonl", given="\n".join(map(json.dumps, asked)), code=0).splitlines()
     ]
-    assert [["EMAIL_ADDRESS"], [], ["US_SSN"]] == [[f["entity"] for f in answer["findings"]] for answer in answers]
+    assert ["a", 2, None, None] == [answer.get("id") for answer in answers]
+    assert [["EMAIL_ADDRESS"], [], ["US_SSN"], ["US_SSN"]] == [
+        [f["entity"] for f in answer["findings"]] for answer in answers
+    ]
 
 
 def test_lines_come_redacted_and_explained() -> None:
@@ -160,7 +164,7 @@ def test_malformed_line_is_told_and_the_next_answered(line: str) -> None:
     """A malformed line is no finding and no silence: it is named, and the exit code is 2."""
     first, second = map(json.loads, run("--jsonl", given=f'{line}\n\n{{"text": "clean"}}\n', code=2).splitlines())
     assert first["findings"] is None
-    assert "malformed" in first
+    assert "field" in first["malformed"]
     assert {"findings": []} == second
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vestibule.cli.embedded.banner import render_banner, try_lines
+from vestibule.cli.embedded.banner import curl_and_wait, render_banner, try_lines
 from vestibule.cli.embedded.data_directory import DataDirectory
 from vestibule.cli.embedded.parts import Layout
 
@@ -29,6 +29,8 @@ def test_announcement_names_every_place():
     for place in ("http://127.0.0.1:9100", ":9101", ":9102", ":9103", "/data/logs/app.log", "/data/error_reports"):
         assert place in text
     assert 3 == len([line for line in text.splitlines() if line.startswith("curl ")])
+    assert "vestibule run test1 --wait 10" == try_lines("http://127.0.0.1:9100", "SECRET_TOKEN")[2]
+    assert "\n".join(try_lines("http://127.0.0.1:9100", "SECRET_TOKEN")) in text
     assert "loopback" in text
 
 
@@ -36,6 +38,8 @@ def test_an_instance_of_its_own_says_how_the_program_finds_it():
     """Where the ports are not the usual ones the variables to set are named; else nothing needs to be set."""
     assert "export VESTIBULE_BASE_PORT=9100 VESTIBULE_DATA_DIR=/data\n" in render_banner(LAYOUT, 1, "SECRET_TOKEN")
     assert "export" not in render_banner(replace(LAYOUT, base_port=8000), 1, "SECRET_TOKEN")
+    own_token = render_banner(replace(LAYOUT, base_port=8000), 1, "$VESTIBULE_DEV_TOKEN")
+    assert 'export VESTIBULE_TOKEN="$VESTIBULE_DEV_TOKEN"\n' in own_token
 
 
 def test_service_that_was_left_out_is_not_announced():
@@ -51,7 +55,7 @@ def test_last_line_takes_the_task_id_out_of_the_answer(tmp_path, separator):
     # The stand-in answers a POST as /run does, and tells which address a GET is for.
     curl.write_text(f"""#!/bin/sh\ncase "$*" in *POST*) printf '%s' '{answer}';; *) printf '%s\\n' "$2";; esac\n""")
     curl.chmod(0o755)
-    line = try_lines("http://127.0.0.1:9100", "SECRET_TOKEN")[2]
+    line = curl_and_wait("http://127.0.0.1:9100", "SECRET_TOKEN")
     path = f"{tmp_path}:{Path(shutil.which('sed') or '/usr/bin/sed').parent}:/usr/bin:/bin"
     said = subprocess.run(["sh", "-c", line], capture_output=True, text=True, env={"PATH": path}).stdout.strip()
     assert "http://127.0.0.1:9100/tasks/abc-123?wait=10" == said

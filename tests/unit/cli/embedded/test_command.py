@@ -6,7 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from typer.testing import CliRunner
+
+from vestibule.cli.embedded import wiring
 from vestibule.cli.embedded.data_directory import DataDirectory, lock_data_directory, prepare_data_directory
+from vestibule.cli.main import app
 
 
 def up(*options: str, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -60,3 +65,14 @@ def test_invalid_redis_url(tmp_path: Path, free_port):
     result = up("--data-dir", str(tmp_path), "--base-port", str(free_port), VESTIBULE_REDIS_URL="http://localhost")
     assert 1 == result.returncode
     assert "VESTIBULE_REDIS_URL" in result.stderr
+
+
+@pytest.mark.parametrize(("options", "level"), [([], "warning"), (["--verbose"], None)])
+def test_parts_show_warnings_and_errors_unless_all_lines_are_wanted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, options: list[str], level: str | None
+):
+    """The parts get the level by a variable; the file and a pipe have every line."""
+    given: list[dict[str, str]] = []
+    monkeypatch.setattr(wiring, "launch", lambda _layout, environment, _started_at: given.append(environment) or 0)
+    assert 0 == CliRunner().invoke(app, ["up", "--data-dir", str(tmp_path), *options]).exit_code
+    assert [level] == [environment.get("VESTIBULE_TERMINAL_LEVEL") for environment in given]

@@ -12,7 +12,7 @@ from vestibule.cli.embedded.data_directory import (
     DataDirectoryInUse,
     DataDirectoryUnusable,
     ensure_key_ring,
-    ensure_service_secret,
+    ensure_secrets,
     lock_data_directory,
     prepare_data_directory,
 )
@@ -62,9 +62,9 @@ def test_second_instance_is_refused(directory):
 
 def test_secret_is_made_once(directory):
     """The secret has 256 bits, is for its owner alone, and stays the same."""
-    ensure_service_secret(directory)
+    ensure_secrets(directory)
     secret = directory.service_secret_file.read_text()
-    ensure_service_secret(directory)
+    ensure_secrets(directory)
     assert secret == directory.service_secret_file.read_text()
     assert 43 == len(secret)
     assert 0o600 == mode_of(directory.service_secret_file)
@@ -82,7 +82,7 @@ def test_secret_is_never_half_written(directory):
 
     with ThreadPoolExecutor() as pool:
         reading = pool.submit(read)
-        ensure_service_secret(directory)
+        ensure_secrets(directory)
         assert {43} == reading.result(timeout=60)
 
 
@@ -90,7 +90,7 @@ def test_secret_that_others_could_read_is_closed(directory):
     """A secret that was left open to others is closed."""
     directory.service_secret_file.write_text("x" * 43)
     directory.service_secret_file.chmod(0o644)
-    ensure_service_secret(directory)
+    ensure_secrets(directory)
     assert 0o600 == mode_of(directory.service_secret_file)
 
 

@@ -11,6 +11,7 @@ from vestibule.business_logic_service.settings import BusinessLogicSettings
 from vestibule.cli.embedded.data_directory import DataDirectory
 from vestibule.cli.embedded.parts import SECRET_SETTINGS, Layout, Part, list_parts
 from vestibule.client_service.settings import ClientSettings, WorkerSettings
+from vestibule.console.settings import ConsoleSettings
 from vestibule.database_service.settings import DatabaseSettings
 from vestibule.scheduler_service.settings import SchedulerSettings
 
@@ -21,6 +22,7 @@ SETTINGS = {
     "database": DatabaseSettings,
     "business-logic": BusinessLogicSettings,
     "scheduler": SchedulerSettings,
+    "console": ConsoleSettings,
     "worker": WorkerSettings,
 }
 
@@ -43,9 +45,9 @@ def plan(user_environment: dict[str, str], **choices: object) -> dict[str, Part]
 
 
 def test_every_part_is_planned():
-    """Four services and the workers are started, each by its command."""
+    """Five services and the workers are started, each by its command."""
     parts = plan({})
-    assert ["client", "database", "business-logic", "scheduler", "worker1", "worker2"] == list(parts)
+    assert ["client", "database", "business-logic", "scheduler", "console", "worker1", "worker2"] == list(parts)
     assert (sys.executable, "-m", "vestibule", "serve", "business-logic") == parts["business-logic"].command
     expected = (sys.executable, "-m", "vestibule", "worker", "--name", "worker2", "--concurrency", "3")
     assert expected == parts["worker2"].command
@@ -58,6 +60,7 @@ def test_every_part_is_planned():
         ("database", "127.0.0.1", "9101"),
         ("business-logic", "127.0.0.1", "9102"),
         ("scheduler", "127.0.0.1", "9103"),
+        ("console", "127.0.0.1", "9104"),
     ],
 )
 def test_only_the_client_listens_where_the_user_says(name, host, port):
@@ -77,16 +80,33 @@ def test_parts_know_where_everything_is():
         "VESTIBULE_CLIENT_SERVICE_URL": "http://127.0.0.1:9100",
         "VESTIBULE_DATABASE_SERVICE_URL": "http://127.0.0.1:9101",
         "VESTIBULE_BUSINESS_LOGIC_URL": "http://127.0.0.1:9102",
+        "VESTIBULE_SCHEDULER_URL": "http://127.0.0.1:9103",
+        "VESTIBULE_CONSOLE_SERVICE_URL": "http://127.0.0.1:9104",
         "VESTIBULE_REDIS_URL": "unix:///data/redis/redis.sock",
         "VESTIBULE_SERVICE_SECRET_FILE": "/data/keys/service_secret",
+        "VESTIBULE_CONSOLE_URL": "http://127.0.0.1:9104",
     }
     assert expected == environment
+
+
+def test_notifications_link_to_the_console_that_runs():
+    """Without one there is no address, and an address of the user's own stays."""
+    assert "VESTIBULE_CONSOLE_URL" not in plan({}, has_console=False)["client"].environment
+    own = {"VESTIBULE_CONSOLE_URL": "https://console.example.org"}
+    assert own.items() <= plan(own)["worker1"].environment.items()
 
 
 def test_users_settings_pass_through():
     """What the user set reaches the parts, except where the instance's own layout decides."""
     environment = plan({"VESTIBULE_LOG_LEVEL": "debug", "VESTIBULE_PORT": "1", "PATH": "/bin"})["client"].environment
     assert ("debug", "9100", "/bin") == tuple(environment[f] for f in ("VESTIBULE_LOG_LEVEL", "VESTIBULE_PORT", "PATH"))
+
+
+def test_the_console_can_be_left_out():
+    """Without it no such part is started, and the scheduler does not look for it."""
+    parts = plan({}, has_console=False)
+    assert "console" not in parts
+    assert "" == parts["scheduler"].environment["VESTIBULE_CONSOLE_SERVICE_URL"]
 
 
 def test_business_logic_can_be_left_out():
@@ -105,8 +125,7 @@ def test_each_part_gets_its_own_secrets_alone():
     }
     assert expected == {name: part.environment.keys() & SECRET_SETTINGS.keys() for name, part in parts.items()}
     assert ["client"] == [name for name, part in parts.items() if "vestibule_callback_secret" in part.environment]
-    assert "database" not in {name for name, part in parts.items() if GROUP in part.environment}
-    assert len(parts) == 1 + sum(GROUP in part.environment for part in parts.values())
+    assert {"database", "console"} == {name for name, part in parts.items() if GROUP not in part.environment}
     assert {"C"} == {part.environment["LANG"] for part in parts.values()}
 
 
@@ -123,7 +142,7 @@ def test_addresses_with_a_password_are_secrets():
     """The address of an Alertmanager may have credentials, and workers send no notifications."""
     parts = plan({"VESTIBULE_ALERT_ALERTMANAGER_URL": "http://user:password@alerts.internal"})
     without = {name for name, part in parts.items() if "VESTIBULE_ALERT_ALERTMANAGER_URL" not in part.environment}
-    assert {"worker1", "worker2"} == without
+    assert {"console", "worker1", "worker2"} == without
 
 
 def _secrets_of(model: type[BaseModel], prefix: str = "VESTIBULE_") -> set[str]:

@@ -12,9 +12,19 @@ from httpx import ASGITransport, AsyncClient
 from redis.asyncio import Redis as AsyncRedis
 
 from servers.peers import LocalPeer
-from vestibule.alerts import AlertEngine
+from vestibule.alerts import Alert, AlertEngine, Severity
 from vestibule.alerts.store.reasons import AlertReasons
-from vestibule.client_service.erasure import OWNER, Erasure, ErasureRecords, ErasureStages, ServiceRecords, job
+from vestibule.client_service import jobs as jobs_module
+from vestibule.client_service.erasure import (
+    OWNER,
+    Erasure,
+    ErasureRecords,
+    ErasureStages,
+    ServiceRecords,
+    SubjectService,
+    job,
+)
+from vestibule.client_service.erasure.records import ErasureRecord
 from vestibule.client_service.queue.application import REALM
 from vestibule.client_service.queue.queue_view import QueueView
 from vestibule.client_service.settings import ClientSettings
@@ -25,12 +35,15 @@ from vestibule.contracts.errors import ErasureInProgress, ErasureNotFound, KeyNo
 from vestibule.contracts.identity import Principal
 from vestibule.contracts.schedules import OWNER as SCHEDULES
 from vestibule.contracts.schedules import place_of
+from vestibule.contracts.subjects import ErasePage, FindForm, FindKind, FoundPlace
+from vestibule.database_client.audit import AuditClient
 from vestibule.database_client.entries import EntryClient
 from vestibule.database_client.tasks import TaskLedgerClient
 from vestibule.database_client.transport import DatabaseTransport
 from vestibule.database_service.main import create_app
 from vestibule.database_service.settings import DatabaseSettings
 from vestibule.encryption import Cipher, KeyRingFile
+from vestibule.service_kit.audit.trail import AuditTrail
 from vestibule.subject_search import SubjectSearcher
 
 VALUE = "orders@example.org"
@@ -60,7 +73,7 @@ class Jobs:
         unused: Any = None
         self.stages = ErasureStages(
             self.entries,
-            [ServiceRecords(RECORDS, "{}"), ServiceRecords(SCHEDULES)],
+            [ServiceRecords(RECORDS, FindKind.REPLY, "{}"), ServiceRecords(SCHEDULES, FindKind.SCHEDULE)],
             TaskLedgerClient(transport),
             ScheduleService(self.entries(SCHEDULES), unused, unused),
             redis,
@@ -68,6 +81,7 @@ class Jobs:
             LedgerSteps(settings, Cipher(ring, REALM)),
             SubjectSearcher(ring),
             AlertReasons(settings.alert_record_path, settings.report_dir),
+            AuditClient(transport),
         )
 
     def entries(self, owner: Principal) -> EntryClient:
@@ -77,7 +91,11 @@ class Jobs:
     @asynccontextmanager
     async def process(self) -> AsyncIterator[Erasure]:
         """Run a client service."""
-        erasure = Erasure(self.records, self.stages, self.alerts, lambda: frozenset({"default"}))
+        trail = AuditTrail("client", self.settings.data_dir, AuditClient(self.transport))
+        tenants = frozenset({"default"})
+        erasure = Erasure(
+            self.records, self.stages, self.alerts, lambda: tenants, sign=lambda _record: None, trail=trail
+        )
         async with erasure.running():
             yield erasure
 
@@ -162,9 +180,9 @@ async def test_a_torn_record_stops_no_other(jobs: Jobs) -> None:
 async def test_an_erasure_survives_a_restart(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process goes on where the record says, and every entry counts once; the record shows no value."""
     monkeypatch.setattr(job, "ANSWER_AFTER_S", 0.0)
-    monkeypatch.setattr(job, "SAVE_EVERY_S", 0.0)
-    monkeypatch.setattr(job, "LOOK_EVERY_S", 0.01)
-    monkeypatch.setattr(job, "TAKEN_OVER_AFTER_S", 0.5)
+    monkeypatch.setattr(jobs_module, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(jobs_module, "LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(jobs_module, "TAKEN_OVER_AFTER_S", 0.5)
     monkeypatch.setattr("vestibule.client_service.erasure.stages.PAGE", 2)
     pages, run_page, has_stopped = [0], ErasureStages.run_page, asyncio.Event()
 
@@ -189,3 +207,68 @@ async def test_an_erasure_survives_a_restart(jobs: Jobs, monkeypatch: pytest.Mon
         assert (9, 4) == (ended.entries.examined, ended.entries.erased)
         assert ended == await second.find(record.erasure_id, "t1")
     assert 1 <= len(jobs.alerts.texts) <= 2
+    assert all("continued after an interruption" in text for text in jobs.alerts.texts)
+
+
+class Unrecorded(Alerts):
+    """Raises alerts that cannot be recorded."""
+
+    async def raise_alert(self, _kind: Any, text: str, **_of_it: Any) -> Any:
+        """Remember the text, and say that it is not on disk."""
+        self.texts.append(text)
+        return Alert(type=_kind, description=text, service="client", severity=Severity.INFO, is_recorded=False)
+
+
+class Accepts:
+    """Accepts every reason."""
+
+    async def refuse_findings(self, _field: str, _text: str) -> None:
+        """Accept."""
+
+
+async def test_a_search_without_its_alert_is_refused(jobs: Jobs) -> None:
+    """Nothing is searched then, and no record of it is stored."""
+    accepts: Any = Accepts()
+    async with jobs.process() as finds:
+        service = SubjectService(accepts, Unrecorded(), finds, finds)
+        with pytest.raises(Unavailable):
+            await service.find(VALUE, "why", T1)
+    assert [] == await jobs.records.running()
+
+
+async def test_a_search_goes_on_as_a_job_over_a_restart(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It lists what it found for its token alone, keeps the value no longer than it runs, and erases nothing."""
+    monkeypatch.setattr(job, "ANSWER_AFTER_S", 0.0)
+    monkeypatch.setattr(jobs_module, "LOOK_EVERY_S", 0.02)
+    monkeypatch.setattr(jobs_module, "TAKEN_OVER_AFTER_S", 0.05)
+    entries = jobs.entries(T1)
+    for key in ("a", "b"):
+        await entries.write(Pair(key=key, value=VALUE))
+    async with jobs.process() as finds:
+        record = await finds.erase(VALUE, T1, find_only=True)
+        assert "running" == record.find_status(with_keys=True).state
+    async with jobs.process() as finds:
+        record = await _end(finds, record.erasure_id)
+        unused: Any = None
+        service = SubjectService(unused, jobs.alerts, finds, finds)
+        with pytest.raises(ErasureNotFound):
+            await service.result_of(record.erasure_id, Principal("t1", "token-2"))
+        assert record == await service.result_of(record.erasure_id, T1)
+    status = record.find_status(with_keys=True)
+    assert (None, {"entry": 2}, ["a", "b"]) == (record.query, status.counts, [one.key for one in status.found])
+    assert [None, None] == [one.key for one in record.find_status(with_keys=False).found]
+    assert ["a", "b"] == (await entries.keys("", 10, None)).keys
+    assert [] == jobs.alerts.texts
+
+
+def test_the_list_of_places_is_bounded() -> None:
+    """All are counted; a reader sees that there are more."""
+    page = ErasePage()
+    page.note([FoundPlace(kind=FindKind.ENTRY, form=FindForm.PLAIN, key="k" * 500)] * 700, is_listed=True)
+    record = ErasureRecord(erasure_id="0" * 32, tenant="t1", started_at=0, find_only=True, finished_at=1)
+    for _ in range(2):
+        record = record.model_copy(update=record.with_page(page))
+    status = record.find_status(with_keys=True)
+    assert (1400, True) == (status.counts[FindKind.ENTRY], status.has_more)
+    assert 300 < len(status.found) < 400
+    assert len(record.model_dump_json()) < 400_000 * 3 / 4

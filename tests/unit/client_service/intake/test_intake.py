@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ class _Fakes:
         # The limit of the work, and the timeout of the call.
         self.limits: list[tuple[float | None, float | None]] = []
         self.timeout_s = 0.9
+        self.policies = SimpleNamespace(current=SimpleNamespace(retention=None))
 
     async def screen(self, _situation: Situation, _field: str, text: str, _options: str | None = None) -> Screened:
         return Screened(text, {})

@@ -6,7 +6,13 @@ from uuid import uuid4
 import pytest
 
 from vestibule.client_service.queue.application import encrypt_content
-from vestibule.client_service.queue.result_backend import REPORT, AttemptFailed, begin_attempt, parse_report
+from vestibule.client_service.queue.result_backend import (
+    REPORT,
+    AttemptFailed,
+    StartedAttempt,
+    begin_attempt,
+    parse_report,
+)
 from vestibule.encryption import Cipher
 
 DAY_S = 86_400
@@ -29,6 +35,26 @@ def test_what_is_over_is_not_wanted(redis: Any, sign: str) -> None:
     assert (before, True) == (redis.hgetall("vestibule:task:a"), redis.ttl("vestibule:task:a") <= 60)
 
 
+def test_a_paused_task_is_not_started(redis: Any) -> None:
+    """By its processor or with the whole queue; what is known of it stays, and a cancelled one is not wanted still."""
+    assert 1 == begin_attempt(redis, "a", 0, DAY_S, "redact").number
+    before = redis.hgetall("vestibule:task:a")
+    redis.hset("vestibule:paused", mapping={"*": "1:0", "redact": "3:1"})
+    assert StartedAttempt(1, is_wanted=True, is_paused=True) == begin_attempt(redis, "a", 0, DAY_S, "redact")
+    assert not begin_attempt(redis, "b", 0, DAY_S, "uppercase", needs_marks=True).is_paused
+    redis.hset("vestibule:paused", "*", "2:1")
+    assert StartedAttempt(0, is_wanted=True, is_paused=True) == begin_attempt(redis, "c", 0, DAY_S, "uppercase")
+    redis.hset("vestibule:task:d", "is_cancelled", "1")
+    assert not begin_attempt(redis, "d", 0, DAY_S, "redact").is_wanted
+    assert (before, False) == (redis.hgetall("vestibule:task:a"), bool(redis.exists("vestibule:task:c")))
+
+
+def test_a_lost_copy_of_the_pauses(redis: Any) -> None:
+    """Only a worker whose messages outlive Redis waits for the copy."""
+    assert not begin_attempt(redis, "a", 0, DAY_S, "redact").is_paused
+    assert begin_attempt(redis, "b", 0, DAY_S, "redact", needs_marks=True).is_paused
+
+
 @pytest.mark.parametrize(
     ("kind", "known"),
     [
@@ -46,6 +72,8 @@ def test_a_failed_attempt_is_believed_of_workers_alone(cipher: Cipher, kind: str
     assert AttemptFailed(task_id, known, 2) == parse_report(cipher, sealed)
     later = encrypt_content(cipher, [task_id, kind, 2, 90.5], REPORT)
     assert AttemptFailed(task_id, known, 2, 90.5) == parse_report(cipher, later)
+    told = encrypt_content(cipher, [task_id, kind, 2, 0.0, "worker1@host", 5.0], REPORT)
+    assert AttemptFailed(task_id, known, 2, 0.0, "worker1@host", 5.0) == parse_report(cipher, told)
     assert task_id == parse_report(cipher, task_id.encode())
     for forged in (f"{task_id} {kind} 99", "any text", "x" * 36, encrypt_content(cipher, [task_id, kind, 2])):
         with pytest.raises(ValueError, match=r"UUID|hexadecimal|encrypted as a report"):

@@ -1,6 +1,7 @@
 """Tokenized values are opened for a reason, and never unseen."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,9 @@ import pytest
 from vestibule.alerts import Alert, AlertArchive, AlertEngine, AlertSettings, AlertType, build_alert_engine
 from vestibule.client_service.screening.detokenization import Detokenizer
 from vestibule.client_service.screening.screener import Screener
-from vestibule.contracts.errors import PersonalDataFound, TokenRetired, Unavailable, UnknownToken
+from vestibule.contracts.entries import ChangeKind, Entry, History, Revision
+from vestibule.contracts.errors import KeyNotFound, PersonalDataFound, TokenRetired, Unavailable, UnknownToken
+from vestibule.database_client.entries import EntryClient
 from vestibule.encryption import KeyRingFile, Purpose, Tokenizer
 from vestibule.encryption.key_file import add_key, create_key_ring, retire_key
 from vestibule.policy import Situation
@@ -24,6 +27,29 @@ class _Reading:
     async def refuse_findings(self, field: str, text: str) -> None:
         if "@" in text:
             raise PersonalDataFound(f"Request rejected: `{field}` contains EMAIL_ADDRESS.")
+
+    async def scan(self, text: str) -> list[str]:
+        return ["EMAIL_ADDRESS"] if "@" in text else []
+
+
+class _Stored:
+    """The entries of a tenant: each key has the versions 1 to 3, and the first is not kept."""
+
+    async def read(self, key: str) -> Entry:
+        if key == "gone":
+            raise KeyNotFound("No entry has that key.")
+        return Entry(key=key, value="the third", version=3)
+
+    async def history(self, key: str) -> History:
+        now = datetime.now(UTC)
+        kept = [(3, "the third"), (2, "the second")]
+        return History(
+            key=key,
+            revisions=[Revision(version=n, kind=ChangeKind.WRITTEN, at=now, value=value) for n, value in kept],
+        )
+
+
+ENTRIES: EntryClient = _Stored()  # type: ignore[assignment]
 
 
 class _Kept:
@@ -142,3 +168,38 @@ async def test_what_is_recorded_in_a_file_that_is_gone_is_not_opened(
     # What was recorded before is in the renamed file, what could not be is in the new one.
     assert ["ticket 42"] == [one.description[-9:] for one in AlertArchive(aside).page(limit=9).alerts]
     assert 2 == sum("ticket 43" in one.description for one in archive.page(limit=9).alerts)
+
+
+async def test_a_stored_value_is_revealed_as_a_token_is(revealing: Detokenizer, kept: _Kept) -> None:
+    """The current version or one that is kept; the alert has key, version and reason, and not the value."""
+    entry, alert = await revealing.reveal_entry(ENTRIES, "orders/7", None, "ticket 42")
+    assert ("the third", 3, AlertType.REVEAL) == (entry.value, entry.version, alert.type)
+    assert "Reveal of the entry orders/7 in version 3; reason given: ticket 42" == alert.description
+    entry, _ = await revealing.reveal_entry(ENTRIES, "orders/7", 2, "ticket 43")
+    assert ("the second", 2) == (entry.value, entry.version)
+    assert not any("the third" in one.description or "the second" in one.description for one in kept.alerts)
+
+
+@pytest.mark.parametrize(("key", "version"), [("gone", None), ("orders/7", 1)])
+async def test_a_value_that_is_not_there_is_alerted_too(
+    revealing: Detokenizer, kept: _Kept, key: str, version: int | None
+) -> None:
+    """Without the key, which nobody has scanned."""
+    with pytest.raises(KeyNotFound):
+        await revealing.reveal_entry(ENTRIES, key, version, "ticket 42")
+    (alert,) = kept.alerts
+    assert (
+        "A reveal was refused (key not found), and nothing was revealed; reason given: ticket 42" == alert.description
+    )
+
+
+async def test_a_key_with_personal_data_is_in_no_alert(revealing: Detokenizer, kept: _Kept) -> None:
+    """A policy may let it in; alerts go to people and to other systems."""
+    await revealing.reveal_entry(ENTRIES, "jane@example.org", None, "ticket 42")
+    assert (
+        "Reveal of an entry, whose key is not shown, in version 3; reason given: ticket 42"
+        == kept.alerts[0].description
+    )
+    with pytest.raises(PersonalDataFound):
+        await revealing.reveal_entry(ENTRIES, "orders/7", None, "john@example.org asked")
+    assert 1 == len(kept.alerts)

@@ -10,15 +10,21 @@ import pytest
 import structlog
 
 from vestibule.alerts import Alert, AlertEngine, AlertType, Severity
+from vestibule.client.receipts import verify_receipt
+from vestibule.client_service.decisions.audit import DecisionAudit
+from vestibule.client_service.decisions.publisher import DecisionPublisher
+from vestibule.client_service.decisions.rates import RateCounter
 from vestibule.client_service.screening import screener as screener_module
-from vestibule.client_service.screening.builder import DecisionAudit
+from vestibule.client_service.screening.builder import DecisionSigner
+from vestibule.client_service.screening.preview import preview
 from vestibule.client_service.screening.screener import LOOP_BUDGET_MS, SCAN_THREADS, Screened, Screener
+from vestibule.contracts.decisions import DecisionRecord
 from vestibule.contracts.errors import PersonalDataFound, ScanImpossible, TooLarge, TooManyWaiting
 from vestibule.detection import DetectionSettings, Finding, ScanBudgetExceeded, Scanner
 from vestibule.policy import Action, Situation
-from vestibule.policy.decision_log import DecisionLog, DecisionRecord, read_decisions
+from vestibule.policy.decision_log import DecisionLog, read_decisions
 from vestibule.policy.policy import FallbackPolicy, PolicyFile
-from vestibule.policy.receipts import ReceiptSigner, generate_key, load_keys, verify_receipt
+from vestibule.policy.receipts import ReceiptSigner, generate_key, load_keys
 from vestibule.processor_adapters import Pseudonymizer, hashed
 from vestibule.processor_adapters.detector_vocabulary import SECRETS, read_vocabulary
 
@@ -59,7 +65,8 @@ def kept() -> _Kept:
 def ledger(tmp_path: Path) -> DecisionAudit:
     """A ledger with a log and a key of its own; its fingerprints say how long a value is."""
     log = DecisionLog(tmp_path / "decisions", 7, lambda *_: None)
-    return DecisionAudit(log, ReceiptSigner(load_keys(generate_key()), "d1"), _length_of, "d1")
+    signer = DecisionSigner(ReceiptSigner(load_keys(generate_key())))
+    return DecisionAudit(log, DecisionPublisher(RateCounter(log)), _length_of, "d1", signer)
 
 
 @pytest.fixture
@@ -316,13 +323,19 @@ async def test_a_dry_run_lets_in_and_says_what_it_would_have_done(screener_with:
     assert ["dry run" in alert.description for alert in kept.alerts] == [True]
 
 
-async def test_every_decision_has_a_receipt(screener_with: ScreenerWith, ledger: DecisionAudit) -> None:
-    """Clean, let in or refused: the receipt says so, is signed, and holds nothing of the text."""
+async def test_every_decision_has_a_receipt_for_who_wants_one(
+    screener_with: ScreenerWith, ledger: DecisionAudit
+) -> None:
+    """Clean, let in or refused: the receipt says so, is signed, and holds nothing of the text. Others get the id."""
     screener = screener_with(Action.BLOCK, EMAIL_ADDRESS=Action.REDACT)
-    clean, redacted = await _check(screener, "hello"), await _check(screener, MAIL)
+    plain = [await _check(screener, "hello"), await _check(screener, MAIL)]
+    assert [{"findings", "would_have", "decision_id"}] * 2 == [set(one.decision) for one in plain]
+    sender = Situation("/add", "t-1", "team", wants_receipt=True)
+    clean, redacted = [await screener.screen(sender, "value", text) for text in ("hello", MAIL)]
     with pytest.raises(PersonalDataFound) as caught:
-        await _check(screener, PASSWORD)
+        await screener.screen(sender, "value", PASSWORD)
     receipts = [clean.decision["receipt"], redacted.decision["receipt"], str(caught.value.extra["receipt"])]
+    assert isinstance(ledger.signer, DecisionSigner)
     claims = [verify_receipt(receipt, ledger.signer.public_keys) for receipt in receipts]
     assert [
         ("let_in", {}),
@@ -382,3 +395,27 @@ async def test_a_hash_is_found_where_a_subject_is_erased(screener_with: Screener
     """Whoever looks for the fingerprint of a value finds it in what was stored."""
     checked = await _check(screener_with(Action.HASH), f"write to {MAIL} today")
     assert f"#{_length_of(MAIL)}>" in checked.text
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        (Action.BLOCK, None),
+        (Action.REDACT, "to <EMAIL_ADDRESS>"),
+        (Action.MASK, "to *****************a.de"),
+        (Action.ALERT, f"to {MAIL}"),
+        (Action.HASH, "to <EMAIL_ADDRESS#…>"),
+        (Action.TOKENIZE, "to <EMAIL_ADDRESS.v1.…>"),
+        ('default = "block"\ndry_run = true\n', f"to {MAIL}"),
+    ],
+)
+async def test_a_preview_says_what_would_be_stored_and_does_nothing(
+    screener_with: ScreenerWith, kept: _Kept, tmp_path: Path, policy: Action | str, expected: str | None
+) -> None:
+    """No alert, no record, and no pseudonym: trying values, a caller could compare those with stored ones."""
+    screener, text = screener_with(policy), f"to {MAIL}"
+    seen = await preview(screener, Situation("/add"), text, await screener.scan(text))
+    assert expected == seen.text
+    assert policy in (seen.decision.strictest, seen.decision.findings[0].action) or seen.decision.is_dry_run
+    assert [] == kept.alerts
+    assert [] == list(read_decisions(tmp_path / "decisions", datetime.now(UTC) - timedelta(hours=1)))

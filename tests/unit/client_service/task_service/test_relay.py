@@ -17,12 +17,14 @@ from vestibule.client_service.celery_app import create_consumer
 from vestibule.client_service.erasure import ErasureStages
 from vestibule.client_service.erasure.records import ErasureRecord
 from vestibule.client_service.queue.application import REALM, encrypt_content
+from vestibule.client_service.queue.pauses import QueuePauses
 from vestibule.client_service.queue.queue_view import QueueView
 from vestibule.client_service.queue.result_backend import (
     ENDED_KEY,
     IS_CANCELLED,
     RECORD_PREFIX,
     RESULT_PREFIX,
+    AttemptFailed,
     begin_attempt,
 )
 from vestibule.client_service.queue.task_message import TaskMessage
@@ -31,6 +33,7 @@ from vestibule.client_service.task_service import relay as relay_module
 from vestibule.client_service.task_service.outcomes import UNFINISHED_STATES, LedgerSteps
 from vestibule.client_service.task_service.relay import TaskRelay
 from vestibule.client_service.tasks import TaskFailed
+from vestibule.contracts.queue import Pause
 from vestibule.contracts.subjects import SubjectQuery
 from vestibule.contracts.task_ledger import LedgerTask, NewTask, TaskChange
 from vestibule.contracts.tasks import TaskState, WorkOrigin, WorkTerms
@@ -43,7 +46,7 @@ from vestibule.subject_search import SubjectSearcher
 
 DAY_S = 86_400
 # The number of the stage of an erasure after those of tasks.
-LATE_ENTRIES = 7
+LATE_ENTRIES = 8
 TOO_MANY_CONTROLS = "\x01" * 699_040
 
 
@@ -70,7 +73,11 @@ class Worker:
 
     def report(self, task_id: str, error: str, attempt: int) -> None:
         """Report an attempt that failed."""
-        self._backend.report_failed_attempt(task_id, error, attempt)
+        self._backend.report_failed_attempt(AttemptFailed(task_id, error, attempt))
+
+    def hand_back(self, task_id: str, *, has_started: bool) -> None:
+        """Report that a task is paused."""
+        self._backend.hand_back(task_id, has_started=has_started)
 
     def end(self, task_id: str, result: str, **of_request: Any) -> None:
         """Store a result."""
@@ -83,7 +90,9 @@ class System:
     def __init__(self, ledger: TaskLedgerClient, worker: Worker, redis: AsyncRedis, steps: LedgerSteps) -> None:
         self.ledger, self.worker, self.redis, self.steps = ledger, worker, redis, steps
         self.alerts = KeptAlerts()
-        self.relay = TaskRelay(ledger, QueueView(redis), worker, steps, alerts=self.alerts)  # type: ignore[arg-type]
+        self.pauses = KnownPauses()
+        parts = QueueView(redis), worker, steps
+        self.relay = TaskRelay(ledger, *parts, alerts=self.alerts, pauses=self.pauses)  # type: ignore[arg-type]
 
     async def accept(self, count: int, tenant: str = "t1", **of_task: Any) -> list[str]:
         """Record tasks that count as sent."""
@@ -107,6 +116,19 @@ class System:
         task = await self.ledger.find(task_id)
         assert task is not None
         return task
+
+
+class KnownPauses(QueuePauses):
+    """Pauses that a test sets."""
+
+    def __init__(self) -> None:
+        self._known = {}
+        self._processors = ("uppercase", "redact")
+
+    def pause(self, *names: str) -> None:
+        """Pause these alone."""
+        how = {"is_paused": True, "since": 1.0, "author": "tests", "token_id": "t", "reason": "tests"}
+        self._known = {name: Pause(processor=name, **how) for name in names}  # type: ignore[arg-type]
 
 
 class KeptAlerts(AlertEngine):
@@ -160,6 +182,46 @@ async def test_results_that_go_before_they_are_settled_are_made_again(system: Sy
     assert ({"succeeded"}, sorted(ids)) == (await system.states(ids), sorted(system.worker.ran))
 
 
+async def test_paused_tasks_wait_in_the_ledger(system: System, redis: Redis) -> None:
+    """Unsent ones are not sent, lost ones not sent again, handed back ones kept with their attempts; then all run."""
+    system.pauses.pause("redact")
+    new, lost, tried = [(await system.accept(1, processor="redact", sent_at=at))[0] for at in (None, 1, 1)]
+    (free,) = await system.accept(1)
+    system.worker.report(tried, "TaskInterrupted:timeout", 1)
+    await system.relay.process_reports()
+    system.worker.hand_back(tried, has_started=False)
+    await system.relay.process_reports()
+    await system.rounds()
+    assert ([free], {"queued"}) == (system.worker.ran, await system.states([new, lost]))
+    kept = await system.task(tried)
+    assert ("retrying", 1, "TaskInterrupted:timeout", None) == (kept.state, kept.attempts, kept.error, kept.sent_at)
+    system.pauses.pause()
+    await system.rounds()
+    assert ({new, lost, tried, free}, 4) == (set(system.worker.ran), len(system.worker.ran))
+
+
+async def test_a_late_report_of_a_pause_changes_nothing(system: System) -> None:
+    """A task that was sent again meanwhile, or has ended, is not sent once more."""
+    ended, sent = await system.accept(2)
+    for task_id in (ended, sent):
+        system.worker.hand_back(task_id, has_started=False)
+    await system.ledger.change(
+        [
+            TaskChange(
+                task_id=sent,
+                from_states=[TaskState.QUEUED],
+                state=TaskState.QUEUED,
+                due_in_s=30,
+                sent_at=time.time() + 60,
+            )
+        ]
+    )
+    await system.ledger.change([system.steps.after_cancel(ended, time.time())])
+    await system.relay.process_reports()
+    await system.rounds()
+    assert ([], {"queued", "cancelled"}) == (system.worker.ran, await system.states([ended, sent]))
+
+
 TERMS = WorkTerms(origin=WorkOrigin(token_id="t-7"), request_id="the-request")
 
 
@@ -173,7 +235,7 @@ async def test_a_task_that_fails_says_whose_it_was(system: System) -> None:
         await system.relay.process_reports()
     await system.rounds()
     assert {"failed ForwardRefused:http_400"} == await system.states([failed])
-    origin = {"request_id": "the-request", "token_id": "t-7"}
+    origin = {"request_id": "the-request", "token_id": "t-7", "token_name": None}
     expected = [
         (AlertType.TASK_DEAD_LETTERED, {**origin, "task_id": dead, "tenant": "t1", "subject": "uppercase: http_503"}),
         (AlertType.TASK_FAILED, {**origin, "task_id": failed, "tenant": "t1", "subject": "uppercase: http_400"}),
@@ -311,12 +373,12 @@ async def test_erasing_a_common_word_leaves_other_tenants_tasks(
     searcher = SubjectSearcher(KeyRingFile(settings.key_ring_path))
     queue = QueueView(system.redis)
     stages = ErasureStages(
-        unused, [], system.ledger, unused, system.redis, queue, system.steps, searcher, reasons=unused
+        unused, [], system.ledger, unused, system.redis, queue, system.steps, searcher, reasons=unused, audit=unused
     )
     (waiting,) = await system.accept(1, data="a common word")
     query = SubjectQuery(value="common", tenants=["t1"])
     record: ErasureRecord | None = ErasureRecord(
-        erasure_id="e", tenant="t1", token_id=None, request_id=None, query=query, stage=4, started_at=0.0
+        erasure_id="e", tenant="t1", token_id=None, request_id=None, query=query, stage=5, started_at=0.0
     )
     while record is not None and record.stage < LATE_ENTRIES:
         record = await stages.run_page(record)

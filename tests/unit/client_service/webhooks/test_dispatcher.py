@@ -16,8 +16,7 @@ from vestibule.client_service.webhooks.dispatcher import (
     WebhookRepository,
 )
 from vestibule.client_service.webhooks.rules import WebhookRules
-from vestibule.contracts.conditions import ALWAYS, Condition
-from vestibule.contracts.entries import Deleted, Entry, KeyPage, Pair, Written
+from vestibule.contracts.entries import ALWAYS, Condition, Deleted, Entry, KeyPage, Pair, Written
 from vestibule.contracts.errors import InvalidInput, Unavailable
 from vestibule.contracts.task_ledger import LedgerTask, NewTask
 from vestibule.contracts.tasks import Priority, TaskState

@@ -26,9 +26,9 @@ def test_private_notifications_open_nothing_to_callers() -> None:
         assert url not in str(mistake)
 
 
-def test_hosts_of_notifications_do_not_narrow_callbacks() -> None:
-    """The list of the operator's own receivers says nothing about those of callers."""
-    assert "example.org /" == _rules(alert_egress_hosts=["alerts.example"]).check("https://example.org/")
+def test_schemes_of_notifications_do_not_narrow_callbacks() -> None:
+    """The schemes of the operator's own receivers say nothing about those of callers."""
+    assert "example.org /" == _rules(alert_egress_schemes=["http"]).check("https://example.org/")
 
 
 def test_a_named_origin_may_be_private() -> None:

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vestibule.contracts.conditions import Condition
-from vestibule.contracts.entries import BatchPair, Pair
+from vestibule.contracts.entries import BatchPair, Condition, Pair
 from vestibule.contracts.errors import PreconditionFailed
 from vestibule.contracts.identity import Principal
 from vestibule.database_service.entries.encrypted_store import REALM, EncryptedStore

@@ -155,8 +155,12 @@ async def test_most_of_a_body_at_once_buys_no_more_time_than_one_timeout(free_po
         writer.close()
 
 
-async def test_a_flood_that_waits_for_its_turns_is_served_whole(free_port: int) -> None:
+async def test_a_flood_that_waits_for_its_turns_is_served_whole(
+    free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Requests that arrive together begin by turns, whole ones and those whose bodies come later; none is lost."""
+    # How many bodies may be incomplete for a second is the subject of others.
+    monkeypatch.setattr(connections, "MOST_BODIES_PER_TOKEN", 1_000)
     begun: list[str] = []
 
     async def note(request: Request) -> PlainTextResponse:
@@ -215,3 +219,29 @@ async def test_only_the_holder_of_too_many_waiting_requests_is_shed(free_port: i
         protocol.data_received(f"GET / HTTP/1.1\r\nHost: it\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
     await asyncio.gather(*state.tasks)
     assert {"Bearer a": True, "Bearer b": False} == marked
+
+
+@pytest.mark.parametrize(
+    ("head", "holder"),
+    [
+        ("Authorization: Bearer one\r\n", b"one"),
+        ("X-API-Key: one\r\n", b"one"),
+        ("X-API-Key: two\r\nAuthorization: Bearer one\r\n", b"two"),
+        ("X-Other: one\r\n", "192.0.2.1"),
+    ],
+)
+async def test_a_request_is_held_by_its_token_whichever_header_has_it(head: str, holder: object) -> None:
+    """Without one by its address."""
+    held = []
+
+    class Noting(timeout_protocol(RequestTimeouts(Limits(60, 60, 1_000)))):  # type: ignore[misc]
+        def _start_asgi_task(self, cycle: Any, _app: Any) -> None:
+            held.append(self._holder_of(cycle.scope["headers"]))
+
+    config = uvicorn.Config(_read, http=Noting, log_config=None)
+    config.load()
+    protocol = Noting(config=config, server_state=uvicorn.server.ServerState(), app_state={})
+    protocol.connection_made(_Transport())
+    protocol.client = ("192.0.2.1", 1)
+    protocol.data_received(f"GET / HTTP/1.1\r\nHost: it\r\n{head}\r\n".encode())
+    assert [holder] == held

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import pty
 import resource
 import signal
 from collections.abc import Callable, Iterator
@@ -10,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from vestibule.service_kit.logging.log_sinks import LogFile, RotationRules, rotated_files
+from vestibule.service_kit.logging.log_line import encode_line
+from vestibule.service_kit.logging.log_sinks import LogFile, LogStream, RotationRules, rotated_files
 
 HOUR_S, DAY_S = 3600, 86_400
 RULES = RotationRules(max_bytes=100, every_s=DAY_S, backups=3, keep_days=10)
@@ -180,3 +182,20 @@ def test_a_full_file_that_cannot_be_renamed_grows(path: Path, monkeypatch: pytes
     monkeypatch.setattr(Path, "rename", refuse)
     file.write(b"y" * 95 + b"\n")
     assert 192 == path.stat().st_size
+
+
+def test_a_terminal_shows_the_lines_of_a_level_and_above() -> None:
+    """Warnings and errors where `vestibule up` says so; a level that is none hides nothing."""
+    lines = b"".join(
+        encode_line({"timestamp": "t", "level": level, "service": "s", "event": f"{level}-event"})
+        for level in ("debug", "info", "warning", "error")
+    )
+    shown = {}
+    for least in ("warning", "", "loud"):
+        reader, terminal = pty.openpty()
+        with os.fdopen(terminal, "w") as stream:
+            LogStream(stream, has_colour=False, least_level=least).write(lines)
+            shown[least] = [line.split()[3] for line in os.read(reader, 10_000).decode().splitlines()]
+        os.close(reader)
+    everything = ["debug-event", "info-event", "warning-event", "error-event"]
+    assert {"warning": everything[2:], "": everything, "loud": everything} == shown

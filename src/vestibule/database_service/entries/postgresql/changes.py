@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-from vestibule.contracts.conditions import ALWAYS, ANY, Condition, Tags
+from vestibule.contracts.entries import ALWAYS, ANY, Condition, Tags
 from vestibule.contracts.errors import PreconditionFailed
 from vestibule.contracts.identity import RESERVED
 from vestibule.database_service.entries.store import OperationNote, Write

@@ -77,8 +77,8 @@ async def migrate_over(connection: asyncpg.Connection) -> bool:
     return True
 
 
-def script_from(revision: str | None) -> str:
-    """Return the SQL that migrates from `revision` to the head revision.
+def script_from(revision: str | None, to: str = "head") -> str:
+    """Return the SQL that migrates from `revision` to another, the head revision by default.
 
     Raises:
         StoreRefused: this program does not know `revision`.
@@ -96,10 +96,10 @@ def script_from(revision: str | None) -> str:
     context = EnvironmentContext(
         Config(),
         directory,
-        fn=lambda current, _: directory._upgrade_revs("head", current),
+        fn=lambda current, _: directory._upgrade_revs(to, current),
         as_sql=True,
         starting_rev=revision,
-        destination_rev="head",
+        destination_rev=to,
     )
     with context:
         context.configure(

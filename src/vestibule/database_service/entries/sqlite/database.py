@@ -47,6 +47,7 @@ Outcome = TypeVar("Outcome")
 Row = tuple[Any, ...]
 Work = Callable[[sqlite3.Connection], Outcome]
 Prepare = Callable[[sqlite3.Connection], None]
+Parameters = Mapping[str, object] | Sequence[object]
 
 
 VERSION_OF_SCHEMA = 2
@@ -216,7 +217,7 @@ class SqliteFile:
         self._on_commit(len(changes))
         return outcomes
 
-    def query(self, statement: str, parameters: Mapping[str, object]) -> list[Row]:
+    def query(self, statement: str, parameters: Parameters) -> list[Row]:
         """Return the rows of a statement that changes nothing; it sees every change that was answered.
 
         Raises:
@@ -224,9 +225,7 @@ class SqliteFile:
         """
         return self.examine(statement, parameters, list)
 
-    def examine(
-        self, statement: str, parameters: Mapping[str, object], collect: Callable[[sqlite3.Cursor], Outcome]
-    ) -> Outcome:
+    def examine(self, statement: str, parameters: Parameters, collect: Callable[[sqlite3.Cursor], Outcome]) -> Outcome:
         """Return what `collect` makes of the rows of a statement, which need not all be in memory at once.
 
         Raises:

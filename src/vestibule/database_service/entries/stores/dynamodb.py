@@ -1,4 +1,4 @@
-"""The store that AWS runs: entries in a DynamoDB table, for several database services at once."""
+"""The store that AWS runs: entries in a DynamoDB table, for one database service, whose tasks are in a file beside."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
-from vestibule.contracts.conditions import ALWAYS, Condition
-from vestibule.contracts.entries import Entry, KeyPage
+from vestibule.contracts.entries import ALWAYS, Condition, Entry, KeyPage
 from vestibule.contracts.errors import PreconditionFailed, TooLarge, Unavailable
 from vestibule.database_service.entries.dynamodb_items import (
     CONTENT,
@@ -38,6 +37,7 @@ from vestibule.database_service.entries.dynamodb_items import (
     update_of,
     version_of,
 )
+from vestibule.database_service.entries.ledger_claim import LedgerClaim
 from vestibule.database_service.entries.sqlite.database import SqliteFile
 from vestibule.database_service.entries.store import (
     NoHistoryMixin,
@@ -50,7 +50,6 @@ from vestibule.database_service.entries.store import (
     invalid_cursor,
 )
 from vestibule.database_service.settings import DatabaseSettings
-from vestibule.runtime.starts import DatabaseMark
 
 if TYPE_CHECKING:
     from vestibule.database_service.entries.dynamodb_calls import DynamoDbCalls
@@ -80,11 +79,15 @@ class DynamoDbStore(NoHistoryMixin):
         except BaseException:
             await self._parts.aclose()
             raise
-        DatabaseMark.beside(self.task_file.path).write("tasks")
         return self
 
     async def __aexit__(self, *error: object) -> None:
         await self._parts.aclose()
+
+    @property
+    def ledger_claim(self) -> LedgerClaim:
+        """Which ledger the table belongs to."""
+        return LedgerClaim(self.task_file.path)
 
     async def is_in_place(self) -> bool:
         """Say whether the file of tasks is where it was opened."""
@@ -347,5 +350,5 @@ def administration() -> StoreAdministration:
 
 
 STORE = StoreKind(
-    "dynamodb", "A DynamoDB table of AWS, which several database services can share.", build, administration
+    "dynamodb", "A DynamoDB table of AWS, for one database service, which keeps the tasks.", build, administration
 )

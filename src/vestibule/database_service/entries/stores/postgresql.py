@@ -6,8 +6,7 @@ from contextlib import AsyncExitStack
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from vestibule.contracts.conditions import ALWAYS, Condition
-from vestibule.contracts.entries import ChangeKind, Entry, KeyPage, Revision
+from vestibule.contracts.entries import ALWAYS, ChangeKind, Condition, Entry, KeyPage, Revision
 from vestibule.contracts.errors import TooLarge, Unavailable
 from vestibule.database_service.entries.postgresql.changes import (
     EntryChange,

@@ -9,8 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
-from vestibule.contracts.conditions import ALWAYS, Condition
-from vestibule.contracts.entries import ChangeKind, Entry, KeyPage, Revision
+from vestibule.contracts.entries import ALWAYS, ChangeKind, Condition, Entry, KeyPage, Revision
 from vestibule.contracts.errors import PreconditionFailed
 from vestibule.database_service.entries.sqlite.database import Row, SqliteFile, prepare
 from vestibule.database_service.entries.store import (

@@ -6,64 +6,58 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from vestibule.contracts.task_ledger import LedgerTask, NewTask, Recorded, TaskChange
-from vestibule.contracts.tasks import TaskState
+from vestibule.contracts.task_ledger import (
+    AttemptRecord,
+    LedgerTask,
+    NewTask,
+    Recorded,
+    TaskChange,
+    TaskCount,
+    TaskFilter,
+    UnsentCounts,
+    UnsentTasks,
+)
 from vestibule.database_service.entries.sqlite.database import SqliteFile
 from vestibule.database_service.entries.store import Store
 from vestibule.database_service.entries.stores.dynamodb import DynamoDbStore
 from vestibule.database_service.entries.stores.sqlite import SqliteStore
 from vestibule.database_service.tasks.ledger import (
     KEEP_ERASED_S,
+    KEPT_ATTEMPTS,
+    KEPT_EVENTS,
     LONGEST_LEASE_S,
     MAX_DATA_CHARS,
-    NOT_DONE,
     LedgerKind,
     StoredTask,
+    read_events,
+    read_history,
+)
+from vestibule.database_service.tasks.sqlite_tables import SCHEMA, create_tables
+from vestibule.database_service.tasks.task_pages import (
+    CLOCKS_DIFFER_S,
+    NEWEST,
+    REQUEST_PREFIX,
+    Dialect,
+    PageEnd,
+    PageStatements,
+    has_few,
+    walks_of,
 )
 
-# `seq` is the order of acceptance. `due_at` is set as long as a task is unfinished; `sent_at` as long as its message
-# should be in the queue. A task whose result has expired keeps its row without the result until `forget_at`.
-SCHEMA = (
-    """
-    CREATE TABLE IF NOT EXISTS tasks (
-        seq INTEGER PRIMARY KEY,
-        task_id TEXT NOT NULL,
-        tenant TEXT NOT NULL,
-        processor TEXT NOT NULL,
-        priority TEXT NOT NULL,
-        state TEXT NOT NULL,
-        attempts INTEGER NOT NULL,
-        error TEXT,
-        data TEXT,
-        result TEXT,
-        submitted_at REAL NOT NULL,
-        sent_at REAL,
-        due_at REAL,
-        started_at REAL,
-        finished_at REAL,
-        result_until REAL,
-        forget_at REAL,
-        unique_key TEXT,
-        unique_until REAL
-    ) STRICT
-    """,
-    "CREATE UNIQUE INDEX IF NOT EXISTS tasks_id ON tasks (task_id)",
-    "CREATE INDEX IF NOT EXISTS tasks_due ON tasks (sent_at IS NULL, due_at) WHERE due_at IS NOT NULL",
-    "CREATE INDEX IF NOT EXISTS tasks_state ON tasks (state, seq)",
-    "CREATE INDEX IF NOT EXISTS tasks_unique ON tasks (unique_key) WHERE unique_key IS NOT NULL",
-    "CREATE INDEX IF NOT EXISTS tasks_expiry ON tasks (result_until) WHERE result_until IS NOT NULL",
-    "CREATE INDEX IF NOT EXISTS tasks_end ON tasks (forget_at) WHERE forget_at IS NOT NULL",
-)
 # ruff: noqa: S608 - the statements below consist of constants
 NAMES = (
     *("task_id", "tenant", "processor", "priority", "state", "attempts", "error"),
     *("submitted_at", "sent_at", "due_at", "started_at", "finished_at"),
 )
+# Beside these, what only people ask for.
+MORE_NAMES = ("request_id", "token_id", "token_name", "key_digest", "cause", "history", "events")
 COLUMNS = ", ".join(NAMES)
+ALL_NAMES = (*NAMES, *MORE_NAMES)
+ALL_COLUMNS = ", ".join(ALL_NAMES)
 ACCEPT = """
     INSERT INTO tasks (task_id, tenant, processor, priority, state, attempts, data, submitted_at, sent_at, due_at,
-        unique_key, unique_until)
-    VALUES (?, ?, ?, ?, 'queued', 0, ?, ?, ?, ?, ?, ?)
+        unique_key, unique_until, request_id, token_id, token_name, key_digest, events)
+    VALUES (?, ?, ?, ?, 'queued', 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (task_id) DO NOTHING
 """
 FIND_DUPLICATE = """
@@ -71,16 +65,38 @@ FIND_DUPLICATE = """
     WHERE unique_key IN (SELECT value FROM json_each(?)) AND tenant = ? AND unique_until > ? LIMIT 1
 """
 FIND = f"""
-    SELECT {COLUMNS}, result, result_until FROM tasks WHERE task_id IN (SELECT value FROM json_each(:task_ids))
+    SELECT {ALL_COLUMNS}, result, result_until FROM tasks WHERE task_id IN (SELECT value FROM json_each(:task_ids))
 """
-# Three ranges of one index: tasks to send, sent tasks, and tasks delayed by a clock that was set back.
+# Ranges of one index: tasks to send, sent tasks, and tasks delayed by a clock that was set back. A tenth of those to
+# send became due last: they do not wait for thousands of another tenant. While processors are paused, the tasks to send
+# are ranges of another index.
+TO_SEND = """
+    SELECT * FROM (
+        SELECT seq FROM tasks WHERE (sent_at IS NULL) = 1 AND due_at <= :now ORDER BY due_at DESC LIMIT :limit / 10
+    )
+    UNION
+    SELECT * FROM (
+        SELECT seq FROM tasks WHERE (sent_at IS NULL) = 1 AND due_at <= :now ORDER BY due_at LIMIT :limit - :limit / 10
+    )
+"""
+TO_SEND_OF = """
+    SELECT seq FROM tasks INDEXED BY tasks_unsent
+    WHERE sent_at IS NULL AND due_at IS NOT NULL AND processor IN (SELECT value FROM json_each(:processors))
+        AND priority IN ('high', 'normal', 'low') AND due_at <= :now LIMIT :limit
+"""
 DUE = """
-    SELECT * FROM (SELECT seq FROM tasks WHERE (sent_at IS NULL) = 1 AND due_at <= :now LIMIT :limit)
+    SELECT * FROM ({to_send})
     UNION ALL
     SELECT * FROM (SELECT seq FROM tasks WHERE (sent_at IS NULL) = 0 AND due_at <= :now LIMIT :limit)
     UNION ALL
     SELECT * FROM (SELECT seq FROM tasks WHERE (sent_at IS NULL) = 0 AND due_at > :far LIMIT :limit)
     LIMIT :limit
+"""
+COUNT_UNSENT = """
+    SELECT processor, priority, count(*) FROM (
+        SELECT processor, priority FROM tasks INDEXED BY tasks_unsent
+        WHERE sent_at IS NULL AND due_at IS NOT NULL AND due_at <= :now LIMIT :limit
+    ) GROUP BY processor, priority
 """
 READ_SEQ = f"SELECT {COLUMNS} FROM tasks WHERE seq IN (SELECT value FROM json_each(?))"
 CLAIM = """
@@ -90,24 +106,45 @@ CLAIM = """
 READ_DATA = """
     SELECT data FROM tasks WHERE task_id = :task_id AND data IS NOT NULL
 """
-CHANGE = """
+# Attempts are numbered over all retries by people, each of which begins to count from the start.
+HISTORY = f""",
+        earlier_attempts = CASE WHEN :attempts = 0 THEN coalesce(json_extract(history, '$[#-1][0]'), 0)
+            ELSE earlier_attempts END,
+        history = CASE WHEN :has_attempt THEN json_insert(
+            CASE WHEN json_array_length(history) >= {KEPT_ATTEMPTS} THEN json_remove(history, '$[0]')
+                ELSE coalesce(history, '[]') END,
+            '$[#]',
+            json_array(earlier_attempts + coalesce(:number, :attempts, attempts + 1), :worker, :began_at, :ended_at,
+                :attempt_cause)
+        ) ELSE history END,
+        events = CASE WHEN :event IS NULL THEN events ELSE json_insert(
+            CASE WHEN json_array_length(events) >= {KEPT_EVENTS} THEN json_remove(events, '$[1]')
+                ELSE coalesce(events, '[]') END,
+            '$[#]',
+            json(:event)
+        ) END"""
+CHANGE = f"""
     UPDATE tasks SET state = :state, due_at = :now + :due_in_s, sent_at = :sent_at,
-        attempts = coalesce(:attempts, attempts), error = :error, result = :result,
+        attempts = coalesce(:attempts, attempts), error = :error, cause = :cause, result = :result,
         started_at = coalesce(:started_at, started_at), finished_at = :finished_at,
         data = CASE WHEN :keep_data THEN data END,
         result_until = :now + :keep_result_s, forget_at = :now + :keep_s,
-        unique_until = CASE WHEN :due_in_s IS NULL AND unique_until < :now THEN NULL ELSE unique_until END
+        unique_until = CASE WHEN :due_in_s IS NULL AND unique_until < :now THEN NULL ELSE unique_until END{HISTORY}
     WHERE task_id = :task_id AND state IN (SELECT value FROM json_each(:from_states))
         AND (:tenant IS NULL OR tenant = :tenant) AND (:due_in_s IS NULL OR data IS NOT NULL)
 """
-PAGE = f"""
-    SELECT {COLUMNS}, NULL, result_until, seq FROM tasks
-    WHERE seq < :before AND (:tenant IS NULL OR tenant = :tenant)
+SQLITE = Dialect("tasks", "seq", "(sent_at IS NULL) = 1", "(sent_at IS NULL) = 0", "?{}".format)
+PAGE_NAMES = ALL_NAMES[:-2]  # without attempts and events
+PAGE_COLUMNS = f"{', '.join(PAGE_NAMES)}, NULL, result_until"
+ENDS = "SELECT min(seq) FROM tasks UNION ALL SELECT max(seq) FROM tasks"
+AT_LEAST = "SELECT seq, submitted_at FROM tasks WHERE seq >= ? ORDER BY seq LIMIT 1"
+OF_REQUEST = f"""
+    SELECT task_id FROM tasks WHERE {REQUEST_PREFIX} = substr(?1, 1, 8) AND request_id = ?1
+    AND (?2 IS NULL OR tenant = ?2) ORDER BY seq LIMIT ?3
 """
-IN_STATES = " AND state IN (SELECT value FROM json_each(:states))"
-NEWEST_FIRST = " ORDER BY seq DESC LIMIT :limit"
-# A range of an index, and of bounded length: reads run on the event loop.
-COUNT = "SELECT count(*) FROM (SELECT 1 FROM tasks WHERE state = :state LIMIT :limit)"
+COUNTS = "SELECT tenant, processor, state, tasks FROM task_counts WHERE tasks > 0"
+OF_TENANT = " AND tenant = :tenant"
+FORGET_COUNTS = "DELETE FROM task_counts WHERE tasks = 0"
 EXPIRE = """
     UPDATE tasks SET result = NULL, data = NULL, result_until = 0
     WHERE seq IN (SELECT seq FROM tasks WHERE result_until > 0 AND result_until <= :now LIMIT :limit)
@@ -125,7 +162,8 @@ CANCEL_WITHOUT_DATA = """
     UPDATE tasks SET state = 'cancelled', due_at = NULL, finished_at = :now, forget_at = :now + :keep_s
     WHERE task_id = :task_id AND data IS NULL AND due_at IS NOT NULL
 """
-NEWEST = 2**63 - 1
+NO_ATTEMPT = AttemptRecord()
+__all__ = ["LEDGER", "SCHEMA", "SqliteTaskLedger"]
 
 
 class SqliteTaskLedger:
@@ -135,8 +173,8 @@ class SqliteTaskLedger:
         self.file = file
 
     async def prepare(self) -> None:
-        """Create the table and its indexes where they are missing."""
-        await self.file.change(lambda connection: [connection.execute(statement) for statement in SCHEMA])
+        """Create the tables and their indexes where they are missing, and the counts."""
+        await self.file.change(create_tables)
 
     async def accept(self, tasks: Sequence[NewTask]) -> list[Recorded]:
         """Record tasks; they are on disk then."""
@@ -145,18 +183,22 @@ class SqliteTaskLedger:
     async def find(self, task_ids: Sequence[str]) -> list[LedgerTask]:
         """Return those of the tasks that exist."""
         now = time.time()
-        return [_task(row, now) for row in self.file.query(FIND, {"task_ids": json.dumps(task_ids)})]
+        return [_task(row, now, ALL_NAMES) for row in self.file.query(FIND, {"task_ids": json.dumps(task_ids)})]
 
-    async def claim(self, limit: int, lease_s: float) -> list[LedgerTask]:
+    async def claim(self, limit: int, lease_s: float, processors: Sequence[str] | None = None) -> list[LedgerTask]:
         """Return unfinished tasks that are due, and make them due again after `lease_s`."""
         now = time.time()
-        parameters = {"now": now, "far": now + max(LONGEST_LEASE_S, lease_s), "limit": limit, "lease_s": lease_s}
+        parameters = {
+            **{"now": now, "far": now + max(LONGEST_LEASE_S, lease_s), "limit": limit, "lease_s": lease_s},
+            **({} if processors is None else {"processors": json.dumps(processors)}),
+        }
+        due = DUE.format(to_send=TO_SEND if processors is None else TO_SEND_OF)
         # Usually there are none, and this check needs no transaction.
-        if not self.file.query(DUE, {**parameters, "limit": 1}):
+        if not self.file.query(due, {**parameters, "limit": 1}):
             return []
 
         def claim_due(connection: sqlite3.Connection) -> list[LedgerTask]:
-            seqs = json.dumps([row[0] for row in connection.execute(DUE, parameters)])
+            seqs = json.dumps([row[0] for row in connection.execute(due, parameters)])
             found = connection.execute(READ_SEQ, (seqs,)).fetchall()
             connection.execute(CLAIM, {**parameters, "seqs": seqs})
             return [_task((*row, None, None), now) for row in found]
@@ -179,22 +221,59 @@ class SqliteTaskLedger:
         """Apply each change that is allowed; those are on disk then."""
         return await self.file.change(lambda connection: [_change(connection, step) for step in changes])
 
-    async def page(
-        self, tenant: str | None, states: Sequence[TaskState], limit: int, cursor: str | None
-    ) -> tuple[list[LedgerTask], str | None]:
-        """Return tasks, the newest first and without results, and where the next page starts."""
-        statement = PAGE + (IN_STATES if states else "") + NEWEST_FIRST
-        rows = self.file.query(
-            statement,
-            {"before": int(cursor or NEWEST), "tenant": tenant, "states": json.dumps(states), "limit": limit + 1},
-        )
+    async def page(self, chosen: TaskFilter, limit: int, cursor: str | None) -> tuple[list[LedgerTask], str | None]:
+        """Return matching tasks, the newest first and without results, and where the next page starts."""
+        statements = self._statements(chosen)
+        if not statements.walks:
+            return [], None
+        before = int(cursor or NEWEST)
+        if chosen.submitted_before is not None:
+            before = min(before, self._last_submitted(chosen.submitted_before + CLOCKS_DIFFER_S) + 1)
+        bound = statements.floor(before)
+        floor = -1 if bound is None else self.file.query(*bound)[0][0]
+        end = -1 if floor is None else floor
+        rows = self.file.query(*statements.page(before, end, limit + 1))
         now = time.time()
-        following = str(rows[limit - 1][-1]) if len(rows) > limit else None
-        return [_task(row[:-1], now) for row in rows[:limit]], following
+        found = [_task(row[:-1], now, PAGE_NAMES) for row in rows[:limit]]
+        return found, PageEnd([row[-1] for row in rows], end, limit).cursor
 
-    async def count_states(self, limit: int) -> Mapping[TaskState, int]:
-        """Return how many tasks are in each state that is not done, each up to `limit`."""
-        return {state: self.file.query(COUNT, {"state": state, "limit": limit})[0][0] for state in NOT_DONE}
+    def _statements(self, chosen: TaskFilter) -> PageStatements:
+        unfinished = PageStatements(SQLITE, PAGE_COLUMNS, chosen, [{}], is_by_due=True)
+        if unfinished.are_wanted and has_few(self.file.query(*unfinished.due())[0][0]):
+            return unfinished
+        return PageStatements(SQLITE, PAGE_COLUMNS, chosen, walks_of(chosen, self.counts_of(chosen.tenant)))
+
+    def _last_submitted(self, before: float) -> int:
+        """Return the number of a task that was submitted before, while the next one was not; -1 if there is none.
+
+        Tasks are numbered in the order of their submission, as far as clocks agree.
+        """
+        (first,), (last,) = self.file.query(ENDS, ())
+        low, high = (first or 0) - 1, last or 0
+        while low < high:
+            middle = (low + high + 1) // 2
+            ((seq, submitted_at),) = self.file.query(AT_LEAST, (middle,))
+            low, high = (seq, high) if submitted_at <= before else (low, middle - 1)
+        return low
+
+    def counts_of(self, tenant: str | None) -> list[TaskCount]:
+        """Return how many tasks are in each state, by tenant and processor."""
+        rows = self.file.query(COUNTS + (OF_TENANT if tenant is not None else ""), {"tenant": tenant})
+        return [TaskCount(**dict(zip(TaskCount.model_fields, row, strict=True))) for row in rows]
+
+    async def counts(self, tenant: str | None) -> list[TaskCount]:
+        """Return how many tasks are in each state, by tenant and processor; without a tenant of all."""
+        return self.counts_of(tenant)
+
+    async def find_of_request(self, request_id: str, tenant: str | None, limit: int) -> list[str]:
+        """Return the ids of the tasks that a request made, the oldest first."""
+        return [row[0] for row in self.file.query(OF_REQUEST, (request_id, tenant, limit))]
+
+    async def count_unsent(self, limit: int) -> UnsentCounts:
+        """Count the tasks that are due and were not sent, by processor and priority."""
+        rows = self.file.query(COUNT_UNSENT, {"now": time.time(), "limit": limit})
+        counts = [UnsentTasks(processor=row[0], priority=row[1], tasks=row[2]) for row in rows]
+        return UnsentCounts(counts=counts, is_limited=sum(one.tasks for one in counts) >= limit)
 
     async def sweep(self, limit: int) -> int:
         """Remove expired results and expired tasks, and keep the write-ahead log of the file small."""
@@ -202,6 +281,7 @@ class SqliteTaskLedger:
         parameters = {"now": time.time(), "limit": limit}
 
         def remove(connection: sqlite3.Connection) -> int:
+            connection.execute(FORGET_COUNTS)
             return connection.execute(EXPIRE, parameters).rowcount + connection.execute(FORGET, parameters).rowcount
 
         return await self.file.change(remove)
@@ -253,21 +333,38 @@ def _accept(connection: sqlite3.Connection, task: NewTask) -> Recorded:
             now + task.due_in_s,
             task.unique_keys[0] if task.unique_keys else None,
             unique_until,
+            task.request_id,
+            task.token_id,
+            task.token_name,
+            task.key_digest,
+            None if task.event is None else json.dumps([task.event.stored]),
         ),
     )
     return Recorded(task_id=task.task_id, is_new=cursor.rowcount > 0)
 
 
 def _change(connection: sqlite3.Connection, step: TaskChange) -> bool:
-    parameters = step.model_dump(mode="json")
+    parameters = step.model_dump(mode="json", exclude={"attempt", "event"})
     parameters["from_states"] = json.dumps(parameters["from_states"])
-    return connection.execute(CHANGE, {**parameters, "now": time.time()}).rowcount > 0
+    attempt = step.attempt or NO_ATTEMPT
+    parameters |= {
+        "has_attempt": step.attempt is not None,
+        "number": attempt.number,
+        "worker": attempt.worker,
+        "began_at": attempt.started_at,
+        "ended_at": attempt.ended_at,
+        "attempt_cause": attempt.cause,
+        "event": None if step.event is None else json.dumps(step.event.stored),
+    }
+    return connection.execute(CHANGE, {**parameters, "cause": step.cause, "now": time.time()}).rowcount > 0
 
 
-def _task(row: tuple[Any, ...], now: float) -> LedgerTask:
+def _task(row: tuple[Any, ...], now: float, names: Sequence[str] = NAMES) -> LedgerTask:
     *common, result, result_until = row
     has_expired = result_until is not None and result_until <= now
-    known = dict(zip(NAMES, common, strict=True))
+    known = dict(zip(names, common, strict=True))
+    known["history"] = read_history(json.loads(known.get("history") or "[]"))
+    known["events"] = read_events(json.loads(known.get("events") or "[]"))
     return LedgerTask(**known, result=None if has_expired else result, has_expired=has_expired)
 
 

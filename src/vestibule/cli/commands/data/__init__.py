@@ -1,0 +1,1 @@
+"""The commands for entries, and subjects whose data they hold."""

@@ -1,0 +1,1 @@
+"""The commands for policy, tokens, decisions and the audit."""

@@ -1,0 +1,1 @@
+"""The commands for tasks, schedules and the queue."""

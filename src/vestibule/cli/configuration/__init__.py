@@ -1,0 +1,1 @@
+"""The settings of an installation as they are in effect."""

@@ -1,0 +1,1 @@
+"""The results of the client: what the services answer, as frozen dataclasses, a module for each resource."""

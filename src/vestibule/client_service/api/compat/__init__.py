@@ -1,0 +1,1 @@
+"""The routes of other projects' interfaces, one module for each project."""

@@ -1,0 +1,1 @@
+"""The interfaces of other projects, so that their clients work unchanged."""

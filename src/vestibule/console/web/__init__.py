@@ -1,0 +1,1 @@
+"""The frame of the pages: routes, rendering, assets, and errors as pages."""

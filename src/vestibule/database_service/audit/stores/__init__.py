@@ -1,0 +1,1 @@
+"""One file a store of the audit; each offers an `AUDIT`."""

@@ -1,0 +1,1 @@
+"""One file a store of decisions; each offers a `DECISIONS`."""

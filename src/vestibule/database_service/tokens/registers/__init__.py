@@ -1,0 +1,1 @@
+"""The registers of tokens; each module offers a `REGISTER`."""
