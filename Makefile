@@ -9,7 +9,7 @@ PODMAN ?= podman
 RUN_AGAIN := $(BIN)/python tests/run_again.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev up test attack test-browser test-clients test-presidio test-pod faults bench bench-full bench-tiers steady check audit \
+.PHONY: help setup setup-dev up test random attack test-browser test-clients test-presidio test-pod faults bench bench-full bench-tiers steady check audit \
 	format lock vendored screenshots monitoring-tools operator-rules clean
 
 help:  ## show this list
@@ -24,6 +24,9 @@ up: $(VENV)/.run  ## start everything on this machine; Ctrl-C stops it
 # Three at a time, since the long ones mostly wait; they come first, so that none is left running alone at the end.
 test: $(VENV)/.dev  ## run the whole test suite
 	$(BIN)/pytest --cache-clear -n 3 --dist loadfile --no-loadscope-reorder $(ARGS) || $(RUN_AGAIN) $$?
+
+random: $(VENV)/.dev  ## the tests of properties with examples that no run had before
+	VESTIBULE_RANDOM_EXAMPLES=1 $(BIN)/pytest -n 2 tests/unit tests/conformance $(ARGS)
 
 test-browser: $(VENV)/.browser .tools/axe-core/.made  ## the pages for people in a real browser; skipped where there is none (.ci/browser installs one)
 	$(BIN)/pytest --cache-clear -n0 -m browser tests/browser $(ARGS) || $(RUN_AGAIN) $$? -m browser tests/browser

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,21 @@ from servers.postgresql import postgresql_server
 from servers.receivers import running
 
 __all__ = ["dynamodb_server", "postgresql_server"]
-# On a busy machine any example may take long, and so may drawing it: neither is a failure.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# On a busy machine any example may take long, and so may drawing it: neither is a failure. Each run has the same
+# examples, so that a change is judged by what it changes; `make random` looks for others.
+settings.register_profile(
+    "patient",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="VESTIBULE_RANDOM_EXAMPLES" not in os.environ,
+)
 settings.load_profile("patient")
 TOKEN = "SECRET_TOKEN"
 READY_TIMEOUT_S = 150
 STOP_TIMEOUT_S = 30
 # As many as threads share a client: whatever is beyond the limit is closed, sometimes under another thread's hands.
 LIMITS = httpx.Limits(max_connections=200, max_keepalive_connections=200)
+_clients = count()
 
 
 def wait_until(
@@ -46,6 +54,12 @@ def wait_until(
             return value
         assert time.monotonic() < deadline, f"{what} did not come true within {timeout_s} s"
         time.sleep(every_s)
+
+
+def own_address() -> str:
+    """Return a loopback address to call from: what one test sends does not count against the limits of another's."""
+    number = next(_clients)
+    return f"127.1.{number // 250 % 250}.{number % 250 + 1}"
 
 
 @dataclass
@@ -66,8 +80,9 @@ class System:
         return httpx.Client(base_url=self.url, headers=headers, timeout=40, transport=transport)
 
     def client(self, token: str = TOKEN) -> httpx.Client:
-        """Return a client that asks again where a service is unavailable."""
-        return self._client(token, RetryingTransport(httpx.HTTPTransport(limits=LIMITS, trust_env=False)))
+        """Return a client that asks again where a service is unavailable, with an address of its own."""
+        transport = httpx.HTTPTransport(limits=LIMITS, trust_env=False, local_address=own_address())
+        return self._client(token, RetryingTransport(transport))
 
     def ask_again(self) -> "System":
         """Ask again from now on where a service is unavailable, and return this system."""

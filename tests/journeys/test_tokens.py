@@ -9,6 +9,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from conftest import own_address
 from vestibule.cli.main import app as program
 from vestibule.contracts.scopes import ROLES
 
@@ -20,10 +21,12 @@ PROCESS = {"data": "hello"}
 def caller(system: Any) -> Any:
     """Makes clients of a token, which end with the test."""
     made: list[httpx.Client] = []
+    address = own_address()
 
     def client(token: str, offset: int = 0) -> httpx.Client:
         headers = {"Authorization": f"Bearer {token}"}
-        made.append(httpx.Client(base_url=system.part_url(offset), headers=headers, timeout=40))
+        transport = httpx.HTTPTransport(local_address=address)
+        made.append(httpx.Client(base_url=system.part_url(offset), headers=headers, timeout=40, transport=transport))
         return made[-1]
 
     yield client

@@ -142,13 +142,14 @@ class RuleIndex:
 def resolve(rules: Sequence[PolicyRule]) -> Verdict:
     """Return the verdict of several rules: each property comes from the narrowest rule that sets it.
 
-    Between equals the stricter one decides: the stricter action, the lower threshold, the greater urgency.
+    Between equals the stricter one decides: the stricter action, the lower threshold, the greater urgency. Of several
+    that say the same action the verdict names the narrowest by `precedence`, whatever their order.
     """
     acting = _narrowest([rule for rule in rules if rule.action is not None])
     severities = [rule.severity for rule in _narrowest([rule for rule in rules if rule.severity]) if rule.severity]
     limited = _narrowest([rule for rule in rules if rule.threshold is not None])
     thresholds = [rule.threshold for rule in limited if rule.threshold is not None]
-    decisive = max(acting, key=lambda rule: STRICTNESS[rule.action or Action.IGNORE])
+    decisive = min(acting, key=lambda rule: (-STRICTNESS[rule.action or Action.IGNORE], rule.precedence, rule.id))
     return Verdict(
         decisive.action or Action.BLOCK,
         min(thresholds, default=0.0),
