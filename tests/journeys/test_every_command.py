@@ -204,6 +204,16 @@ def test_scanning_and_policy(program: Program, system: Any, tmp_path: Path) -> N
     program("plan", "--connections", "10")
 
 
+def test_rules(program: Program, tmp_path: Path) -> None:
+    """Rules of another program are taken over, listed, and used by a scan."""
+    given, taken = tmp_path / "gitleaks.toml", tmp_path / "detectors" / "gitleaks.toml"
+    given.write_text("[[rules]]\nid = 'acme-key'\nregex = 'acme_([a-z0-9]{8})'\n")
+    taken.parent.mkdir()
+    assert "acme-key\ttaken\tACME_KEY" in program("rules", "import", str(given), "--output", str(taken))
+    assert "acme-key\tACME_KEY" in program("rules", "--folder", str(taken.parent))
+    assert "ACME_KEY" in program("scan", "--folder", str(taken.parent), "an acme_k1k2k3k4", code=1)
+
+
 def test_decisions(program: Program, system: Any, wait_until: Any) -> None:
     """A decision is listed, counted and traced, and those to come are followed."""
     decision_id = system.add("decided", "write to jane.decision@example.org").json()["decision_id"]

@@ -150,6 +150,9 @@ def folder(system: System, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     (made / "policy.toml").write_text('default = "block"\n')
     (made / "samples.toml").write_text('[[samples]]\ntext = "hello"\nexpect = "pass"\n')
     (made / "notes.txt").write_text("nothing of anybody\n")
+    (made / "detectors").mkdir()
+    (made / "gitleaks.toml").write_text("[[rules]]\nid = 'acme-key'\nregex = 'acme_([a-z0-9]{8})'\n")
+    (made / "recognizers.yaml").write_text("recognizers: [{name: Own, supported_entity: OWN, deny_list: [acme]}]\n")
     (made / "value.txt").write_text("Ada Lovelace-King\n")
     for name, source in (("ring.json", "keyring.json"), ("service_secret", "service_secret")):
         shutil.copy(system.data_dir / "keys" / source, made / name)

@@ -10,6 +10,7 @@ from vestibule.detection import detectors
 from vestibule.detection.errors import InvalidDetector
 from vestibule.detection.options import DEFAULTS, ScannerOptions
 from vestibule.detection.regex_analysis import require_linear_time
+from vestibule.detection.rule_files.reading import read_rule_files
 from vestibule.detection.rules import Detector, Rule
 from vestibule.runtime.plugins import CannotLoad, load_folder, load_installed
 
@@ -26,6 +27,7 @@ def list_detectors(options: ScannerOptions = DEFAULTS) -> list[Detector]:
     try:
         for _, module in load_folder(options.detectors_dir, KIND):
             found += declared_in(module)
+        found += read_rule_files(options.detectors_dir)
         for _, offered in load_installed(KIND):
             found += (offered,) if isinstance(offered, Detector) else declared_in(offered)
     except CannotLoad as error:

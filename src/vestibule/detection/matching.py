@@ -51,6 +51,8 @@ class Matcher:
     # Set by `prepare`, since most rules are never used in a process.
     expression: re.Pattern[str]
     is_compiled = False
+    # Whether it is tried on every text, since nothing in a text says that it may match.
+    is_always_tried = False
     _starts: re.Pattern[str] | None = None
 
     def __init__(

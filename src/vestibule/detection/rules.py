@@ -82,7 +82,8 @@ class Detector:
     `labels` are the words that name the value, in lower case, in any language; a label may be several words separated
     by spaces, and one that ends in `*` (after at least four characters) is a prefix. `against` are words near the value
     that count against it. The conformance test reads `examples` and `counter_examples`. `sources` name the standard or
-    the vendor's page that the rules follow.
+    the vendor's page that the rules follow. `group` is a group of the policy that the entity belongs to, `secrets` or
+    `national_ids`; the built-in detectors have that of their folder.
     """
 
     entity: str
@@ -93,3 +94,4 @@ class Detector:
     labels: tuple[str, ...] = ()
     against: tuple[str, ...] = ()
     threshold: float = 0.5
+    group: str | None = None

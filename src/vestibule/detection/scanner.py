@@ -17,6 +17,8 @@ from vestibule.detection.normalization.decoding import BASE64, SIGNS, Layer, dec
 from vestibule.detection.options import DEFAULTS, ScannerOptions
 from vestibule.detection.prefilter import Candidates, Prefilter
 from vestibule.detection.regex_analysis import analyze_all
+from vestibule.detection.rule_files.linear_matcher import LinearMatcher
+from vestibule.detection.rule_files.linear_rule import LinearRule
 from vestibule.detection.rules import Detector
 from vestibule.detection.scoring import MAX_KEY_CHARS, KeyContext, ScanPassage, score_match
 
@@ -239,7 +241,13 @@ class Scanner:
                 continue
             matcher.prepare(clock)
             for span in matcher.find_all(whole) if is_short else matcher.find(whole, ends, clock):
-                if span[0] >= shift and (explanation := score_match(matcher, passage, span)):
+                if span[0] < shift:
+                    continue
+                if isinstance(matcher, LinearMatcher):
+                    explanation = matcher.explain(passage, span)
+                else:
+                    explanation = score_match(matcher, passage, span)
+                if explanation:
                     found.append(explanation)
         return found
 
@@ -262,13 +270,16 @@ def _matchers(detectors: Sequence[Detector], options: ScannerOptions, cache: Com
     for topic, detector in enumerate(detectors):
         topics.setdefault(detector.entity, []).append(topic)
     siblings = {entity: frozenset(numbers) for entity, numbers in topics.items()}
-    rules = [rule for detector in detectors for rule in detector.rules]
+    rules = [rule for detector in detectors for rule in detector.rules if not isinstance(rule, LinearRule)]
     analyses = analyze_all((pattern for rule in rules for pattern in (rule.pattern, rule.prefilter) if pattern), cache)
-    matchers = []
+    matchers: list[Matcher] = []
     for topic, detector in enumerate(detectors):
         threshold = options.thresholds.get(detector.entity, detector.threshold)
         for rule in detector.rules:
-            matcher = Matcher(detector, rule, topic, threshold, analyses)
+            if isinstance(rule, LinearRule):
+                matcher: Matcher = LinearMatcher(detector, rule, topic, threshold)
+            else:
+                matcher = Matcher(detector, rule, topic, threshold, analyses)
             matcher.siblings = siblings[detector.entity]
             if matcher.can_pass():
                 matchers.append(matcher)

@@ -20,15 +20,20 @@ VERSION_DIGITS = 12
 def read_vocabulary(options: ScannerOptions = DEFAULTS) -> Vocabulary:
     """Return the names that a policy may use.
 
-    The folders `secrets` and `national_ids` are groups; `personal_data` is every entity that is not a secret.
+    The folders `secrets` and `national_ids` are groups, and have what own detectors and rule files count among them;
+    `personal_data` is every entity that is not a secret.
     """
-    entities = frozenset(detector.entity for detector in list_detectors(options))
+    detectors = list_detectors(options)
+    entities = frozenset(detector.entity for detector in detectors)
     groups: dict[str, frozenset[str]] = {}
     for module in list_modules():
         folder = module.__name__.split(".detectors.")[1].partition(".")[0]
         if folder in GROUP_FOLDERS:
             found = frozenset(detector.entity for detector in declared_in(module))
             groups[folder] = groups.get(folder, frozenset()) | found
+    for detector in detectors:
+        if detector.group in GROUP_FOLDERS:
+            groups[detector.group] |= {detector.entity}
     groups[PERSONAL_DATA] = entities - groups[SECRETS]
     return Vocabulary(entities, groups, CHECKED_ROUTES)
 

@@ -1,5 +1,6 @@
 """`vestibule scan`: checks texts and files for personal data and secrets, without a running service."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     "vestibule scan notes.txt",
     "vestibule scan --redact - < value.txt",
     "vestibule scan policy.toml --entity EMAIL_ADDRESS --explain",
+    "vestibule scan notes.txt --folder detectors",
 )
 def scan(
     sources: Annotated[
@@ -44,6 +46,12 @@ def scan(
             help="Key of the fingerprints; prefer the variable, since other users of this machine can see options.",
         ),
     ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="VESTIBULE_DETECTION__DETECTORS_DIR", help="Also use the detectors and rule files of this folder."
+        ),
+    ] = None,
 ) -> None:
     """Scan texts and files for personal data and secrets.
 
@@ -52,20 +60,22 @@ def scan(
     """
     from vestibule.cli.text_scan import answer_lines, scan_sources
 
-    chosen = {
+    chosen: dict[str, list[str] | Path | None] = {
         "entities": entity,
         "allowed_values": allow,
         "allowed_patterns": allow_pattern,
         "allowed_fingerprints": allow_fingerprint,
+        "detectors_dir": folder,
     }
-    scanner = _build_scanner({name: given for name, given in chosen.items() if given}, fingerprint_key)
+    given = {name: some for name, some in chosen.items() if some is not None and some != []}
+    scanner = _build_scanner(given, fingerprint_key)
     if jsonl:
         raise typer.Exit(answer_lines(scanner, key, with_reasons=explain, redact=redact))
     has_found = scan_sources(scanner, sources or ["-"], key, redact=redact, explain=explain, quiet=quiet)
     raise typer.Exit(1 if has_found else 0)
 
 
-def _build_scanner(chosen: dict[str, list[str]], fingerprint_key: str | None) -> "Scanner":
+def _build_scanner(chosen: dict[str, list[str] | Path], fingerprint_key: str | None) -> "Scanner":
     from vestibule.detection import InvalidDetector, Scanner
 
     if not chosen:
@@ -83,4 +93,5 @@ def _build_scanner(chosen: dict[str, list[str]], fingerprint_key: str | None) ->
     try:
         return Scanner.from_settings(settings)
     except InvalidDetector as error:
-        raise typer.BadParameter(str(error), param_hint="--entity") from None
+        hint = "--entity" if "entities" in chosen else "--folder"
+        raise typer.BadParameter(str(error), param_hint=hint) from None

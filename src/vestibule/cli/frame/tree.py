@@ -74,6 +74,7 @@ PLACES: Mapping[str, CommandPlace] = {
     ),
     "scan": CommandPlace("commands.scan:scan", CHECK, "Scan texts and files for personal data and secrets."),
     "detectors": CommandPlace("commands.catalog:detectors", CHECK, "List the detectors."),
+    "rule": CommandPlace("commands.govern.rule:rule", CHECK, "Take over rules of gitleaks and Presidio; list rules."),
     "canary": CommandPlace("canary.command:canary", CHECK, "Prove that nothing leaks."),
     "config": CommandPlace(
         "configuration.command:config", MANAGE, "Show every setting, its value and where that comes from."
@@ -102,6 +103,7 @@ PLURALS: Mapping[str, str] = {
     "entries": "entry",
     "heartbeats": "heartbeat",
     "keys": "keyring",
+    "rules": "rule",
     "schedules": "schedule",
     "servers": "server",
     "silences": "silence",

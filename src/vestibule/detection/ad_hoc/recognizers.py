@@ -1,12 +1,12 @@
 """Recognizers of callers: each names an entity that its patterns and words find; words nearby raise their scores."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from vestibule.detection.ad_hoc.budget import SharedBudget
-from vestibule.detection.ad_hoc.expressions import BoundedExpression, ByteSpan
+from vestibule.detection.ad_hoc.expressions import CALLERS, BoundedExpression, ByteSpan, ExpressionLimits
 from vestibule.detection.finding import Explanation, Finding, resolve
 from vestibule.detection.matching import TimeBudget
 
@@ -86,28 +86,31 @@ class AdHocScanner:
         data = text.encode("utf-8", "surrogatepass")
         own = []
         for number, search in enumerate(self._searches):
-            place = _Places(data, is_ascii=len(data) == len(text))
+            place = BytePlaces(data, is_ascii=len(data) == len(text))
             for span in search.find(data, clock):
                 start, end = place.of(span.start), place.of(span.end)
-                near = self._near(text, start, search.recognizer)
-                score = search.pattern.score
-                if near and score > 0:
-                    score = max(min(1.0, score + CONTEXT_GAIN), LEAST_WITH_CONTEXT)
+                near = context_word(text, start, search.recognizer.context, self._context)
+                score = score_with_context(search.pattern.score, has_context=bool(near))
                 if score > 0 and score >= min_score:
                     finding = Finding(search.recognizer.entity, start, end, score)
                     own.append(Explanation(finding, f"{_PREFIX}{number}", None, near))
         return own
 
-    def _near(self, text: str, start: int, recognizer: AdHocRecognizer) -> tuple[str, ...]:
-        """Return the first word of the context of a recognizer that stands before a match, or that the request has."""
-        if not recognizer.context:
-            return ()
-        before = _WORD.findall(text[max(0, start - _CONTEXT_CHARS) : start].casefold())[-WORDS_BEFORE:]
-        known = [*reversed(before), *self._context]
-        return next(((word,) for word in known if word in recognizer.context), ())
+
+def context_word(text: str, start: int, wanted: Collection[str], given: Collection[str] = ()) -> tuple[str, ...]:
+    """Return the nearest word right before a match that is wanted, or else one that was given; or nothing."""
+    if not wanted:
+        return ()
+    before = _WORD.findall(text[max(0, start - _CONTEXT_CHARS) : start].casefold())[-WORDS_BEFORE:]
+    return next(((word,) for word in (*reversed(before), *given) if word in wanted), ())
 
 
-class _Places:
+def score_with_context(score: float, *, has_context: bool) -> float:
+    """Return the score of a match of a pattern with a score, where there is a word of its context or not."""
+    return max(min(1.0, score + CONTEXT_GAIN), LEAST_WITH_CONTEXT) if has_context and score > 0 else score
+
+
+class BytePlaces:
     """Turns places in UTF-8 into places in characters, from left to right."""
 
     def __init__(self, data: bytes, *, is_ascii: bool) -> None:
@@ -129,17 +132,14 @@ def _searches_of(recognizer: AdHocRecognizer) -> Iterator[_Search]:
         yield _Search(BoundedExpression(pattern.expression, recognizer.flags).find, pattern, recognizer)
     if recognizer.words:
         pattern = AdHocPattern(recognizer.name, "deny_list", "", recognizer.words_score)
-        yield _Search(_WordSearch(recognizer.words, recognizer.flags).find, pattern, recognizer)
+        yield _Search(WordSearch(recognizer.words, recognizer.flags).find, pattern, recognizer)
 
 
-class _WordSearch:
+class WordSearch:
     """Finds whole words and phrases, the longest first."""
 
     def __init__(self, words: Sequence[str], flags: re.RegexFlag) -> None:
-        ordered = sorted({word for word in words if word}, key=len, reverse=True)
-        self._groups = [
-            BoundedExpression("|".join(map(_escaped, group)), flags & re.IGNORECASE) for group in _grouped(ordered)
-        ]
+        self._groups = any_of(words, flags & re.IGNORECASE, CALLERS, _GROUP_BYTES)
 
     def find(self, data: bytes, clock: TimeBudget) -> Iterator[ByteSpan]:
         """Yield where they stand, from left to right. Raises: ScanBudgetExceeded."""
@@ -157,12 +157,21 @@ def _is_word(character: str) -> bool:
     return character.isalnum() or character == "_"
 
 
-def _grouped(words: Sequence[str]) -> Iterator[list[str]]:
+def any_of(
+    words: Collection[str], flags: re.RegexFlag, limits: ExpressionLimits, group_bytes: int
+) -> list[BoundedExpression]:
+    """Return expressions that find texts as they are, the longest first; each has so many bytes of them."""
+    ordered = sorted({word for word in words if word}, key=len, reverse=True)
+    groups = _grouped(ordered, group_bytes)
+    return [BoundedExpression("|".join(map(_escaped, group)), flags, limits) for group in groups]
+
+
+def _grouped(words: Sequence[str], most_bytes: int) -> Iterator[list[str]]:
     group: list[str] = []
     size = 0
     for word in words:
         length = len(word.encode("utf-8", "surrogatepass"))
-        if group and size + length > _GROUP_BYTES:
+        if group and size + length > most_bytes:
             yield group
             group, size = [], 0
         group.append(word)

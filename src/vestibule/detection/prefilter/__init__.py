@@ -29,6 +29,7 @@ class Prefilter:
 
     def __init__(self, matchers: Sequence[Matcher], cache: CompiledCache) -> None:
         self._fewest_digits = [matcher.fewest_digits for matcher in matchers]
+        self._always = [number for number, matcher in enumerate(matchers) if matcher.is_always_tried]
         literals = [literal for number, matcher in enumerate(matchers) for literal in literals_of(matcher, number)]
         plain = [literal for literal in literals if not self._need(literal)]
         self._plain = _Tier([*plain, *(Literal(pattern, sign) for sign, pattern in SIGNS.items())], 0, cache)
@@ -53,7 +54,7 @@ class Prefilter:
         Raises:
             ScanBudgetExceeded: the budget is used up; checked for long texts only.
         """
-        candidates: Candidates = {}
+        candidates: Candidates = {number: [0] for number in self._always}
         whole = prefix + text if prefix else text
         if len(whole) <= CHUNK_CHARS:
             self._scan_chunk(whole, 0, candidates)

@@ -28,7 +28,7 @@ def literals_of(matcher: Matcher, number: int) -> Iterator[Literal]:
     elif rule.anchors:
         for anchor in rule.anchors:
             yield from _literals_of_text(anchor, number)
-    else:
+    elif not matcher.is_always_tried:
         yield Literal(rule.prefilter or _with_boundaries(rule), number, rule.ignore_case, matcher.prefilter_digits)
 
 

@@ -11,6 +11,8 @@ from vestibule.detection import ScanBudgetExceeded
 from vestibule.detection.ad_hoc import AdHocPattern, AdHocRecognizer, AdHocScanner, BoundedExpression, ExpressionRefused
 from vestibule.detection.matching import TimeBudget
 
+REFUSED = (*(r"(\w)\1", "(?<=ab)c", "a(?=b)c", "(?=a)|b(?!c)d(?=e)", "(", "[", r"\pL{1000}", "a" * 3_000, "a++"),)
+NESTED = ("(?!a" * 400 + ")" * 400, "a(?!a" * 300 + ")" * 300, "(?=a(?=bc)d)e", "a(?=b(?!cd))")
 FLAGS = re.DOTALL | re.MULTILINE | re.IGNORECASE
 
 
@@ -27,6 +29,15 @@ def _found(expression: str, text: str, flags: re.RegexFlag = FLAGS) -> list[str]
         (r"(?<!\d)\d{5}(?!\d)", "123456 12345", ["12345"]),
         (r"(?<=#)[a-z]+", "#ab cd", ["ab"]),
         (r"[a-z]+(?=:)", "ab: cd", ["ab"]),
+        # Where the longest match has another character behind it, a shorter one counts.
+        (r"(?:ab|abc)(?!\w)", "abc abcd", ["abc"]),
+        (r"x(?![^y])", "xy xz x", ["x", "x"]),
+        (r"x(?!\.)", "x. x, x", ["x", "x"]),
+        # A lookahead at the start or the end.
+        (r"\b(?!0000|99)\d{4}\b", "0000 1234 9912", ["1234"]),
+        (r"(?=[a-z]*\d)(?=\w{3})[a-z\d]+", "abc ab1 a1", ["ab1"]),
+        (r"\d+(?! ?%)", "5 % 7", ["7"]),
+        (r"\d+(?![\w:]|\.\d)", "10.5 10: 10.", ["5", "10"]),
         ("é+", "caféé é", ["éé", "é"]),
         ("^b$", "a\nB\nc", ["B"]),
         (r"x\Z", "x x", ["x"]),
@@ -39,13 +50,22 @@ def test_what_matches(expression, text, found):
 
 
 @pytest.mark.parametrize(
-    "expression", [r"(\w)\1", "(?<=ab)c", "a(?=b)c", "(?=a)|b(?!c)d(?=e)", "(", "[", r"\pL{1000}", "a" * 3_000, "a++"]
+    "expression",
+    [r"(\w)\1", "(?<=ab)c", "a(?=b)c", "(?=a)|b(?!c)d(?=e)", "(", "[", r"\pL{1000}", "a" * 3_000, "a++", *NESTED],
 )
 def test_what_is_refused(expression):
     """Back-references, lookarounds that are no check of one character, invalid and large ones; nothing is repeated."""
     with pytest.raises(ExpressionRefused) as refused:
         BoundedExpression(expression, FLAGS)
     assert expression not in str(refused.value) or len(expression) == 1
+
+
+def test_groups_have_their_numbers():
+    """Also where a character behind the match is looked at."""
+    found = BoundedExpression(r"(a)(?P<b>b)?(?!c)", FLAGS)
+    assert (2, {"b": 2}) == (found.groups, found.group_numbers)
+    groups = [[(0, 2), (0, 1), (1, 2)], [(3, 4), (3, 4), (-1, -1)], [(4, 5), (4, 5), (-1, -1)]]
+    assert groups == list(found.find_groups(b"ab aabc", TimeBudget(1_000)))
 
 
 def test_a_match_in_any_window_is_found_once():
