@@ -1,7 +1,7 @@
 """Analyzes texts as Presidio's analyzer is asked to, by our scanner."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any
@@ -17,7 +17,7 @@ from vestibule.client_service.compat.presidio.refusals import (
     not_parsed,
 )
 from vestibule.client_service.screening.scan_errors import scan_refusals
-from vestibule.client_service.screening.screener import MOST_SCANS_WAITING, Screener
+from vestibule.client_service.screening.screener import MOST_SCANS_WAITING, SHORT_TEXT_CHARS, Screener
 from vestibule.contracts.errors import TooLarge
 from vestibule.detection import Explanation, Scanner
 from vestibule.detection.ad_hoc import AdHocRecognizer, AdHocScanner, BoundedExpression, ExpressionRefused, SharedBudget
@@ -136,7 +136,7 @@ class Analysis:
 
     @classmethod
     def _compile(cls, scanner: Scanner, request: AnalyzeRequest) -> "Analysis":
-        if request.is_plain and scanner.entities.union(OURS).issuperset(request.asked):
+        if request.is_plain and (not request.asked or _known(scanner).issuperset(request.asked)):
             asked, own = _narrowed(scanner, tuple(request.asked), request.min_score)
             return cls(asked, request, own, None, None)
         wanted = [one for one in request.recognizers if not request.asked or one.entity in request.asked]
@@ -151,6 +151,23 @@ class Analysis:
         except ExpressionRefused as refused:
             raise PresidioRefusal(500, f"Invalid regex pattern: {refused}") from None
         return cls(asked, request, own, ad_hoc, is_allowed)
+
+    def analyze_short(self, texts: Iterable[str]) -> Iterator[list[dict[str, Any]]]:
+        """Yield what `analyze` returns for each of some texts, which need no thread: they are short.
+
+        Raises:
+            TooLarge: also where the answer is.
+            ScanImpossible: as `Screener.screen` does.
+        """
+        key = " ".join(self.request.context) or None
+        with scan_refusals():
+            for text in texts:
+                found = self._own.explain(text, key=key)
+                yield self._views(found) if found else []
+
+    def is_short(self, text: str) -> bool:
+        """Whether to analyze a text takes so little that no other request has to wait for it."""
+        return len(text) <= SHORT_TEXT_CHARS and not self.request.needs_thread
 
     async def analyze(self, screener: Screener, text: str) -> list[dict[str, Any]]:
         """Return what is found in a text, the surest first, without overlap.
@@ -175,8 +192,9 @@ class Analysis:
 
     def _views(self, found: list[Explanation]) -> list[dict[str, Any]]:
         self._bound.take(sum(map(self._chars_of, found)))
-        ordered = sorted(found, key=lambda one: (-one.finding.score, one.finding.start))
-        return [self._view(one) for one in ordered]
+        if len(found) > 1:
+            found = sorted(found, key=lambda one: (-one.finding.score, one.finding.start))
+        return [self._view(one) for one in found]
 
     def _chars_of(self, explanation: Explanation) -> int:
         """Return about how long the view of a finding is."""
@@ -218,6 +236,12 @@ class Analysis:
             "textual_explanation": words,
             "validation_result": None if explanation.check is None else explanation.check.endswith("passed"),
         }
+
+
+@lru_cache(8)
+def _known(scanner: Scanner) -> frozenset[str]:
+    """Return every name that is served."""
+    return scanner.entities.union(OURS)
 
 
 # Only requests whose names are all known get here, so that nothing else of what callers send is kept.
