@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import psutil
 
 ROOT = Path(__file__).parents[1]
 THEIR_PYTHON = ROOT / ".tools" / "presidio" / "bin" / "python"
@@ -40,7 +41,7 @@ _REFUSED = re.compile(r"Non-2xx or 3xx responses: (\d+)")
 
 
 def main() -> None:
-    """Print requests and texts a second of both, and the ratios of the medians."""
+    """Print requests and texts a second of both, their CPU time for each, and the ratios of the medians."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=3)
@@ -55,14 +56,20 @@ def main() -> None:
         for kind, script in scripts.items():
             connections = 16 if kind == "single" else 2
             rates: dict[str, list[float]] = {"vestibule": [], "presidio": []}
+            costs: dict[str, list[float]] = {"vestibule": [], "presidio": []}
             for _ in range(options.rounds):
-                rates["vestibule"].append(_drive(ours, script, connections, options.seconds))
-                rates["presidio"].append(_drive(theirs, script, connections, options.seconds))
+                for name, (address, pid) in {"vestibule": ours, "presidio": theirs}.items():
+                    began = _cpu_s(pid)
+                    rates[name].append(_drive(address, script, connections, options.seconds))
+                    costs[name].append((_cpu_s(pid) - began) / (rates[name][-1] * options.seconds))
             times = BATCH if kind == "batch" else 1
             medians = {name: statistics.median(some) * times for name, some in rates.items()}
             what = "texts/s in batches of 500" if kind == "batch" else "requests/s of one text"
             shown = ", ".join(f"{name} {rate:,.0f}" for name, rate in medians.items())
             print(f"{what}: {shown}; {medians['vestibule'] / medians['presidio']:.1f} times")
+            each = {name: statistics.median(some) / times * 1e6 for name, some in costs.items()}
+            shown = ", ".join(f"{name} {cost:,.0f} us" for name, cost in each.items())
+            print(f"  CPU time of all processes for each: {shown}; {each['presidio'] / each['vestibule']:.1f} times")
 
 
 def _script(path: Path, texts: list) -> Path:
@@ -90,24 +97,30 @@ def _drive(address: str, script: Path, connections: int, seconds: int) -> float:
     return float(_SENT.findall(printed)[0])
 
 
+def _cpu_s(pid: int) -> float:
+    """Return the CPU time that a process and all below it have used so far."""
+    program = psutil.Process(pid)
+    return sum(sum(one.cpu_times()[:2]) for one in (program, *program.children(recursive=True)))
+
+
 @contextmanager
-def _ours(folder: Path) -> Iterator[str]:
+def _ours(folder: Path) -> Iterator[tuple[str, int]]:
     port = _free_port()
     command = ["vestibule", "up", "--data-dir", str(folder / "var"), "--base-port", str(port)]
-    with _running(command, f"http://127.0.0.1:{port}/readyz"):
-        yield f"http://127.0.0.1:{port}/presidio/analyze"
+    with _running(command, f"http://127.0.0.1:{port}/readyz") as pid:
+        yield f"http://127.0.0.1:{port}/presidio/analyze", pid
 
 
 @contextmanager
-def _theirs() -> Iterator[str]:
+def _theirs() -> Iterator[tuple[str, int]]:
     port = _free_port()
     command = [str(THEIR_PYTHON), "-m", "gunicorn", "-w", "1", "-b", f"127.0.0.1:{port}", "presidio_server:app"]
-    with _running([*command, "--chdir", str(ROOT / "benchmarks")], f"http://127.0.0.1:{port}/nothing"):
-        yield f"http://127.0.0.1:{port}/analyze"
+    with _running([*command, "--chdir", str(ROOT / "benchmarks")], f"http://127.0.0.1:{port}/nothing") as pid:
+        yield f"http://127.0.0.1:{port}/analyze", pid
 
 
 @contextmanager
-def _running(command: list[str], probe: str) -> Iterator[None]:
+def _running(command: list[str], probe: str) -> Iterator[int]:
     started = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
         until = time.monotonic() + 60
@@ -115,7 +128,7 @@ def _running(command: list[str], probe: str) -> Iterator[None]:
             if time.monotonic() > until or started.poll() is not None:
                 raise RuntimeError(f"{command[0]} did not start")
             time.sleep(0.2)
-        yield
+        yield started.pid
     finally:
         os.kill(started.pid, signal.SIGTERM)
         started.wait(30)
