@@ -36,6 +36,12 @@ NOT_SCANNED = {
     ("client", "POST /presidio/analyze", "*"): "scanned or compared for the reply, and not kept",
     ("client", "POST /presidio/anonymize", "*"): "changed for the reply, and not kept",
     ("client", "POST /presidio/deanonymize", "*"): "decrypted for the reply, and not kept",
+    (
+        "client",
+        "POST /beta/litellm_basic_guardrail_api",
+        "litellm_call_id",
+    ): "the id of the request where nothing is found",
+    ("client", "POST /beta/litellm_basic_guardrail_api", "*"): "screened for the reply, or ignored, and not kept",
     ("client", "POST /policy/check", "*"): "parsed for the reply, and not kept",
     ("client", "POST /policy/test", "*"): "parsed and scanned for the reply, and not kept",
     ("client", "POST /policy/replay", "*"): "parsed for the reply, and not kept",

@@ -19,6 +19,7 @@ from vestibule.client_service import api
 from vestibule.client_service.api.compat.presidio import PREFIX as PRESIDIO_PREFIX
 from vestibule.client_service.api.wiring import ClientWiring
 from vestibule.client_service.celery_app import create_producer, held_for_s
+from vestibule.client_service.compat.litellm.guardrail import GuardrailService
 from vestibule.client_service.compat.presidio.service import PresidioService
 from vestibule.client_service.decisions.rates import RateReader
 from vestibule.client_service.forms.admission import FormAdmission
@@ -167,6 +168,7 @@ class _Parts:
         self.forms = FormAdmission(lambda: policies.current.document.forms, self.quotas, settings.trusted_proxies)
         self.detokenizer = Detokenizer(screener, pseudonymizer.tokenizer, policies, self.alerts)
         self.presidio = PresidioService(scanner, self.alerts, refuses_unserved=settings.presidio_refuse_unserved)
+        self.guardrail = GuardrailService(screener, self.alerts)
         self.message_routes = MessageRoutes(settings.message_routes, self.processors.names)
         self.fingerprinter = Fingerprinter(ring)
         self.policies = policies
@@ -188,8 +190,7 @@ async def _start(parts: _Parts, notes: list[Note], stack: AsyncExitStack) -> Cli
     ledger, decision_client = TaskLedgerClient(transport), DecisionClient(transport)
     webhooks = WebhookRepository(entries_for(WEBHOOK_OWNER))
     await _deliver_webhooks(parts, webhooks, ledger, stack)
-    pauses = QueuePauses(entries_for(QUEUE_OWNER), redis, parts.processors.names)
-    await stack.enter_async_context(pauses.running())
+    pauses = await _start_pauses(parts, entries_for(QUEUE_OWNER), redis, stack)
     task_service = await _start_tasks(parts, ledger, redis, webhooks, stack, pauses=pauses)
     schedules = ScheduleService(entries_for(SCHEDULE_OWNER), screener, parts.processors)
     trail = await _start_audit(parts, AuditClient(transport), stack)
@@ -216,6 +217,7 @@ async def _start(parts: _Parts, notes: list[Note], stack: AsyncExitStack) -> Cli
         webhook_rules=settings.callback_rules,
         screener=screener,
         presidio=parts.presidio,
+        guardrail=parts.guardrail,
         detokenizer=parts.detokenizer,
         policies=parts.policies,
         policy_since=parts.screening.since,
@@ -280,6 +282,12 @@ async def _open_logic(parts: _Parts, stack: AsyncExitStack) -> ServiceClient | N
         return None
     logic = ServiceClient("business_logic", url, parts.secret, timeout_s, CircuitBreaker())
     return await stack.enter_async_context(logic)
+
+
+async def _start_pauses(parts: _Parts, store: EntryClient, redis: Redis, stack: AsyncExitStack) -> QueuePauses:
+    pauses = QueuePauses(store, redis, parts.processors.names)
+    await stack.enter_async_context(pauses.running())
+    return pauses
 
 
 async def _start_bulk(
