@@ -21,6 +21,12 @@ EMAIL_ADDRESS = "redact"
 PHONE_NUMBER  = "alert"
 IBAN_CODE     = "tokenize"
 
+NL_BSN = "number"
+US_SSN = "fake"
+
+[guardrail]
+reveal = ["gateway"]
+
 [[rules]]
 routes   = ["/beta/litellm_basic_guardrail_api"]
 fields   = ["response"]
@@ -150,6 +156,57 @@ def test_a_call_is_one_timeline_and_one_group_of_alerts(ask, gateway, wait_until
     alerts = wait_until(grouped, what="two alerts in groups")
     assert 1 == len({one["group_id"] for one in alerts})
     assert 2 == len(events("decision"))
+
+
+def test_a_conversation_makes_a_round_trip(ask, gateway):
+    """Numbers and fakes go to the model, the values come back; what it makes up by itself does not."""
+    call_id = str(uuid4())
+    ssn, bsn = "536-90-4399", "111222333"
+    sent = ask("request", [f"my ssn is {ssn}", f"burgerservicenummer {bsn}", f"again: {ssn}"], call_id)
+    fake = sent["texts"][0].removeprefix("my ssn is ")
+    assert (sent["texts"][1], f"again: {fake}") == ("burgerservicenummer <NL_BSN_1>", sent["texts"][2])
+    assert ssn != fake
+    assert [3, 2, 4] == [len(part) for part in fake.split("-")]
+    # The history of a chat comes again, with what the model said of the stand-ins.
+    again = ask("request", [f"my ssn is {ssn}", f"you said {fake} and <NL_BSN_1>"], call_id)
+    assert [f"my ssn is {fake}", f"you said {fake} and <NL_BSN_1>"] == again["texts"]
+
+    said = [f"It is {fake}.", '{"bsn": "<NL_BSN_1>"}', "Another: burgerservicenummer 123456782"]
+    rounds = [ask("response", said, call_id) for _ in range(2)]
+    assert rounds[0] == rounds[1]
+    assert [f"It is {ssn}.", f'{{"bsn": "{bsn}"}}', "Another: burgerservicenummer <NL_BSN_2>"] == rounds[0]["texts"]
+    found = gateway.http.get("/alerts", params={"type": "Reveal", "q": call_id}).json()["alerts"]
+    assert ["2 values are given back"] == [one["description"][:23] for one in found]
+    # To another call, and to another caller of the gateway, they stand for nothing.
+    for other, members in ((str(uuid4()), {}), (call_id, {"request_data": {"user_api_key_hash": "other"}})):
+        assert "NONE" == ask("response", ["It is <NL_BSN_1>."], other, **members)["action"]
+    assert bsn.encode() not in gateway.everything_written()
+
+
+def test_texts_are_revealed_together_under_one_alert(ask, gateway):
+    """Stand-ins of a conversation and tokens; a token of the gateway may not, and without a reason nobody."""
+    call_id, iban = str(uuid4()), "DE89370400440532013000"
+    sent = ask("request", ["burgerservicenummer 111222333", iban], call_id)["texts"]
+    body = {
+        "texts": [*sent, "<NL_BSN_7>", "nothing"],
+        "conversation_id": call_id,
+        "caller": ABOUT_CALLER["user_api_key_hash"],
+        "reason": "ticket 42: the answer",
+    }
+    answer = gateway.http.post("/reveal", json=body).json()
+    assert ["burgerservicenummer 111222333", iban, "<NL_BSN_7>", "nothing"] == answer["texts"]
+    assert 2 == answer["revealed"]
+    alert = gateway.http.get(f"/alerts/{answer['alert_id']}").json()
+    assert "Reveal of 2 values in 4 texts; reason given: ticket 42" in alert["description"]
+    without = gateway.http.post("/reveal", json={"texts": sent, "reason": "ticket 42"}).json()
+    assert ([sent[0], iban], 1) == (without["texts"], without["revealed"])
+    refused = (
+        {**body, "reason": ""},
+        {**body, "token": sent[1]},
+        {"token": sent[1], "conversation_id": call_id, "reason": "ticket 42"},
+        {**body, "texts": []},
+    )
+    assert {422} == {gateway.http.post("/reveal", json=one).status_code for one in refused}
 
 
 def test_no_text_and_nothing_about_the_caller_is_written(ask, gateway):

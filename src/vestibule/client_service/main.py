@@ -21,6 +21,9 @@ from vestibule.client_service.api.wiring import ClientWiring
 from vestibule.client_service.celery_app import create_producer, held_for_s
 from vestibule.client_service.compat.litellm.guardrail import GuardrailService
 from vestibule.client_service.compat.presidio.service import PresidioService
+from vestibule.client_service.conversations.revealing import TextReveals
+from vestibule.client_service.conversations.store import OWNER as CONVERSATION_OWNER
+from vestibule.client_service.conversations.store import Conversations
 from vestibule.client_service.decisions.rates import RateReader
 from vestibule.client_service.forms.admission import FormAdmission
 from vestibule.client_service.idempotency import OWNER as IDEMPOTENCY_OWNER
@@ -140,12 +143,12 @@ class _Parts:
         self.settings = settings
         self.secret = ServiceSecret.read(settings.secret_file)
         ring = self.ring = KeyRingFile(settings.key_ring_path)
-        pseudonymizer = build_pseudonymizer(ring)
+        scanner = Scanner.from_settings(settings.detection)
+        pseudonymizer = self.pseudonymizer = build_pseudonymizer(ring, lambda: scanner)
         self.metrics = Metrics("client")
         self.alert_metrics = AlertMetrics(self.metrics, settings.alert_channels)
         self.alerts = build_alert_engine("client", settings, self.alert_metrics.count_alert)
         self.request_alerts = RequestAlerts(self.alerts, pseudonymizer.fingerprint)
-        scanner = Scanner.from_settings(settings.detection)
         scanner.warm_up()
         self.screening = build_screening(
             settings, scanner, self.alerts, pseudonymizer, self.metrics, replica=settings.replica
@@ -168,7 +171,6 @@ class _Parts:
         self.forms = FormAdmission(lambda: policies.current.document.forms, self.quotas, settings.trusted_proxies)
         self.detokenizer = Detokenizer(screener, pseudonymizer.tokenizer, policies, self.alerts)
         self.presidio = PresidioService(scanner, self.alerts, refuses_unserved=settings.presidio_refuse_unserved)
-        self.guardrail = GuardrailService(screener, self.alerts)
         self.message_routes = MessageRoutes(settings.message_routes, self.processors.names)
         self.fingerprinter = Fingerprinter(ring)
         self.policies = policies
@@ -194,6 +196,7 @@ async def _start(parts: _Parts, notes: list[Note], stack: AsyncExitStack) -> Cli
     task_service = await _start_tasks(parts, ledger, redis, webhooks, stack, pauses=pauses)
     schedules = ScheduleService(entries_for(SCHEDULE_OWNER), screener, parts.processors)
     trail = await _start_audit(parts, AuditClient(transport), stack)
+    reveals = _build_reveals(parts, entries_for(CONVERSATION_OWNER))
     bulk = await _start_bulk(parts, entries_for(BULK_OWNER), ledger, redis, stack)
     accept_task = parts.quotas.guard(task_service.accept)
     alert_events = AlertEvents.read_from(settings.alert_record_path, settings.replica)
@@ -217,7 +220,8 @@ async def _start(parts: _Parts, notes: list[Note], stack: AsyncExitStack) -> Cli
         webhook_rules=settings.callback_rules,
         screener=screener,
         presidio=parts.presidio,
-        guardrail=parts.guardrail,
+        reveals=reveals,
+        guardrail=GuardrailService.build(screener, parts.alerts, reveals, trail),
         detokenizer=parts.detokenizer,
         policies=parts.policies,
         policy_since=parts.screening.since,
@@ -260,6 +264,11 @@ async def _start_audit(parts: _Parts, client: AuditClient, stack: AsyncExitStack
     await stack.enter_async_context(trail.running())
     await parts.screening.audit_policy(trail.record_policy)
     return trail
+
+
+def _build_reveals(parts: _Parts, store: EntryClient) -> TextReveals:
+    conversations = Conversations(store, parts.ring, parts.fingerprinter)
+    return TextReveals(parts.detokenizer, conversations, parts.pseudonymizer.tokenizer)
 
 
 def _build_intake(parts: _Parts, entries_for: EntriesFor, accept: AcceptTask, logic: ServiceClient | None) -> Intake:

@@ -149,6 +149,11 @@ class Policy:
         return Decision(self.version, taken, [one.action for one in decided])
 
     @property
+    def uses_stand_ins(self) -> bool:
+        """Whether a rule replaces values by numbers or fakes, which conversations keep."""
+        return any(rule.action in {Action.NUMBER, Action.FAKE} for rule in self.rules)
+
+    @property
     def tenants(self) -> frozenset[str]:
         """The tenants that the policy assigns tokens to; tenants of callers' own tokens are not among them."""
         return frozenset({DEFAULT_TENANT, *self._tenants.values()})

@@ -18,6 +18,7 @@ from vestibule.alerts.store.silences import SilenceRepository
 from vestibule.client_service.allowances.allowances import Allowances
 from vestibule.client_service.compat.litellm.guardrail import GuardrailService
 from vestibule.client_service.compat.presidio.service import PresidioService
+from vestibule.client_service.conversations.revealing import TextReveals
 from vestibule.client_service.decisions.rates import RateReader
 from vestibule.client_service.decisions.stream import DecisionStream
 from vestibule.client_service.erasure import SubjectService
@@ -82,6 +83,7 @@ class ClientWiring(ServiceWiring):
     screener: Screener
     presidio: PresidioService
     guardrail: GuardrailService
+    reveals: TextReveals
     detokenizer: Detokenizer
     policies: PolicyFile
     policy_since: PolicySince

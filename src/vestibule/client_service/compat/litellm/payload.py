@@ -66,10 +66,19 @@ class GuardrailRequest(BaseModel):
     )
     litellm_trace_id: str | None = Field(default=None, max_length=1024, description="The conversation")
     model: Any = Field(default=None, description="Ignored")
-    request_data: Any = Field(default=None, description="Ignored, and never logged")
+    request_data: Any = Field(
+        default=None,
+        description="Never logged. Of it `user_api_key_hash` alone is read: callers of a gateway share no conversation",
+    )
     request_headers: Any = Field(default=None, description="Ignored, and never logged")
     litellm_version: Any = Field(default=None, description="Ignored")
     additional_provider_specific_params: Any = Field(default=None, description="Ignored")
+
+    @property
+    def caller(self) -> str:
+        """The key of the gateway's caller, as its hash; empty where there is none."""
+        given = self.request_data.get("user_api_key_hash") if isinstance(self.request_data, dict) else None
+        return given if isinstance(given, str) else ""
 
 
 class GuardrailAction(StrEnum):
@@ -97,6 +106,9 @@ class GuardrailReply(BaseModel):
         default=None,
         description="For an answer of the model: how many characters at the end of each text a stream keeps back, "
         "since with more of it they may become a finding",
+    )
+    without_fake: list[str] | None = Field(
+        default=None, description="Entities of which values got numbers, because no fake could be made"
     )
     images_not_read: int | None = Field(default=None, description="How many images, sounds and files were not read")
 
