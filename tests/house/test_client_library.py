@@ -252,7 +252,7 @@ def test_no_text_of_a_result_shows_data() -> None:
     }
     assert {
         *("Entry.value", "Revision.value", "Task.result", "MessageReply.reply", "WebhookKey.key"),
-        *("CreatedToken.token", "RevealedValue.value", "TreatedScan.text"),
+        *("CreatedToken.token", "RevealedTexts.texts", "RevealedValue.value", "TreatedScan.text"),
     } == hidden
 
 

@@ -173,6 +173,7 @@ class _Parts:
         self.presidio = PresidioService(scanner, self.alerts, refuses_unserved=settings.presidio_refuse_unserved)
         self.message_routes = MessageRoutes(settings.message_routes, self.processors.names)
         self.fingerprinter = Fingerprinter(ring)
+        self.alert_events = AlertEvents.read_from(settings.alert_record_path, settings.replica)
         self.policies = policies
         self.producer = create_producer(settings, Cipher(ring, REALM), self.processors)
         self.steps = LedgerSteps(settings, self.producer.cipher)
@@ -190,8 +191,7 @@ async def _start(parts: _Parts, notes: list[Note], stack: AsyncExitStack) -> Cli
     transport = DatabaseTransport(database)
     entries_for = lru_cache(PRINCIPALS_KEPT)(partial(EntryClient, transport))
     ledger, decision_client = TaskLedgerClient(transport), DecisionClient(transport)
-    webhooks = WebhookRepository(entries_for(WEBHOOK_OWNER))
-    await _deliver_webhooks(parts, webhooks, ledger, stack)
+    webhooks = await _deliver_webhooks(parts, entries_for(WEBHOOK_OWNER), ledger, stack)
     pauses = await _start_pauses(parts, entries_for(QUEUE_OWNER), redis, stack)
     task_service = await _start_tasks(parts, ledger, redis, webhooks, stack, pauses=pauses)
     schedules = ScheduleService(entries_for(SCHEDULE_OWNER), screener, parts.processors)
@@ -199,9 +199,8 @@ async def _start(parts: _Parts, notes: list[Note], stack: AsyncExitStack) -> Cli
     reveals = _build_reveals(parts, entries_for(CONVERSATION_OWNER))
     bulk = await _start_bulk(parts, entries_for(BULK_OWNER), ledger, redis, stack)
     accept_task = parts.quotas.guard(task_service.accept)
-    alert_events = AlertEvents.read_from(settings.alert_record_path, settings.replica)
     subject_service = await parts.subject_parts.start(transport, redis, trail, stack)
-    sources = (decision_client, ledger, task_service.queue, alert_events, webhooks, subject_service.erasure, bulk)
+    sources = (decision_client, ledger, task_service.queue, parts.alert_events, webhooks, subject_service.erasure, bulk)
     return ClientWiring(
         authenticator=parts.authenticator,
         readiness=_build_readiness(database, redis, notes),
@@ -231,8 +230,8 @@ async def _start(parts: _Parts, notes: list[Note], stack: AsyncExitStack) -> Cli
         decisions=decision_client,
         decision_rates=RateReader(redis),
         decision_stream=await parts.screening.start_decisions(settings, decision_client, redis, stack),
-        alert_archive=alert_events.archive,
-        alert_groups=alert_events.groups,
+        alert_archive=parts.alert_events.archive,
+        alert_groups=parts.alert_events.groups,
         silences=SilenceRepository(settings.alert_record_path),
         channel_states=ChannelStates(settings.alert_record_path),
         channel_tester=ChannelTester(settings),
@@ -314,8 +313,9 @@ async def _start_tokens(parts: _Parts, transport: DatabaseTransport, stack: Asyn
 
 
 async def _deliver_webhooks(
-    parts: _Parts, repository: WebhookRepository, ledger: TaskLedgerClient, stack: AsyncExitStack
-) -> None:
+    parts: _Parts, store: EntryClient, ledger: TaskLedgerClient, stack: AsyncExitStack
+) -> WebhookRepository:
+    repository = WebhookRepository(store)
     for outcome in OUTCOMES:
         parts.metrics.expect(CALLBACKS, outcome)
     if parts.settings.callback_secret.get_secret_value():
@@ -323,6 +323,7 @@ async def _deliver_webhooks(
         rules = parts.settings.callback_rules
         dispatcher = WebhookDispatcher(repository, ledger, rules, parts.alerts, count_attempt)
         await stack.enter_async_context(dispatcher.running())
+    return repository
 
 
 async def _start_tasks(

@@ -30,8 +30,8 @@ SCOPES: Mapping[str, str] = MappingProxyType(
         "forms": "Send forms that the policy file defines, and nothing else: such a token may stand in a page.",
         "alerts": "Find, acknowledge and resolve alerts of the tenant, and silence them.",
         "queue": "See the queue and the workers.",
-        "reveal": "Get the value behind a token of the policy's `tokenize`, and with `read` that of an entry; each use "
-        "raises an alert.",
+        "reveal": "Get the value behind a token of the policy's `tokenize` or a stand-in, and with `read` that of an "
+        "entry; each use raises an alert.",
         "erase": "Erase all data of a subject within the tenant.",
         "find": "Find where a subject stands within the tenant; nothing is changed.",
         "records": "Get the record of processing activities.",

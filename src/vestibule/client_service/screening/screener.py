@@ -15,8 +15,8 @@ import structlog
 from vestibule.alerts import DEFAULT_SEVERITY, Alert, AlertEngine, AlertType, Severity, current_origin
 from vestibule.alerts.alert import new_alert_id
 from vestibule.alerts.alert_engine import Origin
+from vestibule.client_service.screening.descriptions import RESULT_FIELD, consequence_of, entities_in, views_of
 from vestibule.client_service.screening.scan_errors import scan_refusals
-from vestibule.client_service.screening.wording import RESULT_FIELD, consequence_of, entities_in, views_of
 from vestibule.contracts.errors import PersonalDataFound, ResultRefused
 from vestibule.detection import DetectionError, Explanation, Finding, ScanBudgetExceeded, Scanner
 from vestibule.detection.matching import WHOLE_TEXT_CHARS
@@ -89,7 +89,7 @@ class ScreenedFields:
         return frozenset(finding["entity"] for finding in self.decision["findings"])
 
 
-class StandInKeeper(Protocol):
+class ConversationStandIns(Protocol):
     """Keeps the stand-ins of a conversation."""
 
     async def apply(self, change: Change) -> Mapping[str, str]:
@@ -175,7 +175,7 @@ class Screener:
         return Screened(changed, {"findings": views_of(decision), "would_have": decision.strictest_withheld, **members})
 
     async def screen_fields(
-        self, situation: Situation, fields: Sequence[FieldText], conversation: StandInKeeper | None = None
+        self, situation: Situation, fields: Sequence[FieldText], conversation: ConversationStandIns | None = None
     ) -> ScreenedFields:
         """Screen each text of a form by itself, in the context of its own field; decide about all at once.
 
