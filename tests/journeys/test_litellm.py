@@ -155,7 +155,7 @@ def test_a_call_is_one_timeline_and_one_group_of_alerts(ask, gateway, wait_until
 
     alerts = wait_until(grouped, what="two alerts in groups")
     assert 1 == len({one["group_id"] for one in alerts})
-    assert 2 == len(events("decision"))
+    wait_until(lambda: len(events("decision")) == 2, what="both decisions in the store")
 
 
 def test_a_conversation_makes_a_round_trip(ask, gateway):
@@ -177,6 +177,9 @@ def test_a_conversation_makes_a_round_trip(ask, gateway):
     assert [f"It is {ssn}.", f'{{"bsn": "{bsn}"}}', "Another: burgerservicenummer <NL_BSN_2>"] == rounds[0]["texts"]
     found = gateway.http.get("/alerts", params={"type": "Reveal", "q": call_id}).json()["alerts"]
     assert ["2 values are given back"] == [one["description"][:23] for one in found]
+    # What comes from another conversation stays, and is no value of this one.
+    mixed = ask("request", ["<NL_BSN_1>, burgerservicenummer 123456782"])
+    assert ["<NL_BSN_1>, burgerservicenummer <NL_BSN_2>"] == mixed["texts"]
     # To another call, and to another caller of the gateway, they stand for nothing.
     for other, members in ((str(uuid4()), {}), (call_id, {"request_data": {"user_api_key_hash": "other"}})):
         assert "NONE" == ask("response", ["It is <NL_BSN_1>."], other, **members)["action"]

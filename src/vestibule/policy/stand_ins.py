@@ -1,7 +1,6 @@
 """Stand-ins of one conversation: for each value the same one, by a number or by a fake, and the way back."""
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -9,6 +8,7 @@ from vestibule.policy.fakes import Faker
 
 # What a conversation keeps; beyond it a value becomes `<ENTITY>`, for good.
 MOST_STAND_INS, MOST_CHARS = 2_000, 128 * 1024
+_NUMBERED = re.compile(r"<(?P<entity>[A-Z][A-Z0-9_]{0,63})_(?P<number>[0-9]{1,6})>")
 
 
 class StandIn(NamedTuple):
@@ -26,7 +26,8 @@ class StandIns:
     def __init__(self, known: Iterable[StandIn] = ()) -> None:
         self._by_value: dict[tuple[str, str, bool], StandIn] = {}
         self._by_text: dict[str, StandIn] = {}
-        self._numbers: Counter[str] = Counter()
+        # The highest number of each entity.
+        self._numbers: dict[str, int] = {}
         self._chars = 0
         # Entities of which a value got a number, because no fake could be made.
         self.without_fake: set[str] = set()
@@ -39,7 +40,16 @@ class StandIns:
         known = self._by_value.get((entity, value, True))
         if known is not None:
             return known.text
-        return self._kept(StandIn(entity, value, f"<{entity}_{self._numbers[entity] + 1}>", is_number=True))
+        number = self._numbers.get(entity, 0) + 1
+        while f"<{entity}_{number}>" in self._by_text:
+            number += 1
+        return self._kept(StandIn(entity, value, f"<{entity}_{number}>", is_number=True))
+
+    def reserve(self, texts: Iterable[str]) -> None:
+        """Give no value a number that stands in one of these texts already, such as one of another conversation."""
+        for text in texts:
+            for found in _NUMBERED.finditer(text) if "<" in text else ():
+                self._note_number(found["entity"], int(found["number"]))
 
     def fake(self, value: str, entity: str, faker: Faker) -> str:
         """Return a fake of the value, or a number where there is none."""
@@ -75,8 +85,12 @@ class StandIns:
     def _add(self, one: StandIn) -> None:
         self._by_value[one.entity, one.value, one.is_number] = one
         self._by_text[one.text] = one
-        self._numbers[one.entity] += one.is_number
+        if (found := _NUMBERED.fullmatch(one.text)) is not None:
+            self._note_number(one.entity, int(found["number"]))
         self._chars += len(one.value)
+
+    def _note_number(self, entity: str, number: int) -> None:
+        self._numbers[entity] = max(self._numbers.get(entity, 0), number)
 
 
 Change = Callable[[StandIns], Mapping[str, str]]

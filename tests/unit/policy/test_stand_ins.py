@@ -20,6 +20,15 @@ def test_values_are_numbered_by_entity() -> None:
     assert ["<PERSON_2>", "<PERSON_3>"] == [later.number(value, "PERSON") for value in ("roe", "doe")]
 
 
+def test_a_number_in_a_text_is_no_value_of_this_conversation() -> None:
+    """What comes from elsewhere would be taken for it; the numbers go on after it."""
+    stand_ins = StandIns()
+    stand_ins.reserve(["<PERSON_3> wrote to <DE_TAX_ID_2>, <PERSON_X>, <PERSON_1>", "<person_9>"])
+    entities = ("PERSON", "DE_TAX_ID", "DE_TAX")
+    assert ["<PERSON_4>", "<DE_TAX_ID_3>", "<DE_TAX_1>"] == [stand_ins.number("a", entity) for entity in entities]
+    assert "<PERSON_5>" == StandIns(list(stand_ins)).number("b", "PERSON")
+
+
 def test_a_value_without_a_fake_gets_a_number() -> None:
     """And its entity is named."""
     stand_ins = StandIns()

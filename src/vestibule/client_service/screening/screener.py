@@ -206,6 +206,7 @@ class Screener:
             by_label.setdefault(one.field, []).append(one)
 
         def change(stand_ins: StandIns) -> dict[str, str]:
+            stand_ins.reserve(texts.values())
             operators = self.pseudonymizer.operators_for(policy, situation, stand_ins)
             return {label: anonymize(texts[label], some, operators) for label, some in by_label.items()}
 
