@@ -88,6 +88,8 @@ class Policy:
         self.retention_rules = tuple(retention)
         # A dry run stores everything as it would be without a policy.
         self.retention = Retention(self.retention_rules) if retention and not is_dry_run else None
+        # Whether a rule replaces values by numbers or fakes, which conversations keep.
+        self.uses_stand_ins = any(rule.action in {Action.NUMBER, Action.FAKE} for rule in self.rules)
         self._tenants = tenants or {}
         # The quotas of tenants, by their names.
         self.quotas = quotas or {}
@@ -147,11 +149,6 @@ class Policy:
             return Decision(self.version, decided)
         taken = [one if one.action is Action.IGNORE else one._replace(action=Action.ALERT) for one in decided]
         return Decision(self.version, taken, [one.action for one in decided])
-
-    @property
-    def uses_stand_ins(self) -> bool:
-        """Whether a rule replaces values by numbers or fakes, which conversations keep."""
-        return any(rule.action in {Action.NUMBER, Action.FAKE} for rule in self.rules)
 
     @property
     def tenants(self) -> frozenset[str]:

@@ -1,7 +1,7 @@
 """Stand-ins of one conversation: for each value the same one, by a number or by a fake, and the way back."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from vestibule.policy.fakes import Faker
@@ -26,6 +26,7 @@ class StandIns:
     def __init__(self, known: Iterable[StandIn] = ()) -> None:
         self._by_value: dict[tuple[str, str, bool], StandIn] = {}
         self._by_text: dict[str, StandIn] = {}
+        self._values: set[str] = set()
         # The highest number of each entity.
         self._numbers: dict[str, int] = {}
         self._chars = 0
@@ -56,12 +57,15 @@ class StandIns:
         known = self._by_value.get((entity, value, False))
         if known is not None:
             return known.text
-        values = {one.value for one in self}
-        made = faker.fake(value, entity, lambda text: text in self._by_text or text in values)
+        made = faker.fake(value, entity, lambda text: text in self._by_text or text in self._values)
         if made is None:
             self.without_fake.add(entity)
             return self.number(value, entity)
         return self._kept(StandIn(entity, value, made, is_number=False))
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._by_value)
 
     def __iter__(self) -> Iterator[StandIn]:
         """Iterate over them, the oldest first."""
@@ -85,6 +89,7 @@ class StandIns:
     def _add(self, one: StandIn) -> None:
         self._by_value[one.entity, one.value, one.is_number] = one
         self._by_text[one.text] = one
+        self._values.add(one.value)
         if (found := _NUMBERED.fullmatch(one.text)) is not None:
             self._note_number(one.entity, int(found["number"]))
         self._chars += len(one.value)
@@ -93,4 +98,4 @@ class StandIns:
         self._numbers[entity] = max(self._numbers.get(entity, 0), number)
 
 
-Change = Callable[[StandIns], Mapping[str, str]]
+Change = Callable[[StandIns], Awaitable[Mapping[str, str]]]

@@ -113,7 +113,7 @@ class Conversation:
             Unavailable: the database service does not answer, or too many requests of the conversation come at once.
         """
         for _ in range(ATTEMPTS):
-            changed = change(self.stand_ins)
+            changed = await change(self.stand_ins)
             if not self.stand_ins.is_changed:
                 return changed
             value = self._conversations.seal(self._identity, self.stand_ins)

@@ -166,7 +166,9 @@ class Screener:
         members = self._record(decision, situation, texts, policy)
         await self._act(decision, texts, members, situation)
         decided = [one for one in decision.findings if one.field == field]
-        operators = self.pseudonymizer.operators_for(policy, situation)
+        stand_ins = StandIns()
+        stand_ins.reserve([text])
+        operators = self.pseudonymizer.operators_for(policy, situation, stand_ins)
         if len(text) > LARGE_TEXT_CHARS:
             changed = await self.in_thread(partial(anonymize, text, decided, operators))
         else:
@@ -205,12 +207,17 @@ class Screener:
         for one in decision.findings:
             by_label.setdefault(one.field, []).append(one)
 
-        def change(stand_ins: StandIns) -> dict[str, str]:
+        async def change(stand_ins: StandIns) -> Mapping[str, str]:
             stand_ins.reserve(texts.values())
             operators = self.pseudonymizer.operators_for(policy, situation, stand_ins)
-            return {label: anonymize(texts[label], some, operators) for label, some in by_label.items()}
 
-        changed = change(StandIns()) if conversation is None else await conversation.apply(change)
+            def anonymized() -> dict[str, str]:
+                return {label: anonymize(texts[label], some, operators) for label, some in by_label.items()}
+
+            is_large = sum(len(texts[label]) for label in by_label) > LARGE_TEXT_CHARS
+            return await self.in_thread(anonymized) if is_large else anonymized()
+
+        changed = await (change(StandIns()) if conversation is None else conversation.apply(change))
         members.pop("alert_id", None)
         views = {"findings": views_of(decision), "would_have": decision.strictest_withheld, **members}
         return ScreenedFields({**texts, **changed}, views)

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import pytest
 from httpx import ASGITransport, AsyncClient
@@ -17,7 +17,7 @@ from vestibule.database_client.transport import DatabaseTransport
 from vestibule.database_service.main import create_app
 from vestibule.database_service.settings import DatabaseSettings
 from vestibule.encryption import Fingerprinter, KeyRingFile
-from vestibule.policy.stand_ins import StandIn, StandIns
+from vestibule.policy.stand_ins import Change, StandIn, StandIns
 
 MAIL = "jane.roe@example.org"
 ID = ConversationId("north", "caller", "call-1")
@@ -44,10 +44,14 @@ def conversations(store: EntryClient, settings: ClientSettings) -> Conversations
 
 async def _number(conversations: Conversations, identity: ConversationId, *values: str) -> list[str]:
     conversation = await conversations.open(identity)
-    changed = await conversation.apply(
-        lambda stand_ins: {value: stand_ins.number(value, "EMAIL_ADDRESS") for value in values}
-    )
-    return list(changed.values())
+    return list((await conversation.apply(_numbering(*values))).values())
+
+
+def _numbering(*values: str) -> Change:
+    async def change(stand_ins: StandIns) -> Mapping[str, str]:
+        return {value: stand_ins.number(value, "EMAIL_ADDRESS") for value in values}
+
+    return change
 
 
 async def test_a_conversation_goes_on(conversations: Conversations) -> None:
@@ -116,6 +120,5 @@ async def test_a_request_that_began_earlier_goes_on_from_what_is_kept(conversati
     """Its texts are changed anew with the stand-ins that another request has kept meanwhile."""
     early = await conversations.open(ID)
     await _number(conversations, ID, MAIL)
-    changed = await early.apply(lambda stand_ins: {"a": stand_ins.number("roe@example.org", "EMAIL_ADDRESS")})
-    assert {"a": "<EMAIL_ADDRESS_2>"} == changed
+    assert {"roe@example.org": "<EMAIL_ADDRESS_2>"} == await early.apply(_numbering("roe@example.org"))
     assert [MAIL, "roe@example.org"] == [one.value for one in (await conversations.open(ID)).stand_ins]

@@ -16,7 +16,7 @@ from vestibule.client_service.compat.litellm.payload import (
 from vestibule.client_service.compat.reported_once import ReportedOnce
 from vestibule.client_service.conversations.revealing import TextReveals
 from vestibule.client_service.conversations.store import Conversation, ConversationId
-from vestibule.client_service.screening.screener import Screener
+from vestibule.client_service.screening.screener import MOST_SCANS_WAITING, FieldText, Screener
 from vestibule.contracts.audit import Act
 from vestibule.contracts.errors import PersonalDataFound, ScanImpossible, TooLarge, Unavailable
 from vestibule.policy import Action, Policy, Situation
@@ -28,6 +28,8 @@ from vestibule.service_kit.audit.acts import ActRecorder
 HOLDBACK_CHARS = 128
 # Calls of which an alert about values that were given back was raised: a stream asks about an answer many times.
 MOST_CALLS = 10_000
+# Characters times stand-ins that are looked for on the event loop; what is more, in a thread.
+MOST_AT_ONCE = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,13 @@ class GuardrailService:
         stand_ins = StandIns() if conversation is None else conversation.stand_ins
         # What stands for a value already is no finding, whatever it looks like.
         marks = self.reveals.marks_for(stand_ins, tenant, opens_tokens=reveals)
-        fields = [one._replace(text=marks.hide(one.text)) for one in texts_of(request)]
+        given = list(texts_of(request))
+
+        def hidden() -> list[FieldText]:
+            return [one._replace(text=marks.hide(one.text)) for one in given]
+
+        is_much = sum(len(one.text) for one in given) * (1 + len(stand_ins)) > MOST_AT_ONCE
+        fields = await self.screener.in_thread(hidden, MOST_SCANS_WAITING) if is_much else hidden()
         screened = await self.screener.screen_fields(sender, fields, conversation)
         restored = {label: marks.restore(text, reveals=reveals) for label, text in screened.texts.items()}
         count = sum(number for _text, number in restored.values())

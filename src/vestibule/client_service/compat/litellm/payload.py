@@ -13,7 +13,7 @@ from vestibule.contracts.errors import TooLarge
 from vestibule.policy.policy import MEMBER_FIELD, TOOL_CALL_FIELD
 from vestibule.policy.rule_index import LIST_MARK
 
-MOST_TEXTS = 10_000
+MOST_TEXTS = 5_000
 MAX_DEPTH = 32
 TOOL_FIELD = "tool"
 # Members of messages and of tool calls whose values are words and ids of the protocol. Ids are random and long, and
