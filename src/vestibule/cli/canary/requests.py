@@ -192,7 +192,6 @@ REQUESTS: dict[str, Callable[[httpx.Client, Canary], httpx.Response]] = {
         http, texts=["text"], request_data={"user_api_key_hash": c.text}
     ),
     "text to reveal": lambda http, c: http.post("/reveal", json={"texts": [c.text], "reason": "canary"}),
-    "reason to reveal": lambda http, c: http.post("/reveal", json={"texts": ["text"], "reason": c.text}),
     "option": lambda http, c: _run(http, {"pointer": _pointer(c)}),
     "wrong option": lambda http, c: _run(http, {"pointer": c.text}),
     "unknown option": lambda http, c: _run(http, {c.text: c.value}),
