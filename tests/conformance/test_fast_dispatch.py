@@ -49,6 +49,7 @@ RANDOM = (
     (re.compile(rb"\b\d{10}\.[0-9a-f]{32}\b"), b"<confirmation>"),
     (re.compile(rb"\b\d{10}\.\d+"), b"<moment>"),
     (re.compile(rb'"[0-9a-f]{12,64}"'), b'"<id>"'),
+    (re.compile(rb"\(alert [0-9a-f]{16}\)"), b"(alert <id>)"),
     # A service takes no request id of a stranger.
     (re.compile(rb"(^|urn:request:)[0-9a-f]{32}\b"), rb"\1<id>"),
     (re.compile(rb'"(latency_ms|took_s)":[\d.e-]+'), rb'"\1":<time>'),

@@ -18,6 +18,7 @@ DATA_OPERATIONS = {
     *("POST /add", "POST /add/batch", "POST /read/batch", "DELETE /delete"),
     *("POST /run", "POST /messages", "POST /scan", "POST /process", "POST /forms/{name}"),
     *("POST /presidio/analyze", "POST /presidio/anonymize", "POST /presidio/deanonymize"),
+    "POST /beta/litellm_basic_guardrail_api",
     # What a browser asks before it sends a form.
     "OPTIONS /forms/{name}",
     # Drafts: nothing of them is kept or comes into force.

@@ -73,7 +73,7 @@ WITHIN_OTHERS = {"FindingView"}
 # The interface of another project, for the clients that it has. This one has `scan`.
 OF_OTHER_CLIENTS = {
     *("analyze_text", "anonymize_text", "deanonymize_text", "list_supported_entities", "list_recognizers"),
-    *("list_anonymizers", "list_deanonymizers", "get_presidio_health"),
+    *("list_anonymizers", "list_deanonymizers", "get_presidio_health", "check_model_call"),
 }
 SERVICES = {"client": CLIENT, "scheduler": SCHEDULER}
 
@@ -252,7 +252,7 @@ def test_no_text_of_a_result_shows_data() -> None:
     }
     assert {
         *("Entry.value", "Revision.value", "Task.result", "MessageReply.reply", "WebhookKey.key"),
-        *("CreatedToken.token", "RevealedValue.value", "TreatedScan.text"),
+        *("CreatedToken.token", "RevealedTexts.texts", "RevealedValue.value", "TreatedScan.text"),
     } == hidden
 
 

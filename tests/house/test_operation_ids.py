@@ -40,8 +40,9 @@ def test_the_operation_ids_of_the_client_service_stay(apps: dict[str, FastAPI]) 
     """Client libraries depend on them, so a change here breaks callers."""
     expected = """
         acknowledge_alert acknowledge_alert_group add_allowance add_entries add_entry add_schedule add_silence
-        analyze_text anonymize_text cancel_task change_silence change_tasks check_policy count_decisions
-        count_tasks create_token deanonymize_text delete_entry delete_schedule drop_dead_task end_silence
+        analyze_text anonymize_text cancel_task change_silence change_tasks check_model_call check_policy
+        count_decisions count_tasks create_token deanonymize_text delete_entry delete_schedule drop_dead_task
+        end_silence
         erase_subject erase_subject_for_reason find_subject get_alert get_alert_group get_audit_head
         get_bulk_job get_decision_rates get_entry_history get_erasure get_find get_health get_metrics
         get_own_token get_policy get_presidio_health get_problem_type get_processing_record get_queue

@@ -43,12 +43,12 @@ def create_app(settings: BusinessLogicSettings) -> FastAPI:
     alert_metrics = AlertMetrics(metrics, settings.alert_channels)
     secret = ServiceSecret.read(settings.secret_file)
     ring = KeyRingFile(settings.key_ring_path)
-    pseudonymizer = build_pseudonymizer(ring)
+    # Built when a processor first needs it: most never do, and it takes half of the memory of the service.
+    scanner = lru_cache(maxsize=1)(lambda: Scanner.from_settings(settings.detection))
+    pseudonymizer = build_pseudonymizer(ring, scanner)
     alerts = build_alert_engine("business_logic", settings, alert_metrics.count_alert)
     request_alerts = RequestAlerts(alerts, pseudonymizer.fingerprint)
     policies = open_policy(settings)
-    # Built when a processor first needs it: most never do, and it takes half of the memory of the service.
-    scanner = lru_cache(maxsize=1)(lambda: Scanner.from_settings(settings.detection))
     processors = build_registry(settings, scanner, lambda: policies.current, pseudonymizer)
 
     limit = AuthRateLimit(

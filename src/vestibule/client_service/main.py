@@ -19,7 +19,11 @@ from vestibule.client_service import api
 from vestibule.client_service.api.compat.presidio import PREFIX as PRESIDIO_PREFIX
 from vestibule.client_service.api.wiring import ClientWiring
 from vestibule.client_service.celery_app import create_producer, held_for_s
+from vestibule.client_service.compat.litellm.guardrail import GuardrailService
 from vestibule.client_service.compat.presidio.service import PresidioService
+from vestibule.client_service.conversations.revealing import TextReveals
+from vestibule.client_service.conversations.store import OWNER as CONVERSATION_OWNER
+from vestibule.client_service.conversations.store import Conversations
 from vestibule.client_service.decisions.rates import RateReader
 from vestibule.client_service.forms.admission import FormAdmission
 from vestibule.client_service.idempotency import OWNER as IDEMPOTENCY_OWNER
@@ -139,12 +143,12 @@ class _Parts:
         self.settings = settings
         self.secret = ServiceSecret.read(settings.secret_file)
         ring = self.ring = KeyRingFile(settings.key_ring_path)
-        pseudonymizer = build_pseudonymizer(ring)
+        scanner = Scanner.from_settings(settings.detection)
+        pseudonymizer = self.pseudonymizer = build_pseudonymizer(ring, lambda: scanner)
         self.metrics = Metrics("client")
         self.alert_metrics = AlertMetrics(self.metrics, settings.alert_channels)
         self.alerts = build_alert_engine("client", settings, self.alert_metrics.count_alert)
         self.request_alerts = RequestAlerts(self.alerts, pseudonymizer.fingerprint)
-        scanner = Scanner.from_settings(settings.detection)
         scanner.warm_up()
         self.screening = build_screening(
             settings, scanner, self.alerts, pseudonymizer, self.metrics, replica=settings.replica
@@ -169,6 +173,7 @@ class _Parts:
         self.presidio = PresidioService(scanner, self.alerts, refuses_unserved=settings.presidio_refuse_unserved)
         self.message_routes = MessageRoutes(settings.message_routes, self.processors.names)
         self.fingerprinter = Fingerprinter(ring)
+        self.alert_events = AlertEvents.read_from(settings.alert_record_path, settings.replica)
         self.policies = policies
         self.producer = create_producer(settings, Cipher(ring, REALM), self.processors)
         self.steps = LedgerSteps(settings, self.producer.cipher)
@@ -186,18 +191,16 @@ async def _start(parts: _Parts, notes: list[Note], stack: AsyncExitStack) -> Cli
     transport = DatabaseTransport(database)
     entries_for = lru_cache(PRINCIPALS_KEPT)(partial(EntryClient, transport))
     ledger, decision_client = TaskLedgerClient(transport), DecisionClient(transport)
-    webhooks = WebhookRepository(entries_for(WEBHOOK_OWNER))
-    await _deliver_webhooks(parts, webhooks, ledger, stack)
-    pauses = QueuePauses(entries_for(QUEUE_OWNER), redis, parts.processors.names)
-    await stack.enter_async_context(pauses.running())
+    webhooks = await _deliver_webhooks(parts, entries_for(WEBHOOK_OWNER), ledger, stack)
+    pauses = await _start_pauses(parts, entries_for(QUEUE_OWNER), redis, stack)
     task_service = await _start_tasks(parts, ledger, redis, webhooks, stack, pauses=pauses)
     schedules = ScheduleService(entries_for(SCHEDULE_OWNER), screener, parts.processors)
     trail = await _start_audit(parts, AuditClient(transport), stack)
+    reveals = _build_reveals(parts, entries_for(CONVERSATION_OWNER))
     bulk = await _start_bulk(parts, entries_for(BULK_OWNER), ledger, redis, stack)
     accept_task = parts.quotas.guard(task_service.accept)
-    alert_events = AlertEvents.read_from(settings.alert_record_path, settings.replica)
     subject_service = await parts.subject_parts.start(transport, redis, trail, stack)
-    sources = (decision_client, ledger, task_service.queue, alert_events, webhooks, subject_service.erasure, bulk)
+    sources = (decision_client, ledger, task_service.queue, parts.alert_events, webhooks, subject_service.erasure, bulk)
     return ClientWiring(
         authenticator=parts.authenticator,
         readiness=_build_readiness(database, redis, notes),
@@ -216,6 +219,8 @@ async def _start(parts: _Parts, notes: list[Note], stack: AsyncExitStack) -> Cli
         webhook_rules=settings.callback_rules,
         screener=screener,
         presidio=parts.presidio,
+        reveals=reveals,
+        guardrail=GuardrailService.build(screener, parts.alerts, reveals, trail),
         detokenizer=parts.detokenizer,
         policies=parts.policies,
         policy_since=parts.screening.since,
@@ -225,8 +230,8 @@ async def _start(parts: _Parts, notes: list[Note], stack: AsyncExitStack) -> Cli
         decisions=decision_client,
         decision_rates=RateReader(redis),
         decision_stream=await parts.screening.start_decisions(settings, decision_client, redis, stack),
-        alert_archive=alert_events.archive,
-        alert_groups=alert_events.groups,
+        alert_archive=parts.alert_events.archive,
+        alert_groups=parts.alert_events.groups,
         silences=SilenceRepository(settings.alert_record_path),
         channel_states=ChannelStates(settings.alert_record_path),
         channel_tester=ChannelTester(settings),
@@ -260,6 +265,11 @@ async def _start_audit(parts: _Parts, client: AuditClient, stack: AsyncExitStack
     return trail
 
 
+def _build_reveals(parts: _Parts, store: EntryClient) -> TextReveals:
+    conversations = Conversations(store, parts.ring, parts.fingerprinter)
+    return TextReveals(parts.detokenizer, conversations, parts.pseudonymizer.tokenizer)
+
+
 def _build_intake(parts: _Parts, entries_for: EntriesFor, accept: AcceptTask, logic: ServiceClient | None) -> Intake:
     return Intake(
         parts.screening.screener,
@@ -282,6 +292,12 @@ async def _open_logic(parts: _Parts, stack: AsyncExitStack) -> ServiceClient | N
     return await stack.enter_async_context(logic)
 
 
+async def _start_pauses(parts: _Parts, store: EntryClient, redis: Redis, stack: AsyncExitStack) -> QueuePauses:
+    pauses = QueuePauses(store, redis, parts.processors.names)
+    await stack.enter_async_context(pauses.running())
+    return pauses
+
+
 async def _start_bulk(
     parts: _Parts, store: EntryClient, ledger: TaskLedgerClient, redis: Redis, stack: AsyncExitStack
 ) -> BulkActions:
@@ -297,8 +313,9 @@ async def _start_tokens(parts: _Parts, transport: DatabaseTransport, stack: Asyn
 
 
 async def _deliver_webhooks(
-    parts: _Parts, repository: WebhookRepository, ledger: TaskLedgerClient, stack: AsyncExitStack
-) -> None:
+    parts: _Parts, store: EntryClient, ledger: TaskLedgerClient, stack: AsyncExitStack
+) -> WebhookRepository:
+    repository = WebhookRepository(store)
     for outcome in OUTCOMES:
         parts.metrics.expect(CALLBACKS, outcome)
     if parts.settings.callback_secret.get_secret_value():
@@ -306,6 +323,7 @@ async def _deliver_webhooks(
         rules = parts.settings.callback_rules
         dispatcher = WebhookDispatcher(repository, ledger, rules, parts.alerts, count_attempt)
         await stack.enter_async_context(dispatcher.running())
+    return repository
 
 
 async def _start_tasks(

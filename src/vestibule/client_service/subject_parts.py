@@ -8,6 +8,7 @@ from functools import partial
 from redis.asyncio import Redis
 
 from vestibule.alerts.store.reasons import AlertReasons
+from vestibule.client_service.conversations.store import OWNER as CONVERSATION_OWNER
 from vestibule.client_service.erasure import (
     FINDS_OWNER,
     Erasure,
@@ -46,6 +47,7 @@ RECORDS = (
     ServiceRecords(IDEMPOTENCY_OWNER, FindKind.REPLY, instead=ERASED),
     ServiceRecords(WEBHOOK_OWNER, FindKind.CALLBACK),
     ServiceRecords(SCHEDULE_OWNER, FindKind.SCHEDULE),
+    ServiceRecords(CONVERSATION_OWNER, FindKind.CONVERSATION),
     ServiceRecords(FINDS_OWNER, FindKind.FIND),
     ServiceRecords(SCHEDULER_OWNER, FindKind.REASON, field="reason"),
     ServiceRecords(QUEUE_OWNER, FindKind.REASON, field="reason"),

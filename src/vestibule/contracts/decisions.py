@@ -40,6 +40,8 @@ class Action(StrEnum):
     REDACT = "redact"
     HASH = "hash"
     TOKENIZE = "tokenize"
+    NUMBER = "number"
+    FAKE = "fake"
     MASK = "mask"
     ALERT = "alert"
     IGNORE = "ignore"
@@ -50,7 +52,7 @@ class Action(StrEnum):
         return self in REPLACING
 
 
-REPLACING = frozenset({Action.REDACT, Action.HASH, Action.TOKENIZE, Action.MASK})
+REPLACING = frozenset(Action) - {Action.BLOCK, Action.ALERT, Action.IGNORE}
 STRICTNESS = {action: place for place, action in enumerate(reversed(Action))}
 
 

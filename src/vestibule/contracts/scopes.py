@@ -26,11 +26,12 @@ SCOPES: Mapping[str, str] = MappingProxyType(
         "and processors.",
         "message": "Process a text that it sends; no entry is read or written.",
         "scan": "Scan texts; nothing is stored.",
+        "guardrail": "Screen what goes to and comes from a language model; the policy decides, and nothing is stored.",
         "forms": "Send forms that the policy file defines, and nothing else: such a token may stand in a page.",
         "alerts": "Find, acknowledge and resolve alerts of the tenant, and silence them.",
         "queue": "See the queue and the workers.",
-        "reveal": "Get the value behind a token of the policy's `tokenize`, and with `read` that of an entry; each use "
-        "raises an alert.",
+        "reveal": "Get the value behind a token of the policy's `tokenize` or a stand-in, and with `read` that of an "
+        "entry; each use raises an alert.",
         "erase": "Erase all data of a subject within the tenant.",
         "find": "Find where a subject stands within the tenant; nothing is changed.",
         "records": "Get the record of processing activities.",
@@ -153,6 +154,7 @@ ROUTES: Mapping[str, Mapping[str, Access]] = MappingProxyType(
             "list_recognizers": _access("scan"),
             "list_anonymizers": _access("scan"),
             "list_deanonymizers": _access("scan"),
+            "check_model_call": _access("guardrail"),
             "reveal_token": _access("reveal", read="for an entry"),
             "erase_subject": _access("erase"),
             "erase_subject_for_reason": _access("erase", find="for a dry run"),

@@ -40,6 +40,7 @@ class FindKind(StrEnum):
     SCHEDULE = "schedule"
     CALLBACK = "callback"
     REPLY = "reply"
+    CONVERSATION = "conversation"
     REASON = "reason"
     FIND = "find"
 

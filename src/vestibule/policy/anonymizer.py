@@ -25,10 +25,12 @@ Replace = Callable[[str, str], str]
 
 @dataclass(frozen=True, slots=True)
 class AnonymizerOperators:
-    """The functions that hash and tokenize: each takes a value and its entity and returns the replacement."""
+    """The functions that replace by more than the entity: each takes a value and its entity."""
 
     hash: Replace
     tokenize: Replace
+    number: Replace
+    fake: Replace
 
 
 class _ReplacedSpan(NamedTuple):
@@ -49,7 +51,7 @@ def anonymize(text: str, decided: Iterable[DecidedFinding], operators: Anonymize
     if not spans:
         return text
     replacements = [_replacement(text[span.start : span.end], span, operators) for span in spans]
-    if _is_json(text):
+    if is_json(text):
         return _anonymize_json(text, spans, replacements)
     return replace_spans(text, [(span.start, span.end) for span in spans], replacements)[0]
 
@@ -96,6 +98,10 @@ def _replacement(value: str, span: _ReplacedSpan, operators: AnonymizerOperators
             return operators.hash(value, span.entity)
         case Action.TOKENIZE:
             return operators.tokenize(value, span.entity)
+        case Action.NUMBER:
+            return operators.number(value, span.entity)
+        case Action.FAKE:
+            return operators.fake(value, span.entity)
         case _:
             return f"<{span.entity}>"
 
@@ -114,7 +120,8 @@ def _merge(decided: Iterable[DecidedFinding]) -> list[_ReplacedSpan]:
     return merged
 
 
-def _is_json(text: str) -> bool:
+def is_json(text: str) -> bool:
+    """Say whether a text is one JSON object or array, or several one after the other."""
     at = _after_space(text, 0)
     # A text that is only a number or a string of JSON is far more often plain text.
     while text.startswith(("{", "["), at):
@@ -197,7 +204,7 @@ def _document_within(text: str, start: int, end: int) -> str | None:
     if not text[start:end].lstrip(" ").startswith(("{", "[", "\\")):
         return None
     decoded: str = json.loads(f'"{text[start:end]}"')
-    return decoded if _is_json(decoded) else None
+    return decoded if is_json(decoded) else None
 
 
 def _widened(escapes: Sequence[tuple[int, int]], before: int, after: int) -> tuple[int, int]:

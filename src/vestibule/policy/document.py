@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -141,6 +141,17 @@ class ProcessingTable(_Strict):
     safeguards: str = ""
 
 
+class GuardrailTable(_Strict):
+    """What holds for calls of language models, beside the rules. `reveal` has names or ids of callers' tokens."""
+
+    images: Literal["alert", "block"] = "alert"
+    reveal: tuple[str, ...] = ()
+
+    def reveals_to(self, token_id: str | None, token_name: str | None) -> bool:
+        """Whether answers of the model get the values back that stand-ins and tokens in them stand for."""
+        return token_id in self.reveal or token_name in self.reveal
+
+
 class PurposeTable(_Strict):
     """What entries under some keys are for; what it leaves out is as in `[processing]`."""
 
@@ -166,6 +177,7 @@ class PolicyDocument(_Strict):
     processing: ProcessingTable = ProcessingTable()
     purposes: tuple[PurposeTable, ...] = ()
     forms: Mapping[FormName, FormDefinition] = {}
+    guardrail: GuardrailTable = GuardrailTable()
 
 
 class DocumentReader:

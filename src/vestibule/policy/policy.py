@@ -13,8 +13,14 @@ import structlog
 from vestibule.contracts.identity import DEFAULT_TENANT
 from vestibule.contracts.tokens import Quota
 from vestibule.policy.decision import Action, DecidedFinding, Decision, FindingLike, Findings, Situation, Verdict
-from vestibule.policy.document import DocumentReader, InvalidPolicy, PolicyDocument, Vocabulary, read_document
-from vestibule.policy.forms import FormDefinition
+from vestibule.policy.document import (
+    DocumentReader,
+    GuardrailTable,
+    InvalidPolicy,
+    PolicyDocument,
+    Vocabulary,
+    read_document,
+)
 from vestibule.policy.retention import Retention, RetentionRule
 from vestibule.policy.rule_index import PolicyRule, Row, RuleIndex, Scope
 from vestibule.runtime.background import repeat
@@ -23,8 +29,11 @@ from vestibule.runtime.files import WatchedFile
 KEY_FIELD, OPTIONS_FIELD = "key", "options"
 # With replacements in them, two keys could become one and overwrite each other, and options could mean something else.
 UNCHANGED_FIELDS = frozenset({KEY_FIELD, OPTIONS_FIELD})
-# The same holds for the names of the fields of a form; with this and a number they are fields of a decision.
+# The same holds for the names of the fields of a form; with this and a number they are fields of a decision. The answer
+# to a gateway has no place for changed tool calls and for members of messages that are no text.
 NAME_FIELD = "name "
+TOOL_CALL_FIELD, MEMBER_FIELD = "tool call", "message member"
+_UNCHANGED_PREFIXES = (NAME_FIELD, TOOL_CALL_FIELD, MEMBER_FIELD)
 VERSION_DIGITS = 12
 POLL_INTERVAL_S = 0.5
 ChangeHandler = Callable[["Policy"], Awaitable[None]]
@@ -79,6 +88,8 @@ class Policy:
         self.retention_rules = tuple(retention)
         # A dry run stores everything as it would be without a policy.
         self.retention = Retention(self.retention_rules) if retention and not is_dry_run else None
+        # Whether a rule replaces values by numbers or fakes, which conversations keep.
+        self.uses_stand_ins = any(rule.action in {Action.NUMBER, Action.FAKE} for rule in self.rules)
         self._tenants = tenants or {}
         # The quotas of tenants, by their names.
         self.quotas = quotas or {}
@@ -90,7 +101,7 @@ class Policy:
             self._tenants,
             quotas=self.quotas,
             retention=self.retention_rules,
-            forms=self.document.forms,
+            document=self.document,
         )
         self._clean = Decision(self.version, is_kept=keeps_clean)
 
@@ -158,7 +169,7 @@ class Policy:
     def _decide_finding(self, row: Row, name: str, found: FindingLike) -> DecidedFinding:
         verdict = self.rule_index.look_up(row, found.entity, name)
         action = Action.IGNORE if found.score < verdict.threshold else verdict.action
-        if action.changes_text and (name in UNCHANGED_FIELDS or name.startswith(NAME_FIELD)):
+        if action.changes_text and (name in UNCHANGED_FIELDS or name.startswith(_UNCHANGED_PREFIXES)):
             action = Action.BLOCK
         return DecidedFinding(name, found, action, verdict.severity, verdict.rule, verdict.rule_id)
 
@@ -171,7 +182,7 @@ def _version_of(
     *,
     quotas: Mapping[str, Quota],
     retention: Sequence[RetentionRule],
-    forms: Mapping[str, FormDefinition],
+    document: PolicyDocument,
 ) -> str:
     """Return the start of the SHA-256 of the rules, independent of their order and lines."""
     contents = sorted(
@@ -189,8 +200,10 @@ def _version_of(
     if retention:
         kept = ([rule.key_prefixes, sorted(rule.entities), rule.default_ttl_s, rule.max_ttl_s] for rule in retention)
         content["retention"] = sorted(json.dumps(rule) for rule in kept)
-    if forms:
-        content["forms"] = {name: form.model_dump(mode="json") for name, form in forms.items()}
+    if document.forms:
+        content["forms"] = {name: form.model_dump(mode="json") for name, form in document.forms.items()}
+    if document.guardrail != GuardrailTable():
+        content["guardrail"] = document.guardrail.model_dump(mode="json")
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:VERSION_DIGITS]
 
 

@@ -5,14 +5,19 @@ implement the ports with them.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from vestibule.detection import Scanner
+from vestibule.detection.options import DEFAULTS
 from vestibule.encryption import Fingerprinter, KeyRingSource, Tokenizer
 from vestibule.policy import Policy
 from vestibule.processing import ProcessorContext, ProcessorRegistry
 from vestibule.processing.ports import UNCONFIGURED
 from vestibule.processor_adapters.ports import GuardedHttpEgress, Inspector, Pseudonymizer, Tokens, hashed, situation_of
 from vestibule.processor_adapters.settings import InspectionSettings, ProcessorSettings, TimeLimitSettings
+
+# Entities whose scanners are kept for the next fake.
+NARROWED_KEPT = 64
 
 __all__ = [
     "InspectionSettings",
@@ -56,6 +61,14 @@ def check_processors(settings: ProcessorSettings) -> ProcessorRegistry:
     return ProcessorRegistry.discover(settings.processor_sources, context)
 
 
-def build_pseudonymizer(ring: KeyRingSource) -> Pseudonymizer:
-    """Return the pseudonymizer for the keys of a ring."""
-    return Pseudonymizer(Fingerprinter(ring).fingerprint, Tokenizer(ring))
+def build_pseudonymizer(ring: KeyRingSource, scanner: Callable[[], Scanner]) -> Pseudonymizer:
+    """Return the pseudonymizer for the keys of a ring; fakes are held to what `scanner` finds."""
+
+    @lru_cache(NARROWED_KEPT)
+    def narrowed_to(entity: str) -> Scanner:
+        return scanner().narrowed(DEFAULTS._replace(entities=frozenset({entity})))
+
+    def is_found(value: str, entity: str) -> bool:
+        return any(one.start == 0 and one.end == len(value) for one in narrowed_to(entity).scan(value))
+
+    return Pseudonymizer(Fingerprinter(ring).fingerprint, Tokenizer(ring), is_found)

@@ -13,7 +13,7 @@ PERSONAL_DATA = "personal_data"
 # Folders of detectors that are groups of the policy, besides `personal_data`.
 GROUP_FOLDERS = frozenset({SECRETS, "national_ids"})
 # The routes whose texts the policy applies to.
-CHECKED_ROUTES = frozenset({"/add", "/forms/{name}", "/messages", "/run"})
+CHECKED_ROUTES = frozenset({"/add", "/beta/litellm_basic_guardrail_api", "/forms/{name}", "/messages", "/run"})
 VERSION_DIGITS = 12
 
 

@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from vestibule.contracts.tasks import WorkOrigin
@@ -17,6 +18,8 @@ from vestibule.egress.guard import (
 )
 from vestibule.policy import Action, DecidedFinding, Policy, Situation
 from vestibule.policy.anonymizer import AnonymizerOperators, anonymize
+from vestibule.policy.fakes import Faker, IsFound
+from vestibule.policy.stand_ins import StandIns
 from vestibule.processing import EgressReply, ProcessingInterrupted
 from vestibule.processing.ports import AnswerTooLarge, DataTooLarge, ForwardForbidden
 
@@ -42,17 +45,29 @@ class Tokens(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pseudonymizer:
-    """Replaces values: by a keyed fingerprint, or by a token that the tenant can reveal."""
+    """Replaces values: by a keyed fingerprint, by a token that the tenant can reveal, or by stand-ins.
+
+    `is_found` says whether a value is found as an entity with nothing around it; fakes pass the same.
+    """
 
     fingerprint: Callable[[str, str], str]
     tokenizer: Tokens
+    is_found: IsFound = field(default=lambda _value, _entity: False)
 
-    def operators_for(self, policy: Policy, situation: Situation) -> AnonymizerOperators:
-        """Return the operators for values in a situation: hashes of its tenant, tokens of the tenant of the policy."""
+    def operators_for(
+        self, policy: Policy, situation: Situation, stand_ins: StandIns | None = None
+    ) -> AnonymizerOperators:
+        """Return the operators for values in a situation: hashes of its tenant, tokens of the tenant of the policy.
+
+        Without the `stand_ins` of a conversation they are those of these texts alone, and nothing reveals them.
+        """
         tenant = policy.tenant_of(situation)
+        stand_ins = StandIns() if stand_ins is None else stand_ins
         return AnonymizerOperators(
             hash=lambda value, entity: hashed(entity, self.fingerprint(value, situation.tenant)),
             tokenize=lambda value, entity: self.tokenizer.tokenize(value, entity, tenant),
+            number=stand_ins.number,
+            fake=partial(stand_ins.fake, faker=Faker(self.is_found)),
         )
 
 

@@ -12,7 +12,8 @@ from vestibule.client_service.decisions.audit import DecisionAudit
 from vestibule.client_service.decisions.publisher import DecisionPublisher
 from vestibule.client_service.decisions.rates import RateCounter
 from vestibule.client_service.decisions.settings import open_decision_log
-from vestibule.client_service.screening.screener import RESULT_FIELD, Screener
+from vestibule.client_service.screening.descriptions import RESULT_FIELD
+from vestibule.client_service.screening.screener import Screener
 from vestibule.client_service.settings import WorkerSettings
 from vestibule.contracts.errors import ResultRefused, ScanImpossible, TooLarge
 from vestibule.contracts.tasks import WorkOrigin

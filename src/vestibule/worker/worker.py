@@ -39,7 +39,7 @@ def build_worker(name: str, settings: WorkerSettings, ring: KeyRingSource) -> Ve
     scanner = Scanner.from_settings(settings.detection)
     scanner.warm_up()
     policies = open_policy(settings)
-    pseudonymizer = build_pseudonymizer(ring)
+    pseudonymizer = build_pseudonymizer(ring, lambda: scanner)
     processors = build_registry(settings, lambda: scanner, lambda: policies.current, pseudonymizer)
     app = create_consumer(settings, Cipher(ring, REALM), processors)
     results = app.results = ResultScreener(name, settings, scanner, policies, pseudonymizer, CopiedAllowances(ring))

@@ -1,6 +1,7 @@
 """Each finding gets what its own action puts in its place, and all the rest stays."""
 
 import json
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pytest
@@ -11,7 +12,10 @@ from vestibule.policy import Action, DecidedFinding
 from vestibule.policy.anonymizer import AnonymizerOperators, anonymize, mask
 
 TOOLS = AnonymizerOperators(
-    hash=lambda value, entity: f"<{entity}:h{len(value)}>", tokenize=lambda value, entity: f"<{entity}:t>"
+    hash=lambda value, entity: f"<{entity}:h{len(value)}>",
+    tokenize=lambda value, entity: f"<{entity}:t>",
+    number=lambda _value, entity: f"<{entity}_1>",
+    fake=lambda value, _entity: value[::-1],
 )
 
 
@@ -25,14 +29,14 @@ class Finding(NamedTuple):
 
 
 def test_each_action_has_its_own_form() -> None:
-    """Redacted, masked, hashed, tokenized, and left alone."""
-    text = "a 0123456789 b 0123456789 c 0123456789 d 0123456789 e 0123456789"
-    kinds = (Action.REDACT, Action.MASK, Action.HASH, Action.TOKENIZE, Action.ALERT)
+    """Redacted, masked, hashed, tokenized, numbered, replaced by a fake, and left alone."""
+    text = " ".join(f"{letter} 0123456789" for letter in "abcdefg")
+    kinds = (Action.REDACT, Action.MASK, Action.HASH, Action.TOKENIZE, Action.NUMBER, Action.FAKE, Action.ALERT)
     decided = [
         DecidedFinding("value", Finding("X", 2 + 13 * place, 12 + 13 * place), action)
         for place, action in enumerate(kinds)
     ]
-    assert "a <X> b ******6789 c <X:h10> d <X:t> e 0123456789" == anonymize(text, decided, TOOLS)
+    assert "a <X> b ******6789 c <X:h10> d <X:t> e <X_1> f 9876543210 g 0123456789" == anonymize(text, decided, TOOLS)
 
 
 def test_of_a_short_value_nothing_is_kept() -> None:
@@ -105,7 +109,7 @@ def test_a_json_document_stays_one(text: str, part: str, action: Action, expecte
 
 def test_a_replacement_is_escaped_inside_a_string() -> None:
     """Whatever an operator returns, and however often a number or a string has findings."""
-    quoting = AnonymizerOperators(hash=lambda value, _: f'"{value}\\', tokenize=lambda value, _: value)
+    quoting = replace(TOOLS, hash=lambda value, _: f'"{value}\\', tokenize=lambda value, _: value)
     text = '["ab", 1234567]'
     decided = [_found(text, part, Action.HASH) for part in ("a", "b", "12", "67")]
     assert ['"a\\"b\\', '"12\\345"67\\'] == json.loads(anonymize(text, decided, quoting))

@@ -44,7 +44,7 @@ def screener_with(settings: ClientSettings) -> Callable[..., ResultScreener]:
         given = settings.model_copy(
             update={"detection": DetectionSettings(entities=frozenset({"EMAIL_ADDRESS"}), **detection)}
         )
-        pseudonymizer = build_pseudonymizer(KeyRingFile(settings.key_ring_path))
+        pseudonymizer = build_pseudonymizer(KeyRingFile(settings.key_ring_path), Scanner.from_settings)
         return ResultScreener(
             "worker1", given, Scanner.from_settings(given.detection), open_policy(given), pseudonymizer
         )

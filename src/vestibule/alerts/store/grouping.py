@@ -1,7 +1,9 @@
 """Assigns recorded alerts to groups, within a transaction of the caller's.
 
-An alert joins the group of its type that has its fingerprint; otherwise the one that its token opened; otherwise it
-opens one. So a value that many tokens send is one group, and a token that leaks a thousand values is one group too.
+An alert joins the group of its type that an alert of the same request and token is in; otherwise the one that has its
+fingerprint; otherwise the one that its token opened; otherwise it opens one. So a value that many tokens send is one
+group, and a token that leaks a thousand values is one group too. What goes to a language model and what comes back have
+the same id of a request, that of the call.
 Alerts about a part, a queue or a channel are grouped by that alone, until an alert resolves the group. Alerts of two
 tenants never share a group.
 """
@@ -34,6 +36,13 @@ RESOLVE = """
     WHERE id IN (SELECT group_id FROM memberships WHERE type = ? AND key IN (?, ?)) AND state != 'resolved' RETURNING id
 """
 LASTING = frozenset(RESOLVES.values())
+FIND_GROUP_OF_REQUEST = """
+    SELECT id, severity, entities, state, notified_severity, notice_since_us, due_us
+    FROM groups WHERE id = (
+        SELECT group_id FROM alerts WHERE request_id = ? AND type = ? AND token_id = ? AND tenant = ?
+        AND group_id IS NOT NULL ORDER BY seq DESC LIMIT 1
+    ) AND state != 'resolved' AND last_us >= ?
+"""
 SAVE_MEMBERSHIP = "INSERT OR REPLACE INTO memberships (type, key, group_id, last_us) VALUES (?, ?, ?, ?)"
 
 
@@ -62,6 +71,8 @@ def group_alert(connection: sqlite3.Connection, alert: Alert, rules: Grouping) -
     keys = _keys_of(alert)
     found = {key: _find(connection, alert, key, rules) for key in keys}
     group = next((group for group in found.values() if group is not None), None)
+    if alert.subject is None:
+        group = _find_of_request(connection, alert, rules) or group
     if group is None:
         _open(connection, alert, None if has_ended_one else rules)
     else:
@@ -89,6 +100,15 @@ def _find(connection: sqlite3.Connection, alert: Alert, key: str, rules: Groupin
     is_lasting = alert.subject is not None and alert.type in LASTING
     oldest_us = 0 if is_lasting else to_us(alert.time) - int(rules.window_s * US)
     row = connection.execute(FIND_GROUP, (alert.type.value, key, oldest_us)).fetchone()
+    return None if row is None else _Group(*row)
+
+
+def _find_of_request(connection: sqlite3.Connection, alert: Alert, rules: Grouping) -> _Group | None:
+    if alert.request_id is None or alert.token_id is None:
+        return None
+    oldest_us = to_us(alert.time) - int(rules.window_s * US)
+    values = (alert.request_id, alert.type.value, alert.token_id, alert.tenant, oldest_us)
+    row = connection.execute(FIND_GROUP_OF_REQUEST, values).fetchone()
     return None if row is None else _Group(*row)
 
 

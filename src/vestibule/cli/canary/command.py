@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vestibule.cli.canary.proof import ProofResult
     from vestibule.cli.canary.sinks import ProofTarget
 
-ACTIONS = ("block", "redact", "mask", "hash", "tokenize", "alert", "ignore")
+ACTIONS = ("block", "redact", "mask", "hash", "tokenize", "number", "fake", "alert", "ignore")
 
 
 @with_examples("vestibule canary", "vestibule canary --url http://127.0.0.1:8000 --data-dir var")

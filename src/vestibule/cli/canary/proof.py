@@ -13,13 +13,13 @@ from vestibule.cli.canary.requests import REQUESTS, Canary, make_canaries
 from vestibule.cli.canary.sinks import Place, ProofTarget, places_of
 from vestibule.cli.canary.system import fail_tasks, kill_workers
 
-# Keys are stored by name, which is needed to find them again; a request id is returned and logged.
+# Keys are stored by name, which is needed to find them again; the id of a request or a call is returned and logged.
 KEPT_BY_NAME = frozenset({"key in JSON", "key in the query", "key of a result"})
-ANSWERED_WHEN_CLEAN = KEPT_BY_NAME | {"request id"}
+ANSWERED_WHEN_CLEAN = KEPT_BY_NAME | {"request id", "id of a call"}
 # The fields that are stored by name, or that people read in alerts and lists. What is stored by name is never found
 # with findings, unless the policy accepts it in keys; clean text is accepted in all of them.
 KEYS = frozenset({"key", "write_to", "pairs"})
-READ_BY_PEOPLE = KEYS | {"name", "part", "reason", "token_id"}
+READ_BY_PEOPLE = KEYS | {"litellm_call_id", "name", "part", "reason", "token_id"}
 # What these are shows without context; the other kinds count with the text around them alone.
 SELF_EVIDENT = frozenset({"EMAIL_ADDRESS", "CREDIT_CARD", "IBAN_CODE", "API_KEY"})
 LOGGED_WITHIN_S = 0.5

@@ -110,6 +110,10 @@ def _message(http: httpx.Client, **members: object) -> httpx.Response:
     return http.post("/messages", json={"text": "text", **members})
 
 
+def _call_model(http: httpx.Client, **members: object) -> httpx.Response:
+    return http.post("/beta/litellm_basic_guardrail_api", json={"input_type": "request", **members})
+
+
 def _form(http: httpx.Client, **content: Any) -> httpx.Response:
     return http.post("/forms/contact", **content)
 
@@ -180,6 +184,14 @@ REQUESTS: dict[str, Callable[[httpx.Client, Canary], httpx.Response]] = {
         content=f"{c.value}\n{c.text}\n".encode(),
         headers={"Content-Type": "text/csv"},
     ),
+    "call of a model": lambda http, c: _call_model(http, texts=[c.text], tools=[{"type": "function", "name": c.value}]),
+    "answer of a model": lambda http, c: _call_model(http, input_type="response", texts=[c.text]),
+    "call of a tool": lambda http, c: _call_model(http, tool_calls=[{"function": {"arguments": c.text}}]),
+    "id of a call": lambda http, c: _call_model(http, texts=["text"], litellm_call_id=c.value),
+    "caller of a gateway": lambda http, c: _call_model(
+        http, texts=["text"], request_data={"user_api_key_hash": c.text}
+    ),
+    "text to reveal": lambda http, c: http.post("/reveal", json={"texts": [c.text], "reason": "canary"}),
     "option": lambda http, c: _run(http, {"pointer": _pointer(c)}),
     "wrong option": lambda http, c: _run(http, {"pointer": c.text}),
     "unknown option": lambda http, c: _run(http, {c.text: c.value}),

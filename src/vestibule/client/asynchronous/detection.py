@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from vestibule.client.asynchronous.resource import AsyncResource
 from vestibule.client.calls import Call
-from vestibule.client.results.detection import BatchScan, Finding, RevealedValue, Scan, TreatedScan
+from vestibule.client.results.detection import BatchScan, Finding, RevealedTexts, RevealedValue, Scan, TreatedScan
 
 
 class AsyncDetection(AsyncResource):
@@ -59,3 +59,14 @@ class AsyncDetection(AsyncResource):
         """
         call = Call("reveal_token", body={"key": key, "version": version, "reason": reason})
         return await self._result(call, RevealedValue)
+
+    async def reveal_texts(
+        self, texts: Sequence[str], *, conversation_id: str | None = None, caller: str | None = None, reason: str
+    ) -> RevealedTexts:
+        """Return up to 1,000 texts with the values of stand-ins and tokens in them; all together raise one alert.
+
+        Stand-ins are those of a conversation, which is kept for a day; without it only tokens are opened. `caller` is
+        the `user_api_key_hash` of a gateway's caller, if the conversation went through one.
+        """
+        body = {"texts": texts, "conversation_id": conversation_id, "caller": caller, "reason": reason}
+        return await self._result(Call("reveal_token", body=body), RevealedTexts)

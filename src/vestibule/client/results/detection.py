@@ -92,3 +92,14 @@ class RevealedValue(Result):
     key: str | None = None
     # Of an entry: the version that has the value
     version: int | None = None
+
+
+@result
+class RevealedTexts(Result):
+    """Texts with the values in place of what stood for them."""
+
+    texts: list[str] = field(repr=False)
+    # How many stand-ins and tokens were replaced
+    revealed: int
+    # The one alert that records the caller and the reason
+    alert_id: str

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from vestibule.client.synchronous.resource import Resource
 from vestibule.client.calls import Call
-from vestibule.client.results.detection import BatchScan, Finding, RevealedValue, Scan, TreatedScan
+from vestibule.client.results.detection import BatchScan, Finding, RevealedTexts, RevealedValue, Scan, TreatedScan
 
 
 class Detection(Resource):
@@ -61,3 +61,14 @@ class Detection(Resource):
         """
         call = Call("reveal_token", body={"key": key, "version": version, "reason": reason})
         return self._result(call, RevealedValue)
+
+    def reveal_texts(
+        self, texts: Sequence[str], *, conversation_id: str | None = None, caller: str | None = None, reason: str
+    ) -> RevealedTexts:
+        """Return up to 1,000 texts with the values of stand-ins and tokens in them; all together raise one alert.
+
+        Stand-ins are those of a conversation, which is kept for a day; without it only tokens are opened. `caller` is
+        the `user_api_key_hash` of a gateway's caller, if the conversation went through one.
+        """
+        body = {"texts": texts, "conversation_id": conversation_id, "caller": caller, "reason": reason}
+        return self._result(Call("reveal_token", body=body), RevealedTexts)

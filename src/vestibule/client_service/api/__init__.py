@@ -16,7 +16,7 @@ from vestibule.client_service.api import (
     tasks,
 )
 from vestibule.client_service.api.administration import ADMINISTRATION_ROUTERS
-from vestibule.client_service.api.compat import presidio
+from vestibule.client_service.api.compat import litellm, presidio
 from vestibule.client_service.api.forms import FORM_ROUTERS
 from vestibule.client_service.api.policy import POLICY_ROUTERS
 from vestibule.client_service.api.scanning import scan
@@ -42,6 +42,7 @@ ROUTERS = (
     channels.router,
     subjects.router,
     *ADMINISTRATION_ROUTERS,
+    litellm.router,
     presidio.router,
     presidio.open_router,
 )

@@ -1,13 +1,15 @@
 """The routes of screening: reveal the value of a token or an entry, verify receipts; and the view of a decision."""
 
+from itertools import combinations, product, starmap
 from typing import Annotated, Self
 
 from fastapi import APIRouter, Body
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from vestibule.client_service.api.wiring import CallerPart, EntriesPart, Sender, WiringPart
+from vestibule.client_service.conversations.store import ConversationId
 from vestibule.contracts.audit import Act
-from vestibule.contracts.entries import MAX_VALUE_BYTES, Key
+from vestibule.contracts.entries import MAX_VALUE_BYTES, Key, within_value_limit
 from vestibule.contracts.errors import (
     InvalidInput,
     KeyNotFound,
@@ -23,6 +25,9 @@ from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
 
 router = APIRouter(route_class=GuardedRoute)
+
+MOST_TEXTS = 1_000
+ValueText = Annotated[str, AfterValidator(within_value_limit)]
 
 
 class FindingView(BaseModel):
@@ -72,11 +77,17 @@ class RevealRequest(BaseModel):
                     "reason": "ticket 4711: the customer asks for a call back",
                 },
                 {"key": "test1", "reason": "ticket 4711: the customer asks for a call back"},
+                {
+                    "texts": ["I have written to <EMAIL_ADDRESS_1>."],
+                    "conversation_id": "5f0f31d8-1d1f-4b1b-9d0e-6c1c9f4b7a11",
+                    "reason": "ticket 4711: the answer to the customer",
+                },
             ],
             "allOf": [
-                *any_of("token", "key")["allOf"],
-                not_both("token", "key"),
-                not_both("token", "version"),
+                *any_of("token", "key", "texts")["allOf"],
+                *starmap(not_both, combinations(("token", "key", "texts"), 2)),
+                *starmap(not_both, product(("token", "texts"), ("version",))),
+                *starmap(not_both, product(("token", "key"), ("conversation_id", "caller"))),
             ],
         },
     )
@@ -90,14 +101,31 @@ class RevealRequest(BaseModel):
     version: Annotated[int, Field(ge=1, le=MAX_COUNT), AS_INTEGER] | None = Field(
         default=None, description="Of an entry: a version that is kept, the current one if absent"
     )
+    texts: Annotated[list[ValueText], Field(min_length=1, max_length=MOST_TEXTS)] | None = Field(
+        default=None,
+        description="Texts with stand-ins of a conversation, or with tokens, in place of a token: all are given back "
+        "with the values, under one alert",
+        examples=[["I have written to <EMAIL_ADDRESS_1>."]],
+    )
+    conversation_id: Annotated[str, Field(min_length=1, max_length=1024)] | None = Field(
+        default=None,
+        description="Of texts: the conversation, which is kept for a day after its last new stand-in; without it only "
+        "tokens are opened",
+        examples=["5f0f31d8-1d1f-4b1b-9d0e-6c1c9f4b7a11"],
+    )
+    caller: Annotated[str, Field(min_length=1, max_length=1024)] | None = Field(
+        default=None, description="Of a conversation through a gateway: the `user_api_key_hash` of its caller, if any"
+    )
     reason: GivenReason = Field(examples=["ticket 4711: the customer asks for a call back"])
 
     @model_validator(mode="after")
     def _check_what(self) -> Self:
-        if (self.token is None) == (self.key is None):
-            raise ValueError("must name a token or a key, and not both")
-        if self.token is not None and self.version is not None:
+        if sum(one is not None for one in (self.token, self.key, self.texts)) != 1:
+            raise ValueError("must have one of a token, a key and texts")
+        if self.key is None and self.version is not None:
             raise ValueError("must name a version only with a key")
+        if self.texts is None and (self.conversation_id is not None or self.caller is not None):
+            raise ValueError("must name a conversation only with texts")
         return self
 
 
@@ -112,6 +140,17 @@ class Revealed(BaseModel):
     )
     key: str | None = Field(default=None, description="Of an entry: its key", examples=["test1"])
     version: int | None = Field(default=None, description="Of an entry: the version that has the value", examples=[3])
+
+
+class RevealedTexts(BaseModel):
+    """Texts with the values in place of what stood for them."""
+
+    texts: list[str] = Field(
+        description="As many as were sent, in the same order; what stands for nothing here stays as it is",
+        examples=[["I have written to jane@example.org."]],
+    )
+    revealed: int = Field(description="How many stand-ins and tokens were replaced", examples=[1])
+    alert_id: str = Field(description="The one alert that records the caller and the reason")
 
 
 class ReceiptKeys(BaseModel):
@@ -138,11 +177,18 @@ async def reveal_token(
     wiring: WiringPart,
     caller: CallerPart,
     entries: EntriesPart,
-) -> Revealed:
+) -> Revealed | RevealedTexts:
     """Return the value that a token stands for, or with `key` that of an entry, which needs the scope `read` too.
 
-    Each use raises an alert with its reason, or is refused.
+    With `texts` they are returned with the values of all stand-ins of a conversation, and of all tokens in them. Each
+    use raises one alert with its reason, or is refused.
     """
+    if request.texts is not None:
+        tenant = wiring.policies.current.tenant_of(sender)
+        identity = ConversationId(tenant, request.caller or "", request.conversation_id or "")
+        texts, count, alert = await wiring.reveals.reveal(request.texts, identity, request.reason)
+        note_act(target=alert.id)
+        return RevealedTexts(texts=texts, revealed=count, alert_id=alert.id)
     if request.token is not None:
         value, alert, is_rotated = await wiring.detokenizer.reveal(request.token, request.reason, sender)
         note_act(target=alert.id)

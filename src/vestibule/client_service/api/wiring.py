@@ -16,7 +16,9 @@ from vestibule.alerts.store.channel_states import ChannelStates
 from vestibule.alerts.store.groups import AlertGroups
 from vestibule.alerts.store.silences import SilenceRepository
 from vestibule.client_service.allowances.allowances import Allowances
+from vestibule.client_service.compat.litellm.guardrail import GuardrailService
 from vestibule.client_service.compat.presidio.service import PresidioService
+from vestibule.client_service.conversations.revealing import TextReveals
 from vestibule.client_service.decisions.rates import RateReader
 from vestibule.client_service.decisions.stream import DecisionStream
 from vestibule.client_service.erasure import SubjectService
@@ -80,6 +82,8 @@ class ClientWiring(ServiceWiring):
     webhook_rules: WebhookRules
     screener: Screener
     presidio: PresidioService
+    guardrail: GuardrailService
+    reveals: TextReveals
     detokenizer: Detokenizer
     policies: PolicyFile
     policy_since: PolicySince

@@ -15,7 +15,8 @@ from vestibule.client_service.intake.work import (
     keyed_names,
     operation_id,
 )
-from vestibule.client_service.screening.screener import RESULT_FIELD, FieldText, Screened, ScreenedFields, Screener
+from vestibule.client_service.screening.descriptions import RESULT_FIELD
+from vestibule.client_service.screening.screener import FieldText, Screened, ScreenedFields, Screener
 from vestibule.client_service.webhooks.rules import WebhookRules
 from vestibule.contracts.entries import MAX_VALUE_BYTES, BatchPair, Condition, Pair, Written
 from vestibule.contracts.errors import InvalidInput, NotProcessable, Refused, TooLarge, Unavailable

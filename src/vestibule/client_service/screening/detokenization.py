@@ -49,7 +49,7 @@ class Detokenizer:
                 raise TokenRetired(said) from None
             return value, f"a value of the kind {token[1:].partition('.')[0]}"
 
-        value, alert = await self._reveal(look_up, reason)
+        value, alert = await self.reveal_found(look_up, reason)
         return value, alert, self.tokenizer.is_rotated(token)
 
     async def reveal_entry(
@@ -69,10 +69,12 @@ class Detokenizer:
             name = "an entry, whose key is not shown," if await self.screener.scan(key) else f"the entry {key}"
             return entry, f"{name} in version {entry.version}"
 
-        return await self._reveal(look_up, reason)
+        return await self.reveal_found(look_up, reason)
 
-    async def _reveal(self, look_up: Callable[[], Awaitable[tuple[Found, str]]], reason: str) -> tuple[Found, Alert]:
-        """Return what is looked up, after an alert that says what it is."""
+    async def reveal_found(
+        self, look_up: Callable[[], Awaitable[tuple[Found, str]]], reason: str
+    ) -> tuple[Found, Alert]:
+        """Return what is looked up, after an alert that says what it is; raises what `reveal` raises."""
         await self.screener.refuse_findings("reason", reason)
         note_act(reason=reason)
         refusal: UnknownToken | TokenRetired | KeyNotFound | Unavailable

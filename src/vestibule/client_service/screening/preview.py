@@ -16,6 +16,8 @@ FIELD = "value"
 _SHOWN = AnonymizerOperators(
     hash=lambda _value, entity: f"<{entity}#\N{HORIZONTAL ELLIPSIS}>",
     tokenize=lambda _value, entity: f"<{entity}.v1.\N{HORIZONTAL ELLIPSIS}>",
+    number=lambda _value, entity: f"<{entity}_\N{HORIZONTAL ELLIPSIS}>",
+    fake=lambda _value, entity: f"<a fake {entity}>",
 )
 
 

@@ -15,6 +15,7 @@ import structlog
 from vestibule.alerts import DEFAULT_SEVERITY, Alert, AlertEngine, AlertType, Severity, current_origin
 from vestibule.alerts.alert import new_alert_id
 from vestibule.alerts.alert_engine import Origin
+from vestibule.client_service.screening.descriptions import RESULT_FIELD, consequence_of, entities_in, views_of
 from vestibule.client_service.screening.scan_errors import scan_refusals
 from vestibule.contracts.errors import PersonalDataFound, ResultRefused
 from vestibule.detection import DetectionError, Explanation, Finding, ScanBudgetExceeded, Scanner
@@ -25,13 +26,11 @@ from vestibule.policy.allowances import AllowanceList
 from vestibule.policy.anonymizer import anonymize
 from vestibule.policy.decision import strictest, value_of
 from vestibule.policy.policy import KEY_FIELD, OPTIONS_FIELD, Policy, PolicyFile
+from vestibule.policy.stand_ins import Change, StandIns
 from vestibule.processor_adapters import Pseudonymizer
 from vestibule.runtime.shares import Shares
 from vestibule.service_kit.metrics.catalogue import DECISIONS, FINDINGS
 from vestibule.service_kit.metrics.metrics import Metrics
-
-# The result of a processor. It is screened like input, in the situation of the request that asked for it.
-RESULT_FIELD = "result"
 
 # Texts whose meaning does not depend on the key.
 WITHOUT_CONTEXT = {KEY_FIELD, OPTIONS_FIELD}
@@ -88,6 +87,14 @@ class ScreenedFields:
     def entities(self) -> frozenset[str]:
         """The entities that were found, whatever the policy did with them."""
         return frozenset(finding["entity"] for finding in self.decision["findings"])
+
+
+class ConversationStandIns(Protocol):
+    """Keeps the stand-ins of a conversation."""
+
+    async def apply(self, change: Change) -> Mapping[str, str]:
+        """Return what `change` makes of texts with the stand-ins of the conversation, once the new ones are kept."""
+        ...
 
 
 class DecisionRecorder(Protocol):
@@ -159,18 +166,23 @@ class Screener:
         members = self._record(decision, situation, texts, policy)
         await self._act(decision, texts, members, situation)
         decided = [one for one in decision.findings if one.field == field]
-        operators = self.pseudonymizer.operators_for(policy, situation)
+        stand_ins = StandIns()
+        stand_ins.reserve([text])
+        operators = self.pseudonymizer.operators_for(policy, situation, stand_ins)
         if len(text) > LARGE_TEXT_CHARS:
             changed = await self.in_thread(partial(anonymize, text, decided, operators))
         else:
             changed = anonymize(text, decided, operators)
         members.pop("alert_id", None)
-        return Screened(changed, {"findings": _views(decision), "would_have": decision.strictest_withheld, **members})
+        return Screened(changed, {"findings": views_of(decision), "would_have": decision.strictest_withheld, **members})
 
-    async def screen_fields(self, situation: Situation, fields: Sequence[FieldText]) -> ScreenedFields:
+    async def screen_fields(
+        self, situation: Situation, fields: Sequence[FieldText], conversation: ConversationStandIns | None = None
+    ) -> ScreenedFields:
         """Screen each text of a form by itself, in the context of its own field; decide about all at once.
 
-        The key of `situation` is one of ours; it chooses rules and is not screened.
+        The key of `situation` is one of ours; it chooses rules and is not screened. Stand-ins are those of the
+        `conversation`, if there is one.
 
         Raises:
             PersonalDataFound: the policy rejects one; the findings name its label.
@@ -191,13 +203,23 @@ class Screener:
         if not decision.findings:
             return ScreenedFields(texts, {"findings": [], "would_have": None, **members})
         await self._act(decision, texts, members, situation)
-        operators = self.pseudonymizer.operators_for(policy, situation)
         by_label: dict[str, list[DecidedFinding]] = {}
         for one in decision.findings:
             by_label.setdefault(one.field, []).append(one)
-        changed = {label: anonymize(texts[label], some, operators) for label, some in by_label.items()}
+
+        async def change(stand_ins: StandIns) -> Mapping[str, str]:
+            stand_ins.reserve(texts.values())
+            operators = self.pseudonymizer.operators_for(policy, situation, stand_ins)
+
+            def anonymized() -> dict[str, str]:
+                return {label: anonymize(texts[label], some, operators) for label, some in by_label.items()}
+
+            is_large = sum(len(texts[label]) for label in by_label) > LARGE_TEXT_CHARS
+            return await self.in_thread(anonymized) if is_large else anonymized()
+
+        changed = await (change(StandIns()) if conversation is None else conversation.apply(change))
         members.pop("alert_id", None)
-        views = {"findings": _views(decision), "would_have": decision.strictest_withheld, **members}
+        views = {"findings": views_of(decision), "would_have": decision.strictest_withheld, **members}
         return ScreenedFields({**texts, **changed}, views)
 
     def _record(
@@ -285,8 +307,8 @@ class Screener:
             is_result = RESULT_FIELD in texts
             kind, what = (ResultRefused, "Result") if is_result else (PersonalDataFound, "Request")
             raise kind(
-                f"{what} rejected: {contain} {_entities(blocking)}. Nothing was stored.",
-                findings=_views(decision),
+                f"{what} rejected: {contain} {entities_in(blocking)}. Nothing was stored.",
+                findings=views_of(decision),
                 **{**members, "alert_id": alert.id},
             )
 
@@ -301,7 +323,7 @@ class Screener:
         fields = " and the ".join(dict.fromkeys(one.field for one in suspicious))
         return await self.alerts.raise_alert(
             self._kind_of(suspicious),
-            f"{_entities(suspicious)} in the {fields} of a request; {_consequence(decision, texts)}.",
+            f"{entities_in(suspicious)} in the {fields} of a request; {consequence_of(decision, texts)}.",
             entities=sorted({one.found.entity for one in suspicious}),
             fingerprint=self.pseudonymizer.fingerprint(value_of(surest, texts), situation.tenant),
             severity=self._severity_of(suspicious),
@@ -319,26 +341,6 @@ class Screener:
             Severity(one.severity) if one.severity else DEFAULT_SEVERITY[self._kind_of([one])] for one in suspicious
         ]
         return max(asked, key=order.index)
-
-
-ACTION_WORDS = {
-    Action.REDACT: "redacted",
-    Action.HASH: "hashed",
-    Action.TOKENIZE: "tokenized",
-    Action.MASK: "masked",
-    Action.ALERT: "unchanged",
-    Action.IGNORE: "ignored",
-}
-
-
-def _consequence(decision: Decision, texts: Mapping[str, str]) -> str:
-    what = "result" if RESULT_FIELD in texts else "request"
-    if decision.outcome is Outcome.BLOCKED:
-        return f"the {what} was rejected"
-    if decision.is_dry_run:
-        return f"the {what} was accepted unchanged in a dry run; the policy says {decision.strictest_withheld}"
-    actions = ", ".join(f"{entity} {ACTION_WORDS[action]}" for entity, action in decision.actions.items())
-    return f"the {what} was accepted with {actions}"
 
 
 def report_decision(decision: Decision, metrics: Metrics | None = None) -> None:
@@ -362,23 +364,3 @@ def report_decision(decision: Decision, metrics: Metrics | None = None) -> None:
         actions.append(Action(bound["decision"]))
     entities = {one.found.entity for one in decision.findings}.union(bound.get("entities", ()))
     structlog.contextvars.bind_contextvars(decision=str(strictest(actions)), entities=sorted(entities))
-
-
-def _views(decision: Decision) -> list[dict[str, Any]]:
-    """Return the findings as JSON members: kind, position and action, never the text."""
-    views = []
-    for one, withheld in decision.with_withheld:
-        view = {
-            "entity": one.found.entity,
-            "start": one.found.start,
-            "end": one.found.end,
-            "score": round(one.found.score, 3),
-            "field": one.field,
-            "action": one.action,
-        }
-        views.append(view if withheld is None else {**view, "would_have": withheld})
-    return views
-
-
-def _entities(decided: list[DecidedFinding]) -> str:
-    return ", ".join(sorted({one.found.entity for one in decided}))

@@ -16,7 +16,7 @@ from vestibule.contracts.errors import TraceNotFound
 router = APIRouter(route_class=ConsoleRoute, include_in_schema=False)
 
 PAGE_SIZE = 50
-ACTIONS = ("block", "redact", "hash", "tokenize", "mask", "alert", "ignore")
+ACTIONS = ("block", "redact", "hash", "tokenize", "number", "fake", "mask", "alert", "ignore")
 OUTCOMES = ("let_in", "blocked")
 RATE_MINUTES = 60
 SUGGESTED_DAYS = 7

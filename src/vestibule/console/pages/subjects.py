@@ -20,6 +20,7 @@ PLACES = {
     "schedule": "Schedules",
     "callback": "Callbacks",
     "reply": "Replies that are kept for repetitions",
+    "conversation": "Conversations with language models",
     "reason": "Reasons that people gave",
     "find": "Other searches",
 }

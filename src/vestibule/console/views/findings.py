@@ -12,12 +12,14 @@ from vestibule.client.results.decisions import Decision, DecisionCount, Decision
 MOST_COLUMNS = 14
 SHADES = 4
 CLEAN = "clean"
-_STRICTEST_FIRST = ("block", "redact", "hash", "tokenize", "mask", "alert", "ignore")
+_STRICTEST_FIRST = ("block", "redact", "hash", "tokenize", "number", "fake", "mask", "alert", "ignore")
 _TREATED = {
     "block": "blocked",
     "redact": "redacted",
     "hash": "hashed",
     "tokenize": "tokenized",
+    "number": "numbered",
+    "fake": "replaced by a fake",
     "mask": "masked",
     "alert": "let in, with an alert",
     "ignore": "let in",

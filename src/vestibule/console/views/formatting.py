@@ -12,7 +12,8 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400
 TONES = {
     **dict.fromkeys(("succeeded", "done", "delivered", "up", "let_in", "clean", "active", "finished"), "good"),
     **dict.fromkeys(
-        ("retrying", "refused", "acknowledged", "degraded", "warning", "redact", "tokenize", "alert"), "warning"
+        ("retrying", "refused", "acknowledged", "degraded", "warning", "redact", "tokenize", "number", "fake", "alert"),
+        "warning",
     ),
     **dict.fromkeys(
         ("failed", "blocked", "block", "critical", "down", "given_up", "open", "error", "late", "missed", "failing"),

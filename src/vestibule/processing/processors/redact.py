@@ -16,7 +16,7 @@ class RedactOptions(Options):
         max_length=200,
         description="Replace only these entities, even if the policy ignores them; default: all",
     )
-    action: Literal["redact", "hash", "tokenize", "mask"] | None = Field(
+    action: Literal["redact", "hash", "tokenize", "number", "fake", "mask"] | None = Field(
         default=None, description="How to replace each finding; default: the action of the policy"
     )
 

@@ -139,6 +139,21 @@ def test_the_same_value_is_one_group_whoever_sent_it(tmp_path: Path, start: Star
     assert [("PersonalData", 1), ("PersonalData", 3), ("Secret", 1)] == counts
 
 
+def test_alerts_of_one_request_are_one_group(tmp_path: Path, start: StartDispatcher) -> None:
+    """Whatever was found, and also where its value has a group; those of another token or type are not among them."""
+    kept = _Kept()
+    _raise(tmp_path, "client", {"token_id": "a", "fingerprint": "known"})
+    call = {"token_id": "b", "request_id": "call"}
+    _raise(tmp_path, "client", {**call, "fingerprint": "new"}, {**call, "fingerprint": "known"})
+    _raise(tmp_path, "client", {"token_id": "c", "request_id": "call", "fingerprint": "other"})
+    _raise(tmp_path, "client", {**call, "fingerprint": "new"}, kind=AlertType.SECRET)
+    start(kept)
+    _wait_until(lambda: len(kept.alerts) == 4)
+    counts = sorted((alert.type.value, alert.token_id, alert.count) for alert in kept.alerts)
+    of_data = [("PersonalData", "a", 1), ("PersonalData", "b", 2), ("PersonalData", "c", 1)]
+    assert [*of_data, ("Secret", "b", 1)] == counts
+
+
 def test_what_is_not_taken_is_tried_again(
     tmp_path: Path, start: StartDispatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,11 +7,8 @@ import pytest
 from vestibule.alerts import AlertEngine
 from vestibule.client_service.compat.presidio.names import AskedEntities
 from vestibule.client_service.compat.presidio.refusals import PresidioRefusal
-from vestibule.client_service.compat.presidio.service import (
-    MOST_REPORTED_PER_TOKEN,
-    UNSERVED_HEADER,
-    PresidioService,
-)
+from vestibule.client_service.compat.presidio.service import UNSERVED_HEADER, PresidioService
+from vestibule.client_service.compat.reported_once import MOST_REPORTED_PER_TOKEN
 from vestibule.detection import Scanner
 
 ASKED = AskedEntities({"EMAIL_ADDRESS": "EMAIL_ADDRESS"}, ("PERSON",), 2)

@@ -21,6 +21,8 @@ DONE = {
     "mask": "masked",
     "hash": "hashed",
     "tokenize": "tokenized",
+    "number": "numbered",
+    "fake": "replaced by a fake",
     "alert": "stored unchanged, with an alert",
     "ignore": "stored unchanged",
 }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vestibule.client.results.decisions import Decision, DecisionCount
 
 MAX_PAGE = 500
-ACTIONS = ("block", "redact", "mask", "hash", "tokenize", "alert", "ignore")
+ACTIONS = ("block", "redact", "mask", "hash", "tokenize", "number", "fake", "alert", "ignore")
 # The filters of `client.decisions.list` and `stream` that are given.
 DecisionSelection = dict[str, Any]
 

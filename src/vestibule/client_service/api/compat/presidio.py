@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import binascii
 import time
 from collections.abc import Callable, Sequence
 from itertools import takewhile
@@ -12,6 +11,7 @@ import orjson
 from fastapi import APIRouter, Query, Request
 from starlette.responses import PlainTextResponse, Response
 
+from vestibule.client_service.api.compat.credentials import credentials_with, key_credentials
 from vestibule.client_service.api.compat.presidio_description import (
     ANALYZE_BODY,
     ANALYZE_REPLIES,
@@ -28,7 +28,7 @@ from vestibule.client_service.compat.presidio.refusals import BAD_REQUEST, NOT_J
 from vestibule.client_service.screening.screener import LARGE_TEXT_CHARS, MOST_SCANS_WAITING, Screener
 from vestibule.contracts.errors import InvalidInput
 from vestibule.policy.operators import ANONYMIZERS, DEANONYMIZERS
-from vestibule.service_kit.auth.authentication import Credentials, GuardedRoute, allow, direct_address, is_loopback
+from vestibule.service_kit.auth.authentication import Credentials, GuardedRoute, allow
 from vestibule.service_kit.fast_dispatch.strict_requests import JSON, Handler
 from vestibule.service_kit.http.foreign_errors import FOREIGN_STATUS
 from vestibule.service_kit.openapi.descriptions import FOREIGN_ERRORS
@@ -63,17 +63,12 @@ class PresidioRoute(GuardedRoute):
 
     def credentials(self, request: Request) -> Credentials | None:
         """Return the token of `x-api-key`, or the password of the address, for clients that send no other header."""
-        token = ""
-        for name, value in request.scope["headers"]:
-            if name == b"x-api-key" and value:
-                token = value.decode("latin-1")
-                break
-            if name == b"authorization" and value[:6].lower() == b"basic ":
-                token = _password_of(value[6:])
-        if not token:
-            return None
-        address = direct_address(request)
-        return Credentials(token, is_loopback(address), address)
+        by_key = key_credentials(request)
+        if by_key is not None:
+            return by_key
+        scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
+        token = _password_of(encoded) if scheme.lower() == "basic" else ""
+        return credentials_with(request, token) if token else None
 
 
 router = APIRouter(route_class=PresidioRoute, prefix=PREFIX.rstrip("/"), tags=["presidio"])
@@ -228,9 +223,9 @@ def _json(content: Any) -> Response:
     return Response(orjson.dumps(content), media_type=JSON)
 
 
-def _password_of(encoded: bytes) -> str:
+def _password_of(encoded: str) -> str:
     """Return the password of HTTP Basic, whoever the user is; empty if there is none. Source: RFC 7617."""
     try:
         return base64.b64decode(encoded.strip(), validate=True).decode().partition(":")[2]
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return ""

@@ -1,20 +1,15 @@
 """What the installation serves of Presidio: languages and entities, and what it says of those that it does not."""
 
-from collections import Counter
-
-from vestibule.alerts import AlertEngine, AlertType, current_origin
+from vestibule.alerts import AlertEngine
 from vestibule.client_service.compat.presidio.analysis import recognizer_of
 from vestibule.client_service.compat.presidio.names import AskedEntities, supported_names
 from vestibule.client_service.compat.presidio.refusals import NO_RECOGNIZERS, PresidioRefusal
+from vestibule.client_service.compat.reported_once import ReportedOnce
 from vestibule.detection import Scanner
 
 # Those in which detectors know labels. What is found does not depend on which one a client names.
 LANGUAGES = frozenset({"en", "de", "es", "fr", "it", "nl", "pl", "pt"})
 UNSERVED_HEADER = "X-Presidio-Entities-Not-Served"
-# Tokens, each with what it asked for, that an alert was raised about. Beyond them nothing new is said.
-MOST_REPORTED = 10_000
-# A client asks for the same few sets of names. One that makes up sets keeps no other from being reported.
-MOST_REPORTED_PER_TOKEN = 20
 
 
 class PresidioService:
@@ -22,10 +17,8 @@ class PresidioService:
 
     def __init__(self, scanner: Scanner, alerts: AlertEngine, *, refuses_unserved: bool) -> None:
         self._scanner = scanner
-        self._alerts = alerts
+        self._once = ReportedOnce(alerts)
         self._refuses_unserved = refuses_unserved
-        self._reported: set[tuple[str, tuple[str, ...], bool]] = set()
-        self._by_token: Counter[str] = Counter()
 
     def check_language(self, language: str | None) -> None:
         """Check that a language is served, if one is named.
@@ -63,20 +56,13 @@ class PresidioService:
         if not asked.unserved and not asked.unknown:
             return {}
         names = ", ".join([*asked.unserved, *([f"{asked.unknown} unknown"] if asked.unknown else [])])
-        reported = (token_id, asked.unserved, bool(asked.unknown))
-        if reported not in self._reported and self._may_report(token_id):
-            self._reported.add(reported)
-            self._by_token[token_id] += 1
-            consequence = "the request was refused" if self._refuses_unserved else "they are not looked for"
-            await self._alerts.raise_alert(
-                AlertType.INVALID_INPUT,
-                f"A client of /presidio/analyze asks for entities that are not served: {names}; {consequence}. "
-                "Later requests of this token for the same raise no alert.",
-                **current_origin(),
-            )
+        consequence = "the request was refused" if self._refuses_unserved else "they are not looked for"
+        await self._once.report(
+            token_id,
+            (asked.unserved, bool(asked.unknown)),
+            f"A client of /presidio/analyze asks for entities that are not served: {names}; {consequence}. "
+            "Later requests of this token for the same raise no alert.",
+        )
         if self._refuses_unserved:
             raise PresidioRefusal(500, f"Entities are not served: {names}.")
         return {UNSERVED_HEADER: names}
-
-    def _may_report(self, token_id: str) -> bool:
-        return len(self._reported) < MOST_REPORTED and self._by_token.get(token_id, 0) < MOST_REPORTED_PER_TOKEN
