@@ -4,11 +4,10 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypedDict
 
-import structlog
-
 from vestibule.alerts.alert import DEFAULT_SEVERITY, Alert, AlertType, Severity, new_alert_id
 from vestibule.contracts.errors import InvalidInput
 from vestibule.contracts.identity import SYSTEM_TENANT
+from vestibule.runtime.log_context import log_fields
 
 
 class AlertChannel(Protocol):
@@ -133,7 +132,7 @@ class Origin(TypedDict):
 
 def current_origin() -> Origin:
     """Return the origin of the current request from the logging context."""
-    bound = structlog.contextvars.get_contextvars()
+    bound = log_fields()
     return {
         "request_id": bound.get("request_id"),
         "token_id": bound.get("token_id"),
