@@ -6,8 +6,7 @@ They name things and protect nothing. Keys, nonces, salts and tokens are asked f
 import os
 from collections import deque
 
-# As many as the kernel gives without being interrupted.
-_POOL_BYTES = 256
+_POOL_BYTES = 2048
 _PIECE_BYTES = 8
 
 _pieces: deque[str] = deque()
