@@ -163,7 +163,8 @@ async def test_runs_that_come_together_share_calls_commits_and_commands(counted:
 async def test_an_add_takes_few_steps(counted: Counted) -> None:
     """From its head to its answer, over both services, an `/add` runs so many functions and not more.
 
-    It was 1,670 by the framework's own way; each of them costs a tenth of a microsecond at least.
+    It was 1,670 by the framework's own way, and 446 with fast dispatch alone; each of them costs a tenth of a
+    microsecond at least.
     """
     steps = 0
 
@@ -171,14 +172,17 @@ async def test_an_add_takes_few_steps(counted: Counted) -> None:
         nonlocal steps
         steps += event == "call"
 
-    sys.setprofile(count)
-    try:
-        for number in range(50):
+    rounds: list[int] = []
+    for number in range(50):
+        steps = 0
+        sys.setprofile(count)
+        try:
             await counted.post("/add", {"key": f"k{number}", "value": TEXT})
-    finally:
-        sys.setprofile(None)
-    # A run that takes long has some steps of the polls in it: tokens, allowances, pauses.
-    assert steps / 50 <= 580
+        finally:
+            sys.setprofile(None)
+        rounds.append(steps)
+    # Some have steps of the polls in them: tokens, allowances, pauses.
+    assert sorted(rounds)[10] <= 390
 
 
 async def test_an_add_runs_few_functions_of_ours(counted: Counted, settings: ClientSettings) -> None:
