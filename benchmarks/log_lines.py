@@ -25,6 +25,7 @@ from typing import Any
 import orjson
 import structlog
 
+from vestibule.runtime.log_context import bind_log_fields
 from vestibule.service_kit.logging.logging_config import configure_logging, flush_log
 from vestibule.service_kit.settings import ServiceSettings
 
@@ -96,7 +97,9 @@ def measure(name: str, lines: int) -> None:
     """Log so many lines, and print the microseconds of CPU and of time that each took."""
     with tempfile.TemporaryDirectory() as folder:
         flush = ROWS[name](Path(folder))
-        structlog.contextvars.bind_contextvars(request_id="9638cc59bda34a3ca9d5f4bd55eeedb0", token_id="development")
+        ids = {"request_id": "9638cc59bda34a3ca9d5f4bd55eeedb0", "token_id": "development"}
+        bind_log_fields(**ids)
+        structlog.contextvars.bind_contextvars(**ids)
         log = structlog.get_logger("vestibule.request")
         log.info("request", **FIELDS)
         flush()

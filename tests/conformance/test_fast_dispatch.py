@@ -208,7 +208,7 @@ async def _on_socket(app: FastAPI, url: str) -> AsyncIterator[None]:
 @pytest.fixture
 def quiet_log() -> Iterator[None]:
     """Drop what is logged: the line of a request is another test's subject."""
-    structlog.configure(processors=[structlog.contextvars.merge_contextvars, _drop])
+    structlog.configure(processors=[_drop])
     yield
     structlog.reset_defaults()
 

@@ -22,7 +22,7 @@ RECORDING = (MONITORING / "rules" / "recording.yml").read_text()
 ALERTS = (MONITORING / "rules" / "alerts.yml").read_text()
 DASHBOARD = json.loads((MONITORING / "grafana" / "vestibule.json").read_text())
 SUFFIXES = {MetricKind.HISTOGRAM: ("_bucket", "_sum", "_count"), MetricKind.COUNTER: ("",), MetricKind.GAUGE: ("",)}
-EMITTING = {"count", "observe", "set", "follow"}
+EMITTING = {"count", "observe", "set", "follow", "counter", "observer"}
 SERIES = {metric.name + suffix: metric for metric in CATALOGUE for suffix in SUFFIXES[metric.kind]}
 
 

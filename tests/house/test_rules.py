@@ -44,6 +44,11 @@ def test_commands_print_through_one_function() -> None:
     assert [] == [str(path) for path in commands if printing.search(path.read_text())]
 
 
+def test_fields_of_log_lines_are_bound_in_one_place() -> None:
+    """What structlog's own context variables hold would not be in any line (`runtime/log_context.py`)."""
+    assert [] == [str(path) for path in MODULES if "structlog.contextvars" in path.read_text()]
+
+
 def test_import_contracts_hold() -> None:
     """The import contracts of pyproject.toml hold."""
     command = [Path(sys.executable).parent / "lint-imports", "--no-cache"]

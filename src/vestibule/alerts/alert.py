@@ -1,11 +1,11 @@
 """An alert: one event that people should know about, without any text that a caller sent; and the alert types."""
 
-import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
 from vestibule.contracts.identity import SYSTEM_TENANT
+from vestibule.runtime.random_ids import random_id
 
 
 class AlertType(StrEnum):
@@ -58,7 +58,7 @@ class Severity(StrEnum):
 
 def new_alert_id() -> str:
     """Return a random id of 16 hexadecimal digits."""
-    return secrets.token_hex(8)
+    return random_id()
 
 
 class NoticeEvent(StrEnum):

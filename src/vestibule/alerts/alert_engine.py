@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, TypedDict
-
-import structlog
+from typing import Protocol, TypedDict, TypeVar, runtime_checkable
 
 from vestibule.alerts.alert import DEFAULT_SEVERITY, Alert, AlertType, Severity, new_alert_id
 from vestibule.contracts.errors import InvalidInput
 from vestibule.contracts.identity import SYSTEM_TENANT
+from vestibule.runtime.log_context import log_fields
 
 
 class AlertChannel(Protocol):
@@ -16,6 +15,15 @@ class AlertChannel(Protocol):
 
     def deliver(self, alert: Alert) -> None:
         """Deliver `alert`, or raise."""
+        ...
+
+
+@runtime_checkable
+class BatchChannel(Protocol):
+    """A channel to which many alerts cost little more than one."""
+
+    def deliver_all(self, alerts: Sequence[Alert]) -> None:
+        """Deliver `alerts`, or raise."""
         ...
 
 
@@ -27,6 +35,7 @@ class AlertRecorder(Protocol):
         ...
 
 
+Delivered = TypeVar("Delivered")
 ChannelFailureHandler = Callable[[str, Exception], None]
 RaisedAlertHandler = Callable[[Alert], None]
 
@@ -41,10 +50,22 @@ class ChannelFanOut:
     def deliver(self, alert: Alert) -> None:
         """Deliver `alert` to every channel, in this thread."""
         for name, channel in self._channels.items():
-            try:
-                channel.deliver(alert)
-            except Exception as error:  # noqa: BLE001 - a defect of one channel must not affect the others
-                self._on_failure(name, error)
+            self._try(name, channel.deliver, alert)
+
+    def deliver_all(self, alerts: Sequence[Alert]) -> None:
+        """Deliver `alerts` to every channel, in this thread; together where a channel takes them so."""
+        for name, channel in self._channels.items():
+            if isinstance(channel, BatchChannel):
+                self._try(name, channel.deliver_all, alerts)
+            else:
+                for alert in alerts:
+                    self._try(name, channel.deliver, alert)
+
+    def _try(self, name: str, deliver: Callable[[Delivered], None], what: Delivered) -> None:
+        try:
+            deliver(what)
+        except Exception as error:  # noqa: BLE001 - a defect of one channel must not affect the others
+            self._on_failure(name, error)
 
 
 class AlertEngine:
@@ -133,7 +154,7 @@ class Origin(TypedDict):
 
 def current_origin() -> Origin:
     """Return the origin of the current request from the logging context."""
-    bound = structlog.contextvars.get_contextvars()
+    bound = log_fields()
     return {
         "request_id": bound.get("request_id"),
         "token_id": bound.get("token_id"),

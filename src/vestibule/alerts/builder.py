@@ -116,7 +116,7 @@ def build_store(settings: AlertSettings) -> AlertStore:
                 _log_failure(name, error)
 
     return AlertStore(
-        settings.alert_record_path, Escalation(), deliver_before_answer, after.deliver, _log_record_failure
+        settings.alert_record_path, Escalation(), deliver_before_answer, after.deliver_all, _log_record_failure
     )
 
 

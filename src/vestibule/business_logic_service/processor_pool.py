@@ -23,6 +23,7 @@ import structlog
 from vestibule.contracts.errors import InvalidInput, NotProcessable, Unavailable, VestibuleError
 from vestibule.contracts.tasks import ERROR_DETAILS, ProcessRequest, WorkOrigin
 from vestibule.processing import MAY_PASS, CannotProcess, Job, ProcessorRegistry
+from vestibule.runtime.log_context import bound_log_fields, log_fields
 from vestibule.runtime.parent_death import die_with_parent
 from vestibule.runtime.shares import Shares
 
@@ -170,7 +171,7 @@ class ProcessorPool:
     async def _run(self, request: ProcessRequest, job: Job) -> str:
         limits_s = (self._limit_s, self._processors.time_limit_s(request.processor), request.time_limit_s)
         limit_s = min(limit_s for limit_s in limits_s if limit_s is not None)
-        request_id = structlog.contextvars.get_contextvars().get("request_id")
+        request_id = log_fields().get("request_id")
         work = _Work(request.processor, request.data, request.options, job.id, job.origin, request_id)
         outcome = await asyncio.get_running_loop().run_in_executor(self._threads, self._do, work, limit_s)
         if isinstance(outcome, VestibuleError):
@@ -259,7 +260,7 @@ def _await_start(control: socket.socket) -> None:
 def _outcome_of(processors: ProcessorRegistry, work: _Work) -> str | VestibuleError | None:
     """Return the result of a processor, or the error for the caller; None if a retry may succeed."""
     log = structlog.get_logger("vestibule.processing")
-    with structlog.contextvars.bound_contextvars(request_id=work.request_id):
+    with bound_log_fields(request_id=work.request_id):
         try:
             result = processors.process(work.processor, work.data, work.options, Job(work.work_id, work.origin))
             return str.__str__(result)  # of a subclass too, which the service may not know

@@ -23,6 +23,7 @@ from vestibule.contracts.tasks import (
     split_error,
 )
 from vestibule.processing import MAY_PASS, CannotProcess, Job, cause_of
+from vestibule.runtime.log_context import bound_log_fields
 
 DEFAULT_TERMS: Mapping[str, Any] = MappingProxyType({})
 FAILED = "The processor failed on this data."
@@ -45,7 +46,7 @@ def process_data_task(
     app = cast(VestibuleCelery, self.app)
     attempt = _begin(self, app, processor)
     # Every log line of the task, of libraries too, has these.
-    with structlog.contextvars.bound_contextvars(
+    with bound_log_fields(
         request_id=getattr(self.request, "request_id", None),
         task_id=self.request.id,
         # An unknown name could be anything, even the data.

@@ -3,8 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Annotated, Self
+from typing import Annotated, NamedTuple, Self
 
 from pydantic import StringConstraints
 
@@ -28,8 +27,7 @@ _TENANT = re.compile(rf"{RESERVED}?{TENANT_PATTERN}")
 _SENDER = re.compile(SENDER_PATTERN)
 
 
-@dataclass(frozen=True)
-class Principal:
+class Principal(NamedTuple):
     """An authenticated caller, by tenant and token id; without a token it is a service."""
 
     tenant: str = DEFAULT_TENANT
@@ -49,7 +47,7 @@ class Principal:
             raise _malformed(SENDER, "the id of a token")
         return cls(tenant, token_id)
 
-    @cached_property
+    @property
     def headers(self) -> dict[str, str]:
         """The headers that name this principal."""
         return {TENANT: self.tenant} | ({} if self.token_id is None else {SENDER: self.token_id})

@@ -23,7 +23,8 @@ from vestibule.contracts.entries import (
 )
 from vestibule.contracts.identity import OPERATION, Principal
 from vestibule.contracts.subjects import PAGE_TIMEOUT_S, ErasePage, EraseRequest, SubjectQuery
-from vestibule.database_client.transport import DatabaseTransport
+from vestibule.database_client.transport import SMALL_CHARS, DatabaseTransport
+from vestibule.runtime.log_context import log_fields
 from vestibule.runtime.turns import in_slices
 
 Record = TypeVar("Record", bound=BaseModel)
@@ -72,8 +73,10 @@ class EntryClient:
             TooLarge: the store does not accept a value of that size.
         """
         if condition is ALWAYS and operation is None:
-            request_id = structlog.contextvars.get_contextvars().get("request_id")
-            written = await self._database.plain_writes.submit((pair, self._principal, request_id))
+            request_id = log_fields().get("request_id")
+            database = self._database
+            batcher = database.small_writes if len(pair.value) <= SMALL_CHARS else database.large_writes
+            written = await batcher.submit((pair, self._principal, request_id))
         else:
             headers = condition.as_headers() | ({} if operation is None else {OPERATION: operation})
             written = await self._send("POST", "/write", body=pair.model_dump(exclude_none=True), headers=headers)

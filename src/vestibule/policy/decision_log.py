@@ -20,6 +20,8 @@ from vestibule.contracts.decisions import Action, CleanCount, DecisionRecord
 from vestibule.runtime.writer_thread import WriterThread
 
 CLEAN_EVERY_S = 60.0
+# A decision waits this long for others: a file is opened for each write.
+COLLECT_S = 0.01
 APPEND_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
 # Gets the error and the number of lines that could not be written.
 FailureHandler = Callable[[OSError, int], None]
@@ -44,6 +46,7 @@ class DecisionLog:
         self._writer: WriterThread[DecisionRecord] = WriterThread(
             "decision-log",
             self._write,
+            collect_s=COLLECT_S,
             idle_s=lambda: max(0.0, self._count_at - time.monotonic()),
             on_close=lambda: self._append(self._clean_lines()),
         )
@@ -87,8 +90,7 @@ class DecisionLog:
             return
         today = datetime.now(UTC).date()
         try:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(self._directory / f"{today}.jsonl", APPEND_FLAGS, 0o600)
+            descriptor = self._open(f"{today}.jsonl")
             try:
                 os.write(descriptor, b"\n".join(lines) + b"\n")
             finally:
@@ -98,6 +100,14 @@ class DecisionLog:
                 remove_older(self._directory, today - timedelta(days=self._keep_days))
         except OSError as error:
             self._on_failure(error, len(lines))
+
+    def _open(self, name: str) -> int:
+        path = f"{self._directory}/{name}"
+        try:
+            return os.open(path, APPEND_FLAGS, 0o600)
+        except FileNotFoundError:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return os.open(path, APPEND_FLAGS, 0o600)
 
 
 def remove_older(directory: Path, oldest: date) -> None:

@@ -10,10 +10,10 @@ from typing import Any, Self
 
 import aiohttp
 import orjson
-import structlog
 
 from vestibule.contracts.errors import Unavailable
 from vestibule.runtime.background import Backoff, Jitter
+from vestibule.runtime.log_context import log_fields
 from vestibule.service_kit.auth.service_secret import ServiceSecret
 from vestibule.service_kit.settings import UNIX_SCHEME
 from vestibule.service_kit.tracing import SpanKind, current_traceparent, span
@@ -212,7 +212,7 @@ class ServiceClient:
     def _headers(self, given: Mapping[str, str]) -> dict[str, str]:
         own = {} if self._secret is None else {"Authorization": self._secret.current().authorization}
         headers = {**own, **given}
-        request_id = structlog.contextvars.get_contextvars().get("request_id")
+        request_id = log_fields().get("request_id")
         if request_id:
             headers["X-Request-ID"] = request_id
         return headers

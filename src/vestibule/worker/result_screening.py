@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-import structlog
-
 from vestibule.alerts import Alert, build_alert_engine
 from vestibule.client_service.allowances.copy import CopiedAllowances
 from vestibule.client_service.decisions.audit import DecisionAudit
@@ -22,6 +20,7 @@ from vestibule.policy.policy import PolicyFile
 from vestibule.processing import CannotProcess, ProcessingInterrupted
 from vestibule.processor_adapters import Pseudonymizer, situation_of
 from vestibule.processor_adapters.detector_vocabulary import SECRETS, read_vocabulary, version_of_detectors
+from vestibule.runtime.log_context import bound_log_fields, log_fields
 from vestibule.service_kit.metrics.metrics import AlertMetrics, Metrics
 
 
@@ -112,11 +111,9 @@ class ResultScreener:
         except DetectionError:
             pass  # the screener raises the reason
         try:
-            task_id = structlog.contextvars.get_contextvars().get("task_id")
+            task_id = log_fields().get("task_id")
             situation = situation_of(origin)._replace(task_id=task_id)
-            with structlog.contextvars.bound_contextvars(
-                token_id=origin.token_id, token_name=origin.token_name, tenant=origin.tenant
-            ):
+            with bound_log_fields(token_id=origin.token_id, token_name=origin.token_name, tenant=origin.tenant):
                 return asyncio.run(self._screener.screen(situation, RESULT_FIELD, result)).text
         except ResultRefused as refusal:
             raise ResultNotAllowed("the policy rejects the result") from refusal

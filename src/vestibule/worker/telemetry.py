@@ -14,6 +14,7 @@ from prometheus_client import start_http_server
 
 from vestibule.client_service.settings import WorkerSettings
 from vestibule.contracts.tasks import DEFAULT_PROCESSOR, SENT_AT
+from vestibule.runtime.log_context import bind_log_fields, unbind_log_field
 from vestibule.service_kit.logging.logging_config import show_lost_lines
 from vestibule.service_kit.metrics.catalogue import (
     TASK_DURATION,
@@ -65,8 +66,8 @@ class TaskTelemetry:
         begun = self._tracer.begin(
             f"run {task.name}", SpanKind.CONSUMER, parent if isinstance(parent, str) else None, attributes
         )
-        structlog.contextvars.bind_contextvars(trace_id=trace_id_of(begun))
-        self._open.callback(structlog.contextvars.unbind_contextvars, "trace_id")
+        bind_log_fields(trace_id=trace_id_of(begun))
+        self._open.callback(unbind_log_field, "trace_id")
         self._open.enter_context(entered(self._tracer, begun))
 
     def end_task(

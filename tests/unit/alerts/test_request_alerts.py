@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import structlog
 
 from vestibule.alerts import Alert, AlertArchive, AlertSettings, AlertType, RequestAlerts, Severity, build_alert_engine
 from vestibule.alerts.delivery.outbox import DeliveryRules, Outbox
@@ -12,6 +11,7 @@ from vestibule.alerts.store.alert_store import ReportBound
 from vestibule.alerts.store.database import open_database
 from vestibule.alerts.store.grouping import Grouping
 from vestibule.contracts.errors import InvalidInput
+from vestibule.runtime.log_context import bound_log_fields
 
 
 def _alerts(folder: Path) -> RequestAlerts:
@@ -26,7 +26,7 @@ def _only_alert(folder: Path) -> Alert:
 
 async def test_a_stranger_is_reported_without_the_token(tmp_path: Path) -> None:
     """A report has a fingerprint of what was shown, the request's id, and nothing else of it."""
-    with structlog.contextvars.bound_contextvars(request_id="the-id"):
+    with bound_log_fields(request_id="the-id"):
         await _alerts(tmp_path).report_auth_failure("my-old-token")
     alert = _only_alert(tmp_path)
     assert (AlertType.INVALID_TOKEN, "000000000000000c", "the-id") == (alert.type, alert.fingerprint, alert.request_id)
@@ -43,7 +43,7 @@ async def test_somebody_without_a_token_is_reported(tmp_path: Path) -> None:
 
 async def test_invalid_input_is_reported_with_its_detail(tmp_path: Path) -> None:
     """The detail, which repeats nothing that was sent, says what was wrong; the token's id says whose it was."""
-    with structlog.contextvars.bound_contextvars(request_id="the-id", token_id="t-1"):
+    with bound_log_fields(request_id="the-id", token_id="t-1"):
         await _alerts(tmp_path).report_invalid_input(InvalidInput("Look at: body/key."))
     alert = _only_alert(tmp_path)
     expected = (AlertType.INVALID_INPUT, "Invalid input. Look at: body/key.", "the-id", "t-1")
@@ -57,7 +57,7 @@ async def test_a_flood_of_malformed_requests_writes_few_files_and_is_counted(
     monkeypatch.setattr(alert_store, "REPORTS_PER_MINUTE", 3)
     alerts = _alerts(tmp_path)
     for token_id in ["greedy"] * 30 + ["neighbour"]:
-        with structlog.contextvars.bound_contextvars(request_id="the-id", token_id=token_id):
+        with bound_log_fields(request_id="the-id", token_id=token_id):
             await alerts.report_invalid_input(InvalidInput("Look at: body/key."))
     folder = tmp_path / "error_reports"
     assert 4 == len(list(folder.iterdir()))
@@ -87,7 +87,7 @@ async def test_unknown_tokens_are_grouped_by_address(tmp_path: Path) -> None:
 
 async def test_a_token_without_the_scope_is_told(tmp_path: Path) -> None:
     """The alert names the token by its id."""
-    with structlog.contextvars.bound_contextvars(request_id="the-id", token_id="t-1"):
+    with bound_log_fields(request_id="the-id", token_id="t-1"):
         await _alerts(tmp_path).report_denied(30)
     alert = _only_alert(tmp_path)
     assert (AlertType.ACCESS_DENIED, "t-1") == (alert.type, alert.token_id)

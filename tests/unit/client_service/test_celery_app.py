@@ -7,7 +7,6 @@ from typing import Any
 
 import celery
 import pytest
-import structlog
 from celery import current_app
 
 from vestibule.client_service.celery_app import QUEUE, create_consumer, create_producer
@@ -15,6 +14,7 @@ from vestibule.client_service.queue.application import CONTENT_TYPE, SERIALIZER,
 from vestibule.client_service.settings import ClientSettings
 from vestibule.client_service.tasks import process_data_task
 from vestibule.encryption import Cipher
+from vestibule.runtime.log_context import bound_log_fields
 
 MARKER = "Zq7MARKERx9"
 ROOT = Path(__file__).parents[3]
@@ -124,6 +124,6 @@ def test_no_way_of_sending_shows_the_data(producer: VestibuleCelery, send: str) 
 
 def test_a_message_carries_the_requests_id(producer: VestibuleCelery) -> None:
     """The worker's log lines have the id of the request that sent the task."""
-    with structlog.contextvars.bound_contextvars(request_id="the-id"):
+    with bound_log_fields(request_id="the-id"):
         process_data_task.delay(MARKER)
     assert "the-id" == _sent(producer).headers["request_id"]

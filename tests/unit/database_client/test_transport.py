@@ -38,8 +38,10 @@ class CannedPeer(LocalPeer):
         self._timeout_s = 60
         self._outcomes = outcomes
         self.may_answer = asyncio.Event()
+        self.sent: list[tuple[str, str | None]] = []
 
-    async def call(self, _method: str, path: str, **_: Any) -> ServiceResponse:  # type: ignore[override]
+    async def call(self, _method: str, path: str, *, body: Any, **_: Any) -> ServiceResponse:  # type: ignore[override]
+        self.sent.append((path, body.get("key")))
         await self.may_answer.wait()
         return ServiceResponse(200, {"outcomes": self._outcomes} if path == "/write/independent" else {"version": 1})
 
@@ -123,7 +125,7 @@ async def test_concurrent_plain_writes_share_requests(peer: LocalPeer) -> None:
     written = await asyncio.gather(*(client.write(pair) for pair in pairs for client in clients))
     assert {1} == {one.version for one in written}
     assert [one.expires_at is not None for one in written] == [pair.ttl_s is not None for pair in pairs for _ in "ab"]
-    assert sum(peer.calls.values()) <= 4
+    assert sum(peer.calls.values()) <= 3
     for client in clients:
         assert [pair.value for pair in sorted(pairs, key=lambda pair: pair.key)] == [
             entry.value for entry in await client.read_all("")
@@ -134,6 +136,7 @@ async def test_each_write_of_a_shared_request_has_its_own_outcome() -> None:
     """One that fails does not affect the others, and fails by the name that the service gives."""
     outcomes = [
         {"version": 7},
+        {"version": 8},
         {"problem": "too-large", "detail": "Too large."},
         {"problem": "unavailable", "detail": "The disk is full."},
     ]
@@ -144,7 +147,20 @@ async def test_each_write_of_a_shared_request_has_its_own_outcome() -> None:
     peer.may_answer.set()
     results = await asyncio.gather(*writes, return_exceptions=True)
     assert [Unavailable, TooLarge] == [type(results[4]), type(results[3])]
-    assert [1, 1, 7] == [getattr(result, "version", None) for result in results[:3]]
+    assert [1, 7, 8] == [getattr(result, "version", None) for result in results[:3]]
+
+
+async def test_a_small_write_does_not_wait_for_large_ones() -> None:
+    """It is answered although the request of a large value is under way, and others wait behind it."""
+    peer = CannedPeer([])
+    client = EntryClient(DatabaseTransport(peer), CALLER)
+    large = [asyncio.create_task(client.write(Pair(key=f"k{number}", value="x" * 100_000))) for number in range(2)]
+    await asyncio.sleep(0)
+    small = asyncio.create_task(client.write(Pair(key="k", value="x" * 4096)))
+    await asyncio.sleep(0)
+    assert [("/write", "k0"), ("/write", "k")] == peer.sent
+    peer.may_answer.set()
+    assert [1, 1, 1] == [one.version for one in await asyncio.gather(small, *large)]
 
 
 async def test_a_neighbours_control_characters_refuse_nobody(entries: EntryClient, peer: LocalPeer) -> None:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 from vestibule.contracts.entries import Pair
 from vestibule.contracts.errors import InvalidInput
+from vestibule.runtime.log_context import begin_log_fields
 from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit
 from vestibule.service_kit.auth.authentication import Authenticator, GuardedRoute, allow
 from vestibule.service_kit.auth.token_file import caller_token_lookups
@@ -58,7 +59,7 @@ def restored_logging() -> Iterator[None]:
     logging.captureWarnings(False)
     sys.excepthook, threading.excepthook = hooks
     structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
+    begin_log_fields({})
 
 
 @pytest.fixture

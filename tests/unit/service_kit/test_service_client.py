@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 import pytest
-import structlog
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from servers import ports
 from vestibule.contracts.errors import Unavailable
+from vestibule.runtime.log_context import bound_log_fields
 from vestibule.service_kit.auth.service_secret import ServiceSecret
 from vestibule.service_kit.service_client import CircuitBreaker, ServiceClient, ServiceResponse
 
@@ -51,7 +51,7 @@ async def _echo(request: web.Request) -> web.StreamResponse:
 
 async def test_a_request_arrives_as_it_was_meant() -> None:
     """Method, path, query, body, proof of identity and request id all reach the peer, whatever is in them."""
-    with structlog.contextvars.bound_contextvars(request_id="the-id"):
+    with bound_log_fields(request_id="the-id"):
         async with _peer(_echo) as peer:
             answer = await peer.call("POST", "/write", query={"key": "a&b=c#d ё 🔑 %41 +/?"}, body={"value": "ё\n🔑\0"})
     expected = {

@@ -1,7 +1,6 @@
 """Alerts as text files, one each, under `error_reports/`."""
 
 import os
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from vestibule.alerts.alert import Alert
 from vestibule.alerts.channel import ChannelKind
 from vestibule.alerts.report import report_content, report_name
 from vestibule.runtime.files import write_private
+from vestibule.runtime.random_ids import random_id
 
 
 class ReportFileChannel:
@@ -27,7 +27,7 @@ class ReportFileChannel:
         """
         # No part of the name comes from a caller.
         name = report_name(alert)
-        unfinished = f"{self._directory}/.{name}.{secrets.token_hex(4)}"
+        unfinished = f"{self._directory}/.{name}.{random_id()}"
         try:
             _write_new(unfinished, self._content(alert))
             os.rename(unfinished, f"{self._directory}/{name}")  # noqa: PTH104 - faster, on the request path

@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import structlog
 
-from vestibule.alerts.alert import Alert, AlertType, Severity
+from vestibule.alerts.alert import Alert, AlertType
 from vestibule.alerts.store.database import ALERT_COLUMNS, US, open_database, row_of, to_us
 from vestibule.runtime.files import FileMoved, FilePlace
 from vestibule.runtime.writer_thread import CAPACITY, WriterThread
@@ -35,6 +35,8 @@ MAX_BATCH = 500
 # What could not be recorded is retried this often; if too many wait, the oldest are dropped. Their reports stay.
 RETRY_AFTER_S = 1.0
 MAX_UNRECORDED = 10_000
+# What is delivered after the answer waits this long for others.
+COLLECT_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +49,31 @@ class Escalation:
 
 def insert_alert(connection: sqlite3.Connection, alert: Alert, rule: Escalation) -> Alert:
     """Insert `alert` and return it; its severity rises with the number of leaks of its token."""
-    severity = _severity(connection, alert, rule)
-    alert = alert if severity is alert.severity else replace(alert, severity=severity)
-    connection.execute(INSERT, row_of(alert))
-    return alert
+    return insert_alerts(connection, [alert], rule)[0]
 
 
-def _severity(connection: sqlite3.Connection, alert: Alert, rule: Escalation) -> Severity:
-    if alert.type not in LEAKS or alert.token_id is None:
-        return alert.severity
-    since_us = to_us(alert.time) - int(rule.within_s * US)
-    earlier = rule.leaks - 1
-    (count,) = connection.execute(COUNT_LEAKS, (alert.token_id, since_us, earlier)).fetchone()
-    return alert.severity.raised() if count >= earlier else alert.severity
+def insert_alerts(connection: sqlite3.Connection, alerts: Iterable[Alert], rule: Escalation) -> list[Alert]:
+    """Insert alerts in their order and return them; severities rise with the number of leaks of their tokens.
+
+    A token's earlier leaks are counted once, as of the first of `alerts`, which come within a moment.
+    """
+    leaks: dict[str, int] = {}
+    entered = [_escalated(connection, alert, rule, leaks) for alert in alerts]
+    connection.executemany(INSERT, map(row_of, entered))
+    return entered
+
+
+def _escalated(connection: sqlite3.Connection, alert: Alert, rule: Escalation, leaks: dict[str, int]) -> Alert:
+    """Return an alert with its severity; `leaks` has those of each token before it."""
+    token_id, earlier = alert.token_id, rule.leaks - 1
+    if alert.type not in LEAKS or token_id is None:
+        return alert
+    if token_id not in leaks:
+        since_us = to_us(alert.time) - int(rule.within_s * US)
+        (leaks[token_id],) = connection.execute(COUNT_LEAKS, (token_id, since_us, earlier)).fetchone()
+    count = leaks[token_id]
+    leaks[token_id] += 1
+    return replace(alert, severity=alert.severity.raised()) if count >= earlier else alert
 
 
 class ReportBound:
@@ -101,7 +115,7 @@ class AlertStore:
         path: Path,
         rule: Escalation,
         before_answer: AlertHandler,
-        after_answer: Callable[[Alert], None],
+        after_answer: Callable[[list[Alert]], None],
         on_failure: Callable[[Exception], None],
         *,
         capacity: int = CAPACITY,
@@ -119,7 +133,9 @@ class AlertStore:
             idle_s=lambda: RETRY_AFTER_S if self._table.is_behind else None,
             on_close=self._table.close,
         )
-        self._deferred: WriterThread[Alert] = WriterThread("alert-delivery", self._deliver_deferred, capacity=capacity)
+        self._deferred: WriterThread[Alert] = WriterThread(
+            "alert-delivery", self._deliver_deferred, capacity=capacity, collect_s=COLLECT_S
+        )
 
     async def add(self, alert: Alert) -> Alert:
         """Return the alert as it was recorded, when it is on disk, or when it is known that it cannot be now."""
@@ -152,8 +168,8 @@ class AlertStore:
             self._deferred.put(alert)
 
     def _deliver_deferred(self, alerts: list[Alert]) -> None:
-        for alert in alerts:
-            self._deliver_later(alert)
+        if alerts:
+            self._deliver_later(alerts)
 
 
 class _AlertTable:
@@ -195,7 +211,7 @@ class _AlertTable:
             self._connection = open_database(self._path)
             self._place = FilePlace(self._path)
         self._connection.execute("BEGIN IMMEDIATE")
-        entered = [insert_alert(self._connection, alert, self._rule) for alert in alerts]
+        entered = insert_alerts(self._connection, alerts, self._rule)
         # Without this, alerts would go into a file that was renamed or removed, for as long as the process runs.
         self._place.check()
         self._connection.execute("COMMIT")

@@ -101,7 +101,7 @@ async def add_entry(
     response.headers["ETag"] = etag_of(added.written.version)
     if sender.wants_receipt:
         note_preference(response, sender)
-    return AddReply(**added.written.model_dump(), **added.screened.decision)
+    return AddReply(**vars(added.written), **added.screened.decision)
 
 
 @router.get(
@@ -149,7 +149,7 @@ async def add_entries(
     async with wiring.batches.of(sender.token_id, MOST_WAITING):
         added = await wiring.intake.add_batch(batch.pairs, sender)
     note_preference(response, sender)
-    replies = [AddReply(**one.written.model_dump(), **one.screened.decision) async for one in in_slices(added)]
+    replies = [AddReply(**vars(one.written), **one.screened.decision) async for one in in_slices(added)]
     return AddBatchReply(added=replies)
 
 

@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any
 
-import structlog
 from fastapi import APIRouter, Body, Header, Path
 from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,6 +15,7 @@ from vestibule.contracts.errors import ErasureInProgress, ErasureNotFound, TooMa
 from vestibule.contracts.json_types import Flag
 from vestibule.contracts.reasons import GivenReason
 from vestibule.contracts.subjects import SubjectValue
+from vestibule.runtime.log_context import bind_log_fields
 from vestibule.service_kit.audit.acts import audited, note_act
 from vestibule.service_kit.auth.authentication import Caller, GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
@@ -94,7 +94,7 @@ async def erase_subject(
     note_act(target=record.erasure_id)
     if record.finished_at is None:
         return _accepted(record.status, f"/subjects/erasures/{record.erasure_id}")
-    structlog.contextvars.bind_contextvars(entries_erased=record.entries.erased, results_erased=record.results.erased)
+    bind_log_fields(entries_erased=record.entries.erased, results_erased=record.results.erased)
     return ErasedReply(
         entries_examined=record.entries.examined,
         entries_erased=record.entries.erased,
@@ -164,7 +164,7 @@ async def erase_subject_for_reason(
     note_act(target=record.erasure_id)
     if record.finished_at is None:
         return _accepted(record.status, f"/subjects/erasures/{record.erasure_id}")
-    structlog.contextvars.bind_contextvars(entries_erased=record.entries.erased, results_erased=record.results.erased)
+    bind_log_fields(entries_erased=record.entries.erased, results_erased=record.results.erased)
     return record.status
 
 
@@ -207,7 +207,7 @@ def _found(record: ErasureRecord, caller: Caller) -> FindStatus | JSONResponse:
     status = record.find_status(with_keys=caller.may("keys"))
     if record.finished_at is None:
         return _accepted(status, f"/subjects/finds/{record.erasure_id}")
-    structlog.contextvars.bind_contextvars(places_found=sum(record.counts.values()))
+    bind_log_fields(places_found=sum(record.counts.values()))
     return status
 
 

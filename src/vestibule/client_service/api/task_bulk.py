@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any
 
-import structlog
 from fastapi import APIRouter, Body, Path
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,6 +19,7 @@ from vestibule.contracts.errors import (
     TooManyWaiting,
 )
 from vestibule.contracts.reasons import GivenReason
+from vestibule.runtime.log_context import log_fields
 from vestibule.service_kit.audit.acts import audited, note_act
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
@@ -83,7 +83,7 @@ async def change_tasks(
         caller.principal,
         caller.name,
         request.reason,
-        structlog.contextvars.get_contextvars().get("request_id"),
+        log_fields().get("request_id"),
     )
     async with wiring.bulk_requests.of(caller.token_id, MOST_WAITING):
         if request.confirm is None:

@@ -55,12 +55,14 @@ from vestibule.service_kit.auth.authentication import Caller, GuardedRoute
 from vestibule.service_kit.fast_dispatch.strict_requests import Handler
 from vestibule.service_kit.http.preferences import PREFER, wants_receipt
 from vestibule.service_kit.problems import PREFERENCE_APPLIED, RECEIPT
+from vestibule.service_kit.request_headers import headers_of
 from vestibule.service_kit.wiring import ServiceWiring, wired, wiring_of
 
 STREAMS_OPENED_AT_ONCE = 4
 SCAN_STREAMS_AT_ONCE = 4
 # Batches of a token that wait, and erasures.
 MOST_WAITING = 16
+_PREFER = PREFER.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +185,7 @@ async def _tenant(request: Request) -> str:
 async def _sender(request: Request) -> Situation:
     caller: Caller = request.state.caller
     situation = Situation(request.scope["route"].path, caller.token_id, caller.name, tenant=caller.tenant)
-    if PREFER in request.headers and wants_receipt(request):
+    if _PREFER in headers_of(request.scope) and wants_receipt(request):
         return situation._replace(wants_receipt=True)
     return situation
 

@@ -1,18 +1,17 @@
 """Records the decisions of a screener: in the decision log, in the counts of clean ones, and for who listens."""
 
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
-
-import structlog
 
 from vestibule.client_service.decisions.publisher import DecisionPublisher
 from vestibule.contracts.decisions import MAX_RECORDED_FINDINGS, Action, DecisionKind, DecisionRecord, RecordedFinding
 from vestibule.policy import DecidedFinding, Decision, Situation
 from vestibule.policy.decision import value_of
 from vestibule.policy.decision_log import DecisionLog
+from vestibule.runtime.log_context import log_fields
+from vestibule.runtime.random_ids import random_id
 
 Treated = tuple[DecidedFinding, Action | None]
 
@@ -48,7 +47,7 @@ class DecisionAudit:
         alert_id: str | None = None,
     ) -> str:
         """Record a decision about `texts`, by field, and return its id."""
-        decision_id = secrets.token_hex(8)
+        decision_id = random_id()
         if decision.findings or decision.is_kept:
             record = self._record_of(decision_id, decision, situation, texts, key_prefix, alert_id)
             self.log.record(record)
@@ -64,7 +63,7 @@ class DecisionAudit:
         """Return the receipt of a decision that was just recorded."""
         if self.signer is None:
             raise RuntimeError("this part signs no receipts")
-        request_id = structlog.contextvars.get_contextvars().get("request_id")
+        request_id = log_fields().get("request_id")
         return self.signer.sign_decision(decision_id, decision, situation, self.detectors_version, request_id)
 
     def _record_of(  # noqa: PLR0917 - what a record has
@@ -76,7 +75,7 @@ class DecisionAudit:
         key_prefix: str | None,
         alert_id: str | None,
     ) -> DecisionRecord:
-        bound = structlog.contextvars.get_contextvars()
+        bound = log_fields()
         listed = listed_findings(decision.with_withheld)
         # Its members are our own.
         return DecisionRecord.model_construct(

@@ -90,7 +90,7 @@ class Intake:
             PreconditionFailed: the stored entry does not meet `condition`.
         """
         screened = await self.screener.screen(sender._replace(key=pair.key), "value", pair.value)
-        changed = pair.model_copy(update={"value": screened.text})
+        changed = pair if screened.text is pair.value else pair.model_copy(update={"value": screened.text})
         if self.screener.policies.current.retention is not None:
             changed = self._with_end(changed, screened)
         entries = self.entries_for(Principal(sender.tenant, sender.token_id))

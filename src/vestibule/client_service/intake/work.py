@@ -10,7 +10,6 @@ from functools import cached_property
 from typing import Any, Self
 from uuid import UUID
 
-import structlog
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from vestibule.client_service.intake.message_routing import Mode
@@ -20,6 +19,7 @@ from vestibule.contracts.json_types import Number, Timestamp, not_both
 from vestibule.contracts.tasks import DEFAULT_PROCESSOR, Priority, WorkOrigin, WorkTerms
 from vestibule.encryption import Fingerprinter
 from vestibule.policy import Situation
+from vestibule.runtime.log_context import log_fields
 
 # The id of the task or write that a request with an `Idempotency-Key` creates, the same for each repetition; None
 # without that header.
@@ -86,7 +86,7 @@ class ProcessorChoice(BaseModel):
             key=self.write_to or key,
         )
         # Its members were validated before.
-        request_id = structlog.contextvars.get_contextvars().get("request_id")
+        request_id = log_fields().get("request_id")
         return WorkTerms.model_construct(
             options=self.options, write_to=self.write_to, origin=origin, request_id=request_id
         )

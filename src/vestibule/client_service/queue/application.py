@@ -4,7 +4,6 @@ import time
 from functools import partial
 from typing import Any, Protocol
 
-import structlog
 from celery import Celery
 from celery.app.amqp import AMQP
 from celery.app.task import Task
@@ -16,6 +15,7 @@ from vestibule.client_service.queue.settings import QueueSettings
 from vestibule.contracts.tasks import SENT_AT, WorkOrigin
 from vestibule.encryption import Cipher, DecryptionFailed
 from vestibule.processing import ProcessorRegistry
+from vestibule.runtime.log_context import log_fields
 from vestibule.service_kit.tracing import SpanKind, current_traceparent, span
 
 SERIALIZER = "vestibule-sealed"
@@ -79,7 +79,7 @@ class QuietTask(Task):  # type: ignore[misc]
         """Send the task as Celery does, with its arguments' text form hidden from headers and logs."""
         options.setdefault("argsrepr", HIDDEN)
         options.setdefault("kwargsrepr", HIDDEN)
-        request_id = structlog.contextvars.get_contextvars().get("request_id")
+        request_id = log_fields().get("request_id")
         with span(f"send {self.name}", SpanKind.PRODUCER):
             ours = {"request_id": request_id, SENT_AT: time.time(), **current_traceparent()}
             options["headers"] = {**ours, **(options.get("headers") or {})}

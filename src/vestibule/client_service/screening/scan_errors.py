@@ -1,29 +1,18 @@
 """Turns the errors of a scan into refusals: a text that cannot be scanned is rejected."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import structlog
 
-from vestibule.contracts.errors import ScanImpossible, TooLarge
-from vestibule.detection import DetectorFailed, ScanBudgetExceeded, TextTooLarge
+from vestibule.contracts.errors import Refused, ScanImpossible, TooLarge
+from vestibule.detection import DetectionError, DetectorFailed, ScanBudgetExceeded, TextTooLarge
 
 
-@contextmanager
-def scan_refusals() -> Iterator[None]:
-    """Scan within this.
-
-    Raises:
-        TooLarge: the text is longer than the scanner accepts.
-        ScanImpossible: the scan did not finish in time, or a detector failed.
-    """
-    try:
-        yield
-    except TextTooLarge as error:
-        raise TooLarge(f"A text may have at most {error.limit:,} characters.") from error
-    except ScanBudgetExceeded as error:
-        raise ScanImpossible("The scan did not finish within its budget, so the text was rejected.") from error
-    except DetectorFailed as error:
+def refusal_of(error: DetectionError) -> Refused:
+    """Return the refusal of a text that was not scanned, `TooLarge` or `ScanImpossible`; log a failed detector."""
+    if isinstance(error, TextTooLarge):
+        return TooLarge(f"A text may have at most {error.limit:,} characters.")
+    if isinstance(error, ScanBudgetExceeded):
+        return ScanImpossible("The scan did not finish within its budget, so the text was rejected.")
+    if isinstance(error, DetectorFailed):
         cause = type(error.__cause__).__name__
         structlog.get_logger("vestibule.screening").error("detector_failed", entity=error.entity, error=cause)
-        raise ScanImpossible("A detector failed on the text, so the text was rejected.") from error
+    return ScanImpossible("A detector failed on the text, so the text was rejected.")

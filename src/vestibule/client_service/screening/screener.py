@@ -10,13 +10,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-import structlog
-
 from vestibule.alerts import DEFAULT_SEVERITY, Alert, AlertEngine, AlertType, Severity, current_origin
 from vestibule.alerts.alert import new_alert_id
 from vestibule.alerts.alert_engine import Origin
 from vestibule.client_service.screening.descriptions import RESULT_FIELD, consequence_of, entities_in, views_of
-from vestibule.client_service.screening.scan_errors import scan_refusals
+from vestibule.client_service.screening.scan_errors import refusal_of
 from vestibule.contracts.errors import PersonalDataFound, ResultRefused
 from vestibule.detection import DetectionError, Explanation, Finding, ScanBudgetExceeded, Scanner
 from vestibule.detection.matching import WHOLE_TEXT_CHARS
@@ -28,6 +26,7 @@ from vestibule.policy.decision import strictest, value_of
 from vestibule.policy.policy import KEY_FIELD, OPTIONS_FIELD, Policy, PolicyFile
 from vestibule.policy.stand_ins import Change, StandIns
 from vestibule.processor_adapters import Pseudonymizer
+from vestibule.runtime.log_context import bind_log_fields, log_fields
 from vestibule.runtime.shares import Shares
 from vestibule.service_kit.metrics.catalogue import DECISIONS, FINDINGS
 from vestibule.service_kit.metrics.metrics import Metrics
@@ -273,13 +272,15 @@ class Screener:
     ) -> dict[str, list[Found]]:
         """Scan each text. The key is context for all texts except the options and itself."""
         findings = {}
-        with scan_refusals():
+        try:
             for name, text in texts.items():
                 context = None if name in WITHOUT_CONTEXT else key
                 if len(text) <= SHORT_TEXT_CHARS:
                     findings[name] = scan(text, key=context)
                 else:
                     findings[name] = await self._scan_long(scan, text, context)
+        except DetectionError as error:
+            raise refusal_of(error) from error
         return findings
 
     async def _scan_long(self, scan: Callable[..., list[Found]], text: str, key: str | None) -> list[Found]:
@@ -348,12 +349,12 @@ def report_decision(decision: Decision, metrics: Metrics | None = None) -> None:
 
     The line has the strictest decision about the texts of a request, and the entities of all.
     """
-    bound = structlog.contextvars.get_contextvars()
+    bound = log_fields()
     if not decision.findings:
         if metrics is not None:
             metrics.count(DECISIONS, NO_FINDINGS)
         if "decision" not in bound:
-            structlog.contextvars.bind_contextvars(decision=CLEAN)
+            bind_log_fields(decision=CLEAN)
         return
     actions = [one.action for one in decision.findings]
     if metrics is not None:
@@ -363,4 +364,4 @@ def report_decision(decision: Decision, metrics: Metrics | None = None) -> None:
     if bound.get("decision", CLEAN) != CLEAN:
         actions.append(Action(bound["decision"]))
     entities = {one.found.entity for one in decision.findings}.union(bound.get("entities", ()))
-    structlog.contextvars.bind_contextvars(decision=str(strictest(actions)), entities=sorted(entities))
+    bind_log_fields(decision=str(strictest(actions)), entities=sorted(entities))

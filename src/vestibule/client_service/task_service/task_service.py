@@ -34,6 +34,7 @@ from vestibule.contracts.task_ledger import (
 from vestibule.contracts.tasks import TaskPage, TaskState, TaskStatus, TaskTotal, TaskTotals
 from vestibule.database_client.tasks import TaskLedgerClient
 from vestibule.encryption import Cipher, DecryptionFailed, Fingerprinter, key_digests
+from vestibule.runtime.log_context import bind_log_fields, log_fields
 from vestibule.service_kit.metrics.catalogue import TASKS_ACCEPTED, TASKS_REFUSED
 from vestibule.service_kit.metrics.metrics import Metrics
 from vestibule.service_kit.tracing import current_traceparent
@@ -88,7 +89,7 @@ class TaskService:
             raise
         if recorded.is_key_unknown:
             raise KeyNotFound("No entry has that key.")
-        structlog.contextvars.bind_contextvars(task_id=recorded.task_id)
+        bind_log_fields(task_id=recorded.task_id)
         data = task.data if task.data is not None else recorded.data
         if recorded.is_new and task.sent_at is not None and data is not None:
             message = TaskMessage(
@@ -97,7 +98,7 @@ class TaskService:
                 task.processor,
                 task.priority,
                 sent_at=task.submitted_at,
-                request_id=structlog.contextvars.get_contextvars().get("request_id"),
+                request_id=log_fields().get("request_id"),
                 # Sent from a background task, which does not have this request's trace.
                 trace=current_traceparent(),
                 terms=task.terms,

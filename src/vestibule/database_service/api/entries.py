@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-import structlog
 from fastapi import APIRouter, Header, Query
 from starlette.responses import StreamingResponse
 
@@ -32,6 +31,7 @@ from vestibule.database_service.api.dependencies import (
     WiringPart,
 )
 from vestibule.database_service.entries.tenant_view import write_each
+from vestibule.runtime.log_context import bind_log_fields
 from vestibule.service_kit.auth.authentication import GuardedRoute, allow
 from vestibule.service_kit.http.conditional import TAKES_EXPECTED, Expected
 from vestibule.service_kit.openapi.descriptions import problem_responses
@@ -70,7 +70,7 @@ async def write_entries(batch: WriteBatch, view: TenantViewPart) -> WrittenBatch
 )
 async def write_independent_entries(batch: BatchedWrites, wiring: WiringPart) -> BatchedWriteOutcomes:
     """Write the entries of several requests, each on its own. One with a version is on disk; others have a reason."""
-    structlog.contextvars.bind_contextvars(requests=[one.request_id for one in batch.writes])
+    bind_log_fields(requests=[one.request_id for one in batch.writes])
     return BatchedWriteOutcomes.model_construct(outcomes=await write_each(wiring.store, batch.writes))
 
 

@@ -14,6 +14,7 @@ from vestibule.contracts.audit import Act, ActOutcome, AuditRecord
 from vestibule.contracts.errors import Unavailable
 from vestibule.contracts.identity import SYSTEM_TENANT
 from vestibule.runtime.background import in_background, repeat
+from vestibule.runtime.log_context import log_fields
 from vestibule.service_kit.audit.outbox import AuditOutbox
 
 SHIP_EVERY_S = 0.4
@@ -118,7 +119,7 @@ class AuditTrail:
         return True
 
     def _record_of(self, act: Act, outcome: ActOutcome, act_id: str | None = None) -> AuditRecord:
-        bound = structlog.contextvars.get_contextvars()
+        bound = log_fields()
         return AuditRecord(
             act_id=act_id or secrets.token_hex(16),
             time=datetime.now(UTC),

@@ -7,13 +7,12 @@ import hashlib
 import hmac
 import ipaddress
 from collections.abc import Awaitable, Callable, Container
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Annotated, NoReturn, Protocol
 from urllib.parse import unquote_to_bytes, urlsplit
 
-import structlog
 from fastapi import Depends, Request, Security
 from fastapi.params import Security as SecurityParameter
 from fastapi.security import HTTPBearer
@@ -23,11 +22,13 @@ from vestibule.contracts.errors import InvalidInput, InvalidToken, ScopeMissing
 from vestibule.contracts.identity import DEFAULT_TENANT, EVERYTHING, OPERATOR, SYSTEM_TENANT, Principal, Visibility
 from vestibule.contracts.scopes import ALL_SCOPES, ANY_TOKEN
 from vestibule.contracts.tokens import Quota
+from vestibule.runtime.log_context import bind_log_fields
 from vestibule.service_kit.audit.acts import act_of, serve_act
 from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit, ClientAddress
 from vestibule.service_kit.auth.token_uses import TokenUseLog
 from vestibule.service_kit.fast_dispatch.fast_dispatch import FastRoute
 from vestibule.service_kit.fast_dispatch.strict_requests import Handler
+from vestibule.service_kit.request_headers import headers_of
 from vestibule.service_kit.wiring import ServiceWiring, wiring_of
 
 _scheme = HTTPBearer(auto_error=False, description="`Authorization: Bearer TOKEN`")
@@ -58,24 +59,21 @@ class Caller:
         return scope in self.scopes or (ALL_SCOPES in self.scopes and scope != OPERATOR)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Credentials:
     """The credentials of a request: the token, whether it came directly from this machine, and from which address.
 
-    The address is empty for a request that came through a proxy, or from a foreign web page.
+    The address is empty for a request that came through a proxy, or from a foreign web page. `digest` is the SHA-256 of
+    the token, by which lookups know it. A token has 256 random bits, so a fast hash is as safe as a slow one.
     """
 
     token: str
     is_local: bool
     direct_address: str = ""
+    digest: str = field(init=False)
 
-    @cached_property
-    def digest(self) -> str:
-        """The SHA-256 of the token, by which lookups know it.
-
-        A token has 256 random bits, so a fast hash is as safe as a slow one.
-        """
-        return hashlib.sha256(self.token.encode("utf-8", "surrogatepass")).hexdigest()
+    def __post_init__(self) -> None:
+        self.digest = hashlib.sha256(self.token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class TokenLookup(Protocol):
@@ -166,7 +164,7 @@ class Authenticator:
         state = request.scope["state"]
         if caller.is_service and "offered_id" in state:
             state["request_id"] = state["offered_id"]
-        structlog.contextvars.bind_contextvars(
+        bind_log_fields(
             request_id=state["request_id"], token_id=caller.token_id, token_name=caller.name, tenant=caller.tenant
         )
         if self._uses is not None and not caller.is_service:
@@ -265,6 +263,7 @@ class GuardedRoute(FastRoute):
         scope, once_header = self._scope(), self.once_header
         admit = self.admit if self.admits_without_token else None
         own = self.credentials
+        once_name = None if once_header is None else once_header.lower().encode()
 
         async def guarded(request: Request) -> Response:
             if admit is None or not admit(request):
@@ -273,7 +272,7 @@ class GuardedRoute(FastRoute):
             query = request.scope["query_string"]
             if b"%" in query or not query.isascii():
                 _check_utf8(query)
-            if once_header is not None and once_header in request.headers:
+            if once_name is not None and once_name in headers_of(request.scope):
                 return await self.serve_once(request, handle)
             return await handle(request)
 
@@ -305,7 +304,7 @@ VisibilityPart = Annotated[Visibility, Depends(_visibility)]
 
 def credentials_of(request: Request) -> Credentials | None:
     """Return the credentials of `request`, or None if it has no bearer token."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    scheme, _, token = headers_of(request.scope).get(b"authorization", b"").decode("latin-1").partition(" ")
     if scheme.lower() != "bearer" or not token:
         return None
     address = direct_address(request)
@@ -329,6 +328,8 @@ _PROXY_HEADERS = frozenset(
     }
 )
 _FORWARDED_PREFIX = b"x-forwarded"
+# Where a request says that it goes, and which page it comes from.
+_PLACES = (b"host", b"origin")
 
 
 def direct_address(request: Request) -> str:
@@ -342,16 +343,16 @@ def direct_address(request: Request) -> str:
     # HTTP/1.0 unless it is told otherwise.
     if client is None or request.scope.get("http_version") == "1.0":
         return ""
-    hosts: list[bytes] = []
-    origins: list[bytes] = []
-    for name, value in request.scope["headers"]:
-        if name in _PROXY_HEADERS or name.startswith(_FORWARDED_PREFIX):
-            return ""
-        if name == b"host":
-            hosts.append(value)
-        elif name == b"origin":
-            origins.append(value)
-    return str(client[0]) if _are_own_addresses(tuple(hosts), tuple(origins)) else ""
+    headers = request.scope["headers"]
+    by_name = headers_of(request.scope)
+    if not _PROXY_HEADERS.isdisjoint(by_name) or any(name[:11] == _FORWARDED_PREFIX for name in by_name):
+        return ""
+    if len(by_name) == len(headers):
+        hosts, origins = by_name.get(b"host"), by_name.get(b"origin")
+        is_own = _are_own_addresses(() if hosts is None else (hosts,), () if origins is None else (origins,))
+    else:
+        is_own = _are_own_addresses(*(tuple(value for name, value in headers if name == one) for one in _PLACES))
+    return str(client[0]) if is_own else ""
 
 
 @lru_cache(1024)

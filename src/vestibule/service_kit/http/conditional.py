@@ -9,10 +9,14 @@ from fastapi import Depends, Request
 
 from vestibule.contracts.entries import ALWAYS, MATCH, NONE_MATCH, Condition
 from vestibule.contracts.errors import InvalidInput
+from vestibule.service_kit.request_headers import headers_of
+
+_MATCH, _NONE_MATCH = MATCH.lower().encode(), NONE_MATCH.lower().encode()
 
 
 async def _condition(request: Request) -> Condition:
-    if MATCH not in request.headers and NONE_MATCH not in request.headers:
+    headers = headers_of(request.scope)
+    if _MATCH not in headers and _NONE_MATCH not in headers:
         return ALWAYS
     return Condition.parse(_line(request, MATCH), _line(request, NONE_MATCH))
 

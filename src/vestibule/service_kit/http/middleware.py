@@ -5,7 +5,6 @@ Plain ASGI, since the framework's base class for middleware costs more than the 
 
 import asyncio
 import re
-import secrets
 import time
 from collections.abc import Callable
 from itertools import islice
@@ -14,6 +13,8 @@ import structlog
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from vestibule.runtime.log_context import begin_log_fields, bind_log_fields, log_fields
+from vestibule.runtime.random_ids import random_id
 from vestibule.service_kit.fast_dispatch.streamed import BODY_IS_STREAMED
 from vestibule.service_kit.frame_problems import OVERLOADED
 from vestibule.service_kit.http.cross_origin import CrossOrigin
@@ -21,6 +22,7 @@ from vestibule.service_kit.http.head import answer_head
 from vestibule.service_kit.metrics.catalogue import REQUEST_DURATION, REQUESTS
 from vestibule.service_kit.metrics.metrics import Metrics
 from vestibule.service_kit.problems import render_problem, render_unexpected
+from vestibule.service_kit.request_headers import headers_of
 from vestibule.service_kit.tracing import TRACEPARENT, Span, SpanKind, Tracer, entered, mark_failed, trace_id_of
 
 IsLoggable = Callable[[str], bool]
@@ -53,6 +55,8 @@ class RequestFrame:
         self._app = app
         self._metrics = metrics
         self._is_loggable = is_loggable
+        # What counts requests, by method, route and status.
+        self._counted: dict[tuple[str, str, int], tuple[Callable[[], None], Callable[[float], None]]] = {}
         self._log = structlog.get_logger("vestibule.request")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,18 +66,15 @@ class RequestFrame:
             return
         request_id = ""
         state = scope.setdefault("state", {})
-        for name, value in scope["headers"]:
-            if name == b"x-request-id" and _WELL_FORMED_ID.fullmatch(value):
-                offered: str = value.decode("ascii")
-                if self._is_loggable is None:
-                    state["offered_id"] = offered
-                elif self._is_loggable(offered):
-                    request_id = offered
-                break
+        offered = headers_of(scope).get(b"x-request-id")
+        if offered is not None and _WELL_FORMED_ID.fullmatch(offered):
+            if self._is_loggable is None:
+                state["offered_id"] = offered.decode("ascii")
+            elif self._is_loggable(offered.decode("ascii")):
+                request_id = offered.decode("ascii")
         state["has_callers_id"] = bool(request_id) or "offered_id" in state
-        request_id = state["request_id"] = request_id or secrets.token_hex(16)
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        request_id = state["request_id"] = request_id or random_id(2)
+        begin_log_fields({"request_id": request_id})
         began = time.perf_counter()
         status = 0
         shared = self._cross_origin
@@ -84,8 +85,8 @@ class RequestFrame:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                offered = (b"x-request-id", state["request_id"].encode("ascii"))
-                headers = [*message.get("headers", ()), offered, _NO_SNIFFING]
+                own_id = (b"x-request-id", state["request_id"].encode("ascii"))
+                headers = [*message.get("headers", ()), own_id, _NO_SNIFFING]
                 for name, _value in headers:
                     if name == b"cache-control":
                         break
@@ -111,13 +112,21 @@ class RequestFrame:
     def _report(self, scope: Scope, status: int, took_s: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
-        self._metrics.count(REQUESTS, method, route, str(status))
-        self._metrics.observe(REQUEST_DURATION, took_s, method, route)
+        counted = self._counted.get((method, route, status))
+        if counted is None:
+            metrics = self._metrics
+            counted = (
+                metrics.counter(REQUESTS, method, route, str(status)),
+                metrics.observer(REQUEST_DURATION, method, route),
+            )
+            self._counted[method, route, status] = counted
+        counted[0]()
+        counted[1](took_s)
         if status < 400 and route in _QUIET_ROUTES:
             return
         # For a caller a service sends the id of the request, or of each in a batch. Otherwise it polls.
         caller = None if scope["state"]["has_callers_id"] else scope["state"].get("caller")
-        polls = caller is not None and caller.is_service and "requests" not in structlog.contextvars.get_contextvars()
+        polls = caller is not None and caller.is_service and "requests" not in log_fields()
         if status < 400 and polls:
             return
         write = self._log.error if status >= 500 and status != 503 else self._log.info
@@ -143,7 +152,7 @@ class TraceFrame:
         attributes = {"http.request.method": method, "vestibule.request_id": scope["state"]["request_id"]}
         span: Span = self._tracer.begin(method, SpanKind.SERVER, self._parent(scope), attributes)
         # The log line of the request names its trace.
-        structlog.contextvars.bind_contextvars(trace_id=trace_id_of(span))
+        bind_log_fields(trace_id=trace_id_of(span))
 
         async def send_and_note(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -253,7 +262,7 @@ class LoadShedder:
         self._unlogged += 1
         if self._unlogged == 1:
             asyncio.get_running_loop().call_later(LOG_EVERY_S, self._log_rejected)
-        request_id = secrets.token_hex(16)
+        request_id = random_id(2)
         headers = {"Retry-After": str(RETRY_AFTER_S), "X-Request-ID": request_id}
         response = render_problem(OVERLOADED, OVERLOADED.detail, request_id, headers=headers)
         raw_headers, shared = response.raw_headers, self._cross_origin
@@ -285,14 +294,13 @@ class BodyLimit:
             return
         left = self._max_bytes
         is_too_long = is_whole = False
-        for name, value in scope["headers"]:
-            if name == b"content-length" and value.isdigit():
-                is_too_long = int(value) > left
-                if not is_too_long and BODY_IS_INCOMPLETE not in scope:
-                    # It has arrived, and has the declared length: the server would not have taken it otherwise.
-                    await self._app(scope, receive, send)
-                    return
-                break
+        declared = headers_of(scope).get(b"content-length", b"")
+        if declared.isdigit():
+            is_too_long = int(declared) > left
+            if not is_too_long and BODY_IS_INCOMPLETE not in scope:
+                # It has arrived, and has the declared length: the server would not have taken it otherwise.
+                await self._app(scope, receive, send)
+                return
 
         async def receive_counted() -> Message:
             nonlocal left, is_whole

@@ -22,6 +22,7 @@ from structlog.typing import EventDict
 
 from vestibule.contracts.errors import VestibuleError
 from vestibule.runtime.background import in_background, repeat
+from vestibule.runtime.log_context import log_fields
 from vestibule.service_kit.logging.log_line import encode_line
 from vestibule.service_kit.logging.log_sinks import LogFile, LogStream, RotationRules
 from vestibule.service_kit.logging.log_writer import LineWriter, WriterHealth
@@ -39,6 +40,12 @@ SILENCED = (
 WARNINGS_ONLY = ("kombu", "celery", "aiohttp", "asyncio", "httpx", "uvicorn.error")
 MAX_FRAMES = 12
 _DAY_S = 86_400
+# Of structlog's methods, by how they are named in the end.
+_LEVELS = {name: name for name in ("debug", "info", "warning", "error", "critical")} | {
+    "warn": "warning",
+    "exception": "error",
+    "fatal": "critical",
+}
 # How the standard library words a warning: where, which kind, and a text that is not ours to repeat.
 _WARNING = re.compile(r"(?P<file>[^\n]*):(?P<line>\d+): (?P<kind>\w+): ")
 
@@ -65,7 +72,7 @@ def configure_logging(
     stream = LogStream(stdout or sys.stdout, has_colour=has_colour, least_level=least_level)
     output = LogOutput(service, settings, stream)
     structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, structlog.stdlib.add_log_level, output.encode],
+        processors=[output.encode],
         wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
         logger_factory=output.logger,
         cache_logger_on_first_use=True,
@@ -116,27 +123,31 @@ class LogOutput(logging.Handler):
         """Return what structlog logs with."""
         return LineLogger(list(self.writers.values()))
 
-    def encode(self, _logger: Any, _method: str, event: EventDict) -> bytes:
-        """Return the line of an event; the last of structlog's processors."""
+    def encode(self, _logger: Any, method: str, event: EventDict) -> bytes:
+        """Return the line of an event that was logged by `method`; the only one of structlog's processors."""
         if "exc_info" in event:
             event = render_exception(event)
+        bound = log_fields()
+        # What is replaced below stays in its place.
         ordered: EventDict = {
-            "timestamp": event.pop("timestamp", None) or datetime.now(UTC),
-            "level": event.pop("level", "info"),
-            "service": event.pop("service", self._service),
-            "event": event.pop("event", ""),
+            "timestamp": None,
+            "level": _LEVELS.get(method, "info"),
+            "service": self._service,
+            "event": "",
+            **self._origin,
         }
-        ordered.update(self._origin)
-        if "request_id" in event:
-            ordered["request_id"] = event.pop("request_id")
+        if "request_id" in bound or "request_id" in event:
+            ordered["request_id"] = None
+        ordered.update(bound)
         ordered.update(event)
+        if ordered["timestamp"] is None:
+            ordered["timestamp"] = datetime.now(UTC)
         return encode_line(ordered)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Log what a library logs."""
         try:
-            event = {**structlog.contextvars.get_contextvars(), **_event_of(record)}
-            line = self.encode(None, "", event)
+            line = self.encode(None, "", _event_of(record))
         except Exception:  # noqa: BLE001 - an invalid event of a library loses its line only
             return
         for writer in self.writers.values():

@@ -65,6 +65,18 @@ class Metrics:
         child = self._children.get((metric, labels)) or self._add_child(metric, labels)
         child.inc(by)
 
+    def counter(self, metric: Metric, *labels: str) -> Callable[[], None]:
+        """Return what adds 1 to a counter, for who counts the same often."""
+        child = self._children.get((metric, labels)) or self._add_child(metric, labels)
+        increase: Callable[[], None] = child.inc
+        return increase
+
+    def observer(self, metric: Metric, *labels: str) -> Callable[[float], None]:
+        """Return what adds a value to a histogram, for who adds to the same often."""
+        child = self._children.get((metric, labels)) or self._add_child(metric, labels)
+        observe: Callable[[float], None] = child.observe
+        return observe
+
     def expect(self, metric: Metric, *labels: str) -> None:
         """Show a metric from now on: a query for its increase needs the zero at the beginning."""
         if (metric, labels) not in self._children:

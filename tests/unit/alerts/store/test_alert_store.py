@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -133,6 +134,18 @@ async def test_the_tenth_leak_within_an_hour_is_worse(tmp_path: Path) -> None:
     assert [Severity.WARNING] * 9 + [Severity.CRITICAL] * 2 == [alert.severity for alert in of_one]
     assert [Severity.WARNING, Severity.INFO, Severity.INFO] == [a.severity for a in (of_other, *harmless)]
     assert of_one[9] == AlertArchive(tmp_path / "alerts.db").get(of_one[9].id)
+
+
+async def test_leaks_of_one_commit_count_each_other(tmp_path: Path) -> None:
+    """The tenth of them is worse, as it is where they come one by one; each token has its own count."""
+    engine = build_alert_engine("client", AlertSettings(data_dir=tmp_path))
+    await engine.raise_alert(AlertType.PERSONAL_DATA, "It.", token_id="one")
+    tokens = ["one"] * 10 + ["other"] * 9
+    raised = [engine.raise_alert(AlertType.PERSONAL_DATA, "It.", token_id=token) for token in tokens]
+    of_one = [alert.severity for alert in await asyncio.gather(*raised) if alert.token_id == "one"]
+    assert [Severity.WARNING] * 8 + [Severity.CRITICAL] * 2 == of_one
+    severities = Counter(alert.severity for alert in AlertArchive(tmp_path / "alerts.db").page(limit=50).alerts)
+    assert {Severity.WARNING: 18, Severity.CRITICAL: 2} == severities
 
 
 async def test_a_strange_description_loses_no_alert(tmp_path: Path) -> None:

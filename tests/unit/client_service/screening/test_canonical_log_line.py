@@ -4,19 +4,19 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import structlog
 
 from vestibule.client_service.screening.screener import report_decision
 from vestibule.detection import Finding
 from vestibule.policy import Action, DecidedFinding, Decision
+from vestibule.runtime.log_context import begin_log_fields, log_fields
 
 
 @pytest.fixture(autouse=True)
 def no_context() -> Iterator[None]:
     """Begin and end with a line that says nothing."""
-    structlog.contextvars.clear_contextvars()
+    begin_log_fields({})
     yield
-    structlog.contextvars.clear_contextvars()
+    begin_log_fields({})
 
 
 def _decision(**actions: Action) -> Decision:
@@ -46,4 +46,4 @@ def test_the_strictest_of_all_decisions_and_the_kinds_of_all(decisions: list[Dec
     """A clean text takes nothing back from what was said of another."""
     for decision in decisions:
         report_decision(decision)
-    assert expected == structlog.contextvars.get_contextvars()
+    assert expected == log_fields()

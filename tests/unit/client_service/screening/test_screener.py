@@ -27,12 +27,14 @@ from vestibule.policy.policy import FallbackPolicy, PolicyFile
 from vestibule.policy.receipts import ReceiptSigner, generate_key, load_keys
 from vestibule.processor_adapters import Pseudonymizer, hashed
 from vestibule.processor_adapters.detector_vocabulary import SECRETS, read_vocabulary
+from vestibule.runtime.log_context import bound_log_fields
 
 MAIL, CARD, PASSWORD = "anna.schmidt@firma.de", "4111 1111 1111 1111", "password=Tr0ub4dor&3"
 ScreenerWith = Callable[..., Screener]
 FAILING_DETECTOR = """
 import sys
 from vestibule.detection.rules import Detector, Rule
+from vestibule.runtime.log_context import bound_log_fields
 RULE = Rule(name="n", pattern=r"ST-[0-9]{5}", score=0.9, check=lambda value: sys.exit(0))
 DETECTOR = Detector(entity="STAFF_NUMBER", rules=(RULE,), examples=("[[ST-12345]]",), counter_examples=("ST-1",),
                     sources=("the handbook",))
@@ -180,7 +182,7 @@ async def test_a_secret_is_an_alert_of_its_own_kind(screener_with: ScreenerWith,
 
 async def test_an_alert_says_whose_request_it_was(screener_with: ScreenerWith, kept: _Kept) -> None:
     """The ids of the request and of the token lead to the log and to the caller."""
-    with structlog.contextvars.bound_contextvars(request_id="the-id", token_id="t-1"):
+    with bound_log_fields(request_id="the-id", token_id="t-1"):
         await _check(screener_with(Action.ALERT), MAIL)
     (alert,) = kept.alerts
     assert ("the-id", "t-1", f"{len(MAIL):016x}") == (alert.request_id, alert.token_id, alert.fingerprint)
@@ -230,9 +232,9 @@ async def test_one_token_does_not_keep_another_from_being_scanned(screener_with:
             return super().scan(text, key=key)
 
     screener = screener_with(Action.ALERT, Slow.from_settings())
-    with structlog.contextvars.bound_contextvars(token_id="greedy"):
+    with bound_log_fields(token_id="greedy"):
         hard = [asyncio.create_task(screener.scan("hard " * 10_000)) for _ in range(20)]
-    with structlog.contextvars.bound_contextvars(token_id="neighbour"):
+    with bound_log_fields(token_id="neighbour"):
         async with asyncio.timeout(30):
             assert [] == await screener.scan("word " * 10_000)
     assert not any(task.done() for task in hard)

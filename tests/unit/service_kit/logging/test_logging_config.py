@@ -20,6 +20,7 @@ import pytest
 import structlog
 
 from vestibule.contracts.errors import KeyNotFound
+from vestibule.runtime.log_context import bind_log_fields
 from vestibule.service_kit.logging.logging_config import configure_logging, flush_log, log_health
 from vestibule.service_kit.settings import ServiceSettings
 
@@ -88,7 +89,7 @@ def test_a_process_that_is_killed_leaves_whole_lines(
 
 def test_a_line_has_the_fields_that_every_line_has(log_lines: Any) -> None:
     """Time, level, service and event stand first, so that people and programs find them."""
-    structlog.contextvars.bind_contextvars(request_id="the-id")
+    bind_log_fields(request_id="the-id")
     structlog.get_logger("anything").warning("happened", count=1)
     (line,) = log_lines()
     assert ["timestamp", "level", "service", "event"] == list(line)[:4]
@@ -316,6 +317,7 @@ from socket import gethostname
 import structlog
 from vestibule.service_kit.logging.logging_config import configure_logging, flush_log, log_health
 from vestibule.service_kit.settings import ServiceSettings
+from vestibule.runtime.log_context import bind_log_fields
 configure_logging("test", ServiceSettings(data_dir=Path(sys.argv[1])), stdout=open("/dev/null", "w"))
 resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, 2_000))
 log = structlog.get_logger("writer")

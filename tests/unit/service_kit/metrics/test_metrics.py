@@ -63,6 +63,19 @@ def test_every_kind_is_rendered_as_prometheus_reads_it() -> None:
     assert [0, 1] == buckets
 
 
+def test_what_counts_one_series_counts_with_the_others() -> None:
+    """Whoever counts the same often adds to the same sample as whoever names it each time."""
+    metrics = Metrics("client")
+    metrics.counter(REQUESTS, "POST", "/add", "200")()
+    metrics.count(REQUESTS, "POST", "/add", "200")
+    metrics.observer(REQUEST_DURATION, "POST", "/add")(0.5)
+    metrics.observe(REQUEST_DURATION, 0.25, "POST", "/add")
+    text = metrics.render().decode()
+    labels = 'method="POST",route="/add",service="client"'
+    assert f'vestibule_requests_total{{{labels},status="200"}} 2.0' in text
+    assert f"vestibule_request_duration_seconds_sum{{{labels}}} 0.75" in text
+
+
 def test_a_counter_is_shown_before_it_has_counted() -> None:
     """Who asks for its increase finds the zero that it started from."""
     metrics = Metrics("sample")

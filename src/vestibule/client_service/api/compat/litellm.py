@@ -3,13 +3,13 @@
 import re
 from typing import Annotated
 
-import structlog
 from fastapi import APIRouter, Body, Request
 
 from vestibule.client_service.api.compat.credentials import key_credentials
 from vestibule.client_service.api.wiring import Sender, WiringPart
 from vestibule.client_service.compat.litellm.payload import GuardrailReply, GuardrailRequest
 from vestibule.contracts.errors import InvalidInput, TooManyWaiting
+from vestibule.runtime.log_context import bind_log_fields
 from vestibule.service_kit.auth.authentication import Credentials, GuardedRoute, allow
 from vestibule.service_kit.openapi.descriptions import problem_responses
 
@@ -45,5 +45,5 @@ async def check_model_call(
     if call_id is not None and _WELL_FORMED_ID.fullmatch(call_id) and wiring.screener.is_clean(call_id):
         # What goes to the model and what comes from it are two requests: with the id of the call they are one timeline.
         request.scope["state"]["request_id"] = call_id
-        structlog.contextvars.bind_contextvars(request_id=call_id)
+        bind_log_fields(request_id=call_id)
     return await wiring.guardrail.apply(body, sender)

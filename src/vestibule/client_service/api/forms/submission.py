@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-import structlog
 from fastapi import APIRouter, Path, Request
 from pydantic import Field
 from starlette.responses import Response
@@ -35,6 +34,7 @@ from vestibule.contracts.errors import (
     TooManyWaiting,
     UnknownProcessor,
 )
+from vestibule.runtime.log_context import bind_log_fields
 from vestibule.service_kit.auth.authentication import allow, client_address
 from vestibule.service_kit.http.preferences import TAKES_PREFERENCE
 from vestibule.service_kit.openapi.descriptions import problem_responses
@@ -63,7 +63,7 @@ class FormRoute(RepeatableRoute):
         if caller is None:
             return False
         request.scope["state"]["caller"] = caller
-        structlog.contextvars.bind_contextvars(token_id=caller.token_id, token_name=caller.name, tenant=caller.tenant)
+        bind_log_fields(token_id=caller.token_id, token_name=caller.name, tenant=caller.tenant)
         return True
 
 

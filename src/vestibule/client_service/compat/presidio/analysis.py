@@ -16,10 +16,10 @@ from vestibule.client_service.compat.presidio.refusals import (
     members_of,
     not_parsed,
 )
-from vestibule.client_service.screening.scan_errors import scan_refusals
+from vestibule.client_service.screening.scan_errors import refusal_of
 from vestibule.client_service.screening.screener import MOST_SCANS_WAITING, SHORT_TEXT_CHARS, Screener
 from vestibule.contracts.errors import TooLarge
-from vestibule.detection import Explanation, Scanner
+from vestibule.detection import DetectionError, Explanation, Scanner
 from vestibule.detection.ad_hoc import AdHocRecognizer, AdHocScanner, BoundedExpression, ExpressionRefused, SharedBudget
 from vestibule.detection.options import DEFAULTS
 
@@ -160,10 +160,12 @@ class Analysis:
             ScanImpossible: as `Screener.screen` does.
         """
         key = " ".join(self.request.context) or None
-        with scan_refusals():
+        try:
             for text in texts:
                 found = self._own.explain(text, key=key)
                 yield self._views(found) if found else []
+        except DetectionError as error:
+            raise refusal_of(error) from error
 
     def is_short(self, text: str) -> bool:
         """Whether to analyze a text takes so little that no other request has to wait for it."""
@@ -179,8 +181,10 @@ class Analysis:
         key = " ".join(self.request.context) or None
         if not self.request.needs_thread:
             return self._views(await screener.scan_by(self._own.explain, text, key))
-        with scan_refusals():
+        try:
             return await screener.in_thread(lambda: self._views(self._find_all(text, key)), MOST_SCANS_WAITING)
+        except DetectionError as error:
+            raise refusal_of(error) from error
 
     def _find_all(self, text: str, key: str | None) -> list[Explanation]:
         found = self._own.explain(text, key=key)
