@@ -11,7 +11,7 @@ from redis.retry import Retry
 
 from vestibule.client_service.queue.application import decrypt_content, encrypt_content
 from vestibule.contracts.queue import PAUSED_KEY, WHOLE_QUEUE
-from vestibule.contracts.tasks import ERROR_DETAILS, join_error, split_error
+from vestibule.contracts.tasks import END_CHANNEL, ERROR_DETAILS, join_error, split_error
 from vestibule.encryption import Cipher, DecryptionFailed
 
 BRIEF_S = 1.0
@@ -19,6 +19,11 @@ BRIEF_S = 1.0
 RECORD_PREFIX = "vestibule:task:"
 RESULT_PREFIX = "celery-task-meta-"  # Celery's own name for the key of a result
 ENDED_KEY = "vestibule:ended"
+# Ends that no worker writes: the ids of tasks that were cancelled. A process that waits for ends has a channel of its
+# own below this name, on which a worker publishes the id of a task and its encrypted result.
+ENDS_CHANNEL = "vestibule:ends"
+# A longer result is read when it is asked for.
+MAX_PUBLISHED_BYTES = 8_192
 
 STARTED_AT, STARTS, IS_CANCELLED, HAS_ENDED = "started_at", "starts", "is_cancelled", "has_ended"
 # The associated data of reports.
@@ -64,6 +69,29 @@ class HandedBack:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class TaskEnd:
+    """The end of a task as a worker writes it to Redis; `channel` hears of it with the encrypted result."""
+
+    task_id: str
+    result: bytes
+    channel: str | None = None
+
+    def commands(self, expires_s: int) -> list[tuple[Any, ...]]:
+        """Return the commands to send, in one packet and in this order. They may be sent again."""
+        key, record = RESULT_PREFIX + self.task_id, RECORD_PREFIX + self.task_id
+        told = b"" if len(self.result) > MAX_PUBLISHED_BYTES else self.result
+        return [
+            ("SET", key, self.result, "EX", expires_s, "NX"),
+            *([("PUBLISH", self.channel, self.task_id.encode() + told)] if self.channel else []),
+            ("PUBLISH", key, ""),  # a notified request reads the result
+            # Stays when the ledger has the result, so that no worker starts the task again.
+            ("HSET", record, HAS_ENDED, "1"),
+            ("EXPIRE", record, expires_s),
+            ("RPUSH", ENDED_KEY, self.task_id),
+        ]
+
+
 class _Reporting:
     """Celery's results in Redis; the first result of a task stays, and waiting requests are notified of it.
 
@@ -75,10 +103,9 @@ class _Reporting:
     client: Any
     connparams: dict[str, Any]
     expires: Any
-    get_key_for_task: Any
+    ensure: Any
     _create_client: Any
     _get_result_meta: Any
-    _set_with_state: Any
 
     def open_brief_client(self) -> Any:
         """Return a client that tries once and for a second, for what is tried again later anyway."""
@@ -107,22 +134,20 @@ class _Reporting:
         meta["write_back"] = getattr(request, "write_back", None)
         meta["kind"] = getattr(request, "failed_by", None)
         content = encrypt_content(self.app.cipher, meta, place_of_result(meta["task_id"]))
-        self._set_with_state(self.get_key_for_task(task_id), content, state)
+        self.ensure(self._write, (TaskEnd(meta["task_id"], content, _channel_of(request)),))
         return result
 
-    def _set(self, key: Any, value: Any) -> None:
-        name = key if isinstance(key, str) else key.decode()
-        # In one packet, and in this order: a notified request finds the result. It needs no transaction.
+    def _write(self, end: TaskEnd) -> None:
         with self.client.pipeline(transaction=False) as pipe:
-            pipe.set(name, value, ex=self.expires or None, nx=True)
-            pipe.publish(name, "")  # a notified request reads the result
-            if name.startswith(RESULT_PREFIX):
-                task_id = name.removeprefix(RESULT_PREFIX)
-                # Stays when the ledger has the result, so that no worker starts the task again.
-                pipe.hset(RECORD_PREFIX + task_id, HAS_ENDED, "1")
-                pipe.expire(RECORD_PREFIX + task_id, self.expires)
-                pipe.rpush(ENDED_KEY, task_id)
+            for command in end.commands(self.expires):
+                pipe.execute_command(*command)
             pipe.execute()
+
+
+def _channel_of(request: Any) -> str | None:
+    # A message can name any channel.
+    named = getattr(request, END_CHANNEL, None)
+    return named if isinstance(named, str) and named.startswith(f"{ENDS_CHANNEL}:") else None
 
 
 def place_of_result(task_id: str) -> bytes:
