@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from celery import states
 from celery.backends.redis import RedisBackend, SentinelBackend
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -24,6 +25,8 @@ ENDED_KEY = "vestibule:ended"
 ENDS_CHANNEL = "vestibule:ends"
 # A longer result is read when it is asked for.
 MAX_PUBLISHED_BYTES = 8_192
+# A longer result would hold up the parent of a pool of processes.
+MAX_HELD_BYTES = 262_144
 
 STARTED_AT, STARTS, IS_CANCELLED, HAS_ENDED = "started_at", "starts", "is_cancelled", "has_ended"
 # The associated data of reports.
@@ -105,6 +108,8 @@ class _Reporting:
     expires: Any
     ensure: Any
     _create_client: Any
+    _holds_ends = False
+    _held: TaskEnd | None = None
     _get_result_meta: Any
 
     def open_brief_client(self) -> Any:
@@ -134,8 +139,21 @@ class _Reporting:
         meta["write_back"] = getattr(request, "write_back", None)
         meta["kind"] = getattr(request, "failed_by", None)
         content = encrypt_content(self.app.cipher, meta, place_of_result(meta["task_id"]))
-        self.ensure(self._write, (TaskEnd(meta["task_id"], content, _channel_of(request)),))
+        end = TaskEnd(meta["task_id"], content, _channel_of(request))
+        if self._holds_ends and state == states.SUCCESS and len(content) <= MAX_HELD_BYTES:
+            self._held = end
+        else:
+            self.ensure(self._write, (end,))
         return result
+
+    def hold_ends(self) -> None:
+        """Hold the end of each task that succeeds until `take_end`, instead of writing it."""
+        self._holds_ends = True
+
+    def take_end(self) -> TaskEnd | None:
+        """Return the end that is held, if any."""
+        end, self._held = self._held, None
+        return end
 
     def _write(self, end: TaskEnd) -> None:
         with self.client.pipeline(transaction=False) as pipe:
