@@ -29,6 +29,23 @@ class _HandingProcess(PoolProcess):  # type: ignore[misc]
 
 class _HandingProcesses(AsynPool):  # type: ignore[misc]
     Worker = _HandingProcess
+    # Celery's own.
+    _quick_put: Callable[[Any], None]
+    _all_inqueues: set[int]
+    _active_writes: set[int]
+    _busy_workers: set[int]
+
+    def _create_write_handlers(self, hub: Any, *args: Any, **options: Any) -> None:
+        """Give a task to a free process at once; Celery waits for the event loop to find that its pipe has room."""
+        super()._create_write_handlers(hub, *args, **options)
+        put, write = self._quick_put, hub.consolidate_callback
+
+        def put_and_write(task: Any) -> None:
+            put(task)
+            if free := self._all_inqueues - self._active_writes - self._busy_workers:
+                write([*free])
+
+        self._quick_put = put_and_write
 
 
 class HandingPool(TaskPool):  # type: ignore[misc]
