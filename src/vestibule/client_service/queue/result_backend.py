@@ -2,6 +2,8 @@
 
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +13,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from vestibule.client_service.queue.application import decrypt_content, encrypt_content
+from vestibule.client_service.queue.scripts import DirectScripts
 from vestibule.contracts.queue import PAUSED_KEY, WHOLE_QUEUE
 from vestibule.contracts.tasks import END_CHANNEL, ERROR_DETAILS, join_error, split_error
 from vestibule.encryption import Cipher, DecryptionFailed
@@ -110,7 +113,11 @@ class _Reporting:
     _create_client: Any
     _holds_ends = False
     _held: TaskEnd | None = None
-    _get_result_meta: Any
+
+    @cached_property
+    def scripts(self) -> DirectScripts:
+        """Runs the scripts of this process."""
+        return DirectScripts(self.client)
 
     def open_brief_client(self) -> Any:
         """Return a client that tries once and for a second, for what is tried again later anyway."""
@@ -131,13 +138,17 @@ class _Reporting:
         self, task_id: Any, result: Any, state: str, traceback: Any = None, request: Any = None, **_options: Any
     ) -> Any:
         del traceback  # its lines may quote the data
-        meta = self._get_result_meta(result=result, state=state, traceback=None, request=request)
-        meta["task_id"] = task_id if isinstance(task_id, str) else task_id.decode()
-        meta["started_at"] = getattr(request, "started_at", None)
-        meta["worker"] = getattr(request, "hostname", None)
-        meta["attempt"] = getattr(request, "attempt", None)
-        meta["write_back"] = getattr(request, "write_back", None)
-        meta["kind"] = getattr(request, "failed_by", None)
+        meta = {
+            "task_id": task_id if isinstance(task_id, str) else task_id.decode(),
+            "status": state,
+            "result": result,
+            "date_done": datetime.now(UTC).isoformat(),
+            "started_at": getattr(request, "started_at", None),
+            "worker": getattr(request, "hostname", None),
+            "attempt": getattr(request, "attempt", None),
+            "write_back": getattr(request, "write_back", None),
+            "kind": getattr(request, "failed_by", None),
+        }
         content = encrypt_content(self.app.cipher, meta, place_of_result(meta["task_id"]))
         end = TaskEnd(meta["task_id"], content, _channel_of(request))
         if self._holds_ends and state == states.SUCCESS and len(content) <= MAX_HELD_BYTES:
@@ -216,7 +227,7 @@ class StartedAttempt:
 def begin_attempt(
     redis: Any, task_id: str, attempts_before: int, expires_s: int, processor: str = "", *, needs_marks: bool = False
 ) -> StartedAttempt:
-    """Record that a worker starts a task, and return the attempt; `redis` is a synchronous client.
+    """Record that a worker starts a task, and return the attempt; `redis` is a synchronous client, or its scripts.
 
     A task is no longer wanted if it was cancelled, or has ended because its message was delivered twice. It is paused
     if its processor or the whole queue is, and with `needs_marks` also if Redis does not know that.

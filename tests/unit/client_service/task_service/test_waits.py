@@ -13,11 +13,13 @@ from redis.asyncio import Redis as AsyncRedis
 
 from ends import hearing
 from vestibule.client_service.celery_app import create_consumer
+from vestibule.client_service.queue import end_listener
 from vestibule.client_service.queue.application import VestibuleCelery
 from vestibule.client_service.queue.end_listener import TaskEndListener
 from vestibule.client_service.queue.queue_view import QueueView
 from vestibule.client_service.queue.task_message import TaskMessage
 from vestibule.client_service.settings import ClientSettings
+from vestibule.client_service.task_service import task_service
 from vestibule.client_service.task_service.task_service import TaskService
 from vestibule.contracts.task_ledger import LedgerTask, NewTask, Recorded
 from vestibule.contracts.tasks import Priority, TaskState
@@ -74,8 +76,11 @@ def worker(settings: ClientSettings, cipher: Cipher) -> Iterator[VestibuleCelery
 
 
 @pytest.fixture
-async def listener(redis_url: str, redis: Redis) -> AsyncIterator[TaskEndListener]:
+async def listener(redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[TaskEndListener]:
     """A listener that hears of ends, since somebody waits."""
+    # A busy machine may take longer than requests wait, or keep what they were told.
+    monkeypatch.setattr(task_service, "POLL_INTERVAL_S", SOON_S)
+    monkeypatch.setattr(end_listener, "KEPT_FOR_S", SOON_S)
     async with AsyncRedis.from_url(redis_url) as client, hearing(client, redis) as listener:
         yield listener
 
