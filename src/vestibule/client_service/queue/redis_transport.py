@@ -17,6 +17,7 @@ from kombu.transport.virtual import QoS
 from kombu.utils import json
 from redis.exceptions import RedisError, ResponseError
 
+from vestibule.client_service.queue.event_loop import ThriftyHub
 from vestibule.contracts.tasks import PARTITIONS, QUEUES_BY_PARTITION
 
 Command = tuple[Any, ...]
@@ -291,7 +292,9 @@ OURS = {kombu_redis.Transport: RedisTransport, kombu_redis.SentinelTransport: Se
 
 
 class QueueConnection(Connection):
-    """kombu's connection, with these transports in place of its own."""
+    """kombu's connection, with these transports and this event loop in place of its own."""
+
+    requires_hub = ThriftyHub
 
     def get_transport_cls(self) -> Any:
         """Return the class of the transport that the URL names."""
