@@ -32,8 +32,7 @@ def accepted() -> LedgerTask:
 
 def end(redis: Redis, task_id: str, result: bytes, channel: str | None) -> None:
     """Write an end as a worker does."""
-    for command in TaskEnd(task_id, result, channel).commands(DAY_S):
-        redis.execute_command(*command)  # type: ignore[no-untyped-call]
+    redis.execute_command(*TaskEnd(task_id, result, channel).command(DAY_S))  # type: ignore[no-untyped-call]
 
 
 @asynccontextmanager

@@ -63,6 +63,6 @@ class HandingPool(TaskPool):  # type: ignore[misc]
         has_failed, end, runtime_s = result
         if isinstance(end, TaskEnd):
             # First, so that it goes out before the acknowledgement.
-            self.app.ends.add(end.commands(self.app.backend.expires))
+            self.app.ends.add(end.command(self.app.backend.expires))
             result = (has_failed, None, runtime_s)
         return callback(result)

@@ -53,5 +53,5 @@ def test_the_parent_sends_an_end_before_its_acknowledgement(worker: VestibuleCel
     pool._take(acknowledge, (0, end, 0.5))
     pool._take(acknowledge, (1, "an error", 0.5))
     pool._take(acknowledge, (0, None, 0.5))
-    commands = end.commands(worker.settings.result_expires_s)
-    assert [((0, None, 0.5), commands), ((1, "an error", 0.5), []), ((0, None, 0.5), [])] == heard
+    command = end.command(worker.settings.result_expires_s)
+    assert [((0, None, 0.5), [command]), ((1, "an error", 0.5), []), ((0, None, 0.5), [])] == heard

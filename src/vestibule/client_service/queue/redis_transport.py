@@ -6,7 +6,7 @@ from the partitions of the queue in turn.
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
@@ -56,33 +56,33 @@ class PartitionCycle:
 
 
 class EndOutbox:
-    """The ends of tasks on their way from a worker to Redis, each as its commands. An end stays until it is answered.
+    """The ends of tasks on their way from a worker to Redis, each as a command. An end stays until it is answered.
 
     It outlives the connections that ends are sent on. What one of them has sent without an answer, the next one sends
     again: it may have arrived.
     """
 
     def __init__(self) -> None:
-        self._unsent: list[Sequence[Command]] = []
-        self._unanswered: list[Sequence[Command]] = []
+        self._unsent: list[Command] = []
+        self._unanswered: list[Command] = []
         self._sender: object = None
 
     def __bool__(self) -> bool:
         """Whether an end has to be sent."""
         return bool(self._unsent)
 
-    def add(self, commands: Sequence[Command]) -> None:
+    def add(self, command: Command) -> None:
         """Add an end."""
-        self._unsent.append(commands)
+        self._unsent.append(command)
 
     def take(self, sender: object) -> list[Command]:
-        """Return the commands that `sender` has to send now: those of each end, in their order."""
+        """Return the ends that `sender` has to send now, in their order."""
         if sender is not self._sender:
             self._put_back()
             self._sender = sender
         ends, self._unsent = self._unsent, []
         self._unanswered += ends
-        return [command for end in ends for command in end]
+        return ends
 
     def settle(self, sender: object, *, is_answered: bool) -> None:
         """Forget what `sender` took, because Redis has answered, or keep it for the next time."""

@@ -53,6 +53,21 @@ BEGIN = f"""
     return redis.call('HINCRBY', KEYS[1], '{STARTS}', 1)
 """
 
+# Writes the result of a task that has none, says that it has ended, and tells the requests that wait. What the channel
+# in ARGV[4] hears is the result that stays, of a task that was not cancelled; where it hears none, it is looked up.
+END = f"""
+    local is_first = redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2], 'NX')
+    if ARGV[4] ~= '' then
+        local cancelled = redis.call('HEXISTS', KEYS[2], '{IS_CANCELLED}') == 1
+        local is_told = is_first and not cancelled and #ARGV[1] <= {MAX_PUBLISHED_BYTES}
+        redis.call('PUBLISH', ARGV[4], ARGV[3] .. (is_told and ARGV[1] or ''))
+    end
+    redis.call('PUBLISH', KEYS[1], '')
+    redis.call('HSET', KEYS[2], '{HAS_ENDED}', '1')
+    redis.call('EXPIRE', KEYS[2], ARGV[2])
+    redis.call('RPUSH', KEYS[3], ARGV[3])
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class AttemptFailed:
@@ -83,19 +98,10 @@ class TaskEnd:
     result: bytes
     channel: str | None = None
 
-    def commands(self, expires_s: int) -> list[tuple[Any, ...]]:
-        """Return the commands to send, in one packet and in this order. They may be sent again."""
-        key, record = RESULT_PREFIX + self.task_id, RECORD_PREFIX + self.task_id
-        told = b"" if len(self.result) > MAX_PUBLISHED_BYTES else self.result
-        return [
-            ("SET", key, self.result, "EX", expires_s, "NX"),
-            *([("PUBLISH", self.channel, self.task_id.encode() + told)] if self.channel else []),
-            ("PUBLISH", key, ""),  # a notified request reads the result
-            # Stays when the ledger has the result, so that no worker starts the task again.
-            ("HSET", record, HAS_ENDED, "1"),
-            ("EXPIRE", record, expires_s),
-            ("RPUSH", ENDED_KEY, self.task_id),
-        ]
+    def command(self, expires_s: int) -> tuple[Any, ...]:
+        """Return the command that writes the end, which may be sent again."""
+        keys = RESULT_PREFIX + self.task_id, RECORD_PREFIX + self.task_id, ENDED_KEY
+        return "EVAL", END, len(keys), *keys, self.result, expires_s, self.task_id, self.channel or ""
 
 
 class _Reporting:
@@ -167,10 +173,7 @@ class _Reporting:
         return end
 
     def _write(self, end: TaskEnd) -> None:
-        with self.client.pipeline(transaction=False) as pipe:
-            for command in end.commands(self.expires):
-                pipe.execute_command(*command)
-            pipe.execute()
+        self.client.execute_command(*end.command(self.expires))
 
 
 def _channel_of(request: Any) -> str | None:

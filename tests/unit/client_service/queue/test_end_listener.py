@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
+from redis.exceptions import OutOfMemoryError
 
 from ends import DAY_S, SOON_S, accepted, end, expected_by, hearing
 from vestibule.client_service.queue import end_listener
@@ -43,6 +44,24 @@ async def test_a_result_comes_with_the_end(listener: TaskEndListener, redis: Red
     end(redis, task_id, b"another", None)
     assert b"sealed" == redis.get(f"celery-task-meta-{task_id}")
     assert [task_id.encode()] * 2 == redis.lrange("vestibule:ended", 0, -1)
+
+
+async def test_the_result_that_stays_is_believed(listener: TaskEndListener, redis: Redis) -> None:
+    """An end that comes twice may have another result, and one that Redis refused is none."""
+    expected, channel = expected_by(listener)
+    end(redis, expected.task.task_id, b"first", None)
+    end(redis, expected.task.task_id, b"second", channel)
+    assert await expected.result(SOON_S) is None
+    assert expected.has_changed.is_set()
+    refused, channel = expected_by(listener)
+    redis.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(OutOfMemoryError):
+            end(redis, refused.task.task_id, b"refused", channel)
+    finally:
+        redis.config_set("maxmemory", 0)
+    end(redis, refused.task.task_id, b"sealed", channel)
+    assert await refused.result(SOON_S) == b"sealed"
 
 
 async def test_nothing_is_expected_while_nobody_waits(client: AsyncRedis) -> None:

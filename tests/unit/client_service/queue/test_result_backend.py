@@ -103,8 +103,7 @@ def test_a_process_of_a_pool_holds_its_result(backend: Any, redis: Any, cipher: 
     end = backend.take_end()
     assert ("TEXT", "vestibule:ends:1") == (open_outcome(cipher, task_id, end.result).result, end.channel)
     assert backend.take_end() is None
-    for command in end.commands(60):
-        redis.execute_command(*command)
+    redis.execute_command(*end.command(60))
     assert end.result == redis.get(f"celery-task-meta-{task_id}")
 
 
