@@ -56,7 +56,8 @@ class HandingPool(TaskPool):  # type: ignore[misc]
 
     def apply_async(self, target: Any, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
         """Run a task as Celery does."""
-        options["callback"] = partial(self._take, options["callback"])
+        if callback := options.get("callback"):
+            options["callback"] = partial(self._take, callback)
         return super().apply_async(target, args, kwargs, **options)
 
     def _take(self, callback: Callable[[Any], Any], result: Any) -> Any:

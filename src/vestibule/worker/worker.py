@@ -87,7 +87,7 @@ def run_worker(
         start_watchdog(redis, timer)
 
     def leave() -> None:
-        _write_ends(app, redis)
+        write_ends(app, redis)
         ready_file.unlink(missing_ok=True)
         flush_log()
 
@@ -121,12 +121,12 @@ def run_worker(
     worker.start()
     # From here on Python refuses work for other threads.
     shipping.stop()
-    _write_ends(app, redis)
+    write_ends(app, redis)
     end_heartbeat(name, redis)
     return int(worker.exitcode or 0)
 
 
-def _write_ends(app: VestibuleCelery, redis: Any) -> None:
+def write_ends(app: VestibuleCelery, redis: Any) -> None:
     """Write what the pool has handed over since the connection of the acknowledgements was closed."""
     commands = app.ends.take(app)
     if not commands:

@@ -7,13 +7,16 @@ from uuid import uuid4
 import pytest
 from billiard.queues import _SimpleQueue
 from celery.app.task import Context
+from redis import Redis
 
+from servers.redis import redis_on_socket
 from vestibule.client_service.celery_app import create_consumer
 from vestibule.client_service.queue.application import REALM, VestibuleCelery
 from vestibule.client_service.queue.result_backend import TaskEnd
 from vestibule.client_service.settings import ClientSettings
 from vestibule.encryption import Cipher, KeyRingFile
 from vestibule.worker.pool import HandingPool
+from vestibule.worker.worker import write_ends
 
 
 @pytest.fixture
@@ -55,3 +58,17 @@ def test_the_parent_sends_an_end_before_its_acknowledgement(worker: VestibuleCel
     pool._take(acknowledge, (0, None, 0.5))
     command = end.command(worker.settings.result_expires_s)
     assert [((0, None, 0.5), [command]), ((1, "an error", 0.5), []), ((0, None, 0.5), [])] == heard
+
+
+def test_a_worker_that_stops_writes_what_it_was_handed(worker: VestibuleCelery) -> None:
+    """Also what went out without an answer. While Redis is away it does not: the tasks run again."""
+    end, unanswered = (TaskEnd(str(uuid4()), b"sealed") for _ in range(2))
+    worker.ends.add(unanswered.command(60))
+    assert [unanswered.command(60)] == worker.ends.take("a lost connection")
+    worker.ends.add(end.command(60))
+    with redis_on_socket() as server, Redis(unix_socket_path=str(server.socket)) as redis:
+        write_ends(worker, redis)
+        assert [unanswered.task_id.encode(), end.task_id.encode()] == redis.lrange("vestibule:ended", 0, -1)
+    worker.ends.add(end.command(60))
+    with Redis(unix_socket_path="/nowhere", retry=None) as redis:
+        write_ends(worker, redis)
