@@ -48,13 +48,13 @@ test-pod: $(VENV)/.dev  ## build the image, start the pod and the compose deploy
 
 bench: $(VENV)/.dev  ## load on Vestibule, the tutorial version and bare answers, side by side (minutes; needs wrk)
 	$(BIN)/python -m benchmarks.load --json build/bench.json $(ARGS)
-	$(BIN)/python benchmarks/tasks.py
+	$(BIN)/python -m benchmarks.tasks
 
 bench-full: $(VENV)/.dev  ## the same over all routes and numbers of connections, with floors and plots (an hour)
 	$(BIN)/python -m benchmarks.floor.alone
 	$(BIN)/python -m benchmarks.load --connections 10,50,100,500,1000 --rounds 5 \
 		--routes add,dirty,mixed,run,messages,read,scan --json build/bench-full.json --plots docs/images $(ARGS)
-	$(BIN)/python benchmarks/tasks.py
+	$(BIN)/python -m benchmarks.tasks
 	$(BIN)/python -m benchmarks.growth --plots docs/images
 
 steady: $(VENV)/.dev  ## mixed load for MINUTES (10): memory, descriptors and times must stay flat, logs must rotate

@@ -23,7 +23,15 @@ import aiohttp
 from benchmarks.systems import ROOT, TOKEN, System, free_port, running
 
 CONNECTIONS = 10
+WAITING_CALLERS = 32
+PARTS = ("client", "database", "worker", "redis")
 SETTLED_WITHIN_S = 60.0
+WAITED_RUN = "/run and wait"
+LABELS = {
+    "/add": "CPU of an /add",
+    "/run": "CPU of a /run with its task",
+    WAITED_RUN: "CPU of a /run that is waited for",
+}
 
 
 @contextlib.contextmanager
@@ -62,11 +70,27 @@ async def send(system: System, path: str, requests: int) -> list[str]:
     return task_ids
 
 
-def measure_round(system: System, path: str, requests: int) -> float:
-    """Return the CPU microseconds of all parts for each request, its task included."""
-    before = sum(system.cpu_s().values())
-    asyncio.run(send(system, path, requests))
-    return (sum(system.cpu_s().values()) - before) / requests * 1e6
+async def run_and_wait(system: System, tasks: int) -> None:
+    """Run tasks by callers who wait for each before they send the next."""
+    headers, remaining = {"Authorization": f"Bearer {TOKEN}"}, iter(range(tasks))
+    async with aiohttp.ClientSession(system.url, headers=headers, connector=aiohttp.TCPConnector(limit=0)) as session:
+
+        async def caller() -> None:
+            for _ in remaining:
+                async with session.post("/run", json={"key": "key-1"}) as answer:
+                    status_url = (await answer.json())["status_url"]
+                async with session.get(status_url, params={"wait": 30}) as answer:
+                    assert (await answer.json())["state"] == "succeeded"
+
+        await asyncio.gather(*(caller() for _ in range(WAITING_CALLERS)))
+
+
+def measure_round(system: System, path: str, requests: int) -> dict[str, float]:
+    """Return the CPU microseconds of each part, and of all, for each request, its task included."""
+    before = system.cpu_s()
+    asyncio.run(run_and_wait(system, requests) if path == WAITED_RUN else send(system, path, requests))
+    used = {part: (spent - before.get(part, 0.0)) / requests * 1e6 for part, spent in system.cpu_s().items()}
+    return {**used, "all": sum(used.values())}
 
 
 def start_s(checkout: Path, folder: Path) -> float:
@@ -91,14 +115,16 @@ def compare(other: Path, requests: int, rounds: int, starts: int) -> Iterator[di
             folder.mkdir()
         with contextlib.ExitStack() as stack:
             systems = [stack.enter_context(revision(*pair)) for pair in zip(checkouts, folders, strict=True)]
-            for path, label in (("/add", "CPU of an /add"), ("/run", "CPU of a /run with its task")):
+            for path, label in LABELS.items():
                 for system in systems:
                     measure_round(system, path, requests // 4)
-                used: list[list[float]] = [[], []]
+                used: tuple[list[dict[str, float]], list[dict[str, float]]] = ([], [])
                 for number in range(rounds):
                     for side in (0, 1) if number % 2 else (1, 0):
                         used[side].append(measure_round(systems[side], path, requests))
-                yield row(label, "us", *used)
+                for part in ("all", *PARTS) if path == WAITED_RUN else ("all",):
+                    what = label if part == "all" else f"- {part}"
+                    yield row(what, "us", *([one.get(part, 0.0) for one in rounds] for rounds in used))
             time.sleep(5)
             yield row("memory of all parts (USS)", "MB", *([sum(one.memory_mb().values())] for one in systems))
         times: list[list[float]] = [[], []]
@@ -120,7 +146,7 @@ def main() -> None:
     revision_of = ["git", "-C", str(given.other), "rev-parse", "--short", "HEAD"]
     print("other revision:", subprocess.run(revision_of, capture_output=True, text=True, check=True).stdout.strip())
     for line in compare(given.other.resolve(), given.requests, given.rounds, given.starts):
-        text = "{what:30} {this:>10} {other:>10} {unit:3} ratio {ratio}".format(**line)
+        text = "{what:33} {this:>10} {other:>10} {unit:3} ratio {ratio}".format(**line)
         print(json.dumps(line) if given.json else text, flush=True)
 
 

@@ -1,30 +1,30 @@
 """What background work costs: Vestibule with its ledger against Celery with default settings and without one.
 
-Both do the same: take `/run` over HTTP, read the stored value, have it turned into upper case by two workers with two
-processes each, and give the result.
+    python -m benchmarks.tasks [TASKS] [--rounds 5] [--callers 32]
 
-usage: python benchmarks/tasks.py [TASKS]
+Both do the same: take `/run` over HTTP, read the stored value, have it turned into upper case by two workers with two
+processes each, and give the result. Both run at the same time and are driven by turns: single tasks from the 202 to the
+result, then TASKS of callers who run and wait. Prints medians, the ratio of the rates within a round (least-most), and
+the CPU of each part for a task.
 """
 
+import argparse
 import asyncio
+import contextlib
 import os
 import random
-import signal
-import socket
-import subprocess
+import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
+from benchmarks.systems import TOKEN, System, free_port, redis_program, running, vestibule
 
-from vestibule.cli.embedded.redis_server import find_redis_program
-
-TASKS = int(sys.argv[1]) if len(sys.argv) > 1 else 2_000
-IDLE_TASKS = 200
-CALLERS = 32
-TOKEN = "SECRET_TOKEN"
+IDLE_TASKS = 100
 VALUE = "the quick brown fox jumps over the lazy dog"
 
 NAIVE = """
@@ -57,24 +57,44 @@ def task(task_id: str, wait: float = 0):
 """
 
 
-def free_base_port() -> int:
-    """Return a port that is free together with the three that follow it."""
-    while True:
-        base = random.randrange(10_000, 30_000, 4)
-        try:
-            for port in range(base, base + 4):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return base
+@dataclass(frozen=True)
+class Round:
+    """What one round of a system measured: times in ms, tasks a second, and us of CPU a task by part."""
+
+    took_ms: list[float]
+    rate: float
+    cpu_us: dict[str, float]
 
 
-async def measure(name: str, url: str) -> None:
-    """Print the latency of single tasks and the rate of many."""
+@contextlib.contextmanager
+def naive(folder: Path) -> Iterator[System]:
+    """Run FastAPI and Celery as their tutorials put them together."""
+    (folder / "naive.py").write_text(NAIVE)
+    address = f"{folder}/r.sock"
+    variables = {
+        "NAIVE_REDIS": f"redis+socket://{address}",
+        "NAIVE_VALUE": VALUE,
+        "PYTHONPATH": f"{folder}:{os.environ.get('PYTHONPATH', '')}",
+    }
+    python = [sys.executable, "-m"]
+    worker = [*python, "celery", "-A", "naive.celery", "worker", "-c", "2", "-l", "warning", "-n"]
+    port = free_port()
+    server = [*python, "uvicorn", "naive:app", "--port", str(port), "--log-level", "warning", "--no-access-log"]
+    redis = [redis_program(), "--port", "0", "--unixsocket", address, "--save", "", "--dir", str(folder)]
+    commands = [
+        ([*redis, "--appendonly", "yes"], {}),
+        ([*worker, "one@%h"], variables),
+        ([*worker, "two@%h"], variables),
+    ]
+    with running("naive", [*commands, (server, variables)], folder, f"http://127.0.0.1:{port}", "/docs") as system:
+        yield system
+
+
+async def measure(system: System, tasks: int, callers: int) -> Round:
+    """Return the latency of single tasks and the rate of many."""
     headers = {"Authorization": f"Bearer {TOKEN}"}
     connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(url, headers=headers, connector=connector) as http:
+    async with aiohttp.ClientSession(system.url, headers=headers, connector=connector) as http:
 
         async def run() -> str:
             async with http.post("/run", params={"key": "bench"}) as answer:
@@ -93,93 +113,61 @@ async def measure(name: str, url: str) -> None:
             await finish(status_url)
             took_ms.append((time.perf_counter() - began) * 1000)
             await asyncio.sleep(0.005)
-        took_ms.sort()
-        left = iter(range(TASKS))
+        left = iter(range(tasks))
 
         async def call() -> None:
             for _ in left:
                 await finish(await run())
 
-        began = time.perf_counter()
-        await asyncio.gather(*(call() for _ in range(CALLERS)))
-        rate = TASKS / (time.perf_counter() - began)
-    p50, p99 = took_ms[len(took_ms) // 2], took_ms[len(took_ms) * 99 // 100]
-    print(f"{name:28} 202 to result: p50 {p50:5.1f} ms, p99 {p99:6.1f} ms; {rate:6.0f} tasks/s end to end")
+        used, began = system.cpu_s(), time.perf_counter()
+        await asyncio.gather(*(call() for _ in range(callers)))
+        rate = tasks / (time.perf_counter() - began)
+        cpu_us = {part: (spent - used.get(part, 0.0)) / tasks * 1e6 for part, spent in system.cpu_s().items()}
+        return Round(took_ms, rate, cpu_us)
 
 
-def wait_for(url: str) -> None:
-    """Return when something answers."""
-    host, port = url.removeprefix("http://").split(":")
-    for _ in range(600):
-        with socket.socket() as probe:
-            if probe.connect_ex((host, int(port))) == 0:
-                return
-        time.sleep(0.1)
-    raise RuntimeError(f"nothing answers at {url}")
-
-
-def measure_vestibule(folder: Path) -> None:
-    """Measure a whole embedded system."""
-    port = free_base_port()
-    command = [sys.executable, "-m", "vestibule", "up", "--data-dir", str(folder / "var"), "--base-port", str(port)]
-    output = folder / "output"
-    with output.open("wb") as sink:
-        system = subprocess.Popen(command, stdout=sink, stderr=subprocess.STDOUT)
-    try:
-        while b"is ready (" not in output.read_bytes():
-            assert system.poll() is None, output.read_text()
-            time.sleep(0.1)
-        url = f"http://127.0.0.1:{port}"
-        asyncio.run(_store(url))
-        asyncio.run(measure("Vestibule", url))
-    finally:
-        system.send_signal(signal.SIGTERM)
-        system.wait(20)
-
-
-async def _store(url: str) -> None:
+async def store(system: System) -> None:
+    """Store the value that tasks work on, where the system has a store."""
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    async with aiohttp.ClientSession(url, headers=headers) as http:
+    async with aiohttp.ClientSession(system.url, headers=headers) as http:
         (await http.post("/add", json={"key": "bench", "value": VALUE})).raise_for_status()
 
 
-def measure_naive(folder: Path) -> None:
-    """Measure FastAPI and Celery as their tutorials put them together."""
-    (folder / "naive.py").write_text(NAIVE)
-    port = free_base_port()
-    variables = {**os.environ, "NAIVE_REDIS": f"redis://127.0.0.1:{port + 1}/0", "NAIVE_VALUE": VALUE}
-    python = [sys.executable, "-m"]
-    worker = [*python, "celery", "-A", "naive.celery", "worker", "-c", "2", "-l", "warning", "-n"]
-    commands = [
-        [str(find_redis_program()), "--port", str(port + 1), "--save", "", "--dir", str(folder), "--appendonly", "yes"],
-        [*worker, "one@%h"],
-        [*worker, "two@%h"],
-        [*python, "uvicorn", "naive:app", "--port", str(port), "--log-level", "warning", "--no-access-log"],
-    ]
-    parts = []
-    try:
-        for command in commands:
-            parts.append(
-                subprocess.Popen(
-                    command, cwd=folder, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-                )
-            )
-            time.sleep(0.5)
-        url = f"http://127.0.0.1:{port}"
-        wait_for(url)
-        time.sleep(5)
-        asyncio.run(measure("Celery defaults, no ledger", url))
-    finally:
-        for part in reversed(parts):
-            part.terminate()
-            part.wait(20)
+def show(name: str, rounds: list[Round]) -> None:
+    """Print what the rounds of a system measured."""
+    took_ms = sorted(one for found in rounds for one in found.took_ms)
+    p50, p99 = took_ms[len(took_ms) // 2], took_ms[len(took_ms) * 99 // 100]
+    rate = statistics.median(found.rate for found in rounds)
+    print(f"{name:28} 202 to result: p50 {p50:5.1f} ms, p99 {p99:6.1f} ms; {rate:6.0f} tasks/s end to end")
+    parts = {part: statistics.median(found.cpu_us[part] for found in rounds) for part in rounds[0].cpu_us}
+    told = [f"{part} {us:.0f}" for part, us in parts.items() if us >= 1]
+    print(f"{'':28} CPU a task: {', '.join(told)} us; {sum(parts.values()):.0f} in all")
 
 
 def main() -> None:
-    """Measure both, one after the other."""
-    for one in (measure_naive, measure_vestibule):
-        with tempfile.TemporaryDirectory() as name:
-            one(Path(name))
+    """Drive both by turns."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("tasks", type=int, nargs="?", default=1_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--callers", type=int, default=32)
+    given = parser.parse_args()
+    with contextlib.ExitStack() as stack:
+        folders = [Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vst-"))) for _ in range(2)]
+        systems = [
+            stack.enter_context(start(folder)) for start, folder in zip((naive, vestibule), folders, strict=True)
+        ]
+        asyncio.run(store(systems[1]))
+        found: tuple[list[Round], list[Round]] = ([], [])
+        for side in (0, 1):
+            # Celery's workers may still start, and nothing is warm.
+            asyncio.run(measure(systems[side], given.tasks // 4, given.callers))
+        for _ in range(given.rounds):
+            for side in random.sample((0, 1), 2):
+                found[side].append(asyncio.run(measure(systems[side], given.tasks, given.callers)))
+    show("Celery defaults, no ledger", found[0])
+    show("Vestibule", found[1])
+    ratios = sorted(ours.rate / theirs.rate for theirs, ours in zip(*found, strict=True))
+    print(f"{'':28} {statistics.median(ratios):.2f} times ({ratios[0]:.2f}-{ratios[-1]:.2f})")
 
 
 if __name__ == "__main__":

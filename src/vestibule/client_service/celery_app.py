@@ -11,6 +11,7 @@ from vestibule.client_service.queue.application import (
     VestibuleCelery,
     register_encrypted_content,
 )
+from vestibule.client_service.queue.redis_transport import EndOutbox
 from vestibule.client_service.queue.settings import QueueSettings
 from vestibule.contracts.tasks import ALL_QUEUES, QUEUE
 from vestibule.encryption import Cipher
@@ -33,6 +34,7 @@ CONTENT = {
     "task_serializer": SERIALIZER,
     "result_serializer": SERIALIZER,
     "enable_utc": True,
+    "worker_pool": "vestibule.worker.pool:HandingPool",
     "worker_consumer": "vestibule.worker.consumer:VerifyingConsumer",
     "worker_hijack_root_logger": False,
     "worker_redirect_stdouts": False,
@@ -74,14 +76,15 @@ def _create(
     app.settings = settings
     app.cipher = cipher
     app.processors = processors or ProcessorRegistry.discover()
-    app.conf.update(**_delivery(settings), **_results(settings), **CONTENT)
+    app.ends = EndOutbox()
+    app.conf.update(**_delivery(settings, app.ends), **_results(settings), **CONTENT)
     # Shared tasks belong to the default application of the process, which is this one.
     app.set_default()
     app.finalize()
     return app
 
 
-def _delivery(settings: QueueSettings) -> dict[str, Any]:
+def _delivery(settings: QueueSettings, ends: EndOutbox) -> dict[str, Any]:
     return {
         "task_default_queue": QUEUE,
         "task_queues": [_queue(name, is_quorum=bool(settings.broker_url)) for name in ALL_QUEUES],
@@ -101,7 +104,7 @@ def _delivery(settings: QueueSettings) -> dict[str, Any]:
         "broker_connection_timeout": 2,
         # RabbitMQ ends a connection that is silent for two of these, and so does the worker.
         "broker_heartbeat": 10,
-        "broker_transport_options": RABBIT_OPTIONS if settings.broker_url else _redis_options(settings),
+        "broker_transport_options": RABBIT_OPTIONS if settings.broker_url else _redis_options(settings, ends),
         # At most one retry, so that a caller learns within two seconds that the queue is unavailable.
         "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0.1, "interval_step": 0, "interval_max": 0.1},
         # A shutdown waits this long for running tasks; tasks that still run return to the queue.
@@ -109,9 +112,11 @@ def _delivery(settings: QueueSettings) -> dict[str, Any]:
     }
 
 
-def _redis_options(settings: QueueSettings) -> dict[str, Any]:
+def _redis_options(settings: QueueSettings, ends: EndOutbox) -> dict[str, Any]:
     return {
         **celery_options(settings.redis_url),
+        # What the pool hands over goes out with the acknowledgements.
+        "ends": ends,
         # The partitions in turn, in each all of a higher priority first.
         "queue_order_strategy": CYCLE,
         # No lists beside those that carry the queues' names.

@@ -154,7 +154,7 @@ def _leave_if_terminated() -> None:
 def _begin(task: Any, app: VestibuleCelery, processor: str) -> StartedAttempt:
     request, settings = task.request, app.settings
     attempts_before = int(getattr(request, "attempts", None) or 0)
-    counted = task.backend.client, request.id, attempts_before, settings.result_expires_s
+    counted = task.backend.scripts, request.id, attempts_before, settings.result_expires_s
     try:
         # Messages in RabbitMQ survive a loss of Redis, which has lost the pauses then.
         attempt = begin_attempt(*counted, processor, needs_marks=bool(settings.broker_url))

@@ -92,6 +92,8 @@ QUEUE = "celery"
 TAKEN = "unacked"
 # The header with the Unix time at which a task was sent.
 SENT_AT = "sent_at"
+# The header with the channel of Redis on which a process of the client service hears the end, with the result.
+END_CHANNEL = "end_channel"
 # The name of the Celery task that runs a processor.
 PROCESS_DATA_TASK = "vestibule.process_data"
 # Heartbeats of workers: a sorted set in Redis of names, scored by the Unix time of the last heartbeat.

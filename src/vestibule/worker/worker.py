@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from celery import signals
 from celery.apps import worker as celery_program
+from redis.exceptions import RedisError
 
 # Imported for its tasks: a worker knows those whose modules were imported.
 from vestibule.client_service import tasks  # noqa: F401
@@ -44,6 +45,9 @@ def build_worker(name: str, settings: WorkerSettings, ring: KeyRingSource) -> Ve
     app = create_consumer(settings, Cipher(ring, REALM), processors)
     results = app.results = ResultScreener(name, settings, scanner, policies, pseudonymizer, CopiedAllowances(ring))
     signals.worker_process_init.connect(lambda **_ignored: results.begin(app.backend.client), weak=False)
+    if not settings.broker_url:
+        # Acknowledgements go to the same Redis as the ends, so one packet has both.
+        signals.worker_process_init.connect(lambda **_ignored: app.backend.hold_ends(), weak=False)
     # A process of the pool ends without Python's own shutdown, which would write what waits.
     signals.worker_process_shutdown.connect(lambda **_ignored: results.audit.log.close(), weak=False)
     PoolTelemetry(name, settings, processors.names, results.count_into).connect()
@@ -83,6 +87,7 @@ def run_worker(
         start_watchdog(redis, timer)
 
     def leave() -> None:
+        write_ends(app, redis)
         ready_file.unlink(missing_ok=True)
         flush_log()
 
@@ -116,5 +121,21 @@ def run_worker(
     worker.start()
     # From here on Python refuses work for other threads.
     shipping.stop()
+    write_ends(app, redis)
     end_heartbeat(name, redis)
     return int(worker.exitcode or 0)
+
+
+def write_ends(app: VestibuleCelery, redis: Any) -> None:
+    """Write what the pool has handed over since the connection of the acknowledgements was closed."""
+    commands = app.ends.take(app)
+    if not commands:
+        return
+    try:
+        with redis.pipeline(transaction=False) as pipeline:
+            for command in commands:
+                pipeline.execute_command(*command)
+            pipeline.execute()
+    except (RedisError, OSError) as error:
+        # Their messages are not acknowledged, so they run again.
+        structlog.get_logger("vestibule.worker").warning("ends_not_written", error=type(error).__name__)

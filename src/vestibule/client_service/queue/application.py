@@ -10,7 +10,7 @@ from celery.app.task import Task
 from kombu.serialization import register
 from kombu.utils import json
 
-from vestibule.client_service.queue.redis_transport import QueueConnection
+from vestibule.client_service.queue.redis_transport import EndOutbox, QueueConnection
 from vestibule.client_service.queue.settings import QueueSettings
 from vestibule.contracts.tasks import SENT_AT, WorkOrigin
 from vestibule.encryption import Cipher, DecryptionFailed
@@ -107,6 +107,7 @@ class VestibuleCelery(Celery):  # type: ignore[misc]
     settings: QueueSettings
     cipher: Cipher
     results: ResultScreening | None = None
+    ends: EndOutbox
 
     def time_limit_s(self, processor: str) -> float:
         """Return the time limit of a task of `processor`."""

@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 from vestibule.client_service.queue.application import VestibuleCelery
 from vestibule.client_service.queue.partitions import TenantPartitions
 from vestibule.client_service.queue.task_message import TaskMessage, TaskMessageTemplate
-from vestibule.contracts.tasks import PROCESS_DATA_TASK, SENT_AT
+from vestibule.contracts.tasks import PROCESS_DATA_TASK
 from vestibule.runtime.background import in_background, repeat
 
 BATCH_SIZE = 100
@@ -101,13 +101,12 @@ class CeleryPublisher:
 
 def send_by_celery(celery: VestibuleCelery, message: TaskMessage, **options: Any) -> None:
     """Build and send one message by Celery."""
-    headers = {"request_id": message.request_id, "attempts": message.attempts, SENT_AT: message.sent_at}
     celery.tasks[PROCESS_DATA_TASK].apply_async(
         message.arguments,
         task_id=message.task_id,
         queue=message.queue,
         time_limit=celery.time_limit_s(message.processor),
-        headers={**headers, **message.trace},
+        headers=message.headers,
         **options,
     )
 

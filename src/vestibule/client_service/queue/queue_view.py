@@ -19,6 +19,7 @@ from redis.asyncio import Redis
 from vestibule.client_service.queue.application import VestibuleCelery
 from vestibule.client_service.queue.result_backend import (
     ENDED_KEY,
+    ENDS_CHANNEL,
     HAS_ENDED,
     IS_CANCELLED,
     RECORD_PREFIX,
@@ -273,6 +274,7 @@ class QueueView:
             pipeline.hset(RECORD_PREFIX + task_id, IS_CANCELLED, "1")
             pipeline.expire(RECORD_PREFIX + task_id, expires_s)
             pipeline.publish(RESULT_PREFIX + task_id, IS_CANCELLED)
+            pipeline.publish(ENDS_CHANNEL, task_id)
             await pipeline.execute()
 
     async def expire(self, task_ids: Sequence[str]) -> None:

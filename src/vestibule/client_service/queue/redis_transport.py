@@ -1,7 +1,8 @@
 """The Redis transport of workers: kombu's, without waiting for the replies to acknowledgements.
 
 kombu needs two more round trips for each message: to record that the worker has it, and that it is done. Here both are
-pipelined, and their replies are read later. Workers take from the partitions of the queue in turn.
+pipelined, and their replies are read later. The ends of tasks go with the acknowledgements, before them. Workers take
+from the partitions of the queue in turn.
 """
 
 import time
@@ -16,8 +17,10 @@ from kombu.transport.virtual import QoS
 from kombu.utils import json
 from redis.exceptions import RedisError, ResponseError
 
+from vestibule.client_service.queue.event_loop import ThriftyHub
 from vestibule.contracts.tasks import PARTITIONS, QUEUES_BY_PARTITION
 
+Command = tuple[Any, ...]
 # What kombu raises for an entry that is no message: it is no JSON, too deep, or lacks a part.
 MALFORMED = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 PARTITION_OF_QUEUE = {queue: number for number, queues in enumerate(QUEUES_BY_PARTITION) for queue in queues}
@@ -52,33 +55,81 @@ class PartitionCycle:
         return last_used
 
 
+class EndOutbox:
+    """The ends of tasks on their way from a worker to Redis, each as a command. An end stays until it is answered.
+
+    It outlives the connections that ends are sent on. What one of them has sent without an answer, the next one sends
+    again: it may have arrived.
+    """
+
+    def __init__(self) -> None:
+        self._unsent: list[Command] = []
+        self._unanswered: list[Command] = []
+        self._sender: object = None
+
+    def __bool__(self) -> bool:
+        """Whether an end has to be sent."""
+        return bool(self._unsent)
+
+    def add(self, command: Command) -> None:
+        """Add an end."""
+        self._unsent.append(command)
+
+    def take(self, sender: object) -> list[Command]:
+        """Return the ends that `sender` has to send now, in their order."""
+        if sender is not self._sender:
+            self._put_back()
+            self._sender = sender
+        ends, self._unsent = self._unsent, []
+        self._unanswered += ends
+        return ends
+
+    def settle(self, sender: object, *, is_answered: bool) -> None:
+        """Forget what `sender` took, because Redis has answered, or keep it for the next time."""
+        if sender is not self._sender:
+            return
+        if is_answered:
+            self._unanswered = []
+        else:
+            self._put_back()
+
+    def _put_back(self) -> None:
+        self._unsent, self._unanswered = self._unanswered + self._unsent, []
+
+
 class AckStream:
     """Sends commands on a connection of its own, and reads the replies before it sends the next batch."""
 
-    def __init__(self, pool: Any) -> None:
-        """Take the pool of the connection."""
+    def __init__(self, pool: Any, ends: EndOutbox) -> None:
+        """Take the pool of the connection, and the ends of tasks to send along."""
         self._pool = pool
         self._connection: Any = None
-        self._waiting: list[tuple[Any, ...]] = []
+        self._ends = ends
+        self._waiting: list[Command] = []
         self._unanswered = 0
 
-    def add(self, *commands: tuple[Any, ...]) -> None:
+    def add(self, *commands: Command) -> None:
         """Queue commands, to be sent in this order at the next turn of the event loop."""
         self._waiting += commands
 
     def send(self) -> None:
-        """Send the queued commands.
+        """Send the ends of tasks, and after them the queued commands.
 
         Raises:
             RedisError: Redis is unavailable, and some commands did not arrive.
         """
-        if not self._waiting:
+        if not self._waiting and not self._ends:
             return
         self._read_answers()
-        commands, self._waiting = self._waiting, []
-        if self._connection is None:
-            self._connection = self._pool.get_connection()
-        self._connection.send_packed_command(self._connection.pack_commands(commands))
+        commands = [*self._ends.take(self), *self._waiting]
+        self._waiting = []
+        try:
+            if self._connection is None:
+                self._connection = self._pool.get_connection()
+            self._connection.send_packed_command(self._connection.pack_commands(commands))
+        except BaseException:
+            self._ends.settle(self, is_answered=False)
+            raise
         self._unanswered = len(commands)
 
     def settle(self) -> None:
@@ -88,12 +139,19 @@ class AckStream:
 
     def _read_answers(self) -> None:
         unanswered, self._unanswered = self._unanswered, 0
-        for _ in range(unanswered):
-            try:
-                self._connection.read_response()
-            except ResponseError as refusal:
-                # Redis is full, or cannot write. The relay finds a message that is not recorded.
-                structlog.get_logger("vestibule.worker").warning("acknowledgement_failed", error=type(refusal).__name__)
+        try:
+            for _ in range(unanswered):
+                try:
+                    self._connection.read_response()
+                except ResponseError as refusal:
+                    # Redis is full, or cannot write. The relay finds a message that is not recorded, and an end.
+                    log = structlog.get_logger("vestibule.worker")
+                    log.warning("acknowledgement_failed", error=type(refusal).__name__)
+        except BaseException:
+            self._ends.settle(self, is_answered=False)
+            raise
+        if unanswered:
+            self._ends.settle(self, is_answered=True)
 
 
 class AckQoS(kombu_redis.QoS):
@@ -157,13 +215,14 @@ class _Noting:
     QoS = AckQoS
     closed: bool
     pool: Any
+    connection: Any
     # Whether the entry that is being read has become a message.
     has_message = False
 
     @cached_property
     def notes(self) -> AckStream:
         """The acknowledgements of this channel's messages."""
-        return AckStream(self.pool)
+        return AckStream(self.pool, self.connection.client.transport_options.get("ends", EndOutbox()))
 
     def _brpop_read(self, **options: Any) -> Any:
         """Take the next message. An entry of the queue that is none is dropped: it would end the worker."""
@@ -200,8 +259,13 @@ class _Poller(kombu_redis.MultiChannelPoller):
     def on_poll_start(self) -> None:
         """Poll for messages, and send the queued acknowledgements."""
         super().on_poll_start()  # type: ignore[no-untyped-call]
-        for channel in self._channels:
+        # The ends go where messages come from and are acknowledged.
+        for channel in sorted(self._channels, key=_takes_no_messages):
             channel.notes.send()
+
+
+def _takes_no_messages(channel: Any) -> bool:
+    return not channel.active_queues
 
 
 class _Polling:
@@ -228,7 +292,9 @@ OURS = {kombu_redis.Transport: RedisTransport, kombu_redis.SentinelTransport: Se
 
 
 class QueueConnection(Connection):
-    """kombu's connection, with these transports in place of its own."""
+    """kombu's connection, with these transports and this event loop in place of its own."""
+
+    requires_hub = ThriftyHub
 
     def get_transport_cls(self) -> Any:
         """Return the class of the transport that the URL names."""

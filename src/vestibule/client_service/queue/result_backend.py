@@ -2,16 +2,20 @@
 
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
+from celery import states
 from celery.backends.redis import RedisBackend, SentinelBackend
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from vestibule.client_service.queue.application import decrypt_content, encrypt_content
+from vestibule.client_service.queue.scripts import DirectScripts
 from vestibule.contracts.queue import PAUSED_KEY, WHOLE_QUEUE
-from vestibule.contracts.tasks import ERROR_DETAILS, join_error, split_error
+from vestibule.contracts.tasks import END_CHANNEL, ERROR_DETAILS, join_error, split_error
 from vestibule.encryption import Cipher, DecryptionFailed
 
 BRIEF_S = 1.0
@@ -19,6 +23,13 @@ BRIEF_S = 1.0
 RECORD_PREFIX = "vestibule:task:"
 RESULT_PREFIX = "celery-task-meta-"  # Celery's own name for the key of a result
 ENDED_KEY = "vestibule:ended"
+# Ends that no worker writes: the ids of tasks that were cancelled. A process that waits for ends has a channel of its
+# own below this name, on which a worker publishes the id of a task and its encrypted result.
+ENDS_CHANNEL = "vestibule:ends"
+# A longer result is read when it is asked for.
+MAX_PUBLISHED_BYTES = 8_192
+# A longer result would hold up the parent of a pool of processes.
+MAX_HELD_BYTES = 262_144
 
 STARTED_AT, STARTS, IS_CANCELLED, HAS_ENDED = "started_at", "starts", "is_cancelled", "has_ended"
 # The associated data of reports.
@@ -40,6 +51,21 @@ BEGIN = f"""
     redis.call('HSET', KEYS[1], '{STARTED_AT}', ARGV[1])
     redis.call('EXPIRE', KEYS[1], ARGV[2])
     return redis.call('HINCRBY', KEYS[1], '{STARTS}', 1)
+"""
+
+# Writes the result of a task that has none, says that it has ended, and tells the requests that wait. What the channel
+# in ARGV[4] hears is the result that stays, of a task that was not cancelled; where it hears none, it is looked up.
+END = f"""
+    local is_first = redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2], 'NX')
+    if ARGV[4] ~= '' then
+        local cancelled = redis.call('HEXISTS', KEYS[2], '{IS_CANCELLED}') == 1
+        local is_told = is_first and not cancelled and #ARGV[1] <= {MAX_PUBLISHED_BYTES}
+        redis.call('PUBLISH', ARGV[4], ARGV[3] .. (is_told and ARGV[1] or ''))
+    end
+    redis.call('PUBLISH', KEYS[1], '')
+    redis.call('HSET', KEYS[2], '{HAS_ENDED}', '1')
+    redis.call('EXPIRE', KEYS[2], ARGV[2])
+    redis.call('RPUSH', KEYS[3], ARGV[3])
 """
 
 
@@ -64,6 +90,20 @@ class HandedBack:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class TaskEnd:
+    """The end of a task as a worker writes it to Redis; `channel` hears of it with the encrypted result."""
+
+    task_id: str
+    result: bytes
+    channel: str | None = None
+
+    def command(self, expires_s: int) -> tuple[Any, ...]:
+        """Return the command that writes the end, which may be sent again."""
+        keys = RESULT_PREFIX + self.task_id, RECORD_PREFIX + self.task_id, ENDED_KEY
+        return "EVAL", END, len(keys), *keys, self.result, expires_s, self.task_id, self.channel or ""
+
+
 class _Reporting:
     """Celery's results in Redis; the first result of a task stays, and waiting requests are notified of it.
 
@@ -75,10 +115,15 @@ class _Reporting:
     client: Any
     connparams: dict[str, Any]
     expires: Any
-    get_key_for_task: Any
+    ensure: Any
     _create_client: Any
-    _get_result_meta: Any
-    _set_with_state: Any
+    _holds_ends = False
+    _held: TaskEnd | None = None
+
+    @cached_property
+    def scripts(self) -> DirectScripts:
+        """Runs the scripts of this process."""
+        return DirectScripts(self.client)
 
     def open_brief_client(self) -> Any:
         """Return a client that tries once and for a second, for what is tried again later anyway."""
@@ -99,30 +144,42 @@ class _Reporting:
         self, task_id: Any, result: Any, state: str, traceback: Any = None, request: Any = None, **_options: Any
     ) -> Any:
         del traceback  # its lines may quote the data
-        meta = self._get_result_meta(result=result, state=state, traceback=None, request=request)
-        meta["task_id"] = task_id if isinstance(task_id, str) else task_id.decode()
-        meta["started_at"] = getattr(request, "started_at", None)
-        meta["worker"] = getattr(request, "hostname", None)
-        meta["attempt"] = getattr(request, "attempt", None)
-        meta["write_back"] = getattr(request, "write_back", None)
-        meta["kind"] = getattr(request, "failed_by", None)
+        meta = {
+            "task_id": task_id if isinstance(task_id, str) else task_id.decode(),
+            "status": state,
+            "result": result,
+            "date_done": datetime.now(UTC).isoformat(),
+            "started_at": getattr(request, "started_at", None),
+            "worker": getattr(request, "hostname", None),
+            "attempt": getattr(request, "attempt", None),
+            "write_back": getattr(request, "write_back", None),
+            "kind": getattr(request, "failed_by", None),
+        }
         content = encrypt_content(self.app.cipher, meta, place_of_result(meta["task_id"]))
-        self._set_with_state(self.get_key_for_task(task_id), content, state)
+        end = TaskEnd(meta["task_id"], content, _channel_of(request))
+        if self._holds_ends and state == states.SUCCESS and len(content) <= MAX_HELD_BYTES:
+            self._held = end
+        else:
+            self.ensure(self._write, (end,))
         return result
 
-    def _set(self, key: Any, value: Any) -> None:
-        name = key if isinstance(key, str) else key.decode()
-        # In one packet, and in this order: a notified request finds the result. It needs no transaction.
-        with self.client.pipeline(transaction=False) as pipe:
-            pipe.set(name, value, ex=self.expires or None, nx=True)
-            pipe.publish(name, "")  # a notified request reads the result
-            if name.startswith(RESULT_PREFIX):
-                task_id = name.removeprefix(RESULT_PREFIX)
-                # Stays when the ledger has the result, so that no worker starts the task again.
-                pipe.hset(RECORD_PREFIX + task_id, HAS_ENDED, "1")
-                pipe.expire(RECORD_PREFIX + task_id, self.expires)
-                pipe.rpush(ENDED_KEY, task_id)
-            pipe.execute()
+    def hold_ends(self) -> None:
+        """Hold the end of each task that succeeds until `take_end`, instead of writing it."""
+        self._holds_ends = True
+
+    def take_end(self) -> TaskEnd | None:
+        """Return the end that is held, if any."""
+        end, self._held = self._held, None
+        return end
+
+    def _write(self, end: TaskEnd) -> None:
+        self.client.execute_command(*end.command(self.expires))
+
+
+def _channel_of(request: Any) -> str | None:
+    # A message can name any channel.
+    named = getattr(request, END_CHANNEL, None)
+    return named if isinstance(named, str) and named.startswith(f"{ENDS_CHANNEL}:") else None
 
 
 def place_of_result(task_id: str) -> bytes:
@@ -173,7 +230,7 @@ class StartedAttempt:
 def begin_attempt(
     redis: Any, task_id: str, attempts_before: int, expires_s: int, processor: str = "", *, needs_marks: bool = False
 ) -> StartedAttempt:
-    """Record that a worker starts a task, and return the attempt; `redis` is a synchronous client.
+    """Record that a worker starts a task, and return the attempt; `redis` is a synchronous client, or its scripts.
 
     A task is no longer wanted if it was cancelled, or has ended because its message was delivered twice. It is paused
     if its processor or the whole queue is, and with `needs_marks` also if Redis does not know that.

@@ -17,7 +17,7 @@ from kombu.utils import json
 
 from vestibule.client_service.queue.application import VestibuleCelery, bound_to
 from vestibule.contracts.identity import DEFAULT_TENANT
-from vestibule.contracts.tasks import NO_TERMS, PROCESS_DATA_TASK, QUEUES, SENT_AT, Priority, WorkTerms
+from vestibule.contracts.tasks import END_CHANNEL, NO_TERMS, PROCESS_DATA_TASK, QUEUES, SENT_AT, Priority, WorkTerms
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,13 @@ class TaskMessage:
     terms: WorkTerms = NO_TERMS
     tenant: str = DEFAULT_TENANT
     partition: int = 0
+    end_channel: str | None = None
+
+    @property
+    def headers(self) -> Mapping[str, Any]:
+        """The headers that are not Celery's."""
+        ours = {"request_id": self.request_id, SENT_AT: self.sent_at, "attempts": self.attempts, **self.trace}
+        return ours if self.end_channel is None else {**ours, END_CHANNEL: self.end_channel}
 
     @property
     def arguments(self) -> tuple[Any, ...]:
@@ -74,7 +81,6 @@ class TaskMessageTemplate:
         embedded = {**self._embedded, "sealed_for": bound_to(PROCESS_DATA_TASK, message.task_id)}
         content = orjson.dumps([message.arguments, {}, embedded])
         named = {"id": message.task_id, "root_id": message.task_id}
-        ours = {"request_id": message.request_id, SENT_AT: message.sent_at, "attempts": message.attempts}
         limits = {"timelimit": [self._celery.time_limit_s(message.processor), None]}
         properties = {
             **self._sample["properties"],
@@ -86,7 +92,7 @@ class TaskMessageTemplate:
             {
                 **self._sample,
                 "body": base64.b64encode(self._celery.cipher.encrypt(content)).decode("ascii"),
-                "headers": {**self._sample["headers"], **named, **limits, **ours, **message.trace},
+                "headers": {**self._sample["headers"], **named, **limits, **message.headers},
                 "properties": properties,
             }
         )

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from kombu.connection import Connection
 from redis import Redis
+from redis.exceptions import ConnectionError
 
-from vestibule.client_service.queue.redis_transport import AckStream, QueueConnection, SentinelTransport
+from vestibule.client_service.queue.redis_transport import AckStream, EndOutbox, QueueConnection, SentinelTransport
 from vestibule.service_kit.redis_settings import celery_url
 
 MESSAGES = 5
@@ -125,7 +126,7 @@ def test_what_was_not_taken_from_the_queue_holds_up_no_message(queue: Any, redis
 def test_a_refused_note_disturbs_no_other(redis: "Redis") -> None:
     """A full Redis refuses some; the answers to the others are still theirs."""
     redis.flushdb()
-    notes = AckStream(redis.connection_pool)
+    notes = AckStream(redis.connection_pool, EndOutbox())
     notes.add(("SET", "text", "1"), ("HSET", "text", "field", "1"), ("SADD", "members", "one"))
     notes.settle()
     notes.add(("SADD", "members", "two"))
@@ -135,7 +136,7 @@ def test_a_refused_note_disturbs_no_other(redis: "Redis") -> None:
 
 def test_many_notes_are_one_packet(redis: "Redis") -> None:
     """Redis reads once for all commands of a turn of the event loop, and the worker does not wait for replies."""
-    notes = AckStream(redis.connection_pool)
+    notes = AckStream(redis.connection_pool, EndOutbox())
     notes.add(("SET", "text", "0"))
     notes.settle()
     before = redis.info("stats")["total_reads_processed"]
@@ -145,6 +146,47 @@ def test_many_notes_are_one_packet(redis: "Redis") -> None:
     assert b"19" == redis.get("text")
     # The packet, the question before it, the one for the text, and this one.
     assert redis.info("stats")["total_reads_processed"] - before <= 4
+
+
+def test_an_end_goes_before_what_was_noted(redis: "Redis") -> None:
+    """Whoever gets an acknowledged message again finds its end, and nothing is sent twice."""
+    redis.flushdb()
+    ends = EndOutbox()
+    notes = AckStream(redis.connection_pool, ends)
+    notes.add(("RPUSH", "order", "acknowledged"))
+    ends.add(("RPUSH", "order", "end"))
+    notes.settle()
+    notes.settle()
+    assert [b"end", b"acknowledged"] == redis.lrange("order", 0, -1)
+    assert not ends
+
+
+def test_an_end_without_an_answer_is_sent_again(redis_url: str, redis: "Redis") -> None:
+    """By the next connection, whether the first one notices its loss, ends in order, or is never used again."""
+    redis.flushdb()
+    ends = EndOutbox()
+    with Redis.from_url(redis_url, client_name="lost", retry=None) as lost, Redis.from_url(redis_url) as other:
+        first, second = AckStream(lost.connection_pool, ends), AckStream(other.connection_pool, ends)
+        ends.add(("RPUSH", "ends", "a"))
+        first.send()
+        ends.add(("RPUSH", "ends", "b"))
+        second.settle()
+        assert [b"a", b"a", b"b"] == redis.lrange("ends", 0, -1)
+        # What the second one has sent is answered, whatever becomes of the first.
+        first.settle()
+        assert not ends
+        ends.add(("RPUSH", "ends", "c"))
+        redis.client_kill_filter(_id=_connection_named(redis, "lost"))
+        with pytest.raises(ConnectionError):
+            first.settle()
+        assert ends
+        second.settle()
+        assert [b"a", b"a", b"b", b"c"] == redis.lrange("ends", 0, -1)
+        assert not ends
+
+
+def _connection_named(redis: "Redis", name: str) -> str:
+    return next(str(one["id"]) for one in redis.client_list() if one["name"] == name)
 
 
 def test_other_ways_are_left_alone() -> None:

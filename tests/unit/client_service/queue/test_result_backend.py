@@ -1,18 +1,24 @@
 """What workers and Redis tell each other of a task."""
 
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from celery.app.task import Context
 
+from vestibule.client_service.celery_app import create_consumer
 from vestibule.client_service.queue.application import encrypt_content
 from vestibule.client_service.queue.result_backend import (
+    MAX_HELD_BYTES,
     REPORT,
     AttemptFailed,
     StartedAttempt,
     begin_attempt,
     parse_report,
 )
+from vestibule.client_service.settings import ClientSettings
+from vestibule.client_service.task_service.outcomes import open_outcome
 from vestibule.encryption import Cipher
 
 DAY_S = 86_400
@@ -78,3 +84,34 @@ def test_a_failed_attempt_is_believed_of_workers_alone(cipher: Cipher, kind: str
     for forged in (f"{task_id} {kind} 99", "any text", "x" * 36, encrypt_content(cipher, [task_id, kind, 2])):
         with pytest.raises(ValueError, match=r"UUID|hexadecimal|encrypted as a report"):
             parse_report(cipher, forged.encode() if isinstance(forged, str) else forged)
+
+
+@pytest.fixture
+def backend(settings: ClientSettings, cipher: Cipher) -> Iterator[Any]:
+    """The results of a worker."""
+    app = create_consumer(settings, cipher)
+    yield app.backend
+    app.close()
+
+
+def test_a_process_of_a_pool_holds_its_result(backend: Any, redis: Any, cipher: Cipher) -> None:
+    """For its parent to write; it is held once."""
+    task_id = str(uuid4())
+    backend.hold_ends()
+    backend.store_result(task_id, "TEXT", "SUCCESS", request=Context(attempt=1, end_channel="vestibule:ends:1"))
+    assert [] == redis.keys("*")
+    end = backend.take_end()
+    assert ("TEXT", "vestibule:ends:1") == (open_outcome(cipher, task_id, end.result).result, end.channel)
+    assert backend.take_end() is None
+    redis.execute_command(*end.command(60))
+    assert end.result == redis.get(f"celery-task-meta-{task_id}")
+
+
+def test_what_is_no_short_result_is_written_at_once(backend: Any, redis: Any) -> None:
+    """A failure is rare, and a long result would hold up the parent."""
+    backend.hold_ends()
+    failed, long = str(uuid4()), str(uuid4())
+    backend.store_result(failed, ValueError("bad"), "FAILURE", request=Context())
+    backend.store_result(long, "x" * MAX_HELD_BYTES, "SUCCESS", request=Context())
+    assert backend.take_end() is None
+    assert [failed.encode(), long.encode()] == redis.lrange("vestibule:ended", 0, -1)

@@ -20,7 +20,7 @@ TRACE = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
 MESSAGES = [
     TaskMessage("5eb471c3-bd19-4da3-8e96-fbd3776f9db0", "hello", "uppercase", sent_at=5.5, request_id="abc"),
     TaskMessage("t-2", 'quotes " and \\ and ü and 鍵', "redact", Priority.HIGH, 2, 6.0, None, TRACE),
-    TaskMessage("t-3", "", "uppercase", Priority.LOW),
+    TaskMessage("t-3", "", "uppercase", Priority.LOW, end_channel="vestibule:ends:1"),
     TaskMessage("t-4", "[1]", "json_pointer", terms=WorkTerms(options={"pointer": "/0"}, write_to="first")),
 ]
 
