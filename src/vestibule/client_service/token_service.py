@@ -1,7 +1,7 @@
 """The use cases of callers' tokens: list, create, rotate and revoke. Each act is a method of `TokenService`."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +21,7 @@ from vestibule.service_kit.auth.token_directory import TokenDirectory
 from vestibule.service_kit.auth.token_file import TokenRecord, new_token, new_token_id, read_records
 from vestibule.service_kit.auth.token_uses import TokenUseLog
 
+Announce = Callable[[], Awaitable[object]]
 LEAKS_OVER = timedelta(days=7)
 # Others that change the same token win so often at most.
 ATTEMPTS = 5
@@ -77,7 +78,7 @@ class TokenSettings(Protocol):
 class TokenService:
     """Serves the token routes. Every method raises `Unavailable` if the database service does not answer.
 
-    What it has changed holds in this process at once, and everywhere within two seconds.
+    What it has changed holds on this machine at once, and everywhere within two seconds.
     """
 
     client: TokenClient
@@ -88,9 +89,13 @@ class TokenService:
     files: Sequence[Path]
     # Returns how many leaks each token has caused since then.
     count_leaks: Callable[[datetime], Mapping[str, int]]
+    # Lets the other processes on this machine take a change in.
+    announce: Announce
 
     @classmethod
-    def build(cls, database: DatabaseTransport, known: CallerTokens, settings: TokenSettings) -> Self:
+    def build(
+        cls, database: DatabaseTransport, known: CallerTokens, settings: TokenSettings, announce: Announce
+    ) -> Self:
         """Return the service over the tokens that this process knows; its `follower` has to be run."""
         files = [path for path in (settings.token_file, settings.mounted_token_file) if path is not None]
         leaks = LeakArchive(settings.alert_record_path)
@@ -101,6 +106,7 @@ class TokenService:
             known.uses,
             files=files,
             count_leaks=leaks.count_by_token,
+            announce=announce,
         )
 
     async def page(
@@ -222,6 +228,7 @@ class TokenService:
         except Unavailable:
             # It is on disk, and this process hears of it as the others do.
             structlog.get_logger("vestibule.tokens").info("token_change_pending", token=token_id)
+        await self.announce()
         structlog.get_logger("vestibule.tokens").info(event, token=token_id)
 
     def _with_latest(self, token_id: str, use: TokenUse | None) -> TokenUse | None:
