@@ -173,7 +173,9 @@ class _Parts:
         measure_expiry(self.metrics, lookups)
         self.secret_files = SecretFiles(ring, [self.secret, *lookups])
         on_auth_failure = self.request_alerts.report_auth_failure
-        self.quotas = QuotaService(lambda: policies.current.quotas, self.caller_tokens.uses)
+        tell = partial(siblings.tell, "quota")
+        self.quotas = QuotaService(lambda: policies.current.quotas, self.caller_tokens.uses, tell=tell)
+        siblings.on("quota", as_handler(self.quotas.count_nearby))
         self.authenticator = self.caller_tokens.authenticator(lookups, on_auth_failure, limit, self.quotas)
         self.forms = FormAdmission(lambda: policies.current.document.forms, self.quotas, settings.trusted_proxies)
         self.detokenizer = Detokenizer(screener, pseudonymizer.tokenizer, policies, self.alerts)

@@ -83,6 +83,7 @@ def test_parts_know_where_everything_is():
         "VESTIBULE_SCHEDULER_URL": "http://127.0.0.1:9103",
         "VESTIBULE_CONSOLE_SERVICE_URL": "http://127.0.0.1:9104",
         "VESTIBULE_REDIS_URL": "unix:///data/redis/redis.sock",
+        "VESTIBULE_CLIENT_PROCESSES": "1",
         "VESTIBULE_SERVICE_SECRET_FILE": "/data/keys/service_secret",
         "VESTIBULE_CONSOLE_URL": "http://127.0.0.1:9104",
     }
