@@ -22,7 +22,7 @@ from vestibule.client_service.api.wiring import ClientWiring
 from vestibule.client_service.celery_app import create_producer, held_for_s
 from vestibule.client_service.compat.presidio.service import PresidioService
 from vestibule.client_service.decisions.rates import RateReader
-from vestibule.client_service.forms.admission import FormAdmission
+from vestibule.client_service.forms.admission import AddressQuotas, FormAdmission
 from vestibule.client_service.idempotency import OWNER as IDEMPOTENCY_OWNER
 from vestibule.client_service.idempotency import Idempotency
 from vestibule.client_service.intake.intake import Intake
@@ -50,7 +50,7 @@ from vestibule.client_service.task_service.schedule_control import ScheduleContr
 from vestibule.client_service.task_service.schedule_service import ScheduleService
 from vestibule.client_service.task_service.task_service import TaskService, digests_of_key
 from vestibule.client_service.task_service.waiting import WaitingService
-from vestibule.client_service.token_service import TokenService
+from vestibule.client_service.token_service import OtherProcesses, TokenService
 from vestibule.client_service.trace.alert_events import AlertEvents
 from vestibule.client_service.trace.trace_service import TraceService
 from vestibule.client_service.webhooks.dispatcher import OWNER as WEBHOOK_OWNER
@@ -94,7 +94,7 @@ metrics and the descriptions of problems needs `Authorization: Bearer TOKEN`; ev
 ROUTERS = api.ROUTERS
 RELAY_TIMEOUT_S = 5.0
 # What a process lets the others on this machine look at again.
-TOKENS_CHANGED, ALLOWANCES_CHANGED = "tokens", "allowances"
+TOKENS_CHANGED, TOKENS_LISTED, ALLOWANCES_CHANGED = "tokens", "token_uses", "allowances"
 EntriesFor = Callable[[Principal], EntryClient]
 # Tokens whose client of the database service is kept for their next request.
 PRINCIPALS_KEPT = 1024
@@ -177,7 +177,10 @@ class _Parts:
         self.quotas = QuotaService(lambda: policies.current.quotas, self.caller_tokens.uses, tell=tell)
         siblings.on("quota", as_handler(self.quotas.count_nearby))
         self.authenticator = self.caller_tokens.authenticator(lookups, on_auth_failure, limit, self.quotas)
-        self.forms = FormAdmission(lambda: policies.current.document.forms, self.quotas, settings.trusted_proxies)
+        addresses = AddressQuotas(tell=partial(siblings.tell, "form"))
+        siblings.on("form", as_handler(addresses.count_nearby))
+        forms = lambda: policies.current.document.forms  # noqa: E731 - read anew each time
+        self.forms = FormAdmission(forms, self.quotas, settings.trusted_proxies, addresses)
         self.detokenizer = Detokenizer(screener, pseudonymizer.tokenizer, policies, self.alerts)
         self.presidio = PresidioService(scanner, self.alerts, refuses_unserved=settings.presidio_refuse_unserved)
         self.message_routes = MessageRoutes(settings.message_routes, self.processors.names)
@@ -304,9 +307,11 @@ async def _start_bulk(
 
 
 async def _start_tokens(parts: _Parts, transport: DatabaseTransport, stack: AsyncExitStack) -> TokenService:
-    announce = partial(parts.siblings.ask, TOKENS_CHANGED)
-    service = TokenService.build(transport, parts.caller_tokens, parts.settings, announce)
+    ask = parts.siblings.ask
+    others = OtherProcesses(partial(ask, TOKENS_CHANGED), partial(ask, TOKENS_LISTED))
+    service = TokenService.build(transport, parts.caller_tokens, parts.settings, others)
     parts.siblings.on(TOKENS_CHANGED, lambda _: service.follower.refresh())
+    parts.siblings.on(TOKENS_LISTED, lambda _: service.follower.note_uses())
     await stack.enter_async_context(service.follower.running())
     return service
 

@@ -21,7 +21,6 @@ from vestibule.service_kit.auth.token_directory import TokenDirectory
 from vestibule.service_kit.auth.token_file import TokenRecord, new_token, new_token_id, read_records
 from vestibule.service_kit.auth.token_uses import TokenUseLog
 
-Announce = Callable[[], Awaitable[object]]
 LEAKS_OVER = timedelta(days=7)
 # Others that change the same token win so often at most.
 ATTEMPTS = 5
@@ -74,6 +73,18 @@ class TokenSettings(Protocol):
         ...
 
 
+async def _nothing() -> None:
+    """Do nothing: there are no other processes."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherProcesses:
+    """What the other processes of this service on the same machine do: take a change in, note uses in the store."""
+
+    take_changes: Callable[[], Awaitable[object]] = _nothing
+    note_uses: Callable[[], Awaitable[object]] = _nothing
+
+
 @dataclass(frozen=True, slots=True)
 class TokenService:
     """Serves the token routes. Every method raises `Unavailable` if the database service does not answer.
@@ -89,12 +100,11 @@ class TokenService:
     files: Sequence[Path]
     # Returns how many leaks each token has caused since then.
     count_leaks: Callable[[datetime], Mapping[str, int]]
-    # Lets the other processes on this machine take a change in.
-    announce: Announce
+    others: OtherProcesses
 
     @classmethod
     def build(
-        cls, database: DatabaseTransport, known: CallerTokens, settings: TokenSettings, announce: Announce
+        cls, database: DatabaseTransport, known: CallerTokens, settings: TokenSettings, others: OtherProcesses
     ) -> Self:
         """Return the service over the tokens that this process knows; its `follower` has to be run."""
         files = [path for path in (settings.token_file, settings.mounted_token_file) if path is not None]
@@ -106,14 +116,14 @@ class TokenService:
             known.uses,
             files=files,
             count_leaks=leaks.count_by_token,
-            announce=announce,
+            others=others,
         )
 
     async def page(
         self, visibility: Visibility, limit: int, cursor: str | None
     ) -> tuple[list[ListedToken], str | None]:
         """Return tokens by id, and where the next page starts. The development token is not among them."""
-        await self.follower.refresh()
+        await asyncio.gather(self.follower.refresh(), self.others.note_uses())
         of_files = await asyncio.to_thread(_tokens_of, self.files)
         visible = [one for one in of_files if visibility.covers(of_files[one].tenant)]
         ids = sorted({*visible, *self.directory.ids_of(visibility.tenants)})
@@ -228,7 +238,7 @@ class TokenService:
         except Unavailable:
             # It is on disk, and this process hears of it as the others do.
             structlog.get_logger("vestibule.tokens").info("token_change_pending", token=token_id)
-        await self.announce()
+        await self.others.take_changes()
         structlog.get_logger("vestibule.tokens").info(event, token=token_id)
 
     def _with_latest(self, token_id: str, use: TokenUse | None) -> TokenUse | None:

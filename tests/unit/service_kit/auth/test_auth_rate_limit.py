@@ -115,3 +115,44 @@ async def test_who_is_known_is_never_limited(tmp_path: Path, service: Any) -> No
         assert [401, 429, 429] == [(await client.get("/things/one")).status_code for _ in range(3)]
     async with served.client() as client:
         assert [200] * 5 == [(await client.get("/things/one")).status_code for _ in range(5)]
+
+
+class _Processes:
+    """Two processes of a service, which tell each other what they count."""
+
+    def __init__(self) -> None:
+        self.reported: list[str] = []
+        self.limits = [
+            AuthRateLimit(4, [], self._report, on_denied=self._deny, on_counted=self._tell(n)) for n in (1, 0)
+        ]
+
+    def _tell(self, other: int) -> Any:
+        return lambda what, name: self.limits[other].count_elsewhere(what, name)
+
+    async def _report(self, address: str, _limit: int) -> None:
+        self.reported.append(address)
+
+    async def _deny(self, _limit: int) -> None:
+        self.reported.append("denied")
+
+
+async def test_the_processes_of_a_service_count_together() -> None:
+    """By turns both count to the limit, which then holds in both, and is reported once."""
+    processes = _Processes()
+    address = ClientAddress("203.0.113.7")
+    passed = 0
+    for number in range(8):
+        try:
+            await processes.limits[number % 2].count(address)
+            passed += 1
+        except TooManyAuthFailures:
+            pass
+    assert (3, ["203.0.113.7"]) == (passed, processes.reported)
+
+
+async def test_denied_tokens_are_reported_once_over_the_processes() -> None:
+    """A token that lacks a scope is counted by both, and reported by one."""
+    processes = _Processes()
+    for number in range(10):
+        await processes.limits[number % 2].count_denied("t1")
+    assert ["denied"] == processes.reported
