@@ -1,5 +1,6 @@
 """Guessing tokens comes to an end for the address that guesses, and for nobody else."""
 
+from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 
 from vestibule.contracts.errors import TooManyAuthFailures
 from vestibule.service_kit.auth import auth_rate_limit
-from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit, ClientAddress
+from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit, ClientAddress, Counted
 from vestibule.service_kit.settings import ServiceSettings
 
 PROXIES = [ip_network("10.0.0.0/8"), ip_network("fd00::/8")]
@@ -123,11 +124,12 @@ class _Processes:
     def __init__(self) -> None:
         self.reported: list[str] = []
         self.limits = [
-            AuthRateLimit(4, [], self._report, on_denied=self._deny, on_counted=self._tell(n)) for n in (1, 0)
+            AuthRateLimit(4, [], self._report, on_denied=self._deny, on_counted=partial(self._tell, other))
+            for other in (1, 0)
         ]
 
-    def _tell(self, other: int) -> Any:
-        return lambda what, name: self.limits[other].count_elsewhere(what, name)
+    def _tell(self, other: int, what: Counted, name: str) -> None:
+        self.limits[other].count_elsewhere(what, name)
 
     async def _report(self, address: str, _limit: int) -> None:
         self.reported.append(address)
