@@ -34,6 +34,7 @@ async def sharing_metrics(metrics: Metrics, folder: Path, siblings: Siblings) ->
 
     siblings.on(TOPIC, publish)
     metrics.join(publisher.others)
+    metrics.written = lambda: publisher.written
     metrics.ask(gather)
     await publish()
     publisher.start()

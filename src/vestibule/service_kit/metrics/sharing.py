@@ -79,6 +79,11 @@ class Snapshot:
         kept = {name: one for name, one in self._series.items() if one.kind != "gauge" or name.startswith("process_")}
         return Snapshot(kept)
 
+    def with_gauges_of(self, other: "Snapshot") -> "Snapshot":
+        """Return it with the gauges of another one in place of its own."""
+        gauges = {name: one for name, one in other._series.items() if one.kind == "gauge"}
+        return Snapshot({**self.lasting()._series, **gauges})
+
     def families(self) -> Iterator[Family]:
         """Yield the metrics in the form that the library renders."""
         for name, one in self._series.items():
@@ -179,6 +184,8 @@ class Publisher:
         self._thread = threading.Thread(target=self._run, name="metrics-publisher", daemon=True)
         self._written: tuple[bytes, float] = (b"", 0.0)
         self._lock = threading.Lock()
+        # The metrics of this process as they are written; None where they cannot be.
+        self.written: Snapshot | None = None
 
     def start(self) -> None:
         """Begin."""
@@ -196,7 +203,11 @@ class Publisher:
             OSError: the write failed, or no slot is free.
         """
         with self._lock:
-            self._publish()
+            try:
+                self.written = self._publish()
+            except BaseException:
+                self.written = None
+                raise
 
     def others(self) -> Iterator[Snapshot]:
         """Yield the metrics of the other processes, and those that the owners of this slot counted before."""
@@ -225,7 +236,7 @@ class Publisher:
         if self._slot is not None:
             self._slot.leave()
 
-    def _publish(self) -> None:
+    def _publish(self) -> Snapshot:
         if self._slot is None:
             self._slot = MetricsSlot.take(self._folder)
             if self._slot.is_taken_over:
@@ -235,6 +246,7 @@ class Publisher:
         if content != known or now - written_at >= REFRESH_AFTER_S:
             self._slot.publish(snapshot)
             self._written = (content, now)
+        return snapshot
 
 
 def read_shared(folder: Path, but: Path | None = None) -> Iterator[Snapshot]:

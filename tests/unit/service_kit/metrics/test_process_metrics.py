@@ -79,3 +79,15 @@ async def test_a_process_alone_shares_nothing(tmp_path: Path) -> None:
         await metrics.refresh()
         assert b"vestibule_spans_lost_total" in metrics.render()
     assert not (tmp_path / "none").exists()
+
+
+async def test_what_cannot_be_written_is_shown_all_the_same(tmp_path: Path) -> None:
+    """On a full disk a process shows its own counts as they are."""
+    folder = tmp_path / "file"
+    folder.write_text("no folder")
+    (process, _) = two_processes()
+    async with AsyncExitStack() as stack:
+        await process.run(folder, stack)
+        for total in (1, 2):
+            process.metrics.count(SPANS_LOST)
+            assert [f'vestibule_spans_lost_total{{service="client"}} {total}.0'] == await process.lines(SPANS_LOST.name)
