@@ -89,19 +89,32 @@ def test_is_declared_well(detector: Detector) -> None:
         assert expression_parser.parse(rule.pattern).getwidth()[1] <= LONGEST_MATCH_CHARS
 
 
+@pytest.fixture(scope="module")
+def matchers() -> list[Matcher]:
+    """The matchers of all rules of all detectors."""
+    detectors = [detector for module in list_modules() for detector in declared_in(module)]
+    return [Matcher(one, rule, 0, one.threshold) for one in detectors for rule in one.rules]
+
+
+@pytest.fixture(scope="module")
+def prefilter(matchers: list[Matcher]) -> Prefilter:
+    """One for all rules, since the compilation of one for each takes a minute."""
+    return Prefilter(matchers, CompiledCache(None))
+
+
 @every_detector
-def test_gate_lets_examples_through(detector: Detector) -> None:
+def test_gate_lets_examples_through(detector: Detector, matchers: list[Matcher], prefilter: Prefilter) -> None:
     """A match never stands without a sign of it."""
-    assert detector.rules
-    for rule in detector.rules:
-        matcher = Matcher(detector, rule, 0, detector.threshold)
-        prefilter = Prefilter([matcher], CompiledCache(None))
+    own = [(number, one) for number, one in enumerate(matchers) if one.detector is detector]
+    assert own
+    for number, matcher in own:
+        rule = matcher.rule
         for example in _examples(detector.examples):
             text = f"{example.key}: {example.text}" if example.key else example.text
             if rule.score >= detector.threshold and (
                 match := re.search(rule.expression, text, _flags(rule.ignore_case))
             ):
-                ends = prefilter.find_candidates(text, "").get(0, [])
+                ends = prefilter.find_candidates(text, "").get(number, [])
                 assert (rule.name, True) == (rule.name, bool(ends))
                 # Where only a part of a text is of interest, the signs near it are kept, and no others.
                 assert (rule.name, True) == (rule.name, bool(matcher.reaching(ends, match.span())))

@@ -115,6 +115,9 @@ async def _ask(app: FastAPI, sent: Sent) -> Answer:
         # Malformed requests are listed once for each group; groups, decisions and acts arrive in the background.
         if body.startswith(b'{"%b":[' % name):
             body = b'{"%b":[...]}' % name
+    if sent.path == "/decisions/rates":
+        # A minute may begin between the two.
+        body = re.sub(rb":\[.*\]", b":[...]", body)
     if sent.path == "/metrics":
         body = b"\n".join(sorted(body.splitlines()))  # in the order in which they were counted first
     return Answer(start["status"], sorted(shown), body, "vestibule.is_fast" in scope)
@@ -274,7 +277,7 @@ def _requests(operation: Operation, covered: set[str]) -> Iterator[Sent]:
     """
     name = f"{operation.method} {operation.path}"
     # Both ways the framework serves those that no plan covers.
-    every = 1 if name in ASKED_MOST else 3 if name in covered else 6
+    every = 1 if name in ASKED_MOST else 5 if name in covered else 15
     first, *others = operation.requests(MAX_BODY_BYTES)
     yield first
     yield from islice(others, sum(name.encode()) % every, None, every)

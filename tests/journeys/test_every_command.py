@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from conftest import StartSystem, System
 from servers.program import Program
 from vestibule.cli.main import app
 from vestibule.cli.options import DEVELOPMENT_TOKEN
@@ -27,7 +28,13 @@ BINARY = b"\x89PNG\xff\xfe"
 
 
 @pytest.fixture(scope="module")
-def program(system: Any, tmp_path_factory: pytest.TempPathFactory) -> Program:
+def system(start_for_module: StartSystem) -> System:
+    """One of its own: lists must be empty here, and keys are rotated."""
+    return start_for_module()
+
+
+@pytest.fixture(scope="module")
+def program(system: System, tmp_path_factory: pytest.TempPathFactory) -> Program:
     return Program(system, tmp_path_factory.mktemp("config"))
 
 

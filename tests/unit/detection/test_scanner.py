@@ -68,7 +68,7 @@ any_text = st.one_of(
 
 
 @given(text=any_text, key=st.one_of(st.none(), st.text(max_size=20), st.sampled_from(["ssn", "phone_number", "data"])))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_no_text_breaks_it(text: str, key: str | None) -> None:
     """Whatever comes in, findings lie within the text, in order, without overlap."""
     found = SCANNER.scan(text, key=key)
@@ -78,7 +78,7 @@ def test_no_text_breaks_it(text: str, key: str | None) -> None:
 
 
 @given(text=any_text)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_is_the_same_without_the_accelerator(text: str) -> None:
     """Without hyperscan the same is found."""
     assert SCANNER.scan(text) == PLAIN.scan(text)
@@ -199,7 +199,8 @@ def test_explanation_names_reasons_and_no_value() -> None:
 
 def test_damaged_cache_is_built_anew(tmp_path: Path) -> None:
     """A compiled gate that is cut short or altered is not used."""
-    chosen = DetectionSettings(cache_dir=tmp_path)
+    # One detector alone: to compile all takes seconds.
+    chosen = DetectionSettings(cache_dir=tmp_path, entities=frozenset({"EMAIL_ADDRESS"}))
     expected = SCANNER.scan("ada@example.com")
     assert expected == Scanner.from_settings(chosen).scan("ada@example.com")
     for kept in tmp_path.glob("prefilter-*.bin"):

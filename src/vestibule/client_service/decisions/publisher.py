@@ -31,6 +31,8 @@ TIERS = (10, 100, 1000)
 KEYS = (LISTENED_KEY, *(f"{LISTENED_KEY}:{tier}" for tier in TIERS))
 CHECK_EVERY_S = 1.0
 PUBLISH_EVERY_S = 0.2
+# Where all who listen take a few a second: each message is written to Redis, read, and sent to each of them.
+PUBLISH_SAMPLES_EVERY_S = 0.5
 SECOND_S = 1.0
 # Decisions that wait to be published, and those of one message.
 MAX_WAITING = 5_000
@@ -116,7 +118,7 @@ class DecisionPublisher:
                 self._note((await pipeline.execute())[0])
             while (message := self._take()) is not None:
                 await redis.publish(CHANNEL, message)
-            return PUBLISH_EVERY_S
+            return self._pause_s
 
         # Redis that is away is reported elsewhere, and what is not published is counted.
         async with in_background(repeat(step, on_error=_ignore, outages=(RedisError, OSError))):
@@ -129,7 +131,7 @@ class DecisionPublisher:
 
     def _run(self, redis: Any) -> None:
         pause = threading.Event()
-        while not pause.wait(PUBLISH_EVERY_S):
+        while not pause.wait(self._pause_s):
             try:
                 if self._is_check_due():
                     pipeline = redis.pipeline(transaction=False)
@@ -139,6 +141,10 @@ class DecisionPublisher:
                     redis.publish(CHANNEL, message)
             except (RedisError, OSError):
                 continue
+
+    @property
+    def _pause_s(self) -> float:
+        return PUBLISH_EVERY_S if self._most is None else PUBLISH_SAMPLES_EVERY_S
 
     def _is_check_due(self) -> bool:
         now = time.monotonic()

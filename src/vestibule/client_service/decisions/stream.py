@@ -88,8 +88,10 @@ class Listener:
         return self._this_second <= self.at_most
 
     def _leave_out(self, count: int) -> None:
+        # Once is enough: it is told when a second has passed, and then of all.
+        if not self.left_out:
+            self.woken.set()
         self.left_out += count
-        self.woken.set()
 
     def silence_s(self, longest_s: float) -> float:
         """Return how long it may be silent."""

@@ -15,7 +15,7 @@ from vestibule.client_service.decisions.audit import DecisionAudit
 from vestibule.client_service.decisions.publisher import KEYS, TIERS, DecisionPublisher, key_for
 from vestibule.client_service.decisions.rates import RateCounter
 from vestibule.client_service.decisions.stream import DecisionStream, Listener
-from vestibule.contracts.decisions import DecisionFilter, DecisionRecord, Outcome
+from vestibule.contracts.decisions import DecisionFilter, DecisionKind, DecisionRecord, Outcome
 from vestibule.contracts.errors import Unavailable
 from vestibule.policy import Decision, Situation
 from vestibule.policy.decision_log import DecisionLog
@@ -84,6 +84,8 @@ def test_a_sample_has_so_many_a_second_and_counts_the_rest_once_a_second() -> No
     offer(5, 6)
     assert b"" == listener.take()
     assert 0.5 == listener.silence_s(10)
+    listener.leave_out(DecisionKind("", "/add", None, None, Outcome.LET_IN, None, ()), 0)
+    assert not listener.woken.is_set(), "there is nothing to be told before the second is over"
     now += 0.5
     offer(7)
     (kept, (name, told)) = _events(listener.take())
