@@ -28,6 +28,8 @@ from vestibule.service_kit.processes.table import ProcessTable
 BACKLOG = 4096
 # A connection that is being opened when the socket is closed would be reset.
 FINAL_ACCEPT_S = 0.1
+# Within this time a busy process notices that it is to shut down.
+NOTICE_S = 2.0
 # Beyond the time that requests in flight have, for a process to close what it has open.
 CLOSE_S = 10.0
 _POLL_S = 0.02
@@ -237,6 +239,12 @@ class ProcessGroup:
                     process.channel.send(DRAIN)
                 else:
                     os.kill(process.pid, signal.SIGTERM)
+        if self._drain_s:
+            # The time is for whoever looks at `/readyz`, so it begins when all processes have noticed.
+            noticed_by = time.monotonic() + NOTICE_S
+            while not self._table.are_draining() and time.monotonic() < noticed_by and len(self._signals) < 2:
+                self._update_listeners()
+                self._serve_once(_POLL_S)
         self._accept_until(time.monotonic() + self._drain_s)
         for listener in self._listeners if self._are_listening else ():
             # The kernel queues no more. Queued connections are accepted now; closing the socket would reset them.

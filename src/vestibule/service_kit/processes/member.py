@@ -84,6 +84,7 @@ class Member:
                 self._take(descriptors)
             elif message == DRAIN:
                 self._signals.on_drain()
+                self.table.note_draining(self._index)
             else:
                 self._finish()
                 return

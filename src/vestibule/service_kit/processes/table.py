@@ -6,8 +6,8 @@ import time
 # A process whose event loop has not said for this long that it runs gets no connections.
 STALE_AFTER_S = 3.0
 BEAT_EVERY_S = 0.5
-_BUILT, _BEAT, _CLOSED = range(3)
-_CELLS, _CELL_BYTES = 3, 8
+_BUILT, _BEAT, _CLOSED, _DRAINING = range(4)
+_CELLS, _CELL_BYTES = 4, 8
 
 
 class ProcessTable:
@@ -41,6 +41,15 @@ class ProcessTable:
     def leave(self, process: int) -> None:
         """Say that a process serves no more requests."""
         self._cells[process * _CELLS + _BEAT] = 0.0
+
+    def note_draining(self, process: int) -> None:
+        """Say that a process tells its callers that the service shuts down."""
+        self._cells[process * _CELLS + _DRAINING] = 1.0
+
+    def are_draining(self) -> bool:
+        """Say whether each process that serves tells so."""
+        serving = [process for process in range(self.count) if self.is_serving(process)]
+        return all(self._cells[process * _CELLS + _DRAINING] > 0 for process in serving)
 
     def is_serving(self, process: int) -> bool:
         """Say whether a process serves requests."""

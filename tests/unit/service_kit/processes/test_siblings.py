@@ -109,6 +109,17 @@ def test_a_table_says_who_serves(count: int) -> None:
     assert (0, False) == (table.closed(0), table.is_built(0))
 
 
+def test_a_table_says_when_all_have_noticed_the_shutdown() -> None:
+    """Each process that serves has to say so; one that does not serve is not waited for."""
+    table = ProcessTable(3)
+    table.beat(0)
+    table.beat(1)
+    table.note_draining(0)
+    assert not table.are_draining()
+    table.note_draining(1)
+    assert table.are_draining()
+
+
 def test_a_process_that_does_not_go_on_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Some seconds after its last beat it no longer counts."""
     table = ProcessTable(2)
