@@ -151,7 +151,7 @@ def _print(series: list[Series], memory: dict[str, dict[str, float]]) -> None:
     for one in sorted(series, key=lambda each: (each.route, each.connections, each.system)):
         print(_row(one, reference.get((one.route, one.connections))))
     for one in series:
-        if one.system == "vestibule":
+        if one.system.startswith("vestibule"):
             print(f"CPU of vestibule, us a request, {one.route} x{one.connections}: {_parts(one)}")
     print(f"noise: the same measurement of a floor differed by up to {_noise(series):.2f}x between rounds")
     print(f"wrk itself took {max(each.wrk_cpu_share for one in series for each in one.rounds):.0%} of a core at most")

@@ -10,8 +10,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -71,11 +72,11 @@ def _part_of(process: psutil.Process) -> str:
 
 
 @contextlib.contextmanager
-def vestibule(folder: Path, **settings: str) -> Iterator[System]:
+def vestibule(folder: Path, name: str = "vestibule", **settings: str) -> Iterator[System]:
     """Run `vestibule up`, with settings of its own."""
-    port = free_port(4)
+    port = free_port(5)
     command = [sys.executable, "-m", "vestibule", "up", "--data-dir", str(folder / "var"), "--base-port", str(port)]
-    with running("vestibule", [(command, settings)], folder, f"http://127.0.0.1:{port}", "/readyz") as system:
+    with running(name, [(command, settings)], folder, f"http://127.0.0.1:{port}", "/readyz") as system:
         system.routes = frozenset({"add", "dirty", "mixed", "run", "messages", "read", "scan"})
         yield system
 
@@ -126,7 +127,15 @@ def floor_asgi(folder: Path) -> Iterator[System]:
         yield system
 
 
-SYSTEMS = {"baseline": baseline, "vestibule": vestibule, "fastapi": floor_fastapi, "asgi": floor_asgi}
+SYSTEMS: dict[str, Callable[[Path], contextlib.AbstractContextManager[System]]] = {
+    "baseline": baseline,
+    "vestibule": vestibule,
+    # With so many processes of the client service.
+    "vestibule-1": partial(vestibule, name="vestibule-1", VESTIBULE_CLIENT_PROCESSES="1"),
+    "vestibule-2": partial(vestibule, name="vestibule-2", VESTIBULE_CLIENT_PROCESSES="2"),
+    "fastapi": floor_fastapi,
+    "asgi": floor_asgi,
+}
 
 
 def redis_program() -> str:

@@ -146,15 +146,15 @@ def command_line(process: psutil.Process) -> str:
         return ""
 
 
-# Each start takes less time without; what needs it says so.
-WITHOUT_CONSOLE, WITH_CONSOLE = {"VESTIBULE_CONSOLE": "off"}, {"VESTIBULE_CONSOLE": "on"}
+# Each start takes less time without a console and with one client process; what needs more says so.
+SMALL, WITH_CONSOLE = {"VESTIBULE_CONSOLE": "off", "VESTIBULE_CLIENT_PROCESSES": "1"}, {"VESTIBULE_CONSOLE": "on"}
 
 
 def start_system(data_dir: Path, output: Path, *options: str, **environment: str) -> System:
-    """Start `vestibule up`, without the console unless it is asked for, and return when everything is ready."""
+    """Start `vestibule up`, small unless more is asked for, and return when everything is ready."""
     base_port = ports.free_row(5)[0]
     variables = {name: value for name, value in os.environ.items() if not name.startswith("VESTIBULE_")}
-    variables |= {**WITHOUT_CONSOLE, **environment}
+    variables |= {**SMALL, **environment}
     command = [sys.executable, "-m", "vestibule", "up", "--data-dir", str(data_dir), "--base-port", str(base_port)]
     output.write_bytes(b"")
     # To append: what is written at a place of its own would overwrite what another process wrote there meanwhile.
@@ -163,7 +163,7 @@ def start_system(data_dir: Path, output: Path, *options: str, **environment: str
             [*command, *options],
             stdout=sink,
             stderr=subprocess.STDOUT,
-            env={**variables, **WITHOUT_CONSOLE, **environment},
+            env=variables,
         )
     system = System(process, base_port, data_dir, output)
 

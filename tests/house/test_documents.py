@@ -24,7 +24,7 @@ every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path:
 INTERNAL_VARIABLES = {"VESTIBULE_PARENT_PID", "VESTIBULE_TERMINAL_LEVEL"}
 # Routes of the framework, which the description of the API does not describe.
 OTHER_ROUTES = {"/docs", "/openapi.json", "/healthz"}
-MAX_SETTINGS = 106
+MAX_SETTINGS = 107
 UNITS = {"_S": "second", "_MS": "millisecond", "_DAYS": "days", "_BYTES": "bytes", "_MB": "mb"}
 METHODS = {"get", "post", "put", "patch", "delete"}
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from vestibule.service_kit.processes.member import Member
     from vestibule.service_kit.settings import ServiceSettings
 
 RESTARTED_AFTER_S = 10.0
@@ -67,10 +68,16 @@ def serve(service: Annotated[Service, typer.Argument(help="Which service to run.
     with exit_on(*errors, before="cannot start: ", exit_code=os.EX_CONFIG):
         settings = settings_class()
         _refuse_dev_token(settings)
-        configure_logging(service.value.replace("-", "_"), settings, **_for_terminal())
-        app = create_app(settings)
+        # From here on in each of the processes, if there are several.
+        member = _fork_processes(service, settings) if settings.process_count > 1 else None
+        process = member.name if member else None
+        configure_logging(service.value.replace("-", "_"), settings, process=process, **_for_terminal())
+        app = create_app(settings, member.siblings) if member else create_app(settings)
+        if member:
+            member.note_built()
+            _note_replacement(member)
     try:
-        run_server(app, settings)
+        run_server(app, settings, member)
     except SystemExit:
         if refusal := frame_of(app).refusal:
             fail(f"cannot start: {refusal}", os.EX_CONFIG)
@@ -132,7 +139,41 @@ def without_packages(*names: str) -> Iterator[None]:
             sys.modules.pop(name)
 
 
-def _parts_of(service: Service) -> "tuple[type[ServiceSettings], Callable[[Any], FastAPI]]":
+def _fork_processes(service: Service, settings: "ServiceSettings") -> "Member":
+    """Bind the port and fork the processes of a service, and return in each of them.
+
+    Raises:
+        OSError: the port cannot be used.
+    """
+    import gc
+
+    from vestibule.service_kit.metrics.sharing import clear_shared
+    from vestibule.service_kit.processes.group import ProcessGroup
+    from vestibule.service_kit.processes.listeners import bind
+
+    listeners = bind(settings.host, settings.port)
+    clear_shared(settings.process_metrics_dir)
+    # What is loaded stays, and to look for what of it is unused would copy its memory in each process.
+    gc.collect()
+    gc.freeze()
+    count, drain_s, grace_s = settings.process_count, settings.shutdown_drain_s, settings.shutdown_grace_s
+    member = ProcessGroup(listeners, count, drain_s, grace_s).run()
+    # Not before, since Celery would set titles of its own if it found this package.
+    from setproctitle import setproctitle
+
+    setproctitle(f"vestibule serve {service.value}, process {member.name}")
+    return member
+
+
+def _note_replacement(member: "Member") -> None:
+    if member.replaces is not None:
+        from structlog import get_logger
+
+        log = get_logger("vestibule.processes")
+        log.warning("process_replaced", process=member.name, exit_reason=member.replaces)
+
+
+def _parts_of(service: Service) -> "tuple[type[ServiceSettings], Callable[..., FastAPI]]":
     # Each service is imported only when it is the one that runs.
     match service:
         case Service.CLIENT:

@@ -16,6 +16,7 @@ from vestibule.alerts.channel_tests import ChannelTester
 from vestibule.alerts.store.channel_states import ChannelStates
 from vestibule.alerts.store.silences import SilenceRepository
 from vestibule.client_service import api
+from vestibule.client_service.allowances.allowances import Allowances
 from vestibule.client_service.api.compat.presidio import PREFIX as PRESIDIO_PREFIX
 from vestibule.client_service.api.wiring import ClientWiring
 from vestibule.client_service.celery_app import create_producer, held_for_s
@@ -25,7 +26,7 @@ from vestibule.client_service.conversations.revealing import TextReveals
 from vestibule.client_service.conversations.store import OWNER as CONVERSATION_OWNER
 from vestibule.client_service.conversations.store import Conversations
 from vestibule.client_service.decisions.rates import RateReader
-from vestibule.client_service.forms.admission import FormAdmission
+from vestibule.client_service.forms.admission import AddressQuotas, FormAdmission
 from vestibule.client_service.idempotency import OWNER as IDEMPOTENCY_OWNER
 from vestibule.client_service.idempotency import Idempotency
 from vestibule.client_service.intake.intake import Intake
@@ -53,7 +54,7 @@ from vestibule.client_service.task_service.schedule_control import ScheduleContr
 from vestibule.client_service.task_service.schedule_service import ScheduleService
 from vestibule.client_service.task_service.task_service import TaskService, digests_of_key
 from vestibule.client_service.task_service.waiting import WaitingService
-from vestibule.client_service.token_service import TokenService
+from vestibule.client_service.token_service import OtherProcesses, TokenService
 from vestibule.client_service.trace.alert_events import AlertEvents
 from vestibule.client_service.trace.trace_service import TraceService
 from vestibule.client_service.webhooks.dispatcher import OWNER as WEBHOOK_OWNER
@@ -73,7 +74,7 @@ from vestibule.encryption import Cipher, Fingerprinter, KeyRingFile
 from vestibule.processor_adapters import build_pseudonymizer, build_registry
 from vestibule.runtime.background import in_background
 from vestibule.service_kit.audit.trail import AuditTrail
-from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit
+from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit, Counted
 from vestibule.service_kit.auth.secret_files import SecretFiles
 from vestibule.service_kit.auth.service_secret import ServiceSecret
 from vestibule.service_kit.auth.token_file import caller_token_lookups, measure_expiry
@@ -83,6 +84,8 @@ from vestibule.service_kit.http.health import Note, Readiness
 from vestibule.service_kit.logging.logging_config import reporting_log_failures
 from vestibule.service_kit.metrics.catalogue import ALERTS, CALLBACKS, TASKS_REFUSED
 from vestibule.service_kit.metrics.metrics import OUTCOMES, AlertMetrics, Metrics, measure_logs
+from vestibule.service_kit.metrics.process_metrics import sharing_metrics
+from vestibule.service_kit.processes.siblings import Siblings, as_handler
 from vestibule.service_kit.redis_settings import open_redis
 from vestibule.service_kit.service_client import CircuitBreaker, ServiceClient
 from vestibule.subject_search import SubjectSearcher
@@ -94,13 +97,15 @@ metrics and the descriptions of problems needs `Authorization: Bearer TOKEN`; ev
 """
 ROUTERS = api.ROUTERS
 RELAY_TIMEOUT_S = 5.0
+# What a process lets the others on this machine look at again.
+TOKENS_CHANGED, TOKENS_LISTED, ALLOWANCES_CHANGED = "tokens", "token_uses", "allowances"
 EntriesFor = Callable[[Principal], EntryClient]
 # Tokens whose client of the database service is kept for their next request.
 PRINCIPALS_KEPT = 1024
 
 
-def create_app(settings: ClientSettings) -> FastAPI:
-    """Return the client service.
+def create_app(settings: ClientSettings, siblings: Siblings | None = None) -> FastAPI:
+    """Return the client service; `siblings` are the other processes of it on this machine.
 
     Raises:
         ServiceSecretMissing: the secret of the services cannot be read.
@@ -110,11 +115,14 @@ def create_app(settings: ClientSettings) -> FastAPI:
         ValueError: the settings name an alert channel, an entity or a processor that does not exist, or an operator's
             own processor cannot be used.
     """
-    parts = _Parts(settings)
+    parts = _Parts(settings, siblings or Siblings())
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[ClientWiring]:
         async with AsyncExitStack() as stack:
+            await stack.enter_async_context(parts.siblings.running())
+            metrics_dir = settings.process_metrics_dir
+            await stack.enter_async_context(sharing_metrics(parts.metrics, metrics_dir, parts.siblings))
             notifications = stack.enter_context(alert_delivery(settings, parts.alert_metrics.count_attempt))
             measure_logs(parts.metrics, notifications.log)
             await stack.enter_async_context(reporting_log_failures(parts.alerts.report_log_failure))
@@ -139,8 +147,8 @@ def create_app(settings: ClientSettings) -> FastAPI:
 class _Parts:
     """What needs no connection: built before the service starts, so that a wrong setting fails the start."""
 
-    def __init__(self, settings: ClientSettings) -> None:
-        self.settings = settings
+    def __init__(self, settings: ClientSettings, siblings: Siblings) -> None:
+        self.settings, self.siblings = settings, siblings
         self.secret = ServiceSecret.read(settings.secret_file)
         ring = self.ring = KeyRingFile(settings.key_ring_path)
         scanner = Scanner.from_settings(settings.detection)
@@ -160,15 +168,23 @@ class _Parts:
             settings.trusted_proxies,
             self.request_alerts.report_guessed_tokens,
             on_denied=self.request_alerts.report_denied,
+            on_counted=siblings.tell,
         )
+        for counted in Counted:
+            siblings.on(counted, as_handler(partial(limit.count_elsewhere, counted)))
         self.caller_tokens = CallerTokens(settings, "client", ring)
         lookups = caller_token_lookups(settings, self.caller_tokens.directory)
         measure_expiry(self.metrics, lookups)
         self.secret_files = SecretFiles(ring, [self.secret, *lookups])
         on_auth_failure = self.request_alerts.report_auth_failure
-        self.quotas = QuotaService(lambda: policies.current.quotas, self.caller_tokens.uses)
+        tell = partial(siblings.tell, "quota")
+        self.quotas = QuotaService(lambda: policies.current.quotas, self.caller_tokens.uses, tell=tell)
+        siblings.on("quota", as_handler(self.quotas.count_nearby))
         self.authenticator = self.caller_tokens.authenticator(lookups, on_auth_failure, limit, self.quotas)
-        self.forms = FormAdmission(lambda: policies.current.document.forms, self.quotas, settings.trusted_proxies)
+        addresses = AddressQuotas(tell=partial(siblings.tell, "form"))
+        siblings.on("form", as_handler(addresses.count_nearby))
+        forms = lambda: policies.current.document.forms  # noqa: E731 - read anew each time
+        self.forms = FormAdmission(forms, self.quotas, settings.trusted_proxies, addresses)
         self.detokenizer = Detokenizer(screener, pseudonymizer.tokenizer, policies, self.alerts)
         self.presidio = PresidioService(scanner, self.alerts, refuses_unserved=settings.presidio_refuse_unserved)
         self.message_routes = MessageRoutes(settings.message_routes, self.processors.names)
@@ -225,7 +241,7 @@ async def _start(parts: _Parts, notes: list[Note], stack: AsyncExitStack) -> Cli
         policies=parts.policies,
         policy_since=parts.screening.since,
         drafts=parts.screening.drafts,
-        allowances=await parts.screening.follow_allowances(entries_for(ALLOWANCE_OWNER), redis, parts.ring, stack),
+        allowances=await _follow_allowances(parts, entries_for(ALLOWANCE_OWNER), redis, stack),
         receipt_signer=parts.screening.signer,
         decisions=decision_client,
         decision_rates=RateReader(redis),
@@ -307,9 +323,20 @@ async def _start_bulk(
 
 
 async def _start_tokens(parts: _Parts, transport: DatabaseTransport, stack: AsyncExitStack) -> TokenService:
-    service = TokenService.build(transport, parts.caller_tokens, parts.settings)
+    ask = parts.siblings.ask
+    others = OtherProcesses(partial(ask, TOKENS_CHANGED), partial(ask, TOKENS_LISTED))
+    service = TokenService.build(transport, parts.caller_tokens, parts.settings, others)
+    parts.siblings.on(TOKENS_CHANGED, lambda _: service.follower.refresh())
+    parts.siblings.on(TOKENS_LISTED, lambda _: service.follower.note_uses())
     await stack.enter_async_context(service.follower.running())
     return service
+
+
+async def _follow_allowances(parts: _Parts, store: EntryClient, redis: Redis, stack: AsyncExitStack) -> Allowances:
+    allowances = await parts.screening.follow_allowances(store, redis, parts.ring, stack)
+    allowances.announce = partial(parts.siblings.ask, ALLOWANCES_CHANGED)
+    parts.siblings.on(ALLOWANCES_CHANGED, lambda _: allowances.refresh())
+    return allowances
 
 
 async def _deliver_webhooks(

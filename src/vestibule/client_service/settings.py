@@ -52,11 +52,24 @@ class ClientSettings(QueueSettings, AlertSettings, EncryptionSettings, Screening
         "`http://HOST:PORT` for a single one, which may be private",
     )
 
+    client_processes: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Processes of the client service, which share its port; under `vestibule up` one for each core, "
+        "at most 4, and 1 on macOS",
+    )
+
     presidio_refuse_unserved: bool = Field(
         default=False,
         description="Refuse requests to /presidio/analyze for entities of which some are not served; otherwise a "
         "header names them",
     )
+
+    @property
+    def process_count(self) -> int:
+        """The number of processes that serve the port."""
+        return self.client_processes
 
     @field_validator("callback_origins")
     @classmethod

@@ -1,7 +1,7 @@
 """The use cases of callers' tokens: list, create, rotate and revoke. Each act is a method of `TokenService`."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -73,11 +73,23 @@ class TokenSettings(Protocol):
         ...
 
 
+async def _nothing() -> None:
+    """Do nothing: there are no other processes."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherProcesses:
+    """What the other processes of this service on the same machine do: take a change in, note uses in the store."""
+
+    take_changes: Callable[[], Awaitable[object]] = _nothing
+    note_uses: Callable[[], Awaitable[object]] = _nothing
+
+
 @dataclass(frozen=True, slots=True)
 class TokenService:
     """Serves the token routes. Every method raises `Unavailable` if the database service does not answer.
 
-    What it has changed holds in this process at once, and everywhere within two seconds.
+    What it has changed holds on this machine at once, and everywhere within two seconds.
     """
 
     client: TokenClient
@@ -88,9 +100,12 @@ class TokenService:
     files: Sequence[Path]
     # Returns how many leaks each token has caused since then.
     count_leaks: Callable[[datetime], Mapping[str, int]]
+    others: OtherProcesses
 
     @classmethod
-    def build(cls, database: DatabaseTransport, known: CallerTokens, settings: TokenSettings) -> Self:
+    def build(
+        cls, database: DatabaseTransport, known: CallerTokens, settings: TokenSettings, others: OtherProcesses
+    ) -> Self:
         """Return the service over the tokens that this process knows; its `follower` has to be run."""
         files = [path for path in (settings.token_file, settings.mounted_token_file) if path is not None]
         leaks = LeakArchive(settings.alert_record_path)
@@ -101,13 +116,14 @@ class TokenService:
             known.uses,
             files=files,
             count_leaks=leaks.count_by_token,
+            others=others,
         )
 
     async def page(
         self, visibility: Visibility, limit: int, cursor: str | None
     ) -> tuple[list[ListedToken], str | None]:
         """Return tokens by id, and where the next page starts. The development token is not among them."""
-        await self.follower.refresh()
+        await asyncio.gather(self.follower.refresh(), self.others.note_uses())
         of_files = await asyncio.to_thread(_tokens_of, self.files)
         visible = [one for one in of_files if visibility.covers(of_files[one].tenant)]
         ids = sorted({*visible, *self.directory.ids_of(visibility.tenants)})
@@ -222,6 +238,7 @@ class TokenService:
         except Unavailable:
             # It is on disk, and this process hears of it as the others do.
             structlog.get_logger("vestibule.tokens").info("token_change_pending", token=token_id)
+        await self.others.take_changes()
         structlog.get_logger("vestibule.tokens").info(event, token=token_id)
 
     def _with_latest(self, token_id: str, use: TokenUse | None) -> TokenUse | None:

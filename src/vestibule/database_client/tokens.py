@@ -123,7 +123,7 @@ class TokenFollower:
             finally:
                 self._directory.refresh = None
         with suppress(Unavailable):
-            await self._note_uses()
+            await self.note_uses()
 
     async def refresh(self) -> None:
         """Take in what has changed since the last time.
@@ -171,10 +171,11 @@ class TokenFollower:
             await asyncio.to_thread(self._copy.write, self._directory.snapshot())
         if now - self._noted_at >= NOTE_INTERVAL_S:
             self._noted_at = now
-            await self._note_uses()
+            await self.note_uses()
         return POLL_INTERVAL_S
 
-    async def _note_uses(self) -> None:
+    async def note_uses(self) -> None:
+        """Note the uses since the last time in the database service, which raises `Unavailable` if it is away."""
         uses = self._uses.take()
         while uses:
             try:

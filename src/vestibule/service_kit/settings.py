@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
+from socket import gethostname
 from typing import Literal
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError
@@ -96,6 +97,17 @@ class ServiceSettings(BaseSettings):
     def metrics_dir(self) -> Path:
         """The folder in which the workers of this machine share their metrics."""
         return self.data_dir / "run" / "metrics"
+
+    @property
+    def process_count(self) -> int:
+        """The number of processes that serve the port."""
+        return 1
+
+    @property
+    def process_metrics_dir(self) -> Path:
+        """The folder in which the processes of this service share their metrics."""
+        # Several containers may have one data directory.
+        return self.data_dir / "run" / "processes" / f"{gethostname()}-{self.port}"
 
     @property
     def token_file(self) -> Path:

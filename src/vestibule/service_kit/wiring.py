@@ -14,6 +14,7 @@ from vestibule.contracts.identity import Visibility
 from vestibule.runtime.starts import StartRefused
 from vestibule.service_kit.audit.acts import ActRecorder
 from vestibule.service_kit.metrics.metrics import Metrics
+from vestibule.service_kit.processes.table import ProcessTable
 
 Wiring = TypeVar("Wiring")
 
@@ -66,13 +67,15 @@ class ServiceWiring(BaseWiring):
 class ServiceFrame:
     """What a service's application knows about itself.
 
-    `wiring` is set from the start of the lifespan on, `refusal` where the lifespan refuses to start.
+    `wiring` is set from the start of the lifespan on, `refusal` where the lifespan refuses to start, and `processes`
+    where several serve one port.
     """
 
     service: str
     metrics: Metrics
     is_shutting_down: bool = False
     refusal: StartRefused | None = None
+    processes: ProcessTable | None = None
     wiring: BaseWiring = field(init=False)
 
 

@@ -32,6 +32,16 @@ Workers = Annotated[int, typer.Option(envvar="VESTIBULE_WORKERS", min=1, help="N
 Concurrency = Annotated[
     int, typer.Option(envvar="VESTIBULE_CONCURRENCY", min=1, help="Tasks that one worker runs at a time.")
 ]
+ClientProcesses = Annotated[
+    int | None,
+    typer.Option(
+        envvar="VESTIBULE_CLIENT_PROCESSES",
+        min=1,
+        max=64,
+        help="Processes of the client service; if unset, one for each core, at most 4, and 1 on macOS.",
+        show_default=False,
+    ),
+]
 WithoutBusinessLogic = Annotated[
     bool,
     typer.Option(
@@ -65,6 +75,7 @@ def up(
     host: Host = "127.0.0.1",
     workers: Workers = 2,
     concurrency: Concurrency = 2,
+    client_processes: ClientProcesses = None,
     without_business_logic: WithoutBusinessLogic = False,
     console: Console = True,
     prefork: Prefork = True,
@@ -79,7 +90,7 @@ def up(
     """
     from vestibule.cli.embedded import StartError
     from vestibule.cli.embedded.data_directory import DataDirectory
-    from vestibule.cli.embedded.parts import Layout
+    from vestibule.cli.embedded.parts import Layout, usual_client_processes
     from vestibule.cli.embedded.wiring import launch
     from vestibule.cli.program import TERMINAL_LEVEL_VARIABLE
 
@@ -98,6 +109,7 @@ def up(
         redis_url=environment.get("VESTIBULE_REDIS_URL", ""),
         has_console=console,
         is_forking=prefork,
+        client_processes=client_processes or usual_client_processes(),
     )
     try:
         exit_code = launch(layout, environment, started_at)

@@ -14,6 +14,8 @@ from vestibule.runtime import parent_death
 
 _LOOPBACK = "127.0.0.1"
 WORKER = "worker"
+# More share the work of one database service, which ends first.
+_MOST_CLIENT_PROCESSES = 4
 _PROGRAM = (sys.executable, "-m", "vestibule")
 _NOTIFYING = frozenset({"client", "database", "business-logic", "scheduler"})
 # What the drivers of PostgreSQL and DynamoDB read themselves, such as `PGPASSWORD` and `AWS_SECRET_ACCESS_KEY`.
@@ -102,6 +104,7 @@ class Layout:
     redis_url: str
     has_console: bool = True
     is_forking: bool = True
+    client_processes: int = 1
 
     # Only the client service listens on `host`; the other services stay on loopback.
     @property
@@ -152,6 +155,12 @@ def list_parts(layout: Layout, user_environment: Mapping[str, str]) -> list[Part
     return services + workers
 
 
+def usual_client_processes() -> int:
+    """Return the number of processes of the client service where none is chosen."""
+    # On macOS a process that has loaded the system's libraries may crash after a fork.
+    return min(len(os.sched_getaffinity(0)), _MOST_CLIENT_PROCESSES) if sys.platform == "linux" else 1
+
+
 def fork_server_environment(user_environment: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of the fork server: that of the user without what can hold a secret."""
     return {name: value for name, value in user_environment.items() if not _may_hold_secret(name.upper())}
@@ -181,6 +190,7 @@ def shared_environment(layout: Layout) -> dict[str, str]:
         "VESTIBULE_BUSINESS_LOGIC_URL": layout.business_logic.url if layout.has_business_logic else "",
         "VESTIBULE_CONSOLE_SERVICE_URL": layout.console.url if layout.has_console else "",
         "VESTIBULE_REDIS_URL": layout.redis_url,
+        "VESTIBULE_CLIENT_PROCESSES": str(layout.client_processes),
     }
 
 

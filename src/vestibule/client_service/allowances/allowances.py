@@ -7,7 +7,7 @@ store is away, the last known ones stay, and each ends on time.
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -60,6 +60,8 @@ class Allowances:
         self._values: list[AllowedValue] = []
         self._read_all_at = 0.0
         self._lock = asyncio.Lock()
+        # Lets the other processes on this machine take a change in.
+        self.announce: Callable[[], Awaitable[object]] | None = None
 
     async def add(self, record: AllowanceRecord) -> None:
         """Add an allowance. It is on disk then, in force here, and everywhere within two seconds.
@@ -112,6 +114,8 @@ class Allowances:
         await self._store.write_batch([pair, BatchPair(key=REVISION, value=record.id)])
         with suppress(Unavailable):  # it is stored; the next look finds it
             await self.refresh()
+        if self.announce is not None:
+            await self.announce()
 
     async def _read_all(self) -> list[AllowanceRecord]:
         return self._records.read_each(await self._store.read_all(ALLOWANCES))

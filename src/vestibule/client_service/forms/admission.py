@@ -20,10 +20,17 @@ NOT_FOUND = "No form of that name is defined."
 
 
 class AddressQuotas:
-    """Counts the forms of each address within a minute, in bounded memory; each process counts for itself."""
+    """Counts the forms of each address within a minute, in bounded memory.
 
-    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+    The processes of one service on a machine count together, replicas each for itself.
+    """
+
+    def __init__(
+        self, now_s: Callable[[], float] = time.monotonic, tell: Callable[[str], None] = lambda _text: None
+    ) -> None:
+        """Take the clock, in seconds; `tell` gets what the other processes have to take in, by `count_nearby`."""
         self._now_s = now_s
+        self._tell = tell
         # When the minute of a form and an address began, and how many came in it.
         self._seen: OrderedDict[tuple[str, str], tuple[float, int]] = OrderedDict()
 
@@ -34,14 +41,26 @@ class AddressQuotas:
             QuotaExceeded: there were `limit` within a minute.
         """
         now_s = self._now_s()
-        began_s, count = self._seen.get((form, address), (now_s, 0))
-        if now_s - began_s >= WINDOW_S:
-            began_s, count = now_s, 0
+        began_s, count = self._counted(form, address, now_s)
         if count >= limit:
             left_s = max(1, ceil(began_s + WINDOW_S - now_s))
             detail = f"The quota `requests_per_address` of the form, {limit:,}, is used up. Retry later."
             raise QuotaExceeded(detail, left_s, quota="requests_per_address", of="form", limit=limit)
-        self._seen[form, address] = began_s, count + 1
+        self._note(form, address, began_s, count + 1)
+        self._tell(f"{form} {address}")
+
+    def count_nearby(self, text: str) -> None:
+        """Take in a form that another process on this machine has admitted."""
+        form, _, address = text.partition(" ")
+        began_s, count = self._counted(form, address, self._now_s())
+        self._note(form, address, began_s, count + 1)
+
+    def _counted(self, form: str, address: str, now_s: float) -> tuple[float, int]:
+        began_s, count = self._seen.get((form, address), (now_s, 0))
+        return (now_s, 0) if now_s - began_s >= WINDOW_S else (began_s, count)
+
+    def _note(self, form: str, address: str, began_s: float, count: int) -> None:
+        self._seen[form, address] = began_s, count
         self._seen.move_to_end((form, address))
         if len(self._seen) > MAX_ADDRESSES:
             self._seen.popitem(last=False)

@@ -10,26 +10,27 @@ WINDOW_S = 60
 class MinuteCounter:
     """Counts events within the minute of the clock. `limit` is for all replicas together.
 
-    `shared` is the sum of all replicas as of the last exchange, and `unsent` what came here since.
+    `shared` is the sum of all replicas as of the last exchange, and `unsent` what came here since. `nearby` is what the
+    other processes on this machine have said that came to them in this minute.
     """
 
-    __slots__ = ("minute", "own", "shared", "unsent")
+    __slots__ = ("minute", "nearby", "own", "shared", "unsent")
 
     def __init__(self) -> None:
         self.minute = 0
-        self.own = self.unsent = self.shared = 0
+        self.own = self.unsent = self.shared = self.nearby = 0
 
     def turn_to(self, now_s: float) -> None:
         """Begin at 0 where a new minute has begun."""
         minute = int(now_s // WINDOW_S)
         if minute != self.minute:
             self.minute = minute
-            self.own = self.unsent = self.shared = 0
+            self.own = self.unsent = self.shared = self.nearby = 0
 
     def used(self, now_s: float) -> int:
         """Return how many events of this minute are known."""
         self.turn_to(now_s)
-        return max(self.shared + self.unsent, self.own)
+        return max(self.shared + self.unsent, self.own + self.nearby)
 
     def add(self) -> None:
         """Count an event."""

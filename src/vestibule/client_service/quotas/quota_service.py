@@ -1,7 +1,8 @@
 """Enforces quotas: admits requests and tasks by counters in memory, and exchanges these with other replicas.
 
 Between two exchanges a replica does not know what the others admit: together they may exceed a limit by what they admit
-in a second. Without Redis each replica has an equal share of the limit.
+in a second. Without Redis each replica has an equal share of the limit. The processes of one service on a machine are
+replicas of each other too, and tell each other at once.
 """
 
 import asyncio
@@ -35,6 +36,7 @@ IDLE_AFTER_S = 120.0
 COUNT_VALID_S = 2.0
 COUNT_WHILE_SEEN_S = 10.0
 RETRY_UNDER_WAY_S = 5
+_REQUEST, _TASK = "request", "task"
 REPLICAS, COUNTERS = "vestibule:replicas", "vestibule:quota:"
 
 
@@ -62,11 +64,16 @@ class QuotaService:
         tenant_quotas: Callable[[], Mapping[str, Quota]],
         uses: TokenUseLog,
         now_s: Callable[[], float] = time.time,
+        tell: Callable[[str], None] = lambda _text: None,
     ) -> None:
-        """Take what returns the quotas of tenants as they are now, and where refused requests are counted."""
+        """Take what returns the quotas of tenants as they are now, and where refused requests are counted.
+
+        `tell` gets what the other processes on this machine have to take in, by `count_nearby`.
+        """
         self._tenant_quotas = tenant_quotas
         self._uses = uses
         self._now_s = now_s
+        self._tell = tell
         self.tenants = tenant_quotas()
         self._accounts: dict[tuple[str, str], Account] = {}
         self._replica_id = secrets.token_hex(8)
@@ -91,6 +98,7 @@ class QuotaService:
             self._check(account, "requests_per_minute", account.requests, caller.token_id)
         for account in accounts:
             account.requests.add()
+            self._tell(f"{account.kind} {_REQUEST} {account.name}")
 
     async def admit_task(self, tenant: str, token_id: str | None) -> None:
         """Count a task that is about to be accepted; its request was admitted before.
@@ -106,6 +114,17 @@ class QuotaService:
         for account in accounts:
             account.tasks.add()
             account.submitted += 1
+            self._tell(f"{account.kind} {_TASK} {account.name}")
+
+    def count_nearby(self, text: str) -> None:
+        """Take in what another process on this machine has admitted."""
+        kind, what, name = text.split(" ", 2)
+        now_s = self._now_s()
+        account = self._accounts.get((kind, name)) or self._account(kind, name, Quota(), now_s)
+        counter = account.requests if what == _REQUEST else account.tasks
+        counter.turn_to(now_s)
+        counter.nearby += 1
+        account.submitted += what == _TASK
 
     def guard(self, accept: AcceptTask) -> AcceptTask:
         """Return what accepts tasks as `accept` does, those over a quota excepted."""

@@ -9,7 +9,7 @@ import asyncio
 import http
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
@@ -80,6 +80,8 @@ class RequestTimeouts:
         self._evicted = 0
         # During shutdown each response is the last on its connection.
         self.is_shutting_down = False
+        # Called for each connection that has ended.
+        self.on_connection_lost: Callable[[], None] = lambda: None
         self._log = structlog.get_logger("vestibule.server")
 
     def begin(self, connection: "TimeoutProtocol") -> None:
@@ -177,6 +179,7 @@ class TimeoutProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
         self.timeouts.end(self)
+        self.timeouts.on_connection_lost()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

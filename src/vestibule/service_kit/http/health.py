@@ -77,7 +77,7 @@ async def get_readiness(request: Request) -> Health:
     frame = frame_of(request.app)
     if frame.is_shutting_down:
         raise Unavailable(frame.service, "Service is shutting down; send requests to another instance.")
-    missing = await frame.wiring.readiness.missing()
+    missing = [*(frame.processes.missing() if frame.processes else []), *await frame.wiring.readiness.missing()]
     if missing:
         raise Unavailable(missing[0], f"No answer from: {', '.join(missing)}.")
     return await get_health(request)

@@ -10,7 +10,9 @@ import socket
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -18,6 +20,8 @@ from fastapi import FastAPI
 from vestibule.contracts.identity import TENANT
 from vestibule.service_kit.http.connections import TOKEN_HEADERS, Limits, RequestTimeouts, timeout_protocol
 from vestibule.service_kit.logging.logging_config import flush_log
+from vestibule.service_kit.processes.group import BACKLOG, FINAL_ACCEPT_S
+from vestibule.service_kit.processes.member import Member, Signals
 from vestibule.service_kit.settings import UNIX_SCHEME, ServiceSettings
 from vestibule.service_kit.wiring import frame_of
 
@@ -25,9 +29,9 @@ from vestibule.service_kit.wiring import frame_of
 RESERVED_DESCRIPTORS = 200
 # Used if the system names no limit.
 MOST_DESCRIPTORS = 65_536
-BACKLOG = 4096
 KEEP_ALIVE_S = 75
-FINAL_ACCEPT_S = 0.1
+# A process that leaves the others goes on for so long, and tells its callers with each answer to connect anew.
+LEAVE_S = 1.0
 # A body may take this many times as long as a head.
 BODY_TIMES = 2
 # Threads that scan hand the interpreter back this soon. A small request needs it several times, and with the usual five
@@ -51,8 +55,12 @@ def raise_descriptor_limit() -> int:
     return max(wanted - RESERVED_DESCRIPTORS, wanted // 2)
 
 
-def run_server(app: FastAPI, settings: ServiceSettings) -> None:
-    """Serve `app` until SIGTERM or SIGINT. `/readyz` then answers 503, and requests in flight are answered first."""
+def run_server(app: FastAPI, settings: ServiceSettings, member: Member | None = None) -> None:
+    """Serve `app` until SIGTERM or SIGINT. `/readyz` then answers 503, and requests in flight are answered first.
+
+    One of several processes is given its `member`: it serves what the parent hands over, until that ends. After SIGTERM
+    it alone stops, and the others go on.
+    """
     signal.signal(signal.SIGTERM, _end)
     _freeze_objects()
     sys.setswitchinterval(SWITCH_EVERY_S)
@@ -77,7 +85,12 @@ def run_server(app: FastAPI, settings: ServiceSettings) -> None:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=settings.shutdown_grace_s,
     )
-    server = DrainingServer(config, app, timeouts, settings.shutdown_drain_s)
+    if member is None:
+        server = DrainingServer(config, app, timeouts, settings.shutdown_drain_s)
+    else:
+        frame_of(app).processes = member.table
+        timeouts.on_connection_lost = member.count_closed
+        server = MemberServer(config, app, timeouts, member)
     with suppress(KeyboardInterrupt):
         server.run()
     if not server.started:
@@ -99,9 +112,12 @@ class DrainingServer(uvicorn.Server):
         """Start to shut down; a second signal shuts down at once."""
         frame_of(self._app).is_shutting_down = self._timeouts.is_shutting_down = True
         if self._asked is not None or not self._drain_s:
-            super().handle_exit(sig, frame)
+            self._end(sig, frame)
             return
         self._asked, self._ends_at = (sig, frame), time.monotonic() + self._drain_s
+
+    def _end(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting connections, after those that the kernel has accepted already."""
@@ -109,14 +125,46 @@ class DrainingServer(uvicorn.Server):
             with socket.socket(fileno=os.dup(listener.fileno())) as ours:
                 # The kernel queues no more. Queued connections are accepted now; closing the socket would reset them.
                 ours.listen(0)
-        await asyncio.sleep(FINAL_ACCEPT_S)
+        if self.servers:
+            await asyncio.sleep(FINAL_ACCEPT_S)
         await super().shutdown(sockets)
 
     async def on_tick(self, counter: int) -> bool:
         """Continue until load balancers had time to notice."""
         if self._asked is not None and not self.should_exit and time.monotonic() >= self._ends_at:
-            super().handle_exit(*self._asked)
+            self._end(*self._asked)
         return await super().on_tick(counter)
+
+
+class MemberServer(DrainingServer):
+    """One of several processes: it has no socket that listens, and ends with the parent's or alone."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI, timeouts: RequestTimeouts, member: Member) -> None:
+        super().__init__(config, app, timeouts, LEAVE_S)
+        self._member = member
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the application, and take connections."""
+        await super().startup(sockets or [])
+        kind: Any = self.config.http_protocol_class
+        state = {"server_state": self.server_state, "app_state": self.lifespan.state}
+        self._member.begin(partial(kind, config=self.config, **state), Signals(self._on_drain, self._on_end))
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Let this process leave the others, which get all new connections; Ctrl-C is for the parent."""
+        if sig == signal.SIGINT or self._asked is not None:
+            return
+        # Each response is the last on its connection, so that few are open at the end.
+        self._timeouts.is_shutting_down = True
+        self._member.leave()
+        self._asked, self._ends_at = (sig, frame), time.monotonic() + self._drain_s
+
+    def _on_drain(self) -> None:
+        frame_of(self._app).is_shutting_down = self._timeouts.is_shutting_down = True
+
+    def _on_end(self) -> None:
+        if self._asked is None:
+            self._end(signal.SIGTERM, None)
 
 
 def _freeze_objects() -> None:

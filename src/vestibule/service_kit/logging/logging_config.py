@@ -57,10 +57,12 @@ def configure_logging(
     *,
     has_colour: bool = True,
     least_level: str = "",
+    process: int | None = None,
 ) -> None:
     """Send everything that this process logs to `logs/app.log` and to stdout, in the name of `service`.
 
-    `has_colour` is asked where stdout is a terminal, which gets lines of `least_level` and above.
+    `has_colour` is asked where stdout is a terminal, which gets lines of `least_level` and above. `process` is its
+    number among the processes of the service, None if it is the only one.
 
     Raises:
         OSError: the file cannot be opened. Later failures are not raised.
@@ -70,7 +72,7 @@ def configure_logging(
         root.removeHandler(old)
         old.close()
     stream = LogStream(stdout or sys.stdout, has_colour=has_colour, least_level=least_level)
-    output = LogOutput(service, settings, stream)
+    output = LogOutput(service, settings, stream, process)
     structlog.configure(
         processors=[output.encode],
         wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
@@ -107,11 +109,13 @@ class LogOutput(logging.Handler):
     It is the one handler of the standard library's root logger as well, which closes it when the process ends.
     """
 
-    def __init__(self, service: str, settings: ServiceSettings, stream: LogStream) -> None:
+    def __init__(self, service: str, settings: ServiceSettings, stream: LogStream, process: int | None = None) -> None:
         super().__init__()
         self._service = service
         # Replicas have the same name, and their lines come together; where all runs on one host there are none.
-        self._origin = {} if settings.embedded else {"replica": gethostname()}
+        self._origin: EventDict = {} if settings.embedded else {"replica": gethostname()}
+        if self._origin and process is not None:
+            self._origin["process"] = process
         file = LogFile(settings.log_dir / "app.log", _rotation_rules(settings))
         file.open()
         self.writers: Mapping[str, LineWriter] = {

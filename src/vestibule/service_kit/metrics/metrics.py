@@ -56,6 +56,8 @@ class Metrics:
         self._told: dict[tuple[Metric, tuple[str, ...]], float] = {}
         self._followed: list[tuple[Metric, Totals]] = []
         self._neighbours: list[Neighbours] = []
+        # Returns what other processes know of the counts of this one, if others show them too.
+        self.written: Callable[[], Snapshot | None] = lambda: None
         self.set(BUILD_INFO, 1, vestibule.__version__, platform.python_version())
         # To a hundredth, so that the snapshot of an idle process stays the same and is not written each second.
         self.follow(PROCESS_CPU, lambda: {(): round(time.process_time(), 2)})
@@ -133,7 +135,11 @@ class Metrics:
     def collect(self) -> Iterator[Family]:
         """Yield all metrics."""
         others = [snapshot for neighbours in self._neighbours for snapshot in neighbours()]
-        yield from add_up([self.snapshot(), *others]).families()
+        own, written = self.snapshot(), self.written()
+        if written is not None:
+            # Counts that only this process knows could end with it, and the next answer would have fewer.
+            own = written.with_gauges_of(own)
+        yield from add_up([own, *others]).families()
 
     def _measure_process(self) -> None:
         known = {sample.name: sample.value for family in _PROCESS.collect() for sample in family.samples}

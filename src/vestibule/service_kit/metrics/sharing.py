@@ -74,6 +74,16 @@ class Snapshot:
         """Return what stays valid after the process has exited: everything but gauges."""
         return Snapshot({name: one for name, one in self._series.items() if one.kind != "gauge"})
 
+    def of_process(self) -> "Snapshot":
+        """Return it without the gauges that describe the system, which each process measures when it is asked."""
+        kept = {name: one for name, one in self._series.items() if one.kind != "gauge" or name.startswith("process_")}
+        return Snapshot(kept)
+
+    def with_gauges_of(self, other: "Snapshot") -> "Snapshot":
+        """Return it with the gauges of another one in place of its own."""
+        gauges = {name: one for name, one in other._series.items() if one.kind == "gauge"}
+        return Snapshot({**self.lasting()._series, **gauges})
+
     def families(self) -> Iterator[Family]:
         """Yield the metrics in the form that the library renders."""
         for name, one in self._series.items():
@@ -120,8 +130,9 @@ class MetricsSlot:
     def __init__(self, descriptor: int, file: Path, *, is_taken_over: bool) -> None:
         self._descriptor = descriptor
         self.is_taken_over = is_taken_over
-        self._inherited = _lasting(file)
-        self._file = file
+        # What the owners before have counted.
+        self.inherited = _lasting(file)
+        self.file = file
 
     @classmethod
     def take(cls, folder: Path) -> "MetricsSlot":
@@ -149,9 +160,9 @@ class MetricsSlot:
             OSError: the write failed; the snapshot before is kept.
         """
         # Not needed after a power failure, so it is not flushed to disk.
-        unfinished = self._file.with_suffix(".new")
-        unfinished.write_bytes(add_up([*self._inherited, snapshot]).dump())
-        unfinished.replace(self._file)
+        unfinished = self.file.with_suffix(".new")
+        unfinished.write_bytes(add_up([*self.inherited, snapshot]).dump())
+        unfinished.replace(self.file)
 
     def leave(self) -> None:
         """Release the slot."""
@@ -172,6 +183,9 @@ class Publisher:
         self._stop_requested = threading.Event()
         self._thread = threading.Thread(target=self._run, name="metrics-publisher", daemon=True)
         self._written: tuple[bytes, float] = (b"", 0.0)
+        self._lock = threading.Lock()
+        # The metrics of this process as they are written; None where they cannot be.
+        self.written: Snapshot | None = None
 
     def start(self) -> None:
         """Begin."""
@@ -182,12 +196,34 @@ class Publisher:
         self._stop_requested.set()
         self._thread.join(REFRESH_AFTER_S)
 
+    def publish(self) -> None:
+        """Write the metrics of this moment.
+
+        Raises:
+            OSError: the write failed, or no slot is free.
+        """
+        with self._lock:
+            try:
+                self.written = self._publish()
+            except BaseException:
+                self.written = None
+                raise
+
+    def others(self) -> Iterator[Snapshot]:
+        """Yield the metrics of the other processes, and those that the owners of this slot counted before."""
+        slot = self._slot
+        if slot is None:
+            yield from read_shared(self._folder)
+        else:
+            yield from slot.inherited
+            yield from read_shared(self._folder, but=slot.file)
+
     def _run(self) -> None:
         has_failed = False
         while True:
             is_last = self._stop_requested.wait(PUBLISH_EVERY_S)
             try:
-                self._publish()
+                self.publish()
                 has_failed = False
             except Exception as error:  # noqa: BLE001 - if this thread ended, the metrics of the process would stop
                 if not has_failed:
@@ -200,7 +236,7 @@ class Publisher:
         if self._slot is not None:
             self._slot.leave()
 
-    def _publish(self) -> None:
+    def _publish(self) -> Snapshot:
         if self._slot is None:
             self._slot = MetricsSlot.take(self._folder)
             if self._slot.is_taken_over:
@@ -210,11 +246,14 @@ class Publisher:
         if content != known or now - written_at >= REFRESH_AFTER_S:
             self._slot.publish(snapshot)
             self._written = (content, now)
+        return snapshot
 
 
-def read_shared(folder: Path) -> Iterator[Snapshot]:
-    """Yield the snapshots of the processes that share `folder`; gauges only of live ones."""
+def read_shared(folder: Path, but: Path | None = None) -> Iterator[Snapshot]:
+    """Yield the snapshots of the processes that share `folder`, but one; gauges only of live ones."""
     for file in sorted(folder.glob("*.json")):
+        if file == but:
+            continue
         try:
             age_s = time.time() - file.stat().st_mtime
             snapshot = Snapshot.read(file.read_bytes())

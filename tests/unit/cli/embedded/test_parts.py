@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from vestibule.business_logic_service.settings import BusinessLogicSettings
 from vestibule.cli.embedded.data_directory import DataDirectory
-from vestibule.cli.embedded.parts import SECRET_SETTINGS, Layout, Part, list_parts
+from vestibule.cli.embedded.parts import SECRET_SETTINGS, Layout, Part, list_parts, usual_client_processes
 from vestibule.client_service.settings import ClientSettings, WorkerSettings
 from vestibule.console.settings import ConsoleSettings
 from vestibule.database_service.settings import DatabaseSettings
@@ -83,10 +83,22 @@ def test_parts_know_where_everything_is():
         "VESTIBULE_SCHEDULER_URL": "http://127.0.0.1:9103",
         "VESTIBULE_CONSOLE_SERVICE_URL": "http://127.0.0.1:9104",
         "VESTIBULE_REDIS_URL": "unix:///data/redis/redis.sock",
+        "VESTIBULE_CLIENT_PROCESSES": "1",
         "VESTIBULE_SERVICE_SECRET_FILE": "/data/keys/service_secret",
         "VESTIBULE_CONSOLE_URL": "http://127.0.0.1:9104",
     }
     assert expected == environment
+
+
+def test_the_client_service_has_a_process_for_each_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At most four, as many as this program may use, and one where a fork is not safe."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(64)), raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert 4 == usual_client_processes()
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 7}, raising=False)
+    assert 2 == usual_client_processes()
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert 1 == usual_client_processes()
 
 
 def test_notifications_link_to_the_console_that_runs():

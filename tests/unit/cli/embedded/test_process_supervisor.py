@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestibule.cli.embedded.process_supervisor import RestartDelay
+from vestibule.runtime.restart_delay import RestartDelay
 
 
 def test_delays_grow_up_to_ten_seconds():

@@ -31,3 +31,13 @@ def test_many_addresses_take_no_more_memory() -> None:
     quotas.admit("contact", "first", 1)
     with pytest.raises(QuotaExceeded):
         quotas.admit("contact", str(MAX_ADDRESSES - 1), 1)
+
+
+def test_the_processes_of_a_service_count_addresses_together() -> None:
+    """What one process admits counts in the other."""
+    other = AddressQuotas(lambda: 0.0)
+    quotas = AddressQuotas(lambda: 0.0, other.count_nearby)
+    quotas.admit("contact", "203.0.113.7", 1)
+    other.admit("contact", "203.0.113.8", 1)
+    with pytest.raises(QuotaExceeded):
+        other.admit("contact", "203.0.113.7", 1)

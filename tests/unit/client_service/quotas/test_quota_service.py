@@ -128,3 +128,17 @@ async def test_without_redis_each_replica_has_its_share(redis_url: str, redis: A
 
 def _client(url: str) -> Any:
     return Redis.from_url(url)
+
+
+def test_the_processes_of_a_service_admit_together() -> None:
+    """What one process admits counts in the other at once, before Redis knows."""
+    clock, uses = Clock(), TokenUseLog()
+    services: list[QuotaService] = []
+    for other in (1, 0):
+
+        def tell(text: str, other: int = other) -> None:
+            services[other].count_nearby(text)
+
+        services.append(QuotaService(dict, uses, clock, tell=tell))
+    by_turns = [admitted(services[number % 2], CALLER, 1) for number in range(14)]
+    assert [1] * 10 + [0] * 4 == by_turns

@@ -1,5 +1,6 @@
 """Guessing tokens comes to an end for the address that guesses, and for nobody else."""
 
+from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 
 from vestibule.contracts.errors import TooManyAuthFailures
 from vestibule.service_kit.auth import auth_rate_limit
-from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit, ClientAddress
+from vestibule.service_kit.auth.auth_rate_limit import AuthRateLimit, ClientAddress, Counted
 from vestibule.service_kit.settings import ServiceSettings
 
 PROXIES = [ip_network("10.0.0.0/8"), ip_network("fd00::/8")]
@@ -115,3 +116,45 @@ async def test_who_is_known_is_never_limited(tmp_path: Path, service: Any) -> No
         assert [401, 429, 429] == [(await client.get("/things/one")).status_code for _ in range(3)]
     async with served.client() as client:
         assert [200] * 5 == [(await client.get("/things/one")).status_code for _ in range(5)]
+
+
+class _Processes:
+    """Two processes of a service, which tell each other what they count."""
+
+    def __init__(self) -> None:
+        self.reported: list[str] = []
+        self.limits = [
+            AuthRateLimit(4, [], self._report, on_denied=self._deny, on_counted=partial(self._tell, other))
+            for other in (1, 0)
+        ]
+
+    def _tell(self, other: int, what: Counted, name: str) -> None:
+        self.limits[other].count_elsewhere(what, name)
+
+    async def _report(self, address: str, _limit: int) -> None:
+        self.reported.append(address)
+
+    async def _deny(self, _limit: int) -> None:
+        self.reported.append("denied")
+
+
+async def test_the_processes_of_a_service_count_together() -> None:
+    """By turns both count to the limit, which then holds in both, and is reported once."""
+    processes = _Processes()
+    address = ClientAddress("203.0.113.7")
+    passed = 0
+    for number in range(8):
+        try:
+            await processes.limits[number % 2].count(address)
+            passed += 1
+        except TooManyAuthFailures:
+            pass
+    assert (3, ["203.0.113.7"]) == (passed, processes.reported)
+
+
+async def test_denied_tokens_are_reported_once_over_the_processes() -> None:
+    """A token that lacks a scope is counted by both, and reported by one."""
+    processes = _Processes()
+    for number in range(10):
+        await processes.limits[number % 2].count_denied("t1")
+    assert ["denied"] == processes.reported

@@ -113,6 +113,21 @@ def test_lines_name_the_replica_where_there_can_be_several(tmp_path: Path, *, em
     assert named == [value for name, value in line.items() if name == "replica"]
 
 
+@pytest.mark.parametrize(("embedded", "named"), [(True, []), (False, [2])])
+def test_lines_name_the_process_where_they_name_the_replica(
+    tmp_path: Path, *, embedded: bool, named: list[int]
+) -> None:
+    """Of a service with several processes each line says from which it is; of the only process none does."""
+    for process in (2, None):
+        configure_logging(
+            "test", ServiceSettings(data_dir=tmp_path, embedded=embedded), stdout=StringIO(), process=process
+        )
+        structlog.get_logger("anything").info("happened")
+        flush_log()
+    lines = map(json.loads, (tmp_path / "logs" / "app.log").read_text().splitlines())
+    assert named == [line["process"] for line in lines if "process" in line]
+
+
 @pytest.mark.parametrize(
     "write",
     [
