@@ -86,7 +86,7 @@ from vestibule.service_kit.metrics.catalogue import ALERTS, CALLBACKS, TASKS_REF
 from vestibule.service_kit.metrics.metrics import OUTCOMES, AlertMetrics, Metrics, measure_logs
 from vestibule.service_kit.metrics.process_metrics import sharing_metrics
 from vestibule.service_kit.processes.siblings import Siblings, as_handler
-from vestibule.service_kit.redis_settings import open_redis
+from vestibule.service_kit.redis_settings import answers, open_redis
 from vestibule.service_kit.service_client import CircuitBreaker, ServiceClient
 from vestibule.subject_search import SubjectSearcher
 
@@ -212,14 +212,15 @@ async def _start(parts: _Parts, notes: list[Note], stack: AsyncExitStack) -> Cli
     task_service = await _start_tasks(parts, ledger, redis, webhooks, stack, pauses=pauses)
     schedules = ScheduleService(entries_for(SCHEDULE_OWNER), screener, parts.processors)
     trail = await _start_audit(parts, AuditClient(transport), stack)
-    reveals = _build_reveals(parts, entries_for(CONVERSATION_OWNER))
+    conversations = Conversations(entries_for(CONVERSATION_OWNER), parts.ring, parts.fingerprinter)
+    reveals = TextReveals(parts.detokenizer, conversations, parts.pseudonymizer.tokenizer)
     bulk = await _start_bulk(parts, entries_for(BULK_OWNER), ledger, redis, stack)
     accept_task = parts.quotas.guard(task_service.accept)
     subject_service = await parts.subject_parts.start(transport, redis, trail, stack)
     sources = (decision_client, ledger, task_service.queue, parts.alert_events, webhooks, subject_service.erasure, bulk)
     return ClientWiring(
         authenticator=parts.authenticator,
-        readiness=_build_readiness(database, redis, notes),
+        readiness=Readiness({"database": database.is_ready, "queue": partial(answers, redis)}, notes),
         idempotency=Idempotency(entries_for(IDEMPOTENCY_OWNER), parts.fingerprinter),
         entries_for=entries_for,
         intake=_build_intake(parts, entries_for, accept_task, logic),
@@ -262,13 +263,6 @@ async def _start(parts: _Parts, notes: list[Note], stack: AsyncExitStack) -> Cli
     )
 
 
-def _build_readiness(database: ServiceClient, redis: Redis, notes: list[Note]) -> Readiness:
-    async def redis_answers() -> bool:
-        return bool(await redis.ping())
-
-    return Readiness({"database": database.is_ready, "queue": redis_answers}, notes)
-
-
 async def _open_database(parts: _Parts, stack: AsyncExitStack) -> ServiceClient:
     url, timeout_s = parts.settings.database_service_url, parts.settings.service_timeout_s
     return await stack.enter_async_context(ServiceClient("database", url, parts.secret, timeout_s, CircuitBreaker()))
@@ -279,11 +273,6 @@ async def _start_audit(parts: _Parts, client: AuditClient, stack: AsyncExitStack
     await stack.enter_async_context(trail.running())
     await parts.screening.audit_policy(trail.record_policy)
     return trail
-
-
-def _build_reveals(parts: _Parts, store: EntryClient) -> TextReveals:
-    conversations = Conversations(store, parts.ring, parts.fingerprinter)
-    return TextReveals(parts.detokenizer, conversations, parts.pseudonymizer.tokenizer)
 
 
 def _build_intake(parts: _Parts, entries_for: EntriesFor, accept: AcceptTask, logic: ServiceClient | None) -> Intake:

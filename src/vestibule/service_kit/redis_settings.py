@@ -122,6 +122,11 @@ def open_redis(redis_url: str, **options: Any) -> "Redis":
     return client
 
 
+async def answers(redis: "Redis") -> bool:
+    """Say whether Redis answers; it raises what the client raises."""
+    return bool(await redis.ping())
+
+
 def celery_url(redis_url: str) -> str:
     """Return `redis_url` in the form that Celery takes; it names sockets and Sentinels in its own way."""
     if is_sentinel(redis_url):

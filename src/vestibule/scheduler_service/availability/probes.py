@@ -23,6 +23,7 @@ from vestibule.service_kit.metrics.catalogue import (
     WORKERS_ALIVE,
 )
 from vestibule.service_kit.metrics.metrics import Metrics
+from vestibule.service_kit.redis_settings import answers
 from vestibule.service_kit.service_client import ServiceClient
 
 PROBE_KEY = "probe"
@@ -89,7 +90,7 @@ async def probe_store(store: EntryClient) -> ProbeResult:
 
 async def probe_redis(redis: Redis) -> ProbeResult:
     """Ping Redis."""
-    return ProbeResult(bool(await redis.ping()))
+    return ProbeResult(await answers(redis))
 
 
 async def probe_workers(redis: Redis) -> ProbeResult:
