@@ -23,7 +23,7 @@ up: $(VENV)/.run  ## start everything on this machine; Ctrl-C stops it
 
 # Three at a time, since the long ones mostly wait; they come first, so that none is left running alone at the end.
 test: $(VENV)/.dev  ## run the whole test suite
-	$(BIN)/pytest --cache-clear -n 3 --dist loadfile --no-loadscope-reorder $(ARGS) || $(RUN_AGAIN) $$?
+	$(BIN)/pytest --cache-clear -n 4 --dist loadfile --no-loadscope-reorder $(ARGS) || $(RUN_AGAIN) $$?
 
 random: $(VENV)/.dev  ## the tests of properties with examples that no run had before
 	VESTIBULE_RANDOM_EXAMPLES=1 $(BIN)/pytest -n 2 tests/unit tests/conformance $(ARGS)

@@ -56,8 +56,8 @@ class ClientSettings(QueueSettings, AlertSettings, EncryptionSettings, Screening
         default=1,
         ge=1,
         le=64,
-        description="Processes of the client service, which share its port; under `vestibule up` one for each core, "
-        "at most 4, and 1 on macOS",
+        description="Processes of the client service, which share its port; under `vestibule up` one for each two "
+        "cores, at most 4, and 1 on macOS",
     )
 
     presidio_refuse_unserved: bool = Field(

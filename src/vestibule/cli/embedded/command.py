@@ -38,7 +38,7 @@ ClientProcesses = Annotated[
         envvar="VESTIBULE_CLIENT_PROCESSES",
         min=1,
         max=64,
-        help="Processes of the client service; if unset, one for each core, at most 4, and 1 on macOS.",
+        help="Processes of the client service; if unset, one for each two cores, at most 4, and 1 on macOS.",
         show_default=False,
     ),
 ]

@@ -158,7 +158,10 @@ def list_parts(layout: Layout, user_environment: Mapping[str, str]) -> list[Part
 def usual_client_processes() -> int:
     """Return the number of processes of the client service where none is chosen."""
     # On macOS a process that has loaded the system's libraries may crash after a fork.
-    return min(len(os.sched_getaffinity(0)), _MOST_CLIENT_PROCESSES) if sys.platform == "linux" else 1
+    if sys.platform != "linux":
+        return 1
+    # The database service, the workers and Redis need the other half: on two cores a second process gained nothing.
+    return max(1, min(len(os.sched_getaffinity(0)) // 2, _MOST_CLIENT_PROCESSES))
 
 
 def fork_server_environment(user_environment: Mapping[str, str]) -> dict[str, str]:

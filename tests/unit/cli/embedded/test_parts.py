@@ -90,13 +90,16 @@ def test_parts_know_where_everything_is():
     assert expected == environment
 
 
-def test_the_client_service_has_a_process_for_each_core(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At most four, as many as this program may use, and one where a fork is not safe."""
+def test_the_client_service_has_a_process_for_two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At most four, of the cores that this program may use, and one where a fork is not safe."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(64)), raising=False)
     monkeypatch.setattr(sys, "platform", "linux")
     assert 4 == usual_client_processes()
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 7}, raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(5)), raising=False)
     assert 2 == usual_client_processes()
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {7}, raising=False)
+    assert 1 == usual_client_processes()
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(64)), raising=False)
     monkeypatch.setattr(sys, "platform", "darwin")
     assert 1 == usual_client_processes()
 
