@@ -195,15 +195,19 @@ def test_redis_soon_lets_go_of_what_the_ledger_has(system: Any, wait_until: Any)
 def test_a_task_takes_few_commands_of_redis(system: Any) -> None:
     """From the 202 to the ledger's knowledge of its end, with what it takes to lose none; idle polling included."""
     system.add("counted", "text")
-    with Redis.from_url(redis_url_of(system.data_dir)) as redis:
-        before = _commands(redis)
-        ids = [run(system, "counted") for _ in range(40)]
-        assert {("succeeded", "TEXT")} == {end_of(system, task_id) for task_id in ids}
-        spent = _commands(redis) - before
     # Without what goes by the clock: heartbeats, probes, and looks that find nothing.
     taken = ["brpop", "multi", "exec", "zadd", "zrem", "hset", "hdel"]
     done = ["hincrby", "hexists", "expire", "exists", "publish", "rpush", "lpush"]
-    assert sum(spent[f"cmdstat_{name}"] for name in (*taken, *done)) / 40 <= 17
+    spent = []
+    with Redis.from_url(redis_url_of(system.data_dir)) as redis:
+        # Tasks of other tests may run meanwhile.
+        for _ in range(3):
+            before = _commands(redis)
+            ids = [run(system, "counted") for _ in range(40)]
+            assert {("succeeded", "TEXT")} == {end_of(system, task_id) for task_id in ids}
+            commands = _commands(redis) - before
+            spent.append(sum(commands[f"cmdstat_{name}"] for name in (*taken, *done)) / 40)
+    assert min(spent) <= 15
 
 
 def _commands(redis: Any) -> Counter[str]:

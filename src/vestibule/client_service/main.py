@@ -161,7 +161,7 @@ class _Parts:
         self.screening = build_screening(
             settings, scanner, self.alerts, pseudonymizer, self.metrics, replica=settings.replica
         )
-        screener, policies = self.screening.screener, self.screening.policies
+        policies = self.policies = self.screening.policies
         self.processors = build_registry(settings, lambda: scanner, lambda: policies.current, pseudonymizer)
         limit = AuthRateLimit(
             settings.auth_failures_per_minute,
@@ -185,18 +185,22 @@ class _Parts:
         siblings.on("form", as_handler(addresses.count_nearby))
         forms = lambda: policies.current.document.forms  # noqa: E731 - read anew each time
         self.forms = FormAdmission(forms, self.quotas, settings.trusted_proxies, addresses)
-        self.detokenizer = Detokenizer(screener, pseudonymizer.tokenizer, policies, self.alerts)
+        self.detokenizer = Detokenizer(self.screening.screener, pseudonymizer.tokenizer, policies, self.alerts)
         self.presidio = PresidioService(scanner, self.alerts, refuses_unserved=settings.presidio_refuse_unserved)
         self.message_routes = MessageRoutes(settings.message_routes, self.processors.names)
         self.fingerprinter = Fingerprinter(ring)
         self.alert_events = AlertEvents.read_from(settings.alert_record_path, settings.replica)
-        self.policies = policies
         self.producer = create_producer(settings, Cipher(ring, REALM), self.processors)
         self.steps = LedgerSteps(settings, self.producer.cipher)
         searcher = SubjectSearcher(ring, settings.detection)
         self.subject_parts = SubjectParts(
             settings, self.screening, self.processors, searcher, self.fingerprinter, self.steps
         )
+
+    def reveals_with(self, store: EntryClient) -> TextReveals:
+        """Return what gives values back in texts; `store` keeps conversations."""
+        kept = Conversations(store, self.ring, self.fingerprinter)
+        return TextReveals(self.detokenizer, kept, self.pseudonymizer.tokenizer)
 
 
 async def _start(parts: _Parts, notes: list[Note], stack: AsyncExitStack) -> ClientWiring:
@@ -212,8 +216,7 @@ async def _start(parts: _Parts, notes: list[Note], stack: AsyncExitStack) -> Cli
     task_service = await _start_tasks(parts, ledger, redis, webhooks, stack, pauses=pauses)
     schedules = ScheduleService(entries_for(SCHEDULE_OWNER), screener, parts.processors)
     trail = await _start_audit(parts, AuditClient(transport), stack)
-    conversations = Conversations(entries_for(CONVERSATION_OWNER), parts.ring, parts.fingerprinter)
-    reveals = TextReveals(parts.detokenizer, conversations, parts.pseudonymizer.tokenizer)
+    reveals = parts.reveals_with(entries_for(CONVERSATION_OWNER))
     bulk = await _start_bulk(parts, entries_for(BULK_OWNER), ledger, redis, stack)
     accept_task = parts.quotas.guard(task_service.accept)
     subject_service = await parts.subject_parts.start(transport, redis, trail, stack)
@@ -335,9 +338,8 @@ async def _deliver_webhooks(
     for outcome in OUTCOMES:
         parts.metrics.expect(CALLBACKS, outcome)
     if parts.settings.callback_secret.get_secret_value():
-        count_attempt = partial(parts.metrics.count, CALLBACKS)
-        rules = parts.settings.callback_rules
-        dispatcher = WebhookDispatcher(repository, ledger, rules, parts.alerts, count_attempt)
+        count, rules = partial(parts.metrics.count, CALLBACKS), parts.settings.callback_rules
+        dispatcher = WebhookDispatcher(repository, ledger, rules, parts.alerts, count)
         await stack.enter_async_context(dispatcher.running())
     return repository
 

@@ -33,7 +33,7 @@ def test_a_forked_process_makes_other_ids() -> None:
 
 
 def test_ids_ask_the_kernel_seldom() -> None:
-    """A hundred requests ask a few times."""
+    """A thousand requests ask a few times, however many ids are left of those before."""
     asked = 0
     ask = os.urandom
 
@@ -44,8 +44,8 @@ def test_ids_ask_the_kernel_seldom() -> None:
 
     os.urandom = counted
     try:
-        for _ in range(100):
+        for _ in range(1000):
             random_id(2)
     finally:
         os.urandom = ask
-    assert 0 < asked <= 8
+    assert 7 <= asked <= 9
