@@ -9,7 +9,7 @@ PODMAN ?= podman
 RUN_AGAIN := $(BIN)/python tests/run_again.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev up test random attack test-browser test-clients test-presidio test-pod faults bench bench-full bench-tiers steady check audit \
+.PHONY: help setup setup-dev up test test-slow random attack test-browser test-clients test-presidio test-pod faults bench bench-full bench-tiers steady check audit \
 	format lock vendored screenshots monitoring-tools operator-rules clean
 
 help:  ## show this list
@@ -22,8 +22,11 @@ up: $(VENV)/.run  ## start everything on this machine; Ctrl-C stops it
 	@exec $(BIN)/vestibule up $(ARGS)
 
 # Three at a time, since the long ones mostly wait; they come first, so that none is left running alone at the end.
-test: $(VENV)/.dev  ## run the whole test suite
-	$(BIN)/pytest --cache-clear -n 4 --dist loadfile --no-loadscope-reorder $(ARGS) || $(RUN_AGAIN) $$?
+test: $(VENV)/.dev  ## run the test suite (with ARGS, what they choose)
+	$(BIN)/pytest --cache-clear -n 4 --dist loadfile --no-loadscope-reorder $(or $(ARGS),-m "not slow") || $(RUN_AGAIN) $$?
+
+test-slow: $(VENV)/.dev  ## systems that are killed, moved and overloaded (minutes)
+	$(BIN)/pytest --cache-clear -n 2 --dist loadfile --no-loadscope-reorder -m slow $(ARGS) || $(RUN_AGAIN) $$? -m slow
 
 random: $(VENV)/.dev  ## the tests of properties with examples that no run had before
 	VESTIBULE_RANDOM_EXAMPLES=1 $(BIN)/pytest -n 2 tests/unit tests/conformance $(ARGS)

@@ -174,6 +174,7 @@ def conformance(python: Python) -> list[str]:
     return ended.stdout.splitlines()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_new_file_is_all_it_takes(python: Python, conformance: list[str], kind: str) -> None:
     """The new one works, and the conformance tests hold it to what all of its kind promise."""

@@ -31,6 +31,7 @@ def _vestibule(*words: str, expect: int = 0, **variables: str) -> str:
     return (done.stdout if expect == 0 else done.stderr).strip()
 
 
+@pytest.mark.slow
 def test_a_key_goes_from_active_to_retired(start: Callable[..., Any], wait_until: Callable[..., Any]) -> None:
     """Values stay readable all the way, and each step that would lose something is refused with its reason."""
     system = start(VESTIBULE_RESULT_EXPIRES_S="8")

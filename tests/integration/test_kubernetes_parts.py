@@ -193,6 +193,7 @@ def _migrate(place: Place) -> None:
 
 
 # Six parts are started beside each other, which takes its time on a busy machine.
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_the_parts_run_as_the_manifests_say(place: Place, wait_until: Callable[..., Any]) -> None:
     """Two clients, a database service behind a pooler, a worker: what one took in, the other knows and has done."""

@@ -58,6 +58,7 @@ def expect_paused_until_resumed(system: Any, url: str, redis: Any, wait_until: C
 
 
 # It starts RabbitMQ twice and a system, and waits for what was lost to be missed.
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_tasks_outlive_rabbitmq(start: Any, tmp_path: Path, wait_until: Callable[..., Any]) -> None:
     """Quorum queues carry them; purged, killed and away, each accepted task is done once it is back.

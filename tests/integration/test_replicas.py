@@ -115,6 +115,7 @@ def _probes(process: Process) -> list[str]:
 
 
 # Four services are started one after the other, which takes its time on a busy machine.
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_one_works_and_another_takes_over(house: House, wait_until: Until) -> None:
     """Killed, frozen or stopped: the other goes on where the one was, and neither probes nor tells anything twice."""

@@ -33,6 +33,7 @@ def hook() -> Iterator[Receiver]:
 
 
 # It starts a system and kills parts of it.
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_callers_are_told_of_the_end(start: Any, hook: Receiver, wait_until: Callable[..., Any]) -> None:
     """A signed post without the result; refused ones come again under the same key; what cannot be sent is refused."""

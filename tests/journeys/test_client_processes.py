@@ -19,6 +19,7 @@ import httpx
 import psutil
 import pytest
 
+pytestmark = pytest.mark.slow
 TOKEN = "SECRET_TOKEN"
 CALLERS = 8
 

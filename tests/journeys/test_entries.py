@@ -153,6 +153,7 @@ def test_conditions_and_lifetimes_on_the_command_line(system):
     assert "by hand deleted" == _vestibule(system, "delete", "by hand", "--if-version", "3")
 
 
+@pytest.mark.slow
 def test_an_export_of_a_running_system_goes_into_another(system, tmp_path):
     """Entries are exported encrypted while the system runs, and imported unchanged, with their versions."""
     for value in ("one", "Zq7exported"):

@@ -100,6 +100,7 @@ def test_with_redis_frozen_tasks_are_accepted_and_done_later(probed, wait_until)
     wait_until(is_done, timeout_s=60, what="the end of the task")
 
 
+@pytest.mark.slow
 def test_business_logic_away_gives_one_alert_down_and_one_back(probed, wait_until):
     """Only mode sync answers 503; one ServiceDown after three misses, one ServiceRecovered on return."""
     before = probed.reports("Service")

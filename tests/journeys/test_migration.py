@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from servers.postgresql import PostgresqlServer
 
 NAMES = [f"moved {number}" for number in range(5)]
@@ -25,6 +27,7 @@ def vestibule(*words: str, expect: int = 0, **variables: str) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_everything_goes_along_once_the_tasks_are_done(
     start: Callable[..., Any], postgresql_server: PostgresqlServer, tmp_path: Path, wait_until: Callable[..., Any]
 ) -> None:

@@ -108,6 +108,7 @@ def kill(worker: psutil.Process) -> None:
         process.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_a_pause_outlives_killed_workers_and_a_restart(
     start: Any, wait_until: Callable[..., Any], tmp_path: Path

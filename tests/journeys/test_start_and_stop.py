@@ -58,6 +58,7 @@ def test_ctrl_c_ends_everything_in_time(system, other):
 
 
 # It starts a system three times.
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_nothing_is_lost_when_the_system_ends_under_load(start, wait_until):
     """SIGTERM answers all that is under way, kill -9 of the supervisor leaves no orphan, and what was accepted is done.
@@ -86,6 +87,7 @@ def test_nothing_is_lost_when_the_system_ends_under_load(start, wait_until):
     expect_all_kept(killed, start().http, wait_until)
 
 
+@pytest.mark.slow
 def test_a_damaged_queue_costs_no_task(start, wait_until):
     """Files of Redis with junk in them are set aside with an alert; the ledger has the tasks, and they are done."""
     system = start().ask_again()

@@ -4,9 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from servers.postgresql import PASSWORD, PostgresqlServer
 
 
+@pytest.mark.slow
 def test_everything_works_over_postgresql(
     start: Callable[..., Any], postgresql_server: PostgresqlServer, tmp_path: Path
 ) -> None:

@@ -21,6 +21,7 @@ def hook() -> Iterator[HttpReceiver]:
 
 
 # Seldom, on a slow machine, some groups are told with the next gathering, a minute later.
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_a_storm_is_counted_exactly_and_told_briefly(start, hook, wait_until):
     """Each leak of many tokens at once is refused, recorded, reported and counted, and people hear of it briefly."""

@@ -68,6 +68,7 @@ def _is_traced(process: int, tracer: "subprocess.Popen[str]", wait_until: Any) -
     return tracer.poll() is None
 
 
+@pytest.mark.slow
 def test_an_add_asks_little_of_the_kernel(start, tmp_path, wait_until):
     """One at a time: a few calls in each service, and one wait for the disk; many at once: a fraction of that.
 

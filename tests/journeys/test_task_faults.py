@@ -67,6 +67,7 @@ def tell(fault: str, load: Load, began: float) -> None:
 
 
 # Sixteen faults, each of which is held for a while and has to heal.
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(bool(TASKS), reason="make faults does each at length")
 def test_fault_after_fault_loses_nothing(hurt: Any, wait_until: Callable[..., Any]) -> None:

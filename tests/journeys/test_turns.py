@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
 from vestibule.contracts.task_ledger import NewTask
 from vestibule.database_client.tasks import TaskLedgerClient
 from vestibule.database_client.transport import DatabaseTransport
@@ -38,6 +40,7 @@ async def flood(system: Any) -> None:
         await asyncio.gather(*(ledger.accept(NewTask(task_id=str(uuid4()), **task)) for _ in range(FLOOD)))
 
 
+@pytest.mark.slow
 def test_a_task_starts_although_thousands_of_another_tenant_wait(
     start: Any, wait_until: Callable[..., Any], tmp_path: Path
 ) -> None:

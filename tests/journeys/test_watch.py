@@ -52,6 +52,7 @@ def _page(system):
 
 
 # It starts a system and a dozen programs, which takes its time on a busy machine.
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_a_system_is_looked_after(watched, wait_until):
     """Page, program, heartbeats and maintenance say the same, and all of it outlives kill -9 of the scheduler."""
