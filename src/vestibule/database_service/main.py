@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
+from types import ModuleType
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -203,35 +205,31 @@ def store_kinds() -> dict[str, StoreKind]:
 
 def build_task_ledger(store: Store) -> TaskLedger:
     """Return the task ledger that belongs to `store`; raises `ValueError` where there is none."""
-    kinds: dict[str, LedgerKind] = discover(ledgers, "LEDGER")
-    for kind in kinds.values():
-        if isinstance(store, kind.stores):
-            return kind.build(store)
-    raise ValueError(f"no ledger of tasks for {type(store).__name__}")
+    kind: LedgerKind = _kind_for(store, ledgers, "LEDGER")
+    return kind.build(store)
 
 
 def build_decision_store(store: Store, keep_days: int) -> DecisionStore:
     """Return the store of decisions that belongs to `store`; raises `ValueError` where there is none."""
-    kinds: dict[str, DecisionStoreKind] = discover(decision_stores, "DECISIONS")
-    for kind in kinds.values():
-        if isinstance(store, kind.stores):
-            return kind.build(store, keep_days)
-    raise ValueError(f"no store of decisions for {type(store).__name__}")
+    kind: DecisionStoreKind = _kind_for(store, decision_stores, "DECISIONS")
+    return kind.build(store, keep_days)
 
 
 def build_token_register(store: Store) -> TokenRegister:
     """Return the register of tokens that belongs to `store`; raises `ValueError` where there is none."""
-    kinds: dict[str, RegisterKind] = discover(registers, "REGISTER")
-    for kind in kinds.values():
-        if isinstance(store, kind.stores):
-            return kind.build(store)
-    raise ValueError(f"no register of tokens for {type(store).__name__}")
+    kind: RegisterKind = _kind_for(store, registers, "REGISTER")
+    return kind.build(store)
 
 
 def build_audit_store(store: Store) -> AuditStore:
     """Return the audit that belongs to `store`; raises `ValueError` where there is none."""
-    kinds: dict[str, AuditStoreKind] = discover(audit_stores, "AUDIT")
-    for kind in kinds.values():
+    kind: AuditStoreKind = _kind_for(store, audit_stores, "AUDIT")
+    return kind.build(store)
+
+
+def _kind_for(store: Store, package: ModuleType, attribute: str) -> Any:
+    """Return the `attribute` of the module of `package` that is made for this kind of store."""
+    for kind in discover(package, attribute).values():
         if isinstance(store, kind.stores):
-            return kind.build(store)
-    raise ValueError(f"no audit for {type(store).__name__}")
+            return kind
+    raise ValueError(f"nothing in {package.__name__} is made for {type(store).__name__}")

@@ -103,16 +103,7 @@ def run_worker(
     on_event_loop(app, begin)
     # It prints directly to stdout when it stops.
     celery_program.safe_say = lambda *_ignored: None
-    worker = app.subclass_with_self(PunctualWorker)(
-        hostname=f"{name}@{gethostname()}",
-        concurrency=concurrency,
-        loglevel=settings.log_level.upper(),
-        without_gossip=True,
-        without_mingle=True,
-        # Nobody reads these events. While Redis is silent, a shutdown would wait for a lock of their sender.
-        without_heartbeat=True,
-        quiet=True,
-    )
+    worker = _make_worker(app, name, concurrency, settings)
     worker.before_end = leave
     # The processes of the pool share this memory, the scanner above all, until something writes to it; the garbage
     # collector would, into every object.
@@ -124,6 +115,19 @@ def run_worker(
     write_ends(app, redis)
     end_heartbeat(name, redis)
     return int(worker.exitcode or 0)
+
+
+def _make_worker(app: VestibuleCelery, name: str, concurrency: int, settings: WorkerSettings) -> Any:
+    return app.subclass_with_self(PunctualWorker)(
+        hostname=f"{name}@{gethostname()}",
+        concurrency=concurrency,
+        loglevel=settings.log_level.upper(),
+        without_gossip=True,
+        without_mingle=True,
+        # Nobody reads these events. While Redis is silent, a shutdown would wait for a lock of their sender.
+        without_heartbeat=True,
+        quiet=True,
+    )
 
 
 def write_ends(app: VestibuleCelery, redis: Any) -> None:

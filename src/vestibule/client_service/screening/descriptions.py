@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vestibule.policy import Action, DecidedFinding, Decision, Outcome
+from vestibule.policy.rule_index import LIST_MARK
 
 # The result of a processor. It is screened like input, in the situation of the request that asked for it.
 RESULT_FIELD = "result"
@@ -28,6 +29,12 @@ def consequence_of(decision: Decision, texts: Mapping[str, str]) -> str:
         return f"the {what} was accepted unchanged in a dry run; the policy says {decision.strictest_withheld}"
     actions = ", ".join(f"{entity} {ACTION_WORDS[action]}" for entity, action in decision.actions.items())
     return f"the {what} was accepted with {actions}"
+
+
+def name_of(field: str) -> str:
+    """Return a field in words: those of a list are counted from 1."""
+    name, mark, number = field.rpartition(LIST_MARK)
+    return f"{name} (number {int(number) + 1})" if mark and number.isdecimal() else field
 
 
 def views_of(decision: Decision) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from vestibule.alerts import DEFAULT_SEVERITY, Alert, AlertEngine, AlertType, Severity, current_origin
 from vestibule.alerts.alert import new_alert_id
 from vestibule.alerts.alert_engine import Origin
-from vestibule.client_service.screening.descriptions import RESULT_FIELD, consequence_of, entities_in, views_of
+from vestibule.client_service.screening.descriptions import RESULT_FIELD, consequence_of, entities_in, name_of, views_of
 from vestibule.client_service.screening.scan_errors import refusal_of
 from vestibule.contracts.errors import PersonalDataFound, ResultRefused
 from vestibule.detection import DetectionError, Explanation, Finding, ScanBudgetExceeded, Scanner
@@ -321,7 +321,7 @@ class Screener:
         current = current_origin()
         task_id = situation.task_id or current["task_id"]
         origin: Origin = {**current, "tenant": situation.tenant, "task_id": task_id}
-        fields = " and the ".join(dict.fromkeys(one.field for one in suspicious))
+        fields = " and the ".join(dict.fromkeys(name_of(one.field) for one in suspicious))
         return await self.alerts.raise_alert(
             self._kind_of(suspicious),
             f"{entities_in(suspicious)} in the {fields} of a request; {consequence_of(decision, texts)}.",

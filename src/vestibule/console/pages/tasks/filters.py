@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel
 
+from vestibule.console.views.moments import moment_of
 from vestibule.contracts.errors import InvalidInput
 from vestibule.contracts.tasks import Cause, TaskState
 
@@ -74,7 +74,7 @@ class TaskFilters(BaseModel):
             "token": self.token.strip() or None,
             "key": self.key.strip() or None,
             "older_than_s": seconds_of("older_than", self.older_than),
-            "due_before": _moment_of("due_before", self.due_before),
+            "due_before": moment_of(self.due_before.strip(), "due_before"),
             "all_tenants": self.is_of_all,
         }
 
@@ -99,14 +99,3 @@ def seconds_of(name: str, text: str) -> float | None:
 def mistake(name: str, expected: str) -> InvalidInput:
     """Return the error of a field whose text means nothing."""
     return InvalidInput("A field is not valid.", errors=[{"where": name.replace("_", " "), "expected": expected}])
-
-
-def _moment_of(name: str, text: str) -> datetime | None:
-    text = text.strip()
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise mistake(name, "must be a time such as 2026-01-31T12:00, in UTC") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,7 +1,6 @@
 """The audit: who did what, with what came of it."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated
 
@@ -9,9 +8,9 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from vestibule.client.results.administration import AuditLine, AuditPage
+from vestibule.console.views.moments import moment_of
 from vestibule.console.web.viewer import ConsoleRoute, Viewer, ViewerPart
 from vestibule.contracts.audit import Act, ActOutcome
-from vestibule.contracts.errors import InvalidInput
 
 router = APIRouter(route_class=ConsoleRoute, include_in_schema=False)
 
@@ -59,8 +58,8 @@ async def show_audit(
 
 async def _read(viewer: Viewer, filters: Mapping[str, str], cursor: str) -> AuditPage:
     lines = viewer.client.audit.list(
-        since=_moment(filters["since"], "since"),
-        until=_moment(filters["until"], "until"),
+        since=moment_of(filters["since"], "since"),
+        until=moment_of(filters["until"], "until"),
         token=filters["token"] or None,
         act=filters["act"] or None,
         outcome=filters["outcome"] or None,
@@ -75,14 +74,3 @@ def _address_of(line: AuditLine, own_token_id: str) -> str | None:
     if line.act in FOR_ITS_TOKEN and line.token_id != own_token_id:
         return None
     return next((address for name, address in TARGETS if line.act.startswith(name)), None)
-
-
-def _moment(given: str, name: str) -> datetime | None:
-    """Return a time of a filter, in UTC where it does not say. Raises: InvalidInput, if it is none."""
-    if not given:
-        return None
-    try:
-        moment = datetime.fromisoformat(given)
-    except ValueError:
-        raise InvalidInput(f"The filter “{name}” has to be a time, such as 2026-01-31T12:00.") from None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
